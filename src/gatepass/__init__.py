@@ -1,0 +1,52 @@
+"""Issue and check JWT access tokens, with the same exact answers in Flask, Starlette, FastAPI and Django.
+
+`TokenIssuer` makes tokens, `TokenVerifier` checks them, `ResourceServer` turns a request's credentials into an
+`AccessToken` and a refusal into an HTTP answer. `TokenService` keeps people signed in with refresh tokens, and
+`TokenEndpoints` serves it. The packages `gatepass_flask`, `gatepass_starlette`,
+`gatepass_fastapi` and `gatepass_django` carry that into the frameworks.
+"""
+
+from gatepass.access_token import AccessToken
+from gatepass.challenge import Challenge
+from gatepass.errors import AuthError, ConfigurationError
+from gatepass.issuer import TokenIssuer
+from gatepass.keys import Key, KeySet
+from gatepass.profile import ANY_AUDIENCE, ANY_ISSUER, Profile
+from gatepass.refresh import TokenPair, TokenService
+from gatepass.refresh.endpoint import TokenEndpoints, TokenRequest
+from gatepass.refresh.errors import TokenEndpointError
+from gatepass.requirement import Requirement, Rules
+from gatepass.resource_server import ResourceServer
+from gatepass.response import Response
+from gatepass.revocation import AccessTokenRevocation
+from gatepass.route import Access, access_of, optional_auth, public, public_paths
+from gatepass.verifier import TokenVerifier
+
+__all__ = [
+    "ANY_AUDIENCE",
+    "ANY_ISSUER",
+    "Access",
+    "AccessToken",
+    "AccessTokenRevocation",
+    "AuthError",
+    "Challenge",
+    "ConfigurationError",
+    "Key",
+    "KeySet",
+    "Profile",
+    "Requirement",
+    "ResourceServer",
+    "Response",
+    "Rules",
+    "TokenEndpointError",
+    "TokenEndpoints",
+    "TokenIssuer",
+    "TokenPair",
+    "TokenRequest",
+    "TokenService",
+    "TokenVerifier",
+    "access_of",
+    "optional_auth",
+    "public",
+    "public_paths",
+]

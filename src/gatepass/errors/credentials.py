@@ -1,0 +1,64 @@
+"""Refusals for how the credentials came, before any token is looked at."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from gatepass.errors.base import AuthError
+
+__all__ = [
+    "InsecureTransport",
+    "InvalidRequest",
+    "MalformedCredentials",
+    "MissingCredentials",
+    "MultipleTokens",
+    "UnsupportedScheme",
+]
+
+
+# No usable credentials: RFC 6750 section 3.1 wants no error code.
+
+
+class MissingCredentials(AuthError):
+    """The request brings no credentials."""
+
+    reason = "missing_credentials"
+
+
+class UnsupportedScheme(MissingCredentials):
+    """The request authenticates in a way that this server does not take, such as Basic."""
+
+    reason = "unsupported_scheme"
+
+
+# The request itself is wrong.
+
+
+class InvalidRequest(AuthError):
+    """The credentials are sent in a way that the standards forbid."""
+
+    status = 400
+    error: ClassVar[str | None] = "invalid_request"
+    description: ClassVar[str | None] = "The request is malformed"
+    reason = "invalid_request"
+
+
+class MalformedCredentials(InvalidRequest):
+    """`Authorization: Bearer` is not followed by one b64token (RFC 6750 section 2.1)."""
+
+    description: ClassVar[str | None] = "The Authorization header is malformed"
+    reason = "malformed_credentials"
+
+
+class MultipleTokens(InvalidRequest):
+    """More than one token, or more than one `Authorization` line."""
+
+    description: ClassVar[str | None] = "More than one access token was sent"
+    reason = "multiple_tokens"
+
+
+class InsecureTransport(InvalidRequest):
+    """The token came over plain http to a server with `transport="require"`."""
+
+    description: ClassVar[str | None] = "The access token was not sent over https"
+    reason = "insecure_transport"

@@ -1,0 +1,208 @@
+"""The issuer: makes RFC 9068 access tokens, short-lived, with nothing in them that was not asked for.
+
+Refused: claims that the issuer sets itself, header members given as claims, text that is not strict JSON,
+a client that would pass for a user, and tokens too large for any verifier.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, final
+
+from gatepass.compact import MAX_TOKEN_LENGTH, encode_base64url
+from gatepass.errors import ConfigurationError
+from gatepass.keys import Key, KeySet
+from gatepass.profile import Profile
+from gatepass.scope import scope_tokens
+from gatepass.settings import audience_names, https_url, key_set, seconds
+from gatepass.strict_json import dump_object, dump_text
+
+__all__ = ["TokenIssuer"]
+
+_LONGEST_TTL = 86_400.0
+_MAX_CONSTANT_PARTS = 1_024
+_OWN_CLAIMS = frozenset(("iss", "aud", "sub", "client_id", "iat", "exp", "nbf", "jti", "scope", "cnf"))
+_HEADER_MEMBERS = frozenset(
+    ("alg", "typ", "kid", "cty", "crit", "b64", "jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "headers")
+)
+_REFUSED_CLAIMS = _OWN_CLAIMS | _HEADER_MEMBERS | Profile.GENERIC.prohibited
+# What other libraries call the arguments: as a claim each would be signed, and never read.
+_NEAR_MISSES = {"scopes": "scope", "expires_in": "access_ttl", "expires_delta": "access_ttl", "ttl": "access_ttl"}
+_STRING_LISTS = frozenset(("roles", "groups", "entitlements", "amr"))
+
+
+@final
+class TokenIssuer:
+    """Issues access tokens (RFC 9068).
+
+    *issuer* is this service's https URL. *audience* names the API that the tokens are for; where several are
+    named, each token is for one of them, chosen at `issue`. *keys* hold the key that signs. *client_id* is the
+    default for `issue`. *access_ttl* (seconds or timedelta) is 15 minutes unless given, at most a day.
+
+    >>> from gatepass import Key
+    >>> issuer = TokenIssuer(
+    ...     issuer="https://auth.example", audience="https://api.example", keys=Key.generate("ES256"), client_id="web"
+    ... )
+    >>> issuer.issue("anna", scope=["orders:read"]).count(".")
+    2
+    """
+
+    __slots__ = ("_client_id", "_clock", "_constant_parts", "_header", "_key", "_ttl", "audience", "issuer")
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        audience: str | Iterable[str],
+        keys: Key | KeySet | Iterable[Key],
+        client_id: str | None = None,
+        access_ttl: float | timedelta = timedelta(minutes=15),
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.issuer: str = https_url(issuer, "issuer")
+        self.audience: tuple[str, ...] = audience_names(audience, "name the API that the tokens are for")
+        self._key = key_set(keys).signing_key
+        if client_id is not None and not (isinstance(client_id, str) and client_id):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("client_id= must be a non-empty string")
+        self._client_id = client_id
+        self._ttl = int(seconds(access_ttl, "access_ttl", least=1, most=_LONGEST_TTL))
+        self._clock = clock
+        self._constant_parts: dict[tuple[object, ...], bytes] = {}
+        header = {
+            "alg": self._key.algorithm,
+            "typ": "at+jwt",
+            **({} if self._key.kid is None else {"kid": self._key.kid}),
+        }
+        self._header = encode_base64url(dump_object(header)) + b"."
+
+    @property
+    def client_id(self) -> str | None:
+        """The client that tokens are for unless `issue` names another."""
+        return self._client_id
+
+    @property
+    def access_ttl(self) -> timedelta:
+        """How long a token lives: the `expires_in` of a token response."""
+        return timedelta(seconds=self._ttl)
+
+    def issue(
+        self,
+        subject: str,
+        *,
+        scope: str | Iterable[str] = (),
+        client_id: str | None = None,
+        audience: str | None = None,
+        not_after: datetime | None = None,
+        **claims: Any,
+    ) -> str:
+        """A token that lets *client_id* act for the user *subject*.
+
+        *scope* is a list of scope tokens or their blank-separated text. Further *claims* are added as they are;
+        `roles`, `groups`, `entitlements` and `amr` must be lists of strings. *not_after* (an aware datetime) ends the
+        token earlier than its lifetime would. The client and the user can read
+        a token: put nothing into it that they should not see (RFC 9068 section 6).
+
+        Raises `ValueError` when an argument cannot go into a token.
+        """
+        client = client_id if client_id is not None else self._client_id
+        if client is None:
+            raise ValueError("client_id is missing: give it here or to TokenIssuer (RFC 9068 requires it)")
+        if subject == client:
+            raise ValueError("a user must not bear the client's name; for a client's own token call issue_to_client")
+        return self._issue(subject, client, scope, audience, claims, not_after=not_after)
+
+    def issue_to_client(
+        self, client_id: str, *, scope: str | Iterable[str] = (), audience: str | None = None, **claims: Any
+    ) -> str:
+        """A token for a client that acts for itself: `sub` and `client_id` are the same (RFC 9068 section 2.2)."""
+        return self._issue(client_id, client_id, scope, audience, claims)
+
+    def _issue(
+        self,
+        subject: str,
+        client_id: str,
+        scope: str | Iterable[str],
+        audience: str | None,
+        extra: dict[str, Any],
+        *,
+        not_after: datetime | None = None,
+    ) -> str:
+        if type(subject) is not str or not subject:
+            raise ValueError("subject must be a non-empty string; write str(user.id) for a number")
+        now = int(self._clock())
+        expires = now + self._ttl if not_after is None else min(now + self._ttl, int(not_after.timestamp()))
+        own = f'"sub":{dump_text(subject)},"iat":{now},"exp":{expires},"jti":"{_fresh_id()}"'
+        further = b"}"
+        if extra:
+            _check_extra(extra)
+            further = b"," + dump_object(extra)[1:]
+        payload = self._constant_part(client_id, audience, scope) + own.encode() + further
+        signing_input = self._header + encode_base64url(payload)
+        token = (signing_input + b"." + encode_base64url(self._key.sign(signing_input))).decode()
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise ValueError(f"this token has more than {MAX_TOKEN_LENGTH} characters; put fewer claims into it")
+        return token
+
+    def _constant_part(self, client_id: str, audience: str | None, scope: str | Iterable[str]) -> bytes:
+        """The members that repeat from token to token, checked and encoded once: `{"iss":...,` up to a comma."""
+        key = (client_id, audience, scope if isinstance(scope, str) else tuple(scope))
+        known = self._constant_parts.get(key)
+        if known is not None:
+            return known
+        if type(client_id) is not str or not client_id:
+            raise ValueError("client_id must be a non-empty string")
+        claims = {"iss": self.issuer, "aud": self._chosen(audience), "client_id": client_id}
+        granted = scope_tokens(key[2])
+        if granted:
+            claims["scope"] = " ".join(granted)
+        if len(self._constant_parts) >= _MAX_CONSTANT_PARTS:
+            self._constant_parts.clear()
+        part = self._constant_parts[key] = dump_object(claims)[:-1] + b","
+        return part
+
+    def _chosen(self, audience: str | None) -> str:
+        if audience is None:
+            first, *others = self.audience
+            if others:
+                raise ValueError("this issuer serves several audiences: say which one with audience=")
+            return first
+        if audience not in self.audience:
+            raise ValueError("audience is not one of those that this issuer was made for")
+        return audience
+
+    def __repr__(self) -> str:
+        return f"<TokenIssuer {self.issuer}, {self._key.algorithm}>"
+
+
+def _fresh_id() -> str:
+    """A text of 128 random bits, which needs no escape in JSON."""
+    return encode_base64url(secrets.token_bytes(16)).decode()
+
+
+def _check_extra(extra: Mapping[str, Any]) -> None:
+    refused = _REFUSED_CLAIMS.intersection(extra)
+    if refused:
+        raise ValueError(f"these claims are not the caller's to set: {', '.join(sorted(refused))}")
+    for name in _NEAR_MISSES.keys() & extra.keys():
+        raise ValueError(f"{name} is not a claim: use {_NEAR_MISSES[name]}= (of issue, or of TokenIssuer)")
+    for name in _STRING_LISTS.intersection(extra):
+        values = extra[name]
+        if not isinstance(values, (list, tuple)) or not all(isinstance(value, str) for value in values):  # pyright: ignore[reportUnknownVariableType]
+            raise ValueError(f"{name} must be a list of strings")
+    for value in extra.values():
+        _check_json(value)
+
+
+def _check_json(value: Any) -> None:
+    """Refuse what the JSON encoder would quietly bend: a member name that is not text."""
+    if isinstance(value, dict):
+        if not all(isinstance(name, str) for name in value):  # pyright: ignore[reportUnknownVariableType]
+            raise ValueError("the member names of a claim must be strings")
+        for member in value.values():  # pyright: ignore[reportUnknownVariableType]
+            _check_json(member)
+    elif isinstance(value, (list, tuple)):
+        for member in value:  # pyright: ignore[reportUnknownVariableType]
+            _check_json(member)

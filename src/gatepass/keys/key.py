@@ -1,0 +1,249 @@
+"""One key, bound to exactly one algorithm when it is made.
+
+Every way of making a key ends in the same constructor, so no path skips a check. A key never shows its
+material in a repr and cannot be pickled by accident.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any, Final, NoReturn, final
+
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from gatepass.compact import encode_base64url
+from gatepass.errors import ConfigurationError, MalformedToken
+from gatepass.keys.algorithms import Sign, Verify, algorithm_named, bind_sign, bind_verify
+from gatepass.keys.jwk import load_jwk, private_members, public_members
+from gatepass.keys.material import (
+    PRIVATE_KEYS,
+    Material,
+    check_material,
+    generate_material,
+    material_thumbprint,
+    public_half,
+    public_material,
+    usual_algorithm,
+)
+from gatepass.keys.pem import load_pem
+from gatepass.strict_json import parse_object
+
+__all__ = ["Key"]
+
+MAX_KID_LENGTH: Final = 256
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+
+@final
+class Key:
+    """A key and the one algorithm it may be used with. Make it with one of the `from_` methods.
+
+    *algorithm* is a name of RFC 7518, 8037 or 9864, *kid* the key id or None.
+    `verifies(signing_input, signature)` answers whether the signature is this key's.
+
+    >>> key = Key.generate("ES256")
+    >>> key.verifies(b"text", key.sign(b"text"))
+    True
+    """
+
+    __slots__ = ("_material", "_sign", "algorithm", "kid", "verifies")
+
+    algorithm: str
+    kid: str | None
+    verifies: Verify
+    _material: Material
+    _sign: Sign | None
+
+    def __init__(self, material: Material, *, algorithm: str, kid: str | None = None) -> None:
+        row = algorithm_named(algorithm)
+        check_material(row, material)
+        _check_kid(kid)
+        fill = object.__setattr__
+        fill(self, "algorithm", row.name)
+        fill(self, "kid", kid)
+        fill(self, "_material", material)
+        fill(self, "_sign", bind_sign(row, material) if isinstance(material, (bytes, *PRIVATE_KEYS)) else None)
+        fill(self, "verifies", bind_verify(row, public_material(material)))
+
+    @classmethod
+    def from_secret(cls, secret: str | bytes, *, algorithm: str = "HS256", kid: str | None = None) -> Key:
+        """An HMAC key; a *secret* of type str stands for its UTF-8 bytes.
+
+        Refused with `ConfigurationError`: fewer bytes than the hash has (RFC 7518 section 3.2), anything
+        that is itself a key, a certificate or a JWK, and secrets that are plainly guessable.
+
+        >>> Key.from_secret("too short")
+        Traceback (most recent call last):
+        ...
+        gatepass.errors.ConfigurationError: an HS256 secret needs at least 32 bytes, this one has 9; \
+make one with: gatepass keygen HS256
+        """
+        return cls(_utf8(secret, "a secret"), algorithm=algorithm, kid=kid)
+
+    @classmethod
+    def from_pem(
+        cls,
+        pem: str | bytes,
+        *,
+        algorithm: str | None = None,
+        kid: str | None = None,
+        password: str | bytes | None = None,
+    ) -> Key:
+        """A private key, public key or certificate in PEM; *password* opens an encrypted private key.
+
+        Without *algorithm*, RSA keys are bound to RS256 and EC keys to their curve's; keys on the Edwards
+        curves need it, because `Ed25519` and the older name `EdDSA` are told apart by tokens (RFC 9864).
+        Without *kid*, the RFC 7638 thumbprint.
+        """
+        material = load_pem(_utf8(pem, "a PEM"), None if password is None else _utf8(password, "password="))
+        return cls(
+            material,
+            algorithm=usual_algorithm(material) if algorithm is None else algorithm,
+            kid=material_thumbprint(material) if kid is None else kid,
+        )
+
+    @classmethod
+    def from_jwk(cls, jwk: Mapping[str, Any], *, algorithm: str | None = None) -> Key:
+        """The key in *jwk* (RFC 7517). Its own `alg` binds it; *algorithm* must agree, or stand in for it."""
+        if not isinstance(jwk, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("a JWK must be a JSON object")
+        declared = "alg" in jwk  # null is a value too, and names no algorithm
+        if declared and algorithm is not None and jwk["alg"] != algorithm:
+            raise ConfigurationError('algorithm= contradicts the "alg" of this JWK')
+        material = load_jwk(jwk)
+        kid = jwk.get("kid")
+        if kid is None and not isinstance(material, bytes):
+            kid = material_thumbprint(material)
+        bound = jwk["alg"] if declared else usual_algorithm(material) if algorithm is None else algorithm
+        return cls(material, algorithm=bound, kid=kid)
+
+    @classmethod
+    def from_env(cls, name: str, *, algorithm: str | None = None, kid: str | None = None) -> Key:
+        r"""The secret, PEM or JWK that the environment variable *name* holds.
+
+        A PEM may have its line breaks written as `\n`, as many deployment tools do. A bare secret is bound
+        to HS256 unless *algorithm* says otherwise. The value never appears in an error.
+        """
+        value = _environment(name)
+        if not value:
+            raise ConfigurationError(
+                f"the environment variable {name} is not set; put a secret into it, made with: gatepass keygen HS256"
+            )
+        if value.startswith("{"):
+            key = cls.from_jwk(_json(value, name), algorithm=algorithm)
+            return key if kid is None else cls(key._material, algorithm=key.algorithm, kid=kid)  # noqa: SLF001
+        if "-----BEGIN" in value:
+            return cls.from_pem(value.replace("\\n", "\n"), algorithm=algorithm, kid=kid)
+        return cls.from_secret(value, algorithm="HS256" if algorithm is None else algorithm, kid=kid)
+
+    @classmethod
+    def generate(cls, algorithm: str = "ES256") -> Key:
+        """A fresh key for *algorithm*: RSA of 3072 bits, a secret as long as the hash, or the curve's."""
+        row = algorithm_named(algorithm)
+        material = generate_material(row)
+        # A secret's thumbprint could be searched for, so its key id is random (RFC 7638 section 7).
+        kid = secrets.token_urlsafe(12) if isinstance(material, bytes) else material_thumbprint(material)
+        return cls(material, algorithm=row.name, kid=kid)
+
+    @property
+    def can_sign(self) -> bool:
+        """Whether this is a secret or a private key."""
+        return self._sign is not None
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether this is an HMAC secret, which whoever verifies could also sign with."""
+        return isinstance(self._material, bytes)
+
+    def sign(self, signing_input: bytes) -> bytes:
+        """The signature over *signing_input* (RFC 7515 section 5.1). A public key raises `ConfigurationError`."""
+        if self._sign is None:
+            raise ConfigurationError("a public key cannot sign; load the private key")
+        return self._sign(signing_input)
+
+    def public(self) -> Key:
+        """The public half, with the same key id. A secret has none: `ConfigurationError`."""
+        return Key(public_half(self._material), algorithm=self.algorithm, kid=self.kid)
+
+    def to_jwk(self) -> dict[str, str]:
+        """The public JWK to publish, with `kid`, `use` and `alg` (RFC 7517). A secret raises `ConfigurationError`."""
+        return {**public_members(public_half(self._material)), **self._labels()}
+
+    def to_private_jwk(self) -> dict[str, str]:
+        """The whole JWK, secret members included: for a vault or an environment variable, never for the network."""
+        if isinstance(self._material, bytes):
+            return {"kty": "oct", "k": encode_base64url(self._material).decode(), **self._labels()}
+        if not isinstance(self._material, PRIVATE_KEYS):
+            raise ConfigurationError("a public key has no private members")
+        return {**public_members(self._material.public_key()), **private_members(self._material), **self._labels()}
+
+    def to_pem(self) -> str:
+        """The public half as PEM (SubjectPublicKeyInfo)."""
+        half = public_half(self._material)
+        return half.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    def to_private_pem(self) -> str:
+        """The private key as unencrypted PEM (PKCS #8)."""
+        if not isinstance(self._material, PRIVATE_KEYS):
+            raise ConfigurationError("only a private key has a private PEM")
+        return self._material.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+    def thumbprint(self) -> str:
+        """The SHA-256 thumbprint of RFC 7638; a private key has its public half's. Never publish a secret's."""
+        return material_thumbprint(self._material)
+
+    def _labels(self) -> dict[str, str]:
+        named = {} if self.kid is None else {"kid": self.kid}
+        return {**named, "use": "sig", "alg": self.algorithm}
+
+    def __repr__(self) -> str:
+        return f"<Key {self.algorithm} kid={self.kid!r} {'can sign' if self.can_sign else 'public'}>"
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("a Key does not change")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("a Key does not change")
+
+    def __copy__(self) -> Key:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Key:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Key is not pickled; use to_private_jwk and keep it secret")
+
+
+def _check_kid(kid: object) -> None:
+    if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= MAX_KID_LENGTH and not _SURROGATE.search(kid)):
+        raise ConfigurationError(f"a kid must be a string of 1 to {MAX_KID_LENGTH} characters that has a UTF-8 form")
+
+
+def _utf8(value: str | bytes, what: str) -> bytes:
+    if not isinstance(value, (str, bytes)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f"{what} must be str or bytes")
+    try:
+        return value.encode() if isinstance(value, str) else value
+    except UnicodeEncodeError:
+        pass
+    raise ConfigurationError(f"{what} must be text that has a UTF-8 form")
+
+
+def _environment(name: str) -> str:
+    try:
+        return os.environ.get(name, "").strip()
+    except (TypeError, UnicodeEncodeError):
+        pass
+    raise ConfigurationError("Key.from_env takes the name of an environment variable")
+
+
+def _json(value: str, name: str) -> dict[str, Any]:
+    try:
+        return parse_object(_utf8(value, "a JWK"))
+    except MalformedToken:
+        pass
+    raise ConfigurationError(f"the environment variable {name} looks like a JWK but is not strict JSON")

@@ -1,0 +1,181 @@
+"""The keys of one issuer. Secrets and asymmetric keys never meet in one set.
+
+A set answers one question: which keys may have signed a token that says *this* `kid` and *this* `alg`?
+It compares both for equality and knows no fallback.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NoReturn, final
+
+from gatepass.errors import ConfigurationError, MalformedToken
+from gatepass.keys.algorithms import algorithm_named
+from gatepass.keys.jwk import is_private_jwk, load_jwk
+from gatepass.keys.key import Key
+from gatepass.keys.material import fitting_algorithms
+from gatepass.strict_json import parse_object
+
+__all__ = ["KeySet"]
+
+_logger = logging.getLogger("gatepass.keys")
+
+
+@final
+class KeySet:
+    """An immutable set of keys; *signing* is the one that signs, by default the only one that can.
+
+    >>> key = Key.generate("ES256")
+    >>> [published["kid"] == key.kid for published in KeySet([key]).to_jwks()["keys"]]
+    [True]
+    """
+
+    __slots__ = ("_keys", "_named", "_signing", "algorithms")
+
+    algorithms: frozenset[str]
+    _keys: tuple[Key, ...]
+    _named: dict[tuple[str, str], tuple[Key, ...]]
+    _signing: Key | None
+
+    def __init__(self, keys: Iterable[Key], *, signing: Key | None = None) -> None:
+        if not isinstance(keys, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("a KeySet takes a list of keys: KeySet([key])")
+        members = tuple(keys)
+        if not all(isinstance(key, Key) for key in members):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("a KeySet holds Key objects; make them with Key.from_secret, from_pem or from_jwk")
+        if not members:
+            raise ConfigurationError("a KeySet needs at least one key")
+        if len({key.is_secret for key in members}) > 1:
+            raise ConfigurationError(
+                "a KeySet holds secrets or asymmetric keys, never both: use one set for each issuer"
+            )
+        named = _index(members)
+        if any(len(sharing) > 1 for sharing in named.values()):
+            raise ConfigurationError("two keys of a KeySet share a kid and an algorithm: give each key its own kid")
+        able = [key for key in members if key.can_sign]
+        if signing is not None and (signing not in members or not signing.can_sign):
+            raise ConfigurationError("signing= must be one of the keys, and a private key or secret")
+        fill = object.__setattr__
+        fill(self, "_keys", members)
+        fill(self, "_named", {label: tuple(sharing) for label, sharing in named.items()})
+        fill(self, "_signing", signing or (able[0] if len(able) == 1 else None))
+        fill(self, "algorithms", frozenset(key.algorithm for key in members))
+
+    @classmethod
+    def from_jwks(cls, document: Mapping[str, Any] | str | bytes, *, algorithms: Iterable[str] | None = None) -> KeySet:
+        """The public keys of a JWK Set (RFC 7517 section 5), parsed or as JSON text.
+
+        Entries that are foreign, malformed, private or secret are left out one by one and counted in the log;
+        two entries with one kid and algorithm are both left out. *algorithms* restricts the keys, and binds
+        those that declare no `alg`; without it an RSA key is bound to RS256, an Edwards key to both its names.
+        Raises `ConfigurationError` when no usable key remains.
+        """
+        allowed = None if algorithms is None else _names(algorithms)
+        found = [_public_keys(entry, allowed) for entry in _entries(document)]
+        index = _index(key for keys in found for key in keys)
+        usable = [sharing[0] for sharing in index.values() if len(sharing) == 1]
+        useful = set(usable)
+        unused = sum(useful.isdisjoint(keys) for keys in found)
+        if unused:
+            _logger.warning("%d of the %d entries of a JWK Set are of no use here", unused, len(found))
+        if not usable:
+            raise ConfigurationError("this JWK Set holds no usable public key for signatures")
+        return cls(usable)
+
+    @property
+    def signing_key(self) -> Key:
+        """The key that signs. Raises `ConfigurationError` when there is none, or when it must be chosen."""
+        if self._signing is None:
+            raise ConfigurationError("this KeySet has no single key that can sign; choose one with signing=")
+        return self._signing
+
+    @property
+    def is_secret(self) -> bool:
+        """Whether the set holds HMAC secrets."""
+        return self._keys[0].is_secret
+
+    def to_jwks(self) -> dict[str, list[dict[str, str]]]:
+        """The JWK Set to publish: public members alone. A set of secrets raises `ConfigurationError`."""
+        return {"keys": [key.to_jwk() for key in self._keys]}
+
+    def named(self, kid: str, algorithm: str) -> tuple[Key, ...]:
+        """The key with this *kid* and *algorithm*, as a tuple of one or none."""
+        return self._named.get((kid, algorithm), ())
+
+    def knows(self, kid: str) -> bool:
+        """Whether any key, of whatever algorithm, has this *kid*."""
+        return any(key.kid == kid for key in self._keys)
+
+    def fitting(self, algorithm: str) -> tuple[Key, ...]:
+        """Every key for *algorithm*: the candidates when a token names no `kid`."""
+        return tuple(key for key in self._keys if key.algorithm == algorithm)
+
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._keys)
+
+    def __len__(self) -> int:
+        return len(self._keys)
+
+    def __repr__(self) -> str:
+        return f"<KeySet of {len(self._keys)}>"
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("a KeySet does not change")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("a KeySet does not change")
+
+
+def _index(keys: Iterable[Key]) -> dict[tuple[str, str], list[Key]]:
+    named: dict[tuple[str, str], list[Key]] = {}
+    for key in keys:
+        if key.kid is not None:
+            named.setdefault((key.kid, key.algorithm), []).append(key)
+    return named
+
+
+def _names(algorithms: Iterable[str]) -> list[str]:
+    if isinstance(algorithms, str) or not isinstance(algorithms, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError('algorithms= takes a list of names, such as ["ES256"]')
+    names = [algorithm_named(name).name for name in algorithms]
+    if not names:
+        raise ConfigurationError("algorithms= is empty: name at least one, or leave it out")
+    return names
+
+
+def _entries(document: Mapping[str, Any] | str | bytes) -> list[Any]:
+    value: Any = _parsed(document) if isinstance(document, (str, bytes)) else document
+    entries = value.get("keys") if isinstance(value, Mapping) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    if not isinstance(entries, list):
+        raise ConfigurationError('a JWK Set must be a strict JSON object with a list named "keys"')
+    return entries  # pyright: ignore[reportUnknownVariableType]
+
+
+def _parsed(text: str | bytes) -> dict[str, Any]:
+    """The JSON object in *text*; an empty one, which is no JWK Set, if there is none."""
+    try:
+        return parse_object(text if isinstance(text, bytes) else text.encode())
+    except (MalformedToken, UnicodeEncodeError):
+        return {}
+
+
+def _public_keys(entry: object, allowed: list[str] | None) -> list[Key]:
+    """The keys in one entry: none if it is not ours to use, two if its algorithm has two names."""
+    if not isinstance(entry, Mapping) or is_private_jwk(entry):  # pyright: ignore[reportUnknownArgumentType]
+        return []
+    jwk: Mapping[str, Any] = entry  # pyright: ignore[reportUnknownVariableType]
+    try:
+        if "alg" in jwk:
+            keys = [Key.from_jwk(jwk)]
+        else:
+            fitting = fitting_algorithms(load_jwk(jwk))
+            usual = fitting if "EdDSA" in fitting else fitting[:1]
+            keys = [
+                Key.from_jwk(jwk, algorithm=name)
+                for name in (fitting if allowed else usual)
+                if not allowed or name in allowed
+            ]
+    except ConfigurationError:
+        return []
+    return [key for key in keys if allowed is None or key.algorithm in allowed]

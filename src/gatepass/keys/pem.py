@@ -1,0 +1,42 @@
+"""Keys and certificates in PEM (RFC 7468): the first block is what is loaded, and there must be no other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cryptography import x509
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+from gatepass.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+
+__all__ = ["load_pem"]
+
+
+def load_pem(pem: bytes, password: bytes | None) -> PrivateKeyTypes | PublicKeyTypes:
+    """The private key, public key or certificate's public key in *pem*. Raises `ConfigurationError`."""
+    if password == b"":
+        raise ConfigurationError("password= is empty: leave it out for a PEM that is not encrypted")
+    begins = pem.count(b"-----BEGIN ")
+    if begins != 1:
+        raise ConfigurationError(
+            "no PEM block found: it begins with -----BEGIN" if begins == 0 else "more than one PEM block: give one key"
+        )
+    try:
+        if b"-----BEGIN CERTIFICATE-----" in pem:
+            return x509.load_pem_x509_certificate(pem).public_key()
+        if b"PRIVATE KEY-----" in pem:
+            return load_pem_private_key(pem, password)
+        return load_pem_public_key(pem)
+    except TypeError:
+        problem = (
+            "this private key is encrypted: give password="
+            if password is None
+            else "password= given for a PEM that is not encrypted"
+        )
+    except (ValueError, UnsupportedAlgorithm, InternalError):
+        problem = "this PEM cannot be read: it is damaged, of an unsupported kind, or the password is wrong"
+    raise ConfigurationError(problem)

@@ -1,0 +1,102 @@
+"""What kind of JWT counts as an access token: its `typ`, the claims it must have and the ones it must not.
+
+Every kind of JWT an issuer makes needs rules of its own, or one passes for another (RFC 8725 section 3.12).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final, final
+
+from gatepass.errors import ConfigurationError
+
+__all__ = ["ANY_AUDIENCE", "ANY_ISSUER", "AnyAudience", "AnyIssuer", "Profile"]
+
+_NEVER_OPTIONAL = frozenset(("iss", "aud", "exp"))
+
+
+@final
+class AnyIssuer:
+    """The type of `ANY_ISSUER`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "ANY_ISSUER"
+
+
+@final
+class AnyAudience:
+    """The type of `ANY_AUDIENCE`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "ANY_AUDIENCE"
+
+
+ANY_ISSUER: Final = AnyIssuer()
+"""Named opt-out: `iss` is not looked at. Whoever holds a trusted key may then speak as anybody."""
+
+ANY_AUDIENCE: Final = AnyAudience()
+"""Named opt-out: `aud` is not looked at. A token made for another service then opens this one too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Rules for one kind of access token.
+
+    `types` are the accepted `typ` values, in lower case and without `application/` (RFC 7515 section 4.1.9);
+    None stands for an absent `typ`. `required` claims must be there. `prohibited` claims betray another kind
+    of token, as do the values in `foreign_kinds` in the members that providers use to label a token's kind.
+    """
+
+    name: str
+    types: frozenset[str | None]
+    required: frozenset[str]
+    prohibited: frozenset[str] = frozenset()
+    kind_claims: frozenset[str] = frozenset()
+    foreign_kinds: frozenset[str] = frozenset()
+
+    RFC9068: ClassVar[Profile]
+    """`typ` at+jwt and the seven claims of RFC 9068 section 2.2. The default."""
+
+    GENERIC: ClassVar[Profile]
+    """For providers that send `typ` JWT or none: `iss`, `aud` and `exp`, and nothing that marks an ID token,
+    a refresh token, a logout token or a proof."""
+
+    def allow_missing(self, *claims: str) -> Profile:
+        """This profile with *claims* no longer required. Their types are checked when they are there.
+
+        >>> Profile.RFC9068.allow_missing("jti", "client_id").name
+        'rfc9068 without client_id, jti'
+        """
+        unknown = set(claims) - self.required
+        if unknown or _NEVER_OPTIONAL.intersection(claims):
+            raise ConfigurationError(
+                "allow_missing takes claims that the profile requires, other than iss, aud and exp; "
+                "for these say ANY_ISSUER or ANY_AUDIENCE, and exp cannot be waived"
+            )
+        name = f"{self.name} without {', '.join(sorted(claims))}" if claims else self.name
+        return replace(self, name=name, required=self.required.difference(claims))
+
+    def __repr__(self) -> str:
+        return f"<Profile {self.name}>"
+
+
+Profile.RFC9068 = Profile(
+    name="rfc9068",
+    types=frozenset(("at+jwt",)),
+    required=frozenset(("iss", "exp", "aud", "sub", "client_id", "iat", "jti")),
+)
+
+Profile.GENERIC = Profile(
+    name="generic",
+    types=frozenset((None, "jwt")),
+    required=frozenset(("iss", "aud", "exp")),
+    # ID tokens (OpenID Connect Core), logout and event tokens (RFC 8417), DPoP proofs (RFC 9449).
+    prohibited=frozenset(("nonce", "at_hash", "c_hash", "s_hash", "events", "htm", "htu", "ath")),
+    # How Keycloak, Cognito, simplejwt and Flask-JWT-Extended say in the payload what a token is.
+    kind_claims=frozenset(("typ", "token_use", "token_type", "type")),
+    foreign_kinds=frozenset(("id", "id_token", "refresh", "refresh_token", "offline", "logout", "sliding")),
+)

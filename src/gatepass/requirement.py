@@ -1,0 +1,129 @@
+"""What an operation demands of a verified token: scopes, roles, groups, entitlements.
+
+Every rule says in its name whether all or any of the listed values are needed. A rule is checked when it is
+made, so a typing mistake in a scope fails at start-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, TypedDict, final
+
+from gatepass.access_token import AccessToken
+from gatepass.errors import ConcealedResource, ConfigurationError, Forbidden, InsufficientScope
+from gatepass.scope import scope_tokens
+from gatepass.settings import strings
+
+__all__ = ["Requirement", "Rules", "ScopeHierarchy"]
+
+
+class Rules(TypedDict, total=False):
+    """The keyword arguments of `Requirement`, shared by every adapter's `require_auth`."""
+
+    scopes: str | Iterable[str]
+    any_scopes: str | Iterable[str]
+    any_roles: str | Iterable[str]
+    any_groups: str | Iterable[str]
+    any_entitlements: str | Iterable[str]
+    denial: Literal["forbid", "conceal"]
+
+
+@final
+class Requirement:
+    """A rule for one operation; all its parts must hold.
+
+    *scopes*: the token has all of them. *any_scopes*: at least one (name the least powerful first: it is what the
+    challenge asks for). *any_roles*, *any_groups*, *any_entitlements*: the claim of that name (RFC 9068 section
+    2.2.3.1) holds at least one. *denial* `"conceal"` answers 404, so that a stranger does not learn what exists.
+
+    >>> Requirement(scopes=["orders:read"]).scopes
+    ('orders:read',)
+    """
+
+    __slots__ = ("any_of", "any_scopes", "denial", "scopes")
+
+    def __init__(
+        self,
+        *,
+        scopes: str | Iterable[str] = (),
+        any_scopes: str | Iterable[str] | None = None,
+        any_roles: str | Iterable[str] | None = None,
+        any_groups: str | Iterable[str] | None = None,
+        any_entitlements: str | Iterable[str] | None = None,
+        denial: Literal["forbid", "conceal"] = "forbid",
+    ) -> None:
+        if denial not in ("forbid", "conceal"):
+            raise ConfigurationError('denial= must be "forbid" (403) or "conceal" (404)')
+        if scopes == "":
+            raise ConfigurationError("scopes= is an empty text: name a scope, or leave it out")
+        self.scopes: tuple[str, ...] = _scopes(scopes, "scopes")
+        self.any_scopes: tuple[str, ...] = (
+            () if any_scopes is None else _at_least_one(_scopes(any_scopes, "any_scopes"), "any_scopes")
+        )
+        named = (("roles", any_roles), ("groups", any_groups), ("entitlements", any_entitlements))
+        self.any_of: tuple[tuple[str, frozenset[str]], ...] = tuple(
+            (claim, frozenset(_at_least_one(strings(values, f"any_{claim}"), f"any_{claim}")))
+            for claim, values in named
+            if values is not None
+        )
+        self.denial = denial
+
+    def check(self, token: AccessToken, hierarchy: ScopeHierarchy) -> None:
+        """Raise `InsufficientScope`, `Forbidden` or `ConcealedResource` unless *token* meets the rule."""
+        held = hierarchy.expand(token.scopes)
+        missing_any = bool(self.any_scopes) and held.isdisjoint(self.any_scopes)
+        if missing_any or not held.issuperset(self.scopes):
+            needed = (*self.scopes, *(self.any_scopes[:1] if missing_any else ()))
+            raise self._denied(InsufficientScope(tuple(dict.fromkeys(needed))))
+        for claim, values in self.any_of:
+            if values.isdisjoint(token.strings(claim)):
+                raise self._denied(Forbidden(claim))
+
+    def _denied(self, error: Forbidden) -> Forbidden:
+        return error if self.denial == "forbid" else ConcealedResource(error.reason)
+
+    def __repr__(self) -> str:
+        return f"<Requirement scopes={self.scopes} any_scopes={self.any_scopes}>"
+
+
+@final
+class ScopeHierarchy:
+    """Which scopes include which: `{"files:write": ["files:read"]}`, followed through as far as it goes."""
+
+    __slots__ = ("_included",)
+
+    def __init__(self, implies: Mapping[str, Iterable[str]]) -> None:
+        direct = {_scopes([scope], "implies")[0]: _scopes(narrower, "implies") for scope, narrower in implies.items()}
+        self._included = {scope: frozenset(_reachable(scope, direct)) for scope in direct}
+
+    def expand(self, scopes: frozenset[str]) -> frozenset[str]:
+        """*scopes* and everything that they include."""
+        if not self._included:
+            return scopes
+        return scopes.union(*(self._included[scope] for scope in scopes if scope in self._included))
+
+
+def _reachable(scope: str, direct: Mapping[str, tuple[str, ...]]) -> set[str]:
+    found: set[str] = set()
+    waiting = [scope]
+    while waiting:
+        for narrower in direct.get(waiting.pop(), ()):
+            if narrower not in found:
+                found.add(narrower)
+                waiting.append(narrower)
+    return found
+
+
+def _at_least_one(values: tuple[str, ...], name: str) -> tuple[str, ...]:
+    """*values*, unless there are none: a list that turned out empty must not open what it was to guard."""
+    if not values:
+        raise ConfigurationError(f"{name}= is empty, so that nobody could pass: name at least one, or leave it out")
+    return values
+
+
+def _scopes(value: str | Iterable[str], name: str) -> tuple[str, ...]:
+    try:
+        return scope_tokens(value)
+    except (ValueError, TypeError):
+        pass
+    raise ConfigurationError(f"{name}= takes scopes: texts of printable ASCII without blanks, quotes or backslashes")

@@ -1,0 +1,227 @@
+"""The resource server: a request's credentials in, an `AccessToken` out; a refusal in, an HTTP answer out.
+
+Every adapter calls the same few methods, so a new check reaches all frameworks from here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, Unpack, final
+
+from gatepass.access_token import AccessToken
+from gatepass.bearer import FORM_MEDIA_TYPE, bearer_token, form_token
+from gatepass.challenge import Challenge
+from gatepass.errors import (
+    AuthError,
+    AuthUnavailable,
+    ConfigurationError,
+    MissingCredentials,
+    MultipleTokens,
+)
+from gatepass.hooks import RunBlocking
+from gatepass.requirement import Requirement, Rules, ScopeHierarchy
+from gatepass.response import BodyStyle, Response, ResponseTable
+from gatepass.route import Access
+from gatepass.transport import Transport, TransportRule
+from gatepass.verifier import TokenVerifier
+from gatepass.verifiers import Verifiers
+
+__all__ = ["ResourceServer"]
+
+Source = Literal["header", "body"]
+_logger = logging.getLogger("gatepass")
+
+
+@final
+class ResourceServer:
+    """One protected service: whose tokens it takes, and how it answers.
+
+    *verifiers*: one `TokenVerifier`, or several with different issuers, told apart by the exact `iss`.
+    *realm* and *resource_metadata* (an https URL, RFC 9728) go into every challenge, *challenge_scopes* into the one
+    for requests without credentials; *companions* are challenges of other schemes that the service also takes.
+    *transport*: `"require"`, `"warn"` or `"off"` (see `gatepass.transport`). *implies*: which scopes include which.
+    *sources*: `["header", "body"]` also takes a token from a form (RFC 6750 section 2.2, discouraged).
+    *body*: `"problem"` (RFC 9457), `"oauth"` or `"empty"`; *problem_base*: the base URL of a problem's `type`.
+    *malformed_status*: 401 treats a malformed header like a bad token.
+
+    Raises `ConfigurationError` when the settings contradict each other.
+
+    >>> from gatepass import Key, TokenVerifier
+    >>> verifier = TokenVerifier(issuer="https://auth.example", audience="https://api.example", keys=Key.generate())
+    >>> server = ResourceServer(verifier)
+    >>> try:
+    ...     server.authenticate([])
+    ... except AuthError as error:
+    ...     server.respond(error).headers[0]
+    ('WWW-Authenticate', 'Bearer realm="api"')
+    """
+
+    __slots__ = (
+        "_answers",
+        "_hierarchy",
+        "_transport",
+        "_verifiers",
+        "may_block",
+        "needs_event_loop",
+        "sources",
+    )
+
+    def __init__(
+        self,
+        verifiers: TokenVerifier | Iterable[TokenVerifier],
+        *,
+        realm: str = "api",
+        resource_metadata: str | None = None,
+        challenge_scopes: str | Iterable[str] = (),
+        companions: Iterable[Challenge] = (),
+        transport: TransportRule = "warn",
+        implies: Mapping[str, str | Iterable[str]] | None = None,
+        sources: Iterable[Source] = ("header",),
+        body: BodyStyle = "problem",
+        problem_base: str | None = None,
+        malformed_status: Literal[400, 401] = 400,
+    ) -> None:
+        self._verifiers = Verifiers(verifiers)
+        self._answers = ResponseTable(
+            realm=realm,
+            resource_metadata=resource_metadata,
+            challenge_scopes=challenge_scopes,
+            companions=companions,
+            body=body,
+            problem_base=problem_base,
+            malformed_status=malformed_status,
+        )
+        self._transport = Transport(transport)
+        self._hierarchy = ScopeHierarchy(implies or {})
+        self.sources: frozenset[Source] = frozenset(sources)
+        if not {"header"} <= self.sources <= {"header", "body"}:
+            raise ConfigurationError('sources= must be ["header"] or ["header", "body"]')
+        hooks = self._verifiers.hooks
+        self.may_block: bool = bool(hooks)
+        """Whether `authenticate` may do I/O, so that an event loop must use `authenticate_async`."""
+        self.needs_event_loop: bool = any(hook.is_async for hook in hooks)
+        """Whether a hook is a coroutine function, so that only `authenticate_async` can work."""
+
+    def authenticate(
+        self, authorization: Sequence[str], *, scheme: str | None = None, client: str | None = None, form: bytes = b""
+    ) -> AccessToken:
+        """The verified token of a request, or an `AuthError`.
+
+        *authorization*: the `Authorization` field lines as they came. *scheme*: `"https"` or `"http"`, as the
+        framework reports it; *client*: the peer's address. *form*: the body, where `reads_form` asks for it.
+        """
+        raw = self._credentials(authorization, form)
+        self._transport.check(scheme, client)
+        return self._verifiers.verify(raw)
+
+    async def authenticate_async(
+        self,
+        authorization: Sequence[str],
+        *,
+        run_blocking: RunBlocking,
+        scheme: str | None = None,
+        client: str | None = None,
+        form: bytes = b"",
+    ) -> AccessToken:
+        """`authenticate` for an event loop: what may block goes through *run_blocking*, and only that."""
+        raw = self._credentials(authorization, form)
+        self._transport.check(scheme, client)
+        return await self._verifiers.verify_async(raw, run_blocking)
+
+    def admit(
+        self,
+        access: Access,
+        authorization: Sequence[str],
+        *,
+        scheme: str | None = None,
+        client: str | None = None,
+        form: bytes = b"",
+    ) -> AccessToken | None:
+        """`authenticate` for a route that is as open as *access* says; None where nobody need be known."""
+        if access == "public":
+            return None
+        try:
+            return self.authenticate(authorization, scheme=scheme, client=client, form=form)
+        except MissingCredentials:
+            if access == "optional":
+                return None
+            raise
+
+    async def admit_async(
+        self,
+        access: Access,
+        authorization: Sequence[str],
+        *,
+        run_blocking: RunBlocking,
+        scheme: str | None = None,
+        client: str | None = None,
+        form: bytes = b"",
+    ) -> AccessToken | None:
+        """`admit` for an event loop. Without hooks nothing is awaited."""
+        if not self.may_block or access == "public":
+            return self.admit(access, authorization, scheme=scheme, client=client, form=form)
+        try:
+            return await self.authenticate_async(
+                authorization, run_blocking=run_blocking, scheme=scheme, client=client, form=form
+            )
+        except MissingCredentials:
+            if access == "optional":
+                return None
+            raise
+
+    def authorize(self, token: AccessToken, **rules: Unpack[Rules]) -> None:
+        """Raise unless *token* meets *rules*, the keywords of `Requirement`."""
+        self.enforce(token, Requirement(**rules))
+
+    def enforce(self, token: AccessToken | None, requirement: Requirement) -> AccessToken:
+        """The *token*, if it is there and meets *requirement*; otherwise an `AuthError`."""
+        if token is None:
+            raise MissingCredentials
+        requirement.check(token, self._hierarchy)
+        return token
+
+    def respond(self, error: AuthError, *, method: str = "GET") -> Response:
+        """The HTTP answer to *error*, and one line in the log with its `reason`."""
+        level = logging.ERROR if isinstance(error, AuthUnavailable) else logging.INFO
+        detail = f" {error.log_detail}" if error.log_detail else ""
+        _logger.log(level, "refused: %s%s", error.reason, detail)
+        return self._answers.answer(error, method=method)
+
+    def reads_form(self, method: str, content_type: str) -> bool:
+        """Whether `authenticate` wants this request's body: only a form, only where a body means something."""
+        media_type = content_type.partition(";")[0].strip().lower()
+        return "body" in self.sources and method not in ("GET", "HEAD") and media_type == FORM_MEDIA_TYPE
+
+    @staticmethod
+    def is_preflight(method: str, *, origin: str | None, requested_method: str | None) -> bool:
+        """Whether this is a CORS preflight, to which browsers add no credentials (Fetch standard).
+
+        *origin* and *requested_method* are the headers `Origin` and `Access-Control-Request-Method`.
+        """
+        return method == "OPTIONS" and bool(origin) and bool(requested_method)
+
+    @staticmethod
+    def expect(value: object) -> ResourceServer:
+        """*value*, if it is a resource server; adapters ask when they are made. Raises `ConfigurationError`."""
+        if isinstance(value, ResourceServer):
+            return value
+        raise ConfigurationError("an adapter takes a ResourceServer; make one with ResourceServer(verifier)")
+
+    def require_sync(self) -> None:
+        """For adapters without an event loop: raises `ConfigurationError` if a hook is a coroutine function."""
+        if self.needs_event_loop:
+            raise ConfigurationError(
+                "is_revoked= or check_subject= is a coroutine function, which a synchronous adapter cannot await; "
+                "give a plain function"
+            )
+
+    def _credentials(self, authorization: Sequence[str], form: bytes) -> str:
+        posted = form_token(form) if form and "body" in self.sources else None
+        if posted is None:
+            return bearer_token(authorization)
+        try:
+            bearer_token(authorization)
+        except MissingCredentials:
+            return posted
+        raise MultipleTokens("in the header and in the body")

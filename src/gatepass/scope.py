@@ -1,0 +1,23 @@
+"""Scope tokens (RFC 6749 section 3.3): unordered, case-sensitive, never split otherwise than at a single blank."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+__all__ = ["scope_tokens"]
+
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
+
+
+def scope_tokens(scope: str | Iterable[str]) -> tuple[str, ...]:
+    """The tokens in *scope*, a list of them or their blank-separated text. Raises `ValueError`.
+
+    >>> scope_tokens("orders:read orders:write")
+    ('orders:read', 'orders:write')
+    """
+    tokens: list[object] = list(scope.split(" ") if isinstance(scope, str) and scope else scope)
+    found = [token for token in tokens if isinstance(token, str) and _SCOPE_TOKEN.fullmatch(token)]
+    if len(found) != len(tokens):
+        raise ValueError("a scope is a non-empty text of printable ASCII without blanks, quotes or backslashes")
+    return tuple(dict.fromkeys(found))

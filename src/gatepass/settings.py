@@ -1,0 +1,82 @@
+"""Settings, checked when objects are made: each function returns the value to use or raises `ConfigurationError`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from gatepass.errors import ConfigurationError
+from gatepass.keys import Key, KeySet
+
+__all__ = ["audience_names", "https_url", "key_set", "seconds", "strings"]
+
+# The characters of RFC 3986, less those that begin a query and a fragment.
+_PLAIN_URL = re.compile(r"[A-Za-z0-9\-._~:/\[\]@!$&'()*+,;=%]+")
+
+
+def https_url(value: object, name: str) -> str:
+    """*value* if it is an https URL with a host and no user, query or fragment (RFC 8414 section 2)."""
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"{name}= is missing: give the https URL, such as https://auth.example.com")
+    url = _split(value)
+    if url is None or not value.startswith("https:") or not url.hostname or "@" in url.netloc:
+        raise ConfigurationError(
+            f"{name}= must be an https URL such as https://auth.example.com (http is not accepted)"
+        )
+    if not _PLAIN_URL.fullmatch(value):
+        raise ConfigurationError(f"{name}= must be a plain URL, without query, fragment or blanks")
+    return value
+
+
+def strings(value: str | Iterable[str], name: str) -> tuple[str, ...]:
+    """*value* as a tuple of strings; one string stands for itself. Empty strings and repetitions are refused."""
+    if not isinstance(value, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f"{name}= takes a string or a list of strings")
+    items: tuple[Any, ...] = (value,) if isinstance(value, str) else tuple(value)
+    names = tuple(item for item in items if isinstance(item, str) and item)
+    if len(names) != len(items):
+        raise ConfigurationError(f"{name}= takes non-empty strings")
+    if len(set(names)) != len(names):
+        raise ConfigurationError(f"{name}= names something twice")
+    return names
+
+
+def audience_names(value: str | Iterable[str] | None, hint: str) -> tuple[str, ...]:
+    """At least one audience."""
+    names = strings(value or (), "audience")
+    if not names:
+        raise ConfigurationError(f"audience= is missing: {hint}")
+    return names
+
+
+def seconds(value: float | timedelta, name: str, *, least: float, most: float) -> float:
+    """*value*, a number of seconds or a timedelta, within the bounds."""
+    number = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not least <= number <= most:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f"{name}= must be a timedelta or a number from {least:g} to {most:.10g} seconds")
+    return number
+
+
+def key_set(keys: Key | KeySet | Iterable[Key]) -> KeySet:
+    """*keys* as a set."""
+    if isinstance(keys, KeySet):
+        return keys
+    if isinstance(keys, Key):
+        return KeySet([keys])
+    if isinstance(keys, (str, bytes)) or not isinstance(keys, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(
+            "keys= takes a Key or a KeySet; make one with Key.from_env, Key.from_secret or Key.from_pem"
+        )
+    return KeySet(keys)
+
+
+def _split(value: str) -> SplitResult | None:
+    try:
+        url = urlsplit(value)
+        url.port  # noqa: B018 - a port that is not a number raises here
+    except ValueError:
+        return None
+    return url
