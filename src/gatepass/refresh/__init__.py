@@ -1,0 +1,8 @@
+"""Refresh tokens: families, rotation, revocation, and the endpoints that serve them."""
+
+from gatepass.refresh.family import Family, RefreshToken, Rotation
+from gatepass.refresh.pair import TokenPair
+from gatepass.refresh.service import TokenService
+from gatepass.refresh.store import RefreshStore
+
+__all__ = ["Family", "RefreshStore", "RefreshToken", "Rotation", "TokenPair", "TokenService"]

@@ -1,0 +1,176 @@
+"""One refresh token for the next, exactly once: everything that may fail comes before the token is spent.
+
+Refused with one and the same error: tokens that are unknown, expired, revoked, another client's, or spent. Who brings a
+spent one ends the family, unless it is the immediate predecessor within the grace window, or an exchange whose
+outcome the store never told; these get the successor that there already is.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterable
+from hmac import compare_digest
+from typing import Final, NamedTuple, final
+
+from gatepass.refresh.asking import Application, ask
+from gatepass.refresh.ending import Ending
+from gatepass.refresh.errors import (
+    InvalidGrant,
+    InvalidScope,
+    InvalidTarget,
+    RefreshTokenReused,
+    ServiceUnavailable,
+    StoreUnavailable,
+    TokenEndpointError,
+)
+from gatepass.refresh.family import Family, RefreshToken, Rotation
+from gatepass.refresh.pair import Mint, TokenPair
+from gatepass.refresh.store import RefreshStore
+from gatepass.refresh.unsettled import Unsettled
+from gatepass.scope import scope_tokens
+
+__all__ = ["Exchange", "Wish"]
+
+_SALT_OCTETS: Final = 32
+_logger = logging.getLogger("gatepass.refresh")
+
+
+class Wish(NamedTuple):
+    """What a client asks for beside the next token; None is all that was granted."""
+
+    scope: str | Iterable[str] | None
+    audience: str | Iterable[str] | None
+
+    def within(self, family: Family) -> str:
+        """The scope for the access token. Raises `InvalidScope` or `InvalidTarget` beyond the grant."""
+        named = (self.audience,) if isinstance(self.audience, str) else self.audience or ()
+        if any(one != family.audience for one in named):
+            raise InvalidTarget
+        if self.scope is None:
+            return family.scope
+        try:
+            wanted = scope_tokens(self.scope)
+        except ValueError:
+            raise InvalidScope from None
+        granted = scope_tokens(family.scope)
+        if not set(wanted) <= set(granted):
+            raise InvalidScope
+        return " ".join(one for one in granted if one in wanted)
+
+
+@final
+class Exchange:
+    """Exchanges the tokens of one store's families. *idle* and *grace* are seconds."""
+
+    __slots__ = ("_application", "_ending", "_grace", "_idle", "_mint", "_store", "_unsettled")
+
+    def __init__(
+        self, store: RefreshStore, *, mint: Mint, application: Application, ending: Ending, idle: int, grace: float
+    ) -> None:
+        self._store = store
+        self._mint = mint
+        self._application = application
+        self._ending = ending
+        self._idle = idle
+        self._grace = grace
+        self._unsettled = Unsettled()
+
+    def exchange(self, text: str, *, client_id: str, wish: Wish, now: int) -> TokenPair:
+        """The next pair for the client's token *text*. Raises a `TokenEndpointError`, and the token is not spent."""
+        token, family = self._presented(text, client_id, now)
+        if not compare_digest(family.current_hash, token.secret_hash):
+            return self._spent(token, family, wish, now)
+        scope = self._admitted(family, wish)
+        salt = secrets.token_bytes(_SALT_OCTETS)
+        successor = token.successor(salt)
+        rotation = Rotation(
+            current_hash=successor.secret_hash,
+            previous_hash=token.secret_hash,
+            salt=salt if self._grace else b"",
+            rotated_at=now,
+            idle_expires_at=min(now + self._idle, family.expires_at),
+        )
+        pair = self._pair(family, successor, scope, now)
+        if self._rotated(family.family_id, rotation, salt):
+            return pair
+        token, family = self._presented(text, client_id, now)
+        if compare_digest(family.current_hash, token.secret_hash):
+            _logger.error("the store refused to rotate a token that it holds for current")
+            raise StoreUnavailable("store_contradiction")
+        return self._spent(token, family, wish, now)
+
+    def find(self, text: str, client_id: str) -> tuple[RefreshToken, Family] | None:
+        """The token and its family, dead or alive; None if unknown. Raises `InvalidGrant` for another client's."""
+        token = RefreshToken.parse(text)
+        if token is None:
+            return None
+        family = ask(self._store.get, token.family_id)
+        if family is None or not compare_digest(family.proof_hash, token.proof_hash):
+            return None
+        if family.client_id != client_id:
+            raise InvalidGrant("refresh_client_mismatch")
+        return token, family
+
+    def _presented(self, text: str, client_id: str, now: int) -> tuple[RefreshToken, Family]:
+        found = self.find(text, client_id)
+        if found is None:
+            raise InvalidGrant("refresh_unknown")
+        _, family = found
+        if family.revoked_at is not None:
+            raise InvalidGrant("refresh_revoked")
+        if now >= min(family.expires_at, family.idle_expires_at):
+            raise InvalidGrant("refresh_expired")
+        if not self._mint.serves(family.audience):
+            raise InvalidGrant("refresh_audience")
+        return found
+
+    def _admitted(self, family: Family, wish: Wish) -> str:
+        """The scope to give. A subject that may not sign in any more loses the family."""
+        scope = wish.within(family)
+        if not self._application.admits(family.subject):
+            self._ending.family(family.family_id)
+            raise InvalidGrant("refresh_subject")
+        return scope
+
+    def _pair(self, family: Family, successor: RefreshToken, scope: str, now: int) -> TokenPair:
+        try:
+            return self._mint.pair(family, successor, scope=scope, now=now)
+        except TokenEndpointError:
+            raise
+        except Exception as error:
+            _logger.error("no access token: %s", type(error).__qualname__)  # noqa: TRY400 - a traceback quotes
+            raise ServiceUnavailable("access_token_unavailable") from error
+
+    def _rotated(self, family_id: str, rotation: Rotation, salt: bytes) -> bool:
+        try:
+            return ask(self._store.rotate, family_id, rotation)
+        except BaseException as error:
+            self._unsettled.remember(rotation, salt)
+            if isinstance(error, StoreUnavailable) and self._took_place(family_id, rotation):
+                return True
+            raise
+
+    def _took_place(self, family_id: str, rotation: Rotation) -> bool:
+        family = ask(self._store.get, family_id)
+        current = b"" if family is None or family.revoked_at is not None else family.current_hash
+        return compare_digest(current, rotation.current_hash) and self._unsettled.settle(rotation.current_hash)
+
+    def _spent(self, token: RefreshToken, family: Family, wish: Wish, now: int) -> TokenPair:
+        """The successor once more for a predecessor that may have it; the family's end for every other token."""
+        in_grace = abs(now - family.rotated_at) < self._grace  # a clock that was set back does not widen the window
+        salt = (family.salt if in_grace else b"") or self._unsettled.salt_of(family.current_hash)
+        successor = token.successor(salt)
+        if not salt or not compare_digest(family.current_hash, successor.secret_hash):  # then no immediate predecessor
+            raise self._reuse(family)
+        pair = self._pair(family, successor, self._admitted(family, wish), now)
+        # Nothing was written that could have failed, so look again: the family may have ended or moved on meanwhile.
+        _, latest = self._presented(token.text(), family.client_id, now)
+        settled = self._unsettled.settle(successor.secret_hash)
+        if not compare_digest(latest.current_hash, successor.secret_hash) or not (in_grace or settled):
+            raise self._reuse(family)
+        return pair
+
+    def _reuse(self, family: Family) -> RefreshTokenReused:
+        self._ending.reused(family)
+        return RefreshTokenReused("refresh_reused")

@@ -1,0 +1,140 @@
+"""A token family: what the store keeps of one grant, and the refresh token that the client holds.
+
+The store holds hashes alone. A refresh token is 64 octets in base64url: which family it is of, a proof that its
+bearer was ever given a token of that family, and the secret that is good for one use. The proof tells a spent
+token from an invented one, so that nobody can end a family by guessing its name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from dataclasses import dataclass, replace
+from typing import Final, final
+
+from gatepass.compact import decode_base64url, encode_base64url
+from gatepass.errors import MalformedToken
+
+__all__ = ["Family", "RefreshToken", "Rotation"]
+
+_NAME_OCTETS: Final = 16
+_PROOF_OCTETS: Final = 16
+_SECRET_OCTETS: Final = 32
+_OCTETS: Final = _NAME_OCTETS + _PROOF_OCTETS + _SECRET_OCTETS
+_TEXT_LENGTH: Final = (_OCTETS * 4 + 2) // 3
+
+
+@final
+@dataclass(frozen=True, slots=True, repr=False)
+class RefreshToken:
+    """A refresh token in the hand: its three parts as octets. Its repr shows nothing."""
+
+    name: bytes
+    proof: bytes
+    secret: bytes
+
+    @classmethod
+    def fresh(cls) -> RefreshToken:
+        """The first token of a new family: 256 random bits of secret (RFC 6749 section 10.10)."""
+        return cls(
+            secrets.token_bytes(_NAME_OCTETS), secrets.token_bytes(_PROOF_OCTETS), secrets.token_bytes(_SECRET_OCTETS)
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> RefreshToken | None:
+        """The token that *text* spells, or None: whatever cannot be one of ours is simply unknown."""
+        if not isinstance(text, str) or len(text) != _TEXT_LENGTH or not text.isascii():  # pyright: ignore[reportUnnecessaryIsInstance]
+            return None
+        try:
+            octets = decode_base64url(text.encode())
+        except MalformedToken:
+            return None
+        proof, secret = _NAME_OCTETS, _NAME_OCTETS + _PROOF_OCTETS
+        return cls(octets[:proof], octets[proof:secret], octets[secret:])
+
+    def successor(self, salt: bytes) -> RefreshToken:
+        """The next token of the family. Who holds this token and the store's *salt* gets the same one again."""
+        return replace(self, secret=hmac.digest(salt, self.secret, "sha256"))
+
+    @property
+    def family_id(self) -> str:
+        """The family's name as text."""
+        return encode_base64url(self.name).decode()
+
+    @property
+    def proof_hash(self) -> bytes:
+        """What the store keeps of the proof."""
+        return hashlib.sha256(self.name + self.proof).digest()
+
+    @property
+    def secret_hash(self) -> bytes:
+        """What the store keeps of the secret."""
+        return hashlib.sha256(self.name + self.proof + self.secret).digest()
+
+    def text(self) -> str:
+        """The token as the client gets it."""
+        return encode_base64url(self.name + self.proof + self.secret).decode()
+
+    def __repr__(self) -> str:
+        return "<RefreshToken, not shown>"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """What changes in a family when its token is exchanged: the new hash, and until when it may lie idle.
+
+    Times are seconds since 1970. *salt* lets the predecessor's bearer find the same successor during a grace window.
+    """
+
+    current_hash: bytes
+    previous_hash: bytes
+    salt: bytes
+    rotated_at: int
+    idle_expires_at: int
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """One grant and its current token, as a store keeps it. Times are seconds since 1970.
+
+    Nothing in it is a usable token. *scope* is the original grant's, *amr* and *acr* and *auth_time* are facts of the
+    login that every rotation keeps (RFC 9068 section 2.2.1).
+    """
+
+    family_id: str
+    subject: str
+    client_id: str
+    scope: str
+    audience: str
+    auth_time: int | None
+    acr: str | None
+    amr: tuple[str, ...]
+    created_at: int
+    expires_at: int
+    idle_expires_at: int
+    proof_hash: bytes
+    current_hash: bytes
+    previous_hash: bytes = b""
+    salt: bytes = b""
+    rotated_at: int = 0
+    revoked_at: int | None = None
+
+    def rotated(self, rotation: Rotation) -> Family:
+        """This family after *rotation*."""
+        return replace(
+            self,
+            current_hash=rotation.current_hash,
+            previous_hash=rotation.previous_hash,
+            salt=rotation.salt,
+            rotated_at=rotation.rotated_at,
+            idle_expires_at=rotation.idle_expires_at,
+        )
+
+    def ended_before(self, moment: int) -> bool:
+        """Whether the family expired, idled out or was revoked earlier than *moment*."""
+        ends = (self.expires_at, self.idle_expires_at, *(() if self.revoked_at is None else (self.revoked_at,)))
+        first: int = min(ends)
+        return first < moment

@@ -1,0 +1,67 @@
+"""The form that a client posts (RFC 6749 appendix B), read strictly; what it must not say twice it says once.
+
+Refused with one `invalid_request`: another media type or charset, a body that is too long or no UTF-8, too many fields.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final, final
+from urllib.parse import parse_qsl
+
+from gatepass.bearer import FORM_MEDIA_TYPE
+from gatepass.refresh.errors import InvalidTokenRequest
+
+__all__ = ["MAX_FORM_LENGTH", "Form"]
+
+MAX_FORM_LENGTH: Final = 65_536
+"""Octets. Whoever reads a body need not read further than one more."""
+
+_MOST_FIELDS: Final = 100
+_PARAMETERS: Final = re.compile(r'(?:[ \t]*;[ \t]*(?:charset=(?:"utf-8"|utf-8))?)*[ \t]*', re.IGNORECASE)
+
+
+@final
+class Form:
+    """The fields of a form by name. An empty value counts as omitted (RFC 6749 section 3.2)."""
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Mapping[str, list[str]]) -> None:
+        self._fields = fields
+
+    @classmethod
+    def parse(cls, content_type: str, body: bytes) -> Form:
+        """The form in *body*. Raises `InvalidTokenRequest`."""
+        media_type, semicolon, parameters = content_type.partition(";")
+        if media_type.strip(" \t").lower() != FORM_MEDIA_TYPE or not _PARAMETERS.fullmatch(semicolon + parameters):
+            raise InvalidTokenRequest("content_type")
+        if len(body) > MAX_FORM_LENGTH or not body.isascii():
+            raise InvalidTokenRequest("body")
+        fields: dict[str, list[str]] = {}
+        try:
+            pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+        except ValueError:
+            raise InvalidTokenRequest("body") from None
+        for name, value in pairs:
+            fields.setdefault(name, []).append(value)
+        return cls(fields)
+
+    def get(self, name: str) -> str | None:
+        """The value of *name*, or None. Raises `InvalidTokenRequest` if it is there twice, empty or not."""
+        values = self._fields.get(name, [])
+        if len(values) > 1:
+            raise InvalidTokenRequest("repeated_parameter")
+        return values[0] or None if values else None
+
+    def require(self, name: str) -> str:
+        """The value of *name*. Raises `InvalidTokenRequest` if it is missing."""
+        value = self.get(name)
+        if value is None:
+            raise InvalidTokenRequest("missing_parameter")
+        return value
+
+    def every(self, name: str) -> tuple[str, ...]:
+        """All values of a parameter that may come more than once."""
+        return tuple(value for value in self._fields.get(name, ()) if value)

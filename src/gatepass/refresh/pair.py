@@ -1,0 +1,78 @@
+"""What a client gets for a grant or a refresh: an access token that never outlives its family, and a refresh token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final, final
+
+from gatepass.issuer import TokenIssuer
+from gatepass.refresh.asking import Application
+from gatepass.refresh.family import Family, RefreshToken
+
+__all__ = ["Mint", "TokenPair"]
+
+_SET_HERE: Final = frozenset(
+    ("subject", "scope", "client_id", "audience", "not_after", "auth_time", "acr", "amr", "family_id")
+)
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPair:
+    """What a client gets: a short-lived access token and the refresh token for the next. Neither shows in the repr.
+
+    *expires_in* is the access token's life in seconds, *scope* its scope tokens separated by blanks.
+    """
+
+    access_token: str = field(repr=False)
+    refresh_token: str = field(repr=False)
+    expires_in: int
+    scope: str
+    token_type: str = "Bearer"  # noqa: S105 - a type, not a secret
+
+
+@final
+class Mint:
+    """Makes the pairs of a family: what the grant fixed, and what the application says of the subject now."""
+
+    __slots__ = ("_application", "_issuer")
+
+    def __init__(self, issuer: TokenIssuer, application: Application) -> None:
+        self._issuer = issuer
+        self._application = application
+
+    def serves(self, audience: str) -> bool:
+        """Whether tokens for *audience* are still issued: settings may change while a family lives."""
+        return audience in self._issuer.audience
+
+    def pair(self, family: Family, refresh_token: RefreshToken, *, scope: str, now: int) -> TokenPair:
+        """The pair of *refresh_token* and an access token with *scope*.
+
+        Raises `HookUnavailable`, and `ValueError` for what cannot go into a token.
+        """
+        further = self._application.claims(family.subject)
+        clash = _SET_HERE.intersection(further)
+        if clash:
+            raise ValueError(f"these claims are not for claims_for= to set: {', '.join(sorted(clash))}")
+        access_token = self._issuer.issue(
+            family.subject,
+            scope=scope,
+            client_id=family.client_id,
+            audience=family.audience,
+            not_after=datetime.fromtimestamp(family.expires_at, UTC),
+            family_id=family.family_id,
+            **_login_facts(family),
+            **further,
+        )
+        return TokenPair(
+            access_token=access_token,
+            refresh_token=refresh_token.text(),
+            expires_in=min(int(self._issuer.access_ttl.total_seconds()), family.expires_at - now),
+            scope=scope,
+        )
+
+
+def _login_facts(family: Family) -> dict[str, Any]:
+    facts = {"auth_time": family.auth_time, "acr": family.acr, "amr": list(family.amr) or None}
+    return {name: value for name, value in facts.items() if value is not None}

@@ -1,0 +1,218 @@
+"""Staying signed in: grants, refresh tokens that are good for one use, and what ends them.
+
+A grant makes a family. Each refresh exchanges the family's token for the next; whoever brings a spent one ends the
+family, because one of two people holds a stolen copy. The application's `check_subject` is asked at every refresh.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, final
+
+from gatepass.access_token import AccessToken
+from gatepass.errors import ConfigurationError
+from gatepass.issuer import TokenIssuer
+from gatepass.refresh.asking import Application, ask
+from gatepass.refresh.ending import Ending
+from gatepass.refresh.errors import InvalidGrant
+from gatepass.refresh.exchange import Exchange, Wish
+from gatepass.refresh.family import Family, RefreshToken
+from gatepass.refresh.pair import Mint, TokenPair
+from gatepass.refresh.store import RefreshStore
+from gatepass.revocation import AccessTokenRevocation
+from gatepass.scope import scope_tokens
+from gatepass.settings import seconds
+
+__all__ = ["TokenService"]
+
+_LONGEST: Final = 366 * 86_400.0
+_LONGEST_GRACE: Final = 60.0
+
+
+@final
+class TokenService:
+    """Grants, refreshes and revokes.
+
+    *issuer* makes the access tokens, *store* keeps the families. *refresh_ttl*: how long a refresh token may lie idle;
+    *absolute_ttl*: when the family ends whatever happens (both seconds or timedelta). *grace* (at most 60 seconds,
+    default 0): how long the immediate predecessor still gets the same successor, for clients that lose an answer.
+    *check_subject* takes the subject and answers True while it may sign in; *claims_for* gives further claims for its
+    access tokens. *revocation* ends a family's access tokens with it. *on_reuse* is told of the family, once, when a
+    spent token comes again. All are plain functions, and may do I/O.
+
+    >>> from gatepass import Key
+    >>> from gatepass.stores.memory import MemoryStore
+    >>> issuer = TokenIssuer(
+    ...     issuer="https://auth.example", audience="https://api.example", keys=Key.generate("ES256"), client_id="web"
+    ... )
+    >>> service = TokenService(issuer, MemoryStore(), check_subject=lambda subject: True)
+    >>> first = service.grant("anna", scope="orders:read")
+    >>> service.refresh(first.refresh_token).scope
+    'orders:read'
+    """
+
+    __slots__ = (
+        "_absolute_ttl", "_clock", "_ending", "_exchange", "_issuer", "_mint", "_refresh_ttl", "_revocation", "_store",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        issuer: TokenIssuer,
+        store: RefreshStore,
+        *,
+        check_subject: Callable[[str], bool],
+        refresh_ttl: float | timedelta = timedelta(days=14),
+        absolute_ttl: float | timedelta = timedelta(days=90),
+        grace: float | timedelta = 0,
+        claims_for: Callable[[str], Mapping[str, Any]] | None = None,
+        revocation: AccessTokenRevocation | None = None,
+        on_reuse: Callable[[Family], object] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        if not isinstance(store, RefreshStore):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("store= must be a RefreshStore, such as SQLiteStore(path)")
+        if revocation is not None and revocation.access_ttl < issuer.access_ttl:
+            raise ConfigurationError("revocation= was made for a shorter access_ttl= than the issuer's")
+        self._refresh_ttl = int(seconds(refresh_ttl, "refresh_ttl", least=1, most=_LONGEST))
+        self._absolute_ttl = int(seconds(absolute_ttl, "absolute_ttl", least=1, most=_LONGEST))
+        if self._absolute_ttl < self._refresh_ttl:
+            raise ConfigurationError("absolute_ttl= must not be shorter than refresh_ttl=")
+        application = Application(check_subject=check_subject, claims_for=claims_for, on_reuse=on_reuse)
+        self._issuer = issuer
+        self._store = store
+        self._revocation = revocation
+        self._clock = clock
+        self._mint = Mint(issuer, application)
+        self._ending = Ending(store, revocation, application, clock)
+        self._exchange = Exchange(
+            store,
+            mint=self._mint,
+            application=application,
+            ending=self._ending,
+            idle=self._refresh_ttl,
+            grace=seconds(grace, "grace", least=0, most=_LONGEST_GRACE),
+        )
+
+    @property
+    def client_id(self) -> str | None:
+        """The issuer's own client, for whom calls without a *client_id* are."""
+        return self._issuer.client_id
+
+    @property
+    def revokes_access_tokens(self) -> bool:
+        """Whether there is a list of revoked access tokens."""
+        return self._revocation is not None
+
+    def grant(
+        self,
+        subject: str,
+        *,
+        scope: str | Iterable[str] = (),
+        client_id: str | None = None,
+        audience: str | None = None,
+        auth_time: datetime | None = None,
+        acr: str | None = None,
+        amr: Iterable[str] = (),
+    ) -> TokenPair:
+        """Sign *subject* in: a new family and its first pair of tokens.
+
+        Call it when the user has just proved who they are; *auth_time*, *acr* and *amr* say when and how, and every
+        later access token of the family repeats them. Raises `ValueError` for what cannot go into a token and
+        `ServiceUnavailable`.
+        """
+        now = int(self._clock())
+        token = RefreshToken.fresh()
+        family = Family(
+            family_id=token.family_id,
+            subject=subject,
+            client_id=self._client(client_id),
+            scope=" ".join(scope_tokens(scope)),
+            audience=self._audience(audience),
+            auth_time=None if auth_time is None else _timestamp(auth_time),
+            acr=acr,
+            amr=(amr,) if isinstance(amr, str) else tuple(amr),
+            created_at=now,
+            expires_at=now + self._absolute_ttl,
+            idle_expires_at=now + self._refresh_ttl,
+            proof_hash=token.proof_hash,
+            current_hash=token.secret_hash,
+        )
+        pair = self._mint.pair(family, token, scope=family.scope, now=now)
+        ask(self._store.create, family)
+        return pair
+
+    def refresh(
+        self,
+        refresh_token: str,
+        *,
+        client_id: str | None = None,
+        scope: str | Iterable[str] | None = None,
+        audience: str | Iterable[str] | None = None,
+    ) -> TokenPair:
+        """Exchange *refresh_token* for the next pair (RFC 6749 section 6).
+
+        *client_id* is the authenticated client; None stands for the issuer's own. A narrower *scope* narrows the access
+        token alone. Raises a `TokenEndpointError`: `InvalidGrant` with one text for every token that does not work,
+        `InvalidScope`, `InvalidTarget`, or `ServiceUnavailable`, after which the same token may be tried again.
+        """
+        wish = Wish(scope, audience)
+        return self._exchange.exchange(
+            refresh_token, client_id=self._client(client_id), wish=wish, now=int(self._clock())
+        )
+
+    def revoke(self, refresh_token: str, *, client_id: str | None = None) -> None:
+        """Sign out: end the family of *refresh_token*, spent or not. What is unknown is already signed out.
+
+        Raises `InvalidGrant` for another client's token, and `StoreUnavailable`.
+        """
+        found = self._exchange.find(refresh_token, self._client(client_id))
+        if found is not None:
+            self._ending.family(found[0].family_id)
+
+    def revoke_access_token(self, token: AccessToken, *, client_id: str | None = None) -> None:
+        """End one access token, verified and the client's own. Raises `InvalidGrant` and `StoreUnavailable`."""
+        if self._revocation is None:
+            raise ConfigurationError("access tokens can be revoked by a TokenService with revocation= alone")
+        if token.client_id != self._client(client_id):
+            raise InvalidGrant("access_token_client_mismatch")
+        ask(self._revocation.revoke_token, token)
+
+    def revoke_family(self, family_id: str) -> bool:
+        """End one family; True if it had not ended by a revocation before."""
+        return self._ending.family(family_id)
+
+    def revoke_subject(self, subject: str) -> int:
+        """Sign *subject* out everywhere, as after a change of password; how many families ended.
+
+        Tokens say when they were issued in whole seconds. With *revocation*, an access token that is issued later in
+        the same second is refused too; its client refreshes it a moment later.
+        """
+        return self._ending.subject(subject)
+
+    def revoke_client(self, client_id: str) -> int:
+        """End every family of a client; how many ended."""
+        return self._ending.client(client_id)
+
+    def purge(self, *, limit: int = 1_000) -> int:
+        """Delete families that ended longer ago than any of their tokens could matter, at most *limit*; how many."""
+        before = int(self._clock() - self._issuer.access_ttl.total_seconds() - _LONGEST_GRACE)
+        return ask(self._store.purge, before=before, limit=limit)
+
+    def _client(self, client_id: str | None) -> str:
+        return client_id if client_id is not None else self._issuer.client_id or ""
+
+    def _audience(self, audience: str | None) -> str:
+        if audience is not None:
+            return audience
+        first, *others = self._issuer.audience
+        if others:
+            raise ValueError("the issuer serves several audiences: say which one with audience=")
+        return first
+
+
+def _timestamp(moment: datetime) -> int:
+    if moment.tzinfo is None:
+        raise ValueError("auth_time must be an aware datetime, such as datetime.now(UTC)")
+    return int(moment.timestamp())

@@ -1,0 +1,51 @@
+"""What a store of token families must do. One operation is atomic, and everything rests on it: `rotate`.
+
+Write your own store to this protocol, and let `gatepass.testing.RefreshStoreContract` judge it.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
+
+from gatepass.refresh.family import Family, Rotation
+
+__all__ = ["RefreshStore"]
+
+
+@runtime_checkable
+class RefreshStore(Protocol):
+    """A place for families, shared by all processes that refresh.
+
+    Any method may raise whatever its database raises; the service turns that into 503. An answer must be durable:
+    what returned is still so after a crash. Times are whole seconds since 1970, given by the caller.
+    """
+
+    def create(self, family: Family) -> None:
+        """Keep a new *family*. Its `family_id` is random and not yet there."""
+        ...
+
+    def get(self, family_id: str) -> Family | None:
+        """The family as it is now, or None. Revoked and expired ones are families too."""
+        ...
+
+    def rotate(self, family_id: str, rotation: Rotation) -> bool:
+        """Put *rotation* in place if, at that one moment, `current_hash` is `rotation.previous_hash` and the family is
+        not revoked. Of any number of callers with the same `previous_hash`, exactly one gets True.
+        """
+        ...
+
+    def revoke(self, family_id: str, *, at: int) -> bool:
+        """Mark the family revoked; True if it was there and not yet revoked. What is revoked stays so."""
+        ...
+
+    def revoke_subject(self, subject: str, *, at: int) -> int:
+        """Revoke every family of *subject*; how many were not yet revoked."""
+        ...
+
+    def revoke_client(self, client_id: str, *, at: int) -> int:
+        """Revoke every family of *client_id*; how many were not yet revoked."""
+        ...
+
+    def purge(self, *, before: int, limit: int) -> int:
+        """Delete at most *limit* families that expired, idled out or were revoked earlier than *before*; how many."""
+        ...

@@ -1,0 +1,94 @@
+"""A store in this process's memory: for tests and for a single process whose sign-ins may end with it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import final
+
+from gatepass.refresh.family import Family, Rotation
+
+__all__ = ["MemoryStore"]
+
+
+@final
+class MemoryStore:
+    """Families in a dictionary under a lock. Safe for threads, not shared with other processes, gone at the end."""
+
+    __slots__ = ("_families", "_lock", "_revocations")
+
+    def __init__(self) -> None:
+        self._families: dict[str, Family] = {}
+        self._revocations: dict[str, tuple[int, int]] = {}
+        self._lock = threading.Lock()
+
+    def create(self, family: Family) -> None:
+        """See `RefreshStore.create`."""
+        with self._lock:
+            if family.family_id in self._families:
+                raise KeyError("this family is already there")
+            self._families[family.family_id] = family
+
+    def get(self, family_id: str) -> Family | None:
+        """See `RefreshStore.get`."""
+        return self._families.get(family_id)
+
+    def rotate(self, family_id: str, rotation: Rotation) -> bool:
+        """See `RefreshStore.rotate`."""
+        with self._lock:
+            family = self._families.get(family_id)
+            if family is None or family.revoked_at is not None or family.current_hash != rotation.previous_hash:
+                return False
+            self._families[family_id] = family.rotated(rotation)
+            return True
+
+    def revoke(self, family_id: str, *, at: int) -> bool:
+        """See `RefreshStore.revoke`."""
+        return self._revoke_where(lambda family: family.family_id == family_id, at) > 0
+
+    def revoke_subject(self, subject: str, *, at: int) -> int:
+        """See `RefreshStore.revoke_subject`."""
+        return self._revoke_where(lambda family: family.subject == subject, at)
+
+    def revoke_client(self, client_id: str, *, at: int) -> int:
+        """See `RefreshStore.revoke_client`."""
+        return self._revoke_where(lambda family: family.client_id == client_id, at)
+
+    def purge(self, *, before: int, limit: int) -> int:
+        """See `RefreshStore.purge`."""
+        with self._lock:
+            dead = [family_id for family_id, family in self._families.items() if family.ended_before(before)][:limit]
+            for family_id in dead:
+                del self._families[family_id]
+            return len(dead)
+
+    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
+        """See `RevocationStore.put_revocation`."""
+        with self._lock:
+            known = self._revocations.get(key, (issued_until, keep_until))
+            self._revocations[key] = (max(known[0], issued_until), max(known[1], keep_until))
+
+    def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
+        """See `RevocationStore.revoked_until`."""
+        latest: int | None = None
+        for key in keys:  # most keys of most requests are unknown, and a loop costs them least
+            entry = self._revocations.get(key)
+            if entry is not None and entry[1] >= now and (latest is None or entry[0] > latest):
+                latest = entry[0]
+        return latest
+
+    def purge_revocations(self, *, before: int, limit: int) -> int:
+        """See `RevocationStore.purge_revocations`."""
+        with self._lock:
+            dead = [key for key, (_, keep_until) in self._revocations.items() if keep_until < before][:limit]
+            for key in dead:
+                del self._revocations[key]
+            return len(dead)
+
+    def _revoke_where(self, applies: Callable[[Family], bool], at: int) -> int:
+        with self._lock:
+            found = [one for one in self._families.values() if one.revoked_at is None and applies(one)]
+            for family in found:
+                self._families[family.family_id] = replace(family, revoked_at=at)
+            return len(found)

@@ -1,0 +1,217 @@
+"""A store in Redis or Valkey (the extra `redis`), for services that already run one.
+
+One hash for each family under a key of its own, and one Lua script for each change, so that a cluster works too.
+Families and revocations expire by themselves; `purge` finds nothing to do. Sorted sets list the families of a subject
+and of a client; they are written before the family, and whoever ends what they list ends what is still on its way.
+
+**What the server must be told.** `maxmemory-policy noeviction`: whatever else it evicts may be a revocation.
+`appendonly yes` with `appendfsync always`, where an answer must survive a power cut; `everysec` may lose the last
+second, and a client whose rotation was lost is signed out as a thief would be. Replication is asynchronous: what a
+failover loses may be a revocation. Redis 6.2 or Valkey 7.2 is enough; nothing is read from replicas.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import fields
+from hashlib import sha1
+from importlib.util import find_spec
+from itertools import islice
+from typing import Any, Final, cast, final
+
+if find_spec("redis") is None:
+    raise ImportError("gatepass.stores.redis needs redis-py; install it with: pip install 'gatepass[redis]'")
+
+from redis import Redis, RedisCluster
+from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as ConnectionLost
+from redis.exceptions import NoScriptError
+from redis.retry import Retry
+
+from gatepass.errors import ConfigurationError
+from gatepass.refresh.family import Family, Rotation
+from gatepass.stores.redis_scripts import CREATE, LIST, MARGIN, PUT_REVOCATION, REVOKE, ROTATE
+
+__all__ = ["RedisStore"]
+
+_CONNECT_SECONDS: Final = 1.0
+_ANSWER_SECONDS: Final = 2.0
+_BATCH: Final = 500
+_HASHES: Final = frozenset(("proof_hash", "current_hash", "previous_hash", "salt"))
+_NUMBERS: Final = frozenset(("auth_time", "created_at", "expires_at", "idle_expires_at", "rotated_at", "revoked_at"))
+_MEMBERS: Final = tuple(one.name for one in fields(Family) if one.name != "family_id")
+_DIGESTS: Final = {
+    script: sha1(script.encode(), usedforsecurity=False).hexdigest()
+    for script in (CREATE, LIST, PUT_REVOCATION, REVOKE, ROTATE)
+}
+
+
+@final
+class RedisStore:
+    """Families and revocations in Redis or Valkey. Safe for threads and processes.
+
+    *client_or_url* is an URL (`redis://`, `rediss://`, `unix://`), for which a client is made that waits 1 second for
+    a connection and 2 for an answer (`?socket_timeout=` in the URL changes it), or a `redis.Redis` or
+    `redis.RedisCluster` of yours, which must have a `socket_timeout`. Retries are safe. Every key begins with *prefix*.
+    """
+
+    __slots__ = ("_client", "_get_many", "_ours", "_prefix")
+
+    def __init__(self, client_or_url: str | Redis | RedisCluster, *, prefix: str = "gatepass") -> None:
+        if not prefix or not prefix.isprintable() or set(prefix) & set("{}"):
+            raise ConfigurationError("prefix= must be a printable text without braces")
+        self._ours = isinstance(client_or_url, str)
+        client = _connected(client_or_url) if isinstance(client_or_url, str) else client_or_url
+        self._client: Any = _fit(client)
+        # A cluster answers one MGET for each slot; redis-py sends them side by side.
+        self._get_many: Any = client.mget_nonatomic if isinstance(client, RedisCluster) else client.mget
+        self._prefix = prefix
+
+    def close(self) -> None:
+        """Close the connections, if they are the store's own and not those of a client that was handed in."""
+        if self._ours:
+            self._client.close()
+
+    def create(self, family: Family) -> None:
+        """See `RefreshStore.create`."""
+        absolute = _life(family.expires_at, family.created_at)
+        idle = _life(family.idle_expires_at, family.created_at)
+        for index in (self._index("subject", family.subject), self._index("client", family.client_id)):
+            self._run(LIST, index, family.family_id, absolute + MARGIN)
+        values = _spelled((name, getattr(family, name)) for name in _MEMBERS)
+        if not self._run(CREATE, self._family(family.family_id), secrets.token_hex(8), idle, absolute, *values):
+            raise KeyError("this family is already there")
+
+    def get(self, family_id: str) -> Family | None:
+        """See `RefreshStore.get`."""
+        kept = {_text(name): _text(value) for name, value in self._client.hgetall(self._family(family_id)).items()}
+        if "current_hash" not in kept:
+            return None
+        members: dict[str, Any] = {"auth_time": None, "acr": None}
+        members.update((name, _read(name, kept[name])) for name in _MEMBERS if name in kept)
+        return Family(family_id=family_id, **members)
+
+    def rotate(self, family_id: str, rotation: Rotation) -> bool:
+        """See `RefreshStore.rotate`."""
+        idle = _life(rotation.idle_expires_at, rotation.rotated_at)
+        values = _spelled((one.name, getattr(rotation, one.name)) for one in fields(rotation))
+        call, previous = secrets.token_hex(8), rotation.previous_hash.hex()
+        return bool(self._run(ROTATE, self._family(family_id), call, previous, idle, *values))
+
+    def revoke(self, family_id: str, *, at: int) -> bool:
+        """See `RefreshStore.revoke`."""
+        return bool(self._run(REVOKE, self._family(family_id), at, 0))
+
+    def revoke_subject(self, subject: str, *, at: int) -> int:
+        """See `RefreshStore.revoke_subject`. If it raises, some families may be revoked; call it again for the rest."""
+        return self._revoke_listed(self._index("subject", subject), at)
+
+    def revoke_client(self, client_id: str, *, at: int) -> int:
+        """See `RefreshStore.revoke_client`. If it raises, some families may be revoked; call it again for the rest."""
+        return self._revoke_listed(self._index("client", client_id), at)
+
+    def purge(self, *, before: int, limit: int) -> int:  # noqa: ARG002 - the protocol's
+        """Nothing to do: families expire by themselves, and their indexes are cleaned as they are written."""
+        return 0
+
+    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
+        """See `RevocationStore.put_revocation`."""
+        self._run(PUT_REVOCATION, self._revocation(key), issued_until, keep_until, MARGIN)
+
+    def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
+        """See `RevocationStore.revoked_until`. In a cluster, one round trip to each node that holds some of *keys*."""
+        if not keys:
+            return None
+        found = [_text(value).split(" ") for value in self._get_many(list(map(self._revocation, keys))) if value]
+        return max((int(issued) for issued, keep in found if int(keep) >= now), default=None)
+
+    def purge_revocations(self, *, before: int, limit: int) -> int:  # noqa: ARG002 - the protocol's
+        """Nothing to do: revocations expire by themselves."""
+        return 0
+
+    def _revoke_listed(self, index: str, at: int) -> int:
+        """End all that *index* lists. What joined it before this call is seen, however long the walk takes."""
+        revoked = 0
+        listed = self._client.zscan_iter(index, count=_BATCH)
+        while batch := [_text(member) for member, _ in islice(listed, _BATCH)]:
+            pipeline = self._client.pipeline(transaction=False)
+            for family_id in batch:
+                # not eval(): redis-py keeps that name from pipelines of a cluster, and carries the command out
+                pipeline.execute_command("EVAL", REVOKE, 1, self._family(family_id), at, MARGIN)
+            revoked += sum(pipeline.execute())
+            self._client.zrem(index, *batch)
+        return revoked
+
+    def _run(self, script: str, key: str, *values: str | int) -> Any:
+        try:
+            return self._client.evalsha(_DIGESTS[script], 1, key, *values)
+        except NoScriptError:  # a server that is new, or whose scripts were flushed
+            return self._client.eval(script, 1, key, *values)
+
+    def _family(self, family_id: str) -> str:
+        return f"{self._prefix}:family:{family_id}"
+
+    def _index(self, kind: str, name: str) -> str:
+        return f"{self._prefix}:{kind}:{name}"
+
+    def _revocation(self, key: str) -> str:
+        return f"{self._prefix}:revoked:{key}"
+
+
+def _connected(url: str) -> Redis:
+    try:
+        client: Redis = cast("Any", Redis).from_url(  # its annotations do not say what it takes
+            url,
+            socket_connect_timeout=_CONNECT_SECONDS,
+            socket_timeout=_ANSWER_SECONDS,
+            # A connection that the server closed is opened again; a server that does not answer is not asked twice.
+            retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionLost,)),
+            retry_on_error=[ConnectionLost],  # redis-py 5 wants it said twice
+        )
+    except ValueError:
+        raise ConfigurationError("the URL of the store must begin with redis://, rediss:// or unix://") from None
+    return client
+
+
+def _fit(client: object) -> Redis | RedisCluster:
+    if not isinstance(client, Redis | RedisCluster):
+        raise ConfigurationError("RedisStore takes an URL, a redis.Redis or a redis.RedisCluster")
+    options: dict[str, Any] = client.get_connection_kwargs()  # type: ignore[no-untyped-call,unused-ignore]
+    if options.get("socket_timeout") is None:
+        raise ConfigurationError(
+            "the client needs a socket_timeout=, or a request waits for ever on a server that hangs"
+        )
+    if getattr(client, "read_from_replicas", False) or getattr(client, "load_balancing_strategy", None):
+        raise ConfigurationError("the client must not read from replicas: they know of a revocation too late")
+    return client
+
+
+def _life(end: int, start: int) -> int:
+    """Seconds from *start* to *end* and the margin: what is over already is kept for the margin, too."""
+    return max(end - start, 0) + MARGIN
+
+
+def _spelled(members: Iterable[tuple[str, Any]]) -> Iterator[str]:
+    """Names and values in turn, as text, so that a client with `decode_responses` does as well; None is left out."""
+    for name, value in members:
+        if value is None:
+            continue
+        yield name
+        if name in _HASHES:
+            yield value.hex()
+        else:
+            yield json.dumps(value) if name == "amr" else str(value)
+
+
+def _read(name: str, text: str) -> Any:
+    if name in _HASHES:
+        return bytes.fromhex(text)
+    if name in _NUMBERS:
+        return int(text)
+    return tuple(json.loads(text)) if name == "amr" else text
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode() if isinstance(value, bytes) else value

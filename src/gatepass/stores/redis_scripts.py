@@ -1,0 +1,73 @@
+"""What Redis does at one moment, in Lua: one key for each script, so every one of them runs in a cluster.
+
+Lives are differences of the caller's times and are counted on the server's clock, so that two clocks that disagree
+cost nothing. `call` is a number of the caller's for one call: if a driver loses the answer and sends the call again,
+the second time answers as the first did.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["CREATE", "LIST", "MARGIN", "PUT_REVOCATION", "REVOKE", "ROTATE"]
+
+MARGIN: Final = 3_600
+"""Seconds for which everything is kept beyond its end: what clocks and slow processes may be wrong by."""
+
+# KEYS: index of a subject or client. ARGV: family, life. Each entry added may take up to 16 dead ones away.
+LIST: Final = """
+local now = tonumber(redis.call('TIME')[1])
+local life = tonumber(ARGV[2])
+local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. now, 'LIMIT', 0, 16)
+if #dead > 0 then redis.call('ZREM', KEYS[1], unpack(dead)) end
+redis.call('ZADD', KEYS[1], string.format('%.0f', now + life), ARGV[1])
+if redis.call('TTL', KEYS[1]) < life then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+return 1
+"""
+
+# KEYS: family. ARGV: call, life to the idle end, life to the absolute end, then names and values.
+# A key that holds `revoked_at` alone was left by a revocation that came between the index and here: it stays.
+CREATE: Final = """
+local now = tonumber(redis.call('TIME')[1])
+local there = redis.call('HMGET', KEYS[1], 'current_hash', 'call')
+if there[1] then return there[2] == ARGV[1] and 1 or 0 end
+local gone = now + tonumber(ARGV[3])
+redis.call('HSET', KEYS[1], 'call', ARGV[1], 'gone_at', string.format('%.0f', gone), unpack(ARGV, 4))
+redis.call('EXPIREAT', KEYS[1], string.format('%.0f', math.min(now + tonumber(ARGV[2]), gone)))
+return 1
+"""
+
+# KEYS: family. ARGV: call, previous hash, life to the idle end, then names and values.
+ROTATE: Final = """
+local now = tonumber(redis.call('TIME')[1])
+local there = redis.call('HMGET', KEYS[1], 'current_hash', 'revoked_at', 'call', 'gone_at')
+if not there[1] or there[2] then return 0 end
+if there[3] == ARGV[1] then return 1 end
+if there[1] ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], 'call', ARGV[1], unpack(ARGV, 4))
+redis.call('EXPIREAT', KEYS[1], string.format('%.0f', math.min(now + tonumber(ARGV[3]), tonumber(there[4]))))
+return 1
+"""
+
+# KEYS: family. ARGV: moment, and for how long a family that is not there may only come revoked (0: do nothing).
+REVOKE: Final = """
+local there = redis.call('HEXISTS', KEYS[1], 'current_hash')
+if there == 0 and ARGV[2] == '0' then return 0 end
+local first = redis.call('HSETNX', KEYS[1], 'revoked_at', ARGV[1])
+if there == 0 then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+return there * first
+"""
+
+# KEYS: revocation. ARGV: issued until, keep until, margin.
+PUT_REVOCATION: Final = """
+local now = tonumber(redis.call('TIME')[1])
+local issued, keep = tonumber(ARGV[1]), tonumber(ARGV[2])
+local there = redis.call('GET', KEYS[1])
+if there then
+  local known_issued, known_keep = string.match(there, '^(%-?%d+) (%-?%d+)$')
+  issued, keep = math.max(issued, tonumber(known_issued)), math.max(keep, tonumber(known_keep))
+end
+local life = math.max(keep - now, 0) + tonumber(ARGV[3])
+redis.call('SET', KEYS[1], string.format('%.0f %.0f', issued, keep), 'EX', string.format('%.0f', life))
+return 1
+"""

@@ -1,0 +1,203 @@
+"""Families and revocations in PostgreSQL or MariaDB (MySQL, SQLite), by SQLAlchemy Core.
+
+Each answer rests on one statement that the database judges row by row; no transaction stays open between statements.
+What the driver raises leaves the method, and the service answers 503.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Final, TypeVar, final
+
+from sqlalchemy import Connection, Engine, insert, inspect, select
+from sqlalchemy.exc import DBAPIError
+
+from gatepass.errors import ConfigurationError
+from gatepass.refresh.family import Family, Rotation
+from gatepass.stores import sql_statements as sql
+from gatepass.stores.rows import SCHEMA_VERSION, family_of, row_of
+from gatepass.stores.sql_tables import METADATA, hashed, schema
+
+__all__ = ["SQLStore"]
+
+_T = TypeVar("_T")
+_TRIES: Final = 5
+_BATCH: Final = 200
+# Serialization failure and deadlock, by SQLSTATE; record changed and deadlock, by MariaDB's number.
+_UNDONE: Final = {"40001", "40P01", 1020, 1213}
+
+
+_OBJECTS_OF_THE_SCHEMA: Final = sum(1 + len(table.indexes) for table in METADATA.tables.values())
+
+
+@final
+class SQLStore:
+    """Families and revocations in the tables that `create_schema()` makes by *engine*.
+
+    Give the engine limits, so that a lost server is a quick 503: `create_engine(url, pool_timeout=5,
+    connect_args={"connect_timeout": 3})`, and with PyMySQL `"read_timeout": 5` too. Durability is the server's: leave
+    `synchronous_commit` and `innodb_flush_log_at_trx_commit` as they come.
+
+    Indexes: of `gatepass_families` the primary key `family_id`, and `subject_hash`, `client_id_hash`, `purge_at`; of
+    `gatepass_revocations` the primary key `key_hash`, and `keep_until`. Requests use the primary keys alone.
+    """
+
+    __slots__ = ("_checked", "_engine", "_put", "_schema_engine")
+
+    def __init__(self, engine: Engine) -> None:
+        if not isinstance(engine, Engine):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("engine= must be an Engine, as SQLAlchemy's create_engine() makes it")
+        name = engine.dialect.name
+        if name not in sql.PUT:
+            raise ConfigurationError("engine= must be one for PostgreSQL, MariaDB, MySQL or SQLite")
+        self._schema_engine = engine
+        # A statement alone is a transaction; where it costs nothing to say so, each operation is one round trip.
+        self._engine = engine.execution_options(isolation_level="AUTOCOMMIT") if name == "postgresql" else engine
+        self._put = sql.PUT[name]
+        self._checked = False
+
+    def create_schema(self) -> None:
+        """Make the tables and indexes; what is already there stays. Safe to call at every start."""
+        for tries_left in reversed(range(_OBJECTS_OF_THE_SCHEMA + 1)):
+            try:
+                with self._schema_engine.begin() as connection:
+                    _create(connection)
+                break
+            except DBAPIError:  # another process made one of them between our look and our hand
+                if not tries_left:
+                    raise
+        self._check()
+
+    def create(self, family: Family) -> None:
+        """See `RefreshStore.create`."""
+        row = row_of(family)
+        self._change(
+            sql.CREATE, row | {"subject_hash": hashed(family.subject), "client_id_hash": hashed(family.client_id)}
+        )
+
+    def get(self, family_id: str) -> Family | None:
+        """See `RefreshStore.get`."""
+        rows = self._rows(sql.GET, {"name": family_id})
+        return family_of(rows[0]) if rows else None
+
+    def rotate(self, family_id: str, rotation: Rotation) -> bool:
+        """See `RefreshStore.rotate`."""
+        values = {
+            "name": family_id,
+            "old": rotation.previous_hash,
+            "new": rotation.current_hash,
+            "new_salt": rotation.salt,
+            "moment": rotation.rotated_at,
+            "idle": rotation.idle_expires_at,
+        }
+        return self._change(sql.ROTATE, values) == 1
+
+    def revoke(self, family_id: str, *, at: int) -> bool:
+        """See `RefreshStore.revoke`."""
+        return self._revoke("family_id", family_id, at) > 0
+
+    def revoke_subject(self, subject: str, *, at: int) -> int:
+        """See `RefreshStore.revoke_subject`."""
+        return self._revoke("subject_hash", hashed(subject), at)
+
+    def revoke_client(self, client_id: str, *, at: int) -> int:
+        """See `RefreshStore.revoke_client`."""
+        return self._revoke("client_id_hash", hashed(client_id), at)
+
+    def purge(self, *, before: int, limit: int) -> int:
+        """See `RefreshStore.purge`. In small batches, so that no lock is held for long."""
+
+        def purge(size: int) -> tuple[int, int]:
+            rows = self._rows(sql.ENDING, {"before": before, "size": size})
+            dead = sorted(name for name, end in rows if end < before)
+            alive = sorted(name for name, end in rows if end >= before)
+            if alive:
+                self._change(sql.PUT_OFF, {"names": alive})
+            return len(rows), self._change(sql.DELETE_DEAD, {"names": dead, "before": before}) if dead else 0
+
+        return _in_batches(limit, purge)
+
+    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
+        """See `RevocationStore.put_revocation`."""
+        values = {"key_hash": hashed(key), "issued_until": issued_until, "keep_until": keep_until}
+        self._change(self._put, values)
+
+    def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
+        """See `RevocationStore.revoked_until`."""
+        if not keys:
+            return None
+        ((latest,),) = self._rows(sql.REVOKED_UNTIL, {"keys": [hashed(key) for key in keys], "now": now})
+        return None if latest is None else int(latest)
+
+    def purge_revocations(self, *, before: int, limit: int) -> int:
+        """See `RevocationStore.purge_revocations`."""
+
+        def purge(size: int) -> tuple[int, int]:
+            keys = sorted(bytes(key) for (key,) in self._rows(sql.PAST, {"before": before, "size": size}))
+            return len(keys), self._change(sql.FORGET, {"keys": keys, "before": before}) if keys else 0
+
+        return _in_batches(limit, purge)
+
+    def _revoke(self, column: str, name: str | bytes, at: int) -> int:
+        return self._change(sql.REVOKE[column], {"name": name, "at": at})
+
+    def _rows(self, statement: Any, values: dict[str, Any]) -> Sequence[Any]:
+        return self._ask(self._engine.connect, lambda connection: connection.execute(statement, values).all())
+
+    def _change(self, statement: Any, values: dict[str, Any]) -> int:
+        return self._ask(self._engine.begin, lambda connection: connection.execute(statement, values).rowcount)
+
+    def _ask(self, opened: Callable[[], AbstractContextManager[Connection]], work: Callable[[Connection], _T]) -> _T:
+        if not self._checked:
+            self._check()
+        for tries_left in reversed(range(_TRIES)):
+            try:
+                with opened() as connection:
+                    return work(connection)
+            except DBAPIError as error:
+                if not (tries_left and _undone(error)):
+                    raise
+        raise AssertionError
+
+    def _check(self) -> None:
+        with self._engine.connect() as connection:
+            versions = _versions(connection)
+        if not versions:
+            raise ConfigurationError("the database has no tables of gatepass; call create_schema() once")
+        if versions != [SCHEMA_VERSION]:
+            raise ConfigurationError("the database's tables are of another version of gatepass")
+        self._checked = True
+
+
+def _create(connection: Connection) -> None:
+    METADATA.create_all(connection)
+    for table in METADATA.sorted_tables:
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)
+    if not _versions(connection):
+        connection.execute(insert(schema), {"id": 1, "version": SCHEMA_VERSION})
+
+
+def _versions(connection: Connection) -> list[int]:
+    if not inspect(connection).has_table(schema.name):
+        return []
+    return [version for (version,) in connection.execute(select(schema.c.version))]
+
+
+def _undone(error: DBAPIError) -> bool:
+    """Whether the database says that it did nothing because another was in the way: then it may be asked again."""
+    cause = error.orig
+    code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    return code in _UNDONE or (cause is not None and bool(cause.args) and cause.args[0] in _UNDONE)
+
+
+def _in_batches(limit: int, purge: Callable[[int], tuple[int, int]]) -> int:
+    deleted = 0
+    while deleted < limit:
+        size = min(limit - deleted, _BATCH)
+        seen, gone = purge(size)
+        deleted += gone
+        if seen < size:
+            break
+    return deleted

@@ -1,0 +1,215 @@
+"""The embedded store: one SQLite file, shared by the threads and processes of one machine, durable.
+
+Write-ahead log with `synchronous = FULL`: what was answered survives a power cut. Threads that write at one moment
+share one wait for the disk. What SQLite raises (disk full, locked too long, file not writable or damaged) leaves the
+method, the transaction undone; the service answers 503.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final, final
+
+from gatepass.errors import ConfigurationError
+from gatepass.refresh.family import Family, Rotation
+from gatepass.settings import seconds
+from gatepass.stores.rows import COLUMNS, SCHEMA_VERSION, family_of, row_of
+from gatepass.stores.sqlite_file import SQLiteFile
+
+__all__ = ["SQLiteStore"]
+
+_SCHEMA: Final = (
+    "CREATE TABLE IF NOT EXISTS gatepass_schema (version INTEGER NOT NULL)",
+    """CREATE TABLE IF NOT EXISTS gatepass_families (
+        family_id TEXT NOT NULL PRIMARY KEY,
+        subject TEXT NOT NULL, client_id TEXT NOT NULL, scope TEXT NOT NULL, audience TEXT NOT NULL,
+        auth_time INTEGER, acr TEXT, amr TEXT NOT NULL,
+        created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, idle_expires_at INTEGER NOT NULL,
+        proof_hash BLOB NOT NULL, current_hash BLOB NOT NULL, previous_hash BLOB NOT NULL, salt BLOB NOT NULL,
+        rotated_at INTEGER NOT NULL, revoked_at INTEGER, purge_at INTEGER NOT NULL
+    )""",
+    "CREATE INDEX IF NOT EXISTS gatepass_families_subject ON gatepass_families (subject)",
+    "CREATE INDEX IF NOT EXISTS gatepass_families_client_id ON gatepass_families (client_id)",
+    "CREATE INDEX IF NOT EXISTS gatepass_families_purge_at ON gatepass_families (purge_at)",
+    """CREATE TABLE IF NOT EXISTS gatepass_revocations (
+        key_hash BLOB NOT NULL PRIMARY KEY, issued_until INTEGER NOT NULL, keep_until INTEGER NOT NULL
+    ) WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS gatepass_revocations_keep_until ON gatepass_revocations (keep_until)",
+)
+
+_ROW: Final = (*COLUMNS, "purge_at")
+_INSERT: Final = f"INSERT INTO gatepass_families ({', '.join(_ROW)}) VALUES ({', '.join(':' + name for name in _ROW)})"  # noqa: S608 - names of our own
+_SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM gatepass_families WHERE family_id = ?"  # noqa: S608 - the same
+_ROTATE: Final = """UPDATE gatepass_families
+    SET current_hash = ?, previous_hash = ?, salt = ?, rotated_at = ?, idle_expires_at = ?
+    WHERE family_id = ? AND current_hash = ? AND revoked_at IS NULL"""
+_EARLIER: Final = "UPDATE gatepass_families SET purge_at = ? WHERE family_id = ? AND purge_at > ?"
+_REVOKE: Final = {
+    column: f"UPDATE gatepass_families SET revoked_at = :at, purge_at = min(purge_at, :at) "  # noqa: S608 - the same
+    f"WHERE {column} = :name AND revoked_at IS NULL"
+    for column in ("family_id", "subject", "client_id")
+}
+_ENDING: Final = """SELECT rowid, min(expires_at, idle_expires_at, coalesce(revoked_at, expires_at))
+    FROM gatepass_families WHERE purge_at < ? ORDER BY purge_at LIMIT ?"""
+_PUT: Final = """INSERT INTO gatepass_revocations VALUES (?, ?, ?) ON CONFLICT (key_hash) DO UPDATE
+    SET issued_until = max(issued_until, excluded.issued_until), keep_until = max(keep_until, excluded.keep_until)"""
+_PURGE_REVOCATIONS: Final = """DELETE FROM gatepass_revocations WHERE key_hash IN
+    (SELECT key_hash FROM gatepass_revocations WHERE keep_until < ? ORDER BY keep_until LIMIT ?)"""
+
+_BATCH: Final = 500
+_LONGEST_TIMEOUT: Final = 60.0
+
+
+@final
+class SQLiteStore:
+    """Families and revocations in the file *path*, which `create_schema()` makes once.
+
+    *timeout*: how long a writer waits for those of other processes before SQLite gives up (seconds). Keep the file on a
+    local disk: SQLite's locks do not hold on a network's. Close the store when you are done, or use it as a context.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder, SQLiteStore(f"{folder}/sessions.db") as store:
+    ...     store.create_schema()
+    ...     store.get("nobody") is None
+    True
+    """
+
+    __slots__ = ("_file",)
+
+    def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5.0) -> None:
+        if str(path) in {"", ":memory:"}:
+            raise ConfigurationError("path= must be a file; MemoryStore() is the store without one")
+        wait = seconds(timeout, "timeout", least=0, most=_LONGEST_TIMEOUT)
+        self._file = SQLiteFile(Path(path).absolute(), timeout=wait, greet=_check_version)
+
+    def create_schema(self) -> None:
+        """Make the file and its tables; what is already there stays. Safe to call at every start."""
+        self._file.create(_create)
+
+    def close(self) -> None:
+        """Close the file. The store cannot be used afterwards."""
+        self._file.close()
+
+    def __enter__(self) -> SQLiteStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def create(self, family: Family) -> None:
+        """See `RefreshStore.create`."""
+        row = row_of(family)
+        self._file.write(lambda connection: _changed(connection, _INSERT, row))
+
+    def get(self, family_id: str) -> Family | None:
+        """See `RefreshStore.get`."""
+        rows = self._file.read(lambda connection: connection.execute(_SELECT, (family_id,)).fetchall())
+        return family_of(rows[0]) if rows else None
+
+    def rotate(self, family_id: str, rotation: Rotation) -> bool:
+        """See `RefreshStore.rotate`."""
+        idle = rotation.idle_expires_at
+        values = (
+            rotation.current_hash, rotation.previous_hash, rotation.salt, rotation.rotated_at, idle,
+            family_id, rotation.previous_hash,
+        )  # fmt: skip
+
+        def exchange(connection: sqlite3.Connection) -> bool:
+            if _changed(connection, _ROTATE, values) == 0:
+                return False
+            _changed(connection, _EARLIER, (idle, family_id, idle))  # only a clock set back makes it earlier
+            return True
+
+        return self._file.write(exchange)
+
+    def revoke(self, family_id: str, *, at: int) -> bool:
+        """See `RefreshStore.revoke`."""
+        return self._revoke("family_id", family_id, at) > 0
+
+    def revoke_subject(self, subject: str, *, at: int) -> int:
+        """See `RefreshStore.revoke_subject`."""
+        return self._revoke("subject", subject, at)
+
+    def revoke_client(self, client_id: str, *, at: int) -> int:
+        """See `RefreshStore.revoke_client`."""
+        return self._revoke("client_id", client_id, at)
+
+    def purge(self, *, before: int, limit: int) -> int:
+        """See `RefreshStore.purge`. Each batch is a transaction of its own, so that nobody waits long for it."""
+        return _in_batches(limit, lambda size: self._file.write(lambda connection: _purge(connection, before, size)))
+
+    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
+        """See `RevocationStore.put_revocation`."""
+        values = (_hash(key), issued_until, keep_until)
+        self._file.write(lambda connection: _changed(connection, _PUT, values))
+
+    def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
+        """See `RevocationStore.revoked_until`."""
+        marks = ", ".join("?" * len(keys))
+        query = f"SELECT max(issued_until) FROM gatepass_revocations WHERE key_hash IN ({marks}) AND keep_until >= ?"  # noqa: S608 - question marks
+        values = (*map(_hash, keys), now)
+        rows: list[tuple[int | None]] = self._file.read(lambda connection: connection.execute(query, values).fetchall())
+        return rows[0][0]
+
+    def purge_revocations(self, *, before: int, limit: int) -> int:
+        """See `RevocationStore.purge_revocations`."""
+
+        def purge(size: int) -> tuple[int, int]:
+            count = self._file.write(lambda connection: _changed(connection, _PURGE_REVOCATIONS, (before, size)))
+            return count, count
+
+        return _in_batches(limit, purge)
+
+    def _revoke(self, column: str, name: str, at: int) -> int:
+        return self._file.write(lambda connection: _changed(connection, _REVOKE[column], {"name": name, "at": at}))
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    for statement in _SCHEMA:
+        connection.execute(statement)
+    connection.execute(
+        "INSERT INTO gatepass_schema SELECT ? WHERE NOT EXISTS (SELECT * FROM gatepass_schema)", (SCHEMA_VERSION,)
+    )
+    _check_version(connection)
+
+
+def _check_version(connection: sqlite3.Connection) -> None:
+    tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'gatepass_schema'").fetchall()
+    versions = connection.execute("SELECT version FROM gatepass_schema").fetchall() if tables else []
+    if not versions:
+        raise ConfigurationError("the store's file has no tables of gatepass; call create_schema() once")
+    if versions != [(SCHEMA_VERSION,)]:
+        raise ConfigurationError("the store's tables are of another version of gatepass")
+
+
+def _purge(connection: sqlite3.Connection, before: int, size: int) -> tuple[int, int]:
+    """How many rows were looked at, and how many of them went; the others are not looked at again before their end."""
+    rows = connection.execute(_ENDING, (before, size)).fetchall()
+    dead = [(rowid,) for rowid, end in rows if end < before]
+    alive = [(end, rowid) for rowid, end in rows if end >= before]
+    connection.executemany("DELETE FROM gatepass_families WHERE rowid = ?", dead)
+    connection.executemany("UPDATE gatepass_families SET purge_at = ? WHERE rowid = ?", alive)
+    return len(rows), len(dead)
+
+
+def _in_batches(limit: int, purge: Callable[[int], tuple[int, int]]) -> int:
+    deleted = 0
+    while deleted < limit:
+        size = min(limit - deleted, _BATCH)
+        seen, gone = purge(size)
+        deleted += gone
+        if seen < size:
+            break
+    return deleted
+
+
+def _changed(connection: sqlite3.Connection, statement: str, values: Any) -> int:
+    return connection.execute(statement, values).rowcount
+
+
+def _hash(key: str) -> bytes:
+    return sha256(key.encode()).digest()

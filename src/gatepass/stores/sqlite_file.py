@@ -1,0 +1,182 @@
+"""Connections to one SQLite file: for any number of threads, and across a fork.
+
+A connection serves one thread at a time and waits in a pool between. What threads write at one moment is committed
+together. A forked child never touches its parent's connections.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar, final
+
+from gatepass.errors import ConfigurationError
+from gatepass.stores.group_commit import GroupCommit
+
+__all__ = ["SQLiteFile"]
+
+_T = TypeVar("_T")
+_IDLE: Final = 8
+_PRAGMAS: Final = ("synchronous = FULL", "fullfsync = ON", "trusted_schema = OFF")
+
+
+@final
+class SQLiteFile:
+    """A database file. *greet* is shown each new connection and may refuse it."""
+
+    __slots__ = ("__weakref__", "_greet", "_path", "_pool", "_timeout", "_writers")
+
+    def __init__(self, path: Path, *, timeout: float, greet: Callable[[sqlite3.Connection], None]) -> None:
+        self._path = path
+        self._timeout = timeout
+        self._greet = greet
+        self._pool = _Pool()
+        self._writers = GroupCommit(self._transact)
+        if hasattr(os, "register_at_fork"):
+            reference = weakref.WeakMethod(self._forked)
+            os.register_at_fork(after_in_child=lambda: _call(reference))
+
+    def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """What *work* answers, which only reads."""
+        return self._with_connection(work)
+
+    def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """What *work* answers, once it is on the disk. It may run twice, but counts once."""
+        outcome: _T = self._writers.run(work)
+        return outcome
+
+    def create(self, work: Callable[[sqlite3.Connection], None]) -> None:
+        """Make the file if it is not there, readable by its owner alone, and let *work* fill it in one transaction."""
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        connection = self._connect()
+        try:
+            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            if mode != "wal":
+                raise ConfigurationError("SQLite cannot keep a write-ahead log there; choose a path on a local disk")
+            _in_transaction(connection, [work])
+        finally:
+            connection.close()
+
+    def close(self) -> None:
+        """Close the connections. Those at work close when they have finished."""
+        self._pool.close()
+
+    def _transact(self, works: Sequence[Callable[[sqlite3.Connection], Any]]) -> Sequence[Any]:
+        def together(connection: sqlite3.Connection) -> Sequence[Any]:
+            try:
+                return _in_transaction(connection, works)
+            except sqlite3.OperationalError:  # the disk or the lock: no work's fault, and the next would wait as long
+                raise
+            except Exception as error:  # noqa: BLE001 - one spoilt the transaction for all, and is told
+                return [error] if len(works) == 1 else [_alone(connection, work) for work in works]
+
+        return self._with_connection(together)
+
+    def _with_connection(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        pool = self._pool
+        connection = pool.take() or self._open()
+        try:
+            answer = work(connection)
+        except BaseException:
+            connection.close()  # whatever state it is in, SQLite takes back what was not committed
+            raise
+        pool.give(connection)
+        return answer
+
+    def _open(self) -> sqlite3.Connection:
+        if not self._path.exists():
+            raise ConfigurationError("the store's file does not exist; call create_schema() once")
+        connection = self._connect()
+        try:
+            self._greet(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            f"{self._path.as_uri()}?mode=rw",
+            uri=True,
+            timeout=self._timeout,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        try:
+            for pragma in _PRAGMAS:
+                connection.execute(f"PRAGMA {pragma}").close()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _forked(self) -> None:
+        self._pool = _Pool(inherited=self._pool)
+        self._writers = GroupCommit(self._transact)
+
+
+class _Pool:
+    """Idle connections of one process, closed when the pool goes."""
+
+    def __init__(self, inherited: _Pool | None = None) -> None:
+        # Closing a parent's connection would drop the parent's locks on the file, so they are kept and left alone.
+        self._inherited = inherited
+        self._idle: list[sqlite3.Connection] = []
+        self._lock = threading.Lock()
+        self._closed = False
+        self._end = weakref.finalize(self, _close_all, self._idle, os.getpid())
+
+    def take(self) -> sqlite3.Connection | None:
+        with self._lock:
+            if self._closed:
+                raise sqlite3.ProgrammingError("the store is closed")
+            return self._idle.pop() if self._idle else None
+
+    def give(self, connection: sqlite3.Connection) -> None:
+        with self._lock:
+            if not self._closed and len(self._idle) < _IDLE:
+                self._idle.append(connection)
+                return
+        connection.close()
+
+    def close(self) -> None:
+        with self._lock:
+            self._closed = True
+        self._end()
+
+
+def _close_all(connections: list[sqlite3.Connection], owner: int) -> None:
+    if os.getpid() == owner:
+        while connections:
+            connections.pop().close()
+
+
+def _call(reference: weakref.WeakMethod[Callable[[], None]]) -> None:
+    method = reference()
+    if method is not None:
+        method()
+
+
+def _in_transaction(
+    connection: sqlite3.Connection, works: Sequence[Callable[[sqlite3.Connection], Any]]
+) -> Sequence[Any]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        outcomes = [work(connection) for work in works]
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    return outcomes
+
+
+def _alone(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], Any]) -> Any:
+    try:
+        return _in_transaction(connection, [work])[0]
+    except Exception as error:  # noqa: BLE001 - it is raised to the one thread that it concerns
+        return error

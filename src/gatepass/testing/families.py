@@ -1,0 +1,62 @@
+"""Families and rotations for tests: real tokens, their hashes, and times around the present."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass, replace
+from typing import Any, final
+
+from gatepass.refresh.family import Family, RefreshToken, Rotation
+
+__all__ = ["Held", "held", "later"]
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A family, and the refresh token that its client holds."""
+
+    family: Family
+    token: RefreshToken
+
+    def next(self, *, salt: bytes | None = None, **changes: Any) -> tuple[Held, Rotation]:
+        """The exchange of the token: what the client holds after it, and the rotation that the store is given."""
+        salt = secrets.token_bytes(32) if salt is None else salt
+        successor = self.token.successor(salt)
+        rotation = Rotation(
+            current_hash=successor.secret_hash,
+            previous_hash=self.token.secret_hash,
+            salt=salt,
+            rotated_at=self.family.created_at + 60,
+            idle_expires_at=self.family.idle_expires_at + 60,
+        )
+        rotation = replace(rotation, **changes)
+        return Held(self.family.rotated(rotation), successor), rotation
+
+
+def held(**changes: Any) -> Held:
+    """A new family that lives for some hours, and its first token; *changes* are members of the family."""
+    token = RefreshToken.fresh()
+    now = int(time.time())
+    family = Family(
+        family_id=token.family_id,
+        subject=f"subject-{token.family_id}",
+        client_id=f"client-{token.family_id}",
+        scope="orders:read orders:write",
+        audience="https://api.example",
+        auth_time=None,
+        acr=None,
+        amr=(),
+        created_at=now,
+        expires_at=now + 10_000,
+        idle_expires_at=now + 5_000,
+        proof_hash=token.proof_hash,
+        current_hash=token.secret_hash,
+    )
+    return Held(replace(family, **changes), token)
+
+
+def later(seconds: int) -> int:
+    """The moment *seconds* from now."""
+    return int(time.time()) + seconds

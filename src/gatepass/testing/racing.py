@@ -1,0 +1,96 @@
+"""Races: the same question asked by many threads or processes at one moment."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from multiprocessing.synchronize import Barrier
+from typing import Any, Final
+
+__all__ = ["in_processes", "in_threads", "rounds"]
+
+_PATIENCE: Final = 120.0
+
+
+def rounds() -> int:
+    """How often a race is run: `GATEPASS_ROUNDS`, or 5."""
+    return int(os.environ.get("GATEPASS_ROUNDS", "5"))
+
+
+def in_threads(count: int, runs: int, ask: Callable[[int, int], Any]) -> list[list[Any]]:
+    """`ask(run, number)` by *count* threads at once, *runs* times; the answers of each run."""
+    start = threading.Barrier(count)
+
+    def racer(number: int) -> list[Any]:
+        answers: list[Any] = []
+        try:
+            for run in range(runs):
+                start.wait(_PATIENCE)
+                answers.append(ask(run, number))
+        except BaseException:
+            start.abort()
+            raise
+        return answers
+
+    with ThreadPoolExecutor(count) as pool:
+        racers = [pool.submit(racer, number) for number in range(count)]
+        return _by_run([future.exception() or future.result() for future in racers])
+
+
+def in_processes(
+    count: int, runs: int, reopen: Callable[[], Any], ask: Callable[[Any, int, int], Any]
+) -> list[list[Any]]:
+    """`ask(store, run, number)` by *count* fresh processes at once, each with a store from *reopen*."""
+    context = multiprocessing.get_context("spawn")
+    start = context.Barrier(count)
+    racers: list[tuple[Any, Connection]] = []
+    for number in range(count):
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=_racer, args=(theirs, start, (number, runs), reopen, ask))
+        process.start()
+        theirs.close()
+        racers.append((process, ours))
+    answers: list[Any] = []
+    for process, ours in racers:
+        try:
+            answers.append(ours.recv())
+        except EOFError:
+            answers.append(RuntimeError("a racing process died"))
+        process.join(_PATIENCE)
+        process.close()
+        ours.close()
+    return _by_run(answers)
+
+
+def _racer(
+    answer: Connection, start: Barrier, place: tuple[int, int], reopen: Callable[[], Any], ask: Callable[..., Any]
+) -> None:
+    number, runs = place
+    try:
+        store = reopen()
+        answers: list[Any] = []
+        for run in range(runs):
+            start.wait(_PATIENCE)
+            answers.append(ask(store, run, number))
+    except BaseException as error:  # noqa: BLE001 - it is told to the process that judges
+        start.abort()
+        answer.send(RuntimeError(f"{type(error).__name__}: {error}"))
+    else:
+        answer.send(answers)
+        close = getattr(store, "close", None)
+        if close is not None:
+            close()
+
+
+def _by_run(answers: Sequence[Any]) -> list[list[Any]]:
+    failures = [one for one in answers if isinstance(one, BaseException)]
+    for failure in failures:
+        if "BrokenBarrier" not in repr(failure):  # the racer that failed first, not those that it stopped
+            raise failure
+    if failures:
+        raise failures[0]
+    return [list(run) for run in zip(*answers, strict=True)]
