@@ -1,0 +1,81 @@
+"""The four applications, started side by side on free ports of the loopback interface and stopped together."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from types import TracebackType
+from typing import IO, Self, cast
+
+from gatepass.cli.demo.frameworks import FRAMEWORKS
+from gatepass.cli.demo.resource import KEY_VARIABLE
+from gatepass.errors import ConfigurationError
+
+__all__ = ["Fleet"]
+
+_PATIENCE = 5.0
+
+
+class Fleet:
+    """A context in which the servers run. *public_key* is the JWK that they check tokens with.
+
+    *started* is told of each server that answers: its framework and its port.
+    """
+
+    def __init__(self, public_key: str, started: Callable[[str, int], None]) -> None:
+        self._environment = {**os.environ, KEY_VARIABLE: public_key, "PYTHONUNBUFFERED": "1"}
+        self._started = started
+        self._processes: dict[str, subprocess.Popen[str]] = {}
+        self.ports: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        try:
+            for framework in FRAMEWORKS:
+                self._processes[framework] = self._start(framework)
+            for framework, process in self._processes.items():
+                self.ports[framework] = self._port_of(framework, process)
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def check(self) -> None:
+        """Raise `ConfigurationError` if a server has ended."""
+        for framework, process in self._processes.items():
+            if process.poll() is not None:
+                raise ConfigurationError(f"the server of {FRAMEWORKS[framework]} ended by itself")
+
+    def _start(self, framework: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-m", "gatepass.cli.demo.serve", framework],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=self._environment,
+            start_new_session=True,  # Ctrl-C is for us; the servers stop when we say so
+        )
+
+    def _port_of(self, framework: str, process: subprocess.Popen[str]) -> int:
+        line = cast("IO[str]", process.stdout).readline()
+        if not line.strip().isdecimal():
+            raise ConfigurationError(f"the server of {FRAMEWORKS[framework]} did not start; what it said stands above")
+        self._started(framework, int(line))
+        return int(line)
+
+    def _stop(self) -> None:
+        for process in self._processes.values():
+            cast("IO[str]", process.stdin).close()
+        for process in self._processes.values():
+            try:
+                process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            cast("IO[str]", process.stdout).close()

@@ -1,0 +1,55 @@
+"""One application of the demo on a real server, in a process of its own: `python -m gatepass.cli.demo.serve flask`.
+
+It says on standard output which port it got, and serves until its standard input ends; so it never outlives the
+demo, however that ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import os
+import signal
+import socket
+import sys
+import threading
+from typing import Any
+
+from gatepass.cli.demo.frameworks import SERVERS
+
+__all__: list[str] = []
+
+
+def _serve(framework: str) -> None:
+    app: Any = importlib.import_module(f"gatepass.cli.demo.{framework}_app").app
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        sys.stdout.write(f"{listening.getsockname()[1]}\n")
+        sys.stdout.flush()
+        threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
+        (_waitress if SERVERS[framework] == "waitress" else _uvicorn)(app, listening)
+
+
+def _waitress(app: Any, listening: socket.socket) -> None:
+    waitress: Any = importlib.import_module("waitress.server")  # it has no types
+    with contextlib.closing(waitress.create_server(app, sockets=[listening])) as server:
+        server.run()
+
+
+def _uvicorn(app: Any, listening: socket.socket) -> None:
+    import uvicorn  # noqa: PLC0415 - each process needs one server
+
+    uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
+
+
+def _stop_at_end_of_input() -> None:
+    os.read(sys.stdin.fileno(), 1)  # not sys.stdin.read(), whose lock would outlive a server that fails
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+if __name__ == "__main__":
+    # Started from a background job, a process ignores this signal unless told otherwise.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        _serve(sys.argv[1])
+    except KeyboardInterrupt:
+        sys.exit(0)

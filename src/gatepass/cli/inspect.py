@@ -1,0 +1,187 @@
+"""`gatepass inspect`: what a token says, and every check that it passes or fails, on the operator's own terminal.
+
+The token comes from a file or from standard input. As an argument it is refused: a command line stays in the
+shell's history and shows in the list of processes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.text import Text
+
+from gatepass.cli.key_file import read_keys
+from gatepass.cli.text import as_json, moment, visible
+from gatepass.compact import parse_compact
+from gatepass.errors import AuthError
+from gatepass.explain import Finding, explain
+from gatepass.keys import Key
+from gatepass.keys.algorithms import ALGORITHMS
+from gatepass.profile import ANY_AUDIENCE, ANY_ISSUER, Profile
+from gatepass.verifier import TokenVerifier
+
+__all__ = ["inspect"]
+
+_PROFILES = {"rfc9068": Profile.RFC9068, "generic": Profile.GENERIC}
+_LONGEST_INPUT = 1_000_000
+_LIKE_A_TOKEN = re.compile(r"(?i:bearer\b.*)|eyJ.*|[\w-]{8,}\.[\w-]{8,}\.[\w-]*", re.DOTALL)
+_PREFIX = re.compile(r"\s*(?:authorization\s*:\s*)?(?:bearer\s+)?", re.IGNORECASE)
+_DATES = frozenset(("exp", "nbf", "iat", "auth_time", "updated_at"))
+_STYLES = {"passed": "green", "failed": "bold red", "not reached": "dim"}
+
+
+@click.command(
+    short_help="Show what a token says, and check it.",
+    epilog="Example: gatepass inspect --key public.pem --issuer https://auth.example < token.txt",
+)
+@click.argument("source", nargs=-1, metavar="[FILE|-]")
+@click.option(
+    "--key", "key_file", type=click.Path(path_type=Path), help="The issuer's key: PEM, JWK, JWK Set or secret."
+)
+@click.option("--key-env", metavar="NAME", help="The environment variable that holds the key.")
+@click.option("--algorithm", type=click.Choice(list(ALGORITHMS)), help="What the key is for, if it does not say.")
+@click.option("--kid", help="The key id by which tokens name the key, if it is a PEM or a secret.")
+@click.option("--issuer", help="The issuer that the token must name.")
+@click.option("--audience", multiple=True, help="This service's identifier; may be repeated.")
+@click.option("--profile", type=click.Choice(list(_PROFILES)), help="What counts as an access token (default rfc9068).")
+@click.pass_context
+def inspect(
+    context: click.Context,
+    *,
+    source: tuple[str, ...],
+    key_file: Path | None,
+    key_env: str | None,
+    algorithm: str | None,
+    kid: str | None,
+    issuer: str | None,
+    audience: tuple[str, ...],
+    profile: str | None,
+) -> None:
+    """Show what a token says and, given a key, every check that it passes or fails.
+
+    The token is read from FILE, or from standard input. Exits with 1 when a check fails.
+    """
+    _refuse_token_argument(source)
+    if key_file is None and key_env is None:
+        if issuer or audience or profile or algorithm or kid:
+            raise click.UsageError("nothing can be checked without the issuer's key: give --key or --key-env.")
+        verifier = None
+    elif key_file is not None and key_env is not None:
+        raise click.UsageError("--key and --key-env exclude each other.")
+    else:
+        verifier = TokenVerifier(
+            issuer=issuer or ANY_ISSUER,
+            audience=audience or ANY_AUDIENCE,
+            keys=read_keys(key_file, algorithm=algorithm, kid=kid)
+            if key_file
+            else Key.from_env(key_env or "", algorithm=algorithm, kid=kid),
+            profile=_PROFILES[profile or "rfc9068"],
+        )
+    token = _read_token(source[0] if source else "-")
+    unasked = [name for name, given in (("issuer", issuer), ("audience", audience)) if verifier and not given]
+    findings = () if verifier is None else explain(token, verifier)
+    wanted = {"issuer": issuer, "audience": audience}
+    context.exit(_Report(Console(markup=False, highlight=False, emoji=False), wanted).show(token, findings, unasked))
+
+
+class _Report:
+    """The lines of one report. Every word of the token goes through `visible`."""
+
+    def __init__(self, console: Console, wanted: Mapping[str, object]) -> None:
+        self._console = console
+        self._wanted = wanted
+        self._now = time.time()
+
+    def show(self, token: str, findings: Iterable[Finding], unasked: list[str]) -> int:
+        """Print everything; 0 if nothing failed."""
+        told = [finding for finding in findings if finding.name not in unasked or finding.outcome == "failed"]
+        readable = self._show_contents(token, _standing(told, unasked))
+        self._show_checks(told, unasked)
+        return 0 if readable and all(finding.outcome == "passed" for finding in told) else 1
+
+    def _show_contents(self, token: str, standing: tuple[str, str]) -> bool:
+        try:
+            unverified = parse_compact(token)
+            header = unverified.header()
+        except AuthError as error:
+            self._line((f"This cannot be read: {error.description} ({error.log_detail})", "bold red"))
+            return False
+        for title, members in (("Header", header), ("Claims", unverified.claims)):
+            self._line((f"{title}  ", "bold"), standing)
+            self._show_members(members)
+        return True
+
+    def _show_members(self, members: Mapping[str, Any]) -> None:
+        width = max((len(visible(name)) for name in members), default=0)
+        for name, value in members.items():
+            when = moment(value, self._now)
+            self._line(
+                (f"  {visible(name):<{width}}  ", "cyan"),
+                (as_json(value), ""),
+                (f"  {when}" if when and name in _DATES else "", "dim"),
+            )
+
+    def _show_checks(self, findings: list[Finding], unasked: list[str]) -> None:
+        if findings:
+            self._line(("Checks", "bold"))
+        for finding in findings:
+            why = f"  {finding.description} ({finding.reason}: {finding.detail})"
+            wanted = self._wanted.get(finding.name)
+            why += "" if wanted is None else f", wanted: {as_json(wanted)}"
+            self._line(
+                (f"  {finding.outcome:<11}  ", _STYLES[finding.outcome]),
+                (finding.name, ""),
+                (why if finding.outcome == "failed" else "", ""),
+            )
+        if any(finding.reason == "unknown_key" for finding in findings):
+            self._line(("  If the key is the right one, give its id as the token names it: --kid", "dim"))
+        for name in unasked:
+            self._line(("  not checked  ", "bold yellow"), (f"{name}: give --{name}", ""))
+
+    def _line(self, *parts: tuple[str, str]) -> None:
+        self._console.print(Text.assemble(*parts), soft_wrap=True)
+
+
+def _standing(findings: list[Finding], unasked: list[str]) -> tuple[str, str]:
+    """What may be believed of the text above, and its colour."""
+    outcomes = {finding.name: finding.outcome for finding in findings}
+    if not findings:
+        return "UNVERIFIED, no key was given: anybody may have written this", "bold yellow"
+    if outcomes["signature"] != "passed":
+        return "UNVERIFIED, no signature holds: anybody may have written this", "bold yellow"
+    if set(outcomes.values()) != {"passed"}:
+        return "signed with this key, but refused", "bold red"
+    return (f"verified, except {' and '.join(unasked)}", "yellow") if unasked else ("verified", "green")
+
+
+def _refuse_token_argument(source: tuple[str, ...]) -> None:
+    if any(_LIKE_A_TOKEN.fullmatch(text) and not os.path.lexists(text) for text in source):
+        raise click.UsageError(
+            "that looks like a token. On a command line it stays in the shell's history and shows in the list of "
+            "processes: give it on standard input or in a file. Consider this one disclosed until it expires."
+        )
+    if len(source) > 1:
+        raise click.UsageError("one file at a time, please.")
+
+
+def _read_token(source: str) -> str:
+    if source == "-":
+        if sys.stdin.isatty():
+            click.echo("Paste the token, then press Enter and Ctrl-D.", err=True)
+        raw = sys.stdin.buffer.read(_LONGEST_INPUT)
+    else:
+        with Path(source).open("rb") as file:
+            raw = file.read(_LONGEST_INPUT)
+    text = raw.decode("ascii", errors="replace")
+    found = _PREFIX.sub("", text, count=1).strip()
+    if not found:
+        raise click.UsageError("there is no token in the input.")
+    return found

@@ -1,0 +1,157 @@
+"""`gatepass keygen`: a fresh secret or key pair, ready for an environment variable or a file.
+
+Standard output carries the private key or secret and nothing else, so that it can be piped. Files are created
+readable by their owner alone and never overwritten.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import os
+from pathlib import Path
+
+import click
+
+from gatepass.cli.text import visible
+from gatepass.compact import decode_base64url
+from gatepass.errors import ConfigurationError
+from gatepass.keys import Key
+from gatepass.keys.algorithms import ALGORITHMS
+
+__all__ = ["keygen"]
+
+_PRIVATE_MODE = 0o600
+_PUBLIC_MODE = 0o644
+# What Key.from_secret and Key.from_pem bind a key to when they are not told.
+_ASSUMED = ("HS256", "RS256", "ES256", "ES384", "ES512")
+
+
+def _known(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """*value*, if the table has it; for a near miss the right name is suggested."""
+    if value in ALGORITHMS:
+        return value
+    folded = {name.casefold(): name for name in ALGORITHMS}
+    near = difflib.get_close_matches(value.casefold(), folded, n=1, cutoff=0.5)
+    hint = f"did you mean {folded[near[0]]}?" if near else f"choose one of {', '.join(ALGORITHMS)}."
+    raise click.BadParameter(f"there is no algorithm {visible(value)}; {hint}")
+
+
+@click.command(
+    short_help="Print a fresh secret or key pair.", epilog='Example: export JWT_SECRET_KEY="$(gatepass keygen HS256)"'
+)
+@click.argument("algorithm", default="ES256", callback=_known)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["secret", "pem", "jwk"]),
+    help="How the private key is written: a secret for HS algorithms, PEM for the others, or a JWK for either.",
+)
+@click.option("--kid", help="The key id of a JWK; without it a fresh one, or the key's thumbprint.")
+@click.option("--out", type=click.Path(path_type=Path), help="Write the private key to this new file, mode 0600.")
+@click.option("--public-out", type=click.Path(path_type=Path), help="Write the public key to this new file.")
+@click.option(
+    "--public-format",
+    type=click.Choice(["pem", "jwk", "jwks"]),
+    help="How the public key is written: PEM, a JWK, or the JWK Set that others fetch.",
+)
+def keygen(
+    *,
+    algorithm: str,
+    form: str | None,
+    kid: str | None,
+    out: Path | None,
+    public_out: Path | None,
+    public_format: str | None,
+) -> None:
+    """Print a fresh secret or private key for ALGORITHM (default ES256).
+
+    Standard output carries the key alone; the public half and hints go to standard error.
+    """
+    secret = ALGORITHMS[algorithm].kty == "oct"
+    form = form or ("secret" if secret else "pem")
+    if form == ("pem" if secret else "secret"):
+        owned = "a secret, which has no PEM form" if secret else "a key pair, not a secret"
+        raise click.UsageError(f"{algorithm} uses {owned}: leave out --format, or take jwk.")
+    if secret and (public_out or public_format):
+        raise click.UsageError(f"{algorithm} uses a secret, which has no public half to give away.")
+    if kid is not None and form != "jwk":
+        raise click.UsageError("--kid needs --format jwk: a bare secret and a PEM have no place for a key id.")
+    _check_files(out, public_out)
+    key = Key.generate(algorithm)
+    if kid is not None:
+        key = Key.from_jwk({**key.to_private_jwk(), "kid": kid})
+    _deliver(_private_text(key, form), out)
+    if not secret:
+        _publish(_public_text(key, public_format or ("pem" if form == "pem" else "jwks")), public_out)
+    _hint(_how_to_load(algorithm, form, out))
+
+
+def _private_text(key: Key, form: str) -> str:
+    if form == "pem":
+        return key.to_private_pem()
+    jwk = key.to_private_jwk()
+    # A generated secret is text in octets: the same octets that Key.from_env will see.
+    return decode_base64url(jwk["k"].encode()).decode() if form == "secret" else json.dumps(jwk)
+
+
+def _public_text(key: Key, form: str) -> str:
+    if form == "pem":
+        return key.to_pem()
+    return json.dumps(key.to_jwk() if form == "jwk" else {"keys": [key.to_jwk()]})
+
+
+def _deliver(private: str, out: Path | None) -> None:
+    if out is None:
+        click.echo(private.rstrip("\n"))
+    else:
+        _write_new(out, private, _PRIVATE_MODE)
+        _hint(f"Written to {out}, readable by you alone.")
+
+
+def _publish(public: str, out: Path | None) -> None:
+    if out is None:
+        _hint("The public half, for those who verify:", *public.splitlines())
+    else:
+        _write_new(out, public, _PUBLIC_MODE)
+        _hint(f"The public half is in {out}.")
+
+
+def _how_to_load(algorithm: str, form: str, out: Path | None) -> str:
+    named = "" if form == "jwk" or algorithm in _ASSUMED else f', algorithm="{algorithm}"'
+    if out is None:
+        variable = "JWT_SECRET_KEY" if form == "secret" else "JWT_PRIVATE_KEY"
+        return f'In an environment variable, Key.from_env("{variable}"{named}) loads it.'
+    text = "Path(...).read_text()"
+    return {
+        "secret": f"Key.from_secret({text}.strip(){named}) loads it.",
+        "pem": f"Key.from_pem({text}{named}) loads it.",
+        "jwk": f"Key.from_jwk(json.loads({text})) loads it.",
+    }[form]
+
+
+def _check_files(out: Path | None, public_out: Path | None) -> None:
+    """Before a key is made, so that no half of a pair is left behind."""
+    if out is not None and out == public_out:
+        raise click.UsageError("--out and --public-out must be two files.")
+    for path in (out, public_out):
+        if path is not None and os.path.lexists(path):
+            raise _exists(path)
+
+
+def _write_new(path: Path, text: str, mode: int) -> None:
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError:
+        raise _exists(path) from None
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text.rstrip("\n") + "\n")
+
+
+def _exists(path: Path) -> ConfigurationError:
+    return ConfigurationError(f"{path} exists and is not overwritten: a lost key cannot be had back")
+
+
+def _hint(*lines: str) -> None:
+    for line in lines:
+        click.echo(visible(line), err=True)

@@ -1,0 +1,57 @@
+"""Text of strangers on an operator's terminal: nothing in it may move the cursor, change a colour or hide."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+__all__ = ["age", "as_json", "moment", "visible"]
+
+_LAST_SECOND = 253_402_300_799
+_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+
+
+def visible(text: str) -> str:
+    r"""*text* with everything unprintable escaped: control characters, marks that reorder, invisible ones.
+
+    >>> print(visible("\x1b[31mred"))
+    \u001b[31mred
+    """
+    return "".join(character if character.isprintable() else _escape(character) for character in text)
+
+
+def as_json(value: Any) -> str:
+    """*value* as one line of JSON that is safe to show."""
+    return visible(json.dumps(value, ensure_ascii=False))
+
+
+def moment(value: object, now: float) -> str | None:
+    """What a NumericDate means to a person, or None for anything else.
+
+    >>> moment(1_800_000_000, 1_800_000_090.0)
+    '2027-01-15 08:00:00 UTC, 1 minute ago'
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LAST_SECOND:
+        return None
+    return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC, {age(value - now)}"
+
+
+def age(seconds: float) -> str:
+    """A span from now, in its largest unit.
+
+    >>> age(7_300), age(-59)
+    ('in 2 hours', '59 seconds ago')
+    """
+    size = int(abs(seconds))
+    for length, unit in _UNITS:
+        count = size // length
+        if count:
+            span = f"{count} {unit}{'' if count == 1 else 's'}"
+            return f"in {span}" if seconds > 0 else f"{span} ago"
+    return "now"
+
+
+def _escape(character: str) -> str:
+    point = ord(character)
+    return f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
