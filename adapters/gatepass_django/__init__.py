@@ -1,0 +1,25 @@
+"""Access tokens in Django: add the middleware and the setting, then guard views.
+
+    MIDDLEWARE = [..., "gatepass_django.AccessTokenMiddleware"]
+    GATEPASS = {"ISSUER": "https://auth.example", "AUDIENCE": "https://api.example", "KEY_ENV": "JWT_SECRET_KEY"}
+
+    @require_auth(scopes=["orders:read"])
+    def orders(request):
+        return JsonResponse({"for": request.access_token.subject})
+
+With `"gatepass_django"` in INSTALLED_APPS the setting is checked by `manage.py check`. Django REST framework's
+classes are in `gatepass_django.rest_framework`.
+"""
+
+from importlib.util import find_spec
+
+if find_spec("django") is None:
+    raise ImportError("gatepass_django needs Django; install it with: pip install 'gatepass[django]'")
+
+from gatepass import optional_auth, public
+from gatepass_django.endpoints import token_endpoints
+from gatepass_django.identity import AccessTokenRequest
+from gatepass_django.middleware import AccessTokenMiddleware
+from gatepass_django.views import require_auth
+
+__all__ = ["AccessTokenMiddleware", "AccessTokenRequest", "optional_auth", "public", "require_auth", "token_endpoints"]

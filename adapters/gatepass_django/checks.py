@@ -1,0 +1,42 @@
+"""Django's system checks for the setting `GATEPASS`, so that a mistake shows before the first request."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's own name
+
+from gatepass import ConfigurationError
+from gatepass_django.conf import configuration, unknown_options
+
+__all__ = ["check_setting"]
+
+_MIDDLEWARE = ("gatepass_django.AccessTokenMiddleware", "gatepass_django.middleware.AccessTokenMiddleware")
+
+
+def check_setting(**_: Any) -> list[CheckMessage]:
+    """E001 missing, E002 unknown option, E003 cannot work; W001 the middleware is not there."""
+    return [*_setting(), *_middleware()]
+
+
+def _setting() -> list[CheckMessage]:
+    value: Any = getattr(settings, "GATEPASS", None)
+    if not value:
+        hint = 'GATEPASS = {"ISSUER": ..., "AUDIENCE": ..., "KEY_ENV": "JWT_SECRET_KEY"}'
+        return [Error("the setting GATEPASS is missing", hint=hint, id="gatepass.E001")]
+    unknown = unknown_options(cast("dict[str, Any]", value)) if isinstance(value, dict) else []
+    if unknown:
+        return [Error(f"GATEPASS has an unknown option: {name}", id="gatepass.E002") for name in unknown]
+    try:
+        configuration()
+    except ConfigurationError as error:
+        return [Error(str(error), id="gatepass.E003")]
+    return []
+
+
+def _middleware() -> list[CheckMessage]:
+    if any(name in settings.MIDDLEWARE for name in _MIDDLEWARE):
+        return []
+    text = "no AccessTokenMiddleware in MIDDLEWARE: only REST framework's views can be protected, one by one"
+    return [Warning(text, hint=f'add "{_MIDDLEWARE[0]}"', id="gatepass.W001")]

@@ -1,0 +1,139 @@
+"""The setting `GATEPASS`: a dict of options, or the dotted path of a `ResourceServer` that the project built.
+
+The options are those of `TokenVerifier` and `ResourceServer` in capitals, where functions may be dotted paths and
+`PROFILE` a name; one source of keys, `KEY_ENV`, `PEM_FILE`, `JWKS_FILE` or `KEYS`; and `PUBLIC`, the paths that are
+open to everybody. With `RESOURCE_SERVER`, a dotted path or the object, `PUBLIC` may stand beside it, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from functools import cache
+from inspect import signature
+from pathlib import Path
+from typing import Any, Final, NamedTuple, cast
+
+from django.conf import settings
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+
+from gatepass import ConfigurationError, Key, KeySet, Profile, ResourceServer, TokenVerifier, public_paths
+
+__all__ = ["Configuration", "configuration", "unknown_options"]
+
+_PROFILES: Final = {"rfc9068": Profile.RFC9068, "generic": Profile.GENERIC}
+_KEY_SOURCES: Final = ("KEY_ENV", "PEM_FILE", "JWKS_FILE", "KEYS")
+_FUNCTIONS: Final = ("IS_REVOKED", "CHECK_SUBJECT", "CLOCK")
+_VERIFIER: Final = frozenset(name.upper() for name in signature(TokenVerifier).parameters) - {"KEYS"}
+_SERVER: Final = frozenset(name.upper() for name in signature(ResourceServer).parameters) - {"VERIFIERS"}
+_KNOWN: Final = {"PUBLIC", "RESOURCE_SERVER", *_KEY_SOURCES, *_VERIFIER, *_SERVER}
+
+
+class Configuration(NamedTuple):
+    """What the setting describes."""
+
+    server: ResourceServer
+    public: frozenset[str]
+
+
+@cache
+def configuration() -> Configuration:
+    """The setting, read once. Raises `ConfigurationError` with a sentence that says what to change."""
+    value: Any = getattr(settings, "GATEPASS", None)
+    if isinstance(value, str):
+        value = {"RESOURCE_SERVER": value}
+    if not value or not isinstance(value, dict):
+        raise ConfigurationError(
+            'the setting GATEPASS is missing: give a dict with "ISSUER", "AUDIENCE" and a source of keys such as '
+            '"KEY_ENV", or the dotted path of a ResourceServer'
+        )
+    options = cast("dict[str, Any]", value)
+    unknown = unknown_options(options)
+    if unknown:
+        raise ConfigurationError(f"the setting GATEPASS has unknown options: {', '.join(unknown)}")
+    public = public_paths(options.get("PUBLIC", ()))
+    if "RESOURCE_SERVER" not in options:
+        return Configuration(_built(options), public)
+    if set(options) - {"RESOURCE_SERVER", "PUBLIC"}:
+        raise ConfigurationError("beside RESOURCE_SERVER only PUBLIC may stand: the server was built with the rest")
+    return Configuration(_found(options["RESOURCE_SERVER"]), public)
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    if setting == "GATEPASS":
+        configuration.cache_clear()
+
+
+setting_changed.connect(_forget, dispatch_uid="gatepass_django.conf")  # sent by override_settings, in tests
+
+
+def unknown_options(options: Mapping[str, Any]) -> list[str]:
+    """The names in *options* that mean nothing here, each with the known name that it resembles."""
+    unknown = sorted(str(name) for name in options if name not in _KNOWN)
+    near = {name: get_close_matches(name.upper(), _KNOWN, n=1) for name in unknown}
+    return [f"{name}; did you mean {near[name][0]}?" if near[name] else name for name in unknown]
+
+
+def _found(server: object) -> ResourceServer:
+    found = _imported(server, "RESOURCE_SERVER")
+    if not isinstance(found, ResourceServer):
+        raise ConfigurationError("GATEPASS must name a ResourceServer that the project built")
+    return found
+
+
+def _built(options: Mapping[str, Any]) -> ResourceServer:
+    policy = {name: options[name] for name in _VERIFIER.intersection(options)}
+    for name in _FUNCTIONS:
+        if name in policy:
+            policy[name] = _imported(policy[name], name)
+    if isinstance(policy.get("PROFILE"), str):
+        policy["PROFILE"] = _profile(policy["PROFILE"])
+    named: dict[str, Any] = {"issuer": "", "audience": "", "keys": _keys(options), **_lower(policy)}
+    return ResourceServer(
+        TokenVerifier(**named), **_lower({name: options[name] for name in _SERVER.intersection(options)})
+    )
+
+
+def _profile(name: str) -> Profile:
+    profile = _PROFILES.get(name.lower())
+    if profile is None:
+        raise ConfigurationError(f"PROFILE in the setting GATEPASS must be one of {', '.join(map(repr, _PROFILES))}")
+    return profile
+
+
+def _keys(options: Mapping[str, Any]) -> Any:
+    sources = [name for name in _KEY_SOURCES if name in options]
+    if len(sources) != 1:
+        raise ConfigurationError(f"the setting GATEPASS needs exactly one source of keys: {', '.join(_KEY_SOURCES)}")
+    source, value = sources[0], options[sources[0]]
+    algorithms = tuple(options.get("ALGORITHMS") or ())
+    only = algorithms[0] if len(algorithms) == 1 else None  # then it is the one that the key is bound to
+    if source == "KEYS":
+        return value
+    if source == "KEY_ENV":
+        return Key.from_env(value, algorithm=only)
+    text = _text(value, source)
+    if source == "PEM_FILE":
+        return Key.from_pem(text, algorithm=only)
+    return KeySet.from_jwks(text, algorithms=algorithms or None)
+
+
+def _text(path: str | Path, name: str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigurationError(f"the file that {name} names cannot be read: {type(error).__name__}") from None
+
+
+def _imported(value: object, name: str) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return import_string(value)
+    except ImportError as error:
+        raise ConfigurationError(f"{name} in the setting GATEPASS cannot be imported: {value}") from error
+
+
+def _lower(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.lower(): value for name, value in options.items()}

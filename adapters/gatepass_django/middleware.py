@@ -1,0 +1,125 @@
+"""The middleware: judges each request before the rest of the project sees it. It decides nothing itself.
+
+Everything is protected, unknown paths too, but for exact public paths and for views marked `public` or
+`optional_auth`. It is native in sync and async Django: only a hook that may block goes to a thread.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, final
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from django.conf import settings
+from django.http import HttpRequest, HttpResponseBase
+from django.urls import Resolver404, URLResolver, get_resolver, resolve
+from django.utils.cache import patch_vary_headers
+
+from gatepass import Access, AuthError, access_of
+from gatepass_django.conf import configuration
+from gatepass_django.http import Refusal, credentials, is_preflight
+from gatepass_django.identity import Identity, identify, identity_of
+
+__all__ = ["AccessTokenMiddleware"]
+
+
+@final
+class AccessTokenMiddleware:
+    """Lets in requests with a valid access token, and puts it on the request as `access_token`.
+
+    Reads the setting `GATEPASS`; raises `ConfigurationError` if it is missing or wrong. Middleware that answers CORS
+    preflights may stand before or after this one. Behind a proxy that ends TLS, set `SECURE_PROXY_SSL_HEADER`.
+    """
+
+    sync_capable: ClassVar[bool] = True
+    async_capable: ClassVar[bool] = True
+
+    def __init__(self, get_response: Callable[[HttpRequest], Any]) -> None:
+        configured = configuration()
+        self._get_response = get_response
+        self._server = configured.server
+        self._public = configured.public
+        self._urlconfs_with_marks: dict[Any, bool] = {}
+        self._is_async = iscoroutinefunction(get_response)  # pyright: ignore[reportDeprecated] - see views
+        self.process_view: Callable[..., Any] = self._process_view
+        if self._is_async:
+            markcoroutinefunction(self)
+            self.process_view = self._process_view_async
+        else:
+            self._server.require_sync()
+
+    def __call__(self, request: HttpRequest) -> Any:
+        if self._is_async:
+            return self._call_async(request)
+        access = self._access(request)
+        refusal = self._judge(request, access)
+        return refusal if refusal is not None else _varying(access, self._get_response(request))
+
+    async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
+        access = self._access(request)
+        refusal = await self._judge_async(request, access)
+        return refusal if refusal is not None else _varying(access, await self._get_response(request))
+
+    def _judge(self, request: HttpRequest, access: Access) -> Refusal | None:
+        server = self._server
+        try:
+            token = server.admit(access, **credentials(request, server))
+        except AuthError as error:
+            return Refusal(server.respond(error, method=request.method or ""))
+        identify(request, Identity(server, token))
+        return None
+
+    async def _judge_async(self, request: HttpRequest, access: Access) -> Refusal | None:
+        server = self._server
+        try:
+            token = await server.admit_async(access, run_blocking=_in_thread, **credentials(request, server))
+        except AuthError as error:
+            return Refusal(server.respond(error, method=request.method or ""))
+        identify(request, Identity(server, token))
+        return None
+
+    def _access(self, request: HttpRequest) -> Access:
+        if is_preflight(request) or request.path_info in self._public:
+            return "public"
+        urlconf = getattr(request, "urlconf", None) or settings.ROOT_URLCONF
+        has_marks = self._urlconfs_with_marks.get(urlconf)
+        if has_marks is None:
+            has_marks = self._urlconfs_with_marks[urlconf] = _has_marks(get_resolver(urlconf))
+        if not has_marks:
+            return "protected"
+        try:
+            return access_of(resolve(request.path_info, urlconf).func)
+        except Resolver404:
+            return "protected"
+
+    def _is_open(self, request: HttpRequest, view: object) -> bool:
+        """The last look, at the view that will really run: without an identity, it must be open itself.
+
+        This stops preflights that no CORS middleware answered, and paths or URLconfs changed on the way here.
+        """
+        identity = identity_of(request)
+        known = identity is not None and identity.token is not None
+        return known or access_of(view) != "protected" or request.path_info in self._public
+
+    def _process_view(self, request: HttpRequest, view: object, *_: object) -> Refusal | None:
+        return None if self._is_open(request, view) else self._judge(request, "protected")
+
+    async def _process_view_async(self, request: HttpRequest, view: object, *_: object) -> Refusal | None:
+        return None if self._is_open(request, view) else await self._judge_async(request, "protected")
+
+
+def _in_thread(function: Callable[[], Any]) -> Awaitable[Any]:
+    return sync_to_async(function, thread_sensitive=True)()  # where the ORM's connections of this request live
+
+
+def _varying(access: Access, response: HttpResponseBase) -> HttpResponseBase:
+    if access == "optional":
+        patch_vary_headers(response, ["Authorization"])
+    return response
+
+
+def _has_marks(resolver: URLResolver) -> bool:
+    return any(
+        _has_marks(entry) if isinstance(entry, URLResolver) else access_of(entry.callback) != "protected"
+        for entry in resolver.url_patterns
+    )

@@ -1,0 +1,70 @@
+"""The two tables. What is searched for is found by a hash in hexadecimal, so that no collation folds case or blanks.
+
+Nothing in them is a usable token. Times are seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+from gatepass_django.refresh.fields import ExactTextField
+
+__all__ = ["Revocation", "TokenFamily"]
+
+
+class TokenFamily(models.Model):
+    """One grant and the hash of its current token.
+
+    `purge_at` is never later than the family's end. A rotation that puts the end off leaves it, so that no index is
+    written on the request path; a purge that finds the family alive moves it.
+    """
+
+    id: models.CharField[str, str] = models.CharField(max_length=64, primary_key=True, editable=False)
+    family_id: ExactTextField = ExactTextField()
+    subject: ExactTextField = ExactTextField()
+    subject_hash: models.CharField[str, str] = models.CharField(max_length=64)
+    client_id: ExactTextField = ExactTextField()
+    client_id_hash: models.CharField[str, str] = models.CharField(max_length=64)
+    scope: ExactTextField = ExactTextField()
+    audience: ExactTextField = ExactTextField()
+    auth_time: models.BigIntegerField[int | None, int | None] = models.BigIntegerField(null=True)
+    acr: ExactTextField = ExactTextField(null=True)
+    amr: ExactTextField = ExactTextField()
+    created_at: models.BigIntegerField[int, int] = models.BigIntegerField()
+    expires_at: models.BigIntegerField[int, int] = models.BigIntegerField()
+    idle_expires_at: models.BigIntegerField[int, int] = models.BigIntegerField()
+    purge_at: models.BigIntegerField[int, int] = models.BigIntegerField()
+    proof_hash: models.CharField[str, str] = models.CharField(max_length=128)
+    current_hash: models.CharField[str, str] = models.CharField(max_length=128)
+    previous_hash: models.CharField[str, str] = models.CharField(max_length=128, blank=True)
+    salt: models.CharField[str, str] = models.CharField(max_length=128, blank=True)
+    rotated_at: models.BigIntegerField[int, int] = models.BigIntegerField()
+    revoked_at: models.BigIntegerField[int | None, int | None] = models.BigIntegerField(null=True)
+
+    class Meta:
+        db_table = "gatepass_refresh_family"
+        verbose_name = "token family"
+        verbose_name_plural = "token families"
+        indexes: tuple[models.Index, ...] = (
+            models.Index(fields=["subject_hash"], name="gatepass_family_subject"),
+            models.Index(fields=["client_id_hash"], name="gatepass_family_client"),
+            models.Index(fields=["purge_at"], name="gatepass_family_purge_at"),
+        )
+
+    def __str__(self) -> str:
+        return str(self.family_id)
+
+
+class Revocation(models.Model):
+    """What revokes access tokens, and for how long it is kept. The key itself is not stored."""
+
+    id: models.CharField[str, str] = models.CharField(max_length=64, primary_key=True, editable=False)
+    issued_until: models.BigIntegerField[int, int] = models.BigIntegerField()
+    keep_until: models.BigIntegerField[int, int] = models.BigIntegerField()
+
+    class Meta:
+        db_table = "gatepass_refresh_revocation"
+        indexes: tuple[models.Index, ...] = (models.Index(fields=["keep_until"], name="gatepass_revocation_keep"),)
+
+    def __str__(self) -> str:
+        return self.id

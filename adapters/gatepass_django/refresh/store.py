@@ -1,0 +1,217 @@
+"""The store: one statement for each answer, and for `rotate` an UPDATE that says which hash it replaces.
+
+What it answers is committed. In a transaction of the project's that could still be rolled back, and with it the end
+of a stolen family, so there it refuses to write.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from hashlib import sha256
+from typing import Any, Final, final
+
+from django.apps import apps
+from django.core.exceptions import AppRegistryNotReady
+from django.db import DatabaseError, OperationalError, ProgrammingError, connections, transaction
+from django.db.models import F, Max, Q, Value
+from django.db.models.functions import Coalesce, Greatest, Least
+
+from gatepass import ConfigurationError
+from gatepass.refresh import Family, Rotation
+
+__all__ = ["DjangoStore"]
+
+_APP: Final = "gatepass_refresh"
+_HASHES: Final = frozenset(("proof_hash", "current_hash", "previous_hash", "salt"))
+_MEMBERS: Final = tuple(one.name for one in fields(Family))
+_BATCH: Final = 500
+_TRIES: Final = 5
+
+
+@final
+class DjangoStore:
+    """Families and revocations in the database *using* of the setting DATABASES.
+
+    Whoever serves it with `ATOMIC_REQUESTS` decorates those views with `transaction.non_atomic_requests`. How long a
+    request waits for the database is said in DATABASES, too: `connect_timeout` and the driver's other options.
+    """
+
+    __slots__ = ("_families", "_revocations", "_using")
+
+    def __init__(self, *, using: str = "default") -> None:
+        if using not in connections:
+            raise ConfigurationError("using= must be an alias in the setting DATABASES")
+        try:
+            families, revocations = (apps.get_model(_APP, name) for name in ("TokenFamily", "Revocation"))
+        except AppRegistryNotReady:
+            raise ConfigurationError("make the DjangoStore after Django has loaded its models") from None
+        except LookupError:
+            raise ConfigurationError(
+                'add "gatepass_django.refresh" to INSTALLED_APPS, and run: manage.py migrate'
+            ) from None
+        self._using = using
+        self._families: Any = families
+        self._revocations: Any = revocations
+
+    def create(self, family: Family) -> None:
+        """See `RefreshStore.create`."""
+        with self._writing(self._families) as rows:
+            rows.create(**_row(family))
+
+    def get(self, family_id: str) -> Family | None:
+        """See `RefreshStore.get`."""
+        with self._asking(self._families) as rows:
+            found = list(rows.filter(pk=_hash(family_id)).values(*_MEMBERS)[:1])
+        return _family(found[0]) if found else None
+
+    def rotate(self, family_id: str, rotation: Rotation) -> bool:
+        """See `RefreshStore.rotate`."""
+        changes = {one.name: _spelled(one.name, getattr(rotation, one.name)) for one in fields(rotation)}
+        with self._writing(self._families) as rows:
+            current = rows.filter(
+                pk=_hash(family_id), current_hash=rotation.previous_hash.hex(), revoked_at__isnull=True
+            )
+            return bool(current.update(**changes, purge_at=Least(F("purge_at"), Value(rotation.idle_expires_at))) == 1)
+
+    def revoke(self, family_id: str, *, at: int) -> bool:
+        """See `RefreshStore.revoke`."""
+        return self._revoke({"pk": _hash(family_id)}, at) == 1
+
+    def revoke_subject(self, subject: str, *, at: int) -> int:
+        """See `RefreshStore.revoke_subject`."""
+        return self._revoke({"subject_hash": _hash(subject)}, at)
+
+    def revoke_client(self, client_id: str, *, at: int) -> int:
+        """See `RefreshStore.revoke_client`."""
+        return self._revoke({"client_id_hash": _hash(client_id)}, at)
+
+    def purge(self, *, before: int, limit: int) -> int:
+        """See `RefreshStore.purge`."""
+        over = Q(expires_at__lt=before) | Q(idle_expires_at__lt=before) | Q(revoked_at__lt=before)
+        end = Least(F("expires_at"), F("idle_expires_at"), Coalesce(F("revoked_at"), F("expires_at")))
+        deleted = 0
+        with self._writing(self._families) as rows:
+            while names := _first(rows.filter(purge_at__lt=before).order_by("purge_at"), min(limit - deleted, _BATCH)):
+                seen = rows.filter(pk__in=names, purge_at__lt=before)
+                deleted += seen.filter(over).delete()[0]
+                seen.exclude(over).update(purge_at=end)  # alive: a rotation put its end off
+        return deleted
+
+    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
+        """See `RevocationStore.put_revocation`."""
+        times = {"issued_until": issued_until, "keep_until": keep_until}
+        with self._writing(self._revocations) as rows:
+            for _ in range(_TRIES):
+                rows.bulk_create([self._revocations(pk=_hash(key), **times)], ignore_conflicts=True)
+                later = {name: Greatest(F(name), Value(value)) for name, value in times.items()}
+                if rows.filter(pk=_hash(key)).update(**later) == 1:
+                    return
+        raise OperationalError("a revocation was purged again and again while it was put")
+
+    def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
+        """See `RevocationStore.revoked_until`."""
+        if not keys:
+            return None
+        with self._asking(self._revocations) as rows:
+            found = rows.filter(pk__in={_hash(key) for key in keys}, keep_until__gte=now)
+            last: int | None = found.aggregate(last=Max("issued_until"))["last"]
+            return last
+
+    def purge_revocations(self, *, before: int, limit: int) -> int:
+        """See `RevocationStore.purge_revocations`."""
+        deleted = 0
+        with self._writing(self._revocations) as rows:
+            while names := _first(
+                rows.filter(keep_until__lt=before).order_by("keep_until"), min(limit - deleted, _BATCH)
+            ):
+                # Asked once more: a later entry for the key may have come since.
+                deleted += rows.filter(pk__in=names, keep_until__lt=before).delete()[0]
+        return deleted
+
+    def _revoke(self, which: dict[str, str], at: int) -> int:
+        with self._writing(self._families) as rows:
+            alive = rows.filter(**which, revoked_at__isnull=True)
+            count: int = alive.update(revoked_at=at, purge_at=Least(F("purge_at"), Value(at)))
+            return count
+
+    @contextmanager
+    def _writing(self, model: Any) -> Generator[Any, None, None]:
+        """Rows to be changed for good."""
+        with self._asking(model) as rows:
+            connection = connections[self._using]
+            if not connection.get_autocommit():
+                if not connection.in_atomic_block:
+                    raise ConfigurationError("DjangoStore needs a database with AUTOCOMMIT, which is Django's default")
+                try:
+                    with transaction.atomic(using=self._using, durable=True):
+                        pass  # only a test case's transaction lets this one in
+                except RuntimeError:
+                    raise ConfigurationError(
+                        "DjangoStore does not write inside a transaction, which may be rolled back: decorate the view "
+                        "with transaction.non_atomic_requests, or give DjangoStore(using=) an alias of its own"
+                    ) from None
+            yield rows
+
+    @contextmanager
+    def _asking(self, model: Any) -> Generator[Any, None, None]:
+        try:
+            yield model._base_manager.using(self._using)  # noqa: SLF001 - Django's name for the manager without filters
+        except (OperationalError, ProgrammingError):
+            if self._is_missing(model):
+                raise ConfigurationError(
+                    f"the tables of gatepass_django.refresh are missing or old in the database {self._using!r}; "
+                    f"run: manage.py migrate {_APP} --database {self._using}"
+                ) from None
+            raise
+
+    def _is_missing(self, model: Any) -> bool:
+        """Whether the server is there and *model*'s table, as it is now, is not. A broken connection is given up."""
+        connection = connections[self._using]
+        if connection.connection is None or connection.in_atomic_block:
+            return False
+        if not connection.is_usable():
+            connection.close()  # the next question gets a new one, outside of requests too
+            return False
+        table, needed = model._meta.db_table, {field.column for field in model._meta.concrete_fields}  # noqa: SLF001 - documented
+        try:
+            with connection.cursor() as cursor:
+                if table not in connection.introspection.table_names(cursor):
+                    return True
+                columns = connection.introspection.get_table_description(cursor, table)
+                return not needed <= {column.name for column in columns}
+        except DatabaseError:
+            return False
+
+
+def _first(rows: Any, count: int) -> list[str]:
+    return list(rows.values_list("pk", flat=True)[:count]) if count > 0 else []
+
+
+def _row(family: Family) -> dict[str, Any]:
+    ends = [family.expires_at, family.idle_expires_at, *([] if family.revoked_at is None else [family.revoked_at])]
+    return {
+        "id": _hash(family.family_id),
+        "subject_hash": _hash(family.subject),
+        "client_id_hash": _hash(family.client_id),
+        "purge_at": min(ends),
+        **{name: _spelled(name, getattr(family, name)) for name in _MEMBERS},
+    }
+
+
+def _family(row: dict[str, Any]) -> Family:
+    members: dict[str, Any] = {name: bytes.fromhex(value) if name in _HASHES else value for name, value in row.items()}
+    members["amr"] = tuple(json.loads(row["amr"]))
+    return Family(**members)
+
+
+def _spelled(name: str, value: Any) -> Any:
+    if name in _HASHES:
+        return value.hex()
+    return json.dumps(value) if name == "amr" else value
+
+
+def _hash(text: str) -> str:
+    return sha256(text.encode()).hexdigest()

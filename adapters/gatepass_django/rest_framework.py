@@ -1,0 +1,152 @@
+"""Django REST framework: an authentication class and permissions whose refusals are the core's, to the byte.
+
+    REST_FRAMEWORK = {"DEFAULT_AUTHENTICATION_CLASSES": ["gatepass_django.rest_framework.AccessTokenAuthentication"]}
+
+    class Orders(APIView):
+        permission_classes = [requires(scopes=["orders:read"])]
+
+It works behind `AccessTokenMiddleware`, whose verdict it takes over, and alone. REST framework and projects rewrite
+the answers to exceptions; ours pass by both, through a handler that is set on the one view that serves the request.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Unpack, final
+
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import APIException, NotAuthenticated, PermissionDenied
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, Rules
+from gatepass.errors import MissingCredentials
+from gatepass_django.conf import configuration
+from gatepass_django.http import Refusal, credentials
+from gatepass_django.identity import Identity, identify, identity_of
+
+if TYPE_CHECKING:
+    from rest_framework.views import APIView
+
+__all__ = ["AccessTokenAuthentication", "TokenUser", "requires"]
+
+_REFUSED: Final = "_gatepass_refused"
+
+
+@final
+class TokenUser:
+    """`request.user` for a token: known by its subject alone, which need not be a user of this project's database."""
+
+    __slots__ = ("token",)
+
+    is_authenticated: Final[bool] = True
+    is_anonymous: Final[bool] = False
+    is_active: Final[bool] = True
+
+    def __init__(self, token: AccessToken) -> None:
+        self.token: AccessToken = token
+
+    @property
+    def pk(self) -> str:
+        return self.token.subject
+
+    @property
+    def id(self) -> str:
+        return self.pk
+
+    def __str__(self) -> str:
+        return "token user"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TokenUser) and (other.token.issuer, other.pk) == (self.token.issuer, self.pk)
+
+    def __hash__(self) -> int:
+        return hash((self.token.issuer, self.pk))
+
+
+class Refused(APIException):
+    """Leaves the view with the core's error; the handler on the view answers it."""
+
+    def __init__(self, error: AuthError) -> None:
+        super().__init__(str(error), error.reason)
+        self.status_code: int = error.status
+
+
+class AccessTokenAuthentication(BaseAuthentication):
+    """`request.user` is a `TokenUser`, `request.auth` the `AccessToken`. No credentials: the next class is asked."""
+
+    def authenticate(self, request: Request) -> tuple[TokenUser, AccessToken] | None:
+        _answer_refusals_of(request, (request.parser_context or {}).get("view"))
+        token = _identified(request).token
+        return None if token is None else (TokenUser(token), token)
+
+    def authenticate_header(self, request: Request) -> str:
+        """The challenge. Asked only when REST framework is about to answer 401 in our name."""
+        refusal = _refusal(request, MissingCredentials())
+        setattr(request, _REFUSED, refusal)
+        return refusal.headers["WWW-Authenticate"]
+
+
+def requires(**rules: Unpack[Rules]) -> type[BasePermission]:
+    """A permission class for tokens that meet *rules*, the keywords of `Requirement`."""
+    requirement = Requirement(**rules)
+
+    class Requires(BasePermission):
+        def has_permission(self, request: Request, view: APIView) -> bool:
+            _answer_refusals_of(request, view)
+            _check_authentication(request)
+            token = request.auth if isinstance(request.auth, AccessToken) else None
+            try:
+                _identified(request).server.enforce(token, requirement)
+            except AuthError as error:
+                setattr(request, _REFUSED, error)  # another permission may still let the request in
+                return False
+            return True
+
+    return Requires
+
+
+def _identified(request: Request) -> Identity:
+    """The middleware's verdict, or our own where there is no middleware."""
+    django_request = request._request  # noqa: SLF001 - the same
+    identity = identity_of(django_request)
+    if identity is None:
+        server = configuration().server
+        try:
+            token = server.admit("optional", **credentials(django_request, server))
+        except AuthError as error:
+            identify(django_request, Identity(server, None))
+            setattr(request, _REFUSED, error)
+            raise Refused(error) from error
+        identity = Identity(server, token)
+        identify(django_request, identity)
+    return identity
+
+
+def _check_authentication(request: Request) -> None:
+    judged = identity_of(request._request) is not None  # noqa: SLF001 - the same
+    if not judged and not any(isinstance(one, AccessTokenAuthentication) for one in request.authenticators or ()):
+        raise ConfigurationError("requires() needs AccessTokenAuthentication among the view's authentication classes")
+
+
+def _answer_refusals_of(request: Request, view: Any) -> None:
+    """Let the core answer what this request is refused for, whatever handler the project has."""
+    if view is None:
+        return
+    theirs = view.get_exception_handler()
+
+    def handle(exception: Exception, context: dict[str, Any]) -> Any:
+        found: AuthError | Refusal | None = getattr(request, _REFUSED, None)
+        if found is None or not isinstance(exception, (Refused, NotAuthenticated, PermissionDenied)):
+            return theirs(exception, context)
+        from rest_framework.views import set_rollback  # noqa: PLC0415 - its module imports this one
+
+        set_rollback()
+        view.headers = {}  # else REST framework adds its own to ours
+        return found if isinstance(found, Refusal) else _refusal(request, found)
+
+    view.get_exception_handler = lambda: handle
+
+
+def _refusal(request: Request, error: AuthError) -> Refusal:
+    server = _identified(request).server
+    return Refusal(server.respond(error, method=request.method or ""))

@@ -1,0 +1,24 @@
+"""gatepass for FastAPI: a dependency that gives the verified token, with its scopes in OpenAPI.
+
+In short::
+
+    bearer = AccessTokenBearer(server)
+    Orders = Annotated[AccessToken, Security(bearer, scopes=["orders:read"])]
+
+
+    @app.get("/orders")
+    async def orders(token: Orders):
+        return {"for": token.subject}
+
+`OptionalAccessTokenBearer` gives None to requests without credentials.
+"""
+
+from importlib.util import find_spec
+
+if find_spec("fastapi") is None:
+    raise ImportError("gatepass_fastapi needs FastAPI; install it with: pip install 'gatepass[fastapi]'")
+
+from gatepass_fastapi.bearer import AccessTokenBearer, OptionalAccessTokenBearer
+from gatepass_fastapi.endpoints import token_endpoints
+
+__all__ = ["AccessTokenBearer", "OptionalAccessTokenBearer", "token_endpoints"]

@@ -1,0 +1,99 @@
+"""The dependency: a verified token for an HTTP or WebSocket route, or the resource server's own answer.
+
+FastAPI reads and parses a request's body before it asks a dependency; where strangers must not get that far, put the
+middleware of `gatepass_starlette` in front. A token that it verified for the same server is not verified again.
+"""
+
+# Annotations stay objects here: FastAPI reads those of `__call__`, and old versions cannot resolve texts.
+from typing import Any, Unpack, cast
+
+from fastapi.openapi.models import HTTPBearer
+from fastapi.openapi.models import SecurityBase as Scheme
+from fastapi.security import SecurityScopes
+from fastapi.security.base import SecurityBase
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from gatepass import Access, AccessToken, AuthError, Requirement, ResourceServer, Rules
+from gatepass_fastapi.form import form_of
+from gatepass_fastapi.refusal import refused
+from gatepass_starlette import Identity, admit, identify, identity_of, vary_by_authorization
+
+__all__ = ["AccessTokenBearer", "OptionalAccessTokenBearer"]
+
+
+class _Bearer(SecurityBase):
+    """What the two dependencies share: whose tokens they take, their rules, and the scheme that OpenAPI shows."""
+
+    def __init__(
+        self,
+        server: ResourceServer,
+        *,
+        openapi: SecurityBase | None = None,
+        scheme_name: str | None = None,
+        description: str | None = None,
+        **rules: Unpack[Rules],
+    ) -> None:
+        self.model: Scheme = openapi.model if openapi else HTTPBearer(bearerFormat="JWT", description=description)
+        self.scheme_name: str = scheme_name or (openapi.scheme_name if openapi else "AccessTokenBearer")
+        self._server = ResourceServer.expect(server)
+        given: dict[str, Any] = dict(rules)
+        # A rule is read again for each set of scopes, and a generator can be read once.
+        listed = {name: value if isinstance(value, str) else tuple(value) for name, value in given.items()}
+        self._rules = cast("Rules", listed)
+        self._own_scopes = Requirement(**self._rules).scopes
+        self._requirements: dict[tuple[str, ...], Requirement] = {}
+
+    async def _token(self, connection: HTTPConnection, needed: SecurityScopes, access: Access) -> AccessToken | None:
+        try:
+            token = await self._verified(connection, access)
+            if token is not None:
+                self._server.enforce(token, self._requirement(tuple(needed.scopes)))
+        except AuthError as error:
+            answer = self._server.respond(error, method=connection.scope.get("method", "GET"))
+            raise refused(connection, answer) from error
+        return token
+
+    async def _verified(self, connection: HTTPConnection, access: Access) -> AccessToken | None:
+        known = identity_of(connection.scope)
+        own = known is None or known.server is self._server
+        if own and known is not None and known.token is not None:
+            return known.token
+        form = await form_of(connection, self._server)
+        token = await admit(self._server, access, connection.scope, form=form)
+        if own:
+            identify(connection.scope, Identity(self._server, token))
+        return token
+
+    def _requirement(self, scopes: tuple[str, ...]) -> Requirement:
+        found = self._requirements.get(scopes)
+        if found is None:
+            rules: Rules = {**self._rules, "scopes": (*self._own_scopes, *scopes)}
+            found = self._requirements[scopes] = Requirement(**rules)
+        return found
+
+
+class AccessTokenBearer(_Bearer):
+    """`Security(bearer, scopes=[...])` gives the `AccessToken` of a request that has it, and answers every other.
+
+    *rules* are the keywords of `gatepass.Requirement`. *openapi*: a scheme of `fastapi.security` that OpenAPI shows
+    in place of `http`/`bearer`, such as `OAuth2PasswordBearer(tokenUrl="token")` for the Authorize button.
+    """
+
+    async def __call__(self, connection: HTTPConnection, scopes: SecurityScopes) -> AccessToken:
+        return cast("AccessToken", await self._token(connection, scopes, "protected"))
+
+
+class OptionalAccessTokenBearer(_Bearer):
+    """The same for a route that is open to strangers: None without credentials, a refusal for bad ones.
+
+    `Vary: Authorization` is added as FastAPI lets dependencies add headers: not where a route returns a `Response`
+    of its own. `@optional_auth` behind the middleware has no such gap.
+    """
+
+    async def __call__(
+        self, connection: HTTPConnection, scopes: SecurityScopes, response: Response
+    ) -> AccessToken | None:
+        token = await self._token(connection, scopes, "optional")
+        vary_by_authorization(response.headers)
+        return token

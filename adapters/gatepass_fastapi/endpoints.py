@@ -1,0 +1,93 @@
+"""The token and the revocation endpoint as a router: `app.include_router(token_endpoints(endpoints))`.
+
+OpenAPI shows both with their forms. They are public: who refreshes has no token to show. Other methods than POST
+belong to Starlette's routes behind them, which OpenAPI does not show.
+"""
+
+# Annotations stay objects here: FastAPI reads those of the views.
+from collections.abc import Callable
+from typing import Any, Final
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from gatepass import Response as Answer
+from gatepass import TokenEndpoints, TokenRequest, public
+from gatepass_starlette import serve_token_request
+from gatepass_starlette import token_endpoints as routes
+
+__all__ = ["token_endpoints"]
+
+_TEXT: Final = {"type": "string"}
+_CLIENT: Final = {"client_id": _TEXT, "client_secret": _TEXT}
+_GRANT: Final = {"type": "string", "enum": ["refresh_token"]}
+_TOKEN_FORM: Final = {"grant_type": _GRANT, "refresh_token": _TEXT, "scope": _TEXT, "resource": _TEXT, **_CLIENT}
+_REVOCATION_FORM: Final = {"token": _TEXT, "token_type_hint": _TEXT, **_CLIENT}
+_PAIR: Final = {
+    "type": "object",
+    "required": ["access_token", "token_type", "expires_in", "refresh_token"],
+    "properties": {
+        "access_token": _TEXT,
+        "token_type": _TEXT,
+        "expires_in": {"type": "integer"},
+        "refresh_token": _TEXT,
+        "scope": _TEXT,
+    },
+}
+_ERROR: Final = {
+    "type": "object",
+    "required": ["error", "error_description"],
+    "properties": {"error": _TEXT, "error_description": _TEXT},
+}
+_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    400: {"description": "Refused", "content": {"application/json": {"schema": _ERROR}}},
+    401: {"description": "Client authentication failed", "content": {"application/json": {"schema": _ERROR}}},
+    503: {"description": "Try again later"},
+}
+
+
+def token_endpoints(
+    endpoints: TokenEndpoints,
+    *,
+    token_path: str = "/token",  # noqa: S107 - a path
+    revocation_path: str = "/revoke",
+) -> APIRouter:
+    """A router with the two endpoints; `prefix=` at its inclusion stands before both paths."""
+    router = APIRouter()
+    router.add_api_route(
+        token_path,
+        _view(endpoints.token),
+        methods=["POST"],
+        response_class=Response,
+        responses={**_REFUSALS, 200: {"description": "A new pair", "content": {"application/json": {"schema": _PAIR}}}},
+        openapi_extra=_form(_TOKEN_FORM, "grant_type", "refresh_token"),
+        name="token",
+        summary="Refresh",
+    )
+    router.add_api_route(
+        revocation_path,
+        _view(endpoints.revoke),
+        methods=["POST"],
+        response_class=Response,
+        responses={**_REFUSALS, 200: {"description": "Revoked, or never there"}},
+        openapi_extra=_form(_REVOCATION_FORM, "token"),
+        name="revoke",
+        summary="Revoke",
+    )
+    router.routes.extend(routes(endpoints, token_path=token_path, revocation_path=revocation_path))
+    return router
+
+
+def _view(serve: Callable[[TokenRequest], Answer]) -> Callable[..., Any]:
+    @public
+    async def view(request: Request) -> Response:
+        return await serve_token_request(serve, request)
+
+    return view
+
+
+def _form(fields: dict[str, Any], *required: str) -> dict[str, Any]:
+    schema = {"type": "object", "required": list(required), "properties": fields}
+    content = {"application/x-www-form-urlencoded": {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}

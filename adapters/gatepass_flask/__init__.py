@@ -1,0 +1,29 @@
+"""Access tokens in Flask, and before any other WSGI application: wrap the application, then guard views.
+
+app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server, public=["/healthz"])
+
+@app.get("/orders")
+@require_auth(scopes=["orders:read"])
+def orders():
+    return {"for": access_token.subject}
+"""
+
+from importlib.util import find_spec
+
+if find_spec("flask") is None:
+    raise ImportError("gatepass_flask needs Flask; install it with: pip install 'gatepass[flask]'")
+
+from gatepass import optional_auth, public
+from gatepass_flask.endpoints import token_endpoints
+from gatepass_flask.middleware import AccessTokenMiddleware
+from gatepass_flask.views import access_token, current_access_token, require_auth
+
+__all__ = [
+    "AccessTokenMiddleware",
+    "access_token",
+    "current_access_token",
+    "optional_auth",
+    "public",
+    "require_auth",
+    "token_endpoints",
+]

@@ -1,0 +1,68 @@
+"""The token and the revocation endpoint as a blueprint: `app.register_blueprint(token_endpoints(endpoints))`.
+
+The views take every method, because the core answers all of them, and are public: who refreshes has no token to show.
+With an extension that checks forms for CSRF tokens, exempt the blueprint.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import flask
+from flask import Blueprint, request
+from flask.blueprints import BlueprintSetupState
+
+from gatepass import Response, TokenEndpoints, TokenRequest, public
+from gatepass_flask.answer import to_response
+
+__all__ = ["token_endpoints"]
+
+
+def token_endpoints(
+    endpoints: TokenEndpoints,
+    *,
+    token_path: str = "/token",  # noqa: S107 - a path
+    revocation_path: str = "/revoke",
+    name: str = "gatepass",
+) -> Blueprint:
+    """A blueprint with the two endpoints; `url_prefix=` at its registration stands before both paths."""
+    blueprint = Blueprint(name, __name__)
+    for path, endpoint, serve in (
+        (token_path, "token", endpoints.token),
+        (revocation_path, "revoke", endpoints.revoke),
+    ):
+        blueprint.record(_rule(path, endpoint, _view(serve, endpoints.body_limit)))
+    return blueprint
+
+
+def _view(serve: Callable[[TokenRequest], Response], limit: int) -> Callable[[], flask.Response]:
+    @public
+    def view() -> flask.Response:
+        authorization = request.environ.get("HTTP_AUTHORIZATION")
+        asked = TokenRequest(
+            method=request.method,
+            content_type=request.environ.get("CONTENT_TYPE", ""),
+            authorization=() if authorization is None else (authorization,),
+            body=_body(limit) if request.method == "POST" else b"",
+        )
+        return to_response(serve(asked))
+
+    return view
+
+
+def _body(limit: int) -> bytes:
+    body = b""
+    while len(body) < limit and (part := request.stream.read(limit - len(body))):
+        body += part
+    return body
+
+
+def _rule(path: str, endpoint: str, view: Callable[[], flask.Response]) -> Callable[[BlueprintSetupState], None]:
+    def register(state: BlueprintSetupState) -> None:
+        # Not app.add_url_rule: a rule of Flask's names its methods, and Flask itself answers all others.
+        full_name = f"{state.name_prefix}.{state.name}.{endpoint}".lstrip(".")
+        full_path = f"{(state.url_prefix or '').rstrip('/')}/{path.lstrip('/')}"
+        state.app.url_map.add(state.app.url_rule_class(full_path, endpoint=full_name, subdomain=state.subdomain))
+        state.app.view_functions[full_name] = view
+
+    return register

@@ -1,0 +1,129 @@
+"""The WSGI middleware: judges each request before the application sees it. It decides nothing itself.
+
+Everything is protected, unknown paths too, but for exact public paths and for views marked `public` or
+`optional_auth`. The identity goes into the WSGI environ, where no request can put anything, and nowhere else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, NamedTuple, final
+
+from flask import Flask
+from werkzeug.exceptions import HTTPException
+
+from gatepass import Access, AccessToken, AuthError, ResourceServer, access_of, public_paths
+from gatepass_flask.preflight import without_bodies
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+__all__ = ["IDENTITY", "AccessTokenMiddleware", "Identity"]
+
+IDENTITY = "gatepass.identity"
+"""The key of the environ under which the request's `Identity` stands."""
+
+_LARGEST_FORM = 65_536
+
+
+class Identity(NamedTuple):
+    """Who makes the request, if anybody need be known, and the server that judged it."""
+
+    server: ResourceServer
+    token: AccessToken | None
+
+
+@final
+class AccessTokenMiddleware:
+    """Lets in requests with a valid access token.
+
+    *app*: `app.wsgi_app` of a Flask, whose views' marks then count, or any other WSGI application.
+    *public*: exact decoded paths, below the mount, that are open to everybody. If a proxy ends TLS, put Werkzeug's
+    `ProxyFix` around this middleware, so that the scheme is the client's.
+
+    Raises `ConfigurationError` if a hook of *resource_server* is a coroutine function: WSGI has no event loop.
+    """
+
+    def __init__(self, app: WSGIApplication, resource_server: ResourceServer, *, public: Iterable[str] = ()) -> None:
+        ResourceServer.expect(resource_server).require_sync()
+        owner = getattr(app, "__self__", None)
+        self._app = app
+        self._server = resource_server
+        self._public = public_paths(public)
+        self._flask = owner if isinstance(owner, Flask) else None
+        self._has_marks: bool | None = None
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        server = self._server
+        method: str = environ["REQUEST_METHOD"]
+        is_preflight = _is_preflight(environ, method)
+        access: Access = "public" if is_preflight else self._access(environ)
+        authorization = environ.get("HTTP_AUTHORIZATION")
+        try:
+            token = server.admit(
+                access,
+                () if authorization is None else (authorization,),
+                scheme=environ["wsgi.url_scheme"],
+                client=environ.get("REMOTE_ADDR"),
+                form=_form(environ) if server.reads_form(method, environ.get("CONTENT_TYPE", "")) else b"",
+            )
+        except AuthError as error:
+            response = server.respond(error, method=method)
+            start_response(f"{response.status} {HTTPStatus(response.status).phrase}", list(response.headers))
+            return [response.body]
+        environ[IDENTITY] = Identity(server, token)
+        if is_preflight:
+            return without_bodies(self._app, environ, start_response)
+        return self._app(environ, _varying(start_response) if access == "optional" else start_response)
+
+    def _access(self, environ: WSGIEnvironment) -> Access:
+        path = environ.get("PATH_INFO", "")
+        if not path.isascii():
+            path = path.encode("latin-1").decode(errors="replace")  # as Werkzeug does
+        if path in self._public:
+            return "public"
+        app = self._flask
+        if app is None:
+            return "protected"
+        if self._has_marks is None:
+            self._has_marks = any(access_of(view) != "protected" for view in app.view_functions.values())
+        return _marked(app, environ) if self._has_marks else "protected"
+
+
+def _marked(app: Flask, environ: WSGIEnvironment) -> Access:
+    """How open the view is that *app* will choose; protected where it will choose none."""
+    try:
+        adapter = app.create_url_adapter(app.request_class(environ))
+        endpoint = None if adapter is None else adapter.match()[0]
+    except HTTPException:
+        return "protected"
+    return access_of(app.view_functions.get(endpoint or ""))
+
+
+def _is_preflight(environ: WSGIEnvironment, method: str) -> bool:
+    return method == "OPTIONS" and ResourceServer.is_preflight(
+        method,
+        origin=environ.get("HTTP_ORIGIN"),
+        requested_method=environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
+    )
+
+
+def _form(environ: WSGIEnvironment) -> bytes:
+    """The body of a form small enough to hold a token, put back for the application to read."""
+    length = environ.get("CONTENT_LENGTH", "")
+    if not length.isdecimal() or len(length) > 5 or not 0 < int(length) <= _LARGEST_FORM:
+        return b""
+    body: bytes = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = BytesIO(body)
+    return body
+
+
+def _varying(start_response: StartResponse) -> StartResponse:
+    """*start_response* for an answer that depends on `Authorization`: shared caches must know."""
+
+    def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+        return start_response(status, [*headers, ("Vary", "Authorization")], *exc_info)
+
+    return start

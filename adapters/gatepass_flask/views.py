@@ -1,0 +1,69 @@
+"""What a Flask view sees: the request's access token, and a guard for what the token must allow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any, TypeVar, Unpack, cast
+
+from flask import current_app, request
+from werkzeug.local import LocalProxy
+
+from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, Rules
+from gatepass_flask.answer import to_response
+from gatepass_flask.middleware import IDENTITY, Identity
+
+__all__ = ["access_token", "current_access_token", "require_auth"]
+
+_View = TypeVar("_View", bound=Callable[..., Any])
+
+
+def require_auth(**rules: Unpack[Rules]) -> Callable[[_View], _View]:
+    """A decorator that lets a view run only for a token that meets *rules*, the keywords of `Requirement`.
+
+    It stands below the route's decorator: `@app.get("/orders")`, then `@require_auth(scopes=["orders:read"])`.
+    """
+    requirement = Requirement(**rules)
+
+    def decorate(view: _View) -> _View:
+        is_async = iscoroutinefunction(view)
+
+        @wraps(view)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            server, token = _identity()
+            try:
+                server.enforce(token, requirement)
+            except AuthError as error:
+                return to_response(server.respond(error, method=request.method))
+            return (current_app.ensure_sync(view) if is_async else view)(*args, **kwargs)
+
+        return cast("_View", guarded)
+
+    return decorate
+
+
+def current_access_token() -> AccessToken | None:
+    """The request's access token; None on a public route, or an optional one without credentials."""
+    return _identity().token
+
+
+def _present() -> AccessToken:
+    token = _identity().token
+    if token is None:
+        raise RuntimeError("this request has no access token: where that may be, ask current_access_token()")
+    return token
+
+
+access_token: AccessToken = cast("AccessToken", LocalProxy(_present))
+"""The request's access token. Where a request may come without one, use `current_access_token()`."""
+
+
+def _identity() -> Identity:
+    found: Identity | None = request.environ.get(IDENTITY)
+    if found is None:
+        raise ConfigurationError(
+            "no AccessTokenMiddleware judged this request: "
+            "add app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server)"
+        )
+    return found

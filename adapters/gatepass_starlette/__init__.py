@@ -1,0 +1,46 @@
+"""gatepass for Starlette and any other ASGI application, HTTP and WebSocket.
+
+In short::
+
+    app = Starlette(routes, middleware=[Middleware(AccessTokenMiddleware, resource_server=server)])
+
+
+    @require_auth(scopes=["orders:read"])
+    async def orders(request):
+        return JSONResponse({"for": request.state.access_token.subject})
+
+The other names serve adapters that stand on this one.
+"""
+
+from importlib.util import find_spec
+
+if find_spec("starlette") is None:
+    raise ImportError("gatepass_starlette needs Starlette; install it with: pip install 'gatepass[starlette]'")
+
+from gatepass import optional_auth, public
+from gatepass_starlette.connection import admit
+from gatepass_starlette.denial import refuse_websocket, to_response
+from gatepass_starlette.endpoints import serve_token_request, token_endpoints
+from gatepass_starlette.expiry import closed_at_expiry
+from gatepass_starlette.guard import require_auth
+from gatepass_starlette.identity import AccessTokenUser, Identity, identify, identity_of
+from gatepass_starlette.middleware import AccessTokenMiddleware
+from gatepass_starlette.vary import vary_by_authorization
+
+__all__ = [
+    "AccessTokenMiddleware",
+    "AccessTokenUser",
+    "Identity",
+    "admit",
+    "closed_at_expiry",
+    "identify",
+    "identity_of",
+    "optional_auth",
+    "public",
+    "refuse_websocket",
+    "require_auth",
+    "serve_token_request",
+    "to_response",
+    "token_endpoints",
+    "vary_by_authorization",
+]

@@ -1,0 +1,41 @@
+"""What a connection's ASGI scope says about its credentials, handed to the resource server."""
+
+from __future__ import annotations
+
+from starlette.concurrency import run_in_threadpool
+from starlette.types import Scope
+
+from gatepass import Access, AccessToken, ResourceServer
+
+__all__ = ["admit", "field_lines", "header"]
+
+
+async def admit(server: ResourceServer, access: Access, scope: Scope, *, form: bytes = b"") -> AccessToken | None:
+    """The verified token of the connection, or None where *access* lets it be; raises `AuthError`.
+
+    Runs a hook that may block in a worker thread. Without hooks nothing is awaited.
+    """
+    lines = field_lines(scope, b"authorization")
+    scheme = scope.get("scheme", "http")
+    peer = scope.get("client")
+    client = peer[0] if peer else None
+    if not server.may_block:
+        return server.admit(access, lines, scheme=scheme, client=client, form=form)
+    return await server.admit_async(
+        access, lines, run_blocking=run_in_threadpool, scheme=scheme, client=client, form=form
+    )
+
+
+def field_lines(scope: Scope, name: bytes) -> list[str]:
+    """All values of the header *name* (in lower case), as they came."""
+    # Lower-case names are a habit of ASGI servers and no promise, so they are compared in any case.
+    return [value.decode("latin-1") for candidate, value in scope["headers"] if candidate.lower() == name]
+
+
+def header(scope: Scope, name: bytes) -> str:
+    """The first value of the header *name* (in lower case), or nothing."""
+    for candidate, value in scope["headers"]:
+        if candidate.lower() == name:
+            text: str = value.decode("latin-1")
+            return text
+    return ""

@@ -1,0 +1,108 @@
+"""`require_auth`: what one endpoint demands of the token that the middleware verified."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar, Unpack
+
+from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
+from starlette.requests import HTTPConnection
+from starlette.types import Scope
+from starlette.websockets import WebSocket
+
+from gatepass import AuthError, ConfigurationError, Requirement, Response, Rules
+from gatepass_starlette.denial import refuse, refuse_websocket, to_response
+from gatepass_starlette.identity import identity_of
+
+__all__ = ["require_auth"]
+
+_Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
+
+
+def require_auth(**rules: Unpack[Rules]) -> Callable[[_Endpoint], _Endpoint]:
+    """Let an endpoint run only if the connection has a token that meets *rules*, the keywords of `Requirement`.
+
+    Decorates a function or a method with a parameter `request` or `websocket`, `async` or not, and the endpoint
+    classes `HTTPEndpoint` and `WebSocketEndpoint`. The token comes from `AccessTokenMiddleware`.
+    """
+    requirement = Requirement(**rules)
+
+    def guard(endpoint: _Endpoint) -> _Endpoint:
+        guarded: Any = _guarded_class if inspect.isclass(endpoint) else _guarded_function
+        result: _Endpoint = guarded(endpoint, requirement)
+        return result
+
+    return guard
+
+
+def _refusal(scope: Scope, requirement: Requirement) -> Response | None:
+    identity = identity_of(scope)
+    if identity is None:
+        raise ConfigurationError(
+            "require_auth found no AccessTokenMiddleware in front of this endpoint: give the application "
+            "middleware=[Middleware(AccessTokenMiddleware, resource_server=...)]"
+        )
+    try:
+        identity.server.enforce(identity.token, requirement)
+    except AuthError as error:
+        return identity.server.respond(error, method=scope.get("method", "GET"))
+    return None
+
+
+def _guarded_function(endpoint: Callable[..., Any], requirement: Requirement) -> Callable[..., Any]:
+    index, name = _connection_parameter(endpoint)
+    if inspect.isgeneratorfunction(endpoint) or inspect.isasyncgenfunction(endpoint):
+        raise ConfigurationError("require_auth cannot answer in place of a generator: use a dependency, or no yield")
+
+    def connection_in(args: tuple[Any, ...], kwargs: dict[str, Any]) -> HTTPConnection:
+        found: HTTPConnection = kwargs[name] if name in kwargs else args[index]
+        return found
+
+    if not inspect.iscoroutinefunction(endpoint):
+
+        @functools.wraps(endpoint)
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            refusal = _refusal(connection_in(args, kwargs).scope, requirement)
+            return endpoint(*args, **kwargs) if refusal is None else to_response(refusal)
+
+        return guarded
+
+    @functools.wraps(endpoint)
+    async def guarded_async(*args: Any, **kwargs: Any) -> Any:
+        connection = connection_in(args, kwargs)
+        refusal = _refusal(connection.scope, requirement)
+        if refusal is None:
+            return await endpoint(*args, **kwargs)
+        if isinstance(connection, WebSocket):
+            await refuse_websocket(refusal, connection)
+            return None
+        return to_response(refusal)
+
+    return guarded_async
+
+
+def _guarded_class(endpoint: Any, requirement: Requirement) -> Any:
+    if not issubclass(endpoint, (HTTPEndpoint, WebSocketEndpoint)):
+        raise ConfigurationError("require_auth decorates functions, methods, HTTPEndpoint and WebSocketEndpoint")
+    dispatch: Any = endpoint.dispatch
+
+    @functools.wraps(dispatch)
+    async def guarded(self: Any) -> None:
+        refusal = _refusal(self.scope, requirement)
+        if refusal is None:
+            await dispatch(self)
+        else:
+            await refuse(refusal, self.scope, self.receive, self.send)
+
+    setattr(endpoint, "dispatch", guarded)  # noqa: B010 - mypy forbids the assignment to a method
+    return endpoint
+
+
+def _connection_parameter(endpoint: Callable[..., Any]) -> tuple[int, str]:
+    for index, (name, parameter) in enumerate(inspect.signature(endpoint).parameters.items()):
+        annotation = parameter.annotation
+        if name in ("request", "websocket") or (inspect.isclass(annotation) and issubclass(annotation, HTTPConnection)):
+            return index, name
+    raise ConfigurationError('require_auth needs a parameter named "request" or "websocket" on the endpoint')

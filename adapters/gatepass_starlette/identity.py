@@ -1,0 +1,66 @@
+"""Who a connection speaks for. It lives in the ASGI scope and nowhere else.
+
+`request.state.access_token` is the verified token or None; `request.user` and `request.auth` are what Starlette's
+own `@requires` and templates expect.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple, final
+
+from starlette.authentication import AuthCredentials, BaseUser, UnauthenticatedUser
+from starlette.types import Scope
+
+from gatepass import AccessToken, ResourceServer
+
+__all__ = ["AccessTokenUser", "Identity", "identify", "identity_of"]
+
+_KEY: Final = "gatepass.identity"
+
+
+class Identity(NamedTuple):
+    """A token, if the connection has one, and the server that vouches for it."""
+
+    server: ResourceServer
+    token: AccessToken | None
+
+
+@final
+class AccessTokenUser(BaseUser):
+    """`request.user` of a connection with a token; `access_token` is that token."""
+
+    __slots__ = ("access_token",)
+
+    def __init__(self, access_token: AccessToken) -> None:
+        self.access_token: AccessToken = access_token
+
+    @property
+    def is_authenticated(self) -> bool:
+        return True
+
+    @property
+    def identity(self) -> str:
+        """The token's subject."""
+        return self.access_token.subject
+
+    @property
+    def display_name(self) -> str:
+        """The token's subject: an access token names nobody more kindly."""
+        return self.access_token.subject
+
+
+def identify(scope: Scope, identity: Identity) -> None:
+    """Write *identity* into *scope*, over whatever stood there."""
+    scope[_KEY] = identity
+    token = identity.token
+    scope.setdefault("state", {})["access_token"] = token
+    if token is None:
+        scope["auth"], scope["user"] = AuthCredentials(), UnauthenticatedUser()
+    else:
+        scope["auth"], scope["user"] = AuthCredentials(sorted(token.scopes)), AccessTokenUser(token)
+
+
+def identity_of(scope: Scope) -> Identity | None:
+    """What `identify` wrote, or None where nothing has looked at the connection yet."""
+    identity: Identity | None = scope.get(_KEY)
+    return identity

@@ -1,0 +1,76 @@
+"""The middleware: pure ASGI, so it protects HTTP and WebSocket, in Starlette, FastAPI or any other ASGI application.
+
+It refuses before the application is called and before a socket is accepted. Everything is protected that is not
+named in `public=` or marked `@public` or `@optional_auth`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import final
+
+# The router's own function, so that a path is public exactly where the router would say it is that path.
+from starlette._utils import get_route_path
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from gatepass import Access, AuthError, ResourceServer, public_paths
+from gatepass_starlette.connection import admit, header
+from gatepass_starlette.denial import refuse
+from gatepass_starlette.form import read_ahead
+from gatepass_starlette.identity import Identity, identify
+from gatepass_starlette.preflight import without_bodies
+from gatepass_starlette.routes import Routes
+from gatepass_starlette.vary import varying
+
+__all__ = ["AccessTokenMiddleware"]
+
+
+@final
+class AccessTokenMiddleware:
+    """Lets a connection reach *app* with the token that *resource_server* verified, or answers it.
+
+    *public*: exact decoded paths below the mount that anybody may reach, such as `["/healthz"]`.
+    """
+
+    def __init__(self, app: ASGIApp, *, resource_server: ResourceServer, public: Iterable[str] = ()) -> None:
+        self.app = app
+        self._server = ResourceServer.expect(resource_server)
+        self._public = public_paths(public)
+        self._routes = Routes(app)
+        self._reads_forms = "body" in resource_server.sources
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope.get("method") == "OPTIONS" and self._is_preflight(scope):
+            access: Access = "public"
+            receive, send = without_bodies(receive, send)
+        else:
+            access = self._access(scope)
+        form = b""
+        if self._reads_forms and access != "public" and self._is_form(scope):
+            form, receive = await read_ahead(receive)
+        try:
+            token = await admit(self._server, access, scope, form=form)
+        except AuthError as error:
+            answer = self._server.respond(error, method=scope.get("method", "GET"))
+            await refuse(answer, scope, receive, send)
+            return
+        identify(scope, Identity(self._server, token))
+        await self.app(scope, receive, varying(send) if access == "optional" else send)
+
+    def _access(self, scope: Scope) -> Access:
+        if self._public and get_route_path(scope) in self._public:
+            return "public"
+        return self._routes.access(scope)
+
+    def _is_preflight(self, scope: Scope) -> bool:
+        return self._server.is_preflight(
+            scope["method"],
+            origin=header(scope, b"origin"),
+            requested_method=header(scope, b"access-control-request-method"),
+        )
+
+    def _is_form(self, scope: Scope) -> bool:
+        return scope["type"] == "http" and self._server.reads_form(scope["method"], header(scope, b"content-type"))
