@@ -1,0 +1,771 @@
+"""What every adapter answers, byte for byte: one suite that each adapter's tests inherit.
+
+The expected answers are written out here, not computed by the code under test. A new adapter writes `build` and gets
+them all. The application that `build` makes has these views, each answering 200 and plain text:
+
+    /open        marked `public`                        \\
+    /healthz     public by its path                      |  the body is the token's subject,
+    /protected   nothing said                            |  or `nobody` if the request has no identity
+    /orders      `require_auth(scopes=["orders:read"])`  |
+    /admin       `require_auth(any_roles=["admin"])`     |
+    /hidden      `require_auth(scopes=["hidden:read"], denial="conceal")`
+    /maybe       marked `optional_auth`                 /
+    /slow        the subject, a pause of 20 ms, the subject again: `anna anna`
+    /echo        takes POST; the body is the request's body, as the view reads it
+    /boom        raises `RuntimeError("boom")`
+    /boom/auth   raises `gatepass.errors.ExpiredToken()`, as a view that calls another service might
+    /gone        raises the framework's own 404
+
+and error handlers, registered as the framework's users do for 400, 401, 403, 404 and 503 (as far as it has them), that
+replace the body by `replaced by the application`.
+"""
+
+import json
+import logging
+import random
+import threading
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import pytest
+from tests.adapters.clients import Answer, Client, Request
+from tests.adapters.tokens import AUDIENCE, ISSUER, STRANGERS_KEY, bearer, resource_server, token
+
+from gatepass import Challenge, ConfigurationError, Key, ResourceServer
+from gatepass.errors import KeysUnavailable
+
+UNAUTHORIZED = '{"title":"Unauthorized","status":401}'
+NO_CREDENTIALS = (401, 'Bearer realm="api"', UNAUTHORIZED)
+MALFORMED_HEADER = (
+    400,
+    'Bearer realm="api", error="invalid_request", error_description="The Authorization header is malformed"',
+    '{"title":"Bad Request","status":400,"error":"invalid_request","error_description":"The Authorization header is malformed"}',
+)
+TWO_TOKENS = (
+    400,
+    'Bearer realm="api", error="invalid_request", error_description="More than one access token was sent"',
+    '{"title":"Bad Request","status":400,"error":"invalid_request","error_description":"More than one access token was sent"}',
+)
+PLAIN_HTTP = (
+    400,
+    'Bearer realm="api", error="invalid_request", error_description="The access token was not sent over https"',
+    '{"title":"Bad Request","status":400,"error":"invalid_request","error_description":"The access token was not sent over https"}',
+)
+MALFORMED_TOKEN = (
+    401,
+    'Bearer realm="api", error="invalid_token", error_description="The access token is malformed"',
+    '{"title":"Unauthorized","status":401,"error":"invalid_token","error_description":"The access token is malformed"}',
+)
+BAD_SIGNATURE = (
+    401,
+    'Bearer realm="api", error="invalid_token", error_description="The access token signature is invalid"',
+    '{"title":"Unauthorized","status":401,"error":"invalid_token","error_description":"The access token signature is invalid"}',
+)
+BAD_ALGORITHM = (
+    401,
+    'Bearer realm="api", error="invalid_token", error_description="The access token algorithm is not accepted"',
+    '{"title":"Unauthorized","status":401,"error":"invalid_token","error_description":"The access token algorithm is not accepted"}',
+)
+UNKNOWN_KEY = (
+    401,
+    'Bearer realm="api", error="invalid_token", error_description="The access token was signed with an unknown key"',
+    '{"title":"Unauthorized","status":401,"error":"invalid_token","error_description":"The access token was signed with an unknown key"}',
+)
+EXPIRED = (
+    401,
+    'Bearer realm="api", error="invalid_token", error_description="The access token expired"',
+    '{"title":"Unauthorized","status":401,"error":"invalid_token","error_description":"The access token expired"}',
+)
+IMMATURE = (
+    401,
+    'Bearer realm="api", error="invalid_token", error_description="The access token is not yet valid"',
+    '{"title":"Unauthorized","status":401,"error":"invalid_token","error_description":"The access token is not yet valid"}',
+)
+BAD_ISSUER = (
+    401,
+    'Bearer realm="api", error="invalid_token", error_description="The access token issuer is not accepted"',
+    '{"title":"Unauthorized","status":401,"error":"invalid_token","error_description":"The access token issuer is not accepted"}',
+)
+BAD_AUDIENCE = (
+    401,
+    'Bearer realm="api", error="invalid_token", error_description="The access token is not intended for this resource"',
+    '{"title":"Unauthorized","status":401,"error":"invalid_token","error_description":"The access token is not intended for this resource"}',
+)
+BAD_TYPE = (
+    401,
+    'Bearer realm="api", error="invalid_token", error_description="The access token type is not accepted"',
+    '{"title":"Unauthorized","status":401,"error":"invalid_token","error_description":"The access token type is not accepted"}',
+)
+MISSING_CLAIM = (
+    401,
+    'Bearer realm="api", error="invalid_token", error_description="A required claim is missing"',
+    '{"title":"Unauthorized","status":401,"error":"invalid_token","error_description":"A required claim is missing"}',
+)
+BAD_CLAIM = (
+    401,
+    'Bearer realm="api", error="invalid_token", error_description="A claim has an invalid value"',
+    '{"title":"Unauthorized","status":401,"error":"invalid_token","error_description":"A claim has an invalid value"}',
+)
+BAD_SUBJECT = (
+    401,
+    'Bearer realm="api", error="invalid_token", error_description="The access token subject is not accepted"',
+    '{"title":"Unauthorized","status":401,"error":"invalid_token","error_description":"The access token subject is not accepted"}',
+)
+REVOKED = (
+    401,
+    'Bearer realm="api", error="invalid_token", error_description="The access token was revoked"',
+    '{"title":"Unauthorized","status":401,"error":"invalid_token","error_description":"The access token was revoked"}',
+)
+BOUND = (
+    401,
+    'Bearer realm="api", error="invalid_token", error_description="The access token is sender-constrained"',
+    '{"title":"Unauthorized","status":401,"error":"invalid_token","error_description":"The access token is sender-constrained"}',
+)
+SCOPE_IS_MISSING = (
+    403,
+    'Bearer realm="api", error="insufficient_scope", error_description="The access token lacks a required scope", scope="orders:read"',
+    '{"title":"Forbidden","status":403,"error":"insufficient_scope","error_description":"The access token lacks a required scope"}',
+)
+ROLE_IS_MISSING = (403, 'Bearer realm="api"', '{"title":"Forbidden","status":403}')
+HIDDEN = (404, None, '{"title":"Not Found","status":404}')
+CANNOT_TELL = (
+    503,
+    None,
+    '{"title":"Service Unavailable","status":503,"error":"temporarily_unavailable","error_description":"The authorization service is temporarily unavailable"}',
+)
+
+Golden = tuple[int, str | None, str]
+
+JWE = "e30.e30.e30.e30.e30"
+SENTINEL = "xyzzySENTINELplugh"
+
+# Each row of the response table that a request alone can show: the header lines, and the answer at /protected.
+ROWS: dict[str, tuple[Callable[[], list[tuple[str, str]]], Golden]] = {
+    "1 no credentials": (list, NO_CREDENTIALS),
+    "2 basic": (lambda: [("Authorization", "Basic YW5uYTpzZWNyZXQ=")], NO_CREDENTIALS),
+    "2 negotiate": (lambda: [("Authorization", "Negotiate")], NO_CREDENTIALS),
+    "2 a scheme that begins like ours": (lambda: [("Authorization", f"BearerX {token()}")], NO_CREDENTIALS),
+    "2b empty": (lambda: [("Authorization", "")], NO_CREDENTIALS),
+    "3 no token": (lambda: [("Authorization", "Bearer")], MALFORMED_HEADER),
+    "3 two words": (lambda: bearer("a b"), MALFORMED_HEADER),
+    "3 a tab": (lambda: [("Authorization", f"Bearer\t{token()}")], MALFORMED_HEADER),
+    "3 quotes": (lambda: bearer(f'"{token()}"'), MALFORMED_HEADER),
+    "3 not ascii": (lambda: bearer("tök.e.n"), MALFORMED_HEADER),
+    "4b two lines": (lambda: bearer() + bearer(), TWO_TOKENS),
+    "4b two lines, the first not ours": (lambda: [("Authorization", "Basic YW5uYQ=="), *bearer()], TWO_TOKENS),
+    "4b two lines, the second not ours": (lambda: [*bearer(), ("Authorization", "Basic YW5uYQ==")], TWO_TOKENS),
+    "4b comma-joined": (lambda: bearer(f"{token()}, Bearer {token()}"), TWO_TOKENS),
+    "5 one segment": (lambda: bearer("abc"), MALFORMED_TOKEN),
+    "5 four segments": (lambda: bearer(token() + ".abc"), MALFORMED_TOKEN),
+    "5 padded": (lambda: bearer(token() + "="), MALFORMED_TOKEN),
+    "5 not base64url": (lambda: bearer(token().replace(".", ".~", 1)), MALFORMED_TOKEN),
+    "5 not json": (lambda: bearer("e30.e30x.e30"), MALFORMED_TOKEN),
+    "5 longer than any token": (lambda: bearer("a" * 20_000), MALFORMED_TOKEN),
+    "6 another key": (lambda: bearer(token(key=STRANGERS_KEY)), BAD_SIGNATURE),
+    "6b none": (lambda: bearer(token(header={"alg": "none"})), BAD_ALGORITHM),
+    "6b absent": (lambda: bearer(token(header={"alg": None})), BAD_ALGORITHM),
+    "6b not the key's": (lambda: bearer(token(header={"alg": "HS512"})), BAD_ALGORITHM),
+    "6c critical extension": (lambda: bearer(token(header={"crit": ["exp"]})), MALFORMED_TOKEN),
+    "6c encrypted": (lambda: bearer(JWE), MALFORMED_TOKEN),
+    "6c nested": (lambda: bearer(token(header={"cty": "JWT"})), MALFORMED_TOKEN),
+    "7 unknown kid": (lambda: bearer(token(header={"kid": "1999"})), UNKNOWN_KEY),
+    "8 expired": (lambda: bearer(token(iat=1_000, exp=2_000)), EXPIRED),
+    "9 nbf ahead": (lambda: bearer(token(nbf=9_000_000_000)), IMMATURE),
+    "9 iat ahead": (lambda: bearer(token(iat=9_000_000_000, exp=9_000_000_600)), IMMATURE),
+    "10 another issuer": (lambda: bearer(token(iss=ISSUER + "/")), BAD_ISSUER),
+    "11 another audience": (lambda: bearer(token(aud=AUDIENCE + ".other")), BAD_AUDIENCE),
+    "11 no audience": (lambda: bearer(token(without="aud")), BAD_AUDIENCE),
+    "12 JWT": (lambda: bearer(token(header={"typ": "JWT"})), BAD_TYPE),
+    "12 no type": (lambda: bearer(token(header={"typ": None})), BAD_TYPE),
+    "13 no jti": (lambda: bearer(token(without="jti")), MISSING_CLAIM),
+    "13b exp is text": (lambda: bearer(token(exp="never")), BAD_CLAIM),
+    "17 bound to a key": (lambda: bearer(token(cnf={"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"})), BOUND),
+}
+
+
+def hostile(good: str, chance: random.Random) -> str:
+    """A header field value that a server may hand over, near *good* or far from it, and never a good one."""
+    octets = [chr(code) for code in range(1, 256) if chr(code) not in "\r\n"]
+    at = chance.randrange(len(good))
+    bent = [
+        lambda: good[:at] + chance.choice([sign for sign in octets if sign != good[at]]) + good[at + 1 :],
+        lambda: good[:at] + chance.choice(octets) * chance.randrange(1, 9) + "." + good[at:],
+        lambda: good[: at or 1],
+        lambda: "Bearer " + "".join(chance.choices(octets, k=chance.randrange(40))),
+        lambda: "Bearer " + ".".join("".join(chance.choices("AZaz09-_", k=chance.randrange(40))) for _ in range(3)),
+        lambda: "".join(chance.choices(octets, k=chance.randrange(40))),
+        lambda: good + chance.choice(["=", ".", ",", ", Bearer x", ";q=1", "\t", " x", "\xa0", "%00"]) + "x",
+    ]
+    value = chance.choice(bent)()
+    # An optional blank around a field value is not part of it, and the scheme has no case: both would be good again.
+    return (
+        value + "x"
+        if value.strip(" \t").lower()[:7] == "bearer " and value.strip(" \t")[7:].strip() == good[7:]
+        else value
+    )
+
+
+class AdapterContract:
+    """Every way to guard a route. *build* makes the application that the module describes, and its client."""
+
+    joins_challenges = False
+    """Whether the framework can hold one `WWW-Authenticate` line only."""
+    awaits_hooks = False
+    """Whether hooks may be coroutine functions, and plain ones run in a worker thread."""
+
+    def build(self, server: ResourceServer, *, cors: bool = False) -> Client:
+        """*cors*: inside the adapter stands a layer that answers CORS preflights with 204."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def client(self) -> Client:
+        return self.build(resource_server())
+
+    def same(self, answer: Answer, golden: Golden, *, further: tuple[str, ...] = (), retry_after: str = "5") -> None:
+        """*answer* is *golden*, byte for byte: every header pair in order, with the challenges in *further* too."""
+        status, challenge, body = golden
+        challenges = [] if challenge is None else [challenge, *further]
+        if self.joins_challenges and challenges:
+            challenges = [", ".join(challenges)]
+        pairs = [("www-authenticate", line) for line in challenges]
+        if status == 503:
+            pairs.append(("retry-after", retry_after))
+        pairs += [
+            ("cache-control", "no-store"),
+            ("content-type", "application/problem+json"),
+            ("content-length", str(len(body))),
+        ]
+        assert answer == Answer(status, pairs, body.encode())
+
+    # --- the table
+
+    @pytest.mark.parametrize("row", ROWS)
+    def test_each_row_of_the_table_is_answered_to_the_byte(self, client, row):
+        headers, golden = ROWS[row]
+
+        self.same(client.send("GET", "/protected", headers()), golden)
+
+    @pytest.mark.parametrize("path", ["/orders", "/admin", "/hidden"])
+    def test_guarded_routes_refuse_bad_tokens_like_all_others(self, client, path):
+        self.same(client.send("GET", path), NO_CREDENTIALS)
+        self.same(client.send("GET", path, bearer(token(iat=1_000, exp=2_000))), EXPIRED)
+
+    def test_a_good_token_opens_a_route_and_names_its_subject(self, client):
+        answer = client.send("GET", "/protected", bearer(token("berta")))
+
+        assert (answer.status, answer.body) == (200, b"berta")
+        assert answer.all("www-authenticate") == []
+
+    @pytest.mark.parametrize("scheme", ["bearer", "BEARER", "bEaReR"])
+    def test_the_scheme_is_compared_without_case(self, client, scheme):
+        assert client.send("GET", "/protected", [("authorization", f"{scheme}  {token()}")]).status == 200
+
+    def test_the_scope_that_a_route_needs_opens_it(self, client):
+        assert client.send("GET", "/orders", bearer(token(scope="a orders:read"))).body == b"anna"
+
+    @pytest.mark.parametrize(
+        "scope", [{}, {"scope": "orders:write"}, {"scope": "ORDERS:READ"}, {"scope": "orders:reader"}]
+    )
+    def test_row_15_without_the_scope_the_answer_names_it(self, client, scope):
+        self.same(client.send("GET", "/orders", bearer(token(**scope))), SCOPE_IS_MISSING)
+
+    def test_row_15b_without_the_role_no_scope_is_named(self, client):
+        self.same(client.send("GET", "/admin", bearer(token(roles=["user"]))), ROLE_IS_MISSING)
+
+        assert client.send("GET", "/admin", bearer(token(roles=["user", "admin"]))).body == b"anna"
+
+    def test_row_15c_a_concealed_route_seems_not_to_exist(self, client):
+        self.same(client.send("GET", "/hidden", bearer()), HIDDEN)
+
+        assert client.send("GET", "/hidden", bearer(token(scope="hidden:read"))).body == b"anna"
+
+    def test_rows_4c_and_4d_a_token_in_the_query_is_ignored(self, client):
+        assert client.send("GET", f"/protected?access_token={token('eve')}", bearer()).body == b"anna"
+
+        self.same(client.send("GET", f"/protected?access_token={token()}"), NO_CREDENTIALS)
+
+    def test_whatever_the_header_says_the_answer_is_one_of_the_table(self, client):
+        chance = random.Random(2026)  # noqa: S311 - the same cases in every run
+        good = f"Bearer {token()}"
+        for number in range(200):
+            value = hostile(good, chance)
+            answer = client.send("GET", "/protected", [("Authorization", value)])
+
+            assert answer.status in {400, 401}, (number, value)
+            assert answer.crash is None
+            assert [name for name, _ in answer.headers] == [
+                "www-authenticate",
+                "cache-control",
+                "content-type",
+                "content-length",
+            ]
+            assert json.loads(answer.body)["status"] == answer.status
+
+    # --- optional and public routes
+
+    def test_row_1b_an_optional_route_takes_strangers_and_friends(self, client):
+        stranger, friend = client.send("GET", "/maybe"), client.send("GET", "/maybe", bearer())
+
+        assert (stranger.status, stranger.body) == (200, b"nobody")
+        assert (friend.status, friend.body) == (200, b"anna")
+        for answer in (stranger, friend):
+            assert [value for line in answer.all("vary") for value in line.split(", ")] == ["Authorization"]
+
+    def test_an_optional_route_treats_another_scheme_as_no_credentials(self, client):
+        assert client.send("GET", "/maybe", [("Authorization", "Basic YW5uYQ==")]).body == b"nobody"
+
+    @pytest.mark.parametrize("row", ["3 no token", "4b two lines", "5 one segment", "6 another key", "8 expired"])
+    def test_an_optional_route_refuses_bad_credentials(self, client, row):
+        headers, golden = ROWS[row]
+
+        self.same(client.send("GET", "/maybe", headers()), golden)
+
+    @pytest.mark.parametrize("path", ["/open", "/healthz"])
+    def test_row_23_a_public_route_looks_at_no_token(self, client, path):
+        for headers in ([], bearer(), bearer("abc"), bearer() + bearer()):
+            answer = client.send("GET", path, headers)
+
+            assert (answer.status, answer.body) == (200, b"nobody")
+            assert answer.all("vary") == []
+
+    # --- methods
+
+    @pytest.mark.parametrize(
+        ("path", "raw", "golden"),
+        [("/protected", None, NO_CREDENTIALS), ("/orders", token, SCOPE_IS_MISSING), ("/hidden", token, HIDDEN)],
+    )
+    def test_head_gets_the_headers_of_get_and_no_body(self, client, path, raw, golden):
+        headers = bearer(raw()) if raw else []
+        got, head = client.send("GET", path, headers), client.send("HEAD", path, headers)
+
+        self.same(got, golden)
+        assert (head.status, head.headers, head.body) == (got.status, got.headers, b"")
+
+    # --- a token in a form
+
+    @pytest.fixture
+    def form_client(self) -> Client:
+        return self.build(resource_server(sources=["header", "body"]))
+
+    @staticmethod
+    def post(client: Client, path: str, body: str, headers: list[tuple[str, str]] | None = None, **more: str) -> Answer:
+        kind = ("Content-Type", more.pop("kind", "application/x-www-form-urlencoded"))
+        return client.send("POST", path, [kind, *(headers or [])], body.encode(), **more)
+
+    def test_a_form_is_not_looked_at_unless_asked_for(self, client):
+        self.same(self.post(client, "/echo", f"access_token={token()}"), NO_CREDENTIALS)
+
+        body = f"access_token={token('eve')}"
+        assert self.post(client, "/echo", body, bearer()).body == body.encode()
+
+    def test_a_form_may_bring_the_token_and_the_view_still_reads_it(self, form_client):
+        body = f"a=1&access_token={token()}&b=%C3%A9"
+
+        answer = self.post(form_client, "/echo", body, kind="Application/X-WWW-Form-URLEncoded; charset=utf-8")
+
+        assert (answer.status, answer.body) == (200, body.encode())
+
+    def test_row_4a_a_token_in_the_header_and_one_in_the_form_are_two(self, form_client):
+        self.same(self.post(form_client, "/echo", f"access_token={token()}", bearer()), TWO_TOKENS)
+
+    def test_row_4e_a_repeated_parameter_is_refused(self, form_client):
+        self.same(self.post(form_client, "/echo", f"access_token={token()}&access_token={token()}"), TWO_TOKENS)
+
+    def test_a_form_without_a_token_leaves_the_header_to_decide(self, form_client):
+        assert self.post(form_client, "/echo", "a=1", bearer()).body == b"a=1"
+        self.same(self.post(form_client, "/echo", "a=1"), NO_CREDENTIALS)
+        self.same(self.post(form_client, "/echo", "access_token="), NO_CREDENTIALS)
+
+    @pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x", "text/plain", ""])
+    def test_other_bodies_bring_no_token(self, form_client, kind):
+        self.same(self.post(form_client, "/echo", f"access_token={token()}", kind=kind), NO_CREDENTIALS)
+
+    def test_a_form_with_get_brings_no_token(self, form_client):
+        body = f"access_token={token()}".encode()
+        kind = ("Content-Type", "application/x-www-form-urlencoded")
+
+        self.same(form_client.send("GET", "/protected", [kind], body), NO_CREDENTIALS)
+
+    def test_a_form_larger_than_any_token_brings_none_and_reaches_the_view_whole(self, form_client):
+        body = f"pad={'x' * 100_000}&access_token={token()}"
+
+        self.same(self.post(form_client, "/echo", body), NO_CREDENTIALS)
+        assert self.post(form_client, "/echo", body, bearer()).body == body.encode()
+
+    # --- https
+
+    def test_plain_http_is_refused_where_https_is_required(self):
+        client = self.build(resource_server(transport="require"))
+
+        self.same(client.send("GET", "/protected", bearer(), scheme="http"), PLAIN_HTTP)
+        self.same(client.send("GET", "/protected", bearer(), scheme="http", client="127.0.0.1"), PLAIN_HTTP)
+        self.same(client.send("GET", "/protected", scheme="http"), NO_CREDENTIALS)
+        assert client.send("GET", "/protected", bearer(), scheme="https").status == 200
+
+    def test_plain_http_is_warned_of_once_and_not_on_loopback(self, caplog):
+        client = self.build(resource_server(transport="warn"))
+
+        def warnings(address: str) -> int:
+            caplog.clear()
+            assert client.send("GET", "/protected", bearer(), scheme="http", client=address).status == 200
+            return sum("plain http" in record.getMessage() for record in caplog.records)
+
+        assert [warnings(address) for address in ("127.0.0.1", "::1", "203.0.113.9", "203.0.113.9")] == [0, 0, 1, 0]
+
+    def test_a_header_that_claims_https_is_not_believed(self):
+        client = self.build(resource_server(transport="require"))
+        claims = [("X-Forwarded-Proto", "https"), ("Forwarded", "proto=https"), ("X-Forwarded-Ssl", "on")]
+
+        self.same(client.send("GET", "/protected", [*bearer(), *claims], scheme="http"), PLAIN_HTTP)
+
+    # --- the application's hooks
+
+    @pytest.mark.parametrize(
+        ("hook", "answer", "golden"),
+        [
+            ("is_revoked", True, REVOKED),
+            ("is_revoked", None, CANNOT_TELL),
+            ("is_revoked", 0, CANNOT_TELL),
+            ("check_subject", False, BAD_SUBJECT),
+            ("check_subject", None, CANNOT_TELL),
+            ("check_subject", "yes", CANNOT_TELL),
+        ],
+    )
+    def test_rows_13c_14_and_21_a_hook_decides_or_nobody_passes(self, hook, answer, golden):
+        client = self.build(resource_server({hook: lambda _: answer}))
+
+        self.same(client.send("GET", "/protected", bearer()), golden)
+        self.same(client.send("GET", "/maybe", bearer()), golden)
+        assert client.send("GET", "/open", bearer()).body == b"nobody"
+
+    @pytest.mark.parametrize(("hook", "answer"), [("is_revoked", False), ("check_subject", True)])
+    def test_a_hook_lets_pass(self, hook, answer):
+        client = self.build(resource_server({hook: lambda _: answer}))
+
+        assert client.send("GET", "/protected", bearer()).body == b"anna"
+
+    def test_row_21_a_hook_that_raises_is_an_outage_and_no_refusal(self):
+        def hook(_: object) -> NoReturn:
+            raise ConnectionError(SENTINEL)
+
+        client = self.build(resource_server({"is_revoked": hook}))
+
+        self.same(client.send("GET", "/protected", bearer()), CANNOT_TELL)
+
+    def test_row_20_keys_that_cannot_be_had_are_an_outage_with_its_own_pause(self):
+        def hook(_: object) -> NoReturn:
+            raise KeysUnavailable(retry_after=30)
+
+        client = self.build(resource_server({"check_subject": hook}))
+
+        self.same(client.send("GET", "/protected", bearer()), CANNOT_TELL, retry_after="30")
+
+    def test_a_plain_hook_that_returns_a_coroutine_is_an_outage(self):
+        async def answer() -> bool:
+            return False
+
+        client = self.build(resource_server({"is_revoked": lambda _: answer()}))
+
+        self.same(client.send("GET", "/protected", bearer()), CANNOT_TELL)
+
+    @pytest.mark.parametrize(
+        ("answer", "golden"), [(True, REVOKED), (False, None), (None, CANNOT_TELL), ("raise", CANNOT_TELL)]
+    )
+    def test_a_coroutine_hook_is_awaited_or_refused_at_start_up(self, answer, golden):
+        async def is_revoked(_: object) -> Any:
+            if answer == "raise":
+                raise ConnectionError
+            return answer
+
+        server = resource_server({"is_revoked": is_revoked})
+        if not self.awaits_hooks:
+            with pytest.raises(ConfigurationError, match="coroutine function"):
+                self.build(server)
+            return
+        got = self.build(server).send("GET", "/protected", bearer())
+        if golden is None:
+            assert got.body == b"anna"
+        else:
+            self.same(got, golden)
+
+    def test_a_plain_hook_never_runs_on_the_event_loop(self):
+        threads = []
+
+        def is_revoked(_: object) -> bool:
+            threads.append(threading.current_thread())
+            return False
+
+        client = self.build(resource_server({"is_revoked": is_revoked}))
+
+        assert client.send("GET", "/protected", bearer()).status == 200
+        assert len(threads) == 1
+        assert (threads[0] is threading.current_thread()) is not self.awaits_hooks
+
+    # --- what the application says stays the application's
+
+    @pytest.mark.parametrize("path", ["/boom", "/boom/auth"])
+    def test_an_exception_of_the_view_is_a_500_and_no_refusal(self, client, path):
+        answer = client.send("GET", path, bearer())
+
+        assert answer.status == 500
+        assert answer.all("www-authenticate") == []
+
+    def test_an_error_answer_of_the_view_is_left_alone(self, client):
+        answer = client.send("GET", "/gone", bearer())
+
+        assert (answer.status, answer.body) == (404, b"replaced by the application")
+        assert answer.all("www-authenticate") == []
+
+    def test_row_22_an_unexpected_exception_in_the_core_is_a_500_and_never_anonymous(self):
+        def clock() -> NoReturn:
+            raise RuntimeError(SENTINEL)
+
+        client = self.build(resource_server({"clock": clock}))
+
+        for path in ("/protected", "/orders", "/maybe"):
+            answer = client.send("GET", path, bearer())
+            assert answer.status == 500
+            assert answer.all("www-authenticate") == []
+            assert b"nobody" not in answer.body
+            assert answer.crash is None or type(answer.crash) is RuntimeError
+
+    # --- the settings of the server reach the answers
+
+    def test_each_scheme_that_the_service_takes_has_its_challenge(self):
+        dpop = Challenge("DPoP", realm="api", parameters={"algs": "ES256 EdDSA"})
+        client = self.build(
+            resource_server(
+                companions=[dpop],
+                challenge_scopes=["orders:read"],
+                resource_metadata="https://api.example/.well-known/oauth-protected-resource",
+            )
+        )
+        metadata = 'resource_metadata="https://api.example/.well-known/oauth-protected-resource"'
+        further = ('DPoP realm="api", algs="ES256 EdDSA"',)
+
+        self.same(
+            client.send("GET", "/protected"),
+            (401, f'Bearer realm="api", scope="orders:read", {metadata}', UNAUTHORIZED),
+            further=further,
+        )
+        status, challenge, body = EXPIRED
+        self.same(
+            client.send("GET", "/protected", bearer(token(iat=1_000, exp=2_000))),
+            (status, f"{challenge}, {metadata}", body),
+            further=further,
+        )
+        status, challenge, body = SCOPE_IS_MISSING
+        self.same(client.send("GET", "/orders", bearer()), (status, f"{challenge}, {metadata}", body))
+
+    def test_an_empty_body_has_no_type(self):
+        answer = self.build(resource_server(body="empty")).send("GET", "/protected")
+
+        assert answer.headers == [
+            ("www-authenticate", 'Bearer realm="api"'),
+            ("cache-control", "no-store"),
+            ("content-length", "0"),
+        ]
+        assert answer.body == b""
+
+    def test_the_short_json_of_oauth_can_be_had(self):
+        answer = self.build(resource_server(body="oauth")).send("GET", "/protected", bearer("abc"))
+
+        assert answer.body == b'{"error":"invalid_token","error_description":"The access token is malformed"}'
+        assert answer.all("content-type") == ["application/json"]
+
+    def test_a_malformed_header_can_count_as_a_bad_token(self):
+        answer = self.build(resource_server(malformed_status=401)).send("GET", "/protected", bearer("a b"))
+
+        assert answer.status == 401
+        assert answer.all("www-authenticate") == [
+            'Bearer realm="api", error="invalid_token", error_description="The Authorization header is malformed"'
+        ]
+
+    # --- identities and secrets stay where they belong
+
+    def test_requests_at_the_same_time_keep_their_identities(self, client):
+        people = [f"person-{number}" for number in range(12)]
+
+        answers = client.send_together([Request("GET", "/slow", bearer(token(person))) for person in people])
+
+        assert [answer.body.decode() for answer in answers] == [f"{person} {person}" for person in people]
+
+    def test_no_identity_is_left_behind_for_the_next_request(self, client):
+        for first in ("/protected", "/boom", "/gone", "/orders", "/maybe"):
+            client.send("GET", first, bearer())
+            assert client.send("GET", "/maybe").body == b"nobody"
+            assert client.send("GET", "/open").body == b"nobody"
+
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            lambda: bearer(SENTINEL),
+            lambda: bearer(f"{SENTINEL} {SENTINEL}"),
+            lambda: [("Authorization", f"{SENTINEL} {SENTINEL}")],
+            lambda: bearer(token(header={"kid": SENTINEL})),
+            lambda: bearer(token(header={"alg": SENTINEL})),
+            lambda: bearer(token(header={"typ": SENTINEL})),
+            lambda: bearer(token(header={SENTINEL: SENTINEL, "crit": [SENTINEL]})),
+            lambda: bearer(token(iss=f"https://{SENTINEL}.example")),
+            lambda: bearer(token(aud=SENTINEL)),
+            lambda: bearer(token(SENTINEL, exp=SENTINEL)),
+            lambda: bearer(token(SENTINEL, jti=SENTINEL, scope=SENTINEL, iat=1, exp=2)),
+            lambda: bearer(token(scope=SENTINEL, roles=[SENTINEL])),
+        ],
+    )
+    def test_no_text_of_a_refused_request_comes_back_or_is_logged(self, client, headers, caplog):
+        caplog.set_level(logging.DEBUG)
+        made = headers()
+        raw = made[0][1].partition(" ")[2]
+
+        for path in ("/protected", "/orders", "/maybe", "/admin", "/hidden"):
+            answer = client.send("GET", path, made)
+            if path in {"/protected", "/maybe"} and answer.status == 200:
+                continue  # a good token: the view may say what it likes
+            told = json.dumps([answer.headers, answer.body.decode()]) + repr(answer.crash)
+            assert SENTINEL not in told
+            assert raw not in told
+        logged = "\n".join(record.getMessage() + str(record.exc_info) for record in caplog.records)
+        assert SENTINEL not in logged
+        assert raw not in logged
+
+    def test_each_refusal_is_logged_once_with_its_stable_reason(self, client, caplog):
+        caplog.set_level(logging.INFO, "gatepass")
+
+        client.send("GET", "/protected", bearer(token(iat=1_000, exp=2_000)))
+        client.send("GET", "/orders", bearer())
+
+        reasons = [record.getMessage().split()[1] for record in caplog.records if record.name == "gatepass"]
+        assert reasons == ["expired_token", "insufficient_scope"]
+
+    def test_several_issuers_each_bring_their_own_key(self):
+        from gatepass import TokenVerifier
+
+        other = Key.from_secret("f17e9b30c6a2458d8e4b71d05a93c2f6", kid="2026")
+        verifiers = [
+            TokenVerifier(
+                issuer=ISSUER, audience=AUDIENCE, keys=Key.from_secret("8d0c1ab2e8f64d2f9a0b5f6c7d1e3a48", kid="2026")
+            ),
+            TokenVerifier(issuer="https://partner.example", audience=AUDIENCE, keys=other),
+        ]
+        client = self.build(ResourceServer(verifiers, transport="off"))
+
+        assert client.send("GET", "/protected", bearer()).body == b"anna"
+        assert client.send("GET", "/protected", bearer(token(key=other, iss="https://partner.example"))).body == b"anna"
+        self.same(client.send("GET", "/protected", bearer(token(iss="https://partner.example"))), BAD_SIGNATURE)
+        self.same(client.send("GET", "/protected", bearer(token(key=other))), BAD_SIGNATURE)
+
+
+PREFLIGHT = [("Origin", "https://shop.example"), ("Access-Control-Request-Method", "GET")]
+
+
+class MiddlewareContract(AdapterContract):
+    """What a middleware adds: everything is protected, routes that do not exist too, but for what is named public."""
+
+    def build_without_middleware(self) -> Client:
+        """The same application where the middleware was forgotten."""
+        raise NotImplementedError
+
+    @pytest.mark.parametrize(
+        "target", ["/nowhere", "/", "/protected/", "/open/nowhere", "/%00", "/%ff%fe", "/a/../open"]
+    )
+    def test_what_does_not_exist_is_protected_too(self, client, target):
+        self.same(client.send("GET", target), NO_CREDENTIALS)
+
+    def test_a_friend_learns_that_a_route_does_not_exist(self, client):
+        assert client.send("GET", "/nowhere", bearer()).status == 404
+
+    @pytest.mark.parametrize("target", ["/healthz", "/healthz?full=1", "/%68ealthz", "/healthz?/../protected"])
+    def test_a_public_path_is_compared_after_decoding_and_without_the_query(self, client, target):
+        assert client.send("GET", target).body == b"nobody"
+
+    @pytest.mark.parametrize(
+        "target",
+        [
+            "/healthzz",
+            "/healthz/",
+            "//healthz",
+            "/healthz//",
+            "/healthz/x",
+            "/healthz%2f..%2fprotected",
+            "/healthz%2F",
+            "/healthz;x",
+            "/healthz%3Fx",
+            "/healthz%23",
+            "/healthz%00",
+            "/healthz%20",
+            "/healthz.",
+            "/./healthz",
+            "/x/../healthz",
+            "/HEALTHZ",
+            "/Healthz",
+            "/%2568ealthz",
+            "/protected?/healthz",
+            "/protected%3f/healthz",
+            "/protected;/healthz",
+            "/protected/../healthz",
+            "/open%2f..%2fprotected",
+            "/OPEN",
+            "/api/healthz",
+        ],
+    )
+    def test_nothing_that_merely_looks_like_a_public_path_is_public(self, client, target):
+        self.same(client.send("GET", target), NO_CREDENTIALS)
+
+    def test_headers_that_rewrite_the_path_or_the_method_are_not_believed(self, client):
+        for name in ("X-Original-URL", "X-Rewrite-URL", "X-Forwarded-Prefix", "X-Forwarded-Path"):
+            self.same(client.send("GET", "/protected", [(name, "/healthz")]), NO_CREDENTIALS)
+        for host in ("api.example/healthz?", "api.example/healthz#"):
+            assert client.send("GET", "/protected", [("Host", host)]).status in {400, 401}
+        self.same(
+            client.send("POST", "/protected", [("X-HTTP-Method-Override", "OPTIONS"), *PREFLIGHT]), NO_CREDENTIALS
+        )
+
+    def test_below_a_mount_the_path_is_what_the_routes_see(self, client):
+        assert client.send("GET", "/healthz", mount="/api").body == b"nobody"
+        assert client.send("GET", "/open", mount="/api").body == b"nobody"
+        assert client.send("GET", "/protected", bearer(), mount="/api").body == b"anna"
+        self.same(client.send("GET", "/protected", mount="/api"), NO_CREDENTIALS)
+        self.same(client.send("GET", "/protected", mount="/healthz"), NO_CREDENTIALS)
+        self.same(client.send("GET", "/api/healthz", mount="/api"), NO_CREDENTIALS)
+
+    def test_row_19_a_preflight_passes_to_the_layer_that_answers_it(self):
+        client = self.build(resource_server(), cors=True)
+
+        for path in ("/protected", "/orders", "/nowhere"):
+            assert client.send("OPTIONS", path, PREFLIGHT).status == 204
+
+    def test_a_preflight_that_nobody_answers_does_not_run_the_view(self, client):
+        for path in ("/protected", "/orders", "/admin", "/hidden", "/slow"):
+            answer = client.send("OPTIONS", path, PREFLIGHT)
+
+            assert b"nobody" not in answer.body
+            assert answer.status != 500
+
+    @pytest.mark.parametrize("headers", [[], PREFLIGHT[:1], PREFLIGHT[1:], [("Origin", ""), PREFLIGHT[1]]])
+    def test_options_that_is_no_preflight_needs_a_token(self, headers):
+        client = self.build(resource_server(), cors=True)
+
+        self.same(client.send("OPTIONS", "/protected", headers), NO_CREDENTIALS)
+
+    @pytest.mark.parametrize("method", ["GET", "POST", "HEAD", "PUT"])
+    def test_a_preflight_has_the_method_options_alone(self, client, method):
+        assert client.send(method, "/protected", PREFLIGHT).status == 401
+
+    def test_a_guard_without_the_middleware_is_a_mistake_of_ours_that_says_what_to_do(self):
+        client = self.build_without_middleware()
+
+        for headers in ([], bearer(token(scope="orders:read"))):
+            answer = client.send("GET", "/orders", headers)
+            assert answer.status == 500
+            assert b"anna" not in answer.body
+            assert answer.all("www-authenticate") == []
+
+    def test_public_paths_that_are_no_exact_paths_are_refused_at_start_up(self):
+        for paths in (["/static/*"], ["healthz"], "/healthz", ["/a?b"]):
+            with pytest.raises(ConfigurationError, match="public"):
+                self.build_public(resource_server(), paths)
+
+    def build_public(self, server: ResourceServer, paths: Any) -> object:
+        """The middleware made with these public paths."""
+        raise NotImplementedError

@@ -1,0 +1,449 @@
+"""Django answers as the contract says, under WSGI and ASGI; its settings are checked before the first request."""
+
+import json
+import re
+import time
+from contextlib import ExitStack
+from threading import Thread, current_thread
+from wsgiref.simple_server import WSGIRequestHandler, make_server
+
+import pytest
+import uvicorn
+from asgiref.sync import iscoroutinefunction
+from django.core.checks import ERROR, run_checks
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.test import RequestFactory, override_settings
+from django.urls import include, path
+from django.utils.decorators import method_decorator
+from django.views import View
+from tests.adapters import django_project
+from tests.adapters.clients import ASGIClient, WSGIClient
+from tests.adapters.contract import SCOPE_IS_MISSING, MiddlewareContract
+from tests.adapters.tokens import AUDIENCE, ISSUER, bearer, resource_server, token
+from tests.adapters.wire import Wire, hold_the_wire
+
+from gatepass import ConfigurationError, Key, KeySet, Profile
+from gatepass_django import AccessTokenMiddleware, public, require_auth
+
+OURS = "gatepass_django.AccessTokenMiddleware"
+
+
+def handler(made, server, *, middleware, public=("/healthz",), **settings):
+    """The handler of the framework, which reads the settings now and keeps what it made of them."""
+    setting = {"RESOURCE_SERVER": server, "PUBLIC": list(public)}
+    with override_settings(GATEPASS=setting, MIDDLEWARE=middleware, **settings):
+        return made()
+
+
+class DjangoContract(MiddlewareContract):
+    joins_challenges = True
+    project = "tests.adapters.django_project"
+
+    @pytest.fixture(autouse=True)
+    def urls(self):
+        with override_settings(ROOT_URLCONF=self.project):
+            yield
+
+    def build(self, server, *, cors=False):
+        return self.client_of(server, [OURS, *([f"{self.project}.answer_preflights"] if cors else [])])
+
+    def build_without_middleware(self):
+        return self.client_of(None, [])
+
+    def build_public(self, server, paths):
+        setting = {"RESOURCE_SERVER": server, "PUBLIC": paths}
+        with override_settings(GATEPASS=setting, MIDDLEWARE=[OURS]):
+            return WSGIHandler()
+
+    def client_of(self, server, middleware):
+        raise NotImplementedError
+
+
+class TestDjangoWSGI(DjangoContract):
+    def client_of(self, server, middleware):
+        return WSGIClient(handler(WSGIHandler, server, middleware=middleware))
+
+
+class TestDjangoASGI(DjangoContract):
+    awaits_hooks = True
+    project = "tests.adapters.django_async_project"
+
+    def client_of(self, server, middleware):
+        return ASGIClient(handler(ASGIHandler, server, middleware=middleware))
+
+
+class TestDjangoASGIWithSyncViews(DjangoContract):
+    """Plain views and hooks in threads, the middleware itself on the event loop."""
+
+    awaits_hooks = True
+
+    def build(self, server, *, cors=False):
+        inner = ["tests.adapters.django_async_project.answer_preflights"] if cors else []
+        return ASGIClient(handler(ASGIHandler, server, middleware=[OURS, *inner]))
+
+    def client_of(self, server, middleware):
+        return ASGIClient(handler(ASGIHandler, server, middleware=middleware))
+
+
+class TestDjangoASGIAroundSyncMiddleware(DjangoContract):
+    """A middleware that is only synchronous stands inside: ours then runs in its thread, and cannot await."""
+
+    def build(self, server, *, cors=False):
+        inner = "answer_preflights" if cors else "do_nothing"
+        return self.client_of(server, [OURS, f"tests.adapters.django_project.{inner}"])
+
+    def client_of(self, server, middleware):
+        return ASGIClient(handler(ASGIHandler, server, middleware=middleware))
+
+    def test_a_plain_hook_never_runs_on_the_event_loop(self):
+        threads = []
+
+        def is_revoked(_):
+            threads.append(current_thread())
+            return False
+
+        assert self.build(resource_server({"is_revoked": is_revoked})).send("GET", "/protected", bearer()).status == 200
+        assert current_thread() not in threads
+        assert len(threads) == 1
+
+
+def test_nothing_of_the_middleware_goes_to_a_thread_under_asgi():
+    async def respond(request): ...
+
+    with override_settings(GATEPASS={"RESOURCE_SERVER": resource_server()}):
+        native, plain = AccessTokenMiddleware(respond), AccessTokenMiddleware(lambda request: None)
+
+    assert iscoroutinefunction(native)
+    assert iscoroutinefunction(native.process_view)
+    assert not iscoroutinefunction(plain)
+    assert not iscoroutinefunction(plain.process_view)
+
+
+# --- views of every kind
+
+preflight = [("Origin", "https://shop.example"), ("Access-Control-Request-Method", "GET")]
+
+
+@method_decorator(require_auth(scopes=["orders:read"]), name="dispatch")
+class Orders(View):
+    def get(self, request):
+        return django_project.who(request)
+
+
+@method_decorator(require_auth(scopes=["orders:read"]), name="dispatch")
+class AsyncOrders(View):
+    async def get(self, request):
+        return django_project.who(request)
+
+
+class Methods(View):
+    def get(self, request):
+        return django_project.who(request)
+
+    @method_decorator(require_auth(scopes=["orders:write"]))
+    def put(self, request):
+        return django_project.text("written")
+
+
+class AsyncMethods(View):
+    async def get(self, request):
+        return django_project.who(request)
+
+    @method_decorator(require_auth(scopes=["orders:write"]))
+    async def put(self, request):
+        return django_project.text("written")
+
+
+@method_decorator(public, name="dispatch")
+class Status(View):
+    def get(self, request):
+        return django_project.who(request)
+
+
+@method_decorator(public, name="dispatch")
+class AsyncStatus(View):
+    async def get(self, request):
+        return django_project.who(request)
+
+
+def change_urls(get_response):
+    """A project that chooses its URLs by host or tenant does it like this."""
+
+    def middleware(request):
+        request.urlconf = "tests.adapters.django_other_urls"
+        return get_response(request)
+
+    return middleware
+
+
+def change_path(get_response):
+    def middleware(request):
+        request.path_info = "/orders"
+        return get_response(request)
+
+    return middleware
+
+
+urlpatterns = [
+    path("orders", Orders.as_view()),
+    path("async/orders", AsyncOrders.as_view()),
+    path("methods", Methods.as_view()),
+    path("async/methods", AsyncMethods.as_view()),
+    path("status", Status.as_view()),
+    path("async/status", AsyncStatus.as_view()),
+    path("shop/", include([path("<int:number>/", public(lambda request, number: django_project.text(f"{number}")))])),
+]
+
+
+@pytest.fixture(params=[(WSGIHandler, WSGIClient), (ASGIHandler, ASGIClient)], ids=["wsgi", "asgi"])
+def start(request):
+    made, client = request.param
+    with ExitStack() as stack:
+
+        def started(server=None, *inner, urls=__name__, middleware=(OURS,), **settings):
+            stack.enter_context(override_settings(ROOT_URLCONF=urls, **settings))
+            return client(handler(made, server or resource_server(), middleware=[*middleware, *inner]))
+
+        yield started
+
+
+@pytest.mark.parametrize("kind", ["", "/async"])
+class TestClassBasedViews:
+    def test_a_guard_on_dispatch_guards_every_method(self, start, kind):
+        client = start()
+
+        assert client.send("GET", f"{kind}/orders", bearer(token(scope="orders:read"))).body == b"anna"
+        refused = client.send("GET", f"{kind}/orders", bearer())
+        DjangoContract().same(refused, SCOPE_IS_MISSING)
+        assert client.send("POST", f"{kind}/orders", bearer()).status == 403
+
+    def test_a_guard_on_a_method_guards_that_method(self, start, kind):
+        client = start()
+
+        assert client.send("GET", f"{kind}/methods", bearer()).body == b"anna"
+        assert client.send("PUT", f"{kind}/methods", bearer()).status == 403
+        assert client.send("PUT", f"{kind}/methods", bearer(token(scope="orders:write"))).body == b"written"
+
+    def test_a_mark_on_dispatch_opens_the_view(self, start, kind):
+        assert start().send("GET", f"{kind}/status", bearer()).body == b"nobody"
+
+    def test_a_preflight_that_no_middleware_answers_is_refused(self, start, kind):
+        assert start().send("OPTIONS", f"{kind}/methods", preflight).status == 401
+
+
+class TestRoutes:
+    def test_a_mark_deep_in_the_urls_is_found(self, start):
+        client = start()
+
+        assert client.send("GET", "/shop/7/").body == b"7"
+        assert client.send("GET", "/shop/x/").status == 401
+        assert client.send("GET", "/shop/7").status == 401
+
+    @pytest.mark.parametrize(("change", "target"), [("change_urls", "/status"), ("change_path", "/healthz")])
+    def test_a_middleware_that_turns_an_open_path_into_another_view_opens_nothing(self, start, change, target):
+        client = start(None, f"{__name__}.{change}")
+
+        assert client.send("GET", target).status == 401
+        assert client.send("GET", target, bearer(token(scope="orders:read"))).body == b"anna"
+
+    def test_a_project_without_marks_never_resolves_twice(self, start, monkeypatch):
+        client = start(urls="tests.adapters.django_other_urls")
+        monkeypatch.setattr("gatepass_django.middleware.resolve", None)
+
+        assert client.send("GET", "/status", bearer()).body == b"anna"
+
+    def test_an_open_redirect_to_a_slash_tells_strangers_nothing(self, start):
+        client = start(None, "django.middleware.common.CommonMiddleware", APPEND_SLASH=True)
+
+        assert client.send("GET", "/shop/x").status == 401
+
+    def test_an_optional_answer_keeps_the_views_own_vary(self, start):
+        client = start(None, f"{__name__}.vary_by_language", urls="tests.adapters.django_project")
+
+        assert client.send("GET", "/maybe").all("vary") == ["Accept-Language, Authorization"]
+
+
+def vary_by_language(get_response):
+    def middleware(request):
+        response = get_response(request)
+        response.headers["Vary"] = "Accept-Language"
+        return response
+
+    return middleware
+
+
+class TestProxies:
+    def test_the_scheme_is_the_one_that_django_was_told_to_believe(self, start):
+        client = start(
+            resource_server(transport="require"),
+            urls="tests.adapters.django_project",
+            SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"),
+        )
+        proxied = [*bearer(), ("X-Forwarded-Proto", "https")]
+
+        assert client.send("GET", "/protected", proxied, scheme="http").body == b"anna"
+        assert client.send("GET", "/protected", bearer(), scheme="http").status == 400
+
+
+# --- the setting
+
+SECRET = "8d0c1ab2e8f64d2f9a0b5f6c7d1e3a48"
+GOOD = {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "KEY_ENV": "GATEPASS_TEST_SECRET"}
+server_of_the_project = resource_server()
+something_else = object()
+
+
+def nobody_is_welcome(verified):
+    return False
+
+
+@pytest.fixture(autouse=True)
+def _secret(monkeypatch):
+    monkeypatch.setenv("GATEPASS_TEST_SECRET", SECRET)
+
+
+def answer_to(setting, *headers, target="/protected"):
+    with override_settings(GATEPASS=setting, MIDDLEWARE=[OURS], ROOT_URLCONF="tests.adapters.django_project"):
+        return WSGIClient(WSGIHandler()).send("GET", target, *headers)
+
+
+def token_without_kid(**claims):
+    return bearer(token(header={"kid": None}, **claims))
+
+
+class TestSetting:
+    def test_three_lines_are_enough(self):
+        assert answer_to(GOOD, token_without_kid()).body == b"anna"
+        assert answer_to(GOOD).status == 401
+
+    @pytest.mark.parametrize(
+        "setting", [f"{__name__}.server_of_the_project", {"RESOURCE_SERVER": server_of_the_project}]
+    )
+    def test_it_may_name_a_server_that_the_project_built(self, setting):
+        assert answer_to(setting, bearer()).body == b"anna"
+
+    def test_options_reach_verifier_and_server(self):
+        def answer(headers=(), **options):
+            return answer_to({**GOOD, **options}, headers)
+
+        assert answer(REALM="shop").all("www-authenticate") == ['Bearer realm="shop"']
+        assert answer(BODY="empty").body == b""
+        assert answer(TRANSPORT="require").status == 401
+        assert answer(token_without_kid(), CHECK_SUBJECT=f"{__name__}.nobody_is_welcome").status == 401
+        assert answer(token_without_kid(), CHECK_SUBJECT=nobody_is_welcome).status == 401
+        assert answer(token_without_kid(), IS_REVOKED=f"{__name__}.nobody_is_welcome").status == 200
+        assert answer(bearer(token(header={"kid": None, "typ": "JWT"}))).status == 401
+        assert answer(bearer(token(header={"kid": None, "typ": "JWT"})), PROFILE="generic").status == 200
+        assert answer(bearer(token(header={"kid": None, "typ": "JWT"})), PROFILE=Profile.GENERIC).status == 200
+        assert answer(token_without_kid(), AUDIENCE=["urn:other", AUDIENCE]).status == 200
+        assert answer(token_without_kid(exp=int(time.time()) - 10)).status == 200
+        assert answer(token_without_kid(exp=int(time.time()) - 10), LEEWAY=0).status == 401
+        assert answer_to({**GOOD, "PUBLIC": ["/protected"]}).body == b"nobody"
+        implied = {**GOOD, "IMPLIES": {"orders:write": ["orders:read"]}}
+        assert answer_to(implied, token_without_kid(scope="orders:write"), target="/orders").body == b"anna"
+
+    @pytest.mark.parametrize(("algorithms", "algorithm"), [(None, "RS256"), (["PS256"], "PS256")])
+    def test_keys_may_come_from_files(self, tmp_path, algorithms, algorithm):
+        key = Key.generate(algorithm)
+        (tmp_path / "key.pem").write_text(key.public().to_pem())
+        (tmp_path / "keys.json").write_text(json.dumps(KeySet([key]).to_jwks()))
+        policy = {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, **({"ALGORITHMS": algorithms} if algorithms else {})}
+
+        for source in ({"PEM_FILE": tmp_path / "key.pem"}, {"JWKS_FILE": str(tmp_path / "keys.json")}, {"KEYS": key}):
+            assert answer_to({**policy, **source}, bearer(token(key=key))).body == b"anna"
+
+    @pytest.mark.parametrize(
+        ("setting", "sentence"),
+        [
+            (None, "the setting GATEPASS is missing"),
+            ({}, "the setting GATEPASS is missing"),
+            (["x"], "the setting GATEPASS is missing"),
+            (
+                {**GOOD, "ISUER": ISSUER, "LEWAY": 3},
+                "unknown options: ISUER; did you mean ISSUER?, LEWAY; did you mean LEEWAY?",
+            ),
+            ({"AUDIENCE": AUDIENCE, "KEY_ENV": "GATEPASS_TEST_SECRET"}, "issuer= is missing"),
+            ({"ISSUER": ISSUER, "KEY_ENV": "GATEPASS_TEST_SECRET"}, "audience= is missing"),
+            ({"ISSUER": ISSUER, "AUDIENCE": AUDIENCE}, "exactly one source of keys"),
+            ({**GOOD, "PEM_FILE": "x"}, "exactly one source of keys"),
+            ({**GOOD, "KEY_ENV": "GATEPASS_TEST_NOTHING"}, "GATEPASS_TEST_NOTHING is not set"),
+            ({**GOOD, "ISSUER": "http://auth.example"}, "issuer= must be an https URL"),
+            ({**GOOD, "PROFILE": "strict"}, "PROFILE in the setting GATEPASS must be one of 'rfc9068', 'generic'"),
+            ({**GOOD, "ALGORITHMS": "HS256"}, "algorithms="),
+            ({**GOOD, "PUBLIC": ["/static/*"]}, "public="),
+            ({**GOOD, "PUBLIC": "/healthz"}, "public="),
+            ({**GOOD, "IS_REVOKED": "nowhere.at_all"}, "IS_REVOKED in the setting GATEPASS cannot be imported"),
+            ({"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "JWKS_FILE": "/nowhere"}, "JWKS_FILE names cannot be read"),
+            ({**GOOD, "RESOURCE_SERVER": f"{__name__}.server_of_the_project"}, "beside RESOURCE_SERVER only PUBLIC"),
+            (f"{__name__}.something_else", "must name a ResourceServer"),
+            ("nowhere.at_all", "RESOURCE_SERVER in the setting GATEPASS cannot be imported"),
+        ],
+    )
+    def test_a_mistake_stops_the_start_and_shows_in_the_checks(self, setting, sentence):
+        with override_settings(GATEPASS=setting, MIDDLEWARE=[OURS]):
+            with pytest.raises(ConfigurationError, match=re.escape(sentence)):
+                WSGIHandler()
+            found = run_checks()
+
+        assert {message.level for message in found} == {ERROR}
+        assert {message.id for message in found} <= {"gatepass.E001", "gatepass.E002", "gatepass.E003"}
+        if not sentence.startswith("unknown"):
+            assert any(sentence in message.msg for message in found)
+        assert SECRET not in f"{found}"
+
+    def test_unknown_options_are_named_one_by_one(self):
+        with override_settings(GATEPASS={**GOOD, "ISUER": ISSUER, "LEWAY": 3}):
+            assert [(message.id, message.msg) for message in run_checks()] == [
+                ("gatepass.E002", "GATEPASS has an unknown option: ISUER; did you mean ISSUER?"),
+                ("gatepass.E002", "GATEPASS has an unknown option: LEWAY; did you mean LEEWAY?"),
+            ]
+
+    def test_a_good_setting_passes_the_checks(self):
+        with override_settings(GATEPASS=GOOD):
+            assert run_checks() == []
+
+    def test_a_forgotten_middleware_shows_in_the_checks(self):
+        with override_settings(GATEPASS=GOOD, MIDDLEWARE=[]):
+            assert [message.id for message in run_checks()] == ["gatepass.W001"]
+
+    def test_a_guard_without_the_middleware_names_what_is_missing(self):
+        with pytest.raises(ConfigurationError, match="AccessTokenMiddleware"):
+            require_auth()(django_project.who)(RequestFactory().get("/"))
+
+
+# --- over a socket
+
+
+class Quiet(WSGIRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def wsgi_wire():
+    application = handler(WSGIHandler, resource_server(), middleware=[OURS])
+    with make_server("127.0.0.1", 0, application, handler_class=Quiet) as server:
+        thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+        thread.start()
+        yield Wire(server.server_port)
+        server.shutdown()
+        thread.join(timeout=5)
+
+
+@pytest.fixture
+def asgi_wire():
+    application = handler(ASGIHandler, resource_server(), middleware=[OURS])
+    server = uvicorn.Server(uvicorn.Config(application, port=0, lifespan="off", log_config=None, access_log=False))
+    thread = Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield Wire(server.servers[0].sockets[0].getsockname()[1])
+    server.should_exit = True
+    thread.join(timeout=5)
+
+
+@pytest.mark.parametrize("wire", ["wsgi_wire", "asgi_wire"])
+def test_the_contract_of_the_wire(wire, request):
+    hold_the_wire(request.getfixturevalue(wire))

@@ -1,0 +1,236 @@
+"""REST framework answers as the contract says, whatever its own handlers would make of a refusal."""
+
+import logging
+from contextlib import ExitStack
+
+import pytest
+from django.core.handlers.wsgi import WSGIHandler
+from django.test import RequestFactory, override_settings
+from django.urls import path
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
+from rest_framework.request import Request
+from tests.adapters import django_rest_project as project
+from tests.adapters.clients import WSGIClient
+from tests.adapters.contract import EXPIRED, NO_CREDENTIALS, SCOPE_IS_MISSING, AdapterContract
+from tests.adapters.django_settings import REST_FRAMEWORK
+from tests.adapters.tokens import bearer, resource_server, token
+
+from gatepass import ConfigurationError, public
+from gatepass_django.rest_framework import AccessTokenAuthentication, TokenUser, requires
+
+OURS = "gatepass_django.AccessTokenMiddleware"
+urlpatterns = []
+
+
+@pytest.fixture
+def start():
+    """Starts a project: its settings hold until the test ends."""
+    with ExitStack() as stack:
+
+        def started(server, *, urls="tests.adapters.django_rest_project", middleware=(), **rest):
+            settings = {"GATEPASS": {"RESOURCE_SERVER": server}, "MIDDLEWARE": list(middleware), "ROOT_URLCONF": urls}
+            stack.enter_context(override_settings(REST_FRAMEWORK={**REST_FRAMEWORK, **rest}, **settings))
+            return WSGIClient(WSGIHandler())
+
+        yield started
+
+
+class TestRESTFramework(AdapterContract):
+    """Each view for itself, without the middleware."""
+
+    joins_challenges = True
+
+    @pytest.fixture(autouse=True)
+    def _start(self, start):
+        self.start = start
+
+    def build(self, server, *, cors=False):
+        return self.start(server)
+
+    def test_row_1b_an_optional_route_takes_strangers_and_friends(self, client):
+        assert client.send("GET", "/maybe").body == b"nobody"
+        assert client.send("GET", "/maybe", bearer()).body == b"anna"
+
+    def test_a_coroutine_hook_is_awaited_or_refused_at_start_up(self):
+        async def is_revoked(_):
+            return False
+
+        client = self.build(resource_server({"is_revoked": is_revoked}))
+
+        assert client.send("GET", "/protected", bearer()).status == 500
+
+
+def at(view, **options):
+    """One view, at /x, and its options."""
+    urlpatterns[:] = [path("x", view.as_view(**options))]
+    return __name__
+
+
+class TestAuthentication:
+    def test_the_user_stands_for_the_token_and_has_no_row_in_a_table(self):
+        request = Request(
+            RequestFactory().get("/", headers=dict(bearer())), authenticators=[AccessTokenAuthentication()]
+        )
+
+        with override_settings(GATEPASS={"RESOURCE_SERVER": resource_server()}):
+            user, auth = request.user, request.auth
+
+        assert isinstance(user, TokenUser)
+        assert (user.pk, user.id, user.is_authenticated, user.is_anonymous, user.is_active) == (
+            "anna",
+            "anna",
+            True,
+            False,
+            True,
+        )
+        assert user.token is auth
+        assert "anna" not in f"{user} {user!r}"
+        assert user == TokenUser(auth)
+        assert len({user, TokenUser(auth)}) == 1
+        assert user != "anna"
+
+    def test_an_answer_of_the_view_is_rendered_as_ever(self, start):
+        answer = start(resource_server()).send("GET", "/json", bearer())
+
+        assert (answer.status, answer.body) == (200, b'{"for":"anna"}')
+
+    @pytest.mark.parametrize("middleware", [[], [OURS]])
+    def test_the_token_is_judged_once(self, start, middleware):
+        asked = []
+
+        def is_revoked(verified):
+            asked.append(verified.subject)
+            return False
+
+        client = start(resource_server({"is_revoked": is_revoked}), middleware=middleware)
+
+        assert client.send("GET", "/orders", bearer(token(scope="orders:read"))).body == b"anna"
+        assert asked == ["anna"]
+
+    def test_behind_the_middleware_every_view_is_protected(self, start):
+        client = start(resource_server(), middleware=[OURS])
+
+        assert client.send("GET", "/orders", bearer()).status == 403
+        assert client.send("GET", "/protected").status == 401
+        assert client.send("GET", "/open").status == 401
+
+    def test_behind_the_middleware_a_public_view_stays_open(self, start):
+        class Open(project.Who):
+            permission_classes = (AllowAny,)
+
+        urlpatterns[:] = [path("x", public(Open.as_view())), path("y", Open.as_view())]
+        client = start(resource_server(), urls=__name__, middleware=[OURS])
+
+        assert client.send("GET", "/x", bearer()).body == b"nobody"
+        assert client.send("GET", "/y").status == 401
+
+    def test_credentials_of_another_class_are_left_to_it(self, start):
+        class Other(BaseAuthentication):
+            def authenticate(self, request):
+                if request.META.get("HTTP_AUTHORIZATION") == "Other fails":
+                    raise AuthenticationFailed("theirs")
+                if request.META.get("HTTP_AUTHORIZATION") == "Other key":
+                    return TokenUser, "other"
+                return None
+
+            def authenticate_header(self, request):
+                return 'Other realm="other"'
+
+        def client(*classes):
+            urls = at(project.Json, authentication_classes=classes, permission_classes=[IsAuthenticated])
+            return start(resource_server(), urls=urls, EXCEPTION_HANDLER="rest_framework.views.exception_handler")
+
+        first = client(AccessTokenAuthentication, Other)
+        failed = first.send("GET", "/x", [("Authorization", "Other fails")])
+        assert (failed.status, failed.body) == (401, b'{"detail":"theirs"}')
+        assert failed.all("www-authenticate") == ['Bearer realm="api"']
+        AdapterContract.same(TestRESTFramework, first.send("GET", "/x"), NO_CREDENTIALS)
+
+        second = client(Other, AccessTokenAuthentication)
+        nobody = second.send("GET", "/x")
+        assert nobody.status == 401
+        assert nobody.all("www-authenticate") == ['Other realm="other"']
+        AdapterContract.same(TestRESTFramework, second.send("GET", "/x", bearer(token(iat=1, exp=2))), EXPIRED)
+
+    def test_without_a_token_of_ours_a_scope_is_refused_as_missing_credentials(self, start):
+        class Session(BaseAuthentication):
+            def authenticate(self, request):
+                return TokenUser, None
+
+        permission = requires(scopes=["orders:read"])
+        urls = at(
+            project.Who, authentication_classes=[Session, AccessTokenAuthentication], permission_classes=[permission]
+        )
+        good = bearer(token(scope="orders:read"))
+
+        for middleware in ([OURS], []):
+            client = start(resource_server(), urls=urls, middleware=middleware)
+            AdapterContract.same(TestRESTFramework, client.send("GET", "/x", good), NO_CREDENTIALS)
+
+    def test_a_request_made_by_hand_has_no_view_to_answer_for_it(self):
+        request = Request(
+            RequestFactory().get("/", headers=dict(bearer("abc"))), authenticators=[AccessTokenAuthentication()]
+        )
+
+        with override_settings(GATEPASS={"RESOURCE_SERVER": resource_server()}), pytest.raises(Exception) as caught:  # noqa: PT011
+            request.user  # noqa: B018 - the property authenticates
+
+        assert (caught.value.status_code, caught.value.get_codes()) == (401, "malformed_token")
+        assert str(caught.value) == "The access token is malformed"
+
+
+class Never(BasePermission):
+    message = "theirs"
+
+    def has_permission(self, request, view):
+        return False
+
+
+class TestPermissions:
+    def send(self, start, permission, *headers, **rest):
+        urls = at(project.Who, permission_classes=[*permission])
+        return start(resource_server(), urls=urls, **rest).send("GET", "/x", *headers)
+
+    def test_a_permission_may_be_one_of_two(self, start):
+        either = requires(scopes=["orders:read"]) | requires(any_roles=["admin"])
+
+        assert self.send(start, [either], bearer(token(roles=["admin"]))).body == b"anna"
+        assert self.send(start, [either], bearer(token(scope="orders:read"))).body == b"anna"
+        refused = self.send(start, [either], bearer())
+        assert refused.status == 403
+        assert refused.all("www-authenticate") == ['Bearer realm="api"']
+
+    def test_both_of_two_name_the_one_that_is_missing(self, start):
+        both = requires(scopes=["orders:read"]) & requires(any_roles=["admin"])
+
+        refused = self.send(start, [both], bearer(token(roles=["admin"])))
+
+        AdapterContract.same(TestRESTFramework, refused, SCOPE_IS_MISSING)
+
+    def test_a_refusal_of_another_permission_is_not_ours(self, start):
+        answer = self.send(start, [requires(), Never], bearer())
+
+        assert (answer.status, answer.body) == (403, b"replaced by the application")
+
+    def test_a_permission_without_the_authentication_class_says_what_to_do(self, start, caplog):
+        urls = at(project.Who, authentication_classes=[], permission_classes=[requires()])
+
+        answer = start(resource_server(), urls=urls).send("GET", "/x", bearer())
+
+        assert answer.status == 500
+        assert "AccessTokenAuthentication" in caplog.text
+
+    def test_a_mistaken_rule_fails_when_the_view_is_defined(self):
+        with pytest.raises(ConfigurationError, match="scopes"):
+            requires(scopes=["a b"])
+
+    def test_a_denied_request_is_logged_once(self, start, caplog):
+        caplog.set_level(logging.INFO, "gatepass")
+
+        self.send(start, [requires(scopes=["orders:read"])], bearer())
+        self.send(start, [IsAuthenticated])
+
+        reasons = [record.getMessage().split()[1] for record in caplog.records if record.name == "gatepass"]
+        assert reasons == ["insufficient_scope", "missing_credentials"]

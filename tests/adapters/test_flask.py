@@ -1,0 +1,303 @@
+"""Flask answers as the contract says, and keeps to the customs of WSGI."""
+
+import time
+from threading import Thread
+from wsgiref.validate import validator
+
+import pytest
+from flask import Blueprint, Flask, Response, abort, request
+from flask.views import MethodView
+from tests.adapters.clients import WSGIClient
+from tests.adapters.contract import NO_CREDENTIALS, PREFLIGHT, MiddlewareContract
+from tests.adapters.tokens import bearer, resource_server, token
+from tests.adapters.wire import Wire, hold_the_wire
+from waitress.server import create_server
+
+from gatepass import ConfigurationError
+from gatepass.errors import ExpiredToken
+from gatepass_flask import (
+    AccessTokenMiddleware,
+    access_token,
+    current_access_token,
+    optional_auth,
+    public,
+    require_auth,
+)
+
+
+def who():
+    found = current_access_token()
+    return "nobody" if found is None else found.subject
+
+
+def application(*, cors=False):
+    app = Flask("contract")
+
+    @app.get("/open")
+    @public
+    def opened():
+        return who()
+
+    app.add_url_rule("/healthz", "healthz", who)
+    app.add_url_rule("/protected", "protected", who)
+    app.add_url_rule("/orders", "orders", require_auth(scopes=["orders:read"])(lambda: access_token.subject))
+    app.add_url_rule("/admin", "admin", require_auth(any_roles=["admin"])(lambda: access_token.subject))
+    app.add_url_rule("/hidden", "hidden", require_auth(scopes=["hidden:read"], denial="conceal")(who))
+
+    @app.get("/maybe")
+    @optional_auth
+    def maybe():
+        return who()
+
+    @app.get("/slow")
+    def slow():
+        before = who()
+        time.sleep(0.02)
+        return f"{before} {access_token.subject}"
+
+    @app.post("/echo")
+    def echo():
+        return Response(request.get_data(), mimetype="text/plain")
+
+    @app.get("/boom")
+    def boom():
+        raise RuntimeError("boom")
+
+    @app.get("/boom/auth")
+    def boom_auth():
+        raise ExpiredToken
+
+    @app.get("/gone")
+    def gone():
+        abort(404)
+
+    for status in (400, 401, 403, 404, 503):
+        app.register_error_handler(status, lambda error: ("replaced by the application", error.code))
+    if cors:
+        app.before_request(lambda: Response(status=204) if request.method == "OPTIONS" else None)
+    return app
+
+
+class TestFlask(MiddlewareContract):
+    def build(self, server, *, cors=False):
+        app = application(cors=cors)
+        app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, server, public=["/healthz"])
+        return WSGIClient(app)
+
+    def build_without_middleware(self):
+        return WSGIClient(application())
+
+    def build_public(self, server, paths):
+        return AccessTokenMiddleware(application().wsgi_app, server, public=paths)
+
+    def test_the_middleware_keeps_to_pep_3333(self):
+        validated = validator(AccessTokenMiddleware(validator(application().wsgi_app), resource_server()))
+        client = WSGIClient(validated)
+
+        assert client.send("GET", "/protected", bearer()).body == b"anna"
+        self.same(client.send("GET", "/protected"), NO_CREDENTIALS)
+        assert client.send("HEAD", "/orders", bearer()).status == 403
+        assert client.send("GET", "/maybe").crash is None
+
+
+def guarded(app, **options):
+    app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server(), **options)
+    return WSGIClient(app)
+
+
+class TestViews:
+    def test_blueprints_and_class_based_views_take_marks_and_guards(self):
+        class Orders(MethodView):
+            decorators = (require_auth(scopes=["orders:read"]),)
+
+            def get(self):
+                return access_token.subject
+
+        class Status(MethodView):
+            decorators = (public,)
+
+            def get(self):
+                return who()
+
+        class Mixed(MethodView):
+            def get(self):
+                return who()
+
+            @require_auth(scopes=["orders:write"])
+            def put(self):
+                return "written"
+
+        shop = Blueprint("shop", __name__, url_prefix="/shop")
+        for view in (Orders, Status, Mixed):
+            shop.add_url_rule(f"/{view.__name__.lower()}", view_func=view.as_view(view.__name__.lower()))
+        app = Flask("shop")
+        app.register_blueprint(shop)
+        client = guarded(app)
+
+        assert client.send("GET", "/shop/orders", bearer()).status == 403
+        assert client.send("GET", "/shop/orders", bearer(token(scope="orders:read"))).body == b"anna"
+        assert client.send("GET", "/shop/status", bearer()).body == b"nobody"
+        assert client.send("GET", "/shop/mixed").status == 401
+        assert client.send("GET", "/shop/mixed", bearer()).body == b"anna"
+        assert client.send("PUT", "/shop/mixed", bearer()).status == 403
+        assert client.send("PUT", "/shop/mixed", bearer(token(scope="orders:write"))).body == b"written"
+
+    def test_a_mark_holds_for_the_methods_and_the_host_of_its_route_alone(self):
+        app = Flask("marks")
+        app.add_url_rule("/thing", "read", public(lambda: "read"), methods=["GET"])
+        app.add_url_rule("/thing", "write", lambda: "written", methods=["POST"])
+        app.add_url_rule("/number/<int:n>", "number", public(lambda n: f"{n}"))
+        client = guarded(app)
+
+        assert client.send("GET", "/thing").body == b"read"
+        assert client.send("HEAD", "/thing").status == 200
+        for method, target in [("POST", "/thing"), ("DELETE", "/thing"), ("GET", "/number/x")]:
+            assert client.send(method, target).status == 401
+        assert client.send("GET", "/number/7").body == b"7"
+
+    def test_a_guarded_public_view_refuses_for_nobody_is_known_there(self):
+        app = Flask("contradiction")
+        app.add_url_rule("/both", "both", public(require_auth()(lambda: "seen")))
+
+        assert guarded(app).send("GET", "/both", bearer()).status == 401
+
+    def test_a_guard_on_a_preflight_refuses(self):
+        app = Flask("options")
+        app.add_url_rule("/orders", "orders", require_auth()(lambda: "seen"), methods=["OPTIONS", "GET"])
+
+        assert guarded(app).send("OPTIONS", "/orders", PREFLIGHT).status == 401
+
+    @pytest.mark.parametrize("lazily", [False, True])
+    def test_a_preflight_takes_no_body_to_an_application_that_ignores_the_method_and_brings_none_back(self, lazily):
+        closed = []
+
+        def report(environ, start_response):
+            def answer():
+                write = start_response("200 OK", [("Content-Length", "13"), ("Content-Type", "text/plain")])
+                try:
+                    write(b"secret ")
+                    yield environ["wsgi.input"].read() + b"secret"
+                    yield b"never asked for"
+                finally:
+                    closed.append(environ["CONTENT_LENGTH"])
+
+            return answer() if lazily else list(answer())
+
+        app = AccessTokenMiddleware(report, resource_server())
+        answer = WSGIClient(validator(app) if lazily else app).send("OPTIONS", "/report", PREFLIGHT, b"do it")
+
+        assert (answer.status, answer.body) == (200, b"")
+        assert answer.headers == [("content-length", "0"), ("content-type", "text/plain")]
+        assert closed == ["0"]
+
+    def test_the_proxy_says_what_to_do_where_there_is_no_token(self):
+        app = Flask("optional")
+        seen = []
+
+        @app.get("/maybe")
+        @optional_auth
+        def maybe():
+            seen.append(bool(access_token))
+            with pytest.raises(RuntimeError, match="current_access_token"):
+                access_token.subject  # noqa: B018 - the property raises
+            return "reached"
+
+        assert guarded(app).send("GET", "/maybe").body == b"reached"
+        assert seen == [False]
+
+    def test_a_guard_without_the_middleware_names_what_is_missing(self):
+        app = application()
+        app.testing = True
+
+        with pytest.raises(ConfigurationError, match="AccessTokenMiddleware"):
+            app.test_client().get("/orders")
+
+    def test_a_coroutine_function_is_guarded_too(self):
+        app = Flask("coroutines")
+
+        @app.get("/orders")
+        @require_auth(scopes=["orders:read"])
+        async def orders():
+            return access_token.subject
+
+        client = guarded(app)
+        assert client.send("GET", "/orders", bearer()).status == 403
+        assert client.send("GET", "/orders", bearer(token(scope="orders:read"))).body == b"anna"
+
+    def test_a_mistaken_rule_fails_when_the_view_is_defined(self):
+        with pytest.raises(ConfigurationError, match="scopes"):
+            require_auth(scopes=["orders read"])
+
+    def test_a_view_keeps_its_name_and_text(self):
+        @require_auth()
+        def orders():
+            """Orders of the customer."""
+
+        assert (orders.__name__, orders.__doc__) == ("orders", "Orders of the customer.")
+
+    def test_an_optional_answer_keeps_the_views_own_vary(self):
+        app = Flask("vary")
+        app.add_url_rule("/maybe", "maybe", optional_auth(lambda: ("x", 200, {"Vary": "Accept-Encoding"})))
+
+        assert guarded(app).send("GET", "/maybe").all("vary") == ["Accept-Encoding", "Authorization"]
+
+
+class TestAnyWSGIApplication:
+    """The middleware knows no framework: it guards what speaks WSGI."""
+
+    @staticmethod
+    def plain(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [environ["PATH_INFO"].encode("latin-1")]
+
+    def test_it_is_protected_but_for_the_public_paths(self):
+        client = WSGIClient(AccessTokenMiddleware(self.plain, resource_server(), public=["/healthz", "/caf\u00e9"]))
+
+        assert client.send("GET", "/x").status == 401
+        assert client.send("GET", "/x", bearer()).body == b"/x"
+        assert client.send("GET", "/healthz").body == b"/healthz"
+        assert client.send("GET", "/caf%C3%A9").status == 200
+        assert client.send("GET", "/caf%E9").status == 401
+
+    def test_an_identity_that_was_there_before_does_not_count(self):
+        seen = []
+
+        def app(environ, start_response):
+            seen.append(environ["gatepass.identity"].token)
+            return self.plain(environ, start_response)
+
+        inner = AccessTokenMiddleware(app, resource_server(), public=["/x"])
+        outer = WSGIClient(AccessTokenMiddleware(inner, resource_server()))
+
+        assert outer.send("GET", "/x", bearer()).status == 200
+        assert seen == [None]
+
+    @pytest.mark.parametrize("length", ["", "-1", "x", "1e3", "9" * 5_000, "\u0663"])
+    def test_an_odd_content_length_is_no_form(self, length):
+        middleware = AccessTokenMiddleware(self.plain, resource_server(sources=["header", "body"]))
+
+        def app(environ, start_response):
+            return middleware({**environ, "CONTENT_LENGTH": length}, start_response)
+
+        kind = ("Content-Type", "application/x-www-form-urlencoded")
+        answer = WSGIClient(app).send("POST", "/x", [kind], f"access_token={token()}".encode())
+
+        assert answer.status == 401
+
+
+class TestRealServer:
+    """Over a socket, to waitress: what a client writes is what is judged."""
+
+    @pytest.fixture
+    def wire(self):
+        app = application()
+        app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server(), public=["/healthz"])
+        server = create_server(app, listen="127.0.0.1:0", threads=2, clear_untrusted_proxy_headers=True)
+        thread = Thread(target=server.run, daemon=True)
+        thread.start()
+        yield Wire(int(server.effective_port))
+        server.close()
+        thread.join(timeout=5)
+
+    def test_the_contract_of_the_wire(self, wire):
+        hold_the_wire(wire)

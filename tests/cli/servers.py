@@ -1,0 +1,68 @@
+"""Real processes that serve, for tests: started, asked over the wire, and stopped."""
+
+import contextlib
+import http.client
+import os
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PATIENCE = 30.0
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@contextlib.contextmanager
+def serving(arguments, port, env):
+    """The process that these arguments start, once it listens on *port*."""
+    process = subprocess.Popen(
+        [str(argument) for argument in arguments],
+        env={**os.environ, **env},
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        wait_until_listening(process, port)
+        yield process
+    finally:
+        process.terminate()
+        process.communicate(timeout=PATIENCE)
+
+
+def wait_until_listening(process, port):
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise AssertionError(process.stdout.read().decode())
+        if listens(port):
+            return
+        time.sleep(0.05)
+    raise AssertionError("nothing listens")
+
+
+def listens(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
+def request(port, path, *, token=None, form=None):
+    """Status, headers and body."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    if form is not None:
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+    try:
+        connection.request("GET" if form is None else "POST", path, body=form, headers=headers)
+        response = connection.getresponse()
+        return response.status, response.headers, response.read()
+    finally:
+        connection.close()

@@ -1,0 +1,265 @@
+"""`gatepass inspect`: tells an operator the truth about a token, and lets no token touch the terminal."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from gatepass import Key, KeySet, TokenIssuer
+from gatepass.compact import encode_base64url
+
+ISSUER = "https://auth.example"
+AUDIENCE = "https://api.example"
+KEY = Key.generate("ES256")
+SECRET = "8_cnwXZLd7aFD_hslfzGYRDpjZlPWpOgC7vqtZAB63Q"
+OPTIONS = ["--issuer", ISSUER, "--audience", AUDIENCE]
+UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+def issuer(**settings):
+    return TokenIssuer(**{"issuer": ISSUER, "audience": AUDIENCE, "keys": KEY, "client_id": "web", **settings})
+
+
+def signed(header, claims, key=KEY):
+    parts = [encode_base64url(json.dumps(part).encode()) for part in (header, claims)]
+    signing_input = b".".join(parts)
+    return (signing_input + b"." + encode_base64url(key.sign(signing_input))).decode()
+
+
+@pytest.fixture
+def key_file(tmp_path):
+    path = tmp_path / "key.pem"
+    path.write_text(KEY.public().to_pem())
+    return path
+
+
+def checks(result):
+    """Each line of the list of checks, by name."""
+    pattern = re.compile(r"^  (passed|failed|not reached|not checked) +([a-z_ ]+?)(?:  .*|: .*)?$", re.MULTILINE)
+    return {name: outcome for outcome, name in pattern.findall(result.stdout.decode())}
+
+
+def test_a_good_token_is_verified_and_the_command_succeeds(gatepass, key_file):
+    result = gatepass("inspect", "--key", key_file, *OPTIONS, stdin=issuer().issue("anna", scope="orders:read"))
+
+    assert result.returncode == 0
+    assert set(checks(result).values()) == {"passed"}
+    assert b"Claims  verified\n" in result.stdout
+    assert b'"orders:read"' in result.stdout
+    assert re.search(rb"exp +\d+  20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC, in 14 minutes", result.stdout)
+
+
+def test_without_a_key_everything_is_marked_unverified(gatepass):
+    result = gatepass("inspect", stdin=issuer().issue("anna"))
+
+    assert result.returncode == 0
+    assert result.stdout.count(b"UNVERIFIED") == 2
+    assert b'"anna"' in result.stdout
+    assert checks(result) == {}
+
+
+def test_all_failures_are_shown_and_not_just_the_first(gatepass, key_file):
+    token = issuer(keys=Key.from_jwk({**Key.generate("ES256").to_private_jwk(), "kid": KEY.kid}), clock=lambda: 1e9)
+
+    result = gatepass("inspect", "--key", key_file, "--issuer", ISSUER, "--audience", "x", stdin=token.issue("anna"))
+
+    found = checks(result)
+    assert result.returncode == 1
+    assert [found[name] for name in ("signature", "expiry", "audience", "issuer")] == ["failed"] * 3 + ["passed"]
+    assert b"UNVERIFIED, no signature holds" in result.stdout
+    assert b"invalid_audience" in result.stdout
+
+
+def test_a_signed_but_refused_token_is_not_called_verified(gatepass, key_file):
+    result = gatepass("inspect", "--key", key_file, *OPTIONS, stdin=issuer(clock=lambda: 1e9).issue("anna"))
+
+    assert result.returncode == 1
+    assert b"signed with this key, but refused" in result.stdout
+    assert b"verified\n" not in result.stdout
+
+
+def test_what_was_not_asked_is_not_called_passed(gatepass, key_file):
+    result = gatepass("inspect", "--key", key_file, stdin=issuer().issue("anna"))
+
+    assert result.returncode == 0
+    assert checks(result)["issuer"] == checks(result)["audience"] == "not checked"
+    assert b"verified, except issuer and audience" in result.stdout
+
+
+@pytest.mark.parametrize("claim", ["iss", "aud"])
+def test_a_claim_that_no_verifier_takes_fails_even_if_it_was_not_asked_about(gatepass_here, key_file, claim):
+    token = signed({"alg": "ES256", "typ": "at+jwt", "kid": KEY.kid}, {claim: 5})
+
+    result = gatepass_here("inspect", "--key", key_file, stdin=token)
+
+    assert result.returncode == 1
+    assert f"{claim} is n" in result.stdout.decode()
+
+
+def test_the_profile_decides_what_counts_as_an_access_token(gatepass_here, key_file):
+    token = signed({"alg": "ES256", "kid": KEY.kid}, {"iss": ISSUER, "aud": AUDIENCE, "exp": 4e9, "sub": "anna"})
+
+    assert gatepass_here("inspect", "--key", key_file, *OPTIONS, stdin=token).returncode == 1
+    assert gatepass_here("inspect", "--key", key_file, *OPTIONS, "--profile", "generic", stdin=token).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        KEY.public().to_pem(),
+        KEY.to_private_pem(),
+        json.dumps(KEY.to_jwk()),
+        json.dumps(KeySet([KEY]).to_jwks()),
+    ],
+    ids=["public PEM", "private PEM", "JWK", "JWK Set"],
+)
+def test_a_key_file_may_have_any_of_the_usual_forms(gatepass_here, tmp_path, text):
+    (tmp_path / "key").write_text(text)
+
+    assert gatepass_here("inspect", "--key", "key", *OPTIONS, stdin=issuer().issue("anna")).returncode == 0
+
+
+@pytest.mark.parametrize("form", ["PEM", "secret"])
+def test_a_key_that_does_not_say_its_id_is_told_it(gatepass_here, tmp_path, form):
+    key = (
+        Key.from_secret(SECRET, kid="2026-11")
+        if form == "secret"
+        else Key.from_pem(KEY.to_private_pem(), kid="2026-11")
+    )
+    (tmp_path / "key").write_text(SECRET if form == "secret" else KEY.public().to_pem())
+    token = issuer(keys=key).issue("anna")
+
+    without = gatepass_here("inspect", "--key", "key", *OPTIONS, stdin=token)
+    named = gatepass_here("inspect", "--key", "key", "--kid", "2026-11", *OPTIONS, stdin=token)
+
+    assert (without.returncode, named.returncode) == (1, 0)
+    assert checks(without)["key"] == "failed"
+    assert b"--kid" in without.stdout
+
+
+def test_a_secret_works_from_a_file_and_from_the_environment(gatepass, tmp_path):
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    token = issuer(keys=Key.from_secret(SECRET)).issue("anna")
+
+    from_file = gatepass("inspect", "--key", "secret", *OPTIONS, stdin=token)
+    from_environment = gatepass(
+        "inspect", "--key-env", "JWT_SECRET_KEY", *OPTIONS, stdin=token, env={"JWT_SECRET_KEY": SECRET}
+    )
+
+    assert (from_file.returncode, from_environment.returncode) == (0, 0)
+    assert SECRET.encode() not in from_file.stdout + from_file.stderr
+
+
+def test_a_copied_header_line_is_as_good_as_the_token(gatepass, tmp_path):
+    (tmp_path / "line").write_text(f"Authorization: Bearer {issuer().issue('anna')}\n")
+
+    assert b'"anna"' in gatepass("inspect", "line").stdout
+
+
+def test_at_a_terminal_the_operator_is_told_what_to_do(tmp_path):
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "gatepass", "inspect"], stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        os.write(ours, f"{issuer().issue('anna')}\n\x04".encode())
+        output, errors = process.communicate(timeout=60)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+
+    assert b"Paste the token" in errors
+    assert b'"anna"' in output
+
+
+@pytest.mark.parametrize("place", [["TOKEN"], ["Bearer", "TOKEN"], ["Bearer TOKEN"], ["-", "TOKEN"]])
+def test_a_token_on_the_command_line_is_refused_and_not_repeated(gatepass_here, place):
+    token = issuer().issue("anna")
+
+    result = gatepass_here("inspect", *[text.replace("TOKEN", token) for text in place])
+
+    assert result.returncode == 2
+    assert b"history" in result.stderr
+    assert token.encode() not in result.stdout + result.stderr
+
+
+def hostile(text):
+    return signed({"alg": text, "typ": text, "kid": text, text: text}, {text: [text, {text: text}], "exp": text})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\x1b[2J\x1b]0;owned\x07",
+        "\x9b31m",
+        "\r\nChecks\n  passed",
+        "\u202egnp.exe",
+        "\u2028",
+        "\u200b",
+        "\x7f\x08",
+        "\ud83d",
+    ],
+)
+@pytest.mark.parametrize("options", [[], ["--key", "key.pem"]])
+def test_nothing_in_a_token_reaches_the_terminal_unescaped(gatepass_here, key_file, text, options):
+    shown = gatepass_here("inspect", *options, stdin=hostile(text))
+
+    assert not UNPRINTABLE.search(shown.stdout.decode() + shown.stderr.decode())
+    assert b"\n  passed" not in shown.stdout.partition(b"Checks\n")[0]
+
+
+def test_markup_in_a_token_is_shown_as_it_is(gatepass):
+    result = gatepass("inspect", stdin=hostile("[bold red]:warning:[/]"), env={"FORCE_COLOR": "1"})
+
+    assert b"[bold red]:warning:[/]" in result.stdout
+
+
+@pytest.mark.parametrize(
+    "stdin", [b"abc", b"a.b.c", b"\xff\xfe\x00", b"a.b.c.d.e", b"A" * 1_200_000, b"bearer bearer x.y.z"]
+)
+def test_text_that_is_no_token_fails_with_a_sentence(gatepass_here, key_file, stdin):
+    for options in ([], ["--key", key_file]):
+        result = gatepass_here("inspect", *options, stdin=stdin)
+
+        assert result.returncode == 1
+        assert b"This cannot be read" in result.stdout
+        assert b"Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["missing-file"], "No such file or directory"),
+        (["."], "Is a directory"),
+        (["--key", "missing"], "No such file or directory"),
+        (["--key", "damaged.pem"], "cannot be read"),
+        (["--key", "damaged.json"], "not valid JSON"),
+        (["--key", "weak"], "needs at least 32 bytes"),
+        (["--key", "empty"], "is empty"),
+        (["--key-env", "NOT_SET_ANYWHERE"], "is not set"),
+        (["--key", "damaged.pem", "--key-env", "X"], "exclude each other"),
+        (["--key", "key.json", "--kid", "x"], "leave out --kid"),
+        (["--issuer", ISSUER], "without the issuer's key"),
+        (["--key", "key.pem", "--issuer", "http://auth.example"], "https URL"),
+        (["--key", "key.pem", "--algorithm", "RS256"], "does not fit"),
+        (["one", "two"], "one file at a time"),
+        ([], "no token in the input"),
+    ],
+)
+def test_a_mistake_of_the_operator_gets_a_sentence(gatepass_here, tmp_path, key_file, arguments, sentence):
+    (tmp_path / "damaged.pem").write_text("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
+    (tmp_path / "damaged.json").write_text('{"kty": ')
+    (tmp_path / "key.json").write_text(json.dumps(KEY.to_jwk()))
+    (tmp_path / "weak").write_text("hunter2")
+    (tmp_path / "empty").write_text("\n")
+
+    result = gatepass_here("inspect", *arguments)
+
+    assert result.returncode == 2
+    assert sentence in result.stderr.decode()
+    assert b"Traceback" not in result.stderr
+    assert result.stdout == b""

@@ -1,0 +1,169 @@
+"""`gatepass keygen`: what it prints can be used as it is, by this library and from a shell."""
+
+import json
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from gatepass import ConfigurationError, Key, KeySet
+from gatepass.cli.keygen import _write_new
+from gatepass.keys.algorithms import ALGORITHMS
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="a shell and file modes are looked at")
+
+
+def private_key(text, algorithm):
+    if text.startswith("{"):
+        return Key.from_jwk(json.loads(text))
+    return (
+        Key.from_pem(text, algorithm=algorithm)
+        if "BEGIN" in text
+        else Key.from_secret(text.strip(), algorithm=algorithm)
+    )
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_what_is_printed_for_an_algorithm_signs_with_it(gatepass_here, algorithm):
+    result = gatepass_here("keygen", algorithm)
+
+    key = private_key(result.stdout.decode(), algorithm)
+
+    assert result.returncode == 0
+    assert key.verifies(b"text", key.sign(b"text"))
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "ES256", "Ed25519"])
+def test_a_jwk_names_its_algorithm_and_the_key_id_that_was_asked_for(gatepass_here, algorithm):
+    result = gatepass_here("keygen", algorithm, "--format", "jwk", "--kid", "2026-11")
+
+    key = Key.from_jwk(json.loads(result.stdout))
+
+    assert (key.algorithm, key.kid, key.can_sign) == (algorithm, "2026-11", True)
+
+
+@pytest.mark.parametrize(
+    ("form", "load"), [("pem", Key.from_pem), ("jwk", lambda text: Key.from_jwk(json.loads(text)))]
+)
+def test_the_public_file_verifies_what_the_private_one_signs(gatepass_here, tmp_path, form, load):
+    gatepass_here("keygen", "ES256", "--out", "private.pem", "--public-out", "public", "--public-format", form)
+
+    signature = Key.from_pem((tmp_path / "private.pem").read_text()).sign(b"text")
+    public = load((tmp_path / "public").read_text())
+
+    assert not public.can_sign
+    assert public.verifies(b"text", signature)
+
+
+def test_a_public_key_set_is_ready_to_be_published(gatepass, tmp_path):
+    result = gatepass("keygen", "ES256", "--format", "jwk", "--kid", "one", "--public-out", "jwks.json")
+
+    published = KeySet.from_jwks((tmp_path / "jwks.json").read_text())
+
+    assert [key.kid for key in published] == ["one"]
+    assert '"d"' not in (tmp_path / "jwks.json").read_text()
+    assert Key.from_jwk(json.loads(result.stdout)).public().to_jwk() == next(iter(published)).to_jwk()
+
+
+def test_two_runs_give_two_keys(gatepass):
+    assert gatepass("keygen", "HS256").stdout != gatepass("keygen", "HS256").stdout
+
+
+def test_a_shell_variable_takes_the_secret_and_nothing_else(tmp_path):
+    script = f'export JWT_SECRET_KEY="$({sys.executable} -m gatepass keygen HS256)"; printf %s "$JWT_SECRET_KEY"'
+
+    shell = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
+
+    assert Key.from_secret(shell.stdout).algorithm == "HS256"
+    assert shell.stdout == shell.stdout.strip()
+    assert "Key.from_env" in shell.stderr
+
+
+def test_a_private_key_in_a_variable_is_one_pem_block_that_from_env_takes(gatepass, monkeypatch):
+    monkeypatch.setenv("JWT_PRIVATE_KEY", gatepass("keygen", "ES256").stdout.decode())
+
+    assert Key.from_env("JWT_PRIVATE_KEY").can_sign
+
+
+def test_the_public_half_is_shown_beside_the_pipe(gatepass):
+    result = gatepass("keygen", "ES256")
+
+    assert b"PUBLIC KEY" not in result.stdout
+    assert b"BEGIN PUBLIC KEY" in result.stderr
+    assert b"PRIVATE KEY" not in result.stderr
+
+
+def test_a_file_is_for_its_owner_alone_and_standard_output_stays_empty(gatepass, tmp_path):
+    result = gatepass("keygen", "HS512", "--out", "secret")
+
+    assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
+    assert result.stdout == b""
+    assert (tmp_path / "secret").read_bytes().strip() not in result.stderr
+
+
+@pytest.mark.parametrize("option", ["--out", "--public-out"])
+def test_a_file_that_exists_is_not_overwritten(gatepass, tmp_path, option):
+    (tmp_path / "taken").write_text("precious")
+
+    result = gatepass("keygen", option, "taken")
+
+    assert result.returncode == 2
+    assert (tmp_path / "taken").read_text() == "precious"
+    assert b"not overwritten" in result.stderr
+    assert result.stdout == b""
+
+
+def test_a_file_that_appears_at_the_last_moment_is_not_overwritten(tmp_path):
+    (tmp_path / "taken").write_text("precious")
+
+    with pytest.raises(ConfigurationError, match="not overwritten"):
+        _write_new(tmp_path / "taken", "key", 0o600)
+
+    assert (tmp_path / "taken").read_text() == "precious"
+
+
+def test_a_link_that_leads_nowhere_is_not_followed(gatepass, tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+
+    assert gatepass("keygen", "--out", "link").returncode == 2
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("hs256", "HS256"), ("HS265", "HS256"), ("EC256", "ES256"), ("ed25519", "Ed25519")]
+)
+def test_a_typing_mistake_is_answered_with_what_was_meant(gatepass_here, typed, meant):
+    result = gatepass_here("keygen", typed)
+
+    assert result.returncode == 2
+    assert f"did you mean {meant}?".encode() in result.stderr
+    assert result.stdout == b""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["none"], "choose one of"),
+        (["\x1b[31mHS256\x1b[0m"], "there is no algorithm"),
+        (["ES256", "--format", "secret"], "a key pair, not a secret"),
+        (["HS256", "--format", "pem"], "no PEM form"),
+        (["HS256", "--public-out", "x"], "no public half"),
+        (["ES256", "--kid", "x"], "--kid needs --format jwk"),
+        (["ES256", "--format", "jwk", "--kid", ""], "a kid must be"),
+        (["ES256", "--out", "x", "--public-out", "x"], "two files"),
+        (["ES256", "--out", "no/such/folder"], "No such file or directory"),
+        (["ES256", "HS256"], "unexpected extra argument"),
+        (["--nonsense"], "No such option"),
+    ],
+)
+def test_a_mistake_gets_a_sentence_and_no_key(gatepass_here, tmp_path, arguments, sentence):
+    result = gatepass_here("keygen", *arguments)
+
+    assert result.returncode == 2
+    assert sentence in result.stderr.decode()
+    assert b"Traceback" not in result.stderr
+    assert b"\x1b" not in result.stderr
+    assert result.stdout == b""
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,343 @@
+"""The table of algorithms, and the functions that a key is bound to."""
+
+import dataclasses
+import secrets
+
+import jwt.algorithms
+import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, x448, x25519
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from tests.core.made_keys import (
+    ASYMMETRIC,
+    CURVES,
+    ES,
+    HMAC_BYTES,
+    RSA_NAMES,
+    UNKNOWN_ALGORITHM,
+    ec_private,
+    key_for,
+    private_for,
+    refusal,
+    rsa_private,
+)
+
+from gatepass.keys.algorithms import ALGORITHMS, algorithm_named, bind_sign, bind_verify
+
+HASHES = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
+SIGNATURE_BYTES = {
+    **HMAC_BYTES,
+    **dict.fromkeys(RSA_NAMES, 256),
+    "ES256": 64,
+    "ES384": 96,
+    "ES512": 132,
+    "Ed25519": 64,
+    "EdDSA": 64,
+    "Ed448": 114,
+}
+MESSAGE = b"eyJhbGciOiJ4In0.e30"
+
+
+def oracle(algorithm: str):
+    """PyJWT's own implementation; it knows the Edwards curves by their old name."""
+    return jwt.algorithms.get_default_algorithms()[algorithm if algorithm not in {"Ed25519", "Ed448"} else "EdDSA"]
+
+
+def test_the_table_is_that_of_the_rfcs():
+    """RFC 7518 section 3.1, RFC 9864 section 2, RFC 8037; K-01, K-05, K-07."""
+    rows = {name: dataclasses.astuple(row)[1:] for name, row in ALGORITHMS.items()}
+
+    assert rows == {
+        "HS256": ("oct", None, 32, "", 0),
+        "HS384": ("oct", None, 48, "", 0),
+        "HS512": ("oct", None, 64, "", 0),
+        "RS256": ("RSA", None, 32, "PKCS1v15", 0),
+        "RS384": ("RSA", None, 48, "PKCS1v15", 0),
+        "RS512": ("RSA", None, 64, "PKCS1v15", 0),
+        "PS256": ("RSA", None, 32, "PSS", 0),
+        "PS384": ("RSA", None, 48, "PSS", 0),
+        "PS512": ("RSA", None, 64, "PSS", 0),
+        "ES256": ("EC", "P-256", 32, "", 32),
+        "ES384": ("EC", "P-384", 48, "", 48),
+        "ES512": ("EC", "P-521", 64, "", 66),
+        "Ed25519": ("OKP", "Ed25519", 0, "", 0),
+        "Ed448": ("OKP", "Ed448", 0, "", 0),
+        "EdDSA": ("OKP", None, 0, "", 0),
+    }
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "none",
+        "None",
+        "NONE",
+        "nOnE",
+        "",
+        "hs256",
+        "HS256 ",
+        " HS256",
+        "HS256\0",
+        "HS1",
+        "ES256K",
+        "ECDH-ES",
+        "A256KW",
+        "RS1",
+        "dir",
+        "ЕS256",
+        b"HS256",
+        None,
+        5,
+        True,
+        ["HS256"],
+        {"HS256"},
+        {"HS256": 1},
+    ],
+)
+def test_no_other_name_is_an_algorithm(name):
+    """A1, V-08, V-09: compared byte for byte with a closed set, and `none` is not in it."""
+    assert refusal(lambda: algorithm_named(name)) == UNKNOWN_ALGORITHM
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_an_algorithm_is_found_by_its_name(name):
+    assert algorithm_named(name).name == name
+
+
+def test_a_row_of_the_table_cannot_be_bent():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        algorithm_named("HS512").hash_bytes = 1
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_signature_verifies_with_its_own_message_alone(algorithm):
+    key = key_for(algorithm)
+    signature = key.sign(MESSAGE)
+
+    assert key.verifies(MESSAGE, signature) is True
+    assert key.verifies(MESSAGE + b"A", signature) is False
+    assert key.verifies(b"", signature) is False
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_key_signs_again_after_signing_and_verifying(algorithm):
+    """What is keyed once is copied for each message, never used up."""
+    key = key_for(algorithm)
+    first, second = key.sign(MESSAGE), key.sign(b"another")
+
+    assert key.verifies(MESSAGE, first)
+    assert key.verifies(b"another", second)
+    assert key.verifies(MESSAGE, first)
+    assert not key.verifies(b"another", first)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_signature_has_the_length_that_its_algorithm_fixes(algorithm):
+    """V-16, C1."""
+    assert len(key_for(algorithm).sign(MESSAGE)) == SIGNATURE_BYTES[algorithm]
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize(
+    "bend",
+    [
+        lambda good: b"",
+        lambda good: good[:-1],
+        lambda good: good[1:],
+        lambda good: good + b"\0",
+        lambda good: b"\0" + good,
+        lambda good: good + good,
+        lambda good: bytes(len(good)),
+        lambda good: b"\xff" * len(good),
+        lambda good: good[:-1] + bytes([good[-1] ^ 1]),
+        lambda good: bytes([good[0] ^ 1]) + good[1:],
+        lambda good: good[len(good) // 2 :] + good[: len(good) // 2],
+    ],
+)
+def test_a_bent_signature_is_refused_and_nothing_is_raised(algorithm, bend):
+    """V-16, C1: empty, short, long, all zero, one bit off."""
+    key = key_for(algorithm)
+    good = key.sign(MESSAGE)
+
+    assert key.verifies(MESSAGE, bend(good)) is False
+    assert key.verifies(MESSAGE, good) is True
+
+
+@pytest.mark.parametrize("algorithm", ES)
+def test_an_ecdsa_signature_in_der_is_refused(algorithm):
+    """RFC 7518 section 3.4: R and S side by side."""
+    private = private_for(algorithm)
+    digest = HASHES[algorithm[2:]]
+
+    assert not key_for(algorithm).verifies(MESSAGE, private.sign(MESSAGE, ec.ECDSA(digest)))
+
+
+@pytest.mark.parametrize("algorithm", ES)
+def test_the_halves_of_an_ecdsa_signature_are_r_and_s_padded_to_the_curve(algorithm):
+    """RFC 7518 section 3.4; enough signatures that some R or S begins with a zero octet."""
+    private, key, size = private_for(algorithm), key_for(algorithm), SIGNATURE_BYTES[algorithm] // 2
+    scheme = ec.ECDSA(HASHES[algorithm[2:]], deterministic_signing=True)
+    shortest = size
+    for number in range(5000):
+        message = b"%d" % number
+        r, s = decode_dss_signature(private.sign(message, scheme))
+        assert key.sign(message) == r.to_bytes(size) + s.to_bytes(size)
+        shortest = min(shortest, *((half.bit_length() + 7) // 8 for half in (r, s)))
+        if shortest < size:
+            assert key.verifies(message, key.sign(message))
+            break
+
+    assert shortest < size
+
+
+@pytest.mark.parametrize("algorithm", ES)
+def test_ecdsa_signs_the_same_message_with_the_same_signature(algorithm):
+    """I-19: RFC 6979."""
+    key = key_for(algorithm)
+
+    assert key.sign(MESSAGE) == key.sign(MESSAGE)
+    assert key.sign(MESSAGE) != key.sign(b"another")
+
+
+class OlderOpenSSL(ec.EllipticCurvePrivateKey):
+    """A private key whose library cannot sign deterministically, as it was before OpenSSL 3.2."""
+
+    def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
+        self._key = key
+
+    def sign(self, data, signature_algorithm):
+        if signature_algorithm.deterministic_signing:
+            raise UnsupportedAlgorithm("ECDSA with deterministic signature (RFC 6979) is not supported")
+        return self._key.sign(data, signature_algorithm)
+
+    def exchange(self, algorithm, peer_public_key):
+        raise NotImplementedError
+
+    def public_key(self):
+        return self._key.public_key()
+
+    @property
+    def curve(self):
+        return self._key.curve
+
+    @property
+    def key_size(self):
+        return self._key.key_size
+
+    def private_numbers(self):
+        return self._key.private_numbers()
+
+    def private_bytes(self, encoding, format, encryption_algorithm):  # noqa: A002
+        return self._key.private_bytes(encoding, format, encryption_algorithm)
+
+    def __copy__(self):
+        return self
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+@pytest.mark.parametrize("algorithm", ES)
+def test_where_the_library_cannot_sign_deterministically_signatures_still_verify(algorithm):
+    sign = bind_sign(ALGORITHMS[algorithm], OlderOpenSSL(private_for(algorithm)))
+
+    assert sign(MESSAGE) != sign(MESSAGE)
+    assert key_for(algorithm).verifies(MESSAGE, sign(MESSAGE))
+
+
+@pytest.mark.parametrize("algorithm", ["PS256", "PS384", "PS512"])
+@pytest.mark.parametrize("salt", [0, 20, 31, 32, 48, 64, padding.PSS.MAX_LENGTH])
+def test_a_pss_salt_of_any_but_the_hash_s_length_is_refused(algorithm, salt):
+    """RFC 7518 section 3.5, C2."""
+    digest = HASHES[algorithm[2:]]
+    scheme = padding.PSS(mgf=padding.MGF1(digest), salt_length=salt)
+    signature = rsa_private().sign(MESSAGE, scheme, digest)
+
+    assert key_for(algorithm).verifies(MESSAGE, signature) is (salt == digest.digest_size)
+
+
+@pytest.mark.parametrize("algorithm", ["PS256", "PS384", "PS512"])
+def test_pss_masks_with_the_same_hash(algorithm):
+    """RFC 7518 section 3.5: MGF1 with the hash of the algorithm, not with SHA-1."""
+    digest = HASHES[algorithm[2:]]
+    other = hashes.SHA1()  # noqa: S303 - the one that must not verify
+    signature = rsa_private().sign(MESSAGE, padding.PSS(padding.MGF1(other), digest.digest_size), digest)
+
+    assert not key_for(algorithm).verifies(MESSAGE, signature)
+
+
+@pytest.mark.parametrize("algorithm", RSA_NAMES)
+@pytest.mark.parametrize("other", RSA_NAMES)
+def test_an_rsa_signature_verifies_under_its_own_algorithm_alone(algorithm, other):
+    """V-11, V-16, A3."""
+    signature = key_for(algorithm).sign(MESSAGE)
+
+    assert key_for(other).verifies(MESSAGE, signature) is (algorithm == other)
+
+
+@pytest.mark.parametrize("algorithm", HMAC_BYTES)
+@pytest.mark.parametrize("other", HMAC_BYTES)
+def test_a_mac_verifies_under_its_own_algorithm_alone(algorithm, other):
+    mac = key_for(algorithm).sign(MESSAGE)
+
+    assert key_for(other).verifies(MESSAGE, mac) is (algorithm == other)
+
+
+def test_an_rsa_signature_is_as_long_as_a_modulus_that_fills_no_whole_octet():
+    """V-16: 2050 bits take 257 octets."""
+    key = bind_verify(ALGORITHMS["RS256"], rsa_private(2050).public_key())
+    signature = rsa_private(2050).sign(MESSAGE, padding.PKCS1v15(), hashes.SHA256())
+
+    assert len(signature) == 257
+    assert key(MESSAGE, signature)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_pyjwt_verifies_what_we_sign_and_the_reverse(algorithm):
+    """The oracle."""
+    theirs, ours = oracle(algorithm), key_for(algorithm)
+    secret = ours._material
+    private = secret if algorithm in HMAC_BYTES else private_for(algorithm)
+    public = secret if algorithm in HMAC_BYTES else private.public_key()
+
+    assert theirs.verify(MESSAGE, public, ours.sign(MESSAGE))
+    assert ours.verifies(MESSAGE, theirs.sign(MESSAGE, private))
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_any_octets_for_a_signature_are_answered_with_no(algorithm):
+    key = key_for(algorithm)
+    for length in (1, 2, 63, 64, 65, 96, 114, 132, 256, 4096):
+        assert key.verifies(MESSAGE, secrets.token_bytes(length)) is False
+
+
+@pytest.mark.parametrize("algorithm", ASYMMETRIC)
+@pytest.mark.parametrize("private", [x25519.X25519PrivateKey.generate(), x448.X448PrivateKey.generate()])
+def test_a_key_for_key_agreement_is_bound_to_nothing(algorithm, private):
+    """K-06."""
+    row = ALGORITHMS[algorithm]
+
+    assert refusal(lambda: bind_sign(row, private)) == "this kind of key cannot sign"
+    assert refusal(lambda: bind_verify(row, private.public_key())) == "this kind of key cannot verify signatures"
+
+
+def test_a_stranger_s_key_verifies_nothing_of_ours():
+    for curve in CURVES.values():
+        stranger = ec.generate_private_key(curve)
+        row = next(row for row in ALGORITHMS.values() if CURVES.get(row.curve or "") is curve)
+        signature = bind_sign(row, ec_private(curve))(MESSAGE)
+
+        assert bind_verify(row, ec_private(curve).public_key())(MESSAGE, signature)
+        assert not bind_verify(row, stranger.public_key())(MESSAGE, signature)
+
+
+def test_a_signature_larger_than_the_modulus_is_refused():
+    numbers = rsa_private().public_key().public_numbers()
+    good = int.from_bytes(key_for("RS256").sign(MESSAGE))
+    twin = good + numbers.n
+    verify = bind_verify(ALGORITHMS["RS256"], rsa.RSAPublicNumbers(numbers.e, numbers.n).public_key())
+
+    assert verify(MESSAGE, good.to_bytes(256))
+    assert not verify(MESSAGE, twin.to_bytes(257))
+    assert twin >= 2**2048 or not verify(MESSAGE, twin.to_bytes(256))

@@ -1,0 +1,148 @@
+"""The short cut for ordinary claims never lets in what the checks refuse, and is taken by ordinary tokens."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatepass import ANY_AUDIENCE, Profile
+from gatepass.claims import compile_checks, compile_ordinary
+from gatepass.errors import AuthError
+
+NOW = 1_800_000_000.0
+LEEWAY = 30
+FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799
+AUDIENCE = frozenset(("https://api.example", "api"))
+ORDINARY = {
+    "iss": "https://auth.example",
+    "aud": "https://api.example",
+    "sub": "anna",
+    "client_id": "web",
+    "jti": "1",
+    "scope": "orders:read orders:write",
+    "iat": 1_800_000_000,
+    "exp": 1_800_000_900,
+}
+ADDED = Profile("rfc9068 and tenant", Profile.RFC9068.types, Profile.RFC9068.required | {"tenant"})
+PROFILES = [
+    Profile.RFC9068,
+    Profile.RFC9068.allow_missing("sub", "client_id", "jti", "iat"),
+    Profile.GENERIC,
+    ADDED,
+]
+
+dates = st.one_of(
+    st.sampled_from([30, 31, -30, -31, -90, -91, 0, 1, -1]).map(lambda offset: int(NOW) + offset),
+    st.sampled_from([LAST_SECOND, LAST_SECOND + 1, FIRST_SECOND, FIRST_SECOND - 1, 10**400]),
+    st.floats(allow_nan=False),
+)
+texts = st.sampled_from(["", " ", "anna", "api", "https://api.example", "a b", "a  b", 'a"b', "ä", "id", "refresh"])
+anything = st.one_of(st.none(), st.booleans(), dates, texts, st.just([]), st.just(["api"]), st.just({}))
+claim = st.sampled_from([*ORDINARY, "nbf", "cnf", "nonce", "typ", "tenant"])
+bent = st.builds(
+    lambda changes, removed: {name: value for name, value in {**ORDINARY, **changes}.items() if name not in removed},
+    st.dictionaries(claim, anything, max_size=3),
+    st.sets(claim, max_size=2),
+)
+
+
+def policy(profile, *, audience=AUDIENCE, max_token_age=None):
+    settings = {"audience": audience, "leeway": LEEWAY, "max_token_age": max_token_age}
+    return compile_ordinary(profile, **settings), compile_checks(profile, **settings)
+
+
+def passes(checks, claims, now):
+    try:
+        for named in checks:
+            named.check(claims, now)
+    except AuthError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("max_token_age", [None, 60])
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
+@given(claims=bent)
+def test_what_is_ordinary_passes_every_check(profile, max_token_age, claims):
+    is_ordinary, checks = policy(profile, max_token_age=max_token_age)
+    if is_ordinary(claims, NOW):
+        assert passes(checks, claims, NOW)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        ORDINARY,
+        {**ORDINARY, "roles": ["buyer"]},
+        {**ORDINARY, "aud": "api"},
+        {**ORDINARY, "scope": ""},
+        {name: value for name, value in ORDINARY.items() if name != "scope"},
+        {**ORDINARY, "exp": int(NOW) - LEEWAY + 1},
+        {**ORDINARY, "iat": int(NOW) + LEEWAY},
+    ],
+)
+def test_an_ordinary_token_takes_the_short_cut(claims):
+    for profile in (Profile.RFC9068, Profile.GENERIC):
+        is_ordinary, checks = policy(profile, max_token_age=60)
+        assert is_ordinary(claims, NOW)
+        assert passes(checks, claims, NOW)
+
+
+REFUSED = [
+    *(
+        {name: value for name, value in ORDINARY.items() if name != missing}
+        for missing in ORDINARY
+        if missing not in ("iss", "scope")
+    ),
+    {**ORDINARY, "exp": int(NOW) - LEEWAY},
+    {**ORDINARY, "exp": LAST_SECOND + 1},
+    {**ORDINARY, "exp": True},
+    {**ORDINARY, "iat": int(NOW) + LEEWAY + 1},
+    {**ORDINARY, "iat": -LAST_SECOND - 1},
+    {**ORDINARY, "iat": int(NOW) - 60 - LEEWAY},
+    {**ORDINARY, "iat": False},
+    {**ORDINARY, "aud": "https://other.example"},
+    {**ORDINARY, "aud": 1},
+    {**ORDINARY, "aud": {}},
+    *({**ORDINARY, name: value} for name in ("sub", "client_id", "jti") for value in ("", 1, None, [])),
+    {**ORDINARY, "scope": "a  b"},
+    {**ORDINARY, "scope": ["a"]},
+    {**ORDINARY, "scope": None},
+    {**ORDINARY, "nbf": int(NOW) + LEEWAY + 1},
+    {**ORDINARY, "cnf": {"jkt": "1"}},
+]
+
+
+@pytest.mark.parametrize("claims", REFUSED, ids=range(len(REFUSED)))
+def test_what_the_checks_refuse_is_not_ordinary(claims):
+    is_ordinary, checks = policy(Profile.RFC9068, max_token_age=60)
+    assert not passes(checks, claims, NOW)
+    assert not is_ordinary(claims, NOW)
+
+
+@pytest.mark.parametrize("claims", [{**ORDINARY, "nonce": "n"}, {**ORDINARY, "token_use": "id"}])
+def test_a_mark_of_another_kind_of_token_is_not_ordinary(claims):
+    is_ordinary, checks = policy(Profile.GENERIC)
+    assert not passes(checks, claims, NOW)
+    assert not is_ordinary(claims, NOW)
+
+
+def test_a_claim_that_the_profile_adds_is_asked_for():
+    is_ordinary, checks = policy(ADDED)
+    assert not passes(checks, ORDINARY, NOW)
+    assert not is_ordinary(ORDINARY, NOW)
+    assert is_ordinary({**ORDINARY, "tenant": "acme"}, NOW)
+
+
+@pytest.mark.parametrize("now", [math.nan, math.inf, -math.inf])
+def test_a_clock_that_says_no_number_makes_nothing_ordinary(now):
+    is_ordinary, checks = policy(Profile.RFC9068)
+    assert not is_ordinary(ORDINARY, now)
+    assert not passes(checks, ORDINARY, now)
+
+
+def test_any_audience_is_left_to_the_checks():
+    is_ordinary, checks = policy(Profile.RFC9068, audience=ANY_AUDIENCE)
+    assert not is_ordinary(ORDINARY, NOW)
+    assert passes(checks, ORDINARY, NOW)

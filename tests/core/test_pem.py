@@ -1,0 +1,230 @@
+"""Keys and certificates in PEM."""
+
+from contextlib import suppress
+
+import pytest
+from cryptography.hazmat.primitives.serialization import PrivateFormat, PublicFormat
+from hypothesis import example, given
+from hypothesis import strategies as st
+from tests.core.made_keys import (
+    ASYMMETRIC,
+    CURVES,
+    certificate,
+    ec_private,
+    ed448_private,
+    ed25519_private,
+    private_for,
+    private_pem,
+    public_pem,
+    refusal,
+    rsa_private,
+)
+
+from gatepass import ConfigurationError, Key
+
+UNREADABLE = "this PEM cannot be read: it is damaged, of an unsupported kind, or the password is wrong"
+ENCRYPTED = "this private key is encrypted: give password="
+NOT_ENCRYPTED = "password= given for a PEM that is not encrypted"
+NO_BLOCK = "no PEM block found: it begins with -----BEGIN"
+TWO_BLOCKS = "more than one PEM block: give one key"
+EMPTY_PASSWORD = "password= is empty: leave it out for a PEM that is not encrypted"
+
+
+@pytest.mark.parametrize("algorithm", ASYMMETRIC)
+def test_private_key_public_key_and_certificate_give_one_key(algorithm):
+    private = private_for(algorithm)
+    pems = [private_pem(private), public_pem(private)]
+    if algorithm not in {"Ed25519", "Ed448", "EdDSA"}:
+        pems.append(certificate(private))
+    keys = [Key.from_pem(pem, algorithm=algorithm) for pem in pems]
+
+    assert [key.can_sign for key in keys] == [True, False, False][: len(keys)]
+    assert {key.kid for key in keys} == {keys[0].thumbprint()}
+    assert all(key.verifies(b"text", keys[0].sign(b"text")) for key in keys)
+    assert {key.algorithm for key in keys} == {algorithm}
+
+
+@pytest.mark.parametrize(
+    ("private", "algorithm"),
+    [
+        (rsa_private(), "RS256"),
+        (ec_private(CURVES["P-256"]), "ES256"),
+        (ec_private(CURVES["P-384"]), "ES384"),
+        (ec_private(CURVES["P-521"]), "ES512"),
+    ],
+)
+def test_without_algorithm_the_usual_one_of_type_and_curve_is_bound(private, algorithm):
+    for pem in (private_pem(private), public_pem(private), certificate(private)):
+        assert Key.from_pem(pem).algorithm == algorithm
+
+
+@pytest.mark.parametrize(
+    ("private", "names"),
+    [
+        (ed25519_private(), "algorithm='Ed25519' or algorithm='EdDSA'"),
+        (ed448_private(), "algorithm='Ed448' or algorithm='EdDSA'"),
+    ],
+)
+def test_an_edwards_key_asks_which_of_its_two_names_the_tokens_use(private, names):
+    """K-07."""
+    for pem in (private_pem(private), public_pem(private)):
+        assert refusal(lambda pem=pem: Key.from_pem(pem)) == f"say which name the tokens use: {names}"
+
+
+@pytest.mark.parametrize(
+    "pem",
+    [
+        private_pem(rsa_private(), form=PrivateFormat.TraditionalOpenSSL),
+        private_pem(ec_private(), form=PrivateFormat.TraditionalOpenSSL),
+        public_pem(rsa_private(), form=PublicFormat.PKCS1),
+    ],
+)
+def test_the_older_frames_are_read(pem):
+    assert Key.from_pem(pem).kid
+
+
+@pytest.mark.parametrize("dress", ["# a comment\n{}", "{}\n# a comment", "\n\n  \n{}\n\n", "\ufeff\n{}", "{}\0"])
+def test_what_stands_around_the_block_is_passed_over(dress):
+    pem = public_pem(ec_private()).decode()
+
+    assert Key.from_pem(dress.format(pem)).to_pem() == pem
+
+
+def test_str_and_bytes_mean_the_same():
+    pem = private_pem(ec_private())
+
+    assert Key.from_pem(pem).kid == Key.from_pem(pem.decode()).kid
+
+
+@pytest.mark.parametrize("pem", [None, 5, [], {}, bytearray(b"-----BEGIN "), object()])
+def test_a_pem_is_text_or_bytes(pem):
+    assert refusal(lambda: Key.from_pem(pem)) == "a PEM must be str or bytes"
+
+
+def test_a_pem_is_text_that_has_a_utf8_form():
+    assert refusal(lambda: Key.from_pem("\ud800")) == "a PEM must be text that has a UTF-8 form"
+
+
+@pytest.mark.parametrize(
+    "pem", ["", "key", "----BEGIN PUBLIC KEY-----", "/etc/keys/private.pem", "-----BEGIN", b"\x30\x59"]
+)
+def test_what_holds_no_block_is_refused(pem):
+    assert refusal(lambda: Key.from_pem(pem)) == NO_BLOCK
+
+
+@pytest.mark.parametrize(
+    "pem",
+    [
+        private_pem(ec_private()) + public_pem(ec_private()),
+        certificate(rsa_private()) * 2,
+        public_pem(ec_private()) + public_pem(rsa_private()),
+        b"# see -----BEGIN PUBLIC KEY-----\n" + public_pem(ec_private()),
+    ],
+)
+def test_of_two_blocks_none_is_chosen(pem):
+    """One text, one meaning: another reader may take the other block."""
+    assert refusal(lambda: Key.from_pem(pem)) == TWO_BLOCKS
+
+
+@pytest.mark.parametrize("frame", ["PUBLIC KEY", "PRIVATE KEY", "RSA PRIVATE KEY", "CERTIFICATE", "EC PARAMETERS", "X"])
+@pytest.mark.parametrize("body", ["", "AAAA", "!!!!", "MFkwEwYHKoZIzj0CAQ", "MAA="])
+def test_a_damaged_block_is_refused(frame, body):
+    pem = f"-----BEGIN {frame}-----\n{body}\n-----END {frame}-----\n"
+
+    assert refusal(lambda: Key.from_pem(pem)) == UNREADABLE
+
+
+def test_a_block_without_its_end_is_refused():
+    pem = private_pem(ec_private())
+
+    assert refusal(lambda: Key.from_pem(pem[: len(pem) // 2])) == UNREADABLE
+
+
+@pytest.mark.parametrize("frame", ["PUBLIC KEY", "PRIVATE KEY", "CERTIFICATE"])
+def test_a_body_under_another_frame_is_refused(frame):
+    pem = private_pem(ec_private()) if frame != "PRIVATE KEY" else public_pem(ec_private())
+    body = pem.decode().splitlines()[1:-1]
+    lines = [f"-----BEGIN {frame}-----", *body, f"-----END {frame}-----"]
+
+    assert refusal(lambda: Key.from_pem("\n".join(lines))) == UNREADABLE
+
+
+# --- encrypted private keys ---
+
+
+@pytest.mark.parametrize("password", ["open sesame", b"open sesame"])
+@pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
+def test_an_encrypted_key_opens_with_its_password(password, form):
+    pem = private_pem(ec_private(), password=b"open sesame", form=form)
+
+    assert Key.from_pem(pem, password=password).kid == Key.from_pem(private_pem(ec_private())).kid
+
+
+def test_a_password_beyond_ascii_is_its_utf8_bytes():
+    pem = private_pem(ec_private(), password="öffne dich".encode())
+
+    assert Key.from_pem(pem, password="öffne dich").can_sign
+
+
+def test_an_encrypted_key_asks_for_its_password():
+    assert refusal(lambda: Key.from_pem(private_pem(ec_private(), password=b"open sesame"))) == ENCRYPTED
+
+
+def test_a_wrong_password_is_refused_without_a_trace_of_it():
+    with pytest.raises(ConfigurationError) as caught:
+        Key.from_pem(private_pem(ec_private(), password=b"open sesame"), password="sentinel")
+
+    assert str(caught.value) == UNREADABLE
+    assert "sentinel" not in repr(caught.value.__context__)
+
+
+def test_a_password_for_a_key_that_is_not_encrypted_is_refused():
+    """Whoever gives one believes that the file is protected."""
+    assert refusal(lambda: Key.from_pem(private_pem(ec_private()), password="open sesame")) == NOT_ENCRYPTED
+
+
+@pytest.mark.parametrize("password", ["", b""])
+def test_an_empty_password_is_refused(password):
+    for pem in (private_pem(ec_private()), private_pem(ec_private(), password=b"x"), public_pem(ec_private())):
+        assert refusal(lambda pem=pem: Key.from_pem(pem, password=password)) == EMPTY_PASSWORD
+
+
+@pytest.mark.parametrize("password", [5, True, ["x"], object()])
+def test_a_password_is_text_or_bytes(password):
+    pem = private_pem(ec_private())
+
+    assert refusal(lambda: Key.from_pem(pem, password=password)) == "password= must be str or bytes"
+    assert refusal(lambda: Key.from_pem(pem, password="\ud800")) == "password= must be text that has a UTF-8 form"
+
+
+# --- whatever is handed in ---
+
+
+frames = st.sampled_from(
+    ["PUBLIC KEY", "PRIVATE KEY", "EC PRIVATE KEY", "CERTIFICATE", "ENCRYPTED PRIVATE KEY", "OPENSSH PRIVATE KEY"]
+)
+printable = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=120)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200))
+@example(b"-----BEGIN ")
+@example("-----BEGIN PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES\n\nAAAA\n-----END PRIVATE KEY-----")
+def test_of_any_octets_only_configuration_errors_leave(pem):
+    with suppress(ConfigurationError):
+        assert Key.from_pem(pem)
+
+
+@given(frames, printable, st.none() | st.binary(max_size=8))
+def test_of_any_body_in_a_frame_only_configuration_errors_leave(frame, body, password):
+    with suppress(ConfigurationError):
+        assert Key.from_pem(f"-----BEGIN {frame}-----\n{body}\n-----END {frame}-----\n", password=password)
+
+
+PEMS = [private_pem(ec_private()), public_pem(rsa_private()), certificate(ec_private()), private_pem(ed25519_private())]
+
+
+@given(st.sampled_from(PEMS), st.integers(min_value=0), st.integers(0, 255))
+def test_of_any_pem_with_one_octet_bent_only_configuration_errors_leave(pem, place, octet):
+    place %= len(pem)
+    with suppress(ConfigurationError):
+        assert Key.from_pem(pem[:place] + bytes([octet]) + pem[place + 1 :])

@@ -1,0 +1,268 @@
+"""Credentials in, a token out: several issuers, openness of routes, HTTPS, form bodies."""
+
+import asyncio
+import logging
+
+import pytest
+
+from gatepass import ANY_ISSUER, AuthError, ConfigurationError, Key, KeySet, Profile, ResourceServer
+from gatepass.errors import (
+    DisallowedAlgorithm,
+    InsecureTransport,
+    InvalidClaim,
+    InvalidIssuer,
+    InvalidSignature,
+    MalformedCredentials,
+    MalformedToken,
+    MissingClaim,
+    MissingCredentials,
+    MultipleTokens,
+    UnknownKey,
+    UnsupportedScheme,
+)
+
+from .tokens import ISSUER, SECRET_KEY, SIGNING_KEY, claims_for, header_for, make_verifier, signed
+
+OTHER_ISSUER = "https://else.example"
+OTHER_KEY = Key(Key.generate("RS256")._material, algorithm="RS256", kid=SIGNING_KEY.kid)
+
+
+async def inline(function):
+    return function()
+
+
+def bearer(token):
+    return [f"Bearer {token}"]
+
+
+def refusal(server, authorization, **known):
+    with pytest.raises(AuthError) as refused:
+        server.authenticate(authorization, **known)
+    with pytest.raises(AuthError) as refused_async:
+        asyncio.run(server.authenticate_async(authorization, run_blocking=inline, **known))
+    assert type(refused.value) is type(refused_async.value)
+    return type(refused.value)
+
+
+def test_a_request_with_a_good_token_is_authenticated_on_both_ways():
+    server = ResourceServer(make_verifier())
+
+    assert server.authenticate(bearer(signed())).subject == "anna"
+    assert asyncio.run(server.authenticate_async(bearer(signed()), run_blocking=inline)).subject == "anna"
+
+
+class TestSeveralIssuers:
+    """Each issuer has its own keys, algorithms and policy; the exact `iss` chooses (V-10, V-23, A6)."""
+
+    server = ResourceServer([
+        make_verifier(),
+        make_verifier(issuer=OTHER_ISSUER, keys=OTHER_KEY.public()),
+        make_verifier(issuer="https://third.example", keys=SECRET_KEY, profile=Profile.GENERIC),
+    ])  # fmt: skip
+
+    def test_each_issuers_own_tokens_are_taken(self):
+        for token, issuer in [
+            (signed(), ISSUER),
+            (signed(header_for(OTHER_KEY), claims_for(iss=OTHER_ISSUER), key=OTHER_KEY), OTHER_ISSUER),
+            (signed(header_for(SECRET_KEY, typ="JWT"), claims_for(iss="https://third.example"), key=SECRET_KEY), "https://third.example"),
+        ]:  # fmt: skip
+            assert self.server.authenticate(bearer(token)).issuer == issuer
+
+    def test_a_key_speaks_for_its_own_issuer_alone_though_the_kid_is_the_same(self):
+        assert (
+            refusal(self.server, bearer(signed(header_for(OTHER_KEY), claims_for(), key=OTHER_KEY)))
+            is DisallowedAlgorithm
+        )
+        assert refusal(self.server, bearer(signed(claims=claims_for(iss=OTHER_ISSUER)))) is DisallowedAlgorithm
+        same_kid = Key(Key.generate("ES256")._material, algorithm="ES256", kid=SIGNING_KEY.kid)
+        twin = ResourceServer([make_verifier(), make_verifier(issuer=OTHER_ISSUER, keys=same_kid.public())])
+        assert refusal(twin, bearer(signed(claims=claims_for(iss=OTHER_ISSUER)))) is InvalidSignature
+        assert refusal(twin, bearer(signed(key=same_kid))) is InvalidSignature
+
+    def test_one_issuers_profile_does_not_relax_anothers(self):
+        assert refusal(self.server, bearer(signed(header_for(typ="JWT")))).__name__ == "WrongTokenType"
+
+    @pytest.mark.parametrize("iss", ["https://evil.example", ISSUER + "/", ISSUER.upper(), "", "a" * 5_000])
+    def test_an_unknown_issuer_is_not_accepted(self, iss):
+        assert refusal(self.server, bearer(signed(claims=claims_for(iss=iss)))) is InvalidIssuer
+
+    @pytest.mark.parametrize(
+        ("iss", "error"),
+        [(..., MissingClaim), (None, InvalidClaim), ([ISSUER], InvalidClaim), (5, InvalidClaim), ({}, InvalidClaim)],
+    )
+    def test_an_issuer_that_is_no_text_chooses_nobody(self, iss, error):
+        assert refusal(self.server, bearer(signed(claims=claims_for(iss=iss)))) is error
+
+    def test_one_issuer_and_many_give_the_same_refusals(self):
+        alone = ResourceServer(make_verifier())
+
+        for token in ["x", "x.y.z", signed(header_for(alg="none")), signed(header_for(kid="x")), signed(key=Key.generate("ES256")),
+                      signed(claims=claims_for(exp=1)), signed(claims=claims_for(iss="x")), signed(claims=claims_for(iss=...)),
+                      signed(claims=claims_for(iss=[ISSUER])), signed(claims=claims_for(aud="x"))]:  # fmt: skip
+            assert refusal(alone, bearer(token)) is refusal(self.server, bearer(token))
+
+    @pytest.mark.parametrize(
+        "verifiers",
+        [[], [make_verifier(), make_verifier()], [make_verifier(), make_verifier(issuer=ANY_ISSUER)], ["x"], [None],
+         [make_verifier(issuer=ANY_ISSUER), make_verifier(issuer=ANY_ISSUER)]],
+    )  # fmt: skip
+    def test_issuers_that_cannot_be_told_apart_fail_at_once(self, verifiers):
+        with pytest.raises(ConfigurationError):
+            ResourceServer(verifiers)
+
+    def test_a_single_verifier_may_take_any_issuer(self):
+        server = ResourceServer([make_verifier(issuer=ANY_ISSUER)])
+
+        assert (
+            server.authenticate(bearer(signed(claims=claims_for(iss="https://any.example")))).issuer
+            == "https://any.example"
+        )
+
+
+class TestOpenness:
+    """Protected, optional, public (X-14, row 1b)."""
+
+    server = ResourceServer(make_verifier())
+
+    def admit(self, access, authorization):
+        answers = []
+        for attempt in (
+            lambda: self.server.admit(access, authorization),
+            lambda: asyncio.run(self.server.admit_async(access, authorization, run_blocking=inline)),
+            lambda: asyncio.run(
+                ResourceServer(make_verifier(is_revoked=lambda _: False)).admit_async(
+                    access, authorization, run_blocking=inline
+                )
+            ),
+        ):
+            try:
+                token = attempt()
+                answers.append(token and token.subject)
+            except AuthError as error:
+                answers.append(type(error))
+        assert len(set(answers)) == 1
+        return answers[0]
+
+    def test_a_public_route_does_not_look_at_tokens(self):
+        for authorization in ([], bearer(signed()), bearer("x"), ["Bearer"], ["Basic x"]):
+            assert self.admit("public", authorization) is None
+
+    def test_an_optional_route_lets_in_who_brings_nothing_and_refuses_who_brings_something_bad(self):
+        assert self.admit("optional", []) is None
+        assert self.admit("optional", ["Basic x"]) is None
+        assert self.admit("optional", bearer(signed())) == "anna"
+        assert self.admit("optional", ["Bearer"]) is MalformedCredentials
+        assert self.admit("optional", bearer("x")) is MalformedToken
+        assert self.admit("optional", bearer(signed(claims=claims_for(exp=1)))).__name__ == "ExpiredToken"
+
+    def test_a_protected_route_wants_a_token(self):
+        assert self.admit("protected", []) is MissingCredentials
+        assert self.admit("protected", ["Basic x"]) is UnsupportedScheme
+        assert self.admit("protected", bearer(signed())) == "anna"
+
+
+class TestTransport:
+    """HTTPS only, if it is told so."""
+
+    @pytest.mark.parametrize("scheme", ["http", "ws", "", None, "HTTPS", "httpsx"])
+    def test_a_token_over_plain_http_is_refused_before_it_is_looked_at(self, scheme):
+        server = ResourceServer(make_verifier(), transport="require")
+
+        for authorization in (bearer(signed()), bearer("garbage")):
+            assert refusal(server, authorization, scheme=scheme, client="127.0.0.1") is InsecureTransport
+
+    @pytest.mark.parametrize("scheme", ["https", "wss"])
+    def test_a_token_over_tls_is_welcome(self, scheme):
+        assert (
+            ResourceServer(make_verifier(), transport="require").authenticate(bearer(signed()), scheme=scheme).subject
+            == "anna"
+        )
+
+    def test_who_brings_no_token_is_told_to_bring_one(self):
+        assert refusal(ResourceServer(make_verifier(), transport="require"), [], scheme="http") is MissingCredentials
+
+    def test_the_default_warns_once_and_not_about_loopback(self, caplog):
+        server = ResourceServer(make_verifier())
+
+        for client in ("127.0.0.1", "::1", "127.8.8.8"):
+            server.authenticate(bearer(signed()), scheme="http", client=client)
+        server.authenticate(bearer(signed()), scheme="https", client="192.0.2.1")
+        server.authenticate(bearer(signed()))
+        assert not caplog.records
+        for client in ("192.0.2.1", None, "unix socket", "192.0.2.2"):
+            server.authenticate(bearer(signed()), scheme="http", client=client)
+        assert [record.levelno for record in caplog.records] == [logging.WARNING]
+        assert "plain http" in caplog.text
+        assert "192.0.2" not in caplog.text
+
+    def test_it_may_be_left_to_the_proxy(self, caplog):
+        ResourceServer(make_verifier(), transport="off").authenticate(
+            bearer(signed()), scheme="http", client="192.0.2.1"
+        )
+
+        assert not caplog.records
+
+
+class TestFormBody:
+    """A token in a form, for services that asked for it; ignored by all others (X-06, X-08, X-09)."""
+
+    taking = ResourceServer(make_verifier(), sources=["header", "body"])
+    form = b"access_token=" + signed().encode()
+
+    def test_it_is_not_looked_at_unless_asked_for(self):
+        server = ResourceServer(make_verifier())
+
+        assert refusal(server, [], form=self.form) is MissingCredentials
+        assert server.authenticate(bearer(signed()), form=b"access_token=x&access_token=y").subject == "anna"
+        assert not server.reads_form("POST", "application/x-www-form-urlencoded")
+
+    def test_it_is_a_token_like_any_other(self):
+        assert self.taking.authenticate([], form=self.form).subject == "anna"
+        assert self.taking.authenticate(["Basic x"], form=self.form).subject == "anna"
+        assert self.taking.authenticate(bearer(signed()), form=b"x=1").subject == "anna"
+        assert refusal(self.taking, [], form=b"access_token=a") is MalformedToken
+        assert refusal(self.taking, [], form=b"") is MissingCredentials
+
+    def test_two_ways_at_once_are_refused_even_with_the_same_token(self):
+        assert refusal(self.taking, bearer(signed()), form=self.form) is MultipleTokens
+        assert refusal(self.taking, [], form=self.form + b"&" + self.form) is MultipleTokens
+        assert refusal(self.taking, ["Bearer"], form=self.form) is MalformedCredentials
+
+    @pytest.mark.parametrize(
+        ("method", "content_type", "wanted"),
+        [
+            ("POST", "application/x-www-form-urlencoded", True),
+            ("PUT", "Application/X-WWW-Form-Urlencoded ; charset=utf-8", True),
+            ("GET", "application/x-www-form-urlencoded", False),
+            ("HEAD", "application/x-www-form-urlencoded", False),
+            ("POST", "multipart/form-data; boundary=x", False),
+            ("POST", "application/json", False),
+            ("POST", "", False),
+            ("POST", "application/x-www-form-urlencodedx", False),
+        ],
+    )
+    def test_only_forms_are_read_and_only_where_a_body_means_something(self, method, content_type, wanted):
+        assert self.taking.reads_form(method, content_type) is wanted
+
+
+@pytest.mark.parametrize(
+    ("method", "origin", "requested", "preflight"),
+    [("OPTIONS", "https://a", "GET", True), ("GET", "https://a", "GET", False), ("OPTIONS", None, "GET", False), ("OPTIONS", "https://a", None, False),
+     ("options", "https://a", "GET", False), ("OPTIONS", "", "GET", False), ("OPTIONS", "https://a", "", False)],
+)  # fmt: skip
+def test_a_preflight_is_options_with_both_of_its_headers(method, origin, requested, preflight):
+    assert ResourceServer.is_preflight(method, origin=origin, requested_method=requested) is preflight
+
+
+@pytest.mark.parametrize("value", [None, make_verifier(), "auth.server", ResourceServer])
+def test_an_adapter_that_is_given_something_else_is_told_what_to_give(value):
+    with pytest.raises(ConfigurationError, match=r"ResourceServer\(verifier\)"):
+        ResourceServer.expect(value)
+
+
+def test_a_key_set_of_many_serves_many_requests():
+    keys = KeySet([Key.generate("ES256"), SIGNING_KEY.public()])
+    server = ResourceServer(make_verifier(keys=keys))
+
+    assert refusal(server, bearer(signed(header_for(kid="gone")))) is UnknownKey
+    assert server.authenticate(bearer(signed())).subject == "anna"

@@ -1,0 +1,41 @@
+"""How open a route is: by a mark, or by its exact path (F-16, G1)."""
+
+import functools
+
+import pytest
+
+from gatepass import ConfigurationError, access_of, optional_auth, public, public_paths
+
+
+def test_everything_is_protected_without_a_mark():
+    assert access_of(lambda: None) == "protected"
+    assert access_of(object()) == "protected"
+    assert access_of(None) == "protected"
+
+
+def test_a_mark_opens_the_view_that_bears_it_and_survives_well_behaved_decorators():
+    @public
+    def open_view(): ...
+
+    @optional_auth
+    def half_open_view(): ...
+
+    @functools.wraps(open_view)
+    def wrapped(): ...
+
+    assert (access_of(open_view), access_of(half_open_view), access_of(wrapped)) == ("public", "optional", "public")
+
+
+@pytest.mark.parametrize(
+    "paths", [["health"], [""], ["/health*"], ["/h?x"], ["/h#x"], ["/%68"], [5], [None], "/healthz", [b"/h"]]
+)
+def test_a_path_is_exact_decoded_text_or_fails_at_once(paths):
+    with pytest.raises(ConfigurationError, match="public="):
+        public_paths(paths)
+
+
+def test_paths_are_compared_whole():
+    paths = public_paths(["/health", "/docs/"])
+
+    assert "/health" in paths
+    assert paths.isdisjoint(["/healthz", "/health/", "/Health", "/docs", "/docs/x", "/"])

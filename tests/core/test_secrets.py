@@ -1,0 +1,435 @@
+"""What may serve as an HMAC secret, and all that may not (threats A2 and A7, K-01, K-02)."""
+
+import base64
+import codecs
+import json
+import secrets
+from contextlib import suppress
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+)
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.core.made_keys import (
+    CURVES,
+    HMAC_BYTES,
+    SECRET,
+    UNKNOWN_ALGORITHM,
+    certificate,
+    ec_private,
+    ed448_private,
+    ed25519_private,
+    private_pem,
+    public_pem,
+    refusal,
+    rsa_private,
+)
+
+from gatepass import ConfigurationError, Key, KeySet
+from gatepass.keys.secret import is_key_material
+
+KEY_MATERIAL = (
+    "this secret is itself a key, a certificate or a JWK, which others may know; "
+    "load it with Key.from_pem or Key.from_jwk, or make one with: gatepass keygen HS256"
+)
+GUESSABLE = (
+    "this secret is guessable: repeated, sequential or a well-known example; make one with: gatepass keygen HS256"
+)
+
+RSA, EC = rsa_private(), ec_private()
+JWK = Key(EC, algorithm="ES256", kid="k1").to_jwk()
+JWK_TEXT = json.dumps(JWK)
+PEM = public_pem(RSA).decode()
+DER = RSA.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+BODY = "".join(PEM.splitlines()[1:-1])
+OPENSSH = RSA.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+SHORT = [
+    private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    for private in (ed25519_private(), ed448_private())
+]
+REQUEST = x509.CertificateSigningRequestBuilder(x509.Name([])).sign(EC, hashes.SHA256())
+
+
+def ending_in(octet: int) -> bytes:
+    """The DER of a public key whose last octet is *octet*, which a trim would take for a blank."""
+    while True:
+        public = ec.generate_private_key(CURVES["P-256"]).public_key()
+        der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        if der[-1] == octet:
+            return der
+
+
+PUBLIC = {
+    # PEM
+    "SPKI, RSA": PEM,
+    "SPKI, P-256": public_pem(EC),
+    "SPKI, P-521": public_pem(ec_private(CURVES["P-521"])),
+    "SPKI, Ed25519": public_pem(ed25519_private()),
+    "SPKI, Ed448": public_pem(ed448_private()),
+    "PKCS #1": public_pem(RSA, form=PublicFormat.PKCS1),
+    "certificate": certificate(RSA),
+    "certificate request": REQUEST.public_bytes(Encoding.PEM),
+    "private key, PKCS #8": private_pem(EC),
+    "private key, traditional": private_pem(EC, form=PrivateFormat.TraditionalOpenSSL),
+    "private key, OpenSSH": private_pem(EC, form=PrivateFormat.OpenSSH),
+    "private key, encrypted": private_pem(EC, password=b"open sesame"),
+    "PEM, one line": PEM.replace("\n", ""),
+    "PEM, written line breaks": PEM.replace("\n", "\\n"),
+    "PEM, CRLF": PEM.replace("\n", "\r\n"),
+    "PEM, blanks around": f" \t\r\n\v\f{PEM}\n\n \x00",
+    "PEM, comment before": f"# our signing key\n{PEM}",
+    "PEM, comment behind": f"{PEM}# our signing key",
+    "PEM, indented": PEM.replace("\n", "\n    "),
+    "PEM, BOM": f"\ufeff{PEM}",
+    "PEM, blank and BOM": f" \ufeff {PEM}",
+    "PEM, lower case": PEM.lower(),
+    "PEM, truncated": PEM[:80],
+    "PEM, for a URL": PEM.replace(" ", "%20").replace("+", "%2B"),
+    "PEM, quoted": json.dumps(PEM),
+    "PEM, quoted and escaped": '"' + "".join(f"\\u{ord(letter):04x}" for letter in PEM) + '"',
+    "PEM, in an object": json.dumps({"kid": PEM}),
+    "PEM, in a list": json.dumps([PEM]),
+    # other containers
+    "OpenSSH": OPENSSH,
+    "OpenSSH, comment": OPENSSH + b" anna@example.com",
+    "OpenSSH, tab": OPENSSH.replace(b" ", b"\t"),
+    "OpenSSH, options": b'command="ls" ' + OPENSSH,
+    "OpenSSH, quoted": b"'" + OPENSSH + b"'",
+    "OpenSSH, upper case": OPENSSH.upper(),
+    "OpenSSH, ECDSA": EC.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH),
+    "OpenSSH, Ed25519": ed25519_private().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH),
+    "OpenSSH, security key": b"sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29t",
+    "OpenSSH, ECDSA security key": b"sk-ecdsa-sha2-nistp256@openssh.com AAAAInNrLWVjZHNhLXNoYTItbmlzdHAyNTY",
+    "OpenSSH, base64 alone": OPENSSH.split()[1],
+    "OpenSSH, octets": base64.b64decode(OPENSSH.split()[1]),
+    "SSH2": b"---- BEGIN SSH2 PUBLIC KEY ----\n" + OPENSSH.split()[1] + b"\n---- END SSH2 PUBLIC KEY ----",
+    "PuTTY": b"PuTTY-User-Key-File-3: ssh-ed25519",
+    ".NET": b"<RSAKeyValue><Modulus>" + base64.b64encode(DER) + b"</Modulus></RSAKeyValue>",
+    # DER
+    "DER, SPKI": DER,
+    "DER, SPKI, P-256": EC.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+    "DER, SPKI, Ed25519": ed25519_private().public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+    "DER, PKCS #1": RSA.public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1),
+    "DER, certificate": certificate(EC, encoding=Encoding.DER),
+    "DER, certificate request": REQUEST.public_bytes(Encoding.DER),
+    "DER, private": EC.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
+    "DER, private, traditional": EC.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption()),
+    "DER, encrypted": EC.private_bytes(Encoding.DER, PrivateFormat.PKCS8, BestAvailableEncryption(b"open sesame")),
+    "DER, ends in a blank": ending_in(0x20),
+    "DER, ends in a line break": ending_in(0x0A),
+    "DER, ends in zero": ending_in(0x00),
+    "DER, line break behind": DER + b"\n",
+    "DER, anything behind": DER + b"\0\xff rest",
+    "DER, of even size below 128, anything behind": SHORT[0] + b"\0\xff rest",
+    "DER, of odd size below 128, anything behind": SHORT[1] + b"\0\xff rest",
+    "DER, blank before": b"\n " + DER,
+    "DER, BOM before": b"\xef\xbb\xbf" + DER,
+    "point, P-256": EC.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint),
+    "point, P-384": ec_private(CURVES["P-384"])
+    .public_key()
+    .public_bytes(Encoding.X962, PublicFormat.UncompressedPoint),
+    "point, P-521": ec_private(CURVES["P-521"])
+    .public_key()
+    .public_bytes(Encoding.X962, PublicFormat.UncompressedPoint),
+    # JSON
+    "JWK": JWK_TEXT,
+    "JWK, compact": json.dumps(JWK, separators=(",", ":")),
+    "JWK, indented": json.dumps(JWK, indent=2),
+    "JWK, blanks and BOM": f"\ufeff \n{JWK_TEXT}\n",
+    "JWK, quoted": json.dumps(JWK_TEXT),
+    "JWK, escaped": JWK_TEXT.replace('"kty"', '"\\u006bty"'),
+    "JWK, in an object": json.dumps({"cnf": {"jwk": JWK}}),
+    "JWK, in a list": json.dumps([JWK]),
+    "JWK, trailing comma": JWK_TEXT + ",",
+    "JWK, as Python": repr(JWK),
+    "JWK, as YAML": "kty: EC\ncrv: P-256\nx: " + JWK["x"],
+    "JWK, symmetric": json.dumps({"kty": "oct", "k": SECRET}),
+    "JWK, escaped, in a list": "[" + JWK_TEXT.replace('"kty"', '"\\u006bty"') + "]",
+    "JWK, escaped, UTF-32": codecs.BOM_UTF32_BE + JWK_TEXT.replace('"kty"', '"\\u006bty"').encode("utf-32-be"),
+    "JWKS": json.dumps({"keys": [JWK]}),
+    "JWKS, empty, padded": '{"keys": []}' + " " * 40,
+    "JWKS, escaped": '{"\\u006beys": [{"\\u006bty": "EC"}], "padding": "0123456789"}',
+}
+ENCODINGS = {
+    "as it is": lambda data: data,
+    "base64": base64.b64encode,
+    "base64, wrapped": base64.encodebytes,
+    "base64, without padding": lambda data: base64.b64encode(data).rstrip(b"="),
+    "base64url": base64.urlsafe_b64encode,
+    "base64url, without padding": lambda data: base64.urlsafe_b64encode(data).rstrip(b"="),
+    "hex": lambda data: data.hex().encode(),
+    "hex, upper case": lambda data: data.hex().upper().encode(),
+    "hex, colons": lambda data: data.hex(":").encode(),
+    "hex, blanks": lambda data: data.hex(" ").encode(),
+    "hex, 0x": lambda data: b"0x" + data.hex().encode(),
+    "hex, UTF-16": lambda data: data.hex().encode().decode().encode("utf-16"),
+    "base64, BOM": lambda data: b"\xef\xbb\xbf" + base64.b64encode(data),
+}
+
+
+def octets(value: str | bytes) -> bytes:
+    return value.encode() if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("material", PUBLIC)
+def test_key_material_is_no_secret_in_any_spelling(material, encoding):
+    """A2: the public key as HMAC secret, as it is and under a layer of encoding."""
+    secret = ENCODINGS[encoding](octets(PUBLIC[material]))
+
+    assert refusal(lambda: Key.from_secret(secret)) == KEY_MATERIAL
+
+
+@pytest.mark.parametrize("form", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "utf-8-sig"])
+@pytest.mark.parametrize("text", [PEM, JWK_TEXT, OPENSSH.decode(), BODY, DER.hex(), json.dumps({"keys": [JWK]})])
+def test_key_material_in_other_unicode_is_no_secret_either(text, form):
+    """A2: what a text editor may have made of a key."""
+    assert refusal(lambda: Key.from_secret(text.encode(form))) == KEY_MATERIAL
+
+
+def test_a_pem_body_without_its_frame_is_no_secret():
+    assert refusal(lambda: Key.from_secret(BODY)) == KEY_MATERIAL
+    assert refusal(lambda: Key.from_secret("\n".join(PEM.splitlines()[1:-1]))) == KEY_MATERIAL
+
+
+def test_two_layers_of_encoding_hide_no_key():
+    """A base64 body, encoded again by whatever stores secrets."""
+    for text in (PEM.encode(), JWK_TEXT.encode(), DER):
+        assert refusal(lambda text=text: Key.from_secret(base64.b64encode(text).hex())) == KEY_MATERIAL
+    assert refusal(lambda: Key.from_secret(base64.b64encode(base64.b64encode(DER)))) == KEY_MATERIAL
+
+
+def test_every_der_key_is_found_whatever_octet_it_ends_with():
+    for _ in range(300):
+        public = ec.generate_private_key(CURVES["P-256"]).public_key()
+        assert is_key_material(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+
+
+@pytest.mark.parametrize("algorithm", HMAC_BYTES)
+def test_no_way_of_making_an_hmac_key_takes_a_public_key(algorithm, monkeypatch):
+    """A2, V-11: constructor, from_secret, from_jwk, from_env."""
+    oct_jwk = {"kty": "oct", "k": base64.urlsafe_b64encode(PEM.encode()).decode().rstrip("=")}
+    monkeypatch.setenv("JWT_KEY", BODY)
+    expected = KEY_MATERIAL.replace("HS256", algorithm)
+
+    assert refusal(lambda: Key(PEM.encode(), algorithm=algorithm)) == expected
+    assert refusal(lambda: Key.from_secret(PEM, algorithm=algorithm)) == expected
+    assert refusal(lambda: Key.from_jwk(oct_jwk, algorithm=algorithm)) == expected
+    assert refusal(lambda: Key.from_env("JWT_KEY", algorithm=algorithm)) == expected
+    for material in (RSA, RSA.public_key(), EC, EC.public_key(), ed25519_private()):
+        assert refusal(lambda material=material: Key(material, algorithm=algorithm)) == (
+            f"this key does not fit {algorithm}, which takes oct keys"
+        )
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "PS512", "ES256", "ES512", "Ed25519", "EdDSA"])
+def test_a_secret_never_serves_an_asymmetric_algorithm(algorithm):
+    """V-11: the same confusion the other way round."""
+    assert refusal(lambda: Key.from_secret(SECRET, algorithm=algorithm)).startswith(
+        f"this key does not fit {algorithm}, which takes "
+    )
+
+
+@pytest.mark.parametrize(("algorithm", "least"), HMAC_BYTES.items())
+def test_a_secret_has_at_least_as_many_bytes_as_the_hash(algorithm, least):
+    """K-01, RFC 7518 section 3.2."""
+    enough = secrets.token_bytes(least)
+
+    assert Key.from_secret(enough, algorithm=algorithm).algorithm == algorithm
+    for short in range(least):
+        assert refusal(lambda short=short: Key.from_secret(enough[:short], algorithm=algorithm)) == (
+            f"an {algorithm} secret needs at least {least} bytes, this one has {short}; "
+            f"make one with: gatepass keygen {algorithm}"
+        )
+
+
+def test_bytes_are_counted_not_characters():
+    assert Key.from_secret("äöüßéèñøåæçðþýÿž").can_sign  # 16 characters, 32 bytes of UTF-8
+    assert "this one has 31" in refusal(lambda: Key.from_secret("äöüßéèñøåæçðþýÿz"))
+
+
+def test_a_str_secret_stands_for_its_utf8_bytes():
+    assert Key.from_secret(SECRET).sign(b"text") == Key.from_secret(SECRET.encode()).sign(b"text")
+
+
+@pytest.mark.parametrize("value", [None, 5, True, 3.5, [], ["x" * 40], bytearray(b"x" * 40), object(), {"k": SECRET}])
+def test_a_secret_is_text_or_bytes(value):
+    """A7: None and missing are refused, not turned into text."""
+    assert refusal(lambda: Key.from_secret(value)) == "a secret must be str or bytes"
+
+
+def test_text_without_a_utf8_form_is_no_secret():
+    assert refusal(lambda: Key.from_secret("\ud800" * 40)) == "a secret must be text that has a UTF-8 form"
+
+
+@pytest.mark.parametrize("algorithm", ["none", "", None, "hs256", "HS1"])
+def test_a_secret_is_bound_to_an_algorithm_that_exists(algorithm):
+    assert refusal(lambda: Key.from_secret(SECRET, algorithm=algorithm)) == UNKNOWN_ALGORITHM
+
+
+@pytest.mark.parametrize(
+    "weak",
+    [
+        "a" * 64,
+        bytes(64),
+        b"\xff" * 64,
+        "ab" * 32,
+        "abcdefg" * 8,  # seven different octets
+        "secretsecretsecretsecretsecretsecretsecretsecret",
+        "3Nd9-xQw7 " * 4,
+        "3Nd9-xQw7zKp" * 3 + "3Nd9",  # the repetition breaks off
+        "correct-battery-" + "correct-battery-" + "c",
+        bytes(range(64)),
+        bytes(range(255, 190, -1)),
+        bytes(range(0, 256, 4)),
+        bytes(number % 256 for number in range(200, 264)),
+        "0123456789:;<=>?@ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    ],
+)
+def test_a_repeated_or_sequential_secret_is_refused(weak):
+    """A7, K-02."""
+    assert refusal(lambda: Key.from_secret(weak)) == GUESSABLE
+
+
+@pytest.mark.parametrize(
+    "known",
+    [
+        "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
+        "09D25E094FAA6CA2556C818166B7A9563B93F7099F6F0F4CAA6CF63B88E8D3E7",
+        "a-string-secret-at-least-256-bits-long",
+        "change-me-please-0123456789-ABCDEF-xyz",
+        "ChangeMe! ChangeMe? ChangeThis, 42 times",
+        "change_this_in_production_4711_zyxw",
+        "please-replace-me-before-4711-zyxw!",
+        "please-replace-this-before-4711-zyx!",
+        "your_secret_goes_here_0123456789_xyz",
+        "my-secret-0123456789-abcdefgh-ijklmn",
+        "super-secret-0123456789-zyxwvu-ijklm",
+        "TOP_SECRET_4711_zyxwvu-ijklm_0815_qp",
+        "this-is-my-secret_key-4711-zyxwvut!!",
+        "jwt_secret_4711-zyxwvutsrq-0815-mnop",
+        "test_secret_4711-zyxwvutsrq-0815-mnop",
+        "example.secret.4711-zyxwvutsrq-0815-m",
+        "secret string of some length 4711 xyz!",
+        "your-256-bit-secret-4711-zyxwvutsrq-08",
+        "your-384-bit-4711-zyxwvutsrq-0815-mnop",
+        "your-512-bit-4711-zyxwvutsrq-0815-mnop",
+        "this key is 256 bits long, 4711 zyxwvu",
+        "django-insecure-4711zyxwvutsrq0815mnop",
+        "this-is-insecure-4711zyxwvutsrq0815mno",
+        "Password4711zyxwvutsrq0815mnop-ABC-DEF",
+        "do not use in production 4711 zyxwvuts",
+        "don't use this in production, 4711 zyx",
+        "placeholder-4711zyxwvutsrq0815mnop-ABC",
+        "correct horse battery staple, 4711 xyz",
+        "qwertyuiopasdfghjkl4711zyxwvutsrq0815m",
+        "12345678901234567890123456789012",
+        "key-1234567890123-zyxwvutsrq-ABCDEF-GH",
+        "abcdefghijklmnop4711ZYX-uvwQRSTU",
+    ],
+)
+def test_a_well_known_secret_is_refused_however_it_is_written(known):
+    """A7, K-02: tutorials, placeholders, keyboards."""
+    assert refusal(lambda: Key.from_secret(known)) == GUESSABLE
+
+
+def test_eight_different_octets_are_not_yet_guessable():
+    assert Key.from_secret("abcdefgh" + "hgfedcba" + "aceghfdb" + "hfdbaceg").can_sign
+
+
+def test_a_text_that_stands_there_twice_is_refused_and_less_than_twice_is_not():
+    assert refusal(lambda: Key.from_secret(SECRET[:16] * 2)) == GUESSABLE
+    assert refusal(lambda: Key.from_secret(SECRET[:17] * 2)) == GUESSABLE
+    assert refusal(lambda: Key.from_secret(SECRET[:8] * 4)) == GUESSABLE
+    assert Key.from_secret(SECRET[:17] + SECRET[:15]).can_sign
+    assert Key.from_secret(SECRET[:17] + SECRET[:16]).can_sign
+
+
+def test_a_secret_whose_first_part_alone_repeats_is_taken():
+    assert Key.from_secret("3Nd9-xQw7zKp" * 2 + "uE_iOtKqWzYx").can_sign
+
+
+@pytest.mark.parametrize("length", [32, 33, 43, 48, 64, 65, 86, 97, 128, 133])
+def test_a_fresh_secret_is_taken_in_every_usual_form(length):
+    """The refusals must not hit what they should protect."""
+    for _ in range(60):
+        fresh = secrets.token_bytes(length)
+        for secret in (fresh, fresh.hex(), base64.b64encode(fresh), secrets.token_urlsafe(length)):
+            assert Key.from_secret(secret).can_sign
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        '{"just": "json", "of": ["some", "kind"], "n": 12345}',
+        '["kangaroo", "typewriter", "umbrella", 4711]',
+        '"kangaroo typewriter umbrella 4711 okapi"',
+        "{not json: but it begins like it, 4711!}",
+        "[" * 30 + "kangaroo typewriter",
+        '{"keys": "not a list, kangaroo 4711 okapi"}',
+        "kty without its colon, kangaroo 4711 okapi",
+        "monkty: kangaroo typewriter umbrella 4711",
+        "flossh-rsa kangaroo typewriter umbrella 47",
+        "ssh-rsa:kangaroo:typewriter:umbrella:4711",
+        "0kangaroo typewriter umbrella 4711 okapi zebra",
+        "0x0g kangaroo typewriter umbrella 4711 okapi",
+    ],
+)
+def test_text_that_merely_resembles_a_key_is_a_secret(harmless):
+    assert Key.from_secret(harmless).can_sign
+
+
+@pytest.mark.parametrize(
+    "harmless",
+    [
+        b"\x30",
+        b"\x30\x80" + bytes(range(40)),
+        b"\x30\x84\xff\xff\xff\xff" + bytes(range(40)),
+        b"\x30\x05\x02\x01\x05\x02\x00" + bytes(range(40)),
+        b"\x04" + bytes(range(64)),
+        b"\x04" + bytes(range(96)),
+        b"",
+        b"\0",
+        b"\xff\xfe",
+        b'"\xff"',
+        b"[" * 100_000,
+    ],
+)
+def test_octets_that_merely_begin_like_a_key_are_no_key(harmless):
+    assert is_key_material(harmless) is False
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200))
+def test_whatever_is_handed_in_as_a_secret_only_configuration_errors_leave(value):
+    with suppress(ConfigurationError):
+        assert Key.from_secret(value).is_secret
+
+
+@given(st.binary(max_size=120), st.sampled_from([b"\x30", b"\x30\x82\x00\x40", b"{", b"[", b'"', b"\x04", b"0x30"]))
+def test_whatever_begins_like_a_key_is_judged_without_an_exception(data, start):
+    assert is_key_material(start + data) in {True, False}
+
+
+def test_no_error_repeats_the_secret():
+    """C4."""
+    for secret in (SECRET[:31], PEM, JWK_TEXT, "changeme" + SECRET, SECRET * 2):
+        text = refusal(lambda secret=secret: KeySet([Key.from_secret(secret, algorithm="HS512")]))
+        assert secret not in text
+        assert SECRET[:8] not in text
+
+
+def test_the_error_of_a_secret_holds_no_other_error_that_repeats_it():
+    """C4: a chained exception would print the secret in the traceback."""
+    with pytest.raises(ConfigurationError) as caught:
+        Key.from_secret(SECRET + "\ud800")
+
+    assert caught.value.__context__ is None

@@ -1,0 +1,78 @@
+"""Tokens of every shape for the tests: the good ones through the issuer, the bad ones spelled by hand."""
+
+import json
+from typing import Any
+
+from gatepass import Key, KeySet, TokenIssuer, TokenVerifier
+from gatepass.compact import encode_base64url
+
+ISSUER = "https://auth.example"
+AUDIENCE = "https://api.example"
+NOW = 1_800_000_000
+
+SECRET_KEY = Key.from_secret("kXq2Zr8vT5mWn3bLc9dHf6gJs1pYt4Ru", kid="s1")
+SIGNING_KEY = Key.generate("ES256")
+
+
+class Clock:
+    """A clock that moves when told to."""
+
+    def __init__(self, now: float = NOW) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Verbatim(str):
+    """JSON text to put into a segment as it is."""
+
+    __slots__ = ()
+
+
+def segment(value: Any) -> bytes:
+    """A base64url segment of JSON, of verbatim text, or of raw octets."""
+    if isinstance(value, Verbatim):
+        return encode_base64url(value.encode("utf-8", "surrogatepass"))
+    if isinstance(value, bytes):
+        return encode_base64url(value)
+    return encode_base64url(json.dumps(value).encode())
+
+
+def header_for(key: Key = SIGNING_KEY, **changes: Any) -> dict[str, Any]:
+    """The header that the issuer would write, with *changes*; a change to `...` removes the member."""
+    return _changed({"alg": key.algorithm, "typ": "at+jwt", "kid": key.kid}, changes)
+
+
+def claims_for(**changes: Any) -> dict[str, Any]:
+    """Claims that pass every check at `NOW`, with *changes*; a change to `...` removes the claim."""
+    good = {
+        "iss": ISSUER, "aud": AUDIENCE, "sub": "anna", "client_id": "web",
+        "iat": NOW, "exp": NOW + 900, "jti": "j-1", "scope": "orders:read orders:write",
+    }  # fmt: skip
+    return _changed(good, changes)
+
+
+def signed(header: Any = None, claims: Any = None, *, key: Key = SIGNING_KEY) -> str:
+    """A token with any header and payload, under a true signature of *key*."""
+    parts = (header_for(key) if header is None else header, claims_for() if claims is None else claims)
+    signing_input = b".".join(segment(part) for part in parts)
+    return (signing_input + b"." + encode_base64url(key.sign(signing_input))).decode()
+
+
+def make_verifier(**changes: Any) -> TokenVerifier:
+    """A verifier of `SIGNING_KEY`'s tokens at `NOW`, without leeway unless asked for."""
+    settings = {"issuer": ISSUER, "audience": AUDIENCE, "keys": SIGNING_KEY.public(), "clock": Clock(), "leeway": 0}
+    return TokenVerifier(**{**settings, **changes})
+
+
+def make_issuer(**changes: Any) -> TokenIssuer:
+    """An issuer with `SIGNING_KEY` at `NOW`."""
+    settings = {
+        "issuer": ISSUER, "audience": AUDIENCE, "keys": KeySet([SIGNING_KEY]), "client_id": "web", "clock": Clock(),
+    }  # fmt: skip
+    return TokenIssuer(**{**settings, **changes})
+
+
+def _changed(good: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in {**good, **changes}.items() if value is not ...}

@@ -1,0 +1,105 @@
+"""README and the pages of docs/ as programs and shell sessions. What a reader can copy is what the tests run.
+
+How a fenced block is read:
+
+* `python` is a program of its own, `pycon` continues the program above it and shows what it must print.
+* `console` is typed into the page's one shell, line by line, and shows what that must print.
+* Anything else (`sh`, `text`, `http`, ...) is only looked at.
+
+A comment on the line before a block says otherwise: `<!-- continues -->` (the program above goes on),
+`<!-- file: NAME -->` (the block is that file, beside the page's programs), `<!-- second terminal -->` (a server that
+runs on), `<!-- answer: NAME -->`, and `<!-- not run: WHY -->`. In what is shown, `...` stands for whatever is there.
+"""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+_AT_THE_TOP = ("README.md", "SECURITY.md", "CONTRIBUTING.md", "examples/README.md")
+PAGES = [*(REPOSITORY / name for name in _AT_THE_TOP), *sorted((REPOSITORY / "docs").glob("*.md"))]
+
+_BLOCK = re.compile(
+    r"^(?:<!--[ ]*(?P<comment>[^\n]*?)[ ]*-->\n)?(?P<indent>[ ]*)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    page: str
+    line: int
+    language: str
+    text: str
+    directive: str = ""
+    argument: str = ""
+
+    @property
+    def place(self):
+        return f"{self.page}:{self.line}"
+
+
+@dataclass
+class Program:
+    blocks: list = field(default_factory=list)
+
+    @property
+    def place(self):
+        return self.blocks[0].place
+
+    @property
+    def text(self):
+        return "\n".join(block.text for block in self.blocks)
+
+
+def name_of(page):
+    return page.relative_to(REPOSITORY).as_posix()
+
+
+def blocks_of(page):
+    source = page.read_text(encoding="utf-8")
+    found = []
+    for match in _BLOCK.finditer(source):
+        directive, _, argument = (match["comment"] or "").partition(":")
+        line = source.count("\n", 0, match.start("text")) + 1
+        text = re.sub(rf"^{match['indent']}", "", match["text"], flags=re.MULTILINE)
+        found.append(Block(name_of(page), line, match["language"], text, directive.strip(), argument.strip()))
+    return found
+
+
+def files_of(page):
+    """The files that a page asks its reader to make."""
+    return {block.argument: block.text for block in blocks_of(page) if block.directive == "file"}
+
+
+def programs_of(page):
+    programs = []
+    for block in blocks_of(page):
+        if block.directive in ("file", "not run"):
+            continue
+        if block.language == "python" and block.directive != "continues":
+            programs.append(Program())
+        if block.language in ("python", "pycon"):
+            programs[-1].blocks.append(block)
+    return programs
+
+
+def session_of(page):
+    """What is typed into a shell: pairs of a block and its steps, each a command and what it shows."""
+    return [
+        (block, _steps(block.text))
+        for block in blocks_of(page)
+        if block.language == "console" and block.directive != "not run"
+    ]
+
+
+def _steps(text):
+    steps = []
+    for line in text.splitlines():
+        if line.startswith("$ "):
+            steps.append([line[2:], ""])
+        elif line.startswith("> ") and steps and not steps[-1][1]:
+            steps[-1][0] += "\n" + line[2:]
+        else:
+            steps[-1][1] += line + "\n"
+    return [tuple(step) for step in steps]

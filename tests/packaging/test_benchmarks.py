@@ -1,0 +1,35 @@
+"""The benchmark runs, and renews its page. How fast anything is, no test says."""
+
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("flask")
+pytest.importorskip("django")
+pytest.importorskip("starlette")
+
+
+def run(repository, *options):
+    command = [sys.executable, "-m", "benchmarks", "--quick", *options]
+    return subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_the_benchmark_measures_every_job(repository):
+    done = run(repository)
+    assert done.returncode == 0, done.stderr
+    for text in ("| **gatepass** |", "| PyJWT |", "Flask HS256", "Django RS256", "Starlette HS256", "10,000 dots"):
+        assert text in done.stdout
+
+
+def test_the_benchmark_renews_its_page_between_the_markers(repository, tmp_path):
+    page = tmp_path / "benchmarks.md"
+    page.write_text("before\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nafter\n")
+    done = run(repository, "--docs", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    text = page.read_text()
+    assert text.startswith("before\n<!-- measured: begin -->\n")
+    assert "| **gatepass** |" in text
+    assert "old" not in text.split()
+    assert text.endswith("<!-- measured: end -->\nafter\n")
+    assert (tmp_path / "benchmarks.svg").read_text().startswith("<svg ")

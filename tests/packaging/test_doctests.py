@@ -1,0 +1,25 @@
+"""The examples in the docstrings of the core do what they say, in the wheel as installed."""
+
+import doctest
+import importlib
+
+import pytest
+from tests.packaging.sources import source_files
+
+WITH_EXAMPLES = sorted(
+    module
+    for module, path in source_files().items()
+    if module.partition(".")[0] == "gatepass" and ">>>" in path.read_text(encoding="utf-8")
+)
+
+
+def test_some_docstrings_have_examples():
+    assert {"gatepass.issuer", "gatepass.verifier"} <= set(WITH_EXAMPLES)
+
+
+@pytest.mark.parametrize("module", WITH_EXAMPLES)
+def test_the_examples_of_a_docstring_hold(module):
+    result = doctest.testmod(importlib.import_module(module))
+
+    assert result.attempted > 0
+    assert result.failed == 0

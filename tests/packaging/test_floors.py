@@ -1,0 +1,279 @@
+"""The floors of the house: who may import whom, read from the sources with `ast`.
+
+Each module stands on one floor and imports modules of lower floors alone, so no cycle can exist.
+A module that is missing from the table fails: where it stands is a decision.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+
+import pytest
+from tests.packaging.sources import source_files
+
+import gatepass
+
+FLOORS = [
+    # 1: what can go wrong, and the grammar of a scope
+    {"gatepass.errors.base", "gatepass.scope"},
+    {
+        "gatepass.errors.credentials",
+        "gatepass.errors.outage",
+        "gatepass.errors.permission",
+        "gatepass.errors.token",
+    },
+    {"gatepass.errors"},
+    # 2: strict JSON, compact serialization, keys, claims and policy
+    {"gatepass.strict_json", "gatepass.profile"},
+    {"gatepass.compact", "gatepass.claims", "gatepass.keys.algorithms", "gatepass.keys.pem", "gatepass.keys.secret"},
+    {"gatepass.access_token", "gatepass.keys.jwk"},
+    {"gatepass.keys.material"},
+    {"gatepass.keys.key"},
+    {"gatepass.keys.key_set"},
+    {"gatepass.keys"},
+    {"gatepass.settings"},
+    # 3: tokens made and checked
+    {"gatepass.hooks"},
+    {"gatepass.issuer", "gatepass.verifier"},
+    {"gatepass.verifiers"},
+    # 4: credentials, challenges, requirements, answers
+    {"gatepass.explain"},
+    {"gatepass.bearer", "gatepass.challenge", "gatepass.requirement", "gatepass.route", "gatepass.transport"},
+    {"gatepass.response"},
+    {"gatepass.resource_server"},
+    # beside the request path: families, refresh, revocation, and the endpoints that serve them
+    {"gatepass.refresh.errors", "gatepass.refresh.family", "gatepass.revocation"},
+    {"gatepass.refresh.asking", "gatepass.refresh.form", "gatepass.refresh.store", "gatepass.refresh.unsettled"},
+    {"gatepass.refresh.client_auth", "gatepass.refresh.ending", "gatepass.refresh.pair"},
+    {"gatepass.refresh.answers", "gatepass.refresh.exchange"},
+    {"gatepass.refresh.service"},
+    {"gatepass.refresh"},
+    {"gatepass.refresh.endpoint"},
+    {
+        "gatepass.stores",
+        "gatepass.stores.group_commit",
+        "gatepass.stores.memory",
+        "gatepass.stores.redis_scripts",
+        "gatepass.stores.rows",
+        "gatepass.stores.sql_tables",
+    },
+    {"gatepass.stores.redis", "gatepass.stores.sql_statements", "gatepass.stores.sqlite_file"},
+    {"gatepass.stores.sql", "gatepass.stores.sqlite"},
+    # the contract of a store, for pytest
+    {"gatepass.testing.families", "gatepass.testing.ground", "gatepass.testing.racing"},
+    {
+        "gatepass.testing.contending",
+        "gatepass.testing.ending",
+        "gatepass.testing.exchanging",
+        "gatepass.testing.keeping",
+        "gatepass.testing.revocation_store",
+    },
+    {"gatepass.testing.refresh_store"},
+    {"gatepass.testing"},
+    # the public names
+    {"gatepass"},
+    # the adapters
+    {"gatepass_flask.answer", "gatepass_flask.preflight"},
+    {"gatepass_flask.middleware"},
+    {"gatepass_flask.endpoints", "gatepass_flask.views"},
+    {"gatepass_flask"},
+    {
+        "gatepass_starlette.connection",
+        "gatepass_starlette.denial",
+        "gatepass_starlette.form",
+        "gatepass_starlette.identity",
+        "gatepass_starlette.preflight",
+        "gatepass_starlette.routes",
+        "gatepass_starlette.vary",
+    },
+    {"gatepass_starlette.endpoints", "gatepass_starlette.expiry"},
+    {"gatepass_starlette.guard", "gatepass_starlette.middleware"},
+    {"gatepass_starlette"},
+    {"gatepass_fastapi.form", "gatepass_fastapi.refusal"},
+    {"gatepass_fastapi.bearer", "gatepass_fastapi.endpoints"},
+    {"gatepass_fastapi"},
+    {"gatepass_django.conf", "gatepass_django.http", "gatepass_django.identity"},
+    {
+        "gatepass_django.checks",
+        "gatepass_django.endpoints",
+        "gatepass_django.middleware",
+        "gatepass_django.rest_framework",
+        "gatepass_django.views",
+    },
+    {"gatepass_django", "gatepass_django.apps"},
+    {"gatepass_django.refresh.apps", "gatepass_django.refresh.fields", "gatepass_django.refresh.store"},
+    {"gatepass_django.refresh", "gatepass_django.refresh.migrations.m0001_initial", "gatepass_django.refresh.models"},
+    {
+        "gatepass_django.refresh.admin",
+        "gatepass_django.refresh.management",
+        "gatepass_django.refresh.management.commands",
+        "gatepass_django.refresh.management.commands.gatepass_purge",
+        "gatepass_django.refresh.migrations",
+    },
+    # the command
+    {"gatepass.cli.text", "gatepass.cli.key_file"},
+    {"gatepass.cli.keygen", "gatepass.cli.inspect"},
+    {"gatepass.cli.demo.cases", "gatepass.cli.demo.frameworks", "gatepass.cli.demo.resource"},
+    {
+        "gatepass.cli.demo.django_app",
+        "gatepass.cli.demo.exchange",
+        "gatepass.cli.demo.fastapi_app",
+        "gatepass.cli.demo.fleet",
+        "gatepass.cli.demo.flask_app",
+        "gatepass.cli.demo.serve",
+        "gatepass.cli.demo.starlette_app",
+        "gatepass.cli.demo.tokens",
+    },
+    {"gatepass.cli.demo"},
+    {"gatepass.cli.program"},
+    {"gatepass.cli"},
+    {"gatepass.__main__"},
+]
+
+CORE = "gatepass"
+ADAPTERS = ("gatepass_django", "gatepass_fastapi", "gatepass_flask", "gatepass_starlette")
+
+# What a module may import beside the standard library; the longest name that fits decides.
+FOREIGN = {
+    "gatepass": set(),
+    "gatepass.keys": {"cryptography", "jwt"},
+    "gatepass.stores.redis": {"redis"},
+    "gatepass.stores.sql": {"sqlalchemy"},
+    "gatepass.stores.sql_statements": {"sqlalchemy"},
+    "gatepass.stores.sql_tables": {"sqlalchemy"},
+    "gatepass.testing": {"pytest"},
+    "gatepass.cli": {"click", "rich"},
+    "gatepass.cli.demo": {
+        "click",
+        "rich",
+        "httpx",
+        "uvicorn",
+        "waitress",
+        "flask",
+        "starlette",
+        "fastapi",
+        "django",
+    },
+    "gatepass_flask": {"flask", "werkzeug"},
+    "gatepass_starlette": {"anyio", "starlette"},
+    "gatepass_fastapi": {"fastapi", "starlette"},
+    "gatepass_django": {"django", "asgiref"},
+    "gatepass_django.rest_framework": {"django", "rest_framework"},
+}
+
+FOR_TYPE_CHECKERS = {"_typeshed"}
+
+NETWORK = {"asyncio", "http.client", "http.server", "socket", "socketserver", "ssl", "urllib.request"}
+MAY_NETWORK = "gatepass.cli.demo"
+
+# An adapter that stands on another one, and uses its public names.
+STANDS_ON = {"gatepass_fastapi": "gatepass_starlette"}
+
+
+FILES = source_files()
+
+
+def core_modules() -> set[str]:
+    return {module for module in FILES if module.partition(".")[0] == CORE}
+
+
+FLOOR_OF = {module: number for number, floor in enumerate(FLOORS) for module in floor}
+
+
+def imports(module: str, source: str, *, package: bool) -> Iterator[tuple[str, str]]:
+    """Each import anywhere in *source*, as (module, name taken from it or "").
+
+    What is reached as `gatepass.name` counts as taken, too.
+    """
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield alias.name, ""
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == CORE:
+            yield CORE, node.attr
+        elif isinstance(node, ast.ImportFrom):
+            origin = node.module or ""
+            if node.level:
+                parents = module.split(".") if package else module.split(".")[:-1]
+                parents = parents[: len(parents) - node.level + 1]
+                origin = ".".join([*parents, origin] if origin else parents)
+            for alias in node.names:
+                yield origin, alias.name
+
+
+def imports_of(module: str) -> list[tuple[str, str]]:
+    path = FILES[module]
+    found = imports(module, path.read_text(encoding="utf-8"), package=path.name == "__init__.py")
+    return [(origin, name) for origin, name in found if origin != "__future__"]
+
+
+def target(origin: str, name: str) -> str:
+    """The module that an import loads: the name itself, where it is a module of ours."""
+    return f"{origin}.{name}" if f"{origin}.{name}" in FILES else origin
+
+
+def ours(module: str) -> bool:
+    return module.partition(".")[0] in (CORE, *ADAPTERS)
+
+
+def too_high(module: str, found: list[tuple[str, str]]) -> list[str]:
+    loaded = {target(origin, name) for origin, name in found}
+    return sorted(other for other in loaded if ours(other) and FLOOR_OF[other] >= FLOOR_OF[module])
+
+
+def test_every_module_has_exactly_one_floor():
+    assert sorted(module for floor in FLOORS for module in floor) == sorted(FILES)
+
+
+@pytest.mark.parametrize("module", sorted(FILES))
+def test_a_module_imports_from_lower_floors_alone(module):
+    assert too_high(module, imports_of(module)) == []
+
+
+@pytest.mark.parametrize("module", sorted(FILES))
+def test_a_module_imports_only_the_foreign_packages_of_its_place(module):
+    place = max((prefix for prefix in FOREIGN if f"{module}.".startswith(f"{prefix}.")), key=len)
+    tops = {origin.partition(".")[0] for origin, _ in imports_of(module) if not ours(origin)}
+
+    assert tops - FOREIGN[place] - sys.stdlib_module_names - FOR_TYPE_CHECKERS == set()
+
+
+@pytest.mark.parametrize("module", sorted(module for module in core_modules() if not module.startswith(MAY_NETWORK)))
+def test_a_module_of_the_core_opens_no_connection(module):
+    loaded = {name for origin, taken in imports_of(module) for name in (origin, f"{origin}.{taken}")}
+
+    assert sorted(loaded & NETWORK) == []
+
+
+@pytest.mark.parametrize("module", sorted(module for module in FILES if module.startswith(ADAPTERS)))
+def test_an_adapter_uses_public_names_alone(module):
+    own = module.partition(".")[0]
+    private = [
+        (origin, name)
+        for origin, name in imports_of(module)
+        if ours(origin)
+        and origin.partition(".")[0] != own
+        and not (origin == CORE and name in {"", "errors", *gatepass.__all__})
+        and origin not in {"gatepass.errors", "gatepass.refresh"}
+        and origin != STANDS_ON.get(own)
+    ]
+
+    assert private == []
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import gatepass.keys",
+        "from gatepass import keys",
+        "from gatepass.keys import Key",
+        "from . import keys",
+        "from .keys import Key",
+        "def later():\n    from gatepass.keys import Key",
+        "if TYPE_CHECKING:\n    from gatepass.keys import Key",
+    ],
+)
+def test_an_import_from_above_is_seen_however_it_is_written(line):
+    found = list(imports("gatepass.errors", line, package=False))
+
+    assert too_high("gatepass.errors", found) == ["gatepass.keys"]

@@ -1,0 +1,170 @@
+"""The public names, spelled out: a new one, or one that goes, is a decision that is made here."""
+
+import ast
+
+import pytest
+
+PUBLIC = {
+    "gatepass": {
+        "ANY_AUDIENCE",
+        "ANY_ISSUER",
+        "Access",
+        "AccessToken",
+        "AccessTokenRevocation",
+        "AuthError",
+        "Challenge",
+        "ConfigurationError",
+        "Key",
+        "KeySet",
+        "Profile",
+        "Requirement",
+        "ResourceServer",
+        "Response",
+        "Rules",
+        "TokenEndpointError",
+        "TokenEndpoints",
+        "TokenIssuer",
+        "TokenPair",
+        "TokenRequest",
+        "TokenService",
+        "TokenVerifier",
+        "access_of",
+        "optional_auth",
+        "public",
+        "public_paths",
+    },
+    "gatepass.errors": {
+        "AuthError",
+        "AuthUnavailable",
+        "BindingError",
+        "ConcealedResource",
+        "ConfigurationError",
+        "DisallowedAlgorithm",
+        "ExpiredToken",
+        "Forbidden",
+        "ImmatureToken",
+        "InsecureTransport",
+        "InsufficientScope",
+        "InvalidAudience",
+        "InvalidClaim",
+        "InvalidIssuer",
+        "InvalidRequest",
+        "InvalidSignature",
+        "InvalidSubject",
+        "InvalidToken",
+        "KeysUnavailable",
+        "MalformedCredentials",
+        "MalformedToken",
+        "MissingClaim",
+        "MissingCredentials",
+        "MultipleTokens",
+        "RevocationUnavailable",
+        "RevokedToken",
+        "SubjectUnavailable",
+        "UnknownKey",
+        "UnsupportedScheme",
+        "UnsupportedToken",
+        "WrongTokenType",
+    },
+    "gatepass.refresh": {
+        "Family",
+        "RefreshStore",
+        "RefreshToken",
+        "Rotation",
+        "TokenPair",
+        "TokenService",
+    },
+    "gatepass.stores.redis": {"RedisStore"},
+    "gatepass.stores.sql": {"SQLStore"},
+    "gatepass.stores.sqlite": {"SQLiteStore"},
+    "gatepass.testing": {"RefreshStoreContract", "RevocationStoreContract"},
+    "gatepass.refresh.errors": {
+        "HookUnavailable",
+        "InvalidClient",
+        "InvalidClientCredentials",
+        "InvalidGrant",
+        "InvalidScope",
+        "InvalidTarget",
+        "InvalidTokenRequest",
+        "RefreshTokenReused",
+        "ServiceUnavailable",
+        "StoreUnavailable",
+        "TokenEndpointError",
+        "UnauthorizedClient",
+        "UnsupportedGrantType",
+        "UnsupportedTokenType",
+    },
+    "gatepass_django": {
+        "AccessTokenMiddleware",
+        "AccessTokenRequest",
+        "optional_auth",
+        "public",
+        "require_auth",
+        "token_endpoints",
+    },
+    "gatepass_django.refresh": {"DjangoStore"},
+    "gatepass_django.rest_framework": {
+        "AccessTokenAuthentication",
+        "TokenUser",
+        "requires",
+    },
+    "gatepass_fastapi": {
+        "AccessTokenBearer",
+        "OptionalAccessTokenBearer",
+        "token_endpoints",
+    },
+    "gatepass_flask": {
+        "AccessTokenMiddleware",
+        "access_token",
+        "current_access_token",
+        "optional_auth",
+        "public",
+        "require_auth",
+        "token_endpoints",
+    },
+    "gatepass_starlette": {
+        "AccessTokenMiddleware",
+        "AccessTokenUser",
+        "Identity",
+        "admit",
+        "closed_at_expiry",
+        "identify",
+        "identity_of",
+        "optional_auth",
+        "public",
+        "refuse_websocket",
+        "require_auth",
+        "serve_token_request",
+        "to_response",
+        "token_endpoints",
+        "vary_by_authorization",
+    },
+}
+
+
+def declared(module, repository):
+    """`__all__` as it is written, so that no framework need be installed to read it."""
+    inner = module.replace(".", "/")
+    candidates = [
+        repository / root / f"{inner}{ending}" for root in ("src", "adapters") for ending in ("/__init__.py", ".py")
+    ]
+    (path,) = [path for path in candidates if path.exists()]
+    for statement in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__":
+            return ast.literal_eval(statement.value)
+    return None
+
+
+@pytest.mark.parametrize("module", sorted(PUBLIC))
+def test_a_public_module_offers_these_names_and_no_others(module, repository):
+    names = declared(module, repository)
+
+    assert names is not None
+    assert len(names) == len(set(names))
+    assert set(names) == PUBLIC[module]
+
+
+def test_every_package_declares_its_names(repository):
+    packages = {path.parent.name for root in ("src", "adapters") for path in (repository / root).glob("*/__init__.py")}
+
+    assert packages <= set(PUBLIC)

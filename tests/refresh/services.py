@@ -1,0 +1,49 @@
+"""Where the database servers of the tests are. One that is not running is said and skipped, or a failure where
+`GATEPASS_REQUIRE_SERVICES` is 1.
+"""
+
+import os
+import shutil
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+
+_DEFAULTS = {
+    "REDIS": "redis://127.0.0.1:6379/0",
+    "POSTGRES": "postgresql://root@127.0.0.1:5432/test",
+    "MARIADB": "mysql://root@127.0.0.1:3306/test",
+}
+
+
+def address(name):
+    """The URL of the service *name*: `GATEPASS_TEST_<name>_URL`, or loopback."""
+    return os.environ.get(f"GATEPASS_TEST_{name}_URL") or _DEFAULTS[name]
+
+
+def running(name):
+    """The URL of the service *name*, where somebody listens."""
+    url = address(name)
+    place = urlsplit(url)
+    try:
+        with socket.create_connection((place.hostname, place.port or urlsplit(_DEFAULTS[name]).port), timeout=3):
+            return url
+    except OSError as error:
+        return _missing(f"{name} is not running at {place.hostname}:{place.port} ({type(error).__name__})")
+
+
+def program(name):
+    """The path of the program *name*, for tests that stop and start a server of their own."""
+    return shutil.which(name) or _missing(f"the program {name} is not installed")
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def _missing(sentence):
+    if os.environ.get("GATEPASS_REQUIRE_SERVICES") == "1":
+        pytest.fail(sentence, pytrace=False)
+    pytest.skip(sentence)

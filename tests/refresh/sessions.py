@@ -1,0 +1,67 @@
+"""Clients with a session each, against a service whose store breaks: what they were promised is what they check."""
+
+import threading
+from contextlib import contextmanager
+
+from gatepass.refresh.errors import StoreUnavailable
+
+
+class Session:
+    """A client that refreshes, tries again after a 503 with the token it has, and never uses a token twice else."""
+
+    def __init__(self, service, subject):
+        self.service = service
+        self.token = service.grant(subject).refresh_token
+        self.refreshed = 0
+        self.unavailable = 0
+        self.wrong = None
+
+    def refresh(self):
+        """One try. An answer that is neither right nor 503 is kept in `wrong`."""
+        try:
+            self.token = self.service.refresh(self.token).refresh_token
+        except StoreUnavailable:
+            self.unavailable += 1
+        except Exception as error:  # noqa: BLE001 - it is what the test judges
+            self.wrong = error
+        else:
+            self.refreshed += 1
+
+    def survives(self):
+        """Whether the session is alive: refreshed at last, and never answered wrongly."""
+        before = self.refreshed
+        for _ in range(5):
+            self.refresh()
+            if self.refreshed > before or self.wrong is not None:
+                break
+        return self.wrong is None and self.refreshed > before
+
+
+@contextmanager
+def busy(sessions):
+    """The sessions refresh in threads of their own, as fast as they can."""
+    stop = threading.Event()
+
+    def go_on(session):
+        while not stop.is_set() and session.wrong is None:
+            session.refresh()
+
+    threads = [threading.Thread(target=go_on, args=(session,)) for session in sessions]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(60)
+            assert not thread.is_alive()
+
+
+def wait_until(condition, seconds=30):
+    pause = threading.Event()
+    for _ in range(seconds * 100):
+        if condition():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it did not come about")

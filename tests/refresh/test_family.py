@@ -1,0 +1,135 @@
+"""Refresh tokens and families as values: one spelling, nothing shown, nothing usable kept."""
+
+import dataclasses
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gatepass.refresh import Family, RefreshToken, Rotation
+
+
+def family(token, **changes):
+    members = {
+        "family_id": token.family_id,
+        "subject": "anna",
+        "client_id": "web",
+        "scope": "a b",
+        "audience": "https://api.example",
+        "auth_time": 5,
+        "acr": "high",
+        "amr": ("pwd",),
+        "created_at": 10,
+        "expires_at": 1_000,
+        "idle_expires_at": 500,
+        "proof_hash": token.proof_hash,
+        "current_hash": token.secret_hash,
+    }
+    return Family(**{**members, **changes})
+
+
+def test_a_token_is_64_octets_in_base64url_256_bits_of_them_secret():
+    token = RefreshToken.fresh()
+
+    assert len(token.text()) == 86
+    assert (len(token.name), len(token.proof), len(token.secret)) == (16, 16, 32)
+    assert set(token.text()) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+def test_no_two_tokens_are_alike():
+    tokens = [RefreshToken.fresh() for _ in range(1_000)]
+
+    assert len({token.name for token in tokens}) == len({token.proof for token in tokens}) == 1_000
+    assert len({token.secret for token in tokens}) == 1_000
+
+
+def test_a_token_is_read_back():
+    token = RefreshToken.fresh()
+
+    assert RefreshToken.parse(token.text()) == token
+
+
+@given(st.text(max_size=100) | st.binary(max_size=100) | st.none() | st.integers())
+def test_whatever_is_no_token_is_unknown_and_nothing_is_raised(text):
+    found = RefreshToken.parse(text)
+
+    assert found is None or found.text() == text
+
+
+def test_a_token_has_one_spelling():
+    text = RefreshToken.fresh().text()
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+    same = [last for last in alphabet if RefreshToken.parse(text[:-1] + last) is not None]
+
+    assert same == ["A", "Q", "g", "w"]  # four bits of the last character are unused
+    for spelling in (
+        f"{text}=",
+        f"{text}==",
+        f" {text}",
+        f"{text}\n",
+        text[:-1],
+        f"{text}A",
+        text.replace(text[5], "+", 1),
+    ):
+        assert RefreshToken.parse(spelling) is None
+
+
+def test_a_successor_belongs_to_the_family_and_needs_token_and_salt():
+    token = RefreshToken.fresh()
+    successor = token.successor(b"salt")
+
+    assert (successor.family_id, successor.proof_hash) == (token.family_id, token.proof_hash)
+    assert successor == token.successor(b"salt")
+    assert successor != token.successor(b"other salt")
+    assert successor.secret not in (token.secret, RefreshToken.fresh().successor(b"salt").secret)
+    assert successor.secret_hash != token.secret_hash
+
+
+def test_hashes_depend_on_every_part():
+    token = RefreshToken(bytes(16), bytes(16), bytes(32))
+    others = [
+        RefreshToken(b"\1" * 16, bytes(16), bytes(32)),
+        RefreshToken(bytes(16), b"\1" * 16, bytes(32)),
+        RefreshToken(bytes(16), bytes(16), b"\1" * 32),
+    ]
+
+    assert len({token.secret_hash, *(other.secret_hash for other in others)}) == 4
+    assert len({token.proof_hash, *(other.proof_hash for other in others)}) == 3
+    assert {len(token.secret_hash), len(token.proof_hash)} == {32}
+
+
+def test_a_token_does_not_show():
+    token = RefreshToken.fresh()
+
+    assert repr(token) == str(token) == f"{token}" == "<RefreshToken, not shown>"
+
+
+def test_a_rotation_changes_the_token_and_the_idle_time_and_nothing_else():
+    token = RefreshToken.fresh()
+    before = family(token)
+    rotation = Rotation(
+        current_hash=b"new", previous_hash=token.secret_hash, salt=b"salt", rotated_at=100, idle_expires_at=600
+    )
+
+    after = before.rotated(rotation)
+
+    changed = {one.name for one in dataclasses.fields(Family) if getattr(after, one.name) != getattr(before, one.name)}
+    assert changed == {"current_hash", "previous_hash", "salt", "rotated_at", "idle_expires_at"}
+    assert (
+        dataclasses.replace(
+            after, current_hash=before.current_hash, previous_hash=b"", salt=b"", rotated_at=0, idle_expires_at=500
+        )
+        == before
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "first"),
+    [({}, 500), ({"idle_expires_at": 2_000}, 1_000), ({"revoked_at": 20}, 20), ({"revoked_at": 700}, 500)],
+)
+def test_a_family_ended_with_the_first_of_its_ends(changes, first):
+    one = family(RefreshToken.fresh(), **changes)
+
+    assert not one.ended_before(first)
+    assert one.ended_before(first + 1)

@@ -1,0 +1,114 @@
+"""The grace window: who lost an answer gets it again, and nobody else gets anything."""
+
+import pytest
+
+from gatepass.refresh import RefreshToken
+from gatepass.refresh.errors import (
+    InvalidScope,
+)
+
+from .doubles import family_of, make_service, reason_of
+
+
+@pytest.mark.parametrize(
+    ("grace", "waited", "outcome"), [(10, 9, "same"), (10, 10, "reused"), (60, 59, "same"), (0, 0, "reused")]
+)
+def test_the_predecessor_gets_the_same_successor_within_the_window(store, clock, grace, waited, outcome):
+    service = make_service(store, clock, grace=grace)
+    first = service.grant("anna")
+    second = service.refresh(first.refresh_token)
+    clock.now += waited
+
+    if outcome == "same":
+        again = service.refresh(first.refresh_token)
+        assert again.refresh_token == second.refresh_token
+        assert service.refresh(again.refresh_token)
+    else:
+        assert reason_of(service.refresh, first.refresh_token) == "refresh_reused"
+
+
+def test_the_window_is_the_immediate_predecessors_alone(store, clock):
+    service = make_service(store, clock, grace=60)
+    first = service.grant("anna")
+    second = service.refresh(first.refresh_token)
+    service.refresh(second.refresh_token)
+
+    assert reason_of(service.refresh, first.refresh_token) == "refresh_reused"
+
+
+@pytest.mark.parametrize("beyond", [{"scope": "admin"}, {"audience": "https://other.example"}])
+def test_an_older_token_ends_the_family_within_the_window_too_whatever_else_is_asked(store, clock, beyond):
+    service = make_service(store, clock, grace=60)
+    first = service.grant("anna")
+    service.refresh(service.refresh(first.refresh_token).refresh_token)
+
+    assert reason_of(service.refresh, first.refresh_token, **beyond) == "refresh_reused"
+
+
+def test_the_window_is_the_same_clients_alone(store, clock):
+    service = make_service(store, clock, grace=60)
+    first = service.grant("anna")
+    service.refresh(first.refresh_token)
+
+    assert reason_of(service.refresh, first.refresh_token, client_id="mobile") == "refresh_client_mismatch"
+    assert service.refresh(first.refresh_token)
+
+
+def test_a_repetition_does_not_renew_the_window_or_the_idle_time(store, clock):
+    service = make_service(store, clock, grace=10)
+    first = service.grant("anna")
+    second = service.refresh(first.refresh_token)
+    before = family_of(store, second)
+    clock.now += 6
+    service.refresh(first.refresh_token)
+
+    assert family_of(store, second) == before
+    clock.now += 6
+    assert reason_of(service.refresh, first.refresh_token) == "refresh_reused"
+
+
+def test_a_clock_that_was_set_back_does_not_widen_the_window(store, clock):
+    service = make_service(store, clock, grace=10)
+    first = service.grant("anna")
+    clock.now += 1_000
+    service.refresh(first.refresh_token)
+    clock.now -= 500
+
+    assert reason_of(service.refresh, first.refresh_token) == "refresh_reused"
+
+
+def test_the_window_keeps_to_the_scope_and_the_subject(store, clock):
+    welcome = {"anna"}
+    service = make_service(store, clock, grace=10, check_subject=welcome.__contains__)
+    first = service.grant("anna", scope="a")
+    second = service.refresh(first.refresh_token)
+
+    with pytest.raises(InvalidScope):
+        service.refresh(first.refresh_token, scope="b")
+    welcome.clear()
+    assert reason_of(service.refresh, first.refresh_token) == "refresh_subject"
+    assert reason_of(service.refresh, second.refresh_token) == "refresh_revoked"
+
+
+def test_a_family_that_ends_while_the_window_is_used_gives_nothing(store, clock):
+    service = make_service(store, clock, grace=10)
+    first = service.grant("anna")
+    service.refresh(first.refresh_token)
+    ending = make_service(store, clock, grace=10, check_subject=lambda subject: service.revoke_subject(subject) == 1)
+
+    assert reason_of(ending.refresh, first.refresh_token) == "refresh_revoked"
+
+
+def test_without_a_window_the_store_holds_no_salt(service, store):
+    assert family_of(store, service.refresh(service.grant("anna").refresh_token)).salt == b""
+
+
+def test_no_part_of_a_token_is_in_the_store(store, clock):
+    service = make_service(store, clock, grace=60)
+    first = service.grant("anna")
+    second = service.refresh(first.refresh_token)
+
+    kept = repr(family_of(store, second))
+    for token in map(RefreshToken.parse, (first.refresh_token, second.refresh_token)):
+        assert repr(token.secret)[2:-1] not in kept
+        assert repr(token.proof)[2:-1] not in kept

@@ -1,0 +1,178 @@
+"""Group commit: one commit for many writers, each with an outcome of its own."""
+
+import threading
+
+import pytest
+
+from gatepass.stores import group_commit
+from gatepass.stores.group_commit import GroupCommit
+
+
+class Disk:
+    """Records what was committed together; the first commit waits for *gate*, so that others queue up behind it."""
+
+    def __init__(self):
+        self.batches = []
+        self.gate = threading.Event()
+        self.entered = threading.Event()
+        self.failure = None
+
+    def commit(self, works):
+        self.entered.set()
+        self.gate.wait(10)
+        self.batches.append(list(works))
+        if self.failure is not None:
+            raise self.failure
+        return [ValueError(work) if str(work).startswith("bad") else work.upper() for work in works]
+
+
+def start(group, *works):
+    """A thread for each work; its outcome or its error is put into the dictionary that comes back."""
+    outcomes = {}
+
+    def run(work):
+        try:
+            outcomes[work] = group.run(work)
+        except BaseException as error:  # noqa: BLE001 - it is what the test judges
+            outcomes[work] = error
+
+    threads = [threading.Thread(target=run, args=(work,)) for work in works]
+    for thread in threads:
+        thread.start()
+    return outcomes, threads
+
+
+def queued(group, count):
+    while len(group._waiting) < count:
+        threading.Event().wait(0.001)
+
+
+@pytest.fixture
+def disk():
+    return Disk()
+
+
+@pytest.fixture
+def group(disk):
+    return GroupCommit(disk.commit)
+
+
+def begin(group, disk, *works):
+    """One thread at the disk and the others waiting behind it."""
+    first = start(group, "first")
+    disk.entered.wait(10)
+    rest = start(group, *works)
+    queued(group, len(works))
+    return first, rest
+
+
+def finish(disk, *started):
+    disk.gate.set()
+    for _, threads in started:
+        for thread in threads:
+            thread.join(10)
+            assert not thread.is_alive()
+
+
+def test_a_lone_writer_commits_for_itself(group, disk):
+    disk.gate.set()
+
+    assert [group.run("a"), group.run("b")] == ["A", "B"]
+    assert disk.batches == [["a"], ["b"]]
+
+
+def test_who_waits_at_one_moment_is_committed_together(group, disk):
+    first, rest = begin(group, disk, "a", "b", "c")
+    finish(disk, first, rest)
+
+    assert [sorted(batch) for batch in disk.batches] == [["first"], ["a", "b", "c"]]
+    assert rest[0] == {"a": "A", "b": "B", "c": "C"}
+
+
+def test_an_error_goes_to_whom_it_concerns(group, disk):
+    first, rest = begin(group, disk, "a", "bad", "c")
+    finish(disk, first, rest)
+
+    assert rest[0]["a"] == "A"
+    assert rest[0]["c"] == "C"
+    assert isinstance(rest[0]["bad"], ValueError)
+
+
+def test_a_commit_that_fails_fails_for_all_in_it_and_for_nobody_after(group, disk):
+    disk.failure = OSError("disk full")
+    first, rest = begin(group, disk, "a", "b")
+    finish(disk, first, rest)
+
+    assert {type(one) for one in (*first[0].values(), *rest[0].values())} == {OSError}
+    assert rest[0]["a"] is not rest[0]["b"]
+    disk.failure = None
+    assert group.run("later") == "LATER"
+
+
+def test_an_interrupted_committer_leaves_nobody_waiting(group, disk):
+    disk.failure = KeyboardInterrupt()
+    first, rest = begin(group, disk, "a", "b")
+    finish(disk, first, rest)
+
+    assert isinstance(first[0]["first"], KeyboardInterrupt)
+    assert {type(one) for one in rest[0].values()} == {KeyboardInterrupt, RuntimeError}
+    disk.failure = None
+    assert group.run("later") == "LATER"
+
+
+class Interrupted:
+    """A wait that ends with an interrupt, at once or when the turn to commit is given."""
+
+    def __init__(self, told=None):
+        self.told = told
+
+    def wait(self):
+        if self.told is not None:
+            self.told.wait(10)
+        raise KeyboardInterrupt
+
+    def set(self):
+        if self.told is not None:
+            self.told.set()
+
+
+def interrupting(patch, wake):
+    ordinary = group_commit._Job
+
+    def job(work):
+        made = ordinary(work)
+        if work == "gone":
+            made.wake = wake
+        return made
+
+    patch.setattr(group_commit, "_Job", job)
+
+
+def test_the_work_of_an_interrupted_waiter_is_withdrawn(group, disk, monkeypatch):
+    interrupting(monkeypatch, Interrupted())
+    first = start(group, "first")
+    disk.entered.wait(10)
+    with pytest.raises(KeyboardInterrupt):
+        group.run("gone")
+    rest = start(group, "a")
+    queued(group, 1)
+    finish(disk, first, rest)
+
+    assert disk.batches == [["first"], ["a"]]
+    assert group.run("later") == "LATER"
+
+
+def test_a_waiter_interrupted_as_its_turn_comes_passes_it_on(group, disk, monkeypatch):
+    interrupting(monkeypatch, Interrupted(threading.Event()))
+    first = start(group, "first")
+    disk.entered.wait(10)
+    gone = start(group, "gone")
+    queued(group, 1)
+    rest = start(group, "a")
+    queued(group, 2)
+    finish(disk, first, gone, rest)
+
+    assert isinstance(gone[0]["gone"], KeyboardInterrupt)
+    assert rest[0] == {"a": "A"}
+    assert disk.batches == [["first"], ["a"]]
+    assert group.run("later") == "LATER"

@@ -1,0 +1,487 @@
+"""Grants and refreshes: one use, the grant's bounds, the times, the subject."""
+
+import logging
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from gatepass import ConfigurationError
+from gatepass.refresh import RefreshToken
+from gatepass.refresh.errors import (
+    HookUnavailable,
+    InvalidGrant,
+    InvalidScope,
+    InvalidTarget,
+    RefreshTokenReused,
+)
+from gatepass.stores.memory import MemoryStore
+
+from .doubles import (
+    AUDIENCE,
+    Clock,
+    Outage,
+    family_of,
+    make_issuer,
+    make_revocation,
+    make_service,
+    make_verifier,
+    reason_of,
+    together,
+)
+
+DAY = 86_400
+
+
+# One use
+
+
+def test_a_grant_gives_a_pair_that_a_verifier_takes(service, clock):
+    pair = service.grant("anna", scope=["orders:read", "orders:write"])
+
+    token = make_verifier(clock).verify(pair.access_token)
+
+    assert (token.subject, token.client_id, token.audience) == ("anna", "web", (AUDIENCE,))
+    assert token.scopes == {"orders:read", "orders:write"}
+    assert (pair.expires_in, pair.scope, pair.token_type) == (900, "orders:read orders:write", "Bearer")
+
+
+def test_each_refresh_gives_another_token_of_the_same_family(service, store):
+    pairs = [service.grant("anna")]
+    for _ in range(3):
+        pairs.append(service.refresh(pairs[-1].refresh_token))
+
+    assert len({pair.refresh_token for pair in pairs}) == 4
+    assert len({pair.access_token for pair in pairs}) == 4
+    assert len({RefreshToken.parse(pair.refresh_token).family_id for pair in pairs}) == 1
+
+
+def test_a_spent_token_ends_the_family(service):
+    first = service.grant("anna")
+    second = service.refresh(first.refresh_token)
+
+    with pytest.raises(RefreshTokenReused):
+        service.refresh(first.refresh_token)
+
+    assert reason_of(service.refresh, second.refresh_token) == "refresh_revoked"
+
+
+def test_every_token_that_does_not_work_gets_one_text(service, clock):
+    spent = service.grant("anna")
+    service.refresh(spent.refresh_token)
+    foreign = service.grant("anna", client_id="mobile")
+    old = service.grant("anna")
+    reasons = {}
+    for name, text in {
+        "unknown": RefreshToken.fresh().text(),
+        "garbage": "x",
+        "empty": "",
+        "accents": "é" * 86,
+        "spent": spent.refresh_token,
+        "revoked": spent.refresh_token,
+        "foreign": foreign.refresh_token,
+    }.items():
+        with pytest.raises(InvalidGrant) as caught:
+            service.refresh(text)
+        reasons[name] = (str(caught.value), caught.value.error, caught.value.status, caught.value.reason)
+    clock.now += 14 * DAY
+    with pytest.raises(InvalidGrant) as caught:
+        service.refresh(old.refresh_token)
+    reasons["expired"] = (str(caught.value), caught.value.error, caught.value.status, caught.value.reason)
+
+    assert {reason[:3] for reason in reasons.values()} == {("The refresh token is not valid", "invalid_grant", 400)}
+    assert {name: reason[3] for name, reason in reasons.items()} == {
+        "unknown": "refresh_unknown",
+        "garbage": "refresh_unknown",
+        "empty": "refresh_unknown",
+        "accents": "refresh_unknown",
+        "spent": "refresh_reused",
+        "revoked": "refresh_revoked",
+        "foreign": "refresh_client_mismatch",
+        "expired": "refresh_expired",
+    }
+
+
+@pytest.mark.parametrize("spoilt", ["proof", "name"])
+def test_who_never_had_a_token_of_the_family_cannot_end_it(service, spoilt):
+    pair = service.grant("anna")
+    token = RefreshToken.parse(pair.refresh_token)
+    parts = {"name": token.name, "proof": token.proof, "secret": bytes(32), spoilt: bytes(16)}
+
+    assert reason_of(service.refresh, RefreshToken(**parts).text()) == "refresh_unknown"
+    service.revoke(RefreshToken(**parts).text())
+
+    assert service.refresh(pair.refresh_token)
+
+
+def test_an_invented_secret_beside_a_true_proof_counts_as_a_spent_token(service):
+    pair = service.grant("anna")
+    token = RefreshToken.parse(pair.refresh_token)
+
+    assert reason_of(service.refresh, RefreshToken(token.name, token.proof, bytes(32)).text()) == "refresh_reused"
+
+
+def test_another_client_neither_spends_nor_ends_nor_learns(service):
+    first = service.grant("anna", client_id="mobile")
+    second = service.refresh(first.refresh_token, client_id="mobile")
+    answers = set()
+    for text in (second.refresh_token, first.refresh_token, RefreshToken.fresh().text()):
+        with pytest.raises(InvalidGrant) as caught:
+            service.refresh(text, client_id="web")
+        answers.add((type(caught.value), str(caught.value)))
+
+    assert answers == {(InvalidGrant, "The refresh token is not valid")}
+    assert service.refresh(second.refresh_token, client_id="mobile")
+
+
+def test_another_client_cannot_sign_out(service):
+    pair = service.grant("anna", client_id="mobile")
+
+    assert reason_of(service.revoke, pair.refresh_token) == "refresh_client_mismatch"
+    assert service.refresh(pair.refresh_token, client_id="mobile")
+
+
+def test_of_fifty_threads_with_one_token_exactly_one_succeeds(clock):
+    for _ in range(20):
+        service = make_service(MemoryStore(), clock)
+        token = service.grant("anna").refresh_token
+        outcomes = together(50, lambda service=service, token=token: service.refresh(token))
+
+        assert len([one for one in outcomes if not isinstance(one, Exception)]) == 1
+        assert all(isinstance(one, InvalidGrant) for one in outcomes if isinstance(one, Exception))
+
+
+def test_of_fifty_threads_within_the_grace_window_all_get_the_same_successor(clock):
+    heard = []
+    service = make_service(MemoryStore(), clock, grace=10, on_reuse=heard.append)
+    token = service.grant("anna").refresh_token
+
+    pairs = together(50, lambda: service.refresh(token))
+
+    assert len({pair.refresh_token for pair in pairs}) == 1
+    assert heard == []
+    assert service.refresh(pairs[0].refresh_token)
+
+
+# Reuse
+
+
+def test_the_application_hears_of_a_reuse_once(store, clock, caplog):
+    heard = []
+    service = make_service(store, clock, on_reuse=heard.append)
+    first = service.grant("anna")
+    service.refresh(first.refresh_token)
+
+    for _ in range(3):
+        reason_of(service.refresh, first.refresh_token)
+
+    assert [family.subject for family in heard] == ["anna"]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert first.refresh_token not in caplog.text
+
+
+def test_of_fifty_threads_one_reuse_is_told(clock):
+    heard = []
+    service = make_service(MemoryStore(), clock, on_reuse=heard.append)
+    token = service.grant("anna").refresh_token
+
+    together(50, lambda: service.refresh(token))
+
+    assert len(heard) == 1
+
+
+def test_of_two_reuses_at_one_moment_one_is_told(store, clock):
+    heard = []
+    service = make_service(store, clock, on_reuse=heard.append)
+    first = service.grant("anna")
+    service.refresh(first.refresh_token)
+    store.in_between["revoke"] = lambda: reason_of(service.refresh, first.refresh_token)
+
+    assert reason_of(service.refresh, first.refresh_token) == "refresh_reused"
+    assert len(heard) == 1
+
+
+def test_a_hook_that_raises_when_told_of_a_reuse_changes_nothing(store, clock, caplog):
+    def fail(family):
+        raise Outage
+
+    service = make_service(store, clock, on_reuse=fail)
+    first = service.grant("anna")
+    second = service.refresh(first.refresh_token)
+
+    assert reason_of(service.refresh, first.refresh_token) == "refresh_reused"
+    assert reason_of(service.refresh, second.refresh_token) == "refresh_revoked"
+    assert "on_reuse raised Outage" in caplog.text
+    assert "secret text" not in caplog.text
+
+
+@pytest.mark.parametrize("beyond", [{"scope": "admin"}, {"scope": '"'}, {"audience": "https://other.example"}])
+def test_a_spent_token_ends_the_family_whatever_else_is_asked(service, beyond):
+    first = service.grant("anna")
+    service.refresh(first.refresh_token)
+
+    assert reason_of(service.refresh, first.refresh_token, **beyond) == "refresh_reused"
+
+
+# The bounds of the grant
+
+
+def test_a_narrower_scope_narrows_the_access_token_alone(service, clock):
+    first = service.grant("anna", scope="a b c")
+
+    second = service.refresh(first.refresh_token, scope="c a")
+    third = service.refresh(second.refresh_token)
+
+    assert second.scope == "a c"
+    assert make_verifier(clock).verify(second.access_token).scopes == {"a", "c"}
+    assert third.scope == "a b c"
+
+
+@pytest.mark.parametrize("scope", ["a d", "d", '"', "a  b", " a"])
+def test_a_scope_beyond_the_grant_is_refused_and_spends_nothing(service, scope):
+    first = service.grant("anna", scope="a b")
+
+    with pytest.raises(InvalidScope):
+        service.refresh(first.refresh_token, scope=scope)
+
+    assert service.refresh(first.refresh_token).scope == "a b"
+
+
+def test_a_grant_without_scope_grants_none(service):
+    first = service.grant("anna")
+
+    with pytest.raises(InvalidScope):
+        service.refresh(first.refresh_token, scope="a")
+
+
+def test_another_audience_is_refused_and_spends_nothing(store, clock):
+    issuer = make_issuer(clock, audience=["https://one.example", "https://two.example"])
+    service = make_service(store, clock, issuer=issuer)
+    first = service.grant("anna", audience="https://two.example")
+
+    with pytest.raises(InvalidTarget):
+        service.refresh(first.refresh_token, audience="https://one.example")
+    second = service.refresh(first.refresh_token, audience="https://two.example")
+
+    assert make_verifier(clock, audience="https://two.example").verify(second.access_token)
+
+
+def test_an_audience_that_the_issuer_gave_up_ends_in_a_new_sign_in(store, clock):
+    token = make_service(store, clock).grant("anna").refresh_token
+    moved = make_service(store, clock, issuer=make_issuer(clock, audience="https://new.example"))
+
+    assert reason_of(moved.refresh, token) == "refresh_audience"
+
+
+def test_every_access_token_repeats_the_facts_of_the_login(service, clock):
+    pair = service.grant(
+        "anna", auth_time=datetime.fromtimestamp(clock.now - 5, UTC), acr="urn:x:phr", amr=["pwd", "otp"]
+    )
+    for _ in range(3):
+        clock.now += 1_000
+        pair = service.refresh(pair.refresh_token)
+
+    claims = make_verifier(clock).verify(pair.access_token).claims
+    assert (claims["auth_time"], claims["acr"], claims["amr"]) == (1_799_999_995, "urn:x:phr", ("pwd", "otp"))
+
+
+def test_one_method_of_authentication_may_be_given_as_text(service, clock):
+    pair = service.grant("anna", amr="pwd")
+
+    assert make_verifier(clock).verify(pair.access_token).claims["amr"] == ("pwd",)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"subject": ""},
+        {"subject": 7},
+        {"subject": "web"},
+        {"scope": 'a"'},
+        {"client_id": ""},
+        {"audience": "https://other.example"},
+        {"auth_time": datetime(2026, 1, 1)},  # noqa: DTZ001 - naive is what is wrong with it
+        {"amr": [1]},
+    ],
+)
+def test_what_cannot_go_into_a_token_is_a_mistake_and_leaves_no_family(service, store, wrong):
+    arguments = {"subject": "anna", **wrong}
+
+    with pytest.raises(ValueError, match=r"."):
+        service.grant(arguments.pop("subject"), **arguments)
+
+    assert "create" not in store.calls
+
+
+def test_a_grant_names_its_audience_where_the_issuer_has_several(store, clock):
+    issuer = make_issuer(clock, audience=["https://one.example", "https://two.example"])
+
+    with pytest.raises(ValueError, match="audience="):
+        make_service(store, clock, issuer=issuer).grant("anna")
+
+
+def test_further_claims_are_asked_for_at_every_refresh(store, clock):
+    roles = ["reader"]
+    service = make_service(store, clock, claims_for=lambda subject: {"roles": list(roles)})
+    first = service.grant("anna")
+    roles.append("admin")
+    second = service.refresh(first.refresh_token)
+
+    verifier = make_verifier(clock)
+    assert verifier.verify(first.access_token).strings("roles") == {"reader"}
+    assert verifier.verify(second.access_token).strings("roles") == {"reader", "admin"}
+
+
+# Time
+
+
+def test_a_token_may_lie_idle_until_its_last_second(store, clock):
+    service = make_service(store, clock, refresh_ttl=100, absolute_ttl=1_000)
+    one, other = service.grant("anna"), service.grant("anna")
+
+    clock.now += 99.9
+    assert service.refresh(one.refresh_token)
+    clock.now += 0.1
+    assert reason_of(service.refresh, other.refresh_token) == "refresh_expired"
+
+
+def test_a_rotation_renews_the_idle_time_and_never_the_end(store, clock):
+    service = make_service(store, clock, refresh_ttl=100, absolute_ttl=250)
+    pair = service.grant("anna")
+    for _ in range(3):
+        clock.now += 80
+        pair = service.refresh(pair.refresh_token)
+
+    family = family_of(store, pair)
+    assert family.idle_expires_at == family.expires_at
+    clock.now += 9
+    pair = service.refresh(pair.refresh_token)
+    clock.now += 1
+    assert reason_of(service.refresh, pair.refresh_token) == "refresh_expired"
+
+
+def test_an_access_token_does_not_outlive_its_family(store, clock):
+    service = make_service(store, clock, refresh_ttl=500, absolute_ttl=500)
+    pair = service.grant("anna")
+    assert pair.expires_in == 500
+    clock.now += 450
+
+    pair = service.refresh(pair.refresh_token)
+
+    assert pair.expires_in == 50
+    assert make_verifier(clock).verify(pair.access_token).expires_at.timestamp() == clock.now + 50
+
+
+def test_an_expired_family_is_not_ended_by_a_spent_token_and_nobody_is_alarmed(store, clock):
+    heard = []
+    service = make_service(store, clock, on_reuse=heard.append)
+    first = service.grant("anna")
+    service.refresh(first.refresh_token)
+    clock.now += 15 * DAY
+
+    assert reason_of(service.refresh, first.refresh_token) == "refresh_expired"
+    assert heard == []
+
+
+# The subject
+
+
+def test_a_subject_that_is_turned_away_loses_the_family(store, clock):
+    welcome = {"anna"}
+    service = make_service(store, clock, check_subject=welcome.__contains__)
+    pair = service.grant("anna")
+    welcome.clear()
+
+    assert reason_of(service.refresh, pair.refresh_token) == "refresh_subject"
+    welcome.add("anna")
+    assert reason_of(service.refresh, pair.refresh_token) == "refresh_revoked"
+
+
+@pytest.mark.parametrize("answer", [None, 1, 0, "yes", object()])
+def test_an_answer_that_is_neither_yes_nor_no_is_an_outage(store, clock, answer):
+    answers = [answer, True]
+    service = make_service(store, clock, check_subject=lambda subject: answers.pop(0))
+    pair = service.grant("anna")
+
+    with pytest.raises(HookUnavailable):
+        service.refresh(pair.refresh_token)
+
+    assert service.refresh(pair.refresh_token)
+
+
+def test_a_hook_cannot_turn_its_own_trouble_into_a_refusal(store, clock):
+    def fail(subject):
+        raise InvalidGrant("mine")
+
+    service = make_service(store, clock, check_subject=fail)
+    pair = service.grant("anna")
+
+    with pytest.raises(HookUnavailable):
+        service.refresh(pair.refresh_token)
+
+
+# Settings
+
+
+async def asynchronous(_):
+    return True
+
+
+class AsynchronousObject:
+    async def __call__(self, _):
+        return True
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"check_subject": None},
+        {"check_subject": asynchronous},
+        {"check_subject": AsynchronousObject()},
+        {"claims_for": asynchronous},
+        {"on_reuse": asynchronous},
+        {"on_reuse": "log"},
+        {"refresh_ttl": 0},
+        {"refresh_ttl": timedelta(days=30), "absolute_ttl": timedelta(days=29)},
+        {"absolute_ttl": timedelta(days=400)},
+        {"grace": 61},
+        {"grace": -1},
+        {"grace": True},
+        {"revocation": make_revocation(MemoryStore(), Clock(), access_ttl=899)},
+    ],
+)
+def test_settings_that_cannot_work_are_refused_at_once(store, clock, settings):
+    with pytest.raises(ConfigurationError):
+        make_service(store, clock, **settings)
+
+
+def test_what_is_no_store_is_refused_at_once(clock):
+    with pytest.raises(ConfigurationError):
+        make_service(object(), clock)
+
+
+def test_a_pair_shows_no_token(service):
+    pair = service.grant("anna")
+
+    assert pair.access_token not in repr(pair)
+    assert pair.refresh_token not in repr(pair)
+
+
+def test_no_token_reaches_the_log(service, caplog):
+    caplog.set_level(logging.DEBUG)
+    first = service.grant("anna")
+    second = service.refresh(first.refresh_token)
+    reason_of(service.refresh, first.refresh_token)
+
+    for text in (first.refresh_token, second.refresh_token, first.access_token, "anna"):
+        assert text not in caplog.text
+
+
+def test_a_store_that_was_never_set_up_says_so_to_the_developer():
+    class Bare:
+        def create(self, _family):
+            raise ConfigurationError("call create_schema()")
+
+        get = rotate = revoke = revoke_subject = revoke_client = purge = create
+
+    with pytest.raises(ConfigurationError, match="create_schema"):
+        make_service(Bare(), Clock()).grant("anna")

@@ -1,0 +1,185 @@
+"""What fails while a token is exchanged: it is never spent without an answer that the client can use."""
+
+import pytest
+
+from gatepass.refresh.errors import (
+    InvalidGrant,
+    InvalidScope,
+    RefreshTokenReused,
+    ServiceUnavailable,
+    StoreUnavailable,
+)
+
+from .doubles import Breaking, Outage, family_of, make_service, reason_of, together
+
+
+@pytest.mark.parametrize("operation", ["get", "rotate"])
+def test_a_store_that_fails_first_spends_nothing(service, store, operation, caplog):
+    pair = service.grant("anna")
+    store.before.add(operation)
+
+    with pytest.raises(StoreUnavailable):
+        service.refresh(pair.refresh_token)
+    store.before.clear()
+
+    assert service.refresh(pair.refresh_token)
+    assert "the store raised Outage" in caplog.text
+    assert "secret text" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "claims_for",
+    [
+        lambda subject: {}["missing"],
+        lambda subject: None,
+        lambda subject: {"iss": "https://evil.example"},
+        lambda subject: {"family_id": "mine"},
+        lambda subject: {"scope": "admin"},
+        lambda subject: {"roles": "admin"},
+        lambda subject: {"huge": "x" * 20_000},
+        lambda subject: {"odd": object()},
+        lambda subject: {7: "seven"},
+    ],
+)
+def test_claims_that_cannot_be_had_spend_nothing(store, clock, claims_for):
+    token = make_service(store, clock).grant("anna").refresh_token
+
+    with pytest.raises(ServiceUnavailable):
+        make_service(store, clock, claims_for=claims_for).refresh(token)
+
+    assert make_service(store, clock).refresh(token)
+
+
+def test_an_exchange_that_took_place_is_answered_though_the_store_did_not_say_so(service, store):
+    first = service.grant("anna")
+    store.after.add("rotate")
+
+    second = service.refresh(first.refresh_token)
+    store.after.clear()
+
+    assert service.refresh(second.refresh_token)
+
+
+def test_who_tries_again_after_an_outage_is_no_thief(store, clock):
+    heard = []
+    service = make_service(store, clock, on_reuse=heard.append)
+    first = service.grant("anna", scope="a")
+    store.after.add("rotate")
+    store.in_between["rotate"] = lambda: store.before.add("get")
+    with pytest.raises(StoreUnavailable):
+        service.refresh(first.refresh_token)
+    store.after.clear()
+    store.before.clear()
+
+    with pytest.raises(InvalidScope):  # and a failure on the way takes nothing away
+        service.refresh(first.refresh_token, scope="b")
+    second = service.refresh(first.refresh_token)
+
+    assert heard == []
+    third = service.refresh(second.refresh_token)
+    assert reason_of(service.refresh, first.refresh_token) == "refresh_reused"
+    assert reason_of(service.refresh, third.refresh_token) == "refresh_revoked"
+
+
+class Late(Breaking):
+    """A server that goes on with an exchange after its client has gone."""
+
+    def rotate(self, family_id, rotation):
+        self.late = family_id, rotation
+        raise Outage
+
+
+def test_an_exchange_that_took_place_late_is_found_by_who_tries_again(clock):
+    store = Late()
+    service = make_service(store, clock)
+    first = service.grant("anna")
+    with pytest.raises(StoreUnavailable):
+        service.refresh(first.refresh_token)
+    assert store.inner.rotate(*store.late)
+
+    assert service.refresh(first.refresh_token)
+    assert reason_of(service.refresh, first.refresh_token) == "refresh_reused"
+
+
+def test_of_two_who_find_an_exchange_that_took_place_one_gets_the_successor(service, store):
+    first = service.grant("anna")
+    found = []
+    store.after.add("rotate")
+
+    def meanwhile():
+        store.in_between["get"] = lambda: found.append(service.refresh(first.refresh_token))
+
+    store.in_between["rotate"] = meanwhile
+    with pytest.raises(StoreUnavailable):
+        service.refresh(first.refresh_token)
+    store.after.clear()
+
+    assert service.refresh(found[0].refresh_token)
+
+
+def test_after_an_outage_one_of_fifty_threads_gets_the_successor(clock):
+    for _ in range(10):
+        store = Breaking()
+        service = make_service(store, clock)
+        first = service.grant("anna")
+        store.after.add("rotate")
+        store.in_between["rotate"] = lambda store=store: store.before.add("get")
+        with pytest.raises(StoreUnavailable):
+            service.refresh(first.refresh_token)
+        store.after.clear()
+        store.before.clear()
+
+        outcomes = together(50, lambda service=service, first=first: service.refresh(first.refresh_token))
+
+        assert len([one for one in outcomes if not isinstance(one, Exception)]) == 1
+        assert all(isinstance(one, InvalidGrant) for one in outcomes if isinstance(one, Exception))
+
+
+def test_another_process_takes_the_lost_answer_for_a_reuse_unless_there_is_a_window(store, clock):
+    for grace, outcome in ((0, RefreshTokenReused), (10, None)):
+        first = make_service(store, clock, grace=grace).grant("anna")
+        store.after.add("rotate")
+        store.in_between["rotate"] = lambda: store.before.add("get")
+        with pytest.raises(StoreUnavailable):
+            make_service(store, clock, grace=grace).refresh(first.refresh_token)
+        store.after.clear()
+        store.before.clear()
+        other = make_service(store, clock, grace=grace)
+        if outcome is None:
+            assert other.refresh(first.refresh_token)
+        else:
+            with pytest.raises(outcome):
+                other.refresh(first.refresh_token)
+
+
+def test_a_store_that_contradicts_itself_ends_no_family(clock):
+    class Refusing(Breaking):
+        def rotate(self, family_id, rotation):
+            return False
+
+    store = Refusing()
+    service = make_service(store, clock)
+    pair = service.grant("anna")
+
+    assert reason_of(service.refresh, pair.refresh_token) == "store_contradiction"
+    assert family_of(store, pair).revoked_at is None
+
+
+def test_a_reuse_that_cannot_be_written_is_found_again(store, clock):
+    heard = []
+    service = make_service(store, clock, on_reuse=heard.append)
+    first = service.grant("anna")
+    service.refresh(first.refresh_token)
+    store.before.add("revoke")
+    assert reason_of(service.refresh, first.refresh_token) == "store_unavailable"
+    store.before.clear()
+
+    assert reason_of(service.refresh, first.refresh_token) == "refresh_reused"
+    assert len(heard) == 1
+
+
+def test_a_grant_that_cannot_be_kept_gives_nothing(service, store):
+    store.before.add("create")
+
+    with pytest.raises(StoreUnavailable):
+        service.grant("anna")

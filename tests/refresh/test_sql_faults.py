@@ -1,0 +1,228 @@
+"""The SQL store when its connections are ended or cut between the commit and the answer: no family is lost, no token is
+accepted twice, and every answer is right or 503.
+"""
+
+import random
+import threading
+
+import pytest
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
+from tests.refresh.doubles import Clock, make_service
+from tests.refresh.services import free_port
+from tests.refresh.sessions import Session, busy, wait_until
+from tests.refresh.sql_places import connect, empty_place
+from tests.refresh.wires import Wire
+
+from gatepass.refresh.errors import RefreshTokenReused, StoreUnavailable
+from gatepass.refresh.family import RefreshToken
+from gatepass.stores.sql import SQLStore
+
+
+@pytest.fixture(scope="module", params=["postgresql", "mariadb"])
+def kind(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def place(kind, tmp_path_factory):
+    with empty_place(kind, tmp_path_factory.mktemp("sql")) as place:
+        yield place
+
+
+@pytest.fixture
+def engine(kind, place):
+    engine = connect(kind, place)
+    SQLStore(engine).create_schema()
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def admin(kind, place):
+    engine = connect(kind, place, isolation_level="AUTOCOMMIT")
+    yield engine
+    engine.dispose()
+
+
+def end_connections(kind, admin):
+    """End every connection to the place but this one; how many."""
+    with admin.connect() as connection:
+        if kind == "postgresql":
+            ended = connection.execute(
+                text(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE application_name = 'gatepass-victim' AND pid <> pg_backend_pid()"
+                )
+            )
+            return len(ended.all())
+        numbers = connection.execute(
+            text("SELECT id FROM information_schema.processlist WHERE db = database() AND id <> connection_id()")
+        ).scalars()
+        count = 0
+        for number in numbers.all():
+            try:
+                connection.execute(text(f"KILL CONNECTION {number}"))
+                count += 1
+            except OperationalError:  # it ended by itself
+                pass
+        return count
+
+
+def victim(kind, place, **options):
+    url = make_url(place)
+    if kind == "postgresql":
+        url = url.update_query_dict({"application_name": "gatepass-victim"})
+    return connect(kind, url, **options)
+
+
+def test_sessions_survive_the_end_of_every_connection(kind, place, engine, admin):
+    broken = victim(kind, place)
+    sessions = [Session(make_service(SQLStore(broken), Clock()), f"user-{number}") for number in range(6)]
+    ended = 0
+    with busy(sessions):
+        for _ in range(15):
+            enough = sum(session.refreshed for session in sessions) + 5
+            wait_until(lambda enough=enough: sum(session.refreshed for session in sessions) > enough)
+            ended += end_connections(kind, admin)
+
+    assert ended > 15
+    assert sum(session.unavailable for session in sessions) > 0
+    assert [session.wrong for session in sessions] == [None] * 6
+    assert all(session.survives() for session in sessions)
+    broken.dispose()
+
+
+@pytest.fixture
+def wire(place):
+    url = make_url(place)
+    wire = Wire(url.host, url.port or 3306)
+    yield wire
+    wire.close()
+
+
+def through(kind, place, wire):
+    return connect(kind, make_url(place).set(host="127.0.0.1", port=wire.port))
+
+
+# What a client says last before the rotation is done: PostgreSQL commits with the statement.
+DECISIVE = {"postgresql": [b"UPDATE gatepass_families"], "mariadb": [b"UPDATE gatepass_families", b"COMMIT"]}
+
+
+def test_an_answer_lost_after_the_commit_is_found_again(kind, place, engine, wire):
+    cut = through(kind, place, wire)
+    session = Session(make_service(SQLStore(cut), Clock()), "anna")
+    for number in range(1, 4):
+        spent = session.token
+        wire.cut_after(*DECISIVE[kind])
+        session.refresh()
+
+        assert wire.cuts == number
+        assert session.wrong is None
+        assert session.refreshed == number, "the rotation took place, and the service saw it"
+        if number == 1:
+            family = SQLStore(engine).get(RefreshToken.parse(session.token).family_id)
+            assert family.current_hash == RefreshToken.parse(session.token).secret_hash
+    assert session.survives()
+    with pytest.raises(RefreshTokenReused):
+        session.service.refresh(spent)
+    cut.dispose()
+
+
+def test_an_answer_lost_before_the_commit_is_503_and_the_token_is_not_spent(kind, place, engine, wire):
+    if kind == "postgresql":
+        pytest.skip("the statement is the commit")
+    cut = through(kind, place, wire)
+    session = Session(make_service(SQLStore(cut), Clock()), "anna")
+    wire.cut_after(b"UPDATE gatepass_families")
+    session.refresh()
+
+    assert (session.refreshed, session.unavailable, session.wrong) == (0, 1, None)
+    assert session.survives()
+    cut.dispose()
+
+
+def test_cuts_at_random_moments_cost_no_session(kind, place, engine, wire):
+    cut = through(kind, place, wire)
+    sessions = [Session(make_service(SQLStore(cut), Clock()), f"user-{number}") for number in range(4)]
+    chance, pause = random.Random(3), threading.Event()  # noqa: S311 - a draw for a test
+    with busy(sessions):
+        for number in range(12):
+            wire.cut_after(chance.choice([b"UPDATE", b"SELECT", *DECISIVE[kind][-1:]]))
+            wait_until(lambda expected=number + 1: wire.cuts >= expected)
+            pause.wait(chance.random() / 20)
+
+    assert [session.wrong for session in sessions] == [None] * 4
+    wire.cut_after()
+    assert all(session.survives() for session in sessions)
+    cut.dispose()
+
+
+def test_a_server_that_is_not_there_is_503_at_once(kind, place):
+    url = make_url(place).set(host="127.0.0.1", port=free_port())
+    gone = connect(kind, url)
+    service = make_service(SQLStore(gone), Clock())
+
+    with pytest.raises(StoreUnavailable):
+        service.refresh(RefreshToken.fresh().text())
+    with pytest.raises(OperationalError):
+        SQLStore(gone).get("x")
+    gone.dispose()
+
+
+def test_a_pool_without_a_free_connection_is_503(kind, place, engine):
+    narrow = create_engine(place, pool_size=1, max_overflow=0, pool_timeout=0.1)
+    service = make_service(SQLStore(narrow), Clock())
+    session = Session(service, "anna")
+    with narrow.connect():
+        session.refresh()
+
+    assert session.unavailable == 1
+    assert session.survives()
+    narrow.dispose()
+
+
+def test_a_row_locked_by_another_is_waited_for(kind, engine):
+    store = SQLStore(engine)
+    session = Session(make_service(store, Clock()), "anna")
+    family_id = RefreshToken.parse(session.token).family_id
+    waiting = threading.Thread(target=session.refresh)
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE gatepass_families SET revoked_at = 5 WHERE family_id = :name"), {"name": family_id}
+        )
+        waiting.start()
+        waiting.join(0.5)
+        assert waiting.is_alive()
+    waiting.join(10)
+
+    assert session.wrong.reason == "refresh_revoked"
+    assert store.get(family_id).revoked_at == 5
+
+
+@pytest.mark.parametrize("level", ["READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE"])
+def test_at_every_isolation_level_exactly_one_wins(kind, place, engine, level):
+    strict = connect(kind, place, isolation_level=level)
+    service = make_service(SQLStore(strict), Clock())
+    for _ in range(5):
+        token = service.grant("anna").refresh_token
+        outcomes = []
+        threads = [
+            threading.Thread(target=lambda told=outcomes, one=token: told.append(outcome(service, one)))
+            for _ in range(8)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        assert outcomes.count("pair") == 1, outcomes
+        assert len(outcomes) == 8
+    strict.dispose()
+
+
+def outcome(service, token):
+    try:
+        service.refresh(token)
+    except Exception as error:  # noqa: BLE001 - it is what the test judges
+        return getattr(error, "reason", repr(error))
+    return "pair"

@@ -1,0 +1,243 @@
+"""The SQLite store keeps the contract of both protocols, and what it says of files, threads and processes."""
+
+import gc
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+from contextlib import closing, suppress
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from gatepass import ConfigurationError
+from gatepass.stores import sqlite
+from gatepass.stores.sqlite import SQLiteStore
+from gatepass.testing import RefreshStoreContract, RevocationStoreContract
+from gatepass.testing.families import held
+from gatepass.testing.racing import in_threads
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "sessions.db"
+
+
+@pytest.fixture
+def store(path):
+    with SQLiteStore(path) as store:
+        store.create_schema()
+        yield store
+
+
+class TestSQLiteStore(RefreshStoreContract, RevocationStoreContract):
+    @pytest.fixture
+    def store(self, store):
+        return store
+
+    @pytest.fixture
+    def reopen(self, path):
+        return partial(SQLiteStore, path)
+
+    @pytest.fixture
+    def dump(self, path):
+        def files():
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute("PRAGMA wal_checkpoint(FULL)").fetchall()
+            return [one.read_bytes() for one in path.parent.iterdir()]
+
+        return files
+
+
+def descriptors(path):
+    """The open file descriptors of this process on the store's files."""
+    found = []
+    for one in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found += [one] if str(one.readlink()).startswith(str(path)) else []
+    return found
+
+
+def statements(path):
+    """Each statement of the store with its query plan, by what it was prepared from."""
+    values = {"name": "x", "at": 1}
+    cases = {
+        "get": (sqlite._SELECT, ("x",)),
+        "rotate": (sqlite._ROTATE, (b"", b"", b"", 1, 1, "x", b"")),
+        "earlier": (sqlite._EARLIER, (1, "x", 1)),
+        "ending": (sqlite._ENDING, (1, 1)),
+        "revocations": (sqlite._PURGE_REVOCATIONS, (1, 1)),
+        **{f"revoke by {column}": (statement, values) for column, statement in sqlite._REVOKE.items()},
+    }
+    with closing(sqlite3.connect(path)) as connection:
+        return {
+            name: [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)]
+            for name, (statement, parameters) in cases.items()
+        }
+
+
+def test_no_statement_scans_a_table(store, path):
+    for name, plan in statements(path).items():
+        assert plan, name
+        assert all("SCAN" not in step for step in plan), (name, plan)
+
+
+def test_purge_walks_an_index_in_order(store, path):
+    assert statements(path)["ending"] == [
+        "SEARCH gatepass_families USING INDEX gatepass_families_purge_at (purge_at<?)"
+    ]
+
+
+def test_a_rotation_writes_no_index(store, path):
+    assert "purge_at" not in sqlite._ROTATE
+    before = held()
+    store.create(before.family)
+    store.rotate(before.family.family_id, before.next()[1])
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT purge_at FROM gatepass_families").fetchall() == [
+            (before.family.idle_expires_at,)
+        ]
+
+
+@pytest.mark.parametrize("ask", [lambda store: store.get("x"), lambda store: store.create(held().family)])
+def test_a_missing_schema_says_what_to_call(path, ask):
+    with SQLiteStore(path) as store, pytest.raises(ConfigurationError, match=r"call create_schema\(\) once"):
+        ask(store)
+    assert not path.exists()
+
+    sqlite3.connect(path).close()
+    with SQLiteStore(path) as store, pytest.raises(ConfigurationError, match=r"call create_schema\(\) once"):
+        ask(store)
+
+
+def test_the_store_works_once_the_schema_was_made(path):
+    with SQLiteStore(path) as store:
+        with pytest.raises(ConfigurationError):
+            store.get("x")
+        store.create_schema()
+        assert store.get("x") is None
+
+
+def test_tables_of_another_version_are_refused(store, path):
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE gatepass_schema SET version = 2")
+    with SQLiteStore(path) as other:
+        with pytest.raises(ConfigurationError, match="another version"):
+            other.get("x")
+        with pytest.raises(ConfigurationError, match="another version"):
+            other.create_schema()
+
+
+def test_making_the_schema_again_keeps_what_is_there(store, path):
+    one = held().family
+    store.create(one)
+    store.create_schema()
+
+    assert store.get(one.family_id) == one
+
+
+def test_processes_may_make_the_schema_at_once(path):
+    answers = in_threads(8, 1, lambda _run, _number: SQLiteStore(path).create_schema())
+
+    assert answers == [[None] * 8]
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT version FROM gatepass_schema").fetchall() == [(1,)]
+
+
+def test_it_can_live_in_a_file_with_the_applications_own_tables(path):
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE orders (id)")
+        connection.execute("PRAGMA user_version = 7")
+    with SQLiteStore(path) as store:
+        store.create_schema()
+        assert store.get("x") is None
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA user_version").fetchone() == (7,)
+
+
+def test_the_file_is_its_owners_alone(store, path):
+    store.create(held().family)
+
+    assert {stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()} == {0o600}
+
+
+def test_what_was_answered_is_on_the_disk(store):
+    asked = ["PRAGMA synchronous", "PRAGMA journal_mode"]
+    answers = store._file.read(lambda connection: [connection.execute(one).fetchone()[0] for one in asked])
+
+    assert answers == [2, "wal"]
+
+
+@pytest.mark.parametrize("path", ["", ":memory:"])
+def test_a_store_without_a_file_is_refused(path):
+    with pytest.raises(ConfigurationError, match="MemoryStore"):
+        SQLiteStore(path)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are counted in /proc")
+def test_threads_leave_no_connections_behind(store, path):
+    for _ in range(3):
+        in_threads(30, 1, lambda _run, _number: [store.get("x"), store.create(held().family)])
+
+    assert len(store._file._pool._idle) <= 8
+    assert 0 < len(descriptors(path)) <= 2 * 30  # the file and its log, of those that were open at one moment
+    store.close()
+    assert descriptors(path) == []
+
+
+def test_a_closed_store_raises(store):
+    store.close()
+    store.close()
+
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        store.get("x")
+
+
+def test_a_store_that_is_forgotten_closes_its_file(path):
+    store = SQLiteStore(path)
+    store.create_schema()
+    store.get("x")
+    assert descriptors(path)
+    del store
+    gc.collect()
+
+    assert descriptors(path) == []
+
+
+FORK = """
+import os, sys, threading
+from gatepass.stores.sqlite import SQLiteStore
+from gatepass.testing.families import held
+store = SQLiteStore(sys.argv[1])
+store.create_schema()
+mine, theirs = held(), held()
+store.create(mine.family)
+store._file._writers._lock.acquire()  # another thread may hold any lock as this one forks
+store._file._pool._lock.acquire()
+child = os.fork()
+if child == 0:
+    assert store._file._pool._idle == []
+    store.create(theirs.family)
+    after, rotation = mine.next()
+    assert store.rotate(mine.family.family_id, rotation)
+    store.close()
+    os._exit(0)
+store._file._writers._lock.release()
+store._file._pool._lock.release()
+assert os.waitpid(child, 0)[1] == 0
+assert store.get(theirs.family.family_id) == theirs.family
+assert not store.rotate(mine.family.family_id, mine.next()[1])
+store.create(held().family)
+store.close()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_forked_child_has_connections_and_locks_of_its_own(path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", FORK, path], capture_output=True, text=True, timeout=60, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")

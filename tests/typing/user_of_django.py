@@ -1,0 +1,41 @@
+"""A stranger's typed Django program, with Django REST framework. Read by type checkers and never run."""
+
+from typing import assert_type
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from gatepass import AccessToken
+from gatepass_django import AccessTokenRequest, optional_auth, public, require_auth
+from gatepass_django.rest_framework import AccessTokenAuthentication, requires
+
+
+@require_auth(scopes=["orders:read"])
+def orders(request: AccessTokenRequest) -> JsonResponse:
+    assert_type(request.access_token, AccessToken)
+    return JsonResponse({"for": request.access_token.subject})
+
+
+@require_auth(any_groups=["staff"], denial="conceal")
+async def report(request: AccessTokenRequest) -> HttpResponse:
+    return HttpResponse(request.access_token.subject)
+
+
+@optional_auth
+def greeting(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(request.path)
+
+
+@public
+def terms(request: HttpRequest) -> HttpResponse:
+    return HttpResponse(request.path)
+
+
+class Orders(APIView):
+    authentication_classes = [AccessTokenAuthentication]  # noqa: RUF012 - as Django REST framework documents it
+    permission_classes = [requires(scopes=["orders:read"])]  # noqa: RUF012
+
+    def get(self, request: Request) -> Response:
+        return Response({"for": str(request.user)})

@@ -1,0 +1,84 @@
+"""A stranger's typed service that signs people in, in four frameworks. Read by type checkers and never run."""
+
+from datetime import UTC, datetime, timedelta
+from typing import assert_type
+
+from django.urls import URLPattern
+from fastapi import APIRouter, FastAPI
+from flask import Blueprint, Flask
+from starlette.applications import Starlette
+from starlette.routing import Route
+
+import gatepass_django
+import gatepass_fastapi
+import gatepass_flask
+import gatepass_starlette
+from gatepass import (
+    AccessTokenRevocation,
+    Response,
+    TokenEndpointError,
+    TokenEndpoints,
+    TokenIssuer,
+    TokenPair,
+    TokenRequest,
+    TokenService,
+    TokenVerifier,
+)
+from gatepass.refresh import Family, RefreshStore
+from gatepass.refresh.errors import InvalidGrant
+from gatepass.stores.memory import MemoryStore
+
+
+def alarm(family: Family) -> None:
+    assert_type(family.subject, str)
+
+
+def service(issuer: TokenIssuer) -> TokenService:
+    store = MemoryStore()
+    kept: RefreshStore = store
+    return TokenService(
+        issuer,
+        kept,
+        check_subject=lambda subject: subject == "anna",
+        refresh_ttl=timedelta(days=7),
+        absolute_ttl=timedelta(days=30),
+        grace=10,
+        claims_for=lambda subject: {"roles": [subject]},
+        revocation=AccessTokenRevocation(store, access_ttl=issuer.access_ttl),
+        on_reuse=alarm,
+    )
+
+
+def session(tokens: TokenService) -> TokenPair | None:
+    first = tokens.grant("anna", scope=["orders:read"], auth_time=datetime.now(UTC), amr=["pwd"])
+    try:
+        second = tokens.refresh(first.refresh_token, scope="orders:read")
+    except InvalidGrant:
+        return None
+    except TokenEndpointError as error:
+        assert_type(error.reason, str)
+        raise
+    tokens.revoke(second.refresh_token)
+    assert_type(tokens.revoke_subject("anna"), int)
+    assert_type(second.expires_in, int)
+    return second
+
+
+def authenticate_client(client_id: str, secret: str | None) -> bool:
+    return client_id == "shop" and secret is not None
+
+
+def mounted(tokens: TokenService, verifier: TokenVerifier) -> None:
+    endpoints = TokenEndpoints(tokens, authenticate_client=authenticate_client, verifier=verifier, realm="shop")
+    asked = TokenRequest(method="POST", content_type="", authorization=(), body=b"")
+    assert_type(endpoints.token(asked), Response)
+    blueprint = gatepass_flask.token_endpoints(endpoints, token_path="/oauth/token")
+    assert_type(blueprint, Blueprint)
+    Flask(__name__).register_blueprint(blueprint)
+    routes = gatepass_starlette.token_endpoints(endpoints)
+    assert_type(routes, list[Route])
+    Starlette(routes=[*routes])
+    router = gatepass_fastapi.token_endpoints(endpoints)
+    assert_type(router, APIRouter)
+    FastAPI().include_router(router)
+    assert_type(gatepass_django.token_endpoints(endpoints), list[URLPattern])

@@ -1,0 +1,67 @@
+"""A stranger's typed Starlette program. Read by type checkers and never run."""
+
+from typing import assert_type
+
+from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+
+from gatepass import AccessToken, ResourceServer
+from gatepass_starlette import (
+    AccessTokenMiddleware,
+    AccessTokenUser,
+    identity_of,
+    optional_auth,
+    public,
+    require_auth,
+)
+
+
+@require_auth(scopes=["orders:read"])
+async def orders(request: Request) -> JSONResponse:
+    token: AccessToken = request.state.access_token
+    user: AccessTokenUser = request.user
+    assert_type(user.access_token, AccessToken)
+    return JSONResponse({"for": token.subject})
+
+
+@require_auth(any_scopes="orders:read orders:write", denial="conceal")
+class Order(HTTPEndpoint):
+    async def get(self, request: Request) -> Response:
+        return Response(request.url.path)
+
+
+@require_auth()
+async def events(websocket: WebSocket) -> None:
+    await websocket.accept()
+
+
+@optional_auth
+async def greeting(request: Request) -> JSONResponse:
+    identity = identity_of(request.scope)
+    if identity is None:
+        return JSONResponse(None)
+    assert_type(identity.token, AccessToken | None)
+    return JSONResponse({"known": identity.token is not None})
+
+
+@public
+def terms(request: Request) -> Response:
+    return Response(request.method)
+
+
+def application(server: ResourceServer) -> Starlette:
+    return Starlette(
+        routes=[
+            Route("/orders", orders),
+            Route("/order", Order),
+            Route("/greeting", greeting),
+            Route("/terms", terms),
+            WebSocketRoute("/events", events),
+        ],
+        middleware=[Middleware(AccessTokenMiddleware, resource_server=server, public=["/healthz"])],
+    )
