@@ -1,0 +1,1 @@
+"""How fast gatepass is beside its peers: `python -m benchmarks`. See README.md here."""

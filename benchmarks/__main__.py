@@ -1,0 +1,62 @@
+"""The command: measure in several processes, one after the other, print the tables and put them into the docs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from benchmarks.interleave import Effort, Timing
+from benchmarks.measure import measure
+from benchmarks.plot import svg
+from benchmarks.report import Runs, markdown
+
+_DOCS = Path(__file__).resolve().parent.parent / "docs"
+_BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
+_FULL = Effort(rounds=100, seconds_a_turn=0.002)
+_QUICK = Effort(rounds=2, seconds_a_turn=0.0002)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--processes", type=int, default=7, help="how many processes measure (default: 7)")
+    parser.add_argument("--quick", action="store_true", help="see that everything runs; the figures mean nothing")
+    parser.add_argument("--docs", type=Path, help="the folder whose benchmarks.md and .svg to renew (default: docs)")
+    parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    effort = _QUICK if options.quick else _FULL
+    if options.child:
+        json.dump(measure(effort), sys.stdout, default=vars)
+        return
+    runs: Runs = []
+    for number in range(1 if options.quick else options.processes):
+        print(f"process {number + 1} ...", file=sys.stderr, flush=True)
+        runs.append(_run_child(quick=options.quick))
+    tables = markdown(runs)
+    print(tables)
+    folder = options.docs or (None if options.quick else _DOCS)
+    if folder is not None:
+        _renew(folder, tables, svg(runs))
+
+
+def _run_child(*, quick: bool) -> dict[str, dict[str, Timing]]:
+    command = [sys.executable, "-m", "benchmarks", "--child", *(["--quick"] if quick else [])]
+    child = subprocess.run(command, check=True, stdout=subprocess.PIPE)  # noqa: S603 - ourselves
+    return {
+        job: {name: Timing(**timing) for name, timing in contenders.items()}
+        for job, contenders in json.loads(child.stdout).items()
+    }
+
+
+def _renew(docs: Path, tables: str, plot: str) -> None:
+    page = docs / "benchmarks.md"
+    before, _, rest = page.read_text().partition(_BEGIN)
+    _, _, after = rest.partition(_END)
+    page.write_text(f"{before}{_BEGIN}\n\n{tables}\n\n{_END}{after}")
+    (docs / "benchmarks.svg").write_text(plot)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,35 @@
+"""gatepass. Beside what the others check: strict base64url and JSON, token type, `crit`, the types of all claims."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks.sample import AUDIENCE, CLIENT, ISSUER, KID, LEEWAY, LIFETIME, SCOPES, SUBJECT, KeyMaterial
+from gatepass import Key, TokenIssuer, TokenVerifier
+
+NAME = "gatepass"
+
+
+def key(material: KeyMaterial) -> Key:
+    if material.private is None:
+        return Key.from_secret(material.secret, algorithm=material.algorithm, kid=KID)
+    return Key.from_pem(material.private_pem, algorithm=material.algorithm, kid=KID)
+
+
+def sample_token(material: KeyMaterial) -> str:
+    """One token that outlives the run, for everybody to verify."""
+    issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=key(material), client_id=CLIENT, access_ttl=86_400)
+    return issuer.issue(SUBJECT, scope=SCOPES)
+
+
+def verifier(material: KeyMaterial) -> TokenVerifier:
+    return TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=key(material), leeway=LEEWAY)
+
+
+def verifying(material: KeyMaterial) -> Callable[[str], object]:
+    return verifier(material).verify
+
+
+def issuing(material: KeyMaterial) -> Callable[[], object]:
+    issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=key(material), client_id=CLIENT, access_ttl=LIFETIME)
+    return lambda: issuer.issue(SUBJECT, scope=SCOPES)

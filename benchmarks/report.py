@@ -1,0 +1,168 @@
+"""From the timings of several processes to text: medians of ratios, with their spread."""
+
+from __future__ import annotations
+
+import platform
+import statistics
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+
+from benchmarks.frameworks import BARE, BY_HAND, FRAMEWORKS, OURS
+from benchmarks.interleave import Timing
+from benchmarks.peers import PYJWT
+from benchmarks.primitive import PRIMITIVE
+from benchmarks.sample import ISSUED, VERIFIED
+
+__all__ = ["Runs", "Spread", "markdown", "speedups"]
+
+Runs = list[dict[str, dict[str, Timing]]]
+"""What each process measured: job, contender, timing."""
+
+
+class Spread:
+    """One figure as several processes saw it."""
+
+    def __init__(self, values: Iterable[float]) -> None:
+        ordered = sorted(values)
+        self.least, self.middle, self.most = ordered[0], statistics.median(ordered), ordered[-1]
+
+    def text(self, digits: int, unit: str = "") -> str:
+        middle = f"{self.middle:.{digits}f}{unit}"
+        if self.least == self.most:
+            return middle
+        return f"{middle} ({self.least:.{digits}f} to {self.most:.{digits}f})"
+
+
+def speedups(runs: Runs, job: str) -> dict[str, Spread]:
+    """How many times faster than PyJWT each contender does *job*."""
+    return {name: Spread(run[job][PYJWT].minimum / run[job][name].minimum for run in runs) for name in runs[0][job]}
+
+
+def markdown(runs: Runs) -> str:
+    """All tables."""
+    return "\n".join(
+        [
+            _circumstances(runs),
+            "",
+            "### Check a token",
+            "",
+            *_race(runs, "verify", VERIFIED),
+            "",
+            "### Issue a token",
+            "",
+            *_race(runs, "issue", ISSUED),
+            "",
+            "### What protection adds to one request",
+            "",
+            *_requests(runs),
+            "",
+            "### Refuse what is made to cost much",
+            "",
+            *_refusals(runs),
+            "",
+            "### Import",
+            "",
+            *_imports(runs),
+        ]
+    )
+
+
+def _circumstances(runs: Runs) -> str:
+    versions = ", ".join(f"{name} {_version(name)}" for name in ("pyjwt", "cryptography", "joserfc", "oxyjwt"))
+    frameworks = ", ".join(f"{name} {_version(name)}" for name in FRAMEWORKS)
+    return (
+        f"{platform.python_implementation()} {platform.python_version()} on {platform.machine()}; {versions}; "
+        f"{frameworks}. {len(runs)} processes; each figure is the median of what they saw, in brackets the least "
+        "and the most."
+    )
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _race(runs: Runs, job: str, algorithms: tuple[str, ...]) -> list[str]:
+    """Microseconds, best turn and median turn, and times PyJWT."""
+    lines = [
+        "Best turn / median turn in µs, then how many times faster than PyJWT (by the best turns).",
+        "",
+        _row("", *algorithms),
+        _row("---", *("---:" for _ in algorithms)),
+    ]
+    for name in runs[0][f"{job} {algorithms[0]}"]:
+        cells = []
+        for algorithm in algorithms:
+            timings = [run[f"{job} {algorithm}"][name] for run in runs]
+            best = statistics.median(timing.minimum for timing in timings)
+            usual = statistics.median(timing.median for timing in timings)
+            cells.append(f"{best:.1f} / {usual:.1f} · {speedups(runs, f'{job} {algorithm}')[name].text(2, 'x')}")
+        lines.append(_row(f"**{name}**" if name == OURS else name, *cells))
+    over = {
+        algorithm: Spread(
+            run[f"{job} {algorithm}"][OURS].minimum / run[f"{job} {algorithm}"][PRIMITIVE].minimum for run in runs
+        )
+        for algorithm in algorithms
+    }
+    lines += [
+        "",
+        f"gatepass over the {PRIMITIVE}: " + ", ".join(f"{name} {over[name].text(2, 'x')}" for name in over) + ".",
+    ]
+    return lines
+
+
+def _requests(runs: Runs) -> list[str]:
+    lines = [
+        _row("", "unprotected, µs", "PyJWT by hand adds, µs", "gatepass adds, µs", "gatepass / by hand"),
+        _row("---", "---:", "---:", "---:", "---:"),
+    ]
+    for framework in FRAMEWORKS:
+        for algorithm in ("HS256", "RS256"):
+            job = f"{framework} {algorithm}"
+            added = {
+                name: [run[job][name].minimum - run[job][BARE].minimum for run in runs] for name in (BY_HAND, OURS)
+            }
+            ratio = Spread(ours / by_hand for ours, by_hand in zip(added[OURS], added[BY_HAND], strict=True))
+            lines.append(
+                _row(
+                    job,
+                    f"{statistics.median(run[job][BARE].minimum for run in runs):.1f}",
+                    f"{statistics.median(added[BY_HAND]):.1f}",
+                    f"{statistics.median(added[OURS]):.1f}",
+                    ratio.text(2),
+                )
+            )
+    return lines
+
+
+def _refusals(runs: Runs) -> list[str]:
+    return [
+        _row("", "median turn, µs"),
+        _row("---", "---:"),
+        *(_row(name, Spread(run["refuse"][name].median for run in runs).text(1)) for name in runs[0]["refuse"]),
+    ]
+
+
+def _imports(runs: Runs) -> list[str]:
+    return [
+        _row("", "adds to the start of an interpreter, ms"),
+        _row("---", "---:"),
+        *(
+            _row(
+                f"`import {name}`",
+                Spread(_import_adds(run, name) for run in runs).text(0),
+            )
+            for name in runs[0]["import"]
+            if name != "nothing"
+        ),
+    ]
+
+
+def _import_adds(run: dict[str, dict[str, Timing]], name: str) -> float:
+    return (run["import"][name].minimum - run["import"]["nothing"].minimum) / 1000
+
+
+def _row(*cells: str) -> str:
+    return f"| {' | '.join(cells)} |"
