@@ -10,6 +10,9 @@ from gatepass.access_token import AccessToken
 from gatepass.challenge import Challenge
 from gatepass.errors import AuthError, ConfigurationError
 from gatepass.issuer import TokenIssuer
+from gatepass.jwks import JWKSClient
+from gatepass.keyring import KeyRing
+from gatepass.keyring.endpoint import JWKSEndpoint
 from gatepass.keys import Key, KeySet
 from gatepass.profile import ANY_AUDIENCE, ANY_ISSUER, Profile
 from gatepass.refresh import TokenPair, TokenService
@@ -31,7 +34,10 @@ __all__ = [
     "AuthError",
     "Challenge",
     "ConfigurationError",
+    "JWKSClient",
+    "JWKSEndpoint",
     "Key",
+    "KeyRing",
     "KeySet",
     "Profile",
     "Requirement",

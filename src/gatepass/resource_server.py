@@ -98,7 +98,7 @@ class ResourceServer:
         if not {"header"} <= self.sources <= {"header", "body"}:
             raise ConfigurationError('sources= must be ["header"] or ["header", "body"]')
         hooks = self._verifiers.hooks
-        self.may_block: bool = bool(hooks)
+        self.may_block: bool = bool(hooks) or self._verifiers.may_wait
         """Whether `authenticate` may do I/O, so that an event loop must use `authenticate_async`."""
         self.needs_event_loop: bool = any(hook.is_async for hook in hooks)
         """Whether a hook is a coroutine function, so that only `authenticate_async` can work."""

@@ -10,8 +10,9 @@ from urllib.parse import SplitResult, urlsplit
 
 from gatepass.errors import ConfigurationError
 from gatepass.keys import Key, KeySet
+from gatepass.keys.algorithms import ALGORITHMS, algorithm_named
 
-__all__ = ["audience_names", "https_url", "key_set", "seconds", "strings"]
+__all__ = ["algorithm_names", "asymmetric_names", "audience_names", "https_url", "key_set", "seconds", "strings"]
 
 # The characters of RFC 3986, less those that begin a query and a fragment.
 _PLAIN_URL = re.compile(r"[A-Za-z0-9\-._~:/\[\]@!$&'()*+,;=%]+")
@@ -58,6 +59,25 @@ def seconds(value: float | timedelta, name: str, *, least: float, most: float) -
     if isinstance(number, bool) or not isinstance(number, (int, float)) or not least <= number <= most:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f"{name}= must be a timedelta or a number from {least:g} to {most:.10g} seconds")
     return number
+
+
+def algorithm_names(algorithms: Iterable[str]) -> tuple[str, ...]:
+    """*algorithms* as names of the table in `gatepass.keys.algorithms`, in its spelling."""
+    if isinstance(algorithms, str) or not isinstance(algorithms, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError('algorithms= takes a list, such as algorithms=["ES256"]')
+    return tuple(algorithm_named(name).name for name in algorithms)
+
+
+def asymmetric_names(algorithms: Iterable[str] | None) -> tuple[str, ...]:
+    """The same for keys that are published, where a secret can never be; all of them for None."""
+    if algorithms is None:
+        return tuple(row.name for row in ALGORITHMS.values() if row.kty != "oct")
+    names = algorithm_names(algorithms)
+    if not names or any(ALGORITHMS[name].kty == "oct" for name in names):
+        raise ConfigurationError(
+            "algorithms= must name asymmetric algorithms alone, such as ES256: no key server may publish a secret"
+        )
+    return names
 
 
 def key_set(keys: Key | KeySet | Iterable[Key]) -> KeySet:

@@ -8,34 +8,27 @@ No claim is visible to anybody before the signature holds.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from datetime import timedelta
 from typing import Any, final
 
 from gatepass.access_token import AccessToken, verified
 from gatepass.claims import NamedCheck, compile_checks, compile_ordinary, issuer_check
 from gatepass.compact import Parts, decode_base64url, take_apart
-from gatepass.errors import (
-    ConfigurationError,
-    DisallowedAlgorithm,
-    InvalidSignature,
-    MalformedToken,
-    UnknownKey,
-    UnsupportedToken,
-    WrongTokenType,
-)
+from gatepass.errors import ConfigurationError, InvalidSignature, UnknownKey
+from gatepass.header import accepted_algorithm, key_id
+from gatepass.held_keys import HeldKeys
 from gatepass.hooks import Hook, Question, RunBlocking, check_subject_hook, is_revoked_hook
+from gatepass.jwks import IssuerMetadata, JWKSClient
+from gatepass.key_source import Fetch, KeySource, settle, settle_async
 from gatepass.keys import Key, KeySet
-from gatepass.keys.algorithms import algorithm_named
 from gatepass.profile import AnyAudience, AnyIssuer, Profile
-from gatepass.settings import audience_names, https_url, key_set, seconds
+from gatepass.settings import algorithm_names, asymmetric_names, audience_names, https_url, key_set, seconds
 from gatepass.strict_json import parse_object
 
 __all__ = ["TokenVerifier"]
 
 _MAX_LEEWAY = 300.0
-_MAX_KID_LENGTH = 1_024
-_MAX_REMEMBERED_HEADERS = 128
 _MAX_TOKEN_AGE = 366 * 86_400.0
 
 
@@ -44,9 +37,11 @@ class TokenVerifier:
     """Verifies the access tokens of one issuer.
 
     *issuer* must equal `iss` character for character; *audience* is this service's own identifier, or several.
-    *keys* are the issuer's. *algorithms* restricts them further. *profile* says what counts as an access token.
-    *leeway* (seconds or timedelta, at most 300) covers clocks that disagree. *max_token_age* refuses tokens
-    issued longer ago than that. *trial_keys* bounds how many keys are tried when a token names no `kid`.
+    *keys* are the issuer's: a `Key`, a `KeySet` or a `KeySource` such as `JWKSClient`; left out, they are found through
+    the issuer's metadata (RFC 8414) and need the extra `gatepass[jwks]`. *algorithms* restricts them further.
+    *profile* says what counts as an access token. *leeway* (seconds or timedelta, at most 300) covers clocks that
+    disagree. *max_token_age* refuses tokens issued longer ago than that. *trial_keys* bounds how many keys are tried
+    when a token names no `kid`.
     *is_revoked* and *check_subject* are asked last; each takes the `AccessToken` and answers True or False.
 
     Raises `ConfigurationError` when a setting is missing, weak or contradictory.
@@ -63,13 +58,13 @@ class TokenVerifier:
         "_check_issuer",
         "_checks",
         "_clock",
+        "_held",
         "_is_ordinary",
-        "_known_headers",
+        "_source",
         "_trial_keys",
         "algorithms",
         "hooks",
         "issuer",
-        "keys",
         "named_checks",
         "profile",
     )
@@ -79,7 +74,7 @@ class TokenVerifier:
         *,
         issuer: str | AnyIssuer = "",
         audience: str | Iterable[str] | AnyAudience = (),
-        keys: Key | KeySet | Iterable[Key] | None = None,
+        keys: Key | KeySet | KeySource | Iterable[Key] | None = None,
         algorithms: Iterable[str] | None = None,
         profile: Profile = Profile.RFC9068,
         leeway: float | timedelta = 30,
@@ -89,8 +84,6 @@ class TokenVerifier:
         is_revoked: Question | None = None,
         check_subject: Question | None = None,
     ) -> None:
-        if keys is None:
-            raise ConfigurationError("keys= is missing: give the issuer's Key or KeySet")
         if not isinstance(profile, Profile):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("profile= must be a Profile, such as Profile.RFC9068 or Profile.GENERIC")
         if type(trial_keys) is not int or not 0 <= trial_keys <= 16:
@@ -107,8 +100,11 @@ class TokenVerifier:
             )
         )
         self.issuer: str | AnyIssuer = _issuer(issuer, profile)
-        self.keys: KeySet = key_set(keys)
-        self.algorithms: frozenset[str] = _allowed(self.keys, algorithms)
+        if keys is None:
+            keys = _discovered(self.issuer, algorithms)
+        self._source: KeySource | None = keys if isinstance(keys, KeySource) else None
+        self._held: HeldKeys = HeldKeys(None if isinstance(keys, KeySource) else key_set(keys))
+        self.algorithms: frozenset[str] = _allowed(self._held.keys, algorithms)
         self.profile: Profile = profile
         self.named_checks: tuple[NamedCheck, ...] = (
             NamedCheck("issuer", issuer_check(self.issuer)),
@@ -123,7 +119,11 @@ class TokenVerifier:
         self._is_ordinary = compile_ordinary(profile, audience=accepted, leeway=tolerated, max_token_age=oldest)
         self._clock = clock
         self._trial_keys = trial_keys
-        self._known_headers: dict[bytes, tuple[Key, ...]] = {}
+
+    @property
+    def may_wait(self) -> bool:
+        """Whether a token may have to wait for keys to be fetched."""
+        return self._source is not None
 
     def verify(self, token: str) -> AccessToken:
         """The verified *token*, or an `AuthError`; nothing else is raised, whatever the input."""
@@ -135,63 +135,78 @@ class TokenVerifier:
 
     def verify_parsed(self, unverified: Parts) -> AccessToken:
         """`verify` for a token that was taken apart already, to choose among issuers."""
-        token = self._prove(unverified)
+        held = self._held if self._source is None else self._current(self._source)
+        try:
+            token = self._prove(unverified, held)
+        except UnknownKey:
+            if self._source is None:
+                raise
+            token = settle(self._search(self._source, unverified, held.keys))
         for hook in self.hooks:
             hook.check(token)
         return token
 
     async def verify_parsed_async(self, unverified: Parts, run_blocking: RunBlocking) -> AccessToken:
         """`verify_async` for a token that was taken apart already."""
-        token = self._prove(unverified)
+        held = self._held if self._source is None else self._current(self._source)
+        try:
+            token = self._prove(unverified, held)
+        except UnknownKey:
+            if self._source is None:
+                raise
+            token = await settle_async(self._search(self._source, unverified, held.keys), run_blocking)
         for hook in self.hooks:
             await hook.check_async(token, run_blocking)
         return token
 
     def candidates(self, header: Mapping[str, Any]) -> tuple[Key, ...]:
-        """The keys that may have signed under *header*. Raises where the header alone is reason to refuse."""
-        _check_extensions(header)
-        _check_type(header, self.profile)
-        algorithm = header.get("alg")
-        if not isinstance(algorithm, str) or algorithm not in self.algorithms:
-            raise DisallowedAlgorithm("alg")
-        if "kid" not in header:
-            fitting = self.keys.fitting(algorithm)
-            if not 0 < len(fitting) <= self._trial_keys:
-                raise UnknownKey("no kid, and no key or too many keys to try")
-            return fitting
-        kid = header["kid"]
-        if not isinstance(kid, str) or len(kid) > _MAX_KID_LENGTH:
-            raise MalformedToken("kid is not a short string")
-        found = self.keys.named(kid, algorithm)
-        if not found:
-            raise DisallowedAlgorithm("alg is not the key's") if self.keys.knows(kid) else UnknownKey("kid")
-        return found
+        """The keys of this instant that may have signed under *header*. Raises where it is reason to refuse."""
+        return self._candidates(header, self._held if self._source is None else self._current(self._source))
 
-    def _prove(self, unverified: Parts) -> AccessToken:
+    def _candidates(self, header: Mapping[str, Any], held: HeldKeys) -> tuple[Key, ...]:
+        algorithm = accepted_algorithm(header, self.profile, self.algorithms)
+        return held.candidates(key_id(header), algorithm, most=self._trial_keys)
+
+    def _prove(self, unverified: Parts, held: HeldKeys) -> AccessToken:
         segment, signing_input, signature, claims = unverified
         if claims.get("iss") != self.issuer:
             self._check_issuer(claims, 0.0)  # a foreign issuer costs no key and no signature
-        keys = self._known_headers.get(segment)
+        keys = held.known.get(segment)
         if keys is None:
-            keys = self.candidates(parse_object(decode_base64url(segment)))
+            keys = self._candidates(parse_object(decode_base64url(segment)), held)
         for key in keys:
             if key.verifies(signing_input, signature):
                 break
         else:
             raise InvalidSignature
-        if segment not in self._known_headers:
-            self._remember(segment, keys)
+        if segment not in held.known:
+            held.remember(segment, keys)
         now = self._clock()
         if not self._is_ordinary(claims, now):
             for check in self._checks:
                 check(claims, now)
         return verified(claims)
 
-    def _remember(self, segment: bytes, keys: tuple[Key, ...]) -> None:
-        # Only headers of good signatures come here, so strangers cannot fill the table.
-        if len(self._known_headers) >= _MAX_REMEMBERED_HEADERS:
-            self._known_headers.clear()
-        self._known_headers[segment] = keys
+    def _current(self, source: KeySource) -> HeldKeys:
+        keys = source.current()
+        held = self._held
+        if held.keys is not keys:
+            held = self._held = HeldKeys(keys)
+        return held
+
+    def _search(self, source: KeySource, unverified: Parts, seen: KeySet | None) -> Generator[Fetch, None, AccessToken]:
+        """Prove a token whose key is not among those *seen*; what is yielded must be waited for."""
+        segment, _, _, claims = unverified
+        now = self._clock()
+        for check in self._checks:  # nobody vouches for the claims yet, so they may only refuse: junk fetches nothing
+            check(claims, now)
+        for fetch in source.search(key_id(parse_object(decode_base64url(segment))), seen):
+            yield fetch
+            try:
+                return self._prove(unverified, self._current(source))
+            except UnknownKey:
+                continue
+        raise UnknownKey("kid")
 
     def __repr__(self) -> str:
         return f"<TokenVerifier of {self.issuer}, {self.profile.name}>"
@@ -206,36 +221,18 @@ def _issuer(issuer: object, profile: Profile) -> str | AnyIssuer:
     return https_url(issuer, "issuer")
 
 
-def _allowed(keys: KeySet, algorithms: Iterable[str] | None) -> frozenset[str]:
+def _discovered(issuer: str | AnyIssuer, algorithms: Iterable[str] | None) -> KeySource:
+    if isinstance(issuer, AnyIssuer) or "://" not in issuer:
+        raise ConfigurationError("keys= is missing: only an issuer with a URL can be asked where its keys are")
+    return JWKSClient(IssuerMetadata(issuer), algorithms=algorithms)
+
+
+def _allowed(keys: KeySet | None, algorithms: Iterable[str] | None) -> frozenset[str]:
+    if keys is None:
+        return frozenset(asymmetric_names(algorithms))
     if algorithms is None:
         return keys.algorithms
-    if isinstance(algorithms, str) or not isinstance(algorithms, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigurationError('algorithms= takes a list, such as algorithms=["ES256"]')
-    named = frozenset(algorithm_named(name).name for name in algorithms)
+    named = frozenset(algorithm_names(algorithms))
     if not keys.algorithms <= named:
         raise ConfigurationError("algorithms= leaves out the algorithm of one of the keys: add it, or drop the key")
     return named
-
-
-def _check_extensions(header: Mapping[str, Any]) -> None:
-    if "crit" in header or "b64" in header:  # no extension is understood (RFC 7515 section 4.1.11, RFC 7797 section 7)
-        raise UnsupportedToken("a critical header extension")
-    content = header.get("cty")
-    if isinstance(content, str) and _media_type(content) == "jwt":
-        raise UnsupportedToken("a nested token")
-
-
-def _check_type(header: Mapping[str, Any], profile: Profile) -> None:
-    if "typ" not in header:
-        kind = None
-    elif isinstance(header["typ"], str):
-        kind = _media_type(header["typ"])
-    else:
-        raise WrongTokenType("typ is not a string")
-    if kind not in profile.types:
-        raise WrongTokenType("typ")
-
-
-def _media_type(value: str) -> str:
-    """RFC 7515 section 4.1.9: case does not matter, and `application/` may be left out."""
-    return value.lower().removeprefix("application/")

@@ -23,7 +23,7 @@ __all__ = ["Verifiers"]
 class Verifiers:
     """One `TokenVerifier`, or several with different issuers. Raises `ConfigurationError` for any others."""
 
-    __slots__ = ("_by_issuer", "_single", "hooks")
+    __slots__ = ("_by_issuer", "_single", "hooks", "may_wait")
 
     def __init__(self, verifiers: TokenVerifier | Iterable[TokenVerifier]) -> None:
         members = (verifiers,) if isinstance(verifiers, TokenVerifier) else tuple(verifiers)
@@ -35,6 +35,8 @@ class Verifiers:
         self._by_issuer = named
         self._single = members[0] if len(members) == 1 else None
         self.hooks: tuple[Hook, ...] = tuple(hook for verifier in members for hook in verifier.hooks)
+        self.may_wait: bool = any(verifier.may_wait for verifier in members)
+        """Whether a token may have to wait for keys to be fetched."""
 
     def verify(self, token: str) -> AccessToken:
         """See `TokenVerifier.verify`."""

@@ -7,7 +7,7 @@ import pytest
 from tests.core.made_keys import refusal
 from tests.core.tokens import NOW, SECRET_KEY, Clock, claims_for, header_for, make_verifier, signed
 
-from gatepass import Key, Profile
+from gatepass import ANY_ISSUER, Key, Profile
 from gatepass.bearer import bearer_token, form_token
 from gatepass.compact import MAX_TOKEN_LENGTH, take_apart
 from gatepass.errors import (
@@ -103,14 +103,14 @@ def test_headers_of_good_tokens_are_remembered_with_their_key_and_never_more_tha
     for number in range(300):
         token = signed(header_for(SECRET_KEY, serial=number), key=SECRET_KEY)
         assert verifier.verify(token).subject == "anna"
-        assert verifier._known_headers[token.partition(".")[0].encode()] == (SECRET_KEY,)
-        assert len(verifier._known_headers) <= 128
+        assert verifier._held.known[token.partition(".")[0].encode()] == (SECRET_KEY,)
+        assert len(verifier._held.known) <= 128
 
 
 def test_a_remembered_header_is_not_looked_up_again():
     verifier, token = make_verifier(keys=SECRET_KEY), signed(key=SECRET_KEY)
     verifier.verify(token)
-    verifier._known_headers[token.partition(".")[0].encode()] = (Key.generate("HS256"),)
+    verifier._held.known[token.partition(".")[0].encode()] = (Key.generate("HS256"),)
 
     with pytest.raises(InvalidSignature):
         verifier.verify(token)
@@ -126,7 +126,10 @@ def test_without_kid_an_algorithm_that_is_allowed_and_has_no_key_is_an_unknown_k
 @pytest.mark.parametrize(
     ("changes", "sentence"),
     [
-        ({"keys": None}, "keys= is missing: give the issuer's Key or KeySet"),
+        (
+            {"keys": None, "issuer": ANY_ISSUER},
+            "keys= is missing: only an issuer with a URL can be asked where its keys are",
+        ),
         ({"profile": "rfc9068"}, "profile= must be a Profile, such as Profile.RFC9068 or Profile.GENERIC"),
         *(
             ({"trial_keys": value}, "trial_keys= must be a number from 0 to 16")

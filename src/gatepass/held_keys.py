@@ -1,0 +1,46 @@
+"""The keys that a verifier holds at one instant, and the headers that it has seen signed by them.
+
+When the keys change, a new value takes the old one's place whole: what was remembered of a key that is gone goes too.
+"""
+
+from __future__ import annotations
+
+from typing import Final, final
+
+from gatepass.errors import DisallowedAlgorithm, UnknownKey
+from gatepass.keys import Key, KeySet
+
+__all__ = ["HeldKeys"]
+
+_MAX_REMEMBERED: Final = 128
+
+
+@final
+class HeldKeys:
+    """*known* maps the exact header segments of tokens with a good signature to the keys that they led to."""
+
+    __slots__ = ("keys", "known")
+
+    def __init__(self, keys: KeySet | None) -> None:
+        self.keys: KeySet | None = keys
+        self.known: dict[bytes, tuple[Key, ...]] = {}
+
+    def candidates(self, kid: str | None, algorithm: str, *, most: int) -> tuple[Key, ...]:
+        """The keys that may have signed: the one named *kid*, or without a name at most *most* that fit."""
+        if self.keys is None:
+            raise UnknownKey("no keys are held")
+        if kid is None:
+            fitting = self.keys.fitting(algorithm)
+            if not 0 < len(fitting) <= most:
+                raise UnknownKey("no kid, and no key or too many keys to try")
+            return fitting
+        found = self.keys.named(kid, algorithm)
+        if not found:
+            raise DisallowedAlgorithm("alg is not the key's") if self.keys.knows(kid) else UnknownKey("kid")
+        return found
+
+    def remember(self, segment: bytes, keys: tuple[Key, ...]) -> None:
+        """Only headers of good signatures come here, so strangers cannot fill the table."""
+        if len(self.known) >= _MAX_REMEMBERED:
+            self.known.clear()
+        self.known[segment] = keys

@@ -1,0 +1,120 @@
+"""Where an issuer's key set is: an address that was configured, or the `jwks_uri` of the issuer's own metadata.
+
+Metadata (RFC 8414, OpenID Connect Discovery) counts only if its `issuer` is ours to the character; an issuer is never
+learnt from a token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol, final
+from urllib.parse import urlsplit, urlunsplit
+
+from gatepass.errors import ConfigurationError, MalformedToken
+from gatepass.jwks.http import Document, FetchError, PlainHttpOnLoopback, fetchable
+from gatepass.settings import https_url
+from gatepass.strict_json import parse_object
+
+__all__ = ["Address", "FixedAddress", "IssuerMetadata", "metadata_urls"]
+
+_METADATA_FRESH = 3_600.0
+_METADATA_USABLE = 86_400.0
+
+Get = Callable[[str], Awaitable[Document]]
+
+
+class Address(Protocol):
+    """Knows a key set's address, or how to ask for it."""
+
+    name: str
+
+    async def resolve(self, get: Get, now: float) -> str:
+        """The address. Raises `FetchError`."""
+        ...
+
+
+@final
+class FixedAddress:
+    """A `jwks_uri` from the configuration. Raises `ConfigurationError` for what must not be fetched."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, jwks_uri: str, accept: PlainHttpOnLoopback | None) -> None:
+        if not isinstance(jwks_uri, str) or not fetchable(jwks_uri, accept):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(
+                "jwks_uri must be an https URL such as https://auth.example.com/jwks.json; "
+                "for a server on this machine say accept=PLAIN_HTTP_ON_LOOPBACK"
+            )
+        self.name: str = jwks_uri
+
+    async def resolve(self, get: Get, now: float) -> str:  # noqa: ARG002 - the shape of an Address
+        return self.name
+
+
+@final
+class IssuerMetadata:
+    """The `jwks_uri` that the issuer's metadata names: asked anew each hour, good for a day if that fails."""
+
+    __slots__ = ("_accept", "_asked_at", "_jwks_uri", "_urls", "name")
+
+    def __init__(self, issuer: str, *, accept: PlainHttpOnLoopback | None = None) -> None:
+        if accept is None or not isinstance(issuer, str) or not fetchable(issuer, accept) or "?" in issuer:  # pyright: ignore[reportUnnecessaryIsInstance]
+            https_url(issuer, "issuer")
+        self.name: str = issuer
+        self._accept = accept
+        self._urls = metadata_urls(issuer)
+        self._jwks_uri: str | None = None
+        self._asked_at = 0.0
+
+    async def resolve(self, get: Get, now: float) -> str:
+        if self._jwks_uri is not None and now - self._asked_at < _METADATA_FRESH:
+            return self._jwks_uri
+        try:
+            self._jwks_uri = await self._ask(get)
+        except FetchError:
+            if self._jwks_uri is None or now - self._asked_at >= _METADATA_USABLE:
+                raise
+        else:
+            self._asked_at = now
+        return self._jwks_uri
+
+    async def _ask(self, get: Get) -> str:
+        failure = FetchError("no_metadata")
+        for url in self._urls:
+            try:
+                jwks_uri = self._read(await get(url))
+            except FetchError as error:
+                # The first place is where RFC 8414 puts it; what went wrong there says most, but for "not here".
+                failure = error if failure.cause in ("no_metadata", "status") else failure
+            else:
+                self._urls = (url, *(other for other in self._urls if other != url))
+                return jwks_uri
+        raise failure
+
+    def _read(self, document: Document) -> str:
+        try:
+            metadata = parse_object(document.body or b"")
+        except MalformedToken:
+            raise FetchError("not_json") from None
+        if metadata.get("issuer") != self.name:
+            raise FetchError("issuer_mismatch")
+        jwks_uri = metadata.get("jwks_uri")
+        if not isinstance(jwks_uri, str) or not fetchable(jwks_uri, self._accept):
+            raise FetchError("insecure_jwks_uri")
+        return jwks_uri
+
+
+def metadata_urls(issuer: str) -> tuple[str, ...]:
+    """Where to look, in order (RFC 8414 sections 3.1 and 5, OpenID Connect Discovery section 4.1).
+
+    >>> metadata_urls("https://auth.example/tenant")[0]
+    'https://auth.example/.well-known/oauth-authorization-server/tenant'
+    """
+    parts = urlsplit(issuer)
+    path = parts.path.removesuffix("/")
+    places = [
+        f"/.well-known/oauth-authorization-server{path}",
+        f"/.well-known/openid-configuration{path}",
+        f"{path}/.well-known/openid-configuration",
+    ]
+    return tuple(urlunsplit((parts.scheme, parts.netloc, place, "", "")) for place in dict.fromkeys(places))

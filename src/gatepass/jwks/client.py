@@ -1,0 +1,170 @@
+"""The keys of an issuer's key server, held so that a request hardly ever waits for it.
+
+Keys are *fresh*, then *stale* but usable while fetches fail, then *dead*. A request reads one snapshot, without a lock;
+a fetch runs in a thread of its own, one at a time, so that no request can cancel or multiply it. Until the keys are
+dead, a token whose key is held neither waits nor fails.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+from typing import Literal, Unpack, final
+
+from gatepass.errors import KeysUnavailable
+from gatepass.jwks.address import FixedAddress, IssuerMetadata
+from gatepass.jwks.events import EventSink, KeyEvent, StaleKeysUsed, UnknownKid
+from gatepass.jwks.fetcher import Fetcher
+from gatepass.jwks.held import NOTHING, Held, KeyState
+from gatepass.jwks.http import Http, PlainHttpOnLoopback, Transport
+from gatepass.jwks.single_flight import SingleFlight
+from gatepass.jwks.timing import Timing, TimingOptions
+from gatepass.jwks.unknown import UnknownKids
+from gatepass.key_source import Fetch, KeySource
+from gatepass.keys import KeySet
+from gatepass.settings import asymmetric_names
+
+__all__ = ["JWKSClient"]
+
+_LEAST_RETRY_AFTER = 5
+
+
+@final
+class JWKSClient(KeySource):
+    """The keys at *jwks_uri*, for the `keys=` of a `TokenVerifier`; several verifiers may share it.
+
+    Give an `IssuerMetadata` instead of an address to find the address through the issuer's metadata.
+    *algorithms* restricts the keys, and binds those that name none. *transport* makes the `httpx` transport of each
+    fetch, where a proxy or a private authority must be named. *on_event* is told of every `KeyEvent`, in whatever
+    thread it happens. *accept*: `PLAIN_HTTP_ON_LOOPBACK` for development. *clock* gives seconds that never go back.
+    The other keywords are the numbers of `gatepass.jwks.timing`.
+
+    Making one fetches nothing: the first token that needs a key does, or `refresh`. Raises `ConfigurationError`.
+
+    >>> keys = JWKSClient("https://auth.example/jwks.json", usable_for=timedelta(hours=2))
+    >>> keys.state
+    'empty'
+    """
+
+    __slots__ = ("_clock", "_events", "_flight", "_unknown")
+
+    def __init__(
+        self,
+        jwks_uri: str | IssuerMetadata,
+        *,
+        algorithms: Iterable[str] | None = None,
+        transport: Transport | None = None,
+        on_event: Callable[[KeyEvent], object] | None = None,
+        accept: PlainHttpOnLoopback | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        **timing: Unpack[TimingOptions],
+    ) -> None:
+        numbers = Timing.of(timing)
+        http = Http(transport, timeout=numbers.timeout, max_bytes=numbers.max_bytes)
+        names = None if algorithms is None else asymmetric_names(algorithms)
+        address = jwks_uri if isinstance(jwks_uri, IssuerMetadata) else FixedAddress(jwks_uri, accept)
+        fetcher = Fetcher(address, http, numbers, algorithms=names, clock=clock)
+        self._clock = clock
+        self._events = EventSink(on_event)
+        self._flight = SingleFlight(fetcher, numbers, self._events, clock)
+        self._unknown = UnknownKids(
+            interval=numbers.unknown_kid_interval, burst=numbers.unknown_kid_burst, capacity=numbers.remembered_kids
+        )
+
+    @property
+    def source(self) -> str:
+        """The configured address: a `jwks_uri` or an issuer."""
+        return self._flight.source
+
+    @property
+    def state(self) -> KeyState:
+        """`"empty"` before the first fetch; `"fresh"`; `"stale"` when the last fetches failed or nobody asked for
+        long; `"dead"` when that has lasted so long that the keys are no longer used.
+        """
+        return self._flight.held.state(self._clock())
+
+    @property
+    def age(self) -> timedelta | None:
+        """How long ago a fetch succeeded; None if none has."""
+        held = self._flight.held
+        return None if held is NOTHING else timedelta(seconds=self._clock() - held.fetched_at)
+
+    def refresh(self) -> None:
+        """Fetch now, or wait for the fetch under way: at start-up, say. Raises `KeysUnavailable`."""
+        with self._flight.lock:
+            fetch = self._flight.begin("asked")
+        fetch.wait()
+        if not fetch.succeeded:
+            raise self._unavailable()
+
+    def current(self) -> KeySet | None:
+        """The keys to use now, None before the first fetch and when the last is too long ago. Never waits."""
+        flight = self._flight
+        held = flight.held
+        now = self._clock()
+        if now < held.refresh_at:
+            return held.keys
+        keys = held.usable(now)
+        if keys is not None and flight.under_way is None and now >= flight.retry_at:
+            self._refresh_ahead(held, now)
+        return keys
+
+    def search(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:
+        """See `KeySource.search`. A kid that nobody publishes is looked for once an interval at most."""
+        begun_before = self._flight.number
+        while True:
+            usable = self._flight.held.usable(self._clock())
+            if usable is not seen:  # another request's fetch has just brought other keys
+                seen = usable
+                yield Fetch.already_ended()
+                continue
+            fetch = self._fetch_for(kid, seen)
+            if fetch is None:
+                return
+            yield fetch
+            if not fetch.succeeded:
+                raise self._unavailable()
+            if fetch.number > begun_before:  # it began after the token came, so what it brought is the answer
+                with self._flight.lock:
+                    self._unknown.remember(kid, self._clock())
+                self._events.tell(UnknownKid(self.source, "fetched"))
+                return
+
+    def _fetch_for(self, kid: str | None, seen: KeySet | None) -> Fetch | None:
+        flight = self._flight
+        with flight.lock:
+            now = self._clock()
+            if flight.held.usable(now) is not seen:
+                return Fetch.already_ended()
+            if flight.under_way is not None:
+                return flight.under_way
+            if self._unknown.remembers(kid, now):
+                outcome: Literal["remembered", "limited"] = "remembered"
+            elif now < flight.retry_at:
+                raise self._unavailable()
+            elif seen is None:
+                return flight.begin("first" if flight.held is NOTHING else "scheduled")
+            elif self._unknown.may_fetch(now):
+                return flight.begin("unknown_kid")
+            else:
+                outcome = "limited"
+        self._events.tell(UnknownKid(self.source, outcome))
+        return None
+
+    def _refresh_ahead(self, held: Held, now: float) -> None:
+        with self._flight.lock:
+            if self._flight.held is not held or self._flight.under_way is not None:
+                return
+            self._flight.begin("scheduled")
+        if now >= held.fresh_until:
+            self._events.tell(StaleKeysUsed(self.source, now - held.fetched_at))
+
+    def _unavailable(self) -> KeysUnavailable:
+        pause = self._flight.retry_at - self._clock()
+        wait = max(_LEAST_RETRY_AFTER, math.ceil(pause)) if pause > 0 else _LEAST_RETRY_AFTER
+        return KeysUnavailable("the key server cannot be asked", retry_after=wait)
+
+    def __repr__(self) -> str:
+        return f"<JWKSClient of {self.source}, {self.state}>"

@@ -1,0 +1,80 @@
+"""A fetch from beginning to end, in the calling thread: the address, the document, the next snapshot.
+
+It runs on an event loop of its own, since that is how one deadline can end everything that a server may drag out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, final
+
+from gatepass.jwks.address import Address
+from gatepass.jwks.document import fingerprint, read_key_set
+from gatepass.jwks.held import Held
+from gatepass.jwks.http import FetchError, Http
+from gatepass.jwks.timing import Timing
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["Fetcher"]
+
+
+@final
+class Fetcher:
+    """What a `JWKSClient` fetches with. *clock* gives seconds that never go back."""
+
+    __slots__ = ("_algorithms", "_clock", "_http", "_timing", "address")
+
+    def __init__(
+        self,
+        address: Address,
+        http: Http,
+        timing: Timing,
+        *,
+        algorithms: tuple[str, ...] | None,
+        clock: Callable[[], float],
+    ) -> None:
+        self.address: Address = address
+        self._http = http
+        self._timing = timing
+        self._algorithms = algorithms
+        self._clock = clock
+
+    def fetch(self, held: Held) -> Held:
+        """The snapshot that follows *held*. Raises `FetchError`."""
+        import asyncio  # noqa: PLC0415 - whoever never fetches never pays for it
+
+        with asyncio.Runner() as runner:
+            return runner.run(self._within_deadline(held))
+
+    async def _within_deadline(self, held: Held) -> Held:
+        import asyncio  # noqa: PLC0415 - the same
+
+        try:
+            async with asyncio.timeout(self._timing.timeout):
+                async with self._http.client() as client:
+                    return await self._next(client, held)
+        except TimeoutError:
+            raise FetchError("timeout") from None
+
+    async def _next(self, client: httpx.AsyncClient, held: Held) -> Held:
+        address = await self.address.resolve(lambda url: self._http.get(client, url), self._clock())
+        etag = held.etag if held.keys is not None and held.address == address else None
+        document = await self._http.get(client, address, etag=etag)
+        keys = held.keys
+        if document.body is not None:
+            fetched = read_key_set(document.body, algorithms=self._algorithms, max_keys=self._timing.max_keys)
+            # The same object while the keys are the same, so that verifiers keep what they know about them.
+            keys = keys if fingerprint(keys) == fingerprint(fetched) else fetched
+        now = self._clock()
+        fresh_for = self._timing.freshness(document.fresh_for)
+        return Held(
+            keys,
+            address,
+            document.etag if document.body is not None else document.etag or etag,
+            fetched_at=now,
+            refresh_at=now + self._timing.ahead(fresh_for),
+            fresh_until=now + fresh_for,
+            usable_until=now + self._timing.usable_for,
+        )

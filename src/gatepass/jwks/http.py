@@ -1,0 +1,168 @@
+"""One GET of a small JSON document from a server that may be hostile, slow or broken.
+
+https alone, no redirect, no cookie, no proxy and no password found in the environment, identity encoding, a bound on
+the bytes, and one deadline over everything, the name's look-up included. Every failure is a `FetchError` with a cause
+from a fixed list; nothing of what the server said is in it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
+from urllib.parse import urlsplit
+
+from gatepass.errors import ConfigurationError
+from gatepass.jwks.cache_control import stated_freshness
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["PLAIN_HTTP_ON_LOOPBACK", "Document", "FetchError", "Http", "PlainHttpOnLoopback", "Transport", "fetchable"]
+
+Cause: TypeAlias = Literal[
+    "unreachable", "timeout", "status", "redirect", "too_large", "encoded", "truncated", "not_json", "not_a_key_set",
+    "too_many_keys", "no_usable_key", "no_metadata", "issuer_mismatch", "insecure_jwks_uri", "unexpected",
+]  # fmt: skip
+Transport: TypeAlias = "Callable[[], httpx.AsyncBaseTransport]"
+
+_URL = re.compile(
+    r"https?://[A-Za-z0-9\-._~:\[\]%]+(?:/[A-Za-z0-9\-._~:/@!$&'()*+,;=%]*)?(?:\?[A-Za-z0-9\-._~:/?@!$&'()*+,;=%]*)?"
+)
+_ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{1,200}"')
+
+
+@final
+class PlainHttpOnLoopback:
+    """The type of `PLAIN_HTTP_ON_LOOPBACK`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "PLAIN_HTTP_ON_LOOPBACK"
+
+
+PLAIN_HTTP_ON_LOOPBACK: Final = PlainHttpOnLoopback()
+"""Named opt-out for development: plain http to this very machine is taken too."""
+
+
+class FetchError(Exception):
+    """Nothing of use came; *cause* says why."""
+
+    def __init__(self, cause: Cause) -> None:
+        super().__init__(cause)
+        self.cause: Cause = cause
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What an answer held. *body* is None where the server said that the document is the one we have."""
+
+    body: bytes | None
+    etag: str | None
+    fresh_for: float | None
+
+
+def fetchable(url: str, accept: PlainHttpOnLoopback | None) -> bool:
+    """Whether *url* may be fetched: https, a host, no user and no fragment; or http to loopback, if that was named."""
+    if not _URL.fullmatch(url):
+        return False
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - a port that is not a number raises here
+    except ValueError:
+        return False
+    if not parts.hostname or "@" in parts.netloc:
+        return False
+    return parts.scheme == "https" or (accept is PLAIN_HTTP_ON_LOOPBACK and _is_loopback(parts.hostname))
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+@final
+class Http:
+    """Fetches documents. Made at start-up, where it loads the client library and the trusted certificates once.
+
+    *transport* makes the `httpx` transport of each fetch, where a proxy or a private authority must be named.
+    """
+
+    __slots__ = ("_headers", "_httpx", "_max_bytes", "_timeout", "_transport")
+
+    def __init__(self, transport: Transport | None, *, timeout: float, max_bytes: int) -> None:
+        try:
+            self._httpx = importlib.import_module("httpx")
+        except ImportError:
+            raise ConfigurationError(
+                "keys that are fetched need an HTTP client: pip install 'gatepass[jwks]', or give keys= a Key or KeySet"
+            ) from None
+        if transport is not None and not callable(transport):
+            raise ConfigurationError("transport= must be a function that makes an httpx.AsyncBaseTransport")
+        self._transport = transport or self._default_transport()
+        self._timeout = timeout
+        self._max_bytes = max_bytes
+        self._headers = {
+            "Accept": "application/jwk-set+json, application/json",
+            "Accept-Encoding": "identity",
+            "User-Agent": "gatepass",
+        }
+
+    def _default_transport(self) -> Transport:
+        import ssl  # noqa: PLC0415 - for those who fetch
+
+        context = ssl.create_default_context()  # takes milliseconds and holds the interpreter: once, at start-up
+        httpx = self._httpx
+        return lambda: httpx.AsyncHTTPTransport(verify=context, trust_env=False)
+
+    def client(self) -> httpx.AsyncClient:
+        """A client for one fetch, with nothing left over from the last."""
+        client: httpx.AsyncClient = self._httpx.AsyncClient(
+            transport=self._transport(),
+            headers=self._headers,
+            timeout=self._timeout,
+            follow_redirects=False,
+            trust_env=False,
+        )
+        return client
+
+    async def get(self, client: httpx.AsyncClient, url: str, *, etag: str | None = None) -> Document:
+        """The document at *url*. Raises `FetchError`."""
+        conditional = {} if etag is None else {"If-None-Match": etag}
+        try:
+            async with client.stream("GET", url, headers=conditional) as response:
+                return await self._document(response, conditional=bool(conditional))
+        except self._httpx.RemoteProtocolError:
+            raise FetchError("truncated") from None
+        except (self._httpx.TimeoutException, TimeoutError):
+            raise FetchError("timeout") from None
+        except (self._httpx.HTTPError, self._httpx.InvalidURL, OSError):
+            raise FetchError("unreachable") from None
+
+    async def _document(self, response: httpx.Response, *, conditional: bool) -> Document:
+        headers = response.headers
+        fresh_for = stated_freshness(headers.get("cache-control", ""), headers.get("age", ""))
+        etag = headers.get("etag", "")
+        kept = etag if _ETAG.fullmatch(etag) else None
+        if conditional and response.status_code == 304:
+            return Document(None, kept, fresh_for)
+        if 300 <= response.status_code < 400:
+            raise FetchError("redirect")
+        if response.status_code != 200:
+            raise FetchError("status")
+        if headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
+            raise FetchError("encoded")
+        body = bytearray()
+        async for piece in response.aiter_raw():
+            body += piece
+            if len(body) > self._max_bytes:
+                raise FetchError("too_large")
+        return Document(bytes(body), kept, fresh_for)

@@ -1,0 +1,122 @@
+"""One fetch at a time, in a thread of its own, and the snapshot that the last good one left.
+
+Whoever waits for a fetch cannot cancel it, and whoever comes meanwhile waits for the same one. A failure leaves the
+snapshot as it was and forbids another try for a while.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from functools import partial
+from typing import final
+
+from gatepass.jwks.document import fingerprint
+from gatepass.jwks.events import EventSink, FetchEnded, FetchFailed, FetchReason, KeysChanged
+from gatepass.jwks.fetcher import Fetcher
+from gatepass.jwks.held import NOTHING, Held
+from gatepass.jwks.http import FetchError
+from gatepass.jwks.timing import Timing
+from gatepass.key_source import Fetch
+
+__all__ = ["SingleFlight"]
+
+_logger = logging.getLogger("gatepass.jwks")
+
+
+@final
+class SingleFlight:
+    """*held* is replaced whole and may be read without the *lock*; `begin` is called with it.
+
+    *under_way* is the fetch that runs, *number* counts the fetches begun, and before *retry_at* none is begun.
+    """
+
+    __slots__ = (
+        "__weakref__", "_clock", "_events", "_failures", "_fetcher", "_timing", "held", "lock", "number", "retry_at",
+        "under_way",
+    )  # fmt: skip
+
+    def __init__(self, fetcher: Fetcher, timing: Timing, events: EventSink, clock: Callable[[], float]) -> None:
+        self._fetcher = fetcher
+        self._timing = timing
+        self._events = events
+        self._clock = clock
+        self._failures = 0
+        self.held: Held = NOTHING
+        self.lock = threading.Lock()
+        self.number: int = 0
+        self.retry_at: float = -math.inf
+        self.under_way: Fetch | None = None
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=partial(_forget_threads, weakref.ref(self)))
+
+    @property
+    def source(self) -> str:
+        """The configured address, by which events name the server."""
+        return self._fetcher.address.name
+
+    def begin(self, reason: FetchReason) -> Fetch:
+        """The fetch under way, or a new one."""
+        if self.under_way is not None:
+            return self.under_way
+        self.number += 1
+        fetch = Fetch(self.number, patience=self._timing.timeout + 1)
+        thread = threading.Thread(target=self._run, args=(fetch, reason), name="gatepass-jwks", daemon=True)
+        self.under_way = fetch
+        try:
+            thread.start()
+        except RuntimeError:  # there is no thread to be had, as at the interpreter's end
+            self._failed()
+            fetch.end(succeeded=False)
+        return fetch
+
+    def forget_threads(self) -> None:
+        """In a forked child: the thread of a fetch stayed with the parent, and so did whoever held the lock."""
+        self.lock = threading.Lock()
+        self.under_way = None
+
+    def _run(self, fetch: Fetch, reason: FetchReason) -> None:
+        before, began = self.held, self._clock()
+        try:
+            found: Held | FetchError = self._fetcher.fetch(before)
+        except FetchError as error:
+            found = error
+        except Exception as error:  # noqa: BLE001 - a fetch always ends, whatever a transport raises
+            _logger.error("a fetch raised %s", type(error).__qualname__)  # noqa: TRY400 - a traceback quotes
+            found = FetchError("unexpected")
+        took = self._clock() - began
+        with self.lock:
+            if isinstance(found, Held):
+                self.held, self.under_way, self._failures, self.retry_at = found, None, 0, -math.inf
+            else:
+                self._failed()
+        fetch.end(succeeded=isinstance(found, Held))
+        if isinstance(found, Held):
+            self._tell_of_success(before, found, reason, took)
+        else:
+            now = self._clock()
+            usable_for = max(0.0, before.usable_until - now)
+            self._events.tell(
+                FetchFailed(self.source, reason, found.cause, took, max(0.0, self.retry_at - now), usable_for)
+            )
+
+    def _failed(self) -> None:
+        self.under_way = None
+        self._failures += 1
+        self.retry_at = self._clock() + self._timing.back_off(self._failures)
+
+    def _tell_of_success(self, before: Held, held: Held, reason: FetchReason, took: float) -> None:
+        old, new = fingerprint(before.keys), fingerprint(held.keys)
+        self._events.tell(FetchEnded(self.source, reason, took, len(new), held.fresh_until - held.fetched_at))
+        if before is not NOTHING and old != new:
+            self._events.tell(KeysChanged(self.source, len(new - old), len(old - new), len(new)))
+
+
+def _forget_threads(reference: weakref.ref[SingleFlight]) -> None:
+    flight = reference()
+    if flight is not None:
+        flight.forget_threads()
