@@ -32,15 +32,38 @@ FLOORS = [
     {"gatepass.keys.key_set"},
     {"gatepass.keys"},
     {"gatepass.settings"},
-    # 3: tokens made and checked
-    {"gatepass.hooks"},
+    # 3: the application's questions, and keys that change while the service runs
+    {"gatepass.header", "gatepass.held_keys", "gatepass.hooks"},
+    {"gatepass.key_source"},
+    # an issuer's keys, fetched from its server
+    {
+        "gatepass.jwks.cache_control",
+        "gatepass.jwks.events",
+        "gatepass.jwks.held",
+        "gatepass.jwks.timing",
+        "gatepass.jwks.unknown",
+    },
+    {"gatepass.jwks.http"},
+    {"gatepass.jwks.address", "gatepass.jwks.document"},
+    {"gatepass.jwks.fetcher"},
+    {"gatepass.jwks.single_flight"},
+    {"gatepass.jwks.client"},
+    {"gatepass.jwks"},
+    # the issuer's own keys over time
+    {"gatepass.keyring.directory", "gatepass.keyring.schedule"},
+    {"gatepass.keyring.timeline"},
+    {"gatepass.keyring.changes", "gatepass.keyring.manifest"},
+    {"gatepass.keyring.watch"},
+    {"gatepass.keyring.ring"},
+    {"gatepass.keyring"},
+    # tokens made and checked
     {"gatepass.issuer", "gatepass.verifier"},
     {"gatepass.verifiers"},
     # 4: credentials, challenges, requirements, answers
     {"gatepass.explain"},
     {"gatepass.bearer", "gatepass.challenge", "gatepass.requirement", "gatepass.route", "gatepass.transport"},
     {"gatepass.response"},
-    {"gatepass.resource_server"},
+    {"gatepass.keyring.endpoint", "gatepass.resource_server"},
     # beside the request path: families, refresh, revocation, and the endpoints that serve them
     {"gatepass.refresh.errors", "gatepass.refresh.family", "gatepass.revocation"},
     {"gatepass.refresh.asking", "gatepass.refresh.form", "gatepass.refresh.store", "gatepass.refresh.unsettled"},
@@ -112,7 +135,7 @@ FLOORS = [
     },
     # the command
     {"gatepass.cli.text", "gatepass.cli.key_file"},
-    {"gatepass.cli.keygen", "gatepass.cli.inspect"},
+    {"gatepass.cli.keygen", "gatepass.cli.keys", "gatepass.cli.inspect"},
     {"gatepass.cli.demo.cases", "gatepass.cli.demo.frameworks", "gatepass.cli.demo.resource"},
     {
         "gatepass.cli.demo.django_app",
