@@ -17,9 +17,17 @@ if find_spec("django") is None:
     raise ImportError("gatepass_django needs Django; install it with: pip install 'gatepass[django]'")
 
 from gatepass import optional_auth, public
-from gatepass_django.endpoints import token_endpoints
+from gatepass_django.endpoints import jwks_endpoint, token_endpoints
 from gatepass_django.identity import AccessTokenRequest
 from gatepass_django.middleware import AccessTokenMiddleware
 from gatepass_django.views import require_auth
 
-__all__ = ["AccessTokenMiddleware", "AccessTokenRequest", "optional_auth", "public", "require_auth", "token_endpoints"]
+__all__ = [
+    "AccessTokenMiddleware",
+    "AccessTokenRequest",
+    "jwks_endpoint",
+    "optional_auth",
+    "public",
+    "require_auth",
+    "token_endpoints",
+]

@@ -1,4 +1,4 @@
-"""The token and the revocation endpoint as URL patterns: `urlpatterns = [*token_endpoints(endpoints), ...]`.
+"""The endpoints as URL patterns: `urlpatterns = [*token_endpoints(endpoints), *jwks_endpoint(keys), ...]`.
 
 They are public, and exempt from Django's own login and CSRF checks: who refreshes has no session, and the refresh token
 in the form is what no other site can send. Django runs them in a thread where it is asynchronous.
@@ -6,18 +6,20 @@ in the form is what no other site can send. Django runs them in a thread where i
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import timedelta
 
 from django.contrib.auth.decorators import login_not_required
 from django.db.transaction import non_atomic_requests
 from django.http import HttpRequest, HttpResponseBase
-from django.urls import URLPattern, path
+from django.urls import URLPattern
+from django.urls import path as url_path
 from django.views.decorators.csrf import csrf_exempt
 
-from gatepass import Response, TokenEndpoints, TokenRequest, public
+from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, Response, TokenEndpoints, TokenRequest, public
 from gatepass_django.http import Refusal
 
-__all__ = ["token_endpoints"]
+__all__ = ["jwks_endpoint", "token_endpoints"]
 
 
 def token_endpoints(
@@ -29,9 +31,28 @@ def token_endpoints(
     """The two patterns, named `token` and `revoke`; put them into an `include` for a prefix."""
     limit = endpoints.body_limit
     return [
-        path(token_path.lstrip("/"), _view(endpoints.token, limit), name="token"),
-        path(revocation_path.lstrip("/"), _view(endpoints.revoke, limit), name="revoke"),
+        url_path(token_path.lstrip("/"), _view(endpoints.token, limit), name="token"),
+        url_path(revocation_path.lstrip("/"), _view(endpoints.revoke, limit), name="revoke"),
     ]
+
+
+def jwks_endpoint(
+    keys: KeyRing | Key | KeySet | Iterable[Key],
+    *,
+    path: str = ".well-known/jwks.json",
+    cache_ttl: float | timedelta | None = None,
+) -> list[URLPattern]:
+    """A pattern named `jwks` that publishes *keys*; others may keep a copy for *cache_ttl*, which a ring says."""
+    endpoint = JWKSEndpoint(keys, cache_ttl=cache_ttl)
+
+    @csrf_exempt  # the core answers every method
+    @login_not_required
+    @non_atomic_requests
+    def view(request: HttpRequest) -> HttpResponseBase:
+        known: str | None = request.META.get("HTTP_IF_NONE_MATCH")
+        return Refusal(endpoint.answer(request.method or "", if_none_match=() if known is None else (known,)))
+
+    return [url_path(path.lstrip("/"), public(view), name="jwks")]
 
 
 def _view(serve: Callable[[TokenRequest], Response], limit: int) -> Callable[[HttpRequest], HttpResponseBase]:

@@ -19,6 +19,6 @@ if find_spec("fastapi") is None:
     raise ImportError("gatepass_fastapi needs FastAPI; install it with: pip install 'gatepass[fastapi]'")
 
 from gatepass_fastapi.bearer import AccessTokenBearer, OptionalAccessTokenBearer
-from gatepass_fastapi.endpoints import token_endpoints
+from gatepass_fastapi.endpoints import jwks_endpoint, token_endpoints
 
-__all__ = ["AccessTokenBearer", "OptionalAccessTokenBearer", "token_endpoints"]
+__all__ = ["AccessTokenBearer", "OptionalAccessTokenBearer", "jwks_endpoint", "token_endpoints"]

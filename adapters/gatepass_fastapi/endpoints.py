@@ -1,23 +1,25 @@
-"""The token and the revocation endpoint as a router: `app.include_router(token_endpoints(endpoints))`.
+"""The endpoints as routers: `app.include_router(token_endpoints(endpoints))`, and `jwks_endpoint(keys)` likewise.
 
-OpenAPI shows both with their forms. They are public: who refreshes has no token to show. Other methods than POST
-belong to Starlette's routes behind them, which OpenAPI does not show.
+OpenAPI shows them. They are public: who refreshes has no token to show. The methods that OpenAPI does not show belong
+to Starlette's routes behind them.
 """
 
 # Annotations stay objects here: FastAPI reads those of the views.
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, TokenEndpoints, TokenRequest, public
 from gatepass import Response as Answer
-from gatepass import TokenEndpoints, TokenRequest, public
-from gatepass_starlette import serve_token_request
+from gatepass_starlette import jwks_endpoint as jwks_routes
+from gatepass_starlette import serve_jwks_request, serve_token_request
 from gatepass_starlette import token_endpoints as routes
 
-__all__ = ["token_endpoints"]
+__all__ = ["jwks_endpoint", "token_endpoints"]
 
 _TEXT: Final = {"type": "string"}
 _CLIENT: Final = {"client_id": _TEXT, "client_secret": _TEXT}
@@ -43,6 +45,16 @@ _ERROR: Final = {
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     400: {"description": "Refused", "content": {"application/json": {"schema": _ERROR}}},
     401: {"description": "Client authentication failed", "content": {"application/json": {"schema": _ERROR}}},
+    503: {"description": "Try again later"},
+}
+_JWKS: Final = {
+    "type": "object",
+    "required": ["keys"],
+    "properties": {"keys": {"type": "array", "items": {"type": "object"}}},
+}
+_PUBLISHED: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"description": "The public keys", "content": {"application/jwk-set+json": {"schema": _JWKS}}},
+    304: {"description": "The keys that the caller has"},
     503: {"description": "Try again later"},
 }
 
@@ -76,6 +88,33 @@ def token_endpoints(
         summary="Revoke",
     )
     router.routes.extend(routes(endpoints, token_path=token_path, revocation_path=revocation_path))
+    return router
+
+
+def jwks_endpoint(
+    keys: KeyRing | Key | KeySet | Iterable[Key],
+    *,
+    path: str = "/.well-known/jwks.json",
+    cache_ttl: float | timedelta | None = None,
+) -> APIRouter:
+    """A router that publishes *keys*; others may keep a copy for *cache_ttl*, which a ring says itself."""
+    endpoint = JWKSEndpoint(keys, cache_ttl=cache_ttl)
+
+    @public
+    async def view(request: Request) -> Response:
+        return await serve_jwks_request(endpoint, request)
+
+    router = APIRouter()
+    router.add_api_route(
+        path,
+        view,
+        methods=["GET"],
+        response_class=Response,
+        responses=_PUBLISHED,
+        name="jwks",
+        summary="Public keys",
+    )
+    router.routes.extend(jwks_routes(keys, path=path, cache_ttl=cache_ttl))
     return router
 
 

@@ -14,7 +14,7 @@ if find_spec("flask") is None:
     raise ImportError("gatepass_flask needs Flask; install it with: pip install 'gatepass[flask]'")
 
 from gatepass import optional_auth, public
-from gatepass_flask.endpoints import token_endpoints
+from gatepass_flask.endpoints import jwks_endpoint, token_endpoints
 from gatepass_flask.middleware import AccessTokenMiddleware
 from gatepass_flask.views import access_token, current_access_token, require_auth
 
@@ -22,6 +22,7 @@ __all__ = [
     "AccessTokenMiddleware",
     "access_token",
     "current_access_token",
+    "jwks_endpoint",
     "optional_auth",
     "public",
     "require_auth",

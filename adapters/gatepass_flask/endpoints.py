@@ -1,21 +1,22 @@
-"""The token and the revocation endpoint as a blueprint: `app.register_blueprint(token_endpoints(endpoints))`.
+"""The endpoints as blueprints: `app.register_blueprint(token_endpoints(endpoints))`, and so `jwks_endpoint(keys)`.
 
 The views take every method, because the core answers all of them, and are public: who refreshes has no token to show.
-With an extension that checks forms for CSRF tokens, exempt the blueprint.
+With an extension that checks forms for CSRF tokens, exempt the blueprint of the token endpoints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from datetime import timedelta
 
 import flask
 from flask import Blueprint, request
 from flask.blueprints import BlueprintSetupState
 
-from gatepass import Response, TokenEndpoints, TokenRequest, public
+from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, Response, TokenEndpoints, TokenRequest, public
 from gatepass_flask.answer import to_response
 
-__all__ = ["token_endpoints"]
+__all__ = ["jwks_endpoint", "token_endpoints"]
 
 
 def token_endpoints(
@@ -32,6 +33,26 @@ def token_endpoints(
         (revocation_path, "revoke", endpoints.revoke),
     ):
         blueprint.record(_rule(path, endpoint, _view(serve, endpoints.body_limit)))
+    return blueprint
+
+
+def jwks_endpoint(
+    keys: KeyRing | Key | KeySet | Iterable[Key],
+    *,
+    path: str = "/.well-known/jwks.json",
+    cache_ttl: float | timedelta | None = None,
+    name: str = "gatepass_jwks",
+) -> Blueprint:
+    """A blueprint that publishes *keys*; others may keep a copy for *cache_ttl*, which a ring says itself."""
+    endpoint = JWKSEndpoint(keys, cache_ttl=cache_ttl)
+
+    @public
+    def view() -> flask.Response:
+        known = request.environ.get("HTTP_IF_NONE_MATCH")
+        return to_response(endpoint.answer(request.method, if_none_match=() if known is None else (known,)))
+
+    blueprint = Blueprint(name, __name__)
+    blueprint.record(_rule(path, "jwks", view))
     return blueprint
 
 

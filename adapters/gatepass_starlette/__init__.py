@@ -20,7 +20,7 @@ if find_spec("starlette") is None:
 from gatepass import optional_auth, public
 from gatepass_starlette.connection import admit
 from gatepass_starlette.denial import refuse_websocket, to_response
-from gatepass_starlette.endpoints import serve_token_request, token_endpoints
+from gatepass_starlette.endpoints import jwks_endpoint, serve_jwks_request, serve_token_request, token_endpoints
 from gatepass_starlette.expiry import closed_at_expiry
 from gatepass_starlette.guard import require_auth
 from gatepass_starlette.identity import AccessTokenUser, Identity, identify, identity_of
@@ -35,10 +35,12 @@ __all__ = [
     "closed_at_expiry",
     "identify",
     "identity_of",
+    "jwks_endpoint",
     "optional_auth",
     "public",
     "refuse_websocket",
     "require_auth",
+    "serve_jwks_request",
     "serve_token_request",
     "to_response",
     "token_endpoints",

@@ -1,4 +1,4 @@
-"""The token and the revocation endpoint as routes: `Starlette(routes=[*token_endpoints(endpoints), ...])`.
+"""The endpoints as routes: `Starlette(routes=[*token_endpoints(endpoints), *jwks_endpoint(keys), ...])`.
 
 They take every method, because the core answers all of them, and are public: who refreshes has no token to show. The
 core may do I/O there and runs in a worker thread.
@@ -6,7 +6,9 @@ core may do I/O there and runs in a worker thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import timedelta
+from functools import partial
 from typing import final
 
 from starlette.concurrency import run_in_threadpool
@@ -15,12 +17,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, TokenEndpoints, TokenRequest, public
 from gatepass import Response as Answer
-from gatepass import TokenEndpoints, TokenRequest, public
 from gatepass_starlette.connection import field_lines, header
 from gatepass_starlette.denial import to_response
 
-__all__ = ["serve_token_request", "token_endpoints"]
+__all__ = ["jwks_endpoint", "serve_jwks_request", "serve_token_request", "token_endpoints"]
 
 
 def token_endpoints(
@@ -31,9 +33,20 @@ def token_endpoints(
 ) -> list[Route]:
     """The two routes, named `token` and `revoke`; put them into a `Mount` for a prefix."""
     return [
-        Route(token_path, public(_Endpoint(endpoints.token)), name="token"),
-        Route(revocation_path, public(_Endpoint(endpoints.revoke)), name="revoke"),
+        Route(token_path, public(_Endpoint(partial(serve_token_request, endpoints.token))), name="token"),
+        Route(revocation_path, public(_Endpoint(partial(serve_token_request, endpoints.revoke))), name="revoke"),
     ]
+
+
+def jwks_endpoint(
+    keys: KeyRing | Key | KeySet | Iterable[Key],
+    *,
+    path: str = "/.well-known/jwks.json",
+    cache_ttl: float | timedelta | None = None,
+) -> list[Route]:
+    """A route named `jwks` that publishes *keys*; others may keep a copy for *cache_ttl*, which a ring says itself."""
+    endpoint = JWKSEndpoint(keys, cache_ttl=cache_ttl)
+    return [Route(path, public(_Endpoint(partial(serve_jwks_request, endpoint))), name="jwks")]
 
 
 async def serve_token_request(serve: Callable[[TokenRequest], Answer], request: Request) -> Response:
@@ -45,6 +58,12 @@ async def serve_token_request(serve: Callable[[TokenRequest], Answer], request: 
         body=await _body(request) if request.method == "POST" else b"",
     )
     return to_response(await run_in_threadpool(serve, asked))
+
+
+async def serve_jwks_request(endpoint: JWKSEndpoint, request: Request) -> Response:
+    """The answer of *endpoint*, which runs in a worker thread."""
+    known = tuple(field_lines(request.scope, b"if-none-match"))
+    return to_response(await run_in_threadpool(endpoint.answer, request.method, if_none_match=known))
 
 
 async def _body(request: Request) -> bytes:
@@ -62,9 +81,9 @@ async def _body(request: Request) -> bytes:
 class _Endpoint:
     """An ASGI application, so that Starlette's route leaves all methods to it."""
 
-    def __init__(self, serve: Callable[[TokenRequest], Answer]) -> None:
+    def __init__(self, serve: Callable[[Request], Awaitable[Response]]) -> None:
         self._serve = serve
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await serve_token_request(self._serve, Request(scope, receive))
+        response = await self._serve(Request(scope, receive))
         await response(scope, receive, send)

@@ -10,10 +10,11 @@ import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, final
+from typing import Any, NamedTuple, final
 
 from gatepass.compact import MAX_TOKEN_LENGTH, encode_base64url
 from gatepass.errors import ConfigurationError
+from gatepass.keyring import KeyRing
 from gatepass.keys import Key, KeySet
 from gatepass.profile import Profile
 from gatepass.scope import scope_tokens
@@ -34,13 +35,22 @@ _NEAR_MISSES = {"scopes": "scope", "expires_in": "access_ttl", "expires_delta": 
 _STRING_LISTS = frozenset(("roles", "groups", "entitlements", "amr"))
 
 
+class _Signer(NamedTuple):
+    """The key that signs under *keys*, and the header that it signs, up to the dot."""
+
+    keys: KeySet
+    key: Key
+    header: bytes
+
+
 @final
 class TokenIssuer:
     """Issues access tokens (RFC 9068).
 
     *issuer* is this service's https URL. *audience* names the API that the tokens are for; where several are
-    named, each token is for one of them, chosen at `issue`. *keys* hold the key that signs. *client_id* is the
-    default for `issue`. *access_ttl* (seconds or timedelta) is 15 minutes unless given, at most a day.
+    named, each token is for one of them, chosen at `issue`. *keys* hold the key that signs; with a `KeyRing` it is
+    the one that is active at the time. *client_id* is the default for `issue`. *access_ttl* (seconds or timedelta) is
+    15 minutes unless given, at most a day.
 
     >>> from gatepass import Key
     >>> issuer = TokenIssuer(
@@ -50,33 +60,30 @@ class TokenIssuer:
     2
     """
 
-    __slots__ = ("_client_id", "_clock", "_constant_parts", "_header", "_key", "_ttl", "audience", "issuer")
+    __slots__ = ("_client_id", "_clock", "_constant_parts", "_ring", "_signer", "_ttl", "audience", "issuer")
 
     def __init__(
         self,
         *,
         issuer: str,
         audience: str | Iterable[str],
-        keys: Key | KeySet | Iterable[Key],
+        keys: Key | KeySet | KeyRing | Iterable[Key],
         client_id: str | None = None,
         access_ttl: float | timedelta = timedelta(minutes=15),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.issuer: str = https_url(issuer, "issuer")
         self.audience: tuple[str, ...] = audience_names(audience, "name the API that the tokens are for")
-        self._key = key_set(keys).signing_key
         if client_id is not None and not (isinstance(client_id, str) and client_id):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("client_id= must be a non-empty string")
         self._client_id = client_id
         self._ttl = int(seconds(access_ttl, "access_ttl", least=1, most=_LONGEST_TTL))
         self._clock = clock
         self._constant_parts: dict[tuple[object, ...], bytes] = {}
-        header = {
-            "alg": self._key.algorithm,
-            "typ": "at+jwt",
-            **({} if self._key.kid is None else {"kid": self._key.kid}),
-        }
-        self._header = encode_base64url(dump_object(header)) + b"."
+        self._ring = keys if isinstance(keys, KeyRing) else None
+        if isinstance(keys, KeyRing) and self._ttl > keys.access_ttl.total_seconds():
+            raise ConfigurationError("access_ttl= is longer than the key ring's, which would remove keys too early")
+        self._signer = _signer(keys.current() if isinstance(keys, KeyRing) else key_set(keys))
 
     @property
     def client_id(self) -> str | None:
@@ -105,7 +112,8 @@ class TokenIssuer:
         token earlier than its lifetime would. The client and the user can read
         a token: put nothing into it that they should not see (RFC 9068 section 6).
 
-        Raises `ValueError` when an argument cannot go into a token.
+        Raises `ValueError` when an argument cannot go into a token, and `KeysUnavailable` when a `KeyRing` cannot
+        be read.
         """
         client = client_id if client_id is not None else self._client_id
         if client is None:
@@ -140,11 +148,18 @@ class TokenIssuer:
             _check_extra(extra)
             further = b"," + dump_object(extra)[1:]
         payload = self._constant_part(client_id, audience, scope) + own.encode() + further
-        signing_input = self._header + encode_base64url(payload)
-        token = (signing_input + b"." + encode_base64url(self._key.sign(signing_input))).decode()
+        signer = self._signer if self._ring is None else self._current_signer(self._ring)
+        signing_input = signer.header + encode_base64url(payload)
+        token = (signing_input + b"." + encode_base64url(signer.key.sign(signing_input))).decode()
         if len(token) > MAX_TOKEN_LENGTH:
             raise ValueError(f"this token has more than {MAX_TOKEN_LENGTH} characters; put fewer claims into it")
         return token
+
+    def _current_signer(self, ring: KeyRing) -> _Signer:
+        signer, keys = self._signer, ring.current()
+        if keys is not signer.keys:
+            signer = self._signer = _signer(keys)
+        return signer
 
     def _constant_part(self, client_id: str, audience: str | None, scope: str | Iterable[str]) -> bytes:
         """The members that repeat from token to token, checked and encoded once: `{"iss":...,` up to a comma."""
@@ -174,7 +189,13 @@ class TokenIssuer:
         return audience
 
     def __repr__(self) -> str:
-        return f"<TokenIssuer {self.issuer}, {self._key.algorithm}>"
+        return f"<TokenIssuer {self.issuer}, {self._signer.key.algorithm}>"
+
+
+def _signer(keys: KeySet) -> _Signer:
+    key = keys.signing_key
+    header = {"alg": key.algorithm, "typ": "at+jwt", **({} if key.kid is None else {"kid": key.kid})}
+    return _Signer(keys, key, encode_base64url(dump_object(header)) + b".")
 
 
 def _fresh_id() -> str:

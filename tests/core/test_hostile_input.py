@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gatepass import AccessToken, AuthError, Key, ResourceServer
+from gatepass import AccessToken, AuthError, Key, KeySet, ResourceServer
 from gatepass.compact import encode_base64url
 
 from .tokens import SECRET_KEY, SIGNING_KEY, claims_for, header_for, make_verifier, segment, signed
@@ -178,5 +178,5 @@ def test_objects_show_no_secret():
     verifier = make_verifier(keys=SECRET_KEY)
     server = ResourceServer(verifier)
 
-    for thing in (SECRET_KEY, verifier.keys, verifier, server, copy.copy(SECRET_KEY), SIGNING_KEY):
+    for thing in (SECRET_KEY, KeySet([SECRET_KEY]), verifier, server, copy.copy(SECRET_KEY), SIGNING_KEY):
         assert secret not in repr(thing) + str(thing)

@@ -11,6 +11,7 @@ import click
 from gatepass.cli.demo import demo
 from gatepass.cli.inspect import inspect
 from gatepass.cli.keygen import keygen
+from gatepass.cli.keys import keys
 from gatepass.cli.text import visible
 from gatepass.errors import ConfigurationError
 
@@ -27,6 +28,7 @@ def gatepass() -> None:
 
 
 gatepass.add_command(keygen)
+gatepass.add_command(keys)
 gatepass.add_command(inspect)
 gatepass.add_command(demo)
 

@@ -1,0 +1,87 @@
+"""`gatepass keys`: the key ring of a service, looked at and changed by hand.
+
+What is done here the running processes notice within seconds. The numbers of the ring are those that the service gave
+it. Private keys are never shown.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gatepass.cli.text import age, visible
+from gatepass.keyring import EMERGENCY, KeyRing
+
+__all__ = ["keys"]
+
+_STYLES = {"active": "bold green", "published": "cyan", "retired": "yellow", "removed": "dim"}
+_WIDTH_OF_A_FILE = 160
+
+_ring = click.argument("directory", type=click.Path(path_type=Path))
+
+
+@click.group(short_help="Show, rotate and remove the keys of a key ring.")
+def keys() -> None:
+    """Show, rotate and remove the keys of the key ring in DIRECTORY, as its owner."""
+
+
+@keys.command("list", short_help="Show the keys and their states.")
+@_ring
+def list_keys(*, directory: Path) -> None:
+    """Show the keys of the ring in DIRECTORY: what each is now, and until when."""
+    _show(KeyRing.open(directory))
+
+
+@keys.command(short_help="Let another key sign as soon as everybody can have it.")
+@_ring
+def rotate(*, directory: Path) -> None:
+    """Publish a new key, which signs as soon as every copy of the public keys can have it.
+
+    Where a key is published already and waits, that one is brought forward.
+    """
+    ring = KeyRing.open(directory)
+    ring.rotate()
+    _show(ring)
+
+
+@keys.command(short_help="Remove a key; with --emergency any key, at once.")
+@_ring
+@click.argument("kid")
+@click.option("--emergency", is_flag=True, help="Others know the private key: all its tokens die.")
+def remove(*, directory: Path, kid: str, emergency: bool) -> None:
+    """Remove the key KID, which must be one that has not signed yet.
+
+    With --emergency any key goes at once, and its tokens are refused: here within seconds, elsewhere as soon as copies
+    of the public keys are renewed. If it was the one that signs, the next one signs from now on.
+    """
+    ring = KeyRing.open(directory)
+    ring.remove(kid, EMERGENCY if emergency else None)
+    _show(ring)
+    if emergency:
+        longest = f"{ring.cache_ttl.total_seconds():g}"
+        click.echo(f"Others may accept the removed key for up to {longest} seconds, from their copies.", err=True)
+
+
+def _show(ring: KeyRing) -> None:
+    console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console = Console(markup=False, highlight=False, emoji=False, width=_WIDTH_OF_A_FILE)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in ("key id", "algorithm", "state", "signs from", "until", "published until"):
+        table.add_column(title, overflow="fold")
+    now = time.time()
+    for key in ring.all_keys():
+        cells = [Text(visible(key.kid)), Text(key.algorithm), Text(key.state, _STYLES[key.state])]
+        cells += [Text(_when(moment, now)) for moment in (key.signs_from, key.retires_at, key.removed_at)]
+        table.add_row(*cells)
+    console.print(table)
+
+
+def _when(moment: datetime | None, now: float) -> str:
+    return "-" if moment is None else age(moment.timestamp() - now)

@@ -1,0 +1,80 @@
+"""A ring as the text of its one file, and back. Read as strictly as if somebody else had written it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any, Final
+
+from gatepass.errors import ConfigurationError, MalformedToken
+from gatepass.keyring.schedule import Schedule
+from gatepass.keyring.timeline import Entry, Timeline
+from gatepass.strict_json import parse_object
+
+__all__ = ["LAST_SECOND", "from_text", "to_text"]
+
+_VERSION: Final = 1
+LAST_SECOND: Final = 253_402_300_799  # of the year 9999, the last that a datetime has
+_SCHEDULE: Final = tuple(each.name for each in dataclasses.fields(Schedule))
+_ENTRY: Final = tuple(each.name for each in dataclasses.fields(Entry))
+
+
+def to_text(line: Timeline) -> bytes:
+    """*line* as JSON, private keys included."""
+    document = {
+        "version": _VERSION,
+        "announced": line.announced,
+        "schedule": {name: getattr(line.schedule, name) for name in _SCHEDULE},
+        "keys": [
+            {name: getattr(one, name) for name in _ENTRY[:-1]} | {"jwk": None if one.jwk is None else dict(one.jwk)}
+            for one in line.entries
+        ],
+    }
+    return json.dumps(document, indent=1).encode() + b"\n"
+
+
+def from_text(text: bytes) -> Timeline:
+    """The ring in *text*. Raises `ConfigurationError`, which never shows any of it."""
+    try:
+        document = parse_object(text)
+        if document["version"] != _VERSION:
+            raise ConfigurationError("the file of this key ring was written by a newer gatepass: update this one")
+        numbers: dict[str, Any] = {name: document["schedule"][name] for name in _SCHEDULE}
+        line = Timeline(
+            entries=tuple(_entry(each) for each in document["keys"]),
+            schedule=Schedule.checked(**numbers),
+            announced=_instant(document["announced"]),
+        )
+        if len({one.kid for one in line.entries}) != len(line.entries):
+            raise ValueError
+    except ConfigurationError:
+        raise
+    except (MalformedToken, LookupError, TypeError, ValueError):
+        pass
+    else:
+        return line
+    raise ConfigurationError("the file of this key ring is damaged: put back a copy of it")
+
+
+def _entry(members: dict[str, Any]) -> Entry:
+    jwk, signs_from, removed_at = members["jwk"], members["signs_from"], members["removed_at"]
+    entry = Entry(
+        kid=members["kid"],
+        algorithm=members["algorithm"],
+        published_at=_instant(members["published_at"]),
+        signs_from=None if signs_from is None else _instant(signs_from),
+        keep=_instant(members["keep"]),
+        removed_at=None if removed_at is None else _instant(removed_at),
+        jwk=jwk,
+    )
+    if type(entry.kid) is not str or type(entry.algorithm) is not str:
+        raise TypeError
+    if jwk is not None and (jwk["kid"], jwk["alg"], jwk["kty"] == "oct") != (entry.kid, entry.algorithm, False):
+        raise ValueError  # the rest of it is read where a key is made of it
+    return entry
+
+
+def _instant(value: object) -> int:
+    if type(value) is not int or not 0 <= value <= LAST_SECOND:
+        raise ValueError
+    return value

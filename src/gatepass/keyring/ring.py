@@ -1,0 +1,245 @@
+"""The ring itself: the keys that are good at this instant, and the few things that can be done to them."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final, final
+
+from gatepass.errors import ConfigurationError
+from gatepass.keyring.changes import Emergency, begun, continued, removed, rotated
+from gatepass.keyring.directory import Directory
+from gatepass.keyring.manifest import LAST_SECOND, from_text, to_text
+from gatepass.keyring.schedule import DAY, Schedule
+from gatepass.keyring.timeline import Entry, State, Timeline
+from gatepass.keyring.watch import Watch
+from gatepass.keys import KeySet
+
+__all__ = ["KeyRing", "RingKey"]
+
+_PAUSE: Final = 60.0
+_logger = logging.getLogger("gatepass.keyring")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RingKey:
+    """A key of a ring, as an operator wants to see it. The times are None while they are open."""
+
+    kid: str
+    algorithm: str
+    state: State
+    published_at: datetime
+    signs_from: datetime | None
+    retires_at: datetime | None
+    removed_at: datetime | None
+
+
+@final
+class KeyRing:
+    """A service's own signing keys, kept in *directory*, which any number of its processes share.
+
+    *algorithm* is for new keys. *access_ttl* is the longest life of a token, *leeway* what verifiers add to it,
+    *cache_ttl* how long others may keep a copy of the public keys (the `max-age` they are told), *margin* what the
+    service's own clocks and processes may be apart. A new key is published *publish_ahead* before it signs, and stays
+    *keep_retired* after; both follow from the other numbers unless they are to be longer. *rotate_every* is None for
+    a ring that is rotated by command alone. Durations are seconds or timedeltas.
+
+    The first key of an empty directory signs at once. Raises `ConfigurationError` for numbers that contradict each
+    other, and for files that others can read.
+    """
+
+    __slots__ = ("__weakref__", "_clock", "_directory", "_not_before", "_rotating", "_schedule", "_watch")
+
+    def __init__(
+        self,
+        directory: str | Path,
+        *,
+        algorithm: str = "ES256",
+        access_ttl: float | timedelta = timedelta(minutes=15),
+        leeway: float | timedelta = 30,
+        cache_ttl: float | timedelta = timedelta(minutes=5),
+        margin: float | timedelta = timedelta(minutes=1),
+        rotate_every: float | timedelta | None = 90 * DAY,
+        publish_ahead: float | timedelta | None = None,
+        keep_retired: float | timedelta | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._schedule = Schedule.checked(
+            algorithm=algorithm,
+            access_ttl=access_ttl,
+            leeway=leeway,
+            cache_ttl=cache_ttl,
+            margin=margin,
+            rotate_every=rotate_every,
+            publish_ahead=publish_ahead,
+            keep_retired=keep_retired,
+        )
+        self._directory = Directory(Path(directory))
+        self._clock = clock
+        self._not_before = float("-inf")
+        self._rotating = threading.Lock()
+        try:
+            self._watch = self._started()
+        except OSError as error:
+            raise ConfigurationError(
+                f"the directory {directory} cannot hold a key ring: {error.strerror or 'it cannot be used'}"
+            ) from error
+        if hasattr(os, "register_at_fork"):
+            reference = weakref.WeakMethod(self._forked)
+            os.register_at_fork(after_in_child=lambda: _call(reference))
+
+    @classmethod
+    def open(cls, directory: str | Path, *, clock: Callable[[], float] = time.time) -> KeyRing:
+        """The ring that is in *directory* already, with the numbers that the service gave it."""
+        try:
+            _, text = Directory(Path(directory)).read()
+        except OSError as error:
+            raise ConfigurationError(f"there is no key ring in {directory} that can be read") from error
+        schedule = from_text(text).schedule
+        numbers: dict[str, Any] = {name: getattr(schedule, name) for name in Schedule.__slots__}
+        return cls(directory, clock=clock, **numbers)
+
+    @property
+    def access_ttl(self) -> timedelta:
+        """The longest life of a token that a retired key is kept for."""
+        return timedelta(seconds=self._schedule.access_ttl)
+
+    @property
+    def leeway(self) -> timedelta:
+        """The largest leeway of a verifier that a retired key is kept for."""
+        return timedelta(seconds=self._schedule.leeway)
+
+    @property
+    def cache_ttl(self) -> timedelta:
+        """How long others may keep a copy of the public keys."""
+        return timedelta(seconds=self._schedule.cache_ttl)
+
+    def current(self) -> KeySet:
+        """The keys of this instant, of which the active one signs: the same object until something changes.
+
+        Raises `KeysUnavailable` when the directory could not be read for longer than others may keep a copy.
+        """
+        now, view = self._clock(), self._watch.view
+        if view.since <= now < view.until:
+            return view.keys
+        view = self._watch.looked(now)
+        if view.line.is_due(now, self._schedule) and now >= self._not_before:
+            self._rotate_aside()
+        return view.keys
+
+    def to_jwks(self) -> dict[str, list[dict[str, str]]]:
+        """The JWK Set to publish now: public members alone."""
+        return self.current().to_jwks()
+
+    def all_keys(self) -> tuple[RingKey, ...]:
+        """Every key with its state and times, those removed lately too, the oldest first."""
+        now, line = self._clock(), from_text(self._directory.read()[1])
+        by_time = sorted(line.entries, key=lambda one: (one.published_at, one.signs_from or 0))
+        return tuple(_shown(line, one, now) for one in by_time)
+
+    def rotate(self) -> None:
+        """Let another key sign as soon as everybody can have it: one that is published already, or a fresh one."""
+        self._change(lambda line, now: rotated(line, now, self._schedule))
+
+    def rotate_if_due(self) -> None:
+        """Publish the next key if it is time. Of all processes that try at one moment, one does."""
+
+        def when_due(line: Timeline, now: float) -> Timeline:
+            if not line.is_due(now, self._schedule):
+                return line
+            return rotated(line, now, self._schedule, ahead=self._schedule.publish_ahead)
+
+        self._change(when_due)
+
+    def remove(self, kid: str, emergency: Emergency | None = None) -> None:
+        """Remove the key *kid*, which must be one that never signed; or, with `EMERGENCY`, any key, at once.
+
+        After an emergency the key's tokens are refused here now, and elsewhere as copies of the public keys grow old.
+        If it was the one that signed, the next one does from now on; others learn a fresh one in the same time.
+        """
+        if not (emergency is None or isinstance(emergency, Emergency)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("remove takes EMERGENCY, or nothing, beside the kid")
+        self._change(lambda line, now: removed(line, now, self._schedule, kid, emergency))
+
+    def _started(self) -> Watch:
+        self._directory.make()
+        now = self._clock()
+        try:
+            stamp, text = self._directory.read()
+            line = from_text(text)
+        except FileNotFoundError:
+            pass
+        else:
+            if continued(line, now, self._schedule) == line:
+                return Watch(self._directory, stamp, line, now, patience=self._schedule.cache_ttl)
+        with self._directory.locked():
+            try:
+                _, text = self._directory.read()
+            except FileNotFoundError:
+                line = begun(now, self._schedule)
+            else:
+                line = continued(from_text(text), now, self._schedule)
+            self._directory.replace(to_text(line))
+            return Watch(self._directory, self._directory.stamp(), line, now, patience=self._schedule.cache_ttl)
+
+    def _change(self, change: Callable[[Timeline, float], Timeline]) -> None:
+        with self._directory.locked():
+            line = from_text(self._directory.read()[1])
+            changed = change(line, self._clock())
+            if changed != line:
+                self._directory.replace(to_text(changed))
+        self._watch.look_again(self._clock())
+
+    def _rotate_aside(self) -> None:
+        """Making a key and writing it takes too long for a request."""
+        if self._rotating.acquire(blocking=False):
+            threading.Thread(target=self._rotate_quietly, name="gatepass-keyring", daemon=True).start()
+
+    def _rotate_quietly(self) -> None:
+        try:
+            self.rotate_if_due()
+        except (OSError, ConfigurationError) as error:
+            self._not_before = self._clock() + _PAUSE
+            _logger.error("the key ring is due for a rotation, which failed: %s", type(error).__name__)  # noqa: TRY400
+        finally:
+            self._rotating.release()
+
+    def _forked(self) -> None:
+        # A child has none of its parent's threads, so nobody would ever give their locks back.
+        self._rotating = threading.Lock()
+        self._watch.forked()
+
+    def __repr__(self) -> str:
+        return f"<KeyRing in {self._directory.path}, {self._schedule.algorithm}>"
+
+
+def _shown(line: Timeline, entry: Entry, now: float) -> RingKey:
+    ends = line.ends(entry)
+    retires = line.retires(entry)
+    return RingKey(
+        kid=entry.kid,
+        algorithm=entry.algorithm,
+        state=line.state(entry, now),
+        published_at=_moment(entry.published_at),
+        signs_from=None if entry.signs_from is None else _moment(entry.signs_from),
+        retires_at=None if retires is None else _moment(retires),
+        removed_at=None if ends is None else _moment(ends),
+    )
+
+
+def _moment(instant: int) -> datetime:
+    return datetime.fromtimestamp(min(instant, LAST_SECOND), UTC)
+
+
+def _call(reference: weakref.WeakMethod[Callable[[], None]]) -> None:
+    method = reference()
+    if method is not None:
+        method()

@@ -1,0 +1,120 @@
+"""The keys of a ring in the order in which they sign, and what each is at an instant. Nothing here reads a clock.
+
+Every key has one fixed instant from which it signs. All else follows: the next key's instant retires it, and a while
+after that it is removed. So all processes agree without a word, and nothing need be written when a state changes.
+A clock that is wrong finds a key to sign with all the same, and one that others know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, final
+
+from gatepass.keyring.schedule import Schedule
+
+__all__ = ["Entry", "State", "Timeline"]
+
+State = Literal["published", "active", "retired", "removed"]
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One key. *signs_from* is None if it was removed before it ever signed; *keep* is how long it stays retired.
+
+    *jwk* has the private members until the key is retired, and is None once the key was removed by hand.
+    """
+
+    kid: str
+    algorithm: str
+    published_at: int
+    signs_from: int | None
+    keep: int
+    removed_at: int | None = None
+    jwk: Mapping[str, str] | None = field(repr=False)
+
+    @property
+    def can_sign(self) -> bool:
+        return self.jwk is not None and "d" in self.jwk
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timeline:
+    """All keys of a ring, those that were removed lately too; *schedule* is the one last written.
+
+    *announced* is how long copies of what was published since the last rotation may be kept.
+    """
+
+    entries: tuple[Entry, ...]
+    schedule: Schedule
+    announced: int
+
+    def in_order(self) -> tuple[Entry, ...]:
+        """The keys that sign or have signed, by their instants. One that was removed still ends its predecessor."""
+        return tuple(sorted((one for one in self.entries if one.signs_from is not None), key=_instant))
+
+    def signer(self, now: float) -> Entry | None:
+        """The key that signs: the last one whose instant is past.
+
+        Where that one is gone it is the next, which is published already. A clock from before the first instant gets
+        the first key.
+        """
+        ordered = self.in_order()
+        place = max((index for index, one in enumerate(ordered) if _instant(one) <= now), default=0)
+        able = [one for one in (*ordered[place:], *reversed(ordered[:place])) if one.can_sign]
+        return able[0] if able else None
+
+    def published(self, now: float) -> tuple[Entry, ...]:
+        """The keys that others may learn, in order."""
+        return tuple(one for one in self.in_order() if self.state(one, now) != "removed")
+
+    def state(self, entry: Entry, now: float) -> State:
+        if entry.jwk is None or entry.signs_from is None:
+            return "removed"
+        if entry == self.signer(now):
+            return "active"
+        if now < entry.signs_from:
+            return "published"
+        ends = self.ends(entry)
+        return "retired" if ends is None or now < ends else "removed"
+
+    def retires(self, entry: Entry) -> int | None:
+        """When the next key takes over, None while none is planned."""
+        if entry.signs_from is None:
+            return None
+        later = [_instant(one) for one in self.in_order() if _instant(one) > entry.signs_from]
+        return later[0] if later else None
+
+    def ends(self, entry: Entry) -> int | None:
+        """When *entry* leaves the published keys, None while that is not fixed."""
+        if entry.removed_at is not None:
+            return entry.removed_at
+        retires = self.retires(entry)
+        return None if retires is None else retires + entry.keep
+
+    def next_change(self, now: float) -> float:
+        """The first instant after *now* at which some key changes its state."""
+        instants = [instant for one in self.entries for instant in (one.signs_from, self.ends(one))]
+        return min((instant for instant in instants if instant is not None and instant > now), default=float("inf"))
+
+    def is_due(self, now: float, schedule: Schedule) -> bool:
+        """Whether it is time to publish the next key.
+
+        A key whose turn is farther away than any schedule puts it was made by a clock that ran ahead, and does
+        not count as the next.
+        """
+        ahead = max(schedule.publish_ahead, self.announced)
+        horizon = now + ahead + max(schedule.rotate_every or 0, ahead)
+        if any(one.can_sign and now < _instant(one) <= horizon for one in self.in_order()):
+            return False
+        signer = self.signer(now)
+        if signer is None:
+            return True
+        return schedule.rotate_every is not None and now >= _instant(signer) + schedule.rotate_every - ahead
+
+
+def _instant(entry: Entry) -> int:
+    """When *entry* signs first; asked of those in order alone, which all have an instant."""
+    return -1 if entry.signs_from is None else entry.signs_from
