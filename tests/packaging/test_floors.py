@@ -52,7 +52,7 @@ FLOORS = [
     # the issuer's own keys over time
     {"gatepass.keyring.directory", "gatepass.keyring.schedule"},
     {"gatepass.keyring.timeline"},
-    {"gatepass.keyring.changes", "gatepass.keyring.manifest"},
+    {"gatepass.keyring.changes", "gatepass.keyring.listing", "gatepass.keyring.manifest"},
     {"gatepass.keyring.watch"},
     {"gatepass.keyring.ring"},
     {"gatepass.keyring"},

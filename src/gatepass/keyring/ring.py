@@ -7,43 +7,30 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final, final
 
 from gatepass.errors import ConfigurationError
+from gatepass.key_source import Fetch, KeySource
 from gatepass.keyring.changes import Emergency, begun, continued, removed, rotated
 from gatepass.keyring.directory import Directory
-from gatepass.keyring.manifest import LAST_SECOND, from_text, to_text
+from gatepass.keyring.listing import RingKey, listed
+from gatepass.keyring.manifest import from_text, to_text
 from gatepass.keyring.schedule import DAY, Schedule
-from gatepass.keyring.timeline import Entry, State, Timeline
+from gatepass.keyring.timeline import Timeline
 from gatepass.keyring.watch import Watch
 from gatepass.keys import KeySet
 
-__all__ = ["KeyRing", "RingKey"]
+__all__ = ["KeyRing"]
 
 _PAUSE: Final = 60.0
 _logger = logging.getLogger("gatepass.keyring")
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RingKey:
-    """A key of a ring, as an operator wants to see it. The times are None while they are open."""
-
-    kid: str
-    algorithm: str
-    state: State
-    published_at: datetime
-    signs_from: datetime | None
-    retires_at: datetime | None
-    removed_at: datetime | None
-
-
-@final
-class KeyRing:
+class KeyRing(KeySource):
     """A service's own signing keys, kept in *directory*, which any number of its processes share.
 
     *algorithm* is for new keys. *access_ttl* is the longest life of a token, *leeway* what verifiers add to it,
@@ -135,15 +122,19 @@ class KeyRing:
             self._rotate_aside()
         return view.keys
 
+    def search(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:  # noqa: ARG002 - there is one place
+        """Look at once whether another process changed the ring, as it does where a key was removed in an emergency."""
+        if self._watch.is_behind():
+            self._watch.look_again(self._clock())
+            yield Fetch.already_ended()
+
     def to_jwks(self) -> dict[str, list[dict[str, str]]]:
         """The JWK Set to publish now: public members alone."""
         return self.current().to_jwks()
 
     def all_keys(self) -> tuple[RingKey, ...]:
-        """Every key with its state and times, those removed lately too, the oldest first."""
-        now, line = self._clock(), from_text(self._directory.read()[1])
-        by_time = sorted(line.entries, key=lambda one: (one.published_at, one.signs_from or 0))
-        return tuple(_shown(line, one, now) for one in by_time)
+        """Every key with its state and times, those removed lately too, the oldest first. Raises `OSError`."""
+        return listed(from_text(self._directory.read()[1]), self._clock())
 
     def rotate(self) -> None:
         """Let another key sign as soon as everybody can have it: one that is published already, or a fresh one."""
@@ -219,24 +210,6 @@ class KeyRing:
 
     def __repr__(self) -> str:
         return f"<KeyRing in {self._directory.path}, {self._schedule.algorithm}>"
-
-
-def _shown(line: Timeline, entry: Entry, now: float) -> RingKey:
-    ends = line.ends(entry)
-    retires = line.retires(entry)
-    return RingKey(
-        kid=entry.kid,
-        algorithm=entry.algorithm,
-        state=line.state(entry, now),
-        published_at=_moment(entry.published_at),
-        signs_from=None if entry.signs_from is None else _moment(entry.signs_from),
-        retires_at=None if retires is None else _moment(retires),
-        removed_at=None if ends is None else _moment(ends),
-    )
-
-
-def _moment(instant: int) -> datetime:
-    return datetime.fromtimestamp(min(instant, LAST_SECOND), UTC)
 
 
 def _call(reference: weakref.WeakMethod[Callable[[], None]]) -> None:

@@ -67,6 +67,13 @@ class Watch:
         with self._looking:
             self.view = self._look(now, self.view)
 
+    def is_behind(self) -> bool:
+        """Whether the file is another one than what was seen, as far as that can be told."""
+        try:
+            return self._directory.stamp() != self.view.stamp
+        except OSError:
+            return False
+
     def forked(self) -> None:
         """In a child, where nobody is left who could give the lock back."""
         self._looking = threading.Lock()
