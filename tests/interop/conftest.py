@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,9 +26,13 @@ def joserfc() -> Joserfc:
 
 
 @pytest.fixture(scope="session")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversation]:
-    directory = install_node_peers(tmp_path_factory.mktemp("node"))
-    with conversation("node", "peers.mjs", cwd=directory) as process:
+def node_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return install_node_peers(tmp_path_factory.mktemp("node"))
+
+
+@pytest.fixture(scope="session")
+def node(node_directory: Path) -> Iterator[Conversation]:
+    with conversation("node", "peers.mjs", cwd=node_directory) as process:
         yield process
 
 

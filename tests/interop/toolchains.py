@@ -38,11 +38,15 @@ class Conversation:
 
     def ask(self, command: str, **request: Any) -> dict[str, Any]:
         assert self._process.stdin
-        assert self._process.stdout
         self._process.stdin.write(json.dumps({"command": command, **request}) + "\n")
         self._process.stdin.flush()
+        return self.hear(command)
+
+    def hear(self, about: str) -> dict[str, Any]:
+        """The next line, also one that nobody asked for."""
+        assert self._process.stdout
         answer = self._process.stdout.readline()
-        assert answer, f"the other program died over {command!r}"
+        assert answer, f"the other program died over {about!r}"
         return json.loads(answer)
 
 
@@ -62,14 +66,14 @@ def install_node_peers(directory: Path) -> Path:
     version = _output(node, "--version")
     if int(version.lstrip("v").split(".")[0]) < 20:
         missing(f"Node.js {version} is too old for jose", "install Node.js 20 or newer")
-    for name in ("package.json", "peers.mjs"):
+    for name in ("package.json", "peers.mjs", "provider.mjs"):
         shutil.copy(HERE / "node" / name, directory)
     quiet = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
     installed = subprocess.run(
         [npm, "install", *quiet], cwd=directory, capture_output=True, text=True, timeout=300, check=False
     )
     if installed.returncode != 0:
-        missing("npm could not install jose and jsonwebtoken", "give npm a registry that it can reach")
+        missing("npm could not install jose, jsonwebtoken and oidc-provider", "give npm a registry that it can reach")
     return directory
 
 
