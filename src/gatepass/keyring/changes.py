@@ -53,7 +53,7 @@ def continued(line: Timeline, now: float, schedule: Schedule) -> Timeline:
     )
     adopted = Timeline(entries=kept, schedule=schedule, announced=max(line.announced, schedule.announced))
     able = [one for one in adopted.in_order() if one.can_sign]
-    if able and able[-1].algorithm == schedule.algorithm:
+    if not able or able[-1].algorithm == schedule.algorithm:
         return adopted
     return rotated(adopted, now, schedule)
 

@@ -39,7 +39,7 @@ def listed(line: Timeline, now: float) -> tuple[RingKey, ...]:
             retires_at=_moment_or_none(line.retires(one)),
             removed_at=_moment_or_none(line.ends(one)),
         )
-        for one in sorted(line.entries, key=lambda one: (one.published_at, one.signs_from or 0))
+        for one in sorted(line.entries, key=lambda one: (one.published_at, one.signs_from is None, one.signs_from or 0))
     )
 
 

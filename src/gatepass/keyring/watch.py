@@ -87,7 +87,8 @@ class Watch:
         except (OSError, ConfigurationError) as error:
             if last.read_at == last.since:  # say it once
                 _logger.error("the key ring cannot be read: %s", type(error).__name__)  # noqa: TRY400 - no traceback
-            return self._seen(last.stamp, last.line, now, last)._replace(read_at=min(last.read_at, now))
+            found, read_at = self._seen(last.stamp, last.line, now, last), min(last.read_at, now)
+            return found._replace(read_at=read_at, until=min(found.until, read_at + self._patience))
 
     def _seen(self, stamp: Stamp, line: Timeline, now: float, last: View | None) -> View:
         signer = line.signer(now)

@@ -1,0 +1,209 @@
+"""The files of a ring: whose they are, who may read them, and what becomes of one that is damaged."""
+
+import json
+import os
+import stat
+
+import pytest
+
+from gatepass import ConfigurationError, KeyRing
+from gatepass.keyring import directory
+from gatepass.keyring.manifest import from_text, to_text
+
+from .rings import make_ring, states
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="file modes and locks are looked at")
+
+
+def test_what_is_written_is_for_its_owner_alone(place, ring):
+    previous = os.umask(0)
+    try:
+        ring.rotate()
+    finally:
+        os.umask(previous)
+
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in place.iterdir()}
+    assert modes == {"keyring.json": 0o600, "lock": 0o600}
+    assert stat.S_IMODE(place.stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("mode", [0o604, 0o640, 0o620, 0o602, 0o601, 0o777])
+def test_a_file_that_others_can_reach_is_refused(place, ring, clock, mode):
+    (place / "keyring.json").chmod(mode)
+
+    with pytest.raises(ConfigurationError, match="others can read or change .*keyring.json.*: chmod 600 "):
+        make_ring(place, clock)
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o750, 0o701, 0o770])
+def test_a_directory_that_others_can_reach_is_refused(tmp_path, clock, mode):
+    (tmp_path / "ring").mkdir()
+    (tmp_path / "ring").chmod(mode)
+
+    with pytest.raises(ConfigurationError, match="others can read or change .*: chmod 700 "):
+        make_ring(tmp_path / "ring", clock)
+    assert list((tmp_path / "ring").iterdir()) == []
+
+
+def test_a_directory_that_is_there_and_private_is_used(tmp_path, clock):
+    (tmp_path / "ring").mkdir(mode=0o700)
+
+    assert states(make_ring(tmp_path / "ring", clock)) == ["active"]
+
+
+@pytest.mark.parametrize("path", ["no/such/parent", "file"])
+def test_a_place_that_cannot_be_a_directory_is_refused(tmp_path, clock, path):
+    (tmp_path / "file").touch(mode=0o600)
+
+    with pytest.raises(ConfigurationError, match=r"cannot hold a key ring|others can"):
+        make_ring(tmp_path / path, clock)
+
+
+def test_what_belongs_to_somebody_else_is_refused(place, ring, clock, monkeypatch):
+    stranger = os.geteuid() + 1
+    os.chown(place, os.geteuid(), -1)
+    monkeypatch.setattr(directory.os, "geteuid", lambda: stranger)
+    owner_is_root = os.stat(place).st_uid == 0
+
+    if owner_is_root:  # root could read it anyway; changing it would take it away from its owner
+        with pytest.raises(ConfigurationError, match="belongs to another user, who must be the one"):
+            ring.rotate()
+    else:
+        with pytest.raises(ConfigurationError, match="belongs to another user"):
+            make_ring(place, clock)
+
+
+def test_root_does_not_take_the_ring_of_a_service_away(place, ring):
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    for path in (place, place / "keyring.json"):
+        os.chown(path, 12_345, -1)
+
+    with pytest.raises(ConfigurationError, match="belongs to another user"):
+        KeyRing.open(place)
+    with pytest.raises(ConfigurationError, match="belongs to another user"):
+        ring.rotate()
+
+
+def test_a_ring_can_be_used_where_nothing_may_be_written(place, ring, clock):
+    before = sorted(path.name for path in place.iterdir())
+    (place / "lock").unlink()
+    (place / "lock").mkdir()  # not even root can write to this
+
+    assert make_ring(place, clock).current().signing_key.kid == ring.current().signing_key.kid
+    assert sorted(path.name for path in place.iterdir()) == before
+
+
+def test_what_a_killed_process_left_is_swept_away(place, ring):
+    (place / "0123.unfinished").write_text("{")
+
+    ring.rotate()
+
+    assert sorted(path.name for path in place.iterdir()) == ["keyring.json", "lock"]
+
+
+def test_a_disk_that_is_full_changes_nothing(place, ring, monkeypatch):
+    before = (place / "keyring.json").read_bytes()
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(directory.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        ring.rotate()
+
+    assert (place / "keyring.json").read_bytes() == before
+    assert sorted(path.name for path in place.iterdir()) == ["keyring.json", "lock"]
+
+
+def test_a_lock_that_is_not_given_back_is_told(place, ring, monkeypatch):
+    monkeypatch.setattr(directory, "_PATIENCE", 0.05)
+    with directory.Directory(place).locked(), pytest.raises(TimeoutError, match="does not let go"):
+        ring.rotate()
+    ring.rotate()
+
+    assert states(ring) == ["active", "published"]
+
+
+def test_without_posix_locks_a_sentence_says_so(place, clock, monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "fcntl", None)
+
+    with pytest.raises(ConfigurationError, match="POSIX file locks"):
+        make_ring(place, clock)
+
+
+# The text of the file
+
+
+def test_a_ring_is_the_same_after_it_was_written_and_read(ring, clock, place):
+    ring.rotate()
+    line = from_text((place / "keyring.json").read_bytes())
+
+    assert from_text(to_text(line)) == line
+    assert "jwk" not in repr(line)
+
+
+def damaged(change):
+    def apply(text):
+        document = json.loads(text)
+        change(document)
+        return json.dumps(document).encode()
+
+    return apply
+
+
+DAMAGES = {
+    "nothing": lambda text: b"",
+    "half of it": lambda text: text[: len(text) // 2],
+    "no object": lambda text: b"[]",
+    "no keys": damaged(lambda document: document.pop("keys")),
+    "keys that are none": damaged(lambda document: document.update(keys=[1])),
+    "keys that are no list": damaged(lambda document: document.update(keys=None)),
+    "no numbers": damaged(lambda document: document.pop("schedule")),
+    "a number that is text": damaged(lambda document: document.update(announced="360")),
+    "a key twice": damaged(lambda document: document["keys"].append(document["keys"][0])),
+    "another kid": damaged(lambda document: document["keys"][0].update(kid="other")),
+    "another algorithm": damaged(lambda document: document["keys"][0].update(algorithm="RS256")),
+    "a kid that is no text": damaged(lambda document: document["keys"][0].update(kid=7)),
+    "an instant that is none": damaged(lambda document: document["keys"][0].update(signs_from=True)),
+    "an instant beyond all": damaged(lambda document: document["keys"][0].update(published_at=10**15)),
+    "an instant before all": damaged(lambda document: document["keys"][0].update(published_at=-1)),
+    "a jwk that is none": damaged(lambda document: document["keys"][0].update(jwk="x")),
+}
+
+
+@pytest.mark.parametrize("damage", sorted(DAMAGES))
+def test_a_damaged_file_is_refused_and_left_as_it_is(place, ring, clock, damage):
+    file = place / "keyring.json"
+    file.write_bytes(DAMAGES[damage](file.read_bytes()))
+    left = file.read_bytes()
+
+    with pytest.raises(ConfigurationError, match="the file of this key ring is damaged: put back a copy of it"):
+        make_ring(place, clock)
+    assert file.read_bytes() == left
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda document: document.update(version=2), "written by a newer gatepass"),
+        (lambda document: document.update(keys=[]), "no key that can sign"),
+        (lambda document: document["keys"][0]["jwk"].pop("d"), "no key that can sign"),
+        (lambda document: document["keys"][0]["jwk"].update(x="AA"), "JWK"),
+        (lambda document: document["schedule"].update(cache_ttl=0), "cache_ttl="),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_with_the_reason(place, ring, clock, change, sentence):
+    file = place / "keyring.json"
+    file.write_bytes(damaged(change)(file.read_bytes()))
+
+    with pytest.raises(ConfigurationError, match=sentence):
+        KeyRing.open(place, clock=clock)
+
+
+def test_a_file_without_end_is_not_read_to_its_end(place, ring, clock):
+    with (place / "keyring.json").open("ab") as file:
+        file.write(b" " * 1_000_001)
+
+    with pytest.raises(ConfigurationError, match="too large"):
+        make_ring(place, clock)

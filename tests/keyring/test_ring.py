@@ -1,0 +1,549 @@
+"""One ring and a clock that moves: what each key is at each instant, and that no clock and no file breaks signing."""
+
+import json
+import logging
+import os
+import threading
+import time
+from datetime import timedelta
+
+import pytest
+
+from gatepass import ConfigurationError, KeyRing
+from gatepass.errors import KeysUnavailable, UnknownKey
+from gatepass.keyring import EMERGENCY
+
+from .rings import AHEAD, HOUR, KEEP, NOW, NUMBERS, Clock, active, make_issuer, make_ring, make_verifier, states
+
+
+def kids(ring):
+    return [jwk["kid"] for jwk in ring.to_jwks()["keys"]]
+
+
+def test_the_first_key_of_an_empty_directory_signs_at_once(ring, clock):
+    assert states(ring) == ["active"]
+    assert ring.current().signing_key.algorithm == "ES256"
+    assert make_verifier(ring, clock).verify(make_issuer(ring, clock).issue("anna")).subject == "anna"
+
+
+def test_a_key_is_published_then_active_then_retired_then_removed(ring, clock):
+    first = active(ring)
+    ring.rotate()
+    (second,) = [key.kid for key in ring.all_keys() if key.state == "published"]
+    for instant, expected, signer, shown in (
+        (NOW, ["active", "published"], first, [first, second]),
+        (NOW + AHEAD - 1, ["active", "published"], first, [first, second]),
+        (NOW + AHEAD, ["retired", "active"], second, [first, second]),
+        (NOW + AHEAD + KEEP - 1, ["retired", "active"], second, [first, second]),
+        (NOW + AHEAD + KEEP, ["removed", "active"], second, [second]),
+    ):
+        clock.now = instant
+        assert (states(ring), ring.current().signing_key.kid, kids(ring)) == (expected, signer, shown), instant
+
+
+def test_the_times_of_a_key_are_told(ring, clock):
+    ring.rotate()
+    first, second = ring.all_keys()
+
+    assert first.removed_at - first.retires_at == timedelta(seconds=KEEP)
+    assert second.signs_from == first.retires_at
+    assert second.signs_from - second.published_at == timedelta(seconds=AHEAD)
+    assert (second.retires_at, second.removed_at) == (None, None)
+
+
+def test_the_set_is_the_same_object_until_something_changes(ring, clock):
+    before = ring.current()
+    for _ in range(100):
+        clock.now += 1
+        assert ring.current() is before
+
+    ring.rotate()
+
+    assert ring.current() is not before
+
+
+def test_only_the_active_key_can_sign(ring, clock):
+    ring.rotate()
+    clock.now += AHEAD
+
+    assert sorted(key.can_sign for key in ring.current()) == [False, True]
+
+
+def test_nothing_is_read_for_a_token(ring, clock, place):
+    issuer, verifier = make_issuer(ring, clock), make_verifier(ring, clock)
+    place.rename(place.with_name("away"))
+
+    for _ in range(10):
+        assert verifier.verify(issuer.issue("anna"))
+
+
+def test_an_issuer_signs_with_the_key_of_the_moment_and_names_it(ring, clock):
+    issuer, verifier = make_issuer(ring, clock), make_verifier(ring, clock)
+    first = issuer.issue("anna")
+    ring.rotate()
+    clock.now += AHEAD
+    second = issuer.issue("anna")
+
+    assert first.partition(".")[0] != second.partition(".")[0]
+    assert [verifier.verify(token).subject for token in (first, second)] == ["anna", "anna"]
+
+
+def test_an_issuer_whose_tokens_outlive_the_ring_is_refused(ring, clock):
+    with pytest.raises(ConfigurationError, match="longer than the key ring's"):
+        make_issuer(ring, clock, access_ttl=901)
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "PS512", "ES512", "Ed25519", "Ed448", "EdDSA"])
+def test_any_asymmetric_algorithm_will_do(place, clock, algorithm):
+    ring = make_ring(place, clock, algorithm=algorithm)
+    ring.rotate()
+    clock.now += AHEAD
+
+    assert make_verifier(ring, clock).verify(make_issuer(ring, clock).issue("anna"))
+    assert [key.algorithm for key in make_ring(place, clock, algorithm=algorithm).all_keys()] == [algorithm] * 2
+
+
+def test_another_algorithm_is_a_rotation(ring, clock, place):
+    ring = make_ring(place, clock, algorithm="Ed25519")
+
+    assert [(key.algorithm, key.state) for key in ring.all_keys()] == [("ES256", "active"), ("Ed25519", "published")]
+    make_ring(place, clock, algorithm="Ed25519")
+    assert len(ring.all_keys()) == 2
+    clock.now += AHEAD
+    assert ring.current().signing_key.algorithm == "Ed25519"
+
+
+def test_another_algorithm_drops_a_key_that_waits(ring, clock, place):
+    ring.rotate()
+    ring = make_ring(place, clock, algorithm="Ed25519")
+
+    assert sorted((key.algorithm, key.state) for key in ring.all_keys()) == [
+        ("ES256", "active"), ("ES256", "removed"), ("Ed25519", "published"),
+    ]  # fmt: skip
+
+
+# Rotation
+
+
+def test_a_rotation_is_due_when_the_next_key_must_be_shown(ring, clock):
+    clock.now = NOW + 4 * HOUR - AHEAD - 1
+    ring.rotate_if_due()
+    assert states(ring) == ["active"]
+
+    clock.now += 1
+    ring.rotate_if_due()
+    ring.rotate_if_due()
+    assert states(ring) == ["active", "published"]
+
+    clock.now = NOW + 4 * HOUR
+    assert states(ring) == ["retired", "active"]
+
+
+def test_a_ring_that_is_rotated_by_command_alone_is_never_due(place, clock):
+    ring = make_ring(place, clock, rotate_every=None)
+    clock.now += 1_000 * HOUR
+    ring.current()
+    ring.rotate_if_due()
+
+    assert states(ring) == ["active"]
+
+
+def test_a_ring_that_nobody_used_for_years_rotates_once(ring, clock):
+    clock.now += 50_000 * HOUR
+    for _ in range(3):
+        ring.rotate_if_due()
+
+    assert states(ring) == ["active", "published"]
+    assert ring.all_keys()[1].signs_from.timestamp() == clock.now + AHEAD
+
+
+def test_a_request_that_finds_the_rotation_due_leaves_it_to_a_thread(ring, clock):
+    clock.now += 4 * HOUR
+    before = ring.current()
+    wait_for_rotation()
+
+    clock.now += 2
+    assert (len(before), len(ring.current()), states(ring)) == (1, 2, ["active", "published"])
+
+
+def wait_for_rotation():
+    for thread in threading.enumerate():
+        if thread.name == "gatepass-keyring":
+            thread.join(10)
+
+
+def test_a_rotation_that_fails_is_told_and_tried_again_later(ring, clock, place, caplog):
+    (place / "lock").unlink()
+    (place / "lock").mkdir()
+    clock.now += 4 * HOUR
+    for _ in range(3):
+        ring.current()
+        wait_for_rotation()
+        clock.now += 3
+    assert [record.getMessage() for record in caplog.records] == [
+        "the key ring is due for a rotation, which failed: IsADirectoryError"
+    ]
+
+    (place / "lock").rmdir()
+    clock.now += 60
+    ring.current()
+    wait_for_rotation()
+    assert states(ring) == ["active", "published"]
+
+
+def test_a_second_command_does_not_make_a_third_key(ring, clock):
+    ring.rotate()
+    clock.now += 10
+    ring.rotate()
+
+    assert states(ring) == ["active", "published"]
+    assert ring.all_keys()[1].signs_from.timestamp() == NOW + AHEAD
+
+
+def test_a_spare_that_everybody_knows_can_sign_at_once(place, clock):
+    ring = make_ring(place, clock, publish_ahead=4 * HOUR)
+    ring.rotate_if_due()
+    assert states(ring) == ["active", "published"]
+    clock.now += AHEAD - 10
+    ring.rotate()
+    assert states(ring) == ["active", "published"]
+
+    clock.now += 10
+
+    assert states(ring) == ["retired", "active"]
+    clock.now += HOUR
+    ring.rotate_if_due()
+    ring.rotate()
+    assert states(ring)[-2:] == ["active", "published"]
+
+
+def test_a_retired_key_keeps_no_private_half(ring, clock, place):
+    ring.rotate()
+    clock.now += AHEAD + 60
+    ring.rotate()
+
+    kept = {key["kid"]: "d" in key["jwk"] for key in json.loads((place / "keyring.json").read_text())["keys"]}
+
+    assert [kept[key.kid] for key in ring.all_keys()] == [False, True, True]
+
+
+def test_the_file_does_not_grow_for_ever(ring, clock, place):
+    for _ in range(40):
+        ring.rotate()
+        clock.now += 4 * HOUR
+
+    assert len(ring.all_keys()) <= 12
+    assert len(kids(ring)) == 1
+
+
+def test_a_ring_has_a_largest_size(place, clock):
+    ring = make_ring(place, clock, keep_retired=1_000 * HOUR)
+    with pytest.raises(ConfigurationError, match="rotate less often"):
+        for _ in range(40):
+            ring.rotate()
+            clock.now += AHEAD
+    ring.remove(active(ring), EMERGENCY)
+
+    assert ring.current().signing_key
+
+
+# Removal
+
+
+def test_a_key_that_is_needed_is_not_removed_without_an_emergency(ring, clock):
+    first = active(ring)
+    with pytest.raises(ConfigurationError, match="it signs; rotate first"):
+        ring.remove(first)
+    ring.rotate()
+    clock.now += AHEAD
+    with pytest.raises(ConfigurationError, match="tokens that it signed are alive"):
+        ring.remove(first)
+    assert kids(ring)[0] == first
+
+
+def test_a_key_that_never_signed_is_removed(ring, clock):
+    ring.rotate()
+    ring.remove(ring.all_keys()[1].kid)
+    clock.now += AHEAD
+
+    assert states(ring) == ["active", "removed"]
+    assert len(kids(ring)) == 1
+    assert ring.all_keys()[0].retires_at is None
+
+
+@pytest.mark.parametrize("kid", ["unknown", ""])
+def test_a_key_that_is_not_there_is_not_removed(ring, kid):
+    with pytest.raises(ConfigurationError, match="no key with that kid"):
+        ring.remove(kid, EMERGENCY)
+
+
+def test_an_emergency_is_a_named_value(ring):
+    with pytest.raises(ConfigurationError, match="EMERGENCY"):
+        ring.remove(active(ring), True)
+    assert repr(EMERGENCY) == "EMERGENCY"
+
+
+def test_in_an_emergency_the_key_that_waits_signs_at_once(ring, clock):
+    issuer, verifier = make_issuer(ring, clock), make_verifier(ring, clock)
+    first, token = active(ring), issuer.issue("anna")
+    ring.rotate()
+    second = kids(ring)[1]
+    clock.now += 5
+
+    ring.remove(first, EMERGENCY)
+
+    assert (kids(ring), ring.current().signing_key.kid) == ([second], second)
+    assert verifier.verify(issuer.issue("anna")).subject == "anna"
+    with pytest.raises(UnknownKey):
+        verifier.verify(token)
+    assert states(ring) == ["removed", "active"]
+
+
+def test_in_an_emergency_without_a_key_that_waits_a_fresh_one_signs(ring, clock, place):
+    first = active(ring)
+
+    ring.remove(first, EMERGENCY)
+
+    assert first not in kids(ring)
+    assert ring.current().signing_key.kid != first
+    text = json.loads((place / "keyring.json").read_text())
+    assert [key["jwk"] for key in text["keys"] if key["kid"] == first] == [None]
+    clock.now += 4 * HOUR - AHEAD + 1  # it began a second after the one that was removed within its first
+    ring.rotate_if_due()
+    clock.now += AHEAD
+    assert states(ring) == ["removed", "retired", "active"]
+
+
+def test_in_an_emergency_a_retired_key_goes_and_the_active_one_stays(ring, clock):
+    first = active(ring)
+    ring.rotate()
+    clock.now += AHEAD
+    second = active(ring)
+
+    ring.remove(first, EMERGENCY)
+
+    assert (kids(ring), active(ring)) == ([second], second)
+
+
+def test_a_removed_key_does_not_shorten_the_life_of_the_one_before(ring, clock):
+    first = active(ring)
+    ring.rotate()
+    clock.now += AHEAD
+    retired_at = ring.all_keys()[0].retires_at
+    clock.now += 60
+    ring.remove(active(ring), EMERGENCY)
+
+    assert ring.all_keys()[0].retires_at == retired_at
+    assert first in kids(ring)
+
+
+def test_another_process_notices_within_seconds(ring, clock, place):
+    other = make_ring(place, clock)
+    gone = active(ring)
+    ring.remove(gone, EMERGENCY)
+    clock.now += 2
+
+    assert gone not in kids(other)
+    assert other.current().signing_key.kid == ring.current().signing_key.kid
+
+
+def test_a_token_of_a_key_that_another_process_just_made_is_accepted_at_once(ring, clock, place):
+    other = make_ring(place, clock)
+    ring.remove(active(ring), EMERGENCY)
+    token = make_issuer(ring, clock).issue("anna")
+
+    verifier = make_verifier(other, clock)
+
+    assert verifier.verify(token).subject == "anna"
+    (place / "keyring.json").unlink()
+    with pytest.raises(UnknownKey):
+        verifier.verify(make_issuer(make_ring(place.with_name("foreign"), clock), clock).issue("anna"))
+
+
+# Clocks and files that are wrong
+
+
+@pytest.mark.parametrize("leap", [-1, -AHEAD, -HOUR, -100_000 * HOUR])
+def test_a_clock_that_goes_back_loses_no_key_and_still_signs(ring, clock, leap):
+    issuer = make_issuer(ring, clock)
+    ring.rotate()
+    clock.now += AHEAD + 120
+    ring.rotate()
+    token, before = issuer.issue("anna"), set(kids(ring))
+
+    clock.now += leap
+    ring.rotate_if_due()
+
+    assert before <= set(kids(ring))
+    again = issuer.issue("anna")
+    assert make_verifier(ring, clock).verify(again)
+    clock.now -= leap
+    assert make_verifier(ring, clock).verify(token)
+
+
+def test_a_clock_that_leapt_ahead_for_a_while_does_no_harm(ring, clock):
+    issuer, verifier = make_issuer(ring, clock), make_verifier(ring, clock)
+    ring.rotate()
+    clock.now += AHEAD
+    token, before = issuer.issue("anna"), set(kids(ring))
+
+    clock.now += 100_000 * HOUR
+    for _ in range(3):
+        ring.rotate_if_due()
+        ring.rotate()
+    clock.now -= 100_000 * HOUR
+
+    assert verifier.verify(token)
+    assert before <= set(kids(ring))
+    assert verifier.verify(issuer.issue("anna"))
+    clock.now += 4 * HOUR - AHEAD
+    ring.rotate_if_due()
+    assert ring.all_keys()[-2].signs_from.timestamp() == clock.now + AHEAD  # the one from the future does not count
+    clock.now += AHEAD
+    assert active(ring) == ring.all_keys()[-2].kid
+
+
+def test_a_ring_from_the_future_signs_with_a_key_that_is_published(clock, place):
+    ahead = Clock(NOW + 10_000 * HOUR)
+    make_ring(place, ahead)
+    ring = make_ring(place, clock)
+    ring.rotate_if_due()
+
+    assert make_verifier(ring, clock).verify(make_issuer(ring, clock).issue("anna"))
+    ring.rotate()
+    clock.now += AHEAD
+    assert ring.current().signing_key.kid in kids(ring)
+    ring.remove(active(ring), EMERGENCY)
+    assert make_verifier(ring, clock).verify(make_issuer(ring, clock).issue("anna"))
+
+
+def test_while_the_directory_is_gone_the_last_view_holds_as_long_as_copies_may(ring, clock, place, caplog):
+    before = ring.current()
+    place.rename(place.with_name("away"))
+    for _ in range(99):
+        clock.now += 3
+        assert ring.current() is before
+    assert [record.getMessage() for record in caplog.records] == ["the key ring cannot be read: FileNotFoundError"]
+
+    clock.now += 3
+    with pytest.raises(KeysUnavailable):
+        ring.current()
+    with pytest.raises(KeysUnavailable):
+        make_issuer(ring, clock)
+
+    place.with_name("away").rename(place)
+    assert ring.current() is before
+
+
+def test_after_a_long_rest_nobody_is_told_that_keys_are_missing(ring, clock):
+    clock.now += 3 * HOUR
+    started = threading.Barrier(8)
+    outcomes = []
+
+    def ask():
+        started.wait()
+        outcomes.append(ring.current())
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert len(outcomes) == 8
+    assert len(set(map(id, outcomes))) == 1
+
+
+def test_who_comes_while_another_looks_goes_on_with_the_last_view(ring, clock):
+    before = ring.current()
+    ring._watch._looking.acquire()
+    clock.now += 3
+
+    started = time.monotonic()
+    assert ring.current() is before
+    assert time.monotonic() - started < 1
+
+
+def test_a_file_that_others_may_read_later_is_not_believed(ring, clock, place, caplog):
+    before = ring.current()
+    ring.rotate()
+    clock.now += 3
+    (place / "keyring.json").chmod(0o644)
+    os.utime(place / "keyring.json", ns=(1, 1))
+
+    assert len(ring.current()) == 2
+    assert before
+    assert caplog.records[-1].getMessage() == "the key ring cannot be read: ConfigurationError"
+    assert caplog.records[-1].levelno == logging.ERROR
+
+
+def test_a_running_process_never_begins_a_second_ring(ring, clock, place):
+    (place / "keyring.json").unlink()
+    with pytest.raises(FileNotFoundError):
+        ring.rotate()
+
+    assert not (place / "keyring.json").exists()
+
+
+def test_a_forked_child_goes_on(ring, clock):
+    ring._watch._looking.acquire()  # a thread of the parent's is at it
+    ring._rotating.acquire()
+    child = os.fork()
+    if child == 0:
+        try:
+            clock.now += 4 * HOUR
+            ring.current()
+            wait_for_rotation()
+            os._exit(len(ring.all_keys()))
+        finally:
+            os._exit(99)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
+
+
+def test_a_ring_that_is_gone_is_no_trouble_for_a_child(place, clock):
+    make_ring(place, clock)
+    child = os.fork()
+    if child == 0:
+        os._exit(0)
+
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+# Numbers that change
+
+
+def test_longer_windows_hold_at_once_and_shorter_ones_for_new_keys_alone(ring, clock, place):
+    make_ring(place, clock, access_ttl=9_000, cache_ttl=600)
+    ring.rotate()  # a process that still has the old numbers
+    first, second = ring.all_keys()
+    assert second.signs_from.timestamp() == NOW + 660
+    assert first.removed_at - first.retires_at == timedelta(seconds=9_690)
+
+    clock.now += 660
+    shorter = make_ring(place, clock, access_ttl=60)
+    assert shorter.all_keys()[0].removed_at == first.removed_at
+    shorter.rotate()
+    assert shorter.all_keys()[1].removed_at - shorter.all_keys()[1].retires_at == timedelta(seconds=KEEP)
+
+
+def test_the_command_opens_a_ring_with_the_numbers_of_the_service(ring, clock, place):
+    opened = KeyRing.open(place, clock=clock)
+
+    assert (opened.access_ttl, opened.leeway, opened.cache_ttl) == (
+        timedelta(minutes=15), timedelta(seconds=30), timedelta(minutes=5),
+    )  # fmt: skip
+    assert opened._schedule == ring._schedule
+    assert repr(opened) == f"<KeyRing in {place}, ES256>"
+
+
+def test_a_ring_that_is_not_there_is_not_opened(place, clock):
+    with pytest.raises(ConfigurationError, match="there is no key ring"):
+        KeyRing.open(place, clock=clock)
+
+
+def test_the_numbers_have_defaults(place):
+    ring = KeyRing(place)
+
+    assert NUMBERS.items() - {"rotate_every": 0}.items() and ring._schedule.rotate_every == 90 * 86_400
+    assert (ring._schedule.publish_ahead, ring._schedule.keep_retired) == (AHEAD, KEEP)
