@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn, final
 
+from gatepass.claim_names import RFC9068_NAMES, ClaimNames, strings_in
 from gatepass.strict_json import freeze
 
 __all__ = ["AccessToken"]
@@ -18,10 +19,11 @@ class AccessToken:
     The raw text is not kept, and nothing of the claims shows in the repr.
     """
 
-    __slots__ = ("_claims", "_frozen")
+    __slots__ = ("_claims", "_frozen", "_names")
 
     _claims: dict[str, Any]
     _frozen: Mapping[str, Any]
+    _names: ClaimNames
 
     def __init__(self) -> None:
         raise TypeError("an AccessToken is the result of TokenVerifier.verify")
@@ -46,24 +48,35 @@ class AccessToken:
     @property
     def audience(self) -> tuple[str, ...]:
         """`aud` as a tuple, whichever of its two forms the token used (RFC 7519 section 4.1.3)."""
-        found: str | list[str] = self._claims.get("aud", [])
-        return (found,) if isinstance(found, str) else tuple(found)
+        return self._names.audience_in(self._claims)
 
     @property
     def scopes(self) -> frozenset[str]:
-        """The scope tokens of `scope` (RFC 8693 section 4.2); empty when there are none."""
-        scope: str | None = self._claims.get("scope")
-        return frozenset(scope.split(" ")) if scope else frozenset()
+        """The scope tokens of `scope` (RFC 8693 section 4.2), or of the profile's claim; empty when there are none."""
+        return self._names.scopes_in(self._claims)
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The strings in `roles` (RFC 9068 section 2.2.3.1), or where the profile says that they are."""
+        return self._names.roles_in(self._claims)
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The strings in `groups` (RFC 9068 section 2.2.3.1), or where the profile says that they are."""
+        return self._names.groups_in(self._claims)
 
     @property
     def client_id(self) -> str | None:
-        """`client_id`, the client that asked for the token; None only where the profile lets it be absent."""
-        return self._claims.get("client_id")
+        """`client_id`, or the profile's claim: the client that asked for the token.
+
+        None only where the profile lets it be absent.
+        """
+        return self._names.client_in(self._claims)
 
     @property
     def is_client(self) -> bool:
         """Whether a client acts for itself: no user is behind the token (RFC 9068 sections 2.2 and 5)."""
-        return self.client_id is not None and self._claims.get("sub") == self.client_id
+        return self._names.is_own_in(self._claims)
 
     @property
     def token_id(self) -> str | None:
@@ -102,10 +115,7 @@ class AccessToken:
 
         Empty when the claim is absent or anything but an array of strings.
         """
-        values = self._claims.get(claim)
-        if not isinstance(values, list) or not all(isinstance(value, str) for value in values):  # pyright: ignore[reportUnknownVariableType]
-            return frozenset()
-        return frozenset(values)  # pyright: ignore[reportUnknownArgumentType]
+        return strings_in(self._claims.get(claim))
 
     def __repr__(self) -> str:
         return "<AccessToken, claims not shown>"
@@ -130,10 +140,12 @@ _new = object.__new__
 # The slots' own setters: the way past the class's refusing __setattr__.
 _fill_claims = AccessToken._claims.__set__  # type: ignore[attr-defined,misc]  # noqa: SLF001  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportAttributeAccessIssue]
 _fill_frozen = AccessToken._frozen.__set__  # type: ignore[attr-defined,misc]  # noqa: SLF001  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportAttributeAccessIssue]
+_fill_names = AccessToken._names.__set__  # type: ignore[attr-defined,misc]  # noqa: SLF001  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportAttributeAccessIssue]
 
 
-def verified(claims: dict[str, Any]) -> AccessToken:
-    """The token for *claims* that passed every check. For the verifier alone."""
+def verified(claims: dict[str, Any], names: ClaimNames = RFC9068_NAMES) -> AccessToken:
+    """The token for *claims* that passed every check, to be read by *names*. For the verifier alone."""
     token = _new(AccessToken)
     _fill_claims(token, claims)
+    _fill_names(token, names)
     return token

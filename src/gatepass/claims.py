@@ -10,26 +10,34 @@ That expression never accepts what a check would refuse: a test draws claims at 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeGuard
 
+from gatepass.claim_checks import (
+    CHECKED_BY_NAME,
+    Check,
+    audience_check,
+    identifier_check,
+    is_scope,
+    kind_check,
+    role_check,
+    scope_check,
+)
+from gatepass.claim_names import RFC9068_NAMES
 from gatepass.errors import (
     BindingError,
+    ConfigurationError,
     ExpiredToken,
     ImmatureToken,
-    InvalidAudience,
     InvalidClaim,
     InvalidIssuer,
     MissingClaim,
-    WrongTokenType,
 )
 from gatepass.profile import AnyAudience, AnyIssuer, Profile
 
 __all__ = ["Check", "IsOrdinary", "NamedCheck", "compile_checks", "compile_ordinary", "issuer_check"]
 
-Check = Callable[[Mapping[str, Any], float], None]
 IsOrdinary = Callable[[Mapping[str, Any], float], bool]
 
 # The years 1 to 9999, which are all that datetime can say; milliseconds given for seconds lie beyond.
@@ -37,9 +45,6 @@ _FIRST_SECOND = -62_135_596_800
 _LAST_SECOND = 253_402_300_799
 _BINDINGS = ("jkt", "x5t#S256")
 _MAX_KNOWN_SCOPES = 256
-_IDENTIFIERS = ("sub", "client_id", "jti")
-_CHECKED_BY_NAME = frozenset((*_IDENTIFIERS, "iss", "aud", "exp", "iat"))
-_SCOPES = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+(?: [\x21\x23-\x5B\x5D-\x7E]+)*")
 
 
 class NamedCheck(NamedTuple):
@@ -72,15 +77,19 @@ def compile_checks(
     profile: Profile, *, audience: frozenset[str] | AnyAudience, leeway: float, max_token_age: float | None
 ) -> tuple[NamedCheck, ...]:
     """Every check after the signature but the issuer's, in the order in which they are made."""
-    betrayals = profile.prohibited or profile.kind_claims
+    names = profile.names
+    if not isinstance(audience, AnyAudience) and not audience.isdisjoint(profile.shared_audiences):
+        raise ConfigurationError("audience= is in everybody's tokens: have the provider name this service in aud")
+    labelled = profile.prohibited or profile.kind_claims or profile.own_kind
     return (
         NamedCheck("expiry", _expiry_check(leeway)),
         NamedCheck("start", _start_check(leeway, iat_required="iat" in profile.required or max_token_age is not None)),
         *([] if max_token_age is None else [NamedCheck("age", _age_check(max_token_age + leeway))]),
-        NamedCheck("audience", _audience_check(audience)),
-        NamedCheck("identifiers", _identifier_check(profile.required)),
-        NamedCheck("scope", _check_scope),
-        *([NamedCheck("token kind", _kind_check(profile))] if betrayals else []),
+        NamedCheck("audience", audience_check(audience, names.audience)),
+        NamedCheck("identifiers", identifier_check(profile)),
+        NamedCheck("scope", scope_check(names.scope)),
+        *([] if names == RFC9068_NAMES else [NamedCheck("roles", role_check(names))]),
+        *([NamedCheck("token kind", kind_check(profile))] if labelled else []),
         NamedCheck("binding", _check_binding),
     )
 
@@ -92,11 +101,13 @@ def compile_ordinary(
 
     False decides nothing: it means that the checks must be asked.
     """
+    if profile.names != RFC9068_NAMES or profile.one_of or profile.own_kind:
+        return _never
     wanted = frozenset[str]() if isinstance(audience, AnyAudience) else audience
     oldest = math.inf if max_token_age is None else max_token_age + leeway
-    others = profile.required - _CHECKED_BY_NAME
+    others = profile.required - CHECKED_BY_NAME
     betrayals = profile.prohibited | profile.kind_claims
-    is_scope = lru_cache(_MAX_KNOWN_SCOPES)(_is_scope)  # the same few texts come again and again
+    is_known_scope = lru_cache(_MAX_KNOWN_SCOPES)(is_scope)  # the same few texts come again and again
 
     def is_ordinary(claims: Mapping[str, Any], now: float) -> bool:
         try:
@@ -113,7 +124,7 @@ def compile_ordinary(
             and type(aud) is type(sub) is type(client_id) is type(jti) is type(scope) is str
             and aud in wanted
             and bool(sub and client_id and jti)
-            and is_scope(scope)
+            and is_known_scope(scope)
             and "nbf" not in claims
             and "cnf" not in claims
             and (not betrayals or betrayals.isdisjoint(claims))
@@ -121,6 +132,11 @@ def compile_ordinary(
         )
 
     return is_ordinary
+
+
+def _never(_claims: Mapping[str, Any], _now: float) -> bool:
+    """A provider's token has a form of its own, which only the checks know."""
+    return False
 
 
 def _is_date(value: Any) -> TypeGuard[float]:
@@ -163,65 +179,6 @@ def _age_check(oldest: float) -> Check:
             raise ExpiredToken("older than max_token_age")
 
     return check_age
-
-
-def _names(value: Any) -> list[str] | None:
-    """The names in an audience of either form (RFC 7519 section 4.1.3), or None for anything else."""
-    names: list[Any] = value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
-    return names if all(isinstance(name, str) for name in names) else None
-
-
-def _audience_check(audience: frozenset[str] | AnyAudience) -> Check:
-    def check_audience(claims: Mapping[str, Any], _now: float) -> None:
-        found = claims.get("aud")
-        names = _names(found)
-        if names is None and "aud" in claims:
-            raise InvalidClaim("aud is neither a string nor a list of strings")
-        if not isinstance(audience, AnyAudience) and audience.isdisjoint(names or ()):
-            raise InvalidAudience("aud")
-
-    return check_audience
-
-
-def _identifier_check(required: frozenset[str]) -> Check:
-    others = required - _CHECKED_BY_NAME
-
-    def check_identifiers(claims: Mapping[str, Any], _now: float) -> None:
-        for name in _IDENTIFIERS:
-            if name in claims:
-                if not isinstance(claims[name], str) or not claims[name]:
-                    raise InvalidClaim(f"{name} is not a string, or empty")
-            elif name in required:
-                raise MissingClaim(name)
-        if not others <= claims.keys():
-            raise MissingClaim("a claim that the profile adds")
-
-    return check_identifiers
-
-
-def _is_scope(text: str) -> bool:
-    """Scope tokens with one blank between them, or none at all (RFC 6749 section 3.3)."""
-    return not text or _SCOPES.fullmatch(text) is not None
-
-
-def _check_scope(claims: Mapping[str, Any], _now: float) -> None:
-    scope = claims.get("scope", "")
-    if not isinstance(scope, str):
-        raise InvalidClaim("scope is not a string")
-    if not _is_scope(scope):
-        raise InvalidClaim("scope is not a text of scope tokens")
-
-
-def _kind_check(profile: Profile) -> Check:
-    def check_kind(claims: Mapping[str, Any], _now: float) -> None:
-        if not profile.prohibited.isdisjoint(claims):
-            raise WrongTokenType("a claim of another kind of token")
-        for name in profile.kind_claims.intersection(claims):
-            kind = claims[name]
-            if isinstance(kind, str) and kind.lower() in profile.foreign_kinds:
-                raise WrongTokenType("the payload names another kind of token")
-
-    return check_kind
 
 
 def _check_binding(claims: Mapping[str, Any], _now: float) -> None:

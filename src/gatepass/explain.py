@@ -125,7 +125,7 @@ def _claim_findings(claims: Mapping[str, Any], verifier: TokenVerifier) -> list[
 
 
 def _hook_findings(claims: dict[str, Any], verifier: TokenVerifier) -> list[Finding]:
-    token = verified(claims)
+    token = verified(claims, verifier.profile.names)
     findings: list[Finding] = []
     for hook in verifier.hooks:
         try:

@@ -6,8 +6,9 @@ Every kind of JWT an issuer makes needs rules of its own, or one passes for anot
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Final, final
+from typing import Any, ClassVar, Final, final
 
+from gatepass.claim_names import RFC9068_NAMES, ClaimNames, ClaimPath
 from gatepass.errors import ConfigurationError
 
 __all__ = ["ANY_AUDIENCE", "ANY_ISSUER", "AnyAudience", "AnyIssuer", "Profile"]
@@ -49,6 +50,10 @@ class Profile:
     `types` are the accepted `typ` values, in lower case and without `application/` (RFC 7515 section 4.1.9);
     None stands for an absent `typ`. `required` claims must be there. `prohibited` claims betray another kind
     of token, as do the values in `foreign_kinds` in the members that providers use to label a token's kind.
+
+    A profile of a provider says more. Of each set in `one_of` at least one claim must be there. `own_kind` is the
+    claim that labels an access token, and its values. `shared_audiences` are in everybody's tokens, and therefore
+    nobody's `audience=`. `names` says where client, scopes, roles and groups are found.
     """
 
     name: str
@@ -57,6 +62,10 @@ class Profile:
     prohibited: frozenset[str] = frozenset()
     kind_claims: frozenset[str] = frozenset()
     foreign_kinds: frozenset[str] = frozenset()
+    one_of: tuple[frozenset[str], ...] = ()
+    own_kind: tuple[str, frozenset[str]] | None = None
+    shared_audiences: frozenset[str] = frozenset()
+    names: ClaimNames = RFC9068_NAMES
 
     RFC9068: ClassVar[Profile]
     """`typ` at+jwt and the seven claims of RFC 9068 section 2.2. The default."""
@@ -64,6 +73,24 @@ class Profile:
     GENERIC: ClassVar[Profile]
     """For providers that send `typ` JWT or none: `iss`, `aud` and `exp`, and nothing that marks an ID token,
     a refresh token, a logout token or a proof."""
+
+    KEYCLOAK: ClassVar[Profile]
+    """Keycloak: the payload's `typ` is Bearer, the client is in `azp`, roles are the realm's."""
+
+    AUTH0: ClassVar[Profile]
+    """Auth0, with either of its access token profiles: the client is in `azp` or `client_id`."""
+
+    ENTRA_ID: ClassVar[Profile]
+    """Microsoft Entra ID, tokens of v1.0 and v2.0: scopes in `scp`, the client in `appid` or `azp`."""
+
+    COGNITO: ClassVar[Profile]
+    """Amazon Cognito user pools: `token_use` is access, and `client_id` is the audience where there is no `aud`."""
+
+    OKTA: ClassVar[Profile]
+    """Okta's custom authorization servers: scopes in `scp`, a list; the client in `cid`."""
+
+    GOOGLE: ClassVar[Profile]
+    """Google's identity tokens, as service accounts and Pub/Sub send them: there are no JWT access tokens."""
 
     def allow_missing(self, *claims: str) -> Profile:
         """This profile with *claims* no longer required. Their types are checked when they are there.
@@ -80,8 +107,34 @@ class Profile:
         name = f"{self.name} without {', '.join(sorted(claims))}" if claims else self.name
         return replace(self, name=name, required=self.required.difference(claims))
 
+    def roles_at(self, *paths: ClaimPath) -> Profile:
+        """This profile with the roles found at *paths*, and nowhere else.
+
+        >>> Profile.KEYCLOAK.roles_at(("resource_access", "orders-api", "roles")).names.roles
+        (('resource_access', 'orders-api', 'roles'),)
+        """
+        if not paths or not all(_is_path(path) for path in paths):
+            raise ConfigurationError('roles_at takes paths, tuples of claim names such as ("realm_access", "roles")')
+        return replace(self, names=replace(self.names, roles=paths))
+
+    def scopes_in(self, claim: str) -> Profile:
+        """This profile with the scopes found in *claim*, and nowhere else.
+
+        >>> Profile.AUTH0.scopes_in("permissions").names.scope
+        'permissions'
+        """
+        if not _is_path((claim,)):
+            raise ConfigurationError('scopes_in takes the name of a claim, such as "permissions"')
+        return replace(self, names=replace(self.names, scope=claim))
+
     def __repr__(self) -> str:
         return f"<Profile {self.name}>"
+
+
+def _is_path(value: Any) -> bool:
+    """Whether *value* is a tuple of names. Text is not: a dot may be part of a claim's name."""
+    names: tuple[Any, ...] = value if isinstance(value, tuple) else ()  # pyright: ignore[reportUnknownVariableType]
+    return bool(names) and all(isinstance(name, str) and name for name in names)
 
 
 Profile.RFC9068 = Profile(

@@ -34,7 +34,8 @@ class Requirement:
 
     *scopes*: the token has all of them. *any_scopes*: at least one (name the least powerful first: it is what the
     challenge asks for). *any_roles*, *any_groups*, *any_entitlements*: the claim of that name (RFC 9068 section
-    2.2.3.1) holds at least one. *denial* `"conceal"` answers 404, so that a stranger does not learn what exists.
+    2.2.3.1) holds at least one; the profile may find roles and groups elsewhere. *denial* `"conceal"` answers 404,
+    so that a stranger does not learn what exists.
 
     >>> Requirement(scopes=["orders:read"]).scopes
     ('orders:read',)
@@ -76,7 +77,7 @@ class Requirement:
             needed = (*self.scopes, *(self.any_scopes[:1] if missing_any else ()))
             raise self._denied(InsufficientScope(tuple(dict.fromkeys(needed))))
         for claim, values in self.any_of:
-            if values.isdisjoint(token.strings(claim)):
+            if values.isdisjoint(_held(token, claim)):
                 raise self._denied(Forbidden(claim))
 
     def _denied(self, error: Forbidden) -> Forbidden:
@@ -112,6 +113,12 @@ def _reachable(scope: str, direct: Mapping[str, tuple[str, ...]]) -> set[str]:
                 found.add(narrower)
                 waiting.append(narrower)
     return found
+
+
+def _held(token: AccessToken, claim: str) -> frozenset[str]:
+    if claim == "roles":
+        return token.roles
+    return token.groups if claim == "groups" else token.strings(claim)
 
 
 def _at_least_one(values: tuple[str, ...], name: str) -> tuple[str, ...]:

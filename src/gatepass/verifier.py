@@ -185,7 +185,7 @@ class TokenVerifier:
         if not self._is_ordinary(claims, now):
             for check in self._checks:
                 check(claims, now)
-        return verified(claims)
+        return verified(claims, self.profile.names)
 
     def _current(self, source: KeySource) -> HeldKeys:
         keys = source.current()
