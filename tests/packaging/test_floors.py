@@ -111,8 +111,8 @@ FLOORS = [
         "gatepass_django.refresh.migrations",
     },
     # the command
-    {"gatepass.cli.text", "gatepass.cli.key_file"},
-    {"gatepass.cli.keygen", "gatepass.cli.inspect"},
+    {"gatepass.cli.text", "gatepass.cli.key_file", "gatepass.cli.store_url"},
+    {"gatepass.cli.keygen", "gatepass.cli.inspect", "gatepass.cli.purge"},
     {"gatepass.cli.demo.cases", "gatepass.cli.demo.frameworks", "gatepass.cli.demo.resource"},
     {
         "gatepass.cli.demo.django_app",
@@ -143,6 +143,7 @@ FOREIGN = {
     "gatepass.stores.sql_tables": {"sqlalchemy"},
     "gatepass.testing": {"pytest"},
     "gatepass.cli": {"click", "rich"},
+    "gatepass.cli.store_url": {"sqlalchemy"},
     "gatepass.cli.demo": {
         "click",
         "rich",
