@@ -31,7 +31,7 @@ FLOORS = [
     {"gatepass.keys.key"},
     {"gatepass.keys.key_set"},
     {"gatepass.keys"},
-    {"gatepass.settings"},
+    {"gatepass.settings", "gatepass.unrevoked"},
     # 3: tokens made and checked
     {"gatepass.hooks"},
     {"gatepass.issuer", "gatepass.verifier"},
