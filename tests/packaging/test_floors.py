@@ -113,7 +113,8 @@ FLOORS = [
     # the command
     {"gatepass.cli.text", "gatepass.cli.key_file", "gatepass.cli.store_url"},
     {"gatepass.cli.keygen", "gatepass.cli.inspect", "gatepass.cli.purge"},
-    {"gatepass.cli.demo.cases", "gatepass.cli.demo.frameworks", "gatepass.cli.demo.resource"},
+    {"gatepass.cli.demo.account", "gatepass.cli.demo.cases", "gatepass.cli.demo.frameworks"},
+    {"gatepass.cli.demo.resource", "gatepass.cli.demo.session"},
     {
         "gatepass.cli.demo.django_app",
         "gatepass.cli.demo.exchange",
@@ -124,6 +125,7 @@ FLOORS = [
         "gatepass.cli.demo.starlette_app",
         "gatepass.cli.demo.tokens",
     },
+    {"gatepass.cli.demo.report"},
     {"gatepass.cli.demo"},
     {"gatepass.cli.program"},
     {"gatepass.cli"},
@@ -147,7 +149,6 @@ FOREIGN = {
     "gatepass.cli.demo": {
         "click",
         "rich",
-        "httpx",
         "uvicorn",
         "waitress",
         "flask",
