@@ -8,7 +8,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
@@ -24,6 +24,7 @@ from gatepass import (
     ResourceServer,
     TokenEndpoints,
     TokenIssuer,
+    TokenPair,
     TokenService,
     TokenVerifier,
 )
@@ -79,6 +80,17 @@ verifier = TokenVerifier(
 service = TokenService(issuer, store, check_subject=lambda name: name in USERS, revocation=revocation)
 endpoints = TokenEndpoints(service, verifier=verifier)
 
+
+def members_of(pair: TokenPair) -> dict[str, str | int]:
+    return {
+        "access_token": pair.access_token,
+        "token_type": pair.token_type,
+        "expires_in": pair.expires_in,
+        "refresh_token": pair.refresh_token,
+        "scope": pair.scope,
+    }
+
+
 # --- the application
 
 bearer = AccessTokenBearer(ResourceServer(verifier), openapi=OAuth2PasswordBearer(tokenUrl="login", scopes=SCOPES))
@@ -92,7 +104,7 @@ def log_in(form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> JSONRespons
         refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
         return JSONResponse(refusal, 401, {"WWW-Authenticate": str(Challenge(realm="api")), **NO_STORE})
     granted = [scope for scope in form.scopes if scope in SCOPES]
-    return JSONResponse(asdict(service.grant(form.username, scope=granted)), headers=NO_STORE)
+    return JSONResponse(members_of(service.grant(form.username, scope=granted)), headers=NO_STORE)
 
 
 @app.post("/logout", status_code=204)

@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import os
 import secrets
-from dataclasses import asdict
 
 from flask import Flask, request
 
@@ -60,6 +59,17 @@ verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=key, is_revoked=
 service = TokenService(issuer, store, check_subject=lambda name: name in USERS, revocation=revocation)
 endpoints = TokenEndpoints(service, verifier=verifier)
 
+
+def members_of(pair):
+    return {
+        "access_token": pair.access_token,
+        "token_type": pair.token_type,
+        "expires_in": pair.expires_in,
+        "refresh_token": pair.refresh_token,
+        "scope": pair.scope,
+    }
+
+
 # --- the application
 
 app = Flask(__name__)
@@ -74,7 +84,7 @@ def login():
     if not password_is_right(name, request.form.get("password", "")):
         refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
         return refusal, 401, {"WWW-Authenticate": str(Challenge(realm="api")), **NO_STORE}
-    return asdict(service.grant(name, scope="orders:read")), NO_STORE
+    return members_of(service.grant(name, scope="orders:read")), NO_STORE
 
 
 @app.post("/logout")

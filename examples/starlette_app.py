@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import os
 import secrets
-from dataclasses import asdict
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -64,6 +63,17 @@ verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=key, is_revoked=
 service = TokenService(issuer, store, check_subject=lambda name: name in USERS, revocation=revocation)
 endpoints = TokenEndpoints(service, verifier=verifier)
 
+
+def members_of(pair):
+    return {
+        "access_token": pair.access_token,
+        "token_type": pair.token_type,
+        "expires_in": pair.expires_in,
+        "refresh_token": pair.refresh_token,
+        "scope": pair.scope,
+    }
+
+
 # --- the application
 
 
@@ -78,7 +88,7 @@ def answer_to_login(name, password):
     if not password_is_right(name, password):
         refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
         return JSONResponse(refusal, 401, {"WWW-Authenticate": str(Challenge(realm="api")), **NO_STORE})
-    return JSONResponse(asdict(service.grant(name, scope="orders:read")), headers=NO_STORE)
+    return JSONResponse(members_of(service.grant(name, scope="orders:read")), headers=NO_STORE)
 
 
 def logout(request):  # not async: Starlette runs it in a worker thread

@@ -235,7 +235,12 @@ def test_a_login_goes_on_to_the_next_application_with_every_request(monkeypatch)
     monkeypatch.setattr(command, "ask", answered)
     told = command._session_told({"flask": 1, "starlette": 2, "fastapi": 3, "django": 4})
 
-    assert [path[:5] for path in visited.values()] == [[1, 2, 3, 4, 1], [2, 3, 4, 1, 2], [3, 4, 1, 2, 3], [4, 1, 2, 3, 4]]
+    assert [path[:5] for path in visited.values()] == [
+        [1, 2, 3, 4, 1],
+        [2, 3, 4, 1, 2],
+        [3, 4, 1, 2, 3],
+        [4, 1, 2, 3, 4],
+    ]
     assert list(told) == list(SESSION)
 
 
