@@ -18,8 +18,17 @@ if find_spec("django") is None:
 
 from gatepass import optional_auth, public
 from gatepass_django.endpoints import token_endpoints
+from gatepass_django.http import to_response
 from gatepass_django.identity import AccessTokenRequest
 from gatepass_django.middleware import AccessTokenMiddleware
 from gatepass_django.views import require_auth
 
-__all__ = ["AccessTokenMiddleware", "AccessTokenRequest", "optional_auth", "public", "require_auth", "token_endpoints"]
+__all__ = [
+    "AccessTokenMiddleware",
+    "AccessTokenRequest",
+    "optional_auth",
+    "public",
+    "require_auth",
+    "to_response",
+    "token_endpoints",
+]

@@ -7,7 +7,9 @@
 """
 
 from gatepass.access_token import AccessToken
+from gatepass.caching import Caching
 from gatepass.challenge import Challenge
+from gatepass.cookies import BrowserRequest, CookieTransport
 from gatepass.errors import AuthError, ConfigurationError
 from gatepass.issuer import TokenIssuer
 from gatepass.keys import Key, KeySet
@@ -29,8 +31,11 @@ __all__ = [
     "AccessToken",
     "AccessTokenRevocation",
     "AuthError",
+    "BrowserRequest",
+    "Caching",
     "Challenge",
     "ConfigurationError",
+    "CookieTransport",
     "Key",
     "KeySet",
     "Profile",

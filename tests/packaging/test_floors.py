@@ -38,14 +38,24 @@ FLOORS = [
     {"gatepass.verifiers"},
     # 4: credentials, challenges, requirements, answers
     {"gatepass.explain"},
-    {"gatepass.bearer", "gatepass.challenge", "gatepass.requirement", "gatepass.route", "gatepass.transport"},
+    {
+        "gatepass.bearer",
+        "gatepass.challenge",
+        "gatepass.cookie_header",
+        "gatepass.requirement",
+        "gatepass.route",
+        "gatepass.transport",
+    },
+    {"gatepass.caching", "gatepass.cookies"},
+    {"gatepass.sources"},
     {"gatepass.response"},
     {"gatepass.resource_server"},
     # beside the request path: families, refresh, revocation, and the endpoints that serve them
     {"gatepass.refresh.errors", "gatepass.refresh.family", "gatepass.revocation"},
     {"gatepass.refresh.asking", "gatepass.refresh.form", "gatepass.refresh.store", "gatepass.refresh.unsettled"},
     {"gatepass.refresh.client_auth", "gatepass.refresh.ending", "gatepass.refresh.pair"},
-    {"gatepass.refresh.answers", "gatepass.refresh.exchange"},
+    {"gatepass.refresh.browser", "gatepass.refresh.exchange"},
+    {"gatepass.refresh.answers"},
     {"gatepass.refresh.service"},
     {"gatepass.refresh"},
     {"gatepass.refresh.endpoint"},
@@ -73,7 +83,7 @@ FLOORS = [
     # the public names
     {"gatepass"},
     # the adapters
-    {"gatepass_flask.answer", "gatepass_flask.preflight"},
+    {"gatepass_flask.answer", "gatepass_flask.browser", "gatepass_flask.preflight"},
     {"gatepass_flask.middleware"},
     {"gatepass_flask.endpoints", "gatepass_flask.views"},
     {"gatepass_flask"},

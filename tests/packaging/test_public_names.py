@@ -12,8 +12,11 @@ PUBLIC = {
         "AccessToken",
         "AccessTokenRevocation",
         "AuthError",
+        "BrowserRequest",
+        "Caching",
         "Challenge",
         "ConfigurationError",
+        "CookieTransport",
         "Key",
         "KeySet",
         "Profile",
@@ -53,6 +56,7 @@ PUBLIC = {
         "InvalidSubject",
         "InvalidToken",
         "KeysUnavailable",
+        "MalformedCookie",
         "MalformedCredentials",
         "MalformedToken",
         "MissingClaim",
@@ -64,6 +68,7 @@ PUBLIC = {
         "UnknownKey",
         "UnsupportedScheme",
         "UnsupportedToken",
+        "UntrustedOrigin",
         "WrongTokenType",
     },
     "gatepass.refresh": {
@@ -93,6 +98,7 @@ PUBLIC = {
         "UnauthorizedClient",
         "UnsupportedGrantType",
         "UnsupportedTokenType",
+        "UntrustedTokenRequest",
     },
     "gatepass_django": {
         "AccessTokenMiddleware",
@@ -100,6 +106,7 @@ PUBLIC = {
         "optional_auth",
         "public",
         "require_auth",
+        "to_response",
         "token_endpoints",
     },
     "gatepass_django.refresh": {"DjangoStore"},
@@ -111,6 +118,7 @@ PUBLIC = {
     "gatepass_fastapi": {
         "AccessTokenBearer",
         "OptionalAccessTokenBearer",
+        "to_response",
         "token_endpoints",
     },
     "gatepass_flask": {
@@ -120,6 +128,7 @@ PUBLIC = {
         "optional_auth",
         "public",
         "require_auth",
+        "to_response",
         "token_endpoints",
     },
     "gatepass_starlette": {
@@ -135,9 +144,9 @@ PUBLIC = {
         "refuse_websocket",
         "require_auth",
         "serve_token_request",
+        "tell_caches",
         "to_response",
         "token_endpoints",
-        "vary_by_authorization",
     },
 }
 
