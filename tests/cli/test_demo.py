@@ -11,7 +11,7 @@ import time
 from dataclasses import replace
 
 import pytest
-from tests.cli.servers import PATIENCE, free_port, listens, request
+from tests.cli.servers import PATIENCE, REPOSITORY, free_port, listens, request
 
 from gatepass.cli import demo as command
 from gatepass.cli.demo import fleet
@@ -211,6 +211,11 @@ def test_the_demo_asks_the_telling_questions():
     assert len(CASES) >= 12
     for name in Mint().tokens():
         assert any(f"{{{name}}}" in f"{case.authorization}{case.path}" for case in CASES), name
+
+
+@pytest.mark.skipif(not (REPOSITORY / "README.md").is_file(), reason="this is not a checkout")
+def test_the_readme_says_how_many_requests_the_demo_sends():
+    assert f"the same {len(ALL)} requests" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
 
 def test_every_token_of_the_story_is_used_and_given_before():
