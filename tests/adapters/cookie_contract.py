@@ -137,9 +137,9 @@ class CookieContract:
         assert client.send("GET", "/protected", cookie()).status == 401
         assert client.send("GET", "/protected", [*bearer(token("berta")), *cookie('"')]).body == b"berta"
         assert client.send("GET", "/maybe", cookie()).body == b"nobody"
-        assert client.send("GET", "/protected", bearer()).all("vary") == client.send(
-            "GET", "/open", bearer()
-        ).all("vary")
+        assert client.send("GET", "/protected", bearer()).all("vary") == client.send("GET", "/open", bearer()).all(
+            "vary"
+        )
 
     @pytest.mark.parametrize(
         "headers",
