@@ -53,7 +53,6 @@ def password_is_right(name, password):
 # --- what they get, and what ends it
 
 ISSUER, AUDIENCE = "https://auth.example.com", "https://api.example.com"
-NO_STORE = {"Cache-Control": "no-store"}
 
 key = Key.from_env("JWT_SECRET_KEY")
 store = SQLiteStore(os.environ.get("SESSIONS_DB", "sessions.db"))
@@ -63,17 +62,6 @@ revocation = AccessTokenRevocation(store, access_ttl=issuer.access_ttl)
 verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=key, is_revoked=revocation)
 service = TokenService(issuer, store, check_subject=lambda name: name in USERS, revocation=revocation)
 endpoints = TokenEndpoints(service, verifier=verifier)
-
-
-def members_of(pair):
-    return {
-        "access_token": pair.access_token,
-        "token_type": pair.token_type,
-        "expires_in": pair.expires_in,
-        "refresh_token": pair.refresh_token,
-        "scope": pair.scope,
-    }
-
 
 # --- the application
 
@@ -85,7 +73,7 @@ settings.configure(
     GATEPASS={"RESOURCE_SERVER": ResourceServer(verifier)},
 )
 
-from gatepass_django import public, require_auth, token_endpoints  # noqa: E402 - in a project, settings come first
+from gatepass_django import public, require_auth, to_response, token_endpoints  # noqa: E402 - in a project, settings come first
 
 
 @public
@@ -95,9 +83,9 @@ def login(request):
     name = request.POST.get("username", "")
     if not password_is_right(name, request.POST.get("password", "")):
         refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
-        headers = {"WWW-Authenticate": str(Challenge(realm="api")), **NO_STORE}
+        headers = {"WWW-Authenticate": str(Challenge(realm="api")), "Cache-Control": "no-store"}
         return JsonResponse(refusal, status=401, headers=headers)
-    return JsonResponse(members_of(service.grant(name, scope="orders:read")), headers=NO_STORE)
+    return to_response(endpoints.signed_in(service.grant(name, scope="orders:read")))
 
 
 @csrf_exempt  # another site has no access token to send

@@ -24,12 +24,11 @@ from gatepass import (
     ResourceServer,
     TokenEndpoints,
     TokenIssuer,
-    TokenPair,
     TokenService,
     TokenVerifier,
 )
 from gatepass.stores.sqlite import SQLiteStore
-from gatepass_fastapi import AccessTokenBearer, token_endpoints
+from gatepass_fastapi import AccessTokenBearer, to_response, token_endpoints
 
 # --- who there is: your database, which keeps a salted and slow hash of each password
 
@@ -63,7 +62,6 @@ def password_is_right(name: str, password: str) -> bool:
 
 ISSUER, AUDIENCE = "https://auth.example.com", "https://api.example.com"
 SCOPES = {"orders:read": "Read your orders"}
-NO_STORE = {"Cache-Control": "no-store"}
 
 key = Key.from_env("JWT_SECRET_KEY")
 store = SQLiteStore(os.environ.get("SESSIONS_DB", "sessions.db"))
@@ -80,17 +78,6 @@ verifier = TokenVerifier(
 service = TokenService(issuer, store, check_subject=lambda name: name in USERS, revocation=revocation)
 endpoints = TokenEndpoints(service, verifier=verifier)
 
-
-def members_of(pair: TokenPair) -> dict[str, str | int]:
-    return {
-        "access_token": pair.access_token,
-        "token_type": pair.token_type,
-        "expires_in": pair.expires_in,
-        "refresh_token": pair.refresh_token,
-        "scope": pair.scope,
-    }
-
-
 # --- the application
 
 bearer = AccessTokenBearer(ResourceServer(verifier), openapi=OAuth2PasswordBearer(tokenUrl="login", scopes=SCOPES))
@@ -102,9 +89,10 @@ app.include_router(token_endpoints(endpoints))  # POST /token refreshes, POST /r
 def log_in(form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> JSONResponse:
     if not password_is_right(form.username, form.password):
         refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
-        return JSONResponse(refusal, 401, {"WWW-Authenticate": str(Challenge(realm="api")), **NO_STORE})
+        headers = {"WWW-Authenticate": str(Challenge(realm="api")), "Cache-Control": "no-store"}
+        return JSONResponse(refusal, 401, headers)
     granted = [scope for scope in form.scopes if scope in SCOPES]
-    return JSONResponse(members_of(service.grant(form.username, scope=granted)), headers=NO_STORE)
+    return to_response(endpoints.signed_in(service.grant(form.username, scope=granted)))
 
 
 @app.post("/logout", status_code=204)

@@ -26,7 +26,7 @@ from gatepass import (
     TokenVerifier,
 )
 from gatepass.stores.sqlite import SQLiteStore
-from gatepass_starlette import AccessTokenMiddleware, public, require_auth, token_endpoints
+from gatepass_starlette import AccessTokenMiddleware, public, require_auth, to_response, token_endpoints
 
 # --- who there is: your database, which keeps a salted and slow hash of each password
 
@@ -52,7 +52,6 @@ def password_is_right(name, password):
 # --- what they get, and what ends it
 
 ISSUER, AUDIENCE = "https://auth.example.com", "https://api.example.com"
-NO_STORE = {"Cache-Control": "no-store"}
 
 key = Key.from_env("JWT_SECRET_KEY")
 store = SQLiteStore(os.environ.get("SESSIONS_DB", "sessions.db"))
@@ -62,17 +61,6 @@ revocation = AccessTokenRevocation(store, access_ttl=issuer.access_ttl)
 verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=key, is_revoked=revocation)
 service = TokenService(issuer, store, check_subject=lambda name: name in USERS, revocation=revocation)
 endpoints = TokenEndpoints(service, verifier=verifier)
-
-
-def members_of(pair):
-    return {
-        "access_token": pair.access_token,
-        "token_type": pair.token_type,
-        "expires_in": pair.expires_in,
-        "refresh_token": pair.refresh_token,
-        "scope": pair.scope,
-    }
-
 
 # --- the application
 
@@ -87,8 +75,9 @@ async def login(request):
 def answer_to_login(name, password):
     if not password_is_right(name, password):
         refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
-        return JSONResponse(refusal, 401, {"WWW-Authenticate": str(Challenge(realm="api")), **NO_STORE})
-    return JSONResponse(members_of(service.grant(name, scope="orders:read")), headers=NO_STORE)
+        headers = {"WWW-Authenticate": str(Challenge(realm="api")), "Cache-Control": "no-store"}
+        return JSONResponse(refusal, 401, headers)
+    return to_response(endpoints.signed_in(service.grant(name, scope="orders:read")))
 
 
 def logout(request):  # not async: Starlette runs it in a worker thread

@@ -123,8 +123,9 @@ FLOORS = [
     # the command
     {"gatepass.cli.text", "gatepass.cli.key_file", "gatepass.cli.store_url"},
     {"gatepass.cli.keygen", "gatepass.cli.inspect", "gatepass.cli.purge"},
-    {"gatepass.cli.demo.account", "gatepass.cli.demo.cases", "gatepass.cli.demo.frameworks"},
-    {"gatepass.cli.demo.resource", "gatepass.cli.demo.session"},
+    {"gatepass.cli.demo.cases", "gatepass.cli.demo.frameworks", "gatepass.cli.demo.resource"},
+    {"gatepass.cli.demo.account"},
+    {"gatepass.cli.demo.session"},
     {
         "gatepass.cli.demo.django_app",
         "gatepass.cli.demo.exchange",

@@ -16,13 +16,13 @@ from pathlib import Path
 
 import click
 
-from gatepass.cli.demo.account import PASSWORD, USERNAME
+from gatepass.cli.demo.account import PASSWORD
 from gatepass.cli.demo.cases import CASES, Case
 from gatepass.cli.demo.exchange import Answer, ask
 from gatepass.cli.demo.fleet import Fleet
 from gatepass.cli.demo.frameworks import FRAMEWORKS, SERVERS
 from gatepass.cli.demo.report import Told, report
-from gatepass.cli.demo.resource import KEY_VARIABLE, STORE_VARIABLE
+from gatepass.cli.demo.resource import KEY_VARIABLE, STORE_VARIABLE, USERNAME
 from gatepass.cli.demo.session import LOGIN, SESSION
 from gatepass.cli.demo.tokens import Mint
 from gatepass.errors import ConfigurationError

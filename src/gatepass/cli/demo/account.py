@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import secrets
-from collections.abc import Mapping
 
-from gatepass import Challenge, Response, TokenService
+from gatepass import Challenge, Response
+from gatepass.cli.demo.resource import USERNAME, Parts
 
-__all__ = ["PASSWORD", "USERNAME", "log_in"]
+__all__ = ["PASSWORD", "log_in"]
 
-USERNAME = "anna"
 PASSWORD = "tea and biscuits"  # noqa: S105 - anybody may know it
 
 _SALT = secrets.token_bytes(16)
@@ -25,23 +23,14 @@ def _digest(password: str) -> bytes:
 _DIGEST = _digest(PASSWORD)
 
 
-def log_in(service: TokenService, username: str, password: str) -> Response:
+def log_in(parts: Parts, username: str, password: str) -> Response:
     """A new pair of tokens, or a refusal. Slow on purpose: an event loop calls it in a worker thread."""
     right = hmac.compare_digest(_digest(password), _DIGEST)  # for an unknown name, too: both take as long
-    if username != USERNAME or not right:
-        refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
-        return _answer(401, refusal, ("WWW-Authenticate", str(Challenge(realm="api"))))
-    pair = service.grant(USERNAME, scope="orders:read")
-    granted: dict[str, str | int] = {
-        "access_token": pair.access_token,
-        "token_type": pair.token_type,
-        "expires_in": pair.expires_in,
-        "refresh_token": pair.refresh_token,
-        "scope": pair.scope,
-    }
-    return _answer(200, granted)
-
-
-def _answer(status: int, members: Mapping[str, str | int], *headers: tuple[str, str]) -> Response:
-    no_store = (("Cache-Control", "no-store"), ("Content-Type", "application/json"))
-    return Response(status, (*headers, *no_store), json.dumps(members, separators=(",", ":")).encode())
+    if username == USERNAME and right:
+        return parts.endpoints.signed_in(parts.service.grant(USERNAME, scope="orders:read"))
+    headers = (
+        ("WWW-Authenticate", str(Challenge(realm="api"))),
+        ("Cache-Control", "no-store"),
+        ("Content-Type", "application/json"),
+    )
+    return Response(401, headers, b'{"error":"invalid_grant","error_description":"Incorrect username or password"}')

@@ -9,22 +9,21 @@ from django.urls import URLPattern, path
 from gatepass.cli.demo.account import log_in
 from gatepass.cli.demo.resource import parts
 
-server, service, endpoints = parts()
+site = parts()
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1"],
     ROOT_URLCONF=__name__,
     SECRET_KEY="the demo signs nothing with it",  # noqa: S106
     MIDDLEWARE=["gatepass_django.AccessTokenMiddleware"],
-    GATEPASS={"RESOURCE_SERVER": server},
+    GATEPASS={"RESOURCE_SERVER": site.server},
 )
 
-from gatepass_django import public, require_auth, token_endpoints  # noqa: E402 - views are written when the settings stand
+from gatepass_django import public, require_auth, to_response, token_endpoints  # noqa: E402 - views are written when the settings stand
 
 
 @public
 def login(request: HttpRequest) -> HttpResponse:
-    answer = log_in(service, request.POST.get("username", ""), request.POST.get("password", ""))
-    return HttpResponse(answer.body, status=answer.status, headers=dict(answer.headers))
+    return to_response(log_in(site, request.POST.get("username", ""), request.POST.get("password", "")))
 
 
 @require_auth(scopes=["orders:read"])
@@ -40,7 +39,7 @@ async def healthz(_request: HttpRequest) -> HttpResponse:
 
 urlpatterns: list[URLPattern] = [
     path("login", login),
-    *token_endpoints(endpoints),
+    *token_endpoints(site.endpoints),
     path("orders", orders),
     path("healthz", healthz),
 ]

@@ -9,18 +9,17 @@ from fastapi.security import OAuth2PasswordBearer, OAuth2PasswordRequestForm
 from gatepass import AccessToken
 from gatepass.cli.demo.account import log_in
 from gatepass.cli.demo.resource import parts
-from gatepass_fastapi import AccessTokenBearer, token_endpoints
+from gatepass_fastapi import AccessTokenBearer, to_response, token_endpoints
 
-server, service, endpoints = parts()
+site = parts()
 app: FastAPI = FastAPI(default_response_class=PlainTextResponse)
-app.include_router(token_endpoints(endpoints))
-bearer: AccessTokenBearer = AccessTokenBearer(server, openapi=OAuth2PasswordBearer(tokenUrl="login"))
+app.include_router(token_endpoints(site.endpoints))
+bearer: AccessTokenBearer = AccessTokenBearer(site.server, openapi=OAuth2PasswordBearer(tokenUrl="login"))
 
 
 @app.post("/login")
 def login(form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> Response:
-    answer = log_in(service, form.username, form.password)
-    return Response(answer.body, answer.status, dict(answer.headers))
+    return to_response(log_in(site, form.username, form.password))
 
 
 @app.get("/orders")

@@ -4,19 +4,18 @@ from flask import Flask, Response, request
 
 from gatepass.cli.demo.account import log_in
 from gatepass.cli.demo.resource import parts
-from gatepass_flask import AccessTokenMiddleware, access_token, public, require_auth, token_endpoints
+from gatepass_flask import AccessTokenMiddleware, access_token, public, require_auth, to_response, token_endpoints
 
-server, service, endpoints = parts()
+site = parts()
 app: Flask = Flask(__name__)
-app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, server, public=["/healthz"])  # type: ignore[method-assign]
-app.register_blueprint(token_endpoints(endpoints))
+app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, site.server, public=["/healthz"])  # type: ignore[method-assign]
+app.register_blueprint(token_endpoints(site.endpoints))
 
 
 @app.post("/login")
 @public
 def login() -> Response:
-    answer = log_in(service, request.form.get("username", ""), request.form.get("password", ""))
-    return Response(answer.body, answer.status, answer.headers)
+    return to_response(log_in(site, request.form.get("username", ""), request.form.get("password", "")))
 
 
 @app.get("/orders")

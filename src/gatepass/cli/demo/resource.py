@@ -14,14 +14,14 @@ from gatepass import (
     TokenService,
     TokenVerifier,
 )
-from gatepass.cli.demo.account import USERNAME
 from gatepass.stores.sqlite import SQLiteStore
 
-__all__ = ["AUDIENCE", "CLIENT", "ISSUER", "KEY_VARIABLE", "STORE_VARIABLE", "Parts", "parts"]
+__all__ = ["AUDIENCE", "CLIENT", "ISSUER", "KEY_VARIABLE", "STORE_VARIABLE", "USERNAME", "Parts", "parts"]
 
 ISSUER = "https://auth.example"
 AUDIENCE = "https://orders.example"
 CLIENT = "demo"
+USERNAME = "anna"
 KEY_VARIABLE = "JWT_PRIVATE_KEY"
 STORE_VARIABLE = "SESSIONS_DB"
 

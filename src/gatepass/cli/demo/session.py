@@ -5,8 +5,9 @@ Tokens of one login are used at all four applications, which share a file: each 
 
 from __future__ import annotations
 
-from gatepass.cli.demo.account import PASSWORD, USERNAME
+from gatepass.cli.demo.account import PASSWORD
 from gatepass.cli.demo.cases import Case
+from gatepass.cli.demo.resource import USERNAME
 
 __all__ = ["LOGIN", "SESSION"]
 

@@ -9,17 +9,16 @@ from starlette.routing import Route
 
 from gatepass.cli.demo.account import log_in
 from gatepass.cli.demo.resource import parts
-from gatepass_starlette import AccessTokenMiddleware, public, require_auth, token_endpoints
+from gatepass_starlette import AccessTokenMiddleware, public, require_auth, to_response, token_endpoints
 
-server, service, endpoints = parts()
+site = parts()
 
 
 @public
 async def login(request: Request) -> Response:
     async with request.form() as form:
         username, password = str(form.get("username", "")), str(form.get("password", ""))
-    answer = await run_in_threadpool(log_in, service, username, password)
-    return Response(answer.body, answer.status, dict(answer.headers))
+    return to_response(await run_in_threadpool(log_in, site, username, password))
 
 
 @require_auth(scopes=["orders:read"])
@@ -35,9 +34,9 @@ async def healthz(_request: Request) -> Response:
 app: Starlette = Starlette(
     routes=[
         Route("/login", login, methods=["POST"]),
-        *token_endpoints(endpoints),
+        *token_endpoints(site.endpoints),
         Route("/orders", orders),
         Route("/healthz", healthz),
     ],
-    middleware=[Middleware(AccessTokenMiddleware, resource_server=server)],
+    middleware=[Middleware(AccessTokenMiddleware, resource_server=site.server)],
 )
