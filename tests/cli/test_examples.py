@@ -253,7 +253,9 @@ def test_the_tutorials_login_gives_half_an_hour_and_of_the_scopes_those_that_exi
 
 
 def test_the_token_of_a_login_opens_the_routes_that_its_scopes_allow(tutorial):
-    narrow = json.loads(log_in(tutorial)[2])["access_token"]
+    without = json.loads(log_in(tutorial)[2])
+    assert "scope" not in without  # an empty one would not be a scope
+    narrow = without["access_token"]
     wide = json.loads(log_in(tutorial, scope="orders:read")[2])["access_token"]
 
     assert json.loads(request(tutorial, "/users/me", token=narrow)[2]) == {"name": "anna"}
