@@ -32,7 +32,7 @@ import gatepass_starlette
 from gatepass import BrowserRequest, ConfigurationError, TokenEndpoints, TokenRequest
 from gatepass.refresh.form import MAX_FORM_LENGTH
 
-from .cookie_contract import CLEARED, COOKIES, FROM_ELSEWHERE, CookieEndpointContract, by_cookie
+from .cookie_contract import CLEARED, COOKIES, FROM_ELSEWHERE, GRANT, CookieEndpointContract, by_cookie, with_cookie
 from .doubles import Breaking, Clock, make_issuer, make_revocation, make_service, make_verifier
 from .endpoint_contract import (
     CANNOT_TELL,
@@ -49,6 +49,7 @@ from .endpoint_contract import (
     UNAUTHORIZED_CLIENT,
     UNSUPPORTED_GRANT,
     UNSUPPORTED_TOKEN,
+    Given,
     World,
 )
 
@@ -298,6 +299,26 @@ def test_a_token_that_browsers_would_drop_is_said_to_be_too_long():
 
     with pytest.raises(ValueError, match="fewer claims"):
         world.endpoints.signed_in(world.service.grant("anna"))
+
+
+def test_a_session_survives_an_access_token_that_is_too_long_for_a_while(caplog):
+    roles = []
+    world = World(cookies=COOKIES, claims_for=lambda subject: {"roles": roles})
+    token = world.service.grant("anna").refresh_token
+    contract, client = CookieEndpointContract(), TestCore().build(world)
+    mine = Given("", token, "", "", "")
+
+    roles.append("r" * 4_000)
+    answer = contract.post(client, "/token", GRANT, mine, with_cookie(token))
+    (line,) = answer.all("set-cookie")
+    status, headers, body = by_cookie(CANNOT_TELL)
+    contract.check(answer, (status, [*headers, ("set-cookie", line)], body))
+    renewed = line.partition(";")[0].removeprefix("__Host-refresh=")
+    assert "too long" in caplog.text
+    assert renewed not in caplog.text
+
+    roles.clear()
+    contract.session(contract.post(client, "/token", GRANT, mine, with_cookie(renewed)), scope="")
 
 
 # What the core alone can be asked

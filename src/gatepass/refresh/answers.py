@@ -50,6 +50,10 @@ class Answers:
         access: Members = {} if self._browser.hides_access_tokens else {"access_token": pair.access_token}
         return _with(self._answer(200, {**access, **_life(pair), **_scope(pair)}), given)
 
+    def postponed(self, pair: TokenPair) -> Response:
+        """503 for a *pair* whose access token does not fit; the browser needs the next refresh token to try again."""
+        return _with(self.refusal(ServiceUnavailable("access_token_too_long")), self._browser.renewed(pair))
+
     def done(self) -> Response:
         """Revoked, or never there (RFC 7009 section 2.2)."""
         return self._answer(200, {})

@@ -6,7 +6,7 @@ alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import final
 
 from gatepass.cookies import BrowserRequest, CookieTransport
@@ -58,21 +58,27 @@ class BrowserSession:
 
         Raises `ValueError` for an access token that browsers would drop.
         """
-        return tuple(self._lines(pair))
+        cookies = self._configured()
+        if cookies.access_cookie is None:
+            return self.renewed(pair)
+        access = cookies.set_cookie(cookies.access_cookie, pair.access_token, max_age=pair.expires_in)
+        return (access, *self.renewed(pair))
+
+    def renewed(self, pair: TokenPair) -> Headers:
+        """The pair that puts the refresh token of *pair* into the place of the one before, and no more."""
+        cookies = self._configured()
+        return (cookies.set_cookie(cookies.refresh_cookie, pair.refresh_token, max_age=pair.refresh_expires_in),)
 
     def closed(self) -> Headers:
         """The `Set-Cookie` pairs that take both tokens out."""
-        return tuple(self._lines(None))
+        cookies = self._configured()
+        names = filter(None, (cookies.access_cookie, cookies.refresh_cookie))
+        return tuple(cookies.set_cookie(name, "", max_age=0) for name in names)
 
-    def _lines(self, pair: TokenPair | None) -> Iterator[tuple[str, str]]:
-        cookies = self._cookies
-        if cookies is None:
+    def _configured(self) -> CookieTransport:
+        if self._cookies is None:
             raise ConfigurationError("there are no cookies to set: make the TokenEndpoints with cookies=")
-        if cookies.access_cookie is not None:
-            value, age = ("", 0) if pair is None else (pair.access_token, pair.expires_in)
-            yield cookies.set_cookie(cookies.access_cookie, value, max_age=age)
-        value, age = ("", 0) if pair is None else (pair.refresh_token, pair.refresh_expires_in)
-        yield cookies.set_cookie(cookies.refresh_cookie, value, max_age=age)
+        return self._cookies
 
 
 def _read(read: Callable[[BrowserRequest], str | None], request: BrowserRequest) -> str | None:

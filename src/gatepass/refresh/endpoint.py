@@ -100,7 +100,13 @@ class TokenEndpoints:
 
         def refreshed(form: Form, stored: str | None) -> Response:
             pair = self._refreshed(request, form, stored)
-            return self._answers.tokens(pair) if stored is None else self._answers.session(pair)
+            if stored is None:
+                return self._answers.tokens(pair)
+            try:
+                return self._answers.session(pair)
+            except ValueError:
+                _logger.error("no answer: the access token is too long for a cookie")  # noqa: TRY400 - nothing to trace
+                return self._answers.postponed(pair)
 
         return self._served(request, self._browser.refresh_token, refreshed, self._answers.refusal)
 
