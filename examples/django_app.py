@@ -1,30 +1,102 @@
-"""Django in one file: everything is protected but what is marked public, and /orders wants a scope.
+"""Django in one file: log in, call, refresh, log out. Everything is protected but what is public.
 
 export JWT_SECRET_KEY="$(gatepass keygen HS256)"
 python examples/django_app.py runserver
 """
 
+import hashlib
+import hmac
 import os
+import secrets
 import sys
 
 from django.conf import settings
 from django.core.management import execute_from_command_line
-from django.http import JsonResponse
+from django.http import HttpResponse, JsonResponse
 from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST
+
+from gatepass import (
+    AccessTokenRevocation,
+    Challenge,
+    Key,
+    ResourceServer,
+    TokenEndpoints,
+    TokenIssuer,
+    TokenService,
+    TokenVerifier,
+)
+from gatepass.stores.sqlite import SQLiteStore
+
+# --- who there is: in a project django.contrib.auth, which keeps a salted and slow hash of each password
+
+
+def digest_of(password, salt):
+    return hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=5)
+
+
+def new_user(password):
+    salt = secrets.token_bytes(16)
+    return salt, digest_of(password, salt)
+
+
+USERS = {"anna": new_user("tea and biscuits")}
+NOBODY = new_user(secrets.token_urlsafe())  # an unknown name costs a login as much time as a wrong password
+
+
+def password_is_right(name, password):
+    salt, digest = USERS.get(name, NOBODY)
+    return hmac.compare_digest(digest_of(password, salt), digest) and name in USERS
+
+
+# --- what they get, and what ends it
+
+ISSUER, AUDIENCE = "https://auth.example.com", "https://api.example.com"
+
+key = Key.from_env("JWT_SECRET_KEY")
+store = SQLiteStore(os.environ.get("SESSIONS_DB", "sessions.db"))
+store.create_schema()  # in a real service: once, when you deploy
+issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=key, client_id="web")
+revocation = AccessTokenRevocation(store, access_ttl=issuer.access_ttl)
+verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=key, is_revoked=revocation)
+service = TokenService(issuer, store, check_subject=lambda name: name in USERS, revocation=revocation)
+endpoints = TokenEndpoints(service, verifier=verifier)
+
+# --- the application
 
 settings.configure(
     ROOT_URLCONF=__name__,
     SECRET_KEY=os.environ.get("DJANGO_SECRET_KEY", "nothing here is signed with it"),
     ALLOWED_HOSTS=["127.0.0.1", "localhost"],
     MIDDLEWARE=["gatepass_django.AccessTokenMiddleware"],
-    GATEPASS={
-        "ISSUER": "https://auth.example.com",
-        "AUDIENCE": "https://api.example.com",
-        "KEY_ENV": "JWT_SECRET_KEY",
-    },
+    GATEPASS={"RESOURCE_SERVER": ResourceServer(verifier)},
 )
 
-from gatepass_django import public, require_auth  # noqa: E402 - in a project, settings come first by themselves
+from gatepass_django import public, require_auth, to_response, token_endpoints  # noqa: E402 - in a project, settings come first
+
+
+@public
+@csrf_exempt  # the answer is no cookie, so another site gains nothing by it
+@require_POST
+def login(request):
+    name = request.POST.get("username", "")
+    if not password_is_right(name, request.POST.get("password", "")):
+        refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
+        headers = {"WWW-Authenticate": str(Challenge(realm="api")), "Cache-Control": "no-store"}
+        return JsonResponse(refusal, status=401, headers=headers)
+    return to_response(endpoints.signed_in(service.grant(name, scope="orders:read")))
+
+
+@csrf_exempt  # another site has no access token to send
+@require_POST
+def logout(request):
+    token = request.access_token
+    if token.family_id is None:  # not from a login: nothing but the token to end
+        revocation.revoke_token(token)
+    else:
+        service.revoke_family(token.family_id)
+    return HttpResponse(status=204)
 
 
 @require_auth(scopes=["orders:read"])
@@ -37,7 +109,13 @@ def healthz(_request):
     return JsonResponse({"well": True})
 
 
-urlpatterns = [path("orders", orders), path("healthz", healthz)]
+urlpatterns = [
+    path("login", login),
+    *token_endpoints(endpoints),  # POST /token refreshes, POST /revoke ends a login by its token
+    path("logout", logout),
+    path("orders", orders),
+    path("healthz", healthz),
+]
 
 if __name__ == "__main__":
     execute_from_command_line(sys.argv)

@@ -1,4 +1,4 @@
-"""FastAPI: log in with a password, get an access token for 30 minutes, use it. Try it at http://127.0.0.1:8000/docs
+"""FastAPI: log in with a password, call, refresh, log out. Try it at http://127.0.0.1:8000/docs
 
 export JWT_SECRET_KEY="$(gatepass keygen HS256)"
 uvicorn --app-dir examples fastapi_app:app
@@ -6,6 +6,7 @@ uvicorn --app-dir examples fastapi_app:app
 
 import hashlib
 import hmac
+import os
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,11 +16,21 @@ from fastapi import Depends, FastAPI, Security
 from fastapi.responses import JSONResponse
 from fastapi.security import OAuth2PasswordBearer, OAuth2PasswordRequestForm
 
-from gatepass import AccessToken, Challenge, Key, ResourceServer, TokenIssuer, TokenVerifier
-from gatepass_fastapi import AccessTokenBearer
+from gatepass import (
+    AccessToken,
+    AccessTokenRevocation,
+    Challenge,
+    Key,
+    ResourceServer,
+    TokenEndpoints,
+    TokenIssuer,
+    TokenService,
+    TokenVerifier,
+)
+from gatepass.stores.sqlite import SQLiteStore
+from gatepass_fastapi import AccessTokenBearer, to_response, token_endpoints
 
-ISSUER, AUDIENCE = "https://auth.example.com", "https://api.example.com"
-SCOPES = {"orders:read": "Read your orders"}
+# --- who there is: your database, which keeps a salted and slow hash of each password
 
 
 @dataclass(frozen=True)
@@ -38,40 +49,62 @@ def new_user(name: str, password: str) -> User:
     return User(name, salt, digest_of(password, salt))
 
 
-USERS = {"anna": new_user("anna", "tea and biscuits")}  # your database
+USERS = {"anna": new_user("anna", "tea and biscuits")}
 NOBODY = new_user("", secrets.token_urlsafe())  # an unknown name costs a login as much time as a wrong password
 
+
+def password_is_right(name: str, password: str) -> bool:
+    user = USERS.get(name, NOBODY)
+    return hmac.compare_digest(digest_of(password, user.salt), user.digest) and user is not NOBODY
+
+
+# --- what they get, and what ends it
+
+ISSUER, AUDIENCE = "https://auth.example.com", "https://api.example.com"
+SCOPES = {"orders:read": "Read your orders"}
+
 key = Key.from_env("JWT_SECRET_KEY")
-issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=key, client_id="docs", access_ttl=timedelta(minutes=30))
-verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=key, check_subject=lambda token: token.subject in USERS)
-bearer = AccessTokenBearer(ResourceServer(verifier), openapi=OAuth2PasswordBearer(tokenUrl="token", scopes=SCOPES))
+store = SQLiteStore(os.environ.get("SESSIONS_DB", "sessions.db"))
+store.create_schema()  # in a real service: once, when you deploy
+issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=key, client_id="web", access_ttl=timedelta(minutes=30))
+revocation = AccessTokenRevocation(store, access_ttl=issuer.access_ttl)
+verifier = TokenVerifier(
+    issuer=ISSUER,
+    audience=AUDIENCE,
+    keys=key,
+    check_subject=lambda token: token.subject in USERS,
+    is_revoked=revocation,
+)
+service = TokenService(issuer, store, check_subject=lambda name: name in USERS, revocation=revocation)
+endpoints = TokenEndpoints(service, verifier=verifier)
+
+# --- the application
+
+bearer = AccessTokenBearer(ResourceServer(verifier), openapi=OAuth2PasswordBearer(tokenUrl="login", scopes=SCOPES))
 app = FastAPI(title="Orders")
+app.include_router(token_endpoints(endpoints))  # POST /token refreshes, POST /revoke ends a login by its token
+
+
+@app.post("/login")
+def log_in(form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> JSONResponse:
+    if not password_is_right(form.username, form.password):
+        refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
+        headers = {"WWW-Authenticate": str(Challenge(realm="api")), "Cache-Control": "no-store"}
+        return JSONResponse(refusal, 401, headers)
+    granted = [scope for scope in form.scopes if scope in SCOPES]
+    return to_response(endpoints.signed_in(service.grant(form.username, scope=granted)))
+
+
+@app.post("/logout", status_code=204)
+def log_out(token: Annotated[AccessToken, Security(bearer)]) -> None:
+    if token.family_id is None:  # not from a login: nothing but the token to end
+        revocation.revoke_token(token)
+    else:
+        service.revoke_family(token.family_id)
 
 
 def get_current_user(token: Annotated[AccessToken, Security(bearer)]) -> User:
     return USERS[token.subject]
-
-
-@app.post("/token")
-def log_in(form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> JSONResponse:
-    user = USERS.get(form.username, NOBODY)
-    right = hmac.compare_digest(digest_of(form.password, user.salt), user.digest)
-    if user is NOBODY or not right:
-        return JSONResponse(
-            {"error": "invalid_grant", "error_description": "Incorrect username or password"},
-            status_code=401,
-            headers={"WWW-Authenticate": str(Challenge(realm="api")), "Cache-Control": "no-store"},
-        )
-    granted = [scope for scope in form.scopes if scope in SCOPES]
-    return JSONResponse(
-        {
-            "access_token": issuer.issue(user.name, scope=granted),
-            "token_type": "bearer",
-            "expires_in": int(issuer.access_ttl.total_seconds()),
-            "scope": " ".join(granted),
-        },
-        headers={"Cache-Control": "no-store"},
-    )
 
 
 @app.get("/users/me")
@@ -80,5 +113,10 @@ def me(user: Annotated[User, Depends(get_current_user)]) -> dict[str, str]:
 
 
 @app.get("/orders")
-def orders(token: Annotated[AccessToken, Security(bearer, scopes=["orders:read"])]) -> dict[str, list[str]]:
-    return {token.subject: ["tea", "biscuits"]}
+def orders(token: Annotated[AccessToken, Security(bearer, scopes=["orders:read"])]) -> dict[str, str | list[str]]:
+    return {"for": token.subject, "orders": ["tea", "biscuits"]}
+
+
+@app.get("/healthz")
+def healthz() -> dict[str, bool]:
+    return {"well": True}

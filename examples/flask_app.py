@@ -1,24 +1,87 @@
-"""Flask: everything is protected but /healthz, and /orders wants a scope.
+"""Flask: log in, call, refresh, log out. Everything is protected but what is public, and /orders wants a scope.
 
 export JWT_SECRET_KEY="$(gatepass keygen HS256)"
 flask --app examples/flask_app.py run
 """
 
-from flask import Flask
+import hashlib
+import hmac
+import os
+import secrets
 
-from gatepass import Key, ResourceServer, TokenVerifier
-from gatepass_flask import AccessTokenMiddleware, access_token, require_auth
+from flask import Flask, request
 
-server = ResourceServer(
-    TokenVerifier(
-        issuer="https://auth.example.com",
-        audience="https://api.example.com",
-        keys=Key.from_env("JWT_SECRET_KEY"),
-    )
+from gatepass import (
+    AccessTokenRevocation,
+    Challenge,
+    Key,
+    ResourceServer,
+    TokenEndpoints,
+    TokenIssuer,
+    TokenService,
+    TokenVerifier,
 )
+from gatepass.stores.sqlite import SQLiteStore
+from gatepass_flask import AccessTokenMiddleware, access_token, public, require_auth, to_response, token_endpoints
+
+# --- who there is: your database, which keeps a salted and slow hash of each password
+
+
+def digest_of(password, salt):
+    return hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=5)
+
+
+def new_user(password):
+    salt = secrets.token_bytes(16)
+    return salt, digest_of(password, salt)
+
+
+USERS = {"anna": new_user("tea and biscuits")}
+NOBODY = new_user(secrets.token_urlsafe())  # an unknown name costs a login as much time as a wrong password
+
+
+def password_is_right(name, password):
+    salt, digest = USERS.get(name, NOBODY)
+    return hmac.compare_digest(digest_of(password, salt), digest) and name in USERS
+
+
+# --- what they get, and what ends it
+
+ISSUER, AUDIENCE = "https://auth.example.com", "https://api.example.com"
+
+key = Key.from_env("JWT_SECRET_KEY")
+store = SQLiteStore(os.environ.get("SESSIONS_DB", "sessions.db"))
+store.create_schema()  # in a real service: once, when you deploy
+issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=key, client_id="web")
+revocation = AccessTokenRevocation(store, access_ttl=issuer.access_ttl)
+verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=key, is_revoked=revocation)
+service = TokenService(issuer, store, check_subject=lambda name: name in USERS, revocation=revocation)
+endpoints = TokenEndpoints(service, verifier=verifier)
+
+# --- the application
 
 app = Flask(__name__)
-app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, server, public=["/healthz"])
+app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, ResourceServer(verifier), public=["/healthz"])
+app.register_blueprint(token_endpoints(endpoints))  # POST /token refreshes, POST /revoke ends a login by its token
+
+
+@app.post("/login")
+@public
+def login():
+    name = request.form.get("username", "")
+    if not password_is_right(name, request.form.get("password", "")):
+        refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
+        return refusal, 401, {"WWW-Authenticate": str(Challenge(realm="api")), "Cache-Control": "no-store"}
+    return to_response(endpoints.signed_in(service.grant(name, scope="orders:read")))
+
+
+@app.post("/logout")
+def logout():
+    if access_token.family_id is None:  # not from a login: nothing but the token to end
+        revocation.revoke_token(access_token)
+    else:
+        service.revoke_family(access_token.family_id)
+    return "", 204
 
 
 @app.get("/orders")

@@ -1,24 +1,92 @@
-"""Starlette: everything is protected but what is marked public, and /orders wants a scope.
+"""Starlette: log in, call, refresh, log out. Everything is protected but what is public, and /orders wants a scope.
 
 export JWT_SECRET_KEY="$(gatepass keygen HS256)"
 uvicorn --app-dir examples starlette_app:app
 """
 
+import hashlib
+import hmac
+import os
+import secrets
+
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from gatepass import Key, ResourceServer, TokenVerifier
-from gatepass_starlette import AccessTokenMiddleware, public, require_auth
-
-server = ResourceServer(
-    TokenVerifier(
-        issuer="https://auth.example.com",
-        audience="https://api.example.com",
-        keys=Key.from_env("JWT_SECRET_KEY"),
-    )
+from gatepass import (
+    AccessTokenRevocation,
+    Challenge,
+    Key,
+    ResourceServer,
+    TokenEndpoints,
+    TokenIssuer,
+    TokenService,
+    TokenVerifier,
 )
+from gatepass.stores.sqlite import SQLiteStore
+from gatepass_starlette import AccessTokenMiddleware, public, require_auth, to_response, token_endpoints
+
+# --- who there is: your database, which keeps a salted and slow hash of each password
+
+
+def digest_of(password, salt):
+    return hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=5)
+
+
+def new_user(password):
+    salt = secrets.token_bytes(16)
+    return salt, digest_of(password, salt)
+
+
+USERS = {"anna": new_user("tea and biscuits")}
+NOBODY = new_user(secrets.token_urlsafe())  # an unknown name costs a login as much time as a wrong password
+
+
+def password_is_right(name, password):
+    salt, digest = USERS.get(name, NOBODY)
+    return hmac.compare_digest(digest_of(password, salt), digest) and name in USERS
+
+
+# --- what they get, and what ends it
+
+ISSUER, AUDIENCE = "https://auth.example.com", "https://api.example.com"
+
+key = Key.from_env("JWT_SECRET_KEY")
+store = SQLiteStore(os.environ.get("SESSIONS_DB", "sessions.db"))
+store.create_schema()  # in a real service: once, when you deploy
+issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=key, client_id="web")
+revocation = AccessTokenRevocation(store, access_ttl=issuer.access_ttl)
+verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=key, is_revoked=revocation)
+service = TokenService(issuer, store, check_subject=lambda name: name in USERS, revocation=revocation)
+endpoints = TokenEndpoints(service, verifier=verifier)
+
+# --- the application
+
+
+@public
+async def login(request):
+    async with request.form() as form:
+        name, password = str(form.get("username", "")), str(form.get("password", ""))
+    return await run_in_threadpool(answer_to_login, name, password)  # hash and store would hold up the event loop
+
+
+def answer_to_login(name, password):
+    if not password_is_right(name, password):
+        refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
+        headers = {"WWW-Authenticate": str(Challenge(realm="api")), "Cache-Control": "no-store"}
+        return JSONResponse(refusal, 401, headers)
+    return to_response(endpoints.signed_in(service.grant(name, scope="orders:read")))
+
+
+def logout(request):  # not async: Starlette runs it in a worker thread
+    token = request.state.access_token
+    if token.family_id is None:  # not from a login: nothing but the token to end
+        revocation.revoke_token(token)
+    else:
+        service.revoke_family(token.family_id)
+    return Response(status_code=204)
 
 
 @require_auth(scopes=["orders:read"])
@@ -32,6 +100,12 @@ async def healthz(_request):
 
 
 app = Starlette(
-    routes=[Route("/orders", orders), Route("/healthz", healthz)],
-    middleware=[Middleware(AccessTokenMiddleware, resource_server=server)],
+    routes=[
+        Route("/login", login, methods=["POST"]),
+        *token_endpoints(endpoints),  # POST /token refreshes, POST /revoke ends a login by its token
+        Route("/logout", logout, methods=["POST"]),
+        Route("/orders", orders),
+        Route("/healthz", healthz),
+    ],
+    middleware=[Middleware(AccessTokenMiddleware, resource_server=ResourceServer(verifier))],
 )

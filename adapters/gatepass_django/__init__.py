@@ -18,6 +18,7 @@ if find_spec("django") is None:
 
 from gatepass import optional_auth, public
 from gatepass_django.endpoints import jwks_endpoint, token_endpoints
+from gatepass_django.http import to_response
 from gatepass_django.identity import AccessTokenRequest
 from gatepass_django.middleware import AccessTokenMiddleware
 from gatepass_django.views import require_auth
@@ -29,5 +30,6 @@ __all__ = [
     "optional_auth",
     "public",
     "require_auth",
+    "to_response",
     "token_endpoints",
 ]

@@ -1,8 +1,9 @@
 """The setting `GATEPASS`: a dict of options, or the dotted path of a `ResourceServer` that the project built.
 
-The options are those of `TokenVerifier` and `ResourceServer` in capitals, where functions may be dotted paths and
-`PROFILE` a name; one source of keys, `KEY_ENV`, `PEM_FILE`, `JWKS_FILE` or `KEYS`; and `PUBLIC`, the paths that are
-open to everybody. With `RESOURCE_SERVER`, a dotted path or the object, `PUBLIC` may stand beside it, and nothing else.
+The options are those of `TokenVerifier` and `ResourceServer` in capitals, where functions and `COOKIES` may be dotted
+paths and `PROFILE` a name; one source of keys, `KEY_ENV`, `PEM_FILE`, `JWKS_FILE` or `KEYS`; and `PUBLIC`, the paths
+that are open to everybody. With `RESOURCE_SERVER`, a dotted path or the object, `PUBLIC` may stand beside it, and
+nothing else.
 """
 
 from __future__ import annotations
@@ -90,9 +91,10 @@ def _built(options: Mapping[str, Any]) -> ResourceServer:
     if isinstance(policy.get("PROFILE"), str):
         policy["PROFILE"] = _profile(policy["PROFILE"])
     named: dict[str, Any] = {"issuer": "", "audience": "", "keys": _keys(options), **_lower(policy)}
-    return ResourceServer(
-        TokenVerifier(**named), **_lower({name: options[name] for name in _SERVER.intersection(options)})
-    )
+    rest = {name: options[name] for name in _SERVER.intersection(options)}
+    if "COOKIES" in rest:
+        rest["COOKIES"] = _imported(rest["COOKIES"], "COOKIES")
+    return ResourceServer(TokenVerifier(**named), **_lower(rest))
 
 
 def _profile(name: str) -> Profile:

@@ -1,7 +1,8 @@
 """The endpoints as URL patterns: `urlpatterns = [*token_endpoints(endpoints), *jwks_endpoint(keys), ...]`.
 
 They are public, and exempt from Django's own login and CSRF checks: who refreshes has no session, and the refresh token
-in the form is what no other site can send. Django runs them in a thread where it is asynchronous.
+in the form is what no other site can send; of one in a cookie the core asks the `Origin`. Django runs them in a thread
+where it is asynchronous.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from django.urls import path as url_path
 from django.views.decorators.csrf import csrf_exempt
 
 from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, Response, TokenEndpoints, TokenRequest, public
-from gatepass_django.http import Refusal
+from gatepass_django.http import Refusal, browser_request
 
 __all__ = ["jwks_endpoint", "token_endpoints"]
 
@@ -67,6 +68,7 @@ def _view(serve: Callable[[TokenRequest], Response], limit: int) -> Callable[[Ht
             content_type=request.META.get("CONTENT_TYPE", ""),
             authorization=() if authorization is None else (authorization,),
             body=request.read(limit) if method == "POST" else b"",
+            browser=browser_request(request),
         )
         return Refusal(serve(asked))
 

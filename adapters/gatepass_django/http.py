@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TypedDict, final
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from gatepass import ResourceServer, Response
+from gatepass import BrowserRequest, Caching, ResourceServer, Response
 
-__all__ = ["Credentials", "Refusal", "credentials", "is_preflight"]
+__all__ = ["Credentials", "Refusal", "browser_request", "credentials", "is_preflight", "tell_caches", "to_response"]
 
 _LARGEST_FORM = 65_536
 
@@ -21,6 +21,7 @@ class Credentials(TypedDict):
     scheme: str | None
     client: str | None
     form: bytes
+    browser: BrowserRequest | None
 
 
 def credentials(request: HttpRequest, server: ResourceServer) -> Credentials:
@@ -37,7 +38,34 @@ def credentials(request: HttpRequest, server: ResourceServer) -> Credentials:
         "scheme": request.scheme,
         "client": meta.get("REMOTE_ADDR"),
         "form": form,
+        "browser": browser_request(request) if "cookie" in server.sources else None,
     }
+
+
+def browser_request(request: HttpRequest) -> BrowserRequest:
+    """What the cookie transport wants to know of *request*; Django's own reading of cookies is not asked."""
+    return BrowserRequest(
+        method=request.method or "",
+        cookie=_lines(request, "HTTP_COOKIE"),
+        origin=_lines(request, "HTTP_ORIGIN"),
+        upgrade=_lines(request, "HTTP_UPGRADE"),
+    )
+
+
+def _lines(request: HttpRequest, name: str) -> tuple[str, ...]:
+    value: str | None = request.META.get(name)
+    return () if value is None else (value,)
+
+
+def tell_caches(response: HttpResponseBase, caching: Caching) -> None:
+    """Add the header lines that *caching* misses."""
+    for name, value in caching.missing(response.items()):
+        response[name] = f"{response[name]}, {value}" if name in response else value
+
+
+def to_response(answer: Response) -> HttpResponse:
+    """*answer* as it is: status, headers, cookies, body."""
+    return Refusal(answer)
 
 
 def is_preflight(request: HttpRequest) -> bool:
@@ -59,6 +87,9 @@ class Refusal(HttpResponse):
         super().__init__(answer.body, status=answer.status)
         del self.headers["Content-Type"]
         for name, value in answer.headers:
+            if name == "Set-Cookie":
+                self.cookies.load(value)  # Django holds cookies apart, and writes them as they were
+                continue
             self.headers[name] = f"{self.headers[name]}, {value}" if name in self.headers else value
 
     def __await__(self) -> Generator[None, None, Refusal]:

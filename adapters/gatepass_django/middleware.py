@@ -13,11 +13,10 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import Resolver404, URLResolver, get_resolver, resolve
-from django.utils.cache import patch_vary_headers
 
 from gatepass import Access, AuthError, access_of
 from gatepass_django.conf import configuration
-from gatepass_django.http import Refusal, credentials, is_preflight
+from gatepass_django.http import Refusal, credentials, is_preflight, tell_caches
 from gatepass_django.identity import Identity, identify, identity_of
 
 __all__ = ["AccessTokenMiddleware"]
@@ -53,12 +52,12 @@ class AccessTokenMiddleware:
             return self._call_async(request)
         access = self._access(request)
         refusal = self._judge(request, access)
-        return refusal if refusal is not None else _varying(access, self._get_response(request))
+        return refusal if refusal is not None else self._cached(access, self._get_response(request))
 
     async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
         access = self._access(request)
         refusal = await self._judge_async(request, access)
-        return refusal if refusal is not None else _varying(access, await self._get_response(request))
+        return refusal if refusal is not None else self._cached(access, await self._get_response(request))
 
     def _judge(self, request: HttpRequest, access: Access) -> Refusal | None:
         server = self._server
@@ -77,6 +76,10 @@ class AccessTokenMiddleware:
             return Refusal(server.respond(error, method=request.method or ""))
         identify(request, Identity(server, token))
         return None
+
+    def _cached(self, access: Access, response: HttpResponseBase) -> HttpResponseBase:
+        tell_caches(response, self._server.caching[access])
+        return response
 
     def _access(self, request: HttpRequest) -> Access:
         if is_preflight(request) or request.path_info in self._public:
@@ -110,12 +113,6 @@ class AccessTokenMiddleware:
 
 def _in_thread(function: Callable[[], Any]) -> Awaitable[Any]:
     return sync_to_async(function, thread_sensitive=True)()  # where the ORM's connections of this request live
-
-
-def _varying(access: Access, response: HttpResponseBase) -> HttpResponseBase:
-    if access == "optional":
-        patch_vary_headers(response, ["Authorization"])
-    return response
 
 
 def _has_marks(resolver: URLResolver) -> bool:

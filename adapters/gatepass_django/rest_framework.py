@@ -18,10 +18,10 @@ from rest_framework.exceptions import APIException, NotAuthenticated, Permission
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, Rules
+from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer, Rules
 from gatepass.errors import MissingCredentials
 from gatepass_django.conf import configuration
-from gatepass_django.http import Refusal, credentials
+from gatepass_django.http import Refusal, credentials, tell_caches
 from gatepass_django.identity import Identity, identify, identity_of
 
 if TYPE_CHECKING:
@@ -75,8 +75,10 @@ class AccessTokenAuthentication(BaseAuthentication):
     """`request.user` is a `TokenUser`, `request.auth` the `AccessToken`. No credentials: the next class is asked."""
 
     def authenticate(self, request: Request) -> tuple[TokenUser, AccessToken] | None:
-        _answer_refusals_of(request, (request.parser_context or {}).get("view"))
-        token = _identified(request).token
+        view = (request.parser_context or {}).get("view")
+        _answer_refusals_of(request, view)
+        server, token = _identified(request)
+        _tell_caches_of(view, server)
         return None if token is None else (TokenUser(token), token)
 
     def authenticate_header(self, request: Request) -> str:
@@ -145,6 +147,21 @@ def _answer_refusals_of(request: Request, view: Any) -> None:
         return found if isinstance(found, Refusal) else _refusal(request, found)
 
     view.get_exception_handler = lambda: handle
+
+
+def _tell_caches_of(view: Any, server: ResourceServer) -> None:
+    """What the middleware does for the answers of other views, where it stands in front."""
+    caching = server.caching["protected"]
+    if view is None or not caching.vary:
+        return
+    theirs = view.finalize_response
+
+    def finalize(*args: Any, **kwargs: Any) -> Any:
+        response = theirs(*args, **kwargs)
+        tell_caches(response, caching)
+        return response
+
+    view.finalize_response = finalize
 
 
 def _refusal(request: Request, error: AuthError) -> Refusal:

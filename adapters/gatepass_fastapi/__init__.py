@@ -20,5 +20,6 @@ if find_spec("fastapi") is None:
 
 from gatepass_fastapi.bearer import AccessTokenBearer, OptionalAccessTokenBearer
 from gatepass_fastapi.endpoints import jwks_endpoint, token_endpoints
+from gatepass_starlette import to_response
 
-__all__ = ["AccessTokenBearer", "OptionalAccessTokenBearer", "jwks_endpoint", "token_endpoints"]
+__all__ = ["AccessTokenBearer", "OptionalAccessTokenBearer", "jwks_endpoint", "to_response", "token_endpoints"]

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from gatepass import Access, AccessToken, AuthError, Requirement, ResourceServer, Rules
 from gatepass_fastapi.form import form_of
 from gatepass_fastapi.refusal import refused
-from gatepass_starlette import Identity, admit, identify, identity_of, vary_by_authorization
+from gatepass_starlette import Identity, admit, identify, identity_of, tell_caches
 
 __all__ = ["AccessTokenBearer", "OptionalAccessTokenBearer"]
 
@@ -78,22 +78,26 @@ class AccessTokenBearer(_Bearer):
 
     *rules* are the keywords of `gatepass.Requirement`. *openapi*: a scheme of `fastapi.security` that OpenAPI shows
     in place of `http`/`bearer`, such as `OAuth2PasswordBearer(tokenUrl="token")` for the Authorize button.
+
+    With cookies, `Vary` and `Cache-Control` are added as FastAPI lets dependencies add headers: not where a route
+    returns a `Response` of its own. The middleware has no such gap.
     """
 
-    async def __call__(self, connection: HTTPConnection, scopes: SecurityScopes) -> AccessToken:
-        return cast("AccessToken", await self._token(connection, scopes, "protected"))
+    async def __call__(self, connection: HTTPConnection, scopes: SecurityScopes, response: Response) -> AccessToken:
+        token = await self._token(connection, scopes, "protected")
+        tell_caches(response.headers, self._server.caching["protected"])
+        return cast("AccessToken", token)
 
 
 class OptionalAccessTokenBearer(_Bearer):
     """The same for a route that is open to strangers: None without credentials, a refusal for bad ones.
 
-    `Vary: Authorization` is added as FastAPI lets dependencies add headers: not where a route returns a `Response`
-    of its own. `@optional_auth` behind the middleware has no such gap.
+    `Vary: Authorization` is added in the same way, with the same gap; `@optional_auth` behind the middleware has none.
     """
 
     async def __call__(
         self, connection: HTTPConnection, scopes: SecurityScopes, response: Response
     ) -> AccessToken | None:
         token = await self._token(connection, scopes, "optional")
-        vary_by_authorization(response.headers)
+        tell_caches(response.headers, self._server.caching["optional"])
         return token

@@ -26,7 +26,7 @@ _CLIENT: Final = {"client_id": _TEXT, "client_secret": _TEXT}
 _GRANT: Final = {"type": "string", "enum": ["refresh_token"]}
 _TOKEN_FORM: Final = {"grant_type": _GRANT, "refresh_token": _TEXT, "scope": _TEXT, "resource": _TEXT, **_CLIENT}
 _REVOCATION_FORM: Final = {"token": _TEXT, "token_type_hint": _TEXT, **_CLIENT}
-_PAIR: Final = {
+_PAIR: Final[dict[str, Any]] = {
     "type": "object",
     "required": ["access_token", "token_type", "expires_in", "refresh_token"],
     "properties": {
@@ -42,6 +42,7 @@ _ERROR: Final = {
     "required": ["error", "error_description"],
     "properties": {"error": _TEXT, "error_description": _TEXT},
 }
+_IN_COOKIES: Final = {"access_token", "refresh_token"}
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
     400: {"description": "Refused", "content": {"application/json": {"schema": _ERROR}}},
     401: {"description": "Client authentication failed", "content": {"application/json": {"schema": _ERROR}}},
@@ -57,6 +58,9 @@ _PUBLISHED: Final[dict[int | str, dict[str, Any]]] = {
     304: {"description": "The keys that the caller has"},
     503: {"description": "Try again later"},
 }
+_REFUSED_PAGE: Final[dict[int | str, dict[str, Any]]] = {
+    403: {"description": "Not from a page of this service", "content": {"application/json": {"schema": _ERROR}}},
+}
 
 
 def token_endpoints(
@@ -67,13 +71,16 @@ def token_endpoints(
 ) -> APIRouter:
     """A router with the two endpoints; `prefix=` at its inclusion stands before both paths."""
     router = APIRouter()
+    by_cookies = endpoints.cookies is not None
+    refusals = {**_REFUSALS, **_REFUSED_PAGE} if by_cookies else _REFUSALS
+    pair = {**_PAIR, "required": [name for name in _PAIR["required"] if not by_cookies or name not in _IN_COOKIES]}
     router.add_api_route(
         token_path,
         _view(endpoints.token),
         methods=["POST"],
         response_class=Response,
-        responses={**_REFUSALS, 200: {"description": "A new pair", "content": {"application/json": {"schema": _PAIR}}}},
-        openapi_extra=_form(_TOKEN_FORM, "grant_type", "refresh_token"),
+        responses={**refusals, 200: {"description": "A new pair", "content": {"application/json": {"schema": pair}}}},
+        openapi_extra=_form(_TOKEN_FORM, "grant_type", *(() if by_cookies else ("refresh_token",))),
         name="token",
         summary="Refresh",
     )
@@ -82,8 +89,8 @@ def token_endpoints(
         _view(endpoints.revoke),
         methods=["POST"],
         response_class=Response,
-        responses={**_REFUSALS, 200: {"description": "Revoked, or never there"}},
-        openapi_extra=_form(_REVOCATION_FORM, "token"),
+        responses={**refusals, 200: {"description": "Revoked, or never there"}},
+        openapi_extra=_form(_REVOCATION_FORM, *(() if by_cookies else ("token",))),
         name="revoke",
         summary="Revoke",
     )

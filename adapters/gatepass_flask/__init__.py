@@ -14,6 +14,7 @@ if find_spec("flask") is None:
     raise ImportError("gatepass_flask needs Flask; install it with: pip install 'gatepass[flask]'")
 
 from gatepass import optional_auth, public
+from gatepass_flask.answer import to_response
 from gatepass_flask.endpoints import jwks_endpoint, token_endpoints
 from gatepass_flask.middleware import AccessTokenMiddleware
 from gatepass_flask.views import access_token, current_access_token, require_auth
@@ -26,5 +27,6 @@ __all__ = [
     "optional_auth",
     "public",
     "require_auth",
+    "to_response",
     "token_endpoints",
 ]

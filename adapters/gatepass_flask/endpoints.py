@@ -15,6 +15,7 @@ from flask.blueprints import BlueprintSetupState
 
 from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, Response, TokenEndpoints, TokenRequest, public
 from gatepass_flask.answer import to_response
+from gatepass_flask.browser import browser_request
 
 __all__ = ["jwks_endpoint", "token_endpoints"]
 
@@ -65,6 +66,7 @@ def _view(serve: Callable[[TokenRequest], Response], limit: int) -> Callable[[],
             content_type=request.environ.get("CONTENT_TYPE", ""),
             authorization=() if authorization is None else (authorization,),
             body=_body(limit) if request.method == "POST" else b"",
+            browser=browser_request(request.environ),
         )
         return to_response(serve(asked))
 

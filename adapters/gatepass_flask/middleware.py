@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 from flask import Flask
 from werkzeug.exceptions import HTTPException
 
-from gatepass import Access, AccessToken, AuthError, ResourceServer, access_of, public_paths
+from gatepass import Access, AccessToken, AuthError, Caching, ResourceServer, access_of, public_paths
+from gatepass_flask.browser import browser_request
 from gatepass_flask.preflight import without_bodies
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class AccessTokenMiddleware:
         self._public = public_paths(public)
         self._flask = owner if isinstance(owner, Flask) else None
         self._has_marks: bool | None = None
+        self._takes_cookies = "cookie" in resource_server.sources
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         server = self._server
@@ -68,6 +70,7 @@ class AccessTokenMiddleware:
                 scheme=environ["wsgi.url_scheme"],
                 client=environ.get("REMOTE_ADDR"),
                 form=_form(environ) if server.reads_form(method, environ.get("CONTENT_TYPE", "")) else b"",
+                browser=browser_request(environ) if self._takes_cookies else None,
             )
         except AuthError as error:
             response = server.respond(error, method=method)
@@ -76,7 +79,8 @@ class AccessTokenMiddleware:
         environ[IDENTITY] = Identity(server, token)
         if is_preflight:
             return without_bodies(self._app, environ, start_response)
-        return self._app(environ, _varying(start_response) if access == "optional" else start_response)
+        caching = server.caching[access]
+        return self._app(environ, _cached(start_response, caching) if caching.vary else start_response)
 
     def _access(self, environ: WSGIEnvironment) -> Access:
         path = environ.get("PATH_INFO", "")
@@ -120,10 +124,10 @@ def _form(environ: WSGIEnvironment) -> bytes:
     return body
 
 
-def _varying(start_response: StartResponse) -> StartResponse:
-    """*start_response* for an answer that depends on `Authorization`: shared caches must know."""
+def _cached(start_response: StartResponse, caching: Caching) -> StartResponse:
+    """*start_response* for an answer that depends on who asks: caches must know."""
 
     def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-        return start_response(status, [*headers, ("Vary", "Authorization")], *exc_info)
+        return start_response(status, [*headers, *caching.missing(headers)], *exc_info)
 
     return start

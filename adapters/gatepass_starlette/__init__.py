@@ -25,7 +25,7 @@ from gatepass_starlette.expiry import closed_at_expiry
 from gatepass_starlette.guard import require_auth
 from gatepass_starlette.identity import AccessTokenUser, Identity, identify, identity_of
 from gatepass_starlette.middleware import AccessTokenMiddleware
-from gatepass_starlette.vary import vary_by_authorization
+from gatepass_starlette.vary import tell_caches
 
 __all__ = [
     "AccessTokenMiddleware",
@@ -42,7 +42,7 @@ __all__ = [
     "require_auth",
     "serve_jwks_request",
     "serve_token_request",
+    "tell_caches",
     "to_response",
     "token_endpoints",
-    "vary_by_authorization",
 ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
 
-from gatepass import Access, AccessToken, ResourceServer
+from gatepass import Access, AccessToken, BrowserRequest, ResourceServer
 
-__all__ = ["admit", "field_lines", "header"]
+__all__ = ["admit", "browser_request", "field_lines", "header"]
 
 
 async def admit(server: ResourceServer, access: Access, scope: Scope, *, form: bytes = b"") -> AccessToken | None:
@@ -19,10 +19,21 @@ async def admit(server: ResourceServer, access: Access, scope: Scope, *, form: b
     scheme = scope.get("scheme", "http")
     peer = scope.get("client")
     client = peer[0] if peer else None
+    browser = browser_request(scope) if "cookie" in server.sources else None
     if not server.may_block:
-        return server.admit(access, lines, scheme=scheme, client=client, form=form)
+        return server.admit(access, lines, scheme=scheme, client=client, form=form, browser=browser)
     return await server.admit_async(
-        access, lines, run_blocking=run_in_threadpool, scheme=scheme, client=client, form=form
+        access, lines, run_blocking=run_in_threadpool, scheme=scheme, client=client, form=form, browser=browser
+    )
+
+
+def browser_request(scope: Scope) -> BrowserRequest:
+    """What the cookie transport wants to know of the connection. A WebSocket's scope has no method."""
+    return BrowserRequest(
+        method=scope.get("method"),
+        cookie=tuple(field_lines(scope, b"cookie")),
+        origin=tuple(field_lines(scope, b"origin")),
+        upgrade=tuple(field_lines(scope, b"upgrade")),
     )
 
 

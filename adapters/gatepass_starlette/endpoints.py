@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, TokenEndpoints, TokenRequest, public
 from gatepass import Response as Answer
-from gatepass_starlette.connection import field_lines, header
+from gatepass_starlette.connection import browser_request, field_lines, header
 from gatepass_starlette.denial import to_response
 
 __all__ = ["jwks_endpoint", "serve_jwks_request", "serve_token_request", "token_endpoints"]
@@ -56,6 +56,7 @@ async def serve_token_request(serve: Callable[[TokenRequest], Answer], request: 
         content_type=header(request.scope, b"content-type"),
         authorization=tuple(field_lines(request.scope, b"authorization")),
         body=await _body(request) if request.method == "POST" else b"",
+        browser=browser_request(request.scope),
     )
     return to_response(await run_in_threadpool(serve, asked))
 

@@ -58,7 +58,8 @@ class AccessTokenMiddleware:
             await refuse(answer, scope, receive, send)
             return
         identify(scope, Identity(self._server, token))
-        await self.app(scope, receive, varying(send) if access == "optional" else send)
+        caching = self._server.caching[access]
+        await self.app(scope, receive, varying(send, caching) if caching.vary else send)
 
     def _access(self, scope: Scope) -> Access:
         if self._public and get_route_path(scope) in self._public:

@@ -8,7 +8,9 @@
 
 import gatepass.providers  # noqa: F401 - gives Profile the profiles of providers
 from gatepass.access_token import AccessToken
+from gatepass.caching import Caching
 from gatepass.challenge import Challenge
+from gatepass.cookies import BrowserRequest, CookieTransport
 from gatepass.errors import AuthError, ConfigurationError
 from gatepass.issuer import TokenIssuer
 from gatepass.jwks import JWKSClient
@@ -33,8 +35,11 @@ __all__ = [
     "AccessToken",
     "AccessTokenRevocation",
     "AuthError",
+    "BrowserRequest",
+    "Caching",
     "Challenge",
     "ConfigurationError",
+    "CookieTransport",
     "JWKSClient",
     "JWKSEndpoint",
     "Key",

@@ -10,26 +10,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Unpack, final
 
 from gatepass.access_token import AccessToken
-from gatepass.bearer import FORM_MEDIA_TYPE, bearer_token, form_token
+from gatepass.caching import Caching, caching_for
 from gatepass.challenge import Challenge
-from gatepass.errors import (
-    AuthError,
-    AuthUnavailable,
-    ConfigurationError,
-    MissingCredentials,
-    MultipleTokens,
-)
+from gatepass.cookies import BrowserRequest, CookieTransport
+from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, MissingCredentials
 from gatepass.hooks import RunBlocking
 from gatepass.requirement import Requirement, Rules, ScopeHierarchy
 from gatepass.response import BodyStyle, Response, ResponseTable
 from gatepass.route import Access
+from gatepass.sources import Source, Sources
 from gatepass.transport import Transport, TransportRule
 from gatepass.verifier import TokenVerifier
 from gatepass.verifiers import Verifiers
 
 __all__ = ["ResourceServer"]
 
-Source = Literal["header", "body"]
 _logger = logging.getLogger("gatepass")
 
 
@@ -42,6 +37,7 @@ class ResourceServer:
     for requests without credentials; *companions* are challenges of other schemes that the service also takes.
     *transport*: `"require"`, `"warn"` or `"off"` (see `gatepass.transport`). *implies*: which scopes include which.
     *sources*: `["header", "body"]` also takes a token from a form (RFC 6750 section 2.2, discouraged).
+    *cookies*: also takes a token from the access cookie of a browser.
     *body*: `"problem"` (RFC 9457), `"oauth"` or `"empty"`; *problem_base*: the base URL of a problem's `type`.
     *malformed_status*: 401 treats a malformed header like a bad token.
 
@@ -60,8 +56,10 @@ class ResourceServer:
     __slots__ = (
         "_answers",
         "_hierarchy",
+        "_sources",
         "_transport",
         "_verifiers",
+        "caching",
         "may_block",
         "needs_event_loop",
         "sources",
@@ -78,11 +76,16 @@ class ResourceServer:
         transport: TransportRule = "warn",
         implies: Mapping[str, str | Iterable[str]] | None = None,
         sources: Iterable[Source] = ("header",),
+        cookies: CookieTransport | None = None,
         body: BodyStyle = "problem",
         problem_base: str | None = None,
         malformed_status: Literal[400, 401] = 400,
     ) -> None:
         self._verifiers = Verifiers(verifiers)
+        self._sources = Sources(sources, cookies)
+        self.sources: frozenset[str] = self._sources.names
+        self.caching: Mapping[Access, Caching] = caching_for(self.sources)
+        """What an adapter adds to the application's own answers, by how open the route is."""
         self._answers = ResponseTable(
             realm=realm,
             resource_metadata=resource_metadata,
@@ -91,12 +94,10 @@ class ResourceServer:
             body=body,
             problem_base=problem_base,
             malformed_status=malformed_status,
+            vary=self.caching["protected"].vary,
         )
         self._transport = Transport(transport)
         self._hierarchy = ScopeHierarchy(implies or {})
-        self.sources: frozenset[Source] = frozenset(sources)
-        if not {"header"} <= self.sources <= {"header", "body"}:
-            raise ConfigurationError('sources= must be ["header"] or ["header", "body"]')
         hooks = self._verifiers.hooks
         self.may_block: bool = bool(hooks) or self._verifiers.may_wait
         """Whether `authenticate` may do I/O, so that an event loop must use `authenticate_async`."""
@@ -104,14 +105,21 @@ class ResourceServer:
         """Whether a hook is a coroutine function, so that only `authenticate_async` can work."""
 
     def authenticate(
-        self, authorization: Sequence[str], *, scheme: str | None = None, client: str | None = None, form: bytes = b""
+        self,
+        authorization: Sequence[str],
+        *,
+        scheme: str | None = None,
+        client: str | None = None,
+        form: bytes = b"",
+        browser: BrowserRequest | None = None,
     ) -> AccessToken:
         """The verified token of a request, or an `AuthError`.
 
         *authorization*: the `Authorization` field lines as they came. *scheme*: `"https"` or `"http"`, as the
         framework reports it; *client*: the peer's address. *form*: the body, where `reads_form` asks for it.
+        *browser*: what stands beside a cookie, where `"cookie"` is one of `sources`.
         """
-        raw = self._credentials(authorization, form)
+        raw = self._sources.token(authorization, form, browser)
         self._transport.check(scheme, client)
         return self._verifiers.verify(raw)
 
@@ -123,9 +131,10 @@ class ResourceServer:
         scheme: str | None = None,
         client: str | None = None,
         form: bytes = b"",
+        browser: BrowserRequest | None = None,
     ) -> AccessToken:
         """`authenticate` for an event loop: what may block goes through *run_blocking*, and only that."""
-        raw = self._credentials(authorization, form)
+        raw = self._sources.token(authorization, form, browser)
         self._transport.check(scheme, client)
         return await self._verifiers.verify_async(raw, run_blocking)
 
@@ -137,12 +146,13 @@ class ResourceServer:
         scheme: str | None = None,
         client: str | None = None,
         form: bytes = b"",
+        browser: BrowserRequest | None = None,
     ) -> AccessToken | None:
         """`authenticate` for a route that is as open as *access* says; None where nobody need be known."""
         if access == "public":
             return None
         try:
-            return self.authenticate(authorization, scheme=scheme, client=client, form=form)
+            return self.authenticate(authorization, scheme=scheme, client=client, form=form, browser=browser)
         except MissingCredentials:
             if access == "optional":
                 return None
@@ -157,13 +167,14 @@ class ResourceServer:
         scheme: str | None = None,
         client: str | None = None,
         form: bytes = b"",
+        browser: BrowserRequest | None = None,
     ) -> AccessToken | None:
         """`admit` for an event loop. Without hooks nothing is awaited."""
         if not self.may_block or access == "public":
-            return self.admit(access, authorization, scheme=scheme, client=client, form=form)
+            return self.admit(access, authorization, scheme=scheme, client=client, form=form, browser=browser)
         try:
             return await self.authenticate_async(
-                authorization, run_blocking=run_blocking, scheme=scheme, client=client, form=form
+                authorization, run_blocking=run_blocking, scheme=scheme, client=client, form=form, browser=browser
             )
         except MissingCredentials:
             if access == "optional":
@@ -190,8 +201,7 @@ class ResourceServer:
 
     def reads_form(self, method: str, content_type: str) -> bool:
         """Whether `authenticate` wants this request's body: only a form, only where a body means something."""
-        media_type = content_type.partition(";")[0].strip().lower()
-        return "body" in self.sources and method not in ("GET", "HEAD") and media_type == FORM_MEDIA_TYPE
+        return self._sources.reads_form(method, content_type)
 
     @staticmethod
     def is_preflight(method: str, *, origin: str | None, requested_method: str | None) -> bool:
@@ -215,13 +225,3 @@ class ResourceServer:
                 "is_revoked= or check_subject= is a coroutine function, which a synchronous adapter cannot await; "
                 "give a plain function"
             )
-
-    def _credentials(self, authorization: Sequence[str], form: bytes) -> str:
-        posted = form_token(form) if form and "body" in self.sources else None
-        if posted is None:
-            return bearer_token(authorization)
-        try:
-            bearer_token(authorization)
-        except MissingCredentials:
-            return posted
-        raise MultipleTokens("in the header and in the body")

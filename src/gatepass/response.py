@@ -42,7 +42,7 @@ class ResponseTable:
 
     __slots__ = (
         "_challenge_scopes", "_companions", "_malformed_status", "_problem_base", "_realm", "_resource_metadata",
-        "_style",
+        "_style", "_vary",
     )  # fmt: skip
 
     def __init__(
@@ -55,7 +55,9 @@ class ResponseTable:
         body: BodyStyle,
         problem_base: str | None,
         malformed_status: Literal[400, 401],
+        vary: Iterable[str] = (),
     ) -> None:
+        self._vary = ", ".join(vary)
         self._realm = realm
         self._resource_metadata = resource_metadata
         self._challenge_scopes = Requirement(scopes=challenge_scopes).scopes
@@ -84,6 +86,8 @@ class ResponseTable:
         if isinstance(error, AuthUnavailable):
             headers.append(("Retry-After", str(error.retry_after)))
         headers.append(("Cache-Control", "no-store"))
+        if self._vary:
+            headers.append(("Vary", self._vary))
         if body:
             headers.append(("Content-Type", _MEDIA_TYPES[self._style]))
         headers.append(("Content-Length", str(len(body))))

@@ -4,6 +4,6 @@ import os
 
 import pytest
 
-pytest.register_assert_rewrite("tests.adapters.contract")
+pytest.register_assert_rewrite("tests.adapters.contract", "tests.adapters.cookie_contract")
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.adapters.django_settings"

@@ -20,6 +20,7 @@ from django.views import View
 from tests.adapters import django_project
 from tests.adapters.clients import ASGIClient, WSGIClient
 from tests.adapters.contract import SCOPE_IS_MISSING, MiddlewareContract
+from tests.adapters.cookie_contract import CookieContract
 from tests.adapters.tokens import AUDIENCE, ISSUER, bearer, resource_server, token
 from tests.adapters.wire import Wire, hold_the_wire
 
@@ -36,7 +37,7 @@ def handler(made, server, *, middleware, public=("/healthz",), **settings):
         return made()
 
 
-class DjangoContract(MiddlewareContract):
+class DjangoContract(CookieContract, MiddlewareContract):
     joins_challenges = True
     project = "tests.adapters.django_project"
 

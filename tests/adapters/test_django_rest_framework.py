@@ -14,6 +14,7 @@ from rest_framework.request import Request
 from tests.adapters import django_rest_project as project
 from tests.adapters.clients import WSGIClient
 from tests.adapters.contract import EXPIRED, NO_CREDENTIALS, SCOPE_IS_MISSING, AdapterContract
+from tests.adapters.cookie_contract import CookieContract
 from tests.adapters.django_settings import REST_FRAMEWORK
 from tests.adapters.tokens import bearer, resource_server, token
 
@@ -37,7 +38,7 @@ def start():
         yield started
 
 
-class TestRESTFramework(AdapterContract):
+class TestRESTFramework(CookieContract, AdapterContract):
     """Each view for itself, without the middleware."""
 
     joins_challenges = True

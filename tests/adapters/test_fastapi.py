@@ -28,6 +28,7 @@ from tests.adapters.contract import (
     AdapterContract,
     MiddlewareContract,
 )
+from tests.adapters.cookie_contract import CookieContract
 from tests.adapters.test_starlette import HANDLERS, AnswersPreflights, others_are_served_while_a_hook_blocks
 from tests.adapters.tokens import bearer, resource_server, token
 
@@ -102,8 +103,9 @@ def by_dependency(server: ResourceServer) -> FastAPI:  # noqa: C901 - one applic
     return app
 
 
-class TestFastAPIByDependency(AdapterContract):
+class TestFastAPIByDependency(CookieContract, AdapterContract):
     awaits_hooks = True
+    asked_last = True
 
     def build(self, server, *, cors=False):
         return ASGIClient(by_dependency(server))
@@ -184,7 +186,7 @@ def by_middleware(server: ResourceServer, *inner: Middleware, paths: Any = ("/he
     return app
 
 
-class TestFastAPIByMiddleware(MiddlewareContract):
+class TestFastAPIByMiddleware(CookieContract, MiddlewareContract):
     awaits_hooks = True
 
     def build(self, server, *, cors=False):

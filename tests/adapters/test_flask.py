@@ -9,6 +9,7 @@ from flask import Blueprint, Flask, Response, abort, request
 from flask.views import MethodView
 from tests.adapters.clients import WSGIClient
 from tests.adapters.contract import NO_CREDENTIALS, PREFLIGHT, MiddlewareContract
+from tests.adapters.cookie_contract import CookieContract
 from tests.adapters.tokens import bearer, resource_server, token
 from tests.adapters.wire import Wire, hold_the_wire
 from waitress.server import create_server
@@ -78,7 +79,7 @@ def application(*, cors=False):
     return app
 
 
-class TestFlask(MiddlewareContract):
+class TestFlask(CookieContract, MiddlewareContract):
     def build(self, server, *, cors=False):
         app = application(cors=cors)
         app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, server, public=["/healthz"])

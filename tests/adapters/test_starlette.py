@@ -40,6 +40,7 @@ from tests.adapters.contract import (
     Golden,
     MiddlewareContract,
 )
+from tests.adapters.cookie_contract import CookieContract
 from tests.adapters.tokens import bearer, resource_server, token
 
 from gatepass import ConfigurationError, ResourceServer
@@ -146,7 +147,7 @@ def application(server: ResourceServer, routes: Any, *inner: Middleware, paths: 
     )
 
 
-class TestStarlette(MiddlewareContract):
+class TestStarlette(CookieContract, MiddlewareContract):
     awaits_hooks = True
 
     def build(self, server, *, cors=False):

@@ -18,12 +18,12 @@ def free_port():
 
 
 @contextlib.contextmanager
-def serving(arguments, port, env):
+def serving(arguments, port, env, cwd=REPOSITORY):
     """The process that these arguments start, once it listens on *port*."""
     process = subprocess.Popen(
         [str(argument) for argument in arguments],
         env={**os.environ, **env},
-        cwd=REPOSITORY,
+        cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )

@@ -3,24 +3,32 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
-from tests.cli.servers import PATIENCE, free_port, listens, request
+from tests.cli.servers import PATIENCE, REPOSITORY, free_port, listens, request
 
 from gatepass.cli import demo as command
 from gatepass.cli.demo import fleet
 from gatepass.cli.demo.cases import CASES, Case
 from gatepass.cli.demo.exchange import Answer, problems
 from gatepass.cli.demo.fleet import Fleet
+from gatepass.cli.demo.resource import KEY_VARIABLE, STORE_VARIABLE
+from gatepass.cli.demo.session import LOGIN, SESSION
 from gatepass.cli.demo.tokens import Mint
 from gatepass.errors import ConfigurationError
+from gatepass.stores.sqlite import SQLiteStore
 
 COMMAND = [sys.executable, "-m", "gatepass", "demo"]
-RIGHT = Answer(401, ('Bearer realm="api"',), b"{}")
+ALL = (*CASES, *SESSION)
+NO_STORE = ("cache-control", "no-store")
+CHALLENGE = ("www-authenticate", 'Bearer realm="api"')
+RIGHT = Answer(401, (NO_STORE, CHALLENGE), b"{}")
 CASE = Case("no credentials", (), 401, 'Bearer realm="api"')
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are sent")
@@ -33,15 +41,16 @@ def shown():
 
 def test_all_four_frameworks_give_every_answer_right_and_the_same(shown):
     assert shown.returncode == 0, shown.stdout + shown.stderr
-    assert shown.stdout.count("agree ") == len(CASES)
-    assert f"{len(CASES)} requests, 4 frameworks: every answer is right" in shown.stdout
+    assert shown.stdout.count("agree ") == len(ALL)
+    assert f"{len(ALL)} requests, 4 frameworks: every answer is right" in shown.stdout
 
 
-def test_the_table_shows_request_status_and_challenge_of_every_case(shown):
+def test_the_table_shows_request_status_and_challenge_or_error_of_every_case(shown):
     rows = [[cell.strip() for cell in re.split("[│|]", line)[1:-1]] for line in shown.stdout.splitlines()]
 
-    for case in CASES:
-        assert [case.name, str(case.status), case.challenge or "", "agree"] in rows
+    for case in ALL:
+        error = Answer(case.status, (), (case.body or "").encode()).error
+        assert [case.name, str(case.status), case.challenge or error, "agree"] in rows
 
 
 def test_progress_goes_to_standard_error_and_colours_only_to_terminals(shown):
@@ -50,6 +59,7 @@ def test_progress_goes_to_standard_error_and_colours_only_to_terminals(shown):
         assert name not in shown.stdout
     assert "\x1b" not in shown.stdout
     assert "RuntimeWarning" not in shown.stderr
+    assert "refresh_reused" not in shown.stderr  # what the applications log, the table tells
 
 
 def test_no_server_outlives_the_demo(shown):
@@ -60,21 +70,23 @@ def test_no_server_outlives_the_demo(shown):
 
 
 @pytest.fixture
-def left_running():
+def left_running(tmp_path):
     process = subprocess.Popen(
-        [*COMMAND, "--serve"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
+        [*COMMAND, "--serve"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )  # fmt: skip
     lines = []
     for line in process.stdout:
         lines.append(line)
-        if line.endswith('YW5uYTpzZWNyZXQ="\n'):
+        if line.endswith('"Authorization: Bearer $ACCESS"\n') and len(lines) > 1 and "/revoke" in lines[-2]:
             break
     yield process, "".join(lines)
     process.kill()
     process.communicate(timeout=PATIENCE)
 
 
-def test_with_serve_the_printed_requests_work_until_ctrl_c_ends_it_cleanly(left_running):
+def test_with_serve_the_printed_requests_work_until_ctrl_c_ends_it_cleanly(left_running, tmp_path):
     process, text = left_running
     token, expired = (re.search(rf"^{name}=(\S+)$", text, re.MULTILINE)[1] for name in ("TOKEN", "EXPIRED"))
     ports = [
@@ -85,6 +97,7 @@ def test_with_serve_the_printed_requests_work_until_ctrl_c_ends_it_cleanly(left_
     for port in ports:
         assert request(port, "/orders", token=token)[::2] == (200, b"orders of anna")
         assert request(port, "/orders", token=expired)[0] == 401
+    assert list(tmp_path.iterdir())
 
     os.kill(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=PATIENCE)
@@ -93,6 +106,25 @@ def test_with_serve_the_printed_requests_work_until_ctrl_c_ends_it_cleanly(left_
     assert "Stopped." in errors
     assert "Traceback" not in errors
     assert [port for port in ports if listens(port)] == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_with_serve_the_printed_lines_of_a_login_can_be_pasted_into_a_shell(left_running):
+    _, text = left_running
+    lines = text[text.index("ACCESS=") :].splitlines()
+    *_, login = re.findall(r"^curl -i .*/login .*$", text, re.MULTILINE)
+
+    def typed(*commands):
+        result = subprocess.run(["bash", "-c", "\n".join(commands)], capture_output=True, text=True, check=True)
+        return re.findall(r"HTTP/1.1 (\d+)", result.stdout), result.stdout
+
+    assert typed(*lines)[0] == ["200", "200", "200", "401"]
+    assert typed(*lines)[0] == ["401", "400", "200", "401"]
+
+    statuses, shown = typed(login)
+    assert statuses == ["200"]
+    assert '"refresh_token":"' in shown
 
 
 def test_servers_end_even_if_the_demo_is_killed(left_running):
@@ -110,6 +142,7 @@ def test_servers_end_even_if_the_demo_is_killed(left_running):
 def test_a_wrong_answer_makes_the_demo_fail_and_say_which(monkeypatch, capfd):
     wrong = Case("expired yesterday", ("Bearer {expired}",), 200)
     monkeypatch.setattr(command, "CASES", (CASES[0], wrong))
+    monkeypatch.setattr(command, "SESSION", SESSION[:2])
     monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
 
     with pytest.raises(SystemExit) as ended:
@@ -118,52 +151,124 @@ def test_a_wrong_answer_makes_the_demo_fail_and_say_which(monkeypatch, capfd):
     shown = capfd.readouterr().out
     assert ended.value.code == 1
     assert "expired yesterday: Django answered 401, not 200" in shown
+    assert shown.count("DIFFER") == 1
     assert "every answer is right" not in shown
+
+
+def test_a_login_that_is_wrong_makes_all_that_follows_wrong(monkeypatch, capfd):
+    refused = replace(LOGIN, form="username=anna&password=coffee")
+    monkeypatch.setattr(command, "CASES", CASES[:1])
+    monkeypatch.setattr(command, "SESSION", (refused, *SESSION[2:3]))
+
+    with pytest.raises(SystemExit) as ended:
+        command.demo([])
+
+    shown = capfd.readouterr().out
+    assert ended.value.code == 1
+    assert "log in: Flask answered 401, not 200" in shown
+    assert "the access token: Django answered 401, not 200" in shown
 
 
 @pytest.mark.parametrize(
     ("other", "told"),
     [
-        (Answer(403, RIGHT.challenges, RIGHT.body), "answered 403, not 401"),
-        (Answer(401, (), RIGHT.body), "another WWW-Authenticate"),
-        (Answer(401, RIGHT.challenges * 2, RIGHT.body), "another WWW-Authenticate"),
-        (Answer(401, ('Bearer realm="API"',), RIGHT.body), "another WWW-Authenticate"),
-        (Answer(401, RIGHT.challenges, b"{} "), "another body than Flask"),
+        (Answer(403, RIGHT.headers, RIGHT.body), ["answered 403, not 401"]),
+        (Answer(401, (NO_STORE,), RIGHT.body), ["another WWW-Authenticate", "other headers"]),
+        (Answer(401, (NO_STORE, CHALLENGE, CHALLENGE), RIGHT.body), ["another WWW-Authenticate", "other headers"]),
+        (Answer(401, (NO_STORE, (CHALLENGE[0], "Bearer")), b"{}"), ["another WWW-Authenticate", "other headers"]),
+        (Answer(401, (CHALLENGE,), RIGHT.body), ["lets caches keep", "other headers"]),
+        (Answer(401, (*RIGHT.headers, ("x-frame-options", "DENY")), RIGHT.body), ["other headers than Flask"]),
+        (Answer(401, RIGHT.headers, b"{} "), ["another body than Flask"]),
     ],
 )
 def test_one_framework_that_differs_is_named(other, told):
-    (problem,) = problems(CASE, {"Flask": RIGHT, "Starlette": RIGHT, "Django": other})
+    found = problems(CASE, {"Flask": RIGHT, "Starlette": RIGHT, "Django": other})
 
-    assert problem.startswith("Django ")
-    assert told in problem
+    assert len(found) == len(told)
+    for problem, part in zip(found, told, strict=True):
+        assert problem.startswith("Django ")
+        assert part in problem
 
 
 def test_answers_that_agree_on_something_wrong_are_wrong():
-    wrong = Answer(200, (), b"come in")
+    wrong = Answer(200, (NO_STORE,), b"come in")
 
     assert len(problems(CASE, {"Flask": wrong, "Django": wrong})) == 4
     assert len(problems(Case("x", (), 200, body="well"), {"Flask": wrong, "Django": wrong})) == 2
     assert problems(CASE, {"Flask": RIGHT, "Django": RIGHT}) == []
 
 
+def test_a_pair_of_tokens_must_not_be_kept_by_caches():
+    pair = Answer(200, (), LOGIN.body.encode(), {})
+
+    assert len(problems(LOGIN, {"Flask": pair, "Django": pair})) == 2
+    assert problems(Case("x", (), 200), {"Flask": pair, "Django": pair}) == []
+
+
 def test_the_demo_asks_the_telling_questions():
-    assert {case.status for case in CASES} == {200, 400, 401, 403}
-    assert len({case.name for case in CASES}) == len(CASES) >= 12
+    assert {case.status for case in ALL} == {200, 400, 401, 403}
+    assert len({case.name for case in ALL}) == len(ALL)
+    assert len(CASES) >= 12
     for name in Mint().tokens():
         assert any(f"{{{name}}}" in f"{case.authorization}{case.path}" for case in CASES), name
 
 
-def test_a_server_that_cannot_start_is_reported_and_takes_the_others_down():
-    started = []
+@pytest.mark.skipif(not (REPOSITORY / "README.md").is_file(), reason="this is not a checkout")
+def test_the_readme_says_how_many_requests_the_demo_sends():
+    assert f"the same {len(ALL)} requests" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
 
-    with pytest.raises(ConfigurationError, match="did not start"), Fleet("{not a key", lambda *_: started.append(_)):
+
+def test_every_token_of_the_story_is_used_and_given_before():
+    known, used = set(), set()
+    for case in SESSION:
+        asked = set(re.findall(r"\{(\w+)\}", f"{case.authorization}{case.path}{case.form}"))
+        assert asked <= known, case.name
+        used |= asked
+        known |= {f"{case.keeps}_access", f"{case.keeps}_refresh"} if case.keeps else set()
+
+    assert used == known
+
+
+def test_a_login_goes_on_to_the_next_application_with_every_request(monkeypatch):
+    visited = {}
+
+    def answered(port, case, tokens):
+        login = tokens.get("login", f"of port {port}")
+        visited.setdefault(login, []).append(port)
+        return Answer(case.status, (), b"", {"login": login})
+
+    monkeypatch.setattr(command, "ask", answered)
+    told = command._session_told({"flask": 1, "starlette": 2, "fastapi": 3, "django": 4})
+
+    assert [path[:5] for path in visited.values()] == [
+        [1, 2, 3, 4, 1],
+        [2, 3, 4, 1, 2],
+        [3, 4, 1, 2, 3],
+        [4, 1, 2, 3, 4],
+    ]
+    assert list(told) == list(SESSION)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """What an application of the demo finds in its environment."""
+    with SQLiteStore(tmp_path / "sessions.db") as store:
+        store.create_schema()
+    return {KEY_VARIABLE: json.dumps(Mint().key.to_private_jwk()), STORE_VARIABLE: str(tmp_path / "sessions.db")}
+
+
+def test_a_server_that_cannot_start_is_reported_and_takes_the_others_down(settings):
+    started = []
+    settings[KEY_VARIABLE] = "{not a key"
+
+    with pytest.raises(ConfigurationError, match="did not start"), Fleet(settings, lambda *_: started.append(_)):
         pytest.fail("unreachable")
 
     assert started == []
 
 
-def test_a_server_that_ends_by_itself_ends_the_waiting():
-    with Fleet(json.dumps(Mint().key.to_jwk()), lambda *_: None) as running:
+def test_a_server_that_ends_by_itself_ends_the_waiting(settings):
+    with Fleet(settings, lambda *_: None) as running:
         running.check()
         running._processes["django"].kill()
         running._processes["django"].wait()
@@ -172,10 +277,10 @@ def test_a_server_that_ends_by_itself_ends_the_waiting():
             command._leave_running(running, {"good": "x", "expired": "y"})
 
 
-def test_a_server_that_does_not_stop_is_stopped(monkeypatch):
+def test_a_server_that_does_not_stop_is_stopped(monkeypatch, settings):
     monkeypatch.setattr(fleet, "_PATIENCE", 0)
 
-    with Fleet(json.dumps(Mint().key.to_jwk()), lambda *_: None) as running:
+    with Fleet(settings, lambda *_: None) as running:
         processes = list(running._processes.values())
 
     assert all(process.returncode is not None for process in processes)
@@ -184,4 +289,4 @@ def test_a_server_that_does_not_stop_is_stopped(monkeypatch):
 
 def test_a_server_that_gives_no_answer_is_named():
     with pytest.raises(ConfigurationError, match="Flask gave no answer to: no credentials"):
-        command._answers(CASE, {"flask": free_port()}, {})
+        command._answers(CASE, {"flask": free_port()}, {"flask": {}})

@@ -39,7 +39,7 @@ FLOORS = [
     {"gatepass.keys.key"},
     {"gatepass.keys.key_set"},
     {"gatepass.keys"},
-    {"gatepass.settings"},
+    {"gatepass.settings", "gatepass.unrevoked"},
     # 3: the application's questions, and keys that change while the service runs
     {"gatepass.header", "gatepass.held_keys", "gatepass.hooks"},
     {"gatepass.key_source"},
@@ -69,14 +69,24 @@ FLOORS = [
     {"gatepass.verifiers"},
     # 4: credentials, challenges, requirements, answers
     {"gatepass.explain"},
-    {"gatepass.bearer", "gatepass.challenge", "gatepass.requirement", "gatepass.route", "gatepass.transport"},
+    {
+        "gatepass.bearer",
+        "gatepass.challenge",
+        "gatepass.cookie_header",
+        "gatepass.requirement",
+        "gatepass.route",
+        "gatepass.transport",
+    },
+    {"gatepass.caching", "gatepass.cookies"},
+    {"gatepass.sources"},
     {"gatepass.response"},
     {"gatepass.keyring.endpoint", "gatepass.resource_server"},
     # beside the request path: families, refresh, revocation, and the endpoints that serve them
     {"gatepass.refresh.errors", "gatepass.refresh.family", "gatepass.revocation"},
     {"gatepass.refresh.asking", "gatepass.refresh.form", "gatepass.refresh.store", "gatepass.refresh.unsettled"},
     {"gatepass.refresh.client_auth", "gatepass.refresh.ending", "gatepass.refresh.pair"},
-    {"gatepass.refresh.answers", "gatepass.refresh.exchange"},
+    {"gatepass.refresh.browser", "gatepass.refresh.exchange"},
+    {"gatepass.refresh.answers"},
     {"gatepass.refresh.service"},
     {"gatepass.refresh"},
     {"gatepass.refresh.endpoint"},
@@ -104,7 +114,7 @@ FLOORS = [
     # the public names
     {"gatepass"},
     # the adapters
-    {"gatepass_flask.answer", "gatepass_flask.preflight"},
+    {"gatepass_flask.answer", "gatepass_flask.browser", "gatepass_flask.preflight"},
     {"gatepass_flask.middleware"},
     {"gatepass_flask.endpoints", "gatepass_flask.views"},
     {"gatepass_flask"},
@@ -142,9 +152,11 @@ FLOORS = [
         "gatepass_django.refresh.migrations",
     },
     # the command
-    {"gatepass.cli.text", "gatepass.cli.key_file"},
-    {"gatepass.cli.keygen", "gatepass.cli.keys", "gatepass.cli.inspect"},
+    {"gatepass.cli.text", "gatepass.cli.key_file", "gatepass.cli.store_url"},
+    {"gatepass.cli.keygen", "gatepass.cli.keys", "gatepass.cli.inspect", "gatepass.cli.purge"},
     {"gatepass.cli.demo.cases", "gatepass.cli.demo.frameworks", "gatepass.cli.demo.resource"},
+    {"gatepass.cli.demo.account"},
+    {"gatepass.cli.demo.session"},
     {
         "gatepass.cli.demo.django_app",
         "gatepass.cli.demo.exchange",
@@ -155,6 +167,7 @@ FLOORS = [
         "gatepass.cli.demo.starlette_app",
         "gatepass.cli.demo.tokens",
     },
+    {"gatepass.cli.demo.report"},
     {"gatepass.cli.demo"},
     {"gatepass.cli.program"},
     {"gatepass.cli"},
@@ -175,10 +188,10 @@ FOREIGN = {
     "gatepass.stores.sql_tables": {"sqlalchemy"},
     "gatepass.testing": {"pytest"},
     "gatepass.cli": {"click", "rich"},
+    "gatepass.cli.store_url": {"sqlalchemy"},
     "gatepass.cli.demo": {
         "click",
         "rich",
-        "httpx",
         "uvicorn",
         "waitress",
         "flask",

@@ -32,10 +32,10 @@ class Outage(Exception):
 
 
 class Breaking:
-    """A `MemoryStore` whose *broken* operations raise: before they did anything, or after they did it all."""
+    """A store whose *broken* operations raise: before they did anything, or after they did it all."""
 
-    def __init__(self):
-        self.inner = MemoryStore()
+    def __init__(self, inner=None):
+        self.inner = MemoryStore() if inner is None else inner
         self.before = set()
         self.after = set()
         self.in_between = {}

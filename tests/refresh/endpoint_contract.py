@@ -75,7 +75,8 @@ def authenticate(client_id, secret):
 class World:
     """A service, its endpoints, a resource server that knows what was revoked, and a store that can break."""
 
-    def __init__(self, *, authenticate_client=authenticate, revokes=True, **settings):
+    def __init__(self, *, authenticate_client=authenticate, revokes=True, cookies=None, **settings):
+        read = settings.pop("server_cookies", cookies)
         self.store = Breaking()
         self.revocation = AccessTokenRevocation(self.store, access_ttl=900) if revokes else None
         issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=KEY, client_id="web")
@@ -87,8 +88,9 @@ class World:
             self.service,
             authenticate_client=authenticate_client,
             verifier=self.verifier if revokes else None,
+            cookies=cookies,
         )
-        self.server = ResourceServer(self.verifier, transport="off")
+        self.server = ResourceServer(self.verifier, transport="off", cookies=read)
 
 
 @dataclass(frozen=True)

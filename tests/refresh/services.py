@@ -3,6 +3,7 @@
 """
 
 import os
+import secrets
 import shutil
 import socket
 from urllib.parse import urlsplit
@@ -38,9 +39,17 @@ def program(name):
 
 
 def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port that nobody listens at, below those that are dealt out: nobody is given it while a server restarts, and
+    nobody who calls there meanwhile is connected to himself.
+    """
+    while True:
+        port = secrets.choice(range(10_000, 32_000))
+        with socket.socket() as listener:
+            try:
+                listener.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def _missing(sentence):

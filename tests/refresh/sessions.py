@@ -12,6 +12,7 @@ class Session:
     def __init__(self, service, subject):
         self.service = service
         self.token = service.grant(subject).refresh_token
+        self.spent = []
         self.refreshed = 0
         self.unavailable = 0
         self.wrong = None
@@ -19,12 +20,14 @@ class Session:
     def refresh(self):
         """One try. An answer that is neither right nor 503 is kept in `wrong`."""
         try:
-            self.token = self.service.refresh(self.token).refresh_token
+            successor = self.service.refresh(self.token).refresh_token
         except StoreUnavailable:
             self.unavailable += 1
         except Exception as error:  # noqa: BLE001 - it is what the test judges
             self.wrong = error
         else:
+            self.spent.append(self.token)
+            self.token = successor
             self.refreshed += 1
 
     def survives(self):

@@ -11,9 +11,16 @@ from gatepass.stores.sql import SQLStore
 
 def connect(kind, place, **options):
     """An engine for *place*, which any process can make."""
+    arguments = _arguments(kind) | options.pop("connect_args", {})
     return create_engine(
-        place, connect_args=_arguments(kind), **({"pool_size": 10, "max_overflow": 50, "pool_timeout": 30} | options)
+        place, connect_args=arguments, **({"pool_size": 10, "max_overflow": 50, "pool_timeout": 30} | options)
     )
+
+
+def connect_through(kind, place, wire):
+    """The same by *wire*, which must see each statement whole: PostgreSQL's are never prepared."""
+    options = {"connect_args": {"prepare_threshold": None}} if kind == "postgresql" else {}
+    return connect(kind, make_url(place).set(host="127.0.0.1", port=wire.port), **options)
 
 
 def open_store(kind, place):

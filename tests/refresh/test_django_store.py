@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 import unittest
 from functools import partial
@@ -17,6 +16,7 @@ from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 from tests.refresh import django_ready  # noqa: F401 - its import is what counts
 from tests.refresh.django_databases import empty_database, open_store
+from tests.refresh.django_threads import Hanging
 
 from gatepass import ConfigurationError, Key, TokenIssuer
 from gatepass.refresh import TokenService
@@ -24,41 +24,6 @@ from gatepass.testing import RefreshStoreContract, RevocationStoreContract
 from gatepass.testing.families import held, later
 from gatepass_django.refresh import DjangoStore
 from gatepass_django.refresh.models import Revocation, TokenFamily
-
-
-def on_its_thread(name):
-    def call(self, *args, **kwargs):
-        if threading.current_thread() is not threading.main_thread() and not hasattr(self._threads, "closer"):
-            self._threads.closer = Closer(list(connections.all()))
-        return getattr(self._store, name)(*args, **kwargs)
-
-    return call
-
-
-class Hanging:
-    """The store for threads that are not requests: it closes the thread's connection when the thread is gone."""
-
-    def __init__(self, store):
-        self._store = store
-        self._threads = threading.local()
-
-    def __getattr__(self, name):
-        return getattr(self._store, name)
-
-    create, get, rotate = map(on_its_thread, ("create", "get", "rotate"))
-    revoke, revoke_subject, revoke_client = map(on_its_thread, ("revoke", "revoke_subject", "revoke_client"))
-    put_revocation, revoked_until = map(on_its_thread, ("put_revocation", "revoked_until"))
-    purge, purge_revocations = map(on_its_thread, ("purge", "purge_revocations"))
-
-
-class Closer:
-    def __init__(self, opened):
-        self._opened = opened
-
-    def __del__(self):
-        for one in self._opened:
-            one.inc_thread_sharing()
-            one.close()
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql", "mariadb"])

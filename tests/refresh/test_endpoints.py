@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import os
 from contextlib import ExitStack
 from urllib.parse import urlencode
@@ -21,16 +22,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Mount
+from starlette.routing import Mount, Route
 from tests.adapters.clients import Answer, ASGIClient, Request, WSGIClient, asgi_scope, wsgi_environ
 
 import gatepass_django
 import gatepass_fastapi
 import gatepass_flask
 import gatepass_starlette
-from gatepass import ConfigurationError, TokenEndpoints, TokenRequest
+from gatepass import BrowserRequest, ConfigurationError, TokenEndpoints, TokenRequest
 from gatepass.refresh.form import MAX_FORM_LENGTH
 
+from .cookie_contract import CLEARED, COOKIES, FROM_ELSEWHERE, GRANT, CookieEndpointContract, by_cookie, with_cookie
 from .doubles import Breaking, Clock, make_issuer, make_revocation, make_service, make_verifier
 from .endpoint_contract import (
     CANNOT_TELL,
@@ -47,7 +49,7 @@ from .endpoint_contract import (
     UNAUTHORIZED_CLIENT,
     UNSUPPORTED_GRANT,
     UNSUPPORTED_TOKEN,
-    EndpointContract,
+    Given,
     World,
 )
 
@@ -82,6 +84,11 @@ class CoreClient:
             content_type=media_types[0] if media_types else "",
             authorization=tuple(value for name, value in headers if name == "Authorization"),
             body=body,
+            browser=BrowserRequest(
+                method=method,
+                cookie=tuple(value for name, value in headers if name == "Cookie"),
+                origin=tuple(value for name, value in headers if name == "Origin"),
+            ),
         )
         answer = serve(asked)
         return Answer(answer.status, [(name.lower(), value) for name, value in answer.headers], answer.body)
@@ -90,12 +97,14 @@ class CoreClient:
         return [self.send(one.method, one.target, one.headers, one.body) for one in requests]
 
 
-class TestCore(EndpointContract):
+class TestCore(CookieEndpointContract):
+    around = [401, 401]  # noqa: RUF012 - there is none
+
     def build(self, world, prefix=""):
         return CoreClient(world.endpoints, prefix)
 
 
-class TestFlask(EndpointContract):
+class TestFlask(CookieEndpointContract):
     def build(self, world, prefix=""):
         app = Flask(__name__)
         app.register_blueprint(gatepass_flask.token_endpoints(world.endpoints), url_prefix=prefix or None)
@@ -112,14 +121,14 @@ class TestFlask(EndpointContract):
         assert parent_paths == [("auth.revoke", "/auth/revoke"), ("auth.token", "/auth/token")]
 
 
-class TestStarlette(EndpointContract):
+class TestStarlette(CookieEndpointContract):
     def build(self, world, prefix=""):
         routes = [*gatepass_starlette.token_endpoints(world.endpoints)]
         middleware = [Middleware(gatepass_starlette.AccessTokenMiddleware, resource_server=world.server)]
         return ASGIClient(Starlette(routes=[Mount(prefix, routes=routes)] if prefix else routes, middleware=middleware))
 
 
-class TestFastAPI(EndpointContract):
+class TestFastAPI(CookieEndpointContract):
     def build(self, world, prefix=""):
         app = FastAPI()
         app.include_router(gatepass_fastapi.token_endpoints(world.endpoints), prefix=prefix)
@@ -138,8 +147,22 @@ class TestFastAPI(EndpointContract):
         assert form["required"] == ["grant_type", "refresh_token"]
         assert sorted(paths["/auth/token"]["post"]["responses"]) == ["200", "400", "401", "503"]
 
+    def test_openapi_shows_what_cookies_change(self):
+        app = FastAPI()
+        app.include_router(gatepass_fastapi.token_endpoints(World(cookies=COOKIES).endpoints))
 
-class DjangoContract(EndpointContract):
+        paths = app.openapi()["paths"]
+
+        for place, required in (("/token", ["grant_type"]), ("/revoke", [])):
+            operation = paths[place]["post"]
+            form = operation["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]
+            assert form["required"] == required
+            assert "403" in operation["responses"]
+        answer = paths["/token"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+        assert answer["required"] == ["token_type", "expires_in"]
+
+
+class DjangoContract(CookieEndpointContract):
     @pytest.fixture(autouse=True)
     def _settings(self):
         with ExitStack() as self.settings:
@@ -174,6 +197,130 @@ class TestAsyncDjango(DjangoContract):
         return ASGIClient(ASGIHandler())
 
 
+# Signing in
+
+
+def _flask_login(login):
+    app = Flask(__name__)
+    app.add_url_rule("/login", "login", lambda: gatepass_flask.to_response(login()), methods=["POST"])
+    return WSGIClient(app)
+
+
+def _starlette_login(login):
+    return ASGIClient(
+        Starlette(routes=[Route("/login", lambda request: gatepass_starlette.to_response(login()), methods=["POST"])])
+    )
+
+
+def _fastapi_login(login):
+    app = FastAPI()
+    app.post("/login")(lambda: gatepass_fastapi.to_response(login()))
+    return ASGIClient(app)
+
+
+def _django_login(login):
+    urls = (path("login", lambda request: gatepass_django.to_response(login())),)
+    with override_settings(ROOT_URLCONF=urls, MIDDLEWARE=[]):
+        handler = WSGIHandler()
+
+    def called(environ, start_response):
+        with override_settings(ROOT_URLCONF=urls):
+            return handler(environ, start_response)
+
+    return WSGIClient(called)
+
+
+@pytest.mark.parametrize("made", [_flask_login, _starlette_login, _fastapi_login, _django_login])
+def test_a_login_route_of_one_line_puts_a_pair_into_cookies(made):
+    world = World(cookies=COOKIES)
+    client = made(lambda: world.endpoints.signed_in(world.service.grant("anna", scope="a b")))
+
+    access, refresh_token = CookieEndpointContract().session(client.send("POST", "/login"))
+
+    assert world.verifier.verify(access).subject == "anna"
+    assert world.service.refresh(refresh_token)
+
+
+def test_a_login_without_cookies_gets_the_pair_in_json():
+    world = World()
+    pair = world.service.grant("anna")
+
+    answer = world.endpoints.signed_in(pair)
+
+    assert json.loads(answer.body)["refresh_token"] == pair.refresh_token
+    assert all(name != "Set-Cookie" for name, _ in answer.headers)
+
+
+def test_an_answer_of_the_applications_own_can_carry_the_cookies():
+    world = World(cookies=COOKIES)
+    pair = world.service.grant("anna")
+
+    assert world.endpoints.set_cookies(pair) == tuple(
+        header for header in world.endpoints.signed_in(pair).headers if header[0] == "Set-Cookie"
+    )
+    assert [(name.lower(), value) for name, value in world.endpoints.clear_cookies()] == CLEARED
+
+
+def test_cookies_that_were_not_configured_are_not_set_silently():
+    world = World()
+
+    for call in (lambda: world.endpoints.set_cookies(world.service.grant("anna")), world.endpoints.clear_cookies):
+        with pytest.raises(ConfigurationError, match="cookies="):
+            call()
+
+
+def test_a_cookie_lives_as_long_as_its_token():
+    clock = Clock()
+    service = make_service(Breaking(), clock, refresh_ttl=1_000, absolute_ttl=1_500)
+    endpoints = TokenEndpoints(service, cookies=COOKIES)
+
+    def ages(pair):
+        return [line.split("Max-Age=")[1].split(";")[0] for _, line in endpoints.set_cookies(pair)]
+
+    pair = service.grant("anna")
+    assert ages(pair) == ["900", "1000"]
+    clock.now += 800
+    pair = service.refresh(pair.refresh_token)
+    assert ages(pair) == ["700", "700"]
+
+
+def test_the_successor_that_is_given_again_has_what_is_left_of_its_life():
+    clock = Clock()
+    service = make_service(Breaking(), clock, refresh_ttl=1_000, absolute_ttl=1_500, grace=10)
+    first = service.grant("anna").refresh_token
+
+    assert service.refresh(first).refresh_expires_in == 1_000
+    clock.now += 5
+    assert service.refresh(first).refresh_expires_in == 995
+
+
+def test_a_token_that_browsers_would_drop_is_said_to_be_too_long():
+    world = World(cookies=COOKIES, claims_for=lambda subject: {"roles": ["r" * 4_000]})
+
+    with pytest.raises(ValueError, match="fewer claims"):
+        world.endpoints.signed_in(world.service.grant("anna"))
+
+
+def test_a_session_survives_an_access_token_that_is_too_long_for_a_while(caplog):
+    roles = []
+    world = World(cookies=COOKIES, claims_for=lambda subject: {"roles": roles})
+    token = world.service.grant("anna").refresh_token
+    contract, client = CookieEndpointContract(), TestCore().build(world)
+    mine = Given("", token, "", "", "")
+
+    roles.append("r" * 4_000)
+    answer = contract.post(client, "/token", GRANT, mine, with_cookie(token))
+    (line,) = answer.all("set-cookie")
+    status, headers, body = by_cookie(CANNOT_TELL)
+    contract.check(answer, (status, [*headers, ("set-cookie", line)], body))
+    renewed = line.partition(";")[0].removeprefix("__Host-refresh=")
+    assert "too long" in caplog.text
+    assert renewed not in caplog.text
+
+    roles.clear()
+    contract.session(contract.post(client, "/token", GRANT, mine, with_cookie(renewed)), scope="")
+
+
 # What the core alone can be asked
 
 
@@ -197,6 +344,8 @@ def test_endpoints_that_cannot_work_are_refused_at_once():
         )
     with pytest.raises(ConfigurationError):
         TokenEndpoints(service, realm="new\nline")
+    with pytest.raises(ConfigurationError, match="CookieTransport"):
+        TokenEndpoints(service, cookies=["https://app.example"])
 
 
 def test_the_realm_is_the_applications():
@@ -301,3 +450,26 @@ def test_whatever_is_asked_the_answer_is_one_of_the_table(method, content_type, 
         headers = [(name.lower(), value) for name, value in answer.headers]
 
         assert (answer.status, headers, answer.body) in TABLE
+
+
+BY_COOKIE = World(cookies=COOKIES)
+COOKIE_TABLE = [NOT_POST] + [
+    by_cookie(expected, clears=clears) for expected in (*TABLE, FROM_ELSEWHERE) for clears in (False, True)
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    method=st.sampled_from(["POST", "POST", "POST", None, ""]),
+    cookie=st.lists(st.text(max_size=40) | st.text(max_size=40).map("__Host-refresh={}".format), max_size=3),
+    origin=st.lists(st.sampled_from(["https://app.example"]) | st.text(max_size=20), max_size=2),
+    body=st.sampled_from([b"", b"grant_type=refresh_token", b"refresh_token=x&grant_type=refresh_token"]),
+)
+def test_whatever_a_browser_sends_the_answer_is_one_of_the_table(method, cookie, origin, body):
+    browser = BrowserRequest(method=method, cookie=tuple(cookie), origin=tuple(origin))
+    asked = _asked(body, method=method or "", browser=browser)
+    for serve in (BY_COOKIE.endpoints.token, BY_COOKIE.endpoints.revoke):
+        answer = serve(asked)
+        headers = [(name.lower(), value) for name, value in answer.headers]
+
+        assert (answer.status, headers, answer.body) in COOKIE_TABLE

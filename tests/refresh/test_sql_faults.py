@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from tests.refresh.doubles import Clock, make_service
 from tests.refresh.services import free_port
 from tests.refresh.sessions import Session, busy, wait_until
-from tests.refresh.sql_places import connect, empty_place
+from tests.refresh.sql_places import connect, connect_through, empty_place
 from tests.refresh.wires import Wire
 
 from gatepass.refresh.errors import RefreshTokenReused, StoreUnavailable
@@ -101,16 +101,12 @@ def wire(place):
     wire.close()
 
 
-def through(kind, place, wire):
-    return connect(kind, make_url(place).set(host="127.0.0.1", port=wire.port))
-
-
 # What a client says last before the rotation is done: PostgreSQL commits with the statement.
 DECISIVE = {"postgresql": [b"UPDATE gatepass_families"], "mariadb": [b"UPDATE gatepass_families", b"COMMIT"]}
 
 
 def test_an_answer_lost_after_the_commit_is_found_again(kind, place, engine, wire):
-    cut = through(kind, place, wire)
+    cut = connect_through(kind, place, wire)
     session = Session(make_service(SQLStore(cut), Clock()), "anna")
     for number in range(1, 4):
         spent = session.token
@@ -132,7 +128,7 @@ def test_an_answer_lost_after_the_commit_is_found_again(kind, place, engine, wir
 def test_an_answer_lost_before_the_commit_is_503_and_the_token_is_not_spent(kind, place, engine, wire):
     if kind == "postgresql":
         pytest.skip("the statement is the commit")
-    cut = through(kind, place, wire)
+    cut = connect_through(kind, place, wire)
     session = Session(make_service(SQLStore(cut), Clock()), "anna")
     wire.cut_after(b"UPDATE gatepass_families")
     session.refresh()
@@ -143,7 +139,7 @@ def test_an_answer_lost_before_the_commit_is_503_and_the_token_is_not_spent(kind
 
 
 def test_cuts_at_random_moments_cost_no_session(kind, place, engine, wire):
-    cut = through(kind, place, wire)
+    cut = connect_through(kind, place, wire)
     sessions = [Session(make_service(SQLStore(cut), Clock()), f"user-{number}") for number in range(4)]
     chance, pause = random.Random(3), threading.Event()  # noqa: S311 - a draw for a test
     with busy(sessions):

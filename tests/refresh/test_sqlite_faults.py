@@ -164,10 +164,58 @@ def test_a_full_disk_is_503_and_loses_no_family(small_disk):
                 file.write(bytes(4096))
         with busy(sessions):
             wait_until(lambda: all(session.unavailable > 3 for session in sessions))
+        for write in (lambda: service.grant("late"), lambda: service.revoke_subject("user-0")):
+            with pytest.raises(StoreUnavailable):
+                write()
 
         assert [session.wrong for session in sessions] == [None] * 4
         stuff.unlink()
         assert all(session.survives() for session in sessions)
+        assert service.revoke_subject("user-0") == 1
+        for session in sessions[1:]:
+            with pytest.raises(RefreshTokenReused):
+                service.refresh(session.spent[-1])
+        with closing(sqlite3.connect(small_disk / "sessions.db")) as connection:
+            assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+FULL_AND_KILLED = """
+import os, signal, sys
+from tests.refresh.doubles import Clock, make_service
+from tests.refresh.sessions import Session, busy, wait_until
+from gatepass.stores.sqlite import SQLiteStore
+sessions = [Session(make_service(SQLiteStore(sys.argv[1]), Clock(), grace=60), f"user-{number}") for number in range(4)]
+stuff = open(sys.argv[2], "wb", buffering=0)
+with busy(sessions):
+    wait_until(lambda: all(session.refreshed > 3 for session in sessions))
+    try:
+        while True:
+            stuff.write(bytes(4096))
+    except OSError:
+        pass
+    wait_until(lambda: all(session.unavailable > 3 for session in sessions))
+    assert [session.wrong for session in sessions] == [None] * 4
+    print(*(session.spent[-1] for session in sessions), flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_process_that_is_killed_on_a_full_disk_loses_no_family(small_disk):
+    path, stuff = small_disk / "sessions.db", small_disk / "stuff"
+    with SQLiteStore(path, timeout=1) as store:
+        store.create_schema()
+    done = subprocess.run(
+        [sys.executable, "-c", FULL_AND_KILLED, path, stuff], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    stuff.unlink()
+
+    with SQLiteStore(path, timeout=1) as store:
+        service = make_service(store, Clock(), grace=60)
+        for predecessor in done.stdout.split():
+            assert service.refresh(predecessor), "within the window the last successor once more"
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 READ_ONLY = """

@@ -2,16 +2,21 @@
 
 import socket
 import threading
+from contextlib import suppress
 
 
 class Wire:
     """A port before a server's. After `cut_after(first, ..., last)`, once messages that hold these octets have passed
-    in this order, the answer to the last of them is dropped with the connection; the server has heard it all.
+    in this order, the answer to the last of them is dropped with the connection; the server has heard it all. After
+    `leave_after` nobody gets through any more, too, until `come_back()`.
     """
 
     def __init__(self, host, port):
         self._target = (host, port)
         self._requests_to_come = []
+        self._leaves = False
+        self._away = threading.Event()
+        self._open = []
         self.cuts = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
@@ -19,13 +24,27 @@ class Wire:
         self._start(self._accept)
 
     def cut_after(self, *requests):
+        self._leaves = False
         self._requests_to_come = list(requests)
+
+    def leave_after(self, *requests):
+        self._leaves = True
+        self._requests_to_come = list(requests)
+
+    def come_back(self):
+        self._away.clear()
 
     def close(self):
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._hang_up()
         for thread in self._threads:
             thread.join(10)
+
+    def _hang_up(self):
+        for one in list(self._open):
+            with suppress(OSError):  # it ended by itself
+                one.shutdown(socket.SHUT_RDWR)
 
     def _start(self, target, *arguments):
         thread = threading.Thread(target=target, args=arguments, daemon=True)
@@ -38,7 +57,11 @@ class Wire:
                 near, _ = self._listener.accept()
             except OSError:
                 return
+            if self._away.is_set():
+                near.close()
+                continue
             far = socket.create_connection(self._target)
+            self._open += [near, far]
             deaf = threading.Event()
             self._start(self._requests, near, far, deaf)
             self._start(self._answers, near, far, deaf)
@@ -61,6 +84,9 @@ class Wire:
             try:
                 while octets := far.recv(65_536):
                     if deaf.is_set():
+                        if self._leaves:
+                            self._away.set()
+                            self._hang_up()
                         self.cuts += 1
                         near.shutdown(socket.SHUT_RDWR)
                         return

@@ -3,6 +3,9 @@
 from datetime import UTC, datetime, timedelta
 from typing import assert_type
 
+import flask
+import starlette.responses
+from django.http import HttpResponse
 from django.urls import URLPattern
 from fastapi import APIRouter, FastAPI
 from flask import Blueprint, Flask
@@ -15,6 +18,9 @@ import gatepass_flask
 import gatepass_starlette
 from gatepass import (
     AccessTokenRevocation,
+    BrowserRequest,
+    CookieTransport,
+    ResourceServer,
     Response,
     TokenEndpointError,
     TokenEndpoints,
@@ -82,3 +88,22 @@ def mounted(tokens: TokenService, verifier: TokenVerifier) -> None:
     assert_type(router, APIRouter)
     FastAPI().include_router(router)
     assert_type(gatepass_django.token_endpoints(endpoints), list[URLPattern])
+
+
+def in_cookies(tokens: TokenService, verifier: TokenVerifier) -> None:
+    cookies = CookieTransport(origins=["https://app.example"], same_site="lax", access_cookie="__Host-shop")
+    endpoints = TokenEndpoints(tokens, cookies=cookies)
+    server = ResourceServer(verifier, cookies=cookies)
+    assert_type(cookies.access_cookie, str | None)
+    assert_type(cookies.trusts(None), bool)
+    browser = BrowserRequest(method="POST", cookie=("a=b",), origin=("https://app.example",))
+    assert_type(server.authenticate([], browser=browser).subject, str)
+    pair = tokens.grant("anna")
+    assert_type(pair.refresh_expires_in, int)
+    assert_type(endpoints.signed_in(pair), Response)
+    assert_type(endpoints.set_cookies(pair), tuple[tuple[str, str], ...])
+    assert_type(endpoints.clear_cookies(), tuple[tuple[str, str], ...])
+    assert_type(gatepass_flask.to_response(endpoints.signed_in(pair)), flask.Response)
+    assert_type(gatepass_starlette.to_response(endpoints.signed_in(pair)), starlette.responses.Response)
+    assert_type(gatepass_fastapi.to_response(endpoints.signed_in(pair)), starlette.responses.Response)
+    assert_type(gatepass_django.to_response(endpoints.signed_in(pair)), HttpResponse)

@@ -1,4 +1,4 @@
-"""The command `gatepass`: keys for day one, an answer to "why 401?", and the demo.
+"""The command `gatepass`: keys for day one, an answer to "why 401?", housekeeping, and the demo.
 
 Nothing of it is imported by the core. click and rich come with an extra and are imported late, so that without them
 a sentence is printed and not a traceback.

@@ -12,6 +12,7 @@ from gatepass.cli.demo import demo
 from gatepass.cli.inspect import inspect
 from gatepass.cli.keygen import keygen
 from gatepass.cli.keys import keys
+from gatepass.cli.purge import purge
 from gatepass.cli.text import visible
 from gatepass.errors import ConfigurationError
 
@@ -24,12 +25,13 @@ __all__ = ["run"]
 )
 @click.version_option(version("gatepass"), prog_name="gatepass")
 def gatepass() -> None:
-    """Issue and check JWT access tokens: keys, explanations, and a demo."""
+    """Issue and check JWT access tokens: keys, explanations, housekeeping, and a demo."""
 
 
 gatepass.add_command(keygen)
 gatepass.add_command(keys)
 gatepass.add_command(inspect)
+gatepass.add_command(purge)
 gatepass.add_command(demo)
 
 

@@ -16,10 +16,12 @@ from gatepass.errors.base import (
 from gatepass.errors.credentials import (
     InsecureTransport,
     InvalidRequest,
+    MalformedCookie,
     MalformedCredentials,
     MissingCredentials,
     MultipleTokens,
     UnsupportedScheme,
+    UntrustedOrigin,
 )
 from gatepass.errors.outage import (
     AuthUnavailable,
@@ -71,6 +73,7 @@ __all__ = [
     "InvalidSubject",
     "InvalidToken",
     "KeysUnavailable",
+    "MalformedCookie",
     "MalformedCredentials",
     "MalformedToken",
     "MissingClaim",
@@ -82,6 +85,7 @@ __all__ = [
     "UnknownKey",
     "UnsupportedScheme",
     "UnsupportedToken",
+    "UntrustedOrigin",
     "WrongTokenType",
 ]
 

@@ -9,10 +9,12 @@ from gatepass.errors.base import AuthError
 __all__ = [
     "InsecureTransport",
     "InvalidRequest",
+    "MalformedCookie",
     "MalformedCredentials",
     "MissingCredentials",
     "MultipleTokens",
     "UnsupportedScheme",
+    "UntrustedOrigin",
 ]
 
 
@@ -50,8 +52,15 @@ class MalformedCredentials(InvalidRequest):
     reason = "malformed_credentials"
 
 
+class MalformedCookie(InvalidRequest):
+    """The cookie that should hold the access token holds none, or the `Cookie` field cannot be read in one way."""
+
+    description: ClassVar[str | None] = "The Cookie header is malformed"
+    reason = "malformed_cookie"
+
+
 class MultipleTokens(InvalidRequest):
-    """More than one token, or more than one `Authorization` line."""
+    """More than one token, `Authorization` line, or cookie of the name."""
 
     description: ClassVar[str | None] = "More than one access token was sent"
     reason = "multiple_tokens"
@@ -62,3 +71,11 @@ class InsecureTransport(InvalidRequest):
 
     description: ClassVar[str | None] = "The access token was not sent over https"
     reason = "insecure_transport"
+
+
+class UntrustedOrigin(InvalidRequest):
+    """A cookie came with a request that may change something, and not from a page of ours (`Origin`): 403."""
+
+    status = 403
+    description: ClassVar[str | None] = "The request does not come from an allowed origin"
+    reason = "untrusted_origin"

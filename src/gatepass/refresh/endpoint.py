@@ -11,10 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, final
 
+from gatepass.cookies import BrowserRequest, CookieTransport
 from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError
-from gatepass.refresh.answers import Answers, done, not_post, tokens
+from gatepass.refresh.answers import Answers, not_post
+from gatepass.refresh.browser import BrowserSession
 from gatepass.refresh.client_auth import AuthenticateClient, ClientAuthentication
 from gatepass.refresh.errors import (
+    InvalidGrant,
+    InvalidTokenRequest,
     ServiceUnavailable,
     TokenEndpointError,
     UnsupportedGrantType,
@@ -37,13 +41,15 @@ _logger = logging.getLogger("gatepass.refresh")
 class TokenRequest:
     """What the endpoints want to know of a request: *authorization* holds the `Authorization` lines as they came.
 
-    Of *body* no more need be read than `TokenEndpoints.body_limit` octets. Only the method shows in the repr.
+    *browser* is what stands beside a cookie; without it no cookie is read. Of *body* no more need be read than
+    `TokenEndpoints.body_limit` octets. Only the method shows in the repr.
     """
 
     method: str
     content_type: str = field(repr=False)
     authorization: tuple[str, ...] = field(repr=False)
     body: bytes = field(repr=False)
+    browser: BrowserRequest | None = field(default=None, repr=False)
 
 
 @final
@@ -53,12 +59,13 @@ class TokenEndpoints:
     *authenticate_client* takes a client's id and its secret, or None where it brought none, and answers True or False;
     it must not let a confidential client pass without its secret, and may raise `UnauthorizedClient`. Without it
     the issuer's own public client alone is served. *verifier* lets clients revoke access tokens too, if *service* has
-    a `revocation=`. *realm* is for clients that use Basic.
+    a `revocation=`. *realm* is for clients that use Basic. With *cookies* a browser's pages may leave the tokens to
+    cookies; clients without a refresh cookie are served as before.
 
     Raises `ConfigurationError` when the settings contradict each other.
     """
 
-    __slots__ = ("_answers", "_clients", "_service", "_verifier")
+    __slots__ = ("_answers", "_browser", "_clients", "_service", "_verifier")
 
     body_limit: Final = MAX_FORM_LENGTH + 1
 
@@ -69,6 +76,7 @@ class TokenEndpoints:
         authenticate_client: AuthenticateClient | None = None,
         verifier: TokenVerifier | None = None,
         realm: str = "token",
+        cookies: CookieTransport | None = None,
     ) -> None:
         if authenticate_client is None and service.client_id is None:
             raise ConfigurationError("authenticate_client= is missing, and the issuer has no client_id= of its own")
@@ -79,30 +87,87 @@ class TokenEndpoints:
         self._service = service
         self._verifier = verifier
         self._clients = ClientAuthentication(authenticate_client, own=service.client_id)
-        self._answers = Answers(realm)
+        self._browser = BrowserSession(cookies)
+        self._answers = Answers(realm, self._browser)
+
+    @property
+    def cookies(self) -> CookieTransport | None:
+        """What the endpoints keep tokens in at browsers, if they do."""
+        return self._browser.cookies
 
     def token(self, request: TokenRequest) -> Response:
         """Exchange a refresh token."""
-        return _served(request, lambda form: tokens(self._refreshed(request, form)), self._answers.refusal)
+
+        def refreshed(form: Form, stored: str | None) -> Response:
+            pair = self._refreshed(request, form, stored)
+            if stored is None:
+                return self._answers.tokens(pair)
+            try:
+                return self._answers.session(pair)
+            except ValueError:
+                _logger.error("no answer: the access token is too long for a cookie")  # noqa: TRY400 - nothing to trace
+                return self._answers.postponed(pair)
+
+        return self._served(request, self._browser.refresh_token, refreshed, self._answers.refusal)
 
     def revoke(self, request: TokenRequest) -> Response:
         """Revoke a refresh token with its family, or one access token. What is unknown is revoked already."""
 
-        def revoked(form: Form) -> Response:
-            text = form.require("token")
+        def revoked(form: Form, stored: str | None) -> Response:
+            text = _one(form, "token", stored)
             form.get("token_type_hint")  # a hint helps nobody here, but must not come twice
-            self._revoke(text, self._clients.client(request.authorization, form))
-            return done()
+            client_id = self._clients.client(request.authorization, form)
+            try:
+                self._revoke(text, client_id)
+            except UnsupportedTokenType:
+                if stored is None:
+                    raise
+            return self._answers.done() if stored is None else self._answers.closed(self._answers.done())
 
-        return _served(request, revoked, self._answers.revocation_refusal)
+        return self._served(request, self._browser.any_token, revoked, self._answers.revocation_refusal)
 
-    def _refreshed(self, request: TokenRequest, form: Form) -> TokenPair:
-        grant_type, refresh_token, scope = form.require("grant_type"), form.get("refresh_token"), form.get("scope")
+    def signed_in(self, pair: TokenPair) -> Response:
+        """The answer of a login route, for the *pair* of `TokenService.grant`: by cookies if there are *cookies*.
+
+        Raises `ValueError` for an access token that is too long for a cookie.
+        """
+        return self._answers.tokens(pair) if self.cookies is None else self._answers.session(pair)
+
+    def set_cookies(self, pair: TokenPair) -> tuple[tuple[str, str], ...]:
+        """The same for an answer of your own, such as a redirect: its `Set-Cookie` pairs. Send `no-store` with them."""
+        return self._browser.opened(pair)
+
+    def clear_cookies(self) -> tuple[tuple[str, str], ...]:
+        """The `Set-Cookie` pairs that end the session in the browser, for a logout route of your own."""
+        return self._browser.closed()
+
+    def _served(
+        self,
+        request: TokenRequest,
+        find: Callable[[BrowserRequest | None], str | None],
+        serve: Callable[[Form, str | None], Response],
+        refuse: Callable[[TokenEndpointError], Response],
+    ) -> Response:
+        if request.method != "POST":
+            return not_post()
+        stored = None
+        try:
+            stored = find(request.browser)  # before the form: a request from elsewhere gets no further
+            return serve(Form.parse(request.content_type, request.body), stored)
+        except TokenEndpointError as error:
+            level = logging.ERROR if isinstance(error, ServiceUnavailable) else logging.INFO
+            _logger.log(level, "refused: %s", error.reason)
+            dead = stored is not None and isinstance(error, InvalidGrant)
+            return self._answers.closed(refuse(error)) if dead else refuse(error)
+
+    def _refreshed(self, request: TokenRequest, form: Form, stored: str | None) -> TokenPair:
+        grant_type, scope = form.require("grant_type"), form.get("scope")
+        form.get("refresh_token")  # twice is refused whatever else is wrong
         client_id = self._clients.client(request.authorization, form)
         if grant_type != "refresh_token":
             raise UnsupportedGrantType
         return self._service.refresh(
-            refresh_token or form.require("refresh_token"),
+            _one(form, "refresh_token", stored),
             client_id=client_id,
             scope=scope,
             audience=form.every("resource"),  # may come more than once (RFC 8707 section 2)
@@ -123,14 +188,10 @@ class TokenEndpoints:
         self._service.revoke_access_token(token, client_id=client_id)
 
 
-def _served(
-    request: TokenRequest, serve: Callable[[Form], Response], refuse: Callable[[TokenEndpointError], Response]
-) -> Response:
-    if request.method != "POST":
-        return not_post()
-    try:
-        return serve(Form.parse(request.content_type, request.body))
-    except TokenEndpointError as error:
-        level = logging.ERROR if isinstance(error, ServiceUnavailable) else logging.INFO
-        _logger.log(level, "refused: %s", error.reason)
-        return refuse(error)
+def _one(form: Form, name: str, stored: str | None) -> str:
+    """The token in the form or the *stored* one of a cookie. Raises `InvalidTokenRequest` for both or neither."""
+    if stored is None:
+        return form.require(name)
+    if form.get(name) is not None:
+        raise InvalidTokenRequest("form_and_cookie")
+    return stored

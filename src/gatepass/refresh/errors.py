@@ -10,7 +10,7 @@ from typing import ClassVar
 __all__ = [
     "HookUnavailable", "InvalidClient", "InvalidClientCredentials", "InvalidGrant", "InvalidScope", "InvalidTarget",
     "InvalidTokenRequest", "RefreshTokenReused", "ServiceUnavailable", "StoreUnavailable", "TokenEndpointError",
-    "UnauthorizedClient", "UnsupportedGrantType", "UnsupportedTokenType",
+    "UnauthorizedClient", "UnsupportedGrantType", "UnsupportedTokenType", "UntrustedTokenRequest",
 ]  # fmt: skip
 
 
@@ -29,6 +29,13 @@ class TokenEndpointError(Exception):
 
 class InvalidTokenRequest(TokenEndpointError):
     """Not a form, a parameter is missing or repeated, or the client authenticates in two ways."""
+
+
+class UntrustedTokenRequest(TokenEndpointError):
+    """A refresh cookie came, and not from a page of ours (`Origin`)."""
+
+    status = 403
+    description = "The request does not come from an allowed origin"
 
 
 class InvalidClient(TokenEndpointError):

@@ -91,7 +91,7 @@ class Exchange:
             rotated_at=now,
             idle_expires_at=min(now + self._idle, family.expires_at),
         )
-        pair = self._pair(family, successor, scope, now)
+        pair = self._pair(family.rotated(rotation), successor, scope, now)
         if self._rotated(family.family_id, rotation, salt):
             return pair
         token, family = self._presented(text, client_id, now)

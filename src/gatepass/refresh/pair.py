@@ -22,12 +22,14 @@ _SET_HERE: Final = frozenset(
 class TokenPair:
     """What a client gets: a short-lived access token and the refresh token for the next. Neither shows in the repr.
 
-    *expires_in* is the access token's life in seconds, *scope* its scope tokens separated by blanks.
+    *expires_in* is the access token's life in seconds and *refresh_expires_in* the refresh token's, if it lies idle;
+    *scope* is the access token's scope tokens separated by blanks.
     """
 
     access_token: str = field(repr=False)
     refresh_token: str = field(repr=False)
     expires_in: int
+    refresh_expires_in: int
     scope: str
     token_type: str = "Bearer"  # noqa: S105 - a type, not a secret
 
@@ -69,6 +71,7 @@ class Mint:
             access_token=access_token,
             refresh_token=refresh_token.text(),
             expires_in=min(int(self._issuer.access_ttl.total_seconds()), family.expires_at - now),
+            refresh_expires_in=min(family.idle_expires_at, family.expires_at) - now,
             scope=scope,
         )
 

@@ -1,6 +1,7 @@
 """`gatepass demo`: the same requests to Flask, Starlette, FastAPI and Django, and whether the answers are the same.
 
-Real servers on the loopback interface, real requests over the wire. Fails if any answer is wrong or differs.
+Real servers on the loopback interface, real requests over the wire, and one SQLite file that they share. Fails if any
+answer is wrong or differs.
 """
 
 from __future__ import annotations
@@ -8,26 +9,29 @@ from __future__ import annotations
 import http.client
 import importlib.util
 import json
+import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from gatepass.cli.demo.account import PASSWORD
 from gatepass.cli.demo.cases import CASES, Case
-from gatepass.cli.demo.exchange import Answer, ask, problems
+from gatepass.cli.demo.exchange import Answer, ask
 from gatepass.cli.demo.fleet import Fleet
 from gatepass.cli.demo.frameworks import FRAMEWORKS, SERVERS
+from gatepass.cli.demo.report import Told, report
+from gatepass.cli.demo.resource import KEY_VARIABLE, STORE_VARIABLE, USERNAME
+from gatepass.cli.demo.session import LOGIN, SESSION
 from gatepass.cli.demo.tokens import Mint
-from gatepass.cli.text import visible
 from gatepass.errors import ConfigurationError
+from gatepass.stores.sqlite import SQLiteStore
 
 __all__ = ["demo"]
 
 _NEEDED = (*FRAMEWORKS, *SERVERS.values())
-_WIDTH_OF_A_FILE = 200
+_READS_FORMS = ("python_multipart", "multipart")  # the second is its older name
 
 
 @click.command(short_help="Compare the answers of four frameworks.")
@@ -36,75 +40,87 @@ _WIDTH_OF_A_FILE = 200
 def demo(context: click.Context, *, serve: bool) -> None:
     """Send the same requests to Flask, Starlette, FastAPI and Django, and compare the answers.
 
-    Exits with 1 if any answer is wrong, or not the same from all four to the byte.
+    First single access tokens, good and bad, then the life of a login: refresh, theft and logout. Exits with 1 if any
+    answer is wrong, or not the same from all four to the byte.
     """
-    if any(importlib.util.find_spec(name) is None for name in _NEEDED):
+    if not all(map(_installed, _NEEDED)) or not any(map(_installed, _READS_FORMS)):
         raise ConfigurationError(
             "the demo needs four frameworks and two servers; install them with: pip install 'gatepass[demo]'"
         )
     mint = Mint()
     tokens = mint.tokens()
-    with Fleet(json.dumps(mint.key.to_jwk()), _announce) as fleet:
-        right = _report({case: _answers(case, fleet.ports, tokens) for case in CASES})
-        if serve:
-            _leave_running(fleet, tokens)
+    with tempfile.TemporaryDirectory(prefix="gatepass-") as folder:
+        sessions = Path(folder, "sessions.db")
+        with SQLiteStore(sessions) as store:
+            store.create_schema()
+        settings = {KEY_VARIABLE: json.dumps(mint.key.to_private_jwk()), STORE_VARIABLE: str(sessions)}
+        with Fleet(settings, _announce) as fleet:
+            right = report(_tokens_told(fleet.ports, tokens), _session_told(fleet.ports))
+            if serve:
+                _leave_running(fleet, tokens)
     context.exit(0 if right else 1)
+
+
+def _installed(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
 
 
 def _announce(framework: str, port: int) -> None:
     click.echo(f"{FRAMEWORKS[framework]} on {SERVERS[framework]} answers at http://127.0.0.1:{port}", err=True)
 
 
-def _answers(case: Case, ports: Mapping[str, int], tokens: Mapping[str, str]) -> dict[str, Answer]:
+def _tokens_told(ports: Mapping[str, int], tokens: Mapping[str, str]) -> Told:
+    return {case: _answers(case, ports, dict.fromkeys(ports, tokens)) for case in CASES}
+
+
+def _session_told(ports: Mapping[str, int]) -> Told:
+    """Four logins side by side, each of which takes every request to the next application."""
+    told: dict[Case, Mapping[str, Answer]] = {}
+    known: list[dict[str, str]] = [{} for _ in ports]
+    for case in SESSION:
+        told[case] = _answers(case, ports, dict(zip(ports, known, strict=True)))
+        for tokens, answer in zip(known, told[case].values(), strict=True):
+            tokens.update(answer.tokens)
+        known = [*known[-1:], *known[:-1]]
+    return told
+
+
+def _answers(case: Case, ports: Mapping[str, int], tokens: Mapping[str, Mapping[str, str]]) -> dict[str, Answer]:
     found: dict[str, Answer] = {}
     for framework, port in ports.items():
         try:
-            found[FRAMEWORKS[framework]] = ask(port, case, tokens)
+            found[FRAMEWORKS[framework]] = ask(port, case, tokens[framework])
         except (OSError, http.client.HTTPException) as error:
             raise ConfigurationError(f"{FRAMEWORKS[framework]} gave no answer to: {case.name}") from error
     return found
 
 
-def _report(answers: Mapping[Case, Mapping[str, Answer]]) -> bool:
-    """Print the table, and whether all is well."""
-    console = Console(markup=False, highlight=False, emoji=False)
-    if not console.is_terminal:
-        console.width = max(console.width, _WIDTH_OF_A_FILE)
-    table = Table("Request", "Status", "WWW-Authenticate", "All four")
-    wrong: list[str] = []
-    for case, given in answers.items():
-        found = problems(case, given)
-        wrong.extend(f"{case.name}: {problem}" for problem in found)
-        table.add_row(
-            case.name,
-            _each(str(answer.status) for answer in given.values()),
-            _each(", ".join(answer.challenges) for answer in given.values()),
-            Text("DIFFER", "bold red") if found else Text("agree", "green"),
-        )
-    console.print(table)
-    for line in wrong:
-        console.print(Text(visible(line), "bold red"), soft_wrap=True)
-    console.print(
-        f"{len(wrong)} answers are wrong."
-        if wrong
-        else f"{len(answers)} requests, {len(FRAMEWORKS)} frameworks: every answer is right, "
-        "and status, challenge and body are the same to the byte.",
-        soft_wrap=True,
-    )
-    return not wrong
-
-
-def _each(values: Iterable[str]) -> str:
-    """*values*, each of them once."""
-    return visible(" / ".join(dict.fromkeys(values)))
-
-
 def _leave_running(fleet: Fleet, tokens: Mapping[str, str]) -> None:
-    click.echo(f"\nTo try, until you press Ctrl-C:\n\nTOKEN={tokens['good']}\nEXPIRED={tokens['expired']}")
-    for port in fleet.ports.values():
-        click.echo(f'curl -i http://127.0.0.1:{port}/orders -H "Authorization: Bearer $TOKEN"')
-    for header in ("", ' -H "Authorization: Bearer $EXPIRED"', ' -H "Authorization: Basic YW5uYTpzZWNyZXQ="'):
-        click.echo(f"curl -i http://127.0.0.1:{next(iter(fleet.ports.values()))}/orders{header}")
+    first, second, third, fourth = (f"http://127.0.0.1:{port}" for port in fleet.ports.values())
+    orders = [f'curl -i {site}/orders -H "Authorization: Bearer $TOKEN"' for site in (first, second, third, fourth)]
+    pair = ask(fleet.ports["flask"], LOGIN, {}).tokens
+    lines = (
+        "",
+        "To try, until you press Ctrl-C:",
+        "",
+        f"TOKEN={tokens['good']}",
+        f"EXPIRED={tokens['expired']}",
+        *orders,
+        f"curl -i {first}/orders",
+        f'curl -i {first}/orders -H "Authorization: Bearer $EXPIRED"',
+        f'curl -i {first}/orders -H "Authorization: Basic YW5uYTpzZWNyZXQ="',
+        "",
+        "Log in, refresh, log out; the four share one database. A refresh token that is used twice ends its login:",
+        "",
+        f"curl -i {first}/login -d username={USERNAME} -d 'password={PASSWORD}'",
+        f"ACCESS={pair['first_access']}",
+        f"REFRESH={pair['first_refresh']}",
+        f'curl -i {second}/orders -H "Authorization: Bearer $ACCESS"',
+        f'curl -i {second}/token -d grant_type=refresh_token -d "refresh_token=$REFRESH"',
+        f'curl -i {third}/revoke -d "token=$REFRESH"',
+        f'curl -i {fourth}/orders -H "Authorization: Bearer $ACCESS"',
+    )
+    click.echo("\n".join(lines))
     try:
         while True:
             time.sleep(1)

@@ -14,7 +14,9 @@ _INVALID = _BASE + ', error="invalid_token", error_description="The access token
 class Case:
     """A request to *path* with these `Authorization` lines, and the status, challenge and body that it must get.
 
-    A name in braces stands for the token of that name. Where no body is given, the four need only agree on it.
+    It is a POST of *form*, if there is one. A name in braces stands for the token of that name. *keeps* names the pair
+    that the answer brings: "first" makes it `first_access` and `first_refresh`, and leaves dots in the body. Where no
+    body is given, the four need only agree on it.
     """
 
     name: str
@@ -23,6 +25,8 @@ class Case:
     challenge: str | None = None
     body: str | None = None
     path: str = "/orders"
+    form: str | None = None
+    keeps: str = ""
 
 
 CASES = (

@@ -6,28 +6,41 @@ from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
-from gatepass.cli.demo.resource import AUDIENCE, ISSUER, KEY_VARIABLE
+from gatepass.cli.demo.account import log_in
+from gatepass.cli.demo.resource import parts
 
+site = parts()
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1"],
     ROOT_URLCONF=__name__,
     SECRET_KEY="the demo signs nothing with it",  # noqa: S106
     MIDDLEWARE=["gatepass_django.AccessTokenMiddleware"],
-    GATEPASS={"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "KEY_ENV": KEY_VARIABLE},
+    GATEPASS={"RESOURCE_SERVER": site.server},
 )
 
-from gatepass_django import public, require_auth  # noqa: E402 - views are written when the settings stand
+from gatepass_django import public, require_auth, to_response, token_endpoints  # noqa: E402 - views are written when the settings stand
+
+
+@public
+def login(request: HttpRequest) -> HttpResponse:
+    return to_response(log_in(site, request.POST.get("username", ""), request.POST.get("password", "")))
 
 
 @require_auth(scopes=["orders:read"])
 async def orders(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(f"orders of {request.access_token.subject}", content_type="text/plain")  # type: ignore[attr-defined]
+    text = f"orders of {request.access_token.subject}"  # type: ignore[attr-defined]
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
 
 
 @public
 async def healthz(_request: HttpRequest) -> HttpResponse:
-    return HttpResponse("well", content_type="text/plain")
+    return HttpResponse("well", content_type="text/plain; charset=utf-8")
 
 
-urlpatterns: list[URLPattern] = [path("orders", orders), path("healthz", healthz)]
+urlpatterns: list[URLPattern] = [
+    path("login", login),
+    *token_endpoints(site.endpoints),
+    path("orders", orders),
+    path("healthz", healthz),
+]
 app: ASGIHandler = get_asgi_application()

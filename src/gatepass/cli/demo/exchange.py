@@ -3,36 +3,80 @@
 from __future__ import annotations
 
 import http.client
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from gatepass.cli.demo.cases import Case
 
 __all__ = ["Answer", "ask", "problems"]
 
 _PATIENCE = 10.0
+_OF_THE_SERVER = frozenset(("connection", "content-length", "date", "server", "transfer-encoding"))
+_TOKENS = ("access", "refresh")
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    """*headers* in the order of their names, which are in lower case, without those that a server adds.
+
+    *tokens*: what the answer brought, by the names that later requests use. The body has dots in their place.
+    """
+
     status: int
-    challenges: tuple[str, ...]
+    headers: tuple[tuple[str, str], ...]
     body: bytes
+    tokens: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def challenges(self) -> tuple[str, ...]:
+        return tuple(value for name, value in self.headers if name == "www-authenticate")
+
+    @property
+    def error(self) -> str:
+        """The `error` in the body (RFC 6749 section 5.2), or nothing."""
+        return str(_members(self.body).get("error", ""))
 
 
 def ask(port: int, case: Case, tokens: Mapping[str, str]) -> Answer:
     """The answer of the server on *port*. Raises `OSError` or `http.client.HTTPException` if there is none."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)
     try:
-        connection.putrequest("GET", case.path.format_map(tokens))
+        connection.putrequest("GET" if case.form is None else "POST", case.path.format_map(tokens))
         for line in case.authorization:
             connection.putheader("Authorization", line.format_map(tokens))
-        connection.endheaders()
+        form = b"" if case.form is None else case.form.format_map(tokens).encode()
+        if case.form is not None:
+            connection.putheader("Content-Type", "application/x-www-form-urlencoded")
+            connection.putheader("Content-Length", str(len(form)))
+        connection.endheaders(form or None)
         response = connection.getresponse()
-        challenges = response.headers.get_all("WWW-Authenticate", [])
-        return Answer(response.status, tuple(challenges), response.read())
+        headers = sorted((name.lower(), value) for name, value in response.getheaders())
+        kept = tuple(header for header in headers if header[0] not in _OF_THE_SERVER)
+        return _read(case, Answer(response.status, kept, response.read()))
     finally:
         connection.close()
+
+
+def _read(case: Case, answer: Answer) -> Answer:
+    """*answer* with the tokens that *case* keeps taken out of its body."""
+    if not case.keeps:
+        return answer
+    members, body, tokens = _members(answer.body), answer.body, dict[str, str]()
+    for kind in _TOKENS:
+        token = str(members.get(f"{kind}_token", "")) or "missing"  # what is asked with it then goes wrong, and shows
+        tokens[f"{case.keeps}_{kind}"] = token
+        body = body.replace(token.encode(), b"...")
+    return Answer(answer.status, answer.headers, body, tokens)
+
+
+def _members(body: bytes) -> dict[str, Any]:
+    try:
+        found: Any = json.loads(body)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
 def problems(case: Case, answers: Mapping[str, Answer]) -> list[str]:
@@ -47,6 +91,10 @@ def problems(case: Case, answers: Mapping[str, Answer]) -> list[str]:
             found.append(f"{framework} sent another WWW-Authenticate: {list(answer.challenges)}")
         if case.body is not None and answer.body != case.body.encode():
             found.append(f"{framework} sent another body than expected")
+        if (case.status != 200 or case.keeps) and ("cache-control", "no-store") not in answer.headers:
+            found.append(f"{framework} lets caches keep the answer")
+        if answer.headers != reference.headers:
+            found.append(f"{framework} sent other headers than {first}: {dict(answer.headers)}")
         if answer.body != reference.body:
             found.append(f"{framework} sent another body than {first}")
     return found

@@ -2,15 +2,24 @@
 
 from typing import Annotated
 
-from fastapi import FastAPI, Security
+from fastapi import Depends, FastAPI, Response, Security
 from fastapi.responses import PlainTextResponse
+from fastapi.security import OAuth2PasswordBearer, OAuth2PasswordRequestForm
 
 from gatepass import AccessToken
-from gatepass.cli.demo.resource import resource_server
-from gatepass_fastapi import AccessTokenBearer
+from gatepass.cli.demo.account import log_in
+from gatepass.cli.demo.resource import parts
+from gatepass_fastapi import AccessTokenBearer, to_response, token_endpoints
 
+site = parts()
 app: FastAPI = FastAPI(default_response_class=PlainTextResponse)
-bearer: AccessTokenBearer = AccessTokenBearer(resource_server())
+app.include_router(token_endpoints(site.endpoints))
+bearer: AccessTokenBearer = AccessTokenBearer(site.server, openapi=OAuth2PasswordBearer(tokenUrl="login"))
+
+
+@app.post("/login")
+def login(form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> Response:
+    return to_response(log_in(site, form.username, form.password))
 
 
 @app.get("/orders")

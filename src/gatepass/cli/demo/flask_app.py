@@ -1,12 +1,21 @@
 """The demo's Flask application."""
 
-from flask import Flask, Response
+from flask import Flask, Response, request
 
-from gatepass.cli.demo.resource import resource_server
-from gatepass_flask import AccessTokenMiddleware, access_token, require_auth
+from gatepass.cli.demo.account import log_in
+from gatepass.cli.demo.resource import parts
+from gatepass_flask import AccessTokenMiddleware, access_token, public, require_auth, to_response, token_endpoints
 
+site = parts()
 app: Flask = Flask(__name__)
-app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server(), public=["/healthz"])  # type: ignore[method-assign]
+app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, site.server, public=["/healthz"])  # type: ignore[method-assign]
+app.register_blueprint(token_endpoints(site.endpoints))
+
+
+@app.post("/login")
+@public
+def login() -> Response:
+    return to_response(log_in(site, request.form.get("username", ""), request.form.get("password", "")))
 
 
 @app.get("/orders")

@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import IO, Self, cast
 
 from gatepass.cli.demo.frameworks import FRAMEWORKS
-from gatepass.cli.demo.resource import KEY_VARIABLE
 from gatepass.errors import ConfigurationError
 
 __all__ = ["Fleet"]
@@ -19,13 +18,13 @@ _PATIENCE = 5.0
 
 
 class Fleet:
-    """A context in which the servers run. *public_key* is the JWK that they check tokens with.
+    """A context in which the servers run, with *settings* in their environment.
 
     *started* is told of each server that answers: its framework and its port.
     """
 
-    def __init__(self, public_key: str, started: Callable[[str, int], None]) -> None:
-        self._environment = {**os.environ, KEY_VARIABLE: public_key, "PYTHONUNBUFFERED": "1"}
+    def __init__(self, settings: Mapping[str, str], started: Callable[[str, int], None]) -> None:
+        self._environment = {**os.environ, **settings, "PYTHONUNBUFFERED": "1"}
         self._started = started
         self._processes: dict[str, subprocess.Popen[str]] = {}
         self.ports: dict[str, int] = {}

@@ -1,16 +1,44 @@
-"""Whose tokens the demo's four applications take: one issuer's, for one API, checked with one public key."""
+"""What the demo's four applications share: one issuer, API and key, and one SQLite file that knows who is signed in."""
 
 from __future__ import annotations
 
-from gatepass import Key, ResourceServer, TokenVerifier
+import os
+from typing import NamedTuple
 
-__all__ = ["AUDIENCE", "ISSUER", "KEY_VARIABLE", "resource_server"]
+from gatepass import (
+    AccessTokenRevocation,
+    Key,
+    ResourceServer,
+    TokenEndpoints,
+    TokenIssuer,
+    TokenService,
+    TokenVerifier,
+)
+from gatepass.stores.sqlite import SQLiteStore
+
+__all__ = ["AUDIENCE", "CLIENT", "ISSUER", "KEY_VARIABLE", "STORE_VARIABLE", "USERNAME", "Parts", "parts"]
 
 ISSUER = "https://auth.example"
 AUDIENCE = "https://orders.example"
-KEY_VARIABLE = "JWT_PUBLIC_KEY"
+CLIENT = "demo"
+USERNAME = "anna"
+KEY_VARIABLE = "JWT_PRIVATE_KEY"
+STORE_VARIABLE = "SESSIONS_DB"
 
 
-def resource_server() -> ResourceServer:
-    """The server of an application: it can check tokens, and could not make one."""
-    return ResourceServer(TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=Key.from_env(KEY_VARIABLE)))
+class Parts(NamedTuple):
+    """What an application is put together from."""
+
+    server: ResourceServer
+    service: TokenService
+    endpoints: TokenEndpoints
+
+
+def parts() -> Parts:
+    """The parts that the environment describes. The file has its tables already."""
+    key, store = Key.from_env(KEY_VARIABLE), SQLiteStore(os.environ[STORE_VARIABLE])
+    issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=key, client_id=CLIENT)
+    revocation = AccessTokenRevocation(store, access_ttl=issuer.access_ttl)
+    verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=key.public(), is_revoked=revocation)
+    service = TokenService(issuer, store, check_subject=lambda name: name == USERNAME, revocation=revocation)
+    return Parts(ResourceServer(verifier), service, TokenEndpoints(service))

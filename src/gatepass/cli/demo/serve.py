@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import logging
 import os
 import signal
 import socket
@@ -49,6 +50,7 @@ def _stop_at_end_of_input() -> None:
 if __name__ == "__main__":
     # Started from a background job, a process ignores this signal unless told otherwise.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    logging.getLogger("gatepass").setLevel(logging.ERROR)  # the table tells the rest
     try:
         _serve(sys.argv[1])
     except KeyboardInterrupt:

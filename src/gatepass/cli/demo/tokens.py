@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from gatepass import Key, TokenIssuer
-from gatepass.cli.demo.resource import AUDIENCE, ISSUER
+from gatepass.cli.demo.resource import AUDIENCE, CLIENT, ISSUER
 from gatepass.compact import encode_base64url, parse_compact
 
 __all__ = ["Mint"]
@@ -49,14 +49,14 @@ class Mint:
             "keys": self.key,
             "access_ttl": timedelta(hours=1),
         }
-        return TokenIssuer(**{**given, **settings}, client_id="demo").issue("anna", scope=scope)
+        return TokenIssuer(**{**given, **settings}, client_id=CLIENT).issue("anna", scope=scope)
 
     def _header(self, **changes: str) -> dict[str, Any]:
         return {"alg": self.key.algorithm, "typ": "at+jwt", "kid": self.key.kid, **changes}
 
     def _by_hand(self, header: dict[str, Any], sign: Callable[[bytes], bytes] | None = None) -> str:
         now = int(time.time())
-        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "admin", "client_id": "demo", "scope": "orders:read"}
+        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "admin", "client_id": CLIENT, "scope": "orders:read"}
         parts = (header, {**claims, "iat": now, "exp": now + 3_600, "jti": "1"})
         signing_input = b".".join(encode_base64url(json.dumps(part).encode()) for part in parts)
         return (signing_input + b"." + encode_base64url((sign or self.key.sign)(signing_input))).decode()

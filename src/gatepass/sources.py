@@ -1,0 +1,55 @@
+"""Where a request may bring its access token: the header always; a form and a cookie if the service asks for them.
+
+A token by two of them is refused even if it is the same (RFC 6750 section 2). What is there and bad fails; nothing is
+passed over for the next source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, final
+
+from gatepass.bearer import FORM_MEDIA_TYPE, bearer_token, form_token
+from gatepass.cookies import BrowserRequest, CookieTransport
+from gatepass.errors import ConfigurationError, MissingCredentials, MultipleTokens
+
+__all__ = ["Source", "Sources"]
+
+Source = Literal["header", "body"]
+
+
+@final
+class Sources:
+    """The enabled sources. Raises `ConfigurationError` for others, and for cookies that hold no access token."""
+
+    __slots__ = ("_cookies", "names")
+
+    def __init__(self, sources: Iterable[Source], cookies: CookieTransport | None) -> None:
+        names = frozenset(sources)
+        if not {"header"} <= names <= {"header", "body"}:
+            raise ConfigurationError('sources= must be ["header"] or ["header", "body"]')
+        if cookies is not None and CookieTransport.expect(cookies).access_cookie is None:
+            raise ConfigurationError("cookies= has access_cookie=None: there is no cookie for a ResourceServer to read")
+        self._cookies = cookies
+        self.names: frozenset[str] = names if cookies is None else names | {"cookie"}
+
+    def token(self, authorization: Sequence[str], form: bytes, browser: BrowserRequest | None) -> str:
+        """The one token of a request. Raises an `AuthError`."""
+        if browser is None and not form:
+            return bearer_token(authorization)
+        stored = None if browser is None or self._cookies is None else self._cookies.access_token(browser)
+        posted = form_token(form) if form and "body" in self.names else None
+        beside = [token for token in (stored, posted) if token is not None]
+        if not beside:
+            return bearer_token(authorization)
+        try:
+            bearer_token(authorization)
+        except MissingCredentials:
+            if len(beside) == 1:
+                return beside[0]
+        raise MultipleTokens("by more than one of the header, the form and the cookie")
+
+    def reads_form(self, method: str, content_type: str) -> bool:
+        """Whether the body is wanted: only a form, only where a body means something."""
+        media_type = content_type.partition(";")[0].strip().lower()
+        return "body" in self.names and method not in ("GET", "HEAD") and media_type == FORM_MEDIA_TYPE

@@ -1,0 +1,223 @@
+"""Cookies where lines and handshakes are real: WebSockets always say where they come from, servers join lines or do not."""
+
+import time
+from threading import Thread
+from typing import Annotated
+
+import pytest
+from django.core.handlers.wsgi import WSGIHandler
+from django.test import override_settings
+from fastapi import Depends, FastAPI
+from flask import Flask
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket
+from tests.adapters import django_project  # noqa: F401 - sets Django up
+from tests.adapters.asgi import uvicorn_on_loopback, websocket, websocket_scope
+from tests.adapters.clients import Request as Asked
+from tests.adapters.clients import WSGIClient, wsgi_environ
+from tests.adapters.contract import EXPIRED, NO_CREDENTIALS, TWO_TOKENS
+from tests.adapters.cookie_contract import (
+    BAD_COOKIES,
+    COOKIES,
+    FOREIGN_ORIGINS,
+    FROM_ELSEWHERE,
+    OURS,
+    PAGE,
+    CookieContract,
+    cookie,
+)
+from tests.adapters.tokens import AUDIENCE, ISSUER, KEY, resource_server, token
+from tests.adapters.wire import Wire, values
+from waitress.server import create_server
+
+from gatepass import AccessToken, ConfigurationError
+from gatepass_django.conf import configuration
+from gatepass_fastapi import AccessTokenBearer, OptionalAccessTokenBearer
+from gatepass_flask import AccessTokenMiddleware as WSGIMiddleware
+from gatepass_flask import access_token
+from gatepass_starlette import AccessTokenMiddleware, optional_auth
+
+
+async def greet(websocket):
+    await websocket.accept()
+    found = websocket.state.access_token
+    await websocket.send_text("nobody" if found is None else found.subject)
+    await websocket.close()
+
+
+@optional_auth
+async def greet_anyone(websocket):
+    await greet(websocket)
+
+
+async def whoami(request):
+    return PlainTextResponse(request.state.access_token.subject)
+
+
+def by_middleware():
+    routes = [
+        WebSocketRoute("/watch", greet),
+        WebSocketRoute("/maybe", greet_anyone),
+        Route("/protected", whoami, methods=["GET", "POST"]),
+    ]
+    server = resource_server(cookies=COOKIES)
+    return Starlette(routes=routes, middleware=[Middleware(AccessTokenMiddleware, resource_server=server)])
+
+
+def by_dependency():
+    app, server = FastAPI(), resource_server(cookies=COOKIES)
+
+    @app.websocket("/watch")
+    async def watch(websocket: WebSocket, token: Annotated[AccessToken, Depends(AccessTokenBearer(server))]) -> None:
+        await greet(websocket)
+
+    @app.websocket("/maybe")
+    async def maybe(
+        websocket: WebSocket, token: Annotated[AccessToken | None, Depends(OptionalAccessTokenBearer(server))]
+    ) -> None:
+        await greet(websocket)
+
+    return app
+
+
+@pytest.fixture(params=[by_middleware, by_dependency])
+def app(request):
+    return request.param()
+
+
+@pytest.mark.parametrize("path", ["/watch", "/maybe"])
+@pytest.mark.parametrize("case", FOREIGN_ORIGINS)
+def test_a_socket_of_another_page_is_refused_before_it_is_accepted(app, path, case):
+    session = websocket(app, websocket_scope(path, [*cookie(), *FOREIGN_ORIGINS[case]]))
+
+    CookieContract.refused(session.denial, FROM_ELSEWHERE)
+
+
+def test_a_socket_of_a_page_of_ours_is_opened(app):
+    assert websocket(app, websocket_scope("/watch", [*cookie(), *OURS])).texts == ["anna"]
+    assert websocket(app, websocket_scope("/maybe", [*cookie(), *OURS])).texts == ["anna"]
+
+
+def test_a_socket_without_a_cookie_may_come_from_anywhere_and_gets_what_strangers_get(app):
+    CookieContract.refused(websocket(app, websocket_scope("/watch")).denial, NO_CREDENTIALS)
+    assert websocket(app, websocket_scope("/maybe", [("Origin", "https://evil.example")])).texts == ["nobody"]
+
+
+def test_a_socket_with_a_header_needs_no_origin(app):
+    headers = [("Authorization", f"Bearer {token()}")]
+
+    assert websocket(app, websocket_scope("/watch", headers)).texts == ["anna"]
+
+
+@pytest.mark.parametrize("case", ["twice", "in two lines", "quoted", "expired"])
+def test_a_sockets_cookie_is_read_as_strictly(app, case):
+    headers, golden = BAD_COOKIES[case]
+
+    CookieContract.refused(websocket(app, websocket_scope("/watch", [*headers(), *OURS])).denial, golden)
+
+
+def test_a_server_that_cannot_deny_closes_the_socket(app):
+    assert websocket(app, websocket_scope("/watch", cookie(), extensions=None)).kinds == ["websocket.close"]
+
+
+# --- what real servers make of several lines
+
+
+def flask_app():
+    app = Flask("cookies")
+    app.add_url_rule("/protected", "protected", lambda: access_token.subject, methods=["GET", "POST"])
+    app.wsgi_app = WSGIMiddleware(app.wsgi_app, resource_server(cookies=COOKIES))
+    return app
+
+
+@pytest.fixture(params=["waitress", "uvicorn"])
+def wire(request):
+    if request.param == "uvicorn":
+        with uvicorn_on_loopback(by_middleware()) as port:
+            deadline = time.monotonic() + 5
+            while time.monotonic() < deadline:
+                try:
+                    Wire(port).exchange()
+                    break
+                except OSError:
+                    time.sleep(0.01)
+            yield Wire(port)
+        return
+    server = create_server(flask_app(), listen="127.0.0.1:0", threads=2, clear_untrusted_proxy_headers=True)
+    thread = Thread(target=server.run, daemon=True)
+    thread.start()
+    yield Wire(int(server.effective_port))
+    server.close()
+    thread.join(timeout=5)
+
+
+def test_what_is_written_is_what_is_judged(wire):
+    good, origin = f"Cookie: __Host-access={token()}", f"Origin: {PAGE}"
+
+    def answered(golden, *lines, method="GET"):
+        status, headers, body = wire.exchange(*lines, method=method)
+        assert (status, body) == (golden[0], golden[2].encode())
+        assert values(headers, "vary") == ["Authorization, Cookie"]
+        assert values(headers, "cache-control") == ["no-store"]
+
+    for method in ("GET", "POST"):
+        status, headers, body = wire.exchange(good, origin, "Content-Length: 0", method=method)
+        assert (status, b"anna" in body) == (200, True)
+        assert values(headers, "cache-control") == ["private"]
+    answered(TWO_TOKENS, good, good)
+    answered(TWO_TOKENS, good, "cookie: a=b; __Host-access=x")
+    answered(NO_CREDENTIALS, "Cookie: a=b", "Cookie: c=d")
+    answered(EXPIRED, f"Cookie: __Host-access={token(iat=1_000, exp=2_000)}")
+    for lines in ((), (origin, origin), (origin, "Origin: null"), (f"Origin: {PAGE}/",), (f"Origin_: {PAGE}",)):
+        answered(FROM_ELSEWHERE, good, *lines, "Content-Length: 0", method="POST")
+
+
+# --- an adapter's own
+
+
+def test_an_answer_keeps_what_the_view_says_to_caches():
+    app = Flask("cookies")
+
+    @app.get("/own")
+    def own():
+        return "own", {"Vary": "Accept, Cookie", "Cache-Control": "no-cache"}
+
+    app.wsgi_app = WSGIMiddleware(app.wsgi_app, resource_server(cookies=COOKIES))
+    answer = WSGIClient(app).send("GET", "/own", cookie())
+
+    assert answer.all("vary") == ["Accept, Cookie", "Authorization"]
+    assert answer.all("cache-control") == ["no-cache"]
+
+
+def test_without_cookies_in_the_settings_the_lines_are_not_even_gathered():
+    class Watched(dict):
+        def get(self, name, default=None):
+            assert name not in ("HTTP_COOKIE", "HTTP_UPGRADE")
+            return super().get(name, default)
+
+    app = WSGIMiddleware(lambda environ, start: [], resource_server())
+    environ = Watched(wsgi_environ(Asked("GET", "/", [*cookie(), ("Authorization", f"Bearer {token()}")])))
+
+    assert app(environ, lambda *_: None) == []
+
+
+@pytest.mark.parametrize("value", [COOKIES, "tests.adapters.cookie_contract.COOKIES"])
+def test_djangos_setting_takes_the_object_or_its_path(value):
+    setting = {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "KEYS": KEY, "COOKIES": value, "TRANSPORT": "off"}
+    with override_settings(
+        GATEPASS=setting,
+        MIDDLEWARE=["gatepass_django.AccessTokenMiddleware"],
+        ROOT_URLCONF="tests.adapters.django_project",
+    ):
+        client = WSGIClient(WSGIHandler())
+        assert client.send("GET", "/protected", cookie()).body == b"anna"
+        CookieContract.refused(client.send("POST", "/echo", cookie()), FROM_ELSEWHERE)
+
+
+def test_djangos_setting_says_what_is_wrong_with_cookies():
+    setting = {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "KEYS": KEY, "COOKIES": {"ORIGINS": [PAGE]}}
+    with override_settings(GATEPASS=setting), pytest.raises(ConfigurationError, match="CookieTransport"):
+        configuration()

@@ -1,0 +1,338 @@
+"""`gatepass purge` on real stores: what goes, what stays, when it stops, and that no password is ever shown."""
+
+import os
+import pty
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, closing, contextmanager
+
+import pytest
+from sqlalchemy import create_engine, text
+from tests.cli.test_program import without
+from tests.refresh.services import free_port, running
+from tests.refresh.sql_places import connect, empty_place
+
+from gatepass.cli.purge import _purge, _Removed
+from gatepass.stores.sql import SQLStore
+from gatepass.stores.sqlite import SQLiteStore
+from gatepass.testing.families import held
+
+NOW = int(time.time())
+HOUR, DAY = 3_600, 86_400
+SECRET = "hunter2-hunter2"
+KINDS = ["file", "file of SQLAlchemy", "postgresql", "mariadb"]
+
+
+@contextmanager
+def a_store(kind, folder):
+    """An empty store with its tables, and what names it on a command line."""
+    if kind == "file":
+        with SQLiteStore(folder / "sessions.db") as store:
+            store.create_schema()
+            yield store, f"sqlite:///{folder / 'sessions.db'}"
+        return
+    kind = "sqlite" if kind == "file of SQLAlchemy" else kind
+    with empty_place(kind, folder) as place:
+        engine = connect(kind, place)
+        store = SQLStore(engine)
+        store.create_schema()
+        yield store, place
+        engine.dispose()
+
+
+@pytest.fixture(params=KINDS)
+def stored(request, tmp_path):
+    with a_store(request.param, tmp_path) as stored:
+        fill(stored[0])
+        yield stored
+
+
+@pytest.fixture
+def file(tmp_path):
+    with a_store("file", tmp_path) as (store, _):
+        fill(store)
+        yield store, tmp_path / "sessions.db"
+
+
+def fill(store):
+    """Three families that ended long ago, one an hour ago, one that lives; two revocations that are past, one not."""
+    for number in range(3):
+        store.create(held(family_id=f"gone{number}", idle_expires_at=NOW - DAY - HOUR, expires_at=NOW + DAY).family)
+    store.create(held(family_id="late", idle_expires_at=NOW - HOUR, expires_at=NOW + DAY).family)
+    store.create(held(family_id="alive", idle_expires_at=NOW + HOUR, expires_at=NOW + DAY).family)
+    for name, keep in (("a", NOW - 9), ("b", NOW - 9), ("c", NOW + HOUR)):
+        store.put_revocation(name, issued_until=NOW, keep_until=keep)
+
+
+def left(store):
+    names = ("gone0", "gone1", "gone2", "late", "alive")
+    kept = {name for name in names if store.get(name) is not None}
+    return kept | {name for name in "abc" if store.revoked_until([name], now=0) is not None}
+
+
+def said(result):
+    return result.stdout.decode() + result.stderr.decode()
+
+
+def test_what_ended_goes_and_everything_else_stays(gatepass_here, stored):
+    store, place = stored
+
+    first, second = gatepass_here("purge", place), gatepass_here("purge", place)
+
+    assert (first.returncode, first.stdout, first.stderr) == (0, b"deleted 3 families and 2 revocations\n", b"")
+    assert (second.returncode, second.stdout) == (0, b"deleted 0 families and 0 revocations\n")
+    assert left(store) == {"late", "alive", "c"}
+
+
+def test_how_long_families_are_kept_is_the_callers_choice(gatepass_here, stored):
+    store, place = stored
+
+    gatepass_here("purge", place, "--ended-for", "0")
+
+    assert left(store) == {"alive", "c"}
+
+
+@pytest.mark.parametrize(
+    ("limit", "answer"),
+    [
+        (2, "deleted 2 families and 0 revocations; stopped at --limit, there may be more"),
+        (4, "deleted 3 families and 1 revocations; stopped at --limit, there may be more"),
+        (6, "deleted 3 families and 2 revocations"),
+    ],
+)
+def test_no_more_goes_than_the_limit(gatepass_here, stored, limit, answer):
+    store, place = stored
+
+    result = gatepass_here("purge", place, "--limit", limit, "--batch", 2)
+
+    assert (result.returncode, result.stdout.decode().strip()) == (0, answer)
+    assert len(left(store)) == 8 - min(limit, 5)
+
+
+def test_batch_follows_batch_until_nothing_is_left(file):
+    sizes = []
+
+    class Watched:
+        def purge(self, *, before, limit):
+            sizes.append(limit)
+            return file[0].purge(before=before, limit=limit)
+
+        def purge_revocations(self, *, before, limit):
+            sizes.append(-limit)
+            return file[0].purge_revocations(before=before, limit=limit)
+
+    removed = _Removed()
+    _purge(Watched(), removed, batch=2, limit=None, ended_for=DAY)
+
+    assert sizes == [2, 2, 2, -2, -2]  # the last of each finds nothing
+    assert left(file[0]) == {"late", "alive", "c"}
+
+
+def test_a_path_names_a_file_as_well(gatepass, file):
+    assert gatepass("purge", "sessions.db").stdout == b"deleted 3 families and 2 revocations\n"
+    assert left(file[0]) == {"late", "alive", "c"}
+
+
+def test_the_environment_names_the_store(gatepass_here, stored):
+    _, place = stored
+
+    result = gatepass_here("purge", "--store-env", "STORE_URL", env={"STORE_URL": f"{place}\n"})
+
+    assert result.stdout == b"deleted 3 families and 2 revocations\n"
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://127.0.0.1:1/0", "rediss://127.0.0.1:1/0", "unix:///nowhere.sock", f"REDIS://:{SECRET}@nowhere:1"]
+)
+def test_redis_is_left_alone_because_it_forgets_by_itself(gatepass_here, url):
+    result = gatepass_here("purge", "--store-env", "STORE_URL", env={"STORE_URL": url})
+
+    assert result.returncode == 0
+    assert b"by itself" in result.stdout
+    assert SECRET not in said(result)
+
+
+def test_redis_needs_no_extra():
+    assert without("redis", "sqlalchemy", arguments=["purge", "redis://127.0.0.1:1/0"]).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        f"postgresql+psycopg://app:{SECRET}@db.example/app",
+        f"mysql+pymysql://app:{SECRET}@db.example/app",
+        f"postgresql+psycopg://db.example/app?user=app&password={SECRET}",
+        f"redis://:{SECRET}@db.example/0",
+        f"postgresql+psycopg://app:{SECRET}@[db/app",
+    ],
+)
+def test_a_password_is_not_taken_from_the_command_line(gatepass_here, url):
+    result = gatepass_here("purge", url)
+
+    assert result.returncode == 2
+    assert "--store-env" in said(result)
+    assert SECRET not in said(result)
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], [""], ["sessions.db", "--store-env", "STORE_URL"], ["--store-env", "NOT_SET"], ["--limit", "0"]]
+)
+def test_a_command_that_names_no_store_or_two_is_wrong(gatepass_here, arguments):
+    result = gatepass_here("purge", *arguments, env={"STORE_URL": "sessions.db"})
+
+    assert result.returncode == 2
+    assert result.stderr.decode().splitlines()[-1].startswith("Error: ")
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("sqlite:///", "a file of SQLite is named"),
+        ("sqlite://sessions.db", "a file of SQLite is named"),
+        ("sqlite:///sessions.db?mode=ro", "a file of SQLite is named"),
+        ("nowhere.db", "does not exist"),
+        (f"postgres://app:{SECRET}@db.example/app", "the store must be"),
+        (f"oracle://app:{SECRET}@db.example/app", "the store must be"),
+        (f"postgresql+psycopg://app:{SECRET}@db.example:{SECRET}/app", "the store must be"),
+        (f"://{SECRET}", "the store must be"),
+        (f"postgresql+asyncpg://app:{SECRET}@db.example/app", "event loops"),
+        (f"postgresql+pg8000://app:{SECRET}@db.example/app", "the driver pg8000 is not installed"),
+    ],
+)
+def test_a_url_that_cannot_work_is_said_to_be_wrong_without_its_password(gatepass_here, url, sentence):
+    result = gatepass_here("purge", "--store-env", "STORE_URL", env={"STORE_URL": url})
+
+    assert result.returncode == 2
+    assert sentence in result.stderr.decode()
+    assert SECRET not in said(result)
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mariadb", "sqlite"])
+def test_tables_that_are_not_there_are_missed_in_a_sentence(gatepass_here, tmp_path, kind):
+    with empty_place(kind, tmp_path) as place:
+        if kind == "sqlite":
+            sqlite3.connect(tmp_path / "sql.db").close()
+        result = gatepass_here("purge", place)
+
+    assert result.returncode == 2
+    assert "create_schema()" in result.stderr.decode()
+
+
+def nobody_there(_):
+    return f"127.0.0.1:{free_port()}/test"
+
+
+def somebody_there(name):
+    place = running(name).partition("@")[2]
+    return place.partition("/")[0] + "/nowhere"
+
+
+@pytest.mark.parametrize(
+    ("scheme", "place", "name", "sentence"),
+    [
+        ("postgresql+psycopg", nobody_there, "", "cannot be reached"),
+        ("mysql+pymysql", nobody_there, "", "cannot be reached"),
+        ("postgresql+psycopg", somebody_there, "POSTGRES", "refused"),
+        ("mysql+pymysql", somebody_there, "MARIADB", "refused"),
+    ],
+)
+def test_a_server_that_does_not_let_us_in_is_a_failure_without_its_password(
+    gatepass_here, scheme, place, name, sentence
+):
+    url = f"{scheme}://nobody:{SECRET}@{place(name)}"
+
+    result = gatepass_here("purge", "--store-env", "STORE_URL", env={"STORE_URL": url})
+
+    assert result.returncode == 1
+    assert sentence in result.stderr.decode()
+    assert SECRET not in said(result)
+
+
+@pytest.mark.parametrize("options", [f"?{SECRET}=1", f"?ssl_ca={SECRET}", f"?charset={SECRET}"])
+@pytest.mark.parametrize("scheme", ["postgresql+psycopg", "mysql+pymysql"])
+def test_an_option_that_no_driver_knows_is_not_repeated(gatepass_here, scheme, options):
+    url = f"{scheme}://root@127.0.0.1:{free_port()}/test{options}"
+
+    result = gatepass_here("purge", "--store-env", "STORE_URL", env={"STORE_URL": url})
+
+    assert result.returncode in {1, 2}
+    assert SECRET not in said(result)
+    assert "Traceback" not in said(result)
+
+
+@pytest.mark.parametrize(
+    ("missing", "sentence"), [("sqlalchemy", "pip install 'gatepass[sql]'"), ("psycopg", "the driver psycopg is not")]
+)
+def test_without_what_it_needs_the_command_names_it(missing, sentence):
+    result = without(missing, arguments=["purge", "postgresql+psycopg://127.0.0.1:1/test"])
+
+    assert result.returncode == 2
+    assert sentence in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_store_that_fails_half_way_is_a_failure_that_says_how_far_it_came(gatepass_here, file):
+    store, path = file
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "CREATE TRIGGER no BEFORE DELETE ON gatepass_revocations BEGIN SELECT RAISE(ABORT, 'not today'); END"
+        )
+
+    result = gatepass_here("purge", path)
+
+    assert result.returncode == 1
+    assert result.stdout == b"deleted 3 families and 0 revocations\n"
+    assert b"not today" in result.stderr
+    assert left(store) == {"late", "alive", "a", "b", "c"}
+
+
+@pytest.mark.parametrize("content", [b"this is no database, whatever its name says" * 100])
+def test_a_file_that_is_no_database_is_a_failure(gatepass_here, tmp_path, content):
+    (tmp_path / "notes.txt").write_bytes(content)
+
+    result = gatepass_here("purge", "notes.txt")
+
+    assert result.returncode == 1
+    assert b"not a database" in result.stderr
+    assert (tmp_path / "notes.txt").read_bytes() == content
+
+
+def test_a_terminal_sees_how_far_it_is_and_a_pipe_gets_the_answer_alone(file):
+    near, far = pty.openpty()
+    with ExitStack() as ends:
+        ends.callback(os.close, near)
+        command = [sys.executable, "-m", "gatepass", "purge", str(file[1]), "--batch", "1"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=far, check=False, timeout=60)
+        os.close(far)
+        shown = os.read(near, 100_000)
+
+    assert done.stdout == b"deleted 3 families and 2 revocations\n"
+    assert b"deleted " in shown
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a signal is sent")
+def test_who_interrupts_it_learns_how_far_it_came(tmp_path):
+    with a_store("postgresql", tmp_path) as (store, place):
+        fill(store)
+        engine = create_engine(place)
+        with engine.connect() as holder, engine.connect().execution_options(isolation_level="AUTOCOMMIT") as watcher:
+            holder.execute(text("LOCK TABLE gatepass_revocations"))
+            command = [sys.executable, "-m", "gatepass", "purge", place]
+            with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running_command:
+                waiting = text(
+                    "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'gatepass_revocations'::regclass"
+                )
+                until = time.monotonic() + 30
+                while not watcher.execute(waiting).scalar_one() and time.monotonic() < until:
+                    time.sleep(0.05)
+                running_command.send_signal(signal.SIGINT)
+                out, err = running_command.communicate(timeout=30)
+        engine.dispose()
+
+    assert running_command.returncode == 1
+    assert out == b"deleted 3 families and 0 revocations\n"
+    assert b"interrupted" in err
+    assert b"Traceback" not in err

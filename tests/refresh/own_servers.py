@@ -1,0 +1,163 @@
+"""PostgreSQL and MariaDB servers of the tests' own, which may be killed and started again. They lie in a folder that
+is removed with them, and belong to nobody where the tests are run by root.
+"""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError
+from tests.refresh.services import free_port, program
+
+_PATIENCE = 60
+_BESIDE_THE_PATH = ("/usr/sbin", "/sbin", *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)))
+
+
+class OwnServer:
+    """A server in *folder*. A subclass says how it is made, how it is started, and where its first database is."""
+
+    scheme, user, home, name = "", "", "", ""
+
+    def __init__(self, folder):
+        self._folder = folder
+        self._process = None
+        self.port = free_port()
+        self.url = self._url(self.name)
+
+    def open(self):
+        """Make it, start it, and make the database."""
+        self.make()
+        self.start()
+        self.execute(f"CREATE DATABASE {self.name}", at=self.home)
+
+    def start(self):
+        """Start it, and wait until it serves."""
+        self._process = self._popen(*self.command())
+        until = time.monotonic() + _PATIENCE
+        while True:
+            try:
+                self.execute("SELECT 1", at=self.home)
+                return
+            except DBAPIError:
+                if self._process.poll() is not None or time.monotonic() > until:
+                    raise AssertionError((self._folder / "log").read_text()[-2_000:]) from None
+                time.sleep(0.05)
+
+    def kill(self):
+        """End it and all its processes, as a power cut would."""
+        family = [self._process.pid, *_children(self._process.pid)]
+        for pid in family:
+            with suppress(ProcessLookupError):  # it went with its parent
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait(_PATIENCE)
+
+    def close(self):
+        if self._process is None or self._process.poll() is not None:
+            return
+        self._process.send_signal(signal.SIGINT if self.scheme.startswith("postgresql") else signal.SIGTERM)
+        try:
+            self._process.wait(_PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    def execute(self, statement, *, at):
+        engine = create_engine(self._url(at), isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
+        try:
+            with engine.connect() as connection:
+                connection.execute(text(statement))
+        finally:
+            engine.dispose()
+
+    def run(self, *command):
+        done = self._popen(*command)
+        assert done.wait(_PATIENCE) == 0, (self._folder / "log").read_text()[-2_000:]
+
+    def _popen(self, *command):
+        # Where the tests themselves are killed, nobody else would end the server.
+        bound = shutil.which("setpriv")
+        prefix = [bound, "--pdeathsig", "KILL"] if bound else []
+        with (self._folder / "log").open("a") as log:
+            return subprocess.Popen(
+                [*prefix, *map(str, command)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._folder,
+                **_OWNER,
+            )
+
+    def _url(self, name):
+        url = make_url(f"{self.scheme}://{self.user}@127.0.0.1:{self.port}/{name}")
+        return url.render_as_string(hide_password=False)
+
+
+class PostgreSQLServer(OwnServer):
+    scheme, user, home, name = "postgresql+psycopg", "gatepass", "postgres", "gatepass"
+
+    def make(self):
+        command = [_binary("initdb"), "-D", self._folder / "data", "-U", self.user, "-A", "trust", "--no-sync"]
+        self.run(*command, "-E", "UTF8", "--locale=C")
+
+    def command(self):
+        options = [f"port={self.port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=60"]
+        options.append("fsync=off")  # the kernel outlives what we kill, and keeps what was written
+        return [_binary("postgres"), "-D", self._folder / "data", *(part for one in options for part in ("-c", one))]
+
+
+class MariaDBServer(OwnServer):
+    scheme, user, home, name = "mysql+pymysql", "root", "mysql", "gatepass"
+
+    def make(self):
+        command = [_binary("mariadb-install-db"), "--no-defaults", f"--datadir={self._folder / 'data'}"]
+        self.run(*command, "--auth-root-authentication-method=normal", "--skip-test-db")
+
+    def command(self):
+        return [
+            _binary("mariadbd"), "--no-defaults", f"--datadir={self._folder / 'data'}", f"--port={self.port}",
+            "--bind-address=127.0.0.1", f"--socket={self._folder / 'socket'}", f"--pid-file={self._folder / 'pid'}",
+            "--skip-name-resolve", "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M",
+            "--character-set-server=latin1",
+        ]  # fmt: skip
+
+
+@contextmanager
+def own_server(kind):
+    """A running server of *kind*, which is gone with all it wrote afterwards, whatever happened."""
+    folder = Path(tempfile.mkdtemp(prefix="gatepass-server-"))
+    if _OWNER:
+        os.chown(folder, _OWNER["user"], _OWNER["group"])
+    server = {"postgresql": PostgreSQLServer, "mariadb": MariaDBServer}[kind](folder)
+    try:
+        server.open()
+        yield server
+    finally:
+        server.close()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _owner():
+    """To whom the servers belong: PostgreSQL does not serve root."""
+    if os.getuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+_OWNER = _owner()
+
+
+def _binary(name):
+    found = shutil.which(name) or shutil.which(name, path=os.pathsep.join(_BESIDE_THE_PATH))
+    return found or program(name)
+
+
+def _children(parent):
+    pairs = subprocess.run(["ps", "-Ao", "pid=,ppid="], capture_output=True, text=True, check=True).stdout.split()
+    return [int(pid) for pid, of in zip(pairs[::2], pairs[1::2], strict=True) if int(of) == parent]

@@ -1,0 +1,118 @@
+"""Processes of the service that are killed in the middle of rotations: what they had answered is good, what they had
+not is told by the window, and no token is accepted twice.
+"""
+
+import os
+import random
+import secrets
+import signal
+import subprocess
+import sys
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+from tests.refresh.doubles import Clock, make_service
+from tests.refresh.services import running
+from tests.refresh.serving_process import open_store
+from tests.refresh.sessions import Session, busy
+from tests.refresh.sql_places import connect, empty_place
+
+from gatepass.refresh.errors import RefreshTokenReused
+from gatepass.refresh.family import RefreshToken
+from gatepass.stores.redis import RedisStore
+from gatepass.stores.sql import SQLStore
+from gatepass.stores.sqlite import SQLiteStore
+
+PROGRAM = Path(__file__).with_name("serving_process.py")
+ROOT = Path(__file__).parents[2]
+SESSIONS = 8
+
+
+@contextmanager
+def a_place(kind, folder):
+    if kind == "sqlite":
+        with SQLiteStore(folder / "sessions.db") as store:
+            store.create_schema()
+        yield str(folder / "sessions.db")
+    elif kind == "redis":
+        url, prefix = running("REDIS"), f"test-{secrets.token_hex(6)}"
+        yield f"{url} {prefix}"
+        with closing(RedisStore(url)) as store:
+            for key in store._client.scan_iter(f"{prefix}:*", count=1_000):
+                store._client.unlink(key)
+    else:
+        with empty_place(kind, folder) as place:
+            engine = connect(kind, place)
+            SQLStore(engine).create_schema()
+            engine.dispose()
+            yield place
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mariadb", "redis"])
+def kind(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def place(kind, tmp_path_factory):
+    with a_place(kind, tmp_path_factory.mktemp("killed")) as place:
+        yield place
+
+
+@pytest.fixture
+def store(kind, place):
+    store = open_store(kind, place)
+    yield store
+    engine = getattr(store, "_schema_engine", None)
+    if engine is None:
+        store.close()
+    else:
+        engine.dispose()
+
+
+def answered_before_it_was_killed(kind, place):
+    """By session, the tokens that a process answered with, in their order, until it was killed."""
+    command = [sys.executable, PROGRAM, kind, place, str(SESSIONS)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, env=_ENVIRONMENT) as process:
+        try:
+            lines = [process.stdout.readline() for _ in range(4 * SESSIONS + random.randrange(200))]  # noqa: S311 - a draw for a test
+        finally:
+            process.send_signal(signal.SIGKILL)
+        lines += process.stdout.readlines()
+    told = {}
+    for line in lines:
+        number, token = line.decode().split(maxsplit=1)
+        told.setdefault(int(number), []).append(token.strip())
+    return told
+
+
+_ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])}
+
+
+def test_sessions_go_on_at_another_process_after_theirs_was_killed(kind, place, store):
+    mine = [Session(make_service(store, Clock()), f"neighbour-{number}") for number in range(2)]
+    for _ in range(2):
+        with busy(mine):
+            told = answered_before_it_was_killed(kind, place)
+        assert set(told) == set(range(SESSIONS))
+        for number, tokens in told.items():
+            assert len(set(tokens)) == len(tokens)
+            grace = 60 * (number % 2)
+            session = session_with(tokens[-1], make_service(store, Clock(), grace=grace))
+            if not session.survives():  # its last answer was lost, and without a window that looks like a copy
+                assert grace == 0
+                assert type(session.wrong) is RefreshTokenReused
+                assert store.get(RefreshToken.parse(session.token).family_id).revoked_at is not None
+                continue
+            if len(tokens) > 1:
+                with pytest.raises(RefreshTokenReused):
+                    session.service.refresh(tokens[-2])
+    assert [session.wrong for session in mine] == [None] * 2
+    assert all(session.survives() for session in mine)
+
+
+def session_with(token, service):
+    session = Session(service, "nobody")
+    session.token = token
+    return session
