@@ -63,7 +63,11 @@ class Fetch:
         except RuntimeError:
             await run_blocking(self.wait)  # another loop, such as trio's
         else:
-            await asyncio.wait({asyncio.wrap_future(self._ended)}, timeout=self._patience)
+            ended = asyncio.wrap_future(self._ended)
+            try:
+                await asyncio.wait({ended}, timeout=self._patience)
+            finally:
+                ended.cancel()  # the fetch goes on, and must not look for a loop that is closed by then
 
 
 class KeySource(ABC):
