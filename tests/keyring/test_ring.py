@@ -26,6 +26,18 @@ def test_the_first_key_of_an_empty_directory_signs_at_once(ring, clock):
     assert make_verifier(ring, clock).verify(make_issuer(ring, clock).issue("anna")).subject == "anna"
 
 
+def test_the_log_tells_what_happens_and_names_no_key(place, clock, caplog):
+    caplog.set_level(logging.INFO, "gatepass.keyring")
+    ring = make_ring(place, clock)
+    ring.rotate()
+    ring.rotate()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "a new key ring was begun",
+        "the key ring was changed",
+    ]
+
+
 def test_a_key_is_published_then_active_then_retired_then_removed(ring, clock):
     first = active(ring)
     ring.rotate()
@@ -186,6 +198,21 @@ def test_a_rotation_that_fails_is_told_and_tried_again_later(ring, clock, place,
 
     (place / "lock").rmdir()
     clock.now += 60
+    ring.current()
+    wait_for_rotation()
+    assert states(ring) == ["active", "published"]
+
+
+def test_where_no_thread_can_be_started_a_request_goes_on(ring, clock, monkeypatch):
+    def none_left(thread):
+        raise RuntimeError("can't start new thread")
+
+    clock.now += 4 * HOUR
+    with monkeypatch.context() as changed:
+        changed.setattr(threading.Thread, "start", none_left)
+        assert ring.current().signing_key
+
+    clock.now += 2
     ring.current()
     wait_for_rotation()
     assert states(ring) == ["active", "published"]
