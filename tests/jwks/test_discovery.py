@@ -143,7 +143,10 @@ def test_metadata_is_asked_for_anew_each_hour(server, clock):
         clock.now += 600
     assert server.paths.count(RFC_8414) == 2
 
-    moved = by_path(_well_known_oauth_authorization_server=metadata(server, jwks_uri=f"{server.origin}/moved"), moved=document(jwks(NEW)))
+    moved = by_path(
+        _well_known_oauth_authorization_server=metadata(server, jwks_uri=f"{server.origin}/moved"),
+        moved=document(jwks(NEW)),
+    )
     server.answer = moved
     clock.now += 3_600
     keys.refresh()
@@ -165,7 +168,9 @@ def test_an_etag_of_another_address_is_not_sent(server, clock):
     assert "if-none-match" not in server.requests[-1].headers
 
 
-@pytest.mark.parametrize("trouble", [refuse, hang, by_path(), document(b"[]"), document({"issuer": "https://x.example"})])
+@pytest.mark.parametrize(
+    "trouble", [refuse, hang, by_path(), document(b"[]"), document({"issuer": "https://x.example"})]
+)
 def test_an_old_address_does_for_a_day_while_the_metadata_cannot_be_had(server, clock, ear, trouble):
     keys = found(server.origin, clock=clock, timeout=1, on_event=ear)
     keys.refresh()
@@ -253,7 +258,16 @@ def test_events_name_the_issuer_that_was_configured(server, ear):
 
 @pytest.mark.parametrize(
     "issuer",
-    ["", "auth.example", "http://auth.example", "https://auth.example?x", "https://auth.example#x", "https://a@b", None, 7],
+    [
+        "",
+        "auth.example",
+        "http://auth.example",
+        "https://auth.example?x",
+        "https://auth.example#x",
+        "https://a@b",
+        None,
+        7,
+    ],
 )
 @pytest.mark.parametrize("accept", [None, PLAIN_HTTP_ON_LOOPBACK])
 def test_an_issuer_that_is_no_https_url_is_refused(issuer, accept):

@@ -15,6 +15,7 @@ from tests.jwks.ways import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, WAYS
 
 from gatepass import Key
 from gatepass.compact import encode_base64url
+from gatepass.errors import KeysUnavailable
 from gatepass.jwks import FetchEnded, FetchFailed
 
 GOOD = jwks(OLD)
@@ -170,7 +171,7 @@ def test_a_good_key_in_an_odd_answer_is_used(serve, ear, way, said, answer):
 
 @pytest.mark.parametrize("way", WAYS, **IDS)
 @pytest.mark.parametrize(("said", "answer", "cause"), FAILS, **IDS)
-def test_a_bad_answer_is_an_outage_within_the_deadline(serve, ear, way, said, answer, cause):
+def test_a_bad_answer_is_an_outage_within_the_deadline(serve, ear, *, way, said, answer, cause):
     server = serve(answer)
     keys = client(server.url, on_event=ear, timeout=0.4 if cause == "timeout" else 5)
     began = time.monotonic()
@@ -185,7 +186,7 @@ def test_a_bad_answer_is_an_outage_within_the_deadline(serve, ear, way, said, an
 
 
 @pytest.mark.parametrize(("said", "answer", "cause"), FAILS, **IDS)
-def test_no_bad_answer_replaces_good_keys(serve, ear, clock, said, answer, cause):
+def test_no_bad_answer_replaces_good_keys(serve, ear, clock, *, said, answer, cause):
     server = serve(document(GOOD))
     keys = client(server.url, on_event=ear, clock=clock, timeout=0.4 if cause == "timeout" else 5)
     keys.refresh()
@@ -204,7 +205,9 @@ def in_a_moment(keys, ear):
 
 
 def test_a_key_that_was_left_out_is_unknown(serve):
-    server = serve(with_entries({"kty": "oct", "k": "A" * 43, "alg": "ES256", "kid": NEW.kid}, {**OTHER, "use": "enc"}, JWK))
+    server = serve(
+        with_entries({"kty": "oct", "k": "A" * 43, "alg": "ES256", "kid": NEW.kid}, {**OTHER, "use": "enc"}, JWK)
+    )
 
     assert WAYS[0](verifier(client(server.url)), token(NEW)) == UNKNOWN_KEY
 
@@ -282,7 +285,16 @@ def test_a_key_server_may_have_an_address_of_version_six(serve):
     assert server.requests[0].headers["host"] == f"[::1]:{server.port}"
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyError, SystemExit, KeyboardInterrupt], ids=lambda error: error.__name__)
+def test_a_transport_for_tests_does():
+    answer = httpx.Response(200, json=GOOD)
+    keys = client("https://auth.example/jwks", transport=lambda: httpx.MockTransport(lambda _: answer))
+
+    assert WAYS[0](verifier(keys), token()) == ACCEPTED
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError, KeyError, SystemExit, KeyboardInterrupt], ids=lambda error: error.__name__
+)
 def test_whatever_a_transport_raises_is_an_outage(ear, caplog, error):
     def transport():
         raise error("xyzzy")
@@ -356,7 +368,7 @@ def test_no_text_of_a_key_server_reaches_a_log_an_event_or_an_error(serve, ear, 
     keys.refresh()
     for answer in (document(mark.encode(), headers), document(b"", headers, status=f"500 {mark}")):
         server.answer = answer
-        with pytest.raises(Exception) as caught:
+        with pytest.raises(KeysUnavailable) as caught:
             keys.refresh()
         assert mark not in repr(caught.value)
     ear.wait_for(FetchFailed, 2)

@@ -288,7 +288,11 @@ def test_each_kind_of_event_has_its_level_in_the_log(server, keys, clock, ear, c
     in_a_thread(check, token(NEW))
     ear.wait_for(FetchFailed)
 
-    levels = {record.getMessage().partition("(")[0]: record.levelname for record in caplog.records if record.name == "gatepass.jwks"}
+    levels = {
+        record.getMessage().partition("(")[0]: record.levelname
+        for record in caplog.records
+        if record.name == "gatepass.jwks"
+    }
     assert levels == {
         "FetchEnded": "DEBUG", "UnknownKid": "DEBUG", "KeysChanged": "INFO", "StaleKeysUsed": "WARNING",
         "FetchFailed": "ERROR",

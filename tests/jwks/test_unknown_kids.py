@@ -38,7 +38,12 @@ def test_ten_thousand_forged_kids_cost_five_fetches_and_a_new_key_is_taken_withi
         if number == 5_000:
             server.answer, published = document(jwks(OLD, NEW)), clock.now
         assert refused(check, forged(f"forged-{number}")) is UnknownKey
-        if number >= 5_000 and number % 100 == 0 and accepted_after is None and in_a_thread(check, token(NEW)) == ACCEPTED:
+        if (
+            number >= 5_000
+            and number % 100 == 0
+            and accepted_after is None
+            and in_a_thread(check, token(NEW)) == ACCEPTED
+        ):
             accepted_after = clock.now - published
         if number % 1_000 == 0:
             assert in_a_thread(check, token(OLD)) == ACCEPTED
@@ -260,7 +265,9 @@ def test_no_text_makes_anything_but_an_auth_error_leave_the_verifier(server, key
     for number in range(2_000):
         raw = chance.choice(good)
         at = chance.randrange(len(raw))
-        bent = raw[:at] + chance.choice(["", ".", "=", "\0", "é", "\ud800", "A", "e30"]) + raw[at + chance.randrange(3) :]
+        bent = (
+            raw[:at] + chance.choice(["", ".", "=", "\0", "é", "\ud800", "A", "e30"]) + raw[at + chance.randrange(3) :]
+        )
         server.answer = chance.choice([document(jwks(OLD)), refuse])
         clock.now += chance.random()
         try:

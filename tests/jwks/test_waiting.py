@@ -167,8 +167,7 @@ def test_a_cancelled_task_neither_cancels_nor_wastes_the_fetch(serve, ear):
 
     async def one_goes_one_stays():
         goes, stays = (asyncio.ensure_future(on_a_loop(check, token(), asyncio.to_thread)) for _ in range(2))
-        while not server.requests:
-            await asyncio.sleep(0.005)
+        assert await asyncio.to_thread(until, lambda: len(server.requests) == 1)
         goes.cancel()
         with pytest.raises(asyncio.CancelledError):
             await goes
@@ -291,7 +290,10 @@ def test_several_verifiers_share_one_client_and_its_fetch(serve):
     keys = client(server.url)
     checks = [verifier(keys, audience=audience) for audience in ("https://api.example", "https://other.example")]
     with ThreadPoolExecutor(2) as pool:
-        answers = pool.map(lambda number: in_a_thread(checks[number], token(aud=["https://other.example", "https://api.example"])), range(2))
+        answers = pool.map(
+            lambda number: in_a_thread(checks[number], token(aud=["https://other.example", "https://api.example"])),
+            range(2),
+        )
 
         assert list(answers) == [ACCEPTED] * 2
     assert len(server.requests) == 1

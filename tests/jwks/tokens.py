@@ -78,7 +78,9 @@ def _signing_input(algorithm: str, kid: str | None, header: dict[str, Any] | Non
         "iss": ISSUER, "aud": AUDIENCE, "sub": "anna", "client_id": "web", "iat": now, "exp": now + 600, "jti": "a1",
         **claims,
     }  # fmt: skip
-    return ".".join(_segment({name: value for name, value in part.items() if value is not None}) for part in (members, payload))
+    return ".".join(
+        _segment({name: value for name, value in part.items() if value is not None}) for part in (members, payload)
+    )
 
 
 def _segment(members: dict[str, Any]) -> str:
