@@ -431,6 +431,20 @@ def test_a_clock_that_leapt_ahead_for_a_while_does_no_harm(ring, clock):
     assert active(ring) == ring.all_keys()[-2].kid
 
 
+def test_a_key_that_a_clock_from_the_future_made_can_be_brought_forward(ring, clock):
+    clock.now += 100_000 * HOUR
+    ring.rotate()
+    clock.now -= 100_000 * HOUR
+
+    ring.rotate()
+
+    assert states(ring) == ["active", "published"]
+    clock.now += AHEAD - 1
+    assert states(ring) == ["active", "published"]
+    clock.now += 1
+    assert states(ring) == ["retired", "active"]
+
+
 def test_a_ring_from_the_future_signs_with_a_key_that_is_published(clock, place):
     ahead = Clock(NOW + 10_000 * HOUR)
     make_ring(place, ahead)
@@ -553,6 +567,21 @@ def test_longer_windows_hold_at_once_and_shorter_ones_for_new_keys_alone(ring, c
     assert shorter.all_keys()[0].removed_at == first.removed_at
     shorter.rotate()
     assert shorter.all_keys()[1].removed_at - shorter.all_keys()[1].retires_at == timedelta(seconds=KEEP)
+
+
+def test_copies_from_before_are_waited_for_when_the_windows_shrink(place, clock):
+    make_ring(place, clock, cache_ttl=3_600)
+    ring = make_ring(place, clock)
+    clock.now += 4 * HOUR - 3_660
+    ring.rotate_if_due()  # some copy may have been fetched a moment before the new numbers
+
+    assert [key.signs_from.timestamp() for key in ring.all_keys()] == [NOW, NOW + 4 * HOUR]
+    clock.now = NOW + 8 * HOUR - AHEAD - 1
+    ring.rotate_if_due()
+    assert states(ring) == ["removed", "active"]
+    clock.now += 1
+    ring.rotate_if_due()
+    assert states(ring) == ["removed", "active", "published"]
 
 
 def test_the_command_opens_a_ring_with_the_numbers_of_the_service(ring, clock, place):
