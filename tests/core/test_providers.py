@@ -358,6 +358,18 @@ def test_profiles_are_values_with_names():
     assert repr(Profile.KEYCLOAK) == "<Profile keycloak>"
 
 
+@pytest.mark.parametrize("profile", [Profile.RFC9068, Profile.GENERIC, *PROFILES], ids=repr)
+def test_a_profile_can_be_named_in_text(profile):
+    assert Profile.named(profile.name) is profile
+    assert Profile.named(profile.name.upper().replace("-", "_")) is profile
+
+
+@pytest.mark.parametrize("name", ["", "strict", "key cloak", None, 5])
+def test_a_name_of_no_profile_is_a_mistake_that_lists_the_names(name):
+    with pytest.raises(ConfigurationError, match="'rfc9068', 'generic', 'keycloak', 'auth0', 'entra-id', 'cognito'"):
+        Profile.named(name)
+
+
 def test_audience_and_client_are_never_both_waived():
     with pytest.raises(InvalidAudience):
         access(COGNITO, Profile.COGNITO.allow_missing("client_id"), client_id=...)
