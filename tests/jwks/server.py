@@ -70,7 +70,6 @@ class KeyServer:
         self._threads: list[threading.Thread] = []
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, 0), family=family, backlog=256)
-        self._listener.settimeout(0.05)
         self.port = self._listener.getsockname()[1]
         self.origin = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
         self._start(self._accept)
@@ -84,7 +83,9 @@ class KeyServer:
         return [asked.path for asked in self.requests]
 
     def close(self) -> None:
-        self.closing.set()
+        if not self.closing.is_set():
+            self.closing.set()
+            socket.create_connection(self._listener.getsockname()[:2]).close()  # wakes who waits for a connection
         for thread in self._threads:
             thread.join()
 
@@ -96,8 +97,7 @@ class KeyServer:
     def _accept(self) -> None:
         with self._listener:
             while not self.closing.is_set():
-                with suppress(TimeoutError):
-                    self._start(self._serve, self._listener.accept()[0])
+                self._start(self._serve, self._listener.accept()[0])
 
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError), connection:
