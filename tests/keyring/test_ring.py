@@ -334,6 +334,7 @@ def test_in_an_emergency_without_a_key_that_waits_a_fresh_one_signs(ring, clock,
 
     assert first not in kids(ring)
     assert ring.current().signing_key.kid != first
+    assert len({key.signs_from for key in ring.all_keys()}) == 2  # two keys never begin together
     text = json.loads((place / "keyring.json").read_text())
     assert [key["jwk"] for key in text["keys"] if key["kid"] == first] == [None]
     clock.now += 4 * HOUR - AHEAD + 1  # it began a second after the one that was removed within its first

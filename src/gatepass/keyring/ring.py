@@ -174,7 +174,7 @@ class KeyRing(KeySource):
             try:
                 _, text = self._directory.read()
             except FileNotFoundError:
-                _logger.warning("a new key ring was begun")
+                _logger.info("a new key ring was begun")
                 line = begun(now, self._schedule)
             else:
                 line = continued(from_text(text), now, self._schedule)
