@@ -65,6 +65,25 @@ for now in itertools.count(1_800_000_000, 10_000):
     print("turned", flush=True)
 """
 
+FORKED = """
+import os, sys, threading
+from gatepass import KeyRing
+place, numbers, now = sys.argv[1], eval(sys.argv[2]), [float(sys.argv[3])]
+KeyRing(place + "-gone", clock=lambda: now[0], **numbers)
+ring = KeyRing(place, clock=lambda: now[0], **numbers)
+ring._watch._looking.acquire()  # as if a thread of the parent's were at it
+ring._rotating.acquire()
+child = os.fork()
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+now[0] += 4 * 3_600
+ring.current()
+for thread in threading.enumerate():
+    if thread.name == "gatepass-keyring":
+        thread.join(10)
+print(*[key.state for key in ring.all_keys()])
+"""
+
 
 def start(program, *arguments):
     return subprocess.Popen(
@@ -114,6 +133,10 @@ def test_a_process_that_is_killed_while_it_writes_leaves_a_whole_ring(place, clo
     again.rotate()
     assert states(again) == ["active", "published"]
     assert sorted(path.name for path in place.iterdir()) == ["keyring.json", "lock"]
+
+
+def test_a_forked_child_goes_on_whatever_its_parent_was_doing(place):
+    assert finished(start(FORKED, place, NUMBERS, NOW)) == ["active", "published"]
 
 
 def test_readers_never_see_anything_half_done_and_neither_does_who_comes_after_a_kill(place):

@@ -528,31 +528,6 @@ def test_a_running_process_never_begins_a_second_ring(ring, clock, place):
     assert not (place / "keyring.json").exists()
 
 
-def test_a_forked_child_goes_on(ring, clock):
-    ring._watch._looking.acquire()  # a thread of the parent's is at it
-    ring._rotating.acquire()
-    child = os.fork()
-    if child == 0:
-        try:
-            clock.now += 4 * HOUR
-            ring.current()
-            wait_for_rotation()
-            os._exit(len(ring.all_keys()))
-        finally:
-            os._exit(99)
-
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
-
-
-def test_a_ring_that_is_gone_is_no_trouble_for_a_child(place, clock):
-    make_ring(place, clock)
-    child = os.fork()
-    if child == 0:
-        os._exit(0)
-
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
 # Numbers that change
 
 
