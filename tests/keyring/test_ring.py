@@ -9,9 +9,11 @@ from datetime import timedelta
 
 import pytest
 
-from gatepass import ConfigurationError, KeyRing
+from gatepass import ConfigurationError, KeyRing, TokenService
 from gatepass.errors import KeysUnavailable, UnknownKey
 from gatepass.keyring import EMERGENCY
+from gatepass.refresh.errors import ServiceUnavailable
+from gatepass.stores.memory import MemoryStore
 
 from .rings import AHEAD, HOUR, KEEP, NOW, Clock, active, make_issuer, make_ring, make_verifier, states
 
@@ -476,6 +478,19 @@ def test_while_the_directory_is_gone_the_last_view_holds_as_long_as_copies_may(r
 
     place.with_name("away").rename(place)
     assert ring.current() is before
+
+
+def test_a_refresh_while_the_ring_cannot_be_read_spends_nothing(ring, clock, place):
+    service = TokenService(make_issuer(ring, clock), MemoryStore(), check_subject=lambda subject: True, clock=clock)
+    token = service.grant("anna").refresh_token
+    place.rename(place.with_name("away"))
+    clock.now += 301
+    with pytest.raises(ServiceUnavailable):
+        service.refresh(token)
+
+    place.with_name("away").rename(place)
+
+    assert service.refresh(token).access_token
 
 
 def test_after_a_long_rest_nobody_is_told_that_keys_are_missing(ring, clock):
