@@ -287,6 +287,12 @@ def test_cognitos_client_stands_where_the_audience_is_missing():
     assert access(COGNITO).audience == ("1example23456789",)
 
 
+def test_without_any_audience_a_token_is_for_nobody_in_particular():
+    claims = {name: value for name, value in GOOGLE.access.items() if name != "aud"}
+
+    assert verify(claims, Profile.GOOGLE, audience=ANY_AUDIENCE).audience == ()
+
+
 @pytest.mark.parametrize("label", ["Access", "id", "refresh", 5, None, ["access"], {}], ids=repr)
 def test_cognitos_label_decides_what_a_token_is(label):
     with pytest.raises(WrongTokenType):
