@@ -63,11 +63,7 @@ class Fetch:
         except RuntimeError:
             await run_blocking(self.wait)  # another loop, such as trio's
         else:
-            ended = asyncio.wrap_future(self._ended)
-            try:
-                await asyncio.wait({ended}, timeout=self._patience)
-            finally:
-                ended.cancel()  # the fetch goes on, and must not look for a loop that is closed by then
+            await asyncio.wait({asyncio.wrap_future(self._ended)}, timeout=self._patience)
 
 
 class KeySource(ABC):
