@@ -1,6 +1,7 @@
 """Keys are fresh, then stale, then dead; the server's own word moves the first bound, and nothing moves the last."""
 
 import datetime as dt
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -10,7 +11,7 @@ from tests.jwks.ways import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, in_a_thread
 
 from gatepass import ConfigurationError, JWKSClient
 from gatepass.errors import KeysUnavailable
-from gatepass.jwks import FetchEnded, FetchFailed, KeysChanged, StaleKeysUsed, UnknownKid
+from gatepass.jwks import PLAIN_HTTP_ON_LOOPBACK, FetchEnded, FetchFailed, KeysChanged, StaleKeysUsed, UnknownKid
 
 GOOD = jwks(OLD)
 
@@ -352,6 +353,17 @@ def test_an_address_that_must_not_be_fetched_is_refused(url):
 def test_plain_http_goes_to_this_machine_alone(url):
     with pytest.raises(ConfigurationError, match="PLAIN_HTTP_ON_LOOPBACK"):
         client(url)
+
+
+def test_without_httpx_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "httpx", None)
+
+    with pytest.raises(ConfigurationError, match=r"pip install 'gatepass\[jwks\]'"):
+        JWKSClient("https://auth.example/jwks")
+
+
+def test_the_named_opt_out_shows_its_name():
+    assert repr(PLAIN_HTTP_ON_LOOPBACK) == "PLAIN_HTTP_ON_LOOPBACK"
 
 
 @pytest.mark.parametrize("accept", [True, "PLAIN_HTTP_ON_LOOPBACK", 1, object()])

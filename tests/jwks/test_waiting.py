@@ -280,6 +280,37 @@ def test_two_requests_that_find_keys_stale_at_once_try_once(serve, clock, ear):
     assert len(server.requests) == 2
 
 
+def test_nobody_waits_for_ever_for_a_transport_that_blocks_its_thread(serve):
+    """No deadline can end that; whoever waits gives up a second after it."""
+    goes_on = threading.Event()
+
+    def transport():
+        goes_on.wait(20)
+        raise OSError
+
+    keys = client("https://auth.example/jwks", transport=transport, timeout=0.1)
+    try:
+        began = time.monotonic()
+        assert tasks(verifier(keys), [token()] * 3) == [CANNOT_TELL] * 3
+        assert in_a_thread(verifier(keys), token()) == CANNOT_TELL
+        assert time.monotonic() - began < 4
+    finally:
+        goes_on.set()
+    assert until(lambda: keys._flight.under_way is None)
+
+
+def test_what_another_request_has_just_fetched_needs_no_fetch(serve):
+    server = serve(document(GOOD))
+    keys = client(server.url)
+    keys.refresh()
+
+    fetch = keys._fetch_for(OLD.kid, None)
+
+    assert fetch.succeeded
+    asyncio.run(fetch.wait_async(asyncio.to_thread))
+    assert len(server.requests) == 1
+
+
 def test_a_search_that_nobody_ends_leaves_nothing_locked(serve):
     keys = client(serve(SLOW).url)
     search = keys.search(OLD.kid, None)
