@@ -279,7 +279,10 @@ def test_nobody_listens(serve, ear):
 
 
 def test_a_key_server_may_have_an_address_of_version_six(serve):
-    server = serve(document(GOOD), host="::1")
+    try:
+        server = serve(document(GOOD), host="::1")
+    except OSError:
+        pytest.skip("this machine has no IPv6")
 
     assert WAYS[0](verifier(client(server.url)), token()) == ACCEPTED
     assert server.requests[0].headers["host"] == f"[::1]:{server.port}"
