@@ -1,25 +1,22 @@
-"""Take the access tokens of an outside provider (Keycloak, Auth0, Entra, Cognito, Okta): its keys, its issuer name.
+"""Take the access tokens of an outside provider: its issuer name, this API's audience, and the provider's profile.
 
-curl -o provider-jwks.json https://login.example.com/.well-known/jwks.json
-export PROVIDER_JWKS=provider-jwks.json
-export PROVIDER_ISSUER=https://login.example.com/
+export PROVIDER=keycloak                 # or auth0, entra-id, cognito, okta, google; rfc9068 or generic for another
+export PROVIDER_ISSUER=https://login.example.com/realms/shop
 export PROVIDER_AUDIENCE=https://api.example.com
 flask --app examples/outside_provider.py run
 """
 
 import os
-from pathlib import Path
 
 from flask import Flask
 
-from gatepass import KeySet, Profile, ResourceServer, TokenVerifier
+from gatepass import Profile, ResourceServer, TokenVerifier
 from gatepass_flask import AccessTokenMiddleware, access_token
 
-verifier = TokenVerifier(
+verifier = TokenVerifier(  # its keys are fetched, and followed when they change
     issuer=os.environ["PROVIDER_ISSUER"],  # as the provider writes it, to the last slash
     audience=os.environ["PROVIDER_AUDIENCE"],
-    keys=KeySet.from_jwks(Path(os.environ["PROVIDER_JWKS"]).read_text(encoding="utf-8")),
-    profile=Profile.GENERIC,  # most providers send typ JWT or none; for RFC 9068 tokens leave this line out
+    profile=Profile.named(os.environ["PROVIDER"]),
 )
 
 app = Flask(__name__)
@@ -28,4 +25,9 @@ app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, ResourceServer(verifier))
 
 @app.get("/me")
 def me():
-    return {"you": access_token.subject, "scopes": sorted(access_token.scopes)}
+    return {
+        "you": access_token.subject,
+        "through": access_token.client_id,
+        "scopes": sorted(access_token.scopes),
+        "roles": sorted(access_token.roles),
+    }

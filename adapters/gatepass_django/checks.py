@@ -23,7 +23,7 @@ def check_setting(**_: Any) -> list[CheckMessage]:
 def _setting() -> list[CheckMessage]:
     value: Any = getattr(settings, "GATEPASS", None)
     if not value:
-        hint = 'GATEPASS = {"ISSUER": ..., "AUDIENCE": ..., "KEY_ENV": "JWT_SECRET_KEY"}'
+        hint = 'GATEPASS = {"ISSUER": ..., "AUDIENCE": ...}, with "KEY_ENV": "JWT_SECRET_KEY" if you hold the key'
         return [Error("the setting GATEPASS is missing", hint=hint, id="gatepass.E001")]
     unknown = unknown_options(cast("dict[str, Any]", value)) if isinstance(value, dict) else []
     if unknown:

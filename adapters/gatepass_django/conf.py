@@ -1,9 +1,9 @@
 """The setting `GATEPASS`: a dict of options, or the dotted path of a `ResourceServer` that the project built.
 
 The options are those of `TokenVerifier` and `ResourceServer` in capitals, where functions and `COOKIES` may be dotted
-paths and `PROFILE` a name; one source of keys, `KEY_ENV`, `PEM_FILE`, `JWKS_FILE` or `KEYS`; and `PUBLIC`, the paths
-that are open to everybody. With `RESOURCE_SERVER`, a dotted path or the object, `PUBLIC` may stand beside it, and
-nothing else.
+paths and `PROFILE` a name such as "keycloak"; `PUBLIC`, the paths that are open to everybody; and the source of keys,
+`KEY_ENV`, `PEM_FILE`, `JWKS_FILE`, `JWKS_URI` or `KEYS`. Without one they are found through the issuer's metadata.
+With `RESOURCE_SERVER`, a dotted path or the object, `PUBLIC` may stand beside it, and nothing else.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from django.conf import settings
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from gatepass import ConfigurationError, Key, KeySet, Profile, ResourceServer, TokenVerifier, public_paths
+from gatepass import ConfigurationError, JWKSClient, Key, KeySet, Profile, ResourceServer, TokenVerifier, public_paths
 
 __all__ = ["Configuration", "configuration", "unknown_options"]
 
-_PROFILES: Final = {"rfc9068": Profile.RFC9068, "generic": Profile.GENERIC}
-_KEY_SOURCES: Final = ("KEY_ENV", "PEM_FILE", "JWKS_FILE", "KEYS")
+_KEY_SOURCES: Final = ("KEY_ENV", "PEM_FILE", "JWKS_FILE", "JWKS_URI", "KEYS")
 _FUNCTIONS: Final = ("IS_REVOKED", "CHECK_SUBJECT", "CLOCK")
 _VERIFIER: Final = frozenset(name.upper() for name in signature(TokenVerifier).parameters) - {"KEYS"}
 _SERVER: Final = frozenset(name.upper() for name in signature(ResourceServer).parameters) - {"VERIFIERS"}
@@ -46,8 +45,8 @@ def configuration() -> Configuration:
         value = {"RESOURCE_SERVER": value}
     if not value or not isinstance(value, dict):
         raise ConfigurationError(
-            'the setting GATEPASS is missing: give a dict with "ISSUER", "AUDIENCE" and a source of keys such as '
-            '"KEY_ENV", or the dotted path of a ResourceServer'
+            'the setting GATEPASS is missing: give a dict with "ISSUER" and "AUDIENCE", and with a source of keys such '
+            'as "KEY_ENV" unless the issuer publishes them, or the dotted path of a ResourceServer'
         )
     options = cast("dict[str, Any]", value)
     unknown = unknown_options(options)
@@ -98,27 +97,39 @@ def _built(options: Mapping[str, Any]) -> ResourceServer:
 
 
 def _profile(name: str) -> Profile:
-    profile = _PROFILES.get(name.lower())
-    if profile is None:
-        raise ConfigurationError(f"PROFILE in the setting GATEPASS must be one of {', '.join(map(repr, _PROFILES))}")
-    return profile
+    try:
+        return Profile.named(name)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"PROFILE in the setting GATEPASS: {error}") from None
 
 
 def _keys(options: Mapping[str, Any]) -> Any:
+    """The keys, or None for those that the issuer's own metadata leads to."""
     sources = [name for name in _KEY_SOURCES if name in options]
-    if len(sources) != 1:
-        raise ConfigurationError(f"the setting GATEPASS needs exactly one source of keys: {', '.join(_KEY_SOURCES)}")
+    if len(sources) > 1:
+        raise ConfigurationError(f"the setting GATEPASS has more than one source of keys: {', '.join(sources)}")
+    if not sources:
+        return None
     source, value = sources[0], options[sources[0]]
     algorithms = tuple(options.get("ALGORITHMS") or ())
     only = algorithms[0] if len(algorithms) == 1 else None  # then it is the one that the key is bound to
     if source == "KEYS":
-        return value
+        return _given(value)
+    if source == "JWKS_URI":
+        return JWKSClient(value, algorithms=algorithms or None)
     if source == "KEY_ENV":
         return Key.from_env(value, algorithm=only)
     text = _text(value, source)
     if source == "PEM_FILE":
         return Key.from_pem(text, algorithm=only)
     return KeySet.from_jwks(text, algorithms=algorithms or None)
+
+
+def _given(keys: Any) -> Any:
+    """*keys*, unless None: a source that turned out empty is a mistake, and not a wish to look elsewhere."""
+    if keys is None:
+        raise ConfigurationError("KEYS in the setting GATEPASS is None: leave it out to have the issuer's keys found")
+    return keys
 
 
 def _text(path: str | Path, name: str) -> bytes:

@@ -6,7 +6,7 @@
 `gatepass_fastapi` and `gatepass_django` carry that into the frameworks.
 """
 
-import gatepass.providers  # noqa: F401 - gives Profile the profiles of providers
+import gatepass.providers  # noqa: F401 - gives Profile the profiles of providers  # pyright: ignore[reportUnusedImport]
 from gatepass.access_token import AccessToken
 from gatepass.caching import Caching
 from gatepass.challenge import Challenge

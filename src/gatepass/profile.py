@@ -14,6 +14,7 @@ from gatepass.errors import ConfigurationError
 __all__ = ["ANY_AUDIENCE", "ANY_ISSUER", "AnyAudience", "AnyIssuer", "Profile"]
 
 _NEVER_OPTIONAL = frozenset(("iss", "aud", "exp"))
+_CONSTANTS = ("RFC9068", "GENERIC", "KEYCLOAK", "AUTH0", "ENTRA_ID", "COGNITO", "OKTA", "GOOGLE")
 
 
 @final
@@ -91,6 +92,19 @@ class Profile:
 
     GOOGLE: ClassVar[Profile]
     """Google's identity tokens, as service accounts and Pub/Sub send them: there are no JWT access tokens."""
+
+    @staticmethod
+    def named(name: str) -> Profile:
+        """The profile of that name, for settings that are text. Case does not matter, nor `_` for `-`.
+
+        >>> Profile.named("ENTRA_ID")
+        <Profile entra-id>
+        """
+        known: list[Profile] = [getattr(Profile, constant) for constant in _CONSTANTS]
+        for profile in known:
+            if isinstance(name, str) and profile.name == name.lower().replace("_", "-"):  # pyright: ignore[reportUnnecessaryIsInstance]
+                return profile
+        raise ConfigurationError(f"a profile is one of {', '.join(repr(profile.name) for profile in known)}")
 
     def allow_missing(self, *claims: str) -> Profile:
         """This profile with *claims* no longer required. Their types are checked when they are there.

@@ -40,7 +40,7 @@ Profile.ENTRA_ID = replace(
     Profile.GENERIC,
     name="entra-id",
     types=frozenset(("jwt",)),
-    required=_BASICS | {"aud", "tid", "ver"},
+    required=_BASICS | {"aud"},
     # ID tokens name no client. A token with neither scopes nor roles is one that any app of the tenant can get.
     one_of=(frozenset(("azp", "appid")), frozenset(("scp", "roles"))),
     names=ClaimNames(client=("azp", "appid"), scope="scp", own_equals="oid"),
@@ -50,7 +50,7 @@ Profile.COGNITO = replace(
     Profile.GENERIC,
     name="cognito",
     types=frozenset((None,)),
-    required=_BASICS | {"client_id", "jti", "token_use"},
+    required=_BASICS | {"client_id", "token_use"},  # jti comes only with token revocation switched on
     own_kind=("token_use", frozenset(("access",))),
     names=ClaimNames(audience=("aud", "client_id"), roles=(("cognito:groups",),), groups=(("cognito:groups",),)),
 )

@@ -24,15 +24,17 @@ import json
 import logging
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import pytest
 from tests.adapters.clients import Answer, Client, Request
 from tests.adapters.tokens import AUDIENCE, ISSUER, STRANGERS_KEY, bearer, resource_server, token
+from tests.jwks.server import Exchange, KeyServer, document, refuse, serving
 
-from gatepass import Challenge, ConfigurationError, Key, ResourceServer
+from gatepass import Challenge, ConfigurationError, JWKSClient, Key, KeySet, ResourceServer, TokenVerifier
 from gatepass.errors import KeysUnavailable
+from gatepass.jwks import PLAIN_HTTP_ON_LOOPBACK
 
 UNAUTHORIZED = '{"title":"Unauthorized","status":401}'
 NO_CREDENTIALS = (401, 'Bearer realm="api"', UNAUTHORIZED)
@@ -654,6 +656,75 @@ class AdapterContract:
         assert client.send("GET", "/protected", bearer(token(key=other, iss="https://partner.example"))).body == b"anna"
         self.same(client.send("GET", "/protected", bearer(token(iss="https://partner.example"))), BAD_SIGNATURE)
         self.same(client.send("GET", "/protected", bearer(token(key=other))), BAD_SIGNATURE)
+
+    # --- keys from a key server
+
+    @pytest.fixture
+    def key_server(self) -> Iterator[KeyServer]:
+        with serving(refuse) as server:
+            yield server
+
+    @staticmethod
+    def fetching(key_server: KeyServer, *others: TokenVerifier) -> ResourceServer:
+        keys = JWKSClient(key_server.url, accept=PLAIN_HTTP_ON_LOOPBACK)
+        return ResourceServer([TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=keys), *others], transport="off")
+
+    def test_a_token_whose_key_is_fetched_opens_a_route(self, key_server):
+        key, new = Key.generate("ES256"), Key.generate("ES256")
+        client = self.build(self.fetching(key_server))
+
+        for published in ([key], [key, new]):
+            key_server.answer = document(KeySet(published, signing=key).to_jwks())
+            assert client.send("GET", "/protected", bearer(token(key=published[-1]))).body == b"anna"
+            assert client.send("GET", "/maybe", bearer(token(key=published[-1]))).body == b"anna"
+        assert len(key_server.requests) == 2
+
+    def test_row_7_a_key_that_the_issuer_does_not_publish_is_a_refusal(self, key_server):
+        key = Key.generate("ES256")
+        key_server.answer = document(KeySet([key]).to_jwks())
+        client = self.build(self.fetching(key_server))
+
+        for _ in range(3):
+            self.same(client.send("GET", "/protected", bearer(token(key=key, header={"kid": "1999"}))), UNKNOWN_KEY)
+        self.same(client.send("GET", "/maybe", bearer(token(key=key, header={"kid": "1999"}))), UNKNOWN_KEY)
+        assert len(key_server.requests) == 1
+
+    def test_row_20_a_key_server_that_fails_is_an_outage_and_nobody_is_anonymous(self, key_server):
+        good = token(key=Key.generate("ES256"))
+        client = self.build(self.fetching(key_server))
+
+        for path in ("/protected", "/orders", "/hidden", "/maybe"):
+            self.same(client.send("GET", path, bearer(good)), CANNOT_TELL)
+        self.same(client.send("GET", "/protected", bearer(token(iat=1_000, exp=2_000))), BAD_ALGORITHM)
+        self.same(client.send("GET", "/protected"), NO_CREDENTIALS)
+        assert client.send("GET", "/open", bearer(good)).body == b"nobody"
+        assert client.send("GET", "/maybe").body == b"nobody"
+        assert len(key_server.requests) == 1
+
+    def test_a_request_that_waits_for_keys_keeps_no_other_waiting(self, key_server):
+        key, partners = Key.generate("ES256"), Key.generate("ES256")
+        other_came = threading.Event()
+        other = TokenVerifier(
+            issuer="https://partner.example",
+            audience=AUDIENCE,
+            keys=partners.public(),
+            check_subject=lambda _: other_came.set() is None,
+        )
+        client = self.build(self.fetching(key_server, other))
+        good = document(KeySet([key]).to_jwks())
+
+        def answer(exchange: Exchange) -> None:
+            (good if other_came.wait(4) else refuse)(exchange)
+
+        key_server.answer = answer
+        answers = client.send_together(
+            [
+                Request("GET", "/protected", bearer(token("berta", key=key))),
+                Request("GET", "/protected", bearer(token("carla", key=partners, iss="https://partner.example"))),
+            ]
+        )
+
+        assert [answer.body for answer in answers] == [b"berta", b"carla"]
 
 
 PREFLIGHT = [("Origin", "https://shop.example"), ("Access-Control-Request-Method", "GET")]

@@ -23,6 +23,8 @@ from tests.adapters.contract import SCOPE_IS_MISSING, MiddlewareContract
 from tests.adapters.cookie_contract import CookieContract
 from tests.adapters.tokens import AUDIENCE, ISSUER, bearer, resource_server, token
 from tests.adapters.wire import Wire, hold_the_wire
+from tests.jwks.authority import trusting, vouched_for
+from tests.jwks.server import by_path, document, serving
 
 from gatepass import ConfigurationError, Key, KeySet, Profile
 from gatepass_django import AccessTokenMiddleware, public, require_auth
@@ -359,6 +361,33 @@ class TestSetting:
         for source in ({"PEM_FILE": tmp_path / "key.pem"}, {"JWKS_FILE": str(tmp_path / "keys.json")}, {"KEYS": key}):
             assert answer_to({**policy, **source}, bearer(token(key=key))).body == b"anna"
 
+    def test_keys_are_fetched_where_none_are_held(self, monkeypatch):
+        pytest.importorskip("httpx")
+        monkeypatch.setattr("gatepass.jwks.http._trusted_certificates", trusting)
+        key = Key.generate("RS256")
+        with serving(document({}), tls=vouched_for()) as provider:
+            provider.answer = by_path(
+                _well_known_openid_configuration=document({"issuer": provider.origin, "jwks_uri": provider.url}),
+                jwks_json=document(KeySet([key]).to_jwks()),
+            )
+            for source in ({}, {"JWKS_URI": provider.url}, {"JWKS_URI": provider.url, "ALGORITHMS": ["RS256"]}):
+                setting = {"ISSUER": provider.origin, "AUDIENCE": AUDIENCE, **source}
+                with override_settings(GATEPASS=setting, MIDDLEWARE=[OURS]):
+                    assert checked() == []
+                    asked = len(provider.requests)
+                assert answer_to(setting, bearer(token(key=key, iss=provider.origin))).body == b"anna"
+                through_metadata = "/.well-known/openid-configuration" in provider.paths[asked:]
+                assert through_metadata is (source == {})
+
+    def test_a_provider_has_its_profile_by_name(self):
+        def answer(profile, typ):
+            sent = token(header={"kid": None, "typ": "JWT"}, typ=typ, azp="web")
+            return answer_to({**GOOD, "PROFILE": profile}, bearer(sent))
+
+        for profile in ("keycloak", "KEYCLOAK", Profile.KEYCLOAK):
+            assert answer(profile, "Bearer").body == b"anna"
+            assert answer(profile, "ID").status == 401
+
     @pytest.mark.parametrize(
         ("setting", "sentence"),
         [
@@ -371,11 +400,23 @@ class TestSetting:
             ),
             ({"AUDIENCE": AUDIENCE, "KEY_ENV": "GATEPASS_TEST_SECRET"}, "issuer= is missing"),
             ({"ISSUER": ISSUER, "KEY_ENV": "GATEPASS_TEST_SECRET"}, "audience= is missing"),
-            ({"ISSUER": ISSUER, "AUDIENCE": AUDIENCE}, "exactly one source of keys"),
-            ({**GOOD, "PEM_FILE": "x"}, "exactly one source of keys"),
+            ({"AUDIENCE": AUDIENCE}, "issuer= is missing"),
+            ({"ISSUER": "accounts", "AUDIENCE": AUDIENCE, "PROFILE": "generic"}, "keys= is missing"),
+            ({"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "KEYS": None}, "KEYS in the setting GATEPASS is None"),
+            ({"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "KEYS": []}, "a KeySet needs at least one key"),
+            ({**GOOD, "PEM_FILE": "x"}, "more than one source of keys: KEY_ENV, PEM_FILE"),
+            ({**GOOD, "JWKS_URI": "https://auth.example/jwks"}, "more than one source of keys: KEY_ENV, JWKS_URI"),
+            (
+                {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "JWKS_URI": "http://auth.example/jwks"},
+                "jwks_uri must be an https",
+            ),
+            ({"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "JWKS_URI": None}, "jwks_uri must be an https"),
             ({**GOOD, "KEY_ENV": "GATEPASS_TEST_NOTHING"}, "GATEPASS_TEST_NOTHING is not set"),
             ({**GOOD, "ISSUER": "http://auth.example"}, "issuer= must be an https URL"),
-            ({**GOOD, "PROFILE": "strict"}, "PROFILE in the setting GATEPASS must be one of 'rfc9068', 'generic'"),
+            (
+                {**GOOD, "PROFILE": "strict"},
+                "PROFILE in the setting GATEPASS: a profile is one of 'rfc9068', 'generic', 'keycloak'",
+            ),
             ({**GOOD, "ALGORITHMS": "HS256"}, "algorithms="),
             ({**GOOD, "PUBLIC": ["/static/*"]}, "public="),
             ({**GOOD, "PUBLIC": "/healthz"}, "public="),

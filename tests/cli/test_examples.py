@@ -8,7 +8,11 @@ import time
 from urllib.parse import urlencode
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from tests.cli.servers import REPOSITORY, free_port, request, serving
+from tests.jwks.authority import authority_certificate, vouched_for
+from tests.jwks.server import by_path, document
+from tests.jwks.server import serving as serving_keys
 
 from gatepass import Key, KeySet
 from gatepass.compact import encode_base64url, parse_compact
@@ -293,15 +297,10 @@ def test_the_documentation_page_offers_the_password_login_and_the_endpoints(tuto
 # --- an outside provider, and the README
 
 
-def test_an_outside_providers_tokens_are_taken_with_its_published_keys(tmp_path):
+def test_an_outside_providers_tokens_are_taken_by_issuer_and_audience_alone(tmp_path):
+    pytest.importorskip("httpx")
     key = Key.generate("RS256")
-    (tmp_path / "jwks.json").write_text(json.dumps(KeySet([key]).to_jwks()))
-    environment = {
-        "PROVIDER_JWKS": str(tmp_path / "jwks.json"),
-        "PROVIDER_ISSUER": "https://login.example.com/",
-        "PROVIDER_AUDIENCE": "https://api.example.com",
-    }
-    claims = {"iss": "https://login.example.com/", "aud": ["https://api.example.com"], "sub": "anna", "scope": "openid"}
+    (tmp_path / "authority.pem").write_bytes(authority_certificate().public_bytes(Encoding.PEM))
     now = int(time.time())
 
     def signed(**changes):
@@ -310,13 +309,31 @@ def test_an_outside_providers_tokens_are_taken_with_its_published_keys(tmp_path)
         return (signing_input + b"." + encode_base64url(key.sign(signing_input))).decode()
 
     port = free_port()
-    with serving(flask("outside_provider", port), port, environment):
-        status, _, body = request(port, "/me", token=signed())
+    with serving_keys(document({}), tls=vouched_for()) as provider:
+        issuer = f"{provider.origin}/realms/shop"
+        provider.answer = by_path(
+            realms_shop__well_known_openid_configuration=document({"issuer": issuer, "jwks_uri": provider.url}),
+            jwks_json=document(KeySet([key]).to_jwks()),
+        )
+        claims = {
+            "iss": issuer, "aud": ["https://api.example.com", "account"], "sub": "anna", "azp": "web", "typ": "Bearer",
+            "jti": "1", "scope": "openid", "realm_access": {"roles": ["clerk"]},
+        }  # fmt: skip
+        environment = {
+            "PROVIDER": "keycloak",
+            "PROVIDER_ISSUER": issuer,
+            "PROVIDER_AUDIENCE": "https://api.example.com",
+            "SSL_CERT_FILE": str(tmp_path / "authority.pem"),
+        }
+        with serving(flask("outside_provider", port), port, environment):
+            status, _, body = request(port, "/me", token=signed())
 
-        assert (status, json.loads(body)) == (200, {"you": "anna", "scopes": ["openid"]})
-        assert request(port, "/me")[0] == 401
-        assert request(port, "/me", token=signed(iss="https://login.example.com"))[0] == 401
-        assert request(port, "/me", token=signed(nonce="of an ID token"))[0] == 401
+            assert status == 200
+            assert json.loads(body) == {"you": "anna", "through": "web", "scopes": ["openid"], "roles": ["clerk"]}
+            assert request(port, "/me")[0] == 401
+            assert request(port, "/me", token=signed(iss=f"{issuer}/"))[0] == 401
+            assert request(port, "/me", token=signed(aud="account"))[0] == 401
+            assert request(port, "/me", token=signed(typ="ID"))[0] == 401
 
 
 def test_the_readme_and_each_example_say_how_it_is_started():

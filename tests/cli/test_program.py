@@ -46,7 +46,10 @@ def test_the_version_is_that_of_the_distribution(gatepass):
     assert gatepass("--version").stdout.decode().split()[-1] == version("gatepass")
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["keygen", "-h"], ["inspect", "-h"], ["demo", "-h"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--help"], ["keygen", "-h"], ["inspect", "-h"], ["demo", "-h"], ["keys", "-h"], ["keys", "remove", "-h"]],
+)
 def test_help_is_there_for_every_command(gatepass, arguments):
     result = gatepass(*arguments)
 

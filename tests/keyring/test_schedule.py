@@ -29,23 +29,31 @@ def test_durations_are_seconds_or_timedeltas_and_rounded_up():
     [
         (
             {"publish_ahead": AHEAD - 1},
-            "publish_ahead= is 359 seconds, but others may use a copy without the new key for cache_ttl= and margin=, "
-            "360 seconds: raise publish_ahead=, or lower cache_ttl=",
+            (
+                "publish_ahead= is 359 seconds, but others may use a copy without the new key for cache_ttl= and margin=, "
+                "360 seconds: raise publish_ahead=, or lower cache_ttl="
+            ),
         ),
         (
             {"keep_retired": KEEP - 1},
-            "keep_retired= is 1289 seconds, but a retired key's last token needs it for access_ttl=, leeway=, "
-            "cache_ttl= and margin=, 1290 seconds: raise keep_retired=, or lower one of those",
+            (
+                "keep_retired= is 1289 seconds, but a retired key's last token needs it for access_ttl=, leeway=, "
+                "cache_ttl= and margin=, 1290 seconds: raise keep_retired=, or lower one of those"
+            ),
         ),
         (
             {"rotate_every": AHEAD - 1},
-            "rotate_every= is 359 seconds, but each key is published 360 seconds before it signs: "
-            "raise rotate_every=, or lower cache_ttl= or publish_ahead=",
+            (
+                "rotate_every= is 359 seconds, but each key is published 360 seconds before it signs: "
+                "raise rotate_every=, or lower cache_ttl= or publish_ahead="
+            ),
         ),
         (
             {"algorithm": "HS256"},
-            "a key ring publishes its keys, so algorithm= must be one of RS256, RS384, RS512, PS256, PS384, PS512, "
-            "ES256, ES384, ES512, Ed25519, Ed448, EdDSA",
+            (
+                "a key ring publishes its keys, so algorithm= must be one of RS256, RS384, RS512, PS256, PS384, PS512, "
+                "ES256, ES384, ES512, Ed25519, Ed448, EdDSA"
+            ),
         ),
     ],
 )

@@ -33,3 +33,11 @@ def test_the_benchmark_renews_its_page_between_the_markers(repository, tmp_path)
     assert "old" not in text.split()
     assert text.endswith("<!-- measured: end -->\nafter\n")
     assert (tmp_path / "benchmarks.svg").read_text().startswith("<svg ")
+
+
+def test_the_benchmark_of_remote_keys_runs(repository):
+    pytest.importorskip("httpx")
+    command = [sys.executable, "-m", "benchmarks.remote_keys", "--quick"]
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["ES256"] * 3 + ["RS256"] * 3

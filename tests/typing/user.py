@@ -70,6 +70,9 @@ def verifier() -> TokenVerifier:
         return token.subject != "mallory"
 
     TokenVerifier(issuer=ANY_ISSUER, audience=ANY_AUDIENCE, keys=Key.generate(), profile=Profile.GENERIC)
+    assert_type(Profile.KEYCLOAK.roles_at(("realm_access", "roles"), ("app", "roles")), Profile)
+    assert_type(Profile.AUTH0.scopes_in("permissions"), Profile)
+    assert_type(Profile.named("entra-id"), Profile)
     return TokenVerifier(
         issuer="https://auth.example",
         audience=["https://api.example", "urn:api"],
@@ -89,6 +92,8 @@ def read(token: AccessToken) -> None:
     assert_type(token.audience, tuple[str, ...])
     assert_type(token.client_id, str | None)
     assert_type(token.scopes, frozenset[str])
+    assert_type(token.roles, frozenset[str])
+    assert_type(token.groups, frozenset[str])
     assert_type(token.token_id, str | None)
     assert_type(token.expires_at, datetime)
     assert_type(token.issued_at, datetime | None)

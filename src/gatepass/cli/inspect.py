@@ -26,11 +26,12 @@ from gatepass.explain import Finding, explain
 from gatepass.keys import Key
 from gatepass.keys.algorithms import ALGORITHMS
 from gatepass.profile import ANY_AUDIENCE, ANY_ISSUER, Profile
+from gatepass.providers import PROVIDERS
 from gatepass.verifier import TokenVerifier
 
 __all__ = ["inspect"]
 
-_PROFILES = {"rfc9068": Profile.RFC9068, "generic": Profile.GENERIC}
+_PROFILES = {profile.name: profile for profile in (Profile.RFC9068, Profile.GENERIC, *PROVIDERS)}
 _LONGEST_INPUT = 1_000_000
 _LIKE_A_TOKEN = re.compile(r"(?i:bearer\b.*)|eyJ.*|[\w-]{8,}\.[\w-]{8,}\.[\w-]*", re.DOTALL)
 _PREFIX = re.compile(r"\s*(?:authorization\s*:\s*)?(?:bearer\s+)?", re.IGNORECASE)

@@ -28,8 +28,8 @@ class Address(Protocol):
 
     name: str
 
-    async def resolve(self, get: Get, now: float) -> str:
-        """The address. Raises `FetchError`."""
+    async def resolve(self, get: Get, now: float, *, patience: float) -> str:
+        """The address. Raises `FetchError`. *patience*: seconds for asking where an older answer would do."""
         ...
 
 
@@ -47,7 +47,7 @@ class FixedAddress:
             )
         self.name: str = jwks_uri
 
-    async def resolve(self, get: Get, now: float) -> str:  # noqa: ARG002 - the shape of an Address
+    async def resolve(self, get: Get, now: float, *, patience: float) -> str:  # noqa: ARG002 - the shape of an Address
         return self.name
 
 
@@ -66,12 +66,15 @@ class IssuerMetadata:
         self._jwks_uri: str | None = None
         self._asked_at = 0.0
 
-    async def resolve(self, get: Get, now: float) -> str:
+    async def resolve(self, get: Get, now: float, *, patience: float) -> str:
+        import asyncio  # noqa: PLC0415 - whoever never fetches never pays for it
+
         if self._jwks_uri is not None and now - self._asked_at < _METADATA_FRESH:
             return self._jwks_uri
         try:
-            self._jwks_uri = await self._ask(get)
-        except FetchError:
+            async with asyncio.timeout(None if self._jwks_uri is None else patience):
+                self._jwks_uri = await self._ask(get)
+        except (FetchError, TimeoutError):
             if self._jwks_uri is None or now - self._asked_at >= _METADATA_USABLE:
                 raise
         else:

@@ -148,6 +148,8 @@ class JWKSClient(KeySource):
                 return flight.begin("first" if flight.held is NOTHING else "scheduled")
             elif self._unknown.may_fetch(now):
                 return flight.begin("unknown_kid")
+            elif flight.is_failing:  # the last fetch did not say that the key does not exist
+                raise self._unavailable()
             else:
                 outcome = "limited"
         self._events.tell(UnknownKid(self.source, outcome))
@@ -155,7 +157,7 @@ class JWKSClient(KeySource):
 
     def _refresh_ahead(self, held: Held, now: float) -> None:
         with self._flight.lock:
-            if self._flight.held is not held or self._flight.under_way is not None:
+            if self._flight.held is not held or self._flight.under_way is not None or now < self._flight.retry_at:
                 return
             self._flight.begin("scheduled")
         if now >= held.fresh_until:

@@ -6,6 +6,7 @@ It runs on an event loop of its own, since that is how one deadline can end ever
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, final
 
 from gatepass.jwks.address import Address
@@ -46,6 +47,7 @@ class Fetcher:
         import asyncio  # noqa: PLC0415 - whoever never fetches never pays for it
 
         with asyncio.Runner() as runner:
+            runner.get_loop().set_default_executor(_LookUps(thread_name_prefix="gatepass-jwks-name"))
             return runner.run(self._within_deadline(held))
 
     async def _within_deadline(self, held: Held) -> Held:
@@ -59,7 +61,9 @@ class Fetcher:
             raise FetchError("timeout") from None
 
     async def _next(self, client: httpx.AsyncClient, held: Held) -> Held:
-        address = await self.address.resolve(lambda url: self._http.get(client, url), self._clock())
+        address = await self.address.resolve(
+            lambda url: self._http.get(client, url), self._clock(), patience=self._timing.timeout / 2
+        )
         etag = held.etag if held.keys is not None and held.address == address else None
         document = await self._http.get(client, address, etag=etag)
         keys = held.keys
@@ -78,3 +82,11 @@ class Fetcher:
             fresh_until=now + fresh_for,
             usable_until=now + self._timing.usable_for,
         )
+
+
+@final
+class _LookUps(ThreadPoolExecutor):
+    """Looks up names, which nothing can interrupt: whoever shuts it down does not wait for those under way."""
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - inherited
+        super().shutdown(wait=False, cancel_futures=cancel_futures)

@@ -59,6 +59,11 @@ class SingleFlight:
         """The configured address, by which events name the server."""
         return self._fetcher.address.name
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last fetch brought nothing."""
+        return self._failures > 0
+
     def begin(self, reason: FetchReason) -> Fetch:
         """The fetch under way, or a new one."""
         if self.under_way is not None:
@@ -70,6 +75,7 @@ class SingleFlight:
         try:
             thread.start()
         except RuntimeError:  # there is no thread to be had, as at the interpreter's end
+            _logger.error("a fetch found no thread to run in")  # noqa: TRY400 - a traceback quotes
             self._failed()
             fetch.end(succeeded=False)
         return fetch
@@ -85,7 +91,7 @@ class SingleFlight:
             found: Held | FetchError = self._fetcher.fetch(before)
         except FetchError as error:
             found = error
-        except Exception as error:  # noqa: BLE001 - a fetch always ends, whatever a transport raises
+        except BaseException as error:  # noqa: BLE001 - a fetch always ends, whatever a transport raises
             _logger.error("a fetch raised %s", type(error).__qualname__)  # noqa: TRY400 - a traceback quotes
             found = FetchError("unexpected")
         took = self._clock() - began

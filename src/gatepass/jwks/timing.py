@@ -57,7 +57,10 @@ class Timing:
 
     @classmethod
     def of(cls, options: TimingOptions) -> Timing:
-        """*options* over the defaults. Raises `ConfigurationError`."""
+        """*options* over the defaults. Raises `ConfigurationError`, also for a name that is none of these."""
+        unknown = sorted(options.keys() - cls.__slots__)
+        if unknown:
+            raise ConfigurationError(f"JWKSClient knows no {unknown[0]}=")
         timing = cls(
             fresh_for=seconds(options.get("fresh_for", 600), "fresh_for", least=1, most=_DAY),
             least_fresh=seconds(options.get("least_fresh", 60), "least_fresh", least=1, most=_DAY),

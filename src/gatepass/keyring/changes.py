@@ -78,9 +78,9 @@ def rotated(line: Timeline, now: float, schedule: Schedule, *, ahead: int | None
         line = _without(line, one, now)
     if fitting:
         first = fitting[0]
-        at = _after(signer, now, math.ceil(max(now, min(first.published_at, now) + wait)))
+        at = _free(line, math.ceil(max(now, min(first.published_at, now) + wait)))
         if first.signs_from is not None and at < first.signs_from:
-            line = _changed(line, replace(first, signs_from=_free(line, at)))
+            line = _changed(line, replace(first, signs_from=at))
         return _tidied(replace(line, schedule=schedule), now)
     fresh = _fresh(now, schedule, signs_from=_free(line, math.ceil(now + wait)))
     return _tidied(replace(line, entries=(*line.entries, fresh), schedule=schedule, announced=schedule.announced), now)
@@ -98,13 +98,13 @@ def removed(line: Timeline, now: float, schedule: Schedule, kid: str, emergency:
         raise ConfigurationError(f"this key is needed: {reason}, or remove it as an emergency if others know it")
     line = _without(line, entry, now)
     if entry == signer:
-        line = _succeeded(line, entry, now, schedule)
+        line = _succeeded(line, now, schedule)
     return _tidied(line, now)
 
 
-def _succeeded(line: Timeline, gone: Entry, now: float, schedule: Schedule) -> Timeline:
+def _succeeded(line: Timeline, now: float, schedule: Schedule) -> Timeline:
     """The next key at once: the one that was published the longest, or a fresh one that no copy has yet."""
-    at = _free(line, _after(gone, now, int(now)))
+    at = _free(line, int(now))
     waiting = [one for one in line.in_order() if one.can_sign and line.state(one, now) in ("published", "active")]
     later = [one for one in waiting if one.signs_from is not None and one.signs_from > now]
     if later:
@@ -137,14 +137,8 @@ def _changed(line: Timeline, entry: Entry) -> Timeline:
     return replace(line, entries=tuple(entry if one.kid == entry.kid else one for one in line.entries))
 
 
-def _after(signer: Entry | None, now: float, instant: int) -> int:
-    """*instant*, or the second after *signer*'s: two keys never begin together."""
-    if signer is None or signer.signs_from is None or signer.signs_from > now:
-        return instant
-    return max(instant, signer.signs_from + 1)
-
-
 def _free(line: Timeline, instant: int) -> int:
+    """*instant*, or the first second after it at which no other key begins."""
     taken = {one.signs_from for one in line.entries}
     while instant in taken:
         instant += 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import importlib.util
 import os
 import secrets
 import stat
@@ -44,6 +45,8 @@ class Directory:
     __slots__ = ("path",)
 
     def __init__(self, path: Path) -> None:
+        if importlib.util.find_spec("fcntl") is None:
+            raise ConfigurationError("a key ring needs the file locks and modes of POSIX, which this system lacks")
         self.path: Path = path
 
     def make(self) -> None:
@@ -117,10 +120,8 @@ def _refuse_others(found: os.stat_result, path: Path, remedy: str) -> None:
 
 
 def _lock(descriptor: int, path: Path) -> None:
-    try:
-        import fcntl  # noqa: PLC0415 - POSIX has it, and nobody else needs it to import this module
-    except ImportError:
-        raise ConfigurationError("a key ring needs POSIX file locks, which this system does not have") from None
+    import fcntl  # noqa: PLC0415 - without it this module can be imported all the same
+
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:

@@ -79,9 +79,8 @@ class KeyRing(KeySource):
             raise ConfigurationError(
                 f"the directory {directory} cannot hold a key ring: {error.strerror or 'it cannot be used'}"
             ) from error
-        if hasattr(os, "register_at_fork"):
-            reference = weakref.WeakMethod(self._forked)
-            os.register_at_fork(after_in_child=lambda: _call(reference))
+        reference = weakref.WeakMethod(self._forked)
+        os.register_at_fork(after_in_child=lambda: _call(reference))
 
     @classmethod
     def open(cls, directory: str | Path, *, clock: Callable[[], float] = time.time) -> KeyRing:
@@ -118,7 +117,7 @@ class KeyRing(KeySource):
         if view.since <= now < view.until:
             return view.keys
         view = self._watch.looked(now)
-        if view.line.is_due(now, self._schedule) and now >= self._not_before:
+        if view.line.is_due(now, self._schedule) and not now < self._not_before <= now + _PAUSE:
             self._rotate_aside()
         return view.keys
 
@@ -175,6 +174,7 @@ class KeyRing(KeySource):
             try:
                 _, text = self._directory.read()
             except FileNotFoundError:
+                _logger.info("a new key ring was begun")
                 line = begun(now, self._schedule)
             else:
                 line = continued(from_text(text), now, self._schedule)
@@ -187,12 +187,16 @@ class KeyRing(KeySource):
             changed = change(line, self._clock())
             if changed != line:
                 self._directory.replace(to_text(changed))
+                _logger.info("the key ring was changed")
         self._watch.look_again(self._clock())
 
     def _rotate_aside(self) -> None:
         """Making a key and writing it takes too long for a request."""
         if self._rotating.acquire(blocking=False):
-            threading.Thread(target=self._rotate_quietly, name="gatepass-keyring", daemon=True).start()
+            try:
+                threading.Thread(target=self._rotate_quietly, name="gatepass-keyring", daemon=True).start()
+            except RuntimeError:  # the interpreter is about to end, or has no thread to give: another time
+                self._rotating.release()
 
     def _rotate_quietly(self) -> None:
         try:

@@ -1,0 +1,70 @@
+"""What it costs to verify with keys from a key server instead of keys at hand: `python -m benchmarks.remote_keys`.
+
+The keys were fetched before; what remains is to look each time whether they are still the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import httpx
+
+from benchmarks.interleave import Batch, Effort, interleave
+from benchmarks.peers.with_gatepass import key, sample_token
+from benchmarks.sample import AUDIENCE, ISSUER, KeyMaterial, fresh_materials
+from gatepass import JWKSClient, KeySet, TokenVerifier
+from gatepass.key_source import KeySource
+
+__all__ = ["contenders"]
+
+_FULL = Effort(rounds=400, seconds_a_turn=0.002)
+_QUICK = Effort(rounds=2, seconds_a_turn=0.0002)
+AT_HAND, FETCHED, AGAIN = "keys at hand", "keys fetched", "keys at hand, once more"
+"""The third is the first again: how far they differ is how far to trust the second."""
+
+
+def contenders(material: KeyMaterial) -> dict[str, Batch]:
+    """The same token, verified with the same key by three verifiers."""
+    keys = KeySet([key(material).public()])
+    fetched = JWKSClient(
+        "https://auth.example.com/jwks.json",
+        transport=lambda: httpx.MockTransport(lambda _: httpx.Response(200, json=keys.to_jwks())),
+    )
+    fetched.refresh()
+    token = sample_token(material)
+    return {
+        name: _taking(_verifier(source).verify, token)
+        for name, source in ((AT_HAND, keys), (FETCHED, fetched), (AGAIN, keys))
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.remote_keys", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="see that everything runs; the figures mean nothing")
+    effort = _QUICK if parser.parse_args().quick else _FULL
+    materials = fresh_materials()
+    for algorithm in ("ES256", "RS256"):
+        times = interleave(contenders(materials[algorithm]), effort)
+        base = times[AT_HAND]
+        for name, time in times.items():
+            print(
+                f"{algorithm}  {name:24} {time.minimum:7.2f} us at best ({time.minimum / base.minimum - 1:+.1%}), "
+                f"{time.median:7.2f} us in the middle ({time.median / base.median - 1:+.1%})"
+            )
+
+
+def _verifier(keys: KeySet | KeySource) -> TokenVerifier:
+    return TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=keys)
+
+
+def _taking(verify: Callable[[str], object], token: str) -> Batch:
+    def batch(count: int) -> None:
+        for _ in range(count):
+            verify(token)
+
+    return batch
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,105 @@
+"""`gatepass keys`: what an operator sees of a ring and does to it; what the service notices, and what is never shown."""
+
+import json
+import os
+
+import pytest
+
+from gatepass import KeyRing
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="a key ring needs POSIX file locks")
+
+
+@pytest.fixture
+def ring(tmp_path):
+    return KeyRing(tmp_path / "ring", algorithm="Ed25519")
+
+
+def kid_that_is(state, ring):
+    (kid,) = [key.kid for key in ring.all_keys() if key.state == state]
+    return kid
+
+
+def test_a_list_shows_each_key_and_what_it_is(gatepass_here, ring):
+    ring.rotate()
+    result = gatepass_here("keys", "list", "ring")
+
+    title, *rows = [line.split() for line in result.stdout.decode().splitlines()]
+    assert result.returncode == 0
+    assert title == ["key", "id", "algorithm", "state", "signs", "from", "until", "published", "until"]
+    assert [row[:3] for row in rows] == [[key.kid, "Ed25519", key.state] for key in ring.all_keys()]
+    assert rows[0][-3:] in (["in", "27", "minutes"], ["in", "26", "minutes"])
+
+
+def test_no_private_key_is_shown(gatepass_here, ring, tmp_path):
+    ring.rotate()
+    secrets = [key["jwk"]["d"] for key in json.loads((tmp_path / "ring" / "keyring.json").read_text())["keys"]]
+    shown = b""
+    for arguments in (["list", "ring"], ["rotate", "ring"], ["remove", "ring", kid_that_is("published", ring)]):
+        result = gatepass_here("keys", *arguments)
+        shown += result.stdout + result.stderr
+
+    assert len(secrets) == 2
+    assert not any(secret.encode() in shown for secret in secrets)
+
+
+def test_a_rotation_publishes_the_next_key(gatepass_here, ring):
+    result = gatepass_here("keys", "rotate", "ring")
+
+    assert result.returncode == 0
+    assert [key.state for key in ring.all_keys()] == ["active", "published"]
+    assert kid_that_is("published", ring).encode() in result.stdout
+
+
+def test_a_key_that_waits_is_removed(gatepass_here, ring):
+    ring.rotate()
+
+    assert gatepass_here("keys", "remove", "ring", kid_that_is("published", ring)).returncode == 0
+    assert sorted(key.state for key in ring.all_keys()) == ["active", "removed"]
+
+
+def test_a_key_that_is_needed_stays(gatepass_here, ring):
+    result = gatepass_here("keys", "remove", "ring", kid_that_is("active", ring))
+
+    assert result.returncode == 2
+    assert result.stderr == (
+        b"Error: this key is needed: it signs; rotate first, or remove it as an emergency if others know it\n"
+    )
+
+
+def test_an_emergency_removes_any_key_and_says_what_follows(gatepass_here, ring, tmp_path):
+    gone = kid_that_is("active", ring)
+
+    result = gatepass_here("keys", "remove", "ring", gone, "--emergency")
+
+    assert result.returncode == 0
+    assert result.stderr == b"Others may accept the removed key for up to 300 seconds, from their copies.\n"
+    assert kid_that_is("active", ring) != gone
+    assert KeyRing(tmp_path / "ring", algorithm="Ed25519").current().signing_key.kid == kid_that_is("active", ring)
+
+
+@pytest.mark.parametrize("command", ["list", "rotate", "remove"])
+@pytest.mark.parametrize("directory", ["nowhere", ".", "\x1b[31mred"])
+def test_where_there_is_no_ring_a_sentence_says_so_and_none_is_made(gatepass_here, tmp_path, command, directory):
+    result = gatepass_here("keys", command, directory, *(["x"] if command == "remove" else []))
+
+    assert result.returncode == 2
+    assert b"Error: there is no key ring in" in result.stderr
+    assert b"\x1b" not in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_ring_that_others_can_read_is_not_touched(gatepass_here, ring, tmp_path):
+    (tmp_path / "ring" / "keyring.json").chmod(0o640)
+    result = gatepass_here("keys", "rotate", "ring")
+
+    assert result.returncode == 2
+    assert b"chmod 600" in result.stderr
+
+
+def test_no_key_id_looks_like_an_option(ring):
+    for _ in range(70):
+        ring.rotate()
+        kid = kid_that_is("published", ring)
+        assert not kid.startswith("-")
+        ring.remove(kid)

@@ -1,0 +1,33 @@
+"""Remote keys are tested where the extra `jwks` is installed."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+pytest.importorskip("httpx")
+
+from tests.jwks.server import Answer, KeyServer, serving
+from tests.jwks.tokens import Clock, Ear
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., KeyServer]]:
+    """Starts key servers that end with the test."""
+    with ExitStack() as running:
+
+        def start(answer: Answer, **settings: Any) -> KeyServer:
+            return running.enter_context(serving(answer, **settings))
+
+        yield start
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def ear() -> Ear:
+    return Ear()

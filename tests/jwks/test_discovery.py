@@ -1,0 +1,288 @@
+"""Keys found through the issuer's metadata: where it is looked for, what it must say, and how long it is believed."""
+
+import asyncio
+
+import httpx
+import pytest
+from tests.jwks.authority import trusting, vouched_for
+from tests.jwks.server import after, by_path, document, hang, refuse
+from tests.jwks.tokens import AUDIENCE, NEW, OLD, client, jwks, token, verifier
+from tests.jwks.ways import ACCEPTED, CANNOT_TELL, WAYS, in_a_thread
+
+from gatepass import ANY_ISSUER, ConfigurationError, JWKSClient, Profile, ResourceServer, TokenVerifier
+from gatepass.errors import InvalidIssuer, KeysUnavailable
+from gatepass.jwks import PLAIN_HTTP_ON_LOOPBACK, FetchEnded, FetchFailed, IssuerMetadata
+from gatepass.jwks.address import metadata_urls
+
+RFC_8414 = "/.well-known/oauth-authorization-server"
+OPENID = "/.well-known/openid-configuration"
+KEYS = document(jwks(OLD))
+
+
+def metadata(server, **changes):
+    members = {"issuer": server.origin, "jwks_uri": server.url, "token_endpoint": f"{server.origin}/token", **changes}
+    return document({name: value for name, value in members.items() if value is not None})
+
+
+@pytest.fixture
+def server(serve):
+    made = serve(by_path())
+    made.answer = by_path(_well_known_oauth_authorization_server=metadata(made), jwks_json=KEYS)
+    return made
+
+
+def found(issuer, **settings):
+    return client(IssuerMetadata(issuer, accept=PLAIN_HTTP_ON_LOOPBACK), **settings)
+
+
+def asked_for(issuer, **settings):
+    """What becomes of a token. That *issuer* is not the verifier's own: one on plain http it does not take."""
+    return in_a_thread(verifier(found(issuer, **settings)), token())
+
+
+@pytest.mark.parametrize(
+    ("issuer", "places"),
+    [
+        ("https://h", [RFC_8414, OPENID]),
+        ("https://h/", [RFC_8414, OPENID]),
+        ("https://h/t1", [RFC_8414 + "/t1", OPENID + "/t1", "/t1" + OPENID]),
+        ("https://h/t1/", [RFC_8414 + "/t1", OPENID + "/t1", "/t1" + OPENID]),
+        ("https://h/a/b", [RFC_8414 + "/a/b", OPENID + "/a/b", "/a/b" + OPENID]),
+        ("https://h:8443/a//", [RFC_8414 + "/a/", OPENID + "/a/", "/a/" + OPENID]),
+    ],
+)
+def test_where_metadata_is_looked_for(issuer, places):
+    origin = issuer[: issuer.find("/", 8)] if "/" in issuer[8:] else issuer
+
+    assert list(metadata_urls(issuer)) == [origin + place for place in places]
+
+
+@pytest.mark.parametrize("path", ["", "/", "/t1", "/t1/"])
+def test_the_places_are_asked_in_order_until_one_is_good(serve, path):
+    server = serve(by_path())
+    issuer = server.origin + path
+    plain = path.rstrip("/")
+    places = [f"{RFC_8414}{plain}", f"{OPENID}{plain}", *([f"{plain}{OPENID}"] if plain else [])]
+    for good in range(len(places)):
+        server.requests.clear()
+        server.answer = lambda exchange, place=places[good]: {
+            place: metadata(server, issuer=issuer), "/jwks.json": KEYS,
+        }.get(exchange.asked.path, by_path())(exchange)  # fmt: skip
+
+        assert asked_for(issuer) == ACCEPTED
+        assert server.paths == [*places[: good + 1], "/jwks.json"]
+
+
+def test_where_no_place_is_good_all_were_asked_once(serve, ear):
+    server = serve(by_path())
+    issuer = server.origin + "/t1"
+
+    assert asked_for(issuer, on_event=ear) == CANNOT_TELL
+    assert server.paths == [f"{RFC_8414}/t1", f"{OPENID}/t1", f"/t1{OPENID}"]
+    assert ear.wait_for(FetchFailed).cause == "status"
+
+
+@pytest.mark.parametrize(
+    ("changes", "cause"),
+    [
+        ({"issuer": "https://auth.example"}, "issuer_mismatch"),
+        ({"issuer": None}, "issuer_mismatch"),
+        ({"issuer": ["https://auth.example"]}, "issuer_mismatch"),
+        ({"jwks_uri": None}, "insecure_jwks_uri"),
+        ({"jwks_uri": ""}, "insecure_jwks_uri"),
+        ({"jwks_uri": 7}, "insecure_jwks_uri"),
+        ({"jwks_uri": "http://auth.example/jwks"}, "insecure_jwks_uri"),
+        ({"jwks_uri": "http://169.254.169.254/latest"}, "insecure_jwks_uri"),
+        ({"jwks_uri": "file:///etc/passwd"}, "insecure_jwks_uri"),
+        ({"jwks_uri": "/jwks.json"}, "insecure_jwks_uri"),
+        ({"jwks_uri": "https://anna:secret@127.0.0.1/jwks"}, "insecure_jwks_uri"),
+        ({"jwks_uri": "https://127.0.0.1/jwks\r\nHost: x"}, "insecure_jwks_uri"),
+    ],
+)
+def test_metadata_that_says_something_else_names_no_keys(server, ear, changes, cause):
+    server.answer = by_path(_well_known_oauth_authorization_server=metadata(server, **changes), jwks_json=KEYS)
+
+    assert asked_for(server.origin, on_event=ear) == CANNOT_TELL
+    assert ear.wait_for(FetchFailed).cause == cause
+    assert server.paths == [RFC_8414, OPENID]
+
+
+@pytest.mark.parametrize(
+    ("configured", "stated"), [("", "/"), ("/", ""), ("/t1", "/t1/"), ("/t1/", "/t1"), ("/t1", "/T1"), ("/t1", "/%741")]
+)
+def test_the_issuer_is_compared_to_the_character(serve, ear, configured, stated):
+    server = serve(by_path())
+    server.answer = metadata(server, issuer=server.origin + stated)
+
+    assert asked_for(server.origin + configured, on_event=ear) == CANNOT_TELL
+    assert ear.wait_for(FetchFailed).cause == "issuer_mismatch"
+    assert "/jwks.json" not in server.paths
+
+
+@pytest.mark.parametrize("said", [b"", b"<html>", b"[]", b'{"issuer":1,"issuer":1}', b"\xff"])
+def test_metadata_that_is_no_json_object_is_none(server, ear, said):
+    server.answer = document(said)
+
+    assert asked_for(server.origin, on_event=ear) == CANNOT_TELL
+    assert ear.wait_for(FetchFailed).cause == "not_json"
+
+
+def test_metadata_is_not_redirected(server, serve, ear):
+    other = serve(metadata(server))
+    server.answer = document(b"", [("Location", other.origin)], status="301 Moved Permanently")
+
+    assert asked_for(server.origin, on_event=ear) == CANNOT_TELL
+    assert ear.wait_for(FetchFailed).cause == "redirect"
+    assert other.requests == []
+
+
+def test_metadata_is_asked_for_anew_each_hour(server, clock):
+    keys = found(server.origin, clock=clock)
+    for _ in range(7):
+        keys.refresh()
+        clock.now += 600
+    assert server.paths.count(RFC_8414) == 2
+
+    moved = by_path(
+        _well_known_oauth_authorization_server=metadata(server, jwks_uri=f"{server.origin}/moved"),
+        moved=document(jwks(NEW)),
+    )
+    server.answer = moved
+    clock.now += 3_600
+    keys.refresh()
+    assert in_a_thread(verifier(keys), token(NEW)) == ACCEPTED
+
+
+def test_an_etag_of_another_address_is_not_sent(server, clock):
+    server.answer = by_path(
+        _well_known_oauth_authorization_server=metadata(server), jwks_json=document(jwks(OLD), [("ETag", '"one"')])
+    )
+    keys = found(server.origin, clock=clock)
+    keys.refresh()
+    server.answer = by_path(
+        _well_known_oauth_authorization_server=metadata(server, jwks_uri=f"{server.origin}/moved"), moved=KEYS
+    )
+    clock.now += 3_600
+    keys.refresh()
+
+    assert "if-none-match" not in server.requests[-1].headers
+
+
+@pytest.mark.parametrize(
+    "trouble", [refuse, hang, by_path(), document(b"[]"), document({"issuer": "https://x.example"})]
+)
+def test_an_old_address_does_for_a_day_while_the_metadata_cannot_be_had(server, clock, ear, trouble):
+    keys = found(server.origin, clock=clock, timeout=1, on_event=ear)
+    keys.refresh()
+    server.answer = lambda exchange: (KEYS if exchange.asked.path == "/jwks.json" else trouble)(exchange)
+
+    clock.now += 86_399
+    keys.refresh()
+    assert keys.state == "fresh"
+
+    clock.now += 1
+    with pytest.raises(KeysUnavailable):
+        keys.refresh()
+    assert server.paths.count("/jwks.json") == 2
+
+
+def test_the_place_that_was_good_is_asked_first_the_next_time(serve, clock):
+    server = serve(by_path())
+    server.answer = by_path(_well_known_openid_configuration=metadata(server), jwks_json=KEYS)
+    keys = found(server.origin, clock=clock)
+    keys.refresh()
+    clock.now += 3_600
+    keys.refresh()
+
+    assert server.paths == [RFC_8414, OPENID, "/jwks.json", OPENID, "/jwks.json"]
+
+
+def test_one_deadline_covers_the_metadata_and_the_keys(server, ear):
+    server.answer = by_path(
+        _well_known_oauth_authorization_server=after(0.35, metadata(server)), jwks_json=after(0.35, KEYS)
+    )
+
+    assert asked_for(server.origin, timeout=0.5, on_event=ear) == CANNOT_TELL
+    assert ear.wait_for(FetchFailed).cause == "timeout"
+    assert ear.of(FetchFailed)[0].took < 1
+
+
+def test_cookies_of_the_metadata_do_not_reach_the_keys(server):
+    crumbs = [("Set-Cookie", "crumb=1; Path=/")]
+    body = {"issuer": server.origin, "jwks_uri": server.url}
+    server.answer = by_path(_well_known_oauth_authorization_server=document(body, crumbs), jwks_json=KEYS)
+
+    assert asked_for(server.origin) == ACCEPTED
+    assert ["cookie" in asked.headers for asked in server.requests] == [False, False]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_issuer_and_audience_alone_are_enough(serve, monkeypatch, way):
+    server = serve(by_path(), tls=vouched_for())
+    server.answer = by_path(_well_known_openid_configuration=metadata(server), jwks_json=KEYS)
+    monkeypatch.setattr("gatepass.jwks.http._trusted_certificates", trusting)
+
+    check = TokenVerifier(issuer=server.origin, audience=AUDIENCE)
+
+    assert way(check, token(iss=server.origin)) == ACCEPTED
+    assert server.paths == [RFC_8414, OPENID, "/jwks.json"]
+
+
+def test_a_transport_serves_the_metadata_too(serve):
+    server = serve(by_path(), tls=vouched_for())
+    server.answer = by_path(_well_known_openid_configuration=metadata(server), jwks_json=KEYS)
+    context = trusting()
+    keys = JWKSClient(IssuerMetadata(server.origin), transport=lambda: httpx.AsyncHTTPTransport(verify=context))
+
+    assert in_a_thread(verifier(keys, issuer=server.origin), token(iss=server.origin)) == ACCEPTED
+
+
+def test_an_issuer_is_never_learnt_from_a_token(server, serve):
+    stranger = serve(by_path())
+    stranger.answer = by_path(_well_known_oauth_authorization_server=metadata(stranger), jwks_json=document(jwks(NEW)))
+    check = verifier(found(server.origin))
+    resource = ResourceServer([check, verifier(OLD.public(), issuer="https://other.example")], transport="off")
+
+    for guard in (check.verify, lambda raw: resource.authenticate([f"Bearer {raw}"])):
+        with pytest.raises(InvalidIssuer):
+            guard(token(NEW, iss=stranger.origin))
+    assert server.requests == stranger.requests == []
+
+
+def test_events_name_the_issuer_that_was_configured(server, ear):
+    keys = found(server.origin, on_event=ear)
+    keys.refresh()
+
+    assert ear.wait_for(FetchEnded).source == keys.source == server.origin
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "",
+        "auth.example",
+        "http://auth.example",
+        "https://auth.example?x",
+        "https://auth.example#x",
+        "https://a@b",
+        None,
+        7,
+    ],
+)
+@pytest.mark.parametrize("accept", [None, PLAIN_HTTP_ON_LOOPBACK])
+def test_an_issuer_that_is_no_https_url_is_refused(issuer, accept):
+    with pytest.raises(ConfigurationError, match="issuer="):
+        IssuerMetadata(issuer, accept=accept)
+
+
+def test_an_issuer_without_a_url_needs_keys():
+    for issuer, profile in ((ANY_ISSUER, Profile.RFC9068), ("accounts.google.com", Profile.GENERIC)):
+        with pytest.raises(ConfigurationError, match="keys= is missing"):
+            TokenVerifier(issuer=issuer, audience=AUDIENCE, profile=profile)
+
+
+def test_making_a_verifier_asks_nobody(server):
+    verifier(found(server.origin))
+    asyncio.run(asyncio.sleep(0.02))
+
+    assert server.requests == []

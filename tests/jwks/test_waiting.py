@@ -1,0 +1,351 @@
+"""Many threads and tasks at once: one fetch for all, no stall of an event loop, and nobody who goes spoils it for the rest."""
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from tests.jwks.server import after, document, hang, refuse, until
+from tests.jwks.tokens import NEW, OLD, client, forged, jwks, token, verifier
+from tests.jwks.ways import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, in_a_thread, on_a_loop, under_asyncio
+
+from gatepass import KeySet
+from gatepass.errors import KeysUnavailable
+from gatepass.jwks import FetchEnded, FetchFailed
+from gatepass.key_source import KeySource
+
+GOOD = jwks(OLD)
+SLOW = after(0.1, document(GOOD))
+ACCEPTABLE_STALL = 0.02
+
+
+def threads(check, raws):
+    gate = threading.Barrier(len(raws))
+
+    def one(raw):
+        gate.wait()
+        return in_a_thread(check, raw)
+
+    with ThreadPoolExecutor(len(raws)) as pool:
+        return list(pool.map(one, raws))
+
+
+def tasks(check, raws):
+    async def all_of_them():
+        return await asyncio.gather(*(on_a_loop(check, raw, asyncio.to_thread) for raw in raws))
+
+    return asyncio.run(all_of_them())
+
+
+CROWDS = [(threads, 50), (tasks, 200)]
+
+
+@pytest.mark.parametrize(("crowd", "size"), CROWDS)
+def test_a_cold_start_costs_one_fetch(serve, crowd, size):
+    server = serve(SLOW)
+
+    assert crowd(verifier(client(server.url)), [token()] * size) == [ACCEPTED] * size
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(("crowd", "size"), CROWDS)
+def test_a_cold_start_at_a_server_that_fails_costs_one_fetch_too(serve, crowd, size):
+    server = serve(after(0.1, refuse))
+
+    assert crowd(verifier(client(server.url)), [token()] * size) == [CANNOT_TELL] * size
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(("crowd", "size"), CROWDS)
+def test_a_rotation_costs_one_fetch_and_the_new_key_is_accepted_at_once(serve, crowd, size):
+    server = serve(SLOW)
+    keys = client(server.url)
+    keys.refresh()
+    server.answer = after(0.1, document(jwks(OLD, NEW)))
+
+    assert crowd(verifier(keys), [token(NEW), token(OLD)] * (size // 2)) == [ACCEPTED] * size
+    assert len(server.requests) == 2
+
+
+def test_tokens_that_come_during_a_fetch_are_answered_by_one_that_began_after_them(serve):
+    """The first fetch may have been answered before the key was published."""
+    server = serve(after(0.2, document(GOOD)))
+    keys = client(server.url)
+    check = verifier(keys)
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(in_a_thread, check, token())
+        assert until(lambda: len(server.requests) == 1)
+        server.answer = document(jwks(OLD, NEW))
+        second = pool.submit(in_a_thread, check, token(NEW))
+
+        assert (first.result(), second.result()) == (ACCEPTED, ACCEPTED)
+    assert len(server.requests) == 2
+
+
+def longest_stall(of: Callable[[], object]) -> float:
+    """How long, at worst, a task that wants to run every millisecond must wait while *of* is awaited."""
+
+    async def measured():
+        stalls = []
+
+        async def beat():
+            while True:
+                before = time.perf_counter()
+                await asyncio.sleep(0.001)
+                stalls.append(time.perf_counter() - before)
+
+        heart = asyncio.ensure_future(beat())
+        await asyncio.sleep(0.01)
+        await of()
+        await asyncio.sleep(0.005)  # let it say what it has seen
+        heart.cancel()
+        return max(stalls)
+
+    return asyncio.run(measured())
+
+
+def least_stall(attempt: Callable[[], float]) -> float:
+    """The best of several attempts: in the others another program may have had the processor."""
+    stalls = [attempt()]
+    while min(stalls) >= ACCEPTABLE_STALL and len(stalls) < 25:
+        stalls.append(attempt())
+    return min(stalls)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"), [(hang, CANNOT_TELL), (after(0.05, document(GOOD)), ACCEPTED)], ids=["hangs", "is slow"]
+)
+def test_the_event_loop_goes_on_while_the_key_server(serve, answer, expected):
+    server = serve(answer)
+    raw = token()
+
+    def attempt():
+        check = verifier(client(server.url, timeout=0.1 if answer is hang else 5))
+
+        async def crowd():
+            answers = await asyncio.gather(*(on_a_loop(check, raw, asyncio.to_thread) for _ in range(3)))
+            assert answers == [expected] * 3
+
+        return longest_stall(crowd)
+
+    assert least_stall(attempt) < ACCEPTABLE_STALL
+
+
+def test_the_event_loop_goes_on_while_keys_are_refreshed_ahead(serve, clock):
+    server = serve(document(GOOD))
+    keys = client(server.url, clock=clock, timeout=0.3)
+    check = verifier(keys)
+    raw = token()
+
+    async def some():
+        for _ in range(5):
+            assert await on_a_loop(check, raw, asyncio.to_thread) == ACCEPTED
+
+    def attempt():
+        assert until(lambda: keys._flight.under_way is None)
+        server.answer = document(GOOD)
+        keys.refresh()
+        server.answer = hang
+        clock.now += 550
+        stall = longest_stall(some)
+        assert until(lambda: server.paths.count("/jwks.json") % 2 == 0)  # it has begun
+        return stall
+
+    assert least_stall(attempt) < ACCEPTABLE_STALL
+
+
+def test_no_thread_is_spent_on_waiting_under_asyncio(serve):
+    server = serve(SLOW)
+    check = verifier(client(server.url))
+
+    async def must_not_be_used(_):
+        raise AssertionError
+
+    assert asyncio.run(on_a_loop(check, token(), must_not_be_used)) == ACCEPTED
+
+
+def test_a_cancelled_task_neither_cancels_nor_wastes_the_fetch(serve, ear):
+    server = serve(after(0.2, document(GOOD)))
+    keys = client(server.url, on_event=ear)
+    check = verifier(keys)
+
+    async def one_goes_one_stays():
+        goes, stays = (asyncio.ensure_future(on_a_loop(check, token(), asyncio.to_thread)) for _ in range(2))
+        assert await asyncio.to_thread(until, lambda: len(server.requests) == 1)
+        goes.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await goes
+        return await stays
+
+    assert asyncio.run(one_goes_one_stays()) == ACCEPTED
+    assert len(server.requests) == 1
+    assert keys.state == "fresh"
+
+
+def test_a_loop_that_is_closed_before_the_fetch_ends_is_nobodys_trouble(serve, ear, caplog):
+    caplog.set_level(logging.DEBUG, "concurrent.futures")
+    server = serve(after(0.3, document(GOOD)))
+    keys = client(server.url, on_event=ear)
+
+    async def gone_too_soon():
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(on_a_loop(verifier(keys), token(), asyncio.to_thread), 0.1)
+
+    asyncio.run(gone_too_soon())
+
+    assert ear.wait_for(FetchEnded).keys == 1
+    assert [record for record in caplog.records if record.name == "concurrent.futures"] == []
+    assert in_a_thread(verifier(keys), token()) == ACCEPTED
+    assert len(server.requests) == 1
+
+
+def test_a_task_cancelled_under_trio_leaves_the_fetch_alone(serve):
+    import trio
+
+    server = serve(after(0.2, document(GOOD)))
+    keys = client(server.url)
+
+    async def gone_too_soon():
+        with trio.move_on_after(0.05):
+            await on_a_loop(verifier(keys), token(), trio.to_thread.run_sync)
+
+    trio.run(gone_too_soon)
+
+    assert in_a_thread(verifier(keys), token()) == ACCEPTED
+    assert len(server.requests) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # which is the point
+def test_a_process_forked_in_the_middle_of_a_fetch_fetches_for_itself(serve):
+    server = serve(after(0.3, document(GOOD)))
+    keys = client(server.url)
+    check = verifier(keys)
+    with ThreadPoolExecutor(1) as pool:
+        parent = pool.submit(in_a_thread, check, token())
+        assert until(lambda: len(server.requests) == 1)
+        with keys._flight.lock:  # as another thread might hold it
+            child = os.fork()
+            if child == 0:
+                os._exit(0 if in_a_thread(check, token()) == ACCEPTED else 1)
+
+        assert os.waitpid(child, 0)[1] == 0
+        assert parent.result() == ACCEPTED
+    assert len(server.requests) == 2
+
+
+def test_where_no_thread_can_start_it_is_an_outage_and_later_it_is_none(serve, clock, monkeypatch, caplog):
+    def exhausted(thread):
+        raise RuntimeError("can't start new thread")
+
+    keys = client(serve(document(GOOD)).url, clock=clock)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", exhausted)
+        assert [in_a_thread(verifier(keys), token()) for _ in range(2)] == [CANNOT_TELL] * 2
+        with pytest.raises(KeysUnavailable):
+            keys.refresh()
+
+    assert "a fetch found no thread to run in" in caplog.text
+    clock.now += 2
+    assert in_a_thread(verifier(keys), token()) == ACCEPTED
+
+
+def test_known_keys_survive_where_no_thread_can_start(serve, clock, monkeypatch):
+    keys = client(serve(document(GOOD)).url, clock=clock)
+    keys.refresh()
+    clock.now += 700
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", lambda thread: (_ for _ in ()).throw(RuntimeError))
+        assert in_a_thread(verifier(keys), token()) == ACCEPTED
+
+
+def test_two_requests_that_find_keys_stale_at_once_try_once(serve, clock, ear):
+    """The second may come to the lock when the first one's fetch has failed already."""
+    server = serve(document(GOOD))
+    keys = client(server.url, clock=clock, on_event=ear)
+    keys.refresh()
+    server.answer = refuse
+    clock.now += 700
+    found_stale = keys._flight.held
+    keys.current()
+    ear.wait_for(FetchFailed)
+
+    keys._refresh_ahead(found_stale, clock.now)
+
+    assert keys._flight.under_way is None
+    assert len(server.requests) == 2
+
+
+def test_nobody_waits_for_ever_for_a_transport_that_blocks_its_thread(serve):
+    """No deadline can end that; whoever waits gives up a second after it."""
+    goes_on = threading.Event()
+
+    def transport():
+        goes_on.wait(20)
+        raise OSError
+
+    keys = client("https://auth.example/jwks", transport=transport, timeout=0.1)
+    try:
+        began = time.monotonic()
+        assert tasks(verifier(keys), [token()] * 3) == [CANNOT_TELL] * 3
+        assert in_a_thread(verifier(keys), token()) == CANNOT_TELL
+        assert time.monotonic() - began < 4
+    finally:
+        goes_on.set()
+    assert until(lambda: keys._flight.under_way is None)
+
+
+def test_what_another_request_has_just_fetched_needs_no_fetch(serve):
+    server = serve(document(GOOD))
+    keys = client(server.url)
+    keys.refresh()
+
+    fetch = keys._fetch_for(OLD.kid, None)
+
+    assert fetch.succeeded
+    asyncio.run(fetch.wait_async(asyncio.to_thread))
+    assert len(server.requests) == 1
+
+
+def test_a_search_that_nobody_ends_leaves_nothing_locked(serve):
+    keys = client(serve(SLOW).url)
+    search = keys.search(OLD.kid, None)
+    next(search)
+    del search
+
+    assert in_a_thread(verifier(keys), token()) == ACCEPTED
+
+
+def test_several_verifiers_share_one_client_and_its_fetch(serve):
+    server = serve(SLOW)
+    keys = client(server.url)
+    checks = [verifier(keys, audience=audience) for audience in ("https://api.example", "https://other.example")]
+    with ThreadPoolExecutor(2) as pool:
+        answers = pool.map(
+            lambda number: in_a_thread(checks[number], token(aud=["https://other.example", "https://api.example"])),
+            range(2),
+        )
+
+        assert list(answers) == [ACCEPTED] * 2
+    assert len(server.requests) == 1
+
+
+def test_a_source_of_ones_own_needs_no_search():
+    class Own(KeySource):
+        keys = None
+
+        def current(self):
+            return self.keys
+
+    source = Own()
+    check = verifier(source)
+    assert in_a_thread(check, token()) == under_asyncio(check, token()) == UNKNOWN_KEY
+    source.keys = KeySet([OLD.public()])
+    assert in_a_thread(check, token()) == under_asyncio(check, token()) == ACCEPTED
+    source.keys = KeySet([NEW.public()])
+    assert in_a_thread(check, token()) == UNKNOWN_KEY
+    assert in_a_thread(check, forged(NEW.kid))[0] == 401

@@ -1,0 +1,157 @@
+"""Real processes on one directory: one of them rotates, and none that is killed leaves anything half done."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from gatepass import KeyRing
+from gatepass.keyring.manifest import from_text
+
+from .rings import HOUR, NOW, NUMBERS, Clock, make_ring, states
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are forked and killed")
+
+ALL_AT_ONCE = """
+import sys, time
+from gatepass import KeyRing
+place, numbers, now, start = sys.argv[1], eval(sys.argv[2]), float(sys.argv[3]), float(sys.argv[4])
+ring = KeyRing(place, clock=lambda: now, **numbers)
+while time.time() < start:
+    pass
+ring.rotate_if_due()
+print(*[key.kid for key in ring.all_keys()])
+"""
+
+FIRST_START = """
+import sys, time
+from gatepass import KeyRing
+place, start = sys.argv[1], float(sys.argv[2])
+while time.time() < start:
+    pass
+print(KeyRing(place).current().signing_key.kid)
+"""
+
+KILLED = """
+import os, signal, sys
+from gatepass import KeyRing
+place, numbers, now, function, number = sys.argv[1], eval(sys.argv[2]), float(sys.argv[3]), sys.argv[4], int(sys.argv[5])
+ring = KeyRing(place, clock=lambda: now, **numbers)
+real, calls = getattr(os, function), 0
+
+def deadly(*arguments, **named):
+    global calls
+    calls += 1
+    if calls == number:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*arguments, **named)
+
+setattr(os, function, deadly)
+ring.rotate()
+"""
+
+BUSY = """
+import itertools, sys
+from gatepass import KeyRing
+from gatepass.keyring import EMERGENCY
+for now in itertools.count(1_800_000_000, 10_000):
+    ring = KeyRing(sys.argv[1], clock=lambda: now)
+    ring.rotate()
+    ring.remove(ring.current().signing_key.kid, EMERGENCY)
+    print("turned", flush=True)
+"""
+
+FORKED = """
+import os, sys, threading
+from gatepass import KeyRing
+place, numbers, now = sys.argv[1], eval(sys.argv[2]), [float(sys.argv[3])]
+KeyRing(place + "-gone", clock=lambda: now[0], **numbers)
+ring = KeyRing(place, clock=lambda: now[0], **numbers)
+ring._watch._looking.acquire()  # as if a thread of the parent's were at it
+ring._rotating.acquire()
+child = os.fork()
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+now[0] += 4 * 3_600
+ring.current()
+for thread in threading.enumerate():
+    if thread.name == "gatepass-keyring":
+        thread.join(10)
+print(*[key.state for key in ring.all_keys()])
+"""
+
+
+def start(program, *arguments):
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+
+
+def finished(process):
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    return out.split()
+
+
+def test_of_four_processes_that_find_a_rotation_due_one_makes_the_key(place, clock):
+    make_ring(place, clock)
+    due = NOW + 4 * HOUR
+
+    at = time.time() + 3
+    seen = [finished(process) for process in [start(ALL_AT_ONCE, place, NUMBERS, due, at) for _ in range(4)]]
+
+    assert {len(kids) for kids in seen} == {2}
+    assert len({kid for kids in seen for kid in kids}) == 2
+
+
+def test_four_processes_that_start_on_an_empty_directory_have_one_key(place):
+    at = time.time() + 3
+    seen = [finished(process) for process in [start(FIRST_START, place, at) for _ in range(4)]]
+
+    assert len({kid for kids in seen for kid in kids}) == 1
+    assert states(KeyRing(place)) == ["active"]
+
+
+@pytest.mark.parametrize(
+    ("function", "number"), [("fdopen", 1), ("fsync", 1), ("replace", 1), ("open", 2), ("open", 3), ("fsync", 2)]
+)
+def test_a_process_that_is_killed_while_it_writes_leaves_a_whole_ring(place, clock, function, number):
+    ring = make_ring(place, clock)
+    before = ring.current().signing_key.kid
+
+    killed = start(KILLED, place, NUMBERS, NOW, function, number)
+    killed.communicate(timeout=60)
+
+    assert killed.returncode == -signal.SIGKILL
+    again = make_ring(place, clock)
+    assert again.current().signing_key.kid == before
+    assert states(again) in (["active"], ["active", "published"])
+    again.rotate()
+    assert states(again) == ["active", "published"]
+    assert sorted(path.name for path in place.iterdir()) == ["keyring.json", "lock"]
+
+
+def test_a_forked_child_goes_on_whatever_its_parent_was_doing(place):
+    assert finished(start(FORKED, place, NUMBERS, NOW)) == ["active", "published"]
+
+
+def test_readers_never_see_anything_half_done_and_neither_does_who_comes_after_a_kill(place):
+    KeyRing(place, clock=Clock())
+    for round_ in range(3):
+        busy = start(BUSY, place)
+        assert busy.stdout.readline() == "turned\n", busy.stderr.read()
+        ends, reads = time.monotonic() + 0.4 + round_ / 10, 0
+        while time.monotonic() < ends:
+            line = from_text((place / "keyring.json").read_bytes())
+            assert line.signer(0) is not None
+            reads += 1
+        busy.kill()
+        busy.communicate(timeout=60)
+
+        assert reads > 20
+        json.loads((place / "keyring.json").read_text())
+        KeyRing(place, clock=Clock()).rotate()
