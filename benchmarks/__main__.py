@@ -10,17 +10,23 @@ from pathlib import Path
 
 from benchmarks.interleave import Effort, Timing
 from benchmarks.measure import measure
+from benchmarks.pages import DOCS, renew
 from benchmarks.plot import svg
 from benchmarks.report import Runs, markdown
 
-_DOCS = Path(__file__).resolve().parent.parent / "docs"
-_BEGIN, _END = "<!-- measured: begin -->", "<!-- measured: end -->"
 _FULL = Effort(rounds=100, seconds_a_turn=0.002)
 _QUICK = Effort(rounds=2, seconds_a_turn=0.0002)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    if sys.argv[1:2] == ["stores"]:
+        from benchmarks.stores.command import main as stores  # noqa: PLC0415 - it needs the databases' drivers
+
+        stores(sys.argv[2:])
+        return
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description=__doc__, epilog="The stores: python -m benchmarks stores --help"
+    )
     parser.add_argument("--processes", type=int, default=7, help="how many processes measure (default: 7)")
     parser.add_argument("--quick", action="store_true", help="see that everything runs; the figures mean nothing")
     parser.add_argument("--docs", type=Path, help="the folder whose benchmarks.md and .svg to renew (default: docs)")
@@ -36,9 +42,10 @@ def main() -> None:
         runs.append(_run_child(quick=options.quick))
     tables = markdown(runs)
     print(tables)
-    folder = options.docs or (None if options.quick else _DOCS)
+    folder = options.docs or (None if options.quick else DOCS)
     if folder is not None:
-        _renew(folder, tables, svg(runs))
+        renew(folder / "benchmarks.md", "measured", tables)
+        (folder / "benchmarks.svg").write_text(svg(runs))
 
 
 def _run_child(*, quick: bool) -> dict[str, dict[str, Timing]]:
@@ -48,14 +55,6 @@ def _run_child(*, quick: bool) -> dict[str, dict[str, Timing]]:
         job: {name: Timing(**timing) for name, timing in contenders.items()}
         for job, contenders in json.loads(child.stdout).items()
     }
-
-
-def _renew(docs: Path, tables: str, plot: str) -> None:
-    page = docs / "benchmarks.md"
-    before, _, rest = page.read_text().partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    page.write_text(f"{before}{_BEGIN}\n\n{tables}\n\n{_END}{after}")
-    (docs / "benchmarks.svg").write_text(plot)
 
 
 if __name__ == "__main__":

@@ -199,6 +199,7 @@ def test_a_command_that_names_no_store_or_two_is_wrong(gatepass_here, arguments)
         (f"postgresql+psycopg://app:{SECRET}@db.example:{SECRET}/app", "the store must be"),
         (f"://{SECRET}", "the store must be"),
         (f"postgresql+asyncpg://app:{SECRET}@db.example/app", "event loops"),
+        (f"mysql+pymysql://root@127.0.0.1/test?plugin={SECRET}", "cannot be used"),
         (f"postgresql+pg8000://app:{SECRET}@db.example/app", "the driver pg8000 is not installed"),
     ],
 )

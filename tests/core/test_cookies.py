@@ -169,7 +169,7 @@ def test_a_login_route_can_ask_about_an_origin():
     "lines",
     [
         (f"{NAME}=a.b.c",), (f"x=y; {NAME}=a.b.c; z",), (f"x=y;{NAME}=a.b.c;",), (f'x="y,z";\t{NAME}=a.b.c',), ("x=y", f"{NAME}=a.b.c"),
-        (f"{NAME}2=x; {NAME}=a.b.c",), (f"{NAME}; {NAME}=a.b.c",), (f"x={NAME}; {NAME}=a.b.c",), (f"x={NAME}=1; {NAME}=a.b.c",),
+        (f"{NAME}2=x; {NAME}=a.b.c",), (f"{NAME}; {NAME}=a.b.c",), (f"x={NAME}; {NAME}=a.b.c",), (f"x={NAME}=1; {NAME}=a.b.c",), (f"{NAME.lower()}=x; {NAME}=a.b.c",),
     ],
 )  # fmt: skip
 def test_the_token_is_found_among_other_cookies(lines):
@@ -177,7 +177,17 @@ def test_the_token_is_found_among_other_cookies(lines):
 
 
 @pytest.mark.parametrize(
-    "lines", [(), ("",), ("x=y",), (f"{NAME}=",), (NAME,), (f"{NAME} =a",), (f"{NAME.lower()}=a",)]
+    "lines",
+    [
+        (),
+        ("",),
+        ("x=y",),
+        (f"{NAME}=",),
+        (NAME,),
+        (f"{NAME} =a",),
+        (f"{NAME.lower()}=a",),
+        (f"x={NAME}; {NAME.lower()}=a",),
+    ],
 )
 def test_no_cookie_of_the_name_is_no_credentials(lines):
     assert cookie_token(lines, NAME) is None

@@ -41,3 +41,43 @@ def test_the_benchmark_of_remote_keys_runs(repository):
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["ES256"] * 3 + ["RS256"] * 3
+
+
+def run_stores(repository, *options):
+    pytest.importorskip("sqlalchemy")
+    pytest.importorskip("redis")
+    command = [sys.executable, "-m", "benchmarks", "stores", "--quick", "--seconds", "0.05", *options]
+    return subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_the_stores_are_measured_beside_the_least_that_they_could_do(repository, tmp_path):
+    page = tmp_path / "benchmarks.md"
+    page.write_text("before\n<!-- stores: begin -->\nold\n<!-- stores: end -->\nafter\n")
+    options = ["--sizes", "100,1000", "--docs", str(tmp_path), "--folder", str(tmp_path)]
+    done = run_stores(repository, *options)
+    assert done.returncode == 0, done.stderr
+    text = page.read_text()
+    for word in (
+        "bare compare-and-set",
+        "| memory (no disk) |",
+        "| SQLite (synchronous FULL) |",
+        "| 1,000 |",
+        "round trips",
+    ):
+        assert word in text
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text.split()
+    assert list(tmp_path.iterdir()) == [page]
+
+
+def test_a_page_without_a_place_for_the_figures_is_not_written_to(repository, tmp_path):
+    (tmp_path / "benchmarks.md").write_text("no place")
+    done = run_stores(repository, "--parts", "checks", "--docs", str(tmp_path))
+    assert done.returncode != 0
+    assert (tmp_path / "benchmarks.md").read_text() == "no place"
+
+
+@pytest.mark.parametrize("options", [["--parts", "nothing"], ["--sizes", "many"]])
+def test_options_that_mean_nothing_are_refused(repository, options):
+    assert run_stores(repository, *options).returncode == 2

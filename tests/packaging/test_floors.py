@@ -98,7 +98,12 @@ FLOORS = [
         "gatepass.stores.rows",
         "gatepass.stores.sql_tables",
     },
-    {"gatepass.stores.redis", "gatepass.stores.sql_statements", "gatepass.stores.sqlite_file"},
+    {
+        "gatepass.stores.redis",
+        "gatepass.stores.sql_direct",
+        "gatepass.stores.sql_statements",
+        "gatepass.stores.sqlite_file",
+    },
     {"gatepass.stores.sql", "gatepass.stores.sqlite"},
     # the contract of a store, for pytest
     {"gatepass.testing.families", "gatepass.testing.ground", "gatepass.testing.racing"},
@@ -184,6 +189,7 @@ FOREIGN = {
     "gatepass.keys": {"cryptography", "jwt"},
     "gatepass.stores.redis": {"redis"},
     "gatepass.stores.sql": {"sqlalchemy"},
+    "gatepass.stores.sql_direct": {"sqlalchemy"},
     "gatepass.stores.sql_statements": {"sqlalchemy"},
     "gatepass.stores.sql_tables": {"sqlalchemy"},
     "gatepass.testing": {"pytest"},

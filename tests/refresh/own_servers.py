@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
-from tests.refresh.services import free_port, program
+from tests.refresh.services import bound, free_port, program
 
 _PATIENCE = 60
 _BESIDE_THE_PATH = ("/usr/sbin", "/sbin", *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)))
@@ -80,18 +80,11 @@ class OwnServer:
         assert done.wait(_PATIENCE) == 0, (self._folder / "log").read_text()[-2_000:]
 
     def _popen(self, *command):
-        # Where the tests themselves are killed, nobody else would end the server.
-        bound = shutil.which("setpriv")
-        prefix = [bound, "--pdeathsig", "KILL"] if bound else []
         with (self._folder / "log").open("a") as log:
             return subprocess.Popen(
-                [*prefix, *map(str, command)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self._folder,
-                **_OWNER,
-            )
+                bound(list(map(str, command))),
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder, **_OWNER,
+            )  # fmt: skip
 
     def _url(self, name):
         url = make_url(f"{self.scheme}://{self.user}@127.0.0.1:{self.port}/{name}")

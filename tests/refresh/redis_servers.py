@@ -9,7 +9,7 @@ import time
 import pytest
 from redis import Redis
 from redis.exceptions import RedisError
-from tests.refresh.services import free_port, program
+from tests.refresh.services import bound, free_port, program
 
 
 class RedisServer:
@@ -26,7 +26,7 @@ class RedisServer:
         self.start()
 
     def start(self):
-        self._process = subprocess.Popen(self._command)
+        self._process = subprocess.Popen(bound(self._command))
         with self.client() as client:
             until = time.monotonic() + 20
             while True:

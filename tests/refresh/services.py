@@ -38,6 +38,12 @@ def program(name):
     return shutil.which(name) or _missing(f"the program {name} is not installed")
 
 
+def bound(command):
+    """*command* for a server that ends with the thread that starts it: nobody else would end it where we are killed."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL", *command] if setpriv else command
+
+
 def free_port():
     """A port that nobody listens at, below those that are dealt out: nobody is given it while a server restarts, and
     nobody who calls there meanwhile is connected to himself.

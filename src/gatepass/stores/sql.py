@@ -7,7 +7,6 @@ What the driver raises leaves the method, and the service answers 503.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from typing import Any, Final, TypeVar, final
 
 from sqlalchemy import Connection, Engine, insert, inspect, select
@@ -17,6 +16,7 @@ from gatepass.errors import ConfigurationError
 from gatepass.refresh.family import Family, Rotation
 from gatepass.stores import sql_statements as sql
 from gatepass.stores.rows import SCHEMA_VERSION, family_of, row_of
+from gatepass.stores.sql_direct import DirectStatements
 from gatepass.stores.sql_tables import METADATA, hashed, schema
 
 __all__ = ["SQLStore"]
@@ -39,11 +39,14 @@ class SQLStore:
     connect_args={"connect_timeout": 3})`, and with PyMySQL `"read_timeout": 5` too. Durability is the server's: leave
     `synchronous_commit` and `innodb_flush_log_at_trx_commit` as they come.
 
+    With psycopg and PyMySQL, what each refresh asks goes past SQLAlchemy to the driver's cursor: the engine's events
+    do not tell of it.
+
     Indexes: of `gatepass_families` the primary key `family_id`, and `subject_hash`, `client_id_hash`, `purge_at`; of
     `gatepass_revocations` the primary key `key_hash`, and `keep_until`. Requests use the primary keys alone.
     """
 
-    __slots__ = ("_checked", "_engine", "_put", "_schema_engine")
+    __slots__ = ("_checked", "_direct", "_engine", "_put", "_schema_engine")
 
     def __init__(self, engine: Engine) -> None:
         if not isinstance(engine, Engine):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -54,6 +57,8 @@ class SQLStore:
         self._schema_engine = engine
         # A statement alone is a transaction; where it costs nothing to say so, each operation is one round trip.
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT") if name == "postgresql" else engine
+        fits = DirectStatements.fits(engine)
+        self._direct = DirectStatements(self._engine, commits=name != "postgresql") if fits else None
         self._put = sql.PUT[name]
         self._checked = False
 
@@ -78,7 +83,8 @@ class SQLStore:
 
     def get(self, family_id: str) -> Family | None:
         """See `RefreshStore.get`."""
-        rows = self._rows(sql.GET, {"name": family_id})
+        values, direct = {"name": family_id}, self._direct
+        rows = self._rows(sql.GET, values) if direct is None else self._ask(lambda: direct.get(values))
         return family_of(rows[0]) if rows else None
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
@@ -91,7 +97,8 @@ class SQLStore:
             "moment": rotation.rotated_at,
             "idle": rotation.idle_expires_at,
         }
-        return self._change(sql.ROTATE, values) == 1
+        direct = self._direct
+        return (self._change(sql.ROTATE, values) if direct is None else self._ask(lambda: direct.rotate(values))) == 1
 
     def revoke(self, family_id: str, *, at: int) -> bool:
         """See `RefreshStore.revoke`."""
@@ -143,18 +150,25 @@ class SQLStore:
         return self._change(sql.REVOKE[column], {"name": name, "at": at})
 
     def _rows(self, statement: Any, values: dict[str, Any]) -> Sequence[Any]:
-        return self._ask(self._engine.connect, lambda connection: connection.execute(statement, values).all())
+        def read() -> Sequence[Any]:
+            with self._engine.connect() as connection:
+                return connection.execute(statement, values).all()
+
+        return self._ask(read)
 
     def _change(self, statement: Any, values: dict[str, Any]) -> int:
-        return self._ask(self._engine.begin, lambda connection: connection.execute(statement, values).rowcount)
+        def write() -> int:
+            with self._engine.begin() as connection:
+                return connection.execute(statement, values).rowcount
 
-    def _ask(self, opened: Callable[[], AbstractContextManager[Connection]], work: Callable[[Connection], _T]) -> _T:
+        return self._ask(write)
+
+    def _ask(self, work: Callable[[], _T]) -> _T:
         if not self._checked:
             self._check()
         for tries_left in reversed(range(_TRIES)):
             try:
-                with opened() as connection:
-                    return work(connection)
+                return work()
             except DBAPIError as error:
                 if not (tries_left and _undone(error)):
                     raise

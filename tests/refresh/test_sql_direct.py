@@ -1,0 +1,157 @@
+"""The statements that go to the driver's own cursor: what becomes of a connection on which something went wrong."""
+
+import signal
+from contextlib import contextmanager
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from tests.refresh.sql_places import connect, empty_place
+from tests.refresh.test_sql_faults import end_connections, victim
+
+from gatepass.stores.sql import SQLStore
+from gatepass.testing.families import held
+
+
+@pytest.fixture(params=["postgresql", "mariadb"])
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def place(kind, tmp_path):
+    with empty_place(kind, tmp_path) as place:
+        yield place
+
+
+@pytest.fixture
+def admin(kind, place):
+    engine = connect(kind, place, isolation_level="AUTOCOMMIT")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def engine(kind, place):
+    engine = victim(kind, place)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def store(engine):
+    store = SQLStore(engine)
+    store.create_schema()
+    return store
+
+
+def fill_pool(engine, store, connections):
+    """So many idle connections, each of which the store used."""
+    taken = []
+    for _ in range(connections):
+        store.get("nobody")
+        taken.append(engine.connect())
+    for connection in taken:
+        connection.close()
+    assert engine.pool.checkedin() == connections
+
+
+def test_when_the_server_ends_all_connections_one_request_fails_and_no_other(kind, engine, store, admin):
+    one = held()
+    store.create(one.family)
+    fill_pool(engine, store, 5)
+    assert end_connections(kind, admin) >= 5
+
+    with pytest.raises(DBAPIError) as caught:
+        store.get(one.family.family_id)
+
+    assert caught.value.connection_invalidated
+    assert [store.get(one.family.family_id) for _ in range(10)] == [one.family] * 10
+    assert engine.pool.checkedout() == 0
+
+
+def test_a_rotation_after_the_server_came_back_takes_place_once(kind, engine, store, admin):
+    one = held()
+    store.create(one.family)
+    fill_pool(engine, store, 3)
+    end_connections(kind, admin)
+    after, rotation = one.next()
+
+    with pytest.raises(DBAPIError):
+        store.rotate(one.family.family_id, rotation)
+
+    assert store.rotate(one.family.family_id, rotation)
+    assert not store.rotate(one.family.family_id, rotation)
+    assert store.get(one.family.family_id) == after.family
+
+
+@pytest.mark.parametrize("operation", ["get", "rotate"])
+def test_what_the_database_refuses_is_an_error_of_sqlalchemy_without_values(store, admin, operation):
+    one = held()
+    store.get("nobody")
+    with admin.connect() as connection:
+        connection.execute(text("DROP TABLE gatepass_families"))
+
+    with pytest.raises((ProgrammingError, OperationalError)) as caught:
+        store.get(one.family.family_id) if operation == "get" else store.rotate(one.family.family_id, one.next()[1])
+
+    assert not caught.value.connection_invalidated
+    assert one.family.family_id not in str(caught.value)
+
+
+class Interrupted(BaseException):
+    pass
+
+
+@contextmanager
+def interrupted_after(seconds):
+    def interrupt(*_):
+        raise Interrupted
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+LOCK = {"postgresql": "LOCK TABLE gatepass_families", "mariadb": "LOCK TABLES gatepass_families WRITE"}
+RELEASE = {"postgresql": "COMMIT", "mariadb": "UNLOCK TABLES"}
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="a signal interrupts")
+def test_a_connection_that_was_left_in_the_middle_is_not_used_again(kind, engine, store, admin):
+    one, other = held(), held()
+    store.create(one.family)
+    store.create(other.family)
+    fill_pool(engine, store, 1)
+    with engine.connect() as connection:
+        used = connection.connection.driver_connection
+    with admin.connect() as connection:
+        if kind == "postgresql":
+            connection.execute(text("BEGIN"))
+        connection.execute(text(LOCK[kind]))
+        with interrupted_after(0.3), pytest.raises(Interrupted):
+            store.get(one.family.family_id)
+        connection.execute(text(RELEASE[kind]))
+
+    assert used.closed if kind == "postgresql" else not used.open
+    assert store.get(other.family.family_id) == other.family
+    assert engine.pool.checkedout() == 0
+
+
+def test_a_family_is_rotated_by_a_connection_that_was_used_for_others(store):
+    """The cursor is kept; nothing of the last answer is."""
+    many = [held() for _ in range(20)]
+    for one in many:
+        store.create(one.family)
+    for _ in range(3):
+        for number, one in enumerate(many):
+            many[number], rotation = one.next()
+            assert store.rotate(one.family.family_id, rotation)
+            assert not store.rotate(one.family.family_id, rotation)
+            assert store.get("nobody") is None
+
+    assert [store.get(one.family.family_id) for one in many] == [one.family for one in many]
