@@ -27,9 +27,11 @@ def open_store(kind, place):
 
 
 def serve_for_ever(service, number):
-    session = Session(service, f"user-{number}")
+    session, said = Session(service, f"user-{number}"), None
     while session.wrong is None:
-        os.write(1, f"{number} {session.token}\n".encode())
+        if session.token != said:
+            said = session.token
+            os.write(1, f"{number} {said}\n".encode())
         session.refresh()
     os.write(1, f"{number} WRONG {type(session.wrong).__name__}\n".encode())
 
