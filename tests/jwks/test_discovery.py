@@ -1,6 +1,7 @@
 """Keys found through the issuer's metadata: where it is looked for, what it must say, and how long it is believed."""
 
 import asyncio
+import json
 
 import httpx
 import pytest
@@ -97,6 +98,10 @@ def test_where_no_place_is_good_all_were_asked_once(serve, ear):
         ({"jwks_uri": "/jwks.json"}, "insecure_jwks_uri"),
         ({"jwks_uri": "https://anna:secret@127.0.0.1/jwks"}, "insecure_jwks_uri"),
         ({"jwks_uri": "https://127.0.0.1/jwks\r\nHost: x"}, "insecure_jwks_uri"),
+        ({"jwks_uri": "https://auth.example/jwks"}, "foreign_jwks_uri"),
+        ({"jwks_uri": "https://127.0.0.1/jwks"}, "foreign_jwks_uri"),
+        ({"jwks_uri": "http://127.0.0.1:1/jwks"}, "foreign_jwks_uri"),
+        ({"jwks_uri": "http://localhost/jwks"}, "foreign_jwks_uri"),
     ],
 )
 def test_metadata_that_says_something_else_names_no_keys(server, ear, changes, cause):
@@ -105,6 +110,44 @@ def test_metadata_that_says_something_else_names_no_keys(server, ear, changes, c
     assert asked_for(server.origin, on_event=ear) == CANNOT_TELL
     assert ear.wait_for(FetchFailed).cause == cause
     assert server.paths == [RFC_8414, OPENID]
+
+
+@pytest.mark.parametrize(
+    ("issuer", "named", "jwks_uri"),
+    [
+        ("https://auth.example", [], "https://AUTH.example:443/jwks"),
+        ("https://auth.example:8443/t1", [], "https://auth.example:8443/jwks"),
+        ("https://auth.example", ["https://keys.example"], "https://keys.example/jwks?v=1"),
+        ("https://auth.example", "https://keys.example:9443", "https://keys.example:9443/jwks"),
+    ],
+)
+def test_keys_may_be_at_the_origin_of_the_issuer_and_at_those_that_are_named(issuer, named, jwks_uri):
+    asked = []
+
+    def answer(request):
+        asked.append(str(request.url))
+        body = json.dumps({"issuer": issuer, "jwks_uri": jwks_uri} if "well-known" in request.url.path else jwks(OLD))
+        return httpx.Response(200, text=body)
+
+    keys = JWKSClient(IssuerMetadata(issuer, jwks_origins=named), transport=lambda: httpx.MockTransport(answer))
+    keys.refresh()
+
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("named", "sentence"),
+    [
+        (["http://keys.example"], "jwks_origins= must be an https URL"),
+        (["https://keys.example/"], "without a path"),
+        (["https://keys.example/jwks"], "without a path"),
+        (["keys.example"], "jwks_origins= must be an https URL"),
+        ([7], "non-empty strings"),
+    ],
+)
+def test_origins_are_named_as_origins(named, sentence):
+    with pytest.raises(ConfigurationError, match=sentence):
+        IssuerMetadata("https://auth.example", jwks_origins=named)
 
 
 @pytest.mark.parametrize(

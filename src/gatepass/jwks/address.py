@@ -6,13 +6,13 @@ learnt from a token.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol, final
 from urllib.parse import urlsplit, urlunsplit
 
 from gatepass.errors import ConfigurationError, MalformedToken
 from gatepass.jwks.http import Document, FetchError, PlainHttpOnLoopback, fetchable
-from gatepass.settings import https_url
+from gatepass.settings import https_url, strings
 from gatepass.strict_json import parse_object
 
 __all__ = ["Address", "FixedAddress", "IssuerMetadata", "metadata_urls"]
@@ -53,15 +53,25 @@ class FixedAddress:
 
 @final
 class IssuerMetadata:
-    """The `jwks_uri` that the issuer's metadata names: asked anew each hour, good for a day if that fails."""
+    """The `jwks_uri` that the issuer's metadata names: asked anew each hour, good for a day if that fails.
 
-    __slots__ = ("_accept", "_asked_at", "_jwks_uri", "_urls", "name")
+    It must have the issuer's own origin or one of *jwks_origins*, such as `https://keys.example.com`: whoever changes
+    the metadata cannot send us elsewhere. *accept*: `PLAIN_HTTP_ON_LOOPBACK` for development.
+    Raises `ConfigurationError`.
+    """
 
-    def __init__(self, issuer: str, *, accept: PlainHttpOnLoopback | None = None) -> None:
+    __slots__ = ("_accept", "_asked_at", "_jwks_uri", "_origins", "_urls", "name")
+
+    def __init__(
+        self, issuer: str, *, jwks_origins: str | Iterable[str] = (), accept: PlainHttpOnLoopback | None = None
+    ) -> None:
         if accept is None or not isinstance(issuer, str) or not fetchable(issuer, accept) or "?" in issuer:  # pyright: ignore[reportUnnecessaryIsInstance]
             https_url(issuer, "issuer")
         self.name: str = issuer
         self._accept = accept
+        self._origins: frozenset[str] = frozenset(
+            (_origin(issuer), *map(_named, strings(jwks_origins, "jwks_origins")))
+        )
         self._urls = metadata_urls(issuer)
         self._jwks_uri: str | None = None
         self._asked_at = 0.0
@@ -104,7 +114,22 @@ class IssuerMetadata:
         jwks_uri = metadata.get("jwks_uri")
         if not isinstance(jwks_uri, str) or not fetchable(jwks_uri, self._accept):
             raise FetchError("insecure_jwks_uri")
+        if _origin(jwks_uri) not in self._origins:
+            raise FetchError("foreign_jwks_uri")
         return jwks_uri
+
+
+def _origin(url: str) -> str:
+    """Scheme, host and port (RFC 6454 section 4), in one spelling."""
+    parts = urlsplit(url)
+    port = {"https": 443, "http": 80}[parts.scheme] if parts.port is None else parts.port
+    return f"{parts.scheme}://{parts.hostname}:{port}"
+
+
+def _named(origin: str) -> str:
+    if urlsplit(https_url(origin, "jwks_origins")).path:
+        raise ConfigurationError("jwks_origins= takes origins such as https://keys.example.com, without a path")
+    return _origin(origin)
 
 
 def metadata_urls(issuer: str) -> tuple[str, ...]:

@@ -28,7 +28,8 @@ __all__ = ["PLAIN_HTTP_ON_LOOPBACK", "Document", "FetchError", "Http", "PlainHtt
 
 Cause: TypeAlias = Literal[
     "unreachable", "timeout", "status", "redirect", "too_large", "encoded", "truncated", "not_json", "not_a_key_set",
-    "too_many_keys", "no_usable_key", "no_metadata", "issuer_mismatch", "insecure_jwks_uri", "unexpected",
+    "too_many_keys", "no_usable_key", "no_metadata", "issuer_mismatch", "insecure_jwks_uri", "foreign_jwks_uri",
+    "unexpected",
 ]  # fmt: skip
 Transport: TypeAlias = "Callable[[], httpx.AsyncBaseTransport]"
 
