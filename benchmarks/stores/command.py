@@ -31,10 +31,10 @@ def main(arguments: Sequence[str]) -> None:
         for part in options.parts:
             _PARTS[part](measured, Path(folder), effort, options)
     tables = markdown(measured)
-    print(tables)
-    complete = not options.quick and set(options.parts) == set(_PARTS)
-    if options.docs or complete:
-        renew((options.docs or DOCS) / "benchmarks.md", "stores", tables)
+    print(*tables.values(), sep="\n\n")
+    if options.docs or not options.quick:
+        for part, text in tables.items():
+            renew((options.docs or DOCS) / "benchmarks.md", f"stores {part}", text)
 
 
 def _measure_rotation(measured: Measured, folder: Path, effort: Effort, options: argparse.Namespace) -> None:
@@ -79,9 +79,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         "--parts", type=_parts, default=tuple(_PARTS), help=f"what is measured (default: {','.join(_PARTS)})"
     )
     parser.add_argument("--folder", type=Path, help="where SQLite and Redis write: a real disk (default: the system's)")
-    parser.add_argument(
-        "--docs", type=Path, help="the folder whose benchmarks.md to renew (default: docs, if complete)"
-    )
+    parser.add_argument("--docs", type=Path, help="the folder whose benchmarks.md to renew (default: docs)")
     options = parser.parse_args(arguments)
     quick: bool = options.quick
     options.runs = options.runs or (1 if quick else 5)

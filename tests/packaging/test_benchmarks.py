@@ -43,6 +43,9 @@ def test_the_benchmark_of_remote_keys_runs(repository):
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["ES256"] * 3 + ["RS256"] * 3
 
 
+PARTS = ("rotation", "growth", "checks")
+
+
 def run_stores(repository, *options):
     pytest.importorskip("sqlalchemy")
     pytest.importorskip("redis")
@@ -52,7 +55,8 @@ def run_stores(repository, *options):
 
 def test_the_stores_are_measured_beside_the_least_that_they_could_do(repository, tmp_path):
     page = tmp_path / "benchmarks.md"
-    page.write_text("before\n<!-- stores: begin -->\nold\n<!-- stores: end -->\nafter\n")
+    places = [f"<!-- stores {part}: begin -->\nold\n<!-- stores {part}: end -->\n" for part in PARTS]
+    page.write_text("".join(["before\n", *places, "after\n"]))
     options = ["--sizes", "100,1000", "--docs", str(tmp_path), "--folder", str(tmp_path)]
     done = run_stores(repository, *options)
     assert done.returncode == 0, done.stderr
