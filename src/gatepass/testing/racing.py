@@ -7,7 +7,7 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.synchronize import Barrier
 from typing import Any, Final
 
@@ -54,16 +54,29 @@ def in_processes(
         process.start()
         theirs.close()
         racers.append((process, ours))
-    answers: list[Any] = []
+    answers = _heard_from(racers)
     for process, ours in racers:
-        try:
-            answers.append(ours.recv())
-        except EOFError:
-            answers.append(RuntimeError("a racing process died"))
         process.join(_PATIENCE)
         process.close()
         ours.close()
     return _by_run(answers)
+
+
+def _heard_from(racers: Sequence[tuple[Any, Connection]]) -> list[Any]:
+    """What each racer answers. One that dies takes the others with it: they would wait for it at the barrier."""
+    answers: list[Any] = [None] * len(racers)
+    silent = {ours: number for number, (_, ours) in enumerate(racers)}
+    while silent:
+        ready: list[Any] = wait(list(silent))
+        for ours in ready:
+            number = silent.pop(ours)
+            try:
+                answers[number] = racers[number][1].recv()
+            except EOFError:
+                answers[number] = RuntimeError("a racing process died")
+                for process, _ in racers:
+                    process.terminate()
+    return answers
 
 
 def _racer(
