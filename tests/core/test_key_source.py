@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from gatepass import ConfigurationError, Key, KeySet
+from gatepass import ANY_ISSUER, ConfigurationError, JWKSClient, Key, KeySet, Profile
 from gatepass.errors import (
     AuthError,
     DisallowedAlgorithm,
@@ -27,7 +27,7 @@ from gatepass.errors import (
 from gatepass.explain import explain
 from gatepass.key_source import Fetch, KeySource
 
-from .tokens import NOW, SECRET_KEY, SIGNING_KEY, claims_for, header_for, make_verifier, signed
+from .tokens import ISSUER, NOW, SECRET_KEY, SIGNING_KEY, claims_for, header_for, make_verifier, signed
 
 NEXT_KEY = Key.generate("ES256")
 OLD, BOTH, NEW = (
@@ -289,9 +289,48 @@ class TestSettings:
         source.keys = NEW
         assert [finding.name for finding in explain(signed(), verifier) if finding.outcome == "failed"] == ["key"]
 
+    @pytest.mark.parametrize("issuer", [ANY_ISSUER, "accounts.example"])
+    def test_an_issuer_without_a_url_cannot_be_asked_for_its_keys(self, issuer):
+        with pytest.raises(ConfigurationError) as caught:
+            make_verifier(keys=None, issuer=issuer, profile=Profile.GENERIC)
+        assert str(caught.value) == "keys= is missing: only an issuer with a URL can be asked where its keys are"
+
+    def test_without_keys_the_issuer_is_asked_for_them(self):
+        pytest.importorskip("httpx")
+
+        source = make_verifier(keys=None, algorithms=["ES384", "ES512"])._source
+
+        assert isinstance(source, JWKSClient)
+        assert source.source == ISSUER
+        assert source._flight._fetcher._algorithms == ("ES384", "ES512")
+
+    def test_a_token_that_came_before_any_keys_says_so_in_the_log(self):
+        with pytest.raises(UnknownKey) as caught:
+            make_verifier(keys=Cabinet(None)).candidates(header_for())
+        assert caught.value.log_detail == "no keys are held"
+
     def test_a_source_is_abstract(self):
         with pytest.raises(TypeError):
             KeySource()
+
+
+def test_an_event_loop_other_than_asyncio_waits_in_the_thread_that_it_was_given():
+    class Slow(Cabinet):
+        def search(self, kid, seen):
+            self.fetch = Fetch(1, patience=30)
+            yield self.fetch
+
+    source = Slow(None)
+    asked = []
+
+    async def run_blocking(function):
+        asked.append(function)
+        source.keys = OLD
+
+    with pytest.raises(StopIteration) as done:
+        make_verifier(keys=source).verify_async(signed(), run_blocking=run_blocking).send(None)
+    assert asked == [source.fetch.wait]
+    assert done.value.value.subject == "anna"
 
 
 def test_a_source_of_secrets_is_refused_by_the_algorithms():

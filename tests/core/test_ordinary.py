@@ -146,3 +146,12 @@ def test_any_audience_is_left_to_the_checks():
     is_ordinary, checks = policy(Profile.RFC9068, audience=ANY_AUDIENCE)
     assert not is_ordinary(ORDINARY, NOW)
     assert passes(checks, ORDINARY, NOW)
+
+
+def test_the_scopes_that_it_has_seen_do_not_fill_the_memory():
+    is_ordinary = compile_ordinary(Profile.RFC9068, audience=AUDIENCE, leeway=LEEWAY, max_token_age=None)
+    for number in range(5_000):
+        assert is_ordinary({**ORDINARY, "scope": f"orders:{number}"}, NOW)
+
+    (seen,) = (cell.cell_contents for cell in is_ordinary.__closure__ if hasattr(cell.cell_contents, "cache_info"))
+    assert seen.cache_info().currsize <= 1_024
