@@ -1,9 +1,11 @@
 """Keys and certificates in PEM."""
 
+import base64
 from contextlib import suppress
 
 import pytest
-from cryptography.hazmat.primitives.serialization import PrivateFormat, PublicFormat
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, PublicFormat
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.core.made_keys import (
@@ -221,6 +223,17 @@ def test_of_any_body_in_a_frame_only_configuration_errors_leave(frame, body, pas
 
 
 PEMS = [private_pem(ec_private()), public_pem(rsa_private()), certificate(ec_private()), private_pem(ed25519_private())]
+
+
+def test_a_certificate_of_a_version_that_does_not_exist_cannot_be_read():
+    """Its reader raises an error that is not a ValueError."""
+    der = x509.load_pem_x509_certificate(certificate(ec_private())).public_bytes(Encoding.DER)
+    bent = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x3e", 1)
+    pem = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(bent) + b"-----END CERTIFICATE-----\n"
+
+    assert bent != der
+    assert refusal(lambda: Key.from_pem(pem)) == UNREADABLE
+    assert "is itself a key" in refusal(lambda: Key.from_secret(bent))
 
 
 @given(st.sampled_from(PEMS), st.integers(min_value=0), st.integers(0, 255))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
 from gatepass.errors import ConfigurationError
@@ -37,6 +36,6 @@ def load_pem(pem: bytes, password: bytes | None) -> PrivateKeyTypes | PublicKeyT
             if password is None
             else "password= given for a PEM that is not encrypted"
         )
-    except (ValueError, UnsupportedAlgorithm, InternalError):
+    except Exception:  # noqa: BLE001 - the reader of certificates has errors of many families
         problem = "this PEM cannot be read: it is damaged, of an unsupported kind, or the password is wrong"
     raise ConfigurationError(problem)

@@ -14,7 +14,6 @@ import re
 from itertools import pairwise
 
 from cryptography import x509
-from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
@@ -104,7 +103,7 @@ def _is_der(data: bytes) -> bool:
             load(sequence)
         except ValueError:
             continue
-        except (TypeError, UnsupportedAlgorithm, InternalError):
+        except Exception:  # noqa: BLE001 - the readers have errors of many families
             return True  # encrypted, or of a kind that is read and not supported
         return True
     return False
