@@ -156,7 +156,7 @@ def test_a_claim_of_the_wrong_shape_is_refused_and_not_taken_for_none(provider, 
             access(provider, **{claim: odd})
 
 
-@pytest.mark.parametrize("odd", ["", "a b", 'a"b', "ä", ["a b"], [""], ["a\\"]], ids=repr)
+@pytest.mark.parametrize("odd", ["", "a b", 'a"b', "ä", ["a b"], [""], ["a\\"]])
 @pytest.mark.parametrize("provider", [ENTRA_ID, OKTA], ids=["entra-id", "okta"])
 def test_scopes_in_scp_are_scope_tokens_in_a_text_or_a_list(provider, odd):
     if odd == "":
