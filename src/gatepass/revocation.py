@@ -88,7 +88,8 @@ class AccessTokenRevocation:
     def __call__(self, token: AccessToken) -> bool:
         """Whether *token* was revoked. Whatever the store raises goes to the verifier, which answers 503."""
         claims = token._claims  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - properties cost half of a check
-        until = self._store.revoked_until(_keys_of(claims), now=int(self._clock()))
+        client = token._names.client  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the same
+        until = self._store.revoked_until(_keys_of(claims, client), now=int(self._clock()))
         # A token that does not say when it was issued is reached by any cut-off.
         return until is not None and claims.get("iat", 0) <= until
 
@@ -120,13 +121,18 @@ class AccessTokenRevocation:
         self._store.put_revocation(key, issued_until=keep_until if lasting else now, keep_until=keep_until)
 
 
-def _keys_of(claims: dict[str, Any]) -> list[str]:
-    """All that a token with these verified *claims* can be revoked by. Every request pays for it: no calls."""
+def _keys_of(claims: dict[str, Any], client: tuple[str, ...]) -> list[str]:
+    """All that a token with these verified *claims* can be revoked by. *client*: the claims that may name its client.
+
+    Every request pays for it: no calls.
+    """
     keys: list[str] = []
     if "sub" in claims:  # only a lenient profile lets one be absent
         keys.append("subject:" + claims["sub"])
-    if "client_id" in claims:
-        keys.append("client:" + claims["client_id"])
+    for name in client:
+        if name in claims:
+            keys.append("client:" + claims[name])
+            break  # all that are there agree
     if "jti" in claims:
         keys.append(f"jti:{claims.get('iss')} {claims['jti']}")
     if "family_id" in claims:

@@ -39,7 +39,8 @@ def verifier(clock, revocation):
 
 
 def spelled(key, claims, *, typ):
-    parts = [json.dumps(part).encode() for part in ({"alg": key.algorithm, "typ": typ, "kid": key.kid}, claims)]
+    header = {"alg": key.algorithm, "kid": key.kid} | ({} if typ is None else {"typ": typ})
+    parts = [json.dumps(part).encode() for part in (header, claims)]
     signing_input = b".".join(encode_base64url(part) for part in parts)
     return (signing_input + b"." + encode_base64url(key.sign(signing_input))).decode()
 
@@ -103,6 +104,38 @@ def test_a_cut_off_is_one_subjects_and_one_clients(issuer, verifier, revocation)
 
     assert verifier.verify(issuer.issue("bert"))
     refused(verifier, issuer.issue("bert", client_id="mobile"), issuer.issue("anna"))
+
+
+@pytest.mark.parametrize(
+    ("profile", "claim"),
+    [
+        (Profile.GENERIC, "client_id"),
+        (Profile.KEYCLOAK, "azp"),
+        (Profile.AUTH0, "azp"),
+        (Profile.AUTH0, "client_id"),
+        (Profile.ENTRA_ID, "azp"),
+        (Profile.ENTRA_ID, "appid"),
+        (Profile.COGNITO, "client_id"),
+        (Profile.OKTA, "cid"),
+        (Profile.GOOGLE, "azp"),
+    ],
+)
+def test_a_client_is_cut_off_wherever_the_provider_names_it(clock, revocation, *, profile, claim):
+    verifier = make_verifier(clock, profile=profile, is_revoked=revocation)
+    claims = {
+        "iss": ISSUER, "aud": AUDIENCE, "sub": "anna", "iat": clock.now, "exp": clock.now + 60, "jti": "a1", "scp": ["read"],
+        "typ": "Bearer", "token_use": "access",
+    }  # fmt: skip
+    ours, theirs = (spelled(KEY, claims | {claim: name}, typ=_typ(profile)) for name in ("web", "mobile"))
+
+    revocation.revoke_client("web")
+
+    refused(verifier, ours)
+    assert verifier.verify(theirs).client_id == "mobile"
+
+
+def _typ(profile):
+    return "JWT" if "jwt" in profile.types else None
 
 
 @pytest.mark.parametrize("trick", ["client:web", "family:f1", "jti:x", "subject:anna"])
