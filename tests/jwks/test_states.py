@@ -5,7 +5,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.jwks.server import after, document, hang, refuse, until
+from tests.jwks.server import after, document, hang, head, refuse, until
 from tests.jwks.tokens import NEW, OLD, client, forged, jwks, token, verifier
 from tests.jwks.ways import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, in_a_thread
 
@@ -250,6 +250,27 @@ def test_an_etag_saves_the_body(serve, clock, ear):
     assert [ear.wait_for(FetchEnded, number).fresh_for for number in (1, 2, 3)] == [600, 900, 900]
     assert keys.age == dt.timedelta(seconds=500)
     assert in_a_thread(verifier(keys), token()) == ACCEPTED
+
+
+@pytest.mark.parametrize("stray", ['"two"', 'W/"one"'])
+def test_the_news_that_another_document_is_unchanged_vouches_for_our_keys_once_at_most(serve, stray):
+    server = serve(document(GOOD, [("ETag", '"one"')]))
+    keys = client(server.url)
+    keys.refresh()
+    server.answer = lambda exchange: exchange.send(head("304 Not Modified", [("ETag", stray)]))
+    keys.refresh()
+
+    def honest(exchange):
+        if exchange.asked.headers.get("if-none-match") == stray:
+            exchange.send(head("304 Not Modified", [("ETag", stray)]))
+        else:
+            document(jwks(NEW), [("ETag", stray)])(exchange)
+
+    server.answer = honest
+    keys.refresh()
+
+    assert in_a_thread(verifier(keys), token(NEW)) == ACCEPTED
+    assert in_a_thread(verifier(keys), token(OLD)) == UNKNOWN_KEY
 
 
 @pytest.mark.parametrize("etag", ["one", '"a b"', '"' + "x" * 300 + '"', '"é"', "W/one", '""'])

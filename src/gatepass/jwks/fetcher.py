@@ -71,12 +71,15 @@ class Fetcher:
             fetched = read_key_set(document.body, algorithms=self._algorithms, max_keys=self._timing.max_keys)
             # The same object while the keys are the same, so that verifiers keep what they know about them.
             keys = keys if fingerprint(keys) == fingerprint(fetched) else fetched
+            etag = document.etag
+        elif document.etag not in (None, etag):
+            etag = None  # it speaks of another document: taken for ours, its tag would vouch for our keys for ever
         now = self._clock()
         fresh_for = self._timing.freshness(document.fresh_for)
         return Held(
             keys,
             address,
-            document.etag if document.body is not None else document.etag or etag,
+            etag,
             fetched_at=now,
             refresh_at=now + self._timing.ahead(fresh_for),
             fresh_until=now + fresh_for,
