@@ -47,7 +47,9 @@ def service(store):
 def killed_in_the_middle(path, pause):
     """What a writer said before it was killed: by family, the last hash that was done, and the one that was tried."""
     with subprocess.Popen([sys.executable, WRITER, path, str(FAMILIES)], stdout=subprocess.PIPE) as writer:
-        lines = [writer.stdout.readline() for _ in range(4 * FAMILIES)]
+        lines = []
+        while len({line.split()[2] for line in lines}) < FAMILIES:
+            lines.append(writer.stdout.readline())
         wait_for = random.Random(pause).randrange(200)  # noqa: S311 - a draw for a test
         lines += [writer.stdout.readline() for _ in range(wait_for)]
         writer.send_signal(signal.SIGKILL)
