@@ -137,7 +137,7 @@ def flask_app():
 def wire(request):
     if request.param == "uvicorn":
         with uvicorn_on_loopback(by_middleware()) as port:
-            deadline = time.monotonic() + 5
+            deadline = time.monotonic() + 30
             while time.monotonic() < deadline:
                 try:
                     Wire(port).exchange()

@@ -929,7 +929,7 @@ def test_a_socket_is_closed_when_its_token_expires(ago):
     session = websocket(app, websocket_scope("/?wait=1", bearer(token(exp=time.time() - ago))))
 
     assert session.sent[-1] == {"type": "websocket.close", "code": 1008, "reason": "token expired"}
-    assert max(0, -ago) <= time.monotonic() - began + 0.05 < 2
+    assert max(0, -ago) <= time.monotonic() - began + 0.05 < 4.5
 
 
 def test_a_socket_that_ends_before_its_token_ends_as_it_likes():

@@ -73,16 +73,16 @@ def test_the_longest_token_is_taken_and_one_character_more_is_not():
     ids=["8 MB", "10,000 dots", "8 MB of dots", "long nesting", "nested arrays"],
 )
 def test_a_bomb_is_refused_at_once(hostile):
-    best = min(_seconds_to_refuse(hostile) for _ in range(3))
+    best = min(_seconds_to_refuse(hostile) for _ in range(10))
 
     assert best < 0.005
 
 
 def _seconds_to_refuse(text):
-    started = time.perf_counter()
+    began = time.thread_time()
     with pytest.raises(MalformedToken):
         parse_compact(text)
-    return time.perf_counter() - started
+    return time.thread_time() - began
 
 
 class TestBase64url:

@@ -179,7 +179,7 @@ def test_a_bad_answer_is_an_outage_within_the_deadline(serve, ear, *, way, said,
     assert way(verifier(keys), token()) == CANNOT_TELL
     assert way(verifier(keys), token()) == CANNOT_TELL
 
-    assert time.monotonic() - began < (2 if cause == "timeout" else 5)
+    assert time.monotonic() - began < 4.5  # without the shorter limit a timeout takes five
     assert ear.wait_for(FetchFailed).cause == cause
     assert keys.state == "empty"
     assert server.paths == ["/jwks.json"]  # no second try, and no other address
@@ -264,7 +264,8 @@ def test_without_a_transport_of_ours_the_authority_of_a_stranger_is_not_trusted(
 
 def test_a_server_that_hangs_in_the_handshake_is_an_outage_in_time(serve, ear):
     listener = serve(hang)  # speaks no TLS, and reads what it takes for a request for ever
-    keys = client(listener.url.replace("http:", "https:"), on_event=ear, timeout=0.3)
+    # httpx, whose time is a twentieth shorter, shall end it: cut off in a handshake it leaves its socket to the collector.
+    keys = client(listener.url.replace("http:", "https:"), on_event=ear, timeout=3)
 
     assert WAYS[0](verifier(keys), token()) == CANNOT_TELL
     assert ear.wait_for(FetchFailed).cause == "timeout"
@@ -340,7 +341,7 @@ def test_a_look_up_that_hangs_ends_with_the_deadline(ear, monkeypatch):
         assert WAYS[0](verifier(keys), token()) == CANNOT_TELL
     finally:
         answered.set()
-    assert [event.took < 1.5 for event in ear.of(FetchFailed)] == [True]
+    assert [event.took < 4.5 for event in ear.of(FetchFailed)] == [True]
 
 
 def test_a_request_says_what_it_must_and_nothing_else(serve, monkeypatch):

@@ -140,11 +140,11 @@ def test_the_validator_is_of_the_lifetime_too():
 
 def test_a_long_header_is_read_in_no_time(ring):
     endpoint = JWKSEndpoint(ring)
-    started = time.perf_counter()
+    began = time.process_time()
     for value in ('"a"' + " ," * 30_000 + "x", '"a",' * 30_000 + "x", " " * 60_000, '"' * 60_000, "," * 60_000 + '"'):
         assert endpoint.answer("GET", if_none_match=(value,)).status == 200
 
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - began < 1
 
 
 def test_the_document_of_two_processes_is_one(ring, place, clock):

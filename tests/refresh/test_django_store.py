@@ -240,8 +240,16 @@ class TestFaults:
                 other = place.copy()
             with other.cursor() as cursor:
                 cursor.execute(f"SELECT pg_terminate_backend({number})" if alias == "postgresql" else f"KILL {number}")
+                deadline = time.monotonic() + 10
+                while time.monotonic() < deadline and lives(cursor, number):
+                    time.sleep(0.01)
+                assert not lives(cursor, number)
             other.close()
-            time.sleep(0.1)
+
+        def lives(cursor, number):
+            table = "pg_stat_activity WHERE pid" if alias == "postgresql" else "information_schema.processlist WHERE id"
+            cursor.execute(f"SELECT count(*) FROM {table} = {number}")
+            return cursor.fetchone() != (0,)
 
         return cut
 

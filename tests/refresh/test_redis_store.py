@@ -269,7 +269,7 @@ class TestFaults:
         took = time.monotonic() - started
         own.go_on()
 
-        assert took < 2
+        assert took < 3.5  # without the shorter limit it would be four
         now = store.get(first.family.family_id)
         assert now in (first.family, second.family)  # the server may have read the command and obeyed it late
         current = first if now == first.family else second
