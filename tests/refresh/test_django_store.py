@@ -248,7 +248,7 @@ class TestFaults:
 
         def lives(cursor, number):
             table = "pg_stat_activity WHERE pid" if alias == "postgresql" else "information_schema.processlist WHERE id"
-            cursor.execute(f"SELECT count(*) FROM {table} = {number}")
+            cursor.execute(f"SELECT count(*) FROM {table} = %s", [number])  # noqa: S608 - both tables are named above
             return cursor.fetchone() != (0,)
 
         return cut

@@ -7,7 +7,11 @@ What the driver raises leaves the method, and the service answers 503.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any, Final, TypeVar, final
+
+if find_spec("sqlalchemy") is None:
+    raise ImportError("gatepass.stores.sql needs SQLAlchemy; install it with: pip install 'gatepass[sql]' and a driver")
 
 from sqlalchemy import Connection, Engine, insert, inspect, select
 from sqlalchemy.exc import DBAPIError

@@ -1,0 +1,21 @@
+"""A store whose library is missing says which extra brings it."""
+
+import subprocess
+import sys
+
+import pytest
+
+REDIS = "gatepass.stores.redis needs redis-py; install it with: pip install 'gatepass[redis]'"
+SQL = "gatepass.stores.sql needs SQLAlchemy; install it with: pip install 'gatepass[sql]' and a driver"
+
+
+@pytest.mark.parametrize(
+    ("library", "store", "sentence"),
+    [("redis", "gatepass.stores.redis", REDIS), ("sqlalchemy", "gatepass.stores.sql", SQL)],
+)
+def test_without_its_extra_a_store_names_it(library, store, sentence):
+    program = f"import sys; sys.modules[{library!r}] = None; import {store}"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == f"ImportError: {sentence}"
