@@ -77,6 +77,7 @@ class IssuerMetadata:
         self._asked_at = 0.0
 
     async def resolve(self, get: Get, now: float, *, patience: float) -> str:
+        """The address, asked by *get* if the last answer is old; *now*, *patience*: seconds. Raises `FetchError`."""
         import asyncio  # noqa: PLC0415 - whoever never fetches never pays for it
 
         if self._jwks_uri is not None and now - self._asked_at < _METADATA_FRESH:
