@@ -65,7 +65,10 @@ def remove(*, directory: Path, kid: str, emergency: bool) -> None:
     _show(ring)
     if emergency:
         longest = f"{ring.cache_ttl.total_seconds():g}"
-        click.echo(f"Others may accept the removed key for up to {longest} seconds, from their copies.", err=True)
+        click.echo(
+            f"Others may accept the removed key for {longest} seconds, from their copies, or longer if these are old.",
+            err=True,
+        )
 
 
 def _show(ring: KeyRing) -> None:
