@@ -92,6 +92,7 @@ FLOORS = [
     {"gatepass.refresh.endpoint"},
     {
         "gatepass.stores",
+        "gatepass.stores.batches",
         "gatepass.stores.group_commit",
         "gatepass.stores.memory",
         "gatepass.stores.redis_scripts",

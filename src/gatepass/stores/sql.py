@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 from gatepass.errors import ConfigurationError
 from gatepass.refresh.family import Family, Rotation
 from gatepass.stores import sql_statements as sql
+from gatepass.stores.batches import in_batches
 from gatepass.stores.rows import SCHEMA_VERSION, family_of, row_of
 from gatepass.stores.sql_direct import DirectStatements
 from gatepass.stores.sql_tables import METADATA, hashed, schema
@@ -127,7 +128,7 @@ class SQLStore:
                 self._change(sql.PUT_OFF, {"names": alive})
             return len(rows), self._change(sql.DELETE_DEAD, {"names": dead, "before": before}) if dead else 0
 
-        return _in_batches(limit, purge)
+        return in_batches(limit, _BATCH, purge)
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""
@@ -148,7 +149,7 @@ class SQLStore:
             keys = sorted(bytes(key) for (key,) in self._rows(sql.PAST, {"before": before, "size": size}))
             return len(keys), self._change(sql.FORGET, {"keys": keys, "before": before}) if keys else 0
 
-        return _in_batches(limit, purge)
+        return in_batches(limit, _BATCH, purge)
 
     def _revoke(self, column: str, name: str | bytes, at: int) -> int:
         return self._change(sql.REVOKE[column], {"name": name, "at": at})
@@ -208,14 +209,3 @@ def _undone(error: DBAPIError) -> bool:
     cause = error.orig
     code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     return code in _UNDONE or (cause is not None and bool(cause.args) and cause.args[0] in _UNDONE)
-
-
-def _in_batches(limit: int, purge: Callable[[int], tuple[int, int]]) -> int:
-    deleted = 0
-    while deleted < limit:
-        size = min(limit - deleted, _BATCH)
-        seen, gone = purge(size)
-        deleted += gone
-        if seen < size:
-            break
-    return deleted

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, final
@@ -17,6 +17,7 @@ from typing import Any, Final, final
 from gatepass.errors import ConfigurationError
 from gatepass.refresh.family import Family, Rotation
 from gatepass.settings import seconds
+from gatepass.stores.batches import in_batches
 from gatepass.stores.rows import COLUMNS, SCHEMA_VERSION, family_of, row_of
 from gatepass.stores.sqlite_file import SQLiteFile
 
@@ -140,7 +141,9 @@ class SQLiteStore:
 
     def purge(self, *, before: int, limit: int) -> int:
         """See `RefreshStore.purge`. Each batch is a transaction of its own, so that nobody waits long for it."""
-        return _in_batches(limit, lambda size: self._file.write(lambda connection: _purge(connection, before, size)))
+        return in_batches(
+            limit, _BATCH, lambda size: self._file.write(lambda connection: _purge(connection, before, size))
+        )
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""
@@ -162,7 +165,7 @@ class SQLiteStore:
             count = self._file.write(lambda connection: _changed(connection, _PURGE_REVOCATIONS, (before, size)))
             return count, count
 
-        return _in_batches(limit, purge)
+        return in_batches(limit, _BATCH, purge)
 
     def _revoke(self, column: str, name: str, at: int) -> int:
         return self._file.write(lambda connection: _changed(connection, _REVOKE[column], {"name": name, "at": at}))
@@ -194,17 +197,6 @@ def _purge(connection: sqlite3.Connection, before: int, size: int) -> tuple[int,
     connection.executemany("DELETE FROM gatepass_families WHERE rowid = ?", dead)
     connection.executemany("UPDATE gatepass_families SET purge_at = ? WHERE rowid = ?", alive)
     return len(rows), len(dead)
-
-
-def _in_batches(limit: int, purge: Callable[[int], tuple[int, int]]) -> int:
-    deleted = 0
-    while deleted < limit:
-        size = min(limit - deleted, _BATCH)
-        seen, gone = purge(size)
-        deleted += gone
-        if seen < size:
-            break
-    return deleted
 
 
 def _changed(connection: sqlite3.Connection, statement: str, values: Any) -> int:
