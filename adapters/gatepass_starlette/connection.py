@@ -28,9 +28,10 @@ async def admit(server: ResourceServer, access: Access, scope: Scope, *, form: b
 
 
 def browser_request(scope: Scope) -> BrowserRequest:
-    """What the cookie transport wants to know of the connection. A WebSocket's scope has no method."""
+    """What the cookie transport wants to know of the connection."""
     return BrowserRequest(
-        method=scope.get("method"),
+        # A WebSocket's scope has no method by the ASGI specification; a server may put the handshake's GET there.
+        method=scope["method"] if scope["type"] == "http" else None,
         cookie=tuple(field_lines(scope, b"cookie")),
         origin=tuple(field_lines(scope, b"origin")),
         upgrade=tuple(field_lines(scope, b"upgrade")),

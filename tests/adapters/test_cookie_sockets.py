@@ -96,6 +96,13 @@ def test_a_socket_of_another_page_is_refused_before_it_is_accepted(app, path, ca
     CookieContract.refused(session.denial, FROM_ELSEWHERE)
 
 
+@pytest.mark.parametrize("case", FOREIGN_ORIGINS)
+def test_a_server_that_says_a_method_of_a_handshake_changes_nothing(app, case):
+    scope = websocket_scope("/watch", [*cookie(), *FOREIGN_ORIGINS[case]]) | {"method": "GET"}
+
+    assert websocket(app, scope).texts == []
+
+
 def test_a_socket_of_a_page_of_ours_is_opened(app):
     assert websocket(app, websocket_scope("/watch", [*cookie(), *OURS])).texts == ["anna"]
     assert websocket(app, websocket_scope("/maybe", [*cookie(), *OURS])).texts == ["anna"]
