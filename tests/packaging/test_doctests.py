@@ -19,6 +19,8 @@ def test_some_docstrings_have_examples():
 
 @pytest.mark.parametrize("module", WITH_EXAMPLES)
 def test_the_examples_of_a_docstring_hold(module):
+    if module.startswith("gatepass.jwks"):
+        pytest.importorskip("httpx")
     result = doctest.testmod(importlib.import_module(module))
 
     assert result.attempted > 0

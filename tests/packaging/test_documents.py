@@ -66,6 +66,8 @@ def run_program(desk, page, blocks):
         [sys.executable, RUNNER, "blocks.json"],
         cwd=desk, env=environment(JWT_SECRET_KEY=secrets.token_urlsafe(32)), capture_output=True, text=True, timeout=PATIENCE, check=False,
     )  # fmt: skip
+    if importlib.util.find_spec("httpx") is None and "gatepass[jwks]" in result.stderr:
+        pytest.skip("httpx is not installed")
     assert result.returncode == 0, result.stdout + result.stderr
 
 

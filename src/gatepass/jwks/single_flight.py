@@ -47,7 +47,7 @@ class SingleFlight:
         self._clock = clock
         self._failures = 0
         self.held: Held = NOTHING
-        self.lock = threading.Lock()
+        self.lock: threading.Lock = threading.Lock()
         self.number: int = 0
         self.retry_at: float = -math.inf
         self.under_way: Fetch | None = None

@@ -7,9 +7,9 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
 from gatepass.cli.demo.account import log_in
-from gatepass.cli.demo.resource import parts
+from gatepass.cli.demo.resource import Parts, parts
 
-site = parts()
+site: Parts = parts()
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1"],
     ROOT_URLCONF=__name__,

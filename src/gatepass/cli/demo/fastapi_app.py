@@ -8,10 +8,10 @@ from fastapi.security import OAuth2PasswordBearer, OAuth2PasswordRequestForm
 
 from gatepass import AccessToken
 from gatepass.cli.demo.account import log_in
-from gatepass.cli.demo.resource import parts
+from gatepass.cli.demo.resource import Parts, parts
 from gatepass_fastapi import AccessTokenBearer, to_response, token_endpoints
 
-site = parts()
+site: Parts = parts()
 app: FastAPI = FastAPI(default_response_class=PlainTextResponse)
 app.include_router(token_endpoints(site.endpoints))
 bearer: AccessTokenBearer = AccessTokenBearer(site.server, openapi=OAuth2PasswordBearer(tokenUrl="login"))

@@ -3,10 +3,10 @@
 from flask import Flask, Response, request
 
 from gatepass.cli.demo.account import log_in
-from gatepass.cli.demo.resource import parts
+from gatepass.cli.demo.resource import Parts, parts
 from gatepass_flask import AccessTokenMiddleware, access_token, public, require_auth, to_response, token_endpoints
 
-site = parts()
+site: Parts = parts()
 app: Flask = Flask(__name__)
 app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, site.server, public=["/healthz"])  # type: ignore[method-assign]
 app.register_blueprint(token_endpoints(site.endpoints))

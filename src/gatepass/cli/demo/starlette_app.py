@@ -8,10 +8,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from gatepass.cli.demo.account import log_in
-from gatepass.cli.demo.resource import parts
+from gatepass.cli.demo.resource import Parts, parts
 from gatepass_starlette import AccessTokenMiddleware, public, require_auth, to_response, token_endpoints
 
-site = parts()
+site: Parts = parts()
 
 
 @public
