@@ -1,5 +1,7 @@
 """What six providers send: their access tokens are read as they are meant, and their other tokens open nothing."""
 
+from dataclasses import replace
+
 import pytest
 
 from gatepass import ANY_AUDIENCE, ConfigurationError, Profile
@@ -406,3 +408,43 @@ def test_an_explanation_fails_where_the_verifier_does(provider):
 
     assert {finding.outcome for finding in good} == {"passed"}
     assert [finding.name for finding in bad if finding.outcome == "failed"] == ["roles"]
+
+
+@pytest.mark.parametrize(
+    ("provider", "changes", "detail"),
+    [
+        (ENTRA_ID, {"scp": ..., "roles": ...}, "all of the claims of which the profile wants one"),
+        (ENTRA_ID, {"azp": "one", "appid": "another"}, "two claims name different clients"),
+        (OKTA, {"scp": [""]}, "scp is not a list of scope tokens"),
+        (KEYCLOAK, {"realm_access": "admin"}, "what holds roles is not an object"),
+        (KEYCLOAK, {"realm_access": {"roles": "admin"}}, "roles or groups are not a list of strings"),
+        (KEYCLOAK, {"typ": "Widget"}, "the payload does not say that it is an access token"),
+    ],
+)
+def test_the_log_says_which_rule_of_the_provider_refused(provider, changes, detail):
+    with pytest.raises(AuthError) as caught:
+        access(provider, **changes)
+    assert caught.value.log_detail == detail
+
+
+def test_an_audience_that_every_token_has_is_refused_with_what_to_do():
+    with pytest.raises(ConfigurationError) as caught:
+        make_verifier(profile=Profile.KEYCLOAK, audience="account")
+    assert str(caught.value) == "audience= is in everybody's tokens: have the provider name this service in aud"
+
+
+@pytest.mark.parametrize(
+    ("rule", "missing", "refusal"),
+    [
+        ({"one_of": (frozenset(("tenant", "organisation")),)}, {}, MissingClaim),
+        ({"own_kind": ("kind", frozenset(("access",)))}, {}, WrongTokenType),
+        ({"own_kind": ("kind", frozenset(("access",)))}, {"kind": "other"}, WrongTokenType),
+    ],
+)
+def test_a_rule_of_a_profile_of_ones_own_holds_beside_the_claim_names_of_rfc_9068(rule, missing, refusal):
+    """The short cut for ordinary claims knows neither rule, and must not be taken."""
+    verifier = make_verifier(profile=replace(Profile.RFC9068, name="own", **rule))
+
+    with pytest.raises(refusal):
+        verifier.verify(signed(claims=claims_for(**missing)))
+    assert verifier.verify(signed(claims=claims_for(tenant="t", kind="access"))).subject == "anna"
