@@ -118,8 +118,9 @@ def _purge(store: ForgetfulStore, removed: _Removed, *, batch: int, limit: int |
         return count
 
     console = Console(stderr=True, markup=False, highlight=False, emoji=False)
+    console.quiet = not console.is_terminal  # a disabled Progress of Rich 13 still ends its line
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with Progress(*columns, console=console, transient=True, disable=console.quiet) as progress:
         task = progress.add_task(str(removed), total=None)
 
         def go_on(step: Callable[[int], int]) -> None:
