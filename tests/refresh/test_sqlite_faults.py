@@ -165,7 +165,7 @@ def test_a_full_disk_is_503_and_loses_no_family(small_disk):
             while True:
                 file.write(bytes(4096))
         with busy(sessions):
-            wait_until(lambda: all(session.unavailable > 3 for session in sessions))
+            wait_until(lambda: all(session.unavailable > 3 for session in sessions), 90)
         for write in (lambda: service.grant("late"), lambda: service.revoke_subject("user-0")):
             with pytest.raises(StoreUnavailable):
                 write()
@@ -195,10 +195,11 @@ with busy(sessions):
             stuff.write(bytes(4096))
     except OSError:
         pass
-    wait_until(lambda: all(session.unavailable > 3 for session in sessions))
-    assert [session.wrong for session in sessions] == [None] * 4
-    print(*(session.spent[-1] for session in sessions), flush=True)
-    os.kill(os.getpid(), signal.SIGKILL)
+    wait_until(lambda: any(session.unavailable > 3 for session in sessions), 90)  # the log has room for a while
+assert [session.wrong for session in sessions] == [None] * 4
+# When nobody refreshes any more: on a disk that is nearly full one more may still succeed.
+print(*(session.spent[-1] for session in sessions), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
