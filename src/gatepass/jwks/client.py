@@ -165,8 +165,7 @@ class JWKSClient(KeySource):
 
     def _unavailable(self) -> KeysUnavailable:
         pause = self._flight.retry_at - self._clock()
-        wait = max(_LEAST_RETRY_AFTER, math.ceil(pause)) if pause > 0 else _LEAST_RETRY_AFTER
-        return KeysUnavailable("the key server cannot be asked", retry_after=wait)
+        return KeysUnavailable("the key server cannot be asked", retry_after=math.ceil(max(_LEAST_RETRY_AFTER, pause)))
 
     def __repr__(self) -> str:
         return f"<JWKSClient of {self.source}, {self.state}>"

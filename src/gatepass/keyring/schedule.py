@@ -13,8 +13,8 @@ from datetime import timedelta
 from typing import Final, final
 
 from gatepass.errors import ConfigurationError
-from gatepass.keys.algorithms import ALGORITHMS, algorithm_named
-from gatepass.settings import seconds
+from gatepass.keys.algorithms import algorithm_named
+from gatepass.settings import asymmetric_names, seconds
 
 __all__ = ["DAY", "RELOAD", "Schedule"]
 
@@ -55,7 +55,7 @@ class Schedule:
     ) -> Schedule:
         """The schedule, or `ConfigurationError` with a sentence that says what to change."""
         if algorithm_named(algorithm).kty == "oct":
-            asymmetric = ", ".join(name for name, row in ALGORITHMS.items() if row.kty != "oct")
+            asymmetric = ", ".join(asymmetric_names(None))
             raise ConfigurationError(f"a key ring publishes its keys, so algorithm= must be one of {asymmetric}")
         lifetime = _whole(access_ttl, "access_ttl", least=1, most=DAY)
         tolerated = _whole(leeway, "leeway", least=0, most=300)
