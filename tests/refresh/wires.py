@@ -84,10 +84,10 @@ class Wire:
             try:
                 while octets := far.recv(65_536):
                     if deaf.is_set():
+                        self.cuts += 1  # before anybody can hear of it, and look
                         if self._leaves:
                             self._away.set()
                             self._hang_up()
-                        self.cuts += 1
                         near.shutdown(socket.SHUT_RDWR)
                         return
                     near.sendall(octets)
