@@ -36,9 +36,19 @@ from gatepass.errors import (
 )
 from gatepass.profile import AnyAudience, AnyIssuer, Profile
 
-__all__ = ["Check", "IsOrdinary", "NamedCheck", "compile_checks", "compile_ordinary", "issuer_check"]
+__all__ = [
+    "Check",
+    "EndOf",
+    "IsOrdinary",
+    "NamedCheck",
+    "compile_checks",
+    "compile_end",
+    "compile_ordinary",
+    "issuer_check",
+]
 
 IsOrdinary = Callable[[Mapping[str, Any], float], bool]
+EndOf = Callable[[Mapping[str, Any]], float]
 
 # The years 1 to 9999, which are all that datetime can say; milliseconds given for seconds lie beyond.
 _FIRST_SECOND = -62_135_596_800
@@ -132,6 +142,16 @@ def compile_ordinary(
         )
 
     return is_ordinary
+
+
+def compile_end(*, leeway: float, max_token_age: float | None) -> EndOf:
+    """When claims that pass the checks begin to fail them: seconds since 1970."""
+
+    def end_of(claims: Mapping[str, Any]) -> float:
+        ends: float = claims["exp"] + leeway
+        return ends if max_token_age is None else min(ends, claims["iat"] + max_token_age + leeway)
+
+    return end_of
 
 
 def _never(_claims: Mapping[str, Any], _now: float) -> bool:

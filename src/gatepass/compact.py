@@ -21,6 +21,7 @@ __all__ = [
     "UnverifiedToken",
     "decode_base64url",
     "encode_base64url",
+    "octets_of",
     "parse_compact",
     "take_apart",
 ]
@@ -35,6 +36,7 @@ _DOT = ord(".")
 class UnverifiedToken(NamedTuple):
     """A token taken apart. Nobody has vouched for any of it."""
 
+    octets: bytes
     header_segment: bytes
     signing_input: bytes
     signature: bytes
@@ -45,7 +47,7 @@ class UnverifiedToken(NamedTuple):
         return parse_object(decode_base64url(self.header_segment))
 
 
-Parts = tuple[bytes, bytes, bytes, dict[str, Any]]
+Parts = tuple[bytes, bytes, bytes, bytes, dict[str, Any]]
 """The fields of an `UnverifiedToken`, without their names."""
 
 
@@ -56,17 +58,23 @@ def parse_compact(token: str) -> UnverifiedToken:
 
 def take_apart(token: str) -> Parts:
     """`parse_compact` for those who do not need the names, which cost as much as finding the dots."""
-    if not isinstance(token, str) or len(token) > MAX_TOKEN_LENGTH or not token.isascii():  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise MalformedToken("not a token, or too long")
-    signing_input, _, signature_segment = token.encode().rpartition(b".")
+    octets = octets_of(token)
+    signing_input, _, signature_segment = octets.rpartition(b".")
     header_segment, dot, payload_segment = signing_input.partition(b".")
     if not dot or _DOT in payload_segment:
-        if token.count(".") == _JWE_DOTS:
+        if octets.count(b".") == _JWE_DOTS:
             raise UnsupportedToken("five segments: an encrypted token")
         raise MalformedToken("not three segments")
     signature = decode_base64url(signature_segment)
     claims = parse_object(decode_base64url(payload_segment))
-    return header_segment, signing_input, signature, claims
+    return octets, header_segment, signing_input, signature, claims
+
+
+def octets_of(token: str) -> bytes:
+    """The text itself, if it is short enough and ASCII. Raises `MalformedToken`."""
+    if not isinstance(token, str) or len(token) > MAX_TOKEN_LENGTH or not token.isascii():  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise MalformedToken("not a token, or too long")
+    return token.encode()
 
 
 def decode_base64url(segment: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""The keys that a verifier holds at one instant, and the headers that it has seen signed by them.
+"""The keys that a verifier holds at one instant, and what it has seen signed by them: headers, perhaps whole tokens.
 
 When the keys change, a new value takes the old one's place whole: what was remembered of a key that is gone goes too.
 """
@@ -9,6 +9,7 @@ from typing import Final, final
 
 from gatepass.errors import DisallowedAlgorithm, UnknownKey
 from gatepass.keys import Key, KeySet
+from gatepass.known_tokens import KnownTokens
 
 __all__ = ["HeldKeys"]
 
@@ -17,13 +18,17 @@ _MAX_REMEMBERED: Final = 128
 
 @final
 class HeldKeys:
-    """*known* maps the exact header segments of tokens with a good signature to the keys that they led to."""
+    """*known* maps the exact header segments of tokens with a good signature to the keys that they led to.
 
-    __slots__ = ("keys", "known")
+    *tokens* are those that were proved with these keys, where a verifier remembers any.
+    """
 
-    def __init__(self, keys: KeySet | None) -> None:
+    __slots__ = ("keys", "known", "tokens")
+
+    def __init__(self, keys: KeySet | None, tokens: KnownTokens) -> None:
         self.keys: KeySet | None = keys
         self.known: dict[bytes, tuple[Key, ...]] = {}
+        self.tokens: KnownTokens = tokens
 
     def candidates(self, kid: str | None, algorithm: str, *, most: int) -> tuple[Key, ...]:
         """The keys that may have signed: the one named *kid*, or without a name at most *most* that fit."""

@@ -11,8 +11,18 @@ from urllib.parse import SplitResult, urlsplit
 from gatepass.errors import ConfigurationError
 from gatepass.keys import Key, KeySet
 from gatepass.keys.algorithms import ALGORITHMS, algorithm_named
+from gatepass.profile import AnyIssuer, Profile
 
-__all__ = ["algorithm_names", "asymmetric_names", "audience_names", "https_url", "key_set", "seconds", "strings"]
+__all__ = [
+    "algorithm_names",
+    "asymmetric_names",
+    "audience_names",
+    "https_url",
+    "issuer_name",
+    "key_set",
+    "seconds",
+    "strings",
+]
 
 # The characters of RFC 3986, less those that begin a query and a fragment.
 _PLAIN_URL = re.compile(r"[A-Za-z0-9\-._~:/\[\]@!$&'()*+,;=%]+")
@@ -30,6 +40,16 @@ def https_url(value: object, name: str) -> str:
     if not _PLAIN_URL.fullmatch(value):
         raise ConfigurationError(f"{name}= must be a plain URL, without query, fragment or blanks")
     return value
+
+
+def issuer_name(issuer: object, profile: Profile) -> str | AnyIssuer:
+    """*issuer*, if it can be the `iss` of *profile*'s tokens: an https URL, or outside RFC 9068 perhaps a name."""
+    if isinstance(issuer, AnyIssuer):
+        return issuer
+    # Such as accounts.google.com.
+    if "at+jwt" not in profile.types and isinstance(issuer, str) and issuer and "://" not in issuer:
+        return issuer
+    return https_url(issuer, "issuer")
 
 
 def strings(value: str | Iterable[str], name: str) -> tuple[str, ...]:

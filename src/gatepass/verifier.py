@@ -13,23 +13,26 @@ from datetime import timedelta
 from typing import Any, final
 
 from gatepass.access_token import AccessToken, verified
-from gatepass.claims import NamedCheck, compile_checks, compile_ordinary, issuer_check
-from gatepass.compact import Parts, decode_base64url, take_apart
+from gatepass.claims import NamedCheck, compile_checks, compile_end, compile_ordinary, issuer_check
+from gatepass.compact import Parts, decode_base64url, octets_of, take_apart
 from gatepass.errors import ConfigurationError, InvalidSignature, UnknownKey
 from gatepass.header import accepted_algorithm, key_id
 from gatepass.held_keys import HeldKeys
 from gatepass.hooks import Hook, Question, RunBlocking, check_subject_hook, is_revoked_hook
-from gatepass.jwks import IssuerMetadata, JWKSClient
 from gatepass.key_source import Fetch, KeySource, settle, settle_async
 from gatepass.keys import Key, KeySet
+from gatepass.known_tokens import KnownTokens, digest_of
 from gatepass.profile import AnyAudience, AnyIssuer, Profile
-from gatepass.settings import algorithm_names, asymmetric_names, audience_names, https_url, key_set, seconds
+from gatepass.settings import audience_names, issuer_name, seconds
 from gatepass.strict_json import parse_object
+from gatepass.verifying_keys import verifying_keys
 
 __all__ = ["TokenVerifier"]
 
 _MAX_LEEWAY = 300.0
 _MAX_TOKEN_AGE = 366 * 86_400.0
+_MAX_CACHE_TTL = 300.0
+_MAX_CACHE_SIZE = 1_000_000
 
 
 @final
@@ -43,6 +46,8 @@ class TokenVerifier:
     disagree. *max_token_age* refuses tokens issued longer ago than that. *trial_keys* bounds how many keys are tried
     when a token names no `kid`.
     *is_revoked* and *check_subject* are asked last; each takes the `AccessToken` and answers True or False.
+    *cache_ttl* (seconds or timedelta, at most 300; 0, the default, is off) remembers which tokens were proved, at most
+    *cache_size* of them: the same text is not proved again while its keys and its time last. Hooks are always asked.
 
     Raises `ConfigurationError` when a setting is missing, weak or contradictory.
 
@@ -58,8 +63,10 @@ class TokenVerifier:
         "_check_issuer",
         "_checks",
         "_clock",
+        "_end_of",
         "_held",
         "_is_ordinary",
+        "_remembers",
         "_source",
         "_trial_keys",
         "algorithms",
@@ -83,11 +90,15 @@ class TokenVerifier:
         clock: Callable[[], float] = time.time,
         is_revoked: Question | None = None,
         check_subject: Question | None = None,
+        cache_ttl: float | timedelta = 0,
+        cache_size: int = 1_000,
     ) -> None:
         if not isinstance(profile, Profile):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("profile= must be a Profile, such as Profile.RFC9068 or Profile.GENERIC")
         if type(trial_keys) is not int or not 0 <= trial_keys <= 16:
             raise ConfigurationError("trial_keys= must be a number from 0 to 16")
+        if type(cache_size) is not int or not 2 <= cache_size <= _MAX_CACHE_SIZE:
+            raise ConfigurationError(f"cache_size= must be a number from 2 to {_MAX_CACHE_SIZE}")
         tolerated = seconds(leeway, "leeway", least=0, most=_MAX_LEEWAY)
         oldest = (
             None if max_token_age is None else seconds(max_token_age, "max_token_age", least=1, most=_MAX_TOKEN_AGE)
@@ -99,12 +110,13 @@ class TokenVerifier:
                 audience_names(audience, "name this service, or say ANY_AUDIENCE to accept tokens made for others")
             )
         )
-        self.issuer: str | AnyIssuer = _issuer(issuer, profile)
-        if keys is None:
-            keys = _discovered(self.issuer, algorithms)
-        self._source: KeySource | None = keys if isinstance(keys, KeySource) else None
-        self._held: HeldKeys = HeldKeys(None if isinstance(keys, KeySource) else key_set(keys))
-        self.algorithms: frozenset[str] = _allowed(self._held.keys, algorithms)
+        self.issuer: str | AnyIssuer = issuer_name(issuer, profile)
+        given = verifying_keys(keys, issuer=self.issuer, algorithms=algorithms)
+        self.algorithms: frozenset[str] = given.algorithms
+        self._source: KeySource | None = given.source
+        remembered = seconds(cache_ttl, "cache_ttl", least=0, most=_MAX_CACHE_TTL)
+        self._remembers = remembered > 0
+        self._held: HeldKeys = HeldKeys(given.fixed, KnownTokens(ttl=remembered, size=cache_size))
         self.profile: Profile = profile
         self.named_checks: tuple[NamedCheck, ...] = (
             NamedCheck("issuer", issuer_check(self.issuer)),
@@ -117,6 +129,7 @@ class TokenVerifier:
         self._check_issuer, *checks = (named.check for named in self.named_checks)
         self._checks = tuple(checks)
         self._is_ordinary = compile_ordinary(profile, audience=accepted, leeway=tolerated, max_token_age=oldest)
+        self._end_of = compile_end(leeway=tolerated, max_token_age=oldest)
         self._clock = clock
         self._trial_keys = trial_keys
 
@@ -127,37 +140,25 @@ class TokenVerifier:
 
     def verify(self, token: str) -> AccessToken:
         """The verified *token*, or an `AuthError`; nothing else is raised, whatever the input."""
-        return self.verify_parsed(take_apart(token))
+        known = self._known(octets_of(token)) if self._remembers else None
+        return self._admitted(known or self._established(take_apart(token)))
 
     async def verify_async(self, token: str, *, run_blocking: RunBlocking) -> AccessToken:
         """`verify` for an event loop: hooks are awaited, or run by *run_blocking* in a worker thread."""
-        return await self.verify_parsed_async(take_apart(token), run_blocking)
+        known = self._known(octets_of(token)) if self._remembers else None
+        proved = known or await self._established_async(take_apart(token), run_blocking)
+        return await self._admitted_async(proved, run_blocking)
 
     def verify_parsed(self, unverified: Parts) -> AccessToken:
         """`verify` for a token that was taken apart already, to choose among issuers."""
-        held = self._held if self._source is None else self._current(self._source)
-        try:
-            token = self._prove(unverified, held)
-        except UnknownKey:
-            if self._source is None:
-                raise
-            token = settle(self._search(self._source, unverified, held.keys))
-        for hook in self.hooks:
-            hook.check(token)
-        return token
+        known = self._known(unverified[0]) if self._remembers else None
+        return self._admitted(known or self._established(unverified))
 
     async def verify_parsed_async(self, unverified: Parts, run_blocking: RunBlocking) -> AccessToken:
         """`verify_async` for a token that was taken apart already."""
-        held = self._held if self._source is None else self._current(self._source)
-        try:
-            token = self._prove(unverified, held)
-        except UnknownKey:
-            if self._source is None:
-                raise
-            token = await settle_async(self._search(self._source, unverified, held.keys), run_blocking)
-        for hook in self.hooks:
-            await hook.check_async(token, run_blocking)
-        return token
+        known = self._known(unverified[0]) if self._remembers else None
+        proved = known or await self._established_async(unverified, run_blocking)
+        return await self._admitted_async(proved, run_blocking)
 
     def candidates(self, header: Mapping[str, Any]) -> tuple[Key, ...]:
         """The keys of this instant that may have signed under *header*. Raises where it is reason to refuse."""
@@ -167,8 +168,41 @@ class TokenVerifier:
         algorithm = accepted_algorithm(header, self.profile, self.algorithms)
         return held.candidates(key_id(header), algorithm, most=self._trial_keys)
 
+    def _known(self, octets: bytes) -> AccessToken | None:
+        """The token with this text, if it was proved with the keys of this instant and is still good."""
+        held = self._held if self._source is None else self._current(self._source)
+        return held.tokens.find(digest_of(octets), self._clock())
+
+    def _established(self, unverified: Parts) -> AccessToken:
+        held = self._held if self._source is None else self._current(self._source)
+        try:
+            return self._prove(unverified, held)
+        except UnknownKey:
+            if self._source is None:
+                raise
+        return settle(self._search(self._source, unverified, held.keys))
+
+    async def _established_async(self, unverified: Parts, run_blocking: RunBlocking) -> AccessToken:
+        held = self._held if self._source is None else self._current(self._source)
+        try:
+            return self._prove(unverified, held)
+        except UnknownKey:
+            if self._source is None:
+                raise
+        return await settle_async(self._search(self._source, unverified, held.keys), run_blocking)
+
+    def _admitted(self, token: AccessToken) -> AccessToken:
+        for hook in self.hooks:
+            hook.check(token)
+        return token
+
+    async def _admitted_async(self, token: AccessToken, run_blocking: RunBlocking) -> AccessToken:
+        for hook in self.hooks:
+            await hook.check_async(token, run_blocking)
+        return token
+
     def _prove(self, unverified: Parts, held: HeldKeys) -> AccessToken:
-        segment, signing_input, signature, claims = unverified
+        octets, segment, signing_input, signature, claims = unverified
         if claims.get("iss") != self.issuer:
             self._check_issuer(claims, 0.0)  # a foreign issuer costs no key and no signature
         keys = held.known.get(segment)
@@ -185,18 +219,21 @@ class TokenVerifier:
         if not self._is_ordinary(claims, now):
             for check in self._checks:
                 check(claims, now)
-        return verified(claims, self.profile.names)
+        token = verified(claims, self.profile.names)
+        if self._remembers:
+            held.tokens.keep(digest_of(octets), token, now=now, ends=self._end_of(claims))
+        return token
 
     def _current(self, source: KeySource) -> HeldKeys:
         keys = source.current()
         held = self._held
         if held.keys is not keys:
-            held = self._held = HeldKeys(keys)
+            held = self._held = HeldKeys(keys, held.tokens.emptied())
         return held
 
     def _search(self, source: KeySource, unverified: Parts, seen: KeySet | None) -> Generator[Fetch, None, AccessToken]:
         """Prove a token whose key is not among those *seen*; what is yielded must be waited for."""
-        segment, _, _, claims = unverified
+        _, segment, _, _, claims = unverified
         now = self._clock()
         for check in self._checks:  # nobody vouches for the claims yet, so they may only refuse: junk fetches nothing
             check(claims, now)
@@ -210,29 +247,3 @@ class TokenVerifier:
 
     def __repr__(self) -> str:
         return f"<TokenVerifier of {self.issuer}, {self.profile.name}>"
-
-
-def _issuer(issuer: object, profile: Profile) -> str | AnyIssuer:
-    if isinstance(issuer, AnyIssuer):
-        return issuer
-    # Outside RFC 9068 some issuers are names, such as accounts.google.com.
-    if "at+jwt" not in profile.types and isinstance(issuer, str) and issuer and "://" not in issuer:
-        return issuer
-    return https_url(issuer, "issuer")
-
-
-def _discovered(issuer: str | AnyIssuer, algorithms: Iterable[str] | None) -> KeySource:
-    if isinstance(issuer, AnyIssuer) or "://" not in issuer:
-        raise ConfigurationError("keys= is missing: only an issuer with a URL can be asked where its keys are")
-    return JWKSClient(IssuerMetadata(issuer), algorithms=algorithms)
-
-
-def _allowed(keys: KeySet | None, algorithms: Iterable[str] | None) -> frozenset[str]:
-    if keys is None:
-        return frozenset(asymmetric_names(algorithms))
-    if algorithms is None:
-        return keys.algorithms
-    named = frozenset(algorithm_names(algorithms))
-    if not keys.algorithms <= named:
-        raise ConfigurationError("algorithms= leaves out the algorithm of one of the keys: add it, or drop the key")
-    return named

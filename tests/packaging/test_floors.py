@@ -41,8 +41,8 @@ FLOORS = [
     {"gatepass.keys"},
     {"gatepass.settings", "gatepass.unrevoked"},
     # 3: the application's questions, and keys that change while the service runs
-    {"gatepass.header", "gatepass.held_keys", "gatepass.hooks"},
-    {"gatepass.key_source"},
+    {"gatepass.header", "gatepass.hooks", "gatepass.known_tokens"},
+    {"gatepass.held_keys", "gatepass.key_source"},
     # an issuer's keys, fetched from its server
     {
         "gatepass.jwks.cache_control",
@@ -65,7 +65,8 @@ FLOORS = [
     {"gatepass.keyring.ring"},
     {"gatepass.keyring"},
     # tokens made and checked
-    {"gatepass.issuer", "gatepass.verifier"},
+    {"gatepass.issuer", "gatepass.verifying_keys"},
+    {"gatepass.verifier"},
     {"gatepass.verifiers"},
     # 4: credentials, challenges, requirements, answers
     {"gatepass.explain"},

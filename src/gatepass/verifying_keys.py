@@ -1,0 +1,56 @@
+"""The keys that a verifier goes by, and their algorithms: those that were given, or a source that finds them.
+
+Refused: no keys for an issuer that has no URL to ask, and a list of algorithms that leaves out one of the keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from gatepass.errors import ConfigurationError
+from gatepass.jwks import IssuerMetadata, JWKSClient
+from gatepass.key_source import KeySource
+from gatepass.keys import Key, KeySet
+from gatepass.profile import AnyIssuer
+from gatepass.settings import algorithm_names, asymmetric_names, key_set
+
+__all__ = ["VerifyingKeys", "verifying_keys"]
+
+
+class VerifyingKeys(NamedTuple):
+    """Keys that stay, or a source of keys that change; and the algorithms that a token may name."""
+
+    fixed: KeySet | None
+    source: KeySource | None
+    algorithms: frozenset[str]
+
+
+def verifying_keys(
+    keys: Key | KeySet | KeySource | Iterable[Key] | None,
+    *,
+    issuer: str | AnyIssuer,
+    algorithms: Iterable[str] | None,
+) -> VerifyingKeys:
+    """What *keys* means; left out, *issuer* is asked for them. Raises `ConfigurationError`."""
+    if keys is None:
+        keys = _discovered(issuer, algorithms)
+    if isinstance(keys, KeySource):
+        return VerifyingKeys(None, keys, frozenset(asymmetric_names(algorithms)))
+    fixed = key_set(keys)
+    return VerifyingKeys(fixed, None, _allowed(fixed, algorithms))
+
+
+def _discovered(issuer: str | AnyIssuer, algorithms: Iterable[str] | None) -> KeySource:
+    if isinstance(issuer, AnyIssuer) or "://" not in issuer:
+        raise ConfigurationError("keys= is missing: only an issuer with a URL can be asked where its keys are")
+    return JWKSClient(IssuerMetadata(issuer), algorithms=algorithms)
+
+
+def _allowed(keys: KeySet, algorithms: Iterable[str] | None) -> frozenset[str]:
+    if algorithms is None:
+        return keys.algorithms
+    named = frozenset(algorithm_names(algorithms))
+    if not keys.algorithms <= named:
+        raise ConfigurationError("algorithms= leaves out the algorithm of one of the keys: add it, or drop the key")
+    return named
