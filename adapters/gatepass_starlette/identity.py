@@ -6,6 +6,7 @@ own `@requires` and templates expect.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Final, NamedTuple, final
 
 from starlette.authentication import AuthCredentials, BaseUser, UnauthenticatedUser
@@ -49,6 +50,17 @@ class AccessTokenUser(BaseUser):
         return self.access_token.subject
 
 
+class _Credentials(AuthCredentials):
+    """`request.auth` of a connection with a token: its scopes, sorted when somebody asks for them."""
+
+    def __init__(self, access_token: AccessToken) -> None:  # without the parent's, which would set the scopes
+        self._access_token = access_token
+
+    @cached_property
+    def scopes(self) -> list[str]:
+        return sorted(self._access_token.scopes)
+
+
 def identify(scope: Scope, identity: Identity) -> None:
     """Write *identity* into *scope*, over whatever stood there."""
     scope[_KEY] = identity
@@ -57,7 +69,7 @@ def identify(scope: Scope, identity: Identity) -> None:
     if token is None:
         scope["auth"], scope["user"] = AuthCredentials(), UnauthenticatedUser()
     else:
-        scope["auth"], scope["user"] = AuthCredentials(sorted(token.scopes)), AccessTokenUser(token)
+        scope["auth"], scope["user"] = _Credentials(token), AccessTokenUser(token)
 
 
 def identity_of(scope: Scope) -> Identity | None:

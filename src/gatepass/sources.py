@@ -51,5 +51,6 @@ class Sources:
 
     def reads_form(self, method: str, content_type: str) -> bool:
         """Whether the body is wanted: only a form, only where a body means something."""
-        media_type = content_type.partition(";")[0].strip().lower()
-        return "body" in self.names and method not in ("GET", "HEAD") and media_type == FORM_MEDIA_TYPE
+        if "body" not in self.names or method in ("GET", "HEAD"):
+            return False
+        return content_type.partition(";")[0].strip().lower() == FORM_MEDIA_TYPE
