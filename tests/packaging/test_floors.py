@@ -149,7 +149,8 @@ FLOORS = [
         "gatepass_django.views",
     },
     {"gatepass_django", "gatepass_django.apps"},
-    {"gatepass_django.refresh.apps", "gatepass_django.refresh.fields", "gatepass_django.refresh.store"},
+    {"gatepass_django.refresh.apps", "gatepass_django.refresh.fields", "gatepass_django.refresh.forks"},
+    {"gatepass_django.refresh.store"},
     {"gatepass_django.refresh", "gatepass_django.refresh.migrations.m0001_initial", "gatepass_django.refresh.models"},
     {
         "gatepass_django.refresh.admin",

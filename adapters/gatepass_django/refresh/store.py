@@ -21,6 +21,7 @@ from django.db.models.functions import Coalesce, Greatest, Least
 
 from gatepass import ConfigurationError
 from gatepass.refresh import Family, Rotation
+from gatepass_django.refresh.forks import connect_anew_in_forks
 
 __all__ = ["DjangoStore"]
 
@@ -52,6 +53,7 @@ class DjangoStore:
             raise ConfigurationError(
                 'add "gatepass_django.refresh" to INSTALLED_APPS, and run: manage.py migrate'
             ) from None
+        connect_anew_in_forks(using)
         self._using = using
         self._families: Any = families
         self._revocations: Any = revocations

@@ -6,6 +6,7 @@ What the driver raises leaves the method, and the service answers 503.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any, Final, TypeVar, final
@@ -42,7 +43,8 @@ class SQLStore:
 
     Give the engine limits, so that a lost server is a quick 503: `create_engine(url, pool_timeout=5,
     connect_args={"connect_timeout": 3})`, and with PyMySQL `"read_timeout": 5` too. Durability is the server's: leave
-    `synchronous_commit` and `innodb_flush_log_at_trx_commit` as they come.
+    `synchronous_commit` and `innodb_flush_log_at_trx_commit` as they come. A forked process leaves the engine's
+    connections to its parent, and makes its own.
 
     With psycopg and PyMySQL, what each refresh asks goes past SQLAlchemy to the driver's cursor: the engine's events
     do not tell of it.
@@ -51,7 +53,7 @@ class SQLStore:
     `gatepass_revocations` the primary key `key_hash`, and `keep_until`. Requests use the primary keys alone.
     """
 
-    __slots__ = ("_checked", "_direct", "_engine", "_put", "_schema_engine")
+    __slots__ = ("_checked", "_direct", "_engine", "_inherited", "_process", "_put", "_schema_engine")
 
     def __init__(self, engine: Engine) -> None:
         if not isinstance(engine, Engine):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -66,9 +68,12 @@ class SQLStore:
         self._direct = DirectStatements(self._engine, commits=name != "postgresql") if fits else None
         self._put = sql.PUT[name]
         self._checked = False
+        self._process = os.getpid()
+        self._inherited: list[Any] = []
 
     def create_schema(self) -> None:
         """Make the tables and indexes; what is already there stays. Safe to call at every start."""
+        self._leave_what_is_inherited()
         for tries_left in reversed(range(_OBJECTS_OF_THE_SCHEMA + 1)):
             try:
                 with self._schema_engine.begin() as connection:
@@ -169,6 +174,7 @@ class SQLStore:
         return self._ask(write)
 
     def _ask(self, work: Callable[[], _T]) -> _T:
+        self._leave_what_is_inherited()
         if not self._checked:
             self._check()
         for tries_left in reversed(range(_TRIES)):
@@ -178,6 +184,14 @@ class SQLStore:
                 if not (tries_left and _undone(error)):
                     raise
         raise AssertionError
+
+    def _leave_what_is_inherited(self) -> None:
+        """In a fork: two processes on one connection would read each other's answers."""
+        process = os.getpid()  # asked each time: not every server that forks runs Python's hooks
+        if process != self._process:
+            self._inherited.append(self._engine.pool)  # kept, because closing it might end the parent's connections
+            self._engine.dispose(close=False)
+            self._process = process
 
     def _check(self) -> None:
         with self._engine.connect() as connection:

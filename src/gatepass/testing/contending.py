@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -12,7 +13,7 @@ from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.store import RefreshStore
 from gatepass.testing.families import held, later
 from gatepass.testing.ground import Ground
-from gatepass.testing.racing import in_processes, in_threads, rounds
+from gatepass.testing.racing import in_forks, in_processes, in_threads, rounds
 
 __all__ = ["Contending"]
 
@@ -43,6 +44,18 @@ class Contending(Ground):
         turns = self._turns(store, _PROCESSES)
 
         answers = in_processes(_PROCESSES, len(turns), reopen, partial(_rotate, turns))
+
+        self._judge(store, turns, answers)
+
+    def test_of_8_forks_of_one_process_with_one_token_exactly_one_wins(
+        self, store: RefreshStore, reopen: Callable[[], RefreshStore] | None
+    ) -> None:
+        """As a server does that loads the application and forks its workers then: nothing may be shared by them."""
+        if reopen is None or not hasattr(os, "fork"):
+            pytest.skip("this store cannot be shared by processes, or no process forks here")
+        turns = self._turns(store, _PROCESSES)
+
+        answers = in_forks(_PROCESSES, len(turns), store, partial(_rotate, turns))
 
         self._judge(store, turns, answers)
 

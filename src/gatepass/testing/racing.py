@@ -5,13 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.synchronize import Barrier
 from typing import Any, Final
 
-__all__ = ["in_processes", "in_threads", "rounds"]
+__all__ = ["in_forks", "in_processes", "in_threads", "rounds"]
 
 _PATIENCE: Final = 120.0
 
@@ -45,7 +47,24 @@ def in_processes(
     count: int, runs: int, reopen: Callable[[], Any], ask: Callable[[Any, int, int], Any]
 ) -> list[list[Any]]:
     """`ask(store, run, number)` by *count* fresh processes at once, each with a store from *reopen*."""
-    context = multiprocessing.get_context("spawn")
+    return _in_children("spawn", count, runs, reopen, ask)
+
+
+def in_forks(count: int, runs: int, store: Any, ask: Callable[[Any, int, int], Any]) -> list[list[Any]]:
+    """`ask(store, run, number)` by *count* forks of this process at once, with the very *store* that it holds."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # a test runner may have threads; the forks need none
+        return _in_children("fork", count, runs, partial(_itself, store), ask)
+
+
+def _itself(store: Any) -> Any:
+    return store
+
+
+def _in_children(
+    method: str, count: int, runs: int, reopen: Callable[[], Any], ask: Callable[[Any, int, int], Any]
+) -> list[list[Any]]:
+    context: Any = multiprocessing.get_context(method)
     start = context.Barrier(count)
     racers: list[tuple[Any, Connection]] = []
     for number in range(count):
@@ -54,7 +73,7 @@ def in_processes(
         process.start()
         theirs.close()
         racers.append((process, ours))
-    answers = _heard_from(racers)
+    answers = _heard_from(racers, patience=_PATIENCE + runs)
     for process, ours in racers:
         process.join(_PATIENCE)
         process.close()
@@ -62,21 +81,28 @@ def in_processes(
     return _by_run(answers)
 
 
-def _heard_from(racers: Sequence[tuple[Any, Connection]]) -> list[Any]:
+def _heard_from(racers: Sequence[tuple[Any, Connection]], *, patience: float) -> list[Any]:
     """What each racer answers. One that dies takes the others with it: they would wait for it at the barrier."""
     answers: list[Any] = [None] * len(racers)
     silent = {ours: number for number, (_, ours) in enumerate(racers)}
     while silent:
-        ready: list[Any] = wait(list(silent))
+        ready: list[Any] = wait(list(silent), patience)
+        if not ready:
+            return [RuntimeError("a racing process hangs") for _ in _ended(racers)]
         for ours in ready:
             number = silent.pop(ours)
             try:
                 answers[number] = racers[number][1].recv()
             except EOFError:
                 answers[number] = RuntimeError("a racing process died")
-                for process, _ in racers:
-                    process.terminate()
+                _ended(racers)
     return answers
+
+
+def _ended(racers: Sequence[tuple[Any, Connection]]) -> Sequence[tuple[Any, Connection]]:
+    for process, _ in racers:
+        process.terminate()
+    return racers
 
 
 def _racer(
