@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Protocol, final, runtime_checkable
 
 from gatepass.access_token import AccessToken
@@ -20,7 +20,8 @@ from gatepass.unrevoked import Unrevoked
 __all__ = ["AccessTokenRevocation", "RevocationStore"]
 
 _LONGEST_TTL: Final = 86_400.0
-_MAX_LEEWAY: Final = 300.0
+# Twice the most that a verifier tolerates: once for its clock, once for a token that the issuer's clock dated ahead.
+_BEYOND: Final = 2 * 300 + 1
 _LONGEST_CACHE_TTL: Final = 60.0
 _LARGEST_CACHE: Final = 1_000_000
 
@@ -49,7 +50,8 @@ class RevocationStore(Protocol):
 class AccessTokenRevocation:
     """Revokes access tokens before their time, and tells a verifier: `TokenVerifier(..., is_revoked=revocation)`.
 
-    *access_ttl* is the longest life of the tokens concerned (seconds or timedelta), *leeway* the verifiers'.
+    *access_ttl* is the longest life of the tokens concerned (seconds or timedelta). Entries outlive such tokens by all
+    the leeway that a verifier may have. Who makes tokens shorter leaves it until the longer ones are gone.
 
     Every check asks the store once. *cache_ttl* (at most 60 seconds, default 0: off) lets this process remember that a
     token is not revoked, for at most *cache_size* tokens: what another process revokes is then seen up to so many
@@ -67,7 +69,6 @@ class AccessTokenRevocation:
         store: RevocationStore,
         *,
         access_ttl: float | timedelta,
-        leeway: float | timedelta = 30,
         cache_ttl: float | timedelta = 0,
         cache_size: int = 10_000,
         clock: Callable[[], float] = time.time,
@@ -75,8 +76,7 @@ class AccessTokenRevocation:
         if not isinstance(store, RevocationStore):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("store= must be a RevocationStore, such as SQLiteStore(path)")
         life = seconds(access_ttl, "access_ttl", least=1, most=_LONGEST_TTL)
-        # Twice the leeway: once for the verifier's clock, once for a token that the issuer's clock dated ahead.
-        self._life = int(life + 2 * seconds(leeway, "leeway", least=0, most=_MAX_LEEWAY)) + 1
+        self._life = int(life) + _BEYOND
         self.access_ttl: timedelta = timedelta(seconds=life)
         """The longest life of an access token that can be revoked here."""
         remembered = seconds(cache_ttl, "cache_ttl", least=0, most=_LONGEST_CACHE_TTL)
@@ -91,13 +91,13 @@ class AccessTokenRevocation:
         client = token._names.client  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the same
         until = self._store.revoked_until(_keys_of(claims, client), now=int(self._clock()))
         # A token that does not say when it was issued is reached by any cut-off.
-        return until is not None and claims.get("iat", 0) <= until
+        return until is not None and int(claims.get("iat", 0)) <= until
 
     def revoke_token(self, token: AccessToken) -> None:
         """Revoke one token, by its `jti`. Raises `ValueError` for a token without one."""
         if token.token_id is None:
             raise ValueError("this token has no jti to be revoked by")
-        self._put(_jti_key(token.issuer, token.token_id), lasting=True)
+        self._put(_jti_key(token.issuer, token.token_id), lasting=True, end=token.expires_at)
 
     def revoke_family(self, family_id: str) -> None:
         """Revoke every access token of a family, those still to be issued included."""
@@ -115,9 +115,11 @@ class AccessTokenRevocation:
         """Delete entries that concern no living token any more, at most *limit*; how many."""
         return self._store.purge_revocations(before=int(self._clock()), limit=limit)
 
-    def _put(self, key: str, *, lasting: bool) -> None:
+    def _put(self, key: str, *, lasting: bool, end: datetime | None = None) -> None:
         now = int(self._clock())
         keep_until = now + self._life
+        if end is not None:
+            keep_until = max(keep_until, int(end.timestamp()) + _BEYOND)
         self._store.put_revocation(key, issued_until=keep_until if lasting else now, keep_until=keep_until)
 
 

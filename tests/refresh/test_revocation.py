@@ -159,15 +159,17 @@ def test_a_later_cut_off_wins_and_an_earlier_one_takes_nothing_back(clock, issue
     refused(verifier, between)
 
 
+@pytest.mark.parametrize("leeway", [0, 30, 300])
 @pytest.mark.parametrize("end", ["token", "family", "subject", "client"])
-def test_an_entry_lasts_until_no_verifier_takes_the_token_any_more(clock, issuer, verifier, revocation, end):
-    """To the last second of the longest token, its leeway included, and then it may be purged."""
+def test_an_entry_lasts_until_no_verifier_takes_the_token_any_more(clock, issuer, revocation, *, end, leeway):
+    """To the last second of the longest token, whatever the verifier's leeway, and then it may be purged."""
+    verifier = make_verifier(clock, is_revoked=revocation, leeway=leeway)
     token = issuer.issue("anna", family_id="f1")
     if end == "token":
         revocation.revoke_token(verifier.verify(token))
     else:
         getattr(revocation, f"revoke_{end}")({"family": "f1", "subject": "anna", "client": "web"}[end])
-    for now in (900, 929):
+    for now in (0, 899, 899 + leeway):
         clock.now = 1_800_000_000 + now
         refused(verifier, token)
     clock.now += 1
@@ -175,10 +177,29 @@ def test_an_entry_lasts_until_no_verifier_takes_the_token_any_more(clock, issuer
         verifier.verify(token)
 
 
+def test_a_token_that_lives_longer_than_the_list_expects_is_held_to_its_own_end(clock, revocation):
+    """It was issued before the service's tokens became shorter."""
+    verifier = make_verifier(clock, is_revoked=revocation)
+    token = make_issuer(clock, access_ttl=3_600).issue("anna")
+    revocation.revoke_token(verifier.verify(token))
+
+    clock.now += 3_600 + 29
+    refused(verifier, token)
+
+
+def test_a_fraction_of_a_second_does_not_escape_a_cut_off(clock, revocation):
+    clock.now += 0.9
+    claims = {"aud": AUDIENCE, "sub": "anna", "client_id": "web", "jti": "a1", "iss": ISSUER}
+    token = spelled(KEY, {**claims, "iat": 1_800_000_000.5, "exp": 1_800_000_060.5}, typ="at+jwt")
+    revocation.revoke_subject("anna")
+
+    refused(make_verifier(clock, is_revoked=revocation), token)
+
+
 def test_entries_are_purged_once_they_concern_nothing(clock, revocation):
     for number in range(5):
         revocation.revoke_family(f"f{number}")
-    clock.now += 900 + 2 * 30 + 1
+    clock.now += 900 + 2 * 300 + 1
     assert revocation.purge() == 0
     clock.now += 1
 
@@ -239,9 +260,7 @@ def test_an_odd_family_of_a_foreign_issuer_is_no_family(issuer, verifier, revoca
     assert verifier.verify(issuer.issue("anna", family_id=claim))
 
 
-@pytest.mark.parametrize(
-    "settings", [{"access_ttl": 0}, {"access_ttl": 86_401}, {"access_ttl": 900, "leeway": 301}, {"access_ttl": True}]
-)
+@pytest.mark.parametrize("settings", [{"access_ttl": 0}, {"access_ttl": 86_401}, {"access_ttl": True}])
 def test_settings_that_cannot_work_are_refused_at_once(settings):
     with pytest.raises(ConfigurationError):
         AccessTokenRevocation(MemoryStore(), **settings)
