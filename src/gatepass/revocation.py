@@ -101,7 +101,13 @@ class AccessTokenRevocation:
 
     def revoke_family(self, family_id: str) -> None:
         """Revoke every access token of a family, those still to be issued included."""
-        self._put(f"family:{family_id}", lasting=True)
+        self._put(_family_key(family_id), lasting=True)
+
+    def ensure_family(self, family_id: str, *, since: int) -> None:
+        """Make up for `revoke_family`, should it have failed: *since* is when the family ended. Mostly a look alone."""
+        now = int(self._clock())
+        if now <= since + self._life and self._store.revoked_until([_family_key(family_id)], now=now) is None:
+            self.revoke_family(family_id)
 
     def revoke_subject(self, subject: str) -> None:
         """Revoke every access token of *subject* issued up to now, this second included."""
@@ -142,6 +148,10 @@ def _keys_of(claims: dict[str, Any], client: tuple[str, ...]) -> list[str]:
         if type(family_id) is str:  # a foreign issuer's may be anything
             keys.append("family:" + family_id)
     return keys
+
+
+def _family_key(family_id: str) -> str:
+    return f"family:{family_id}"
 
 
 def _jti_key(issuer: str | None, token_id: str) -> str:

@@ -150,6 +150,44 @@ def test_of_family_and_access_tokens_what_can_be_ended_is_and_the_caller_hears_o
     assert reason_of(service.refresh, pair.refresh_token) == "refresh_revoked"
 
 
+@pytest.mark.parametrize("why", ["reuse", "subject"])
+def test_access_tokens_that_could_not_be_ended_are_when_the_client_tries_again(store, clock, why):
+    welcome = {"anna"}
+    revocation = make_revocation(store, clock)
+    service = make_service(store, clock, revocation=revocation, check_subject=welcome.__contains__)
+    verifier = make_verifier(clock, is_revoked=revocation)
+    first = service.grant("anna")
+    second = service.refresh(first.refresh_token)
+    brought = first.refresh_token if why == "reuse" else second.refresh_token
+    if why == "subject":
+        welcome.clear()
+    store.before.add("put_revocation")
+    assert reason_of(service.refresh, brought) == "store_unavailable"
+    assert reason_of(service.refresh, brought) == "store_unavailable"
+    assert family_of(store, second).revoked_at is not None
+    store.before.clear()
+
+    assert reason_of(service.refresh, brought) == "refresh_revoked"
+    for pair in (first, second):
+        with pytest.raises(RevokedToken):
+            verifier.verify(pair.access_token)
+
+
+def test_a_revoked_token_that_comes_again_and_again_writes_nothing(guarded, store, clock):
+    service, _ = guarded
+    pair = service.grant("anna")
+    service.revoke(pair.refresh_token)
+    store.calls.clear()
+
+    for _ in range(3):
+        assert reason_of(service.refresh, pair.refresh_token) == "refresh_revoked"
+    assert store.calls == ["get", "revoked_until"] * 3
+    clock.now += 900 + 2 * 300 + 2
+    store.calls.clear()
+    assert reason_of(service.refresh, pair.refresh_token) == "refresh_revoked"
+    assert store.calls == ["get"], "no access token of it is alive"
+
+
 def test_one_access_token_can_be_ended(guarded):
     service, verifier = guarded
     pair, other = service.grant("anna"), service.grant("anna")

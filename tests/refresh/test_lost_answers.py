@@ -16,7 +16,7 @@ from gatepass.refresh.errors import RefreshTokenReused
 from gatepass.refresh.family import RefreshToken
 from gatepass.stores import redis
 from gatepass.stores.redis import RedisStore
-from gatepass.stores.redis_scripts import ROTATE
+from gatepass.stores.redis_scripts import REVOKE, ROTATE
 from gatepass.stores.sql import SQLStore
 
 DECISIVE = {  # what a client says last before the rotation is done: PostgreSQL commits with the statement
@@ -62,6 +62,7 @@ def line(kind, tmp_path):
         beside = RedisStore(url, prefix=prefix)
         behind = RedisStore(url.replace(place.netloc, f"127.0.0.1:{wire.port}"), prefix=prefix)
         make_service(beside, Clock()).refresh(make_service(beside, Clock()).grant("anna").refresh_token)
+        beside.revoke("nobody", at=0)
         yield Line(kind, wire, behind, beside)
         behind.close()
         wire.close()
@@ -127,6 +128,19 @@ def test_another_process_takes_it_for_a_reuse_unless_there_is_a_window(line, gra
         assert reason_of(other.refresh, session.token) == "refresh_reused"
         assert reason_of(other.refresh, session.token) == "refresh_revoked"
         assert [one.subject for one in heard] == ["anna"]
+
+
+def test_a_reuse_is_told_even_if_the_end_of_the_family_was_not_answered(line, kind):
+    heard = []
+    service = make_service(line.behind, Clock(), on_reuse=heard.append)
+    first = service.grant("anna")
+    service.refresh(first.refresh_token)
+    line._wire.cut_after(*{"redis": [redis._DIGESTS[REVOKE].encode()]}.get(kind, DECISIVE[kind]))
+    assert reason_of(service.refresh, first.refresh_token) in {"refresh_reused", "store_unavailable"}
+
+    assert line.cuts == 1
+    assert [family.subject for family in heard] == ["anna"]
+    assert reason_of(service.refresh, first.refresh_token) == "refresh_revoked"
 
 
 def test_a_sign_out_whose_answer_was_lost_has_taken_place_or_is_503(line, kind):

@@ -179,6 +179,23 @@ def test_the_application_hears_of_a_reuse_once(store, clock, caplog):
     assert first.refresh_token not in caplog.text
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_reuse_is_told_even_if_the_end_of_its_family_was_not_answered(store, clock, moment):
+    heard = []
+    service = make_service(store, clock, on_reuse=heard.append)
+    first = service.grant("anna")
+    service.refresh(first.refresh_token)
+    getattr(store, moment).add("revoke")
+    assert reason_of(service.refresh, first.refresh_token) == "store_unavailable"
+    store.before.clear()
+    store.after.clear()
+
+    assert reason_of(service.refresh, first.refresh_token) == (
+        "refresh_reused" if moment == "before" else "refresh_revoked"
+    )
+    assert {family.subject for family in heard} == {"anna"}
+
+
 def test_of_fifty_threads_one_reuse_is_told(clock):
     heard = []
     service = make_service(MemoryStore(), clock, on_reuse=heard.append)

@@ -79,7 +79,7 @@ class Application:
 
     def hears_of_reuse(self, family: Family) -> None:
         """Tell of *family*, whose end nothing that the application does may hinder."""
-        _logger.warning("refresh_reused: a spent refresh token came again, its family is revoked")
+        _logger.warning("refresh_reused: a spent refresh token came again, its family ends")
         if self._on_reuse is None:
             return
         try:

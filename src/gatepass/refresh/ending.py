@@ -2,7 +2,7 @@
 
 The families end first: what was exchanged before that moment was issued before it too, so the cut-off that follows
 reaches every access token. Both are tried, even if one fails: what can be ended is ended, and the caller hears of
-the rest.
+the rest. Whoever tries a token of an ended family makes up for what failed.
 """
 
 from __future__ import annotations
@@ -46,13 +46,26 @@ class Ending:
         )
 
     def reused(self, family: Family) -> None:
-        """A spent token of *family* came again: the application hears of it once, however often it comes."""
+        """A spent token of *family* came again: the application hears of it once, however often it comes.
+
+        It hears of it also where the store does not answer, and may have ended the family: or nobody might.
+        """
 
         def end() -> None:
-            if self._store.revoke(family.family_id, at=self._now()):
+            try:
+                first = self._store.revoke(family.family_id, at=self._now())
+            except Exception:
+                self._application.hears_of_reuse(family)
+                raise
+            if first:
                 self._application.hears_of_reuse(family)
 
         self._both(end, lambda revocation: revocation.revoke_family(family.family_id))
+
+    def over(self, family_id: str, *, since: int) -> None:
+        """A token of a family that ended came again: if the access tokens could not be ended with it, they are now."""
+        if self._revocation is not None:
+            ask(self._revocation.ensure_family, family_id, since=since)
 
     def subject(self, subject: str) -> int:
         """How many families of *subject* ended."""

@@ -118,6 +118,7 @@ class Exchange:
             raise InvalidGrant("refresh_unknown")
         _, family = found
         if family.revoked_at is not None:
+            self._ending.over(family.family_id, since=family.revoked_at)
             raise InvalidGrant("refresh_revoked")
         if now >= min(family.expires_at, family.idle_expires_at):
             raise InvalidGrant("refresh_expired")

@@ -39,8 +39,8 @@ class TokenService:
     *absolute_ttl*: when the family ends whatever happens (both seconds or timedelta). *grace* (at most 60 seconds,
     default 0): how long the immediate predecessor still gets the same successor, for clients that lose an answer.
     *check_subject* takes the subject and answers True while it may sign in; *claims_for* gives further claims for its
-    access tokens. *revocation* ends a family's access tokens with it. *on_reuse* is told of the family, once, when a
-    spent token comes again. All are plain functions, and may do I/O.
+    access tokens. *revocation* ends a family's access tokens with it. *on_reuse* is told of the family when a spent
+    token comes again: once, or more often if the store fails meanwhile. All are plain functions, and may do I/O.
 
     >>> from gatepass import Key
     >>> from gatepass.stores.memory import MemoryStore

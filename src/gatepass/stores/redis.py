@@ -102,7 +102,7 @@ class RedisStore:
 
     def revoke(self, family_id: str, *, at: int) -> bool:
         """See `RefreshStore.revoke`."""
-        return bool(self._run(REVOKE, self._family(family_id), at, 0))
+        return bool(self._run(REVOKE, self._family(family_id), secrets.token_hex(8), at, 0))
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
         """See `RefreshStore.revoke_subject`. If it raises, some families may be revoked; call it again for the rest."""
@@ -133,13 +133,13 @@ class RedisStore:
 
     def _revoke_listed(self, index: str, at: int) -> int:
         """End all that *index* lists. What joined it before this call is seen, however long the walk takes."""
-        revoked = 0
+        revoked, call = 0, secrets.token_hex(8)
         listed = self._client.zscan_iter(index, count=_BATCH)
         while batch := [_text(member) for member, _ in islice(listed, _BATCH)]:
             pipeline = self._client.pipeline(transaction=False)
             for family_id in batch:
                 # not eval(): redis-py keeps that name from pipelines of a cluster, and carries the command out
-                pipeline.execute_command("EVAL", REVOKE, 1, self._family(family_id), at, MARGIN)
+                pipeline.execute_command("EVAL", REVOKE, 1, self._family(family_id), call, at, MARGIN)
             revoked += sum(pipeline.execute())
             self._client.zrem(index, *batch)
         return revoked

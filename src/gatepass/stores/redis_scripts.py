@@ -49,13 +49,13 @@ redis.call('EXPIREAT', KEYS[1], string.format('%.0f', math.min(now + tonumber(AR
 return 1
 """
 
-# KEYS: family. ARGV: moment, and for how long a family that is not there may only come revoked (0: do nothing).
+# KEYS: family. ARGV: call, moment, and for how long a family that is not there may only come revoked (0: do nothing).
 REVOKE: Final = """
-local there = redis.call('HEXISTS', KEYS[1], 'current_hash')
-if there == 0 and ARGV[2] == '0' then return 0 end
-local first = redis.call('HSETNX', KEYS[1], 'revoked_at', ARGV[1])
-if there == 0 then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
-return there * first
+local there = redis.call('HMGET', KEYS[1], 'current_hash', 'revoked_at', 'revoked_by')
+if not there[1] and ARGV[3] == '0' then return 0 end
+if not there[2] then redis.call('HSET', KEYS[1], 'revoked_at', ARGV[2], 'revoked_by', ARGV[1]) end
+if not there[1] then redis.call('EXPIRE', KEYS[1], ARGV[3]) return 0 end
+return (not there[2] or there[3] == ARGV[1]) and 1 or 0
 """
 
 # KEYS: revocation. ARGV: issued until, keep until, margin.
