@@ -15,6 +15,7 @@ from flask.blueprints import BlueprintSetupState
 
 from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, Response, TokenEndpoints, TokenRequest, public
 from gatepass_flask.answer import to_response
+from gatepass_flask.body import read_body
 from gatepass_flask.browser import browser_request
 
 __all__ = ["jwks_endpoint", "token_endpoints"]
@@ -65,19 +66,12 @@ def _view(serve: Callable[[TokenRequest], Response], limit: int) -> Callable[[],
             method=request.method,
             content_type=request.environ.get("CONTENT_TYPE", ""),
             authorization=() if authorization is None else (authorization,),
-            body=_body(limit) if request.method == "POST" else b"",
+            body=read_body(limit) if request.method == "POST" else b"",
             browser=browser_request(request.environ),
         )
         return to_response(serve(asked))
 
     return view
-
-
-def _body(limit: int) -> bytes:
-    body = b""
-    while len(body) < limit and (part := request.stream.read(limit - len(body))):
-        body += part
-    return body
 
 
 def _rule(path: str, endpoint: str, view: Callable[[], flask.Response]) -> Callable[[BlueprintSetupState], None]:

@@ -19,6 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, TokenEndpoints, TokenRequest, public
 from gatepass import Response as Answer
+from gatepass_starlette.body import read_body
 from gatepass_starlette.connection import browser_request, field_lines, header
 from gatepass_starlette.denial import to_response
 
@@ -55,7 +56,7 @@ async def serve_token_request(serve: Callable[[TokenRequest], Answer], request: 
         method=request.method,
         content_type=header(request.scope, b"content-type"),
         authorization=tuple(field_lines(request.scope, b"authorization")),
-        body=await _body(request) if request.method == "POST" else b"",
+        body=await read_body(request, TokenEndpoints.body_limit) if request.method == "POST" else b"",
         browser=browser_request(request.scope),
     )
     return to_response(await run_in_threadpool(serve, asked))
@@ -65,17 +66,6 @@ async def serve_jwks_request(endpoint: JWKSEndpoint, request: Request) -> Respon
     """The answer of *endpoint*, which runs in a worker thread."""
     known = tuple(field_lines(request.scope, b"if-none-match"))
     return to_response(await run_in_threadpool(endpoint.answer, request.method, if_none_match=known))
-
-
-async def _body(request: Request) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in request.stream():
-        parts.append(part)
-        size += len(part)
-        if size >= TokenEndpoints.body_limit:
-            break
-    return b"".join(parts)
 
 
 @final

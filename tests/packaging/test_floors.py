@@ -121,11 +121,12 @@ FLOORS = [
     # the public names
     {"gatepass"},
     # the adapters
-    {"gatepass_flask.answer", "gatepass_flask.browser", "gatepass_flask.preflight"},
+    {"gatepass_flask.answer", "gatepass_flask.body", "gatepass_flask.browser", "gatepass_flask.preflight"},
     {"gatepass_flask.middleware"},
     {"gatepass_flask.endpoints", "gatepass_flask.views"},
     {"gatepass_flask"},
     {
+        "gatepass_starlette.body",
         "gatepass_starlette.connection",
         "gatepass_starlette.denial",
         "gatepass_starlette.form",
