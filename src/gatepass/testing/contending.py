@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -11,7 +12,7 @@ import pytest
 
 from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.store import RefreshStore
-from gatepass.testing.families import held, later
+from gatepass.testing.families import Held, held, later
 from gatepass.testing.ground import Ground
 from gatepass.testing.racing import in_forks, in_processes, in_threads, rounds
 
@@ -24,6 +25,16 @@ _PROCESSES: Final = 8
 def _rotate(turns: list[list[tuple[str, Rotation]]], store: RefreshStore, run: int, number: int) -> bool:
     family_id, rotation = turns[run][number]
     return store.rotate(family_id, rotation)
+
+
+def _last_of_chain(store: RefreshStore, one: Held) -> Held:
+    """What the client holds when it was refused, having refreshed as often as it could."""
+    for _ in range(200):
+        after, rotation = one.next()
+        if not store.rotate(one.family.family_id, rotation):
+            break
+        one = after
+    return one
 
 
 class Contending(Ground):
@@ -93,6 +104,48 @@ class Contending(Ground):
             assert family.revoked_at == at
             assert exchanged.count(True) <= 1
             assert (family.current_hash == firsts[run].family.current_hash) is (True not in exchanged)
+
+    @pytest.mark.parametrize("member", ["subject", "client_id"])
+    def test_no_family_escapes_the_end_of_all_by_rotating(self, store: RefreshStore, member: str) -> None:
+        """And no rotation is taken back by it: that would make a spent token good once more."""
+        names = [held().family.family_id for _ in range(rounds())]
+        teams = [[held(**{member: name}) for _ in range(4)] for name in names]
+        for one in (one for team in teams for one in team):
+            store.create(one.family)
+        revoke = store.revoke_subject if member == "subject" else store.revoke_client
+        at = later(0)
+
+        def rotate_or_revoke(run: int, number: int) -> Held | int:
+            if number == 0:
+                return revoke(names[run], at=at)
+            return _last_of_chain(store, teams[run][number - 1])
+
+        for run, (ended, *chains) in enumerate(in_threads(5, len(names), rotate_or_revoke)):
+            assert ended == 4
+            for last in chains:
+                assert store.get(last.family.family_id) == replace(last.family, revoked_at=at)
+                assert not store.rotate(last.family.family_id, last.next()[1])
+            assert revoke(names[run], at=at) == 0
+
+    def test_a_family_that_is_rotated_while_a_purge_looks_at_it_stays(self, store: RefreshStore) -> None:
+        before = later(100)
+        teams = [[held(idle_expires_at=later(10)) for _ in range(8)] for _ in range(rounds())]
+        for one in (one for team in teams for one in team):
+            store.create(one.family)
+
+        def rotate_or_purge(run: int, number: int) -> list[tuple[Held, bool]] | None:
+            if number == 0:
+                for _ in range(4):
+                    store.purge(before=before, limit=1_000)
+                return None
+            nexts = [one.next(idle_expires_at=later(3_000)) for one in teams[run][number - 1 :: 2]]
+            return [(after, store.rotate(after.family.family_id, rotation)) for after, rotation in nexts]
+
+        for _, *answers in in_threads(3, len(teams), rotate_or_purge):
+            for after, rotated in (one for answer in answers for one in answer):
+                kept = store.get(after.family.family_id)
+                assert kept == after.family if rotated else kept is None or kept.rotated_at == 0
+        store.purge(before=before, limit=1_000)
 
     def test_of_many_revocations_one_is_the_first(self, store: RefreshStore) -> None:
         families = [held().family for _ in range(rounds())]

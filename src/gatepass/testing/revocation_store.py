@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from typing import Any, ClassVar
 
 import pytest
@@ -137,6 +138,25 @@ class RevocationStoreContract:
 
         assert store.purge_revocations(before=later(100), limit=100) == 0
         assert store.revoked_until([key], now=later(500)) == until
+
+    def test_an_entry_that_is_renewed_while_a_purge_looks_at_it_stays(self, store: RevocationStore) -> None:
+        keys = [[_key() for _ in range(8)] for _ in range(rounds())]
+        until, before = later(0), later(100)
+        for key in (key for run in keys for key in run):
+            store.put_revocation(key, issued_until=until, keep_until=later(10))
+
+        def renew_or_purge(run: int, number: int) -> None:
+            if number == 0:
+                for _ in range(4):
+                    store.purge_revocations(before=before, limit=1_000)
+                return
+            for key in keys[run]:
+                store.put_revocation(key, issued_until=until, keep_until=until + 900)
+                time.sleep(0.000_2)  # so that some are renewed between a look and the hand that follows it
+
+        in_threads(2, len(keys), renew_or_purge)
+
+        assert {store.revoked_until([key], now=until + 900) for run in keys for key in run} == {until}
 
     def test_of_many_entries_at_once_the_latest_wins(self, store: RevocationStore) -> None:
         keys = [_key() for _ in range(rounds())]

@@ -1,0 +1,79 @@
+"""Stores that look first and then write what they saw: the published contract finds each of them out."""
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from gatepass.stores.memory import MemoryStore
+from gatepass.testing import RefreshStoreContract, RevocationStoreContract
+
+Contract = RefreshStoreContract()
+RevocationContract = RevocationStoreContract()
+
+
+def pause():
+    time.sleep(0.001)  # the round trip between a look and a hand
+
+
+class EndsWhatItSaw(MemoryStore):
+    """It writes back whole rows: a rotation in between is undone, and its spent token good again."""
+
+    def _end(self, applies, at):
+        found = [one for one in list(self._families.values()) if one.revoked_at is None and applies(one)]
+        pause()
+        for family in found:
+            self._families[family.family_id] = replace(family, revoked_at=at)
+        return len(found)
+
+    def revoke_subject(self, subject, *, at):
+        return self._end(lambda family: family.subject == subject, at)
+
+    def revoke_client(self, client_id, *, at):
+        return self._end(lambda family: family.client_id == client_id, at)
+
+
+class EndsWhatStoodStill(EndsWhatItSaw):
+    """It compares first, and leaves out whoever rotates at that moment."""
+
+    def _end(self, applies, at):
+        found = [one for one in list(self._families.values()) if one.revoked_at is None and applies(one)]
+        pause()
+        with self._lock:
+            still = [family for family in found if self._families[family.family_id] is family]
+            for family in still:
+                self._families[family.family_id] = replace(family, revoked_at=at)
+            return len(still)
+
+
+class PurgesWhatItSaw(MemoryStore):
+    def purge(self, *, before, limit):
+        dead = [name for name, family in list(self._families.items()) if family.ended_before(before)][:limit]
+        pause()
+        return sum(self._families.pop(name, None) is not None for name in dead)
+
+    def purge_revocations(self, *, before, limit):
+        past = [key for key, (_, keep_until) in list(self._revocations.items()) if keep_until < before][:limit]
+        pause()
+        return sum(self._revocations.pop(key, None) is not None for key in past)
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [
+        *(
+            (
+                broken,
+                lambda store, member=member: Contract.test_no_family_escapes_the_end_of_all_by_rotating(store, member),
+            )
+            for broken in (EndsWhatItSaw, EndsWhatStoodStill)
+            for member in ("subject", "client_id")
+        ),
+        (PurgesWhatItSaw, Contract.test_a_family_that_is_rotated_while_a_purge_looks_at_it_stays),
+        (PurgesWhatItSaw, RevocationContract.test_an_entry_that_is_renewed_while_a_purge_looks_at_it_stays),
+    ],
+)
+def test_a_store_that_trusts_what_it_saw_is_found_out(broken, sentence):
+    sentence(MemoryStore())
+    with pytest.raises((AssertionError, KeyError)):
+        list(map(sentence, (broken() for _ in range(20))))
