@@ -89,6 +89,7 @@ PUBLIC = {
     "gatepass.keyring": {"EMERGENCY", "Emergency", "KeyRing", "RingKey"},
     "gatepass.refresh": {
         "Family",
+        "Purged",
         "RefreshStore",
         "RefreshToken",
         "Rotation",

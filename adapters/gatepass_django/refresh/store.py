@@ -20,7 +20,7 @@ from django.db.models import F, Max, Q, Value
 from django.db.models.functions import Coalesce, Greatest, Least
 
 from gatepass import ConfigurationError
-from gatepass.refresh import Family, Rotation
+from gatepass.refresh import Family, Purged, Rotation
 from gatepass_django.refresh.forks import connect_anew_in_forks
 
 __all__ = ["DjangoStore"]
@@ -90,17 +90,25 @@ class DjangoStore:
         """See `RefreshStore.revoke_client`."""
         return self._revoke({"client_id_hash": _hash(client_id)}, at)
 
-    def purge(self, *, before: int, limit: int) -> int:
-        """See `RefreshStore.purge`."""
+    def purge(self, *, before: int, limit: int) -> Purged:
+        """See `RefreshStore.purge`. It looks at *limit* families in all, in whole batches."""
         over = Q(expires_at__lt=before) | Q(idle_expires_at__lt=before) | Q(revoked_at__lt=before)
         end = Least(F("expires_at"), F("idle_expires_at"), Coalesce(F("revoked_at"), F("expires_at")))
-        deleted = 0
+        deleted = seen = 0
         with self._writing(self._families) as rows:
-            while names := _first(rows.filter(purge_at__lt=before).order_by("purge_at"), min(limit - deleted, _BATCH)):
-                seen = rows.filter(pk__in=names, purge_at__lt=before)
-                deleted += _deleted(seen.filter(over), self._using)
-                seen.exclude(over).update(purge_at=end)  # alive: a rotation put its end off
-        return deleted
+            while deleted < limit and seen < limit:
+                oldest = rows.filter(purge_at__lt=before).order_by("purge_at")
+                found = list(oldest.annotate(end=end).values_list("pk", "end")[:_BATCH])
+                dead = [name for name, moment in found if moment < before][: limit - deleted]
+                alive = [name for name, moment in found if moment >= before]
+                if dead:
+                    deleted += _deleted(rows.filter(over, pk__in=dead), self._using)
+                if alive:  # a rotation put its end off
+                    rows.filter(pk__in=alive).update(purge_at=end)
+                seen += len(found)
+                if len(found) < _BATCH and deleted < limit:
+                    return Purged(deleted, more=False)
+        return Purged(deleted, more=True)
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""

@@ -19,6 +19,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from gatepass.cli.store_url import ForgetfulStore, StoreFailed, expires_by_itself, holds_password, opened_store
 from gatepass.cli.text import visible
 from gatepass.errors import ConfigurationError
+from gatepass.refresh import Purged
 
 __all__ = ["purge"]
 
@@ -107,15 +108,15 @@ def _named(store: str | None, variable: str | None) -> str:
 def _purge(store: ForgetfulStore, removed: _Removed, *, batch: int, limit: int | None, ended_for: int) -> None:
     now = int(time.time())
 
-    def families(size: int) -> int:
-        count = store.purge(before=now - ended_for, limit=size)
+    def families(size: int) -> bool:
+        count = Purged.of(store.purge(before=now - ended_for, limit=size))
         removed.families += count
-        return count
+        return count.more
 
-    def revocations(size: int) -> int:
+    def revocations(size: int) -> bool:
         count = store.purge_revocations(before=now, limit=size)
         removed.revocations += count
-        return count
+        return count > 0
 
     console = Console(stderr=True, markup=False, highlight=False, emoji=False)
     console.quiet = not console.is_terminal  # a disabled Progress of Rich 13 still ends its line
@@ -123,7 +124,7 @@ def _purge(store: ForgetfulStore, removed: _Removed, *, batch: int, limit: int |
     with Progress(*columns, console=console, transient=True, disable=console.quiet) as progress:
         task = progress.add_task(str(removed), total=None)
 
-        def go_on(step: Callable[[int], int]) -> None:
+        def go_on(step: Callable[[int], bool]) -> None:
             while size := batch if limit is None else min(batch, limit - removed.total):
                 if not step(size):
                     return

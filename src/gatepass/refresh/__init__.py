@@ -2,7 +2,8 @@
 
 from gatepass.refresh.family import Family, RefreshToken, Rotation
 from gatepass.refresh.pair import TokenPair
+from gatepass.refresh.purged import Purged
 from gatepass.refresh.service import TokenService
 from gatepass.refresh.store import RefreshStore
 
-__all__ = ["Family", "RefreshStore", "RefreshToken", "Rotation", "TokenPair", "TokenService"]
+__all__ = ["Family", "Purged", "RefreshStore", "RefreshToken", "Rotation", "TokenPair", "TokenService"]

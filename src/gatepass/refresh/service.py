@@ -20,6 +20,7 @@ from gatepass.refresh.errors import InvalidGrant
 from gatepass.refresh.exchange import Exchange, Wish
 from gatepass.refresh.family import Family, RefreshToken
 from gatepass.refresh.pair import Mint, TokenPair
+from gatepass.refresh.purged import Purged
 from gatepass.refresh.store import RefreshStore
 from gatepass.revocation import AccessTokenRevocation
 from gatepass.scope import scope_tokens
@@ -195,10 +196,13 @@ class TokenService:
         """End every family of a client; how many ended."""
         return self._ending.client(client_id)
 
-    def purge(self, *, limit: int = 1_000) -> int:
-        """Delete families that ended longer ago than any of their tokens could matter, at most *limit*; how many."""
+    def purge(self, *, limit: int = 1_000) -> Purged:
+        """Delete families that ended longer ago than any of their tokens could matter, at most *limit*; how many.
+
+        It looks at no more than a few batches of families, and says by `more` whether to call it again.
+        """
         before = int(self._clock() - self._issuer.access_ttl.total_seconds() - _LONGEST_GRACE)
-        return ask(self._store.purge, before=before, limit=limit)
+        return Purged.of(ask(self._store.purge, before=before, limit=limit))
 
     def _client(self, client_id: str | None) -> str:
         return client_id if client_id is not None else self._issuer.client_id or ""

@@ -47,5 +47,8 @@ class RefreshStore(Protocol):
         ...
 
     def purge(self, *, before: int, limit: int) -> int:
-        """Delete at most *limit* families that expired, idled out or were revoked earlier than *before*; how many."""
+        """Delete at most *limit* families that expired, idled out or were revoked earlier than *before*; how many.
+
+        A purge that may stop for another reason, such as how many it looked at, answers with a `Purged`.
+        """
         ...

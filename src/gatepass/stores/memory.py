@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import final
 
 from gatepass.refresh.family import Family, Rotation
+from gatepass.refresh.purged import Purged
 
 __all__ = ["MemoryStore"]
 
@@ -55,13 +56,13 @@ class MemoryStore:
         """See `RefreshStore.revoke_client`."""
         return self._revoke_where(lambda family: family.client_id == client_id, at)
 
-    def purge(self, *, before: int, limit: int) -> int:
+    def purge(self, *, before: int, limit: int) -> Purged:
         """See `RefreshStore.purge`."""
         with self._lock:
             dead = [family_id for family_id, family in self._families.items() if family.ended_before(before)][:limit]
             for family_id in dead:
                 del self._families[family_id]
-            return len(dead)
+            return Purged(len(dead), more=len(dead) == limit)
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""

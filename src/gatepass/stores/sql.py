@@ -19,6 +19,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gatepass.errors import ConfigurationError
 from gatepass.refresh.family import Family, Rotation
+from gatepass.refresh.purged import Purged
 from gatepass.stores import sql_statements as sql
 from gatepass.stores.batches import in_batches
 from gatepass.stores.rows import SCHEMA_VERSION, family_of, row_of
@@ -122,12 +123,12 @@ class SQLStore:
         """See `RefreshStore.revoke_client`."""
         return self._revoke("client_id_hash", hashed(client_id), at)
 
-    def purge(self, *, before: int, limit: int) -> int:
+    def purge(self, *, before: int, limit: int) -> Purged:
         """See `RefreshStore.purge`. In small batches, so that no lock is held for long."""
 
-        def purge(size: int) -> tuple[int, int]:
-            rows = self._rows(sql.ENDING, {"before": before, "size": size})
-            dead = sorted(name for name, end in rows if end < before)
+        def purge(most: int) -> tuple[int, int]:
+            rows = self._rows(sql.ENDING, {"before": before, "size": _BATCH})
+            dead = sorted([name for name, end in rows if end < before][:most])
             alive = sorted(name for name, end in rows if end >= before)
             if alive:
                 self._change(sql.PUT_OFF, {"names": alive})
@@ -150,7 +151,8 @@ class SQLStore:
     def purge_revocations(self, *, before: int, limit: int) -> int:
         """See `RevocationStore.purge_revocations`."""
 
-        def purge(size: int) -> tuple[int, int]:
+        def purge(most: int) -> tuple[int, int]:
+            size = min(most, _BATCH)
             keys = sorted(bytes(key) for (key,) in self._rows(sql.PAST, {"before": before, "size": size}))
             return len(keys), self._change(sql.FORGET, {"keys": keys, "before": before}) if keys else 0
 

@@ -16,6 +16,7 @@ from typing import Any, Final, final
 
 from gatepass.errors import ConfigurationError
 from gatepass.refresh.family import Family, Rotation
+from gatepass.refresh.purged import Purged
 from gatepass.settings import seconds
 from gatepass.stores.batches import in_batches
 from gatepass.stores.rows import COLUMNS, SCHEMA_VERSION, family_of, row_of
@@ -139,10 +140,10 @@ class SQLiteStore:
         """See `RefreshStore.revoke_client`."""
         return self._revoke("client_id", client_id, at)
 
-    def purge(self, *, before: int, limit: int) -> int:
+    def purge(self, *, before: int, limit: int) -> Purged:
         """See `RefreshStore.purge`. Each batch is a transaction of its own, so that nobody waits long for it."""
         return in_batches(
-            limit, _BATCH, lambda size: self._file.write(lambda connection: _purge(connection, before, size))
+            limit, _BATCH, lambda most: self._file.write(lambda connection: _purge(connection, before, most))
         )
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
@@ -161,7 +162,8 @@ class SQLiteStore:
     def purge_revocations(self, *, before: int, limit: int) -> int:
         """See `RevocationStore.purge_revocations`."""
 
-        def purge(size: int) -> tuple[int, int]:
+        def purge(most: int) -> tuple[int, int]:
+            size = min(most, _BATCH)
             count = self._file.write(lambda connection: _changed(connection, _PURGE_REVOCATIONS, (before, size)))
             return count, count
 
@@ -189,10 +191,10 @@ def _check_version(connection: sqlite3.Connection) -> None:
         raise ConfigurationError("the store's tables are of another version of gatepass")
 
 
-def _purge(connection: sqlite3.Connection, before: int, size: int) -> tuple[int, int]:
-    """How many rows were looked at, and how many of them went; the others are not looked at again before their end."""
-    rows = connection.execute(_ENDING, (before, size)).fetchall()
-    dead = [(rowid,) for rowid, end in rows if end < before]
+def _purge(connection: sqlite3.Connection, before: int, most: int) -> tuple[int, int]:
+    """How many rows were looked at, and how many of them went; who lives is not looked at again before the end."""
+    rows = connection.execute(_ENDING, (before, _BATCH)).fetchall()
+    dead = [(rowid,) for rowid, end in rows if end < before][:most]
     alive = [(end, rowid) for rowid, end in rows if end >= before]
     connection.executemany("DELETE FROM gatepass_families WHERE rowid = ?", dead)
     connection.executemany("UPDATE gatepass_families SET purge_at = ? WHERE rowid = ?", alive)

@@ -10,6 +10,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from gatepass import ConfigurationError
+from gatepass.refresh import Purged
 from gatepass_django.refresh import DjangoStore
 
 __all__ = ["Command"]
@@ -43,6 +44,8 @@ class Command(BaseCommand):
 
 def _all(purge: Callable[[], int]) -> int:
     total = 0
-    while count := purge():
-        total += count
-    return total
+    while True:
+        deleted = Purged.of(purge())
+        total += deleted
+        if not deleted.more:
+            return total

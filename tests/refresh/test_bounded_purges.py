@@ -1,0 +1,74 @@
+"""A purge looks at a bounded number of families, whatever it finds, and says whether there may be more."""
+
+import importlib
+
+import pytest
+from tests.refresh.every_store import place_of
+
+from gatepass.refresh import Purged
+from gatepass.testing.families import held, later
+
+from .doubles import Clock, make_service
+
+MODULES = {"sqlite": "gatepass.stores.sqlite", "sql": "gatepass.stores.sql", "django": "gatepass_django.refresh.store"}
+
+
+@pytest.fixture(
+    params=["sqlite", "sql-postgresql", "sql-mariadb", "django-sqlite", "django-postgresql", "django-mariadb"]
+)
+def store(request, tmp_path, monkeypatch):
+    with place_of(request.param, tmp_path) as place:
+        monkeypatch.setattr(importlib.import_module(MODULES[request.param.partition("-")[0]]), "_BATCH", 3)
+        yield place.emptied()
+
+
+def refreshed(store, number):
+    """Families that live on, and that a purge must meet once."""
+    for _ in range(number):
+        one = held(idle_expires_at=later(100))
+        store.create(one.family)
+        assert store.rotate(one.family.family_id, one.next(idle_expires_at=later(3_000))[1])
+
+
+@pytest.mark.parametrize("limit", [1, 3, 4])
+def test_a_purge_does_not_walk_through_all_that_live_on(store, limit):
+    refreshed(store, 10)
+    dead = held(idle_expires_at=later(200)).family
+    store.create(dead)
+
+    counts = [store.purge(before=later(1_000), limit=limit) for _ in range(2)]
+    assert (counts, [count.more for count in counts]) == ([0, 0 if limit < 4 else 1], [True, limit < 4])
+    while counts[-1].more:
+        counts.append(store.purge(before=later(1_000), limit=limit))
+
+    assert sum(counts) == 1
+    assert len(counts) <= 5
+    assert store.get(dead.family_id) is None
+    assert store.purge(before=later(1_000), limit=limit).more is False
+
+
+def test_a_purge_that_reached_its_limit_says_that_there_may_be_more(store):
+    for _ in range(5):
+        store.create(held(idle_expires_at=later(100)).family)
+
+    counts = [store.purge(before=later(1_000), limit=2) for _ in range(4)]
+
+    assert [(int(count), count.more) for count in counts] == [(2, True), (2, True), (1, False), (0, False)]
+
+
+class Plain:
+    """A store whose purge answers with a number alone."""
+
+    def __init__(self, counts):
+        self.counts = counts
+
+    def purge(self, *, before, limit):
+        return self.counts.pop(0)
+
+    create = get = rotate = revoke = revoke_subject = revoke_client = purge
+
+
+def test_of_a_plain_number_the_service_says_that_there_may_be_more_as_long_as_something_went():
+    service = make_service(Plain([2, 1, 0, Purged(0, more=True)]), Clock())
+
+    assert [service.purge(limit=2).more for _ in range(4)] == [True, True, False, True]
