@@ -135,9 +135,10 @@ PLANS = {
     "revoked": (statements.REVOKED_UNTIL, {"keys": [b"x", b"y"], "now": 1}),
     "past": (statements.PAST, {"before": 1, "size": 10}),
     "forget": (statements.FORGET, {"keys": [b"x", b"y"], "before": 1}),
+    "revoke": (statements.REVOKE, {"names": ["x", "y"], "at": 1}),
     **{
-        f"revoke by {column}": (statement, {"name": "x" if column == "family_id" else b"x", "at": 1})
-        for column, statement in statements.REVOKE.items()
+        f"alive by {column}": (statement, {"name": b"x", "last": "", "size": 10})
+        for column, statement in statements.ALIVE.items()
     },
 }
 

@@ -69,7 +69,8 @@ def statements(path):
         "earlier": (sqlite._EARLIER, (1, "x", 1)),
         "ending": (sqlite._ENDING, (1, 1)),
         "revocations": (sqlite._PURGE_REVOCATIONS, (1, 1)),
-        **{f"revoke by {column}": (statement, values) for column, statement in sqlite._REVOKE.items()},
+        "revoke": (sqlite._REVOKE, values),
+        **{f"alive by {column}": (statement, ("x",)) for column, statement in sqlite._ALIVE.items()},
     }
     with closing(sqlite3.connect(path)) as connection:
         return {

@@ -29,6 +29,7 @@ _APP: Final = "gatepass_refresh"
 _HASHES: Final = frozenset(("proof_hash", "current_hash", "previous_hash", "salt"))
 _MEMBERS: Final = tuple(one.name for one in fields(Family))
 _BATCH: Final = 500
+_PAGE: Final = 10_000
 _TRIES: Final = 5
 
 
@@ -80,15 +81,16 @@ class DjangoStore:
 
     def revoke(self, family_id: str, *, at: int) -> bool:
         """See `RefreshStore.revoke`."""
-        return self._revoke({"pk": _hash(family_id)}, at) == 1
+        with self._writing(self._families) as rows:
+            return _revoked(rows.filter(pk=_hash(family_id)), at) == 1
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
         """See `RefreshStore.revoke_subject`."""
-        return self._revoke({"subject_hash": _hash(subject)}, at)
+        return self._revoke_all({"subject_hash": _hash(subject)}, at)
 
     def revoke_client(self, client_id: str, *, at: int) -> int:
         """See `RefreshStore.revoke_client`."""
-        return self._revoke({"client_id_hash": _hash(client_id)}, at)
+        return self._revoke_all({"client_id_hash": _hash(client_id)}, at)
 
     def purge(self, *, before: int, limit: int) -> Purged:
         """See `RefreshStore.purge`. It looks at *limit* families in all, in whole batches."""
@@ -141,11 +143,17 @@ class DjangoStore:
                 deleted += _deleted(rows.filter(pk__in=names, keep_until__lt=before), self._using)
         return deleted
 
-    def _revoke(self, which: dict[str, str], at: int) -> int:
+    def _revoke_all(self, which: dict[str, str], at: int) -> int:
+        """Page by page along the primary key, so that nothing is met twice, and in statements that lock few rows."""
+        revoked = 0
         with self._writing(self._families) as rows:
-            alive = rows.filter(**which, revoked_at__isnull=True)
-            count: int = alive.update(revoked_at=at, purge_at=Least(F("purge_at"), Value(at)))
-            return count
+            alive = rows.filter(**which, revoked_at__isnull=True).order_by("pk")
+            names = _first(alive, _PAGE)
+            while names:
+                for start in range(0, len(names), _BATCH):
+                    revoked += _revoked(rows.filter(pk__in=names[start : start + _BATCH]), at)
+                names = _first(alive.filter(pk__gt=names[-1]), _PAGE) if len(names) == _PAGE else []
+        return revoked
 
     @contextmanager
     def _writing(self, model: Any) -> Generator[Any, None, None]:
@@ -198,6 +206,12 @@ class DjangoStore:
 
 def _first(rows: Any, count: int) -> list[str]:
     return list(rows.values_list("pk", flat=True)[:count]) if count > 0 else []
+
+
+def _revoked(rows: Any, at: int) -> int:
+    alive = rows.filter(revoked_at__isnull=True)
+    count: int = alive.update(revoked_at=at, purge_at=Least(F("purge_at"), Value(at)))
+    return count
 
 
 def _deleted(rows: Any, using: str) -> int:

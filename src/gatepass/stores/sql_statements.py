@@ -11,7 +11,8 @@ from gatepass.stores.rows import COLUMNS
 from gatepass.stores.sql_tables import families, revocations
 
 __all__ = [
-    "CREATE", "DELETE_DEAD", "ENDING", "FORGET", "GET", "PAST", "PUT", "PUT_OFF", "REVOKE", "REVOKED_UNTIL", "ROTATE",
+    "ALIVE", "CREATE", "DELETE_DEAD", "ENDING", "FORGET", "GET", "PAST", "PUT", "PUT_OFF", "REVOKE", "REVOKED_UNTIL",
+    "ROTATE",
 ]  # fmt: skip
 
 _row = families.c
@@ -42,16 +43,23 @@ ROTATE: Final = (
     )
 )
 
-REVOKE: Final = {
-    column: update(families)
-    .where(_row[column] == bindparam("name"), _row.revoked_at.is_(None))
+_NAMED: Final = _row.family_id.in_(bindparam("names", expanding=True))
+
+REVOKE: Final = (
+    update(families)
+    .where(_NAMED, _row.revoked_at.is_(None))
     .values(revoked_at=bindparam("at"), purge_at=_not_after("at"))
-    for column in ("family_id", "subject_hash", "client_id_hash")
+)
+ALIVE: Final = {
+    column: select(_row.family_id)
+    .where(_row[column] == bindparam("name"), _row.revoked_at.is_(None), _row.family_id > bindparam("last"))
+    .order_by(_row.family_id)
+    .limit(bindparam("size"))
+    for column in ("subject_hash", "client_id_hash")
 }
 
 _LIFE: Final = case((_row.idle_expires_at < _row.expires_at, _row.idle_expires_at), else_=_row.expires_at)
 _END: Final = case((and_(_row.revoked_at.is_not(None), _row.revoked_at < _LIFE), _row.revoked_at), else_=_LIFE)
-_NAMED: Final = _row.family_id.in_(bindparam("names", expanding=True))
 
 ENDING: Final = (
     select(_row.family_id, _END)

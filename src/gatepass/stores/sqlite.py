@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import time
 from collections.abc import Sequence
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, final
@@ -50,10 +52,11 @@ _ROTATE: Final = """UPDATE gatepass_families
     SET current_hash = ?, previous_hash = ?, salt = ?, rotated_at = ?, idle_expires_at = ?
     WHERE family_id = ? AND current_hash = ? AND revoked_at IS NULL"""
 _EARLIER: Final = "UPDATE gatepass_families SET purge_at = ? WHERE family_id = ? AND purge_at > ?"
-_REVOKE: Final = {
-    column: f"UPDATE gatepass_families SET revoked_at = :at, purge_at = min(purge_at, :at) "  # noqa: S608 - the same
-    f"WHERE {column} = :name AND revoked_at IS NULL"
-    for column in ("family_id", "subject", "client_id")
+_REVOKE: Final = """UPDATE gatepass_families SET revoked_at = :at, purge_at = min(purge_at, :at)
+    WHERE family_id = :name AND revoked_at IS NULL"""
+_ALIVE: Final = {
+    column: f"SELECT family_id FROM gatepass_families WHERE {column} = ? AND revoked_at IS NULL"  # noqa: S608 - the same
+    for column in ("subject", "client_id")
 }
 _ENDING: Final = """SELECT rowid, min(expires_at, idle_expires_at, coalesce(revoked_at, expires_at))
     FROM gatepass_families WHERE purge_at < ? ORDER BY purge_at LIMIT ?"""
@@ -63,6 +66,8 @@ _PURGE_REVOCATIONS: Final = """DELETE FROM gatepass_revocations WHERE key_hash I
     (SELECT key_hash FROM gatepass_revocations WHERE keep_until < ? ORDER BY keep_until LIMIT ?)"""
 
 _BATCH: Final = 500
+_GAP: Final = 0.005
+"""Seconds between two of many transactions: other processes look for the lock now and then, and must find it free."""
 _LONGEST_TIMEOUT: Final = 60.0
 
 
@@ -130,15 +135,16 @@ class SQLiteStore:
 
     def revoke(self, family_id: str, *, at: int) -> bool:
         """See `RefreshStore.revoke`."""
-        return self._revoke("family_id", family_id, at) > 0
+        values = {"name": family_id, "at": at}
+        return self._file.write(lambda connection: _changed(connection, _REVOKE, values)) > 0
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
         """See `RefreshStore.revoke_subject`."""
-        return self._revoke("subject", subject, at)
+        return self._revoke_all("subject", subject, at)
 
     def revoke_client(self, client_id: str, *, at: int) -> int:
         """See `RefreshStore.revoke_client`."""
-        return self._revoke("client_id", client_id, at)
+        return self._revoke_all("client_id", client_id, at)
 
     def purge(self, *, before: int, limit: int) -> Purged:
         """See `RefreshStore.purge`. Each batch is a transaction of its own, so that nobody waits long for it."""
@@ -169,8 +175,18 @@ class SQLiteStore:
 
         return in_batches(limit, _BATCH, purge)
 
-    def _revoke(self, column: str, name: str, at: int) -> int:
-        return self._file.write(lambda connection: _changed(connection, _REVOKE[column], {"name": name, "at": at}))
+    def _revoke_all(self, column: str, name: str, at: int) -> int:
+        """What there is at this moment, in transactions that nobody waits long for."""
+
+        def walk(connection: sqlite3.Connection) -> int:
+            alive = connection.execute(_ALIVE[column], (name,))  # of this moment, whatever is written meanwhile
+            revoked = 0
+            while batch := [{"name": family_id, "at": at} for (family_id,) in alive.fetchmany(_BATCH)]:
+                revoked += self._file.write(partial(_revoke, batch))
+                time.sleep(_GAP)
+            return revoked
+
+        return self._file.read(walk)
 
 
 def _create(connection: sqlite3.Connection) -> None:
@@ -189,6 +205,10 @@ def _check_version(connection: sqlite3.Connection) -> None:
         raise ConfigurationError("the store's file has no tables of gatepass; call create_schema() once")
     if versions != [(SCHEMA_VERSION,)]:
         raise ConfigurationError("the store's tables are of another version of gatepass")
+
+
+def _revoke(batch: list[dict[str, Any]], connection: sqlite3.Connection) -> int:
+    return connection.executemany(_REVOKE, batch).rowcount
 
 
 def _purge(connection: sqlite3.Connection, before: int, most: int) -> tuple[int, int]:
