@@ -4,6 +4,7 @@ import pytest
 
 from gatepass.stores.memory import MemoryStore
 from gatepass.testing import RefreshStoreContract, RevocationStoreContract
+from gatepass.testing.families import held, later
 
 
 class TestMemoryStore(RefreshStoreContract, RevocationStoreContract):
@@ -14,6 +15,43 @@ class TestMemoryStore(RefreshStoreContract, RevocationStoreContract):
     @pytest.fixture
     def dump(self, store):
         return lambda: [value for family in store._families.values() for value in family_values(family)]
+
+
+def test_the_end_of_one_family_or_subject_does_not_look_at_all_others():
+    """A sign-out among half a million sessions takes as long as one among a few: every other request waits for it."""
+    looked = []
+
+    class Told(str):
+        __slots__ = ()
+
+        def __eq__(self, other):
+            looked.append(other)
+            return super().__eq__(other)
+
+        __hash__ = str.__hash__
+
+    store = MemoryStore()
+    for number in range(1_000):
+        store.create(held(subject=Told(f"user-{number}"), client_id=Told(f"client-{number}")).family)
+    one = held(subject="anna", client_id="web").family
+    store.create(one)
+    looked.clear()
+
+    assert store.revoke(one.family_id, at=1)
+    assert store.revoke_subject("anna", at=1) == 0
+    assert store.revoke_client("client-7", at=1) == 1
+    assert len(looked) < 10
+
+
+def test_what_is_purged_is_forgotten_altogether():
+    store = MemoryStore()
+    for _ in range(3):
+        store.create(held(subject="anna", idle_expires_at=later(-10)).family)
+    assert store.purge(before=later(0), limit=2) == 2
+    assert store.revoke_subject("anna", at=later(0)) == 1
+    assert store.purge(before=later(0), limit=2) == 1
+
+    assert not any((store._families, store._by_subject, store._by_client))
 
 
 def family_values(family):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import final
 
@@ -17,10 +17,12 @@ __all__ = ["MemoryStore"]
 class MemoryStore:
     """Families in a dictionary under a lock. Safe for threads, not shared with other processes, gone at the end."""
 
-    __slots__ = ("_families", "_lock", "_revocations")
+    __slots__ = ("_by_client", "_by_subject", "_families", "_lock", "_revocations")
 
     def __init__(self) -> None:
         self._families: dict[str, Family] = {}
+        self._by_subject: dict[str, set[str]] = {}
+        self._by_client: dict[str, set[str]] = {}
         self._revocations: dict[str, tuple[int, int]] = {}
         self._lock = threading.Lock()
 
@@ -30,6 +32,8 @@ class MemoryStore:
             if family.family_id in self._families:
                 raise KeyError("this family is already there")
             self._families[family.family_id] = family
+            for index, name in self._indexes(family):
+                index.setdefault(name, set()).add(family.family_id)
 
     def get(self, family_id: str) -> Family | None:
         """See `RefreshStore.get`."""
@@ -46,22 +50,25 @@ class MemoryStore:
 
     def revoke(self, family_id: str, *, at: int) -> bool:
         """See `RefreshStore.revoke`."""
-        return self._revoke_where(lambda family: family.family_id == family_id, at) > 0
+        with self._lock:
+            return self._revoke((family_id,), at) > 0
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
         """See `RefreshStore.revoke_subject`."""
-        return self._revoke_where(lambda family: family.subject == subject, at)
+        with self._lock:
+            return self._revoke(self._by_subject.get(subject, ()), at)
 
     def revoke_client(self, client_id: str, *, at: int) -> int:
         """See `RefreshStore.revoke_client`."""
-        return self._revoke_where(lambda family: family.client_id == client_id, at)
+        with self._lock:
+            return self._revoke(self._by_client.get(client_id, ()), at)
 
     def purge(self, *, before: int, limit: int) -> Purged:
         """See `RefreshStore.purge`."""
         with self._lock:
             dead = [family_id for family_id, family in self._families.items() if family.ended_before(before)][:limit]
             for family_id in dead:
-                del self._families[family_id]
+                self._forget(self._families.pop(family_id))
             return Purged(len(dead), more=len(dead) == limit)
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
@@ -87,9 +94,17 @@ class MemoryStore:
                 del self._revocations[key]
             return len(dead)
 
-    def _revoke_where(self, applies: Callable[[Family], bool], at: int) -> int:
-        with self._lock:
-            found = [one for one in self._families.values() if one.revoked_at is None and applies(one)]
-            for family in found:
-                self._families[family.family_id] = replace(family, revoked_at=at)
-            return len(found)
+    def _revoke(self, names: Iterable[str], at: int) -> int:
+        found = [one for one in map(self._families.get, names) if one is not None and one.revoked_at is None]
+        for family in found:
+            self._families[family.family_id] = replace(family, revoked_at=at)
+        return len(found)
+
+    def _forget(self, family: Family) -> None:
+        for index, name in self._indexes(family):
+            index[name].discard(family.family_id)
+            if not index[name]:
+                del index[name]
+
+    def _indexes(self, family: Family) -> tuple[tuple[dict[str, set[str]], str], ...]:
+        return (self._by_subject, family.subject), (self._by_client, family.client_id)
