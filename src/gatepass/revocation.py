@@ -62,7 +62,7 @@ class AccessTokenRevocation:
     >>> revocation.revoke_subject("anna")
     """
 
-    __slots__ = ("_clock", "_life", "_store", "access_ttl")
+    __slots__ = ("_clock", "_life", "_shared", "_store", "access_ttl")
 
     def __init__(
         self,
@@ -82,6 +82,7 @@ class AccessTokenRevocation:
         remembered = seconds(cache_ttl, "cache_ttl", least=0, most=_LONGEST_CACHE_TTL)
         if type(cache_size) is not int or not 1 <= cache_size <= _LARGEST_CACHE:
             raise ConfigurationError(f"cache_size= must be a number from 1 to {_LARGEST_CACHE}")
+        self._shared = store
         self._store: RevocationStore = Unrevoked(store, ttl=remembered, size=cache_size) if remembered else store
         self._clock = clock
 
@@ -111,11 +112,15 @@ class AccessTokenRevocation:
 
     def revoke_subject(self, subject: str) -> None:
         """Revoke every access token of *subject* issued up to now, this second included."""
-        self._put(f"subject:{subject}", lasting=False)
+        self._put(_subject_key(subject), lasting=False)
 
     def revoke_client(self, client_id: str) -> None:
         """Revoke every access token of a client issued up to now, this second included."""
-        self._put(f"client:{client_id}", lasting=False)
+        self._put(_client_key(client_id), lasting=False)
+
+    def cut_off(self, subject: str, client_id: str) -> int | None:
+        """Up to when the tokens of *subject* at the client are revoked, as the store has it now: nothing remembered."""
+        return self._shared.revoked_until((_subject_key(subject), _client_key(client_id)), now=int(self._clock()))
 
     def purge(self, *, limit: int = 1_000) -> int:
         """Delete entries that concern no living token any more, at most *limit*; how many."""
@@ -152,6 +157,14 @@ def _keys_of(claims: dict[str, Any], client: tuple[str, ...]) -> list[str]:
 
 def _family_key(family_id: str) -> str:
     return f"family:{family_id}"
+
+
+def _subject_key(subject: str) -> str:
+    return f"subject:{subject}"
+
+
+def _client_key(client_id: str) -> str:
+    return f"client:{client_id}"
 
 
 def _jti_key(issuer: str | None, token_id: str) -> str:

@@ -1,12 +1,14 @@
 """The ends of families, by sign-out, subject and client, and of the access tokens that came of them."""
 
+import threading
+
 import pytest
 
 from gatepass import ConfigurationError
 from gatepass.errors import RevokedToken
 from gatepass.refresh import RefreshToken
 
-from .doubles import family_of, make_revocation, make_service, make_verifier, reason_of
+from .doubles import Breaking, family_of, make_revocation, make_service, make_verifier, reason_of
 
 
 def test_signing_out_ends_the_family_with_any_of_its_tokens(service):
@@ -148,6 +150,56 @@ def test_of_family_and_access_tokens_what_can_be_ended_is_and_the_caller_hears_o
     with pytest.raises(RevokedToken):
         verifier.verify(pair.access_token)
     assert reason_of(service.refresh, pair.refresh_token) == "refresh_revoked"
+
+
+ENDS = pytest.mark.parametrize(("end", "name"), [("revoke_subject", "anna"), ("revoke_client", "web")])
+
+
+@ENDS
+def test_a_grant_under_way_while_everything_ends_ends_with_it(store, clock, end, name):
+    """Who proved an old password a moment before it changed is not signed in afterwards."""
+    service = make_service(store, clock, revocation=make_revocation(store, clock))
+    store.in_between["create"] = lambda: getattr(service, end)(name)
+
+    assert reason_of(service.grant, "anna") == "ended_meanwhile"
+    (family,) = store.inner._families.values()
+    assert family.revoked_at is not None
+    assert service.grant("anna"), "a new session right after the old ones ended"
+
+
+@ENDS
+def test_a_grant_that_is_kept_after_the_families_ended_finds_the_cut_off_there(store, clock, end, name):
+    """Whatever the two do first: one of them sees what the other did."""
+    revocation = make_revocation(store, clock)
+    service, ending = (make_service(one, clock, revocation=revocation) for one in (store, Breaking(store.inner)))
+    halfway, granted = threading.Event(), threading.Event()
+    revoke = getattr(store.inner, end)
+
+    def in_two_steps(*args, **kwargs):
+        count = revoke(*args, **kwargs)
+        halfway.set()
+        assert granted.wait(10)
+        return count
+
+    setattr(ending._store, end, in_two_steps)
+    signing_out = threading.Thread(target=getattr(ending, end), args=(name,))
+
+    def sign_out_halfway():
+        signing_out.start()
+        assert halfway.wait(10)
+
+    store.in_between["create"] = sign_out_halfway
+    try:
+        assert reason_of(service.grant, "anna") == "ended_meanwhile"
+    finally:
+        granted.set()
+        signing_out.join()
+
+
+def test_without_a_list_of_revoked_tokens_a_grant_asks_for_none(service, store):
+    service.grant("anna")
+
+    assert store.calls == ["create"]
 
 
 @pytest.mark.parametrize("why", ["reuse", "subject"])

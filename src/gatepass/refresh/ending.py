@@ -69,17 +69,32 @@ class Ending:
 
     def subject(self, subject: str) -> int:
         """How many families of *subject* ended."""
-        return self._both(
+        return self._all(
             lambda: self._store.revoke_subject(subject, at=self._now()),
             lambda revocation: revocation.revoke_subject(subject),
         )
 
     def client(self, client_id: str) -> int:
         """How many families of the client ended."""
-        return self._both(
+        return self._all(
             lambda: self._store.revoke_client(client_id, at=self._now()),
             lambda revocation: revocation.revoke_client(client_id),
         )
+
+    def cut_off(self, family: Family) -> int | None:
+        """Up to when the access tokens of its subject or client are revoked. Who grants looks before and after."""
+        if self._revocation is None:
+            return None
+        return ask(self._revocation.cut_off, family.subject, family.client_id)
+
+    def _all(self, families: Callable[[], int], access_tokens: Callable[[AccessTokenRevocation], None]) -> int:
+        """The cut-off comes first as well: a grant that is kept too late to be ended here finds it there."""
+        try:
+            if self._revocation is not None:
+                ask(access_tokens, self._revocation)
+        finally:
+            ended = self._both(families, access_tokens)
+        return ended
 
     def _both(self, families: Callable[[], _T], access_tokens: Callable[[AccessTokenRevocation], None]) -> _T:
         try:

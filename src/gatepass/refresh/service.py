@@ -16,7 +16,7 @@ from gatepass.errors import ConfigurationError
 from gatepass.issuer import TokenIssuer
 from gatepass.refresh.asking import Application, ask
 from gatepass.refresh.ending import Ending
-from gatepass.refresh.errors import InvalidGrant
+from gatepass.refresh.errors import InvalidGrant, ServiceUnavailable
 from gatepass.refresh.exchange import Exchange, Wish
 from gatepass.refresh.family import Family, RefreshToken
 from gatepass.refresh.pair import Mint, TokenPair
@@ -121,7 +121,7 @@ class TokenService:
 
         Call it when the user has just proved who they are; *auth_time*, *acr* and *amr* say when and how, and every
         later access token of the family repeats them. Raises `ValueError` for what cannot go into a token and
-        `ServiceUnavailable`.
+        `ServiceUnavailable`, also when the subject is signed out everywhere at that moment (with *revocation*).
         """
         now = int(self._clock())
         token = RefreshToken.fresh()
@@ -140,8 +140,12 @@ class TokenService:
             proof_hash=token.proof_hash,
             current_hash=token.secret_hash,
         )
+        cut_off = self._ending.cut_off(family)
         pair = self._mint.pair(family, token, scope=family.scope, now=now)
         ask(self._store.create, family)
+        if self._ending.cut_off(family) != cut_off:  # everything of the subject ended, perhaps before this was there
+            self._ending.family(family.family_id)
+            raise ServiceUnavailable("ended_meanwhile")
         return pair
 
     def refresh(
