@@ -81,6 +81,23 @@ def test_who_tries_again_after_an_outage_is_no_thief(store, clock):
     assert reason_of(service.refresh, third.refresh_token) == "refresh_revoked"
 
 
+def test_who_fails_again_and_again_does_not_make_others_thieves(store, clock):
+    service = make_service(store, clock)
+    first, restless = service.grant("anna"), service.grant("mallory")
+    store.after.add("rotate")
+    store.in_between["rotate"] = lambda: store.before.add("get")
+    assert reason_of(service.refresh, first.refresh_token) == "store_unavailable"
+    store.after.clear()
+    store.before.clear()
+    store.before.add("rotate")
+    for _ in range(10_001):
+        assert reason_of(service.refresh, restless.refresh_token) == "store_unavailable"
+    store.before.clear()
+
+    assert service.refresh(first.refresh_token)
+    assert service.refresh(restless.refresh_token)
+
+
 class Late(Breaking):
     """A server that goes on with an exchange after its client has gone."""
 

@@ -147,7 +147,7 @@ class Exchange:
         try:
             return ask(self._store.rotate, family_id, rotation)
         except BaseException as error:
-            self._unsettled.remember(rotation, salt)
+            self._unsettled.remember(family_id, rotation, salt)
             if isinstance(error, StoreUnavailable) and self._took_place(family_id, rotation):
                 return True
             raise
@@ -155,19 +155,21 @@ class Exchange:
     def _took_place(self, family_id: str, rotation: Rotation) -> bool:
         family = ask(self._store.get, family_id)
         current = b"" if family is None or family.revoked_at is not None else family.current_hash
-        return compare_digest(current, rotation.current_hash) and self._unsettled.settle(rotation.current_hash)
+        return compare_digest(current, rotation.current_hash) and self._unsettled.settle(
+            family_id, rotation.current_hash
+        )
 
     def _spent(self, token: RefreshToken, family: Family, wish: Wish, now: int) -> TokenPair:
         """The successor once more for a predecessor that may have it; the family's end for every other token."""
         in_grace = abs(now - family.rotated_at) < self._grace  # a clock that was set back does not widen the window
-        salt = (family.salt if in_grace else b"") or self._unsettled.salt_of(family.current_hash)
+        salt = (family.salt if in_grace else b"") or self._unsettled.salt_of(family.family_id, family.current_hash)
         successor = token.successor(salt)
         if not salt or not compare_digest(family.current_hash, successor.secret_hash):  # then no immediate predecessor
             raise self._reuse(family)
         pair = self._pair(family, successor, self._admitted(family, wish), now)
         # Nothing was written that could have failed, so look again: the family may have ended or moved on meanwhile.
         _, latest = self._presented(token.text(), family.client_id, now)
-        settled = self._unsettled.settle(successor.secret_hash)
+        settled = self._unsettled.settle(family.family_id, successor.secret_hash)
         if not compare_digest(latest.current_hash, successor.secret_hash) or not (in_grace or settled):
             raise self._reuse(family)
         return pair

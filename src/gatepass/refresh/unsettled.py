@@ -15,30 +15,46 @@ from gatepass.refresh.family import Rotation
 __all__ = ["Unsettled"]
 
 _MOST: Final = 10_000
+_MOST_OF_ONE: Final = 100
 
 
 @final
 class Unsettled:
-    """The salts of such rotations, by the hash of the successor; the oldest goes when there are too many."""
+    """The salts of such rotations, by family and by the hash of the successor; the oldest go when there are too many.
 
-    __slots__ = ("_lock", "_salts")
+    Those of one family are few: nobody who tries again and again pushes out what others need.
+    """
+
+    __slots__ = ("_count", "_lock", "_salts")
 
     def __init__(self) -> None:
-        self._salts: OrderedDict[bytes, bytes] = OrderedDict()
+        self._salts: OrderedDict[str, dict[bytes, bytes]] = OrderedDict()
+        self._count = 0
         self._lock = threading.Lock()
 
-    def remember(self, rotation: Rotation, salt: bytes) -> None:
+    def remember(self, family_id: str, rotation: Rotation, salt: bytes) -> None:
         """Nobody knows whether *rotation* took place."""
         with self._lock:
-            self._salts[rotation.current_hash] = salt
-            if len(self._salts) > _MOST:
-                self._salts.popitem(last=False)
+            own = self._salts.setdefault(family_id, {})
+            own[rotation.current_hash] = salt
+            self._count += 1
+            if len(own) > _MOST_OF_ONE:
+                del own[next(iter(own))]
+                self._count -= 1
+            if self._count > _MOST:
+                self._count -= len(self._salts.popitem(last=False)[1])
 
-    def salt_of(self, current_hash: bytes) -> bytes:
+    def salt_of(self, family_id: str, current_hash: bytes) -> bytes:
         """The salt of the successor with *current_hash*, or nothing."""
-        return self._salts.get(current_hash, b"")
+        return self._salts.get(family_id, {}).get(current_hash, b"")
 
-    def settle(self, current_hash: bytes) -> bool:
+    def settle(self, family_id: str, current_hash: bytes) -> bool:
         """Forget the rotation; True for exactly one caller, who may hand the successor out."""
         with self._lock:
-            return self._salts.pop(current_hash, None) is not None
+            own = self._salts.get(family_id, {})
+            if own.pop(current_hash, None) is None:
+                return False
+            self._count -= 1
+            if not own:
+                del self._salts[family_id]
+            return True
