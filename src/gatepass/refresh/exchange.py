@@ -89,7 +89,8 @@ class Exchange:
             previous_hash=token.secret_hash,
             salt=salt if self._grace else b"",
             rotated_at=now,
-            idle_expires_at=min(now + self._idle, family.expires_at),
+            # Never nearer than it was: the clock may be days behind, and right again before the client comes back.
+            idle_expires_at=min(max(now + self._idle, family.idle_expires_at), family.expires_at),
         )
         pair = self._pair(family.rotated(rotation), successor, scope, now)
         if self._rotated(family.family_id, rotation, salt):
