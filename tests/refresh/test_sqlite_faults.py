@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from tests.refresh.doubles import Clock, make_service
+from tests.refresh.doubles import Clock, make_service, reason_of
 from tests.refresh.sessions import Session, busy, wait_until
 
 from gatepass.refresh.errors import InvalidGrant, RefreshTokenReused, StoreUnavailable
@@ -105,7 +105,7 @@ def limit(store, pages):
 
 FULL = """
 import resource, signal, sys
-from tests.refresh.doubles import Clock, make_service
+from tests.refresh.doubles import Clock, make_service, reason_of
 from tests.refresh.sessions import Session
 from gatepass.refresh.errors import StoreUnavailable
 from gatepass.stores.sqlite import SQLiteStore
@@ -189,7 +189,7 @@ def test_a_full_disk_is_503_and_loses_no_family(small_disk):
 
 FULL_AND_KILLED = """
 import os, signal, sys
-from tests.refresh.doubles import Clock, make_service
+from tests.refresh.doubles import Clock, make_service, reason_of
 from tests.refresh.sessions import Session, busy, wait_until
 from gatepass.stores.sqlite import SQLiteStore
 sessions = [Session(make_service(SQLiteStore(sys.argv[1]), Clock(), grace=60), f"user-{number}") for number in range(4)]
@@ -229,7 +229,7 @@ def test_a_process_that_is_killed_on_a_full_disk_loses_no_family(small_disk):
 
 READ_ONLY = """
 import os, sys
-from tests.refresh.doubles import Clock, make_service
+from tests.refresh.doubles import Clock, make_service, reason_of
 from gatepass.refresh.errors import StoreUnavailable
 from gatepass.stores.sqlite import SQLiteStore
 if os.getuid() == 0:  # to whom every file is open
@@ -345,3 +345,22 @@ def test_a_clock_that_jumps_costs_no_family_and_revives_no_token(store):
     assert session.survives()
     with pytest.raises(RefreshTokenReused):
         service.refresh(spent[0])
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_a_file_that_is_away_for_a_moment_is_503_and_the_sessions_are_there_again(path, used):
+    with SQLiteStore(path) as first:
+        first.create_schema()
+        token = make_service(first, Clock()).grant("anna").refresh_token
+    with SQLiteStore(path) as store:
+        service = make_service(store, Clock())
+        if used:
+            assert service.refresh(service.grant("bert").refresh_token)
+            store._file._pool.close()  # the connections are gone with the volume
+            store._file._forked()
+        path.rename(path.with_suffix(".away"))
+        assert reason_of(service.refresh, token) == "store_unavailable"
+        assert not path.exists()
+
+        path.with_suffix(".away").rename(path)
+        assert service.refresh(token)

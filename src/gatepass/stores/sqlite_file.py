@@ -28,12 +28,13 @@ _PRAGMAS: Final = ("synchronous = FULL", "fullfsync = ON", "trusted_schema = OFF
 class SQLiteFile:
     """A database file. *greet* is shown each new connection and may refuse it."""
 
-    __slots__ = ("__weakref__", "_greet", "_path", "_pool", "_timeout", "_writers")
+    __slots__ = ("__weakref__", "_greet", "_path", "_pool", "_timeout", "_was_there", "_writers")
 
     def __init__(self, path: Path, *, timeout: float, greet: Callable[[sqlite3.Connection], None]) -> None:
         self._path = path
         self._timeout = timeout
         self._greet = greet
+        self._was_there = path.exists()
         self._pool = _Pool()
         self._writers = GroupCommit(self._transact)
         if hasattr(os, "register_at_fork"):
@@ -52,6 +53,7 @@ class SQLiteFile:
     def create(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Make the file if it is not there, readable by its owner alone, and let *work* fill it in one transaction."""
         os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        self._was_there = True
         connection = self._connect()
         try:
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
@@ -89,7 +91,10 @@ class SQLiteFile:
 
     def _open(self) -> sqlite3.Connection:
         if not self._path.exists():
+            if self._was_there:  # a volume that is away for a moment, and nothing that a new schema would mend
+                raise sqlite3.OperationalError("the store's file is gone")
             raise ConfigurationError("the store's file does not exist; call create_schema() once")
+        self._was_there = True
         connection = self._connect()
         try:
             self._greet(connection)
