@@ -20,6 +20,7 @@ from gatepass.refresh import TokenService
 from gatepass.refresh.errors import StoreUnavailable
 from gatepass.revocation import AccessTokenRevocation
 from gatepass.stores.redis import RedisStore
+from gatepass.stores.redis_scripts import MARGIN, PUT_REVOCATION
 from gatepass.testing import RefreshStoreContract, RevocationStoreContract
 from gatepass.testing.families import held, later
 
@@ -358,6 +359,14 @@ class TestKeys:
 
             assert raw.ttl(f"{prefix}:family:{family.family_id}") == pytest.approx(100 + 3_600, abs=3)
             assert store.revoke_subject(family.subject, at=start) == 1
+
+    def test_a_revocation_by_a_clock_that_is_behind_the_servers_lives_as_long(self, store, raw, prefix):
+        """Two hours behind: what it keeps for a quarter of an hour is past for the server."""
+        until = later(-2 * 3_600)
+        store._run(PUT_REVOCATION, store._revocation("jti:a"), until, until + 900, 900 + MARGIN)
+
+        assert raw.ttl(f"{prefix}:revoked:jti:a") == pytest.approx(900 + MARGIN, abs=3)
+        assert store.revoked_until(["jti:a"], now=until + 900) == until
 
     def test_a_revocation_expires_by_itself(self, store, raw, prefix):
         store.put_revocation("jti:a", issued_until=later(0), keep_until=later(100))

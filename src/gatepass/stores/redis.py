@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from hashlib import sha1
@@ -118,7 +119,8 @@ class RedisStore:
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""
-        self._run(PUT_REVOCATION, self._revocation(key), issued_until, keep_until, MARGIN)
+        life = _life(keep_until, int(time.time()))  # by the clock of this machine, which said until when
+        self._run(PUT_REVOCATION, self._revocation(key), issued_until, keep_until, life)
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
         """See `RevocationStore.revoked_until`. In a cluster, one round trip to each node that holds some of *keys*."""

@@ -58,16 +58,15 @@ if not there[1] then redis.call('EXPIRE', KEYS[1], ARGV[3]) return 0 end
 return (not there[2] or there[3] == ARGV[1]) and 1 or 0
 """
 
-# KEYS: revocation. ARGV: issued until, keep until, margin.
+# KEYS: revocation. ARGV: issued until, keep until, life.
 PUT_REVOCATION: Final = """
-local now = tonumber(redis.call('TIME')[1])
 local issued, keep = tonumber(ARGV[1]), tonumber(ARGV[2])
 local there = redis.call('GET', KEYS[1])
 if there then
   local known_issued, known_keep = string.match(there, '^(%-?%d+) (%-?%d+)$')
   issued, keep = math.max(issued, tonumber(known_issued)), math.max(keep, tonumber(known_keep))
 end
-local life = math.max(keep - now, 0) + tonumber(ARGV[3])
+local life = math.max(redis.call('TTL', KEYS[1]), tonumber(ARGV[3]))
 redis.call('SET', KEYS[1], string.format('%.0f %.0f', issued, keep), 'EX', string.format('%.0f', life))
 return 1
 """
