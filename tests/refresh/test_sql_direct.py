@@ -155,3 +155,23 @@ def test_a_family_is_rotated_by_a_connection_that_was_used_for_others(store):
             assert store.get("nobody") is None
 
     assert [store.get(one.family.family_id) for one in many] == [one.family for one in many]
+
+
+def test_a_read_is_over_when_it_is_answered_even_if_the_pool_does_not_reset(kind, place, store):
+    """A transaction that stays open on MariaDB would go on to see the family as it was."""
+    engine = connect(kind, place, pool_reset_on_return=None, pool_size=1, max_overflow=0)
+    idle = SQLStore(engine)
+    one = held()
+    store.create(one.family)
+    after, rotation = one.next()
+    try:
+        seen = [idle.get(one.family.family_id)]
+        assert store.rotate(one.family.family_id, rotation)
+        seen.append(idle.get(one.family.family_id))
+        assert store.revoke(one.family.family_id, at=5)
+        seen.append(idle.get(one.family.family_id))
+    finally:
+        engine.dispose()
+
+    assert [family.revoked_at for family in seen] == [None, None, 5]
+    assert seen[:2] == [one.family, after.family]

@@ -65,6 +65,8 @@ class DirectStatements:
             with self._engine.connect() as connection:
                 cursor, losses = connection.connection.info.get(_KEPT, (None, self._losses))
                 if losses == self._losses:
+                    if self._commits and statement is not _ROTATE:
+                        connection.begin()  # whatever the pool does: SQLAlchemy ends it with the connection's use
                     return self._executed(connection, cursor, statement, values, answer)
                 connection.invalidate()
 
