@@ -16,7 +16,7 @@ from typing import Final, final
 from gatepass.compact import decode_base64url, encode_base64url
 from gatepass.errors import MalformedToken
 
-__all__ = ["Family", "RefreshToken", "Rotation"]
+__all__ = ["Family", "RefreshToken", "Rotation", "plain_text"]
 
 _NAME_OCTETS: Final = 16
 _PROOF_OCTETS: Final = 16
@@ -78,6 +78,15 @@ class RefreshToken:
 
     def __repr__(self) -> str:
         return "<RefreshToken, not shown>"
+
+
+def plain_text(value: object, name: str) -> str:
+    """*value*, if every store can keep it. Raises `ValueError`, which does not quote it."""
+    if not isinstance(value, str):
+        raise ValueError(f"{name} must be a text")  # noqa: TRY004 - one error for all that cannot go into a token
+    if "\0" in value or any("\ud800" <= one <= "\udfff" for one in value):
+        raise ValueError(f"{name} holds a character that is none: NUL or half of a surrogate pair")
+    return value
 
 
 @final

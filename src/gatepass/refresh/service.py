@@ -18,7 +18,7 @@ from gatepass.refresh.asking import Application, ask
 from gatepass.refresh.ending import Ending
 from gatepass.refresh.errors import InvalidGrant, ServiceUnavailable
 from gatepass.refresh.exchange import Exchange, Wish
-from gatepass.refresh.family import Family, RefreshToken
+from gatepass.refresh.family import Family, RefreshToken, plain_text
 from gatepass.refresh.pair import Mint, TokenPair
 from gatepass.refresh.purged import Purged
 from gatepass.refresh.store import RefreshStore
@@ -127,13 +127,13 @@ class TokenService:
         token = RefreshToken.fresh()
         family = Family(
             family_id=token.family_id,
-            subject=subject,
-            client_id=self._client(client_id),
+            subject=plain_text(subject, "subject"),
+            client_id=plain_text(self._client(client_id), "client_id"),
             scope=" ".join(scope_tokens(scope)),
-            audience=self._audience(audience),
+            audience=plain_text(self._audience(audience), "audience"),
             auth_time=None if auth_time is None else _timestamp(auth_time),
-            acr=acr,
-            amr=(amr,) if isinstance(amr, str) else tuple(amr),
+            acr=None if acr is None else plain_text(acr, "acr"),
+            amr=tuple(plain_text(one, "amr") for one in ((amr,) if isinstance(amr, str) else amr)),
             created_at=now,
             expires_at=now + self._absolute_ttl,
             idle_expires_at=now + self._refresh_ttl,
@@ -194,11 +194,11 @@ class TokenService:
         Tokens say when they were issued in whole seconds. With *revocation*, an access token that is issued later in
         the same second is refused too; its client refreshes it a moment later.
         """
-        return self._ending.subject(subject)
+        return self._ending.subject(plain_text(subject, "subject"))
 
     def revoke_client(self, client_id: str) -> int:
         """End every family of a client; how many ended."""
-        return self._ending.client(client_id)
+        return self._ending.client(plain_text(client_id, "client_id"))
 
     def purge(self, *, limit: int = 1_000) -> Purged:
         """Delete families that ended longer ago than any of their tokens could matter, at most *limit*; how many.
