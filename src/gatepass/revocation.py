@@ -2,7 +2,7 @@
 
 `AccessTokenRevocation` is what a verifier takes as `is_revoked=`. An entry is kept only while a token that it concerns
 could still be alive, so the list stays as short as access tokens are short-lived. A store that cannot be asked is
-503; nobody is let in unasked.
+503; nobody is let in unasked, unless `let_in_unasked=` says for how long.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, final, runtime_checkable
 from gatepass.access_token import AccessToken
 from gatepass.errors import ConfigurationError
 from gatepass.settings import seconds
+from gatepass.unasked import Unasked
 from gatepass.unrevoked import Unrevoked
 
 __all__ = ["AccessTokenRevocation", "RevocationStore"]
@@ -23,6 +24,7 @@ _LONGEST_TTL: Final = 86_400.0
 # Twice the most that a verifier tolerates: once for its clock, once for a token that the issuer's clock dated ahead.
 _BEYOND: Final = 2 * 300 + 1
 _LONGEST_CACHE_TTL: Final = 60.0
+_LONGEST_UNASKED: Final = 300.0
 _LARGEST_CACHE: Final = 1_000_000
 
 
@@ -57,6 +59,9 @@ class AccessTokenRevocation:
     token is not revoked, for at most *cache_size* tokens: what another process revokes is then seen up to so many
     seconds late, and what is revoked through this object at once.
 
+    A store that cannot be asked is 503. *let_in_unasked* (at most 300 seconds, default 0: never) is the other choice:
+    for so long after the store last answered this process, tokens are let in that it cannot ask about; the log says so.
+
     >>> from gatepass.stores.memory import MemoryStore
     >>> revocation = AccessTokenRevocation(MemoryStore(), access_ttl=900)
     >>> revocation.revoke_subject("anna")
@@ -71,6 +76,7 @@ class AccessTokenRevocation:
         access_ttl: float | timedelta,
         cache_ttl: float | timedelta = 0,
         cache_size: int = 10_000,
+        let_in_unasked: float | timedelta = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not isinstance(store, RevocationStore):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -84,6 +90,9 @@ class AccessTokenRevocation:
             raise ConfigurationError(f"cache_size= must be a number from 1 to {_LARGEST_CACHE}")
         self._shared = store
         self._store: RevocationStore = Unrevoked(store, ttl=remembered, size=cache_size) if remembered else store
+        unasked = seconds(let_in_unasked, "let_in_unasked", least=0, most=_LONGEST_UNASKED)
+        if unasked:
+            self._store = Unasked(self._store, limit=unasked)
         self._clock = clock
 
     def __call__(self, token: AccessToken) -> bool:
@@ -107,7 +116,7 @@ class AccessTokenRevocation:
     def ensure_family(self, family_id: str, *, since: int) -> None:
         """Make up for `revoke_family`, should it have failed: *since* is when the family ended. Mostly a look alone."""
         now = int(self._clock())
-        if now <= since + self._life and self._store.revoked_until([_family_key(family_id)], now=now) is None:
+        if now <= since + self._life and self._shared.revoked_until([_family_key(family_id)], now=now) is None:
             self.revoke_family(family_id)
 
     def revoke_subject(self, subject: str) -> None:

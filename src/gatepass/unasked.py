@@ -1,0 +1,74 @@
+"""The named alternative to 503: for a short while after the store's last answer, tokens are let in unasked.
+
+Whoever chooses it prefers serving a revoked token for that while to serving nobody. It concerns the check of access
+tokens alone; refresh tokens never work without their store.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol, final
+
+from gatepass.errors import ConfigurationError
+
+__all__ = ["Unasked"]
+
+_QUIET: Final = 10.0
+_logger = logging.getLogger("gatepass.revocation")
+
+
+class _Store(Protocol):
+    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None: ...
+
+    def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None: ...
+
+    def purge_revocations(self, *, before: int, limit: int) -> int: ...
+
+
+@final
+class Unasked:
+    """A `RevocationStore` before another. What that raises counts as "nothing is known", up to *limit* seconds after it
+    last answered; a store that never answered is not let off.
+    """
+
+    __slots__ = ("_answered", "_clock", "_limit", "_said", "_store")
+
+    def __init__(
+        self, store: _Store, *, limit: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:  # not the time of day, which may be set back
+        self._store = store
+        self._limit = limit
+        self._clock = clock
+        self._answered: float | None = None
+        self._said: float | None = None
+
+    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
+        """See `RevocationStore.put_revocation`. It raises as the store does."""
+        self._store.put_revocation(key, issued_until=issued_until, keep_until=keep_until)
+
+    def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
+        """See `RevocationStore.revoked_until`."""
+        asked = self._clock()
+        try:
+            until = self._store.revoked_until(keys, now=now)
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            failed = self._clock()
+            if self._answered is None or failed - self._answered >= self._limit:
+                raise
+            self._say(error, failed)
+            return None
+        self._answered = asked
+        return until
+
+    def purge_revocations(self, *, before: int, limit: int) -> int:
+        """See `RevocationStore.purge_revocations`."""
+        return self._store.purge_revocations(before=before, limit=limit)
+
+    def _say(self, error: Exception, now: float) -> None:
+        if self._said is None or now - self._said >= _QUIET:
+            self._said = now
+            _logger.error("tokens are let in unasked: the store of revocations raised %s", type(error).__qualname__)
