@@ -57,7 +57,7 @@ class _Credentials(AuthCredentials):
         self._access_token = access_token
 
     @cached_property
-    def scopes(self) -> list[str]:
+    def scopes(self) -> list[str]:  # type: ignore[override] - it can be set, too, as the parent's
         return sorted(self._access_token.scopes)
 
 
