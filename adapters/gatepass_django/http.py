@@ -9,7 +9,16 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from gatepass import BrowserRequest, Caching, ResourceServer, Response
 
-__all__ = ["Credentials", "Refusal", "browser_request", "credentials", "is_preflight", "tell_caches", "to_response"]
+__all__ = [
+    "Credentials",
+    "Refusal",
+    "browser_request",
+    "credentials",
+    "is_preflight",
+    "tell_caches",
+    "to_response",
+    "without_body",
+]
 
 _LARGEST_FORM = 65_536
 
@@ -63,14 +72,25 @@ def tell_caches(response: HttpResponseBase, caching: Caching) -> None:
         response[name] = f"{response[name]}, {value}" if name in response else value
 
 
+def without_body(response: HttpResponseBase) -> HttpResponse:
+    """Status and headers of *response*, which are all that a CORS preflight asks for."""
+    bare = HttpResponse(status=response.status_code)
+    bare.headers, bare.cookies = response.headers, response.cookies
+    bare._resource_closers = response._resource_closers  # type: ignore[attr-defined]  # noqa: SLF001
+    if "Content-Length" in bare:
+        bare["Content-Length"] = "0"
+    return bare
+
+
 def to_response(answer: Response) -> HttpResponse:
     """*answer* as it is: status, headers, cookies, body."""
     return Refusal(answer)
 
 
 def is_preflight(request: HttpRequest) -> bool:
+    """Whether *request* is a CORS preflight, by the method on the wire: Django writes its own in capitals."""
     return request.method == "OPTIONS" and ResourceServer.is_preflight(
-        request.method,
+        request.META["REQUEST_METHOD"],
         origin=request.META.get("HTTP_ORIGIN"),
         requested_method=request.META.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
     )

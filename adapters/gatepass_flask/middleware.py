@@ -12,11 +12,11 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from flask import Flask
-from werkzeug.exceptions import HTTPException
 
-from gatepass import Access, AccessToken, AuthError, Caching, ResourceServer, access_of, public_paths
+from gatepass import Access, AccessToken, AuthError, Caching, ResourceServer, public_paths
 from gatepass_flask.browser import browser_request
 from gatepass_flask.preflight import without_bodies
+from gatepass_flask.routes import access_to, has_marks, runs_no_view
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -60,7 +60,7 @@ class AccessTokenMiddleware:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         server = self._server
         method: str = environ["REQUEST_METHOD"]
-        is_preflight = _is_preflight(environ, method)
+        is_preflight = method == "OPTIONS" and self._is_preflight(environ)
         access: Access = "public" if is_preflight else self._access(environ)
         authorization = environ.get("HTTP_AUTHORIZATION")
         try:
@@ -92,26 +92,17 @@ class AccessTokenMiddleware:
         if app is None:
             return "protected"
         if self._has_marks is None:
-            self._has_marks = any(access_of(view) != "protected" for view in app.view_functions.values())
-        return _marked(app, environ) if self._has_marks else "protected"
+            self._has_marks = has_marks(app)
+        return access_to(app, environ) if self._has_marks else "protected"
 
-
-def _marked(app: Flask, environ: WSGIEnvironment) -> Access:
-    """How open the view is that *app* will choose; protected where it will choose none."""
-    try:
-        adapter = app.create_url_adapter(app.request_class(environ))
-        endpoint = None if adapter is None else adapter.match()[0]
-    except HTTPException:
-        return "protected"
-    return access_of(app.view_functions.get(endpoint or ""))
-
-
-def _is_preflight(environ: WSGIEnvironment, method: str) -> bool:
-    return method == "OPTIONS" and ResourceServer.is_preflight(
-        method,
-        origin=environ.get("HTTP_ORIGIN"),
-        requested_method=environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
-    )
+    def _is_preflight(self, environ: WSGIEnvironment) -> bool:
+        """Whether this is a CORS preflight that no view will see. What an unknown application does, nobody can tell."""
+        is_preflight = ResourceServer.is_preflight(
+            environ["REQUEST_METHOD"],
+            origin=environ.get("HTTP_ORIGIN"),
+            requested_method=environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
+        )
+        return is_preflight and self._flask is not None and runs_no_view(self._flask, environ)
 
 
 def _form(environ: WSGIEnvironment) -> bytes:

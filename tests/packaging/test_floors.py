@@ -121,7 +121,7 @@ FLOORS = [
     # the public names
     {"gatepass"},
     # the adapters
-    {"gatepass_flask.answer", "gatepass_flask.browser", "gatepass_flask.preflight"},
+    {"gatepass_flask.answer", "gatepass_flask.browser", "gatepass_flask.preflight", "gatepass_flask.routes"},
     {"gatepass_flask.middleware"},
     {"gatepass_flask.endpoints", "gatepass_flask.views"},
     {"gatepass_flask"},
