@@ -20,8 +20,6 @@ __all__ = [
     "without_body",
 ]
 
-_LARGEST_FORM = 65_536
-
 
 class Credentials(TypedDict):
     """What `ResourceServer.admit` wants to know of a request."""
@@ -37,18 +35,24 @@ def credentials(request: HttpRequest, server: ResourceServer) -> Credentials:
     """What *request* brings; its body is read only if it is a form, *server* wants it, and it can hold a token."""
     meta = request.META
     authorization: str | None = meta.get("HTTP_AUTHORIZATION")
-    form = b""
-    if server.reads_form(request.method or "", meta.get("CONTENT_TYPE", "")):
-        length: str = meta.get("CONTENT_LENGTH", "")
-        if length.isdecimal() and len(length) < 6 and 0 < int(length) <= _LARGEST_FORM:
-            form = request.body
     return {
         "authorization": () if authorization is None else (authorization,),
         "scheme": request.scheme,
         "client": meta.get("REMOTE_ADDR"),
-        "form": form,
+        "form": request.body if "body" in server.sources and _has_form(request, server) else b"",
         "browser": browser_request(request) if "cookie" in server.sources else None,
     }
+
+
+def _has_form(request: HttpRequest, server: ResourceServer) -> bool:
+    meta = request.META
+    length = server.form_length(
+        request.method or "",
+        content_type=meta.get("CONTENT_TYPE", ""),
+        content_length=meta.get("CONTENT_LENGTH", ""),
+        transfer_encoding=meta.get("HTTP_TRANSFER_ENCODING", ""),
+    )
+    return length > 0
 
 
 def browser_request(request: HttpRequest) -> BrowserRequest:

@@ -26,8 +26,6 @@ __all__ = ["IDENTITY", "AccessTokenMiddleware", "Identity"]
 IDENTITY = "gatepass.identity"
 """The key of the environ under which the request's `Identity` stands."""
 
-_LARGEST_FORM = 65_536
-
 
 class Identity(NamedTuple):
     """Who makes the request, if anybody need be known, and the server that judged it."""
@@ -56,6 +54,7 @@ class AccessTokenMiddleware:
         self._flask = owner if isinstance(owner, Flask) else None
         self._has_marks: bool | None = None
         self._takes_cookies = "cookie" in resource_server.sources
+        self._takes_forms = "body" in resource_server.sources
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         server = self._server
@@ -69,7 +68,7 @@ class AccessTokenMiddleware:
                 () if authorization is None else (authorization,),
                 scheme=environ["wsgi.url_scheme"],
                 client=environ.get("REMOTE_ADDR"),
-                form=_form(environ) if server.reads_form(method, environ.get("CONTENT_TYPE", "")) else b"",
+                form=_form(environ, server) if self._takes_forms else b"",
                 browser=browser_request(environ) if self._takes_cookies else None,
             )
         except AuthError as error:
@@ -105,12 +104,17 @@ class AccessTokenMiddleware:
         return is_preflight and self._flask is not None and runs_no_view(self._flask, environ)
 
 
-def _form(environ: WSGIEnvironment) -> bytes:
-    """The body of a form small enough to hold a token, put back for the application to read."""
-    length = environ.get("CONTENT_LENGTH", "")
-    if not length.isdecimal() or len(length) > 5 or not 0 < int(length) <= _LARGEST_FORM:
+def _form(environ: WSGIEnvironment, server: ResourceServer) -> bytes:
+    """The body, where the server wants it, put back for the application to read."""
+    length = server.form_length(
+        environ["REQUEST_METHOD"],
+        content_type=environ.get("CONTENT_TYPE", ""),
+        content_length=environ.get("CONTENT_LENGTH", ""),
+        transfer_encoding=environ.get("HTTP_TRANSFER_ENCODING", ""),
+    )
+    if not length:
         return b""
-    body: bytes = environ["wsgi.input"].read(int(length))
+    body: bytes = environ["wsgi.input"].read(length)
     environ["wsgi.input"] = BytesIO(body)
     return body
 

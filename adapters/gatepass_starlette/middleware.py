@@ -49,8 +49,8 @@ class AccessTokenMiddleware:
         else:
             access = self._access(scope)
         form = b""
-        if self._reads_forms and access != "public" and self._is_form(scope):
-            form, receive = await read_ahead(receive)
+        if self._reads_forms and access != "public":
+            form, receive = await read_ahead(scope, receive, self._server)
         try:
             token = await admit(self._server, access, scope, form=form)
         except AuthError as error:
@@ -74,6 +74,3 @@ class AccessTokenMiddleware:
             requested_method=header(scope, b"access-control-request-method"),
         )
         return is_preflight and self._routes.runs_no_endpoint(scope)
-
-    def _is_form(self, scope: Scope) -> bool:
-        return scope["type"] == "http" and self._server.reads_form(scope["method"], header(scope, b"content-type"))

@@ -396,6 +396,17 @@ class AdapterContract:
         self.same(self.post(form_client, "/echo", body), NO_CREDENTIALS)
         assert self.post(form_client, "/echo", body, bearer()).body == body.encode()
 
+    def test_a_form_of_unknown_length_is_not_looked_at(self, form_client):
+        chunked = [("Transfer-Encoding", "chunked")]
+
+        self.same(self.post(form_client, "/echo", f"access_token={token()}", chunked), NO_CREDENTIALS)
+        assert self.post(form_client, "/echo", f"access_token={token()}", [*chunked, *bearer()]).status == 200
+
+    def test_a_body_of_two_kinds_is_no_form(self, form_client):
+        further = [("Content-Type", "application/x-www-form-urlencoded")]
+
+        self.same(self.post(form_client, "/echo", f"access_token={token()}", further), NO_CREDENTIALS)
+
     # --- https
 
     def test_plain_http_is_refused_where_https_is_required(self):

@@ -818,8 +818,9 @@ def test_an_optional_answer_without_any_headers_varies_too():
 # --- a form in pieces
 
 
-def form_scope(path: str = "/echo") -> dict[str, Any]:
-    return asgi_scope(Request("POST", path, [("Content-Type", "application/x-www-form-urlencoded")]))
+def form_scope(path: str = "/echo", length: int = 2_000) -> dict[str, Any]:
+    kind = [("Content-Type", "application/x-www-form-urlencoded"), ("Content-Length", str(length))]
+    return asgi_scope(Request("POST", path, kind))
 
 
 def pieces(body: bytes, size: int) -> list[dict[str, Any]]:
@@ -840,11 +841,18 @@ def test_the_limit_of_a_form_is_64_kib(size):
     body = f"access_token={token()}&pad=".encode()
     body += b"x" * (size - len(body))
 
-    start, *_ = call(
-        application(resource_server(sources=["header", "body"]), ROUTES), form_scope(), *pieces(body, 10_000)
-    )
+    app = application(resource_server(sources=["header", "body"]), ROUTES)
+    start, *_ = call(app, form_scope(length=size), *pieces(body, 10_000))
 
     assert start["status"] == (200 if size <= 65_536 else 401)
+
+
+def test_a_form_that_is_longer_than_it_says_brings_no_token():
+    body = f"access_token={token()}".encode()
+    app = application(resource_server(sources=["header", "body"]), ROUTES)
+
+    assert call(app, form_scope(length=len(body)), *pieces(body, 50))[0]["status"] == 200
+    assert call(app, form_scope(length=len(body) - 1), *pieces(body, 50))[0]["status"] == 401
 
 
 def test_a_form_that_breaks_off_brings_no_token():
