@@ -141,8 +141,8 @@ def _again(runs: Runs) -> list[str]:
 
 def _fetched(runs: Runs) -> list[str]:
     lines = [
-        "What a check takes with a `JWKSClient` beside what it takes with a `KeySet`, by the best turns. The last column",
-        "is the second measured twice: it tells how far to trust the first.",
+        "What a check takes with a `JWKSClient` beside what it takes with a `KeySet`, by the best turns. The last",
+        "column is the second measured twice: it tells how far to trust the first.",
         "",
         _row("", "`JWKSClient` / `KeySet`", "`KeySet` / `KeySet`"),
         _row("---", "---:", "---:"),
