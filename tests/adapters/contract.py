@@ -345,6 +345,17 @@ class AdapterContract:
         self.same(got, golden)
         assert (head.status, head.headers, head.body) == (got.status, got.headers, b"")
 
+    def test_the_metadata_is_where_it_was_configured_whatever_the_request_says_of_its_host(self):
+        """C-17."""
+        configured = "https://api.example/.well-known/oauth-protected-resource"
+        client = self.build(resource_server(resource_metadata=configured))
+        spoofed = ["X-Forwarded-Host", "X-Original-Host", "Forwarded", "X-Forwarded-Prefix"]
+
+        answer = client.send("GET", "/protected", [(name, f"{SENTINEL}.example") for name in spoofed])
+
+        assert answer.all("www-authenticate") == [f'Bearer realm="api", resource_metadata="{configured}"']
+        assert SENTINEL not in repr(answer)
+
     # --- a token in a form
 
     @pytest.fixture
