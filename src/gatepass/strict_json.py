@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from gatepass.errors import MalformedToken
 
@@ -110,13 +110,10 @@ def _finite(literal: str) -> float:
     return number
 
 
-def _scanner(**hooks: Any) -> Callable[[str, int], tuple[Any, int]]:
-    """Made once, and called below the decoder's own wrappers, which only look for blanks around the text."""
-    decoder: Any = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite, **hooks)
-    scan: Callable[[str, int], tuple[Any, int]] = decoder.scan_once
-    return scan
-
-
-_scan = _scanner(object_pairs_hook=_unique)
-_scan_flat = _scanner()
+# Made once, and called below the decoders' own wrappers, which only look for blanks around the text.
+_NUMBERS: Final[dict[str, Any]] = {"parse_constant": _refuse_constant, "parse_float": _finite}
+_pairwise: Any = json.JSONDecoder(object_pairs_hook=_unique, **_NUMBERS)
+_plain: Any = json.JSONDecoder(**_NUMBERS)
+_scan: Callable[[str, int], tuple[Any, int]] = _pairwise.scan_once
+_scan_flat: Callable[[str, int], tuple[Any, int]] = _plain.scan_once
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
