@@ -28,6 +28,9 @@ _LONGEST_FILE: Final = 1_000_000
 _PATIENCE: Final = 10.0
 _OTHERS: Final = 0o077
 
+_of_this_process: set[int] = set()
+"""Descriptors of lock files, open at this moment. A fork copies them, and the lock lasts as long as any copy."""
+
 
 class Stamp(NamedTuple):
     """By which a file that was replaced is told from the one before."""
@@ -76,12 +79,15 @@ class Directory:
         if owner != os.geteuid():
             raise ConfigurationError(f"{self.path} belongs to another user, who must be the one to change it")
         descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        _of_this_process.add(descriptor)
         try:
             _lock(descriptor, self.path / _LOCK)
             self._sweep()
             yield
         finally:
-            os.close(descriptor)  # which gives the lock back
+            if descriptor in _of_this_process:
+                _of_this_process.discard(descriptor)
+                _unlock(descriptor)
 
     def replace(self, text: bytes) -> None:
         """Put *text* in the file's place, under the lock: whoever reads sees the old or the new, and keeps it."""
@@ -106,6 +112,17 @@ class Directory:
         """What a process left that was killed while it wrote: it holds keys that no ring has."""
         for left in self.path.glob(f"*{_UNFINISHED}"):
             left.unlink(missing_ok=True)
+
+
+def _forked() -> None:
+    """In a child: the lock is the parent's, and must not live on in here when the parent is killed."""
+    for descriptor in _of_this_process:
+        os.close(descriptor)  # and not unlocked, which would take the lock from the parent
+    _of_this_process.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def _stamp(found: os.stat_result) -> Stamp:
@@ -134,3 +151,12 @@ def _lock(descriptor: int, path: Path) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+def _unlock(descriptor: int) -> None:
+    import fcntl  # noqa: PLC0415 - the same
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # to close it is not enough where a child was forked meanwhile
+    finally:
+        os.close(descriptor)
