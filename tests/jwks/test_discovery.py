@@ -186,14 +186,54 @@ def test_metadata_is_asked_for_anew_each_hour(server, clock):
         clock.now += 600
     assert server.paths.count(RFC_8414) == 2
 
-    moved = by_path(
-        _well_known_oauth_authorization_server=metadata(server, jwks_uri=f"{server.origin}/moved"),
-        moved=document(jwks(NEW)),
-    )
-    server.answer = moved
+    server.answer = moved(server, NEW)
     clock.now += 3_600
     keys.refresh()
     assert in_a_thread(verifier(keys), token(NEW)) == ACCEPTED
+
+
+def moved(server, *keys):
+    return by_path(
+        _well_known_oauth_authorization_server=metadata(server, jwks_uri=f"{server.origin}/moved"),
+        moved=document(jwks(*keys)),
+    )
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_issuer_that_moves_its_keys_and_rotates_is_followed_by_the_same_fetch(server, clock, way):
+    keys = found(server.origin, clock=clock)
+    keys.refresh()
+    server.answer = moved(server, NEW)
+    clock.now += 60
+
+    assert way(verifier(keys), token(NEW)) == ACCEPTED
+    assert server.paths[2:] == ["/jwks.json", RFC_8414, "/moved"]
+
+
+def test_where_the_old_place_of_the_keys_hangs_the_next_fetch_looks_for_a_new_one(server, clock):
+    keys = found(server.origin, clock=clock, timeout=0.3)
+    keys.refresh()
+    server.answer = by_path(_well_known_oauth_authorization_server=metadata(server), jwks_json=hang)
+    clock.now += 60
+    assert in_a_thread(verifier(keys), token(NEW)) == CANNOT_TELL
+
+    server.answer = moved(server, NEW)
+    clock.now += 1
+    assert in_a_thread(verifier(keys), token(NEW)) == ACCEPTED
+    assert server.paths[-2:] == [RFC_8414, "/moved"]
+
+
+def test_keys_that_stay_away_cost_one_question_to_the_metadata_each_time(server, clock, ear):
+    keys = found(server.origin, clock=clock, on_event=ear)
+    keys.refresh()
+    server.answer = by_path(_well_known_oauth_authorization_server=metadata(server), jwks_json=refuse)
+    for _ in range(2):
+        clock.now += 60
+        with pytest.raises(KeysUnavailable):
+            keys.refresh()
+
+    assert server.paths[2:] == ["/jwks.json", RFC_8414] * 2
+    assert [failed.cause for failed in ear.of(FetchFailed)] == ["status", "status"]
 
 
 def test_an_etag_of_another_address_is_not_sent(server, clock):

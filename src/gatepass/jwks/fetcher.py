@@ -58,12 +58,28 @@ class Fetcher:
                 async with self._http.client() as client:
                     return await self._next(client, held)
         except TimeoutError:
+            self.address.doubt(self._clock())
             raise FetchError("timeout") from None
 
     async def _next(self, client: httpx.AsyncClient, held: Held) -> Held:
-        address = await self.address.resolve(
-            lambda url: self._http.get(client, url), self._clock(), patience=self._timing.timeout / 2
+        now = self._clock()
+        address = await self._address(client, now)
+        try:
+            return await self._found_at(address, client, held)
+        except FetchError:
+            if not self.address.doubt(now):
+                raise
+            moved_to = await self._address(client, now)
+            if moved_to == address:
+                raise
+        return await self._found_at(moved_to, client, held)
+
+    async def _address(self, client: httpx.AsyncClient, now: float) -> str:
+        return await self.address.resolve(
+            lambda url: self._http.get(client, url), now, patience=self._timing.timeout / 2
         )
+
+    async def _found_at(self, address: str, client: httpx.AsyncClient, held: Held) -> Held:
         etag = held.etag if held.keys is not None and held.address == address else None
         document = await self._http.get(client, address, etag=etag)
         keys = held.keys
