@@ -83,6 +83,23 @@ def test_a_kid_that_was_unknown_a_moment_ago_is_known_once_any_fetch_brings_it(s
     assert in_a_thread(check, token(NEW)) == ACCEPTED
 
 
+def test_a_kid_that_was_unknown_once_is_looked_for_when_the_keys_have_died_meanwhile(server, clock):
+    server.answer = document(jwks(OLD))
+    keys = client(server.url, clock=clock, fresh_for=60, most_fresh=60, usable_for=60, unknown_kid_interval=300)
+    check = verifier(keys)
+    assert in_a_thread(check, token(NEW)) == UNKNOWN_KEY
+    server.answer = document(jwks(OLD, NEW))
+    keys.refresh()
+    assert in_a_thread(check, token(NEW)) == ACCEPTED
+    clock.now += 61
+    server.answer = refuse
+    assert in_a_thread(check, token(NEW)) == CANNOT_TELL
+
+    server.answer = document(jwks(OLD, NEW))
+    clock.now += 1
+    assert in_a_thread(check, token(NEW)) == ACCEPTED
+
+
 def test_the_limit_is_an_answer_and_told(server, keys, clock, ear):
     check = verifier(keys)
     answers = [in_a_thread(check, forged(name)) for name in "abc"]

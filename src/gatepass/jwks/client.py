@@ -140,11 +140,11 @@ class JWKSClient(KeySource):
                 return Fetch.already_ended()
             if flight.under_way is not None:
                 return flight.under_way
-            if self._unknown.remembers(kid, now):
+            if seen is not None and self._unknown.remembers(kid, now):
                 outcome: Literal["remembered", "limited"] = "remembered"
             elif now < flight.retry_at:
                 raise self._unavailable()
-            elif seen is None:
+            elif seen is None:  # and what an older fetch did not bring is no news any more
                 return flight.begin("first" if flight.held is NOTHING else "scheduled")
             elif self._unknown.may_fetch(now):
                 return flight.begin("unknown_kid")
