@@ -113,7 +113,7 @@ class JWKSClient(KeySource):
 
     def search(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:
         """See `KeySource.search`. A kid that nobody publishes is looked for once an interval at most."""
-        begun_before = self._flight.number
+        begun_before, came_at = self._flight.number, self._clock()
         while True:
             usable = self._flight.held.usable(self._clock())
             if usable is not seen:  # another request's fetch has just brought other keys
@@ -128,7 +128,7 @@ class JWKSClient(KeySource):
                 raise self._unavailable()
             if fetch.number > begun_before:  # it began after the token came, so what it brought is the answer
                 with self._flight.lock:
-                    self._unknown.remember(kid, self._clock())
+                    self._unknown.remember(kid, came_at)  # it may have been published since, however long that took
                 self._events.tell(UnknownKid(self.source, "fetched"))
                 return
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, final
+from typing import TYPE_CHECKING, Final, final
 
 from gatepass.jwks.address import Address
 from gatepass.jwks.document import fingerprint, read_key_set
+from gatepass.jwks.events import FetchReason
 from gatepass.jwks.held import Held
 from gatepass.jwks.http import FetchError, Http
 from gatepass.jwks.timing import Timing
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = ["Fetcher"]
+
+_URGENT: Final[tuple[FetchReason, ...]] = ("unknown_kid", "asked")
+_PAST_CACHES: Final = {"Cache-Control": "no-cache"}  # a cache on the way may hold a copy from before the rotation
 
 
 @final
@@ -42,20 +46,22 @@ class Fetcher:
         self._algorithms = algorithms
         self._clock = clock
 
-    def fetch(self, held: Held) -> Held:
-        """The snapshot that follows *held*. Raises `FetchError`."""
+    def fetch(self, held: Held, reason: FetchReason) -> Held:
+        """The snapshot that follows *held*, from the key server itself where the *reason* is that one key is missed.
+        Raises `FetchError`.
+        """
         import asyncio  # noqa: PLC0415 - whoever never fetches never pays for it
 
         with asyncio.Runner() as runner:
             runner.get_loop().set_default_executor(_LookUps(thread_name_prefix="gatepass-jwks-name"))
-            return runner.run(self._within_deadline(held))
+            return runner.run(self._within_deadline(held, reason))
 
-    async def _within_deadline(self, held: Held) -> Held:
+    async def _within_deadline(self, held: Held, reason: FetchReason) -> Held:
         import asyncio  # noqa: PLC0415 - the same
 
         try:
             async with asyncio.timeout(self._timing.timeout):
-                async with self._http.client() as client:
+                async with self._http.client(_PAST_CACHES if reason in _URGENT else {}) as client:
                     return await self._next(client, held)
         except TimeoutError:
             self.address.doubt(self._clock())

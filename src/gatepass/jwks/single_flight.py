@@ -88,7 +88,7 @@ class SingleFlight:
     def _run(self, fetch: Fetch, reason: FetchReason) -> None:
         before, began = self.held, self._clock()
         try:
-            found: Held | FetchError = self._fetcher.fetch(before)
+            found: Held | FetchError = self._fetcher.fetch(before, reason)
         except FetchError as error:
             found = error
         except BaseException as error:  # noqa: BLE001 - a fetch always ends, whatever a transport raises
