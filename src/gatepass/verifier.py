@@ -111,7 +111,7 @@ class TokenVerifier:
             )
         )
         self.issuer: str | AnyIssuer = issuer_name(issuer, profile)
-        given = verifying_keys(keys, issuer=self.issuer, algorithms=algorithms)
+        given = verifying_keys(keys, issuer=self.issuer, algorithms=algorithms, leeway=tolerated)
         self.algorithms: frozenset[str] = given.algorithms
         self._source: KeySource | None = given.source
         remembered = seconds(cache_ttl, "cache_ttl", least=0, most=_MAX_CACHE_TTL)

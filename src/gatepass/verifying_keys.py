@@ -1,6 +1,7 @@
 """The keys that a verifier goes by, and their algorithms: those that were given, or a source that finds them.
 
-Refused: no keys for an issuer that has no URL to ask, and a list of algorithms that leaves out one of the keys.
+Refused: no keys for an issuer that has no URL to ask, a list of algorithms that leaves out one of the keys, and a
+leeway for which a key ring does not keep its retired keys.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from gatepass.errors import ConfigurationError
 from gatepass.jwks import IssuerMetadata, JWKSClient
 from gatepass.key_source import KeySource
+from gatepass.keyring import KeyRing
 from gatepass.keys import Key, KeySet
 from gatepass.profile import AnyIssuer
 from gatepass.settings import algorithm_names, asymmetric_names, key_set
@@ -31,8 +33,13 @@ def verifying_keys(
     *,
     issuer: str | AnyIssuer,
     algorithms: Iterable[str] | None,
+    leeway: float,
 ) -> VerifyingKeys:
     """What *keys* means; left out, *issuer* is asked for them. Raises `ConfigurationError`."""
+    if isinstance(keys, KeyRing) and leeway > keys.leeway.total_seconds():
+        raise ConfigurationError(
+            "leeway= is longer than the key ring's, which would remove keys too early: give KeyRing the longest leeway="
+        )
     if keys is None:
         keys = _discovered(issuer, algorithms)
     if isinstance(keys, KeySource):
