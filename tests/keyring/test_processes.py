@@ -73,7 +73,7 @@ place, numbers, now = sys.argv[1], eval(sys.argv[2]), [float(sys.argv[3])]
 KeyRing(place + "-gone", clock=lambda: now[0], **numbers)
 ring = KeyRing(place, clock=lambda: now[0], **numbers)
 ring._watch._looking.acquire()  # as if a thread of the parent's were at it
-ring._rotating.acquire()
+ring._due._running.acquire()
 child = os.fork()
 if child:
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
@@ -91,7 +91,7 @@ from gatepass import KeyRing
 place, numbers, now, end = sys.argv[1], eval(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
 ring = KeyRing(place, clock=lambda: now, **numbers)
 read, write = os.pipe()
-with ring._directory.locked():  # as a thread that rotates has it
+with ring._place.locked():  # as a thread that rotates has it
     child = os.fork()
     if child == 0:
         os.close(read)
@@ -178,7 +178,7 @@ def test_a_child_does_not_take_the_lock_from_its_parent(place, clock):
     import fcntl
 
     ring = make_ring(place, clock)
-    with ring._directory.locked():
+    with ring._place.locked():
         child = os.fork()
         if child == 0:
             os._exit(0)

@@ -58,9 +58,14 @@ FLOORS = [
     {"gatepass.jwks.client"},
     {"gatepass.jwks"},
     # the issuer's own keys over time
-    {"gatepass.keyring.directory", "gatepass.keyring.schedule"},
+    {"gatepass.keyring.directory", "gatepass.keyring.due", "gatepass.keyring.schedule"},
     {"gatepass.keyring.timeline"},
-    {"gatepass.keyring.changes", "gatepass.keyring.listing", "gatepass.keyring.manifest"},
+    {
+        "gatepass.keyring.changes",
+        "gatepass.keyring.listing",
+        "gatepass.keyring.manifest",
+        "gatepass.keyring.mounted",
+    },
     {"gatepass.keyring.watch"},
     {"gatepass.keyring.ring"},
     {"gatepass.keyring"},

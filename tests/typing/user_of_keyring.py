@@ -31,6 +31,7 @@ def ring() -> KeyRing:
         clock=lambda: 0.0,
     )
     assert_type(KeyRing.open("keys"), KeyRing)
+    assert_type(KeyRing.mounted("/run/secrets/keyring"), KeyRing)
     assert_type(made.current(), KeySet)
     assert_type(made.to_jwks(), dict[str, list[dict[str, str]]])
     assert_type(made.all_keys(), tuple[RingKey, ...])

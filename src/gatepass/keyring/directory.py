@@ -13,15 +13,15 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Final, NamedTuple, final
 
 from gatepass.errors import ConfigurationError
 
-__all__ = ["Directory", "Stamp"]
+__all__ = ["FILE", "Directory", "Stamp", "read_whole", "stamp_of"]
 
-_FILE: Final = "keyring.json"
+FILE: Final = "keyring.json"
 _LOCK: Final = "lock"
 _UNFINISHED: Final = ".unfinished"
 _LONGEST_FILE: Final = 1_000_000
@@ -60,17 +60,11 @@ class Directory:
 
     def stamp(self) -> Stamp:
         """Cheap to ask, and another one after each change. Raises `OSError`."""
-        return _stamp(os.stat(self.path / _FILE))  # noqa: PTH116 - asked often, and a Path is slower
+        return stamp_of(os.stat(self.path / FILE))  # noqa: PTH116 - asked often, and a Path is slower
 
     def read(self) -> tuple[Stamp, bytes]:
         """The file's content. Raises `OSError`, or `ConfigurationError` where others could read it too."""
-        with (self.path / _FILE).open("rb") as file:
-            found = os.fstat(file.fileno())
-            _refuse_others(found, self.path / _FILE, "chmod 600")
-            text = file.read(_LONGEST_FILE + 1)
-        if len(text) > _LONGEST_FILE:
-            raise ConfigurationError(f"{self.path / _FILE} is too large for a key ring: put back a copy of it")
-        return _stamp(found), text
+        return read_whole(self.path / FILE, lambda found, path: _refuse_others(found, path, "chmod 600"))
 
     @contextlib.contextmanager
     def locked(self) -> Generator[None, None, None]:
@@ -98,7 +92,7 @@ class Directory:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(unfinished, self.path / _FILE)  # noqa: PTH105 - said as fsync beside it is
+            os.replace(unfinished, self.path / FILE)  # noqa: PTH105 - said as fsync beside it is
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
@@ -125,7 +119,19 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
 
 
-def _stamp(found: os.stat_result) -> Stamp:
+def read_whole(path: Path, refuse: Callable[[os.stat_result, Path], None]) -> tuple[Stamp, bytes]:
+    """The file at *path*, if *refuse* has nothing against it. Raises `OSError`."""
+    with path.open("rb") as file:
+        found = os.fstat(file.fileno())
+        refuse(found, path)
+        text = file.read(_LONGEST_FILE + 1)
+    if len(text) > _LONGEST_FILE:
+        raise ConfigurationError(f"{path} is too large for a key ring: put back a copy of it")
+    return stamp_of(found), text
+
+
+def stamp_of(found: os.stat_result) -> Stamp:
+    """By what *found* is told from another file."""
     return Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, final
 from gatepass.errors import ConfigurationError, KeysUnavailable
 from gatepass.keyring.directory import Directory, Stamp
 from gatepass.keyring.manifest import from_text
+from gatepass.keyring.mounted import MountedFile
 from gatepass.keyring.schedule import RELOAD
 from gatepass.keyring.timeline import Entry, Timeline
 from gatepass.keys import Key, KeySet
@@ -36,12 +37,14 @@ class View(NamedTuple):
 
 @final
 class Watch:
-    """Watches *directory*, beginning with *line*, which was found there. *patience* is for when it cannot be read."""
+    """Watches *place*, beginning with *line*, which was found there. *patience* is for when it cannot be read."""
 
-    __slots__ = ("_directory", "_known", "_looking", "_patience", "view")
+    __slots__ = ("_known", "_looking", "_patience", "_place", "view")
 
-    def __init__(self, directory: Directory, stamp: Stamp, line: Timeline, now: float, *, patience: float) -> None:
-        self._directory = directory
+    def __init__(
+        self, place: Directory | MountedFile, stamp: Stamp, line: Timeline, now: float, *, patience: float
+    ) -> None:
+        self._place = place
         self._patience = patience
         self._known: dict[tuple[str, bool], Key] = {}
         self._looking = threading.Lock()
@@ -70,7 +73,7 @@ class Watch:
     def is_behind(self) -> bool:
         """Whether the file is another one than what was seen, as far as that can be told."""
         try:
-            return self._directory.stamp() != self.view.stamp
+            return self._place.stamp() != self.view.stamp
         except OSError:
             return False
 
@@ -80,9 +83,9 @@ class Watch:
 
     def _look(self, now: float, last: View) -> View:
         try:
-            if self._directory.stamp() == last.stamp:
+            if self._place.stamp() == last.stamp:
                 return self._seen(last.stamp, last.line, now, last)
-            stamp, text = self._directory.read()
+            stamp, text = self._place.read()
             return self._seen(stamp, from_text(text), now, last)
         except (OSError, ConfigurationError) as error:
             if last.read_at == last.since:  # say it once
