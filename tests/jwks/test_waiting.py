@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.jwks.server import after, document, hang, refuse, until
 from tests.jwks.tokens import NEW, OLD, client, forged, jwks, token, verifier
-from tests.jwks.ways import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, in_a_thread, on_a_loop, under_asyncio
+from tests.jwks.ways import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, WAYS, in_a_thread, on_a_loop, under_asyncio
 
 from gatepass import KeySet
 from gatepass.errors import KeysUnavailable
@@ -297,6 +297,66 @@ def test_nobody_waits_for_ever_for_a_transport_that_blocks_its_thread(serve):
     finally:
         goes_on.set()
     assert until(lambda: keys._flight.under_way is None)
+
+
+def seconds_of(call):
+    began = time.monotonic()
+    call()
+    return time.monotonic() - began
+
+
+def test_forged_kids_do_not_hold_up_a_pool_of_threads_while_the_key_server_hangs(serve):
+    server = serve(document(GOOD))
+    keys = client(server.url)
+    keys.refresh()
+    check = verifier(keys)
+    server.answer = hang
+    with ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(in_a_thread, check, forged(f"forged-{number}")) for number in range(200)]
+
+        assert seconds_of(pool.submit(in_a_thread, check, token()).result) < 3
+        assert {answer.result() for answer in answers} == {CANNOT_TELL}
+
+
+def test_a_dead_issuer_holds_up_a_pool_of_threads_once_and_then_hardly(serve, clock):
+    server = serve(hang)
+    keys = client(server.url, clock=clock, timeout=2, longest_wait=0.2)
+    check = verifier(keys)
+    assert in_a_thread(check, token()) == CANNOT_TELL
+    clock.now += 61
+    with ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(in_a_thread, check, token()) for _ in range(200)]
+
+        assert seconds_of(lambda: [answer.result() for answer in answers]) < 1.5
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_who_would_wait_too_long_is_told_so_and_the_fetch_goes_on(serve, way):
+    server = serve(document(GOOD))
+    keys = client(server.url, longest_wait=0.2)
+    keys.refresh()
+    server.answer = after(1, document(jwks(OLD, NEW)))
+
+    assert 0.2 <= seconds_of(lambda: way(verifier(keys), token(NEW))) < 0.9
+    assert way(verifier(keys), token(NEW)) == CANNOT_TELL
+    assert until(lambda: way(verifier(keys), token(NEW)) == ACCEPTED)
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_first_keys_are_waited_for_as_long_as_a_fetch_may_take(serve, way):
+    assert way(verifier(client(serve(after(0.5, document(GOOD))).url, longest_wait=0.1)), token()) == ACCEPTED
+
+
+def test_who_asks_by_hand_waits_for_the_end(serve):
+    server = serve(document(GOOD))
+    keys = client(server.url, longest_wait=0.1)
+    keys.refresh()
+    server.answer = after(0.5, document(jwks(OLD, NEW)))
+    keys.refresh()
+
+    assert in_a_thread(verifier(keys), token(NEW)) == ACCEPTED
 
 
 def test_what_another_request_has_just_fetched_needs_no_fetch(serve):
