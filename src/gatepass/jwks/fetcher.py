@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final, final
 
 from gatepass.jwks.address import Address
@@ -15,6 +16,7 @@ from gatepass.jwks.events import FetchReason
 from gatepass.jwks.held import Held
 from gatepass.jwks.http import FetchError, Http
 from gatepass.jwks.timing import Timing
+from gatepass.keys import KeySet
 
 if TYPE_CHECKING:
     import httpx
@@ -88,25 +90,30 @@ class Fetcher:
     async def _found_at(self, address: str, client: httpx.AsyncClient, held: Held) -> Held:
         etag = held.etag if held.keys is not None and held.address == address else None
         document = await self._http.get(client, address, etag=etag)
-        keys = held.keys
-        if document.body is not None:
-            fetched = read_key_set(document.body, algorithms=self._algorithms, max_keys=self._timing.max_keys)
-            # The same object while the keys are the same, so that verifiers keep what they know about them.
-            keys = keys if fingerprint(keys) == fingerprint(fetched) else fetched
-            etag = document.etag
-        elif document.etag not in (None, etag):
-            etag = None  # it speaks of another document: taken for ours, its tag would vouch for our keys for ever
+        if document.body is None:
+            keys, digest = held.keys, held.digest
+            if document.etag not in (None, etag):
+                etag = None  # it speaks of another document: taken for ours, its tag would vouch for our keys for ever
+        else:
+            etag, digest = document.etag, sha256(document.body).digest()
+            keys = held.keys if digest == held.digest else self._read(document.body, held)
         now = self._clock()
         fresh_for = self._timing.freshness(document.fresh_for)
         return Held(
             keys,
             address,
+            digest,
             etag,
             fetched_at=now,
             refresh_at=now + self._timing.ahead(fresh_for),
             fresh_until=now + fresh_for,
             usable_until=now + self._timing.usable_for,
         )
+
+    def _read(self, body: bytes, held: Held) -> KeySet:
+        """The same object while the keys are the same, so that verifiers keep what they know about them."""
+        fetched = read_key_set(body, algorithms=self._algorithms, max_keys=self._timing.max_keys)
+        return held.keys if held.keys and fingerprint(held.keys) == fingerprint(fetched) else fetched
 
 
 @final
