@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -357,6 +359,27 @@ def test_who_asks_by_hand_waits_for_the_end(serve):
     keys.refresh()
 
     assert in_a_thread(verifier(keys), token(NEW)) == ACCEPTED
+
+
+HANGING_LOOK_UP = """
+import socket, threading
+from gatepass import AuthError, JWKSClient
+
+def hang(*_, **__):
+    threading.Event().wait(60)
+
+socket.getaddrinfo = hang
+try:
+    JWKSClient("https://auth.example/jwks", timeout=0.2).refresh()
+except AuthError as error:
+    print(error.status)
+"""
+
+
+def test_a_look_up_that_hangs_does_not_keep_the_process_from_its_end():
+    told = subprocess.check_output([sys.executable, "-c", HANGING_LOOK_UP], text=True, timeout=30)
+
+    assert told == "503\n"
 
 
 def test_what_another_request_has_just_fetched_needs_no_fetch(serve):

@@ -5,10 +5,11 @@ It runs on an event loop of its own, since that is how one deadline can end ever
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final, final
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, final
 
 from gatepass.jwks.address import Address
 from gatepass.jwks.document import fingerprint, read_key_set
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     import httpx
 
 __all__ = ["Fetcher"]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
 
 _URGENT: Final[tuple[FetchReason, ...]] = ("unknown_kid", "asked")
 _PAST_CACHES: Final = {"Cache-Control": "no-cache"}  # a cache on the way may hold a copy from before the rotation
@@ -55,7 +59,7 @@ class Fetcher:
         import asyncio  # noqa: PLC0415 - whoever never fetches never pays for it
 
         with asyncio.Runner() as runner:
-            runner.get_loop().set_default_executor(_LookUps(thread_name_prefix="gatepass-jwks-name"))
+            runner.get_loop().set_default_executor(_LookUps())
             return runner.run(self._within_deadline(held, reason))
 
     async def _within_deadline(self, held: Held, reason: FetchReason) -> Held:
@@ -118,7 +122,22 @@ class Fetcher:
 
 @final
 class _LookUps(ThreadPoolExecutor):
-    """Looks up names, which nothing can interrupt: whoever shuts it down does not wait for those under way."""
+    """Looks up names, which nothing can interrupt: neither the end of a fetch nor that of the process waits for it.
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - inherited
-        super().shutdown(wait=False, cancel_futures=cancel_futures)
+    A pool by its type alone, which an event loop insists on: the threads of a real one hold up the interpreter's end.
+    """
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        future: Future[_T] = Future()
+
+        def look_up() -> None:
+            try:
+                found = fn(*args, **kwargs)
+            except BaseException as error:  # noqa: BLE001 - handed to who waits, if there is anybody
+                future.set_exception(error)
+            else:
+                future.set_result(found)
+
+        future.set_running_or_notify_cancel()  # a look-up that nobody waits for any more has a place for its result
+        threading.Thread(target=look_up, name="gatepass-jwks-name", daemon=True).start()
+        return future
