@@ -47,6 +47,7 @@ FLOORS = [
     {
         "gatepass.jwks.cache_control",
         "gatepass.jwks.events",
+        "gatepass.jwks.greenlets",
         "gatepass.jwks.held",
         "gatepass.jwks.timing",
         "gatepass.jwks.unknown",

@@ -129,8 +129,14 @@ class Http:
         }
 
     def _default_transport(self) -> Transport:
-        context, httpx = _trusted_certificates(), self._httpx
-        return lambda: httpx.AsyncHTTPTransport(verify=context, trust_env=False)
+        context, library = _trusted_certificates(), self._httpx
+
+        def transport() -> httpx.AsyncBaseTransport:
+            made: httpx.AsyncBaseTransport = library.AsyncHTTPTransport(verify=context, trust_env=False)
+            return made
+
+        transport()  # the first one loads the other half of the library: at start-up too
+        return transport
 
     def client(self, headers: Mapping[str, str]) -> httpx.AsyncClient:
         """A client for one fetch, with nothing left over from the last. *headers* go with each request."""

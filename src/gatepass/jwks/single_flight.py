@@ -18,6 +18,7 @@ from typing import final
 from gatepass.jwks.document import fingerprint
 from gatepass.jwks.events import EventSink, FetchEnded, FetchFailed, FetchReason, KeysChanged
 from gatepass.jwks.fetcher import Fetcher
+from gatepass.jwks.greenlets import in_a_real_thread
 from gatepass.jwks.held import NOTHING, Held
 from gatepass.jwks.http import FetchError
 from gatepass.jwks.timing import Timing
@@ -88,7 +89,7 @@ class SingleFlight:
     def _run(self, fetch: Fetch, reason: FetchReason) -> None:
         before, began = self.held, self._clock()
         try:
-            found: Held | FetchError = self._fetcher.fetch(before, reason)
+            found: Held | FetchError = in_a_real_thread(self._fetcher.fetch, before, reason)
         except FetchError as error:
             found = error
         except BaseException as error:  # noqa: BLE001 - a fetch always ends, whatever a transport raises
