@@ -23,9 +23,16 @@ __all__ = ["VerifyingKeys", "verifying_keys"]
 class VerifyingKeys(NamedTuple):
     """Keys that stay, or a source of keys that change; and the algorithms that a token may name."""
 
-    fixed: KeySet | None
-    source: KeySource | None
+    keys: KeySet | KeySource
     algorithms: frozenset[str]
+
+    @property
+    def fixed(self) -> KeySet | None:
+        return self.keys if isinstance(self.keys, KeySet) else None
+
+    @property
+    def source(self) -> KeySource | None:
+        return self.keys if isinstance(self.keys, KeySource) else None
 
 
 def verifying_keys(
@@ -43,9 +50,9 @@ def verifying_keys(
     if keys is None:
         keys = _discovered(issuer, algorithms)
     if isinstance(keys, KeySource):
-        return VerifyingKeys(None, keys, frozenset(asymmetric_names(algorithms)))
+        return VerifyingKeys(keys, frozenset(asymmetric_names(algorithms)))
     fixed = key_set(keys)
-    return VerifyingKeys(fixed, None, _allowed(fixed, algorithms))
+    return VerifyingKeys(fixed, _allowed(fixed, algorithms))
 
 
 def _discovered(issuer: str | AnyIssuer, algorithms: Iterable[str] | None) -> KeySource:

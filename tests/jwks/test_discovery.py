@@ -10,7 +10,7 @@ from tests.jwks.server import after, by_path, document, hang, refuse
 from tests.jwks.tokens import AUDIENCE, NEW, OLD, client, jwks, token, verifier
 from tests.jwks.ways import ACCEPTED, CANNOT_TELL, WAYS, in_a_thread
 
-from gatepass import ANY_ISSUER, ConfigurationError, JWKSClient, Profile, ResourceServer, TokenVerifier
+from gatepass import ANY_ISSUER, ConfigurationError, JWKSClient, KeySet, Profile, ResourceServer, TokenVerifier
 from gatepass.errors import InvalidIssuer, KeysUnavailable
 from gatepass.jwks import PLAIN_HTTP_ON_LOOPBACK, FetchEnded, FetchFailed, IssuerMetadata
 from gatepass.jwks.address import metadata_urls
@@ -309,6 +309,28 @@ def test_issuer_and_audience_alone_are_enough(serve, monkeypatch, way):
 
     assert way(check, token(iss=server.origin)) == ACCEPTED
     assert server.paths == [RFC_8414, OPENID, "/jwks.json"]
+
+
+def test_the_keys_of_a_verifier_are_there_to_be_asked_whether_it_is_ready(serve, monkeypatch):
+    server = serve(by_path(), tls=vouched_for())
+    server.answer = by_path(_well_known_openid_configuration=metadata(server), jwks_json=KEYS)
+    monkeypatch.setattr("gatepass.jwks.http._trusted_certificates", trusting)
+
+    keys = TokenVerifier(issuer=server.origin, audience=AUDIENCE).keys
+
+    assert isinstance(keys, JWKSClient)
+    assert (keys.source, keys.state) == (server.origin, "empty")
+    keys.refresh()
+    assert keys.state == "fresh"
+
+
+def test_the_keys_of_a_verifier_are_those_that_were_given(server):
+    source, fixed = found(server.origin), KeySet([OLD.public()])
+
+    assert verifier(source).keys is source
+    assert verifier(fixed).keys is fixed
+    with pytest.raises(AttributeError):
+        verifier(fixed).keys = source
 
 
 def test_a_transport_serves_the_metadata_too(serve):
