@@ -39,7 +39,7 @@ class View(NamedTuple):
 class Watch:
     """Watches *place*, beginning with *line*, which was found there. *patience* is for when it cannot be read."""
 
-    __slots__ = ("_known", "_looking", "_patience", "_place", "view")
+    __slots__ = ("_known", "_looking", "_patience", "_place", "_unusable", "view")
 
     def __init__(
         self, place: Directory | MountedFile, stamp: Stamp, line: Timeline, now: float, *, patience: float
@@ -48,6 +48,7 @@ class Watch:
         self._patience = patience
         self._known: dict[tuple[str, bool], Key] = {}
         self._looking = threading.Lock()
+        self._unusable: Stamp | None = None
         self.view: View = self._seen(stamp, line, now, None)
 
     def looked(self, now: float) -> View:
@@ -71,9 +72,9 @@ class Watch:
             self.view = self._look(now, self.view)
 
     def is_behind(self) -> bool:
-        """Whether the file is another one than what was seen, as far as that can be told."""
+        """Whether the file is another one than what was seen, or found to be of no use, as far as that can be told."""
         try:
-            return self._place.stamp() != self.view.stamp
+            return self._place.stamp() not in (self.view.stamp, self._unusable)
         except OSError:
             return False
 
@@ -82,12 +83,15 @@ class Watch:
         self._looking = threading.Lock()
 
     def _look(self, now: float, last: View) -> View:
+        seen: Stamp | None = None
         try:
-            if self._place.stamp() == last.stamp:
+            seen = self._place.stamp()
+            if seen == last.stamp:
                 return self._seen(last.stamp, last.line, now, last)
             stamp, text = self._place.read()
             return self._seen(stamp, from_text(text), now, last)
         except (OSError, ConfigurationError) as error:
+            self._unusable = seen  # known only now: whoever comes while it is read must wait for what is in it
             if last.read_at == last.since:  # say it once
                 _logger.error("the key ring cannot be read: %s", type(error).__name__)  # noqa: TRY400 - no traceback
             found, read_at = self._seen(last.stamp, last.line, now, last), min(last.read_at, now)
