@@ -612,3 +612,12 @@ def test_a_verifier_is_refused_a_leeway_for_which_retired_keys_are_not_kept(ring
     assert make_verifier(ring, clock, leeway=30)
     with pytest.raises(ConfigurationError, match="leeway= is longer than the key ring's"):
         make_verifier(ring, clock, leeway=31)
+
+
+def test_a_key_that_another_thread_has_found_meanwhile_is_not_called_unknown(ring, clock, place):
+    seen = ring.current()
+    make_ring(place, clock).rotate()
+    ring._watch.look_again(clock.now)
+
+    assert len(list(ring.search("any", seen))) == 1
+    assert list(ring.search("any", ring.current())) == []

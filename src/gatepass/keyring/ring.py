@@ -140,6 +140,7 @@ class KeyRing(KeySource):
         """Look at once whether another process changed the ring, as it does where a key was removed in an emergency."""
         if self._watch.is_behind():
             self._watch.look_again(self._clock())
+        if self._watch.view.keys is not seen:  # another thread may have looked meanwhile
             yield Fetch.already_ended()
 
     def to_jwks(self) -> dict[str, list[dict[str, str]]]:
