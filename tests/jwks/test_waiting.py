@@ -240,6 +240,27 @@ def test_a_process_forked_in_the_middle_of_a_fetch_fetches_for_itself(serve):
     assert len(server.requests) == 2
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_processes_forked_with_the_same_keys_do_not_refresh_them_together(serve, clock):
+    keys = client(serve(document(GOOD)).url, clock=clock)
+    keys.refresh()
+    told = []
+    for _ in range(6):
+        read, write = os.pipe()
+        if os.fork() == 0:
+            os.write(write, str(keys._flight.held.refresh_at - clock.now).encode())
+            os._exit(0)
+        os.wait()
+        told.append(float(os.read(read, 100)))
+        os.close(read)
+        os.close(write)
+
+    assert len(set(told)) > 1
+    assert all(432 <= ahead <= 480 for ahead in told)
+    assert keys.state == "fresh"
+
+
 def test_where_no_thread_can_start_it_is_an_outage_and_later_it_is_none(serve, clock, monkeypatch, caplog):
     def exhausted(thread):
         raise RuntimeError("can't start new thread")
