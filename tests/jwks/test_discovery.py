@@ -280,6 +280,21 @@ def test_the_place_that_was_good_is_asked_first_the_next_time(serve, clock):
     assert server.paths == [RFC_8414, OPENID, "/jwks.json", OPENID, "/jwks.json"]
 
 
+def test_a_place_that_hangs_is_asked_last_the_next_time(serve, clock):
+    server = serve(by_path())
+    server.answer = by_path(
+        _well_known_oauth_authorization_server=hang,
+        _well_known_openid_configuration=after(0.1, metadata(server)),
+        jwks_json=KEYS,
+    )
+    check = verifier(found(server.origin, timeout=0.5, clock=clock))
+    assert in_a_thread(check, token()) == CANNOT_TELL
+    clock.now += 1
+
+    assert in_a_thread(check, token()) == ACCEPTED
+    assert server.paths[-2:] == [OPENID, "/jwks.json"]
+
+
 def test_one_deadline_covers_the_metadata_and_the_keys(server, ear):
     server.answer = by_path(
         _well_known_oauth_authorization_server=after(0.35, metadata(server)), jwks_json=after(0.35, KEYS)

@@ -115,6 +115,8 @@ class IssuerMetadata:
             except FetchError as error:
                 # The first place is where RFC 8414 puts it; what went wrong there says most, but for "not here".
                 failure = error if failure.cause in ("no_metadata", "status") else failure
+                if error.cause == "timeout":  # it took the others' time: the next time it comes last
+                    self._urls = (*(other for other in self._urls if other != url), url)
             else:
                 self._urls = (url, *(other for other in self._urls if other != url))
                 return jwks_uri
