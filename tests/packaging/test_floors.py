@@ -47,6 +47,7 @@ FLOORS = [
     {
         "gatepass.jwks.cache_control",
         "gatepass.jwks.events",
+        "gatepass.jwks.greenlets",
         "gatepass.jwks.held",
         "gatepass.jwks.timing",
         "gatepass.jwks.unknown",
@@ -58,9 +59,14 @@ FLOORS = [
     {"gatepass.jwks.client"},
     {"gatepass.jwks"},
     # the issuer's own keys over time
-    {"gatepass.keyring.directory", "gatepass.keyring.schedule"},
+    {"gatepass.keyring.directory", "gatepass.keyring.due", "gatepass.keyring.schedule"},
     {"gatepass.keyring.timeline"},
-    {"gatepass.keyring.changes", "gatepass.keyring.listing", "gatepass.keyring.manifest"},
+    {
+        "gatepass.keyring.changes",
+        "gatepass.keyring.listing",
+        "gatepass.keyring.manifest",
+        "gatepass.keyring.mounted",
+    },
     {"gatepass.keyring.watch"},
     {"gatepass.keyring.ring"},
     {"gatepass.keyring"},
