@@ -34,18 +34,22 @@ from benchmarks.peers import with_gatepass, with_pyjwt
 from benchmarks.sample import KeyMaterial
 from gatepass import ResourceServer
 
-__all__ = ["BARE", "BY_HAND", "FRAMEWORKS", "OURS", "requests"]
+__all__ = ["BARE", "BY_HAND", "FRAMEWORKS", "OURS", "REMEMBERED", "requests"]
 
-BARE, BY_HAND, OURS = "unprotected", "PyJWT by hand", "gatepass"
+BARE, BY_HAND, OURS, REMEMBERED = "unprotected", "PyJWT by hand", "gatepass", "gatepass, cache_ttl="
 
 Check = Callable[[str], dict[str, Any]]
+Servers = dict[str, ResourceServer]
 
 
 def requests(framework: str, material: KeyMaterial) -> dict[str, Batch]:
-    """The three applications of *framework*, each as a way to serve so many requests."""
+    """The applications of *framework*, each as a way to serve so many requests."""
     check = with_pyjwt.verifying(material)
-    server = ResourceServer(with_gatepass.verifier(material))
-    return FRAMEWORKS[framework](check, server, f"Bearer {with_gatepass.sample_token(material)}")
+    servers = {
+        OURS: ResourceServer(with_gatepass.verifier(material)),
+        REMEMBERED: ResourceServer(with_gatepass.verifier(material, cache_ttl=300)),
+    }
+    return FRAMEWORKS[framework](check, servers, f"Bearer {with_gatepass.sample_token(material)}")
 
 
 def _claims(authorization: str, check: Check) -> dict[str, Any] | None:
@@ -59,8 +63,9 @@ def _claims(authorization: str, check: Check) -> dict[str, Any] | None:
         return None
 
 
-def _flask(check: Check, server: ResourceServer, authorization: str) -> dict[str, Batch]:
-    bare, by_hand, ours = (flask.Flask(name) for name in ("bare", "by_hand", "ours"))
+def _flask(check: Check, servers: Servers, authorization: str) -> dict[str, Batch]:
+    bare, by_hand = flask.Flask("bare"), flask.Flask("by_hand")
+    apps = {BARE: bare, BY_HAND: by_hand}
 
     def protected(view: Callable[[], str]) -> Callable[[], Any]:
         @wraps(view)
@@ -75,29 +80,30 @@ def _flask(check: Check, server: ResourceServer, authorization: str) -> dict[str
 
     bare.add_url_rule("/orders", view_func=lambda: "anna", endpoint="orders")
     by_hand.add_url_rule("/orders", view_func=protected(lambda: flask.g.claims["sub"]), endpoint="orders")
-    ours.add_url_rule("/orders", view_func=lambda: gatepass_flask.access_token.subject, endpoint="orders")
-    ours.wsgi_app = gatepass_flask.AccessTokenMiddleware(ours.wsgi_app, server)  # type: ignore[method-assign]
-    return {name: _wsgi(app, authorization) for name, app in ((BARE, bare), (BY_HAND, by_hand), (OURS, ours))}
+    for name, server in servers.items():
+        ours = apps[name] = flask.Flask("ours")
+        ours.add_url_rule("/orders", view_func=lambda: gatepass_flask.access_token.subject, endpoint="orders")
+        ours.wsgi_app = gatepass_flask.AccessTokenMiddleware(ours.wsgi_app, server)  # type: ignore[method-assign]
+    return {name: _wsgi(app, authorization) for name, app in apps.items()}
 
 
-def _django(check: Check, server: ResourceServer, authorization: str) -> dict[str, Batch]:
+def _django(check: Check, servers: Servers, authorization: str) -> dict[str, Batch]:
     if not settings.configured:
         settings.configure(ROOT_URLCONF="benchmarks.frameworks", ALLOWED_HOSTS=["*"], SECRET_KEY="benchmark")
         django.setup()
     _by_hand_check.append(check)
     apps: dict[str, Batch] = {}
-    for name, middleware in _DJANGO_MIDDLEWARE.items():
-        with override_settings(MIDDLEWARE=middleware, GATEPASS={"RESOURCE_SERVER": server}):
+    for name, middleware in (
+        (BARE, []),
+        (BY_HAND, ["benchmarks.frameworks.django_by_hand"]),
+        *((name, ["gatepass_django.AccessTokenMiddleware"]) for name in servers),
+    ):
+        with override_settings(MIDDLEWARE=middleware, GATEPASS={"RESOURCE_SERVER": servers.get(name)}):
             apps[name] = _wsgi(WSGIHandler(), authorization)
     return apps
 
 
 _by_hand_check: list[Check] = []
-_DJANGO_MIDDLEWARE = {
-    BARE: [],
-    BY_HAND: ["benchmarks.frameworks.django_by_hand"],
-    OURS: ["gatepass_django.AccessTokenMiddleware"],
-}
 
 
 def django_by_hand(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -124,7 +130,7 @@ def _django_view(request: Any) -> HttpResponse:
 urlpatterns = [path("orders", _django_view)]
 
 
-def _starlette(check: Check, server: ResourceServer, authorization: str) -> dict[str, Batch]:
+def _starlette(check: Check, servers: Servers, authorization: str) -> dict[str, Batch]:
     class ByHand:
         """Pure ASGI, the fastest way to write it."""
 
@@ -149,15 +155,19 @@ def _starlette(check: Check, server: ResourceServer, authorization: str) -> dict
     async def ours(request: Request) -> PlainTextResponse:
         return PlainTextResponse(request.state.access_token.subject)
 
-    guard = Middleware(gatepass_starlette.AccessTokenMiddleware, resource_server=server)
-    return {
-        BARE: _asgi(Starlette(routes=[Route("/orders", bare)]), authorization),
-        BY_HAND: _asgi(Starlette(routes=[Route("/orders", by_hand)], middleware=[Middleware(ByHand)]), authorization),
-        OURS: _asgi(Starlette(routes=[Route("/orders", ours)], middleware=[guard]), authorization),
+    guards = {
+        name: Middleware(gatepass_starlette.AccessTokenMiddleware, resource_server=server)
+        for name, server in servers.items()
     }
+    apps = {
+        BARE: Starlette(routes=[Route("/orders", bare)]),
+        BY_HAND: Starlette(routes=[Route("/orders", by_hand)], middleware=[Middleware(ByHand)]),
+        **{name: Starlette(routes=[Route("/orders", ours)], middleware=[guard]) for name, guard in guards.items()},
+    }
+    return {name: _asgi(app, authorization) for name, app in apps.items()}
 
 
-FRAMEWORKS: dict[str, Callable[[Check, ResourceServer, str], dict[str, Batch]]] = {
+FRAMEWORKS: dict[str, Callable[[Check, Servers, str], dict[str, Batch]]] = {
     "Flask": _flask,
     "Django": _django,
     "Starlette": _starlette,

@@ -8,15 +8,18 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from benchmarks import primitive
+from benchmarks import primitive, remote_keys
 from benchmarks.frameworks import FRAMEWORKS, requests
 from benchmarks.interleave import Batch, Effort, Timing, interleave
-from benchmarks.peers import installed_peers, with_gatepass
-from benchmarks.sample import ISSUED, VERIFIED, KeyMaterial, fresh_materials
-from gatepass import AuthError
+from benchmarks.peers import PYJWT, installed_peers, with_gatepass, with_pyjwt
+from benchmarks.sample import AGAIN, FETCHED, ISSUED, VERIFIED, KeyMaterial, fresh_materials
+from gatepass import AccessTokenRevocation, AuthError
 from gatepass.compact import decode_base64url, encode_base64url
+from gatepass.stores.memory import MemoryStore
 
-__all__ = ["measure"]
+__all__ = ["ANEW", "ASKING", "REMEMBERED", "measure"]
+
+ANEW, REMEMBERED, ASKING = "gatepass", "gatepass, cache_ttl=", "gatepass, cache_ttl= and is_revoked="
 
 Results = dict[str, dict[str, Timing]]
 
@@ -31,6 +34,10 @@ def measure(effort: Effort) -> Results:
 def _jobs(materials: dict[str, KeyMaterial]) -> Iterator[tuple[str, dict[str, Batch]]]:
     for algorithm in VERIFIED:
         yield f"verify {algorithm}", _verifying(materials[algorithm])
+    for algorithm in AGAIN:
+        yield f"again {algorithm}", _verifying_again(materials[algorithm])
+    for algorithm in FETCHED:
+        yield f"fetched {algorithm}", remote_keys.contenders(materials[algorithm])
     for algorithm in ISSUED:
         yield f"issue {algorithm}", _issuing(materials[algorithm])
     for framework in FRAMEWORKS:
@@ -46,6 +53,21 @@ def _verifying(material: KeyMaterial) -> dict[str, Batch]:
     return {
         **{peer.NAME: _taking(peer.verifying(material), token) for peer in installed_peers()},
         primitive.PRIMITIVE: _taking(alone, signing_input),
+    }
+
+
+def _verifying_again(material: KeyMaterial) -> dict[str, Batch]:
+    """The same token, by verifiers that remember it, beside one that does not."""
+    token = with_gatepass.sample_token(material)
+    revocation = AccessTokenRevocation(MemoryStore(), access_ttl=86_400)
+    ways = {
+        ANEW: with_gatepass.verifier(material),
+        REMEMBERED: with_gatepass.verifier(material, cache_ttl=300),
+        ASKING: with_gatepass.verifier(material, cache_ttl=300, is_revoked=revocation),
+    }
+    return {
+        **{name: _taking(verifier.verify, token) for name, verifier in ways.items()},
+        PYJWT: _taking(with_pyjwt.verifying(material), token),
     }
 
 

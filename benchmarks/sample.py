@@ -24,6 +24,8 @@ REQUIRED = ["iss", "aud", "exp", "iat", "sub", "client_id", "jti"]
 HEADER_EXTRA = {"typ": "at+jwt", "kid": KID}
 
 VERIFIED = ("HS256", "RS256", "ES256", "EdDSA", "PS256")
+AGAIN = ("HS256", "RS256", "ES256")
+FETCHED = ("ES256", "RS256")
 ISSUED = ("HS256", "RS256")
 
 

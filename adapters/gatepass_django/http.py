@@ -9,9 +9,16 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from gatepass import BrowserRequest, Caching, ResourceServer, Response
 
-__all__ = ["Credentials", "Refusal", "browser_request", "credentials", "is_preflight", "tell_caches", "to_response"]
-
-_LARGEST_FORM = 65_536
+__all__ = [
+    "Credentials",
+    "Refusal",
+    "browser_request",
+    "credentials",
+    "is_preflight",
+    "tell_caches",
+    "to_response",
+    "without_body",
+]
 
 
 class Credentials(TypedDict):
@@ -28,18 +35,24 @@ def credentials(request: HttpRequest, server: ResourceServer) -> Credentials:
     """What *request* brings; its body is read only if it is a form, *server* wants it, and it can hold a token."""
     meta = request.META
     authorization: str | None = meta.get("HTTP_AUTHORIZATION")
-    form = b""
-    if server.reads_form(request.method or "", meta.get("CONTENT_TYPE", "")):
-        length: str = meta.get("CONTENT_LENGTH", "")
-        if length.isdecimal() and len(length) < 6 and 0 < int(length) <= _LARGEST_FORM:
-            form = request.body
     return {
         "authorization": () if authorization is None else (authorization,),
         "scheme": request.scheme,
         "client": meta.get("REMOTE_ADDR"),
-        "form": form,
+        "form": request.body if "body" in server.sources and _has_form(request, server) else b"",
         "browser": browser_request(request) if "cookie" in server.sources else None,
     }
+
+
+def _has_form(request: HttpRequest, server: ResourceServer) -> bool:
+    meta = request.META
+    length = server.form_length(
+        request.method or "",
+        content_type=meta.get("CONTENT_TYPE", ""),
+        content_length=meta.get("CONTENT_LENGTH", ""),
+        transfer_encoding=meta.get("HTTP_TRANSFER_ENCODING", ""),
+    )
+    return length > 0
 
 
 def browser_request(request: HttpRequest) -> BrowserRequest:
@@ -63,14 +76,25 @@ def tell_caches(response: HttpResponseBase, caching: Caching) -> None:
         response[name] = f"{response[name]}, {value}" if name in response else value
 
 
+def without_body(response: HttpResponseBase) -> HttpResponse:
+    """Status and headers of *response*, which are all that a CORS preflight asks for."""
+    bare = HttpResponse(status=response.status_code)
+    bare.headers, bare.cookies = response.headers, response.cookies
+    bare._resource_closers = response._resource_closers  # type: ignore[attr-defined]  # noqa: SLF001
+    if "Content-Length" in bare:
+        bare["Content-Length"] = "0"
+    return bare
+
+
 def to_response(answer: Response) -> HttpResponse:
     """*answer* as it is: status, headers, cookies, body."""
     return Refusal(answer)
 
 
 def is_preflight(request: HttpRequest) -> bool:
+    """Whether *request* is a CORS preflight, by the method on the wire: Django writes its own in capitals."""
     return request.method == "OPTIONS" and ResourceServer.is_preflight(
-        request.method,
+        request.META["REQUEST_METHOD"],
         origin=request.META.get("HTTP_ORIGIN"),
         requested_method=request.META.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
     )

@@ -16,7 +16,7 @@ from django.urls import Resolver404, URLResolver, get_resolver, resolve
 
 from gatepass import Access, AuthError, access_of
 from gatepass_django.conf import configuration
-from gatepass_django.http import Refusal, credentials, is_preflight, tell_caches
+from gatepass_django.http import Refusal, credentials, is_preflight, tell_caches, without_body
 from gatepass_django.identity import Identity, identify, identity_of
 
 __all__ = ["AccessTokenMiddleware"]
@@ -51,13 +51,19 @@ class AccessTokenMiddleware:
         if self._is_async:
             return self._call_async(request)
         access = self._access(request)
-        refusal = self._judge(request, access)
-        return refusal if refusal is not None else self._cached(access, self._get_response(request))
+        bare = access == "protected" and is_preflight(request)
+        refusal = self._judge(request, "public" if bare else access)
+        if refusal is not None:
+            return refusal
+        return self._sent(request, self._get_response(request), access, bare=bare)
 
     async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
         access = self._access(request)
-        refusal = await self._judge_async(request, access)
-        return refusal if refusal is not None else self._cached(access, await self._get_response(request))
+        bare = access == "protected" and is_preflight(request)
+        refusal = await self._judge_async(request, "public" if bare else access)
+        if refusal is not None:
+            return refusal
+        return self._sent(request, await self._get_response(request), access, bare=bare)
 
     def _judge(self, request: HttpRequest, access: Access) -> Refusal | None:
         server = self._server
@@ -77,12 +83,16 @@ class AccessTokenMiddleware:
         identify(request, Identity(server, token))
         return None
 
-    def _cached(self, access: Access, response: HttpResponseBase) -> HttpResponseBase:
+    def _sent(
+        self, request: HttpRequest, response: HttpResponseBase, access: Access, *, bare: bool
+    ) -> HttpResponseBase:
+        if bare and not _is_known(request) and not isinstance(response, Refusal):
+            return without_body(response)  # whoever answered this preflight, it was no view
         tell_caches(response, self._server.caching[access])
         return response
 
     def _access(self, request: HttpRequest) -> Access:
-        if is_preflight(request) or request.path_info in self._public:
+        if request.path_info in self._public:
             return "public"
         urlconf = getattr(request, "urlconf", None) or settings.ROOT_URLCONF
         has_marks = self._urlconfs_with_marks.get(urlconf)
@@ -100,15 +110,18 @@ class AccessTokenMiddleware:
 
         This stops preflights that no CORS middleware answered, and paths or URLconfs changed on the way here.
         """
-        identity = identity_of(request)
-        known = identity is not None and identity.token is not None
-        return known or access_of(view) != "protected" or request.path_info in self._public
+        return _is_known(request) or access_of(view) != "protected" or request.path_info in self._public
 
     def _process_view(self, request: HttpRequest, view: object, *_: object) -> Refusal | None:
         return None if self._is_open(request, view) else self._judge(request, "protected")
 
     async def _process_view_async(self, request: HttpRequest, view: object, *_: object) -> Refusal | None:
         return None if self._is_open(request, view) else await self._judge_async(request, "protected")
+
+
+def _is_known(request: HttpRequest) -> bool:
+    identity = identity_of(request)
+    return identity is not None and identity.token is not None
 
 
 def _in_thread(function: Callable[[], Any]) -> Awaitable[Any]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Unpack, final
 
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import APIException, NotAuthenticated, PermissionDenied
+from rest_framework.exceptions import APIException, NotAuthenticated
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
@@ -134,11 +134,18 @@ def _answer_refusals_of(request: Request, view: Any) -> None:
     """Let the core answer what this request is refused for, whatever handler the project has."""
     if view is None:
         return
-    theirs = view.get_exception_handler()
+    theirs, denied = view.get_exception_handler(), view.permission_denied
+
+    def deny(_: Request, *args: Any, **kwargs: Any) -> None:
+        found: AuthError | None = getattr(request, _REFUSED, None)
+        if found is None:
+            denied(request, *args, **kwargs)
+        else:
+            raise Refused(found)
 
     def handle(exception: Exception, context: dict[str, Any]) -> Any:
         found: AuthError | Refusal | None = getattr(request, _REFUSED, None)
-        if found is None or not isinstance(exception, (Refused, NotAuthenticated, PermissionDenied)):
+        if found is None or not isinstance(exception, (Refused, NotAuthenticated)):
             return theirs(exception, context)
         from rest_framework.views import set_rollback  # noqa: PLC0415 - its module imports this one
 
@@ -147,6 +154,7 @@ def _answer_refusals_of(request: Request, view: Any) -> None:
         return found if isinstance(found, Refusal) else _refusal(request, found)
 
     view.get_exception_handler = lambda: handle
+    view.permission_denied = deny  # what a view itself denies does not pass here, and stays its own
 
 
 def _tell_caches_of(view: Any, server: ResourceServer) -> None:

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Final
 from urllib.parse import urlencode
 
 from starlette.requests import HTTPConnection, Request
 
 from gatepass import ResourceServer
+from gatepass_starlette import wanted_length
 
 __all__ = ["form_of"]
 
-_LIMIT: Final = 64 * 1024
-
 
 async def form_of(connection: HTTPConnection, server: ResourceServer) -> bytes:
-    """The body, or nothing if it is no form, of unknown length, or longer than any token needs."""
-    if not isinstance(connection, Request):
-        return b""
-    if not server.reads_form(connection.method, connection.headers.get("content-type", "")):
-        return b""
-    length = connection.headers.get("content-length", "")
-    if not (length.isascii() and length.isdigit() and len(length) < 6 and int(length) <= _LIMIT):
-        return b""
-    if "transfer-encoding" in connection.headers:  # then the length is a lie: servers go by the chunks
+    """The body, or nothing where *server* wants none."""
+    if not isinstance(connection, Request) or not wanted_length(connection.scope, server):
         return b""
     try:
         return await connection.body()

@@ -12,11 +12,11 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from flask import Flask
-from werkzeug.exceptions import HTTPException
 
-from gatepass import Access, AccessToken, AuthError, Caching, ResourceServer, access_of, public_paths
+from gatepass import Access, AccessToken, AuthError, Caching, ResourceServer, public_paths
 from gatepass_flask.browser import browser_request
 from gatepass_flask.preflight import without_bodies
+from gatepass_flask.routes import access_to, has_marks, runs_no_view
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -25,8 +25,6 @@ __all__ = ["IDENTITY", "AccessTokenMiddleware", "Identity"]
 
 IDENTITY = "gatepass.identity"
 """The key of the environ under which the request's `Identity` stands."""
-
-_LARGEST_FORM = 65_536
 
 
 class Identity(NamedTuple):
@@ -56,11 +54,12 @@ class AccessTokenMiddleware:
         self._flask = owner if isinstance(owner, Flask) else None
         self._has_marks: bool | None = None
         self._takes_cookies = "cookie" in resource_server.sources
+        self._takes_forms = "body" in resource_server.sources
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         server = self._server
         method: str = environ["REQUEST_METHOD"]
-        is_preflight = _is_preflight(environ, method)
+        is_preflight = method == "OPTIONS" and self._is_preflight(environ)
         access: Access = "public" if is_preflight else self._access(environ)
         authorization = environ.get("HTTP_AUTHORIZATION")
         try:
@@ -69,7 +68,7 @@ class AccessTokenMiddleware:
                 () if authorization is None else (authorization,),
                 scheme=environ["wsgi.url_scheme"],
                 client=environ.get("REMOTE_ADDR"),
-                form=_form(environ) if server.reads_form(method, environ.get("CONTENT_TYPE", "")) else b"",
+                form=_form(environ, server) if self._takes_forms else b"",
                 browser=browser_request(environ) if self._takes_cookies else None,
             )
         except AuthError as error:
@@ -92,34 +91,30 @@ class AccessTokenMiddleware:
         if app is None:
             return "protected"
         if self._has_marks is None:
-            self._has_marks = any(access_of(view) != "protected" for view in app.view_functions.values())
-        return _marked(app, environ) if self._has_marks else "protected"
+            self._has_marks = has_marks(app)
+        return access_to(app, environ) if self._has_marks else "protected"
+
+    def _is_preflight(self, environ: WSGIEnvironment) -> bool:
+        """Whether this is a CORS preflight that no view will see. What an unknown application does, nobody can tell."""
+        is_preflight = ResourceServer.is_preflight(
+            environ["REQUEST_METHOD"],
+            origin=environ.get("HTTP_ORIGIN"),
+            requested_method=environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
+        )
+        return is_preflight and self._flask is not None and runs_no_view(self._flask, environ)
 
 
-def _marked(app: Flask, environ: WSGIEnvironment) -> Access:
-    """How open the view is that *app* will choose; protected where it will choose none."""
-    try:
-        adapter = app.create_url_adapter(app.request_class(environ))
-        endpoint = None if adapter is None else adapter.match()[0]
-    except HTTPException:
-        return "protected"
-    return access_of(app.view_functions.get(endpoint or ""))
-
-
-def _is_preflight(environ: WSGIEnvironment, method: str) -> bool:
-    return method == "OPTIONS" and ResourceServer.is_preflight(
-        method,
-        origin=environ.get("HTTP_ORIGIN"),
-        requested_method=environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
+def _form(environ: WSGIEnvironment, server: ResourceServer) -> bytes:
+    """The body, where the server wants it, put back for the application to read."""
+    length = server.form_length(
+        environ["REQUEST_METHOD"],
+        content_type=environ.get("CONTENT_TYPE", ""),
+        content_length=environ.get("CONTENT_LENGTH", ""),
+        transfer_encoding=environ.get("HTTP_TRANSFER_ENCODING", ""),
     )
-
-
-def _form(environ: WSGIEnvironment) -> bytes:
-    """The body of a form small enough to hold a token, put back for the application to read."""
-    length = environ.get("CONTENT_LENGTH", "")
-    if not length.isdecimal() or len(length) > 5 or not 0 < int(length) <= _LARGEST_FORM:
+    if not length:
         return b""
-    body: bytes = environ["wsgi.input"].read(int(length))
+    body: bytes = environ["wsgi.input"].read(length)
     environ["wsgi.input"] = BytesIO(body)
     return body
 

@@ -56,8 +56,8 @@ class _Credentials(AuthCredentials):
     def __init__(self, access_token: AccessToken) -> None:  # without the parent's, which would set the scopes
         self._access_token = access_token
 
-    @cached_property
-    def scopes(self) -> list[str]:
+    @cached_property  # which can be set too, as the parent's attribute can
+    def scopes(self) -> list[str]:  # type: ignore[override]
         return sorted(self._access_token.scopes)
 
 

@@ -43,14 +43,14 @@ class AccessTokenMiddleware:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
-        if scope.get("method") == "OPTIONS" and self._is_preflight(scope):
+        if scope["type"] == "http" and scope["method"] == "OPTIONS" and self._is_preflight(scope):
             access: Access = "public"
             receive, send = without_bodies(receive, send)
         else:
             access = self._access(scope)
         form = b""
-        if self._reads_forms and access != "public" and self._is_form(scope):
-            form, receive = await read_ahead(receive)
+        if self._reads_forms and access != "public":
+            form, receive = await read_ahead(scope, receive, self._server)
         try:
             token = await admit(self._server, access, scope, form=form)
         except AuthError as error:
@@ -67,11 +67,10 @@ class AccessTokenMiddleware:
         return self._routes.access(scope)
 
     def _is_preflight(self, scope: Scope) -> bool:
-        return self._server.is_preflight(
+        """Whether this is a CORS preflight that no endpoint will see."""
+        is_preflight = self._server.is_preflight(
             scope["method"],
             origin=header(scope, b"origin"),
             requested_method=header(scope, b"access-control-request-method"),
         )
-
-    def _is_form(self, scope: Scope) -> bool:
-        return scope["type"] == "http" and self._server.reads_form(scope["method"], header(scope, b"content-type"))
+        return is_preflight and self._routes.runs_no_endpoint(scope)

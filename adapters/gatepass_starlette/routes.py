@@ -12,7 +12,8 @@ import inspect
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, final
 
-from starlette.routing import Host, Match, Mount
+from starlette.middleware.cors import CORSMiddleware
+from starlette.routing import Host, Match, Mount, Route, Router
 from starlette.types import ASGIApp, Scope
 
 from gatepass import Access, access_of
@@ -33,8 +34,20 @@ class Routes:
     def access(self, scope: Scope) -> Access:
         """How open the endpoint for *scope* is; routes marked after the first question do not count."""
         if self._marked is None:
-            self._marked = _is_marked(self._app)
-        return _access_below(self._app, scope) if self._marked else "protected"
+            self._marked = _is_marked(self._app, set())
+        if not self._marked:
+            return "protected"
+        try:
+            return _access_below(self._app, scope)
+        except Exception:  # noqa: BLE001 - a converter's, perhaps: the router meets it again, for those who come so far
+            return "protected"
+
+    def runs_no_endpoint(self, scope: Scope) -> bool:
+        """Whether `CORSMiddleware` will answer this preflight, or the router itself: by a redirect, 404 or 405."""
+        try:
+            return _runs_no_endpoint(self._app, scope)
+        except Exception:  # noqa: BLE001 - as above
+            return False
 
 
 def _access_below(app: Any, scope: Scope) -> Access:
@@ -44,7 +57,7 @@ def _access_below(app: Any, scope: Scope) -> Access:
     root_path = getattr(router, "root_path", "")
     if root_path:  # FastAPI replaces the root path when it is entered
         scope = {**scope, "root_path": root_path}
-    route, matched = _choose(router.routes, scope)
+    route, matched, _ = _choose(router.routes, scope)
     if route is None:
         return "protected"
     endpoint = matched.get("endpoint")
@@ -54,17 +67,37 @@ def _access_below(app: Any, scope: Scope) -> Access:
     return marked
 
 
-def _choose(routes: Iterable[Any], scope: Scope) -> tuple[Any, Scope]:
-    """The route that Starlette's router would take, and what it adds to the scope."""
-    partial: tuple[Any, Scope] = (None, {})
+def _runs_no_endpoint(app: Any, scope: Scope) -> bool:
+    router = _router_of(app)
+    if router is None:
+        return False
+    if any(_lets_no_preflight_through(layer) for layer in _layers(app)):
+        return True
+    route, matched, match = _choose(router.routes, scope)
+    if match is Match.NONE:
+        default = getattr(getattr(router, "router", router), "default", None)
+        return getattr(default, "__func__", None) is Router.not_found
+    if match is Match.PARTIAL:  # the path is there, and takes other methods
+        return isinstance(getattr(route, "original_route", route), Route)
+    return isinstance(route, (Mount, Host)) and _runs_no_endpoint(matched["endpoint"], {**scope, **matched})
+
+
+def _lets_no_preflight_through(layer: Any) -> bool:
+    added = (middleware.cls for middleware in getattr(layer, "user_middleware", ()))
+    return CORSMiddleware in (type(layer), *added)
+
+
+def _choose(routes: Iterable[Any], scope: Scope) -> tuple[Any, Scope, Match]:
+    """The route that Starlette's router would take, what it adds to the scope, and how well it fits."""
+    partial: tuple[Any, Scope, Match] = (None, {}, Match.NONE)
     for route in _flat(routes):
         if _is_opaque(route):
-            return None, {}
+            return None, {}, Match.FULL
         match, matched = route.matches(scope)
         if match is Match.FULL:
-            return route, matched
+            return route, matched, match
         if match is Match.PARTIAL and partial[0] is None:
-            partial = route, matched
+            partial = route, matched, match
     return partial
 
 
@@ -85,22 +118,30 @@ def _is_opaque(route: Any) -> bool:
     return original is not None and original.__class__.matches.__module__ != route.__class__.__module__
 
 
-def _router_of(app: Any) -> Any:
-    """The first thing with routes at or below *app*, along the `app` attribute that middleware keep."""
+def _layers(app: Any) -> Iterator[Any]:
+    """*app* and what is below it, along the `app` attribute that middleware keep, to the first thing with routes."""
     for _ in range(_DEEPEST_STACK):  # a stack that leads back to itself ends here
         if app is None:
-            break
+            return
         owner = getattr(app, "__self__", app)  # a router's own bound method
+        yield owner
         if hasattr(owner, "routes"):
-            return owner
+            return
         app = getattr(app, "app", None)
-    return None
 
 
-def _is_marked(app: Any) -> bool:
+def _router_of(app: Any) -> Any:
+    """The first thing with routes at or below *app*."""
+    return next((layer for layer in _layers(app) if hasattr(layer, "routes")), None)
+
+
+def _is_marked(app: Any, seen: set[int]) -> bool:
     router = _router_of(app)
-    return router is not None and any(
-        _carries_mark(route) or (isinstance(route, (Mount, Host)) and _is_marked(route.app))
+    if router is None or id(router) in seen:  # an application may be mounted in itself
+        return False
+    seen.add(id(router))
+    return any(
+        _carries_mark(route) or (isinstance(route, (Mount, Host)) and _is_marked(route.app, seen))
         for route in _flat(router.routes)
     )
 

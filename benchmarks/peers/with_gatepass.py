@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from benchmarks.sample import AUDIENCE, CLIENT, ISSUER, KID, LEEWAY, LIFETIME, SCOPES, SUBJECT, KeyMaterial
 from gatepass import Key, TokenIssuer, TokenVerifier
@@ -22,8 +23,8 @@ def sample_token(material: KeyMaterial) -> str:
     return issuer.issue(SUBJECT, scope=SCOPES)
 
 
-def verifier(material: KeyMaterial) -> TokenVerifier:
-    return TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=key(material), leeway=LEEWAY)
+def verifier(material: KeyMaterial, **more: Any) -> TokenVerifier:
+    return TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=key(material), leeway=LEEWAY, **more)
 
 
 def verifying(material: KeyMaterial) -> Callable[[str], object]:

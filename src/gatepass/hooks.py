@@ -60,8 +60,12 @@ class Hook:
             raise ConfigurationError(f"{self.name}= is a coroutine function: only an async adapter can await it")
         try:
             answer = self._ask(token)
+        except AuthUnavailable as error:
+            self._log(error)
+            raise
         except Exception as error:  # whatever it is, we cannot tell
-            raise self._cannot_tell(error) from error
+            self._log(error)
+            raise self._unavailable(f"{self.name} raised") from error
         self._judge(answer)
 
     async def check_async(self, token: AccessToken, run_blocking: RunBlocking) -> None:
@@ -71,8 +75,12 @@ class Hook:
             return
         try:
             answer = await self._ask(token)
+        except AuthUnavailable as error:
+            self._log(error)
+            raise
         except Exception as error:  # whatever it is, we cannot tell
-            raise self._cannot_tell(error) from error
+            self._log(error)
+            raise self._unavailable(f"{self.name} raised") from error
         self._judge(answer)
 
     def _judge(self, answer: object) -> None:
@@ -85,11 +93,8 @@ class Hook:
             raise self._unavailable(f"{self.name} answered neither True nor False")
         raise self._refusal(self.name)
 
-    def _cannot_tell(self, error: Exception) -> AuthUnavailable:
-        _logger.error("%s raised %s", self.name, type(error).__qualname__)
-        if isinstance(error, AuthUnavailable):
-            return error
-        return self._unavailable(f"{self.name} raised")
+    def _log(self, error: Exception) -> None:
+        _logger.error("%s raised %s", self.name, type(error).__qualname__)  # its text may hold anything
 
 
 def is_revoked_hook(ask: Question) -> Hook:

@@ -19,7 +19,7 @@ from gatepass.keys import Key, KeySet
 from gatepass.profile import Profile
 from gatepass.scope import scope_tokens
 from gatepass.settings import audience_names, https_url, key_set, seconds
-from gatepass.strict_json import dump_object, dump_text
+from gatepass.strict_json import MAX_DEPTH, dump_object, dump_text
 
 __all__ = ["TokenIssuer"]
 
@@ -123,10 +123,16 @@ class TokenIssuer:
         return self._issue(subject, client, scope, audience, claims, not_after=not_after)
 
     def issue_to_client(
-        self, client_id: str, *, scope: str | Iterable[str] = (), audience: str | None = None, **claims: Any
+        self,
+        client_id: str,
+        *,
+        scope: str | Iterable[str] = (),
+        audience: str | None = None,
+        not_after: datetime | None = None,
+        **claims: Any,
     ) -> str:
         """A token for a client that acts for itself: `sub` and `client_id` are the same (RFC 9068 section 2.2)."""
-        return self._issue(client_id, client_id, scope, audience, claims)
+        return self._issue(client_id, client_id, scope, audience, claims, not_after=not_after)
 
     def _issue(
         self,
@@ -136,12 +142,14 @@ class TokenIssuer:
         audience: str | None,
         extra: dict[str, Any],
         *,
-        not_after: datetime | None = None,
+        not_after: datetime | None,
     ) -> str:
         if type(subject) is not str or not subject:
             raise ValueError("subject must be a non-empty string; write str(user.id) for a number")
         now = int(self._clock())
-        expires = now + self._ttl if not_after is None else min(now + self._ttl, int(not_after.timestamp()))
+        if now < 0:
+            raise ValueError("the clock says that it is before 1970: no token can be dated so")
+        expires = now + self._ttl if not_after is None else min(now + self._ttl, _moment(not_after))
         own = f'"sub":{dump_text(subject)},"iat":{now},"exp":{expires},"jti":"{_fresh_id()}"'
         further = b"}"
         if extra:
@@ -163,8 +171,11 @@ class TokenIssuer:
 
     def _constant_part(self, client_id: str, audience: str | None, scope: str | Iterable[str]) -> bytes:
         """The members that repeat from token to token, checked and encoded once: `{"iss":...,` up to a comma."""
-        key = (client_id, audience, scope if isinstance(scope, str) else tuple(scope))
-        known = self._constant_parts.get(key)
+        try:
+            key = (client_id, audience, scope if isinstance(scope, str) else tuple(scope))
+            known = self._constant_parts.get(key)
+        except TypeError:
+            raise ValueError("client_id= and audience= take a text, scope= a text or a list of texts") from None
         if known is not None:
             return known
         if type(client_id) is not str or not client_id:
@@ -203,6 +214,12 @@ def _fresh_id() -> str:
     return encode_base64url(secrets.token_bytes(16)).decode()
 
 
+def _moment(not_after: datetime) -> int:
+    if not isinstance(not_after, datetime) or not_after.utcoffset() is None:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError("not_after= takes a datetime that knows its time zone, such as datetime.now(UTC)")
+    return int(not_after.timestamp())
+
+
 def _check_extra(extra: Mapping[str, Any]) -> None:
     refused = _REFUSED_CLAIMS.intersection(extra)
     if refused:
@@ -214,16 +231,17 @@ def _check_extra(extra: Mapping[str, Any]) -> None:
         if not isinstance(values, (list, tuple)) or not all(isinstance(value, str) for value in values):  # pyright: ignore[reportUnknownVariableType]
             raise ValueError(f"{name} must be a list of strings")
     for value in extra.values():
-        _check_json(value)
+        _check_json(value, room=MAX_DEPTH - 1)
 
 
-def _check_json(value: Any) -> None:
-    """Refuse what the JSON encoder would quietly bend: a member name that is not text."""
-    if isinstance(value, dict):
-        if not all(isinstance(name, str) for name in value):  # pyright: ignore[reportUnknownVariableType]
+def _check_json(value: Any, *, room: int) -> None:
+    """Refuse what no verifier reads, or what the JSON encoder would quietly bend. *room*: how deep it may still go."""
+    if isinstance(value, (dict, list, tuple)):
+        if not room:
+            raise ValueError(f"a claim is nested deeper than {MAX_DEPTH}, which no verifier takes")
+        if isinstance(value, dict) and not all(isinstance(name, str) for name in value):  # pyright: ignore[reportUnknownVariableType]
             raise ValueError("the member names of a claim must be strings")
-        for member in value.values():  # pyright: ignore[reportUnknownVariableType]
-            _check_json(member)
-    elif isinstance(value, (list, tuple)):
-        for member in value:  # pyright: ignore[reportUnknownVariableType]
-            _check_json(member)
+        for member in value.values() if isinstance(value, dict) else value:  # pyright: ignore[reportUnknownVariableType]
+            _check_json(member, room=room - 1)
+    elif value is not None and not isinstance(value, (str, int, float)):
+        raise ValueError("a claim holds what JSON has no word for: give texts, numbers, lists and dicts of them")

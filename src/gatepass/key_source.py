@@ -6,9 +6,11 @@ verifier `search`, and what a search yields can be awaited by a thread and by an
 
 from __future__ import annotations
 
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future
+from copy import copy
 from typing import TypeVar, cast, final
 
 from gatepass.hooks import RunBlocking
@@ -23,14 +25,14 @@ _T = TypeVar("_T")
 class Fetch:
     """One fetch under way, for as many threads and tasks as wait for it. None of them can cancel it."""
 
-    __slots__ = ("_ended", "_patience", "number", "succeeded")
+    __slots__ = ("_began", "_ended", "_patience", "number")
 
     def __init__(self, number: int, *, patience: float) -> None:
-        """*number* orders the fetches of one source; *patience*: seconds after which waiting has no sense."""
+        """*number* orders the fetches of one source; *patience*: seconds from now after which waiting has no sense."""
         self.number: int = number
-        self.succeeded: bool = False
+        self._began = time.monotonic()
         self._patience = patience
-        self._ended: Future[None] = Future()
+        self._ended: Future[bool] = Future()
         self._ended.set_running_or_notify_cancel()  # from here on a cancelled waiter cannot cancel it
 
     @classmethod
@@ -40,15 +42,25 @@ class Fetch:
         fetch.end(succeeded=True)
         return fetch
 
+    def within(self, patience: float) -> Fetch:
+        """The same fetch, for somebody with less *patience*, in seconds from its beginning: who comes late goes on."""
+        same = copy(self)
+        same._patience = min(patience, self._patience)  # noqa: SLF001 - a copy of ourselves
+        return same
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it has ended and brought keys."""
+        return self._ended.done() and self._ended.result()
+
     def end(self, *, succeeded: bool) -> None:
         """Let everybody who waits go on."""
-        self.succeeded = succeeded
-        self._ended.set_result(None)
+        self._ended.set_result(succeeded)
 
     def wait(self) -> None:
         """Block until the fetch has ended, or for as long as one may take at most."""
         try:
-            self._ended.result(self._patience)
+            self._ended.result(self._left())
         except TimeoutError:
             return  # not a success, and the search says so
 
@@ -63,7 +75,10 @@ class Fetch:
         except RuntimeError:
             await run_blocking(self.wait)  # another loop, such as trio's
         else:
-            await asyncio.wait({asyncio.wrap_future(self._ended)}, timeout=self._patience)
+            await asyncio.wait({asyncio.wrap_future(self._ended)}, timeout=self._left())
+
+    def _left(self) -> float:
+        return max(0.0, self._began + self._patience - time.monotonic())
 
 
 class KeySource(ABC):

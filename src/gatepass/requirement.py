@@ -130,7 +130,11 @@ def _at_least_one(values: tuple[str, ...], name: str) -> tuple[str, ...]:
 
 def _scopes(value: str | Iterable[str], name: str) -> tuple[str, ...]:
     try:
-        return scope_tokens(value)
+        tokens = scope_tokens(value)
     except (ValueError, TypeError):
-        pass
+        tokens = None
+    if tokens is not None:
+        if "offline_access" in tokens:
+            raise ConfigurationError(f"{name}= must not name offline_access: it is between client and issuer")
+        return tokens
     raise ConfigurationError(f"{name}= takes scopes: texts of printable ASCII without blanks, quotes or backslashes")

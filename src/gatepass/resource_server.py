@@ -116,7 +116,7 @@ class ResourceServer:
         """The verified token of a request, or an `AuthError`.
 
         *authorization*: the `Authorization` field lines as they came. *scheme*: `"https"` or `"http"`, as the
-        framework reports it; *client*: the peer's address. *form*: the body, where `reads_form` asks for it.
+        framework reports it; *client*: the peer's address. *form*: the body, where `form_length` asks for it.
         *browser*: what stands beside a cookie, where `"cookie"` is one of `sources`.
         """
         raw = self._sources.token(authorization, form, browser)
@@ -199,9 +199,12 @@ class ResourceServer:
         _logger.log(level, "refused: %s%s", error.reason, detail)
         return self._answers.answer(error, method=method)
 
-    def reads_form(self, method: str, content_type: str) -> bool:
-        """Whether `authenticate` wants this request's body: only a form, only where a body means something."""
-        return self._sources.reads_form(method, content_type)
+    def form_length(self, method: str, *, content_type: str, content_length: str, transfer_encoding: str) -> int:
+        """How many octets of this request's body `authenticate` wants, by the headers; mostly none.
+
+        Only a form has a token, only where a body means something, and only one whose length is known and small.
+        """
+        return self._sources.form_length(method, content_type, content_length, transfer_encoding)
 
     @staticmethod
     def is_preflight(method: str, *, origin: str | None, requested_method: str | None) -> bool:

@@ -61,9 +61,9 @@ class ResponseTable:
         self._realm = realm
         self._resource_metadata = resource_metadata
         self._challenge_scopes = Requirement(scopes=challenge_scopes).scopes
-        if "offline_access" in self._challenge_scopes:
-            raise ConfigurationError("challenge_scopes= must not name offline_access: it is between client and issuer")
         self._companions = tuple(companions)
+        if not all(isinstance(challenge, Challenge) for challenge in self._companions):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError('companions= takes challenges, such as Challenge("Basic", realm="api")')
         if body not in ("problem", "oauth", "empty"):
             raise ConfigurationError('body= must be "problem", "oauth" or "empty"')
         self._style: BodyStyle = body

@@ -21,7 +21,7 @@ _View = TypeVar("_View", bound=Callable[..., Any])
 
 
 def public(view: _View) -> _View:
-    """Mark *view* as open to everybody: tokens are not looked at, and no identity is there.
+    """Mark *view* as open to everybody, on every route that has it: no token is looked at, and no identity is there.
 
     >>> @public
     ... def healthz(): ...
@@ -33,7 +33,7 @@ def public(view: _View) -> _View:
 
 
 def optional_auth(view: _View) -> _View:
-    """Mark *view* as open to requests without credentials. One with bad credentials is refused all the same."""
+    """Mark *view*, on every route that has it, as open to requests without credentials; bad ones are still refused."""
     setattr(view, _MARK, "optional")
     return view
 

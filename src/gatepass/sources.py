@@ -6,16 +6,22 @@ passed over for the next source.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
-from typing import Literal, final
+from typing import Final, Literal, final
 
 from gatepass.bearer import FORM_MEDIA_TYPE, bearer_token, form_token
 from gatepass.cookies import BrowserRequest, CookieTransport
 from gatepass.errors import ConfigurationError, MissingCredentials, MultipleTokens
 
-__all__ = ["Source", "Sources"]
+__all__ = ["LARGEST_FORM", "Source", "Sources"]
 
 Source = Literal["header", "body"]
+
+LARGEST_FORM: Final = 65_536
+"""Octets. A larger form is no place for a token, and is not looked at."""
+
+_LENGTH: Final = re.compile(r"[0-9]{1,5}")
 
 
 @final
@@ -49,8 +55,13 @@ class Sources:
                 return beside[0]
         raise MultipleTokens("by more than one of the header, the form and the cookie")
 
-    def reads_form(self, method: str, content_type: str) -> bool:
-        """Whether the body is wanted: only a form, only where a body means something."""
-        if "body" not in self.names or method in ("GET", "HEAD"):
-            return False
-        return content_type.partition(";")[0].strip().lower() == FORM_MEDIA_TYPE
+    def form_length(self, method: str, content_type: str, content_length: str, transfer_encoding: str) -> int:
+        """How many octets of body are wanted: those of a form whose length is known and small; otherwise none."""
+        if "body" not in self.names or method.upper() in ("GET", "HEAD"):
+            return 0
+        if content_type.partition(";")[0].strip().lower() != FORM_MEDIA_TYPE:
+            return 0
+        if transfer_encoding or not _LENGTH.fullmatch(content_length):  # with chunks a length is a lie
+            return 0
+        length = int(content_length)
+        return length if length <= LARGEST_FORM else 0

@@ -12,7 +12,7 @@ import math
 import re
 from collections.abc import Callable
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from gatepass.errors import MalformedToken
 
@@ -36,7 +36,12 @@ def parse_object(raw: bytes) -> dict[str, Any]:
         text = raw.decode().strip(" \t\r\n")
         if _BRACKET in raw or raw.rfind(b"{") > 0:
             _refuse_depth(raw)
-        value, end = _scan(text, 0)
+            value, end = _scan(text, 0)
+        else:
+            value, end = _scan_flat(text, 0)
+            # One comma stands between two members: where there are no more of them, no name came twice.
+            if type(value) is dict and raw.count(b",") >= len(value):  # pyright: ignore[reportUnknownArgumentType]
+                value, end = _scan(text, 0)
         if type(value) is dict and end == len(text) and not (_BACKSLASH in raw and _has_surrogate(value)):  # pyright: ignore[reportUnknownArgumentType]
             return value  # pyright: ignore[reportUnknownVariableType]
     except (ValueError, StopIteration, RecursionError):
@@ -105,7 +110,10 @@ def _finite(literal: str) -> float:
     return number
 
 
-# Made once, and called below the decoder's own wrappers, which only look for blanks around the text.
-_decoder: Any = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse_constant, parse_float=_finite)
-_scan: Callable[[str, int], tuple[Any, int]] = _decoder.scan_once
+# Made once, and called below the decoders' own wrappers, which only look for blanks around the text.
+_NUMBERS: Final[dict[str, Any]] = {"parse_constant": _refuse_constant, "parse_float": _finite}
+_pairwise: Any = json.JSONDecoder(object_pairs_hook=_unique, **_NUMBERS)
+_plain: Any = json.JSONDecoder(**_NUMBERS)
+_scan: Callable[[str, int], tuple[Any, int]] = _pairwise.scan_once
+_scan_flat: Callable[[str, int], tuple[Any, int]] = _plain.scan_once
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode

@@ -60,21 +60,9 @@ class TokenVerifier:
     """
 
     __slots__ = (
-        "_check_issuer",
-        "_checks",
-        "_clock",
-        "_end_of",
-        "_held",
-        "_is_ordinary",
-        "_remembers",
-        "_source",
-        "_trial_keys",
-        "algorithms",
-        "hooks",
-        "issuer",
-        "named_checks",
-        "profile",
-    )
+        "_check_issuer", "_checks", "_clock", "_end_of", "_given", "_held", "_is_ordinary", "_remembers", "_source",
+        "_trial_keys", "algorithms", "hooks", "issuer", "named_checks", "profile",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -111,7 +99,8 @@ class TokenVerifier:
             )
         )
         self.issuer: str | AnyIssuer = issuer_name(issuer, profile)
-        given = verifying_keys(keys, issuer=self.issuer, algorithms=algorithms)
+        given = verifying_keys(keys, issuer=self.issuer, algorithms=algorithms, leeway=tolerated)
+        self._given: KeySet | KeySource = given.keys
         self.algorithms: frozenset[str] = given.algorithms
         self._source: KeySource | None = given.source
         remembered = seconds(cache_ttl, "cache_ttl", least=0, most=_MAX_CACHE_TTL)
@@ -132,6 +121,11 @@ class TokenVerifier:
         self._end_of = compile_end(leeway=tolerated, max_token_age=oldest)
         self._clock = clock
         self._trial_keys = trial_keys
+
+    @property
+    def keys(self) -> KeySet | KeySource:
+        """What the verifier goes by; without *keys* it is the `JWKSClient` that asks the issuer."""
+        return self._given
 
     @property
     def may_wait(self) -> bool:

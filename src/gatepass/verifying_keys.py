@@ -1,6 +1,7 @@
 """The keys that a verifier goes by, and their algorithms: those that were given, or a source that finds them.
 
-Refused: no keys for an issuer that has no URL to ask, and a list of algorithms that leaves out one of the keys.
+Refused: no keys for an issuer that has no URL to ask, a list of algorithms that leaves out one of the keys, and a
+leeway for which a key ring does not keep its retired keys.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import NamedTuple
 from gatepass.errors import ConfigurationError
 from gatepass.jwks import IssuerMetadata, JWKSClient
 from gatepass.key_source import KeySource
+from gatepass.keyring import KeyRing
 from gatepass.keys import Key, KeySet
 from gatepass.profile import AnyIssuer
 from gatepass.settings import algorithm_names, asymmetric_names, key_set
@@ -21,9 +23,16 @@ __all__ = ["VerifyingKeys", "verifying_keys"]
 class VerifyingKeys(NamedTuple):
     """Keys that stay, or a source of keys that change; and the algorithms that a token may name."""
 
-    fixed: KeySet | None
-    source: KeySource | None
+    keys: KeySet | KeySource
     algorithms: frozenset[str]
+
+    @property
+    def fixed(self) -> KeySet | None:
+        return self.keys if isinstance(self.keys, KeySet) else None
+
+    @property
+    def source(self) -> KeySource | None:
+        return self.keys if isinstance(self.keys, KeySource) else None
 
 
 def verifying_keys(
@@ -31,14 +40,19 @@ def verifying_keys(
     *,
     issuer: str | AnyIssuer,
     algorithms: Iterable[str] | None,
+    leeway: float,
 ) -> VerifyingKeys:
     """What *keys* means; left out, *issuer* is asked for them. Raises `ConfigurationError`."""
+    if isinstance(keys, KeyRing) and leeway > keys.leeway.total_seconds():
+        raise ConfigurationError(
+            "leeway= is longer than the key ring's, which would remove keys too early: give KeyRing the longest leeway="
+        )
     if keys is None:
         keys = _discovered(issuer, algorithms)
     if isinstance(keys, KeySource):
-        return VerifyingKeys(None, keys, frozenset(asymmetric_names(algorithms)))
+        return VerifyingKeys(keys, frozenset(asymmetric_names(algorithms)))
     fixed = key_set(keys)
-    return VerifyingKeys(fixed, None, _allowed(fixed, algorithms))
+    return VerifyingKeys(fixed, _allowed(fixed, algorithms))
 
 
 def _discovered(issuer: str | AnyIssuer, algorithms: Iterable[str] | None) -> KeySource:

@@ -9,7 +9,8 @@ them all. The application that `build` makes has these views, each answering 200
     /orders      `require_auth(scopes=["orders:read"])`  |
     /admin       `require_auth(any_roles=["admin"])`     |
     /hidden      `require_auth(scopes=["hidden:read"], denial="conceal")`
-    /maybe       marked `optional_auth`                 /
+    /maybe       marked `optional_auth`                  |
+    /any         takes GET and OPTIONS, nothing said    /
     /slow        the subject, a pause of 20 ms, the subject again: `anna anna`
     /echo        takes POST; the body is the request's body, as the view reads it
     /boom        raises `RuntimeError("boom")`
@@ -148,6 +149,7 @@ ROWS: dict[str, tuple[Callable[[], list[tuple[str, str]]], Golden]] = {
     "2 negotiate": (lambda: [("Authorization", "Negotiate")], NO_CREDENTIALS),
     "2 a scheme that begins like ours": (lambda: [("Authorization", f"BearerX {token()}")], NO_CREDENTIALS),
     "2b empty": (lambda: [("Authorization", "")], NO_CREDENTIALS),
+    "2 meant for a proxy": (lambda: [("Proxy-Authorization", f"Bearer {token()}")], NO_CREDENTIALS),
     "3 no token": (lambda: [("Authorization", "Bearer")], MALFORMED_HEADER),
     "3 two words": (lambda: bearer("a b"), MALFORMED_HEADER),
     "3 a tab": (lambda: [("Authorization", f"Bearer\t{token()}")], MALFORMED_HEADER),
@@ -343,6 +345,17 @@ class AdapterContract:
         self.same(got, golden)
         assert (head.status, head.headers, head.body) == (got.status, got.headers, b"")
 
+    def test_the_metadata_is_where_it_was_configured_whatever_the_request_says_of_its_host(self):
+        """C-17."""
+        configured = "https://api.example/.well-known/oauth-protected-resource"
+        client = self.build(resource_server(resource_metadata=configured))
+        spoofed = ["X-Forwarded-Host", "X-Original-Host", "Forwarded", "X-Forwarded-Prefix"]
+
+        answer = client.send("GET", "/protected", [(name, f"{SENTINEL}.example") for name in spoofed])
+
+        assert answer.all("www-authenticate") == [f'Bearer realm="api", resource_metadata="{configured}"']
+        assert SENTINEL not in repr(answer)
+
     # --- a token in a form
 
     @pytest.fixture
@@ -393,6 +406,17 @@ class AdapterContract:
 
         self.same(self.post(form_client, "/echo", body), NO_CREDENTIALS)
         assert self.post(form_client, "/echo", body, bearer()).body == body.encode()
+
+    def test_a_form_of_unknown_length_is_not_looked_at(self, form_client):
+        chunked = [("Transfer-Encoding", "chunked")]
+
+        self.same(self.post(form_client, "/echo", f"access_token={token()}", chunked), NO_CREDENTIALS)
+        assert self.post(form_client, "/echo", f"access_token={token()}", [*chunked, *bearer()]).status == 200
+
+    def test_a_body_of_two_kinds_is_no_form(self, form_client):
+        further = [("Content-Type", "application/x-www-form-urlencoded")]
+
+        self.same(self.post(form_client, "/echo", f"access_token={token()}", further), NO_CREDENTIALS)
 
     # --- https
 
@@ -812,6 +836,22 @@ class MiddlewareContract(AdapterContract):
 
             assert b"nobody" not in answer.body
             assert answer.status != 500
+
+    def test_a_view_that_answers_options_itself_sees_no_stranger_preflight_or_not(self, client):
+        for headers in ([], PREFLIGHT, [*PREFLIGHT, ("Access-Control-Request-Headers", "authorization")]):
+            self.same(client.send("OPTIONS", "/any?to=mallory", headers), NO_CREDENTIALS)
+
+        assert client.send("OPTIONS", "/any", [*PREFLIGHT, *bearer()]).body == b"anna"
+
+    @pytest.mark.parametrize("method", ["options", "Options"])
+    def test_a_preflight_spells_its_method_in_capitals(self, client, method):
+        assert client.send(method, "/any", PREFLIGHT).status in {401, 405}
+
+    def test_what_a_preflight_brings_back_has_no_body(self, client):
+        for path in ("/protected", "/orders", "/slow", "/nowhere"):
+            answer = client.send("OPTIONS", path, PREFLIGHT)
+
+            assert answer.status == 401 or answer.body == b"", path
 
     @pytest.mark.parametrize("headers", [[], PREFLIGHT[:1], PREFLIGHT[1:], [("Origin", ""), PREFLIGHT[1]]])
     def test_options_that_is_no_preflight_needs_a_token(self, headers):

@@ -20,6 +20,7 @@ urlpatterns = [
     path("slow", project.slow_async),
     path("healthz", project.who_async),
     path("protected", project.who_async),
+    path("any", project.who_async),
     path("orders", require_auth(scopes=["orders:read"])(project.who_async)),
     path("admin", require_auth(any_roles=["admin"])(project.who_async)),
     path("hidden", require_auth(scopes=["hidden:read"], denial="conceal")(project.who_async)),

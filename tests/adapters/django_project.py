@@ -77,6 +77,7 @@ urlpatterns = [
     path("open", public(opened)),
     path("healthz", who),
     path("protected", who),
+    path("any", who),
     path("orders", require_auth(scopes=["orders:read"])(who)),
     path("admin", require_auth(any_roles=["admin"])(who)),
     path("hidden", require_auth(scopes=["hidden:read"], denial="conceal")(who)),

@@ -13,6 +13,7 @@ from asgiref.sync import iscoroutinefunction
 from django.core.checks import ERROR, run_checks
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
+from django.http import HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory, override_settings
 from django.urls import include, path
 from django.utils.decorators import method_decorator
@@ -188,6 +189,26 @@ def change_path(get_response):
     return middleware
 
 
+async def _awaited():
+    yield b"internal"
+
+
+def fall_back(get_response):
+    """What Django's own flatpages do: a page for every path that no view has."""
+
+    def middleware(request):
+        response = get_response(request)
+        if response.status_code != 404:
+            return response
+        page = HttpResponse(b"internal")
+        if "stream" in request.path:
+            page = StreamingHttpResponse(_awaited() if hasattr(request, "scope") else [b"internal"])
+        page["Content-Length"] = "8"
+        return page
+
+    return middleware
+
+
 urlpatterns = [
     path("orders", Orders.as_view()),
     path("async/orders", AsyncOrders.as_view()),
@@ -233,6 +254,16 @@ class TestClassBasedViews:
 
     def test_a_preflight_that_no_middleware_answers_is_refused(self, start, kind):
         assert start().send("OPTIONS", f"{kind}/methods", preflight).status == 401
+
+
+@pytest.mark.parametrize("path", ["/internal", "/streamed"])
+def test_a_preflight_brings_back_no_page_that_is_no_view_either(start, path):
+    client = start(None, f"{__name__}.fall_back")
+
+    answer = client.send("OPTIONS", path, preflight)
+    assert (answer.body, answer.all("content-length")) == (b"", ["0"])
+    assert client.send("GET", path).status == 401
+    assert client.send("GET", path, bearer()).body == b"internal"
 
 
 class TestRoutes:

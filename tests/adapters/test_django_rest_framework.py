@@ -8,7 +8,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.test import RequestFactory, override_settings
 from django.urls import path
 from rest_framework.authentication import BaseAuthentication
-from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from tests.adapters import django_rest_project as project
@@ -214,6 +214,19 @@ class TestPermissions:
         answer = self.send(start, [requires(), Never], bearer())
 
         assert (answer.status, answer.body) == (403, b"replaced by the application")
+
+    def test_what_a_view_denies_itself_is_not_ours(self, start):
+        class Quota(project.Json):
+            permission_classes = (requires(scopes=["admin"]) | IsAuthenticated,)
+
+            def get(self, request):
+                raise PermissionDenied("quota exceeded")
+
+        client = start(resource_server(), urls=at(Quota), EXCEPTION_HANDLER="rest_framework.views.exception_handler")
+        answer = client.send("GET", "/x", bearer())
+
+        assert (answer.status, answer.body) == (403, b'{"detail":"quota exceeded"}')
+        assert answer.all("www-authenticate") == []
 
     def test_a_permission_without_the_authentication_class_says_what_to_do(self, start, caplog):
         urls = at(project.Who, authentication_classes=[], permission_classes=[requires()])

@@ -127,6 +127,7 @@ def router() -> APIRouter:  # noqa: C901 - the same views
 
     @get("/healthz")
     @get("/protected")
+    @routes.api_route("/any", methods=["GET", "OPTIONS"])
     async def whoami(request: HTTPRequest) -> str:
         return subject(request)
 

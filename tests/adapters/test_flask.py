@@ -1,6 +1,7 @@
 """Flask answers as the contract says, and keeps to the customs of WSGI."""
 
 import time
+from datetime import UTC, datetime
 from threading import Thread
 from wsgiref.validate import validator
 
@@ -13,6 +14,7 @@ from tests.adapters.cookie_contract import CookieContract
 from tests.adapters.tokens import bearer, resource_server, token
 from tests.adapters.wire import Wire, hold_the_wire
 from waitress.server import create_server
+from werkzeug.routing import BaseConverter
 
 from gatepass import ConfigurationError
 from gatepass.errors import ExpiredToken
@@ -41,6 +43,7 @@ def application(*, cors=False):
 
     app.add_url_rule("/healthz", "healthz", who)
     app.add_url_rule("/protected", "protected", who)
+    app.add_url_rule("/any", "any", who, methods=["GET", "OPTIONS"])
     app.add_url_rule("/orders", "orders", require_auth(scopes=["orders:read"])(lambda: access_token.subject))
     app.add_url_rule("/admin", "admin", require_auth(any_roles=["admin"])(lambda: access_token.subject))
     app.add_url_rule("/hidden", "hidden", require_auth(scopes=["hidden:read"], denial="conceal")(who))
@@ -168,8 +171,29 @@ class TestViews:
 
         assert guarded(app).send("OPTIONS", "/orders", PREFLIGHT).status == 401
 
+    def test_an_application_that_nobody_can_look_into_sees_no_preflight(self):
+        """Flask behind a layer that overrides methods, say: a stranger's OPTIONS would be anything there."""
+        app = AccessTokenMiddleware(lambda environ, start: application().wsgi_app(environ, start), resource_server())
+
+        assert WSGIClient(app).send("OPTIONS", "/protected", PREFLIGHT).status == 401
+
+    def test_what_a_converter_raises_lets_nobody_in(self):
+        class Day(BaseConverter):
+            def to_python(self, value):
+                return datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC).date()
+
+        app = Flask("days")
+        app.url_map.converters["day"] = Day
+        app.add_url_rule("/days/<day:day>", "day", lambda day: f"{day}")
+        app.add_url_rule("/open", "open", public(lambda: "open"))
+        client = guarded(app)
+
+        assert client.send("GET", "/days/2020-99-99").status == 401
+        assert client.send("OPTIONS", "/days/2020-99-99", PREFLIGHT).status == 401
+        assert client.send("GET", "/days/2020-09-09", bearer()).body == b"2020-09-09"
+
     @pytest.mark.parametrize("lazily", [False, True])
-    def test_a_preflight_takes_no_body_to_an_application_that_ignores_the_method_and_brings_none_back(self, lazily):
+    def test_a_preflight_takes_no_body_inside_and_brings_none_back(self, lazily):
         closed = []
 
         def report(environ, start_response):
@@ -184,7 +208,13 @@ class TestViews:
 
             return answer() if lazily else list(answer())
 
-        app = AccessTokenMiddleware(report, resource_server())
+        class Reporting(Flask):
+            def wsgi_app(self, environ, start_response):
+                return report(environ, start_response)
+
+        flask = Reporting("reporting")
+        flask.add_url_rule("/report", "report", who)
+        app = AccessTokenMiddleware(flask.wsgi_app, resource_server())
         answer = WSGIClient(validator(app) if lazily else app).send("OPTIONS", "/report", PREFLIGHT, b"do it")
 
         assert (answer.status, answer.body) == (200, b"")

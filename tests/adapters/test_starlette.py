@@ -12,6 +12,7 @@ from starlette.authentication import requires
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
@@ -108,6 +109,7 @@ ROUTES = [
     Route("/open", open_to_all),
     Route("/healthz", whoami),
     Route("/protected", whoami),
+    Route("/any", whoami, methods=["GET", "OPTIONS"]),
     Route("/orders", guarded(scopes=["orders:read"])),
     Route("/admin", guarded(any_roles=["admin"])),
     Route("/hidden", guarded(scopes=["hidden:read"], denial="conceal")),
@@ -407,8 +409,101 @@ def test_a_preflight_that_reaches_a_guard_is_refused_by_it():
     assert (answer.status, answer.all("www-authenticate")) == (401, ['Bearer realm="api"'])
 
 
+class _AnyApplication:
+    async def __call__(self, scope, receive, send):
+        await PlainTextResponse("it ran")(scope, receive, send)
+
+
+class _Thing(HTTPEndpoint):
+    async def options(self, request):
+        return PlainTextResponse("it ran")
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        _AnyApplication(),
+        Starlette(routes=[Mount("/", _AnyApplication())]),
+        Starlette(routes=[Route("/thing", _AnyApplication())]),
+        Starlette(routes=[Route("/thing", _Thing)]),
+        Starlette(routes=[Mount("/", Router([Route("/thing", whoami, methods=["OPTIONS"])]))]),
+        Starlette(routes=[Host("{any}", Router([Route("/thing", whoami, methods=["OPTIONS"])]))]),
+        Router(default=_AnyApplication()),
+        Starlette(routes=[Route("/thing", whoami), Route("/thing", whoami, methods=["OPTIONS"])]),
+    ],
+)
+def test_a_preflight_reaches_nothing_that_would_answer_it_but_cors_and_the_router(app):
+    guarded_app = ASGIClient(AccessTokenMiddleware(app, resource_server=resource_server()))
+
+    assert guarded_app.send("OPTIONS", "/thing", PREFLIGHT).status == 401
+
+
+@pytest.mark.parametrize("where", ["below the middleware", "in an application that is wrapped", "in a mounted one"])
+def test_starlettes_own_cors_answers_a_preflight_for_whatever_is_inside_it(where):
+    cors = Middleware(CORSMiddleware, allow_origins=["https://shop.example"])
+    routes = [Route("/thing", whoami, methods=["OPTIONS", "GET"])]
+    if where == "below the middleware":
+        app = application(resource_server(), routes, cors)
+    elif where == "in an application that is wrapped":
+        app = AccessTokenMiddleware(Starlette(routes=routes, middleware=[cors]), resource_server=resource_server())
+    else:
+        inner = Starlette(routes=routes, middleware=[cors])
+        app = application(resource_server(), [Mount("/", inner)])
+    answer = ASGIClient(app).send("OPTIONS", "/thing", PREFLIGHT)
+
+    assert (answer.status, answer.all("access-control-allow-origin")) == (200, ["https://shop.example"])
+    assert answer.body == b""
+
+
+def test_the_routers_own_answers_to_a_preflight_pass():
+    app = client([Route("/thing", whoami), Mount("/below", Router([Route("/thing/", whoami)]))])
+
+    assert app.send("OPTIONS", "/thing", PREFLIGHT).status == 405
+    assert app.send("OPTIONS", "/below/thing/", PREFLIGHT).status == 405
+    assert app.send("OPTIONS", "/below/thing", PREFLIGHT).status == 307
+    assert app.send("OPTIONS", "/nothing", PREFLIGHT).status == 404
+
+
+def test_a_handshake_is_no_preflight_whatever_method_its_scope_has():
+    async def socket(websocket):
+        await websocket.accept()
+        await websocket.close()
+
+    app = application(resource_server(), [WebSocketRoute("/ws", socket)])
+    sent = []
+
+    async def send(message):
+        sent.append(message["type"])
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    headers = [(name.lower().encode(), value.encode()) for name, value in PREFLIGHT]
+    scope = {"type": "websocket", "method": "OPTIONS", "path": "/ws", "headers": headers, "query_string": b""}
+    asyncio.run(app(scope, receive, send))
+
+    assert sent == ["websocket.close"]
+
+
+def test_what_a_converter_raises_lets_nobody_in():
+    app = client([Route("/n/{n:int}", whoami), Route("/open", public(lambda request: PlainTextResponse("open")))])
+
+    assert app.send("GET", "/n/" + "9" * 5_000).status == 401
+    assert app.send("OPTIONS", "/n/" + "9" * 5_000, PREFLIGHT).status == 401
+    assert app.send("GET", "/n/9", bearer()).body == b"anna"
+
+
+def test_an_application_may_be_mounted_in_itself():
+    app = Starlette(routes=[Route("/who", whoami)])
+    app.mount("/v1", app)
+    guarded_app = ASGIClient(AccessTokenMiddleware(app, resource_server=resource_server()))
+
+    assert guarded_app.send("GET", "/v1/v1/who", bearer()).body == b"anna"
+    assert guarded_app.send("GET", "/v1/v1/who").status == 401
+
+
 @pytest.mark.parametrize("kind", ["http.response.body", "http.response.pathsend", "http.response.zerocopysend"])
-def test_a_preflight_takes_no_body_to_an_application_that_ignores_the_method_and_brings_none_back(kind):
+def test_a_preflight_takes_no_body_inside_and_brings_none_back(kind):
     received = []
 
     async def report(scope, receive, send):
@@ -420,8 +515,17 @@ def test_a_preflight_takes_no_body_to_an_application_that_ignores_the_method_and
         await send({"type": kind, "body": b"secret", "path": "/secret", "more_body": True})
         await send({"type": kind, "body": b"secret", "path": "/secret"})
 
-    app = AccessTokenMiddleware(Starlette(routes=[Mount("/", report)]), resource_server=resource_server())
-    answer = ASGIClient(app).send("OPTIONS", "/report", PREFLIGHT, b"do it")
+    class Reporting:
+        """A layer with a router below it."""
+
+        def __init__(self, app):
+            self.app = app
+
+        async def __call__(self, scope, receive, send):
+            await report(scope, receive, send)
+
+    app = AccessTokenMiddleware(Reporting(Starlette(routes=ROUTES)), resource_server=resource_server())
+    answer = ASGIClient(app).send("OPTIONS", "/protected", PREFLIGHT, b"do it")
 
     assert (answer.status, answer.headers, answer.body) == (200, [("content-length", "0"), ("a", "b")], b"")
     assert "body" not in received[0]
@@ -714,8 +818,9 @@ def test_an_optional_answer_without_any_headers_varies_too():
 # --- a form in pieces
 
 
-def form_scope(path: str = "/echo") -> dict[str, Any]:
-    return asgi_scope(Request("POST", path, [("Content-Type", "application/x-www-form-urlencoded")]))
+def form_scope(path: str = "/echo", length: int = 2_000) -> dict[str, Any]:
+    kind = [("Content-Type", "application/x-www-form-urlencoded"), ("Content-Length", str(length))]
+    return asgi_scope(Request("POST", path, kind))
 
 
 def pieces(body: bytes, size: int) -> list[dict[str, Any]]:
@@ -736,11 +841,18 @@ def test_the_limit_of_a_form_is_64_kib(size):
     body = f"access_token={token()}&pad=".encode()
     body += b"x" * (size - len(body))
 
-    start, *_ = call(
-        application(resource_server(sources=["header", "body"]), ROUTES), form_scope(), *pieces(body, 10_000)
-    )
+    app = application(resource_server(sources=["header", "body"]), ROUTES)
+    start, *_ = call(app, form_scope(length=size), *pieces(body, 10_000))
 
     assert start["status"] == (200 if size <= 65_536 else 401)
+
+
+def test_a_form_that_is_longer_than_it_says_brings_no_token():
+    body = f"access_token={token()}".encode()
+    app = application(resource_server(sources=["header", "body"]), ROUTES)
+
+    assert call(app, form_scope(length=len(body)), *pieces(body, 50))[0]["status"] == 200
+    assert call(app, form_scope(length=len(body) - 1), *pieces(body, 50))[0]["status"] == 401
 
 
 def test_a_form_that_breaks_off_brings_no_token():

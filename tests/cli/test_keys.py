@@ -80,6 +80,14 @@ def test_an_emergency_removes_any_key_and_says_what_follows(gatepass_here, ring,
     assert KeyRing(tmp_path / "ring", algorithm="Ed25519").current().signing_key.kid == kid_that_is("active", ring)
 
 
+def test_a_copy_is_kept_for_a_minute_however_short_the_time_that_others_are_told(gatepass_here, tmp_path):
+    ring = KeyRing(tmp_path / "ring", cache_ttl=5)
+
+    result = gatepass_here("keys", "remove", "ring", kid_that_is("active", ring), "--emergency")
+
+    assert b"may accept the removed key for 60 seconds," in result.stderr
+
+
 @pytest.mark.parametrize("command", ["list", "rotate", "remove"])
 @pytest.mark.parametrize("directory", ["nowhere", ".", "\x1b[31mred"])
 def test_where_there_is_no_ring_a_sentence_says_so_and_none_is_made(gatepass_here, tmp_path, command, directory):

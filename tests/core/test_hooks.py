@@ -169,3 +169,21 @@ def test_without_hooks_nothing_may_block():
     assert not ResourceServer(make_verifier()).may_block
     assert ResourceServer(make_verifier(is_revoked=returning(False))).may_block
     ResourceServer(make_verifier(is_revoked=returning(False))).require_sync()
+
+
+@pytest.mark.parametrize("raised", [RevocationUnavailable(), ConnectionError("anna's session")])
+def test_an_outage_that_a_hook_tells_is_not_its_own_cause(raised, caplog):
+    """Whoever follows the causes of an error comes to an end."""
+    for attempt in (
+        lambda verifier: verifier.verify(signed()),
+        lambda verifier: asyncio.run(verifier.verify_async(signed(), run_blocking=inline)),
+    ):
+        with pytest.raises(AuthUnavailable) as refused:
+            attempt(make_verifier(is_revoked=raising(raised)))
+
+        causes, error = [], refused.value
+        while error is not None and len(causes) < 10:
+            causes.append(error)
+            error = error.__cause__
+        assert causes == ([raised] if isinstance(raised, AuthUnavailable) else [refused.value, raised])
+    assert "anna" not in caplog.text

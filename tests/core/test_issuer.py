@@ -2,7 +2,7 @@
 
 import base64
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from gatepass import ConfigurationError, Key, KeySet, TokenIssuer
 from gatepass.compact import MAX_TOKEN_LENGTH
+from gatepass.strict_json import MAX_DEPTH
 
 from .tokens import AUDIENCE, ISSUER, NOW, SECRET_KEY, SIGNING_KEY, Clock, make_issuer, make_verifier
 
@@ -189,9 +190,48 @@ class TestExtraClaims:
         with pytest.raises(ValueError):  # noqa: PT011 - the encoder's own words
             make_issuer().issue("anna", extra=value)
 
+    def test_a_claim_is_as_deep_as_verifiers_take_it_and_no_deeper(self):
+        def nested(depth):
+            return [nested(depth - 1)] if depth else "x"
+
+        token = make_issuer().issue("anna", tree=nested(MAX_DEPTH - 1))
+        assert make_verifier().verify(token).claims["tree"]
+        endless = []
+        endless.append(endless)
+        for tree in (nested(MAX_DEPTH), {"a": nested(MAX_DEPTH - 1)}, nested(900), endless):
+            with pytest.raises(ValueError, match="nested"):
+                make_issuer().issue("anna", tree=tree)
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            {"scope": 5},
+            {"scope": [["x"]]},
+            {"scope": [5]},
+            {"client_id": ["web"]},
+            {"audience": ["https://api.example"]},
+            {"not_after": 5},
+            {"not_after": datetime(2027, 1, 15, 8)},  # noqa: DTZ001 - it does not know its zone, that is the point
+        ],
+    )
+    def test_an_argument_of_another_type_is_a_value_error(self, arguments):
+        with pytest.raises(ValueError, match=r"take|scope|client_id"):
+            make_issuer().issue("anna", **arguments)
+
+    def test_no_token_is_dated_before_1970(self):
+        with pytest.raises(ValueError, match="1970"):
+            make_issuer(clock=Clock(-1)).issue("anna")
+
+    def test_a_clients_own_token_may_end_early_too(self):
+        ends = datetime.fromtimestamp(NOW + 60, UTC)
+
+        assert parts(make_issuer().issue_to_client("svc", not_after=ends))[1]["exp"] == NOW + 60
+        assert parts(make_issuer().issue("anna", not_after=ends))[1]["exp"] == NOW + 60
+        assert "not_after" not in parts(make_issuer().issue_to_client("svc", not_after=ends))[1]
+
     @pytest.mark.parametrize("value", [{1, 2}, b"raw", object()])
     def test_what_json_does_not_know_is_not_written(self, value):
-        with pytest.raises(TypeError):
+        with pytest.raises(ValueError, match="no word"):
             make_issuer().issue("anna", extra=value)
 
     @pytest.mark.parametrize(

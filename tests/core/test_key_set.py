@@ -362,6 +362,14 @@ def test_of_two_entries_with_one_kid_and_algorithm_neither_is_used(log):
     assert refusal(lambda: KeySet.from_jwks({"keys": [GOOD, twin]})) == NOTHING_USABLE
 
 
+def test_one_key_that_is_listed_twice_is_one_key(log):
+    edwards = without(key_for("Ed25519").to_jwk(), "alg") | {"kid": "twice"}
+    keys = KeySet.from_jwks({"keys": [GOOD, edwards, {**GOOD, "use": "sig"}, edwards]})
+
+    assert labels(keys) == {("good", "ES256"), ("twice", "EdDSA"), ("twice", "Ed25519")}
+    assert log.records == []
+
+
 def test_one_kid_for_keys_of_different_type_serves_both():
     """K-13: allowed by RFC 7517 section 4.5."""
     rsa = key_for("RS256", kid="good").to_jwk()

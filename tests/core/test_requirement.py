@@ -162,3 +162,9 @@ def test_a_rule_against_no_token_wants_credentials():
 
 def test_a_rule_shows_what_it_wants():
     assert repr(Requirement(scopes="a", any_scopes="b c")) == "<Requirement scopes=('a',) any_scopes=('b', 'c')>"
+
+
+def test_no_operation_asks_for_what_is_between_client_and_issuer():
+    for rules in ({"scopes": ["orders:read", "offline_access"]}, {"any_scopes": ["offline_access"]}):
+        with pytest.raises(ConfigurationError, match="offline_access"):
+            Requirement(**rules)

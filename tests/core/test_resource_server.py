@@ -214,7 +214,7 @@ class TestFormBody:
 
         assert refusal(server, [], form=self.form) is MissingCredentials
         assert server.authenticate(bearer(signed()), form=b"access_token=x&access_token=y").subject == "anna"
-        assert not server.reads_form("POST", "application/x-www-form-urlencoded")
+        assert self.length(server, "POST", "application/x-www-form-urlencoded") == 0
 
     def test_it_is_a_token_like_any_other(self):
         assert self.taking.authenticate([], form=self.form).subject == "anna"
@@ -235,6 +235,7 @@ class TestFormBody:
             ("PUT", "Application/X-WWW-Form-Urlencoded ; charset=utf-8", True),
             ("GET", "application/x-www-form-urlencoded", False),
             ("HEAD", "application/x-www-form-urlencoded", False),
+            ("get", "application/x-www-form-urlencoded", False),
             ("POST", "multipart/form-data; boundary=x", False),
             ("POST", "application/json", False),
             ("POST", "", False),
@@ -242,7 +243,40 @@ class TestFormBody:
         ],
     )
     def test_only_forms_are_read_and_only_where_a_body_means_something(self, method, content_type, wanted):
-        assert self.taking.reads_form(method, content_type) is wanted
+        assert self.length(self.taking, method, content_type) == (20 if wanted else 0)
+
+    @pytest.mark.parametrize(
+        ("content_length", "transfer_encoding", "wanted"),
+        [
+            ("65536", "", 65_536),
+            ("0007", "", 7),
+            ("65537", "", 0),
+            ("000007", "", 0),
+            ("", "", 0),
+            ("0", "", 0),
+            ("-5", "", 0),
+            ("+5", "", 0),
+            ("5 ", "", 0),
+            ("1e3", "", 0),
+            ("\u0665", "", 0),
+            ("5, 5", "", 0),
+            ("5", "chunked", 0),
+            ("", "chunked", 0),
+        ],
+    )
+    def test_a_form_of_unknown_or_great_length_is_not_read(self, content_length, transfer_encoding, wanted):
+        form = "application/x-www-form-urlencoded"
+
+        assert self.length(self.taking, "POST", form, content_length, transfer_encoding) == wanted
+
+    @staticmethod
+    def length(server, method, content_type, content_length="20", transfer_encoding=""):
+        return server.form_length(
+            method,
+            content_type=content_type,
+            content_length=content_length,
+            transfer_encoding=transfer_encoding,
+        )
 
 
 @pytest.mark.parametrize(

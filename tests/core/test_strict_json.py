@@ -170,3 +170,33 @@ class TestFreeze:
 def test_what_strict_json_cannot_say_is_not_written(value):
     with pytest.raises((ValueError, TypeError)):
         dump_object({"a": value})
+
+
+@given(
+    names=st.lists(st.sampled_from(["a", "b", "a,b", ",", '"', "\\", "ä", "", "a "]), max_size=6),
+    values=st.lists(
+        st.sampled_from([1, "x", "x,y", ",,,", '","', "[", "{", ":", None, -2.5, {}, {"a": 1}, [1, 2], []])
+    ),
+    blank=st.sampled_from(["", " ", "\n\t "]),
+    ascii=st.booleans(),
+)
+def test_an_object_is_malformed_exactly_if_a_name_comes_twice(names, values, blank, ascii):  # noqa: A002 - json's word
+    """Commas are counted to find out; none in a text, an array or an object inside may stand for another."""
+    members = [
+        blank + json.dumps(name, ensure_ascii=ascii) + blank + ":" + blank + json.dumps(value, ensure_ascii=ascii)
+        for name, value in zip(names, [*values, *[1] * len(names)], strict=False)
+    ]
+    raw = ("{" + ",".join(members) + blank + "}").encode()
+
+    if len(set(names)) == len(names):
+        assert list(parse_object(raw)) == names
+    else:
+        with pytest.raises(MalformedToken):
+            parse_object(raw)
+
+
+@pytest.mark.parametrize("inner", ['{"b":1,"b":2}', '[{"b":1,"b":2}]', '{"c":{"b":1,"b":1}}', '[[{"b":1,"b":1}]]'])
+@pytest.mark.parametrize("beside", ["", ',"d":1', ',"d":1,"e":2', ',"d":"}"'])
+def test_a_name_that_comes_twice_further_inside_is_found_too(inner, beside):
+    with pytest.raises(MalformedToken):
+        parse_object(f'{{"a":{inner}{beside}}}'.encode())

@@ -10,7 +10,7 @@ from tests.jwks.server import after, by_path, document, hang, refuse
 from tests.jwks.tokens import AUDIENCE, NEW, OLD, client, jwks, token, verifier
 from tests.jwks.ways import ACCEPTED, CANNOT_TELL, WAYS, in_a_thread
 
-from gatepass import ANY_ISSUER, ConfigurationError, JWKSClient, Profile, ResourceServer, TokenVerifier
+from gatepass import ANY_ISSUER, ConfigurationError, JWKSClient, KeySet, Profile, ResourceServer, TokenVerifier
 from gatepass.errors import InvalidIssuer, KeysUnavailable
 from gatepass.jwks import PLAIN_HTTP_ON_LOOPBACK, FetchEnded, FetchFailed, IssuerMetadata
 from gatepass.jwks.address import metadata_urls
@@ -186,14 +186,54 @@ def test_metadata_is_asked_for_anew_each_hour(server, clock):
         clock.now += 600
     assert server.paths.count(RFC_8414) == 2
 
-    moved = by_path(
-        _well_known_oauth_authorization_server=metadata(server, jwks_uri=f"{server.origin}/moved"),
-        moved=document(jwks(NEW)),
-    )
-    server.answer = moved
+    server.answer = moved(server, NEW)
     clock.now += 3_600
     keys.refresh()
     assert in_a_thread(verifier(keys), token(NEW)) == ACCEPTED
+
+
+def moved(server, *keys):
+    return by_path(
+        _well_known_oauth_authorization_server=metadata(server, jwks_uri=f"{server.origin}/moved"),
+        moved=document(jwks(*keys)),
+    )
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_issuer_that_moves_its_keys_and_rotates_is_followed_by_the_same_fetch(server, clock, way):
+    keys = found(server.origin, clock=clock)
+    keys.refresh()
+    server.answer = moved(server, NEW)
+    clock.now += 60
+
+    assert way(verifier(keys), token(NEW)) == ACCEPTED
+    assert server.paths[2:] == ["/jwks.json", RFC_8414, "/moved"]
+
+
+def test_where_the_old_place_of_the_keys_hangs_the_next_fetch_looks_for_a_new_one(server, clock):
+    keys = found(server.origin, clock=clock, timeout=0.3)
+    keys.refresh()
+    server.answer = by_path(_well_known_oauth_authorization_server=metadata(server), jwks_json=hang)
+    clock.now += 60
+    assert in_a_thread(verifier(keys), token(NEW)) == CANNOT_TELL
+
+    server.answer = moved(server, NEW)
+    clock.now += 1
+    assert in_a_thread(verifier(keys), token(NEW)) == ACCEPTED
+    assert server.paths[-2:] == [RFC_8414, "/moved"]
+
+
+def test_keys_that_stay_away_cost_one_question_to_the_metadata_each_time(server, clock, ear):
+    keys = found(server.origin, clock=clock, on_event=ear)
+    keys.refresh()
+    server.answer = by_path(_well_known_oauth_authorization_server=metadata(server), jwks_json=refuse)
+    for _ in range(2):
+        clock.now += 60
+        with pytest.raises(KeysUnavailable):
+            keys.refresh()
+
+    assert server.paths[2:] == ["/jwks.json", RFC_8414] * 2
+    assert [ear.wait_for(FetchFailed, number).cause for number in (1, 2)] == ["status", "status"]
 
 
 def test_an_etag_of_another_address_is_not_sent(server, clock):
@@ -240,6 +280,21 @@ def test_the_place_that_was_good_is_asked_first_the_next_time(serve, clock):
     assert server.paths == [RFC_8414, OPENID, "/jwks.json", OPENID, "/jwks.json"]
 
 
+def test_a_place_that_hangs_is_asked_last_the_next_time(serve, clock):
+    server = serve(by_path())
+    server.answer = by_path(
+        _well_known_oauth_authorization_server=hang,
+        _well_known_openid_configuration=after(0.1, metadata(server)),
+        jwks_json=KEYS,
+    )
+    check = verifier(found(server.origin, timeout=0.5, clock=clock))
+    assert in_a_thread(check, token()) == CANNOT_TELL
+    clock.now += 1
+
+    assert in_a_thread(check, token()) == ACCEPTED
+    assert server.paths[-2:] == [OPENID, "/jwks.json"]
+
+
 def test_one_deadline_covers_the_metadata_and_the_keys(server, ear):
     server.answer = by_path(
         _well_known_oauth_authorization_server=after(0.35, metadata(server)), jwks_json=after(0.35, KEYS)
@@ -269,6 +324,28 @@ def test_issuer_and_audience_alone_are_enough(serve, monkeypatch, way):
 
     assert way(check, token(iss=server.origin)) == ACCEPTED
     assert server.paths == [RFC_8414, OPENID, "/jwks.json"]
+
+
+def test_the_keys_of_a_verifier_are_there_to_be_asked_whether_it_is_ready(serve, monkeypatch):
+    server = serve(by_path(), tls=vouched_for())
+    server.answer = by_path(_well_known_openid_configuration=metadata(server), jwks_json=KEYS)
+    monkeypatch.setattr("gatepass.jwks.http._trusted_certificates", trusting)
+
+    keys = TokenVerifier(issuer=server.origin, audience=AUDIENCE).keys
+
+    assert isinstance(keys, JWKSClient)
+    assert (keys.source, keys.state) == (server.origin, "empty")
+    keys.refresh()
+    assert keys.state == "fresh"
+
+
+def test_the_keys_of_a_verifier_are_those_that_were_given(server):
+    source, fixed = found(server.origin), KeySet([OLD.public()])
+
+    assert verifier(source).keys is source
+    assert verifier(fixed).keys is fixed
+    with pytest.raises(AttributeError):
+        verifier(fixed).keys = source
 
 
 def test_a_transport_serves_the_metadata_too(serve):

@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -11,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.jwks.server import after, document, hang, refuse, until
 from tests.jwks.tokens import NEW, OLD, client, forged, jwks, token, verifier
-from tests.jwks.ways import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, in_a_thread, on_a_loop, under_asyncio
+from tests.jwks.ways import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, WAYS, in_a_thread, on_a_loop, under_asyncio
 
 from gatepass import KeySet
 from gatepass.errors import KeysUnavailable
@@ -238,6 +240,27 @@ def test_a_process_forked_in_the_middle_of_a_fetch_fetches_for_itself(serve):
     assert len(server.requests) == 2
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_processes_forked_with_the_same_keys_do_not_refresh_them_together(serve, clock):
+    keys = client(serve(document(GOOD)).url, clock=clock)
+    keys.refresh()
+    told = []
+    for _ in range(6):
+        read, write = os.pipe()
+        if os.fork() == 0:
+            os.write(write, str(keys._flight.held.refresh_at - clock.now).encode())
+            os._exit(0)
+        os.wait()
+        told.append(float(os.read(read, 100)))
+        os.close(read)
+        os.close(write)
+
+    assert len(set(told)) > 1
+    assert all(432 <= ahead <= 480 for ahead in told)
+    assert keys.state == "fresh"
+
+
 def test_where_no_thread_can_start_it_is_an_outage_and_later_it_is_none(serve, clock, monkeypatch, caplog):
     def exhausted(thread):
         raise RuntimeError("can't start new thread")
@@ -297,6 +320,87 @@ def test_nobody_waits_for_ever_for_a_transport_that_blocks_its_thread(serve):
     finally:
         goes_on.set()
     assert until(lambda: keys._flight.under_way is None)
+
+
+def seconds_of(call):
+    began = time.monotonic()
+    call()
+    return time.monotonic() - began
+
+
+def test_forged_kids_do_not_hold_up_a_pool_of_threads_while_the_key_server_hangs(serve):
+    server = serve(document(GOOD))
+    keys = client(server.url)
+    keys.refresh()
+    check = verifier(keys)
+    server.answer = hang
+    with ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(in_a_thread, check, forged(f"forged-{number}")) for number in range(200)]
+
+        assert seconds_of(pool.submit(in_a_thread, check, token()).result) < 3
+        assert {answer.result() for answer in answers} == {CANNOT_TELL}
+
+
+def test_a_dead_issuer_holds_up_a_pool_of_threads_once_and_then_hardly(serve, clock):
+    server = serve(hang)
+    keys = client(server.url, clock=clock, timeout=2, longest_wait=0.2)
+    check = verifier(keys)
+    assert in_a_thread(check, token()) == CANNOT_TELL
+    clock.now += 61
+    with ThreadPoolExecutor(4) as pool:
+        answers = [pool.submit(in_a_thread, check, token()) for _ in range(200)]
+
+        assert seconds_of(lambda: [answer.result() for answer in answers]) < 1.5
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_who_would_wait_too_long_is_told_so_and_the_fetch_goes_on(serve, way):
+    server = serve(document(GOOD))
+    keys = client(server.url, longest_wait=0.2)
+    keys.refresh()
+    server.answer = after(2, document(jwks(OLD, NEW)))
+
+    assert 0.2 <= seconds_of(lambda: way(verifier(keys), token(NEW))) < 1.8
+    assert way(verifier(keys), token(NEW)) == CANNOT_TELL
+    assert until(lambda: way(verifier(keys), token(NEW)) == ACCEPTED)
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_first_keys_are_waited_for_as_long_as_a_fetch_may_take(serve, way):
+    assert way(verifier(client(serve(after(0.5, document(GOOD))).url, longest_wait=0.1)), token()) == ACCEPTED
+
+
+def test_who_asks_by_hand_waits_for_the_end(serve):
+    server = serve(document(GOOD))
+    keys = client(server.url, longest_wait=0.1)
+    keys.refresh()
+    server.answer = after(0.5, document(jwks(OLD, NEW)))
+    keys.refresh()
+
+    assert in_a_thread(verifier(keys), token(NEW)) == ACCEPTED
+
+
+HANGING_LOOK_UP = """
+import socket, threading
+from gatepass import AuthError, JWKSClient
+
+def hang(*_, **__):
+    threading.Event().wait(60)
+
+socket.getaddrinfo = hang
+try:
+    JWKSClient("https://auth.example/jwks", timeout=0.2).refresh()
+except AuthError as error:
+    print(error.status)
+"""
+
+
+def test_a_look_up_that_hangs_does_not_keep_the_process_from_its_end():
+    told = subprocess.check_output([sys.executable, "-c", HANGING_LOOK_UP], text=True, timeout=30)
+
+    assert told == "503\n"
 
 
 def test_what_another_request_has_just_fetched_needs_no_fetch(serve):

@@ -7,10 +7,11 @@ import stat
 import pytest
 
 from gatepass import ConfigurationError, KeyRing
+from gatepass.errors import UnknownKey
 from gatepass.keyring import directory
 from gatepass.keyring.manifest import from_text, to_text
 
-from .rings import make_ring, states
+from .rings import make_issuer, make_ring, make_verifier, states
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="file modes and locks are looked at")
 
@@ -178,6 +179,35 @@ def test_a_damaged_file_is_refused_and_left_as_it_is(place, ring, clock, damage)
     with pytest.raises(ConfigurationError, match="the file of this key ring is damaged: put back a copy of it"):
         make_ring(place, clock)
     assert file.read_bytes() == left
+
+
+def test_a_file_that_was_damaged_is_read_once_and_not_for_each_forged_token(place, ring, clock, monkeypatch):
+    reads = []
+    read_whole = directory.read_whole
+
+    def counted(*given):
+        reads.append(given)
+        return read_whole(*given)
+
+    monkeypatch.setattr(directory, "read_whole", counted)
+    verifier, other = make_verifier(ring, clock), make_issuer(make_ring(place.with_name("other"), clock), clock)
+    good, whole = make_issuer(ring, clock).issue("anna"), (place / "keyring.json").read_bytes()
+    (place / "keyring.json").write_bytes(b"{")
+    reads.clear()
+    for _ in range(20):
+        with pytest.raises(UnknownKey):
+            verifier.verify(other.issue("anna"))
+        assert verifier.verify(good)
+    assert len(reads) == 1
+
+    clock.now += 2
+    assert verifier.verify(good)
+    assert len(reads) == 2
+    (place / "keyring.json").write_bytes(whole)
+    with pytest.raises(UnknownKey):
+        verifier.verify(other.issue("anna"))
+    assert len(reads) == 3
+    assert not ring._watch.is_behind()
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,10 @@ import time
 import pytest
 
 from gatepass import KeyRing
+from gatepass.keyring import EMERGENCY
 from gatepass.keyring.manifest import from_text
 
-from .rings import HOUR, NOW, NUMBERS, Clock, make_ring, states
+from .rings import HOUR, NOW, NUMBERS, Clock, active, make_ring, states
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are forked and killed")
 
@@ -72,7 +73,7 @@ place, numbers, now = sys.argv[1], eval(sys.argv[2]), [float(sys.argv[3])]
 KeyRing(place + "-gone", clock=lambda: now[0], **numbers)
 ring = KeyRing(place, clock=lambda: now[0], **numbers)
 ring._watch._looking.acquire()  # as if a thread of the parent's were at it
-ring._rotating.acquire()
+ring._due._running.acquire()
 child = os.fork()
 if child:
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
@@ -82,6 +83,25 @@ for thread in threading.enumerate():
     if thread.name == "gatepass-keyring":
         thread.join(10)
 print(*[key.state for key in ring.all_keys()])
+"""
+
+FORKED_UNDER_THE_LOCK = """
+import os, signal, sys
+from gatepass import KeyRing
+place, numbers, now, end = sys.argv[1], eval(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
+ring = KeyRing(place, clock=lambda: now, **numbers)
+read, write = os.pipe()
+with ring._place.locked():  # as a thread that rotates has it
+    child = os.fork()
+    if child == 0:
+        os.close(read)
+        os.write(write, b"!")
+        signal.pause()
+    os.read(read, 1)
+    print(child, flush=True)
+    if end == "killed":
+        os.kill(os.getpid(), signal.SIGKILL)
+ring.rotate()
 """
 
 
@@ -137,6 +157,36 @@ def test_a_process_that_is_killed_while_it_writes_leaves_a_whole_ring(place, clo
 
 def test_a_forked_child_goes_on_whatever_its_parent_was_doing(place):
     assert finished(start(FORKED, place, NUMBERS, NOW)) == ["active", "published"]
+
+
+@pytest.mark.parametrize(("end", "code"), [("done", 0), ("killed", -signal.SIGKILL)])
+def test_a_child_that_was_forked_under_the_lock_does_not_keep_it(place, clock, end, code):
+    ring = make_ring(place, clock)
+    parent = start(FORKED_UNDER_THE_LOCK, place, NUMBERS, NOW, end)
+    child = int(parent.stdout.readline())
+    try:
+        assert parent.wait(timeout=30) == code
+        began = time.monotonic()
+        ring.remove(active(ring), EMERGENCY)
+        assert time.monotonic() - began < 5
+    finally:
+        os.kill(child, signal.SIGKILL)
+        parent.communicate(timeout=60)
+
+
+def test_a_child_does_not_take_the_lock_from_its_parent(place, clock):
+    import fcntl
+
+    ring = make_ring(place, clock)
+    with ring._place.locked():
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+        other = os.open(place / "lock", os.O_RDWR)
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.close(other)
 
 
 def test_readers_never_see_anything_half_done_and_neither_does_who_comes_after_a_kill(place):

@@ -266,7 +266,7 @@ def test_the_file_does_not_grow_for_ever(ring, clock, place):
 
 
 def test_a_ring_has_a_largest_size(place, clock):
-    ring = make_ring(place, clock, keep_retired=1_000 * HOUR)
+    ring = make_ring(place, clock, keep_retired=1_000 * HOUR, rotate_every=None)
     for _ in range(31):
         ring.rotate()
         clock.now += AHEAD
@@ -595,3 +595,29 @@ def test_the_numbers_have_defaults(place):
 
     assert ring._schedule.rotate_every == 90 * 86_400
     assert (ring._schedule.publish_ahead, ring._schedule.keep_retired) == (AHEAD, KEEP)
+
+
+def test_a_ring_with_as_many_keys_as_are_accepted_never_fails_to_rotate(place, clock):
+    ring = make_ring(place, clock, access_ttl=24 * HOUR, rotate_every=2_993)
+    most = 0
+    for _ in range(3 * 24 * 12):
+        clock.now += 300
+        ring.rotate_if_due()
+        most = max(most, len(ring.current()))
+
+    assert 30 <= most <= 32
+
+
+def test_a_verifier_is_refused_a_leeway_for_which_retired_keys_are_not_kept(ring, clock):
+    assert make_verifier(ring, clock, leeway=30)
+    with pytest.raises(ConfigurationError, match="leeway= is longer than the key ring's"):
+        make_verifier(ring, clock, leeway=31)
+
+
+def test_a_key_that_another_thread_has_found_meanwhile_is_not_called_unknown(ring, clock, place):
+    seen = ring.current()
+    make_ring(place, clock).rotate()
+    ring._watch.look_again(clock.now)
+
+    assert len(list(ring.search("any", seen))) == 1
+    assert list(ring.search("any", ring.current())) == []

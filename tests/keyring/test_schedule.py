@@ -49,6 +49,13 @@ def test_durations_are_seconds_or_timedeltas_and_rounded_up():
             ),
         ),
         (
+            {"access_ttl": 24 * HOUR, "rotate_every": 2_992},
+            (
+                "rotate_every= is 2992 seconds, but each key is published for 90142 seconds, which is more than 32 keys "
+                "at once: raise rotate_every=, or lower access_ttl= or keep_retired="
+            ),
+        ),
+        (
             {"algorithm": "HS256"},
             (
                 "a key ring publishes its keys, so algorithm= must be one of RS256, RS384, RS512, PS256, PS384, PS512, "
@@ -74,6 +81,7 @@ def test_a_contradiction_is_told_with_what_to_change(changes, sentence):
         {"publish_ahead": 4 * HOUR},
         {"leeway": 0},
         {"margin": 6},
+        {"access_ttl": 24 * HOUR, "rotate_every": 2_993},
     ],
 )
 def test_the_least_that_is_enough_is_accepted(changes):

@@ -169,6 +169,7 @@ PUBLIC = {
         "tell_caches",
         "to_response",
         "token_endpoints",
+        "wanted_length",
     },
 }
 

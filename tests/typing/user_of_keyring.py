@@ -14,6 +14,7 @@ import gatepass_fastapi
 import gatepass_flask
 import gatepass_starlette
 from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, Response, TokenIssuer, TokenVerifier
+from gatepass.key_source import KeySource
 from gatepass.keyring import EMERGENCY, RingKey
 
 
@@ -31,6 +32,7 @@ def ring() -> KeyRing:
         clock=lambda: 0.0,
     )
     assert_type(KeyRing.open("keys"), KeyRing)
+    assert_type(KeyRing.mounted("/run/secrets/keyring"), KeyRing)
     assert_type(made.current(), KeySet)
     assert_type(made.to_jwks(), dict[str, list[dict[str, str]]])
     assert_type(made.all_keys(), tuple[RingKey, ...])
@@ -45,7 +47,8 @@ def ring() -> KeyRing:
 
 def use() -> None:
     TokenIssuer(issuer="https://auth.example", audience="https://api.example", keys=ring())
-    TokenVerifier(issuer="https://auth.example", audience="https://api.example", keys=ring())
+    verifier = TokenVerifier(issuer="https://auth.example", audience="https://api.example", keys=ring())
+    assert_type(verifier.keys, KeySet | KeySource)
     assert_type(JWKSEndpoint(ring()).answer("GET", if_none_match=['"tag"']), Response)
     JWKSEndpoint(Key.generate(), cache_ttl=60)
 

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gatepass.cli.text import age, visible
+from gatepass.jwks.timing import Timing
 from gatepass.keyring import EMERGENCY, KeyRing
 
 __all__ = ["keys"]
@@ -64,7 +65,7 @@ def remove(*, directory: Path, kid: str, emergency: bool) -> None:
     ring.remove(kid, EMERGENCY if emergency else None)
     _show(ring)
     if emergency:
-        longest = f"{ring.cache_ttl.total_seconds():g}"
+        longest = f"{max(ring.cache_ttl.total_seconds(), Timing.of({}).least_fresh):g}"  # a JWKSClient keeps to both
         click.echo(
             f"Others may accept the removed key for {longest} seconds, from their copies, or longer if these are old.",
             err=True,

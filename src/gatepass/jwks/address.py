@@ -32,6 +32,10 @@ class Address(Protocol):
         """The address. Raises `FetchError`. *patience*: seconds for asking where an older answer would do."""
         ...
 
+    def doubt(self, now: float) -> bool:
+        """No keys came from the address: whether it was an old answer, and asking at *now* could bring another."""
+        ...
+
 
 @final
 class FixedAddress:
@@ -50,17 +54,21 @@ class FixedAddress:
     async def resolve(self, get: Get, now: float, *, patience: float) -> str:  # noqa: ARG002 - the shape of an Address
         return self.name
 
+    def doubt(self, now: float) -> bool:  # noqa: ARG002 - the same
+        return False
+
 
 @final
 class IssuerMetadata:
-    """The `jwks_uri` that the issuer's metadata names: asked anew each hour, good for a day if that fails.
+    """The `jwks_uri` that the issuer's metadata names: asked anew each hour and whenever no keys came from there, good
+    for a day if asking fails.
 
     It must have the issuer's own origin or one of *jwks_origins*, such as `https://keys.example.com`: whoever changes
     the metadata cannot send us elsewhere. *accept*: `PLAIN_HTTP_ON_LOOPBACK` for development.
     Raises `ConfigurationError`.
     """
 
-    __slots__ = ("_accept", "_asked_at", "_jwks_uri", "_origins", "_urls", "name")
+    __slots__ = ("_accept", "_answered_at", "_asked_at", "_doubted", "_jwks_uri", "_origins", "_urls", "name")
 
     def __init__(
         self, issuer: str, *, jwks_origins: str | Iterable[str] = (), accept: PlainHttpOnLoopback | None = None
@@ -74,23 +82,30 @@ class IssuerMetadata:
         )
         self._urls = metadata_urls(issuer)
         self._jwks_uri: str | None = None
-        self._asked_at = 0.0
+        self._asked_at = self._answered_at = 0.0
+        self._doubted = False
 
     async def resolve(self, get: Get, now: float, *, patience: float) -> str:
         """The address, asked by *get* if the last answer is old; *now*, *patience*: seconds. Raises `FetchError`."""
         import asyncio  # noqa: PLC0415 - whoever never fetches never pays for it
 
-        if self._jwks_uri is not None and now - self._asked_at < _METADATA_FRESH:
+        if self._jwks_uri is not None and now - self._answered_at < _METADATA_FRESH and not self._doubted:
             return self._jwks_uri
+        self._asked_at = now
         try:
             async with asyncio.timeout(None if self._jwks_uri is None else patience):
                 self._jwks_uri = await self._ask(get)
         except (FetchError, TimeoutError):
-            if self._jwks_uri is None or now - self._asked_at >= _METADATA_USABLE:
+            if self._jwks_uri is None or now - self._answered_at >= _METADATA_USABLE:
                 raise
         else:
-            self._asked_at = now
+            self._answered_at, self._doubted = now, False
         return self._jwks_uri
+
+    def doubt(self, now: float) -> bool:
+        """The issuer may have moved its keys: the next `resolve` asks where they are."""
+        self._doubted = True
+        return self._asked_at < now
 
     async def _ask(self, get: Get) -> str:
         failure = FetchError("no_metadata")
@@ -100,6 +115,8 @@ class IssuerMetadata:
             except FetchError as error:
                 # The first place is where RFC 8414 puts it; what went wrong there says most, but for "not here".
                 failure = error if failure.cause in ("no_metadata", "status") else failure
+                if error.cause == "timeout":  # it took the others' time: the next time it comes last
+                    self._urls = (*(other for other in self._urls if other != url), url)
             else:
                 self._urls = (url, *(other for other in self._urls if other != url))
                 return jwks_uri

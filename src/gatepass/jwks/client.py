@@ -48,7 +48,7 @@ class JWKSClient(KeySource):
     'empty'
     """
 
-    __slots__ = ("_clock", "_events", "_flight", "_unknown")
+    __slots__ = ("_clock", "_events", "_flight", "_longest_wait", "_unknown")
 
     def __init__(
         self,
@@ -69,6 +69,7 @@ class JWKSClient(KeySource):
         self._clock = clock
         self._events = EventSink(on_event)
         self._flight = SingleFlight(fetcher, numbers, self._events, clock)
+        self._longest_wait = numbers.longest_wait
         self._unknown = UnknownKids(
             interval=numbers.unknown_kid_interval, burst=numbers.unknown_kid_burst, capacity=numbers.remembered_kids
         )
@@ -112,8 +113,11 @@ class JWKSClient(KeySource):
         return keys
 
     def search(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:
-        """See `KeySource.search`. A kid that nobody publishes is looked for once an interval at most."""
-        begun_before = self._flight.number
+        """See `KeySource.search`. A kid that nobody publishes is looked for once an interval at most.
+
+        Nobody waits long for a slow server who has other keys or bad news of it: each request may hold a thread.
+        """
+        begun_before, came_at = self._flight.number, self._clock()
         while True:
             usable = self._flight.held.usable(self._clock())
             if usable is not seen:  # another request's fetch has just brought other keys
@@ -123,12 +127,12 @@ class JWKSClient(KeySource):
             fetch = self._fetch_for(kid, seen)
             if fetch is None:
                 return
-            yield fetch
+            yield fetch if seen is None and not self._flight.is_failing else fetch.within(self._longest_wait)
             if not fetch.succeeded:
                 raise self._unavailable()
             if fetch.number > begun_before:  # it began after the token came, so what it brought is the answer
                 with self._flight.lock:
-                    self._unknown.remember(kid, self._clock())
+                    self._unknown.remember(kid, came_at)  # it may have been published since, however long that took
                 self._events.tell(UnknownKid(self.source, "fetched"))
                 return
 
@@ -140,11 +144,11 @@ class JWKSClient(KeySource):
                 return Fetch.already_ended()
             if flight.under_way is not None:
                 return flight.under_way
-            if self._unknown.remembers(kid, now):
+            if seen is not None and self._unknown.remembers(kid, now):
                 outcome: Literal["remembered", "limited"] = "remembered"
             elif now < flight.retry_at:
                 raise self._unavailable()
-            elif seen is None:
+            elif seen is None:  # and what an older fetch did not bring is no news any more
                 return flight.begin("first" if flight.held is NOTHING else "scheduled")
             elif self._unknown.may_fetch(now):
                 return flight.begin("unknown_kid")

@@ -5,20 +5,30 @@ It runs on an event loop of its own, since that is how one deadline can end ever
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, final
+from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, final
 
 from gatepass.jwks.address import Address
 from gatepass.jwks.document import fingerprint, read_key_set
+from gatepass.jwks.events import FetchReason
 from gatepass.jwks.held import Held
 from gatepass.jwks.http import FetchError, Http
 from gatepass.jwks.timing import Timing
+from gatepass.keys import KeySet
 
 if TYPE_CHECKING:
     import httpx
 
 __all__ = ["Fetcher"]
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+_URGENT: Final[tuple[FetchReason, ...]] = ("unknown_kid", "asked")
+_PAST_CACHES: Final = {"Cache-Control": "no-cache"}  # a cache on the way may hold a copy from before the rotation
 
 
 @final
@@ -42,43 +52,61 @@ class Fetcher:
         self._algorithms = algorithms
         self._clock = clock
 
-    def fetch(self, held: Held) -> Held:
-        """The snapshot that follows *held*. Raises `FetchError`."""
+    def fetch(self, held: Held, reason: FetchReason) -> Held:
+        """The snapshot that follows *held*, from the key server itself where the *reason* is that one key is missed.
+        Raises `FetchError`.
+        """
         import asyncio  # noqa: PLC0415 - whoever never fetches never pays for it
 
         with asyncio.Runner() as runner:
-            runner.get_loop().set_default_executor(_LookUps(thread_name_prefix="gatepass-jwks-name"))
-            return runner.run(self._within_deadline(held))
+            runner.get_loop().set_default_executor(_LookUps())
+            return runner.run(self._within_deadline(held, reason))
 
-    async def _within_deadline(self, held: Held) -> Held:
+    async def _within_deadline(self, held: Held, reason: FetchReason) -> Held:
         import asyncio  # noqa: PLC0415 - the same
 
         try:
             async with asyncio.timeout(self._timing.timeout):
-                async with self._http.client() as client:
+                async with self._http.client(_PAST_CACHES if reason in _URGENT else {}) as client:
                     return await self._next(client, held)
         except TimeoutError:
+            self.address.doubt(self._clock())
             raise FetchError("timeout") from None
 
     async def _next(self, client: httpx.AsyncClient, held: Held) -> Held:
-        address = await self.address.resolve(
-            lambda url: self._http.get(client, url), self._clock(), patience=self._timing.timeout / 2
+        now = self._clock()
+        address = await self._address(client, now)
+        try:
+            return await self._found_at(address, client, held)
+        except FetchError:
+            if not self.address.doubt(now):
+                raise
+            moved_to = await self._address(client, now)
+            if moved_to == address:
+                raise
+        return await self._found_at(moved_to, client, held)
+
+    async def _address(self, client: httpx.AsyncClient, now: float) -> str:
+        return await self.address.resolve(
+            lambda url: self._http.get(client, url), now, patience=self._timing.timeout / 2
         )
+
+    async def _found_at(self, address: str, client: httpx.AsyncClient, held: Held) -> Held:
         etag = held.etag if held.keys is not None and held.address == address else None
         document = await self._http.get(client, address, etag=etag)
-        keys = held.keys
-        if document.body is not None:
-            fetched = read_key_set(document.body, algorithms=self._algorithms, max_keys=self._timing.max_keys)
-            # The same object while the keys are the same, so that verifiers keep what they know about them.
-            keys = keys if fingerprint(keys) == fingerprint(fetched) else fetched
-            etag = document.etag
-        elif document.etag not in (None, etag):
-            etag = None  # it speaks of another document: taken for ours, its tag would vouch for our keys for ever
+        if document.body is None:
+            keys, digest = held.keys, held.digest
+            if document.etag not in (None, etag):
+                etag = None  # it speaks of another document: taken for ours, its tag would vouch for our keys for ever
+        else:
+            etag, digest = document.etag, sha256(document.body).digest()
+            keys = held.keys if digest == held.digest else self._read(document.body, held)
         now = self._clock()
         fresh_for = self._timing.freshness(document.fresh_for)
         return Held(
             keys,
             address,
+            digest,
             etag,
             fetched_at=now,
             refresh_at=now + self._timing.ahead(fresh_for),
@@ -86,10 +114,30 @@ class Fetcher:
             usable_until=now + self._timing.usable_for,
         )
 
+    def _read(self, body: bytes, held: Held) -> KeySet:
+        """The same object while the keys are the same, so that verifiers keep what they know about them."""
+        fetched = read_key_set(body, algorithms=self._algorithms, max_keys=self._timing.max_keys)
+        return held.keys if held.keys and fingerprint(held.keys) == fingerprint(fetched) else fetched
+
 
 @final
 class _LookUps(ThreadPoolExecutor):
-    """Looks up names, which nothing can interrupt: whoever shuts it down does not wait for those under way."""
+    """Looks up names, which nothing can interrupt: neither the end of a fetch nor that of the process waits for it.
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002, FBT001, FBT002 - inherited
-        super().shutdown(wait=False, cancel_futures=cancel_futures)
+    A pool by its type alone, which an event loop insists on: the threads of a real one hold up the interpreter's end.
+    """
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        future: Future[_T] = Future()
+
+        def look_up() -> None:
+            try:
+                found = fn(*args, **kwargs)
+            except BaseException as error:  # noqa: BLE001 - handed to who waits, if there is anybody
+                future.set_exception(error)
+            else:
+                future.set_result(found)
+
+        future.set_running_or_notify_cancel()  # a look-up that nobody waits for any more has a place for its result
+        threading.Thread(target=look_up, name="gatepass-jwks-name", daemon=True).start()
+        return future

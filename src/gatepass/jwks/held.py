@@ -15,10 +15,11 @@ KeyState: TypeAlias = Literal["empty", "fresh", "stale", "dead"]
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Times are seconds of the client's clock."""
+    """*digest* is that of the document. Times are seconds of the client's clock."""
 
     keys: KeySet | None
     address: str
+    digest: bytes
     etag: str | None
     fetched_at: float
     refresh_at: float
@@ -36,5 +37,5 @@ class Held:
         return self.keys if now < self.usable_until else None
 
 
-NOTHING: Final = Held(None, "", None, -math.inf, -math.inf, -math.inf, -math.inf)
+NOTHING: Final = Held(None, "", b"", None, -math.inf, -math.inf, -math.inf, -math.inf)
 """Before the first fetch."""

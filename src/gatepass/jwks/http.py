@@ -10,7 +10,7 @@ from __future__ import annotations
 import importlib
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
@@ -129,14 +129,20 @@ class Http:
         }
 
     def _default_transport(self) -> Transport:
-        context, httpx = _trusted_certificates(), self._httpx
-        return lambda: httpx.AsyncHTTPTransport(verify=context, trust_env=False)
+        context, library = _trusted_certificates(), self._httpx
 
-    def client(self) -> httpx.AsyncClient:
-        """A client for one fetch, with nothing left over from the last."""
+        def transport() -> httpx.AsyncBaseTransport:
+            made: httpx.AsyncBaseTransport = library.AsyncHTTPTransport(verify=context, trust_env=False)
+            return made
+
+        transport()  # the first one loads the other half of the library: at start-up too
+        return transport
+
+    def client(self, headers: Mapping[str, str]) -> httpx.AsyncClient:
+        """A client for one fetch, with nothing left over from the last. *headers* go with each request."""
         client: httpx.AsyncClient = self._httpx.AsyncClient(
             transport=self._transport(),
-            headers=self._headers,
+            headers={**self._headers, **headers},
             timeout=self._timeout * 0.95,  # httpx closes its socket after a time-out, not when cancelled in a handshake
             follow_redirects=False,
             trust_env=False,

@@ -12,12 +12,14 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import final
 
 from gatepass.jwks.document import fingerprint
 from gatepass.jwks.events import EventSink, FetchEnded, FetchFailed, FetchReason, KeysChanged
 from gatepass.jwks.fetcher import Fetcher
+from gatepass.jwks.greenlets import in_a_real_thread
 from gatepass.jwks.held import NOTHING, Held
 from gatepass.jwks.http import FetchError
 from gatepass.jwks.timing import Timing
@@ -52,7 +54,7 @@ class SingleFlight:
         self.retry_at: float = -math.inf
         self.under_way: Fetch | None = None
         if hasattr(os, "register_at_fork"):
-            os.register_at_fork(after_in_child=partial(_forget_threads, weakref.ref(self)))
+            os.register_at_fork(after_in_child=partial(_forked, weakref.ref(self)))
 
     @property
     def source(self) -> str:
@@ -80,15 +82,21 @@ class SingleFlight:
             fetch.end(succeeded=False)
         return fetch
 
-    def forget_threads(self) -> None:
-        """In a forked child: the thread of a fetch stayed with the parent, and so did whoever held the lock."""
+    def forked(self) -> None:
+        """In a child: the thread of a fetch stayed with the parent, and so did whoever held the lock. The keys came
+        along, but the chance by which processes do not refresh together is each one's own.
+        """
         self.lock = threading.Lock()
         self.under_way = None
+        held = self.held
+        if held is not NOTHING:
+            ahead = self._timing.ahead(held.fresh_until - held.fetched_at)
+            self.held = replace(held, refresh_at=held.fetched_at + ahead)
 
     def _run(self, fetch: Fetch, reason: FetchReason) -> None:
         before, began = self.held, self._clock()
         try:
-            found: Held | FetchError = self._fetcher.fetch(before)
+            found: Held | FetchError = in_a_real_thread(self._fetcher.fetch, before, reason)
         except FetchError as error:
             found = error
         except BaseException as error:  # noqa: BLE001 - a fetch always ends, whatever a transport raises
@@ -122,7 +130,7 @@ class SingleFlight:
             self._events.tell(KeysChanged(self.source, len(new - old), len(old - new), len(new)))
 
 
-def _forget_threads(reference: weakref.ref[SingleFlight]) -> None:
+def _forked(reference: weakref.ref[SingleFlight]) -> None:
     flight = reference()
     if flight is not None:
-        flight.forget_threads()
+        flight.forked()

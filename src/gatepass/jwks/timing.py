@@ -29,6 +29,7 @@ class TimingOptions(TypedDict, total=False):
     first_retry: float | timedelta
     longest_retry: float | timedelta
     timeout: float | timedelta
+    longest_wait: float | timedelta
     unknown_kid_interval: float | timedelta
     unknown_kid_burst: int
     remembered_kids: int
@@ -49,6 +50,7 @@ class Timing:
     first_retry: float
     longest_retry: float
     timeout: float
+    longest_wait: float
     unknown_kid_interval: float
     unknown_kid_burst: int
     remembered_kids: int
@@ -70,6 +72,7 @@ class Timing:
             first_retry=seconds(options.get("first_retry", 1), "first_retry", least=0.1, most=60),
             longest_retry=seconds(options.get("longest_retry", 60), "longest_retry", least=1, most=3_600),
             timeout=seconds(options.get("timeout", 5), "timeout", least=0.1, most=60),
+            longest_wait=seconds(options.get("longest_wait", 1), "longest_wait", least=0.1, most=60),
             unknown_kid_interval=seconds(
                 options.get("unknown_kid_interval", 10), "unknown_kid_interval", least=1, most=300
             ),

@@ -1,7 +1,7 @@
 """Kids that nobody publishes: remembered for a moment, and answered by a fetch only as often as a bucket allows.
 
 Whoever forges kids can make us ask the key server a few times, and then once an interval. A key that the issuer
-has just published is found by the very same fetches, so a flood delays it by one interval at most.
+has just published is found by the very same fetches, so a flood delays it by one interval and one fetch at most.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class UnknownKids:
         self._refilled_at: float | None = None
         self._until: dict[str | None, float] = {}
 
-    def remember(self, kid: str | None, now: float) -> None:
-        """A fetch that began after the token came did not bring *kid*."""
+    def remember(self, kid: str | None, since: float) -> None:
+        """A fetch that began at *since* or later did not bring *kid*."""
         self._until.pop(kid, None)
         while len(self._until) >= self._capacity:
             del self._until[next(iter(self._until))]  # the oldest: a dict keeps the order of insertion
-        self._until[kid] = now + self._interval
+        self._until[kid] = since + self._interval
 
     def remembers(self, kid: str | None, now: float) -> bool:
         """Whether *kid* was looked for less than an interval ago."""

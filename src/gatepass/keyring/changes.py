@@ -10,13 +10,12 @@ from dataclasses import replace
 from typing import Final, final
 
 from gatepass.errors import ConfigurationError
-from gatepass.keyring.schedule import Schedule
+from gatepass.keyring.schedule import MOST_KEYS, Schedule
 from gatepass.keyring.timeline import Entry, Timeline
 from gatepass.keys import Key
 
 __all__ = ["EMERGENCY", "Emergency", "begun", "continued", "removed", "rotated"]
 
-_MOST_KEYS: Final = 32
 _REMEMBERED: Final = 8
 
 
@@ -156,8 +155,8 @@ def _tidied(line: Timeline, now: float) -> Timeline:
         retires, state = line.retires(one), line.state(one, now)
         spent = state in ("retired", "removed") and retires is not None and retires + line.schedule.margin <= now
         (past if state == "removed" else entries).append(_public(one) if spent else one)
-    if len(entries) > _MOST_KEYS:
-        raise ConfigurationError(f"this key ring has {_MOST_KEYS} keys that are still needed: rotate less often")
+    if len(entries) > MOST_KEYS:
+        raise ConfigurationError(f"this key ring has {MOST_KEYS} keys that are still needed: rotate less often")
     past.sort(key=lambda one: line.ends(one) or 0)
     kept = {one.kid for one in past[-_REMEMBERED:]}
     return replace(line, entries=(*(one for one in past if one.kid in kept), *entries))

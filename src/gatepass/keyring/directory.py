@@ -13,20 +13,23 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Final, NamedTuple, final
 
 from gatepass.errors import ConfigurationError
 
-__all__ = ["Directory", "Stamp"]
+__all__ = ["FILE", "Directory", "Stamp", "read_whole", "stamp_of"]
 
-_FILE: Final = "keyring.json"
+FILE: Final = "keyring.json"
 _LOCK: Final = "lock"
 _UNFINISHED: Final = ".unfinished"
 _LONGEST_FILE: Final = 1_000_000
 _PATIENCE: Final = 10.0
 _OTHERS: Final = 0o077
+
+_of_this_process: set[int] = set()
+"""Descriptors of lock files, open at this moment. A fork copies them, and the lock lasts as long as any copy."""
 
 
 class Stamp(NamedTuple):
@@ -57,17 +60,11 @@ class Directory:
 
     def stamp(self) -> Stamp:
         """Cheap to ask, and another one after each change. Raises `OSError`."""
-        return _stamp(os.stat(self.path / _FILE))  # noqa: PTH116 - asked often, and a Path is slower
+        return stamp_of(os.stat(self.path / FILE))  # noqa: PTH116 - asked often, and a Path is slower
 
     def read(self) -> tuple[Stamp, bytes]:
         """The file's content. Raises `OSError`, or `ConfigurationError` where others could read it too."""
-        with (self.path / _FILE).open("rb") as file:
-            found = os.fstat(file.fileno())
-            _refuse_others(found, self.path / _FILE, "chmod 600")
-            text = file.read(_LONGEST_FILE + 1)
-        if len(text) > _LONGEST_FILE:
-            raise ConfigurationError(f"{self.path / _FILE} is too large for a key ring: put back a copy of it")
-        return _stamp(found), text
+        return read_whole(self.path / FILE, lambda found, path: _refuse_others(found, path, "chmod 600"))
 
     @contextlib.contextmanager
     def locked(self) -> Generator[None, None, None]:
@@ -76,12 +73,15 @@ class Directory:
         if owner != os.geteuid():
             raise ConfigurationError(f"{self.path} belongs to another user, who must be the one to change it")
         descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        _of_this_process.add(descriptor)
         try:
             _lock(descriptor, self.path / _LOCK)
             self._sweep()
             yield
         finally:
-            os.close(descriptor)  # which gives the lock back
+            if descriptor in _of_this_process:
+                _of_this_process.discard(descriptor)
+                _unlock(descriptor)
 
     def replace(self, text: bytes) -> None:
         """Put *text* in the file's place, under the lock: whoever reads sees the old or the new, and keeps it."""
@@ -92,7 +92,7 @@ class Directory:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(unfinished, self.path / _FILE)  # noqa: PTH105 - said as fsync beside it is
+            os.replace(unfinished, self.path / FILE)  # noqa: PTH105 - said as fsync beside it is
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
@@ -108,7 +108,30 @@ class Directory:
             left.unlink(missing_ok=True)
 
 
-def _stamp(found: os.stat_result) -> Stamp:
+def _forked() -> None:
+    """In a child: the lock is the parent's, and must not live on in here when the parent is killed."""
+    for descriptor in _of_this_process:
+        os.close(descriptor)  # and not unlocked, which would take the lock from the parent
+    _of_this_process.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
+
+def read_whole(path: Path, refuse: Callable[[os.stat_result, Path], None]) -> tuple[Stamp, bytes]:
+    """The file at *path*, if *refuse* has nothing against it. Raises `OSError`."""
+    with path.open("rb") as file:
+        found = os.fstat(file.fileno())
+        refuse(found, path)
+        text = file.read(_LONGEST_FILE + 1)
+    if len(text) > _LONGEST_FILE:
+        raise ConfigurationError(f"{path} is too large for a key ring: put back a copy of it")
+    return stamp_of(found), text
+
+
+def stamp_of(found: os.stat_result) -> Stamp:
+    """By what *found* is told from another file."""
     return Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
@@ -134,3 +157,12 @@ def _lock(descriptor: int, path: Path) -> None:
             time.sleep(0.01)
         else:
             return
+
+
+def _unlock(descriptor: int) -> None:
+    import fcntl  # noqa: PLC0415 - the same
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # to close it is not enough where a child was forked meanwhile
+    finally:
+        os.close(descriptor)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, final
 
 from gatepass.errors import ConfigurationError
 from gatepass.key_source import Fetch, KeySource
 from gatepass.keyring.changes import Emergency, begun, continued, removed, rotated
 from gatepass.keyring.directory import Directory
+from gatepass.keyring.due import DueRotation
 from gatepass.keyring.listing import RingKey, listed
 from gatepass.keyring.manifest import from_text, to_text
+from gatepass.keyring.mounted import MountedFile
 from gatepass.keyring.schedule import DAY, Schedule
 from gatepass.keyring.timeline import Timeline
 from gatepass.keyring.watch import Watch
@@ -25,7 +26,6 @@ from gatepass.keys import KeySet
 
 __all__ = ["KeyRing"]
 
-_PAUSE: Final = 60.0
 _logger = logging.getLogger("gatepass.keyring")
 
 
@@ -43,7 +43,7 @@ class KeyRing(KeySource):
     other, and for files that others can read.
     """
 
-    __slots__ = ("__weakref__", "_clock", "_directory", "_not_before", "_rotating", "_schedule", "_watch")
+    __slots__ = ("__weakref__", "_clock", "_due", "_place", "_schedule", "_watch")
 
     def __init__(
         self,
@@ -69,18 +69,14 @@ class KeyRing(KeySource):
             publish_ahead=publish_ahead,
             keep_retired=keep_retired,
         )
-        self._directory = Directory(Path(directory))
-        self._clock = clock
-        self._not_before = float("-inf")
-        self._rotating = threading.Lock()
+        kept = Directory(Path(directory))
         try:
-            self._watch = self._started()
+            watch = self._started(kept, clock())
         except OSError as error:
             raise ConfigurationError(
                 f"the directory {directory} cannot hold a key ring: {error.strerror or 'it cannot be used'}"
             ) from error
-        reference = weakref.WeakMethod(self._forked)
-        os.register_at_fork(after_in_child=lambda: _call(reference))
+        self._begin(self._schedule, kept, watch, clock)
 
     @classmethod
     def open(cls, directory: str | Path, *, clock: Callable[[], float] = time.time) -> KeyRing:
@@ -92,6 +88,25 @@ class KeyRing(KeySource):
         schedule = from_text(text).schedule
         numbers: dict[str, Any] = {name: getattr(schedule, name) for name in Schedule.__slots__}
         return cls(directory, clock=clock, **numbers)
+
+    @classmethod
+    def mounted(cls, path: str | Path, *, clock: Callable[[], float] = time.time) -> KeyRing:
+        """The ring in a file that is never written here: a mounted secret, the file itself or its directory.
+
+        It has the numbers that the file says. Whoever makes the file rotates the ring; another file in its place is
+        noticed within seconds. Raises `ConfigurationError`, also for a file that others can change or everybody read.
+        """
+        file = MountedFile(Path(path))
+        try:
+            stamp, text = file.read()
+        except OSError as error:
+            raise ConfigurationError(
+                f"there is no key ring at {file.path} that can be read: {error.strerror or 'it cannot be used'}"
+            ) from error
+        line, ring = from_text(text), cls.__new__(cls)
+        watch = Watch(file, stamp, line, clock(), patience=line.schedule.cache_ttl)
+        ring._begin(line.schedule, file, watch, clock)  # noqa: SLF001 - what __init__ does after it has made its files
+        return ring
 
     @property
     def access_ttl(self) -> timedelta:
@@ -117,14 +132,15 @@ class KeyRing(KeySource):
         if view.since <= now < view.until:
             return view.keys
         view = self._watch.looked(now)
-        if view.line.is_due(now, self._schedule) and not now < self._not_before <= now + _PAUSE:
-            self._rotate_aside()
+        if isinstance(self._place, Directory) and view.line.is_due(now, self._schedule):
+            self._due.begin(self.rotate_if_due)
         return view.keys
 
     def search(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:  # noqa: ARG002 - there is one place
         """Look at once whether another process changed the ring, as it does where a key was removed in an emergency."""
         if self._watch.is_behind():
             self._watch.look_again(self._clock())
+        if self._watch.view.keys is not seen:  # another thread may have looked meanwhile
             yield Fetch.already_ended()
 
     def to_jwks(self) -> dict[str, list[dict[str, str]]]:
@@ -133,7 +149,7 @@ class KeyRing(KeySource):
 
     def all_keys(self) -> tuple[RingKey, ...]:
         """Every key with its state and times, those removed lately too, the oldest first. Raises `OSError`."""
-        return listed(from_text(self._directory.read()[1]), self._clock())
+        return listed(from_text(self._place.read()[1]), self._clock())
 
     def rotate(self) -> None:
         """Let another key sign as soon as everybody can have it: one that is published already, or a fresh one."""
@@ -159,61 +175,57 @@ class KeyRing(KeySource):
             raise ConfigurationError("remove takes EMERGENCY, or nothing, beside the kid")
         self._change(lambda line, now: removed(line, now, self._schedule, kid, emergency))
 
-    def _started(self) -> Watch:
-        self._directory.make()
-        now = self._clock()
+    def _begin(
+        self, schedule: Schedule, place: Directory | MountedFile, watch: Watch, clock: Callable[[], float]
+    ) -> None:
+        self._schedule = schedule
+        self._place = place
+        self._watch = watch
+        self._clock = clock
+        self._due = DueRotation(clock)
+        reference = weakref.WeakMethod(self._forked)
+        os.register_at_fork(after_in_child=lambda: _call(reference))
+
+    def _started(self, directory: Directory, now: float) -> Watch:
+        directory.make()
         try:
-            stamp, text = self._directory.read()
+            stamp, text = directory.read()
             line = from_text(text)
         except FileNotFoundError:
             pass
         else:
             if continued(line, now, self._schedule) == line:
-                return Watch(self._directory, stamp, line, now, patience=self._schedule.cache_ttl)
-        with self._directory.locked():
+                return Watch(directory, stamp, line, now, patience=self._schedule.cache_ttl)
+        with directory.locked():
             try:
-                _, text = self._directory.read()
+                _, text = directory.read()
             except FileNotFoundError:
                 _logger.info("a new key ring was begun")
                 line = begun(now, self._schedule)
             else:
                 line = continued(from_text(text), now, self._schedule)
-            self._directory.replace(to_text(line))
-            return Watch(self._directory, self._directory.stamp(), line, now, patience=self._schedule.cache_ttl)
+            directory.replace(to_text(line))
+            return Watch(directory, directory.stamp(), line, now, patience=self._schedule.cache_ttl)
 
     def _change(self, change: Callable[[Timeline, float], Timeline]) -> None:
-        with self._directory.locked():
-            line = from_text(self._directory.read()[1])
+        if not isinstance(self._place, Directory):
+            raise ConfigurationError(
+                "a mounted key ring is never written: change it where its file is made, and mount the new file"
+            )
+        with self._place.locked():
+            line = from_text(self._place.read()[1])
             changed = change(line, self._clock())
             if changed != line:
-                self._directory.replace(to_text(changed))
+                self._place.replace(to_text(changed))
                 _logger.info("the key ring was changed")
         self._watch.look_again(self._clock())
 
-    def _rotate_aside(self) -> None:
-        """Making a key and writing it takes too long for a request."""
-        if self._rotating.acquire(blocking=False):
-            try:
-                threading.Thread(target=self._rotate_quietly, name="gatepass-keyring", daemon=True).start()
-            except RuntimeError:  # the interpreter is about to end, or has no thread to give: another time
-                self._rotating.release()
-
-    def _rotate_quietly(self) -> None:
-        try:
-            self.rotate_if_due()
-        except (OSError, ConfigurationError) as error:
-            self._not_before = self._clock() + _PAUSE
-            _logger.error("the key ring is due for a rotation, which failed: %s", type(error).__name__)  # noqa: TRY400
-        finally:
-            self._rotating.release()
-
     def _forked(self) -> None:
-        # A child has none of its parent's threads, so nobody would ever give their locks back.
-        self._rotating = threading.Lock()
+        self._due.forked()
         self._watch.forked()
 
     def __repr__(self) -> str:
-        return f"<KeyRing in {self._directory.path}, {self._schedule.algorithm}>"
+        return f"<KeyRing in {self._place.path}, {self._schedule.algorithm}>"
 
 
 def _call(reference: weakref.WeakMethod[Callable[[], None]]) -> None:

@@ -16,11 +16,13 @@ from gatepass.errors import ConfigurationError
 from gatepass.keys.algorithms import algorithm_named
 from gatepass.settings import asymmetric_names, seconds
 
-__all__ = ["DAY", "RELOAD", "Schedule"]
+__all__ = ["DAY", "MOST_KEYS", "RELOAD", "Schedule"]
 
 DAY: Final = 86_400
 RELOAD: Final = 2
 """Seconds after which a process looks again whether another one changed the ring."""
+MOST_KEYS: Final = 32
+"""That a ring publishes at one time: others need not take more."""
 
 _LONGEST: Final = 10 * 366 * DAY
 _LEAST_MARGIN: Final = 3 * RELOAD
@@ -79,6 +81,12 @@ class Schedule:
             raise ConfigurationError(
                 f"rotate_every= is {every} seconds, but each key is published {ahead} seconds before it signs: "
                 "raise rotate_every=, or lower cache_ttl= or publish_ahead="
+            )
+        if every is not None and math.ceil(keep / every) + math.ceil(ahead / every) + 2 > MOST_KEYS:
+            raise ConfigurationError(
+                f"rotate_every= is {every} seconds, but each key is published for {ahead + every + keep} seconds, "
+                f"which is more than {MOST_KEYS} keys at once: raise rotate_every=, or lower access_ttl= or "
+                "keep_retired="
             )
         return cls(
             algorithm=algorithm,

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple, final
 from gatepass.errors import ConfigurationError, KeysUnavailable
 from gatepass.keyring.directory import Directory, Stamp
 from gatepass.keyring.manifest import from_text
+from gatepass.keyring.mounted import MountedFile
 from gatepass.keyring.schedule import RELOAD
 from gatepass.keyring.timeline import Entry, Timeline
 from gatepass.keys import Key, KeySet
@@ -36,15 +37,18 @@ class View(NamedTuple):
 
 @final
 class Watch:
-    """Watches *directory*, beginning with *line*, which was found there. *patience* is for when it cannot be read."""
+    """Watches *place*, beginning with *line*, which was found there. *patience* is for when it cannot be read."""
 
-    __slots__ = ("_directory", "_known", "_looking", "_patience", "view")
+    __slots__ = ("_known", "_looking", "_patience", "_place", "_unusable", "view")
 
-    def __init__(self, directory: Directory, stamp: Stamp, line: Timeline, now: float, *, patience: float) -> None:
-        self._directory = directory
+    def __init__(
+        self, place: Directory | MountedFile, stamp: Stamp, line: Timeline, now: float, *, patience: float
+    ) -> None:
+        self._place = place
         self._patience = patience
         self._known: dict[tuple[str, bool], Key] = {}
         self._looking = threading.Lock()
+        self._unusable: Stamp | None = None
         self.view: View = self._seen(stamp, line, now, None)
 
     def looked(self, now: float) -> View:
@@ -68,9 +72,9 @@ class Watch:
             self.view = self._look(now, self.view)
 
     def is_behind(self) -> bool:
-        """Whether the file is another one than what was seen, as far as that can be told."""
+        """Whether the file is another one than what was seen, or found to be of no use, as far as that can be told."""
         try:
-            return self._directory.stamp() != self.view.stamp
+            return self._place.stamp() not in (self.view.stamp, self._unusable)
         except OSError:
             return False
 
@@ -79,12 +83,15 @@ class Watch:
         self._looking = threading.Lock()
 
     def _look(self, now: float, last: View) -> View:
+        seen: Stamp | None = None
         try:
-            if self._directory.stamp() == last.stamp:
+            seen = self._place.stamp()
+            if seen == last.stamp:
                 return self._seen(last.stamp, last.line, now, last)
-            stamp, text = self._directory.read()
+            stamp, text = self._place.read()
             return self._seen(stamp, from_text(text), now, last)
         except (OSError, ConfigurationError) as error:
+            self._unusable = seen  # known only now: whoever comes while it is read must wait for what is in it
             if last.read_at == last.since:  # say it once
                 _logger.error("the key ring cannot be read: %s", type(error).__name__)  # noqa: TRY400 - no traceback
             found, read_at = self._seen(last.stamp, last.line, now, last), min(last.read_at, now)

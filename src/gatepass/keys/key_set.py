@@ -67,16 +67,17 @@ class KeySet:
         """The public keys of a JWK Set (RFC 7517 section 5), parsed or as JSON text.
 
         Entries that are foreign, malformed, private or secret are left out one by one and counted in the log;
-        two entries with one kid and algorithm are both left out. *algorithms* restricts the keys, and binds
-        those that declare no `alg`; without it an RSA key is bound to RS256, an Edwards key to both its names.
+        two keys with one kid and algorithm are both left out, but one key that is listed twice is one key.
+        *algorithms* restricts the keys, and binds those that declare no `alg`; without it an RSA key is bound to
+        RS256, an Edwards key to both its names.
         Raises `ConfigurationError` when no usable key remains.
         """
         allowed = None if algorithms is None else _names(algorithms)
         found = [_public_keys(entry, allowed) for entry in _entries(document)]
         index = _index(key for keys in found for key in keys)
-        usable = [sharing[0] for sharing in index.values() if len(sharing) == 1]
-        useful = set(usable)
-        unused = sum(useful.isdisjoint(keys) for keys in found)
+        usable = [sharing[0] for sharing in index.values() if len({key.thumbprint() for key in sharing}) == 1]
+        useful = {(key.kid, key.algorithm) for key in usable}
+        unused = sum(useful.isdisjoint((key.kid, key.algorithm) for key in keys) for keys in found)
         if unused:
             _logger.warning("%d of the %d entries of a JWK Set are of no use here", unused, len(found))
         if not usable:
