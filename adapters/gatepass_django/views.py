@@ -9,7 +9,7 @@ from typing import Any, TypeVar, Unpack, cast
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 
-from gatepass import AuthError, ConfigurationError, Requirement, Rules
+from gatepass import AuthError, ConfigurationError, Requirement, Rules, standing_before
 from gatepass_django.http import Refusal
 from gatepass_django.identity import identity_of
 
@@ -32,13 +32,13 @@ def require_auth(**rules: Unpack[Rules]) -> Callable[[_View], _View]:
             async def guarded_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
                 return _refusal(request, requirement) or await view(request, *args, **kwargs)
 
-            return cast("_View", guarded_async)
+            return cast("_View", standing_before(view, guarded_async))
 
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             return _refusal(request, requirement) or view(request, *args, **kwargs)
 
-        return cast("_View", guarded)
+        return cast("_View", standing_before(view, guarded))
 
     return decorate
 

@@ -525,3 +525,21 @@ def asgi_wire():
 @pytest.mark.parametrize("wire", ["wsgi_wire", "asgi_wire"])
 def test_the_contract_of_the_wire(wire, request):
     hold_the_wire(request.getfixturevalue(wire))
+
+
+def bare(request):
+    return django_project.text("secret")
+
+
+require_auth(scopes=["orders:read"])(bare)
+URLS_WITHOUT_THE_GUARD = (path("", include([path("orders", bare)])),)
+
+
+def test_a_url_with_the_bare_view_of_a_guard_is_told_before_it_lets_anybody_in(start, caplog):
+    assert start(urls=URLS_WITHOUT_THE_GUARD).send("GET", "/orders", bearer()).status == 500
+    assert "a route has bare without it" in caplog.text
+
+
+def test_the_checks_tell_of_a_url_with_the_bare_view_of_a_guard():
+    with override_settings(GATEPASS={"RESOURCE_SERVER": resource_server()}, ROOT_URLCONF=URLS_WITHOUT_THE_GUARD):
+        assert "gatepass.E004" in [message.id for message in checked()]

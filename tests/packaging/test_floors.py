@@ -80,6 +80,7 @@ FLOORS = [
         "gatepass.bearer",
         "gatepass.challenge",
         "gatepass.cookie_header",
+        "gatepass.guards",
         "gatepass.requirement",
         "gatepass.route",
         "gatepass.transport",
@@ -145,7 +146,7 @@ FLOORS = [
     {"gatepass_fastapi.form", "gatepass_fastapi.refusal"},
     {"gatepass_fastapi.bearer", "gatepass_fastapi.endpoints"},
     {"gatepass_fastapi"},
-    {"gatepass_django.conf", "gatepass_django.http", "gatepass_django.identity"},
+    {"gatepass_django.conf", "gatepass_django.http", "gatepass_django.identity", "gatepass_django.urls"},
     {
         "gatepass_django.checks",
         "gatepass_django.endpoints",

@@ -35,9 +35,11 @@ PUBLIC = {
         "TokenService",
         "TokenVerifier",
         "access_of",
+        "check_guards",
         "optional_auth",
         "public",
         "public_paths",
+        "standing_before",
     },
     "gatepass.jwks": {
         "PLAIN_HTTP_ON_LOOPBACK",
