@@ -4,6 +4,7 @@ import copy
 import json
 import pickle
 import re
+import secrets
 from contextlib import suppress
 
 import pytest
@@ -308,6 +309,23 @@ def test_a_missing_or_blank_variable_is_refused_with_advice(value, monkeypatch):
 @pytest.mark.parametrize("name", [None, 5, b"JWT_KEY", ["JWT_KEY"], "\ud800"])
 def test_the_name_of_a_variable_is_text(name):
     assert refusal(lambda: Key.from_env(name)) == "Key.from_env takes the name of an environment variable"
+
+
+@pytest.mark.parametrize(
+    "make", [secrets.token_urlsafe, secrets.token_hex, lambda: "k" + secrets.token_hex(16), lambda: "A" * 32]
+)
+def test_a_secret_given_in_place_of_a_variables_name_is_not_repeated(make):
+    """As by Key.from_env(os.environ["JWT_SECRET_KEY"])."""
+    secret = make()
+    for name in (secret, secret.upper(), secret.replace("-", "_")):
+        told = refusal(lambda name=name: Key.from_env(name))
+        assert name not in told
+        assert "from_env" in told
+
+
+@pytest.mark.parametrize("name", ["JWT_SECRET_KEY", "KEY", "_K2", "GATEPASS_TEST_NOTHING"])
+def test_the_name_of_a_variable_that_is_not_set_is_told(name):
+    assert f"variable {name} is not set" in refusal(lambda: Key.from_env(name))
 
 
 def test_a_secret_is_found_in_the_environment(env):
