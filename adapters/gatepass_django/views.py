@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar, Unpack, cast
+from inspect import isclass
+from typing import Any, Final, TypeVar, Unpack, cast
 
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
@@ -26,6 +27,8 @@ def require_auth(**rules: Unpack[Rules]) -> Callable[[_View], _View]:
     requirement = Requirement(**rules)
 
     def decorate(view: _View) -> _View:
+        if isclass(view) or not callable(view):
+            raise ConfigurationError(_ON_CLASSES)
         if iscoroutinefunction(view):  # pyright: ignore[reportDeprecated] - inspect's misses marks on Python 3.11
 
             @wraps(view)
@@ -43,9 +46,17 @@ def require_auth(**rules: Unpack[Rules]) -> Callable[[_View], _View]:
     return decorate
 
 
+_ON_CLASSES: Final = (
+    'require_auth decorates view functions: put @method_decorator(require_auth(...), name="dispatch") on the class, '
+    "and in REST framework say permission_classes = [requires(...)]"
+)
+
+
 def _refusal(request: HttpRequest, requirement: Requirement) -> Refusal | None:
     identity = identity_of(request)
     if identity is None:
+        if not isinstance(getattr(request, "_request", request), HttpRequest):  # else it is REST framework's request
+            raise ConfigurationError(_ON_CLASSES)
         raise ConfigurationError(
             "no AccessTokenMiddleware judged this request: "
             'add "gatepass_django.AccessTokenMiddleware" to the setting MIDDLEWARE'

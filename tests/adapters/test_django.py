@@ -543,3 +543,20 @@ def test_a_url_with_the_bare_view_of_a_guard_is_told_before_it_lets_anybody_in(s
 def test_the_checks_tell_of_a_url_with_the_bare_view_of_a_guard():
     with override_settings(GATEPASS={"RESOURCE_SERVER": resource_server()}, ROOT_URLCONF=URLS_WITHOUT_THE_GUARD):
         assert "gatepass.E004" in [message.id for message in checked()]
+
+
+class Undecorated(View):
+    @require_auth(scopes=["orders:read"])
+    def get(self, request):
+        return django_project.text("secret")
+
+
+def test_a_guard_on_a_bare_method_says_how_methods_are_guarded(start, caplog):
+    assert start(urls=(path("orders", Undecorated.as_view()),)).send("GET", "/orders", bearer()).status == 500
+    assert 'put @method_decorator(require_auth(...), name="dispatch") on the class' in caplog.text
+
+
+@pytest.mark.parametrize("view", [Orders, path("orders", bare), include([]), "orders"])
+def test_a_guard_around_what_is_no_view_function_is_refused_at_once(view):
+    with pytest.raises(ConfigurationError, match="method_decorator"):
+        require_auth()(view)
