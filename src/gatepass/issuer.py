@@ -31,7 +31,14 @@ _HEADER_MEMBERS = frozenset(
 )
 _REFUSED_CLAIMS = _OWN_CLAIMS | _HEADER_MEMBERS | Profile.GENERIC.prohibited
 # What other libraries call the arguments: as a claim each would be signed, and never read.
-_NEAR_MISSES = {"scopes": "scope", "expires_in": "access_ttl", "expires_delta": "access_ttl", "ttl": "access_ttl"}
+_LIFE = "use access_ttl= of TokenIssuer, or not_after="
+_ONE_BY_ONE = 'give each claim by its own name, as in issue("anna", tenant="north"), or all of a dict with **'
+_NEAR_MISSES = {
+    "scopes": "use scope=",
+    **dict.fromkeys(("expires_in", "expires_delta", "lifetime", "ttl"), _LIFE),
+    **dict.fromkeys(("claims", "additional_claims", "extra_claims", "user_claims"), _ONE_BY_ONE),
+    "additional_headers": "a token's header is the issuer's to set",
+}
 _STRING_LISTS = frozenset(("roles", "groups", "entitlements", "amr"))
 
 
@@ -204,6 +211,10 @@ class TokenIssuer:
 
 
 def _signer(keys: KeySet) -> _Signer:
+    if not any(key.can_sign for key in keys):
+        raise ConfigurationError(
+            "keys= is a public key, which only checks; TokenIssuer needs the private key or a secret"
+        )
     key = keys.signing_key
     header = {"alg": key.algorithm, "typ": "at+jwt", **({} if key.kid is None else {"kid": key.kid})}
     return _Signer(keys, key, encode_base64url(dump_object(header)) + b".")
@@ -225,7 +236,7 @@ def _check_extra(extra: Mapping[str, Any]) -> None:
     if refused:
         raise ValueError(f"these claims are not the caller's to set: {', '.join(sorted(refused))}")
     for name in _NEAR_MISSES.keys() & extra.keys():
-        raise ValueError(f"{name} is not a claim: use {_NEAR_MISSES[name]}= (of issue, or of TokenIssuer)")
+        raise ValueError(f"{name} is not a claim: {_NEAR_MISSES[name]}")
     for name in _STRING_LISTS.intersection(extra):
         values = extra[name]
         if not isinstance(values, (list, tuple)) or not all(isinstance(value, str) for value in values):  # pyright: ignore[reportUnknownVariableType]

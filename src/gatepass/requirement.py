@@ -7,7 +7,8 @@ made, so a typing mistake in a scope fails at start-up.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, TypedDict, final
+from difflib import get_close_matches
+from typing import Literal, Never, TypedDict, final
 
 from gatepass.access_token import AccessToken
 from gatepass.errors import ConcealedResource, ConfigurationError, Forbidden, InsufficientScope
@@ -52,7 +53,11 @@ class Requirement:
         any_groups: str | Iterable[str] | None = None,
         any_entitlements: str | Iterable[str] | None = None,
         denial: Literal["forbid", "conceal"] = "forbid",
+        **others: Never,
     ) -> None:
+        for name in others:
+            near = get_close_matches(name, Rules.__annotations__, n=1)
+            raise ConfigurationError(f"there is no rule {name}={f'; did you mean {near[0]}=?' if near else ''}")
         if denial not in ("forbid", "conceal"):
             raise ConfigurationError('denial= must be "forbid" (403) or "conceal" (404)')
         if scopes == "":

@@ -323,6 +323,7 @@ class TestProxies:
 # --- the setting
 
 SECRET = "8d0c1ab2e8f64d2f9a0b5f6c7d1e3a48"
+BROKEN = "tests.adapters.django_broken_module"
 GOOD = {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "KEY_ENV": "GATEPASS_TEST_SECRET"}
 server_of_the_project = resource_server()
 something_else = object()
@@ -452,10 +453,27 @@ class TestSetting:
             ({**GOOD, "PUBLIC": ["/static/*"]}, "public="),
             ({**GOOD, "PUBLIC": "/healthz"}, "public="),
             ({**GOOD, "IS_REVOKED": "nowhere.at_all"}, "IS_REVOKED in the setting GATEPASS cannot be imported"),
-            ({"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "JWKS_FILE": "/nowhere"}, "JWKS_FILE names cannot be read"),
+            (
+                {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "JWKS_FILE": "/nowhere"},
+                "JWKS_FILE names, /nowhere, cannot be read",
+            ),
             ({**GOOD, "RESOURCE_SERVER": f"{__name__}.server_of_the_project"}, "beside RESOURCE_SERVER only PUBLIC"),
             (f"{__name__}.something_else", "must name a ResourceServer"),
-            ("nowhere.at_all", "RESOURCE_SERVER in the setting GATEPASS cannot be imported"),
+            ("nowhere.at_all", "the setting GATEPASS cannot be imported: nowhere.at_all (No module named 'nowhere')"),
+            (
+                {"RESOURCE_SERVER": "nowhere.at_all"},
+                "RESOURCE_SERVER in the setting GATEPASS cannot be imported: nowhere.",
+            ),
+            (f"{BROKEN}.server", f"cannot be imported: {BROKEN}.server (No module named 'gatepass_of_nobody')"),
+            ({**GOOD, "KEY": "x"}, "unknown options: KEY; did you mean KEYS or KEY_ENV?"),
+            (
+                {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "PEM_FILE": "/no/key.pem"},
+                "PEM_FILE names, /no/key.pem, cannot",
+            ),
+            (
+                {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "PEM_FILE": SECRET},
+                "the file that PEM_FILE names cannot be read",
+            ),
         ],
     )
     def test_a_mistake_stops_the_start_and_shows_in_the_checks(self, setting, sentence):

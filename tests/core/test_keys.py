@@ -52,12 +52,12 @@ FITTING = {
     "DSA": (dsa.generate_private_key(2048), ()),
 }
 TAKES = {
-    **dict.fromkeys(HMAC_BYTES, "oct"),
-    **dict.fromkeys(RSA_NAMES, "RSA"),
-    **ES,
-    "Ed25519": "Ed25519",
-    "Ed448": "Ed448",
-    "EdDSA": "OKP",
+    **dict.fromkeys(HMAC_BYTES, "a secret: use Key.from_secret"),
+    **dict.fromkeys(RSA_NAMES, "RSA keys"),
+    **{algorithm: f"{curve} keys" for algorithm, curve in ES.items()},
+    "Ed25519": "Ed25519 keys",
+    "Ed448": "Ed448 keys",
+    "EdDSA": "OKP keys",
 }
 NOT_FOR_TOKENS = "this kind of key or curve is not used for signing tokens"
 NO_JWK = "this kind of key has no JWK for signatures"
@@ -90,7 +90,8 @@ def test_a_key_of_another_type_or_curve_is_refused_for_an_algorithm(kind, algori
             assert Key(half, algorithm=algorithm).algorithm == algorithm
         else:
             assert refusal(lambda half=half: Key(half, algorithm=algorithm)) == (
-                f"this key does not fit {algorithm}, which takes {TAKES[algorithm]} keys"
+                f"this key does not fit {algorithm}, which takes {TAKES[algorithm]}"
+                + (": use Key.from_pem" if isinstance(half, bytes) else "")
             )
 
 
@@ -355,7 +356,7 @@ def test_a_pem_from_the_environment_is_bound_to_the_algorithm_named(env):
     assert Key.from_env("JWT_KEY").algorithm == "RS256"
     assert Key.from_env("JWT_KEY", algorithm="PS256").algorithm == "PS256"
     assert refusal(lambda: Key.from_env("JWT_KEY", algorithm="HS256")) == (
-        "this key does not fit HS256, which takes oct keys"
+        "this key does not fit HS256, which takes a secret: use Key.from_secret"
     )
 
 
@@ -572,11 +573,11 @@ def test_a_pem_of_a_kind_that_signs_no_tokens_is_refused_in_both_halves(kind):
         for algorithm in ("ES256", "EdDSA", "RS256"):
             assert refusal(lambda pem=pem, algorithm=algorithm: Key.from_pem(pem, algorithm=algorithm)) in {
                 NO_JWK,
-                f"this key does not fit {algorithm}, which takes {TAKES[algorithm]} keys",
+                f"this key does not fit {algorithm}, which takes {TAKES[algorithm]}",
             }
             assert (
                 refusal(lambda pem=pem, algorithm=algorithm: Key.from_pem(pem, algorithm=algorithm, kid="k1"))
-                == f"this key does not fit {algorithm}, which takes {TAKES[algorithm]} keys"
+                == f"this key does not fit {algorithm}, which takes {TAKES[algorithm]}"
             )
 
 

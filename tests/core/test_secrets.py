@@ -228,7 +228,7 @@ def test_no_way_of_making_an_hmac_key_takes_a_public_key(algorithm, monkeypatch)
     assert refusal(lambda: Key.from_env("JWT_KEY", algorithm=algorithm)) == expected
     for material in (RSA, RSA.public_key(), EC, EC.public_key(), ed25519_private()):
         assert refusal(lambda material=material: Key(material, algorithm=algorithm)) == (
-            f"this key does not fit {algorithm}, which takes oct keys"
+            f"this key does not fit {algorithm}, which takes a secret: use Key.from_secret"
         )
 
 

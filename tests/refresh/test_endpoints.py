@@ -333,6 +333,8 @@ def test_endpoints_that_cannot_work_are_refused_at_once():
 
     with pytest.raises(ConfigurationError, match="authenticate_client="):
         TokenEndpoints(make_service(store, clock, issuer=make_issuer(clock, client_id=None)))
+    with pytest.raises(ConfigurationError, match="takes a TokenService"):
+        TokenEndpoints(store)
     with pytest.raises(ConfigurationError, match="revocation="):
         TokenEndpoints(service, verifier=make_verifier(clock))
     with pytest.raises(ConfigurationError, match="plain function"):
