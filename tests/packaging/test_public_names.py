@@ -106,6 +106,7 @@ PUBLIC = {
         "InvalidClient",
         "InvalidClientCredentials",
         "InvalidGrant",
+        "InvalidMediaType",
         "InvalidScope",
         "InvalidTarget",
         "InvalidTokenRequest",
