@@ -363,3 +363,14 @@ def test_the_token_of_the_readme_passes_the_inspection_of_the_readme():
     )
 
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_an_outside_provider_without_its_variables_says_which_is_missing():
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PROVIDER")}
+
+    started = subprocess.run(
+        [sys.executable, "examples/outside_provider.py"],
+        cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert started.stderr == "PROVIDER_ISSUER is not set: this file says at the top what to export\n"

@@ -31,7 +31,7 @@ PATIENCE = 60
 PROGRAMS = [(page, program) for page in PAGES for program in programs_of(page)]
 SESSIONS = [page for page in PAGES if session_of(page)]
 FRAMEWORKS = ("flask", "starlette", "fastapi", "django", "rest_framework", "click", "uvicorn")
-PAIR = Key.generate("RS256")
+OWN, PAIR = Key.generate("ES256"), Key.generate("RS256")
 
 
 def environment(**more):
@@ -61,13 +61,13 @@ def project_settings():
 @pytest.fixture
 def desk(tmp_path):
     """A folder with the files that every page may take for granted."""
-    (tmp_path / "private.pem").write_text(PAIR.to_private_pem())
-    (tmp_path / "public.pem").write_text(PAIR.to_pem())
     (tmp_path / "provider-jwks.json").write_text(json.dumps(KeySet([PAIR]).to_jwks()))
     return tmp_path
 
 
 def run_program(desk, page, blocks):
+    (desk / "private.pem").write_text(OWN.to_private_pem())  # as a session before it makes them
+    (desk / "public.pem").write_text(OWN.to_pem())
     for name, text in files_of(page).items():
         (desk / name).write_text(project_settings() + text if name == "settings.py" else text)
     parts = [{"language": b.language, "page": b.page, "line": b.line, "text": b.text} for b in blocks]
