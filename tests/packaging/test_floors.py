@@ -29,6 +29,7 @@ FLOORS = [
     {
         "gatepass.claim_checks",
         "gatepass.compact",
+        "gatepass.given_claims",
         "gatepass.keys.algorithms",
         "gatepass.keys.environment",
         "gatepass.keys.misplaced",
