@@ -40,7 +40,7 @@ def svg(runs: Runs) -> str:
         + _text(_LEFT + 130 * place + 17, 42, name)
         for place, name in enumerate(next(iter(groups.values())))
     )
-    title = _text(_LEFT, 20, "Times faster than PyJWT with a prepared key (longer is faster)")
+    title = _text(_LEFT, 20, "Times faster than PyJWT with a prepared key (thin line: from the least to the most)")
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {y}" font-family="sans-serif" font-size="12">'
         f'<rect width="{_WIDTH}" height="{y}" fill="#fff"/>{title}{legend}{"".join(parts)}</svg>\n'

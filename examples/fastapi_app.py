@@ -9,7 +9,6 @@ import hmac
 import os
 import secrets
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Security
@@ -66,7 +65,7 @@ SCOPES = {"orders:read": "Read your orders"}
 key = Key.from_env("JWT_SECRET_KEY")
 store = SQLiteStore(os.environ.get("SESSIONS_DB", "sessions.db"))
 store.create_schema()  # in a real service: once, when you deploy
-issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=key, client_id="web", access_ttl=timedelta(minutes=30))
+issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=key, client_id="web")
 revocation = AccessTokenRevocation(store, access_ttl=issuer.access_ttl)
 verifier = TokenVerifier(
     issuer=ISSUER,

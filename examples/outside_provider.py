@@ -13,10 +13,17 @@ from flask import Flask
 from gatepass import Profile, ResourceServer, TokenVerifier
 from gatepass_flask import AccessTokenMiddleware, access_token
 
+
+def setting(name):
+    if not os.environ.get(name):
+        raise SystemExit(f"{name} is not set: this file says at the top what to export")
+    return os.environ[name]
+
+
 verifier = TokenVerifier(  # its keys are fetched, and followed when they change
-    issuer=os.environ["PROVIDER_ISSUER"],  # as the provider writes it, to the last slash
-    audience=os.environ["PROVIDER_AUDIENCE"],
-    profile=Profile.named(os.environ["PROVIDER"]),
+    issuer=setting("PROVIDER_ISSUER"),  # as the provider writes it, to the last slash
+    audience=setting("PROVIDER_AUDIENCE"),
+    profile=Profile.named(setting("PROVIDER")),
 )
 
 app = Flask(__name__)

@@ -6,9 +6,11 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's own name
+from django.urls import get_resolver
 
-from gatepass import ConfigurationError
+from gatepass import ConfigurationError, check_guards
 from gatepass_django.conf import configuration, unknown_options
+from gatepass_django.urls import views_of
 
 __all__ = ["check_setting"]
 
@@ -16,8 +18,8 @@ _MIDDLEWARE = ("gatepass_django.AccessTokenMiddleware", "gatepass_django.middlew
 
 
 def check_setting(**_: Any) -> list[CheckMessage]:
-    """E001 missing, E002 unknown option, E003 cannot work; W001 the middleware is not there."""
-    return [*_setting(), *_middleware()]
+    """E001 missing, E002 unknown option, E003 cannot work, E004 a guard before no route; W001 no middleware."""
+    return [*_setting(), *_guards(), *_middleware()]
 
 
 def _setting() -> list[CheckMessage]:
@@ -32,6 +34,16 @@ def _setting() -> list[CheckMessage]:
         configuration()
     except ConfigurationError as error:
         return [Error(str(error), id="gatepass.E003")]
+    return []
+
+
+def _guards() -> list[CheckMessage]:
+    if getattr(settings, "ROOT_URLCONF", None) is None:
+        return []
+    try:
+        check_guards(views_of(get_resolver()))
+    except ConfigurationError as error:
+        return [Error(str(error), id="gatepass.E004")]
     return []
 
 

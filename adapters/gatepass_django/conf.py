@@ -8,6 +8,7 @@ With `RESOURCE_SERVER`, a dotted path or the object, `PUBLIC` may stand beside i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -24,6 +25,7 @@ from gatepass import ConfigurationError, JWKSClient, Key, KeySet, Profile, Resou
 __all__ = ["Configuration", "configuration", "unknown_options"]
 
 _KEY_SOURCES: Final = ("KEY_ENV", "PEM_FILE", "JWKS_FILE", "JWKS_URI", "KEYS")
+_PATH: Final = re.compile(r"(?:\w:|\.{1,2})?(?:[/\\][\w .@-]{1,32}){1,16}|[\w@-]{1,24}\.\w{2,5}")
 _FUNCTIONS: Final = ("IS_REVOKED", "CHECK_SUBJECT", "CLOCK")
 _VERIFIER: Final = frozenset(name.upper() for name in signature(TokenVerifier).parameters) - {"KEYS"}
 _SERVER: Final = frozenset(name.upper() for name in signature(ResourceServer).parameters) - {"VERIFIERS"}
@@ -41,8 +43,8 @@ class Configuration(NamedTuple):
 def configuration() -> Configuration:
     """The setting, read once. Raises `ConfigurationError` with a sentence that says what to change."""
     value: Any = getattr(settings, "GATEPASS", None)
-    if isinstance(value, str):
-        value = {"RESOURCE_SERVER": value}
+    if isinstance(value, str) and value:
+        return Configuration(_found(value, "the setting GATEPASS"), frozenset())
     if not value or not isinstance(value, dict):
         raise ConfigurationError(
             'the setting GATEPASS is missing: give a dict with "ISSUER" and "AUDIENCE", and with a source of keys such '
@@ -57,7 +59,7 @@ def configuration() -> Configuration:
         return Configuration(_built(options), public)
     if set(options) - {"RESOURCE_SERVER", "PUBLIC"}:
         raise ConfigurationError("beside RESOURCE_SERVER only PUBLIC may stand: the server was built with the rest")
-    return Configuration(_found(options["RESOURCE_SERVER"]), public)
+    return Configuration(_found(options["RESOURCE_SERVER"], _place("RESOURCE_SERVER")), public)
 
 
 def _forget(*, setting: str, **_: Any) -> None:
@@ -71,12 +73,17 @@ setting_changed.connect(_forget, dispatch_uid="gatepass_django.conf")  # sent by
 def unknown_options(options: Mapping[str, Any]) -> list[str]:
     """The names in *options* that mean nothing here, each with the known name that it resembles."""
     unknown = sorted(str(name) for name in options if name not in _KNOWN)
-    near = {name: get_close_matches(name.upper(), _KNOWN, n=1) for name in unknown}
-    return [f"{name}; did you mean {near[name][0]}?" if near[name] else name for name in unknown]
+    near = {name: _resembling(name.upper()) for name in unknown}
+    return [f"{name}; did you mean {' or '.join(near[name])}?" if near[name] else name for name in unknown]
 
 
-def _found(server: object) -> ResourceServer:
-    found = _imported(server, "RESOURCE_SERVER")
+def _resembling(name: str) -> list[str]:
+    longer = {known for known in _KNOWN if known.startswith(f"{name}_")}
+    return sorted({*get_close_matches(name, _KNOWN, n=1), *longer})
+
+
+def _found(server: object, place: str) -> ResourceServer:
+    found = _imported(server, place)
     if not isinstance(found, ResourceServer):
         raise ConfigurationError("GATEPASS must name a ResourceServer that the project built")
     return found
@@ -86,13 +93,13 @@ def _built(options: Mapping[str, Any]) -> ResourceServer:
     policy = {name: options[name] for name in _VERIFIER.intersection(options)}
     for name in _FUNCTIONS:
         if name in policy:
-            policy[name] = _imported(policy[name], name)
+            policy[name] = _imported(policy[name], _place(name))
     if isinstance(policy.get("PROFILE"), str):
         policy["PROFILE"] = _profile(policy["PROFILE"])
     named: dict[str, Any] = {"issuer": "", "audience": "", "keys": _keys(options), **_lower(policy)}
     rest = {name: options[name] for name in _SERVER.intersection(options)}
     if "COOKIES" in rest:
-        rest["COOKIES"] = _imported(rest["COOKIES"], "COOKIES")
+        rest["COOKIES"] = _imported(rest["COOKIES"], _place("COOKIES"))
     return ResourceServer(TokenVerifier(**named), **_lower(rest))
 
 
@@ -136,16 +143,22 @@ def _text(path: str | Path, name: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        raise ConfigurationError(f"the file that {name} names cannot be read: {type(error).__name__}") from None
+        # What is no path may be the key itself, pasted into the wrong option.
+        shown = f", {path}," if _PATH.fullmatch(str(path)) else ""
+        raise ConfigurationError(f"the file that {name} names{shown} cannot be read: {type(error).__name__}") from None
 
 
-def _imported(value: object, name: str) -> object:
+def _place(name: str) -> str:
+    return f"{name} in the setting GATEPASS"
+
+
+def _imported(value: object, place: str) -> object:
     if not isinstance(value, str):
         return value
     try:
         return import_string(value)
     except ImportError as error:
-        raise ConfigurationError(f"{name} in the setting GATEPASS cannot be imported: {value}") from error
+        raise ConfigurationError(f"{place} cannot be imported: {value} ({error})") from error
 
 
 def _lower(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,12 +12,13 @@ from typing import Any, ClassVar, final
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase
-from django.urls import Resolver404, URLResolver, get_resolver, resolve
+from django.urls import Resolver404, get_resolver, resolve
 
-from gatepass import Access, AuthError, access_of
+from gatepass import Access, AuthError, access_of, check_guards
 from gatepass_django.conf import configuration
 from gatepass_django.http import Refusal, credentials, is_preflight, tell_caches, without_body
 from gatepass_django.identity import Identity, identify, identity_of
+from gatepass_django.urls import views_of
 
 __all__ = ["AccessTokenMiddleware"]
 
@@ -97,7 +98,9 @@ class AccessTokenMiddleware:
         urlconf = getattr(request, "urlconf", None) or settings.ROOT_URLCONF
         has_marks = self._urlconfs_with_marks.get(urlconf)
         if has_marks is None:
-            has_marks = self._urlconfs_with_marks[urlconf] = _has_marks(get_resolver(urlconf))
+            views = list(views_of(get_resolver(urlconf)))
+            check_guards(views)
+            has_marks = self._urlconfs_with_marks[urlconf] = any(access_of(view) != "protected" for view in views)
         if not has_marks:
             return "protected"
         try:
@@ -126,10 +129,3 @@ def _is_known(request: HttpRequest) -> bool:
 
 def _in_thread(function: Callable[[], Any]) -> Awaitable[Any]:
     return sync_to_async(function, thread_sensitive=True)()  # where the ORM's connections of this request live
-
-
-def _has_marks(resolver: URLResolver) -> bool:
-    return any(
-        _has_marks(entry) if isinstance(entry, URLResolver) else access_of(entry.callback) != "protected"
-        for entry in resolver.url_patterns
-    )

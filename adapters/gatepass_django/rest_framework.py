@@ -93,7 +93,9 @@ def requires(**rules: Unpack[Rules]) -> type[BasePermission]:
     requirement = Requirement(**rules)
 
     class Requires(BasePermission):
-        def has_permission(self, request: Request, view: APIView) -> bool:
+        def has_permission(self, request: Request, view: APIView | None = None) -> bool:
+            if view is None:  # REST framework made no instance, but called `requires` for one
+                raise ConfigurationError("requires() makes a permission: permission_classes = [requires(...)]")
             _answer_refusals_of(request, view)
             _check_authentication(request)
             token = request.auth if isinstance(request.auth, AccessToken) else None
@@ -125,8 +127,7 @@ def _identified(request: Request) -> Identity:
 
 
 def _check_authentication(request: Request) -> None:
-    judged = identity_of(request._request) is not None  # noqa: SLF001 - the same
-    if not judged and not any(isinstance(one, AccessTokenAuthentication) for one in request.authenticators or ()):
+    if not any(isinstance(one, AccessTokenAuthentication) for one in request.authenticators or ()):
         raise ConfigurationError("requires() needs AccessTokenAuthentication among the view's authentication classes")
 
 

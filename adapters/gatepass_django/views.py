@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar, Unpack, cast
+from inspect import isclass
+from typing import Any, Final, TypeVar, Unpack, cast
 
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 
-from gatepass import AuthError, ConfigurationError, Requirement, Rules
+from gatepass import AuthError, ConfigurationError, Requirement, Rules, standing_before
 from gatepass_django.http import Refusal
 from gatepass_django.identity import identity_of
 
@@ -26,26 +27,36 @@ def require_auth(**rules: Unpack[Rules]) -> Callable[[_View], _View]:
     requirement = Requirement(**rules)
 
     def decorate(view: _View) -> _View:
+        if isclass(view) or not callable(view):
+            raise ConfigurationError(_ON_CLASSES)
         if iscoroutinefunction(view):  # pyright: ignore[reportDeprecated] - inspect's misses marks on Python 3.11
 
             @wraps(view)
             async def guarded_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
                 return _refusal(request, requirement) or await view(request, *args, **kwargs)
 
-            return cast("_View", guarded_async)
+            return cast("_View", standing_before(view, guarded_async))
 
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             return _refusal(request, requirement) or view(request, *args, **kwargs)
 
-        return cast("_View", guarded)
+        return cast("_View", standing_before(view, guarded))
 
     return decorate
+
+
+_ON_CLASSES: Final = (
+    'require_auth decorates view functions: put @method_decorator(require_auth(...), name="dispatch") on the class, '
+    "and in REST framework say permission_classes = [requires(...)]"
+)
 
 
 def _refusal(request: HttpRequest, requirement: Requirement) -> Refusal | None:
     identity = identity_of(request)
     if identity is None:
+        if not isinstance(getattr(request, "_request", request), HttpRequest):  # else it is REST framework's request
+            raise ConfigurationError(_ON_CLASSES)
         raise ConfigurationError(
             "no AccessTokenMiddleware judged this request: "
             'add "gatepass_django.AccessTokenMiddleware" to the setting MIDDLEWARE'

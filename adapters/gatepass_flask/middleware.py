@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from flask import Flask
 
-from gatepass import Access, AccessToken, AuthError, Caching, ResourceServer, public_paths
+from gatepass import Access, AccessToken, AuthError, Caching, ResourceServer, check_guards, public_paths
 from gatepass_flask.browser import browser_request
 from gatepass_flask.preflight import without_bodies
 from gatepass_flask.routes import access_to, has_marks, runs_no_view
@@ -91,6 +91,7 @@ class AccessTokenMiddleware:
         if app is None:
             return "protected"
         if self._has_marks is None:
+            check_guards(app.view_functions.values())
             self._has_marks = has_marks(app)
         return access_to(app, environ) if self._has_marks else "protected"
 

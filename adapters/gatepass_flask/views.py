@@ -10,7 +10,7 @@ from typing import Any, TypeVar, Unpack, cast
 from flask import current_app, request
 from werkzeug.local import LocalProxy
 
-from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, Rules
+from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, Rules, standing_before
 from gatepass_flask.answer import to_response
 from gatepass_flask.middleware import IDENTITY, Identity
 
@@ -38,7 +38,7 @@ def require_auth(**rules: Unpack[Rules]) -> Callable[[_View], _View]:
                 return to_response(server.respond(error, method=request.method))
             return (current_app.ensure_sync(view) if is_async else view)(*args, **kwargs)
 
-        return cast("_View", guarded)
+        return cast("_View", standing_before(view, guarded))
 
     return decorate
 

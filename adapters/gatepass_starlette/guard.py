@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar, Unpack
+from typing import Any, TypeVar, Unpack, cast
 
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 from starlette.websockets import WebSocket
 
-from gatepass import AuthError, ConfigurationError, Requirement, Response, Rules
+from gatepass import AuthError, ConfigurationError, Requirement, Response, Rules, standing_before
 from gatepass_starlette.denial import refuse, refuse_websocket, to_response
 from gatepass_starlette.identity import identity_of
 
@@ -30,9 +30,9 @@ def require_auth(**rules: Unpack[Rules]) -> Callable[[_Endpoint], _Endpoint]:
     requirement = Requirement(**rules)
 
     def guard(endpoint: _Endpoint) -> _Endpoint:
-        guarded: Any = _guarded_class if inspect.isclass(endpoint) else _guarded_function
-        result: _Endpoint = guarded(endpoint, requirement)
-        return result
+        if inspect.isclass(endpoint):
+            return cast("_Endpoint", _guarded_class(endpoint, requirement))
+        return cast("_Endpoint", standing_before(endpoint, _guarded_function(endpoint, requirement)))
 
     return guard
 

@@ -16,7 +16,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Host, Match, Mount, Route, Router
 from starlette.types import ASGIApp, Scope
 
-from gatepass import Access, access_of
+from gatepass import Access, access_of, check_guards
 
 __all__ = ["Routes"]
 
@@ -34,7 +34,9 @@ class Routes:
     def access(self, scope: Scope) -> Access:
         """How open the endpoint for *scope* is; routes marked after the first question do not count."""
         if self._marked is None:
-            self._marked = _is_marked(self._app, set())
+            endpoints = list(_endpoints(self._app, set()))
+            check_guards(endpoints)
+            self._marked = any(_carries_mark(endpoint) for endpoint in endpoints)
         if not self._marked:
             return "protected"
         try:
@@ -135,19 +137,21 @@ def _router_of(app: Any) -> Any:
     return next((layer for layer in _layers(app) if hasattr(layer, "routes")), None)
 
 
-def _is_marked(app: Any, seen: set[int]) -> bool:
+def _endpoints(app: Any, seen: set[int]) -> Iterator[Any]:
+    """What *app*'s routes lead to, and those of what is mounted there."""
     router = _router_of(app)
     if router is None or id(router) in seen:  # an application may be mounted in itself
-        return False
+        return
     seen.add(id(router))
-    return any(
-        _carries_mark(route) or (isinstance(route, (Mount, Host)) and _is_marked(route.app, seen))
-        for route in _flat(router.routes)
-    )
+    for route in _flat(router.routes):
+        if isinstance(route, (Mount, Host)):
+            yield route.app
+            yield from _endpoints(route.app, seen)
+        else:
+            yield getattr(route, "endpoint", None)
 
 
-def _carries_mark(route: Any) -> bool:
-    endpoint = getattr(route, "app" if isinstance(route, (Mount, Host)) else "endpoint", None)
+def _carries_mark(endpoint: Any) -> bool:
     bases = inspect.getmro(endpoint) if inspect.isclass(endpoint) else ()
     members = [member for base in bases for member in vars(base).values()]
     return any(_mark_of(candidate) != "protected" for candidate in (endpoint, *members))

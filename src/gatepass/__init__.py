@@ -12,6 +12,7 @@ from gatepass.caching import Caching
 from gatepass.challenge import Challenge
 from gatepass.cookies import BrowserRequest, CookieTransport
 from gatepass.errors import AuthError, ConfigurationError
+from gatepass.guards import check_guards, standing_before
 from gatepass.issuer import TokenIssuer
 from gatepass.jwks import JWKSClient
 from gatepass.keyring import KeyRing
@@ -58,7 +59,9 @@ __all__ = [
     "TokenService",
     "TokenVerifier",
     "access_of",
+    "check_guards",
     "optional_auth",
     "public",
     "public_paths",
+    "standing_before",
 ]

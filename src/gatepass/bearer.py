@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 from gatepass.compact import MAX_TOKEN_LENGTH
 from gatepass.errors import (
+    ConfigurationError,
     MalformedCredentials,
     MalformedToken,
     MissingCredentials,
@@ -44,6 +45,8 @@ def bearer_token(authorization: Sequence[str]) -> str:
     """
     value = authorization[0] if len(authorization) == 1 else ",".join(authorization)
     token = _credentials(value) if len(value) <= _LONGEST else None
+    if token is None and isinstance(authorization, str):
+        raise ConfigurationError('the Authorization lines are a list: authenticate(["Bearer ..."])')
     return token or _refuse(value.strip(" \t"))
 
 

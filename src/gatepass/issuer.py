@@ -1,38 +1,30 @@
 """The issuer: makes RFC 9068 access tokens, short-lived, with nothing in them that was not asked for.
 
-Refused: claims that the issuer sets itself, header members given as claims, text that is not strict JSON,
-a client that would pass for a user, and tokens too large for any verifier.
+Refused: what `given_claims` refuses of the caller's claims, text that is not strict JSON, a client that would pass for
+a user, and tokens too large for any verifier.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, final
 
 from gatepass.compact import MAX_TOKEN_LENGTH, encode_base64url
 from gatepass.errors import ConfigurationError
+from gatepass.given_claims import check_given
 from gatepass.keyring import KeyRing
 from gatepass.keys import Key, KeySet
-from gatepass.profile import Profile
 from gatepass.scope import scope_tokens
 from gatepass.settings import audience_names, https_url, key_set, seconds
-from gatepass.strict_json import MAX_DEPTH, dump_object, dump_text
+from gatepass.strict_json import dump_object, dump_text
 
 __all__ = ["TokenIssuer"]
 
 _LONGEST_TTL = 86_400.0
 _MAX_CONSTANT_PARTS = 1_024
-_OWN_CLAIMS = frozenset(("iss", "aud", "sub", "client_id", "iat", "exp", "nbf", "jti", "scope", "cnf"))
-_HEADER_MEMBERS = frozenset(
-    ("alg", "typ", "kid", "cty", "crit", "b64", "jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "headers")
-)
-_REFUSED_CLAIMS = _OWN_CLAIMS | _HEADER_MEMBERS | Profile.GENERIC.prohibited
-# What other libraries call the arguments: as a claim each would be signed, and never read.
-_NEAR_MISSES = {"scopes": "scope", "expires_in": "access_ttl", "expires_delta": "access_ttl", "ttl": "access_ttl"}
-_STRING_LISTS = frozenset(("roles", "groups", "entitlements", "amr"))
 
 
 class _Signer(NamedTuple):
@@ -153,7 +145,7 @@ class TokenIssuer:
         own = f'"sub":{dump_text(subject)},"iat":{now},"exp":{expires},"jti":"{_fresh_id()}"'
         further = b"}"
         if extra:
-            _check_extra(extra)
+            check_given(extra)
             further = b"," + dump_object(extra)[1:]
         payload = self._constant_part(client_id, audience, scope) + own.encode() + further
         signer = self._signer if self._ring is None else self._current_signer(self._ring)
@@ -204,6 +196,10 @@ class TokenIssuer:
 
 
 def _signer(keys: KeySet) -> _Signer:
+    if not any(key.can_sign for key in keys):
+        raise ConfigurationError(
+            "keys= is a public key, which only checks; TokenIssuer needs the private key or a secret"
+        )
     key = keys.signing_key
     header = {"alg": key.algorithm, "typ": "at+jwt", **({} if key.kid is None else {"kid": key.kid})}
     return _Signer(keys, key, encode_base64url(dump_object(header)) + b".")
@@ -218,30 +214,3 @@ def _moment(not_after: datetime) -> int:
     if not isinstance(not_after, datetime) or not_after.utcoffset() is None:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ValueError("not_after= takes a datetime that knows its time zone, such as datetime.now(UTC)")
     return int(not_after.timestamp())
-
-
-def _check_extra(extra: Mapping[str, Any]) -> None:
-    refused = _REFUSED_CLAIMS.intersection(extra)
-    if refused:
-        raise ValueError(f"these claims are not the caller's to set: {', '.join(sorted(refused))}")
-    for name in _NEAR_MISSES.keys() & extra.keys():
-        raise ValueError(f"{name} is not a claim: use {_NEAR_MISSES[name]}= (of issue, or of TokenIssuer)")
-    for name in _STRING_LISTS.intersection(extra):
-        values = extra[name]
-        if not isinstance(values, (list, tuple)) or not all(isinstance(value, str) for value in values):  # pyright: ignore[reportUnknownVariableType]
-            raise ValueError(f"{name} must be a list of strings")
-    for value in extra.values():
-        _check_json(value, room=MAX_DEPTH - 1)
-
-
-def _check_json(value: Any, *, room: int) -> None:
-    """Refuse what no verifier reads, or what the JSON encoder would quietly bend. *room*: how deep it may still go."""
-    if isinstance(value, (dict, list, tuple)):
-        if not room:
-            raise ValueError(f"a claim is nested deeper than {MAX_DEPTH}, which no verifier takes")
-        if isinstance(value, dict) and not all(isinstance(name, str) for name in value):  # pyright: ignore[reportUnknownVariableType]
-            raise ValueError("the member names of a claim must be strings")
-        for member in value.values() if isinstance(value, dict) else value:  # pyright: ignore[reportUnknownVariableType]
-            _check_json(member, room=room - 1)
-    elif value is not None and not isinstance(value, (str, int, float)):
-        raise ValueError("a claim holds what JSON has no word for: give texts, numbers, lists and dicts of them")

@@ -7,7 +7,8 @@ made, so a typing mistake in a scope fails at start-up.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal, TypedDict, final
+from difflib import get_close_matches
+from typing import Any, Literal, Self, TypedDict, final
 
 from gatepass.access_token import AccessToken
 from gatepass.errors import ConcealedResource, ConfigurationError, Forbidden, InsufficientScope
@@ -43,7 +44,14 @@ class Requirement:
 
     __slots__ = ("any_of", "any_scopes", "denial", "scopes")
 
-    def __init__(
+    def __new__(cls, **rules: Any) -> Self:
+        """Refuses what is no rule in words of its own; `__init__` would name itself."""
+        for name in rules.keys() - Rules.__annotations__.keys():
+            near = get_close_matches(name, Rules.__annotations__, n=1)
+            raise ConfigurationError(f"there is no rule {name}={f'; did you mean {near[0]}=?' if near else ''}")
+        return super().__new__(cls)
+
+    def __init__(  # pyright: ignore[reportInconsistentConstructor] - its types are the ones to go by
         self,
         *,
         scopes: str | Iterable[str] = (),

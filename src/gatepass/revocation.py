@@ -2,7 +2,8 @@
 
 `AccessTokenRevocation` is what a verifier takes as `is_revoked=`. An entry is kept only while a token that it concerns
 could still be alive, so the list stays as short as access tokens are short-lived. A store that cannot be asked is
-503; nobody is let in unasked, unless `let_in_unasked=` says for how long.
+503; nobody is let in unasked, unless `let_in_unasked=` says for how long. Neither is a token that lives longer than its
+entry would: it would be good again.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Protocol, final, runtime_checkable
 
 from gatepass.access_token import AccessToken
-from gatepass.errors import ConfigurationError
+from gatepass.errors import ConfigurationError, RevocationUnavailable
 from gatepass.settings import seconds
 from gatepass.unasked import Unasked
 from gatepass.unrevoked import Unrevoked
@@ -21,11 +22,16 @@ from gatepass.unrevoked import Unrevoked
 __all__ = ["AccessTokenRevocation", "RevocationStore"]
 
 _LONGEST_TTL: Final = 86_400.0
+_MAX_LEEWAY: Final = 300
 # Twice the most that a verifier tolerates: once for its clock, once for a token that the issuer's clock dated ahead.
-_BEYOND: Final = 2 * 300 + 1
+_BEYOND: Final = 2 * _MAX_LEEWAY + 1
 _LONGEST_CACHE_TTL: Final = 60.0
 _LONGEST_UNASKED: Final = 300.0
 _LARGEST_CACHE: Final = 1_000_000
+_TOO_LONG: Final = (
+    "a token lives longer than what would revoke it: "
+    "give AccessTokenRevocation the longest life of any issuer on its store as access_ttl="
+)
 
 
 @runtime_checkable
@@ -52,8 +58,9 @@ class RevocationStore(Protocol):
 class AccessTokenRevocation:
     """Revokes access tokens before their time, and tells a verifier: `TokenVerifier(..., is_revoked=revocation)`.
 
-    *access_ttl* is the longest life of the tokens concerned (seconds or timedelta). Entries outlive such tokens by all
-    the leeway that a verifier may have. Who makes tokens shorter leaves it until the longer ones are gone.
+    *access_ttl* is the longest life of a token that any issuer on this store makes (seconds or timedelta); a token that
+    lives longer is 503, because it would outlive what revokes it. Entries outlive such tokens by all the leeway that a
+    verifier may have. Who makes tokens shorter leaves it until the longer ones are gone.
 
     Every check asks the store once. *cache_ttl* (at most 60 seconds, default 0: off) lets this process remember that a
     token is not revoked, for at most *cache_size* tokens: what another process revokes is then seen up to so many
@@ -67,7 +74,7 @@ class AccessTokenRevocation:
     >>> revocation.revoke_subject("anna")
     """
 
-    __slots__ = ("_clock", "_life", "_shared", "_store", "access_ttl")
+    __slots__ = ("_clock", "_life", "_longest", "_shared", "_store", "access_ttl")
 
     def __init__(
         self,
@@ -82,6 +89,7 @@ class AccessTokenRevocation:
         if not isinstance(store, RevocationStore):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("store= must be a RevocationStore, such as SQLiteStore(path)")
         life = seconds(access_ttl, "access_ttl", least=1, most=_LONGEST_TTL)
+        self._longest = life + 1  # an issuer may have rounded
         self._life = int(life) + _BEYOND
         self.access_ttl: timedelta = timedelta(seconds=life)
         """The longest life of an access token that can be revoked here."""
@@ -99,9 +107,13 @@ class AccessTokenRevocation:
         """Whether *token* was revoked. Whatever the store raises goes to the verifier, which answers 503."""
         claims = token._claims  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - properties cost half of a check
         client = token._names.client  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the same
-        until = self._store.revoked_until(_keys_of(claims, client), now=int(self._clock()))
+        now = int(self._clock())
+        issued = claims.get("iat")
+        if claims["exp"] - (now + _MAX_LEEWAY if issued is None else issued) > self._longest:
+            raise RevocationUnavailable(_TOO_LONG)
+        until = self._store.revoked_until(_keys_of(claims, client), now=now)
         # A token that does not say when it was issued is reached by any cut-off.
-        return until is not None and int(claims.get("iat", 0)) <= until
+        return until is not None and (issued is None or int(issued) <= until)
 
     def revoke_token(self, token: AccessToken) -> None:
         """Revoke one token, by its `jti`. Raises `ValueError` for a token without one."""

@@ -50,7 +50,7 @@ def public_paths(paths: Iterable[str]) -> frozenset[str]:
         raise ConfigurationError('public= takes a list of paths, such as public=["/healthz"]')
     found = frozenset(paths)
     for path in found:
-        if not isinstance(path, str) or not path.startswith("/") or any(sign in path for sign in "*?#%"):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(path, str) or not path.startswith("/") or any(sign in path for sign in "*?#%<>{}"):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(
                 'public= takes exact decoded paths such as "/healthz": no patterns, queries or escapes'
             )

@@ -30,6 +30,8 @@ _PLAIN_URL = re.compile(r"[A-Za-z0-9\-._~:/\[\]@!$&'()*+,;=%]+")
 
 def https_url(value: object, name: str) -> str:
     """*value* if it is an https URL with a host and no user, query or fragment (RFC 8414 section 2)."""
+    if name == "issuer" and isinstance(value, (list, tuple, set, frozenset)) and value:
+        raise ConfigurationError(f"{name}= is one text; for several issuers make a TokenVerifier for each")
     if not isinstance(value, str) or not value:
         raise ConfigurationError(f"{name}= is missing: give the https URL, such as https://auth.example.com")
     url = _split(value)

@@ -26,9 +26,12 @@ class Verifiers:
     __slots__ = ("_by_issuer", "_single", "hooks", "may_wait")
 
     def __init__(self, verifiers: TokenVerifier | Iterable[TokenVerifier]) -> None:
-        members = (verifiers,) if isinstance(verifiers, TokenVerifier) else tuple(verifiers)
+        several = verifiers if isinstance(verifiers, Iterable) else (verifiers,)
+        members = tuple(several)
         if not members or not all(isinstance(verifier, TokenVerifier) for verifier in members):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError("a ResourceServer takes one TokenVerifier, or several")
+            raise ConfigurationError(
+                "a ResourceServer takes a TokenVerifier(issuer=..., audience=..., keys=...), or a list of several"
+            )
         named = {verifier.issuer: verifier for verifier in members if not isinstance(verifier.issuer, AnyIssuer)}
         if len(members) > 1 and len(named) != len(members):
             raise ConfigurationError("several verifiers need several issuers: each its own, and none ANY_ISSUER")

@@ -3,4 +3,9 @@
 from django.urls import path
 from tests.adapters import django_project
 
-urlpatterns = [path(name, django_project.who) for name in ("status", "healthz", "orders")]
+
+def nobodys(request):
+    return django_project.who(request)
+
+
+urlpatterns = [path(name, nobodys) for name in ("status", "healthz", "orders")]

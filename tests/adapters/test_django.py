@@ -323,6 +323,7 @@ class TestProxies:
 # --- the setting
 
 SECRET = "8d0c1ab2e8f64d2f9a0b5f6c7d1e3a48"
+BROKEN = "tests.adapters.django_broken_module"
 GOOD = {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "KEY_ENV": "GATEPASS_TEST_SECRET"}
 server_of_the_project = resource_server()
 something_else = object()
@@ -452,10 +453,27 @@ class TestSetting:
             ({**GOOD, "PUBLIC": ["/static/*"]}, "public="),
             ({**GOOD, "PUBLIC": "/healthz"}, "public="),
             ({**GOOD, "IS_REVOKED": "nowhere.at_all"}, "IS_REVOKED in the setting GATEPASS cannot be imported"),
-            ({"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "JWKS_FILE": "/nowhere"}, "JWKS_FILE names cannot be read"),
+            (
+                {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "JWKS_FILE": "/nowhere"},
+                "JWKS_FILE names, /nowhere, cannot be read",
+            ),
             ({**GOOD, "RESOURCE_SERVER": f"{__name__}.server_of_the_project"}, "beside RESOURCE_SERVER only PUBLIC"),
             (f"{__name__}.something_else", "must name a ResourceServer"),
-            ("nowhere.at_all", "RESOURCE_SERVER in the setting GATEPASS cannot be imported"),
+            ("nowhere.at_all", "the setting GATEPASS cannot be imported: nowhere.at_all (No module named 'nowhere')"),
+            (
+                {"RESOURCE_SERVER": "nowhere.at_all"},
+                "RESOURCE_SERVER in the setting GATEPASS cannot be imported: nowhere.",
+            ),
+            (f"{BROKEN}.server", f"cannot be imported: {BROKEN}.server (No module named 'gatepass_of_nobody')"),
+            ({**GOOD, "KEY": "x"}, "unknown options: KEY; did you mean KEYS or KEY_ENV?"),
+            (
+                {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "PEM_FILE": "/no/key.pem"},
+                "PEM_FILE names, /no/key.pem, cannot",
+            ),
+            (
+                {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "PEM_FILE": SECRET},
+                "the file that PEM_FILE names cannot be read",
+            ),
         ],
     )
     def test_a_mistake_stops_the_start_and_shows_in_the_checks(self, setting, sentence):
@@ -525,3 +543,38 @@ def asgi_wire():
 @pytest.mark.parametrize("wire", ["wsgi_wire", "asgi_wire"])
 def test_the_contract_of_the_wire(wire, request):
     hold_the_wire(request.getfixturevalue(wire))
+
+
+def bare(request):
+    return django_project.text("secret")
+
+
+require_auth(scopes=["orders:read"])(bare)
+URLS_WITHOUT_THE_GUARD = (path("", include([path("orders", bare)])),)
+
+
+def test_a_url_with_the_bare_view_of_a_guard_is_told_before_it_lets_anybody_in(start, caplog):
+    assert start(urls=URLS_WITHOUT_THE_GUARD).send("GET", "/orders", bearer()).status == 500
+    assert "a route has bare without it" in caplog.text
+
+
+def test_the_checks_tell_of_a_url_with_the_bare_view_of_a_guard():
+    with override_settings(GATEPASS={"RESOURCE_SERVER": resource_server()}, ROOT_URLCONF=URLS_WITHOUT_THE_GUARD):
+        assert "gatepass.E004" in [message.id for message in checked()]
+
+
+class Undecorated(View):
+    @require_auth(scopes=["orders:read"])
+    def get(self, request):
+        return django_project.text("secret")
+
+
+def test_a_guard_on_a_bare_method_says_how_methods_are_guarded(start, caplog):
+    assert start(urls=(path("orders", Undecorated.as_view()),)).send("GET", "/orders", bearer()).status == 500
+    assert 'put @method_decorator(require_auth(...), name="dispatch") on the class' in caplog.text
+
+
+@pytest.mark.parametrize("view", [Orders, path("orders", bare), include([]), "orders"])
+def test_a_guard_around_what_is_no_view_function_is_refused_at_once(view):
+    with pytest.raises(ConfigurationError, match="method_decorator"):
+        require_auth()(view)

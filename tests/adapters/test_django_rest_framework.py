@@ -19,6 +19,7 @@ from tests.adapters.django_settings import REST_FRAMEWORK
 from tests.adapters.tokens import bearer, resource_server, token
 
 from gatepass import ConfigurationError, public
+from gatepass_django import require_auth
 from gatepass_django.rest_framework import AccessTokenAuthentication, TokenUser, requires
 
 OURS = "gatepass_django.AccessTokenMiddleware"
@@ -248,3 +249,32 @@ class TestPermissions:
 
         reasons = [record.getMessage().split()[1] for record in caplog.records if record.name == "gatepass"]
         assert reasons == ["insufficient_scope", "missing_credentials"]
+
+
+@pytest.mark.parametrize("middleware", [[], [OURS]])
+@pytest.mark.parametrize("brought", [bearer(), []])
+def test_a_permission_without_the_authentication_class_says_what_to_add(start, caplog, middleware, brought):
+    """Behind the middleware too: request.auth and request.user would know nothing of the token that it judges."""
+    urls = at(project.Who, permission_classes=[requires()], authentication_classes=[])
+
+    answer = start(resource_server(), urls=urls, middleware=middleware).send("GET", "/x", brought)
+
+    assert answer.status == (500 if brought or not middleware else 401)
+    assert not brought or "needs AccessTokenAuthentication among the view's authentication classes" in caplog.text
+
+
+def test_a_permission_that_was_not_called_says_so(start, caplog):
+    answer = start(resource_server(), urls=at(project.Who, permission_classes=[requires])).send("GET", "/x", bearer())
+
+    assert answer.status == 500
+    assert "permission_classes = [requires(" in caplog.text
+
+
+def test_a_guard_on_a_bare_method_of_an_api_view_names_the_permission(start, caplog):
+    class Guarded(project.Who):
+        @require_auth(scopes=["orders:read"])
+        def get(self, request):
+            return project.text("secret")
+
+    assert start(resource_server(), urls=at(Guarded), middleware=[OURS]).send("GET", "/x", bearer()).status == 500
+    assert "permission_classes = [requires(" in caplog.text

@@ -756,3 +756,18 @@ def test_the_dependency_takes_no_thread_where_nothing_blocks():
 
 def test_a_slow_hook_keeps_nobody_else_waiting():
     others_are_served_while_a_hook_blocks(by_dependency)
+
+
+@pytest.mark.parametrize("included", [False, True], ids=["the application", "a router"])
+def test_a_guard_above_the_decorator_of_the_route_is_told_before_it_lets_anybody_in(included):
+    app, router = FastAPI(), APIRouter()
+
+    @require_auth(scopes=["orders:read"])
+    @(router if included else app).get("/orders")
+    async def orders(request: HTTPRequest):
+        return "secret"
+
+    app.include_router(router)
+    app.add_middleware(AccessTokenMiddleware, resource_server=resource_server())
+
+    assert isinstance(ASGIClient(app).send("GET", "/orders", bearer()).crash, ConfigurationError)

@@ -332,3 +332,28 @@ class TestRealServer:
 
     def test_the_contract_of_the_wire(self, wire):
         hold_the_wire(wire)
+
+
+def test_a_guard_above_the_decorator_of_the_route_is_told_before_it_lets_anybody_in():
+    app = Flask("swapped")
+
+    @require_auth(scopes=["orders:read"])
+    @app.get("/orders")
+    def orders():
+        return "secret"
+
+    app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server())
+
+    for _ in range(2):
+        crash = WSGIClient(app).send("GET", "/orders", bearer()).crash
+        assert isinstance(crash, ConfigurationError)
+        assert "orders without it" in str(crash)
+
+
+def test_a_guarded_view_of_a_blueprint_is_found_too():
+    app, shop = Flask("swapped"), Blueprint("shop", "shop")
+    require_auth(scopes=["orders:read"])(shop.get("/orders")(who))
+    app.register_blueprint(shop)
+    app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server())
+
+    assert isinstance(WSGIClient(app).send("GET", "/orders", bearer()).crash, ConfigurationError)

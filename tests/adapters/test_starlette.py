@@ -1210,3 +1210,30 @@ def test_over_a_real_socket_a_good_token_opens_a_websocket(port):
     needs_websockets()
     assert exchange(port, handshake("/protected", f"Authorization: Bearer {token()}")).status == 101
     assert exchange(port, handshake("/open")).status == 101
+
+
+@pytest.mark.parametrize("mounted", [False, True], ids=["a route", "a mount"])
+def test_a_route_with_the_bare_function_of_a_guard_is_told_before_it_lets_anybody_in(mounted):
+    async def orders(request):
+        return PlainTextResponse("secret")
+
+    require_auth(scopes=["orders:read"])(orders)
+    routes = [Route("/orders", orders)]
+    protection = Middleware(AccessTokenMiddleware, resource_server=resource_server())
+    app = Starlette(routes=[Mount("/shop", routes=routes)] if mounted else routes, middleware=[protection])
+
+    answer = ASGIClient(app).send("GET", "/shop/orders" if mounted else "/orders", bearer())
+    assert isinstance(answer.crash, ConfigurationError)
+    assert "orders without it" in str(answer.crash)
+
+
+def test_a_route_with_the_guard_runs_it_whatever_else_has_the_function():
+    async def orders(request):
+        return PlainTextResponse("orders")
+
+    guard = require_auth(scopes=["orders:read"])(orders)
+    protection = Middleware(AccessTokenMiddleware, resource_server=resource_server())
+    client = ASGIClient(Starlette(routes=[Route("/orders", guard), Route("/all", orders)], middleware=[protection]))
+
+    assert client.send("GET", "/orders", bearer()).status == 403
+    assert client.send("GET", "/all", bearer()).body == b"orders"

@@ -253,7 +253,7 @@ def test_the_tutorials_login_gives_half_an_hour_and_of_the_scopes_those_that_exi
     status, pair = answer_of(log_in(tutorial, grant_type="password", scope="orders:read nothing:else"))
 
     assert status == 200
-    assert (pair["expires_in"], pair["scope"]) == (1800, "orders:read")
+    assert (pair["expires_in"], pair["scope"]) == (900, "orders:read")
 
 
 def test_the_token_of_a_login_opens_the_routes_that_its_scopes_allow(tutorial):
@@ -363,3 +363,14 @@ def test_the_token_of_the_readme_passes_the_inspection_of_the_readme():
     )
 
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_an_outside_provider_without_its_variables_says_which_is_missing():
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PROVIDER")}
+
+    started = subprocess.run(
+        [sys.executable, "examples/outside_provider.py"],
+        cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+
+    assert started.stderr == "PROVIDER_ISSUER is not set: this file says at the top what to export\n"

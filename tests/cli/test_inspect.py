@@ -49,7 +49,7 @@ def test_a_good_token_is_verified_and_the_command_succeeds(gatepass, key_file):
     assert set(checks(result).values()) == {"passed"}
     assert b"Claims  verified\n" in result.stdout
     assert b'"orders:read"' in result.stdout
-    assert re.search(rb"exp +\d+  20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC, in 14 minutes", result.stdout)
+    assert re.search(rb"exp +\d+  20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC, in 15 minutes", result.stdout)
 
 
 def test_without_a_key_everything_is_marked_unverified(gatepass):
@@ -240,7 +240,7 @@ def test_text_that_is_no_token_fails_with_a_sentence(gatepass_here, key_file, st
         (["--key", "damaged.json"], "not valid JSON"),
         (["--key", "weak"], "needs at least 32 bytes"),
         (["--key", "empty"], "is empty"),
-        (["--key-env", "NOT_SET_ANYWHERE"], "is not set"),
+        (["--key-env", "NOT_SET_ANYWHERE"], "is not set: put the issuer's key into it"),
         (["--key", "damaged.pem", "--key-env", "X"], "exclude each other"),
         (["--key", "key.json", "--kid", "x"], "leave out --kid"),
         (["--issuer", ISSUER], "without the issuer's key"),
@@ -263,3 +263,19 @@ def test_a_mistake_of_the_operator_gets_a_sentence(gatepass_here, tmp_path, key_
     assert sentence in result.stderr.decode()
     assert b"Traceback" not in result.stderr
     assert result.stdout == b""
+
+
+def test_what_would_have_passed_is_said_beside_what_failed(gatepass_here, key_file):
+    typed = signed({"alg": "ES256", "kid": KEY.kid, "typ": "JWT"}, {"iss": ISSUER, "aud": AUDIENCE})
+    other = signed({"alg": "RS256", "kid": KEY.kid, "typ": "at+jwt"}, {"iss": ISSUER, "aud": AUDIENCE})
+
+    shown = [gatepass_here("inspect", "--key", key_file, *OPTIONS, stdin=token).stdout for token in (typed, other)]
+
+    assert b'(wrong_token_type: typ), wanted: ["at+jwt"]' in shown[0]
+    assert b'wanted: ["ES256"]' in shown[1]
+
+
+def test_a_reason_without_detail_stands_alone(gatepass_here, key_file):
+    forged = issuer().issue("anna").rpartition(".")[0] + "." + "A" * 86
+
+    assert b"(invalid_signature)" in gatepass_here("inspect", "--key", key_file, *OPTIONS, stdin=forged).stdout

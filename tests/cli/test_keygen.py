@@ -81,6 +81,12 @@ def test_a_shell_variable_takes_the_secret_and_nothing_else(tmp_path):
     assert "Key.from_env" in shell.stderr
 
 
+@pytest.mark.parametrize(("algorithm", "variable"), [("HS256", "JWT_SECRET_KEY"), ("ES256", "JWT_PRIVATE_KEY")])
+def test_the_hint_names_the_usual_variable_of_a_secret_or_a_private_key(gatepass_here, algorithm, variable):
+    for form in ([], ["--format", "jwk"]):
+        assert f'Key.from_env("{variable}")'.encode() in gatepass_here("keygen", algorithm, *form).stderr
+
+
 def test_a_private_key_in_a_variable_is_one_pem_block_that_from_env_takes(gatepass, monkeypatch):
     monkeypatch.setenv("JWT_PRIVATE_KEY", gatepass("keygen", "ES256").stdout.decode())
 
@@ -132,7 +138,17 @@ def test_a_link_that_leads_nowhere_is_not_followed(gatepass, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"), [("hs256", "HS256"), ("HS265", "HS256"), ("EC256", "ES256"), ("ed25519", "Ed25519")]
+    ("typed", "meant"),
+    [
+        ("hs256", "HS256"),
+        ("HS265", "HS256"),
+        ("EC256", "ES256"),
+        ("ed25519", "Ed25519"),
+        ("RS", "RS256"),
+        ("rsa", "RS256"),
+        ("hs", "HS256"),
+        ("es", "ES256"),
+    ],
 )
 def test_a_typing_mistake_is_answered_with_what_was_meant(gatepass_here, typed, meant):
     result = gatepass_here("keygen", typed)

@@ -291,14 +291,26 @@ def test_a_store_that_fails_half_way_is_a_failure_that_says_how_far_it_came(gate
 
 
 @pytest.mark.parametrize("content", [b"this is no database, whatever its name says" * 100])
-def test_a_file_that_is_no_database_is_a_failure(gatepass_here, tmp_path, content):
+def test_a_file_that_is_no_database_is_somebodys_to_change(gatepass_here, tmp_path, content):
     (tmp_path / "notes.txt").write_bytes(content)
 
     result = gatepass_here("purge", "notes.txt")
 
-    assert result.returncode == 1
-    assert b"not a database" in result.stderr
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert b"not a database; is the path right?" in result.stderr
     assert (tmp_path / "notes.txt").read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [("nope.db", "there is no file nope.db: is the path right?"), (".", ". is a directory: name the file")],
+)
+def test_a_path_that_leads_to_no_file_is_named(gatepass_here, tmp_path, place, sentence):
+    result = gatepass_here("purge", place)
+
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert sentence in result.stderr.decode()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_terminal_sees_how_far_it_is_and_a_pipe_gets_the_answer_alone(file):

@@ -235,7 +235,15 @@ class TestExtraClaims:
             make_issuer().issue("anna", extra=value)
 
     @pytest.mark.parametrize(
-        ("name", "instead"), [("scopes", "scope="), ("expires_in", "access_ttl="), ("expires_delta", "access_ttl=")]
+        ("name", "instead"),
+        [
+            ("scopes", "scope="),
+            ("expires_in", "access_ttl="),
+            ("expires_delta", "access_ttl="),
+            ("claims", "by its own name"),
+            ("additional_claims", "by its own name"),
+            ("additional_headers", "header"),
+        ],
     )
     def test_an_argument_of_other_libraries_does_not_become_a_claim(self, name, instead):
         with pytest.raises(ValueError, match=instead):
@@ -277,7 +285,8 @@ class TestConfiguration:
             ({"issuer": ""}, "issuer= is missing"),
             ({"audience": ""}, "audience= is missing"),
             ({"audience": []}, "audience= is missing"),
-            ({"keys": SIGNING_KEY.public()}, "can sign"),
+            ({"keys": SIGNING_KEY.public()}, "keys= is a public key, which only checks"),
+            ({"issuer": [ISSUER]}, "for several issuers make a TokenVerifier for each"),
             ({"keys": KeySet([SIGNING_KEY, Key.generate()])}, "signing="),
             ({"keys": "secret"}, "keys="),
             ({"keys": None}, "keys="),

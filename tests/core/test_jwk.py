@@ -244,7 +244,7 @@ def test_an_alg_that_is_no_signature_algorithm_is_refused(alg):
 def test_an_alg_for_another_type_of_key_is_refused():
     """V-11, A2, K-05, K-06, K-07."""
     assert refusal(lambda: Key.from_jwk({**EC_JWK, "alg": "HS256"})) == (
-        "this key does not fit HS256, which takes oct keys"
+        "this key does not fit HS256, which takes a secret: use Key.from_secret"
     )
     assert refusal(lambda: Key.from_jwk({**EC_JWK, "alg": "ES384"})) == (
         "this key does not fit ES384, which takes P-384 keys"
@@ -253,7 +253,7 @@ def test_an_alg_for_another_type_of_key_is_refused():
         "this key does not fit Ed448, which takes Ed448 keys"
     )
     assert refusal(lambda: Key.from_jwk({**OCT_JWK, "alg": "RS256"})) == (
-        "this key does not fit RS256, which takes RSA keys"
+        "this key does not fit RS256, which takes RSA keys: use Key.from_pem"
     )
     assert Key.from_jwk({**OKP_JWK, "alg": "EdDSA"}).algorithm == "EdDSA"
 

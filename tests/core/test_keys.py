@@ -4,6 +4,7 @@ import copy
 import json
 import pickle
 import re
+import secrets
 from contextlib import suppress
 
 import pytest
@@ -51,12 +52,12 @@ FITTING = {
     "DSA": (dsa.generate_private_key(2048), ()),
 }
 TAKES = {
-    **dict.fromkeys(HMAC_BYTES, "oct"),
-    **dict.fromkeys(RSA_NAMES, "RSA"),
-    **ES,
-    "Ed25519": "Ed25519",
-    "Ed448": "Ed448",
-    "EdDSA": "OKP",
+    **dict.fromkeys(HMAC_BYTES, "a secret: use Key.from_secret"),
+    **dict.fromkeys(RSA_NAMES, "RSA keys"),
+    **{algorithm: f"{curve} keys" for algorithm, curve in ES.items()},
+    "Ed25519": "Ed25519 keys",
+    "Ed448": "Ed448 keys",
+    "EdDSA": "OKP keys",
 }
 NOT_FOR_TOKENS = "this kind of key or curve is not used for signing tokens"
 NO_JWK = "this kind of key has no JWK for signatures"
@@ -89,7 +90,8 @@ def test_a_key_of_another_type_or_curve_is_refused_for_an_algorithm(kind, algori
             assert Key(half, algorithm=algorithm).algorithm == algorithm
         else:
             assert refusal(lambda half=half: Key(half, algorithm=algorithm)) == (
-                f"this key does not fit {algorithm}, which takes {TAKES[algorithm]} keys"
+                f"this key does not fit {algorithm}, which takes {TAKES[algorithm]}"
+                + (": use Key.from_pem" if isinstance(half, bytes) else "")
             )
 
 
@@ -310,6 +312,23 @@ def test_the_name_of_a_variable_is_text(name):
     assert refusal(lambda: Key.from_env(name)) == "Key.from_env takes the name of an environment variable"
 
 
+@pytest.mark.parametrize(
+    "make", [secrets.token_urlsafe, secrets.token_hex, lambda: "k" + secrets.token_hex(16), lambda: "A" * 32]
+)
+def test_a_secret_given_in_place_of_a_variables_name_is_not_repeated(make):
+    """As by Key.from_env(os.environ["JWT_SECRET_KEY"])."""
+    secret = make()
+    for name in (secret, secret.upper(), secret.replace("-", "_")):
+        told = refusal(lambda name=name: Key.from_env(name))
+        assert name not in told
+        assert "from_env" in told
+
+
+@pytest.mark.parametrize("name", ["JWT_SECRET_KEY", "KEY", "_K2", "GATEPASS_TEST_NOTHING"])
+def test_the_name_of_a_variable_that_is_not_set_is_told(name):
+    assert f"variable {name} is not set" in refusal(lambda: Key.from_env(name))
+
+
 def test_a_secret_is_found_in_the_environment(env):
     env(f"  {SECRET}\n")
     key = Key.from_env("JWT_KEY")
@@ -337,7 +356,7 @@ def test_a_pem_from_the_environment_is_bound_to_the_algorithm_named(env):
     assert Key.from_env("JWT_KEY").algorithm == "RS256"
     assert Key.from_env("JWT_KEY", algorithm="PS256").algorithm == "PS256"
     assert refusal(lambda: Key.from_env("JWT_KEY", algorithm="HS256")) == (
-        "this key does not fit HS256, which takes oct keys"
+        "this key does not fit HS256, which takes a secret: use Key.from_secret"
     )
 
 
@@ -554,11 +573,11 @@ def test_a_pem_of_a_kind_that_signs_no_tokens_is_refused_in_both_halves(kind):
         for algorithm in ("ES256", "EdDSA", "RS256"):
             assert refusal(lambda pem=pem, algorithm=algorithm: Key.from_pem(pem, algorithm=algorithm)) in {
                 NO_JWK,
-                f"this key does not fit {algorithm}, which takes {TAKES[algorithm]} keys",
+                f"this key does not fit {algorithm}, which takes {TAKES[algorithm]}",
             }
             assert (
                 refusal(lambda pem=pem, algorithm=algorithm: Key.from_pem(pem, algorithm=algorithm, kid="k1"))
-                == f"this key does not fit {algorithm}, which takes {TAKES[algorithm]} keys"
+                == f"this key does not fit {algorithm}, which takes {TAKES[algorithm]}"
             )
 
 

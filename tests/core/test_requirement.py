@@ -168,3 +168,18 @@ def test_no_operation_asks_for_what_is_between_client_and_issuer():
     for rules in ({"scopes": ["orders:read", "offline_access"]}, {"any_scopes": ["offline_access"]}):
         with pytest.raises(ConfigurationError, match="offline_access"):
             Requirement(**rules)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("scope", "there is no rule scope=; did you mean scopes=?"),
+        ("any_role", "there is no rule any_role=; did you mean any_roles=?"),
+        ("x", "there is no rule x="),
+    ],
+)
+def test_a_rule_that_does_not_exist_is_refused_with_the_one_that_it_resembles(name, told):
+    with pytest.raises(ConfigurationError) as refused:
+        Requirement(**{name: ["orders:read"]})
+
+    assert str(refused.value) == told

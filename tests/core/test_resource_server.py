@@ -300,3 +300,15 @@ def test_a_key_set_of_many_serves_many_requests():
 
     assert refusal(server, bearer(signed(header_for(kid="gone")))) is UnknownKey
     assert server.authenticate(bearer(signed())).subject == "anna"
+
+
+@pytest.mark.parametrize("value", [SECRET_KEY, None, 5, "verifier", ResourceServer])
+def test_a_server_says_what_it_takes(value):
+    with pytest.raises(ConfigurationError, match=r"takes a TokenVerifier\(issuer="):
+        ResourceServer(value)
+
+
+@pytest.mark.parametrize("lines", ["", "Bearer", "Bearer a.b.c"])
+def test_a_text_in_place_of_the_lines_is_the_callers_mistake(lines):
+    with pytest.raises(ConfigurationError, match="are a list"):
+        ResourceServer(make_verifier()).authenticate(lines)

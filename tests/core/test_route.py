@@ -27,7 +27,21 @@ def test_a_mark_opens_the_view_that_bears_it_and_survives_well_behaved_decorator
 
 
 @pytest.mark.parametrize(
-    "paths", [["health"], [""], ["/health*"], ["/h?x"], ["/h#x"], ["/%68"], [5], [None], "/healthz", [b"/h"]]
+    "paths",
+    [
+        ["health"],
+        [""],
+        ["/health*"],
+        ["/h?x"],
+        ["/h#x"],
+        ["/%68"],
+        ["/users/<id>"],
+        ["/users/{id}"],
+        [5],
+        [None],
+        "/healthz",
+        [b"/h"],
+    ],
 )
 def test_a_path_is_exact_decoded_text_or_fails_at_once(paths):
     with pytest.raises(ConfigurationError, match="public="):

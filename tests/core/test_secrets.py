@@ -35,6 +35,7 @@ from tests.core.made_keys import (
 )
 
 from gatepass import ConfigurationError, Key, KeySet
+from gatepass.keys.misplaced import misplaced
 from gatepass.keys.secret import is_key_material
 
 KEY_MATERIAL = (
@@ -227,7 +228,7 @@ def test_no_way_of_making_an_hmac_key_takes_a_public_key(algorithm, monkeypatch)
     assert refusal(lambda: Key.from_env("JWT_KEY", algorithm=algorithm)) == expected
     for material in (RSA, RSA.public_key(), EC, EC.public_key(), ed25519_private()):
         assert refusal(lambda material=material: Key(material, algorithm=algorithm)) == (
-            f"this key does not fit {algorithm}, which takes oct keys"
+            f"this key does not fit {algorithm}, which takes a secret: use Key.from_secret"
         )
 
 
@@ -372,7 +373,6 @@ def test_a_fresh_secret_is_taken_in_every_usual_form(length):
     [
         '{"just": "json", "of": ["some", "kind"], "n": 12345}',
         '["kangaroo", "typewriter", "umbrella", 4711]',
-        '"kangaroo typewriter umbrella 4711 okapi"',
         "{not json: but it begins like it, 4711!}",
         "[" * 30 + "kangaroo typewriter",
         '{"keys": "not a list, kangaroo 4711 okapi"}',
@@ -433,3 +433,55 @@ def test_the_error_of_a_secret_holds_no_other_error_that_repeats_it():
         Key.from_secret(SECRET + "\ud800")
 
     assert caught.value.__context__ is None
+
+
+# --- what stands in the place of a secret ---
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/keys/my-private-signing-key-file.pem",
+        "/run/secrets/jwt_signing_secret_of_the_shop",
+        "keys/production/my-private-signing-key.PEM",
+        "./keys/production/my private signing key",
+        "../keys/production/my-private-signing-key",
+        "~/keys/production/my-private-signing-key",
+        "C:\\keys\\production\\my-private-signing-key",
+        "/srv/provider-jwks.json",
+    ],
+)
+def test_the_path_of_a_file_is_no_secret(path):
+    told = refusal(lambda: Key.from_secret(path))
+
+    assert told.startswith("this is the path of a file")
+    assert path not in told
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_a_secret_in_quotes_is_refused(quote):
+    assert "stands in quotes" in refusal(lambda: Key.from_secret(f"{quote}{SECRET}{quote}"))
+
+
+@pytest.mark.parametrize("before", ["", "Bearer "])
+def test_a_token_is_no_secret(before):
+    token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl"
+
+    assert (
+        refusal(lambda: Key.from_secret(before + token))
+        == "this is a token and no secret: a secret is what signs tokens"
+    )
+
+
+@given(st.binary(min_size=32, max_size=64))
+def test_a_random_secret_is_never_taken_for_anything_else(octets):
+    spelled = base64.b64encode(octets)
+    plain = [octets.hex().encode(), spelled, spelled.rstrip(b"="), base64.urlsafe_b64encode(octets).rstrip(b"=")]
+
+    assert [misplaced(secret) for secret in plain] == [None] * 4
+
+
+@given(st.text("/ABCabc+=", min_size=32, max_size=64), st.text("abcdefghij/", max_size=12))
+def test_nor_is_one_that_begins_with_slashes(text, path):
+    """As one in sixty-four in base64 does."""
+    assert misplaced(f"/{path}/{text}".encode()) is None

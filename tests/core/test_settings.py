@@ -41,9 +41,7 @@ def test_an_https_url_is_taken_as_it_is_written(url):
     assert https_url(url, "issuer") == url
 
 
-@pytest.mark.parametrize(
-    "value", [None, "", 5, True, b"https://auth.example.com", ["https://auth.example.com"], object()]
-)
+@pytest.mark.parametrize("value", [None, "", 5, True, b"https://auth.example.com", [], object()])
 def test_a_url_is_text(value):
     assert refusal(lambda: https_url(value, "issuer")) == MISSING
 
@@ -235,3 +233,10 @@ def test_a_list_of_something_else_is_no_list_of_keys(keys):
         "a KeySet holds Key objects; make them with Key.from_secret, from_pem or from_jwk"
     )
     assert refusal(lambda: key_set([])) == "a KeySet needs at least one key"
+
+
+@pytest.mark.parametrize("issuers", [["https://auth.example.com"], ("https://a.example.com", "https://b.example.com")])
+def test_several_issuers_are_several_verifiers(issuers):
+    assert refusal(lambda: https_url(issuers, "issuer")) == (
+        "issuer= is one text; for several issuers make a TokenVerifier for each"
+    )

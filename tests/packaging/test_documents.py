@@ -31,7 +31,7 @@ PATIENCE = 60
 PROGRAMS = [(page, program) for page in PAGES for program in programs_of(page)]
 SESSIONS = [page for page in PAGES if session_of(page)]
 FRAMEWORKS = ("flask", "starlette", "fastapi", "django", "rest_framework", "click", "uvicorn")
-PAIR = Key.generate("RS256")
+OWN, PAIR = Key.generate("ES256"), Key.generate("RS256")
 
 
 def environment(**more):
@@ -48,18 +48,28 @@ def needs(text):
             pytest.skip(f"{name} is not installed")
 
 
+def project_settings():
+    """The settings.py that `django-admin startproject` writes, to whose end a page says what to add."""
+    django = importlib.util.find_spec("django")
+    if django is None:
+        return ""
+    template = Path(django.origin).parent / "conf" / "project_template" / "project_name" / "settings.py-tpl"
+    text = template.read_text(encoding="utf-8").replace("{{ project_name }}.urls", "urls")
+    return text.replace("ALLOWED_HOSTS = []", 'ALLOWED_HOSTS = ["testserver"]') + "\n"
+
+
 @pytest.fixture
 def desk(tmp_path):
     """A folder with the files that every page may take for granted."""
-    (tmp_path / "private.pem").write_text(PAIR.to_private_pem())
-    (tmp_path / "public.pem").write_text(PAIR.to_pem())
     (tmp_path / "provider-jwks.json").write_text(json.dumps(KeySet([PAIR]).to_jwks()))
     return tmp_path
 
 
 def run_program(desk, page, blocks):
+    (desk / "private.pem").write_text(OWN.to_private_pem())  # as a session before it makes them
+    (desk / "public.pem").write_text(OWN.to_pem())
     for name, text in files_of(page).items():
-        (desk / name).write_text(text)
+        (desk / name).write_text(project_settings() + text if name == "settings.py" else text)
     parts = [{"language": b.language, "page": b.page, "line": b.line, "text": b.text} for b in blocks]
     (desk / "blocks.json").write_text(json.dumps(parts))
     result = subprocess.run(
@@ -107,7 +117,7 @@ def ask(path, **headers):
 import django, settings
 from django.conf import settings as django_settings
 named = {name: getattr(settings, name) for name in dir(settings) if name.isupper()}
-django_settings.configure(ROOT_URLCONF="urls", ALLOWED_HOSTS=["testserver"], SECRET_KEY="Django's own", **named)
+django_settings.configure(**named)
 django.setup()
 from django.core.management import call_command
 from django.test import Client

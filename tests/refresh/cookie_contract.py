@@ -22,6 +22,7 @@ from .endpoint_contract import (
     INVALID_GRANT,
     INVALID_REQUEST,
     INVALID_SCOPE,
+    NOT_A_FORM,
     REVOKED,
     SECRET,
     UNSUPPORTED_GRANT,
@@ -295,5 +296,5 @@ class CookieEndpointContract(EndpointContract):
     def test_a_request_without_a_form_is_still_refused(self, browser, mine):
         answer = browser.send("POST", "/token", with_cookie(mine.current), b"")
 
-        self.check(answer, by_cookie(INVALID_REQUEST))
+        self.check(answer, by_cookie(NOT_A_FORM))
         self.session(self.post(browser, "/token", GRANT, mine, with_cookie(mine.current), content_type=FORM[1]))

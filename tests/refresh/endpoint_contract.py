@@ -39,6 +39,9 @@ INVALID_REQUEST = golden(400, '{"error":"invalid_request","error_description":"T
 INVALID_CLIENT_TEXT = '{"error":"invalid_client","error_description":"Client authentication failed"}'
 INVALID_CLIENT = golden(400, INVALID_CLIENT_TEXT)
 INVALID_BASIC = golden(401, INVALID_CLIENT_TEXT, BASIC)
+NOT_A_FORM = golden(
+    400, '{"error":"invalid_request","error_description":"The body must be application/x-www-form-urlencoded"}'
+)
 INVALID_GRANT = golden(400, '{"error":"invalid_grant","error_description":"The refresh token is not valid"}')
 INVALID_SCOPE = golden(400, '{"error":"invalid_scope","error_description":"The requested scope exceeds the grant"}')
 INVALID_TARGET = golden(400, '{"error":"invalid_target","error_description":"The requested resource is not allowed"}')
@@ -349,7 +352,7 @@ class EndpointContract:
         if MEDIA_TYPES[media_type]:
             self.pair(answer)
         else:
-            self.check(answer, INVALID_REQUEST)
+            self.check(answer, NOT_A_FORM)
 
     def test_a_confidential_client_authenticates_by_basic_or_in_the_form(self, world, client, tokens):
         token = world.service.grant("anna", client_id="shop").refresh_token

@@ -44,6 +44,7 @@ from .endpoint_contract import (
     INVALID_REQUEST,
     INVALID_SCOPE,
     INVALID_TARGET,
+    NOT_A_FORM,
     NOT_POST,
     REVOKED,
     UNAUTHORIZED_CLIENT,
@@ -58,7 +59,7 @@ django.setup()
 
 TABLE = [
     INVALID_REQUEST, INVALID_CLIENT, INVALID_BASIC, INVALID_GRANT, INVALID_SCOPE, INVALID_TARGET, UNAUTHORIZED_CLIENT,
-    UNSUPPORTED_GRANT, UNSUPPORTED_TOKEN, CANNOT_TELL, CANNOT_TELL_REVOKING, REVOKED, NOT_POST,
+    UNSUPPORTED_GRANT, UNSUPPORTED_TOKEN, CANNOT_TELL, CANNOT_TELL_REVOKING, REVOKED, NOT_A_FORM, NOT_POST,
 ]  # fmt: skip
 NAMES = ["grant_type", "refresh_token", "scope", "resource", "client_id", "client_secret", "token", "token_type_hint"]
 WORLD = World()
@@ -333,6 +334,8 @@ def test_endpoints_that_cannot_work_are_refused_at_once():
 
     with pytest.raises(ConfigurationError, match="authenticate_client="):
         TokenEndpoints(make_service(store, clock, issuer=make_issuer(clock, client_id=None)))
+    with pytest.raises(ConfigurationError, match="takes a TokenService"):
+        TokenEndpoints(store)
     with pytest.raises(ConfigurationError, match="revocation="):
         TokenEndpoints(service, verifier=make_verifier(clock))
     with pytest.raises(ConfigurationError, match="plain function"):

@@ -177,11 +177,13 @@ def test_an_entry_lasts_until_no_verifier_takes_the_token_any_more(clock, issuer
         verifier.verify(token)
 
 
-def test_a_token_that_lives_longer_than_the_list_expects_is_held_to_its_own_end(clock, revocation):
-    """It was issued before the service's tokens became shorter."""
-    verifier = make_verifier(clock, is_revoked=revocation)
+def test_a_token_that_lives_longer_than_the_list_expects_is_held_to_its_own_end(clock):
+    """A neighbour on the same store takes such tokens."""
+    store = MemoryStore()
+    here, there = (AccessTokenRevocation(store, access_ttl=longest, clock=clock) for longest in (900, 3_600))
+    verifier = make_verifier(clock, is_revoked=there)
     token = make_issuer(clock, access_ttl=3_600).issue("anna")
-    revocation.revoke_token(verifier.verify(token))
+    here.revoke_token(verifier.verify(token))
 
     clock.now += 3_600 + 29
     refused(verifier, token)
@@ -269,3 +271,35 @@ def test_settings_that_cannot_work_are_refused_at_once(settings):
 def test_what_is_no_store_is_refused_at_once():
     with pytest.raises(ConfigurationError):
         AccessTokenRevocation(object(), access_ttl=900)
+
+
+def test_a_token_that_would_outlive_the_list_is_503_and_the_log_says_what_to_set(clock, verifier, caplog):
+    """Else it would be good again once the entry that revoked it is gone."""
+    longer = make_issuer(clock, access_ttl=1800).issue("anna")
+    server = ResourceServer(verifier, transport="off")
+
+    with pytest.raises(RevocationUnavailable) as caught:
+        server.authenticate([f"Bearer {longer}"])
+
+    assert server.respond(caught.value).status == 503
+    assert "give AccessTokenRevocation the longest life of any issuer on its store as access_ttl=" in caplog.text
+    assert "1800" not in caplog.text
+
+
+def test_a_token_with_a_second_of_rounding_is_judged_as_ever(clock, verifier):
+    times = {"iat": clock.now, "exp": clock.now + 901}
+    claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "anna", "client_id": "web", "jti": "a1", **times}
+
+    assert verifier.verify(spelled(KEY, claims, typ="at+jwt"))
+
+
+@pytest.mark.parametrize(("left", "judged"), [(1_201, True), (1_202, False)])
+def test_a_token_that_hides_its_age_is_measured_by_what_is_left_of_it(clock, revocation, *, left, judged):
+    token = spelled(KEY, {"iss": ISSUER, "aud": AUDIENCE, "sub": "anna", "exp": clock.now + left}, typ="JWT")
+    lenient = make_verifier(clock, profile=Profile.GENERIC, is_revoked=revocation)
+
+    if judged:
+        assert lenient.verify(token)
+    else:
+        with pytest.raises(RevocationUnavailable):
+            lenient.verify(token)

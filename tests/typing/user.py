@@ -23,9 +23,11 @@ from gatepass import (
     TokenIssuer,
     TokenVerifier,
     access_of,
+    check_guards,
     optional_auth,
     public,
     public_paths,
+    standing_before,
 )
 from gatepass.errors import ExpiredToken, InsufficientScope, InvalidToken
 
@@ -169,6 +171,7 @@ def routes() -> None:
     assert_type(healthz(), str)
     assert_type(greet("anna"), str)
     assert_type(public_paths(["/healthz"]), frozenset[str])
+    check_guards([standing_before(healthz, healthz)])
     if access_of(healthz) == "public":
         greet("all")
 

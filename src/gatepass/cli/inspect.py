@@ -21,7 +21,7 @@ from rich.text import Text
 from gatepass.cli.key_file import read_keys
 from gatepass.cli.text import as_json, moment, visible
 from gatepass.compact import parse_compact
-from gatepass.errors import AuthError
+from gatepass.errors import AuthError, ConfigurationError
 from gatepass.explain import Finding, explain
 from gatepass.keys import Key
 from gatepass.keys.algorithms import ALGORITHMS
@@ -83,13 +83,13 @@ def inspect(
             audience=audience or ANY_AUDIENCE,
             keys=read_keys(key_file, algorithm=algorithm, kid=kid)
             if key_file
-            else Key.from_env(key_env or "", algorithm=algorithm, kid=kid),
+            else _key_in(key_env or "", algorithm, kid),
             profile=_PROFILES[profile or "rfc9068"],
         )
     token = _read_token(source[0] if source else "-")
     unasked = [name for name, given in (("issuer", issuer), ("audience", audience)) if verifier and not given]
     findings = () if verifier is None else explain(token, verifier)
-    wanted = {"issuer": issuer, "audience": audience}
+    wanted = {"issuer": issuer, "audience": audience, **({} if verifier is None else _accepted(verifier))}
     context.exit(_Report(Console(markup=False, highlight=False, emoji=False), wanted).show(token, findings, unasked))
 
 
@@ -113,7 +113,7 @@ class _Report:
             unverified = parse_compact(token)
             header = unverified.header()
         except AuthError as error:
-            self._line((f"This cannot be read: {error.description} ({error.log_detail})", "bold red"))
+            self._line((f"This cannot be read: {error.description} ({error.log_detail or error.reason})", "bold red"))
             return False
         for title, members in (("Header", header), ("Claims", unverified.claims)):
             self._line((f"{title}  ", "bold"), standing)
@@ -134,7 +134,7 @@ class _Report:
         if findings:
             self._line(("Checks", "bold"))
         for finding in findings:
-            why = f"  {finding.description} ({finding.reason}: {finding.detail})"
+            why = f"  {finding.description} ({': '.join(filter(None, (finding.reason, finding.detail)))})"
             wanted = self._wanted.get(finding.name)
             why += "" if wanted is None else f", wanted: {as_json(wanted)}"
             self._line(
@@ -161,6 +161,17 @@ def _standing(findings: list[Finding], unasked: list[str]) -> tuple[str, str]:
     if set(outcomes.values()) != {"passed"}:
         return "signed with this key, but refused", "bold red"
     return (f"verified, except {' and '.join(unasked)}", "yellow") if unasked else ("verified", "green")
+
+
+def _key_in(variable: str, algorithm: str | None, kid: str | None) -> Key:
+    if not os.environ.get(variable, "").strip():
+        raise ConfigurationError("the environment variable of --key-env is not set: put the issuer's key into it")
+    return Key.from_env(variable, algorithm=algorithm, kid=kid)
+
+
+def _accepted(verifier: TokenVerifier) -> dict[str, list[str]]:
+    types = ["without typ" if name is None else name for name in verifier.profile.types]
+    return {"type": sorted(types), "algorithm": sorted(verifier.algorithms)}
 
 
 def _refuse_token_argument(source: tuple[str, ...]) -> None:

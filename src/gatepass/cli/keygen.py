@@ -21,6 +21,7 @@ from gatepass.keys.algorithms import ALGORITHMS
 
 __all__ = ["keygen"]
 
+_CLOSE = 0.5
 _PRIVATE_MODE = 0o600
 _PUBLIC_MODE = 0o644
 # What Key.from_secret and Key.from_pem bind a key to when they are not told.
@@ -31,10 +32,14 @@ def _known(_context: click.Context, _parameter: click.Parameter, value: str) -> 
     """*value*, if the table has it; for a near miss the right name is suggested."""
     if value in ALGORITHMS:
         return value
-    folded = {name.casefold(): name for name in ALGORITHMS}
-    near = difflib.get_close_matches(value.casefold(), folded, n=1, cutoff=0.5)
-    hint = f"did you mean {folded[near[0]]}?" if near else f"choose one of {', '.join(ALGORITHMS)}."
+    near = max(ALGORITHMS, key=lambda name: _likeness(name, value))  # of several alike the first, as RS256 for RS
+    close = _likeness(near, value) >= _CLOSE
+    hint = f"did you mean {near}?" if close else f"choose one of {', '.join(ALGORITHMS)}."
     raise click.BadParameter(f"there is no algorithm {visible(value)}; {hint}")
+
+
+def _likeness(name: str, typed: str) -> float:
+    return difflib.SequenceMatcher(None, name.casefold(), typed.casefold()).ratio()
 
 
 @click.command(
@@ -120,7 +125,7 @@ def _publish(public: str, out: Path | None) -> None:
 def _how_to_load(algorithm: str, form: str, out: Path | None) -> str:
     named = "" if form == "jwk" or algorithm in _ASSUMED else f', algorithm="{algorithm}"'
     if out is None:
-        variable = "JWT_SECRET_KEY" if form == "secret" else "JWT_PRIVATE_KEY"
+        variable = "JWT_SECRET_KEY" if ALGORITHMS[algorithm].kty == "oct" else "JWT_PRIVATE_KEY"
         return f'In an environment variable, Key.from_env("{variable}"{named}) loads it.'
     text = "Path(...).read_text()"
     return {
@@ -149,7 +154,7 @@ def _write_new(path: Path, text: str, mode: int) -> None:
 
 
 def _exists(path: Path) -> ConfigurationError:
-    return ConfigurationError(f"{path} exists and is not overwritten: a lost key cannot be had back")
+    return ConfigurationError(f"{path} already exists and was not overwritten; choose another name")
 
 
 def _hint(*lines: str) -> None:

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gatepass.cli.text import age, visible
+from gatepass.errors import ConfigurationError
 from gatepass.jwks.timing import Timing
 from gatepass.keyring import EMERGENCY, KeyRing
 
@@ -36,7 +37,7 @@ def keys() -> None:
 @_ring
 def list_keys(*, directory: Path) -> None:
     """Show the keys of the ring in DIRECTORY: what each is now, and until when."""
-    _show(KeyRing.open(directory))
+    _show(_opened(directory))
 
 
 @keys.command(short_help="Let another key sign as soon as everybody can have it.")
@@ -46,7 +47,7 @@ def rotate(*, directory: Path) -> None:
 
     Where a key is published already and waits, that one is brought forward.
     """
-    ring = KeyRing.open(directory)
+    ring = _opened(directory)
     ring.rotate()
     _show(ring)
 
@@ -61,7 +62,7 @@ def remove(*, directory: Path, kid: str, emergency: bool) -> None:
     With --emergency any key goes at once, and its tokens are refused: here within seconds, elsewhere as soon as copies
     of the public keys are renewed. If it was the one that signs, the next one signs from now on.
     """
-    ring = KeyRing.open(directory)
+    ring = _opened(directory)
     ring.remove(kid, EMERGENCY if emergency else None)
     _show(ring)
     if emergency:
@@ -70,6 +71,16 @@ def remove(*, directory: Path, kid: str, emergency: bool) -> None:
             f"Others may accept the removed key for {longest} seconds, from their copies, or longer if these are old.",
             err=True,
         )
+
+
+def _opened(directory: Path) -> KeyRing:
+    try:
+        return KeyRing.open(directory)
+    except ConfigurationError as error:
+        if (directory / "keyring.json").exists():
+            raise
+        made = 'a service makes one, KeyRing(Path("keys")), when it starts for the first time'
+        raise ConfigurationError(f"{error}; {made}") from None
 
 
 def _show(ring: KeyRing) -> None:

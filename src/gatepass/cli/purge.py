@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import click
@@ -65,7 +66,7 @@ def purge(
 
     STORE is a file of SQLite, or a URL: sqlite:///, postgresql+psycopg://, mysql+pymysql://, redis://. A URL with a
     password is taken from an environment variable alone. Exits with 1 when the store fails; what was deleted until
-    then stays deleted.
+    then stays deleted. Exits with 2 when the store is none.
     """
     named = _named(store, store_env)
     if expires_by_itself(named):
@@ -102,7 +103,17 @@ def _named(store: str | None, variable: str | None) -> str:
             "that URL holds a password. On a command line it stays in the shell's history and shows in the list of "
             "processes: put the URL into an environment variable, and name that with --store-env."
         )
+    if "://" not in store:
+        _check_file(Path(store))
     return store
+
+
+def _check_file(path: Path) -> None:
+    """Only what came as an argument is named: a variable may hold anything."""
+    if path.is_dir():
+        raise ConfigurationError(f"{path} is a directory: name the file of SQLite in it")
+    if not path.exists():
+        raise ConfigurationError(f"there is no file {path}: is the path right? A service makes it by create_schema()")
 
 
 def _purge(store: ForgetfulStore, removed: _Removed, *, batch: int, limit: int | None, ended_for: int) -> None:

@@ -83,6 +83,8 @@ def opened_store(store: str) -> Generator[ForgetfulStore, None, None]:
     except (ConfigurationError, OSError, StoreFailed):
         raise
     except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise ConfigurationError("SQLite says: the file is not a database; is the path right?") from None
         raise StoreFailed(f"SQLite says: {error} ({type(error).__qualname__})") from None  # a file has no password
     except Exception as error:  # noqa: BLE001 - drivers raise what they like, and their texts may quote the URL
         raise StoreFailed(_of_a_server(error)) from None

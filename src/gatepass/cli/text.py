@@ -29,7 +29,7 @@ def as_json(value: Any) -> str:
 def moment(value: object, now: float) -> str | None:
     """What a NumericDate means to a person, or None for anything else.
 
-    >>> moment(1_800_000_000, 1_800_000_090.0)
+    >>> moment(1_800_000_000, 1_800_000_060.0)
     '2027-01-15 08:00:00 UTC, 1 minute ago'
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LAST_SECOND:
@@ -38,15 +38,15 @@ def moment(value: object, now: float) -> str | None:
 
 
 def age(seconds: float) -> str:
-    """A span from now, in its largest unit.
+    """A span from now, rounded to its largest unit.
 
-    >>> age(7_300), age(-59)
-    ('in 2 hours', '59 seconds ago')
+    >>> age(899.5), age(7_300), age(-59)
+    ('in 15 minutes', 'in 2 hours', '59 seconds ago')
     """
-    size = int(abs(seconds))
+    size = round(abs(seconds))
     for length, unit in _UNITS:
-        count = size // length
-        if count:
+        if size + length // 120 >= length:  # 59 minutes and a half are an hour
+            count = (size + length // 2) // length
             span = f"{count} {unit}{'' if count == 1 else 's'}"
             return f"in {span}" if seconds > 0 else f"{span} ago"
     return "now"

@@ -6,7 +6,6 @@ material in a repr and cannot be pickled by accident.
 
 from __future__ import annotations
 
-import os
 import re
 import secrets
 from collections.abc import Mapping
@@ -15,8 +14,9 @@ from typing import Any, Final, NoReturn, final
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from gatepass.compact import encode_base64url
-from gatepass.errors import ConfigurationError, MalformedToken
+from gatepass.errors import ConfigurationError
 from gatepass.keys.algorithms import Sign, Verify, algorithm_named, bind_sign, bind_verify
+from gatepass.keys.environment import json_in, text_of
 from gatepass.keys.jwk import load_jwk, private_members, public_members
 from gatepass.keys.material import (
     PRIVATE_KEYS,
@@ -29,7 +29,6 @@ from gatepass.keys.material import (
     usual_algorithm,
 )
 from gatepass.keys.pem import load_pem
-from gatepass.strict_json import parse_object
 
 __all__ = ["Key"]
 
@@ -127,13 +126,9 @@ make one with: gatepass keygen HS256
         A PEM may have its line breaks written as `\n`, as many deployment tools do. A bare secret is bound
         to HS256 unless *algorithm* says otherwise. The value never appears in an error.
         """
-        value = _environment(name)
-        if not value:
-            raise ConfigurationError(
-                f"the environment variable {name} is not set; put a secret into it, made with: gatepass keygen HS256"
-            )
+        value = text_of(name)
         if value.startswith("{"):
-            key = cls.from_jwk(_json(value, name), algorithm=algorithm)
+            key = cls.from_jwk(json_in(value, name), algorithm=algorithm)
             return key if kid is None else cls(key._material, algorithm=key.algorithm, kid=kid)  # noqa: SLF001
         if "-----BEGIN" in value:
             return cls.from_pem(value.replace("\\n", "\n"), algorithm=algorithm, kid=kid)
@@ -231,19 +226,3 @@ def _utf8(value: str | bytes, what: str) -> bytes:
     except UnicodeEncodeError:
         pass
     raise ConfigurationError(f"{what} must be text that has a UTF-8 form")
-
-
-def _environment(name: str) -> str:
-    try:
-        return os.environ.get(name, "").strip()
-    except (TypeError, UnicodeEncodeError):
-        pass
-    raise ConfigurationError("Key.from_env takes the name of an environment variable")
-
-
-def _json(value: str, name: str) -> dict[str, Any]:
-    try:
-        return parse_object(_utf8(value, "a JWK"))
-    except MalformedToken:
-        pass
-    raise ConfigurationError(f"the environment variable {name} looks like a JWK but is not strict JSON")

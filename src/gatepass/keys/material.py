@@ -71,7 +71,7 @@ def usual_algorithm(material: Material) -> str:
 def check_material(row: Algorithm, material: Material) -> None:
     """Raise `ConfigurationError` unless *material* may be used with *row*."""
     if row.name not in fitting_algorithms(material):
-        raise ConfigurationError(f"this key does not fit {row.name}, which takes {row.curve or row.kty} keys")
+        raise ConfigurationError(f"this key does not fit {row.name}, which takes {_taken_by(row, material)}")
     if isinstance(material, bytes):
         check_secret(material, algorithm=row.name, least=row.hash_bytes)
     half = public_material(material)
@@ -81,6 +81,12 @@ def check_material(row: Algorithm, material: Material) -> None:
         exponent = half.public_numbers().e
         if exponent % 2 == 0 or not 3 <= exponent <= _LARGEST_EXPONENT:
             raise ConfigurationError("the public exponent of an RSA key must be odd, at least 3 and of at most 64 bits")
+
+
+def _taken_by(row: Algorithm, material: Material) -> str:
+    if row.kty == "oct":
+        return "a secret: use Key.from_secret"
+    return f"{row.curve or row.kty} keys{': use Key.from_pem' if isinstance(material, bytes) else ''}"
 
 
 def generate_material(row: Algorithm) -> PrivateKeyTypes | bytes:

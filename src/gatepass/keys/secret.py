@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
 from gatepass.errors import ConfigurationError
+from gatepass.keys.misplaced import misplaced
 
 __all__ = ["check_secret", "is_key_material"]
 
@@ -59,6 +60,9 @@ def check_secret(secret: bytes, *, algorithm: str, least: int) -> None:
             "this secret is itself a key, a certificate or a JWK, which others may know; "
             f"load it with Key.from_pem or Key.from_jwk, or {advice}"
         )
+    other = misplaced(secret)
+    if other is not None:
+        raise ConfigurationError(other)
     if len(secret) < least:
         raise ConfigurationError(
             f"an {algorithm} secret needs at least {least} bytes, this one has {len(secret)}; {advice}"

@@ -78,6 +78,8 @@ class TokenEndpoints:
         realm: str = "token",
         cookies: CookieTransport | None = None,
     ) -> None:
+        if not isinstance(service, TokenService):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("TokenEndpoints takes a TokenService(issuer, store, check_subject=...)")
         if authenticate_client is None and service.client_id is None:
             raise ConfigurationError("authenticate_client= is missing, and the issuer has no client_id= of its own")
         if verifier is not None and not service.revokes_access_tokens:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
-    "HookUnavailable", "InvalidClient", "InvalidClientCredentials", "InvalidGrant", "InvalidScope", "InvalidTarget",
+    "HookUnavailable", "InvalidClient", "InvalidClientCredentials", "InvalidGrant", "InvalidMediaType", "InvalidScope",
+    "InvalidTarget",
     "InvalidTokenRequest", "RefreshTokenReused", "ServiceUnavailable", "StoreUnavailable", "TokenEndpointError",
     "UnauthorizedClient", "UnsupportedGrantType", "UnsupportedTokenType", "UntrustedTokenRequest",
 ]  # fmt: skip
@@ -29,6 +30,12 @@ class TokenEndpointError(Exception):
 
 class InvalidTokenRequest(TokenEndpointError):
     """Not a form, a parameter is missing or repeated, or the client authenticates in two ways."""
+
+
+class InvalidMediaType(InvalidTokenRequest):
+    """The body is no form, such as JSON, which clients send that never read RFC 6749."""
+
+    description = "The body must be application/x-www-form-urlencoded"
 
 
 class UntrustedTokenRequest(TokenEndpointError):

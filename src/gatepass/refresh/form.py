@@ -11,7 +11,7 @@ from typing import Final, final
 from urllib.parse import parse_qsl
 
 from gatepass.bearer import FORM_MEDIA_TYPE
-from gatepass.refresh.errors import InvalidTokenRequest
+from gatepass.refresh.errors import InvalidMediaType, InvalidTokenRequest
 
 __all__ = ["MAX_FORM_LENGTH", "Form"]
 
@@ -36,7 +36,7 @@ class Form:
         """The form in *body*. Raises `InvalidTokenRequest`."""
         media_type, semicolon, parameters = content_type.partition(";")
         if media_type.strip(" \t").lower() != FORM_MEDIA_TYPE or not _PARAMETERS.fullmatch(semicolon + parameters):
-            raise InvalidTokenRequest("content_type")
+            raise InvalidMediaType("content_type")
         if len(body) > MAX_FORM_LENGTH or not body.isascii():
             raise InvalidTokenRequest("body")
         fields: dict[str, list[str]] = {}

@@ -7,11 +7,10 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any
 
 from gatepass import Key, TokenIssuer
-from gatepass.cli.demo.resource import AUDIENCE, CLIENT, ISSUER
+from gatepass.cli.demo.resource import AUDIENCE, CLIENT, ISSUER, LONGEST_TTL
 from gatepass.compact import encode_base64url, parse_compact
 
 __all__ = ["Mint"]
@@ -47,7 +46,7 @@ class Mint:
             "issuer": ISSUER,
             "audience": AUDIENCE,
             "keys": self.key,
-            "access_ttl": timedelta(hours=1),
+            "access_ttl": LONGEST_TTL,
         }
         return TokenIssuer(**{**given, **settings}, client_id=CLIENT).issue("anna", scope=scope)
 
