@@ -9,6 +9,7 @@ import hmac
 import os
 import secrets
 import sys
+from datetime import timedelta
 
 from django.conf import settings
 from django.core.management import execute_from_command_line
@@ -57,7 +58,7 @@ ISSUER, AUDIENCE = "https://auth.example.com", "https://api.example.com"
 key = Key.from_env("JWT_SECRET_KEY")
 store = SQLiteStore(os.environ.get("SESSIONS_DB", "sessions.db"))
 store.create_schema()  # in a real service: once, when you deploy
-issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=key, client_id="web")
+issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=key, client_id="web", access_ttl=timedelta(minutes=30))
 revocation = AccessTokenRevocation(store, access_ttl=issuer.access_ttl)
 verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=key, is_revoked=revocation)
 service = TokenService(issuer, store, check_subject=lambda name: name in USERS, revocation=revocation)

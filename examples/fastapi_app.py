@@ -9,6 +9,7 @@ import hmac
 import os
 import secrets
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Security
@@ -65,7 +66,7 @@ SCOPES = {"orders:read": "Read your orders"}
 key = Key.from_env("JWT_SECRET_KEY")
 store = SQLiteStore(os.environ.get("SESSIONS_DB", "sessions.db"))
 store.create_schema()  # in a real service: once, when you deploy
-issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=key, client_id="web")
+issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=key, client_id="web", access_ttl=timedelta(minutes=30))
 revocation = AccessTokenRevocation(store, access_ttl=issuer.access_ttl)
 verifier = TokenVerifier(
     issuer=ISSUER,
@@ -79,12 +80,12 @@ endpoints = TokenEndpoints(service, verifier=verifier)
 
 # --- the application
 
-bearer = AccessTokenBearer(ResourceServer(verifier), openapi=OAuth2PasswordBearer(tokenUrl="login", scopes=SCOPES))
+bearer = AccessTokenBearer(ResourceServer(verifier), openapi=OAuth2PasswordBearer(tokenUrl="token", scopes=SCOPES))
 app = FastAPI(title="Orders")
-app.include_router(token_endpoints(endpoints))  # POST /token refreshes, POST /revoke ends a login by its token
+app.include_router(token_endpoints(endpoints, token_path="/refresh"))  # and POST /revoke ends a login by its token
 
 
-@app.post("/login")
+@app.post("/token")
 def log_in(form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> JSONResponse:
     if not password_is_right(form.username, form.password):
         refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}

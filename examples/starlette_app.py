@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import os
 import secrets
+from datetime import timedelta
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -56,7 +57,7 @@ ISSUER, AUDIENCE = "https://auth.example.com", "https://api.example.com"
 key = Key.from_env("JWT_SECRET_KEY")
 store = SQLiteStore(os.environ.get("SESSIONS_DB", "sessions.db"))
 store.create_schema()  # in a real service: once, when you deploy
-issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=key, client_id="web")
+issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=key, client_id="web", access_ttl=timedelta(minutes=30))
 revocation = AccessTokenRevocation(store, access_ttl=issuer.access_ttl)
 verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=key, is_revoked=revocation)
 service = TokenService(issuer, store, check_subject=lambda name: name in USERS, revocation=revocation)
