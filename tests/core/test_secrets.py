@@ -70,6 +70,16 @@ def ending_in(octet: int) -> bytes:
 
 
 PUBLIC = {
+    # base64 of DER inside another text
+    "behind a comment": f"# public key of the shop\n{BODY}",
+    "behind a name": f"PUBLIC_KEY={BODY}",
+    "with its line breaks written out": "\\n".join(BODY[start : start + 64] for start in range(0, len(BODY), 64)),
+    "with a letter behind it": f"{BODY}x",
+    "before another text": f"Key: {BODY} (2026)",
+    "an Edwards key behind a name": "ED=" + "".join(public_pem(ed25519_private()).decode().splitlines()[1:-1]),
+    "armour without dashes": PEM.replace("-", ""),
+    "XML with a prefix": '<ds:RSAKeyValue xmlns:ds="x"><ds:Modulus>abc</ds:Modulus></ds:RSAKeyValue>',
+    "XML with a namespace": '<RSAKeyValue xmlns="http://www.w3.org/2000/09/xmldsig#"><Modulus>xUxY</Modulus>',
     # PEM
     "SPKI, RSA": PEM,
     "SPKI, P-256": public_pem(EC),
@@ -306,6 +316,15 @@ def test_a_repeated_or_sequential_secret_is_refused(weak):
     [
         "09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",
         "09D25E094FAA6CA2556C818166B7A9563B93F7099F6F0F4CAA6CF63B88E8D3E7",
+        "404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",
+        "413F4428472B4B6250655368566D5970337336763979244226452948404D6351",
+        "3cfa76ef14937c1c0ea519f8fc057a80fcd04a7420f8e8bcd0a7567c272e007b",
+        "3EK6FD+o0+c7tzBNVfjpMkNDi2yARAAKzQlk8O2IKoxQu4nF7EdAh8s3TwpHwrdWT6R",
+        "zyxwvutsrqponmlkjihgfedcba987654",
+        "hello world hello world hello world!",
+        "cGxlYXNlY2hhbmdlbWVwbGVhc2VjaGFuZ2VtZTEyMzQ1Ng==",
+        "706c656173656368616e67656d65706c656173656368616e67656d65",
+        "this is my custom Secret key for authentication",
         "a-string-secret-at-least-256-bits-long",
         "change-me-please-0123456789-ABCDEF-xyz",
         "ChangeMe! ChangeMe? ChangeThis, 42 times",

@@ -11,7 +11,7 @@ import base64
 import binascii
 import json
 import re
-from itertools import pairwise
+from itertools import islice, pairwise
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -23,6 +23,7 @@ from gatepass.keys.misplaced import misplaced
 __all__ = ["check_secret", "is_key_material"]
 
 _LEAST_DISTINCT_OCTETS = 8
+_LEAST_TEXT = 12
 
 # Phrases of placeholders and tutorials; compared on the letters and digits alone, in lower case.
 _WELL_KNOWN_PHRASES = (
@@ -30,18 +31,32 @@ _WELL_KNOWN_PHRASES = (
     b"topsecret", b"secretkey", b"jwtsecret", b"testsecret", b"examplesecret", b"secretstring", b"secretatleast",
     b"your256bit", b"your384bit", b"your512bit", b"256bitslong", b"djangoinsecure", b"insecure", b"password",
     b"donotuse", b"dontuse", b"placeholder", b"correcthorsebattery", b"qwertyuiop", b"1234567890123", b"abcdefghijkl",
+    b"zyxwvutsrqpo", b"helloworld", b"iloveyou", b"passw0rd", b"letmein", b"customsecret", b"longsecret",
 )  # fmt: skip
-# The secret printed in FastAPI's security tutorial, in production more often than it should be.
-_WELL_KNOWN_SECRETS = (b"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",)
+# Printed in widely read documents, and in production more often than they should be; letters and digits in lower case.
+_WELL_KNOWN_SECRETS = (
+    b"09d25e094faa6ca2556c818166b7a9563b93f7099f6f0f4caa6cf63b88e8d3e7",  # FastAPI's tutorial
+    b"404e635266556a586e3272357538782f413f4428472b4b6250645367566b5970",  # tutorials for Spring Boot
+    b"413f4428472b4b6250655368566d5970337336763979244226452948404d6351",
+    b"5367566b59703373367639792f423f4528482b4d6251655468576d5a71347437",
+    b"3cfa76ef14937c1c0ea519f8fc057a80fcd04a7420f8e8bcd0a7567c272e007b",
+    b"3ek6fdo0c7tzbnvfjpmkndi2yaraakzqlk8o2ikoxqu4nf7edah8s3twphwrdwt6r",  # Hasura's documentation
+)
 
 _TEXTUAL_KEY = re.compile(
-    rb"-----BEGIN|---- BEGIN SSH2|PuTTY-User-Key-File|<RSAKeyValue>"
+    rb"-----BEGIN|---- BEGIN SSH2|PuTTY-User-Key-File|<(?:\w+:)?RSAKeyValue\b"
+    rb"|\bBEGIN [A-Z0-9 ]*(?:KEY|CERTIFICATE)\b"  # without its dashes
     rb"|\bkty[\\\"']*\s*:"  # a JWK, however it is quoted and wherever it is nested
     rb"|(?<![a-z0-9])(?:ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-)[a-z0-9@.-]+[ \t]"
     rb"|\0\0\0[\x07-\x40](?:ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-)",  # the same as RFC 4253 has it, in octets
     re.IGNORECASE,
 )
 _BEFORE_TEXT = b" \t\r\n\v\f\xef\xbb\xbf\xff\xfe"  # blanks, and the byte order marks of UTF-8 and UTF-16
+_DER_BEGINS = re.compile(rb"M[CFHI]")  # a SEQUENCE of a usual length, in base64
+_MOST_BEGINNINGS = 32
+_NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/_-].*", re.DOTALL)
+_TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_LINE_BREAKS = re.compile(rb"\s+|\\[nr]")
 _CURVES: dict[int, ec.EllipticCurve] = {
     65: ec.SECP256R1(),
     97: ec.SECP384R1(),
@@ -84,7 +99,23 @@ def _forms(data: bytes) -> tuple[bytes, bytes]:
 
 
 def _is_plain_key(data: bytes) -> bool:
-    return bool(_TEXTUAL_KEY.search(data)) or _is_escaped_key(data) or _is_der(data) or _is_point(data)
+    return (
+        bool(_TEXTUAL_KEY.search(data))
+        or _is_escaped_key(data)
+        or _is_der(data)
+        or _is_point(data)
+        or _has_der_inside(data)
+    )
+
+
+def _has_der_inside(data: bytes) -> bool:
+    """Whether the base64 of a key stands somewhere in it: behind a comment, a name, another text."""
+    for begins in islice(_DER_BEGINS.finditer(data), _MOST_BEGINNINGS):
+        text = _NO_BASE64.sub(b"", _LINE_BREAKS.sub(b"", data[begins.start() :])).translate(_TO_URL_SAFE)
+        whole = text[:-1] if len(text) % 4 == 1 else text  # a single character is no octet
+        if _is_der(base64.urlsafe_b64decode(whole + b"==")):
+            return True
+    return False
 
 
 def _is_escaped_key(data: bytes) -> bool:
@@ -148,6 +179,12 @@ def _decodings(data: bytes) -> list[bytes]:
 
 
 def _is_guessable(secret: bytes) -> bool:
+    """Also under one layer of base64 or hex, if that is text: random octets say nothing there."""
+    texts = [layer for layer in _decodings(secret) if len(layer) >= _LEAST_TEXT and layer.isascii()]
+    return any(_is_plainly_guessable(text) for text in (secret, *texts))
+
+
+def _is_plainly_guessable(secret: bytes) -> bool:
     folded = re.sub(rb"[^a-z0-9]", b"", secret.lower())
     return (
         len(set(secret)) < _LEAST_DISTINCT_OCTETS
