@@ -1,0 +1,17 @@
+"""Tests of an extra pass by where it is not installed. Where all should be there, none may be missing unseen."""
+
+import os
+from importlib.util import find_spec
+
+import pytest
+
+NEEDED_BY_TESTS = [
+    "click", "django", "fastapi", "flask", "gevent", "httpx", "hypercorn", "psycopg", "pymysql", "redis",
+    "rest_framework", "rich", "sqlalchemy", "starlette", "trio", "uvicorn", "waitress", "wsproto",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NEEDED_BY_TESTS)
+@pytest.mark.skipif(not os.environ.get("GATEPASS_REQUIRE_EXTRAS"), reason="GATEPASS_REQUIRE_EXTRAS is not set")
+def test_where_everything_is_to_be_tested_it_is_installed(name):
+    assert find_spec(name) is not None
