@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from flask import Flask
 from werkzeug.exceptions import HTTPException
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
 __all__ = ["access_to", "has_marks", "runs_no_view"]
+
+_DISPATCH: Final = ("wsgi_app", "full_dispatch_request", "dispatch_request", "raise_routing_exception")
 
 
 def has_marks(app: Flask) -> bool:
@@ -32,7 +34,11 @@ def access_to(app: Flask, environ: WSGIEnvironment) -> Access:
 
 def runs_no_view(app: Flask, environ: WSGIEnvironment) -> bool:
     """Whether *app* will answer this preflight by itself: by its automatic `OPTIONS`, a redirect, 404 or 405."""
+    if any(getattr(type(app), name) is not getattr(Flask, name) for name in _DISPATCH):
+        return False  # whatever it makes of the request before a view is chosen
     try:
+        if app.request_class(environ).method != "OPTIONS":
+            return False
         rule = _rule(app, environ)
     except HTTPException:
         return True

@@ -7,7 +7,7 @@ named in `public=` or marked `@public` or `@optional_auth`.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import final
+from typing import Final, final
 
 # The router's own function, so that a path is public exactly where the router would say it is that path.
 from starlette._utils import get_route_path
@@ -23,6 +23,8 @@ from gatepass_starlette.routes import Routes
 from gatepass_starlette.vary import varying
 
 __all__ = ["AccessTokenMiddleware"]
+
+_PREFLIGHT: Final = frozenset((b"origin", b"access-control-request-method"))
 
 
 @final
@@ -68,6 +70,8 @@ class AccessTokenMiddleware:
 
     def _is_preflight(self, scope: Scope) -> bool:
         """Whether this is a CORS preflight that no endpoint will see."""
+        if not {name for name, _ in scope["headers"]} >= _PREFLIGHT:  # in capitals Starlette would not know it for one
+            return False
         is_preflight = self._server.is_preflight(
             scope["method"],
             origin=header(scope, b"origin"),

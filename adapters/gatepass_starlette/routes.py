@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, final
 
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Host, Match, Mount, Route, Router
 from starlette.types import ASGIApp, Scope
@@ -21,6 +22,7 @@ from gatepass import Access, access_of, check_guards
 __all__ = ["Routes"]
 
 _DEEPEST_STACK: Final = 100
+_STOCK: Final = frozenset(("fastapi", "gatepass_starlette", "starlette"))
 
 
 @final
@@ -56,9 +58,7 @@ def _access_below(app: Any, scope: Scope) -> Access:
     router = _router_of(app)
     if router is None:
         return "protected"
-    root_path = getattr(router, "root_path", "")
-    if root_path:  # FastAPI replaces the root path when it is entered
-        scope = {**scope, "root_path": root_path}
+    scope = _entered(router, scope)
     route, matched, _ = _choose(router.routes, scope)
     if route is None:
         return "protected"
@@ -73,20 +73,39 @@ def _runs_no_endpoint(app: Any, scope: Scope) -> bool:
     router = _router_of(app)
     if router is None:
         return False
-    if any(_lets_no_preflight_through(layer) for layer in _layers(app)):
-        return True
+    for kind in _kinds(app):
+        if kind is CORSMiddleware:
+            return True  # it lets no preflight through
+        if not _is_stock(kind, "__call__") or issubclass(kind, BaseHTTPMiddleware):
+            return False  # whatever it makes of the path and the method, or does with the request
+    scope = _entered(router, scope)
     route, matched, match = _choose(router.routes, scope)
     if match is Match.NONE:
         default = getattr(getattr(router, "router", router), "default", None)
         return getattr(default, "__func__", None) is Router.not_found
     if match is Match.PARTIAL:  # the path is there, and takes other methods
-        return isinstance(getattr(route, "original_route", route), Route)
+        original = getattr(route, "original_route", route)
+        return isinstance(original, Route) and _is_stock(type(original), "handle")
     return isinstance(route, (Mount, Host)) and _runs_no_endpoint(matched["endpoint"], {**scope, **matched})
 
 
-def _lets_no_preflight_through(layer: Any) -> bool:
-    added = (middleware.cls for middleware in getattr(layer, "user_middleware", ()))
-    return CORSMiddleware in (type(layer), *added)
+def _kinds(app: Any) -> Iterator[Any]:
+    """The classes of *app* and of what is below it, with the middleware that an application has not built yet."""
+    for layer in _layers(app):
+        yield type(layer)
+        for middleware in getattr(layer, "user_middleware", ()):
+            yield middleware.cls
+
+
+def _is_stock(kind: Any, method: str) -> bool:
+    """Whether *kind* has *method* as Starlette, FastAPI or we ourselves wrote it."""
+    return getattr(getattr(kind, method, None), "__module__", "").partition(".")[0] in _STOCK
+
+
+def _entered(router: Any, scope: Scope) -> Scope:
+    """*scope* as *router* sees it: FastAPI replaces the root path when it is entered."""
+    root_path = getattr(router, "root_path", "")
+    return {**scope, "root_path": root_path} if root_path else scope
 
 
 def _choose(routes: Iterable[Any], scope: Scope) -> tuple[Any, Scope, Match]:

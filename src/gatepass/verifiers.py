@@ -50,9 +50,10 @@ class Verifiers:
 
     async def verify_async(self, token: str, run_blocking: RunBlocking) -> AccessToken:
         """See `TokenVerifier.verify_async`."""
+        if self._single is not None:
+            return await self._single.verify_async(token, run_blocking=run_blocking)
         unverified = take_apart(token)
-        verifier = self._single or self._chosen(unverified)
-        return await verifier.verify_parsed_async(unverified, run_blocking)
+        return await self._chosen(unverified).verify_parsed_async(unverified, run_blocking)
 
     def _chosen(self, unverified: Parts) -> TokenVerifier:
         claims: Mapping[str, object] = unverified[-1]

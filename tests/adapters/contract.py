@@ -218,7 +218,7 @@ class AdapterContract:
     """Whether hooks may be coroutine functions, and plain ones run in a worker thread."""
 
     def build(self, server: ResourceServer, *, cors: bool = False) -> Client:
-        """*cors*: inside the adapter stands a layer that answers CORS preflights with 204."""
+        """*cors*: inside the adapter stands a layer that answers CORS preflights: Starlette's own, or what the framework has."""
         raise NotImplementedError
 
     @pytest.fixture
@@ -828,7 +828,7 @@ class MiddlewareContract(AdapterContract):
         client = self.build(resource_server(), cors=True)
 
         for path in ("/protected", "/orders", "/nowhere"):
-            assert client.send("OPTIONS", path, PREFLIGHT).status == 204
+            assert client.send("OPTIONS", path, PREFLIGHT).status in {200, 204}
 
     def test_a_preflight_that_nobody_answers_does_not_run_the_view(self, client):
         for path in ("/protected", "/orders", "/admin", "/hidden", "/slow"):

@@ -21,6 +21,7 @@ from tests.adapters.clients import ASGIClient
 from tests.adapters.contract import (
     EXPIRED,
     NO_CREDENTIALS,
+    PREFLIGHT,
     ROLE_IS_MISSING,
     ROWS,
     SCOPE_IS_MISSING,
@@ -29,7 +30,7 @@ from tests.adapters.contract import (
     MiddlewareContract,
 )
 from tests.adapters.cookie_contract import CookieContract
-from tests.adapters.test_starlette import HANDLERS, AnswersPreflights, others_are_served_while_a_hook_blocks
+from tests.adapters.test_starlette import CORS, HANDLERS, others_are_served_while_a_hook_blocks
 from tests.adapters.tokens import bearer, resource_server, token
 
 from gatepass import AccessToken, ConfigurationError, ResourceServer
@@ -191,7 +192,7 @@ class TestFastAPIByMiddleware(CookieContract, MiddlewareContract):
     awaits_hooks = True
 
     def build(self, server, *, cors=False):
-        return ASGIClient(by_middleware(server, *([Middleware(AnswersPreflights)] if cors else [])))
+        return ASGIClient(by_middleware(server, *([CORS] if cors else [])))
 
     def build_without_middleware(self):
         app = FastAPI()
@@ -200,6 +201,32 @@ class TestFastAPIByMiddleware(CookieContract, MiddlewareContract):
 
     def build_public(self, server, paths):
         return AccessTokenMiddleware(FastAPI(), resource_server=server, public=paths)
+
+
+@pytest.mark.filterwarnings("ignore:The `root_path` parameter is deprecated")
+@pytest.mark.parametrize("target", ["/api/thing", "/api/sub/thing", "/api/raw/thing"])
+def test_a_preflight_reaches_no_endpoint_below_a_root_path_of_fastapis_own(target: str) -> None:
+    ran: list[str] = []
+
+    async def thing(request: HTTPRequest) -> PlainTextResponse:
+        ran.append(request.url.path)
+        return PlainTextResponse("it ran")
+
+    async def raw(scope: Any, receive: Any, send: Any) -> None:
+        ran.append("raw")
+        await PlainTextResponse("it ran")(scope, receive, send)
+
+    sub = FastAPI()
+    sub.add_api_route("/thing", thing, methods=["OPTIONS"])
+    app = FastAPI(root_path="/api")
+    app.add_api_route("/thing", thing, methods=["OPTIONS", "GET"])
+    app.mount("/sub", sub)
+    app.mount("/raw", raw)
+    answer = ASGIClient(AccessTokenMiddleware(app, resource_server=resource_server())).send(
+        "OPTIONS", target, PREFLIGHT
+    )
+
+    assert (answer.status, ran) == (401, [])
 
 
 def same(answer: Any, golden: Any) -> None:

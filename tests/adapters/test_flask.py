@@ -6,7 +6,7 @@ from threading import Thread
 from wsgiref.validate import validator
 
 import pytest
-from flask import Blueprint, Flask, Response, abort, request
+from flask import Blueprint, Flask, Request, Response, abort, request, stream_with_context
 from flask.views import MethodView
 from tests.adapters.clients import WSGIClient
 from tests.adapters.contract import NO_CREDENTIALS, PREFLIGHT, MiddlewareContract
@@ -177,6 +177,34 @@ class TestViews:
 
         assert WSGIClient(app).send("OPTIONS", "/protected", PREFLIGHT).status == 401
 
+    @pytest.mark.parametrize("where", ["in the request", "in the application", "in its dispatch"])
+    def test_a_preflight_that_would_turn_into_another_method_is_no_preflight(self, where):
+        class Overriding(Request):
+            @property
+            def method(self):
+                return self.headers.get("X-HTTP-Method-Override", super().method)
+
+            @method.setter
+            def method(self, value): ...
+
+        class Rewriting(Flask):
+            def wsgi_app(self, environ, start_response):
+                return super().wsgi_app(
+                    environ | {"REQUEST_METHOD": environ.get("HTTP_X_HTTP_METHOD_OVERRIDE", "GET")}, start_response
+                )
+
+        class Dispatching(Flask):
+            def dispatch_request(self):
+                return self.view_functions["order"]()
+
+        ran = []
+        app = {"in the application": Rewriting, "in its dispatch": Dispatching}.get(where, Flask)("overriding")
+        app.request_class = Overriding if where == "in the request" else Request
+        app.add_url_rule("/order", "order", lambda: ran.append("deleted") or "deleted", methods=["GET", "DELETE"])
+        answer = guarded(app).send("OPTIONS", "/order", [*PREFLIGHT, ("X-HTTP-Method-Override", "DELETE")])
+
+        assert (answer.status, ran) == (401, [])
+
     def test_what_a_converter_raises_lets_nobody_in(self):
         class Day(BaseConverter):
             def to_python(self, value):
@@ -194,32 +222,28 @@ class TestViews:
 
     @pytest.mark.parametrize("lazily", [False, True])
     def test_a_preflight_takes_no_body_inside_and_brings_none_back(self, lazily):
-        closed = []
-
-        def report(environ, start_response):
-            def answer():
-                write = start_response("200 OK", [("Content-Length", "13"), ("Content-Type", "text/plain")])
-                try:
-                    write(b"secret ")
-                    yield environ["wsgi.input"].read() + b"secret"
-                    yield b"never asked for"
-                finally:
-                    closed.append(environ["CONTENT_LENGTH"])
-
-            return answer() if lazily else list(answer())
-
-        class Reporting(Flask):
-            def wsgi_app(self, environ, start_response):
-                return report(environ, start_response)
-
-        flask = Reporting("reporting")
+        closed, brought = [], []
+        flask = Flask("reporting")
         flask.add_url_rule("/report", "report", who)
+
+        @flask.before_request
+        def report():
+            def answer():
+                brought.append(request.get_data())
+                yield b"secret"
+                yield b"never asked for"
+
+            response = Response(stream_with_context(answer()) if lazily else list(answer()), mimetype="text/plain")
+            response.headers["Content-Length"] = "21"
+            response.call_on_close(lambda: closed.append(True))
+            return response
+
         app = AccessTokenMiddleware(flask.wsgi_app, resource_server())
         answer = WSGIClient(validator(app) if lazily else app).send("OPTIONS", "/report", PREFLIGHT, b"do it")
 
         assert (answer.status, answer.body) == (200, b"")
-        assert answer.headers == [("content-length", "0"), ("content-type", "text/plain")]
-        assert closed == ["0"]
+        assert answer.headers == [("content-type", "text/plain; charset=utf-8"), ("content-length", "0")]
+        assert (closed, brought) == ([True], [b""])
 
     def test_the_proxy_says_what_to_do_where_there_is_no_token(self):
         app = Flask("optional")

@@ -12,6 +12,7 @@ from starlette.authentication import requires
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import PlainTextResponse, StreamingResponse
@@ -54,6 +55,7 @@ from gatepass_starlette import (
     public,
     require_auth,
 )
+from gatepass_starlette.preflight import without_bodies
 
 
 def subject(request: Any) -> str:
@@ -129,15 +131,17 @@ async def replaced(request, error):
 HANDLERS = dict.fromkeys((400, 401, 403, 404, 503), replaced)
 
 
-class AnswersPreflights:
+CORS = Middleware(CORSMiddleware, allow_origins=["https://shop.example"])
+
+
+class PassesOn:
+    """A layer of the application's own."""
+
     def __init__(self, app):
         self.app = app
 
     async def __call__(self, scope, receive, send):
-        if scope["type"] == "http" and scope["method"] == "OPTIONS":
-            await PlainTextResponse("", 204)(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+        await self.app(scope, receive, send)
 
 
 def application(server: ResourceServer, routes: Any, *inner: Middleware, paths: Any = (), **settings: Any) -> Starlette:
@@ -153,7 +157,7 @@ class TestStarlette(CookieContract, MiddlewareContract):
     awaits_hooks = True
 
     def build(self, server, *, cors=False):
-        inner = [Middleware(AnswersPreflights)] if cors else []
+        inner = [CORS] if cors else []
         return ASGIClient(application(server, ROUTES, *inner, paths=["/healthz"]))
 
     def build_without_middleware(self):
@@ -455,6 +459,52 @@ def test_starlettes_own_cors_answers_a_preflight_for_whatever_is_inside_it(where
     assert answer.body == b""
 
 
+class Overriding(PassesOn):
+    """What lets a form delete things, and a stranger's OPTIONS be anything."""
+
+    async def __call__(self, scope, receive, send):
+        override = dict(scope.get("headers", ())).get(b"x-http-method-override")
+        await self.app({**scope, "method": override.decode()} if override else scope, receive, send)
+
+
+class Rerouting(BaseHTTPMiddleware):
+    async def dispatch(self, request, call_next):
+        request.scope["method"] = request.headers.get("x-http-method-override", request.method)
+        return await call_next(request)
+
+
+class Answering(Route):
+    async def handle(self, scope, receive, send):
+        await PlainTextResponse("it ran")(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        Starlette(routes=[Route("/thing", whoami, methods=["DELETE"])], middleware=[Middleware(Overriding)]),
+        Starlette(routes=[Route("/thing", whoami, methods=["DELETE"])], middleware=[Middleware(Overriding), CORS]),
+        Starlette(routes=[Route("/thing", whoami, methods=["DELETE"])], middleware=[Middleware(Rerouting), CORS]),
+        Overriding(Router([Route("/thing", whoami, methods=["DELETE"])])),
+        Starlette(routes=[Answering("/thing", whoami)]),
+    ],
+)
+def test_a_preflight_does_not_pass_where_a_layer_of_ones_own_may_make_something_else_of_it(app):
+    guarded_app = ASGIClient(AccessTokenMiddleware(app, resource_server=resource_server()))
+    headers = [*PREFLIGHT, ("X-HTTP-Method-Override", "DELETE")]
+
+    assert guarded_app.send("OPTIONS", "/thing", headers).status == 401
+
+
+def test_a_preflight_in_capitals_is_none_for_starlette_and_so_none_for_us():
+    scope = asgi_scope(Request("OPTIONS", "/thing"))
+    scope["headers"] = [(name.encode(), value.encode()) for name, value in PREFLIGHT]
+    app = application(resource_server(), [Route("/thing", whoami, methods=["OPTIONS"])], CORS)
+
+    start, *_ = call(app, scope)
+
+    assert start["status"] == 401
+
+
 def test_the_routers_own_answers_to_a_preflight_pass():
     app = client([Route("/thing", whoami), Mount("/below", Router([Route("/thing/", whoami)]))])
 
@@ -515,16 +565,10 @@ def test_a_preflight_takes_no_body_inside_and_brings_none_back(kind):
         await send({"type": kind, "body": b"secret", "path": "/secret", "more_body": True})
         await send({"type": kind, "body": b"secret", "path": "/secret"})
 
-    class Reporting:
-        """A layer with a router below it."""
+    async def app(scope, receive, send):
+        receive, send = without_bodies(receive, send)
+        await report(scope, receive, send)
 
-        def __init__(self, app):
-            self.app = app
-
-        async def __call__(self, scope, receive, send):
-            await report(scope, receive, send)
-
-    app = AccessTokenMiddleware(Reporting(Starlette(routes=ROUTES)), resource_server=resource_server())
     answer = ASGIClient(app).send("OPTIONS", "/protected", PREFLIGHT, b"do it")
 
     assert (answer.status, answer.headers, answer.body) == (200, [("content-length", "0"), ("a", "b")], b"")
@@ -590,13 +634,13 @@ def test_a_forgotten_middleware_is_named_in_the_error():
 
 def test_marks_hold_at_any_depth():
     leaf = [Route("/open", open_to_all), Route("/shut", whoami), Route("/maybe/{who:int}", maybe)]
-    sub = Starlette(routes=leaf, middleware=[Middleware(AnswersPreflights)])
+    sub = Starlette(routes=leaf, middleware=[Middleware(PassesOn)])
     apps = client(
         [
             Mount("/a", routes=[Mount("/b", routes=leaf)]),
             Mount("/sub", app=sub),
-            Mount("/wrapped", app=AnswersPreflights(Router(leaf))),
-            Mount("/own", routes=leaf, middleware=[Middleware(AnswersPreflights)]),
+            Mount("/wrapped", app=PassesOn(Router(leaf))),
+            Mount("/own", routes=leaf, middleware=[Middleware(PassesOn)]),
             Host("api.example", Router([Mount("/host", routes=leaf)])),
         ]
     )
