@@ -1,5 +1,6 @@
 """Middleware, hooks and dependencies that read the form before the endpoints do, in every framework."""
 
+import gc
 import os
 
 import pytest
@@ -99,9 +100,11 @@ def test_starlette_serves_a_body_that_middleware_has_read(endpoints, service):
     assert refreshed(starlette(endpoints, "body"), service) == 200
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_starlette_says_that_the_body_is_gone_where_middleware_kept_the_form_to_itself(endpoints, service):
     with pytest.raises(ConfigurationError, match=r"read the request's body before the token endpoint"):
         refreshed(starlette(endpoints, "form"), service)
+    gc.collect()  # old Starlette leaves a stream open behind the error, and the next test would be blamed for it
 
 
 async def by_form(asked: FastAPIRequest):
