@@ -89,8 +89,8 @@ def _rotations(table: Table, measured: Measured) -> list[str]:
 
 
 def _growth(table: Table, _: Measured) -> list[str]:
-    """Factors within one run, where the sizes took turns. Microseconds stand in the first row alone: each row's are from
-    runs on a disk that was busy to another degree, and would not divide into the factor beside them.
+    """Factors within one run, where the sizes took turns. Microseconds stand in the first row alone: those of each row
+    are from runs on a disk that was busy to another degree, and would not divide into the factor beside them.
     """
     stores = list(table)
     sizes = list(table[stores[0]][0])
