@@ -1,4 +1,4 @@
-"""The plot beside the tables: how many times faster than PyJWT, as plain SVG."""
+"""The plot beside the tables: throughput relative to PyJWT, as plain SVG for light and dark pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,14 @@ from benchmarks.sample import ISSUED, VERIFIED
 
 __all__ = ["svg"]
 
-_COLOURS = {"gatepass": "#1b6ac9", PYJWT: "#9aa3ad", "joserfc": "#c9b26b", "oxyjwt (Rust)": "#c97a4a"}
+# By contender: the class of its bars, and their colour on a light page and on a dark one.
+_COLOURS = {
+    "gatepass": ("a", "#1b6ac9", "#5a9bea"),
+    PYJWT: ("b", "#9aa3ad", "#6b7580"),
+    "joserfc": ("c", "#c9b26b", "#b39a4d"),
+    "oxyjwt (Rust)": ("d", "#c97a4a", "#cf8558"),
+}
+_TITLE = "Throughput relative to PyJWT (1.0 = the same)"
 _BAR, _GAP, _LEFT, _WIDTH, _TOP = 14, 14, 150, 720, 56
 
 
@@ -29,23 +36,41 @@ def svg(runs: Runs) -> str:
             width = spread.middle * scale
             least, most, middle = spread.least * scale, spread.most * scale, y + _BAR / 2
             parts += [
-                f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR - 2}" fill="{_COLOURS[name]}"/>',
-                f'<path stroke="#333" d="M{_LEFT + least:.1f} {middle - 1}H{_LEFT + most:.1f}"/>',
+                f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR - 2}" class="{_COLOURS[name][0]}"/>',
+                f'<path class="range" d="M{_LEFT + least:.1f} {middle - 1}H{_LEFT + most:.1f}"/>',
                 _text(_LEFT + most + 5, y + _BAR - 4, f"{spread.middle:.1f}"),
             ]
             y += _BAR
         y += _GAP
     legend = "".join(
-        f'<rect x="{_LEFT + 130 * place}" y="32" width="12" height="12" fill="{_COLOURS[name]}"/>'
+        f'<rect x="{_LEFT + 130 * place}" y="32" width="12" height="12" class="{_COLOURS[name][0]}"/>'
         + _text(_LEFT + 130 * place + 17, 42, name)
         for place, name in enumerate(next(iter(groups.values())))
     )
-    title = _text(_LEFT, 20, "Times faster than PyJWT with a prepared key (thin line: from the least to the most)")
+    heading = _text(_LEFT, 20, f"{_TITLE}; thin line: from the least to the most")
+    described = "; ".join(
+        f"{job}: " + ", ".join(f"{name} {spread.middle:.1f}" for name, spread in group.items())
+        for job, group in groups.items()
+    )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {y}" font-family="sans-serif" font-size="12">'
-        f'<rect width="{_WIDTH}" height="{y}" fill="#fff"/>{title}{legend}{"".join(parts)}</svg>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {y}" role="img" '
+        f'aria-labelledby="title desc" font-family="sans-serif" font-size="12">'
+        f'<title id="title">{_TITLE}</title><desc id="desc">{escape(described)}</desc>{_style()}'
+        f'<rect class="card" width="{_WIDTH}" height="{y}"/>{heading}{legend}{"".join(parts)}</svg>\n'
     )
 
 
+def _style() -> str:
+    """The colours of a light page, and those of a dark one where the reader has chosen that."""
+    light = _rules("#ffffff", "#1f2328", "#1f2328", {mark: colour for mark, colour, _ in _COLOURS.values()})
+    dark = _rules("#0d1117", "#e6edf3", "#e6edf3", {mark: colour for mark, _, colour in _COLOURS.values()})
+    return f"<style>{light}@media (prefers-color-scheme: dark){{{dark}}}</style>"
+
+
+def _rules(card: str, text: str, line: str, bars: dict[str, str]) -> str:
+    fills = "".join(f".{mark}{{fill:{colour}}}" for mark, colour in bars.items())
+    return f".card{{fill:{card}}}text{{fill:{text}}}.range{{stroke:{line}}}{fills}"
+
+
 def _text(x: float, y: float, text: str, *, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="#222">{escape(text)}</text>'
+    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(text)}</text>'

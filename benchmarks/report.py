@@ -35,7 +35,7 @@ class Spread:
 
 
 def speedups(runs: Runs, job: str) -> dict[str, Spread]:
-    """How many times faster than PyJWT each contender does *job*."""
+    """The throughput of each contender at *job*, relative to PyJWT's."""
     return {name: Spread(run[job][PYJWT].minimum / run[job][name].minimum for run in runs) for name in runs[0][job]}
 
 
@@ -96,7 +96,7 @@ def _version(name: str) -> str:
 def _race(runs: Runs, job: str, algorithms: tuple[str, ...]) -> list[str]:
     """Microseconds, best turn and median turn, and times PyJWT."""
     lines = [
-        "Best turn / median turn in µs, then how many times faster than PyJWT (by the best turns).",
+        "Best turn / median turn in µs, then the throughput relative to PyJWT (by the best turns).",
         "",
         _row("", *algorithms),
         _row("---", *("---:" for _ in algorithms)),
@@ -124,7 +124,7 @@ def _race(runs: Runs, job: str, algorithms: tuple[str, ...]) -> list[str]:
 
 def _again(runs: Runs) -> list[str]:
     lines = [
-        "Best turn in µs, then how many times faster than PyJWT.",
+        "Best turn in µs, then the throughput relative to PyJWT.",
         "",
         _row("", *AGAIN),
         _row("---", *("---:" for _ in AGAIN)),

@@ -43,7 +43,7 @@ class Fetch:
         return fetch
 
     def within(self, patience: float) -> Fetch:
-        """The same fetch, for somebody with less *patience*, in seconds from its beginning: who comes late goes on."""
+        """The same fetch, for somebody with less *patience*, in seconds from its beginning: a late one goes on."""
         same = copy(self)
         same._patience = min(patience, self._patience)  # noqa: SLF001 - a copy of ourselves
         return same

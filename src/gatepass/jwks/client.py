@@ -115,7 +115,7 @@ class JWKSClient(KeySource):
     def search(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:
         """See `KeySource.search`. A kid that nobody publishes is looked for once an interval at most.
 
-        Nobody waits long for a slow server who has other keys or bad news of it: each request may hold a thread.
+        With other keys, or bad news of a slow server, nobody waits long for it: each request may hold a thread.
         """
         begun_before, came_at = self._flight.number, self._clock()
         while True:

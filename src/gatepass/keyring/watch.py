@@ -52,7 +52,7 @@ class Watch:
         self.view: View = self._seen(stamp, line, now, None)
 
     def looked(self, now: float) -> View:
-        """A view for *now*. Who comes while another looks goes on with the last one, unless that is too old."""
+        """A view for *now*. Whoever comes while another looks goes on with the last one, unless that is too old."""
         view = self.view
         is_old = not view.read_at <= now < view.read_at + self._patience
         if self._looking.acquire(timeout=_PATIENCE if is_old else 0):

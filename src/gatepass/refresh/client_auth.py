@@ -40,7 +40,7 @@ class _Credentials(NamedTuple):
 
 @final
 class ClientAuthentication:
-    """Finds the client of a request and asks whether it is who it says."""
+    """Finds the client of a request and asks whether it is the client that it claims to be."""
 
     __slots__ = ("_authenticate", "_own")
 
@@ -53,7 +53,7 @@ class ClientAuthentication:
     def client(self, authorization: Sequence[str], form: Form) -> str:
         """The id of the authenticated client.
 
-        Raises `InvalidClient`, with a challenge for who used `Authorization`; `InvalidTokenRequest` for who
+        Raises `InvalidClient`, with a challenge for one that used `Authorization`; `InvalidTokenRequest` for one that
         authenticates in two ways; `HookUnavailable`; and `UnauthorizedClient` if the application does.
         """
         found = self._credentials(authorization, form)

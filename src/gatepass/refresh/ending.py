@@ -82,7 +82,7 @@ class Ending:
         )
 
     def cut_off(self, family: Family) -> int | None:
-        """Up to when the access tokens of its subject or client are revoked. Who grants looks before and after."""
+        """Up to when the access tokens of its subject or client are revoked. A grant looks before and after."""
         if self._revocation is None:
             return None
         return ask(self._revocation.cut_off, family.subject, family.client_id)

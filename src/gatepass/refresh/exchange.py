@@ -1,6 +1,6 @@
 """One refresh token for the next, exactly once: everything that may fail comes before the token is spent.
 
-Refused with one and the same error: tokens that are unknown, expired, revoked, another client's, or spent. Who brings a
+Refused with one and the same error: tokens that are unknown, expired, revoked, another client's, or spent. Bringing a
 spent one ends the family, unless it is the immediate predecessor within the grace window, or an exchange whose
 outcome the store never told; these get the successor that there already is.
 """

@@ -54,7 +54,7 @@ class RefreshToken:
         return cls(octets[:proof], octets[proof:secret], octets[secret:])
 
     def successor(self, salt: bytes) -> RefreshToken:
-        """The next token of the family. Who holds this token and the store's *salt* gets the same one again."""
+        """The next token of the family. Whoever holds this token and the store's *salt* gets the same one again."""
         return replace(self, secret=hmac.digest(salt, self.secret, "sha256"))
 
     @property

@@ -1,7 +1,7 @@
 """Rotations whose outcome the store did not tell: a connection may break between the commit and the answer.
 
 The token is then spent and its successor in nobody's hand. This process remembers how it was made, so that the client
-who tries again gets it, once, and is not taken for a thief. No usable token is kept: the client's own is needed.
+that tries again gets it, once, and is not taken for a thief. No usable token is kept: the client's own is needed.
 """
 
 from __future__ import annotations

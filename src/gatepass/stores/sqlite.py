@@ -212,7 +212,7 @@ def _revoke(batch: list[dict[str, Any]], connection: sqlite3.Connection) -> int:
 
 
 def _purge(connection: sqlite3.Connection, before: int, most: int) -> tuple[int, int]:
-    """How many rows were looked at, and how many of them went; who lives is not looked at again before the end."""
+    """How many rows were looked at, and how many of them went; what lives is not looked at again before the end."""
     rows = connection.execute(_ENDING, (before, _BATCH)).fetchall()
     dead = [(rowid,) for rowid, end in rows if end < before][:most]
     alive = [(end, rowid) for rowid, end in rows if end >= before]
