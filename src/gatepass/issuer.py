@@ -18,7 +18,7 @@ from gatepass.given_claims import check_given
 from gatepass.keyring import KeyRing
 from gatepass.keys import Key, KeySet
 from gatepass.scope import scope_tokens
-from gatepass.settings import audience_names, https_url, key_set, seconds
+from gatepass.settings import audience_names, clock_function, https_url, key_set, seconds
 from gatepass.strict_json import dump_object, dump_text
 
 __all__ = ["TokenIssuer"]
@@ -70,7 +70,7 @@ class TokenIssuer:
             raise ConfigurationError("client_id= must be a non-empty string")
         self._client_id = client_id
         self._ttl = int(seconds(access_ttl, "access_ttl", least=1, most=_LONGEST_TTL))
-        self._clock = clock
+        self._clock = clock_function(clock)
         self._constant_parts: dict[tuple[object, ...], bytes] = {}
         self._ring = keys if isinstance(keys, KeyRing) else None
         if isinstance(keys, KeyRing) and self._ttl > keys.access_ttl.total_seconds():

@@ -102,6 +102,8 @@ class ScopeHierarchy:
     __slots__ = ("_included",)
 
     def __init__(self, implies: Mapping[str, Iterable[str]]) -> None:
+        if not isinstance(implies, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError('implies= takes a dict such as {"orders:write": ["orders:read"]}')
         direct = {_scopes([scope], "implies")[0]: _scopes(narrower, "implies") for scope, narrower in implies.items()}
         self._included = {scope: frozenset(_reachable(scope, direct)) for scope in direct}
 

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol, final, runtime_checkable
 
 from gatepass.access_token import AccessToken
 from gatepass.errors import ConfigurationError, RevocationUnavailable
-from gatepass.settings import seconds
+from gatepass.settings import clock_function, seconds
 from gatepass.unasked import Unasked
 from gatepass.unrevoked import Unrevoked
 
@@ -101,7 +101,7 @@ class AccessTokenRevocation:
         unasked = seconds(let_in_unasked, "let_in_unasked", least=0, most=_LONGEST_UNASKED)
         if unasked:
             self._store = Unasked(self._store, limit=unasked)
-        self._clock = clock
+        self._clock = clock_function(clock)
 
     def __call__(self, token: AccessToken) -> bool:
         """Whether *token* was revoked. Whatever the store raises goes to the verifier, which answers 503."""

@@ -23,7 +23,7 @@ from gatepass.key_source import Fetch, KeySource, settle, settle_async
 from gatepass.keys import Key, KeySet
 from gatepass.known_tokens import KnownTokens, digest_of
 from gatepass.profile import AnyAudience, AnyIssuer, Profile
-from gatepass.settings import audience_names, issuer_name, seconds
+from gatepass.settings import audience_names, clock_function, issuer_name, seconds
 from gatepass.strict_json import parse_object
 from gatepass.verifying_keys import verifying_keys
 
@@ -119,7 +119,7 @@ class TokenVerifier:
         self._checks = tuple(checks)
         self._is_ordinary = compile_ordinary(profile, audience=accepted, leeway=tolerated, max_token_age=oldest)
         self._end_of = compile_end(leeway=tolerated, max_token_age=oldest)
-        self._clock = clock
+        self._clock = clock_function(clock)
         self._trial_keys = trial_keys
 
     @property

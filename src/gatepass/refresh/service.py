@@ -24,7 +24,7 @@ from gatepass.refresh.purged import Purged
 from gatepass.refresh.store import RefreshStore
 from gatepass.revocation import AccessTokenRevocation
 from gatepass.scope import scope_tokens
-from gatepass.settings import seconds
+from gatepass.settings import clock_function, seconds
 
 __all__ = ["TokenService"]
 
@@ -72,8 +72,12 @@ class TokenService:
         on_reuse: Callable[[Family], object] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        if not isinstance(issuer, TokenIssuer):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("TokenService takes the TokenIssuer that makes its access tokens")
         if not isinstance(store, RefreshStore):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("store= must be a RefreshStore, such as SQLiteStore(path)")
+        if not (revocation is None or isinstance(revocation, AccessTokenRevocation)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("revocation= takes an AccessTokenRevocation(store, access_ttl=...)")
         if revocation is not None and revocation.access_ttl < issuer.access_ttl:
             raise ConfigurationError("revocation= was made for a shorter access_ttl= than the issuer's")
         self._refresh_ttl = int(seconds(refresh_ttl, "refresh_ttl", least=1, most=_LONGEST))
@@ -84,9 +88,9 @@ class TokenService:
         self._issuer = issuer
         self._store = store
         self._revocation = revocation
-        self._clock = clock
+        self._clock = clock_function(clock)
         self._mint = Mint(issuer, application)
-        self._ending = Ending(store, revocation, application, clock)
+        self._ending = Ending(store, revocation, application, self._clock)
         self._exchange = Exchange(
             store,
             mint=self._mint,
