@@ -123,7 +123,7 @@ def _absolute_uri(value: str | None) -> str | None:
 def _scope_text(value: Iterable[str], name: str) -> str | None:
     try:
         tokens = scope_tokens(value)
-    except (ValueError, TypeError):
+    except ValueError:
         tokens = None
     if tokens is None:
         raise ConfigurationError(f"{name} takes texts of printable ASCII without blanks, quotes or backslashes")

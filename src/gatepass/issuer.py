@@ -17,6 +17,7 @@ from gatepass.errors import ConfigurationError
 from gatepass.given_claims import check_given
 from gatepass.keyring import KeyRing
 from gatepass.keys import Key, KeySet
+from gatepass.moments import whole_seconds
 from gatepass.scope import scope_tokens
 from gatepass.settings import audience_names, clock_function, https_url, key_set, seconds
 from gatepass.strict_json import dump_object, dump_text
@@ -141,7 +142,7 @@ class TokenIssuer:
         now = int(self._clock())
         if now < 0:
             raise ValueError("the clock says that it is before 1970: no token can be dated so")
-        expires = now + self._ttl if not_after is None else min(now + self._ttl, _moment(not_after))
+        expires = now + self._ttl if not_after is None else min(now + self._ttl, whole_seconds(not_after, "not_after"))
         own = f'"sub":{dump_text(subject)},"iat":{now},"exp":{expires},"jti":"{_fresh_id()}"'
         further = b"}"
         if extra:
@@ -208,9 +209,3 @@ def _signer(keys: KeySet) -> _Signer:
 def _fresh_id() -> str:
     """A text of 128 random bits, which needs no escape in JSON."""
     return encode_base64url(secrets.token_bytes(16)).decode()
-
-
-def _moment(not_after: datetime) -> int:
-    if not isinstance(not_after, datetime) or not_after.utcoffset() is None:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ValueError("not_after= takes a datetime that knows its time zone, such as datetime.now(UTC)")
-    return int(not_after.timestamp())

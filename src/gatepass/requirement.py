@@ -141,7 +141,7 @@ def _at_least_one(values: tuple[str, ...], name: str) -> tuple[str, ...]:
 def _scopes(value: str | Iterable[str], name: str) -> tuple[str, ...]:
     try:
         tokens = scope_tokens(value)
-    except (ValueError, TypeError):
+    except ValueError:
         tokens = None
     if tokens is not None:
         if "offline_access" in tokens:

@@ -16,8 +16,9 @@ def scope_tokens(scope: str | Iterable[str]) -> tuple[str, ...]:
     >>> scope_tokens("orders:read orders:write")
     ('orders:read', 'orders:write')
     """
-    tokens: list[object] = list(scope.split(" ") if isinstance(scope, str) and scope else scope)
+    listed = isinstance(scope, Iterable)  # pyright: ignore[reportUnnecessaryIsInstance]
+    tokens: list[object] = list(scope.split(" ") if isinstance(scope, str) and scope else scope) if listed else []
     found = [token for token in tokens if isinstance(token, str) and _SCOPE_TOKEN.fullmatch(token)]
-    if len(found) != len(tokens):
+    if not listed or len(found) != len(tokens):
         raise ValueError("a scope is a non-empty text of printable ASCII without blanks, quotes or backslashes")
     return tuple(dict.fromkeys(found))

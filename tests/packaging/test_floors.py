@@ -15,7 +15,7 @@ import gatepass
 
 FLOORS = [
     # 1: what can go wrong, and the grammar of a scope
-    {"gatepass.errors.base", "gatepass.scope"},
+    {"gatepass.errors.base", "gatepass.moments", "gatepass.scope"},
     {
         "gatepass.errors.credentials",
         "gatepass.errors.outage",

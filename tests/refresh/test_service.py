@@ -336,7 +336,14 @@ def test_one_method_of_authentication_may_be_given_as_text(service, clock):
         {"client_id": ""},
         {"audience": "https://other.example"},
         {"auth_time": datetime(2026, 1, 1)},  # noqa: DTZ001 - naive is what is wrong with it
+        {"auth_time": 1_800_000_000},
+        {"auth_time": "2026-01-01T00:00:00Z"},
+        {"scope": 5},
+        {"scope": None},
+        {"acr": 5},
         {"amr": [1]},
+        {"amr": None},
+        {"amr": 5},
     ],
 )
 def test_what_cannot_go_into_a_token_is_a_mistake_and_leaves_no_family(service, store, wrong):

@@ -14,6 +14,7 @@ from typing import Any, Final, final
 from gatepass.access_token import AccessToken
 from gatepass.errors import ConfigurationError
 from gatepass.issuer import TokenIssuer
+from gatepass.moments import whole_seconds
 from gatepass.refresh.asking import Application, ask
 from gatepass.refresh.ending import Ending
 from gatepass.refresh.errors import InvalidGrant, ServiceUnavailable
@@ -135,9 +136,9 @@ class TokenService:
             client_id=plain_text(self._client(client_id), "client_id"),
             scope=" ".join(scope_tokens(scope)),
             audience=plain_text(self._audience(audience), "audience"),
-            auth_time=None if auth_time is None else _timestamp(auth_time),
+            auth_time=None if auth_time is None else whole_seconds(auth_time, "auth_time"),
             acr=None if acr is None else plain_text(acr, "acr"),
-            amr=tuple(plain_text(one, "amr") for one in ((amr,) if isinstance(amr, str) else amr)),
+            amr=_methods(amr),
             created_at=now,
             expires_at=now + self._absolute_ttl,
             idle_expires_at=now + self._refresh_ttl,
@@ -224,7 +225,7 @@ class TokenService:
         return first
 
 
-def _timestamp(moment: datetime) -> int:
-    if moment.tzinfo is None:
-        raise ValueError("auth_time must be an aware datetime, such as datetime.now(UTC)")
-    return int(moment.timestamp())
+def _methods(amr: Iterable[str]) -> tuple[str, ...]:
+    if not isinstance(amr, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError("amr must be a list of strings")  # noqa: TRY004 - one error for all that cannot go into a token
+    return tuple(plain_text(one, "amr") for one in ((amr,) if isinstance(amr, str) else amr))
