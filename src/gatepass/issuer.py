@@ -17,6 +17,7 @@ from gatepass.errors import ConfigurationError
 from gatepass.given_claims import check_given
 from gatepass.keyring import KeyRing
 from gatepass.keys import Key, KeySet
+from gatepass.limits import LONGEST_ACCESS_TTL
 from gatepass.moments import whole_seconds
 from gatepass.scope import scope_tokens
 from gatepass.settings import audience_names, clock_function, https_url, key_set, seconds
@@ -24,7 +25,6 @@ from gatepass.strict_json import dump_object, dump_text
 
 __all__ = ["TokenIssuer"]
 
-_LONGEST_TTL = 86_400.0
 _MAX_CONSTANT_PARTS = 1_024
 
 
@@ -70,7 +70,7 @@ class TokenIssuer:
         if client_id is not None and not (isinstance(client_id, str) and client_id):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("client_id= must be a non-empty string")
         self._client_id = client_id
-        self._ttl = int(seconds(access_ttl, "access_ttl", least=1, most=_LONGEST_TTL))
+        self._ttl = int(seconds(access_ttl, "access_ttl", least=1, most=LONGEST_ACCESS_TTL))
         self._clock = clock_function(clock)
         self._constant_parts: dict[tuple[object, ...], bytes] = {}
         self._ring = keys if isinstance(keys, KeyRing) else None

@@ -15,16 +15,15 @@ from typing import Any, Final, Protocol, final, runtime_checkable
 
 from gatepass.access_token import AccessToken
 from gatepass.errors import ConfigurationError, RevocationUnavailable
+from gatepass.limits import LARGEST_LEEWAY, LONGEST_ACCESS_TTL
 from gatepass.settings import clock_function, seconds
 from gatepass.unasked import Unasked
 from gatepass.unrevoked import Unrevoked
 
 __all__ = ["AccessTokenRevocation", "RevocationStore"]
 
-_LONGEST_TTL: Final = 86_400.0
-_MAX_LEEWAY: Final = 300
 # Twice the most that a verifier tolerates: once for its clock, once for a token that the issuer's clock dated ahead.
-_BEYOND: Final = 2 * _MAX_LEEWAY + 1
+_BEYOND: Final = 2 * LARGEST_LEEWAY + 1
 _LONGEST_CACHE_TTL: Final = 60.0
 _LONGEST_UNASKED: Final = 300.0
 _LARGEST_CACHE: Final = 1_000_000
@@ -88,7 +87,7 @@ class AccessTokenRevocation:
     ) -> None:
         if not isinstance(store, RevocationStore):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("store= must be a RevocationStore, such as SQLiteStore(path)")
-        life = seconds(access_ttl, "access_ttl", least=1, most=_LONGEST_TTL)
+        life = seconds(access_ttl, "access_ttl", least=1, most=LONGEST_ACCESS_TTL)
         self._longest = life + 1  # an issuer may have rounded
         self._life = int(life) + _BEYOND
         self.access_ttl: timedelta = timedelta(seconds=life)
@@ -109,7 +108,7 @@ class AccessTokenRevocation:
         client = token._names.client  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the same
         now = int(self._clock())
         issued = claims.get("iat")
-        if claims["exp"] - (now + _MAX_LEEWAY if issued is None else issued) > self._longest:
+        if claims["exp"] - (now + LARGEST_LEEWAY if issued is None else issued) > self._longest:
             raise RevocationUnavailable(_TOO_LONG)
         until = self._store.revoked_until(_keys_of(claims, client), now=now)
         # A token that does not say when it was issued is reached by any cut-off.

@@ -14,8 +14,8 @@ from tests.packaging.sources import source_files
 import gatepass
 
 FLOORS = [
-    # 1: what can go wrong, and the grammar of a scope
-    {"gatepass.errors.base", "gatepass.moments", "gatepass.scope"},
+    # 1: what can go wrong, the limits, and the grammar of a scope and of a moment
+    {"gatepass.errors.base", "gatepass.limits", "gatepass.moments", "gatepass.scope"},
     {
         "gatepass.errors.credentials",
         "gatepass.errors.outage",

@@ -19,10 +19,11 @@ from gatepass.keyring.due import DueRotation
 from gatepass.keyring.listing import RingKey, listed
 from gatepass.keyring.manifest import from_text, to_text
 from gatepass.keyring.mounted import MountedFile
-from gatepass.keyring.schedule import DAY, Schedule
+from gatepass.keyring.schedule import Schedule
 from gatepass.keyring.timeline import Timeline
 from gatepass.keyring.watch import Watch
 from gatepass.keys import KeySet
+from gatepass.limits import DAY
 from gatepass.settings import clock_function, file_path
 
 __all__ = ["KeyRing"]

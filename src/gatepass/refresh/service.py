@@ -14,6 +14,7 @@ from typing import Any, Final, final
 from gatepass.access_token import AccessToken
 from gatepass.errors import ConfigurationError
 from gatepass.issuer import TokenIssuer
+from gatepass.limits import YEAR
 from gatepass.moments import whole_seconds
 from gatepass.refresh.asking import Application, ask
 from gatepass.refresh.ending import Ending
@@ -29,7 +30,6 @@ from gatepass.settings import clock_function, seconds
 
 __all__ = ["TokenService"]
 
-_LONGEST: Final = 366 * 86_400.0
 _LONGEST_GRACE: Final = 60.0
 
 
@@ -81,8 +81,8 @@ class TokenService:
             raise ConfigurationError("revocation= takes an AccessTokenRevocation(store, access_ttl=...)")
         if revocation is not None and revocation.access_ttl < issuer.access_ttl:
             raise ConfigurationError("revocation= was made for a shorter access_ttl= than the issuer's")
-        self._refresh_ttl = int(seconds(refresh_ttl, "refresh_ttl", least=1, most=_LONGEST))
-        self._absolute_ttl = int(seconds(absolute_ttl, "absolute_ttl", least=1, most=_LONGEST))
+        self._refresh_ttl = int(seconds(refresh_ttl, "refresh_ttl", least=1, most=YEAR))
+        self._absolute_ttl = int(seconds(absolute_ttl, "absolute_ttl", least=1, most=YEAR))
         if self._absolute_ttl < self._refresh_ttl:
             raise ConfigurationError("absolute_ttl= must not be shorter than refresh_ttl=")
         application = Application(check_subject=check_subject, claims_for=claims_for, on_reuse=on_reuse)
