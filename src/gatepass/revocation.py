@@ -2,8 +2,8 @@
 
 `AccessTokenRevocation` is what a verifier takes as `is_revoked=`. An entry is kept only while a token that it concerns
 could still be alive, so the list stays as short as access tokens are short-lived. A store that cannot be asked is
-503; nobody is let in unasked, unless `let_in_unasked=` says for how long. Neither is a token that lives longer than its
-entry would: it would be good again.
+503, unless `fail_open_for=` says for how long the check fails open. So is a token that lives longer than its entry
+would: it would be good again.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any, Final, Protocol, final, runtime_checkable
 
 from gatepass.access_token import AccessToken
 from gatepass.errors import ConfigurationError, RevocationUnavailable
+from gatepass.fail_open import FailOpen
 from gatepass.limits import LARGEST_LEEWAY, LONGEST_ACCESS_TTL
 from gatepass.settings import clock_function, seconds
-from gatepass.unasked import Unasked
 from gatepass.unrevoked import Unrevoked
 
 __all__ = ["AccessTokenRevocation", "RevocationStore"]
@@ -25,7 +25,7 @@ __all__ = ["AccessTokenRevocation", "RevocationStore"]
 # Twice the most that a verifier tolerates: once for its clock, once for a token that the issuer's clock dated ahead.
 _BEYOND: Final = 2 * LARGEST_LEEWAY + 1
 _LONGEST_CACHE_TTL: Final = 60.0
-_LONGEST_UNASKED: Final = 300.0
+_LONGEST_FAIL_OPEN: Final = 300.0
 _LARGEST_CACHE: Final = 1_000_000
 _TOO_LONG: Final = (
     "a token lives longer than what would revoke it: "
@@ -65,7 +65,7 @@ class AccessTokenRevocation:
     token is not revoked, for at most *cache_size* tokens: what another process revokes is then seen up to so many
     seconds late, and what is revoked through this object at once.
 
-    A store that cannot be asked is 503. *let_in_unasked* (at most 300 seconds, default 0: never) is the other choice:
+    A store that cannot be asked is 503. *fail_open_for* (at most 300 seconds, default 0: never) is the other choice:
     for so long after the store last answered this process, tokens are let in that it cannot ask about; the log says so.
 
     >>> from gatepass.stores.memory import MemoryStore
@@ -82,7 +82,7 @@ class AccessTokenRevocation:
         access_ttl: float | timedelta,
         cache_ttl: float | timedelta = 0,
         cache_size: int = 10_000,
-        let_in_unasked: float | timedelta = 0,
+        fail_open_for: float | timedelta = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not isinstance(store, RevocationStore):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -97,9 +97,9 @@ class AccessTokenRevocation:
             raise ConfigurationError(f"cache_size= must be a number from 1 to {_LARGEST_CACHE}")
         self._shared = store
         self._store: RevocationStore = Unrevoked(store, ttl=remembered, size=cache_size) if remembered else store
-        unasked = seconds(let_in_unasked, "let_in_unasked", least=0, most=_LONGEST_UNASKED)
-        if unasked:
-            self._store = Unasked(self._store, limit=unasked)
+        open_for = seconds(fail_open_for, "fail_open_for", least=0, most=_LONGEST_FAIL_OPEN)
+        if open_for:
+            self._store = FailOpen(self._store, limit=open_for)
         self._clock = clock_function(clock)
 
     def __call__(self, token: AccessToken) -> bool:

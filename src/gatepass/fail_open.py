@@ -1,4 +1,4 @@
-"""The named alternative to 503: for a short while after the store's last answer, tokens are let in unasked.
+"""The named alternative to 503: for a short while after the store's last answer, the check of revocations fails open.
 
 Whoever chooses it prefers serving a revoked token for that while to serving nobody. It concerns the check of access
 tokens alone; refresh tokens never work without their store.
@@ -13,7 +13,7 @@ from typing import Final, Protocol, final
 
 from gatepass.errors import ConfigurationError
 
-__all__ = ["Unasked"]
+__all__ = ["FailOpen"]
 
 _QUIET: Final = 10.0
 _logger = logging.getLogger("gatepass.revocation")
@@ -28,7 +28,7 @@ class _Store(Protocol):
 
 
 @final
-class Unasked:
+class FailOpen:
     """A `RevocationStore` before another. What that raises counts as "nothing is known", up to *limit* seconds after it
     last answered; a store that never answered is not let off.
     """
@@ -71,4 +71,4 @@ class Unasked:
     def _say(self, error: Exception, now: float) -> None:
         if self._said is None or now - self._said >= _QUIET:
             self._said = now
-            _logger.error("tokens are let in unasked: the store of revocations raised %s", type(error).__qualname__)
+            _logger.error("the check of revocations fails open: the store raised %s", type(error).__qualname__)
