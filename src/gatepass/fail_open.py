@@ -9,22 +9,15 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol, final
+from typing import Final, final
 
 from gatepass.errors import ConfigurationError
+from gatepass.revocation_store import RevocationStore
 
 __all__ = ["FailOpen"]
 
 _QUIET: Final = 10.0
 _logger = logging.getLogger("gatepass.revocation")
-
-
-class _Store(Protocol):
-    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None: ...
-
-    def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None: ...
-
-    def purge_revocations(self, *, before: int, limit: int) -> int: ...
 
 
 @final
@@ -36,7 +29,7 @@ class FailOpen:
     __slots__ = ("_answered", "_clock", "_limit", "_said", "_store")
 
     def __init__(
-        self, store: _Store, *, limit: float, clock: Callable[[], float] = time.monotonic
+        self, store: RevocationStore, *, limit: float, clock: Callable[[], float] = time.monotonic
     ) -> None:  # not the time of day, which may be set back
         self._store = store
         self._limit = limit

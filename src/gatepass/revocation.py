@@ -9,14 +9,15 @@ would: it would be good again.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol, final, runtime_checkable
+from typing import Any, Final, final
 
 from gatepass.access_token import AccessToken
 from gatepass.errors import ConfigurationError, RevocationUnavailable
 from gatepass.fail_open import FailOpen
 from gatepass.limits import LARGEST_LEEWAY, LONGEST_ACCESS_TTL
+from gatepass.revocation_store import RevocationStore
 from gatepass.settings import clock_function, seconds
 from gatepass.unrevoked import Unrevoked
 
@@ -31,26 +32,6 @@ _TOO_LONG: Final = (
     "a token lives longer than what would revoke it: "
     "give AccessTokenRevocation the longest life of any issuer on its store as access_ttl="
 )
-
-
-@runtime_checkable
-class RevocationStore(Protocol):
-    """A place for revocations, shared by all processes that verify. Times are whole seconds since 1970."""
-
-    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        """Revoke what *key* names and what was issued at or before *issued_until*; forget it after *keep_until*.
-
-        Of two entries for one key the later times win.
-        """
-        ...
-
-    def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        """The latest `issued_until` among *keys* whose `keep_until` is not yet past, or None. One round trip."""
-        ...
-
-    def purge_revocations(self, *, before: int, limit: int) -> int:
-        """Delete at most *limit* entries whose `keep_until` is earlier than *before*; how many."""
-        ...
 
 
 @final

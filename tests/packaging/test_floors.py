@@ -40,7 +40,7 @@ FLOORS = [
     {"gatepass.keys.material"},
     {"gatepass.keys.key"},
     {"gatepass.keys.key_set"},
-    {"gatepass.keys"},
+    {"gatepass.keys", "gatepass.revocation_store"},
     {"gatepass.settings", "gatepass.fail_open", "gatepass.unrevoked"},
     # 3: the application's questions, and keys that change while the service runs
     {"gatepass.header", "gatepass.hooks", "gatepass.known_tokens"},
