@@ -23,7 +23,7 @@ from gatepass.scope import scope_tokens
 from gatepass.settings import audience_names, clock_function, https_url, key_set, seconds
 from gatepass.strict_json import dump_object, dump_text
 
-__all__ = ["TokenIssuer"]
+__all__ = ["TokenIssuer", "only_audience"]
 
 _MAX_CONSTANT_PARTS = 1_024
 
@@ -184,16 +184,21 @@ class TokenIssuer:
 
     def _chosen(self, audience: str | None) -> str:
         if audience is None:
-            first, *others = self.audience
-            if others:
-                raise ValueError("this issuer serves several audiences: say which one with audience=")
-            return first
+            return only_audience(self.audience)
         if audience not in self.audience:
             raise ValueError("audience is not one of those that this issuer was made for")
         return audience
 
     def __repr__(self) -> str:
         return f"<TokenIssuer {self.issuer}, {self._signer.key.algorithm}>"
+
+
+def only_audience(audiences: tuple[str, ...]) -> str:
+    """The one that nobody need name. Raises `ValueError` where there are several."""
+    first, *others = audiences
+    if others:
+        raise ValueError("this issuer serves several audiences: say which one with audience=")
+    return first
 
 
 def _signer(keys: KeySet) -> _Signer:

@@ -13,7 +13,7 @@ from typing import Any, Final, final
 
 from gatepass.access_token import AccessToken
 from gatepass.errors import ConfigurationError
-from gatepass.issuer import TokenIssuer
+from gatepass.issuer import TokenIssuer, only_audience
 from gatepass.limits import YEAR
 from gatepass.moments import whole_seconds
 from gatepass.refresh.asking import Application, ask
@@ -217,12 +217,7 @@ class TokenService:
         return client_id if client_id is not None else self._issuer.client_id or ""
 
     def _audience(self, audience: str | None) -> str:
-        if audience is not None:
-            return audience
-        first, *others = self._issuer.audience
-        if others:
-            raise ValueError("the issuer serves several audiences: say which one with audience=")
-        return first
+        return audience if audience is not None else only_audience(self._issuer.audience)
 
 
 def _methods(amr: Iterable[str]) -> tuple[str, ...]:
