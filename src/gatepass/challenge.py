@@ -126,7 +126,7 @@ def _scope_text(value: Iterable[str], name: str) -> str | None:
     except ValueError:
         tokens = None
     if tokens is None:
-        raise ConfigurationError(f"{name} takes texts of printable ASCII without blanks, quotes or backslashes")
+        raise ConfigurationError(f"{name} takes strings of printable ASCII without spaces, quotes or backslashes")
     return " ".join(tokens) or None
 
 

@@ -91,7 +91,7 @@ def scope_check(name: str) -> Check:
         if not isinstance(scope, str):
             raise InvalidClaim(f"{name} is not a string")
         if not is_scope(scope):
-            raise InvalidClaim(f"{name} is not a text of scope tokens")
+            raise InvalidClaim(f"{name} is not a string of scope tokens")
 
     return check_scope
 

@@ -168,7 +168,7 @@ class TokenIssuer:
             key = (client_id, audience, scope if isinstance(scope, str) else tuple(scope))
             known = self._constant_parts.get(key)
         except TypeError:
-            raise ValueError("client_id= and audience= take a text, scope= a text or a list of texts") from None
+            raise ValueError("client_id= and audience= take a string, scope= a string or a list of strings") from None
         if known is not None:
             return known
         if type(client_id) is not str or not client_id:

@@ -64,7 +64,7 @@ class Requirement:
         if denial not in ("forbid", "conceal"):
             raise ConfigurationError('denial= must be "forbid" (403) or "conceal" (404)')
         if scopes == "":
-            raise ConfigurationError("scopes= is an empty text: name a scope, or leave it out")
+            raise ConfigurationError("scopes= is an empty string: name a scope, or leave it out")
         self.scopes: tuple[str, ...] = _scopes(scopes, "scopes")
         self.any_scopes: tuple[str, ...] = (
             () if any_scopes is None else _at_least_one(_scopes(any_scopes, "any_scopes"), "any_scopes")
@@ -147,4 +147,4 @@ def _scopes(value: str | Iterable[str], name: str) -> tuple[str, ...]:
         if "offline_access" in tokens:
             raise ConfigurationError(f"{name}= must not name offline_access: it is between client and issuer")
         return tokens
-    raise ConfigurationError(f"{name}= takes scopes: texts of printable ASCII without blanks, quotes or backslashes")
+    raise ConfigurationError(f"{name}= takes scopes: strings of printable ASCII without spaces, quotes or backslashes")

@@ -23,5 +23,5 @@ def scope_tokens(scope: str | Iterable[str]) -> tuple[str, ...]:
     tokens: list[object] = list(scope.split(" ") if isinstance(scope, str) and scope else scope) if listed else []
     found = [token for token in tokens if isinstance(token, str) and SCOPE_TOKEN.fullmatch(token)]
     if not listed or len(found) != len(tokens):
-        raise ValueError("a scope is a non-empty text of printable ASCII without blanks, quotes or backslashes")
+        raise ValueError("a scope is a non-empty string of printable ASCII without spaces, quotes or backslashes")
     return tuple(dict.fromkeys(found))

@@ -35,7 +35,7 @@ _PLAIN_URL = re.compile(r"[A-Za-z0-9\-._~:/\[\]@!$&'()*+,;=%]+")
 def https_url(value: object, name: str) -> str:
     """*value* if it is an https URL with a host and no user, query or fragment (RFC 8414 section 2)."""
     if name == "issuer" and isinstance(value, (list, tuple, set, frozenset)) and value:
-        raise ConfigurationError(f"{name}= is one text; for several issuers make a TokenVerifier for each")
+        raise ConfigurationError(f"{name}= is one string; for several issuers make a TokenVerifier for each")
     if not isinstance(value, str) or not value:
         raise ConfigurationError(f"{name}= is missing: give the https URL, such as https://auth.example.com")
     url = _split(value)
@@ -44,7 +44,7 @@ def https_url(value: object, name: str) -> str:
             f"{name}= must be an https URL such as https://auth.example.com (http is not accepted)"
         )
     if not _PLAIN_URL.fullmatch(value):
-        raise ConfigurationError(f"{name}= must be a plain URL, without query, fragment or blanks")
+        raise ConfigurationError(f"{name}= must be a plain URL, without query, fragment or spaces")
     return value
 
 
