@@ -32,6 +32,7 @@ _SCHEME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FURTHER_CREDENTIALS = re.compile(r",[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ +[^ ]")
 _LONGEST = MAX_TOKEN_LENGTH + 64
 _JWS_DOTS = 2
+_NO_LINES = 'the Authorization lines are a list: authenticate(["Bearer ..."])'
 
 
 def bearer_token(authorization: Sequence[str]) -> str:
@@ -43,10 +44,13 @@ def bearer_token(authorization: Sequence[str]) -> str:
     >>> bearer_token(["Bearer abc.def.ghi"])
     'abc.def.ghi'
     """
-    value = authorization[0] if len(authorization) == 1 else ",".join(authorization)
-    token = _credentials(value) if len(value) <= _LONGEST else None
+    try:
+        value = authorization[0] if len(authorization) == 1 else ",".join(authorization)
+        token = _credentials(value) if len(value) <= _LONGEST else None
+    except TypeError:
+        raise ConfigurationError(_NO_LINES) from None
     if token is None and isinstance(authorization, str):
-        raise ConfigurationError('the Authorization lines are a list: authenticate(["Bearer ..."])')
+        raise ConfigurationError(_NO_LINES)
     return token or _refuse(value.strip(" \t"))
 
 

@@ -51,7 +51,7 @@ class Challenge:
         resource_metadata: str | None = None,
         parameters: Mapping[str, str] | None = None,
     ) -> None:
-        if not _TOKEN.fullmatch(scheme):
+        if not _matches(_TOKEN, scheme):
             raise ConfigurationError("the scheme of a challenge must be an HTTP token such as Bearer")
         given: list[tuple[str, str | None]] = [
             ("realm", realm),
@@ -65,13 +65,13 @@ class Challenge:
                 "resource_metadata",
                 None if resource_metadata is None else https_url(resource_metadata, "resource_metadata"),
             ),
-            *(parameters or {}).items(),
+            *_further(parameters),
         ]
         present = [(name, value) for name, value in given if value is not None]
         if not present:
             raise ConfigurationError("a challenge needs at least one parameter, such as realm (RFC 6750 section 3)")
         _check_names([name for name, _ in present])
-        text = f"{scheme} " + ", ".join(f"{name}={_quoted(value)}" for name, value in present)
+        text = f"{scheme} " + ", ".join(f"{name}={_quoted(name, value)}" for name, value in present)
         object.__setattr__(self, "_text", text)
 
     def __str__(self) -> str:
@@ -84,28 +84,38 @@ class Challenge:
         raise AttributeError("a Challenge does not change")
 
 
-def _quoted(value: str) -> str:
+def _matches(pattern: re.Pattern[str], value: object) -> bool:
+    return isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _further(parameters: Mapping[str, str] | None) -> Iterable[tuple[str, str]]:
+    if parameters is not None and not isinstance(parameters, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError("parameters= takes a dict of strings")
+    return () if parameters is None else parameters.items()
+
+
+def _quoted(name: str, value: str) -> str:
     """A quoted-string of RFC 9110 section 5.6.4, escaping only what must be."""
-    if not _PRINTABLE.fullmatch(value):
-        raise ConfigurationError("a challenge parameter may hold printable ASCII only")
+    if not _matches(_PRINTABLE, value):
+        raise ConfigurationError(f"{name} of a challenge may hold printable ASCII only")
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def _check_names(names: list[str]) -> None:
-    if not all(_TOKEN.fullmatch(name) for name in names):
+    if not all(_matches(_TOKEN, name) for name in names):
         raise ConfigurationError("the name of a challenge parameter must be an HTTP token")
     if len({name.lower() for name in names}) != len(names):
         raise ConfigurationError("a challenge names a parameter twice (RFC 9110 section 11.2)")
 
 
 def _error_text(value: str | None, name: str) -> str | None:
-    if value is not None and not _ERROR_TEXT.fullmatch(value):
+    if value is not None and not _matches(_ERROR_TEXT, value):
         raise ConfigurationError(f"{name} may hold printable ASCII without quotes and backslashes (RFC 6750 section 3)")
     return value
 
 
 def _absolute_uri(value: str | None) -> str | None:
-    if value is not None and not (_URI_TEXT.fullmatch(value) and urlsplit(value).scheme):
+    if value is not None and not (_matches(_URI_TEXT, value) and urlsplit(value).scheme):
         raise ConfigurationError("error_uri must be an absolute URI (RFC 6750 section 3)")
     return value
 
@@ -116,7 +126,7 @@ def _scope_text(value: Iterable[str], name: str) -> str | None:
     except ValueError:
         tokens = None
     if tokens is None:
-        raise ConfigurationError(f"{name} takes texts of printable ASCII without blanks, quotes or backslashes")
+        raise ConfigurationError(f"{name} takes strings of printable ASCII without spaces, quotes or backslashes")
     return " ".join(tokens) or None
 
 

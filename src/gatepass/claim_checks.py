@@ -6,13 +6,13 @@ a mistake of somebody's, and no reason to go on with none.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from gatepass.claim_names import ClaimNames, is_strings
 from gatepass.errors import InvalidAudience, InvalidClaim, MissingClaim, WrongTokenType
 from gatepass.profile import AnyAudience, Profile
+from gatepass.scope import SCOPE_TOKEN, SCOPES
 
 __all__ = [
     "CHECKED_BY_NAME",
@@ -29,8 +29,6 @@ Check = Callable[[Mapping[str, Any], float], None]
 
 _IDENTIFIERS = ("sub", "client_id", "jti")
 CHECKED_BY_NAME = frozenset((*_IDENTIFIERS, "iss", "aud", "exp", "iat"))
-_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
-_SCOPES = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+(?: [\x21\x23-\x5B\x5D-\x7E]+)*")
 
 
 def audience_check(audience: frozenset[str] | AnyAudience, places: tuple[str, ...]) -> Check:
@@ -78,7 +76,7 @@ def identifier_check(profile: Profile) -> Check:
 
 def is_scope(text: str) -> bool:
     """Scope tokens with one blank between them, or none at all (RFC 6749 section 3.3)."""
-    return not text or _SCOPES.fullmatch(text) is not None
+    return not text or SCOPES.fullmatch(text) is not None
 
 
 def scope_check(name: str) -> Check:
@@ -87,13 +85,13 @@ def scope_check(name: str) -> Check:
     def check_scope(claims: Mapping[str, Any], _now: float) -> None:
         scope = claims.get(name, "")
         if name != "scope" and is_strings(scope):
-            if not all(_SCOPE_TOKEN.fullmatch(token) for token in scope):
+            if not all(SCOPE_TOKEN.fullmatch(token) for token in scope):
                 raise InvalidClaim(f"{name} is not a list of scope tokens")
             return
         if not isinstance(scope, str):
             raise InvalidClaim(f"{name} is not a string")
         if not is_scope(scope):
-            raise InvalidClaim(f"{name} is not a text of scope tokens")
+            raise InvalidClaim(f"{name} is not a string of scope tokens")
 
     return check_scope
 

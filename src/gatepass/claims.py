@@ -34,6 +34,7 @@ from gatepass.errors import (
     InvalidIssuer,
     MissingClaim,
 )
+from gatepass.limits import FIRST_SECOND, LAST_SECOND
 from gatepass.profile import AnyAudience, AnyIssuer, Profile
 
 __all__ = [
@@ -50,9 +51,6 @@ __all__ = [
 IsOrdinary = Callable[[Mapping[str, Any], float], bool]
 EndOf = Callable[[Mapping[str, Any]], float]
 
-# The years 1 to 9999, which are all that datetime can say; milliseconds given for seconds lie beyond.
-_FIRST_SECOND = -62_135_596_800
-_LAST_SECOND = 253_402_300_799
 _BINDINGS = ("jkt", "x5t#S256")
 _MAX_KNOWN_SCOPES = 256
 
@@ -128,8 +126,8 @@ def compile_ordinary(
         scope = claims.get("scope", "")
         return (
             type(exp) is type(iat) is int
-            and now - leeway < exp <= _LAST_SECOND
-            and _FIRST_SECOND <= iat <= now + leeway
+            and now - leeway < exp <= LAST_SECOND
+            and FIRST_SECOND <= iat <= now + leeway
             and now - oldest < iat
             and type(aud) is type(sub) is type(client_id) is type(jti) is type(scope) is str
             and aud in wanted
@@ -161,7 +159,7 @@ def _never(_claims: Mapping[str, Any], _now: float) -> bool:
 
 def _is_date(value: Any) -> TypeGuard[float]:
     """A NumericDate: a JSON number, not a bool, a string or null (RFC 7519 section 2)."""
-    return (type(value) is int or type(value) is float) and _FIRST_SECOND <= value <= _LAST_SECOND
+    return (type(value) is int or type(value) is float) and FIRST_SECOND <= value <= LAST_SECOND
 
 
 def _expiry_check(leeway: float) -> Check:

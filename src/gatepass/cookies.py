@@ -75,7 +75,7 @@ class CookieTransport:
         access_cookie: str | None = "__Host-access",
         refresh_cookie: str = "__Host-refresh",
     ) -> None:
-        if same_site not in _SAME_SITE:
+        if not isinstance(same_site, str) or same_site not in _SAME_SITE:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError('same_site= must be "strict" or "lax": with None every site could use the cookies')
         own = frozenset(_origin(origin) for origin in strings(origins, "origins"))
         if not own:
@@ -152,6 +152,6 @@ def _origin(value: str) -> str:
 
 
 def _host_name(value: str, name: str) -> str:
-    if not _NAME.fullmatch(value):
+    if not isinstance(value, str) or not _NAME.fullmatch(value):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f'{name}= must begin with "__Host-": other names can be set by neighbour hosts')
     return value

@@ -56,4 +56,4 @@ def _check_json(value: Any, *, room: int) -> None:
         for member in value.values() if isinstance(value, dict) else value:  # pyright: ignore[reportUnknownVariableType]
             _check_json(member, room=room - 1)
     elif value is not None and not isinstance(value, (str, int, float)):
-        raise ValueError("a claim holds what JSON has no word for: give texts, numbers, lists and dicts of them")
+        raise ValueError("a claim holds what JSON has no word for: give strings, numbers, lists and dicts of them")

@@ -41,8 +41,8 @@ def check_guards(views: Iterable[object]) -> None:
     for view in registered:
         if view is not None and _note(view, _BARE) is view and id(view) not in guarded:
             raise ConfigurationError(
-                f"require_auth guards nothing: a route has {_name_of(view)} without it. Put require_auth below the "
-                "route's decorator, or give the route what require_auth returned"
+                f"require_auth guards nothing: the view {_name_of(view)} was registered without it. Put @require_auth "
+                "below the route's decorator, or register what require_auth returned"
             )
 
 

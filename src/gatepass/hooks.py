@@ -22,7 +22,7 @@ from gatepass.errors import (
     SubjectUnavailable,
 )
 
-__all__ = ["Hook", "RunBlocking", "check_subject_hook", "is_revoked_hook"]
+__all__ = ["Hook", "RunBlocking", "check_subject_hook", "is_coroutine_function", "is_revoked_hook"]
 
 _logger = logging.getLogger("gatepass")
 
@@ -48,7 +48,7 @@ class Hook:
         if not callable(ask):
             raise ConfigurationError(f"{name}= must be a function that takes the token and answers True or False")
         self.name: str = name
-        self.is_async: bool = _is_coroutine_function(ask)
+        self.is_async: bool = is_coroutine_function(ask)
         self._ask: Callable[[AccessToken], Any] = ask
         self._passing = passing
         self._refusal = refusal
@@ -107,5 +107,6 @@ def check_subject_hook(ask: Question) -> Hook:
     return Hook("check_subject", ask, passing=True, refusal=InvalidSubject, unavailable=SubjectUnavailable)
 
 
-def _is_coroutine_function(ask: object) -> bool:
+def is_coroutine_function(ask: object) -> bool:
+    """Whether a call of *ask* must be awaited: a coroutine function, or an object whose `__call__` is one."""
     return inspect.iscoroutinefunction(ask) or inspect.iscoroutinefunction(getattr(ask, "__call__", None))  # noqa: B004

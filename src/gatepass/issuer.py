@@ -17,13 +17,14 @@ from gatepass.errors import ConfigurationError
 from gatepass.given_claims import check_given
 from gatepass.keyring import KeyRing
 from gatepass.keys import Key, KeySet
+from gatepass.limits import LONGEST_ACCESS_TTL
+from gatepass.moments import whole_seconds
 from gatepass.scope import scope_tokens
-from gatepass.settings import audience_names, https_url, key_set, seconds
+from gatepass.settings import audience_names, clock_function, https_url, key_set, seconds
 from gatepass.strict_json import dump_object, dump_text
 
-__all__ = ["TokenIssuer"]
+__all__ = ["TokenIssuer", "only_audience"]
 
-_LONGEST_TTL = 86_400.0
 _MAX_CONSTANT_PARTS = 1_024
 
 
@@ -69,8 +70,8 @@ class TokenIssuer:
         if client_id is not None and not (isinstance(client_id, str) and client_id):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("client_id= must be a non-empty string")
         self._client_id = client_id
-        self._ttl = int(seconds(access_ttl, "access_ttl", least=1, most=_LONGEST_TTL))
-        self._clock = clock
+        self._ttl = int(seconds(access_ttl, "access_ttl", least=1, most=LONGEST_ACCESS_TTL))
+        self._clock = clock_function(clock)
         self._constant_parts: dict[tuple[object, ...], bytes] = {}
         self._ring = keys if isinstance(keys, KeyRing) else None
         if isinstance(keys, KeyRing) and self._ttl > keys.access_ttl.total_seconds():
@@ -141,7 +142,7 @@ class TokenIssuer:
         now = int(self._clock())
         if now < 0:
             raise ValueError("the clock says that it is before 1970: no token can be dated so")
-        expires = now + self._ttl if not_after is None else min(now + self._ttl, _moment(not_after))
+        expires = now + self._ttl if not_after is None else min(now + self._ttl, whole_seconds(not_after, "not_after"))
         own = f'"sub":{dump_text(subject)},"iat":{now},"exp":{expires},"jti":"{_fresh_id()}"'
         further = b"}"
         if extra:
@@ -167,7 +168,7 @@ class TokenIssuer:
             key = (client_id, audience, scope if isinstance(scope, str) else tuple(scope))
             known = self._constant_parts.get(key)
         except TypeError:
-            raise ValueError("client_id= and audience= take a text, scope= a text or a list of texts") from None
+            raise ValueError("client_id= and audience= take a string, scope= a string or a list of strings") from None
         if known is not None:
             return known
         if type(client_id) is not str or not client_id:
@@ -183,16 +184,21 @@ class TokenIssuer:
 
     def _chosen(self, audience: str | None) -> str:
         if audience is None:
-            first, *others = self.audience
-            if others:
-                raise ValueError("this issuer serves several audiences: say which one with audience=")
-            return first
+            return only_audience(self.audience)
         if audience not in self.audience:
             raise ValueError("audience is not one of those that this issuer was made for")
         return audience
 
     def __repr__(self) -> str:
         return f"<TokenIssuer {self.issuer}, {self._signer.key.algorithm}>"
+
+
+def only_audience(audiences: tuple[str, ...]) -> str:
+    """The one that nobody need name. Raises `ValueError` where there are several."""
+    first, *others = audiences
+    if others:
+        raise ValueError("this issuer serves several audiences: say which one with audience=")
+    return first
 
 
 def _signer(keys: KeySet) -> _Signer:
@@ -208,9 +214,3 @@ def _signer(keys: KeySet) -> _Signer:
 def _fresh_id() -> str:
     """A text of 128 random bits, which needs no escape in JSON."""
     return encode_base64url(secrets.token_bytes(16)).decode()
-
-
-def _moment(not_after: datetime) -> int:
-    if not isinstance(not_after, datetime) or not_after.utcoffset() is None:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ValueError("not_after= takes a datetime that knows its time zone, such as datetime.now(UTC)")
-    return int(not_after.timestamp())

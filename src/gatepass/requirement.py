@@ -64,7 +64,7 @@ class Requirement:
         if denial not in ("forbid", "conceal"):
             raise ConfigurationError('denial= must be "forbid" (403) or "conceal" (404)')
         if scopes == "":
-            raise ConfigurationError("scopes= is an empty text: name a scope, or leave it out")
+            raise ConfigurationError("scopes= is an empty string: name a scope, or leave it out")
         self.scopes: tuple[str, ...] = _scopes(scopes, "scopes")
         self.any_scopes: tuple[str, ...] = (
             () if any_scopes is None else _at_least_one(_scopes(any_scopes, "any_scopes"), "any_scopes")
@@ -102,6 +102,8 @@ class ScopeHierarchy:
     __slots__ = ("_included",)
 
     def __init__(self, implies: Mapping[str, Iterable[str]]) -> None:
+        if not isinstance(implies, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError('implies= takes a dict such as {"orders:write": ["orders:read"]}')
         direct = {_scopes([scope], "implies")[0]: _scopes(narrower, "implies") for scope, narrower in implies.items()}
         self._included = {scope: frozenset(_reachable(scope, direct)) for scope in direct}
 
@@ -139,10 +141,10 @@ def _at_least_one(values: tuple[str, ...], name: str) -> tuple[str, ...]:
 def _scopes(value: str | Iterable[str], name: str) -> tuple[str, ...]:
     try:
         tokens = scope_tokens(value)
-    except (ValueError, TypeError):
+    except ValueError:
         tokens = None
     if tokens is not None:
         if "offline_access" in tokens:
             raise ConfigurationError(f"{name}= must not name offline_access: it is between client and issuer")
         return tokens
-    raise ConfigurationError(f"{name}= takes scopes: texts of printable ASCII without blanks, quotes or backslashes")
+    raise ConfigurationError(f"{name}= takes scopes: strings of printable ASCII without spaces, quotes or backslashes")

@@ -97,7 +97,7 @@ class ResourceServer:
             vary=self.caching["protected"].vary,
         )
         self._transport = Transport(transport)
-        self._hierarchy = ScopeHierarchy(implies or {})
+        self._hierarchy = ScopeHierarchy({} if implies is None else implies)
         hooks = self._verifiers.hooks
         self.may_block: bool = bool(hooks) or self._verifiers.may_wait
         """Whether `authenticate` may do I/O, so that an event loop must use `authenticate_async`."""

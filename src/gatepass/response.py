@@ -61,9 +61,12 @@ class ResponseTable:
         self._realm = realm
         self._resource_metadata = resource_metadata
         self._challenge_scopes = Requirement(scopes=challenge_scopes).scopes
-        self._companions = tuple(companions)
-        if not all(isinstance(challenge, Challenge) for challenge in self._companions):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError('companions= takes challenges, such as Challenge("Basic", realm="api")')
+        listed = isinstance(companions, Iterable)  # pyright: ignore[reportUnnecessaryIsInstance]
+        self._companions = tuple(companions) if listed else ()
+        if not listed or not all(isinstance(challenge, Challenge) for challenge in self._companions):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(
+                'companions= takes a list of challenges, such as [Challenge("Basic", realm="api")]'
+            )
         if body not in ("problem", "oauth", "empty"):
             raise ConfigurationError('body= must be "problem", "oauth" or "empty"')
         self._style: BodyStyle = body

@@ -2,56 +2,36 @@
 
 `AccessTokenRevocation` is what a verifier takes as `is_revoked=`. An entry is kept only while a token that it concerns
 could still be alive, so the list stays as short as access tokens are short-lived. A store that cannot be asked is
-503; nobody is let in unasked, unless `let_in_unasked=` says for how long. Neither is a token that lives longer than its
-entry would: it would be good again.
+503, unless `fail_open_for=` says for how long the check fails open. So is a token that lives longer than its entry
+would: it would be good again.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final, Protocol, final, runtime_checkable
+from typing import Any, Final, final
 
 from gatepass.access_token import AccessToken
 from gatepass.errors import ConfigurationError, RevocationUnavailable
-from gatepass.settings import seconds
-from gatepass.unasked import Unasked
+from gatepass.fail_open import FailOpen
+from gatepass.limits import LARGEST_LEEWAY, LONGEST_ACCESS_TTL
+from gatepass.revocation_store import RevocationStore
+from gatepass.settings import clock_function, seconds
 from gatepass.unrevoked import Unrevoked
 
 __all__ = ["AccessTokenRevocation", "RevocationStore"]
 
-_LONGEST_TTL: Final = 86_400.0
-_MAX_LEEWAY: Final = 300
 # Twice the most that a verifier tolerates: once for its clock, once for a token that the issuer's clock dated ahead.
-_BEYOND: Final = 2 * _MAX_LEEWAY + 1
+_BEYOND: Final = 2 * LARGEST_LEEWAY + 1
 _LONGEST_CACHE_TTL: Final = 60.0
-_LONGEST_UNASKED: Final = 300.0
+_LONGEST_FAIL_OPEN: Final = 300.0
 _LARGEST_CACHE: Final = 1_000_000
 _TOO_LONG: Final = (
     "a token lives longer than what would revoke it: "
     "give AccessTokenRevocation the longest life of any issuer on its store as access_ttl="
 )
-
-
-@runtime_checkable
-class RevocationStore(Protocol):
-    """A place for revocations, shared by all processes that verify. Times are whole seconds since 1970."""
-
-    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        """Revoke what *key* names and what was issued at or before *issued_until*; forget it after *keep_until*.
-
-        Of two entries for one key the later times win.
-        """
-        ...
-
-    def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        """The latest `issued_until` among *keys* whose `keep_until` is not yet past, or None. One round trip."""
-        ...
-
-    def purge_revocations(self, *, before: int, limit: int) -> int:
-        """Delete at most *limit* entries whose `keep_until` is earlier than *before*; how many."""
-        ...
 
 
 @final
@@ -66,7 +46,7 @@ class AccessTokenRevocation:
     token is not revoked, for at most *cache_size* tokens: what another process revokes is then seen up to so many
     seconds late, and what is revoked through this object at once.
 
-    A store that cannot be asked is 503. *let_in_unasked* (at most 300 seconds, default 0: never) is the other choice:
+    A store that cannot be asked is 503. *fail_open_for* (at most 300 seconds, default 0: never) is the other choice:
     for so long after the store last answered this process, tokens are let in that it cannot ask about; the log says so.
 
     >>> from gatepass.stores.memory import MemoryStore
@@ -83,12 +63,12 @@ class AccessTokenRevocation:
         access_ttl: float | timedelta,
         cache_ttl: float | timedelta = 0,
         cache_size: int = 10_000,
-        let_in_unasked: float | timedelta = 0,
+        fail_open_for: float | timedelta = 0,
         clock: Callable[[], float] = time.time,
     ) -> None:
         if not isinstance(store, RevocationStore):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("store= must be a RevocationStore, such as SQLiteStore(path)")
-        life = seconds(access_ttl, "access_ttl", least=1, most=_LONGEST_TTL)
+        life = seconds(access_ttl, "access_ttl", least=1, most=LONGEST_ACCESS_TTL)
         self._longest = life + 1  # an issuer may have rounded
         self._life = int(life) + _BEYOND
         self.access_ttl: timedelta = timedelta(seconds=life)
@@ -98,10 +78,10 @@ class AccessTokenRevocation:
             raise ConfigurationError(f"cache_size= must be a number from 1 to {_LARGEST_CACHE}")
         self._shared = store
         self._store: RevocationStore = Unrevoked(store, ttl=remembered, size=cache_size) if remembered else store
-        unasked = seconds(let_in_unasked, "let_in_unasked", least=0, most=_LONGEST_UNASKED)
-        if unasked:
-            self._store = Unasked(self._store, limit=unasked)
-        self._clock = clock
+        open_for = seconds(fail_open_for, "fail_open_for", least=0, most=_LONGEST_FAIL_OPEN)
+        if open_for:
+            self._store = FailOpen(self._store, limit=open_for)
+        self._clock = clock_function(clock)
 
     def __call__(self, token: AccessToken) -> bool:
         """Whether *token* was revoked. Whatever the store raises goes to the verifier, which answers 503."""
@@ -109,7 +89,7 @@ class AccessTokenRevocation:
         client = token._names.client  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the same
         now = int(self._clock())
         issued = claims.get("iat")
-        if claims["exp"] - (now + _MAX_LEEWAY if issued is None else issued) > self._longest:
+        if claims["exp"] - (now + LARGEST_LEEWAY if issued is None else issued) > self._longest:
             raise RevocationUnavailable(_TOO_LONG)
         until = self._store.revoked_until(_keys_of(claims, client), now=now)
         # A token that does not say when it was issued is reached by any cut-off.

@@ -46,12 +46,12 @@ def access_of(view: object) -> Access:
 
 def public_paths(paths: Iterable[str]) -> frozenset[str]:
     """*paths* as a set for exact comparison with the decoded path below the mount. Raises `ConfigurationError`."""
-    if isinstance(paths, str):
+    if isinstance(paths, str) or not isinstance(paths, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError('public= takes a list of paths, such as public=["/healthz"]')
-    found = frozenset(paths)
+    found = tuple(paths)
     for path in found:
         if not isinstance(path, str) or not path.startswith("/") or any(sign in path for sign in "*?#%<>{}"):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(
                 'public= takes exact decoded paths such as "/healthz": no patterns, queries or escapes'
             )
-    return found
+    return frozenset(found)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -17,6 +19,8 @@ __all__ = [
     "algorithm_names",
     "asymmetric_names",
     "audience_names",
+    "clock_function",
+    "file_path",
     "https_url",
     "issuer_name",
     "key_set",
@@ -31,7 +35,7 @@ _PLAIN_URL = re.compile(r"[A-Za-z0-9\-._~:/\[\]@!$&'()*+,;=%]+")
 def https_url(value: object, name: str) -> str:
     """*value* if it is an https URL with a host and no user, query or fragment (RFC 8414 section 2)."""
     if name == "issuer" and isinstance(value, (list, tuple, set, frozenset)) and value:
-        raise ConfigurationError(f"{name}= is one text; for several issuers make a TokenVerifier for each")
+        raise ConfigurationError(f"{name}= is one string; for several issuers make a TokenVerifier for each")
     if not isinstance(value, str) or not value:
         raise ConfigurationError(f"{name}= is missing: give the https URL, such as https://auth.example.com")
     url = _split(value)
@@ -40,7 +44,7 @@ def https_url(value: object, name: str) -> str:
             f"{name}= must be an https URL such as https://auth.example.com (http is not accepted)"
         )
     if not _PLAIN_URL.fullmatch(value):
-        raise ConfigurationError(f"{name}= must be a plain URL, without query, fragment or blanks")
+        raise ConfigurationError(f"{name}= must be a plain URL, without query, fragment or spaces")
     return value
 
 
@@ -81,6 +85,27 @@ def seconds(value: float | timedelta, name: str, *, least: float, most: float) -
     if isinstance(number, bool) or not isinstance(number, (int, float)) or not least <= number <= most:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f"{name}= must be a timedelta or a number from {least:g} to {most:.10g} seconds")
     return number
+
+
+def clock_function(value: Callable[[], float]) -> Callable[[], float]:
+    """*value*, if it can be asked for the time."""
+    if not callable(value):
+        raise ConfigurationError("clock= must be a function without arguments that gives seconds, such as time.time")
+    return value
+
+
+def file_path(value: object, name: str) -> Path:
+    """*value*, a string or a path, as a path."""
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None  # pyright: ignore[reportUnknownVariableType]
+    if not isinstance(text, str):
+        raise ConfigurationError(f"{name}= takes a string or a Path")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        text = "\0"
+    if "\0" in text:
+        raise ConfigurationError(f"{name}= holds a character that no path may have")
+    return Path(text)
 
 
 def algorithm_names(algorithms: Iterable[str]) -> tuple[str, ...]:

@@ -31,8 +31,9 @@ class Sources:
     __slots__ = ("_cookies", "names")
 
     def __init__(self, sources: Iterable[Source], cookies: CookieTransport | None) -> None:
-        names = frozenset(sources)
-        if not {"header"} <= names <= {"header", "body"}:
+        given: tuple[object, ...] = tuple(sources) if isinstance(sources, Iterable) else ()  # pyright: ignore[reportUnnecessaryIsInstance]
+        names = frozenset(source for source in ("header", "body") if source in given)
+        if "header" not in names or not all(source in names for source in given):
             raise ConfigurationError('sources= must be ["header"] or ["header", "body"]')
         if cookies is not None and CookieTransport.expect(cookies).access_cookie is None:
             raise ConfigurationError("cookies= has access_cookie=None: there is no cookie for a ResourceServer to read")

@@ -10,17 +10,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol, final
+from typing import final
+
+from gatepass.revocation_store import RevocationStore
 
 __all__ = ["Unrevoked"]
-
-
-class _Store(Protocol):
-    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None: ...
-
-    def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None: ...
-
-    def purge_revocations(self, *, before: int, limit: int) -> int: ...
 
 
 @final
@@ -33,7 +27,7 @@ class Unrevoked:
     __slots__ = ("_clock", "_known", "_lock", "_size", "_store", "_ttl")
 
     def __init__(
-        self, store: _Store, *, ttl: float, size: int, clock: Callable[[], float] = time.monotonic
+        self, store: RevocationStore, *, ttl: float, size: int, clock: Callable[[], float] = time.monotonic
     ) -> None:  # not the time of day, which may be set back
         self._store = store
         self._ttl = ttl

@@ -22,15 +22,14 @@ from gatepass.hooks import Hook, Question, RunBlocking, check_subject_hook, is_r
 from gatepass.key_source import Fetch, KeySource, settle, settle_async
 from gatepass.keys import Key, KeySet
 from gatepass.known_tokens import KnownTokens, digest_of
+from gatepass.limits import LARGEST_LEEWAY, YEAR
 from gatepass.profile import AnyAudience, AnyIssuer, Profile
-from gatepass.settings import audience_names, issuer_name, seconds
+from gatepass.settings import audience_names, clock_function, issuer_name, seconds
 from gatepass.strict_json import parse_object
 from gatepass.verifying_keys import verifying_keys
 
 __all__ = ["TokenVerifier"]
 
-_MAX_LEEWAY = 300.0
-_MAX_TOKEN_AGE = 366 * 86_400.0
 _MAX_CACHE_TTL = 300.0
 _MAX_CACHE_SIZE = 1_000_000
 
@@ -87,10 +86,8 @@ class TokenVerifier:
             raise ConfigurationError("trial_keys= must be a number from 0 to 16")
         if type(cache_size) is not int or not 2 <= cache_size <= _MAX_CACHE_SIZE:
             raise ConfigurationError(f"cache_size= must be a number from 2 to {_MAX_CACHE_SIZE}")
-        tolerated = seconds(leeway, "leeway", least=0, most=_MAX_LEEWAY)
-        oldest = (
-            None if max_token_age is None else seconds(max_token_age, "max_token_age", least=1, most=_MAX_TOKEN_AGE)
-        )
+        tolerated = seconds(leeway, "leeway", least=0, most=LARGEST_LEEWAY)
+        oldest = None if max_token_age is None else seconds(max_token_age, "max_token_age", least=1, most=YEAR)
         accepted: frozenset[str] | AnyAudience = (
             audience
             if isinstance(audience, AnyAudience)
@@ -119,7 +116,7 @@ class TokenVerifier:
         self._checks = tuple(checks)
         self._is_ordinary = compile_ordinary(profile, audience=accepted, leeway=tolerated, max_token_age=oldest)
         self._end_of = compile_end(leeway=tolerated, max_token_age=oldest)
-        self._clock = clock
+        self._clock = clock_function(clock)
         self._trial_keys = trial_keys
 
     @property

@@ -555,7 +555,7 @@ URLS_WITHOUT_THE_GUARD = (path("", include([path("orders", bare)])),)
 
 def test_a_url_with_the_bare_view_of_a_guard_is_told_before_it_lets_anybody_in(start, caplog):
     assert start(urls=URLS_WITHOUT_THE_GUARD).send("GET", "/orders", bearer()).status == 500
-    assert "a route has bare without it" in caplog.text
+    assert "the view bare was registered without it" in caplog.text
 
 
 def test_the_checks_tell_of_a_url_with_the_bare_view_of_a_guard():

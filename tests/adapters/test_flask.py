@@ -371,7 +371,7 @@ def test_a_guard_above_the_decorator_of_the_route_is_told_before_it_lets_anybody
     for _ in range(2):
         crash = WSGIClient(app).send("GET", "/orders", bearer()).crash
         assert isinstance(crash, ConfigurationError)
-        assert "orders without it" in str(crash)
+        assert "orders was registered without it" in str(crash)
 
 
 def test_a_guarded_view_of_a_blueprint_is_found_too():

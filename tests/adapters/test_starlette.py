@@ -1268,7 +1268,7 @@ def test_a_route_with_the_bare_function_of_a_guard_is_told_before_it_lets_anybod
 
     answer = ASGIClient(app).send("GET", "/shop/orders" if mounted else "/orders", bearer())
     assert isinstance(answer.crash, ConfigurationError)
-    assert "orders without it" in str(answer.crash)
+    assert "orders was registered without it" in str(answer.crash)
 
 
 def test_a_route_with_the_guard_runs_it_whatever_else_has_the_function():

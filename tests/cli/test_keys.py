@@ -2,10 +2,13 @@
 
 import json
 import os
+import re
+import time
 
 import pytest
 
 from gatepass import KeyRing
+from gatepass.limits import DAY
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="a key ring needs POSIX file locks")
 
@@ -26,9 +29,22 @@ def test_a_list_shows_each_key_and_what_it_is(gatepass_here, ring):
 
     title, *rows = [line.split() for line in result.stdout.decode().splitlines()]
     assert result.returncode == 0
-    assert title == ["key", "id", "algorithm", "state", "signs", "from", "until", "published", "until"]
-    assert [row[:3] for row in rows] == [[key.kid, "Ed25519", key.state] for key in ring.all_keys()]
-    assert rows[0][-3:] in (["in", "28", "minutes"], ["in", "27", "minutes"])
+    assert title == ["state", "signs", "from", "signs", "until", "published", "until", "algorithm", "key", "id"]
+    assert [[row[0], *row[-2:]] for row in rows] == [[key.state, "Ed25519", key.kid] for key in ring.all_keys()]
+    assert rows[0][-5:-2] in (["in", "28", "minutes"], ["in", "27", "minutes"])
+
+
+@pytest.mark.parametrize("width", [200, 115, 114, 80, 44])
+def test_a_key_id_is_on_one_line_however_narrow_the_terminal(gatepass_here, ring, width):
+    """It is pasted into `gatepass keys remove`."""
+    ring.rotate()
+
+    result = gatepass_here("keys", "list", "ring", env={"COLUMNS": str(width), "FORCE_COLOR": "1", "TERM": "xterm"})
+
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", result.stdout.decode())
+    assert all(key.kid in shown and key.state in shown for key in ring.all_keys())
+    assert max(map(len, shown.splitlines())) <= width
+    assert "signs until: in 6 minutes" in " ".join(shown.split()) or width > 110
 
 
 def test_no_private_key_is_shown(gatepass_here, ring, tmp_path):
@@ -49,6 +65,19 @@ def test_a_rotation_publishes_the_next_key(gatepass_here, ring):
     assert result.returncode == 0
     assert [key.state for key in ring.all_keys()] == ["active", "published"]
     assert kid_that_is("published", ring).encode() in result.stdout
+    assert result.stderr == b"The next key signs in 6 minutes.\n"
+
+
+def test_a_rotation_to_a_key_that_everybody_can_have_says_that_it_signs(gatepass_here, tmp_path):
+    now = time.time() - 20 * DAY
+    ring = KeyRing(tmp_path / "ring", rotate_every=40 * DAY, publish_ahead=35 * DAY, clock=lambda: now)
+    now += 10 * DAY
+    ring.rotate_if_due()
+
+    result = gatepass_here("keys", "rotate", "ring")
+
+    assert result.returncode == 0
+    assert re.fullmatch(rb"The next key signs (from now on|now|in 1 second)\.\n", result.stderr)
 
 
 def test_a_key_that_waits_is_removed(gatepass_here, ring):

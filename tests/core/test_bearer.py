@@ -10,6 +10,7 @@ from gatepass.bearer import bearer_token, form_token
 from gatepass.compact import MAX_TOKEN_LENGTH
 from gatepass.errors import (
     AuthError,
+    ConfigurationError,
     MalformedCredentials,
     MalformedToken,
     MissingCredentials,
@@ -157,3 +158,9 @@ class TestForm:
     def test_twice_is_too_often(self, form):
         with pytest.raises(MultipleTokens):
             form_token(form)
+
+
+@pytest.mark.parametrize("lines", [None, 5, "Bearer a.b.c", [None], [b"Bearer a.b.c"], ["Bearer a.b.c", None]])
+def test_lines_that_are_no_list_of_strings_are_the_programmers_mistake(lines):
+    with pytest.raises(ConfigurationError, match="the Authorization lines are a list"):
+        bearer_token(lines)

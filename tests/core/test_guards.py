@@ -33,7 +33,7 @@ def test_a_bare_view_whose_guard_is_registered_nowhere_is_refused_by_its_name():
     view = make_view()
     guarded(view)
 
-    with pytest.raises(ConfigurationError, match=r"a route has make_view\.<locals>\.orders without it"):
+    with pytest.raises(ConfigurationError, match=r"the view make_view\.<locals>\.orders was registered without it"):
         check_guards([make_view(), view])
 
 

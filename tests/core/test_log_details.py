@@ -126,7 +126,7 @@ def test_of_the_key():
         ({"client_id": ""}, "InvalidClaim: client_id is not a string, or empty"),
         ({"jti": None}, "InvalidClaim: jti is not a string, or empty"),
         ({"scope": []}, "InvalidClaim: scope is not a string"),
-        ({"scope": "a  b"}, "InvalidClaim: scope is not a text of scope tokens"),
+        ({"scope": "a  b"}, "InvalidClaim: scope is not a string of scope tokens"),
         ({"cnf": "x"}, "InvalidClaim: cnf is not an object"),
         ({"cnf": {"jkt": "x"}}, "BindingError: cnf"),
         ({"cnf": {"x5t#S256": "x"}}, "BindingError: cnf"),

@@ -15,7 +15,7 @@ from gatepass.settings import audience_names, https_url, key_set, seconds, strin
 
 MISSING = "issuer= is missing: give the https URL, such as https://auth.example.com"
 NOT_HTTPS = "issuer= must be an https URL such as https://auth.example.com (http is not accepted)"
-NOT_PLAIN = "issuer= must be a plain URL, without query, fragment or blanks"
+NOT_PLAIN = "issuer= must be a plain URL, without query, fragment or spaces"
 LEEWAY = "leeway= must be a timedelta or a number from 0 to 300 seconds"
 
 
@@ -238,5 +238,5 @@ def test_a_list_of_something_else_is_no_list_of_keys(keys):
 @pytest.mark.parametrize("issuers", [["https://auth.example.com"], ("https://a.example.com", "https://b.example.com")])
 def test_several_issuers_are_several_verifiers(issuers):
     assert refusal(lambda: https_url(issuers, "issuer")) == (
-        "issuer= is one text; for several issuers make a TokenVerifier for each"
+        "issuer= is one string; for several issuers make a TokenVerifier for each"
     )

@@ -14,8 +14,8 @@ from tests.packaging.sources import source_files
 import gatepass
 
 FLOORS = [
-    # 1: what can go wrong, and the grammar of a scope
-    {"gatepass.errors.base", "gatepass.scope"},
+    # 1: what can go wrong, the limits, and the grammar of a scope and of a moment
+    {"gatepass.errors.base", "gatepass.limits", "gatepass.moments", "gatepass.scope"},
     {
         "gatepass.errors.credentials",
         "gatepass.errors.outage",
@@ -40,8 +40,8 @@ FLOORS = [
     {"gatepass.keys.material"},
     {"gatepass.keys.key"},
     {"gatepass.keys.key_set"},
-    {"gatepass.keys"},
-    {"gatepass.settings", "gatepass.unasked", "gatepass.unrevoked"},
+    {"gatepass.keys", "gatepass.revocation_store"},
+    {"gatepass.settings", "gatepass.fail_open", "gatepass.unrevoked"},
     # 3: the application's questions, and keys that change while the service runs
     {"gatepass.header", "gatepass.hooks", "gatepass.known_tokens"},
     {"gatepass.held_keys", "gatepass.key_source"},

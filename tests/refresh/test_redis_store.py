@@ -483,7 +483,7 @@ class TestClients:
         with pytest.raises(ConfigurationError, match="socket_timeout"):
             RedisStore(Redis(port=own.port, socket_timeout=None))
 
-    @pytest.mark.parametrize("prefix", ["", "a{b", "a}b", "a\nb"])
+    @pytest.mark.parametrize("prefix", ["", "a{b", "a}b", "a\nb", None, 5])
     def test_a_prefix_that_would_confuse_is_refused(self, own, prefix):
         with pytest.raises(ConfigurationError, match="prefix"):
             RedisStore(own.url, prefix=prefix)

@@ -10,17 +10,7 @@ from gatepass.errors import ExpiredToken, RevocationUnavailable, RevokedToken
 from gatepass.revocation import AccessTokenRevocation
 from gatepass.stores.memory import MemoryStore
 
-from .doubles import AUDIENCE, ISSUER, KEY, Breaking, Clock, make_issuer, make_revocation, make_verifier
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def store():
-    return Breaking()
+from .doubles import AUDIENCE, ISSUER, KEY, make_issuer, make_revocation, make_verifier
 
 
 @pytest.fixture

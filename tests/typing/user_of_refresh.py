@@ -50,7 +50,7 @@ def service(issuer: TokenIssuer) -> TokenService:
         absolute_ttl=timedelta(days=30),
         grace=10,
         claims_for=lambda subject: {"roles": [subject]},
-        revocation=AccessTokenRevocation(store, access_ttl=issuer.access_ttl, let_in_unasked=30),
+        revocation=AccessTokenRevocation(store, access_ttl=issuer.access_ttl, fail_open_for=30),
         on_reuse=alarm,
     )
 

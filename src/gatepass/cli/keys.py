@@ -12,17 +12,20 @@ from pathlib import Path
 
 import click
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from gatepass.cli.text import age, visible
 from gatepass.errors import ConfigurationError
 from gatepass.jwks.timing import Timing
-from gatepass.keyring import EMERGENCY, KeyRing
+from gatepass.keyring import EMERGENCY, KeyRing, RingKey
 
 __all__ = ["keys"]
 
 _STYLES = {"active": "bold green", "published": "cyan", "retired": "yellow", "removed": "dim"}
+_TIMES = ("signs from", "signs until", "published until")
+_OPEN = "-"
 _WIDTH_OF_A_FILE = 160
 
 _ring = click.argument("directory", type=click.Path(path_type=Path))
@@ -50,6 +53,9 @@ def rotate(*, directory: Path) -> None:
     ring = _opened(directory)
     ring.rotate()
     _show(ring)
+    waiting = [key.signs_from for key in ring.all_keys() if key.state == "published" and key.signs_from is not None]
+    when = _when(min(waiting), time.time()) if waiting else "from now on"
+    click.echo(f"The next key signs {when}.", err=True)
 
 
 @keys.command(short_help="Remove a key; with --emergency any key, at once.")
@@ -87,16 +93,29 @@ def _show(ring: KeyRing) -> None:
     console = Console(markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console = Console(markup=False, highlight=False, emoji=False, width=_WIDTH_OF_A_FILE)
+    listed = [(key, _times(key)) for key in ring.all_keys()]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("key id", "algorithm", "state", "signs from", "until", "published until"):
-        table.add_column(title, overflow="fold")
+    for title in ("state", *_TIMES, "algorithm", "key id"):
+        table.add_column(title)
+    for key, times in listed:
+        table.add_row(_state(key), *times, key.algorithm, visible(key.kid))
+    if console.measure(table, options=console.options.update(max_width=_WIDTH_OF_A_FILE)).maximum <= console.width:
+        console.print(table)
+        return
+    for key, times in listed:  # a key id is pasted into another command, so it stays on one line
+        console.print(Text(visible(key.kid)), soft_wrap=True)
+        told = "".join(f"; {title}: {when}" for title, when in zip(_TIMES, times, strict=True) if when != _OPEN)
+        console.print(Padding(Text.assemble(_state(key), f", {key.algorithm}{told}"), (0, 0, 0, 2)))
+
+
+def _state(key: RingKey) -> Text:
+    return Text(key.state, _STYLES[key.state])
+
+
+def _times(key: RingKey) -> list[str]:
     now = time.time()
-    for key in ring.all_keys():
-        cells = [Text(visible(key.kid)), Text(key.algorithm), Text(key.state, _STYLES[key.state])]
-        cells += [Text(_when(moment, now)) for moment in (key.signs_from, key.retires_at, key.removed_at)]
-        table.add_row(*cells)
-    console.print(table)
+    return [_when(moment, now) for moment in (key.signs_from, key.retires_at, key.removed_at)]
 
 
 def _when(moment: datetime | None, now: float) -> str:
-    return "-" if moment is None else age(moment.timestamp() - now)
+    return _OPEN if moment is None else age(moment.timestamp() - now)

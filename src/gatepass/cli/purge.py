@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import click
 from rich.console import Console
@@ -20,11 +19,10 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from gatepass.cli.store_url import ForgetfulStore, StoreFailed, expires_by_itself, holds_password, opened_store
 from gatepass.cli.text import visible
 from gatepass.errors import ConfigurationError
+from gatepass.limits import DAY
 from gatepass.refresh import Purged
 
 __all__ = ["purge"]
-
-_DAY: Final = 86_400
 
 
 @dataclass(slots=True)
@@ -54,7 +52,7 @@ class _Removed:
     "--ended-for",
     type=click.IntRange(0),
     metavar="SECONDS",
-    default=_DAY,
+    default=DAY,
     show_default=True,
     help="Keep families that ended less than so long ago.",
 )

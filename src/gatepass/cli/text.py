@@ -6,10 +6,11 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from gatepass.limits import DAY, LAST_SECOND
+
 __all__ = ["age", "as_json", "moment", "visible"]
 
-_LAST_SECOND = 253_402_300_799
-_UNITS = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+_UNITS = ((DAY, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
 def visible(text: str) -> str:
@@ -32,7 +33,7 @@ def moment(value: object, now: float) -> str | None:
     >>> moment(1_800_000_000, 1_800_000_060.0)
     '2027-01-15 08:00:00 UTC, 1 minute ago'
     """
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= _LAST_SECOND:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LAST_SECOND:
         return None
     return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC, {age(value - now)}"
 

@@ -12,13 +12,14 @@ from urllib.parse import urlsplit, urlunsplit
 
 from gatepass.errors import ConfigurationError, MalformedToken
 from gatepass.jwks.http import Document, FetchError, PlainHttpOnLoopback, fetchable
+from gatepass.limits import DAY
 from gatepass.settings import https_url, strings
 from gatepass.strict_json import parse_object
 
 __all__ = ["Address", "FixedAddress", "IssuerMetadata", "metadata_urls"]
 
 _METADATA_FRESH = 3_600.0
-_METADATA_USABLE = 86_400.0
+_METADATA_USABLE = DAY
 
 Get = Callable[[str], Awaitable[Document]]
 

@@ -24,7 +24,7 @@ from gatepass.jwks.timing import Timing, TimingOptions
 from gatepass.jwks.unknown import UnknownKids
 from gatepass.key_source import Fetch, KeySource
 from gatepass.keys import KeySet
-from gatepass.settings import asymmetric_names
+from gatepass.settings import asymmetric_names, clock_function
 
 __all__ = ["JWKSClient"]
 
@@ -61,12 +61,12 @@ class JWKSClient(KeySource):
         clock: Callable[[], float] = time.monotonic,
         **timing: Unpack[TimingOptions],
     ) -> None:
+        self._clock = clock_function(clock)
         numbers = Timing.of(timing)
         http = Http(transport, timeout=numbers.timeout, max_bytes=numbers.max_bytes)
         names = None if algorithms is None else asymmetric_names(algorithms)
         address = jwks_uri if isinstance(jwks_uri, IssuerMetadata) else FixedAddress(jwks_uri, accept)
         fetcher = Fetcher(address, http, numbers, algorithms=names, clock=clock)
-        self._clock = clock
         self._events = EventSink(on_event)
         self._flight = SingleFlight(fetcher, numbers, self._events, clock)
         self._longest_wait = numbers.longest_wait

@@ -11,11 +11,10 @@ from datetime import timedelta
 from typing import TypedDict, final
 
 from gatepass.errors import ConfigurationError
+from gatepass.limits import DAY
 from gatepass.settings import seconds
 
 __all__ = ["Timing", "TimingOptions"]
-
-_DAY = 86_400.0
 
 
 class TimingOptions(TypedDict, total=False):
@@ -64,11 +63,11 @@ class Timing:
         if unknown:
             raise ConfigurationError(f"JWKSClient knows no {unknown[0]}=")
         timing = cls(
-            fresh_for=seconds(options.get("fresh_for", 600), "fresh_for", least=1, most=_DAY),
-            least_fresh=seconds(options.get("least_fresh", 60), "least_fresh", least=1, most=_DAY),
-            most_fresh=seconds(options.get("most_fresh", 3_600), "most_fresh", least=1, most=_DAY),
+            fresh_for=seconds(options.get("fresh_for", 600), "fresh_for", least=1, most=DAY),
+            least_fresh=seconds(options.get("least_fresh", 60), "least_fresh", least=1, most=DAY),
+            most_fresh=seconds(options.get("most_fresh", 3_600), "most_fresh", least=1, most=DAY),
             refresh_at=seconds(options.get("refresh_at", 0.8), "refresh_at", least=0.1, most=1),
-            usable_for=seconds(options.get("usable_for", 3_600), "usable_for", least=1, most=_DAY),
+            usable_for=seconds(options.get("usable_for", 3_600), "usable_for", least=1, most=DAY),
             first_retry=seconds(options.get("first_retry", 1), "first_retry", least=0.1, most=60),
             longest_retry=seconds(options.get("longest_retry", 60), "longest_retry", least=1, most=3_600),
             timeout=seconds(options.get("timeout", 5), "timeout", least=0.1, most=60),

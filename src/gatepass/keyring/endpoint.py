@@ -17,13 +17,13 @@ from gatepass.compact import encode_base64url
 from gatepass.errors import ConfigurationError, KeysUnavailable
 from gatepass.keyring.ring import KeyRing
 from gatepass.keys import Key, KeySet
+from gatepass.limits import LONGEST_COPY
 from gatepass.response import Response
 from gatepass.settings import key_set, seconds
 
 __all__ = ["JWKSEndpoint"]
 
 _DEFAULT_TTL: Final = timedelta(minutes=5)
-_LONGEST_TTL: Final = 7 * 86_400
 _TAG: Final = r'(?:W/)?"[!#-~\x80-\xff]*"'
 _TAGS: Final = re.compile(rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")
 _OPAQUE: Final = re.compile(r'"[^"]*"')
@@ -50,7 +50,7 @@ class JWKSEndpoint:
         else:
             self._ring = None
             given = _DEFAULT_TTL if cache_ttl is None else cache_ttl
-            lifetime, held = seconds(given, "cache_ttl", least=0, most=_LONGEST_TTL), key_set(keys)
+            lifetime, held = seconds(given, "cache_ttl", least=0, most=LONGEST_COPY), key_set(keys)
         self._static = held
         self._cache_control = ("Cache-Control", f"public, max-age={int(lifetime)}")
         self._made = self._make(held)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final, final
+from typing import final
 
 from gatepass.keyring.timeline import State, Timeline
+from gatepass.limits import LAST_SECOND
 
 __all__ = ["RingKey", "listed"]
-
-_LAST_SECOND: Final = 253_402_300_799
 
 
 @final
@@ -44,7 +43,7 @@ def listed(line: Timeline, now: float) -> tuple[RingKey, ...]:
 
 
 def _moment(instant: int) -> datetime:
-    return datetime.fromtimestamp(min(instant, _LAST_SECOND), UTC)
+    return datetime.fromtimestamp(min(instant, LAST_SECOND), UTC)
 
 
 def _moment_or_none(instant: int | None) -> datetime | None:

@@ -9,12 +9,12 @@ from typing import Any, Final
 from gatepass.errors import ConfigurationError, MalformedToken
 from gatepass.keyring.schedule import Schedule
 from gatepass.keyring.timeline import Entry, Timeline
+from gatepass.limits import LAST_SECOND
 from gatepass.strict_json import parse_object
 
 __all__ = ["from_text", "to_text"]
 
 _VERSION: Final = 1
-_LAST_SECOND: Final = 253_402_300_799  # of the year 9999, the last that a datetime has
 _SCHEDULE: Final = tuple(each.name for each in dataclasses.fields(Schedule))
 _ENTRY: Final = tuple(each.name for each in dataclasses.fields(Entry))
 
@@ -75,6 +75,6 @@ def _entry(members: dict[str, Any]) -> Entry:
 
 
 def _instant(value: object) -> int:
-    if type(value) is not int or not 0 <= value <= _LAST_SECOND:
+    if type(value) is not int or not 0 <= value <= LAST_SECOND:
         raise ValueError
     return value

@@ -19,10 +19,12 @@ from gatepass.keyring.due import DueRotation
 from gatepass.keyring.listing import RingKey, listed
 from gatepass.keyring.manifest import from_text, to_text
 from gatepass.keyring.mounted import MountedFile
-from gatepass.keyring.schedule import DAY, Schedule
+from gatepass.keyring.schedule import Schedule
 from gatepass.keyring.timeline import Timeline
 from gatepass.keyring.watch import Watch
 from gatepass.keys import KeySet
+from gatepass.limits import DAY
+from gatepass.settings import clock_function, file_path
 
 __all__ = ["KeyRing"]
 
@@ -69,7 +71,8 @@ class KeyRing(KeySource):
             publish_ahead=publish_ahead,
             keep_retired=keep_retired,
         )
-        kept = Directory(Path(directory))
+        clock_function(clock)
+        kept = Directory(file_path(directory, "directory"))
         try:
             watch = self._started(kept, clock())
         except OSError as error:
@@ -81,8 +84,9 @@ class KeyRing(KeySource):
     @classmethod
     def open(cls, directory: str | Path, *, clock: Callable[[], float] = time.time) -> KeyRing:
         """The ring that is in *directory* already, with the numbers that the service gave it."""
+        clock_function(clock)
         try:
-            _, text = Directory(Path(directory)).read()
+            _, text = Directory(file_path(directory, "directory")).read()
         except OSError as error:
             raise ConfigurationError(f"there is no key ring in {directory} that can be read") from error
         schedule = from_text(text).schedule
@@ -96,7 +100,8 @@ class KeyRing(KeySource):
         It has the numbers that the file says. Whoever makes the file rotates the ring; another file in its place is
         noticed within seconds. Raises `ConfigurationError`, also for a file that others can change or everybody read.
         """
-        file = MountedFile(Path(path))
+        clock_function(clock)
+        file = MountedFile(file_path(path, "path"))
         try:
             stamp, text = file.read()
         except OSError as error:

@@ -14,17 +14,17 @@ from typing import Final, final
 
 from gatepass.errors import ConfigurationError
 from gatepass.keys.algorithms import algorithm_named
+from gatepass.limits import DAY, LARGEST_LEEWAY, LONGEST_ACCESS_TTL, LONGEST_COPY, YEAR
 from gatepass.settings import asymmetric_names, seconds
 
-__all__ = ["DAY", "MOST_KEYS", "RELOAD", "Schedule"]
+__all__ = ["MOST_KEYS", "RELOAD", "Schedule"]
 
-DAY: Final = 86_400
 RELOAD: Final = 2
 """Seconds after which a process looks again whether another one changed the ring."""
 MOST_KEYS: Final = 32
 """That a ring publishes at one time: others need not take more."""
 
-_LONGEST: Final = 10 * 366 * DAY
+_LONGEST: Final = 10 * YEAR
 _LEAST_MARGIN: Final = 3 * RELOAD
 
 
@@ -59,9 +59,9 @@ class Schedule:
         if algorithm_named(algorithm).kty == "oct":
             asymmetric = ", ".join(asymmetric_names(None))
             raise ConfigurationError(f"a key ring publishes its keys, so algorithm= must be one of {asymmetric}")
-        lifetime = _whole(access_ttl, "access_ttl", least=1, most=DAY)
-        tolerated = _whole(leeway, "leeway", least=0, most=300)
-        cached = _whole(cache_ttl, "cache_ttl", least=1, most=7 * DAY)
+        lifetime = _whole(access_ttl, "access_ttl", least=1, most=LONGEST_ACCESS_TTL)
+        tolerated = _whole(leeway, "leeway", least=0, most=LARGEST_LEEWAY)
+        cached = _whole(cache_ttl, "cache_ttl", least=1, most=LONGEST_COPY)
         spare = _whole(margin, "margin", least=_LEAST_MARGIN, most=DAY)
         announced, needed = cached + spare, lifetime + tolerated + cached + spare
         ahead = announced if publish_ahead is None else _whole(publish_ahead, "publish_ahead", least=1, most=_LONGEST)

@@ -5,12 +5,12 @@ The log gets the class of what was raised and never its text, which may quote an
 
 from __future__ import annotations
 
-import inspect
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar, final
 
 from gatepass.errors import ConfigurationError
+from gatepass.hooks import is_coroutine_function
 from gatepass.refresh.errors import HookUnavailable, StoreUnavailable
 from gatepass.refresh.family import Family
 
@@ -36,7 +36,7 @@ def plain_function(value: object, name: str, takes: str) -> None:
     """Raise `ConfigurationError` for what cannot be called here and now, such as a coroutine function."""
     if not callable(value):
         raise ConfigurationError(f"{name}= must be a function that takes {takes}")
-    if inspect.iscoroutinefunction(value) or inspect.iscoroutinefunction(getattr(value, "__call__", None)):  # noqa: B004
+    if is_coroutine_function(value):
         raise ConfigurationError(f"{name}= must be a plain function: the service knows no event loop")
 
 

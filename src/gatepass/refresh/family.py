@@ -83,7 +83,7 @@ class RefreshToken:
 def plain_text(value: object, name: str) -> str:
     """*value*, if every store can keep it. Raises `ValueError`, which does not quote it."""
     if not isinstance(value, str):
-        raise ValueError(f"{name} must be a text")  # noqa: TRY004 - one error for all that cannot go into a token
+        raise ValueError(f"{name} must be a string")  # noqa: TRY004 - one error for all that cannot go into a token
     if "\0" in value or any("\ud800" <= one <= "\udfff" for one in value):
         raise ValueError(f"{name} holds a character that is none: NUL or half of a surrogate pair")
     return value

@@ -13,7 +13,9 @@ from typing import Any, Final, final
 
 from gatepass.access_token import AccessToken
 from gatepass.errors import ConfigurationError
-from gatepass.issuer import TokenIssuer
+from gatepass.issuer import TokenIssuer, only_audience
+from gatepass.limits import YEAR
+from gatepass.moments import whole_seconds
 from gatepass.refresh.asking import Application, ask
 from gatepass.refresh.ending import Ending
 from gatepass.refresh.errors import InvalidGrant, ServiceUnavailable
@@ -24,11 +26,10 @@ from gatepass.refresh.purged import Purged
 from gatepass.refresh.store import RefreshStore
 from gatepass.revocation import AccessTokenRevocation
 from gatepass.scope import scope_tokens
-from gatepass.settings import seconds
+from gatepass.settings import clock_function, seconds
 
 __all__ = ["TokenService"]
 
-_LONGEST: Final = 366 * 86_400.0
 _LONGEST_GRACE: Final = 60.0
 
 
@@ -72,21 +73,25 @@ class TokenService:
         on_reuse: Callable[[Family], object] | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        if not isinstance(issuer, TokenIssuer):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("TokenService takes the TokenIssuer that makes its access tokens")
         if not isinstance(store, RefreshStore):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("store= must be a RefreshStore, such as SQLiteStore(path)")
+        if not (revocation is None or isinstance(revocation, AccessTokenRevocation)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("revocation= takes an AccessTokenRevocation(store, access_ttl=...)")
         if revocation is not None and revocation.access_ttl < issuer.access_ttl:
             raise ConfigurationError("revocation= was made for a shorter access_ttl= than the issuer's")
-        self._refresh_ttl = int(seconds(refresh_ttl, "refresh_ttl", least=1, most=_LONGEST))
-        self._absolute_ttl = int(seconds(absolute_ttl, "absolute_ttl", least=1, most=_LONGEST))
+        self._refresh_ttl = int(seconds(refresh_ttl, "refresh_ttl", least=1, most=YEAR))
+        self._absolute_ttl = int(seconds(absolute_ttl, "absolute_ttl", least=1, most=YEAR))
         if self._absolute_ttl < self._refresh_ttl:
             raise ConfigurationError("absolute_ttl= must not be shorter than refresh_ttl=")
         application = Application(check_subject=check_subject, claims_for=claims_for, on_reuse=on_reuse)
         self._issuer = issuer
         self._store = store
         self._revocation = revocation
-        self._clock = clock
+        self._clock = clock_function(clock)
         self._mint = Mint(issuer, application)
-        self._ending = Ending(store, revocation, application, clock)
+        self._ending = Ending(store, revocation, application, self._clock)
         self._exchange = Exchange(
             store,
             mint=self._mint,
@@ -131,9 +136,9 @@ class TokenService:
             client_id=plain_text(self._client(client_id), "client_id"),
             scope=" ".join(scope_tokens(scope)),
             audience=plain_text(self._audience(audience), "audience"),
-            auth_time=None if auth_time is None else _timestamp(auth_time),
+            auth_time=None if auth_time is None else whole_seconds(auth_time, "auth_time"),
             acr=None if acr is None else plain_text(acr, "acr"),
-            amr=tuple(plain_text(one, "amr") for one in ((amr,) if isinstance(amr, str) else amr)),
+            amr=_methods(amr),
             created_at=now,
             expires_at=now + self._absolute_ttl,
             idle_expires_at=now + self._refresh_ttl,
@@ -212,15 +217,10 @@ class TokenService:
         return client_id if client_id is not None else self._issuer.client_id or ""
 
     def _audience(self, audience: str | None) -> str:
-        if audience is not None:
-            return audience
-        first, *others = self._issuer.audience
-        if others:
-            raise ValueError("the issuer serves several audiences: say which one with audience=")
-        return first
+        return audience if audience is not None else only_audience(self._issuer.audience)
 
 
-def _timestamp(moment: datetime) -> int:
-    if moment.tzinfo is None:
-        raise ValueError("auth_time must be an aware datetime, such as datetime.now(UTC)")
-    return int(moment.timestamp())
+def _methods(amr: Iterable[str]) -> tuple[str, ...]:
+    if not isinstance(amr, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError("amr must be a list of strings")  # noqa: TRY004 - one error for all that cannot go into a token
+    return tuple(plain_text(one, "amr") for one in ((amr,) if isinstance(amr, str) else amr))

@@ -61,8 +61,8 @@ class RedisStore:
     __slots__ = ("_client", "_get_many", "_ours", "_prefix")
 
     def __init__(self, client_or_url: str | Redis | RedisCluster, *, prefix: str = "gatepass") -> None:
-        if not prefix or not prefix.isprintable() or set(prefix) & set("{}"):
-            raise ConfigurationError("prefix= must be a printable text without braces")
+        if not isinstance(prefix, str) or not prefix or not prefix.isprintable() or set(prefix) & set("{}"):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("prefix= must be a printable string without braces")
         self._ours = isinstance(client_or_url, str)
         client = _connected(client_or_url) if isinstance(client_or_url, str) else client_or_url
         self._client: Any = _fit(client)

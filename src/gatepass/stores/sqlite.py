@@ -13,13 +13,12 @@ import time
 from collections.abc import Sequence
 from functools import partial
 from hashlib import sha256
-from pathlib import Path
 from typing import Any, Final, final
 
 from gatepass.errors import ConfigurationError
 from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.purged import Purged
-from gatepass.settings import seconds
+from gatepass.settings import file_path, seconds
 from gatepass.stores.batches import in_batches
 from gatepass.stores.rows import COLUMNS, SCHEMA_VERSION, family_of, row_of
 from gatepass.stores.sqlite_file import SQLiteFile
@@ -88,10 +87,11 @@ class SQLiteStore:
     __slots__ = ("_file",)
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5.0) -> None:
+        file = file_path(path, "path")
         if str(path) in {"", ":memory:"}:
             raise ConfigurationError("path= must be a file; MemoryStore() is the store without one")
         wait = seconds(timeout, "timeout", least=0, most=_LONGEST_TIMEOUT)
-        self._file = SQLiteFile(Path(path).absolute(), timeout=wait, greet=_check_version)
+        self._file = SQLiteFile(file.absolute(), timeout=wait, greet=_check_version)
 
     def create_schema(self) -> None:
         """Make the file and its tables; what is already there stays. Safe to call at every start."""

@@ -1,4 +1,4 @@
-"""The named alternative to 503: tokens are let in unasked for a short while, and only in an outage."""
+"""The named alternative to 503: the check of revocations fails open for a short while, and only in an outage."""
 
 import logging
 
@@ -6,63 +6,63 @@ import pytest
 
 from gatepass import ConfigurationError
 from gatepass.errors import RevocationUnavailable, RevokedToken
-from gatepass.unasked import Unasked
+from gatepass.fail_open import FailOpen
 
 from .doubles import Outage, make_issuer, make_revocation, make_service, make_verifier, reason_of
 
 
 @pytest.fixture
-def asked(store, clock):
-    return Unasked(store, limit=60, clock=clock)
+def check(store, clock):
+    return FailOpen(store, limit=60, clock=clock)
 
 
-def test_for_a_while_after_the_last_answer_an_outage_lets_everybody_in(asked, store, clock):
-    asked.put_revocation("subject:anna", issued_until=5, keep_until=clock.now + 900)
-    assert asked.revoked_until(["subject:anna"], now=clock.now) == 5
+def test_for_a_while_after_the_last_answer_an_outage_lets_everybody_in(check, store, clock):
+    check.put_revocation("subject:anna", issued_until=5, keep_until=clock.now + 900)
+    assert check.revoked_until(["subject:anna"], now=clock.now) == 5
     store.before.add("revoked_until")
 
     for moment in (clock.now, clock.now + 59):
         clock.now = moment
-        assert asked.revoked_until(["subject:anna"], now=clock.now) is None
+        assert check.revoked_until(["subject:anna"], now=clock.now) is None
     clock.now += 1
     with pytest.raises(Outage):
-        asked.revoked_until(["subject:anna"], now=clock.now)
+        check.revoked_until(["subject:anna"], now=clock.now)
     store.before.clear()
-    assert asked.revoked_until(["subject:anna"], now=clock.now) == 5
+    assert check.revoked_until(["subject:anna"], now=clock.now) == 5
 
 
-def test_a_store_that_never_answered_is_not_let_off(asked, store, clock):
+def test_a_store_that_never_answered_is_not_let_off(check, store, clock):
     store.before.add("revoked_until")
 
     with pytest.raises(Outage):
-        asked.revoked_until(["subject:anna"], now=clock.now)
+        check.revoked_until(["subject:anna"], now=clock.now)
 
 
-def test_a_revocation_that_cannot_be_kept_is_no_secret(asked, store, clock):
-    asked.revoked_until(["subject:anna"], now=clock.now)
+def test_a_revocation_that_cannot_be_kept_is_no_secret(check, store, clock):
+    check.revoked_until(["subject:anna"], now=clock.now)
     store.before.add("put_revocation")
 
     with pytest.raises(Outage):
-        asked.put_revocation("subject:anna", issued_until=5, keep_until=9)
+        check.put_revocation("subject:anna", issued_until=5, keep_until=9)
 
 
-def test_the_log_says_so_every_ten_seconds_and_quotes_nothing(asked, store, clock, caplog):
+def test_the_log_says_so_every_ten_seconds_and_quotes_nothing(check, store, clock, caplog):
     caplog.set_level(logging.INFO)
-    asked.revoked_until(["subject:anna"], now=clock.now)
+    check.revoked_until(["subject:anna"], now=clock.now)
     store.before.add("revoked_until")
     for _ in range(21):
-        asked.revoked_until(["subject:anna"], now=clock.now)
+        check.revoked_until(["subject:anna"], now=clock.now)
         clock.now += 1
 
     assert [record.getMessage() for record in caplog.records] == [
-        "tokens are let in unasked: the store of revocations raised Outage"
+        "the check of revocations fails open: the store raised Outage"
     ] * 3
     assert {record.levelname for record in caplog.records} == {"ERROR"}
 
 
 @pytest.mark.parametrize("cache_ttl", [0, 30])
 def test_a_verifier_lets_in_what_it_cannot_ask_about_where_that_was_chosen(store, clock, cache_ttl):
-    chosen = make_revocation(store, clock, let_in_unasked=60, cache_ttl=cache_ttl)
+    chosen = make_revocation(store, clock, fail_open_for=60, cache_ttl=cache_ttl)
     verifier, strict = (make_verifier(clock, is_revoked=one) for one in (chosen, make_revocation(store, clock)))
     issuer = make_issuer(clock)
     anna, bert = issuer.issue("anna"), issuer.issue("bert")
@@ -77,8 +77,8 @@ def test_a_verifier_lets_in_what_it_cannot_ask_about_where_that_was_chosen(store
         strict.verify(bert)
 
 
-def test_refresh_tokens_and_their_ends_never_go_unasked(store, clock):
-    service = make_service(store, clock, revocation=make_revocation(store, clock, let_in_unasked=60))
+def test_refresh_tokens_and_their_ends_never_fail_open(store, clock):
+    service = make_service(store, clock, revocation=make_revocation(store, clock, fail_open_for=60))
     pair = service.grant("anna")
     store.before.update(("get", "revoked_until"))
 
@@ -88,5 +88,5 @@ def test_refresh_tokens_and_their_ends_never_go_unasked(store, clock):
 
 @pytest.mark.parametrize("wrong", [-1, 301, True, "1"])
 def test_a_while_that_is_none_or_too_long_is_refused_at_once(store, clock, wrong):
-    with pytest.raises(ConfigurationError, match="let_in_unasked"):
-        make_revocation(store, clock, let_in_unasked=wrong)
+    with pytest.raises(ConfigurationError, match="fail_open_for"):
+        make_revocation(store, clock, fail_open_for=wrong)

@@ -1,4 +1,4 @@
-"""The named alternative to 503: for a short while after the store's last answer, tokens are let in unasked.
+"""The named alternative to 503: for a short while after the store's last answer, the check of revocations fails open.
 
 Whoever chooses it prefers serving a revoked token for that while to serving nobody. It concerns the check of access
 tokens alone; refresh tokens never work without their store.
@@ -9,26 +9,19 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol, final
+from typing import Final, final
 
 from gatepass.errors import ConfigurationError
+from gatepass.revocation_store import RevocationStore
 
-__all__ = ["Unasked"]
+__all__ = ["FailOpen"]
 
 _QUIET: Final = 10.0
 _logger = logging.getLogger("gatepass.revocation")
 
 
-class _Store(Protocol):
-    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None: ...
-
-    def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None: ...
-
-    def purge_revocations(self, *, before: int, limit: int) -> int: ...
-
-
 @final
-class Unasked:
+class FailOpen:
     """A `RevocationStore` before another. What that raises counts as "nothing is known", up to *limit* seconds after it
     last answered; a store that never answered is not let off.
     """
@@ -36,7 +29,7 @@ class Unasked:
     __slots__ = ("_answered", "_clock", "_limit", "_said", "_store")
 
     def __init__(
-        self, store: _Store, *, limit: float, clock: Callable[[], float] = time.monotonic
+        self, store: RevocationStore, *, limit: float, clock: Callable[[], float] = time.monotonic
     ) -> None:  # not the time of day, which may be set back
         self._store = store
         self._limit = limit
@@ -71,4 +64,4 @@ class Unasked:
     def _say(self, error: Exception, now: float) -> None:
         if self._said is None or now - self._said >= _QUIET:
             self._said = now
-            _logger.error("tokens are let in unasked: the store of revocations raised %s", type(error).__qualname__)
+            _logger.error("the check of revocations fails open: the store raised %s", type(error).__qualname__)

@@ -1,0 +1,26 @@
+"""The limits that several parts must agree on, each written once.
+
+An issuer's longest token is what a key ring and a list of revocations keep things for; a verifier's largest leeway is
+what they add to it. Were two of these numbers to drift apart, a token could outlive its key or its revocation.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["DAY", "FIRST_SECOND", "LARGEST_LEEWAY", "LAST_SECOND", "LONGEST_ACCESS_TTL", "LONGEST_COPY", "YEAR"]
+
+DAY: Final = 86_400
+YEAR: Final = 366 * DAY
+
+LONGEST_ACCESS_TTL: Final = DAY
+"""Seconds that an access token may live."""
+LARGEST_LEEWAY: Final = 300
+"""Seconds that a verifier may tolerate."""
+LONGEST_COPY: Final = 7 * DAY
+"""Seconds that others may be told to keep a copy of public keys."""
+
+FIRST_SECOND: Final = -62_135_596_800
+"""Of the year 1, the first that a datetime has."""
+LAST_SECOND: Final = 253_402_300_799
+"""Of the year 9999, the last one. Milliseconds that are given for seconds lie beyond."""
