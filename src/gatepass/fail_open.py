@@ -14,27 +14,56 @@ from typing import Final, final
 from gatepass.errors import ConfigurationError
 from gatepass.revocation_store import RevocationStore
 
-__all__ = ["FailOpen"]
+__all__ = ["Answers", "FailOpen"]
 
 _QUIET: Final = 10.0
 _logger = logging.getLogger("gatepass.revocation")
 
 
 @final
-class FailOpen:
-    """A `RevocationStore` before another. What that raises counts as "nothing is known", up to *limit* seconds after it
-    last answered; a store that never answered is not let off.
-    """
+class Answers:
+    """A `RevocationStore` right before the real one, which notes when that last answered: a memory's word is none."""
 
-    __slots__ = ("_answered", "_clock", "_limit", "_said", "_store")
+    __slots__ = ("_clock", "_store", "last")
 
     def __init__(
-        self, store: RevocationStore, *, limit: float, clock: Callable[[], float] = time.monotonic
+        self, store: RevocationStore, *, clock: Callable[[], float] = time.monotonic
     ) -> None:  # not the time of day, which may be set back
         self._store = store
+        self._clock = clock
+        self.last: float | None = None
+
+    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
+        """See `RevocationStore.put_revocation`."""
+        self._store.put_revocation(key, issued_until=issued_until, keep_until=keep_until)
+
+    def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
+        """See `RevocationStore.revoked_until`."""
+        asked = self._clock()
+        until = self._store.revoked_until(keys, now=now)
+        self.last = asked
+        return until
+
+    def purge_revocations(self, *, before: int, limit: int) -> int:
+        """See `RevocationStore.purge_revocations`."""
+        return self._store.purge_revocations(before=before, limit=limit)
+
+
+@final
+class FailOpen:
+    """A `RevocationStore` before another. What that raises counts as "nothing is known", up to *limit* seconds after
+    the last of *answers*; a store that never answered is not let off.
+    """
+
+    __slots__ = ("_answers", "_clock", "_limit", "_said", "_store")
+
+    def __init__(
+        self, store: RevocationStore, answers: Answers, *, limit: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._store = store
+        self._answers = answers
         self._limit = limit
         self._clock = clock
-        self._answered: float | None = None
         self._said: float | None = None
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
@@ -43,19 +72,16 @@ class FailOpen:
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
         """See `RevocationStore.revoked_until`."""
-        asked = self._clock()
         try:
-            until = self._store.revoked_until(keys, now=now)
+            return self._store.revoked_until(keys, now=now)
         except ConfigurationError:
             raise
         except Exception as error:
-            failed = self._clock()
-            if self._answered is None or failed - self._answered >= self._limit:
+            failed, last = self._clock(), self._answers.last
+            if last is None or failed - last >= self._limit:
                 raise
             self._say(error, failed)
             return None
-        self._answered = asked
-        return until
 
     def purge_revocations(self, *, before: int, limit: int) -> int:
         """See `RevocationStore.purge_revocations`."""

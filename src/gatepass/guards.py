@@ -16,6 +16,7 @@ __all__ = ["check_guards", "standing_before"]
 
 _BARE = "__gatepass_bare__"
 _GUARDS = "__gatepass_guards__"
+_DEEPEST = 100  # decorators that lead back to themselves end here
 _Guard = TypeVar("_Guard", bound=Callable[..., Any])
 
 
@@ -23,9 +24,10 @@ def standing_before(view: Any, guard: _Guard) -> _Guard:
     """*guard*, and a note on each of the two that it is *view*'s."""
     vars(guard).pop(_BARE, None)  # functools.wraps copies what an earlier guard noted on the view
     setattr(guard, _GUARDS, view)
-    with suppress(AttributeError, TypeError):  # a bound method, or another callable that takes no notes
-        # The view itself, because functools.wraps copies the note onto wrappers, which are not bare.
-        setattr(view, _BARE, view)
+    for inner in _wrapped(view):
+        with suppress(AttributeError, TypeError):  # a bound method, or another callable that takes no notes
+            # The function itself, because functools.wraps copies the note onto wrappers, which are not bare.
+            setattr(inner, _BARE, inner)
     return guard
 
 
@@ -34,16 +36,26 @@ def check_guards(views: Iterable[object]) -> None:
     registered = list(views)
     guarded: set[int] = set()
     for view in registered:
-        inner = _note(view, _GUARDS)
-        while inner is not None:
-            guarded.add(id(inner))
-            inner = _note(inner, _GUARDS)
+        guards = _note(view, _GUARDS)
+        while guards is not None:
+            guarded.update(map(id, _wrapped(guards)))
+            guards = _note(guards, _GUARDS)
     for view in registered:
         if view is not None and _note(view, _BARE) is view and id(view) not in guarded:
             raise ConfigurationError(
                 f"require_auth guards nothing: the view {_name_of(view)} was registered without it. Put @require_auth "
-                "below the route's decorator, or register what require_auth returned"
+                "below the route's decorator, or register what require_auth returned; if this route is meant to do "
+                "without, give it a function of its own"
             )
+
+
+def _wrapped(view: Any) -> list[Any]:
+    """*view*, and what decorators between it and the function that was written have wrapped."""
+    found: list[Any] = []
+    while view is not None and len(found) < _DEEPEST:
+        found.append(view)
+        view = getattr(view, "__wrapped__", None)
+    return found
 
 
 def _note(view: object, name: str) -> object:

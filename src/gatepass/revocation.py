@@ -15,7 +15,7 @@ from typing import Any, Final, final
 
 from gatepass.access_token import AccessToken
 from gatepass.errors import ConfigurationError, RevocationUnavailable
-from gatepass.fail_open import FailOpen
+from gatepass.fail_open import Answers, FailOpen
 from gatepass.limits import LARGEST_LEEWAY, LONGEST_ACCESS_TTL
 from gatepass.revocation_store import RevocationStore
 from gatepass.settings import clock_function, seconds
@@ -77,10 +77,13 @@ class AccessTokenRevocation:
         if type(cache_size) is not int or not 1 <= cache_size <= _LARGEST_CACHE:
             raise ConfigurationError(f"cache_size= must be a number from 1 to {_LARGEST_CACHE}")
         self._shared = store
-        self._store: RevocationStore = Unrevoked(store, ttl=remembered, size=cache_size) if remembered else store
         open_for = seconds(fail_open_for, "fail_open_for", least=0, most=_LONGEST_FAIL_OPEN)
+        answers = Answers(store)
+        self._store: RevocationStore = answers if open_for else store
+        if remembered:
+            self._store = Unrevoked(self._store, ttl=remembered, size=cache_size)
         if open_for:
-            self._store = FailOpen(self._store, limit=open_for)
+            self._store = FailOpen(self._store, answers, limit=open_for)
         self._clock = clock_function(clock)
 
     def __call__(self, token: AccessToken) -> bool:
@@ -91,7 +94,9 @@ class AccessTokenRevocation:
         issued = claims.get("iat")
         if claims["exp"] - (now + LARGEST_LEEWAY if issued is None else issued) > self._longest:
             raise RevocationUnavailable(_TOO_LONG)
-        until = self._store.revoked_until(_keys_of(claims, client), now=now)
+        keys = _keys_of(claims, client)
+        # What has no name cannot have been revoked, and a store that need not look would seem to have answered.
+        until = self._store.revoked_until(keys, now=now) if keys else None
         # A token that does not say when it was issued is reached by any cut-off.
         return until is not None and (issued is None or int(issued) <= until)
 

@@ -69,3 +69,16 @@ def test_what_takes_no_notes_is_guarded_all_the_same():
 
     assert guard() == "TEXT"
     check_guards([guard, "text".upper, 5, None])
+
+
+def test_a_guard_above_another_decorator_above_the_route_is_found_out_too():
+    view = make_view()
+    guarded(cached(view))
+
+    with pytest.raises(ConfigurationError, match="orders"):
+        check_guards([view])
+
+
+def test_a_guard_above_another_decorator_that_is_registered_is_in_its_place():
+    check_guards([guarded(cached(make_view()))])
+    check_guards([cached(guarded(cached(make_view())))])

@@ -76,6 +76,7 @@ PUBLIC = {
     "with its line breaks written out": "\\n".join(BODY[start : start + 64] for start in range(0, len(BODY), 64)),
     "with a letter behind it": f"{BODY}x",
     "before another text": f"Key: {BODY} (2026)",
+    "an Ed448 key behind a name": "ED=" + "".join(public_pem(ed448_private()).decode().splitlines()[1:-1]),
     "an Edwards key behind a name": "ED=" + "".join(public_pem(ed25519_private()).decode().splitlines()[1:-1]),
     "armour without dashes": PEM.replace("-", ""),
     "XML with a prefix": '<ds:RSAKeyValue xmlns:ds="x"><ds:Modulus>abc</ds:Modulus></ds:RSAKeyValue>',
@@ -475,6 +476,18 @@ def test_the_path_of_a_file_is_no_secret(path):
 
     assert told.startswith("this is the path of a file")
     assert path not in told
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://login.example.com/tenant/v2.0/keys",
+        "vault://secret/data/production/jwt-signing-secret",
+        "arn:aws:secretsmanager:eu-west-1:123456789012:secret:jwt",
+    ],
+)
+def test_the_address_of_a_secret_is_no_secret(address):
+    assert refusal(lambda: Key.from_secret(address)) == "this is an address and no secret; give what is kept there"
 
 
 @pytest.mark.parametrize("quote", ['"', "'"])

@@ -4,16 +4,29 @@ import logging
 
 import pytest
 
-from gatepass import ConfigurationError
+from gatepass import ConfigurationError, Profile
 from gatepass.errors import RevocationUnavailable, RevokedToken
-from gatepass.fail_open import FailOpen
+from gatepass.fail_open import Answers, FailOpen
+from gatepass.unrevoked import Unrevoked
 
-from .doubles import Outage, make_issuer, make_revocation, make_service, make_verifier, reason_of
+from .doubles import (
+    AUDIENCE,
+    ISSUER,
+    KEY,
+    Outage,
+    make_issuer,
+    make_revocation,
+    make_service,
+    make_verifier,
+    reason_of,
+)
+from .test_revocation import spelled
 
 
 @pytest.fixture
 def check(store, clock):
-    return FailOpen(store, limit=60, clock=clock)
+    answers = Answers(store, clock=clock)
+    return FailOpen(answers, answers, limit=60, clock=clock)
 
 
 def test_for_a_while_after_the_last_answer_an_outage_lets_everybody_in(check, store, clock):
@@ -90,3 +103,26 @@ def test_refresh_tokens_and_their_ends_never_fail_open(store, clock):
 def test_a_while_that_is_none_or_too_long_is_refused_at_once(store, clock, wrong):
     with pytest.raises(ConfigurationError, match="fail_open_for"):
         make_revocation(store, clock, fail_open_for=wrong)
+
+
+def test_what_is_remembered_is_no_answer_of_the_stores(store, clock):
+    answers = Answers(store, clock=clock)
+    check = FailOpen(Unrevoked(answers, ttl=50, size=10, clock=clock), answers, limit=60, clock=clock)
+    check.revoked_until(["subject:anna"], now=clock.now)
+    store.before.add("revoked_until")
+
+    clock.now += 49
+    assert check.revoked_until(["subject:anna"], now=clock.now) is None, "from memory"
+    clock.now += 11
+    with pytest.raises(Outage):
+        check.revoked_until(["subject:bert"], now=clock.now)
+
+
+def test_a_token_that_nothing_can_revoke_does_not_ask_and_prolongs_nothing(store, clock):
+    revocation = make_revocation(store, clock, fail_open_for=60)
+    lenient = make_verifier(clock, profile=Profile.GENERIC, is_revoked=revocation)
+    nameless = spelled(KEY, {"iss": ISSUER, "aud": AUDIENCE, "exp": clock.now + 60}, typ="JWT")
+    store.before.add("revoked_until")
+
+    assert lenient.verify(nameless)
+    assert revocation._store._answers.last is None

@@ -235,6 +235,45 @@ store.close()
 """
 
 
+BUSY = """
+import os, sys, threading
+from gatepass.stores.sqlite import SQLiteStore
+from gatepass.testing.families import held
+store = SQLiteStore(sys.argv[1], timeout=3)
+stop = threading.Event()
+def write():
+    while not stop.is_set():
+        store.create(held().family)
+writers = [threading.Thread(target=write) for _ in range(3)]
+for writer in writers:
+    writer.start()
+children = []
+for _ in range(6):
+    child = os.fork()
+    if not child:
+        store.create(held().family)  # SQLite raises if it takes the file for locked
+        os._exit(0)
+    children.append(child)
+print([os.waitpid(child, 0)[1] for child in children])
+stop.set()
+for writer in writers:
+    writer.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_process_that_is_forked_while_others_write_can_write_too(path):
+    """SQLite notes within a process that a file is locked, and a fork would copy the note."""
+    with SQLiteStore(path) as store:
+        store.create_schema()
+
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", BUSY, path], capture_output=True, text=True, timeout=120, check=False
+    )
+
+    assert (done.stdout, done.stderr) == ("[0, 0, 0, 0, 0, 0]\n", "")
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_a_forked_child_has_connections_and_locks_of_its_own(path):
     done = subprocess.run(

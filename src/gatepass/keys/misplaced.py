@@ -20,6 +20,7 @@ _PATH: Final = re.compile(
     rb"|/(?-i:app|code|data|etc|home|mnt|opt|private|root|run|srv|tmp|Users|usr|var)/[\w .~+@/-]+",
     re.IGNORECASE | re.DOTALL,
 )
+_ADDRESS: Final = re.compile(rb"(?:[a-z][a-z0-9+.-]*://|arn:[a-z])\S+", re.IGNORECASE)
 _QUOTED: Final = re.compile(rb"([\"'])[\x20-\x7E]*\1")
 _TOKEN: Final = re.compile(rb"(?:bearer +)?([\w-]+)\.[\w-]+\.[\w-]*", re.IGNORECASE)
 
@@ -28,6 +29,8 @@ def misplaced(secret: bytes) -> str | None:
     """A sentence for what *secret* is instead of a secret, or None."""
     if _PATH.fullmatch(secret):
         return "this is the path of a file and no secret; load what is in it with Key.from_pem(Path(...).read_bytes())"
+    if _ADDRESS.fullmatch(secret):
+        return "this is an address and no secret; give what is kept there"
     if _QUOTED.fullmatch(secret):
         return "this secret stands in quotes, which would be part of it: take them away"
     token = _TOKEN.fullmatch(secret)

@@ -52,7 +52,7 @@ _TEXTUAL_KEY = re.compile(
     re.IGNORECASE,
 )
 _BEFORE_TEXT = b" \t\r\n\v\f\xef\xbb\xbf\xff\xfe"  # blanks, and the byte order marks of UTF-8 and UTF-16
-_DER_BEGINS = re.compile(rb"M[CFHI]")  # a SEQUENCE of a usual length, in base64
+_DER_BEGINS = re.compile(rb"M[CEFHI]")  # a SEQUENCE of a usual length, in base64
 _MOST_BEGINNINGS = 32
 _NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/_-].*", re.DOTALL)
 _TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")

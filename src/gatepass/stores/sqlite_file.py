@@ -1,7 +1,8 @@
 """Connections to one SQLite file: for any number of threads, and across a fork.
 
 A connection serves one thread at a time and waits in a pool between. What threads write at one moment is committed
-together. A forked child never touches its parent's connections.
+together. A forked child never touches its parent's connections, and no fork happens in the middle of a transaction: the
+child would inherit SQLite's note that the file is locked, and nobody to take it back.
 """
 
 from __future__ import annotations
@@ -28,7 +29,17 @@ _PRAGMAS: Final = ("synchronous = FULL", "fullfsync = ON", "trusted_schema = OFF
 class SQLiteFile:
     """A database file. *greet* is shown each new connection and may refuse it."""
 
-    __slots__ = ("__weakref__", "_greet", "_path", "_pool", "_timeout", "_was_there", "_writers")
+    __slots__ = (
+        "__weakref__",
+        "_fork_waits",
+        "_greet",
+        "_path",
+        "_pool",
+        "_timeout",
+        "_turn",
+        "_was_there",
+        "_writers",
+    )
 
     def __init__(self, path: Path, *, timeout: float, greet: Callable[[sqlite3.Connection], None]) -> None:
         self._path = path
@@ -37,9 +48,15 @@ class SQLiteFile:
         self._was_there = path.exists()
         self._pool = _Pool()
         self._writers = GroupCommit(self._transact)
+        self._turn = threading.Lock()
+        self._fork_waits = False
         if hasattr(os, "register_at_fork"):
-            reference = weakref.WeakMethod(self._forked)
-            os.register_at_fork(after_in_child=lambda: _call(reference))
+            before, parent, child = map(weakref.WeakMethod, (self._before_fork, self._after_fork, self._forked))
+            os.register_at_fork(
+                before=lambda: _call(before),
+                after_in_parent=lambda: _call(parent),
+                after_in_child=lambda: _call(child),
+            )
 
     def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """What *work* answers, which only reads."""
@@ -59,7 +76,8 @@ class SQLiteFile:
             (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
             if mode != "wal":
                 raise ConfigurationError("SQLite cannot keep a write-ahead log there; choose a path on a local disk")
-            _in_transaction(connection, [work])
+            with self._turn:
+                _in_transaction(connection, [work])
         finally:
             connection.close()
 
@@ -76,7 +94,8 @@ class SQLiteFile:
             except Exception as error:  # noqa: BLE001 - one spoilt the transaction for all, and is told
                 return [error] if len(works) == 1 else [_alone(connection, work) for work in works]
 
-        return self._with_connection(together)
+        with self._turn:
+            return self._with_connection(together)
 
     def _with_connection(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         pool = self._pool
@@ -119,9 +138,17 @@ class SQLiteFile:
             raise
         return connection
 
+    def _before_fork(self) -> None:
+        self._fork_waits = self._turn.acquire(timeout=self._timeout)  # no longer than a writer waits for another
+
+    def _after_fork(self) -> None:
+        if self._fork_waits:
+            self._turn.release()
+
     def _forked(self) -> None:
         self._pool = _Pool(inherited=self._pool)
         self._writers = GroupCommit(self._transact)
+        self._turn = threading.Lock()
 
 
 class _Pool:
