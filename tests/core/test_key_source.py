@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from gatepass import ANY_ISSUER, ConfigurationError, JWKSClient, Key, KeySet, Profile
+from gatepass import ANY_ISSUER, ConfigurationError, JWKSClient, Key, KeyRing, KeySet, Profile
 from gatepass.errors import (
     AuthError,
     DisallowedAlgorithm,
@@ -339,3 +339,22 @@ def test_a_source_of_secrets_is_refused_by_the_algorithms():
 
     with pytest.raises(AuthError):
         make_verifier(keys=source, leeway=timedelta(0)).verify(signed(header_for(SECRET_KEY), key=SECRET_KEY))
+
+
+def test_a_verifier_shows_the_keys_that_it_goes_by():
+    """For a readiness check, say."""
+    source = Cabinet(OLD)
+
+    assert make_verifier(keys=source).keys is source
+    assert make_verifier(keys=OLD).keys is OLD
+
+
+def test_a_verifier_may_have_the_leeway_of_its_key_ring_and_no_more(tmp_path):
+    ring = KeyRing(tmp_path / "ring", leeway=60)
+
+    assert make_verifier(keys=ring, leeway=60).keys is ring
+    with pytest.raises(ConfigurationError) as refused:
+        make_verifier(keys=ring, leeway=61)
+    assert str(refused.value) == (
+        "leeway= is longer than the key ring's, which would remove keys too early: give KeyRing the longest leeway="
+    )

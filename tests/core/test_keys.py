@@ -307,6 +307,23 @@ def test_a_missing_or_blank_variable_is_refused_with_advice(value, monkeypatch):
     )
 
 
+NO_NAME = 'from_env takes the name of an environment variable, such as "JWT_SECRET_KEY", and not what is in it'
+
+
+@pytest.mark.parametrize("name", ["A" * 65, "JWT-KEY", "k" * 63 + "!", "1KEY", ""])
+def test_what_cannot_be_the_name_of_a_variable_is_said_to_be_none(name, monkeypatch):
+    assert refusal(lambda: Key.from_env(name)) == NO_NAME
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"), [("A" * 64, "that from_env names"), ("my_key", "that from_env names"), ("K", "K")]
+)
+def test_a_name_that_may_be_a_secret_is_not_repeated(name, shown, monkeypatch):
+    monkeypatch.delenv(name, raising=False)
+
+    assert refusal(lambda: Key.from_env(name)).startswith(f"the environment variable {shown} is not set; ")
+
+
 @pytest.mark.parametrize("name", [None, 5, b"JWT_KEY", ["JWT_KEY"], "\ud800"])
 def test_the_name_of_a_variable_is_text(name):
     assert refusal(lambda: Key.from_env(name)) == "Key.from_env takes the name of an environment variable"

@@ -118,6 +118,22 @@ def test_nothing_is_remembered_longer_than_was_asked():
     assert verifier.verify(TOKEN) is not first
 
 
+def test_half_a_second_is_a_time_to_remember_too():
+    assert is_remembered(remembering(cache_ttl=0.5))
+
+
+@pytest.mark.parametrize("policy", [{"leeway": 30}, {"leeway": 30, "max_token_age": 500}])
+def test_a_token_is_remembered_nearly_to_its_end(policy):
+    clock = Clock()
+    verifier = remembering(clock=clock, cache_ttl=300, **policy)
+    last = 500 if "max_token_age" in policy else 900
+
+    clock.now = NOW + last + 30 - 200
+    first = verifier.verify(TOKEN)
+    clock.now = NOW + last + 30 - 2
+    assert verifier.verify(TOKEN) is first
+
+
 def test_a_revocation_counts_at_once():
     revoked = set()
     verifier = remembering(is_revoked=lambda token: token.token_id in revoked)
@@ -244,8 +260,16 @@ def test_each_of_several_issuers_remembers_its_own():
     assert server.authenticate([f"Bearer {TOKEN}"]) is server.authenticate([f"Bearer {TOKEN}"])
     assert server.authenticate([f"Bearer {theirs}"]) is server.authenticate([f"Bearer {theirs}"])
     assert server.authenticate([f"Bearer {theirs}"]).issuer == other
+    assert asyncio.run(_twice(server, theirs)) == [server.authenticate([f"Bearer {theirs}"])] * 2
     with pytest.raises(InvalidSignature):
         server.authenticate([f"Bearer {signed(claims=claims_for(iss=other), key=_named(SIGNING_KEY, key.kid))}"])
+
+
+async def _twice(server, token):
+    async def run_blocking(function):
+        return function()
+
+    return [await server.authenticate_async([f"Bearer {token}"], run_blocking=run_blocking) for _ in range(2)]
 
 
 def _named(key, kid):
@@ -279,7 +303,8 @@ def test_the_memory_is_bounded_and_keeps_the_newest(size):
         memory.keep(digest, token, now=NOW, ends=NOW + 900)
         assert memory.find(digest, NOW) is token
         assert sum(memory.find(one, NOW) is not None for one in digests) <= size
-    assert all(memory.find(digest, NOW) is token for digest in digests[-(size // 2) :])
+        kept = digests[: digests.index(digest) + 1]
+        assert all(memory.find(one, NOW) is token for one in kept[-(size // 2) :])
     assert memory.emptied().find(digests[-1], NOW) is None
 
 
@@ -338,5 +363,9 @@ def _outcome(verifier, token):
     "settings", [{"cache_ttl": 301}, {"cache_ttl": -1}, {"cache_ttl": "60"}, {"cache_size": 1}, {"cache_size": 1e3}]
 )
 def test_a_memory_without_bounds_is_refused_at_start_up(settings):
-    with pytest.raises(ConfigurationError, match=next(iter(settings))):
+    with pytest.raises(ConfigurationError, match=f"^{next(iter(settings))}= must be"):
         make_verifier(**settings)
+
+
+def test_a_large_memory_may_be_asked_for():
+    assert make_verifier(cache_ttl=300, cache_size=1_000_000)

@@ -54,8 +54,7 @@ _TEXTUAL_KEY = re.compile(
 _BEFORE_TEXT = b" \t\r\n\v\f\xef\xbb\xbf\xff\xfe"  # blanks, and the byte order marks of UTF-8 and UTF-16
 _DER_BEGINS = re.compile(rb"M[CEFHI]")  # a SEQUENCE of a usual length, in base64
 _MOST_BEGINNINGS = 32
-_NO_BASE64 = re.compile(rb"[^A-Za-z0-9+/_-].*", re.DOTALL)
-_TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/_-]+")
 _LINE_BREAKS = re.compile(rb"\s+|\\[nr]")
 _CURVES: dict[int, ec.EllipticCurve] = {
     65: ec.SECP256R1(),
@@ -111,7 +110,7 @@ def _is_plain_key(data: bytes) -> bool:
 def _has_der_inside(data: bytes) -> bool:
     """Whether the base64 of a key stands somewhere in it: behind a comment, a name, another text."""
     for begins in islice(_DER_BEGINS.finditer(data), _MOST_BEGINNINGS):
-        text = _NO_BASE64.sub(b"", _LINE_BREAKS.sub(b"", data[begins.start() :])).translate(_TO_URL_SAFE)
+        text = _BASE64.findall(_LINE_BREAKS.sub(b"", data[begins.start() :]))[0]
         whole = text[:-1] if len(text) % 4 == 1 else text  # a single character is no octet
         if _is_der(base64.urlsafe_b64decode(whole + b"==")):
             return True
