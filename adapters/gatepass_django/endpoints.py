@@ -30,7 +30,7 @@ def token_endpoints(
     revocation_path: str = "revoke",
 ) -> list[URLPattern]:
     """The two patterns, named `token` and `revoke`; put them into an `include` for a prefix."""
-    limit = endpoints.body_limit
+    limit = TokenEndpoints.expect(endpoints).body_limit
     return [
         url_path(token_path.lstrip("/"), _view(endpoints.token, limit), name="token"),
         url_path(revocation_path.lstrip("/"), _view(endpoints.revoke, limit), name="revoke"),

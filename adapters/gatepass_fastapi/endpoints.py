@@ -70,6 +70,7 @@ def token_endpoints(
     revocation_path: str = "/revoke",
 ) -> APIRouter:
     """A router with the two endpoints; `prefix=` at its inclusion stands before both paths."""
+    TokenEndpoints.expect(endpoints)
     router = APIRouter()
     by_cookies = endpoints.cookies is not None
     refusals = {**_REFUSALS, **_REFUSED_PAGE} if by_cookies else _REFUSALS

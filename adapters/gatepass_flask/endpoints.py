@@ -29,6 +29,7 @@ def token_endpoints(
     name: str = "gatepass",
 ) -> Blueprint:
     """A blueprint with the two endpoints; `url_prefix=` at its registration stands before both paths."""
+    TokenEndpoints.expect(endpoints)
     blueprint = Blueprint(name, __name__)
     for path, endpoint, serve in (
         (token_path, "token", endpoints.token),

@@ -33,6 +33,7 @@ def token_endpoints(
     revocation_path: str = "/revoke",
 ) -> list[Route]:
     """The two routes, named `token` and `revoke`; put them into a `Mount` for a prefix."""
+    TokenEndpoints.expect(endpoints)
     return [
         Route(token_path, public(_Endpoint(partial(serve_token_request, endpoints.token))), name="token"),
         Route(revocation_path, public(_Endpoint(partial(serve_token_request, endpoints.revoke))), name="revoke"),

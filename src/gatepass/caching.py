@@ -15,7 +15,9 @@ __all__ = ["Caching", "caching_for"]
 @final
 @dataclass(frozen=True, slots=True)
 class Caching:
-    """*vary* names what the answer depends on; *control* is the `Cache-Control` of answers that have none."""
+    """*vary* names the request fields that the answer depends on (RFC 9110 section 12.5.5); *control* is the
+    `Cache-Control` (RFC 9111 section 5.2) of answers that have none.
+    """
 
     vary: tuple[str, ...] = ()
     control: str = ""

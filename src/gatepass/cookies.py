@@ -116,7 +116,7 @@ class CookieTransport:
         return found
 
     def set_cookie(self, name: str, value: str, *, max_age: int) -> tuple[str, str]:
-        """The header pair that puts a token into the cookie *name*, or with 0 takes it out.
+        """The header pair that puts a token into the cookie *name* for *max_age* seconds, or with 0 takes it out.
 
         Raises `ValueError` for a token that browsers would drop.
         """

@@ -43,7 +43,7 @@ class TokenIssuer:
     *issuer* is this service's https URL. *audience* names the API that the tokens are for; where several are
     named, each token is for one of them, chosen at `issue`. *keys* hold the key that signs; with a `KeyRing` it is
     the one that is active at the time. *client_id* is the default for `issue`. *access_ttl* (seconds or timedelta) is
-    15 minutes unless given, at most a day.
+    15 minutes unless given, at most a day. *clock* gives the seconds since 1970.
 
     >>> from gatepass import Key
     >>> issuer = TokenIssuer(

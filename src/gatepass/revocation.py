@@ -48,6 +48,7 @@ class AccessTokenRevocation:
 
     A store that cannot be asked is 503. *fail_open_for* (at most 300 seconds, default 0: never) is the other choice:
     for so long after the store last answered this process, tokens are let in that it cannot ask about; the log says so.
+    *clock* gives the seconds since 1970.
 
     >>> from gatepass.stores.memory import MemoryStore
     >>> revocation = AccessTokenRevocation(MemoryStore(), access_ttl=900)

@@ -45,6 +45,7 @@ class TokenVerifier:
     disagree. *max_token_age* refuses tokens issued longer ago than that. *trial_keys* bounds how many keys are tried
     when a token names no `kid`.
     *is_revoked* and *check_subject* are asked last; each takes the `AccessToken` and answers True or False.
+    *clock* gives the seconds since 1970.
     *cache_ttl* (seconds or timedelta, at most 300; 0, the default, is off) remembers which tokens were proved, at most
     *cache_size* of them: the same text is not proved again while its keys and its time last. Hooks are always asked.
 

@@ -18,6 +18,7 @@ from gatepass.cli.demo import fleet
 from gatepass.cli.demo.cases import CASES, Case
 from gatepass.cli.demo.exchange import Answer, problems
 from gatepass.cli.demo.fleet import Fleet
+from gatepass.cli.demo.report import report
 from gatepass.cli.demo.resource import KEY_VARIABLE, STORE_VARIABLE
 from gatepass.cli.demo.session import LOGIN, SESSION
 from gatepass.cli.demo.tokens import Mint
@@ -167,6 +168,37 @@ def test_a_login_that_is_wrong_makes_all_that_follows_wrong(monkeypatch, capfd):
     assert ended.value.code == 1
     assert "log in: Flask answered 401, not 200" in shown
     assert "the access token: Django answered 401, not 200" in shown
+
+
+def told_in(width, monkeypatch, capfd):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    monkeypatch.setenv("COLUMNS", str(width))
+    answers = {
+        case: dict.fromkeys(("Flask", "Django"), Answer(case.status, (NO_STORE, (CHALLENGE[0], case.challenge)), b""))
+        for case in CASES
+        if case.challenge is not None
+    }
+    assert report(answers)
+    shown = re.sub(r"\x1b\[[0-9;]*m", "", capfd.readouterr().out)
+    return shown, [re.split("[│┃|]", line)[3].strip() for line in shown.splitlines() if line.startswith("│")]
+
+
+@pytest.mark.parametrize("width", [80, 129])
+def test_a_narrow_terminal_shows_the_error_of_each_challenge_and_one_in_full(monkeypatch, capfd, width):
+    shown, cells = told_in(width, monkeypatch, capfd)
+
+    assert max(len(line) for line in shown.splitlines() if line.startswith("│")) <= width
+    assert 'Bearer realm="api"' in cells
+    assert "invalid_token: The access token expired" in " ".join(cells)
+    assert "error_description" not in " ".join(cells)
+    assert len(re.findall("^WWW-Authenticate: Bearer .*, error=.*, error_description=", shown, re.MULTILINE)) == 1
+
+
+def test_a_wide_terminal_shows_what_is_on_the_wire(monkeypatch, capfd):
+    shown, cells = told_in(200, monkeypatch, capfd)
+
+    assert {case.challenge for case in CASES if case.challenge} == set(cells)
+    assert "WWW-Authenticate: " not in shown
 
 
 @pytest.mark.parametrize(

@@ -547,7 +547,7 @@ class TestConfiguration:
             ({"issuer": "https://user@auth.example"}, "https URL"),
             ({"issuer": "https://auth.example?x"}, "without query"),
             ({"issuer": "https://auth.example#x"}, "without query"),
-            ({"issuer": "https://auth.example/a b"}, "blanks"),
+            ({"issuer": "https://auth.example/a b"}, "spaces"),
             ({"issuer": ["https://auth.example"]}, "make a TokenVerifier for each"),
             ({"keys": None, "issuer": ANY_ISSUER}, "keys= is missing"),
             ({"keys": "a secret that is long enough for HS256"}, "Key.from_env"),

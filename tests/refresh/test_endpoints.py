@@ -476,3 +476,10 @@ def test_whatever_a_browser_sends_the_answer_is_one_of_the_table(method, cookie,
         headers = [(name.lower(), value) for name, value in answer.headers]
 
         assert (answer.status, headers, answer.body) in COOKIE_TABLE
+
+
+@pytest.mark.parametrize("adapter", [gatepass_flask, gatepass_starlette, gatepass_fastapi, gatepass_django])
+@pytest.mark.parametrize("wrong", [None, "token", WORLD.endpoints.token, WORLD])
+def test_routes_are_made_of_token_endpoints_alone(adapter, wrong):
+    with pytest.raises(ConfigurationError, match=r"TokenEndpoints\(service\)"):
+        adapter.token_endpoints(wrong)

@@ -40,6 +40,7 @@ class KeyRing(KeySource):
     service's own clocks and processes may be apart. A new key is published *publish_ahead* before it signs, and stays
     *keep_retired* after; both follow from the other numbers unless they are to be longer. *rotate_every* is None for
     a ring that is rotated by command alone. Durations are seconds or timedeltas.
+    *clock* gives the seconds since 1970.
 
     The first key of an empty directory signs at once. Raises `ConfigurationError` for numbers that contradict each
     other, and for files that others can read.

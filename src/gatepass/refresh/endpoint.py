@@ -145,6 +145,13 @@ class TokenEndpoints:
         """The `Set-Cookie` pairs that end the session in the browser, for a logout route of your own."""
         return self._browser.closed()
 
+    @staticmethod
+    def expect(value: object) -> TokenEndpoints:
+        """*value*, if it is one. Raises `ConfigurationError`."""
+        if isinstance(value, TokenEndpoints):
+            return value
+        raise ConfigurationError("token_endpoints takes a TokenEndpoints(service)")
+
     def _served(
         self,
         request: TokenRequest,

@@ -43,6 +43,7 @@ class TokenService:
     *check_subject* takes the subject and answers True while it may sign in; *claims_for* gives further claims for its
     access tokens. *revocation* ends a family's access tokens with it. *on_reuse* is told of the family when a spent
     token comes again: once, or more often if the store fails meanwhile. All are plain functions, and may do I/O.
+    *clock* gives the seconds since 1970.
 
     >>> from gatepass import Key
     >>> from gatepass.stores.memory import MemoryStore

@@ -1,7 +1,12 @@
-"""The demo's one table, and the verdict below it."""
+"""The demo's one table, and the verdict below it.
+
+Challenges stand in it as they came over the wire. Where a terminal is too narrow for them, it has their errors, and one
+challenge in full stands below.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from rich.console import Console
@@ -19,6 +24,8 @@ Told = Mapping[Case, Mapping[str, Answer]]
 """What each framework answered to each request."""
 
 _WIDTH_OF_A_FILE = 200
+_WIDTH_OF_A_CHALLENGE = 130
+_ERROR = re.compile(r'error="([^"]*)", error_description="([^"]*)"')
 
 
 def report(*parts: Told) -> bool:
@@ -26,6 +33,7 @@ def report(*parts: Told) -> bool:
     console = Console(markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = max(console.width, _WIDTH_OF_A_FILE)
+    narrow = console.is_terminal and console.width < _WIDTH_OF_A_CHALLENGE
     table = Table("Request", "Status", "WWW-Authenticate, or the error", "All four")
     wrong: list[str] = []
     for part in parts:
@@ -35,11 +43,13 @@ def report(*parts: Told) -> bool:
             table.add_row(
                 case.name,
                 _each(str(answer.status) for answer in given.values()),
-                _each(", ".join(answer.challenges) or answer.error for answer in given.values()),
+                _each(_told(answer, brief=narrow) for answer in given.values()),
                 Text("DIFFER", "bold red") if found else Text("agree", "green"),
             )
         table.add_section()
     console.print(table)
+    if narrow:
+        _show_in_full(console, parts)
     for line in wrong:
         console.print(Text(visible(line), "bold red"), soft_wrap=True)
     console.print(
@@ -50,6 +60,29 @@ def report(*parts: Told) -> bool:
         soft_wrap=True,
     )
     return not wrong
+
+
+def _told(answer: Answer, *, brief: bool) -> str:
+    """The challenges of *answer*, or its error; of a challenge with an error that one alone where it is to be *brief*.
+
+    >>> wire = (("www-authenticate", 'Bearer realm="api", error="invalid_token", error_description="It expired"'),)
+    >>> _told(Answer(401, wire, b""), brief=True)
+    'invalid_token: It expired'
+    """
+    found = [(_ERROR.search(challenge) if brief else None, challenge) for challenge in answer.challenges]
+    told = [challenge if error is None else f"{error[1]}: {error[2]}" for error, challenge in found]
+    return ", ".join(told) or answer.error
+
+
+def _show_in_full(console: Console, parts: Iterable[Told]) -> None:
+    """One challenge as it came, of those that the table shortens."""
+    for part in parts:
+        for case, given in part.items():
+            for challenge in next(iter(given.values())).challenges:
+                if _ERROR.search(challenge):
+                    console.print(f"What is sent in full, for {case.name}:", soft_wrap=True)
+                    console.print(Text(visible(f"WWW-Authenticate: {challenge}")), soft_wrap=True)
+                    return
 
 
 def _each(values: Iterable[str]) -> str:
