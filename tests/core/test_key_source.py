@@ -26,6 +26,7 @@ from gatepass.errors import (
 )
 from gatepass.explain import explain
 from gatepass.key_source import Fetch, KeySource
+from gatepass.verifiers import Verifiers
 
 from .tokens import ISSUER, NOW, SECRET_KEY, SIGNING_KEY, claims_for, header_for, make_verifier, signed
 
@@ -314,7 +315,8 @@ class TestSettings:
             KeySource()
 
 
-def test_an_event_loop_other_than_asyncio_waits_in_the_thread_that_it_was_given():
+@pytest.mark.parametrize("others", [[], [make_verifier(issuer="https://other.example")]], ids=["one", "two"])
+def test_an_event_loop_other_than_asyncio_waits_in_the_thread_that_it_was_given(others):
     class Slow(Cabinet):
         def search(self, kid, seen):
             self.fetch = Fetch(1, patience=30)
@@ -327,8 +329,9 @@ def test_an_event_loop_other_than_asyncio_waits_in_the_thread_that_it_was_given(
         asked.append(function)
         source.keys = OLD
 
+    verifiers = Verifiers([make_verifier(keys=source), *others])
     with pytest.raises(StopIteration) as done:
-        make_verifier(keys=source).verify_async(signed(), run_blocking=run_blocking).send(None)
+        verifiers.verify_async(signed(), run_blocking).send(None)
     assert asked == [source.fetch.wait]
     assert done.value.value.subject == "anna"
 
