@@ -19,8 +19,9 @@ def test_some_docstrings_have_examples():
 
 @pytest.mark.parametrize("module", WITH_EXAMPLES)
 def test_the_examples_of_a_docstring_hold(module):
-    if module.startswith("gatepass.jwks"):
-        pytest.importorskip("httpx")
+    for package, extra in (("gatepass.jwks", "httpx"), ("gatepass.cli", "click")):
+        if module.startswith(package):
+            pytest.importorskip(extra)
     result = doctest.testmod(importlib.import_module(module))
 
     assert result.attempted > 0
