@@ -31,6 +31,7 @@ from typing import Any, NoReturn
 import pytest
 from tests.adapters.clients import Answer, Client, Request
 from tests.adapters.tokens import AUDIENCE, ISSUER, STRANGERS_KEY, bearer, resource_server, token
+from tests.growth import assert_linear
 from tests.jwks.server import Exchange, KeyServer, document, refuse, serving
 
 from gatepass import Challenge, ConfigurationError, JWKSClient, Key, KeySet, ResourceServer, TokenVerifier
@@ -187,6 +188,12 @@ ROWS: dict[str, tuple[Callable[[], list[tuple[str, str]]], Golden]] = {
 }
 
 
+HEADERS_THAT_ARE_READ = [
+    "Authorization", "Proxy-Authorization", "Cookie", "Origin", "Upgrade", "Content-Type", "Content-Length", "Accept",
+    "X-Forwarded-Proto", "X-Forwarded-For", "Access-Control-Request-Method", "If-None-Match",
+]  # fmt: skip
+
+
 def hostile(good: str, chance: random.Random) -> str:
     """A header field value that a server may hand over, near *good* or far from it, and never a good one."""
     octets = [chr(code) for code in range(1, 256) if chr(code) not in "\r\n"]
@@ -304,6 +311,18 @@ class AdapterContract:
                 "content-length",
             ]
             assert json.loads(answer.body)["status"] == answer.status
+
+    @pytest.mark.parametrize("name", HEADERS_THAT_ARE_READ)
+    def test_no_header_costs_more_than_its_length(self, name):
+        """On its own, and beside a good token, where the framework and the application read on."""
+        client = self.build(resource_server())
+        for pump in ("; ", '"', '\\"', ", ", "a=b; "):
+            for beside, path in (([], "/maybe"), (bearer(), "/protected")):
+
+                def ask(text, beside=beside, path=path):
+                    client.send("GET", path, [*beside, (name, text)])
+
+                assert_linear(ask, lambda size, pump=pump: pump * (size // len(pump)) + "x", 32_768, smallest=16)
 
     # --- optional and public routes
 

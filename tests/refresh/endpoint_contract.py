@@ -14,6 +14,7 @@ from urllib.parse import quote_plus, urlencode
 
 import pytest
 from tests.adapters.clients import Request
+from tests.growth import assert_linear
 
 from gatepass import AccessTokenRevocation, ResourceServer, TokenEndpoints, TokenIssuer, TokenService, TokenVerifier
 from gatepass.errors import RevokedToken
@@ -325,6 +326,26 @@ class EndpointContract:
         said = "".join(record.getMessage() for record in caplog.records if record.name.startswith("gatepass"))
         for text in (SENTINEL, SECRET, tokens.current, tokens.spent, tokens.foreign, tokens.access):
             assert text not in said
+
+    @pytest.mark.parametrize("pairs", [40, 4_000])
+    def test_a_media_type_of_blanks_and_semicolons_is_no_form(self, client, tokens, pairs):
+        self.check(self.post(client, "/token", b"x", tokens, content_type=FORM[1] + "; " * pairs + "x"), NOT_A_FORM)
+
+    @pytest.mark.parametrize(("path", "body"), [("/token", b"x"), ("/revoke", b"")])
+    @pytest.mark.parametrize("name", ["Content-Type", "Content-Length", "Authorization", "Cookie", "Origin", "Upgrade"])
+    def test_no_header_costs_more_than_its_length(self, client, name, path, body):
+        """The framework's own reading of it included."""
+        beside = [] if name == "Content-Type" else [FORM]
+        start = FORM[1] if name == "Content-Type" else ""
+        for pump in ("; ", '"', '\\"', '; a="', ", ", "%41"):
+
+            def hostile(size, pump=pump):
+                return start + pump * (size // len(pump)) + "x"
+
+            def ask(text):
+                client.send("POST", path, [*beside, (name, text)], body)
+
+            assert_linear(ask, hostile, 32_768, smallest=16)
 
     @pytest.mark.parametrize("case", sorted(REFUSED_REFRESHES))
     def test_a_refusal_spends_nothing_but_for_a_reuse(self, world, client, tokens, case):

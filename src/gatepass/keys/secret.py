@@ -45,9 +45,9 @@ _WELL_KNOWN_SECRETS = (
 
 _TEXTUAL_KEY = re.compile(
     rb"-----BEGIN|---- BEGIN SSH2|PuTTY-User-Key-File|<(?:\w+:)?RSAKeyValue\b"
-    rb"|\bBEGIN [A-Z0-9 ]*(?:KEY|CERTIFICATE)\b"  # without its dashes
+    rb"|\bBEGIN [A-Z0-9 ]{0,64}(?:KEY|CERTIFICATE)\b"  # without its dashes; unbounded labels would cost quadratic time
     rb"|\bkty[\\\"']*\s*:"  # a JWK, however it is quoted and wherever it is nested
-    rb"|(?<![a-z0-9])(?:ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-)[a-z0-9@.-]+[ \t]"
+    rb"|(?<![a-z0-9])(?:ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-)[a-z0-9@.-]{1,64}[ \t]"  # RFC 4251 section 6
     rb"|\0\0\0[\x07-\x40](?:ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-)",  # the same as RFC 4253 has it, in octets
     re.IGNORECASE,
 )
@@ -55,6 +55,7 @@ _BEFORE_TEXT = b" \t\r\n\v\f\xef\xbb\xbf\xff\xfe"  # blanks, and the byte order 
 _DER_BEGINS = re.compile(rb"M[CEFHI]")  # a SEQUENCE of a usual length, in base64
 _MOST_BEGINNINGS = 32
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]+")
+_SIGNS = re.compile(rb"[^a-z0-9]")
 _LINE_BREAKS = re.compile(rb"\s+|\\[nr]")
 _CURVES: dict[int, ec.EllipticCurve] = {
     65: ec.SECP256R1(),
@@ -184,7 +185,7 @@ def _is_guessable(secret: bytes) -> bool:
 
 
 def _is_plainly_guessable(secret: bytes) -> bool:
-    folded = re.sub(rb"[^a-z0-9]", b"", secret.lower())
+    folded = _SIGNS.sub(b"", secret.lower())
     return (
         len(set(secret)) < _LEAST_DISTINCT_OCTETS
         or _repeats(secret)
@@ -196,4 +197,7 @@ def _is_plainly_guessable(secret: bytes) -> bool:
 
 def _repeats(secret: bytes) -> bool:
     """Whether some text of at most half the length, repeated, makes the whole. Shorter ones have too few octets."""
-    return any(secret.startswith(secret[period:]) for period in range(_LEAST_DISTINCT_OCTETS, len(secret) // 2 + 1))
+    half = secret[: len(secret) - len(secret) // 2]
+    # The first place where the first half comes again is a period, if there is any (Fine and Wilf).
+    period = secret.find(half, _LEAST_DISTINCT_OCTETS)
+    return period > 0 and secret.startswith(secret[period:])

@@ -1,0 +1,96 @@
+"""Whether a piece of work grows no faster than the text it is given: its cost is compared with its own at smaller sizes.
+
+No bound is a time. The least of many measurements in turns counts, so a busy machine makes a verdict late, not wrong;
+and what would never end is interrupted.
+"""
+
+import signal
+import threading
+import time
+from contextlib import contextmanager
+
+LINEAR = 4
+ALLOWED = 8
+"""Four times the text may cost eight times the work; were the work quadratic, it would be sixteen times."""
+
+_ROUNDS = 8
+_MEASURED = 2.0
+"""Seconds of measuring, and that many rounds at least, before the verdict is a failure: a busy moment passes."""
+_LIMIT = 1.0
+"""Seconds of processor time for one call. An exponential one would take years."""
+
+
+class NeverEnds(AssertionError):
+    """The work was interrupted: it used up the processor time of many linear runs."""
+
+
+@contextmanager
+def limited():
+    """Interrupt what runs in the main thread after `_LIMIT` seconds of processor time, also within `re`."""
+    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_):
+        raise NeverEnds(f"{_LIMIT:.0f} second of processor time was not enough")
+
+    before = signal.signal(signal.SIGVTALRM, interrupt)
+    signal.setitimer(signal.ITIMER_VIRTUAL, _LIMIT)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
+
+
+def cost(work, text):
+    """How long *work* takes for *text*, whatever it returns or raises."""
+    with limited():
+        begin = time.perf_counter()
+        try:
+            work(text)
+        except NeverEnds:
+            raise
+        except Exception:  # noqa: BLE001, S110 - a refusal is an answer too, and may cost as much as one
+            pass
+        return time.perf_counter() - begin
+
+
+def assert_linear(work, hostile, size, *, smallest=None):
+    """Fail unless *work* on `hostile(size)` costs at most `ALLOWED` times what a quarter of it costs.
+
+    `hostile(n)` makes a text of about *n* characters. *smallest*: begin there instead, for work in another thread,
+    which nothing could interrupt: one step tells before the next would never end.
+    """
+    sizes = [size // LINEAR, size // 2, size]
+    sizes[:0] = [] if smallest is None else _steps(smallest, below=sizes[0])
+    texts, costs = [], []
+    for length in sizes:
+        texts.append(hostile(length))
+        costs.append(cost(work, texts[-1]))
+        _compare(work, texts[-3:], costs)
+
+
+def _steps(length, *, below):
+    """Small ones first, where exponential work begins to show, and then doublings."""
+    while length < below:
+        yield length
+        length = length * 5 // 4 if length < 128 else length * 2
+
+
+def _compare(work, texts, costs):
+    """The last of *costs* with the two before it, measured again until it passes or there is no hope."""
+    places = range(-len(texts), 0)
+    rounds, measured = 0, 0.0
+    while not all(costs[-1] <= ALLOWED * costs[place] for place in places):
+        if rounds >= _ROUNDS and measured > _MEASURED:
+            break
+        rounds += 1
+        for place in places:
+            again = cost(work, texts[place])
+            measured += again
+            costs[place] = min(costs[place], again)
+    else:
+        return
+    shown = ", ".join(f"{len(texts[place])}: {costs[place] * 1e6:.0f} µs" for place in places)
+    raise AssertionError(f"the cost grows faster than the text ({shown}) for {texts[-1][:40]!r}...")
