@@ -20,7 +20,11 @@ def test_signing_out_ends_the_family_with_any_of_its_tokens(service):
     assert reason_of(service.refresh, second.refresh_token) == "refresh_revoked"
 
 
-@pytest.mark.parametrize("text", ["", "x", "é", "a" * 86, RefreshToken.fresh().text(), None])
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "é", "a" * 86, RefreshToken.fresh().text(), None],
+    ids=["empty", "short", "not ASCII", "no token of ours", "another's token", "no text"],
+)
 def test_signing_out_with_nothing_that_is_known_is_done_already(service, text):
     service.revoke(text)
 
