@@ -6,11 +6,12 @@ import re
 import time
 
 import pytest
+from tests.needs import reason_for
 
 from gatepass import KeyRing
 from gatepass.limits import DAY
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="a key ring needs POSIX file locks")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "a key ring locks files"))
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 from sqlalchemy import create_engine, text
 from tests.cli.test_program import without
+from tests.needs import reason_for
 from tests.refresh.services import free_port, running
 from tests.refresh.sql_places import connect, empty_place
 
@@ -335,7 +336,7 @@ main()
 """
 
 
-@pytest.mark.skipif(os.name != "posix", reason="a signal is sent")
+@pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "a signal is sent"))
 def test_who_interrupts_it_learns_how_far_it_came(tmp_path):
     with a_store("postgresql", tmp_path) as (store, place):
         fill(store)

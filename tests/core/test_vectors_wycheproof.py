@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from tests.needs import missing
 
 from gatepass import ANY_AUDIENCE, ANY_ISSUER, ConfigurationError, Key, KeySet, Profile, TokenVerifier
 from gatepass.compact import decode_base64url, parse_compact
@@ -53,7 +54,7 @@ class Vector(NamedTuple):
 def vectors(name: str) -> tuple[Vector, ...]:
     directory = os.environ.get("GATEPASS_WYCHEPROOF")
     if not directory:
-        pytest.skip("GATEPASS_WYCHEPROOF is not set; let it name testvectors_v1 of a checkout of C2SP/wycheproof")
+        missing("Wycheproof's JOSE files")
     return tuple(_read(Path(directory) / name))
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+from tests.needs import reason_for
 
 from gatepass import KeyRing
 from gatepass.keyring import EMERGENCY
@@ -15,7 +16,7 @@ from gatepass.keyring.manifest import from_text
 
 from .rings import HOUR, NOW, NUMBERS, Clock, active, make_ring, states
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are forked and killed")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "processes are forked and killed"))
 
 ALL_AT_ONCE = """
 import sys, time

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.needs import missing
 from tests.packaging.documents import PAGES, REPOSITORY, Block, blocks_of, files_of, name_of, programs_of, session_of
 
 from gatepass import Key, KeySet, ResourceServer, TokenVerifier, errors
@@ -217,7 +218,7 @@ def stop(server):
 def test_a_session_on_a_page_shows_what_the_page_shows(desk, page):
     needs("click " + page.read_text(encoding="utf-8"))  # for the command
     if shutil.which("curl") is None:
-        pytest.skip("curl is not installed")
+        missing("curl")
     for name, text in files_of(page).items():
         (desk / name).write_text(text)
     port, servers, shell = free_port(), [], Shell(desk)

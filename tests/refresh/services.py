@@ -1,6 +1,4 @@
-"""Where the database servers of the tests are. One that is not running is said and skipped, or a failure where
-`GATEPASS_REQUIRE_SERVICES` is 1.
-"""
+"""Where the database servers of the tests are."""
 
 import os
 import secrets
@@ -8,13 +6,15 @@ import shutil
 import socket
 from urllib.parse import urlsplit
 
-import pytest
+from tests.needs import missing
 
 _DEFAULTS = {
     "REDIS": "redis://127.0.0.1:6379/0",
     "POSTGRES": "postgresql://root@127.0.0.1:5432/test",
     "MARIADB": "mysql://root@127.0.0.1:3306/test",
 }
+_NAMES = {"REDIS": "Redis", "POSTGRES": "PostgreSQL", "MARIADB": "MariaDB"}
+_PROGRAMS = {"redis-server": "Redis", "postgres": "PostgreSQL", "initdb": "PostgreSQL"}
 
 
 def address(name):
@@ -30,12 +30,12 @@ def running(name):
         with socket.create_connection((place.hostname, place.port or urlsplit(_DEFAULTS[name]).port), timeout=3):
             return url
     except OSError as error:
-        return _missing(f"{name} is not running at {place.hostname}:{place.port} ({type(error).__name__})")
+        missing(_NAMES[name], f"nothing answers at {place.hostname}:{place.port} ({type(error).__name__})")
 
 
 def program(name):
     """The path of the program *name*, for tests that stop and start a server of their own."""
-    return shutil.which(name) or _missing(f"the program {name} is not installed")
+    return shutil.which(name) or missing(_PROGRAMS.get(name, "MariaDB"), f"the program {name} is not installed")
 
 
 def bound(command):
@@ -56,9 +56,3 @@ def free_port():
             except OSError:
                 continue
         return port
-
-
-def _missing(sentence):
-    if os.environ.get("GATEPASS_REQUIRE_SERVICES") == "1":
-        pytest.fail(sentence, pytrace=False)
-    pytest.skip(sentence)

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.needs import reason_for
 
 from gatepass import ConfigurationError
 from gatepass.stores import sqlite
@@ -177,7 +178,7 @@ def test_a_store_without_a_file_is_refused(path):
         SQLiteStore(path)
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are counted in /proc")
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason=reason_for("POSIX", "open files are counted in /proc"))
 def test_threads_leave_no_connections_behind(store, path):
     for _ in range(3):
         in_threads(30, 1, lambda _run, _number: [store.get("x"), store.create(held().family)])
@@ -261,7 +262,7 @@ for writer in writers:
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", "a process is forked"))
 def test_a_process_that_is_forked_while_others_write_can_write_too(path):
     """SQLite notes within a process that a file is locked, and a fork would copy the note."""
     with SQLiteStore(path) as store:
@@ -274,7 +275,7 @@ def test_a_process_that_is_forked_while_others_write_can_write_too(path):
     assert (done.stdout, done.stderr) == ("[0, 0, 0, 0, 0, 0]\n", "")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", "a process is forked"))
 def test_a_forked_child_has_connections_and_locks_of_its_own(path):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", FORK, path], capture_output=True, text=True, timeout=60, check=False
