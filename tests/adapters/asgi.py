@@ -82,7 +82,7 @@ def uvicorn_on_loopback(app: Any) -> Iterator[int]:
             yield port
         finally:
             server.should_exit = True
-            thread.join(10)
+            thread.join(60)
 
 
 @contextlib.contextmanager
@@ -107,7 +107,7 @@ def hypercorn_on_loopback(app: Any) -> Iterator[int]:
             yield port
         finally:
             loop.call_soon_threadsafe(stop.set)
-            thread.join(10)
+            thread.join(60)
 
 
 @contextlib.contextmanager
@@ -116,7 +116,7 @@ def listening() -> Iterator[tuple[socket.socket, int]]:
         yield sock, sock.getsockname()[1]
 
 
-def exchange(port: int, head: str, *, patience: float = 5) -> Answer:
+def exchange(port: int, head: str, *, patience: float = 60) -> Answer:
     """Send *head*, header lines as they stand, over a bare socket, and read the answer to its last octet."""
     deadline = time.monotonic() + patience
     with socket.create_connection(("127.0.0.1", port), timeout=patience) as sock:

@@ -221,6 +221,8 @@ class AdapterContract:
 
     joins_challenges = False
     """Whether the framework can hold one `WWW-Authenticate` line only."""
+    reads_slowly = ""
+    """A header that the framework itself reads in quadratic time, and before any middleware: judged up to what servers let in."""
     awaits_hooks = False
     """Whether hooks may be coroutine functions, and plain ones run in a worker thread."""
 
@@ -315,14 +317,14 @@ class AdapterContract:
     @pytest.mark.parametrize("name", HEADERS_THAT_ARE_READ)
     def test_no_header_costs_more_than_its_length(self, name):
         """On its own, and beside a good token, where the framework and the application read on."""
-        client = self.build(resource_server())
+        client, size = self.build(resource_server()), 8_192 if name == self.reads_slowly else 32_768
         for pump in ("; ", '"', '\\"', ", ", "a=b; "):
             for beside, path in (([], "/maybe"), (bearer(), "/protected")):
 
                 def ask(text, beside=beside, path=path):
                     client.send("GET", path, [*beside, (name, text)])
 
-                assert_linear(ask, lambda size, pump=pump: pump * (size // len(pump)) + "x", 32_768, smallest=16)
+                assert_linear(ask, lambda size, pump=pump: pump * (size // len(pump)) + "x", size, smallest=16)
 
     # --- optional and public routes
 
@@ -709,7 +711,7 @@ class AdapterContract:
 
     @staticmethod
     def fetching(key_server: KeyServer, *others: TokenVerifier) -> ResourceServer:
-        keys = JWKSClient(key_server.url, accept=PLAIN_HTTP_ON_LOOPBACK)
+        keys = JWKSClient(key_server.url, accept=PLAIN_HTTP_ON_LOOPBACK, timeout=30)
         return ResourceServer([TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=keys), *others], transport="off")
 
     def test_a_token_whose_key_is_fetched_opens_a_route(self, key_server):
@@ -757,7 +759,7 @@ class AdapterContract:
         good = document(KeySet([key]).to_jwks())
 
         def answer(exchange: Exchange) -> None:
-            (good if other_came.wait(4) else refuse)(exchange)
+            (good if other_came.wait(25) else refuse)(exchange)
 
         key_server.answer = answer
         answers = client.send_together(

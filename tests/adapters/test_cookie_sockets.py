@@ -158,7 +158,7 @@ def wire(request):
     thread.start()
     yield Wire(int(server.effective_port))
     server.close()
-    thread.join(timeout=5)
+    thread.join(timeout=60)
 
 
 def test_what_is_written_is_what_is_judged(wire):

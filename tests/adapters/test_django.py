@@ -42,6 +42,7 @@ def handler(made, server, *, middleware, public=("/healthz",), **settings):
 
 class DjangoContract(CookieContract, MiddlewareContract):
     joins_challenges = True
+    reads_slowly = "Content-Type"
     project = "tests.adapters.django_project"
 
     @pytest.fixture(autouse=True)
@@ -524,7 +525,7 @@ def wsgi_wire():
         thread.start()
         yield Wire(server.server_port)
         server.shutdown()
-        thread.join(timeout=5)
+        thread.join(timeout=60)
 
 
 @pytest.fixture
@@ -537,7 +538,7 @@ def asgi_wire():
         time.sleep(0.01)
     yield Wire(server.servers[0].sockets[0].getsockname()[1])
     server.should_exit = True
-    thread.join(timeout=5)
+    thread.join(timeout=60)
 
 
 @pytest.mark.parametrize("wire", ["wsgi_wire", "asgi_wire"])

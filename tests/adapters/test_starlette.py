@@ -1073,7 +1073,7 @@ async def patient(websocket):
     async with closed_at_expiry(websocket):
         await websocket.send_text("in")
         if websocket.query_params.get("wait"):
-            await asyncio.sleep(5)
+            await asyncio.wait_for(asyncio.Event().wait(), 60)
     await asyncio.sleep(0)
 
 
@@ -1085,7 +1085,8 @@ def test_a_socket_is_closed_when_its_token_expires(ago):
     session = websocket(app, websocket_scope("/?wait=1", bearer(token(exp=time.time() - ago))))
 
     assert session.sent[-1] == {"type": "websocket.close", "code": 1008, "reason": "token expired"}
-    assert max(0, -ago) <= time.monotonic() - began + 0.05 < 4.5
+    assert session.crash is None
+    assert time.monotonic() - began + 0.05 >= max(0, -ago)
 
 
 def test_a_socket_that_ends_before_its_token_ends_as_it_likes():
@@ -1104,13 +1105,13 @@ def others_are_served_while_a_hook_blocks(make: Any) -> None:
 
     def is_revoked(_):
         asked.set()
-        return not answered.wait(5)
+        return not answered.wait(60)
 
     one = ASGIClient(make(resource_server({"is_revoked": is_revoked})))
 
     async def race():
         checked = asyncio.create_task(one._call(Request("GET", "/protected", bearer())))
-        await asyncio.to_thread(asked.wait, 5)
+        await asyncio.to_thread(asked.wait, 60)
         assert (await one._call(Request("GET", "/healthz"))).status == 200
         assert not checked.done()
         answered.set()
@@ -1124,7 +1125,7 @@ def test_a_slow_hook_keeps_nobody_else_waiting():
 
 
 def test_slow_hooks_of_several_requests_run_side_by_side():
-    together = threading.Barrier(8, timeout=5)
+    together = threading.Barrier(8, timeout=60)
 
     def is_revoked(_):
         return together.wait() < 0

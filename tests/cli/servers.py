@@ -8,13 +8,12 @@ import subprocess
 import time
 from pathlib import Path
 
+from tests.refresh.services import free_port
+
+__all__ = ["PATIENCE", "REPOSITORY", "free_port", "listens", "request", "serving"]
+
 REPOSITORY = Path(__file__).resolve().parents[2]
-PATIENCE = 30.0
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+PATIENCE = 120.0
 
 
 @contextlib.contextmanager
@@ -48,7 +47,7 @@ def wait_until_listening(process, port):
 
 def listens(port):
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
     except OSError:
         return False
     return True

@@ -38,7 +38,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "
 
 @pytest.fixture(scope="module")
 def shown():
-    return subprocess.run(COMMAND, capture_output=True, check=False, text=True, timeout=120)
+    return subprocess.run(COMMAND, capture_output=True, check=False, text=True, timeout=300)
 
 
 def test_all_four_frameworks_give_every_answer_right_and_the_same(shown):

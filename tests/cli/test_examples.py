@@ -221,16 +221,18 @@ def test_a_wrong_login_is_refused_in_words_that_do_not_tell_what_was_wrong(shop,
 
 
 def test_an_unknown_name_costs_a_login_the_same_work_as_a_wrong_password(shop):
-    def fastest(**fields):
-        spans = []
-        for _ in range(4):
-            start = time.perf_counter()
-            log_in(shop, **fields)
-            spans.append(time.perf_counter() - start)
-        return min(spans)
+    def span(**fields):
+        start = time.perf_counter()
+        log_in(shop, **fields)
+        return time.perf_counter() - start
 
-    # Hashing takes some hundred milliseconds, anything else one or two: a skipped hash shows by far.
-    assert fastest(username="nobody") > fastest(password="wrong") / 2
+    # Hashing takes a hundred times as long as the rest: a skipped hash shows by far, and in every round.
+    unknown, wrong = span(username="nobody"), span(password="wrong")
+    for _ in range(20):
+        if unknown > wrong / 2:
+            break
+        unknown, wrong = min(unknown, span(username="nobody")), min(wrong, span(password="wrong"))
+    assert unknown > wrong / 2
 
 
 def test_a_login_is_kept_in_the_working_directory_and_outlives_the_server(tmp_path, monkeypatch):
@@ -380,7 +382,7 @@ def test_an_outside_provider_without_its_variables_says_which_is_missing():
 
     started = subprocess.run(
         [sys.executable, "examples/outside_provider.py"],
-        cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=60, check=False,
+        cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
     assert started.stderr == "PROVIDER_ISSUER is not set: this file says at the top what to export\n"

@@ -319,7 +319,7 @@ def test_a_terminal_sees_how_far_it_is_and_a_pipe_gets_the_answer_alone(file):
     with ExitStack() as ends:
         ends.callback(os.close, near)
         command = [sys.executable, "-m", "gatepass", "purge", str(file[1]), "--batch", "1"]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=far, check=False, timeout=60)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=far, check=False, timeout=300)
         os.close(far)
         shown = os.read(near, 100_000)
 
@@ -348,11 +348,11 @@ def test_who_interrupts_it_learns_how_far_it_came(tmp_path):
                 waiting = text(
                     "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'gatepass_revocations'::regclass"
                 )
-                until = time.monotonic() + 30
+                until = time.monotonic() + 120
                 while not watcher.execute(waiting).scalar_one() and time.monotonic() < until:
                     time.sleep(0.05)
                 running_command.send_signal(signal.SIGINT)
-                out, err = running_command.communicate(timeout=30)
+                out, err = running_command.communicate(timeout=120)
         engine.dispose()
 
     assert running_command.returncode == 1
