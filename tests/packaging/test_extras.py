@@ -7,8 +7,8 @@ import pytest
 from tests.needs import reason_for
 
 NEEDED_BY_TESTS = [
-    "click", "django", "fastapi", "flask", "gevent", "httpx", "hypercorn", "psycopg", "pymysql", "redis",
-    "rest_framework", "rich", "sqlalchemy", "starlette", "trio", "uvicorn", "waitress", "wsproto",
+    "click", "django", "fastapi", "flask", "gevent", "httpx", "hypercorn", "psycopg", "pycryptodome_test_vectors",
+    "pymysql", "redis", "rest_framework", "rich", "sqlalchemy", "starlette", "trio", "uvicorn", "waitress", "wsproto",
 ]  # fmt: skip
 
 
