@@ -9,12 +9,8 @@ import time
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-PATIENCE = 30.0
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
+PATIENCE = 120.0
+"""Seconds after which something hangs, and is no longer slow."""
 
 
 @contextlib.contextmanager
