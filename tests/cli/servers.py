@@ -8,12 +8,9 @@ import subprocess
 import time
 from pathlib import Path
 
-from tests.refresh.services import free_port
-
-__all__ = ["PATIENCE", "REPOSITORY", "free_port", "listens", "request", "serving"]
-
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE = 120.0
+"""Seconds after which something hangs, and is no longer slow."""
 
 
 @contextlib.contextmanager

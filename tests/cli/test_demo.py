@@ -11,8 +11,9 @@ import time
 from dataclasses import replace
 
 import pytest
-from tests.cli.servers import PATIENCE, REPOSITORY, free_port, listens, request
+from tests.cli.servers import PATIENCE, REPOSITORY, listens, request
 from tests.needs import reason_for
+from tests.ports import free_port
 
 from gatepass.cli import demo as command
 from gatepass.cli.demo import fleet

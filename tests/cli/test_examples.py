@@ -9,10 +9,11 @@ from urllib.parse import urlencode
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
-from tests.cli.servers import REPOSITORY, free_port, request, serving
+from tests.cli.servers import REPOSITORY, request, serving
 from tests.jwks.authority import authority_certificate, vouched_for
 from tests.jwks.server import by_path, document
 from tests.jwks.server import serving as serving_keys
+from tests.ports import free_port
 
 from gatepass import Key, KeySet
 from gatepass.compact import encode_base64url, parse_compact

@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import create_engine, text
 from tests.cli.test_program import without
 from tests.needs import reason_for
-from tests.refresh.services import free_port, running
+from tests.ports import free_port
+from tests.refresh.services import running
 from tests.refresh.sql_places import connect, empty_place
 
 from gatepass.cli.purge import _purge, _Removed

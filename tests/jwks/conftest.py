@@ -8,12 +8,21 @@ import pytest
 
 pytest.importorskip("httpx")
 
+from tests.jwks import leaps
 from tests.jwks.server import Answer, KeyServer, serving
 from tests.jwks.tokens import Clock, Ear
 
 
+@pytest.fixture(autouse=True)
+def _fetches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Their time may leap, and none of them goes on in another test."""
+    monkeypatch.setattr("asyncio.events.new_event_loop", leaps.new_event_loop)
+    yield
+    leaps.wait_for_fetches()
+
+
 @pytest.fixture
-def serve() -> Iterator[Callable[..., KeyServer]]:
+def serve(_fetches: None) -> Iterator[Callable[..., KeyServer]]:
     """Starts key servers that end with the test."""
     with ExitStack() as running:
 

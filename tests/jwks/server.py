@@ -14,6 +14,10 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from tests.jwks.leaps import outwait, pass_time
+
+PATIENCE = 60
+"""Seconds after which something hangs, and is no longer slow. Nothing that passes takes as long."""
 Pairs = Iterable[tuple[str, str]]
 
 
@@ -34,12 +38,19 @@ class Exchange:
         self.asked = asked
 
     def send(self, octets: bytes) -> None:
+        if self.server.closing.is_set():
+            raise ConnectionAbortedError
         self.connection.sendall(octets)
 
-    def pause(self, seconds: float) -> None:
-        """Wait, but not beyond the end of the server."""
-        if self.server.closing.wait(seconds):
+    def wait_for(self, true: Callable[[], bool]) -> None:
+        """Go on when something has come true, and not at all if the server ends before."""
+        if not until(lambda: self.server.closing.is_set() or true()) or self.server.closing.is_set():
             raise ConnectionAbortedError
+
+    def hang(self) -> None:
+        """Say nothing more until the server ends."""
+        self.server.closing.wait()
+        raise ConnectionAbortedError
 
     def reply(self, body: bytes, headers: Pairs = (), *, status: str = "200 OK", length: int | None = None) -> None:
         self.send(head(status, [("Content-Length", str(len(body) if length is None else length)), *headers]) + body)
@@ -60,17 +71,20 @@ def head(status: str, headers: Pairs = ()) -> bytes:
 
 
 class KeyServer:
-    """*answer* is asked for each request, and `requests` holds them in order."""
+    """*answer* is asked for each request, and `requests` holds them in order. *received* counts octets."""
 
     def __init__(self, answer: Answer, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.answer = answer
         self.requests: list[Asked] = []
+        self.received = 0
         self.closing = threading.Event()
         self._tls = tls
         self._threads: list[threading.Thread] = []
+        self._connections: list[socket.socket] = []
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         self._listener = socket.create_server((host, 0), family=family, backlog=256)
-        self.port = self._listener.getsockname()[1]
+        self._address = self._listener.getsockname()[:2]
+        self.port = self._address[1]
         self.origin = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
         self._start(self._accept)
 
@@ -83,10 +97,14 @@ class KeyServer:
         return [asked.path for asked in self.requests]
 
     def close(self) -> None:
-        if not self.closing.is_set():
-            self.closing.set()
-            socket.create_connection(self._listener.getsockname()[:2]).close()  # wakes who waits for a connection
-        for thread in self._threads:
+        self.closing.set()
+        with suppress(OSError):  # wakes who waits for a connection; the last one may just have done so
+            socket.create_connection(self._address).close()
+        self._threads[0].join()  # from here on there are no more of either
+        for connection in self._connections:
+            with suppress(OSError):  # it has ended
+                connection.shutdown(socket.SHUT_RD)  # wakes who waits for a request
+        for thread in self._threads[1:]:
             thread.join()
 
     def _start(self, target: Callable[..., None], *given: Any) -> None:
@@ -97,11 +115,13 @@ class KeyServer:
     def _accept(self) -> None:
         with self._listener:
             while not self.closing.is_set():
-                self._start(self._serve, self._listener.accept()[0])
+                connection, _ = self._listener.accept()
+                self._connections.append(connection)
+                self._start(self._serve, connection)
 
     def _serve(self, connection: socket.socket) -> None:
         with suppress(OSError), connection:
-            connection.settimeout(5)
+            connection.settimeout(PATIENCE)
             if self._tls is None:
                 self._exchange(connection)
             else:
@@ -115,6 +135,7 @@ class KeyServer:
             if not piece:
                 return
             text += piece
+            self.received += len(piece)
         first, *lines = text.decode("latin-1").split("\r\n\r\n")[0].split("\r\n")
         fields = (line.partition(":") for line in lines)
         asked = Asked(first.split()[1], {name.lower(): value.strip() for name, _, value in fields})
@@ -140,7 +161,13 @@ def document(value: Any, headers: Pairs = (), **more: Any) -> Answer:
 
 
 def hang(exchange: Exchange) -> None:
-    exchange.pause(60)
+    exchange.hang()
+
+
+def outlast(exchange: Exchange) -> None:
+    """Say nothing until who asked has given up."""
+    outwait(PATIENCE * 0.97)  # more than the client library waits, and less than the deadline over all
+    exchange.hang()
 
 
 def refuse(exchange: Exchange) -> None:
@@ -148,11 +175,23 @@ def refuse(exchange: Exchange) -> None:
 
 
 def after(seconds: float, answer: Answer) -> Answer:
+    """The same *answer*, so many *seconds* later for who asked: nobody waits for them."""
+
     def slow(exchange: Exchange) -> None:
-        exchange.pause(seconds)
+        pass_time(seconds)
         answer(exchange)
 
     return slow
+
+
+def once(true: Callable[[], bool], answer: Answer) -> Answer:
+    """The same *answer*, not before something has come true."""
+
+    def held_back(exchange: Exchange) -> None:
+        exchange.wait_for(true)
+        answer(exchange)
+
+    return held_back
 
 
 def by_path(**answers: Answer) -> Answer:
@@ -165,8 +204,8 @@ def by_path(**answers: Answer) -> Answer:
     return chosen
 
 
-def until(true: Callable[[], bool], seconds: float = 5) -> bool:
-    """Whether it comes true in time."""
+def until(true: Callable[[], bool], seconds: float = PATIENCE) -> bool:
+    """Whether it comes true at all."""
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:

@@ -1,12 +1,13 @@
 """Keys found through the issuer's metadata: where it is looked for, what it must say, and how long it is believed."""
 
-import asyncio
 import json
+import threading
 
 import httpx
 import pytest
 from tests.jwks.authority import trusting, vouched_for
-from tests.jwks.server import after, by_path, document, hang, refuse
+from tests.jwks.leaps import outwait
+from tests.jwks.server import PATIENCE, after, by_path, document, outlast, refuse
 from tests.jwks.tokens import AUDIENCE, NEW, OLD, client, jwks, token, verifier
 from tests.jwks.ways import ACCEPTED, CANNOT_TELL, WAYS, in_a_thread
 
@@ -211,9 +212,9 @@ def test_an_issuer_that_moves_its_keys_and_rotates_is_followed_by_the_same_fetch
 
 
 def test_where_the_old_place_of_the_keys_hangs_the_next_fetch_looks_for_a_new_one(server, clock):
-    keys = found(server.origin, clock=clock, timeout=0.3)
+    keys = found(server.origin, clock=clock)
     keys.refresh()
-    server.answer = by_path(_well_known_oauth_authorization_server=metadata(server), jwks_json=hang)
+    server.answer = by_path(_well_known_oauth_authorization_server=metadata(server), jwks_json=outlast)
     clock.now += 60
     assert in_a_thread(verifier(keys), token(NEW)) == CANNOT_TELL
 
@@ -251,11 +252,17 @@ def test_an_etag_of_another_address_is_not_sent(server, clock):
     assert "if-none-match" not in server.requests[-1].headers
 
 
+def outlast_patience(exchange):
+    """The half of its time that a fetch has for the metadata is over, and the rest is enough for the keys."""
+    outwait(PATIENCE * 0.6)
+    exchange.hang()
+
+
 @pytest.mark.parametrize(
-    "trouble", [refuse, hang, by_path(), document(b"[]"), document({"issuer": "https://x.example"})]
+    "trouble", [refuse, outlast_patience, by_path(), document(b"[]"), document({"issuer": "https://x.example"})]
 )
 def test_an_old_address_does_for_a_day_while_the_metadata_cannot_be_had(server, clock, ear, trouble):
-    keys = found(server.origin, clock=clock, timeout=1, on_event=ear)
+    keys = found(server.origin, clock=clock, on_event=ear)
     keys.refresh()
     server.answer = lambda exchange: (KEYS if exchange.asked.path == "/jwks.json" else trouble)(exchange)
 
@@ -283,11 +290,11 @@ def test_the_place_that_was_good_is_asked_first_the_next_time(serve, clock):
 def test_a_place_that_hangs_is_asked_last_the_next_time(serve, clock):
     server = serve(by_path())
     server.answer = by_path(
-        _well_known_oauth_authorization_server=hang,
-        _well_known_openid_configuration=after(0.1, metadata(server)),
+        _well_known_oauth_authorization_server=outlast,
+        _well_known_openid_configuration=after(PATIENCE / 10, metadata(server)),
         jwks_json=KEYS,
     )
-    check = verifier(found(server.origin, timeout=0.5, clock=clock))
+    check = verifier(found(server.origin, clock=clock))
     assert in_a_thread(check, token()) == CANNOT_TELL
     clock.now += 1
 
@@ -297,12 +304,12 @@ def test_a_place_that_hangs_is_asked_last_the_next_time(serve, clock):
 
 def test_one_deadline_covers_the_metadata_and_the_keys(server, ear):
     server.answer = by_path(
-        _well_known_oauth_authorization_server=after(0.35, metadata(server)), jwks_json=after(0.35, KEYS)
+        _well_known_oauth_authorization_server=after(PATIENCE * 0.6, metadata(server)),
+        jwks_json=after(PATIENCE * 0.6, KEYS),
     )
 
-    assert asked_for(server.origin, timeout=0.5, on_event=ear) == CANNOT_TELL
+    assert asked_for(server.origin, on_event=ear) == CANNOT_TELL
     assert ear.wait_for(FetchFailed).cause == "timeout"
-    assert ear.of(FetchFailed)[0].took < 4
 
 
 def test_cookies_of_the_metadata_do_not_reach_the_keys(server):
@@ -402,7 +409,10 @@ def test_an_issuer_without_a_url_needs_keys():
 
 
 def test_making_a_verifier_asks_nobody(server):
-    verifier(found(server.origin))
-    asyncio.run(asyncio.sleep(0.02))
+    before = set(threading.enumerate())
+    keys = found(server.origin)
+    verifier(keys)
 
+    assert set(threading.enumerate()) <= before
+    assert keys._flight.number == 0
     assert server.requests == []

@@ -2,9 +2,10 @@
 
 import subprocess
 import sys
+import threading
 
 import pytest
-from tests.jwks.server import after, document
+from tests.jwks.server import document, once, until
 from tests.jwks.tokens import OLD, jwks, token
 
 pytest.importorskip("gevent")
@@ -14,6 +15,7 @@ from gevent import monkey
 monkey.patch_all()
 
 import asyncio
+import os
 import sys
 
 import gevent
@@ -32,22 +34,31 @@ def subject(url):
     return verifier.verify(sys.argv[1]).subject
 
 
-requests = [gevent.spawn(subject, url) for url in sys.argv[2:]]
-gevent.sleep(0.2)
+requests = [gevent.spawn(subject, url) for url in sys.argv[3:]]
+while not os.path.exists(sys.argv[2]):
+    gevent.sleep(0.01)
 try:
     asyncio.get_running_loop()
 except RuntimeError:
-    print("no event loop to be seen")
+    print("no event loop to be seen", flush=True)
 print(*[request.get() for request in requests])
 """
 
 
-def test_two_issuers_are_fetched_at_once_and_no_greenlet_sees_their_event_loops(serve):
-    first, second = (serve(after(0.6, document(jwks(OLD)))) for _ in range(2))
+def test_two_issuers_are_fetched_at_once_and_no_greenlet_sees_their_event_loops(serve, tmp_path):
+    let_go = threading.Event()
+    first, second = (serve(once(let_go.is_set, document(jwks(OLD)))) for _ in range(2))
     by_name = second.url.replace("127.0.0.1", "localhost")
+    command = [sys.executable, "-c", TWO_ISSUERS, token(), tmp_path / "both are asked", first.url, by_name]
 
-    told = subprocess.check_output(
-        [sys.executable, "-c", TWO_ISSUERS, token(), first.url, by_name], text=True, timeout=30
-    )
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as service:
+        try:
+            assert until(lambda: first.requests and second.requests)
+            (tmp_path / "both are asked").touch()
+            told = service.stdout.readline()
+            let_go.set()
+            told += service.communicate(timeout=120)[0]
+        finally:
+            service.kill()
 
     assert told.splitlines() == ["no event loop to be seen", "anna anna"]

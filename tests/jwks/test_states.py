@@ -5,8 +5,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.jwks.server import after, document, hang, head, refuse, until
-from tests.jwks.tokens import NEW, OLD, client, forged, jwks, token, verifier
+from tests.jwks.server import document, hang, head, once, refuse, until
+from tests.jwks.tokens import NEW, OLD, client, forged, jwks, token, verifier, waiters
 from tests.jwks.ways import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, in_a_thread
 
 from gatepass import ConfigurationError, JWKSClient
@@ -91,6 +91,7 @@ def test_keys_are_fetched_again_shortly_before_they_are_stale(server, keys, cloc
     verify = verifier(keys).verify
     clock.now += 600 * 0.8 * 0.9 - 1  # a tenth of it is left to chance
     verify(token())
+    assert keys._flight.under_way is None
     assert len(server.requests) == 1
 
     clock.now += 600 * 0.8 * 0.1 + 1
@@ -317,8 +318,10 @@ def test_each_kind_of_event_has_its_level_in_the_log(server, keys, clock, ear, c
     caplog.set_level("DEBUG", "gatepass.jwks")
     check = verifier(keys)
     in_a_thread(check, forged("nobody"))
+    ear.wait_for(FetchEnded, 2)
     server.answer = document(jwks(NEW))
     keys.refresh()
+    ear.wait_for(KeysChanged)
     server.answer = refuse
     clock.now += 700
     in_a_thread(check, token(NEW))
@@ -408,8 +411,9 @@ def test_plain_http_is_accepted_by_its_name_alone(accept):
 
 
 def test_refresh_waits_for_the_fetch_under_way(serve):
-    server = serve(after(0.2, document(GOOD)))
+    server = serve(refuse)
     keys = client(server.url)
+    server.answer = once(lambda: waiters(keys) == 10, document(GOOD))
 
     with ThreadPoolExecutor(10) as pool:
         list(pool.map(lambda _: keys.refresh(), range(10)))

@@ -5,6 +5,8 @@ import threading
 import time
 from typing import Any
 
+from tests.jwks.server import PATIENCE
+
 from gatepass import JWKSClient, Key, TokenVerifier
 from gatepass.compact import encode_base64url
 from gatepass.jwks import PLAIN_HTTP_ON_LOOPBACK, KeyEvent
@@ -40,7 +42,7 @@ class Ear:
     def wait_for(self, kind: type, count: int = 1) -> Any:
         """The event of this *kind* with that number, counted from one."""
         with self._more:
-            assert self._more.wait_for(lambda: len(self.of(kind)) >= count, timeout=8), self.heard
+            assert self._more.wait_for(lambda: len(self.of(kind)) >= count, timeout=PATIENCE), self.heard
             return self.of(kind)[count - 1]
 
     def of(self, kind: type) -> list[Any]:
@@ -52,8 +54,15 @@ def jwks(*keys: Key) -> dict[str, Any]:
 
 
 def client(url: Any, **settings: Any) -> JWKSClient:
+    """One that is patient: how long it waits must not decide what becomes of a token, unless a test says so."""
     accept = {"accept": PLAIN_HTTP_ON_LOOPBACK} if str(url).startswith("http://") else {}
-    return JWKSClient(url, **{**accept, **settings})
+    return JWKSClient(url, **{"timeout": PATIENCE, "longest_wait": PATIENCE, **accept, **settings})
+
+
+def waiters(keys: JWKSClient) -> int:
+    """How many threads and tasks wait for the fetch under way."""
+    fetch = keys._flight.under_way
+    return 0 if fetch is None else len(fetch._ended._condition._waiters) + len(fetch._ended._done_callbacks)
 
 
 def verifier(keys: Any, **settings: Any) -> TokenVerifier:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 
 import pytest
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.adapters.django_settings")
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.adapters.django_settings"
 
 import django
 from django.core.handlers.asgi import ASGIHandler

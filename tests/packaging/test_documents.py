@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from tests.needs import missing
 from tests.packaging.documents import PAGES, REPOSITORY, Block, blocks_of, files_of, name_of, programs_of, session_of
-from tests.refresh.services import free_port
+from tests.ports import free_port
 
 from gatepass import Key, KeySet, ResourceServer, TokenVerifier, errors
 from gatepass.errors import AuthError, InsufficientScope

@@ -10,16 +10,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from tests.refresh.services import address, running
+from tests.refresh.services import PATIENCE, address, running
 
 _NAME = "GATEPASS_TEST_DJANGO_NAME"
 ALIASES = {"sqlite": "default", "postgresql": "postgresql", "mariadb": "mariadb"}
 _SERVICES = {"postgresql": "POSTGRES", "mariadb": "MARIADB"}
 
 
+def own_name():
+    """The name of what is made, the same in the processes that this one starts and in no other that runs tests."""
+    name = os.environ.setdefault(_NAME, f"gatepass_django_{secrets.token_hex(6)}")
+    worker = os.environ.get("PYTEST_XDIST_WORKER")  # they may have got the name from the process that started them
+    return f"{name}_{worker}" if worker else name
+
+
 def databases():
     """The setting DATABASES. Nothing in it connects to anywhere."""
-    name = os.environ.setdefault(_NAME, f"gatepass_django_{secrets.token_hex(6)}")
+    name = own_name()
     try:
         import pymysql
 
@@ -30,20 +37,20 @@ def databases():
         "default": {
             "ENGINE": "django.db.backends.sqlite3",
             "NAME": str(Path(tempfile.gettempdir()) / f"{name}.sqlite3"),
-            "OPTIONS": {"timeout": 30, "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL"},
+            "OPTIONS": {"timeout": PATIENCE, "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL"},
         },
         "postgresql": {
             **_place("POSTGRES"),
             "ENGINE": "django.db.backends.postgresql",
             "CONN_MAX_AGE": None,
-            "OPTIONS": {"connect_timeout": 3, "options": f"-c search_path={name}", "application_name": name},
+            "OPTIONS": {"connect_timeout": PATIENCE, "options": f"-c search_path={name}", "application_name": name},
         },
         "mariadb": {
             **_place("MARIADB"),
             "ENGINE": "django.db.backends.mysql",
             "CONN_MAX_AGE": None,
             "NAME": name,
-            "OPTIONS": {"connect_timeout": 3, "read_timeout": 30, "charset": "utf8mb4"},
+            "OPTIONS": {"connect_timeout": PATIENCE, "read_timeout": 2 * PATIENCE, "charset": "utf8mb4"},
         },
     }
 
@@ -63,7 +70,7 @@ def empty_database(kind):
     from django.db import connections
 
     alias = ALIASES[kind]
-    name = os.environ[_NAME]
+    name = own_name()
     if kind in _SERVICES:
         running(_SERVICES[kind])
     _execute(kind, {"postgresql": f"CREATE SCHEMA {name}", "mariadb": f"CREATE DATABASE {name} CHARACTER SET latin1"})

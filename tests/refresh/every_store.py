@@ -3,7 +3,7 @@
 import secrets
 from contextlib import ExitStack, contextmanager
 
-from tests.refresh.services import running
+from tests.refresh.services import patient, running
 
 from gatepass.stores.memory import MemoryStore
 from gatepass.stores.sqlite import SQLiteStore
@@ -55,7 +55,7 @@ def _sqlite(_, folder, closing):
 def _redis(_, folder, closing):
     from gatepass.stores.redis import RedisStore
 
-    url, base, rounds = running("REDIS"), f"test-{secrets.token_hex(6)}", [0]
+    url, base, rounds = patient(running("REDIS")), f"test-{secrets.token_hex(6)}", [0]
     first = closing.enter_context(_closed(RedisStore(url, prefix=base)))
     closing.callback(_forget, first._client, base)
 

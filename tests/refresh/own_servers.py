@@ -14,41 +14,56 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError
-from tests.refresh.services import bound, free_port, program
+from tests.ports import free_port
+from tests.refresh.services import PATIENCE, bound, program
 
-_PATIENCE = 60
+_PATIENCE = 2 * PATIENCE
 _BESIDE_THE_PATH = ("/usr/sbin", "/sbin", *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)))
 
 
 class OwnServer:
     """A server in *folder*. A subclass says how it is made, how it is started, and where its first database is."""
 
-    scheme, user, home, name = "", "", "", ""
+    scheme, user, home, name, where = "", "", "", "", ""
 
     def __init__(self, folder):
         self._folder = folder
         self._process = None
-        self.port = free_port()
-        self.url = self._url(self.name)
+        self.port = 0
+
+    @property
+    def url(self):
+        return self._url(self.name)
 
     def open(self):
         """Make it, start it, and make the database."""
         self.make()
-        self.start()
+        for _ in range(5):  # somebody may have taken the port meanwhile
+            self.port = free_port()
+            if self._serves():
+                break
+        else:
+            raise AssertionError(self._said())
         self.execute(f"CREATE DATABASE {self.name}", at=self.home)
 
     def start(self):
         """Start it, and wait until it serves."""
+        assert self._serves(), self._said()
+
+    def _serves(self):
+        """Whether it serves, and no other server where it should be."""
         self._process = self._popen(*self.command())
         until = time.monotonic() + _PATIENCE
-        while True:
+        while self._process.poll() is None and time.monotonic() < until:
             try:
-                self.execute("SELECT 1", at=self.home)
-                return
+                if Path(self.execute(self.where, at=self.home)) == self._folder / "data":
+                    return True
             except DBAPIError:
-                if self._process.poll() is not None or time.monotonic() > until:
-                    raise AssertionError((self._folder / "log").read_text()[-2_000:]) from None
-                time.sleep(0.05)
+                pass
+            time.sleep(0.05)
+        if self._process.poll() is None:
+            self.kill()
+        return False
 
     def kill(self):
         """End it and all its processes, as a power cut would."""
@@ -68,16 +83,21 @@ class OwnServer:
             self.kill()
 
     def execute(self, statement, *, at):
-        engine = create_engine(self._url(at), isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
+        """Carry *statement* out; its first value, if it has one."""
+        engine = create_engine(self._url(at), isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": PATIENCE})
         try:
             with engine.connect() as connection:
-                connection.execute(text(statement))
+                result = connection.execute(text(statement))
+                return result.scalar() if result.returns_rows else None
         finally:
             engine.dispose()
 
     def run(self, *command):
         done = self._popen(*command)
-        assert done.wait(_PATIENCE) == 0, (self._folder / "log").read_text()[-2_000:]
+        assert done.wait(_PATIENCE) == 0, self._said()
+
+    def _said(self):
+        return (self._folder / "log").read_text()[-2_000:]
 
     def _popen(self, *command):
         # A MariaDB that starts removes the temporary tables of every other that has its folder for them.
@@ -95,6 +115,7 @@ class OwnServer:
 
 class PostgreSQLServer(OwnServer):
     scheme, user, home, name = "postgresql+psycopg", "gatepass", "postgres", "gatepass"
+    where = "SHOW data_directory"
 
     def make(self):
         command = [_binary("initdb"), "-D", self._folder / "data", "-U", self.user, "-A", "trust", "--no-sync"]
@@ -108,6 +129,7 @@ class PostgreSQLServer(OwnServer):
 
 class MariaDBServer(OwnServer):
     scheme, user, home, name = "mysql+pymysql", "root", "mysql", "gatepass"
+    where = "SELECT @@datadir"
 
     def make(self):
         command = [_binary("mariadb-install-db"), "--no-defaults", f"--datadir={self._folder / 'data'}"]

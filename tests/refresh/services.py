@@ -1,13 +1,14 @@
 """Where the database servers of the tests are."""
 
 import os
-import secrets
 import shutil
 import socket
 from urllib.parse import urlsplit
 
 from tests.needs import missing
 
+PATIENCE = 60
+"""Seconds after which a server hangs, and is no longer slow: on a busy machine one may be kept waiting for long."""
 _DEFAULTS = {
     "REDIS": "redis://127.0.0.1:6379/0",
     "POSTGRES": "postgresql://root@127.0.0.1:5432/test",
@@ -27,10 +28,15 @@ def running(name):
     url = address(name)
     place = urlsplit(url)
     try:
-        with socket.create_connection((place.hostname, place.port or urlsplit(_DEFAULTS[name]).port), timeout=3):
+        with socket.create_connection((place.hostname, place.port or urlsplit(_DEFAULTS[name]).port), timeout=PATIENCE):
             return url
     except OSError as error:
         missing(_NAMES[name], f"nothing answers at {place.hostname}:{place.port} ({type(error).__name__})")
+
+
+def patient(url):
+    """*url* of a Redis server, for a client that takes a slow answer for no fault."""
+    return f"{url}{'&' if '?' in url else '?'}socket_timeout={PATIENCE}&socket_connect_timeout={PATIENCE}"
 
 
 def program(name):
@@ -42,17 +48,3 @@ def bound(command):
     """*command* for a server that ends with the thread that starts it: nobody else would end it where we are killed."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL", *command] if setpriv else command
-
-
-def free_port():
-    """A port that nobody listens at, below those that are dealt out: nobody is given it while a server restarts, and
-    nobody who calls there meanwhile is connected to himself.
-    """
-    while True:
-        port = secrets.choice(range(10_000, 32_000))
-        with socket.socket() as listener:
-            try:
-                listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        return port

@@ -15,7 +15,7 @@ def open_store(kind, place):
     if kind == "sqlite":
         from gatepass.stores.sqlite import SQLiteStore
 
-        return SQLiteStore(place, timeout=30)
+        return SQLiteStore(place, timeout=60)
     if kind == "redis":
         from gatepass.stores.redis import RedisStore
 

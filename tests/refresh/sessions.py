@@ -1,6 +1,7 @@
 """Clients with a session each, against a service whose store breaks: what they were promised is what they check."""
 
 import threading
+import time
 from contextlib import contextmanager
 
 from gatepass.refresh.errors import StoreUnavailable
@@ -57,14 +58,14 @@ def busy(sessions):
     finally:
         stop.set()
         for thread in threads:
-            thread.join(60)
+            thread.join(120)
             assert not thread.is_alive()
 
 
-def wait_until(condition, seconds=30):
-    pause = threading.Event()
-    for _ in range(seconds * 100):
-        if condition():
-            return
+def wait_until(condition, seconds=120):
+    """Go on when it has come about. *seconds*: so much later it never will."""
+    pause, end = threading.Event(), time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise AssertionError("it did not come about")
         pause.wait(0.01)
-    raise AssertionError("it did not come about")

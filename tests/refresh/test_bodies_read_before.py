@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.adapters.django_settings")
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.adapters.django_settings"
 
 import django
 from django.core.handlers.wsgi import WSGIHandler

@@ -182,7 +182,7 @@ def test_a_grant_that_is_kept_after_the_families_ended_finds_the_cut_off_there(s
     def in_two_steps(*args, **kwargs):
         count = revoke(*args, **kwargs)
         halfway.set()
-        assert granted.wait(10)
+        assert granted.wait(120)
         return count
 
     setattr(ending._store, end, in_two_steps)
@@ -190,7 +190,7 @@ def test_a_grant_that_is_kept_after_the_families_ended_finds_the_cut_off_there(s
 
     def sign_out_halfway():
         signing_out.start()
-        assert halfway.wait(10)
+        assert halfway.wait(120)
 
     store.in_between["create"] = sign_out_halfway
     try:

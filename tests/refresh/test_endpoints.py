@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.adapters.django_settings")
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.adapters.django_settings"
 
 import django
 from django.core.handlers.asgi import ASGIHandler

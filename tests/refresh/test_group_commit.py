@@ -7,6 +7,9 @@ import pytest
 from gatepass.stores import group_commit
 from gatepass.stores.group_commit import GroupCommit
 
+PATIENCE = 120
+"""Seconds after which a thread hangs, and is no longer slow."""
+
 
 class Disk:
     """Records what was committed together; the first commit waits for *gate*, so that others queue up behind it."""
@@ -19,7 +22,7 @@ class Disk:
 
     def commit(self, works):
         self.entered.set()
-        self.gate.wait(10)
+        assert self.gate.wait(PATIENCE)
         self.batches.append(list(works))
         if self.failure is not None:
             raise self.failure
@@ -60,7 +63,7 @@ def group(disk):
 def begin(group, disk, *works):
     """One thread at the disk and the others waiting behind it."""
     first = start(group, "first")
-    disk.entered.wait(10)
+    assert disk.entered.wait(PATIENCE)
     rest = start(group, *works)
     queued(group, len(works))
     return first, rest
@@ -70,7 +73,7 @@ def finish(disk, *started):
     disk.gate.set()
     for _, threads in started:
         for thread in threads:
-            thread.join(10)
+            thread.join(PATIENCE)
             assert not thread.is_alive()
 
 
@@ -128,7 +131,7 @@ class Interrupted:
 
     def wait(self):
         if self.told is not None:
-            self.told.wait(10)
+            assert self.told.wait(PATIENCE)
         raise KeyboardInterrupt
 
     def set(self):
@@ -151,7 +154,7 @@ def interrupting(patch, wake):
 def test_the_work_of_an_interrupted_waiter_is_withdrawn(group, disk, monkeypatch):
     interrupting(monkeypatch, Interrupted())
     first = start(group, "first")
-    disk.entered.wait(10)
+    assert disk.entered.wait(PATIENCE)
     with pytest.raises(KeyboardInterrupt):
         group.run("gone")
     rest = start(group, "a")
@@ -165,7 +168,7 @@ def test_the_work_of_an_interrupted_waiter_is_withdrawn(group, disk, monkeypatch
 def test_a_waiter_interrupted_as_its_turn_comes_passes_it_on(group, disk, monkeypatch):
     interrupting(monkeypatch, Interrupted(threading.Event()))
     first = start(group, "first")
-    disk.entered.wait(10)
+    assert disk.entered.wait(PATIENCE)
     gone = start(group, "gone")
     queued(group, 1)
     rest = start(group, "a")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from tests.refresh.doubles import Clock, make_service
-from tests.refresh.services import running
+from tests.refresh.services import patient, running
 from tests.refresh.serving_process import open_store
 from tests.refresh.sessions import Session, busy
 from tests.refresh.sql_places import connect, empty_place
@@ -36,7 +36,7 @@ def a_place(kind, folder):
             store.create_schema()
         yield str(folder / "sessions.db")
     elif kind == "redis":
-        url, prefix = running("REDIS"), f"test-{secrets.token_hex(6)}"
+        url, prefix = patient(running("REDIS")), f"test-{secrets.token_hex(6)}"
         yield f"{url} {prefix}"
         with closing(RedisStore(url)) as store:
             for key in store._client.scan_iter(f"{prefix}:*", count=1_000):

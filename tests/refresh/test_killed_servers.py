@@ -3,7 +3,6 @@ and every answer is right or 503.
 """
 
 import gc
-import os
 import random
 import threading
 from contextlib import contextmanager
@@ -62,6 +61,7 @@ def django_store(kind, server):
     from tests.refresh import django_ready  # noqa: F401, I001 - its import is what counts
     from django.core.management import call_command
     from django.db import connections
+    from tests.refresh.django_databases import own_name
     from tests.refresh.django_threads import Hanging
 
     from gatepass_django.refresh import DjangoStore
@@ -72,7 +72,7 @@ def django_store(kind, server):
     here.update(HOST="127.0.0.1", PORT=server.port, USER=server.user, PASSWORD="", NAME=server.name)
     try:
         if kind == "postgresql":
-            server.execute(f"CREATE SCHEMA {os.environ['GATEPASS_TEST_DJANGO_NAME']}", at=server.name)
+            server.execute(f"CREATE SCHEMA {own_name()}", at=server.name)
         call_command("migrate", "gatepass_refresh", database=kind, verbosity=0)
         yield Hanging(DjangoStore(using=kind))
     finally:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import make_url
 from tests.refresh.doubles import Clock, make_service, reason_of
-from tests.refresh.services import running
+from tests.refresh.services import patient, running
 from tests.refresh.sessions import Session
 from tests.refresh.sql_places import connect, connect_through, empty_place
 from tests.refresh.wires import Wire
@@ -55,7 +55,7 @@ def kind(request):
 @pytest.fixture
 def line(kind, tmp_path):
     if kind == "redis":
-        url = running("REDIS")
+        url = patient(running("REDIS"))
         place = urlsplit(url)
         wire = Wire(place.hostname, place.port)
         prefix = f"test-{tmp_path.name}-{RefreshToken.fresh().family_id}"

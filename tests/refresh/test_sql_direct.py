@@ -1,12 +1,15 @@
 """The statements that go to the driver's own cursor: what becomes of a connection on which something went wrong."""
 
+import os
 import signal
+import threading
 from contextlib import contextmanager
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from tests.needs import reason_for
+from tests.refresh.sessions import wait_until
 from tests.refresh.sql_places import connect, empty_place
 from tests.refresh.test_sql_faults import end_connections, victim
 
@@ -105,17 +108,35 @@ class Interrupted(BaseException):
 
 
 @contextmanager
-def interrupted_after(seconds):
+def interrupted_when(true):
+    """A signal interrupts this thread as soon as something has come true."""
+
     def interrupt(*_):
         raise Interrupted
 
+    def watch():
+        wait_until(true)
+        os.kill(os.getpid(), signal.SIGALRM)
+
     before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        watcher.join()
         signal.signal(signal.SIGALRM, before)
+
+
+WAITING = {
+    "postgresql": "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'gatepass_families'::regclass",
+    "mariadb": "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND state LIKE 'Waiting for table%'",
+}
+
+
+def waits_for_the_table(kind, admin):
+    with admin.connect() as connection:
+        return connection.execute(text(WAITING[kind])).scalar() > 0
 
 
 LOCK = {"postgresql": "LOCK TABLE gatepass_families", "mariadb": "LOCK TABLES gatepass_families WRITE"}
@@ -134,7 +155,7 @@ def test_a_connection_that_was_left_in_the_middle_is_not_used_again(kind, engine
         if kind == "postgresql":
             connection.execute(text("BEGIN"))
         connection.execute(text(LOCK[kind]))
-        with interrupted_after(0.3), pytest.raises(Interrupted):
+        with interrupted_when(lambda: waits_for_the_table(kind, admin)), pytest.raises(Interrupted):
             store.get(one.family.family_id)
         connection.execute(text(RELEASE[kind]))
 

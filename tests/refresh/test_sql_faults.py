@@ -8,8 +8,8 @@ import threading
 import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
+from tests.ports import free_port
 from tests.refresh.doubles import Clock, make_service
-from tests.refresh.services import free_port
 from tests.refresh.sessions import Session, busy, wait_until
 from tests.refresh.sql_places import connect, connect_through, empty_place
 from tests.refresh.wires import Wire
@@ -81,12 +81,12 @@ def test_sessions_survive_the_end_of_every_connection(kind, place, engine, admin
     sessions = [Session(make_service(SQLStore(broken), Clock()), f"user-{number}") for number in range(6)]
     ended = 0
     with busy(sessions):
-        for _ in range(15):
+        while ended < 30:  # of six sessions each round: it takes some of them
             enough = sum(session.refreshed for session in sessions) + 5
             wait_until(lambda enough=enough: sum(session.refreshed for session in sessions) > enough)
             ended += end_connections(kind, admin)
+        wait_until(lambda: sum(session.unavailable for session in sessions) > 0)
 
-    assert ended > 15
     assert sum(session.unavailable for session in sessions) > 0
     assert [session.wrong for session in sessions] == [None] * 6
     assert all(session.survives() for session in sessions)
@@ -141,12 +141,13 @@ def test_an_answer_lost_before_the_commit_is_503_and_the_token_is_not_spent(kind
 def test_cuts_at_random_moments_cost_no_session(kind, place, engine, wire):
     cut = connect_through(kind, place, wire)
     sessions = [Session(make_service(SQLStore(cut), Clock()), f"user-{number}") for number in range(4)]
-    chance, pause = random.Random(3), threading.Event()  # noqa: S311 - a draw for a test
+    chance = random.Random(3)  # noqa: S311 - a draw for a test
     with busy(sessions):
         for number in range(12):
             wire.cut_after(chance.choice([b"UPDATE", b"SELECT", *DECISIVE[kind][-1:]]))
             wait_until(lambda expected=number + 1: wire.cuts >= expected)
-            pause.wait(chance.random() / 20)
+            further = sum(session.refreshed for session in sessions) + chance.randrange(8)
+            wait_until(lambda further=further: sum(session.refreshed for session in sessions) >= further)
 
     assert [session.wrong for session in sessions] == [None] * 4
     wire.cut_after()
@@ -178,7 +179,23 @@ def test_a_pool_without_a_free_connection_is_503(kind, place, engine):
     narrow.dispose()
 
 
-def test_a_row_locked_by_another_is_waited_for(kind, engine):
+def waits_for_a_row(kind, admin):
+    """Whether the server keeps a connection to this place waiting for what another has locked."""
+    with admin.connect() as connection:
+        return connection.execute(text(_WAITING[kind])).scalar() > 0
+
+
+_WAITING = {
+    "postgresql": """
+        SELECT count(*) FROM pg_stat_activity AS waiting JOIN pg_locks AS held ON held.pid = waiting.pid
+        WHERE wait_event_type = 'Lock' AND held.relation = 'gatepass_families'::regclass""",
+    "mariadb": """
+        SELECT count(*) FROM information_schema.innodb_trx JOIN information_schema.processlist
+        ON trx_mysql_thread_id = id WHERE trx_state = 'LOCK WAIT' AND db = database()""",
+}
+
+
+def test_a_row_locked_by_another_is_waited_for(kind, engine, admin):
     store = SQLStore(engine)
     session = Session(make_service(store, Clock()), "anna")
     family_id = RefreshToken.parse(session.token).family_id
@@ -188,10 +205,11 @@ def test_a_row_locked_by_another_is_waited_for(kind, engine):
             text("UPDATE gatepass_families SET revoked_at = 5 WHERE family_id = :name"), {"name": family_id}
         )
         waiting.start()
-        waiting.join(0.5)
+        wait_until(lambda: waits_for_a_row(kind, admin))
         assert waiting.is_alive()
-    waiting.join(10)
+    waiting.join(120)
 
+    assert not waiting.is_alive()
     assert session.wrong.reason == "refresh_revoked"
     assert store.get(family_id).revoked_at == 5
 
@@ -210,7 +228,8 @@ def test_at_every_isolation_level_exactly_one_wins(kind, place, engine, level):
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(30)
+            thread.join(120)
+            assert not thread.is_alive()
         assert outcomes.count("pair") == 1, outcomes
         assert len(outcomes) == 8
     strict.dispose()

@@ -23,6 +23,10 @@ class Wire:
         self._threads = []
         self._start(self._accept)
 
+    def cut_after_the_next(self):
+        """The answer to the next request, whatever it is."""
+        self.cut_after(b"")
+
     def cut_after(self, *requests):
         self._leaves = False
         self._requests_to_come = list(requests)
@@ -36,10 +40,12 @@ class Wire:
 
     def close(self):
         self._listener.shutdown(socket.SHUT_RDWR)
+        self._threads[0].join()  # from here on there is no further connection
         self._listener.close()
         self._hang_up()
-        for thread in self._threads:
-            thread.join(10)
+        for thread in self._threads[1:]:
+            thread.join(60)
+            assert not thread.is_alive()
 
     def _hang_up(self):
         for one in list(self._open):
@@ -60,7 +66,11 @@ class Wire:
             if self._away.is_set():
                 near.close()
                 continue
-            far = socket.create_connection(self._target)
+            try:
+                far = socket.create_connection(self._target)
+            except OSError:
+                near.close()
+                continue
             self._open += [near, far]
             deaf = threading.Event()
             self._start(self._requests, near, far, deaf)

@@ -1,0 +1,72 @@
+"""Time that passes at once for fetches, and only when told to: a fetch meets its deadline because of what a server did,
+and not because the machine was busy.
+"""
+
+import asyncio
+import threading
+
+_FETCH = "gatepass-jwks"
+"""The name of the threads in which fetches run, each on an event loop of its own."""
+_LONGEST = 120
+"""Seconds after which a fetch hangs, and is no longer slow."""
+_TURNS = 40
+"""Turns of an event loop: what does not wait for a server is done in fewer."""
+_ordinary = asyncio.events.new_event_loop
+_running = set()
+
+
+class LeapingLoop(asyncio.SelectorEventLoop):
+    leapt = 0.0
+
+    def time(self):
+        return super().time() + self.leapt
+
+    def close(self):
+        _running.discard(self)
+        super().close()
+
+
+def new_event_loop():
+    """What an event loop is made with: for a fetch one whose time leaps."""
+    if threading.current_thread().name != _FETCH:
+        return _ordinary()
+    loop = LeapingLoop()
+    _running.add(loop)
+    return loop
+
+
+def pass_time(seconds):
+    """Let *seconds* pass for each fetch under way, which has noticed when this returns."""
+    for loop in list(_running):
+        _leap(loop, seconds)
+
+
+def outwait(seconds):
+    """The same, when each has done all that it can do before it waits for an answer."""
+    for loop in list(_running):
+        for _ in range(_TURNS):
+            _leap(loop, 0)
+        _leap(loop, seconds)
+
+
+def _leap(loop, seconds):
+    noticed = threading.Event()
+
+    def leap():
+        loop.leapt += seconds
+        noticed.set()
+
+    try:
+        loop.call_soon_threadsafe(leap)
+    except RuntimeError:  # the fetch has just ended
+        return
+    while not loop.is_closed() and not noticed.wait(0.01):
+        pass
+
+
+def wait_for_fetches():
+    """Until every fetch has ended and told so: what it logs shall not be found in the next test."""
+    for thread in threading.enumerate():
+        if thread.name == _FETCH:
+            thread.join(_LONGEST)
+            assert not thread.is_alive(), "a fetch outlives its test"
