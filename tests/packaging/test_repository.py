@@ -1,15 +1,17 @@
 """What holds for the repository as a whole and no other tool watches."""
 
 import configparser
+import os
 import re
 import subprocess
 import tomllib
 
 import pytest
 from tests.conftest import ONCE
-from tests.needs import missing
+from tests.needs import missing, reason_for
 
 LONGEST_MODULE = 250
+in_a_shell = pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", ".ci/run is a shell script"))
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +63,7 @@ def test_no_tracked_file_is_a_build_product(tracked, repository):
     assert [str(file) for file in tracked if products & set(file.relative_to(repository).parts)] == []
 
 
+@in_a_shell
 def test_ci_runs_the_test_command_that_the_readme_gives(repository):
     """.ci/run is asked for it, so that its own reading of the page is what is tested."""
     asked = subprocess.run(
@@ -108,6 +111,7 @@ def test_what_runs_once_in_all_is_there(repository):
     assert [path for path in ONCE if not (repository / path).exists()] == []
 
 
+@in_a_shell
 def test_the_packages_that_ci_installs_are_named_to_contributors(repository):
     asked = subprocess.run([repository / ".ci" / "run", "--print-packages"], capture_output=True, text=True, check=True)
     contributing = (repository / "CONTRIBUTING.md").read_text(encoding="utf-8")
