@@ -453,12 +453,17 @@ def test_many_entries_with_one_kid_cost_no_more_than_many_with_their_own():
     shared = [GOOD] * 2000
 
     def seconds(entries):
-        start = time.process_time()
+        start = time.thread_time()
         with suppress(ConfigurationError):
             KeySet.from_jwks({"keys": entries})
-        return time.process_time() - start
+        return time.thread_time() - start
 
-    assert seconds(shared) < 5 * seconds(alone) + 0.5
+    of_one, of_many = seconds(shared), seconds(alone)
+    for _ in range(20):
+        if of_one < 5 * of_many:
+            return
+        of_one, of_many = min(of_one, seconds(shared)), min(of_many, seconds(alone))
+    pytest.fail(f"{of_one:.2f} seconds, and {of_many:.2f} for names of their own")
 
 
 # --- whatever is handed in ---
