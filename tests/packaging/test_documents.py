@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 from tests.packaging.documents import PAGES, REPOSITORY, Block, blocks_of, files_of, name_of, programs_of, session_of
+from tests.ports import free_port
 
 from gatepass import Key, KeySet, ResourceServer, TokenVerifier, errors
 from gatepass.errors import AuthError, InsufficientScope
@@ -27,7 +28,8 @@ pytestmark = pytest.mark.skipif(not (REPOSITORY / "docs").is_dir(), reason="this
 
 RUNNER = Path(__file__).with_name("run_program.py")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-PATIENCE = 60
+PATIENCE = 240
+"""Seconds after which a program hangs, and is no longer slow."""
 PROGRAMS = [(page, program) for page in PAGES for program in programs_of(page)]
 SESSIONS = [page for page in PAGES if session_of(page)]
 FRAMEWORKS = ("flask", "starlette", "fastapi", "django", "rest_framework", "click", "uvicorn")
@@ -158,11 +160,6 @@ assert status == 403 and challenge.endswith('scope="orders:read"'), challenge
 # --- sessions
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return str(server.getsockname()[1])
-
-
 class Shell:
     """One bash that goes on from command to command, as a reader's does."""
 
@@ -220,7 +217,7 @@ def test_a_session_on_a_page_shows_what_the_page_shows(desk, page):
         pytest.skip("curl is not installed")
     for name, text in files_of(page).items():
         (desk / name).write_text(text)
-    port, servers, shell = free_port(), [], Shell(desk)
+    port, servers, shell = str(free_port()), [], Shell(desk)
     try:
         for block, steps in session_of(page):
             commands = [command.replace("5000", f"{port}") for command, _ in steps]
