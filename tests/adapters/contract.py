@@ -711,7 +711,7 @@ class AdapterContract:
 
     @staticmethod
     def fetching(key_server: KeyServer, *others: TokenVerifier) -> ResourceServer:
-        keys = JWKSClient(key_server.url, accept=PLAIN_HTTP_ON_LOOPBACK, timeout=30)
+        keys = JWKSClient(key_server.url, accept=PLAIN_HTTP_ON_LOOPBACK, timeout=60, longest_wait=60)
         return ResourceServer([TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=keys), *others], transport="off")
 
     def test_a_token_whose_key_is_fetched_opens_a_route(self, key_server):
@@ -759,7 +759,7 @@ class AdapterContract:
         good = document(KeySet([key]).to_jwks())
 
         def answer(exchange: Exchange) -> None:
-            (good if other_came.wait(25) else refuse)(exchange)
+            (good if other_came.wait(60) else refuse)(exchange)
 
         key_server.answer = answer
         answers = client.send_together(

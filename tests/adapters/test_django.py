@@ -525,7 +525,8 @@ def wsgi_wire():
         thread.start()
         yield Wire(server.server_port)
         server.shutdown()
-        thread.join(timeout=60)
+        thread.join(120)
+        assert not thread.is_alive()
 
 
 @pytest.fixture
@@ -535,10 +536,12 @@ def asgi_wire():
     thread = Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
+        assert thread.is_alive()
         time.sleep(0.01)
     yield Wire(server.servers[0].sockets[0].getsockname()[1])
     server.should_exit = True
-    thread.join(timeout=60)
+    thread.join(120)
+    assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("wire", ["wsgi_wire", "asgi_wire"])

@@ -352,7 +352,8 @@ class TestRealServer:
         thread.start()
         yield Wire(int(server.effective_port))
         server.close()
-        thread.join(timeout=60)
+        thread.join(120)
+        assert not thread.is_alive()
 
     def test_the_contract_of_the_wire(self, wire):
         hold_the_wire(wire)

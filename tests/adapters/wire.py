@@ -16,7 +16,7 @@ class Wire:
     def exchange(self, *lines: str, target: str = "/protected", method: str = "GET") -> tuple[int, list[str], bytes]:
         """The status, the header lines as they came, and the body; (0, [], b"") if the server hung up."""
         head = "\r\n".join((f"{method} {target} HTTP/1.1", "Host: 127.0.0.1", "Connection: close", *lines, "", ""))
-        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=120) as connection:
             connection.sendall(head.encode("latin-1"))
             received = b""
             while chunk := connection.recv(65_536):

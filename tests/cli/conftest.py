@@ -21,7 +21,7 @@ def gatepass(tmp_path):
             capture_output=True,
             check=False,
             cwd=tmp_path,
-            timeout=300,
+            timeout=240,
             env={**os.environ, **(env or {})},
         )
 

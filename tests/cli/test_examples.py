@@ -222,18 +222,19 @@ def test_a_wrong_login_is_refused_in_words_that_do_not_tell_what_was_wrong(shop,
 
 
 def test_an_unknown_name_costs_a_login_the_same_work_as_a_wrong_password(shop):
-    def span(**fields):
+    def seconds(**fields):
         start = time.perf_counter()
         log_in(shop, **fields)
         return time.perf_counter() - start
 
-    # Hashing takes a hundred times as long as the rest: a skipped hash shows by far, and in every round.
-    unknown, wrong = span(username="nobody"), span(password="wrong")
-    for _ in range(20):
-        if unknown > wrong / 2:
-            break
-        unknown, wrong = min(unknown, span(username="nobody")), min(wrong, span(password="wrong"))
-    assert unknown > wrong / 2
+    # Hashing takes some hundred milliseconds, anything else one or two: a skipped hash shows by far. The least of many
+    # measurements counts: what stays fast although it was tried as often as it takes is fast.
+    unknown, known = seconds(username="nobody"), seconds(password="wrong")
+    for number in range(50):
+        if number >= 3 and unknown > known / 2:
+            return
+        unknown, known = min(unknown, seconds(username="nobody")), min(known, seconds(password="wrong"))
+    pytest.fail(f"{unknown:.3f} seconds for an unknown name, and {known:.3f} for a wrong password")
 
 
 def test_a_login_is_kept_in_the_working_directory_and_outlives_the_server(tmp_path, monkeypatch):
@@ -383,7 +384,7 @@ def test_an_outside_provider_without_its_variables_says_which_is_missing():
 
     started = subprocess.run(
         [sys.executable, "examples/outside_provider.py"],
-        cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=300, check=False,
+        cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
 
     assert started.stderr == "PROVIDER_ISSUER is not set: this file says at the top what to export\n"

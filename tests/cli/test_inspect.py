@@ -167,7 +167,7 @@ def test_at_a_terminal_the_operator_is_told_what_to_do(tmp_path):
             [sys.executable, "-m", "gatepass", "inspect"], stdin=theirs, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
         os.write(ours, f"{issuer().issue('anna')}\n\x04".encode())
-        output, errors = process.communicate(timeout=300)
+        output, errors = process.communicate(timeout=240)
     finally:
         os.close(ours)
         os.close(theirs)

@@ -13,7 +13,7 @@ def without(*modules, arguments=()):
         f"import sys; sys.argv = ['gatepass', *{list(arguments)!r}]; "
         f"sys.modules.update(dict.fromkeys({list(modules)!r})); from gatepass.cli import main; main()"
     )
-    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300)
+    return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=240)
 
 
 @pytest.mark.parametrize("missing", ["click", "rich"])
@@ -66,7 +66,7 @@ def test_an_unknown_command_gets_a_sentence(gatepass):
 
 def test_a_reader_that_goes_away_leaves_no_traceback():
     pipe = f"{sys.executable} -m gatepass keygen RS256 --format jwk | true"
-    result = subprocess.run(["sh", "-c", pipe], capture_output=True, text=True, check=False, timeout=300)
+    result = subprocess.run(["sh", "-c", pipe], capture_output=True, text=True, check=False, timeout=240)
 
     assert "Traceback" not in result.stderr
     assert "Exception" not in result.stderr

@@ -15,6 +15,7 @@ from tests.cli.test_program import without
 from tests.needs import reason_for
 from tests.ports import free_port
 from tests.refresh.services import running
+from tests.refresh.sessions import wait_until
 from tests.refresh.sql_places import connect, empty_place
 
 from gatepass.cli.purge import _purge, _Removed
@@ -22,7 +23,6 @@ from gatepass.stores.sql import SQLStore
 from gatepass.stores.sqlite import SQLiteStore
 from gatepass.testing.families import held
 
-NOW = int(time.time())
 HOUR, DAY = 3_600, 86_400
 SECRET = "hunter2-hunter2"
 KINDS = ["file", "file of SQLAlchemy", "postgresql", "mariadb"]
@@ -61,12 +61,13 @@ def file(tmp_path):
 
 def fill(store):
     """Three families that ended long ago, one an hour ago, one that lives; two revocations that are past, one not."""
+    now = int(time.time())
     for number in range(3):
-        store.create(held(family_id=f"gone{number}", idle_expires_at=NOW - DAY - HOUR, expires_at=NOW + DAY).family)
-    store.create(held(family_id="late", idle_expires_at=NOW - HOUR, expires_at=NOW + DAY).family)
-    store.create(held(family_id="alive", idle_expires_at=NOW + HOUR, expires_at=NOW + DAY).family)
-    for name, keep in (("a", NOW - 9), ("b", NOW - 9), ("c", NOW + HOUR)):
-        store.put_revocation(name, issued_until=NOW, keep_until=keep)
+        store.create(held(family_id=f"gone{number}", idle_expires_at=now - DAY - HOUR, expires_at=now + DAY).family)
+    store.create(held(family_id="late", idle_expires_at=now - HOUR, expires_at=now + DAY).family)
+    store.create(held(family_id="alive", idle_expires_at=now + HOUR, expires_at=now + DAY).family)
+    for name, keep in (("a", now - 9), ("b", now - 9), ("c", now + HOUR)):
+        store.put_revocation(name, issued_until=now, keep_until=keep)
 
 
 def left(store):
@@ -320,7 +321,7 @@ def test_a_terminal_sees_how_far_it_is_and_a_pipe_gets_the_answer_alone(file):
     with ExitStack() as ends:
         ends.callback(os.close, near)
         command = [sys.executable, "-m", "gatepass", "purge", str(file[1]), "--batch", "1"]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=far, check=False, timeout=300)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=far, check=False, timeout=240)
         os.close(far)
         shown = os.read(near, 100_000)
 
@@ -349,9 +350,7 @@ def test_who_interrupts_it_learns_how_far_it_came(tmp_path):
                 waiting = text(
                     "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'gatepass_revocations'::regclass"
                 )
-                until = time.monotonic() + 120
-                while not watcher.execute(waiting).scalar_one() and time.monotonic() < until:
-                    time.sleep(0.05)
+                wait_until(lambda: watcher.execute(waiting).scalar_one())
                 running_command.send_signal(signal.SIGINT)
                 out, err = running_command.communicate(timeout=120)
         engine.dispose()

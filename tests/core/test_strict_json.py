@@ -120,12 +120,13 @@ def test_nesting_goes_as_deep_as_the_limit(shape):
 
 @pytest.mark.parametrize("piece", [b'"\\', b'"', b"\\", b'\\"', b"[", b"{"])
 def test_no_text_takes_long_to_refuse(piece):
-    def hostile(size):
+    def raw(size):
         return b'{"a":' + b"[" * 40 + piece * (size // len(piece))
 
     with pytest.raises(MalformedToken):
-        parse_object(hostile(20_000))
-    assert_linear(parse_object, hostile, 20_000)
+        parse_object(raw(40_000))
+
+    assert_linear(parse_object, raw, 40_000)
 
 
 def test_brackets_inside_text_are_not_nesting():

@@ -12,7 +12,7 @@ pytest.importorskip("starlette")
 
 def run(repository, *options):
     command = [sys.executable, "-m", "benchmarks", "--quick", *options]
-    return subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False, timeout=600)
+    return subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False, timeout=480)
 
 
 def test_the_benchmark_measures_every_job(repository):
@@ -46,7 +46,7 @@ def test_the_benchmark_renews_its_page_between_the_markers(repository, tmp_path)
 def test_the_benchmark_of_remote_keys_runs(repository):
     pytest.importorskip("httpx")
     command = [sys.executable, "-m", "benchmarks.remote_keys", "--quick"]
-    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False, timeout=480)
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["ES256"] * 3 + ["RS256"] * 3
 
@@ -58,7 +58,7 @@ def run_stores(repository, *options):
     pytest.importorskip("sqlalchemy")
     pytest.importorskip("redis")
     command = [sys.executable, "-m", "benchmarks", "stores", "--quick", "--seconds", "0.05", *options]
-    return subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False, timeout=600)
+    return subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False, timeout=480)
 
 
 def test_the_stores_are_measured_beside_the_least_that_they_could_do(repository, tmp_path):

@@ -29,7 +29,8 @@ pytestmark = pytest.mark.skipif(not (REPOSITORY / "docs").is_dir(), reason="this
 
 RUNNER = Path(__file__).with_name("run_program.py")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
-PATIENCE = 300
+PATIENCE = 240
+"""Seconds after which a program hangs, and is no longer slow."""
 PROGRAMS = [(page, program) for page in PAGES for program in programs_of(page)]
 SESSIONS = [page for page in PAGES if session_of(page)]
 FRAMEWORKS = ("flask", "starlette", "fastapi", "django", "rest_framework", "click", "uvicorn")
@@ -220,7 +221,7 @@ def test_a_session_on_a_page_shows_what_the_page_shows(desk, page):
     if shutil.which("curl") is None:
         missing("curl")
     for name, text in files_of(page).items():
-        (desk / name).write_text(text, encoding="utf-8")
+        (desk / name).write_text(text)
     port, servers, shell = str(free_port()), [], Shell(desk)
     try:
         for block, steps in session_of(page):

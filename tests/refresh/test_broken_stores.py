@@ -1,9 +1,9 @@
 """Stores that look first and then write what they saw: the published contract finds each of them out."""
 
-import time
 from dataclasses import replace
 
 import pytest
+from tests.jwks.server import until
 
 from gatepass.stores.memory import MemoryStore
 from gatepass.testing import RefreshStoreContract, RevocationStoreContract
@@ -12,16 +12,33 @@ Contract = RefreshStoreContract()
 RevocationContract = RevocationStoreContract()
 
 
-def pause():
-    time.sleep(0.001)  # the round trip between a look and a hand
+class Interrupted(MemoryStore):
+    """Between its look and its hand somebody else writes, if anybody is about to."""
+
+    def __init__(self):
+        super().__init__()
+        self._written = 0
+
+    def rotate(self, *args):
+        rotated = super().rotate(*args)
+        self._written += 1
+        return rotated
+
+    def put_revocation(self, *args, **times):
+        super().put_revocation(*args, **times)
+        self._written += 1
+
+    def _pause(self):
+        seen = self._written
+        until(lambda: self._written > seen, seconds=0.02)
 
 
-class EndsWhatItSaw(MemoryStore):
+class EndsWhatItSaw(Interrupted):
     """It writes back whole rows: a rotation in between is undone, and its spent token good again."""
 
     def _end(self, applies, at):
         found = [one for one in list(self._families.values()) if one.revoked_at is None and applies(one)]
-        pause()
+        self._pause()
         for family in found:
             self._families[family.family_id] = replace(family, revoked_at=at)
         return len(found)
@@ -38,7 +55,7 @@ class EndsWhatStoodStill(EndsWhatItSaw):
 
     def _end(self, applies, at):
         found = [one for one in list(self._families.values()) if one.revoked_at is None and applies(one)]
-        pause()
+        self._pause()
         with self._lock:
             still = [family for family in found if self._families[family.family_id] is family]
             for family in still:
@@ -46,15 +63,15 @@ class EndsWhatStoodStill(EndsWhatItSaw):
             return len(still)
 
 
-class PurgesWhatItSaw(MemoryStore):
+class PurgesWhatItSaw(Interrupted):
     def purge(self, *, before, limit):
         dead = [name for name, family in list(self._families.items()) if family.ended_before(before)][:limit]
-        pause()
+        self._pause()
         return sum(self._families.pop(name, None) is not None for name in dead)
 
     def purge_revocations(self, *, before, limit):
         past = [key for key, (_, keep_until) in list(self._revocations.items()) if keep_until < before][:limit]
-        pause()
+        self._pause()
         return sum(self._revocations.pop(key, None) is not None for key in past)
 
 

@@ -15,7 +15,7 @@ SQL = "gatepass.stores.sql needs SQLAlchemy; install it with: pip install 'gatep
 )
 def test_without_its_extra_a_store_names_it(library, store, sentence):
     program = f"import sys; sys.modules[{library!r}] = None; import {store}"
-    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=300)
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=240)
 
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1] == f"ImportError: {sentence}"

@@ -12,7 +12,7 @@ from gatepass.cli.demo.cases import Case
 
 __all__ = ["Answer", "ask", "problems"]
 
-_PATIENCE = 10.0
+_PATIENCE = 60.0
 _OF_THE_SERVER = frozenset(("connection", "content-length", "date", "server", "transfer-encoding"))
 _TOKENS = ("access", "refresh")
 
