@@ -221,7 +221,7 @@ def test_a_session_on_a_page_shows_what_the_page_shows(desk, page):
     if shutil.which("curl") is None:
         missing("curl")
     for name, text in files_of(page).items():
-        (desk / name).write_text(text)
+        (desk / name).write_text(text, encoding="utf-8")
     port, servers, shell = str(free_port()), [], Shell(desk)
     try:
         for block, steps in session_of(page):

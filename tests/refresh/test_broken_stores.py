@@ -99,14 +99,14 @@ class CutsSalts(MemoryStore):
         return super().rotate(family_id, replace(rotation, salt=rotation.salt[:32]))
 
 
-class RepeatsWhatItSaw(MemoryStore):
+class RepeatsWhatItSaw(Interrupted):
     def rotate(self, family_id, rotation):
         if rotation.current_hash != rotation.previous_hash:
             return super().rotate(family_id, rotation)
         family = self.get(family_id)
         if family.current_hash != rotation.previous_hash:
             return False
-        pause()
+        self._pause()
         self._families[family_id] = family.rotated(rotation)
         return True
 
