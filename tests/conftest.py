@@ -1,8 +1,10 @@
-"""Which tests run once in all, and the short table at the end of a run: what ran, what was skipped and why, and how to
-have it.
+"""Which tests run once in all; the short table at the end of a run: what ran, what was skipped and why, and how to have
+it; and no thread of the library outlives its test, or what it logs would be found in another one.
 """
 
+import threading
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +29,21 @@ ONCE = (
 _RACES = ("wins", "escapes", "looks_at_it", "follows_a_revocation", "killed")
 """Words of the names of tests that race threads and processes on a store."""
 
+_THREADS = ("gatepass-jwks", "gatepass-keyring")
+_PATIENCE = 120
+"""Seconds after which a thread hangs, and is no longer slow."""
+
 _NOT_HERE = "no such case"
 """What a skip is for that no machine changes: the port of a file, a feature that one database has."""
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    yield
+    for thread in threading.enumerate():
+        if thread.name in _THREADS:
+            thread.join(_PATIENCE)
+            assert not thread.is_alive(), f"{thread.name} outlives its test"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

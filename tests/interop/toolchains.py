@@ -95,4 +95,4 @@ def build_rust_peer(directory: Path) -> Path:
 
 
 def _output(*arguments: str) -> str:
-    return subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True).stdout.strip()
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=240, check=True).stdout.strip()

@@ -14,15 +14,13 @@ from tests.jwks.tokens import Clock, Ear
 
 
 @pytest.fixture(autouse=True)
-def _fetches(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Their time may leap, and none of them goes on in another test."""
+def _leaps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of fetches leaps when a key server says so."""
     monkeypatch.setattr("asyncio.events.new_event_loop", leaps.new_event_loop)
-    yield
-    leaps.wait_for_fetches()
 
 
 @pytest.fixture
-def serve(_fetches: None) -> Iterator[Callable[..., KeyServer]]:
+def serve() -> Iterator[Callable[..., KeyServer]]:
     """Starts key servers that end with the test."""
     with ExitStack() as running:
 

@@ -7,8 +7,6 @@ import threading
 
 _FETCH = "gatepass-jwks"
 """The name of the threads in which fetches run, each on an event loop of its own."""
-_LONGEST = 120
-"""Seconds after which a fetch hangs, and is no longer slow."""
 _TURNS = 40
 """Turns of an event loop: what does not wait for a server is done in fewer."""
 _ordinary = asyncio.events.new_event_loop
@@ -62,11 +60,3 @@ def _leap(loop, seconds):
         return
     while not loop.is_closed() and not noticed.wait(0.01):
         pass
-
-
-def wait_for_fetches():
-    """Until every fetch has ended and told so: what it logs shall not be found in the next test."""
-    for thread in threading.enumerate():
-        if thread.name == _FETCH:
-            thread.join(_LONGEST)
-            assert not thread.is_alive(), "a fetch outlives its test"

@@ -39,7 +39,7 @@ def _sqlite(_, folder, closing):
     path = folder / "every.db"
 
     def opened():
-        return closing.enter_context(SQLiteStore(path))
+        return closing.enter_context(SQLiteStore(path, timeout=60))
 
     first = opened()
     first.create_schema()
