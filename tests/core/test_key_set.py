@@ -453,10 +453,10 @@ def test_many_entries_with_one_kid_cost_no_more_than_many_with_their_own():
     shared = [GOOD] * 2000
 
     def seconds(entries):
-        start = time.thread_time()
+        start = time.perf_counter()
         with suppress(ConfigurationError):
             KeySet.from_jwks({"keys": entries})
-        return time.thread_time() - start
+        return time.perf_counter() - start
 
     of_one, of_many = seconds(shared), seconds(alone)
     for _ in range(20):
