@@ -1,18 +1,87 @@
-"""No thread of the library outlives its test: what it logs, or finds gone, would be found in another one."""
+"""Which tests run once in all; the short table at the end of a run: what ran, what was skipped and why, and how to have
+it; and no thread of the library outlives its test, or what it logs would be found in another one.
+"""
 
 import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from tests.needs import NEEDS, need_in
 
-_OURS = ("gatepass-jwks", "gatepass-keyring")
-_LONGEST = 120
+ONCE = (
+    # end to end: servers of their own, programs of the pages, examples
+    "tests/cli/test_demo.py",
+    "tests/cli/test_examples.py",
+    "tests/packaging/test_benchmarks.py",
+    "tests/packaging/test_documents.py",
+    # processes and servers that are killed, and a day of rotation
+    "tests/keyring/test_a_day.py",
+    "tests/keyring/test_processes.py",
+    "tests/refresh/test_killed_processes.py",
+    "tests/refresh/test_killed_servers.py",
+    "tests/refresh/test_sqlite_faults.py",
+    # other languages' libraries
+    "tests/interop/",
+)
+_RACES = ("wins", "escapes", "looks_at_it", "follows_a_revocation", "killed")
+"""Words of the names of tests that race threads and processes on a store."""
+
+_THREADS = ("gatepass-jwks", "gatepass-keyring")
+_PATIENCE = 120
 """Seconds after which a thread hangs, and is no longer slow."""
+
+_NOT_HERE = "no such case"
+"""What a skip is for that no machine changes: the port of a file, a feature that one database has."""
 
 
 @pytest.fixture(autouse=True)
-def _threads():
+def _threads() -> Iterator[None]:
     yield
     for thread in threading.enumerate():
-        if thread.name in _OURS:
-            thread.join(_LONGEST)
+        if thread.name in _THREADS:
+            thread.join(_PATIENCE)
             assert not thread.is_alive(), f"{thread.name} outlives its test"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs in the whole run alone, and in no other environment."""
+    for item in items:
+        is_race = item.nodeid.startswith("tests/refresh/") and any(word in item.name for word in _RACES)
+        if is_race or item.nodeid.startswith(ONCE):
+            item.add_marker("once")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print the table, unless only a few named tests were asked for and none was skipped."""
+    skipped = Counter(_cause(report) for report in terminalreporter.stats.get("skipped", []))
+    counts = {outcome: Counter(map(_folder, terminalreporter.stats.get(outcome, []))) for outcome in _OUTCOMES}
+    folders = sorted({folder for counted in counts.values() for folder in counted})
+    if len(folders) < 2 and not skipped:
+        return
+    terminalreporter.section("what ran, and what did not")
+    rows = [("tests", *_OUTCOMES)]
+    rows += [(folder, *(f"{counts[outcome][folder]:,}" for outcome in _OUTCOMES)) for folder in folders]
+    rows += [("all", *(f"{counts[outcome].total():,}" for outcome in _OUTCOMES))]
+    for name, *numbers in rows:
+        terminalreporter.line(f"{name:<12}" + "".join(f"{number:>10}" for number in numbers))
+    if skipped:
+        terminalreporter.line("")
+        terminalreporter.line(f"{'skipped':>8}  {'for want of':<26}  how to have it")
+    for cause, count in skipped.most_common():
+        how = NEEDS[cause].how if cause in NEEDS else "nothing to do: the case does not exist there"
+        terminalreporter.line(f"{count:>8,}  {cause:<26}  {how}")
+
+
+_OUTCOMES = ("passed", "failed", "skipped")
+
+
+def _folder(report: Any) -> str:
+    parts = Path(report.nodeid.partition("::")[0]).parts
+    return parts[1] if len(parts) > 2 else "tests"
+
+
+def _cause(report: Any) -> str:
+    return need_in(report.longrepr[2] if isinstance(report.longrepr, tuple) else "") or _NOT_HERE

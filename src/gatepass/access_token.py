@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NoReturn, final
 
 from gatepass.claim_names import RFC9068_NAMES, ClaimNames, strings_in
+from gatepass.moments import moment_of
 from gatepass.strict_json import freeze
 
 __all__ = ["AccessToken"]
@@ -92,13 +93,13 @@ class AccessToken:
     @property
     def expires_at(self) -> datetime:
         """`exp`, in UTC."""
-        return datetime.fromtimestamp(self._claims["exp"], UTC)
+        return moment_of(self._claims["exp"])
 
     @property
     def issued_at(self) -> datetime | None:
         """`iat`, in UTC; None only where the profile lets it be absent."""
         issued = self._claims.get("iat")
-        return None if issued is None else datetime.fromtimestamp(issued, UTC)
+        return None if issued is None else moment_of(issued)
 
     @property
     def claims(self) -> Mapping[str, Any]:

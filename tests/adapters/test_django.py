@@ -42,6 +42,7 @@ def handler(made, server, *, middleware, public=("/healthz",), **settings):
 
 class DjangoContract(CookieContract, MiddlewareContract):
     joins_challenges = True
+    reads_slowly = "Content-Type"
     project = "tests.adapters.django_project"
 
     @pytest.fixture(autouse=True)

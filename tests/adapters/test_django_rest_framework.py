@@ -43,6 +43,7 @@ class TestRESTFramework(CookieContract, AdapterContract):
     """Each view for itself, without the middleware."""
 
     joins_challenges = True
+    reads_slowly = "Content-Type"
 
     @pytest.fixture(autouse=True)
     def _start(self, start):

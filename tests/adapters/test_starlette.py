@@ -1273,16 +1273,16 @@ def test_over_a_real_socket_head_has_the_headers_and_no_body(port):
 @pytest.mark.parametrize(
     ("target", "lines", "golden"),
     [
-        ("/protected", [], NO_CREDENTIALS),
-        ("/protected", [f"Authorization: Bearer {token(iat=1_000, exp=2_000)}"], EXPIRED),
-        ("/protected", ["Authorization: Bearer a", "authorization: Bearer b"], TWO_TOKENS),
-        ("/orders", [f"Authorization: Bearer {token()}"], SCOPE_IS_MISSING),
-        ("/hidden", [f"Authorization: Bearer {token()}"], HIDDEN),
+        ("/protected", list, NO_CREDENTIALS),
+        ("/protected", lambda: [f"Authorization: Bearer {token(iat=1_000, exp=2_000)}"], EXPIRED),
+        ("/protected", lambda: ["Authorization: Bearer a", "authorization: Bearer b"], TWO_TOKENS),
+        ("/orders", lambda: [f"Authorization: Bearer {token()}"], SCOPE_IS_MISSING),
+        ("/hidden", lambda: [f"Authorization: Bearer {token()}"], HIDDEN),
     ],
 )
 def test_over_a_real_socket_the_handshake_gets_the_answer(port, target, lines, golden):
     needs_websockets()
-    assert said(exchange(port, handshake(target, *lines))) == wire(golden)
+    assert said(exchange(port, handshake(target, *lines()))) == wire(golden)
 
 
 def test_over_a_real_socket_a_good_token_opens_a_websocket(port):

@@ -44,7 +44,7 @@ def wait_until_listening(process, port):
 
 def listens(port):
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
     except OSError:
         return False
     return True

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import pytest
 from tests.cli.servers import PATIENCE, REPOSITORY, listens, request
+from tests.needs import reason_for
 from tests.ports import free_port
 
 from gatepass.cli import demo as command
@@ -33,7 +34,7 @@ CHALLENGE = ("www-authenticate", 'Bearer realm="api"')
 RIGHT = Answer(401, (NO_STORE, CHALLENGE), b"{}")
 CASE = Case("no credentials", (), 401, 'Bearer realm="api"')
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals are sent")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "signals are sent"))
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +112,7 @@ def test_with_serve_the_printed_requests_work_until_ctrl_c_ends_it_cleanly(left_
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@pytest.mark.skipif(shutil.which("curl") is None, reason=reason_for("curl"))
 def test_with_serve_the_printed_lines_of_a_login_can_be_pasted_into_a_shell(left_running):
     _, text = left_running
     lines = text[text.index("ACCESS=") :].splitlines()

@@ -7,12 +7,13 @@ import subprocess
 import sys
 
 import pytest
+from tests.needs import reason_for
 
 from gatepass import ConfigurationError, Key, KeySet
 from gatepass.cli.keygen import _write_new
 from gatepass.keys.algorithms import ALGORITHMS
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="a shell and file modes are looked at")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "a shell and file modes are looked at"))
 
 
 def private_key(text, algorithm):

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.needs import reason_for
 
 from gatepass import KeyRing
 from gatepass.cli.text import age
 from gatepass.limits import DAY
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="a key ring needs POSIX file locks")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "a key ring locks files"))
 
 
 @pytest.fixture

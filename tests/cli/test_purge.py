@@ -12,6 +12,7 @@ from contextlib import ExitStack, closing, contextmanager
 import pytest
 from sqlalchemy import create_engine, text
 from tests.cli.test_program import without
+from tests.needs import reason_for
 from tests.ports import free_port
 from tests.refresh.services import running
 from tests.refresh.sessions import wait_until
@@ -337,7 +338,7 @@ main()
 """
 
 
-@pytest.mark.skipif(os.name != "posix", reason="a signal is sent")
+@pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "a signal is sent"))
 def test_who_interrupts_it_learns_how_far_it_came(tmp_path):
     with a_store("postgresql", tmp_path) as (store, place):
         fill(store)

@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+from datetime import UTC, datetime
 
 import pytest
 from tests.core.made_keys import refusal
@@ -91,7 +92,10 @@ def test_a_date_is_within_the_years_that_a_datetime_can_say(changes):
     """V-29: in the ordinary form of claims and in any other."""
     verify = make_verifier().verify
 
-    assert verify(signed(claims=claims_for(exp=LAST_SECOND, iat=FIRST_SECOND, **changes))).expires_at.year == 9999
+    token = verify(signed(claims=claims_for(exp=LAST_SECOND, iat=FIRST_SECOND, **changes)))
+
+    assert token.expires_at == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert token.issued_at == datetime(1, 1, 1, tzinfo=UTC)
     for beyond in ({"exp": LAST_SECOND + 1}, {"iat": FIRST_SECOND - 1}):
         with pytest.raises(InvalidClaim):
             verify(signed(claims=claims_for(**{**changes, **beyond})))

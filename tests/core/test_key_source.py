@@ -1,11 +1,13 @@
 """What a verifier asks of keys that change: nothing while the key is there, and a search only for a token worth it."""
 
 import asyncio
+import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from tests.needs import reason_for
 
 from gatepass import ANY_ISSUER, ConfigurationError, JWKSClient, Key, KeyRing, KeySet, Profile
 from gatepass.errors import (
@@ -366,6 +368,7 @@ def test_a_verifier_shows_the_keys_that_it_goes_by():
     assert make_verifier(keys=OLD).keys is OLD
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", "a key ring needs its file locks and modes"))
 def test_a_verifier_may_have_the_leeway_of_its_key_ring_and_no_more(tmp_path):
     ring = KeyRing(tmp_path / "ring", leeway=60)
 

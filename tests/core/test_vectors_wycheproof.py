@@ -3,21 +3,27 @@
 The vectors (C2SP/wycheproof, Apache-2.0) are not part of this repository. Point GATEPASS_WYCHEPROOF at the
 directory `testvectors_v1` of a checkout to run them; their payloads are mere text, so what is put to the test is
 the strict reading of segments and header, the loading of keys, and the key's own check of the signature.
+
+The vectors for HMAC are here too. Those for the other primitives come in a package that has none for HMAC, and are
+in test_vectors_wycheproof_primitives.py.
 """
 
 import hmac
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from tests.needs import missing
 
 from gatepass import ANY_AUDIENCE, ANY_ISSUER, ConfigurationError, Key, KeySet, Profile, TokenVerifier
 from gatepass.compact import decode_base64url, parse_compact
 from gatepass.errors import AuthError, InvalidSignature, MalformedToken, UnsupportedToken
+from gatepass.keys.algorithms import ALGORITHMS, bind_verify
 from gatepass.strict_json import parse_object
 
 STRICTER = {
@@ -40,6 +46,15 @@ LAXER_KEYS = {7: "a modulus made by the flawed chips of CVE-2017-15361: moduli a
 BASE64_GROUP = range(357, 378)
 """All of these use one sequential secret, which no `Key` takes; their spelling is judged without a `Key`."""
 
+HMAC = {"HS256": "hmac_sha256_test.json", "HS384": "hmac_sha384_test.json", "HS512": "hmac_sha512_test.json"}
+JUDGED_BY_A_KEY = "judged by a key"
+TRUNCATED = "a tag cut to half its length, which no JWS has: refused by the key"
+SHORT = "a secret of fewer bytes than the hash has, which makes no key"
+GUESSABLE = "the sequential secret of every invalid vector, which is guessable and makes no key"
+HMAC_LEAST = {JUDGED_BY_A_KEY: 30, TRUNCATED: 30, SHORT: 6, GUESSABLE: 108}
+"""How the vectors of each of these files divide, and how many of each kind there are at least. What makes no key is
+put to the function that a key would be bound to."""
+
 
 class Vector(NamedTuple):
     number: int
@@ -50,15 +65,20 @@ class Vector(NamedTuple):
 
 
 @cache
-def vectors(name: str) -> tuple[Vector, ...]:
+def groups(name: str) -> list[dict[str, Any]]:
     directory = os.environ.get("GATEPASS_WYCHEPROOF")
     if not directory:
-        pytest.skip("GATEPASS_WYCHEPROOF is not set; let it name testvectors_v1 of a checkout of C2SP/wycheproof")
-    return tuple(_read(Path(directory) / name))
+        missing("Wycheproof's JOSE files")
+    return json.loads((Path(directory) / name).read_text(encoding="utf-8"))["testGroups"]
 
 
-def _read(file: Path) -> Iterator[Vector]:
-    for group in json.loads(file.read_text(encoding="utf-8"))["testGroups"]:
+@cache
+def vectors(name: str) -> tuple[Vector, ...]:
+    return tuple(_read(name))
+
+
+def _read(name: str) -> Iterator[Vector]:
+    for group in groups(name):
         for test in group["tests"]:
             token = test["jws"] if isinstance(test["jws"], str) else json.dumps(test["jws"])
             comment = f"{group['comment']}: {test['comment']}"
@@ -151,3 +171,26 @@ def test_the_key_vectors_are_judged_as_wycheproof_judges_them():
 
     assert len(found) >= 26
     assert disagreements.keys() == STRICTER_KEYS.keys() | LAXER_KEYS.keys(), disagreements
+
+
+@pytest.mark.parametrize("algorithm", HMAC)
+def test_the_hmac_vectors_are_judged_as_wycheproof_judges_them(algorithm):
+    row = ALGORITHMS[algorithm]
+    counts, disagreements = Counter(), {}
+    for group in groups(HMAC[algorithm]):
+        for test in group["tests"]:
+            secret, message, tag = (bytes.fromhex(test[name]) for name in ("key", "msg", "tag"))
+            whole = group["tagSize"] == 8 * row.hash_bytes
+            kind = JUDGED_BY_A_KEY if whole else TRUNCATED
+            try:
+                verifies = Key.from_secret(secret, algorithm=algorithm).verifies
+            except ConfigurationError as error:
+                kind = GUESSABLE if "guessable" in str(error) else SHORT
+                verifies = bind_verify(row, secret)
+            counts[kind] += 1
+            if verifies(message, tag) != (test["result"] == "valid" and whole):
+                disagreements[test["tcId"]] = test["comment"]
+
+    assert disagreements == {}
+    assert counts.keys() == HMAC_LEAST.keys()
+    assert counts >= Counter(HMAC_LEAST), counts

@@ -107,12 +107,3 @@ def their_keys(joserfc: Joserfc) -> Callable[[str], Jwk]:
 def strangers_keys(joserfc: Joserfc) -> Callable[[str], Jwk]:
     """Like `their_keys`, but nobody trusts these."""
     return cache(joserfc.generate)
-
-
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say once what this machine lacks, however many tests had to be left out for it."""
-    reasons = {report.longrepr[2] for report in terminalreporter.stats.get("skipped", []) if "interop" in report.nodeid}
-    if reasons:
-        terminalreporter.section("libraries that no token was exchanged with")
-        for reason in sorted(reasons):
-            terminalreporter.line(reason.removeprefix("Skipped: "))

@@ -11,8 +11,9 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 import jwt
+from tests.needs import missing
 
-from .toolchains import Conversation, missing
+from .toolchains import Conversation
 
 try:
     from joserfc import errors as joserfc_errors
@@ -78,7 +79,7 @@ class PyJWT:
 class Joserfc:
     def __init__(self) -> None:
         if joserfc_jwt is None:
-            missing("joserfc is not installed", "pip install joserfc")
+            missing("every extra", "joserfc is not installed")
 
     def sign(self, claims: Mapping[str, Any], header: Mapping[str, Any], jwk: Jwk) -> str:
         return joserfc_jwt.encode(dict(header), dict(claims), joserfc_jwk.import_key(jwk), algorithms=[header["alg"]])

@@ -1,7 +1,6 @@
 """Other languages' libraries, installed beside the tests' temporary files and spoken to line by line.
 
-What a machine lacks is said in one sentence, with the command that brings it: as the reason of a skip or,
-with GATEPASS_REQUIRE_INTEROP=1, of a failure. Nothing is written into the source tree.
+Nothing is written into the source tree.
 """
 
 from __future__ import annotations
@@ -13,21 +12,13 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import pytest
+from tests.needs import missing
 
 HERE = Path(__file__).parent
 CRATES = Path(os.environ.get("GATEPASS_CRATES", "/usr/share/cargo/registry"))
 """Where Debian's librust-*-dev packages put their sources."""
-
-
-def missing(what: str, remedy: str) -> NoReturn:
-    """Skip for want of *what*, or fail if this machine is expected to have everything."""
-    reason = f"{what}; to run these tests: {remedy}"
-    if os.environ.get("GATEPASS_REQUIRE_INTEROP") == "1":
-        pytest.fail(f"GATEPASS_REQUIRE_INTEROP=1, but {reason}", pytrace=False)
-    pytest.skip(reason)
 
 
 class Conversation:
@@ -62,10 +53,10 @@ def install_node_peers(directory: Path) -> Path:
     """The directory in which `node peers.mjs` runs."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        missing("Node.js or npm is not installed", "install Node.js 20 or newer together with npm")
+        missing("Node.js", "node or npm is not installed")
     version = _output(node, "--version")
     if int(version.lstrip("v").split(".")[0]) < 20:
-        missing(f"Node.js {version} is too old for jose", "install Node.js 20 or newer")
+        missing("Node.js", f"{version} is too old for jose")
     for name in ("package.json", "peers.mjs", "provider.mjs"):
         shutil.copy(HERE / "node" / name, directory)
     quiet = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
@@ -73,7 +64,7 @@ def install_node_peers(directory: Path) -> Path:
         [npm, "install", *quiet], cwd=directory, capture_output=True, text=True, timeout=300, check=False
     )
     if installed.returncode != 0:
-        missing("npm could not install jose, jsonwebtoken and oidc-provider", "give npm a registry that it can reach")
+        missing("Node.js", "npm could not install jose, jsonwebtoken and oidc-provider")
     return directory
 
 
@@ -81,9 +72,9 @@ def build_rust_peer(directory: Path) -> Path:
     """The executable of the plain jsonwebtoken program, built without a network."""
     cargo, compiler = shutil.which("cargo"), shutil.which("cc")
     if cargo is None or compiler is None:
-        missing("cargo or a C compiler is not installed", "apt-get install cargo gcc")
+        missing("Rust", "cargo or a C compiler is not installed")
     if not any(CRATES.glob("jsonwebtoken-8.*")):
-        missing("version 8 of the Rust crate jsonwebtoken is not installed", "apt-get install librust-jsonwebtoken-dev")
+        missing("Rust", "version 8 of the crate jsonwebtoken is not installed")
     shutil.copytree(HERE / "rust", directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns("target"))
     settings = directory / ".cargo" / "config.toml"
     settings.parent.mkdir()

@@ -17,6 +17,7 @@ from tests.jwks.leaps import outwait, pass_time
 from tests.jwks.server import PATIENCE, after, by_path, document, hang, head, outlast, refuse, until
 from tests.jwks.tokens import NEW, OLD, RSA, client, jwks, token, verifier
 from tests.jwks.ways import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, WAYS
+from tests.needs import missing
 
 from gatepass import Key
 from gatepass.compact import encode_base64url
@@ -308,7 +309,7 @@ def test_a_key_server_may_have_an_address_of_version_six(serve):
     try:
         server = serve(document(GOOD), host="::1")
     except OSError:
-        pytest.skip("this machine has no IPv6")
+        missing("IPv6")
 
     assert WAYS[0](verifier(client(server.url)), token()) == ACCEPTED
     assert server.requests[0].headers["host"] == f"[::1]:{server.port}"

@@ -16,6 +16,7 @@ import pytest
 from tests.jwks.server import PATIENCE, document, hang, once, refuse, until
 from tests.jwks.tokens import NEW, OLD, client, forged, jwks, token, verifier, waiters
 from tests.jwks.ways import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, WAYS, in_a_thread, on_a_loop, under_asyncio
+from tests.needs import reason_for
 
 from gatepass import KeySet
 from gatepass.errors import KeysUnavailable
@@ -244,7 +245,7 @@ def in_a_child(work):
     return child
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", "a process is forked"))
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # which is the point
 def test_a_process_forked_in_the_middle_of_a_fetch_fetches_for_itself(serve, let_go):
     server = serve(once(let_go.is_set, document(GOOD)))
@@ -264,7 +265,7 @@ def test_a_process_forked_in_the_middle_of_a_fetch_fetches_for_itself(serve, let
     assert len(server.requests) == 2
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", "a process is forked"))
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_processes_forked_with_the_same_keys_do_not_refresh_them_together(serve, clock):
     keys = client(serve(document(GOOD)).url, clock=clock)

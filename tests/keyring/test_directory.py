@@ -5,6 +5,7 @@ import os
 import stat
 
 import pytest
+from tests.needs import missing, reason_for
 
 from gatepass import ConfigurationError, KeyRing
 from gatepass.errors import UnknownKey
@@ -13,7 +14,7 @@ from gatepass.keyring.manifest import from_text, to_text
 
 from .rings import make_issuer, make_ring, make_verifier, states
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="file modes and locks are looked at")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "file modes and locks are looked at"))
 
 
 def test_what_is_written_is_for_its_owner_alone(place, ring):
@@ -73,7 +74,7 @@ def test_what_belongs_to_somebody_else_is_refused(place, ring, clock, monkeypatc
 
 def test_root_does_not_take_the_ring_of_a_service_away(place, ring):
     if os.geteuid() != 0:
-        pytest.skip("only root can give a file away")
+        missing("root", "only root can give a file away")
     for path in (place, place / "keyring.json"):
         os.chown(path, 12_345, -1)
 

@@ -5,6 +5,7 @@ import shutil
 from datetime import timedelta
 
 import pytest
+from tests.needs import missing, reason_for
 
 from gatepass import ConfigurationError, JWKSEndpoint, KeyRing
 from gatepass.errors import KeysUnavailable, UnknownKey
@@ -12,7 +13,7 @@ from gatepass.keyring import EMERGENCY
 
 from .rings import AHEAD, HOUR, active, make_issuer, make_ring, make_verifier, states
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="file modes are looked at")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "file modes are looked at"))
 
 
 class Secret:
@@ -137,7 +138,7 @@ def test_a_file_that_others_can_change_or_everybody_can_read_is_refused(secret, 
 
 def test_a_file_of_another_user_is_refused(secret, clock):
     if os.geteuid() != 0:
-        pytest.skip("only root can give a file away")
+        missing("root", "only root can give a file away")
     os.chown(secret.path / "keyring.json", 12_345, -1)
 
     with pytest.raises(ConfigurationError, match="belongs to another user"):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.needs import reason_for
 
 from gatepass import KeyRing
 from gatepass.keyring import EMERGENCY
@@ -14,7 +15,7 @@ from gatepass.keyring.manifest import from_text
 
 from .rings import HOUR, NOW, NUMBERS, Clock, active, make_ring, states
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="processes are forked and killed")
+pytestmark = pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "processes are forked and killed"))
 
 ALL_AT_ONCE = """
 import sys

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 import pytest
+from tests.needs import missing
 from tests.packaging.documents import PAGES, REPOSITORY, Block, blocks_of, files_of, name_of, programs_of, session_of
 from tests.ports import free_port
 
@@ -40,11 +41,13 @@ def environment(**more):
     """This environment's commands first, and nothing in it that a page has not set."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("JWT_", "PROVIDER_", "DJANGO_"))}
-    return {**kept, "PATH": path, "PYTHONUNBUFFERED": "1", **more}
+    return {**kept, "PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", **more}
 
 
 def needs(text):
-    """Skip where a framework is not installed: not every environment has them."""
+    """Skip where a framework is not installed: not every environment has them. Nor has every system what a ring needs."""
+    if not hasattr(os, "fork") and re.search(r"\bKeyRing\(|\bKeyRing\.mounted\(", text):
+        missing("POSIX", "a key ring needs its file locks and modes")
     for name in FRAMEWORKS:
         if re.search(rf"\b(?:gatepass_)?{name}\b", text) and importlib.util.find_spec(name) is None:
             pytest.skip(f"{name} is not installed")
@@ -63,20 +66,20 @@ def project_settings():
 @pytest.fixture
 def desk(tmp_path):
     """A folder with the files that every page may take for granted."""
-    (tmp_path / "provider-jwks.json").write_text(json.dumps(KeySet([PAIR]).to_jwks()))
+    (tmp_path / "provider-jwks.json").write_text(json.dumps(KeySet([PAIR]).to_jwks()), encoding="utf-8")
     return tmp_path
 
 
 def run_program(desk, page, blocks):
-    (desk / "private.pem").write_text(OWN.to_private_pem())  # as a session before it makes them
-    (desk / "public.pem").write_text(OWN.to_pem())
+    (desk / "private.pem").write_text(OWN.to_private_pem(), encoding="utf-8")  # as a session before it makes them
+    (desk / "public.pem").write_text(OWN.to_pem(), encoding="utf-8")
     for name, text in files_of(page).items():
-        (desk / name).write_text(project_settings() + text if name == "settings.py" else text)
+        (desk / name).write_text(project_settings() + text if name == "settings.py" else text, encoding="utf-8")
     parts = [{"language": b.language, "page": b.page, "line": b.line, "text": b.text} for b in blocks]
-    (desk / "blocks.json").write_text(json.dumps(parts))
+    (desk / "blocks.json").write_text(json.dumps(parts), encoding="utf-8")
     result = subprocess.run(
         [sys.executable, RUNNER, "blocks.json"],
-        cwd=desk, env=environment(JWT_SECRET_KEY=secrets.token_urlsafe(32)), capture_output=True, text=True, timeout=PATIENCE, check=False,
+        cwd=desk, env=environment(JWT_SECRET_KEY=secrets.token_urlsafe(32)), capture_output=True, text=True, encoding="utf-8", timeout=PATIENCE, check=False,
     )  # fmt: skip
     if importlib.util.find_spec("httpx") is None and re.search(
         r"gatepass\[jwks\]|No module named 'httpx'", result.stderr
@@ -195,7 +198,7 @@ def serve(desk, commands, port):
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and server.poll() is None:
         try:
-            socket.create_connection(("127.0.0.1", int(port)), timeout=1).close()
+            socket.create_connection(("127.0.0.1", int(port)), timeout=60).close()
         except OSError:
             time.sleep(0.05)
         else:
@@ -212,11 +215,13 @@ def stop(server):
 
 @pytest.mark.parametrize("page", SESSIONS, ids=name_of)
 def test_a_session_on_a_page_shows_what_the_page_shows(desk, page):
+    if not hasattr(os, "fork"):
+        missing("POSIX", "a session is typed into its shell")
     needs("click " + page.read_text(encoding="utf-8"))  # for the command
     if shutil.which("curl") is None:
-        pytest.skip("curl is not installed")
+        missing("curl")
     for name, text in files_of(page).items():
-        (desk / name).write_text(text)
+        (desk / name).write_text(text, encoding="utf-8")
     port, servers, shell = str(free_port()), [], Shell(desk)
     try:
         for block, steps in session_of(page):

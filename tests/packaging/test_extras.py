@@ -4,14 +4,17 @@ import os
 from importlib.util import find_spec
 
 import pytest
+from tests.needs import reason_for
 
 NEEDED_BY_TESTS = [
-    "click", "django", "fastapi", "flask", "gevent", "httpx", "hypercorn", "psycopg", "pymysql", "redis",
-    "rest_framework", "rich", "sqlalchemy", "starlette", "trio", "uvicorn", "waitress", "wsproto",
+    "click", "django", "fastapi", "flask", "gevent", "httpx", "hypercorn", "psycopg", "pycryptodome_test_vectors",
+    "pymysql", "redis", "rest_framework", "rich", "sqlalchemy", "starlette", "trio", "uvicorn", "waitress", "wsproto",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NEEDED_BY_TESTS)
-@pytest.mark.skipif(not os.environ.get("GATEPASS_REQUIRE_EXTRAS"), reason="GATEPASS_REQUIRE_EXTRAS is not set")
+@pytest.mark.skipif(
+    not os.environ.get("GATEPASS_REQUIRE_EXTRAS"), reason=reason_for("every extra", "not all are expected here")
+)
 def test_where_everything_is_to_be_tested_it_is_installed(name):
     assert find_spec(name) is not None

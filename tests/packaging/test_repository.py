@@ -1,19 +1,23 @@
 """What holds for the repository as a whole and no other tool watches."""
 
 import configparser
+import os
 import re
 import subprocess
 import tomllib
 
 import pytest
+from tests.conftest import ONCE
+from tests.needs import missing, reason_for
 
 LONGEST_MODULE = 250
+in_a_shell = pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", ".ci/run is a shell script"))
 
 
 @pytest.fixture(scope="module")
 def tracked(repository):
     if not (repository / ".git").exists():
-        pytest.skip("not a git checkout: an unpacked source archive has no list of tracked files")
+        missing("a git checkout", "an unpacked source archive has no list of tracked files")
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=repository, capture_output=True, text=True, check=True)
     files = [repository / name for name in listing.stdout.split("\0") if name]
     return [file for file in files if file.is_file()]
@@ -59,6 +63,7 @@ def test_no_tracked_file_is_a_build_product(tracked, repository):
     assert [str(file) for file in tracked if products & set(file.relative_to(repository).parts)] == []
 
 
+@in_a_shell
 def test_ci_runs_the_test_command_that_the_readme_gives(repository):
     """.ci/run is asked for it, so that its own reading of the page is what is tested."""
     asked = subprocess.run(
@@ -79,20 +84,40 @@ def test_the_oldest_environment_installs_every_lower_bound(project, tox):
     assert bounds <= set(pins)
 
 
-def test_every_environment_has_a_place(tox):
-    """In the default list or among the checks that CI calls after it: an environment in neither would never run."""
+def labels_of(tox):
+    """The environments of each label of tox.ini."""
+    lines = [line.partition("=") for line in tox["tox"]["labels"].strip().splitlines()]
+    return {label.strip(): set(names.replace(",", " ").split()) for label, _, names in lines}
+
+
+def test_every_environment_is_run_by_ci(repository, tox):
+    """By the README's command or by a label that .ci/run names: an environment in neither would never run."""
     sections = {name.removeprefix("testenv:") for name in tox.sections() if name.startswith("testenv:")}
-    checks = set(tox["tox"]["labels"].partition("=")[2].replace(",", " ").split())
-    default = set(tox["tox"]["env_list"].split())
+    labels = labels_of(tox)
+    ran = re.findall(r"tox run -m (\w+)", (repository / ".ci" / "run").read_text(encoding="utf-8"))
 
-    assert sections - {"bench"} <= default | checks  # a benchmark gives figures, not a verdict
-    assert not default & checks
+    assert tox["tox"]["env_list"] == "py"
+    assert set(ran) == set(labels)
+    assert sections - {"bench"} <= {"py"}.union(*labels.values())  # a benchmark gives figures, not a verdict
 
 
-def test_all_test_folders_are_run_by_the_default_environments(repository, tox):
-    assert tox["testenv"]["commands"].strip() == "pytest {posargs:tests --ignore=tests/interop}"
-    assert tox["testenv:interop"]["commands"].strip() == "pytest {posargs:tests/interop}"
-    assert (repository / "tests" / "interop").is_dir()
+def test_the_readmes_command_runs_every_test_once(repository, tox):
+    assert tox["testenv:py"]["commands"].strip() == "pytest -n auto --dist worksteal {posargs:tests}"
+    for folder in ("core", "adapters", "cli", "interop", "jwks", "keyring", "packaging", "refresh"):
+        assert list((repository / "tests" / folder).glob("test_*.py")), folder
+
+
+def test_what_runs_once_in_all_is_there(repository):
+    assert [path for path in ONCE if not (repository / path).exists()] == []
+
+
+@in_a_shell
+def test_the_packages_that_ci_installs_are_named_to_contributors(repository):
+    asked = subprocess.run([repository / ".ci" / "run", "--print-packages"], capture_output=True, text=True, check=True)
+    contributing = (repository / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+    assert len(asked.stdout.split()) > 5
+    assert [name for name in asked.stdout.split() if f"`{name}`" not in contributing] == []
 
 
 def test_the_changelog_has_a_place_for_what_is_new(repository):

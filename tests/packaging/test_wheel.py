@@ -11,6 +11,7 @@ import sysconfig
 from pathlib import Path, PurePosixPath
 
 import pytest
+from tests.needs import reason_for
 
 PACKAGES = ["gatepass", "gatepass_django", "gatepass_fastapi", "gatepass_flask", "gatepass_starlette"]
 FRAMEWORKS = [
@@ -37,7 +38,7 @@ def is_editable() -> bool:
 # Where tox runs, an editable install would be a mistake that these tests find.
 pytestmark = pytest.mark.skipif(
     is_editable() and not os.environ.get("GATEPASS_REQUIRE_EXTRAS"),
-    reason="gatepass is installed editable: these tests judge the wheel, which tox installs",
+    reason=reason_for("the built wheel", "gatepass is installed editable"),
 )
 
 

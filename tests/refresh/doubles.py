@@ -32,12 +32,13 @@ class Outage(Exception):
 
 
 class Breaking:
-    """A store whose *broken* operations raise: before they did anything, or after they did it all."""
+    """A store whose *broken* operations raise: before they did anything, or after they did it all, each time or once."""
 
     def __init__(self, inner=None):
         self.inner = MemoryStore() if inner is None else inner
         self.before = set()
         self.after = set()
+        self.after_once = set()
         self.in_between = {}
         self.calls = []
 
@@ -47,7 +48,8 @@ class Breaking:
         if name in self.before:
             raise Outage
         result = getattr(self.inner, name)(*args, **kwargs)
-        if name in self.after:
+        if name in self.after or name in self.after_once:
+            self.after_once.discard(name)
             raise Outage
         return result
 

@@ -100,10 +100,12 @@ class OwnServer:
         return (self._folder / "log").read_text()[-2_000:]
 
     def _popen(self, *command):
+        # A MariaDB that starts removes the temporary tables of every other that has its folder for them.
+        place = {**os.environ, "TMPDIR": str(self._folder)}
         with (self._folder / "log").open("a") as log:
             return subprocess.Popen(
                 bound(list(map(str, command))),
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder, **_OWNER,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self._folder, env=place, **_OWNER,
             )  # fmt: skip
 
     def _url(self, name):

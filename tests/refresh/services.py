@@ -1,13 +1,11 @@
-"""Where the database servers of the tests are. One that is not running is said and skipped, or a failure where
-`GATEPASS_REQUIRE_SERVICES` is 1.
-"""
+"""Where the database servers of the tests are."""
 
 import os
 import shutil
 import socket
 from urllib.parse import urlsplit
 
-import pytest
+from tests.needs import missing
 
 PATIENCE = 60
 """Seconds after which a server hangs, and is no longer slow: on a busy machine one may be kept waiting for long."""
@@ -16,6 +14,8 @@ _DEFAULTS = {
     "POSTGRES": "postgresql://root@127.0.0.1:5432/test",
     "MARIADB": "mysql://root@127.0.0.1:3306/test",
 }
+_NAMES = {"REDIS": "Redis", "POSTGRES": "PostgreSQL", "MARIADB": "MariaDB"}
+_PROGRAMS = {"redis-server": "Redis", "postgres": "PostgreSQL", "initdb": "PostgreSQL"}
 
 
 def address(name):
@@ -31,7 +31,7 @@ def running(name):
         with socket.create_connection((place.hostname, place.port or urlsplit(_DEFAULTS[name]).port), timeout=PATIENCE):
             return url
     except OSError as error:
-        return _missing(f"{name} is not running at {place.hostname}:{place.port} ({type(error).__name__})")
+        missing(_NAMES[name], f"nothing answers at {place.hostname}:{place.port} ({type(error).__name__})")
 
 
 def patient(url):
@@ -41,16 +41,10 @@ def patient(url):
 
 def program(name):
     """The path of the program *name*, for tests that stop and start a server of their own."""
-    return shutil.which(name) or _missing(f"the program {name} is not installed")
+    return shutil.which(name) or missing(_PROGRAMS.get(name, "MariaDB"), f"the program {name} is not installed")
 
 
 def bound(command):
     """*command* for a server that ends with the thread that starts it: nobody else would end it where we are killed."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL", *command] if setpriv else command
-
-
-def _missing(sentence):
-    if os.environ.get("GATEPASS_REQUIRE_SERVICES") == "1":
-        pytest.fail(sentence, pytrace=False)
-    pytest.skip(sentence)

@@ -75,6 +75,49 @@ class PurgesWhatItSaw(Interrupted):
         return sum(self._revocations.pop(key, None) is not None for key in past)
 
 
+class SpendsForGood(MemoryStore):
+    """It takes a hash that stays current for one that is spent."""
+
+    def rotate(self, family_id, rotation):
+        return rotation.current_hash != rotation.previous_hash and super().rotate(family_id, rotation)
+
+
+class KeepsWhatItHas(MemoryStore):
+    """It takes a hash that stays current for nothing to do, and so waits for no disk."""
+
+    def rotate(self, family_id, rotation):
+        family = self.get(family_id)
+        if rotation.current_hash == rotation.previous_hash:
+            return family is not None and family.revoked_at is None and family.current_hash == rotation.current_hash
+        return super().rotate(family_id, rotation)
+
+
+class CutsSalts(MemoryStore):
+    """Its column is too short, and its database cuts."""
+
+    def rotate(self, family_id, rotation):
+        return super().rotate(family_id, replace(rotation, salt=rotation.salt[:32]))
+
+
+class RepeatsWhatItSaw(Interrupted):
+    def rotate(self, family_id, rotation):
+        if rotation.current_hash != rotation.previous_hash:
+            return super().rotate(family_id, rotation)
+        family = self.get(family_id)
+        if family.current_hash != rotation.previous_hash:
+            return False
+        self._pause()
+        self._families[family_id] = family.rotated(rotation)
+        return True
+
+
+@pytest.mark.parametrize("broken", [SpendsForGood, KeepsWhatItHas, CutsSalts])
+def test_a_store_that_does_not_write_a_hash_once_more_is_found_out(broken):
+    Contract.test_a_hash_is_put_in_its_own_place_as_often_as_asked(MemoryStore())
+    with pytest.raises(AssertionError):
+        Contract.test_a_hash_is_put_in_its_own_place_as_often_as_asked(broken())
+
+
 @pytest.mark.parametrize(
     ("broken", "sentence"),
     [
@@ -86,6 +129,7 @@ class PurgesWhatItSaw(Interrupted):
             for broken in (EndsWhatItSaw, EndsWhatStoodStill)
             for member in ("subject", "client_id")
         ),
+        (RepeatsWhatItSaw, Contract.test_a_hash_that_is_put_in_its_own_place_takes_no_rotation_back),
         (PurgesWhatItSaw, Contract.test_a_family_that_is_rotated_while_a_purge_looks_at_it_stays),
         (PurgesWhatItSaw, RevocationContract.test_an_entry_that_is_renewed_while_a_purge_looks_at_it_stays),
     ],

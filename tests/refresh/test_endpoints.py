@@ -164,6 +164,8 @@ class TestFastAPI(CookieEndpointContract):
 
 
 class DjangoContract(CookieEndpointContract):
+    reads_slowly = "Content-Type"
+
     @pytest.fixture(autouse=True)
     def _settings(self):
         with ExitStack() as self.settings:

@@ -1,12 +1,14 @@
 """Refresh tokens and families as values: one spelling, nothing shown, nothing usable kept."""
 
 import dataclasses
+import secrets
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepass.refresh import Family, RefreshToken, Rotation
+from gatepass.refresh.family import seed_of
 
 
 def family(token, **changes):
@@ -122,6 +124,25 @@ def test_a_rotation_changes_the_token_and_the_idle_time_and_nothing_else():
         )
         == before
     )
+
+
+@pytest.mark.parametrize("window", [True, False])
+def test_what_is_written_again_is_the_same_but_for_the_end_of_its_salt(window):
+    token, salt = RefreshToken.fresh(), secrets.token_bytes(32)
+    rotation = Rotation(
+        current_hash=token.successor(salt).secret_hash, previous_hash=token.secret_hash,
+        salt=salt if window else b"", rotated_at=100, idle_expires_at=600,
+    )  # fmt: skip
+    once = Rotation.again(rotation)
+    twice = Rotation.again(family(token).rotated(once))
+
+    for again in (once, twice):
+        assert (again.previous_hash, again.current_hash) == (rotation.current_hash, rotation.current_hash)
+        assert (again.rotated_at, again.idle_expires_at) == (100, 600)
+        assert seed_of(again.salt) == rotation.salt
+        assert len(again.salt) == len(rotation.salt) + 16
+    assert len({rotation.salt, once.salt, twice.salt}) == 3
+    assert not window or token.successor(twice.salt) == token.successor(salt)
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,14 @@
 """The grace window: who lost an answer gets it again, and nobody else gets anything."""
 
+from dataclasses import replace
+
 import pytest
 
 from gatepass.refresh import RefreshToken
-from gatepass.refresh.errors import (
-    InvalidScope,
-)
+from gatepass.refresh.errors import InvalidScope
+from gatepass.refresh.family import seed_of
 
-from .doubles import family_of, make_service, reason_of
+from .doubles import Breaking, family_of, make_service, reason_of
 
 
 @pytest.mark.parametrize(
@@ -62,9 +63,48 @@ def test_a_repetition_does_not_renew_the_window_or_the_idle_time(store, clock):
     clock.now += 6
     service.refresh(first.refresh_token)
 
-    assert family_of(store, second) == before
+    after = family_of(store, second)
+    assert (after.rotated_at, after.idle_expires_at) == (before.rotated_at, before.idle_expires_at)
+    assert after == replace(before, previous_hash=after.previous_hash, salt=after.salt)
     clock.now += 6
     assert reason_of(service.refresh, first.refresh_token) == "refresh_reused"
+
+
+def test_of_two_who_want_the_same_and_the_next_at_one_moment_none_undoes_what_the_other_did(store, clock):
+    service = make_service(store, clock, grace=10)
+    first = service.grant("anna")
+    second = service.refresh(first.refresh_token)
+    third = []
+    store.in_between["rotate"] = lambda: third.append(service.refresh(second.refresh_token))
+
+    assert reason_of(service.refresh, first.refresh_token) == "refresh_reused", "too late: its successor is spent"
+    assert reason_of(service.refresh, third[0].refresh_token) == "refresh_revoked"
+
+
+@pytest.mark.parametrize("broken", ["before", "after"])
+def test_a_repetition_that_could_not_be_written_is_503_and_costs_nobody_the_session(store, clock, broken):
+    service = make_service(store, clock, grace=10)
+    first = service.grant("anna")
+    second = service.refresh(first.refresh_token)
+    getattr(store, broken).add("rotate")
+    assert reason_of(service.refresh, first.refresh_token) == "store_unavailable"
+    getattr(store, broken).clear()
+
+    assert service.refresh(first.refresh_token).refresh_token == second.refresh_token
+
+
+def test_a_store_that_takes_no_hash_for_itself_ends_no_family(clock):
+    class Particular(Breaking):
+        def rotate(self, family_id, rotation):
+            return rotation.current_hash != rotation.previous_hash and super().rotate(family_id, rotation)
+
+    store = Particular()
+    service = make_service(store, clock, grace=10)
+    first = service.grant("anna")
+    second = service.refresh(first.refresh_token)
+
+    assert reason_of(service.refresh, first.refresh_token) == "store_contradiction"
+    assert service.refresh(second.refresh_token)
 
 
 def test_a_clock_that_was_set_back_does_not_widen_the_window(store, clock):
@@ -101,6 +141,14 @@ def test_a_family_that_ends_while_the_window_is_used_gives_nothing(store, clock)
 
 def test_without_a_window_the_store_holds_no_salt(service, store):
     assert family_of(store, service.refresh(service.grant("anna").refresh_token)).salt == b""
+
+
+def test_without_a_window_the_store_holds_no_salt_after_an_answer_that_was_lost(service, store):
+    first = service.grant("anna")
+    store.after_once.add("rotate")
+    second = service.refresh(first.refresh_token)
+
+    assert seed_of(family_of(store, second).salt) == b""
 
 
 def test_no_part_of_a_token_is_in_the_store(store, clock):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
+from tests.needs import reason_for
 from tests.refresh.sessions import wait_until
 from tests.refresh.sql_places import connect, empty_place
 from tests.refresh.test_sql_faults import end_connections, victim
@@ -142,7 +143,7 @@ LOCK = {"postgresql": "LOCK TABLE gatepass_families", "mariadb": "LOCK TABLES ga
 RELEASE = {"postgresql": "COMMIT", "mariadb": "UNLOCK TABLES"}
 
 
-@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason="a signal interrupts")
+@pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason=reason_for("POSIX", "a signal interrupts"))
 def test_a_connection_that_was_left_in_the_middle_is_not_used_again(kind, engine, store, admin):
     one, other = held(), held()
     store.create(one.family)

@@ -13,6 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
+from tests.needs import missing
 from tests.refresh.doubles import Clock, make_service, reason_of
 from tests.refresh.sessions import Session, busy, wait_until
 
@@ -149,7 +150,7 @@ def small_disk(tmp_path):
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", folder]
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
-        pytest.skip("a small disk cannot be mounted here")
+        missing("a disk that can be mounted")
     try:
         yield folder
     finally:

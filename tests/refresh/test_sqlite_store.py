@@ -11,13 +11,14 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.needs import reason_for
 
 from gatepass import ConfigurationError
-from gatepass.stores import sqlite
+from gatepass.stores import sqlite, sqlite_file
 from gatepass.stores.sqlite import SQLiteStore
 from gatepass.testing import RefreshStoreContract, RevocationStoreContract
 from gatepass.testing.families import held
-from gatepass.testing.racing import in_threads
+from gatepass.testing.racing import in_processes, in_threads, rounds
 
 PATIENCE = 60
 """Seconds that a writer waits for those before it; on a busy machine they may be late."""
@@ -142,12 +143,59 @@ def test_making_the_schema_again_keeps_what_is_there(store, path):
     assert store.get(one.family_id) == one
 
 
-def test_processes_may_make_the_schema_at_once(path):
-    answers = in_threads(8, 1, lambda _run, _number: SQLiteStore(path, timeout=PATIENCE).create_schema())
+def start(folder, run, number):
+    """As a worker does that has just begun: some to the end, some to be the last who closes the file, and opens it."""
+    for _ in range(1 + number % 2 * 2):
+        with SQLiteStore(folder / f"{run}.db") as store:
+            store.create_schema()
+            store.create(held().family)
+    return "started"
 
-    assert answers == [[None] * 8]
-    with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT version FROM gatepass_schema").fetchall() == [(1,)]
+
+def test_processes_may_make_the_schema_at_once(tmp_path):
+    starts = 2 * rounds()
+    answers = in_processes(8, starts, partial(Path, tmp_path), start)
+
+    assert answers == [["started"] * 8] * starts
+    for run in range(starts):
+        with closing(sqlite3.connect(tmp_path / f"{run}.db")) as connection:
+            assert connection.execute("SELECT version FROM gatepass_schema").fetchall() == [(1,)]
+            assert connection.execute("SELECT count(*) FROM gatepass_families").fetchall() == [(16,)]
+            assert connection.execute("PRAGMA journal_mode").fetchall() == [("wal",)]
+
+
+@pytest.fixture
+def writer(path):
+    """Who holds a new file for writing, as another process does that is about to switch it to a log."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        yield connection
+
+
+def test_the_schema_waits_for_who_is_before_it(path, writer, monkeypatch):
+    """SQLite itself waits for nobody here: it refuses at once."""
+    refused = []
+
+    def go_on(seconds):
+        refused.append(seconds)
+        if len(refused) == 3:
+            writer.execute("ROLLBACK")
+
+    monkeypatch.setattr(sqlite_file, "sleep", go_on)
+    with SQLiteStore(path, timeout=60) as store:
+        store.create_schema()
+        assert store.get("x") is None
+    assert len(refused) == 3
+
+
+@pytest.mark.parametrize("timeout", [0, 0.05])
+def test_the_schema_waits_no_longer_than_it_is_told(path, writer, timeout):
+    with SQLiteStore(path, timeout=timeout) as store:
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            store.create_schema()
+        writer.execute("ROLLBACK")
+        store.create_schema()
+        assert store.get("x") is None
 
 
 def test_it_can_live_in_a_file_with_the_applications_own_tables(path):
@@ -180,7 +228,7 @@ def test_a_store_without_a_file_is_refused(path):
         SQLiteStore(path)
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="open files are counted in /proc")
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason=reason_for("POSIX", "open files are counted in /proc"))
 def test_threads_leave_no_connections_behind(store, path):
     for _ in range(3):
         in_threads(30, 1, lambda _run, _number: [store.get("x"), store.create(held().family)])
@@ -264,7 +312,7 @@ for writer in writers:
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", "a process is forked"))
 def test_a_process_that_is_forked_while_others_write_can_write_too(path):
     """SQLite notes within a process that a file is locked, and a fork would copy the note."""
     with SQLiteStore(path) as store:
@@ -277,7 +325,7 @@ def test_a_process_that_is_forked_while_others_write_can_write_too(path):
     assert (done.stdout, done.stderr) == ("[0, 0, 0, 0, 0, 0]\n", "")
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", "a process is forked"))
 def test_a_forked_child_has_connections_and_locks_of_its_own(path):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", FORK, path], capture_output=True, text=True, timeout=240, check=False

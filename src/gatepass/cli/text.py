@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 from gatepass.limits import DAY, LAST_SECOND
+from gatepass.moments import moment_of
 
 __all__ = ["age", "as_json", "moment", "visible"]
 
@@ -35,7 +35,7 @@ def moment(value: object, now: float) -> str | None:
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value <= LAST_SECOND:
         return None
-    return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d %H:%M:%S} UTC, {age(value - now)}"
+    return f"{moment_of(value):%Y-%m-%d %H:%M:%S} UTC, {age(value - now)}"
 
 
 def age(seconds: float) -> str:

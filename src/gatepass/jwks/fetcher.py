@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, final
 
@@ -20,6 +21,8 @@ from gatepass.jwks.timing import Timing
 from gatepass.keys import KeySet
 
 if TYPE_CHECKING:
+    import asyncio
+
     import httpx
 
 __all__ = ["Fetcher"]
@@ -59,7 +62,8 @@ class Fetcher:
         import asyncio  # noqa: PLC0415 - whoever never fetches never pays for it
 
         with asyncio.Runner() as runner:
-            runner.get_loop().set_default_executor(_LookUps())
+            loop = runner.get_loop()
+            loop.set_default_executor(_LookUps(loop))
             return runner.run(self._within_deadline(held, reason))
 
     async def _within_deadline(self, held: Held, reason: FetchReason) -> Held:
@@ -127,6 +131,10 @@ class _LookUps(ThreadPoolExecutor):
     A pool by its type alone, which an event loop insists on: the threads of a real one hold up the interpreter's end.
     """
 
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._loop = loop
+
     def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
         future: Future[_T] = Future()
 
@@ -137,7 +145,14 @@ class _LookUps(ThreadPoolExecutor):
                 future.set_exception(error)
             else:
                 future.set_result(found)
+            with suppress(RuntimeError):  # the loop is closed: the fetch has ended without this name
+                # From Python 3.14 on a result from a greenlet, which shares the loop's thread, leaves the loop asleep.
+                self._loop.call_soon_threadsafe(_nothing)
 
         future.set_running_or_notify_cancel()  # a look-up that nobody waits for any more has a place for its result
         threading.Thread(target=look_up, name="gatepass-jwks-name", daemon=True).start()
         return future
+
+
+def _nothing() -> None:
+    """What wakes a loop."""

@@ -3,6 +3,9 @@
 Refused with one and the same error: tokens that are unknown, expired, revoked, another client's, or spent. Bringing a
 spent one ends the family, unless it is the immediate predecessor within the grace window, or an exchange whose
 outcome the store never told; these get the successor that there already is.
+
+Whatever is handed out was written before, by the call that hands it out. What the store shows may not be on its disk
+yet (MariaDB shows a commit before it waits for its log), so a successor that was only seen is written once more.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import logging
 import secrets
 from collections.abc import Iterable
 from hmac import compare_digest
-from typing import Final, NamedTuple, final
+from typing import NamedTuple, final
 
 from gatepass.refresh.asking import Application, ask
 from gatepass.refresh.ending import Ending
@@ -24,7 +27,7 @@ from gatepass.refresh.errors import (
     StoreUnavailable,
     TokenEndpointError,
 )
-from gatepass.refresh.family import Family, RefreshToken, Rotation
+from gatepass.refresh.family import SEED_OCTETS, Family, RefreshToken, Rotation, seed_of
 from gatepass.refresh.pair import Mint, TokenPair
 from gatepass.refresh.store import RefreshStore
 from gatepass.refresh.unsettled import Unsettled
@@ -32,7 +35,6 @@ from gatepass.scope import scope_tokens
 
 __all__ = ["Exchange", "Wish"]
 
-_SALT_OCTETS: Final = 32
 _logger = logging.getLogger("gatepass.refresh")
 
 
@@ -82,7 +84,7 @@ class Exchange:
         if not compare_digest(family.current_hash, token.secret_hash):
             return self._spent(token, family, wish, now)
         scope = self._admitted(family, wish)
-        salt = secrets.token_bytes(_SALT_OCTETS)
+        salt = secrets.token_bytes(SEED_OCTETS)
         successor = token.successor(salt)
         rotation = Rotation(
             current_hash=successor.secret_hash,
@@ -95,11 +97,7 @@ class Exchange:
         pair = self._pair(family.rotated(rotation), successor, scope, now)
         if self._rotated(family.family_id, rotation, salt):
             return pair
-        token, family = self._presented(text, client_id, now)
-        if compare_digest(family.current_hash, token.secret_hash):
-            _logger.error("the store refused to rotate a token that it holds for current")
-            raise StoreUnavailable("store_contradiction")
-        return self._spent(token, family, wish, now)
+        return self._spent(token, self._moved_on(token, rotation, client_id, now), wish, now)
 
     def find(self, text: str, client_id: str) -> tuple[RefreshToken, Family] | None:
         """The token and its family, dead or alive; None if unknown. Raises `InvalidGrant` for another client's."""
@@ -154,24 +152,32 @@ class Exchange:
             raise
 
     def _took_place(self, family_id: str, rotation: Rotation) -> bool:
-        family = ask(self._store.get, family_id)
-        current = b"" if family is None or family.revoked_at is not None else family.current_hash
-        return compare_digest(current, rotation.current_hash) and self._unsettled.settle(
-            family_id, rotation.current_hash
-        )
+        """Whether *rotation* is in place, for good, and its successor this caller's to hand out."""
+        again = ask(self._store.rotate, family_id, Rotation.again(rotation))
+        return again and self._unsettled.settle(family_id, rotation.current_hash)
+
+    def _moved_on(self, token: RefreshToken, rotation: Rotation, client_id: str, now: int) -> Family:
+        """The family of *token*, in which the store refused *rotation* because it holds neither hash for current."""
+        _, family = self._presented(token.text(), client_id, now)
+        if any(compare_digest(family.current_hash, one) for one in (token.secret_hash, rotation.previous_hash)):
+            _logger.error("the store refused a rotation, and holds for current what that would have replaced")
+            raise StoreUnavailable("store_contradiction")  # or a crash took back what was in the way
+        return family
 
     def _spent(self, token: RefreshToken, family: Family, wish: Wish, now: int) -> TokenPair:
         """The successor once more for a predecessor that may have it; the family's end for every other token."""
         in_grace = abs(now - family.rotated_at) < self._grace  # a clock that was set back does not widen the window
-        salt = (family.salt if in_grace else b"") or self._unsettled.salt_of(family.family_id, family.current_hash)
+        remembered = self._unsettled.salt_of(family.family_id, family.current_hash)
+        salt = (seed_of(family.salt) if in_grace else b"") or remembered
         successor = token.successor(salt)
         if not salt or not compare_digest(family.current_hash, successor.secret_hash):  # then no immediate predecessor
             raise self._reuse(family)
         pair = self._pair(family, successor, self._admitted(family, wish), now)
-        # Nothing was written that could have failed, so look again: the family may have ended or moved on meanwhile.
-        _, latest = self._presented(token.text(), family.client_id, now)
+        again = Rotation.again(family)
+        if not ask(self._store.rotate, family.family_id, again):  # it ended or moved on meanwhile
+            raise self._reuse(self._moved_on(token, again, family.client_id, now))
         settled = self._unsettled.settle(family.family_id, successor.secret_hash)
-        if not compare_digest(latest.current_hash, successor.secret_hash) or not (in_grace or settled):
+        if not (in_grace or settled):
             raise self._reuse(family)
         return pair
 

@@ -16,8 +16,12 @@ from typing import Final, final
 from gatepass.compact import decode_base64url, encode_base64url
 from gatepass.errors import MalformedToken
 
-__all__ = ["Family", "RefreshToken", "Rotation", "plain_text"]
+__all__ = ["SEED_OCTETS", "Family", "RefreshToken", "Rotation", "plain_text", "seed_of"]
 
+SEED_OCTETS: Final = 32
+"""How much of a salt makes the successor. What stands behind it is another with every writing, and means nothing."""
+
+_MARK_OCTETS: Final = 16
 _NAME_OCTETS: Final = 16
 _PROOF_OCTETS: Final = 16
 _SECRET_OCTETS: Final = 32
@@ -55,7 +59,7 @@ class RefreshToken:
 
     def successor(self, salt: bytes) -> RefreshToken:
         """The next token of the family. Whoever holds this token and the store's *salt* gets the same one again."""
-        return replace(self, secret=hmac.digest(salt, self.secret, "sha256"))
+        return replace(self, secret=hmac.digest(salt[:SEED_OCTETS], self.secret, "sha256"))
 
     @property
     def family_id(self) -> str:
@@ -89,6 +93,11 @@ def plain_text(value: object, name: str) -> str:
     return value
 
 
+def seed_of(salt: bytes) -> bytes:
+    """What of *salt* makes a successor; nothing where no window is kept."""
+    return salt[:SEED_OCTETS] if len(salt) >= SEED_OCTETS else b""
+
+
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
@@ -102,6 +111,20 @@ class Rotation:
     salt: bytes
     rotated_at: int
     idle_expires_at: int
+
+    @classmethod
+    def again(cls, last: Rotation | Family) -> Rotation:
+        """What writes *last* once more, where its token is still current: the hash by itself, all else as it was.
+
+        The end of *salt* is new: a database that is given what it has writes nothing, and waits for no disk.
+        """
+        return cls(
+            current_hash=last.current_hash,
+            previous_hash=last.current_hash,
+            salt=seed_of(last.salt) + secrets.token_bytes(_MARK_OCTETS),
+            rotated_at=last.rotated_at,
+            idle_expires_at=last.idle_expires_at,
+        )
 
 
 @final

@@ -31,6 +31,11 @@ class RefreshStore(Protocol):
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
         """Put *rotation* in place if, at that one moment, `current_hash` is `rotation.previous_hash` and the family is
         not revoked. Of any number of callers with the same `previous_hash`, exactly one gets True.
+
+        Where `rotation.current_hash` is `previous_hash` itself, nothing is special: it is put in place like any other,
+        and every such caller gets True. So a successor is written before it is handed out again, because what `get`
+        shows may not be durable yet. `rotation.salt` differs each time, lest there be nothing to write; it is up to 48
+        octets long.
         """
         ...
 

@@ -31,7 +31,7 @@ _DRIVERS: Final = frozenset(("psycopg", "pymysql"))
 class DirectStatements:
     """Reads and rotates families by *engine*, whose connections commit by themselves or are told to (*commits*)."""
 
-    __slots__ = ("_binary_names", "_commits", "_engine", "_errors", "_losses")
+    __slots__ = ("_binary_names", "_commits", "_engine", "_errors", "_last_loss")
 
     @staticmethod
     def fits(engine: Engine) -> bool:
@@ -43,8 +43,8 @@ class DirectStatements:
         self._commits = commits
         self._errors: Any = engine.dialect.loaded_dbapi.Error
         self._binary_names = engine.dialect.driver == "pymysql"
-        self._losses = 0
-        """How often the server went away. A cursor remembers the number; of an older one the connection may be dead."""
+        self._last_loss = object()
+        """Another after each loss of the server. A cursor keeps it; with an older one its connection may be dead."""
 
     def get(self, values: dict[str, Any]) -> Sequence[Any]:
         """The rows of the family that *values* name, in the order of `COLUMNS`."""
@@ -63,8 +63,9 @@ class DirectStatements:
             values = values | {"name": values["name"].encode()}
         while True:
             with self._engine.connect() as connection:
-                cursor, losses = connection.connection.info.get(_KEPT, (None, self._losses))
-                if losses == self._losses:
+                last_loss = self._last_loss
+                cursor, known = connection.connection.info.get(_KEPT, (None, last_loss))
+                if known is last_loss:
                     if self._commits and statement is not _ROTATE:
                         connection.begin()  # whatever the pool does: SQLAlchemy ends it with the connection's use
                     return self._executed(connection, cursor, statement, values, answer)
@@ -77,14 +78,15 @@ class DirectStatements:
         try:
             if cursor is None:  # kept beside its connection: a new one forgets how to send what is sent every time
                 cursor = pooled.cursor()
-                pooled.info[_KEPT] = (cursor, self._losses)
+                pooled.info[_KEPT] = (cursor, self._last_loss)
             cursor.execute(statement, values)
             if self._commits and statement is _ROTATE:
                 pooled.commit()
             return answer(cursor)
         except self._errors as error:
             gone = self._engine.dialect.is_disconnect(error, pooled, None)
-            self._losses += gone
+            if gone:  # a plain refusal must not write: it would take back what another thread has noticed
+                self._last_loss = object()
             connection.invalidate(error)
             raise DBAPIError.instance(
                 None, None, error, self._errors, hide_parameters=True, connection_invalidated=gone,

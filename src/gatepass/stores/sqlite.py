@@ -94,7 +94,9 @@ class SQLiteStore:
         self._file = SQLiteFile(file.absolute(), timeout=wait, greet=_check_version)
 
     def create_schema(self) -> None:
-        """Make the file and its tables; what is already there stays. Safe to call at every start."""
+        """Make the file and its tables; what is already there stays. Safe at every start, by many processes at once:
+        each waits for those before it, as *timeout* says.
+        """
         self._file.create(_create)
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ import threading
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any, Final, TypeVar, final
 
 from gatepass.errors import ConfigurationError
@@ -22,6 +23,7 @@ __all__ = ["SQLiteFile"]
 
 _T = TypeVar("_T")
 _IDLE: Final = 8
+_PAUSE: Final = 0.005
 _PRAGMAS: Final = ("synchronous = FULL", "fullfsync = ON", "trusted_schema = OFF")
 
 
@@ -73,13 +75,27 @@ class SQLiteFile:
         self._was_there = True
         connection = self._connect()
         try:
-            (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
-            if mode != "wal":
+            if self._switched_to_a_log(connection) != "wal":
                 raise ConfigurationError("SQLite cannot keep a write-ahead log there; choose a path on a local disk")
             with self._turn:
                 _in_transaction(connection, [work])
         finally:
             connection.close()
+
+    def _switched_to_a_log(self, connection: sqlite3.Connection) -> str:
+        """The journal mode after the switch. It reads before it writes, and SQLite lets nobody wait who has read: two
+        who did might wait for each other. So here they take it back, and come again.
+        """
+        until = monotonic() + self._timeout
+        while True:
+            try:
+                (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() >= until:
+                    raise
+                sleep(_PAUSE)
+            else:
+                return str(mode)
 
     def close(self) -> None:
         """Close the connections. Those at work close when they have finished."""

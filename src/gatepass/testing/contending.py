@@ -70,6 +70,26 @@ class Contending(Ground):
 
         self._judge(store, turns, answers)
 
+    def test_a_hash_that_is_put_in_its_own_place_takes_no_rotation_back(self, store: RefreshStore) -> None:
+        """Who asks for the successor again and who goes on with it may come at one moment."""
+        firsts = [held() for _ in range(rounds())]
+        for one in firsts:
+            store.create(one.family)
+        nexts = [one.next() for one in firsts]
+
+        def repeat_or_rotate(run: int, number: int) -> bool:
+            family_id = firsts[run].family.family_id
+            if number == 0:
+                return store.rotate(family_id, nexts[run][1])
+            return any(not store.rotate(family_id, firsts[run].again()[1]) for _ in range(200))
+
+        answers = in_threads(4, len(firsts), repeat_or_rotate)
+
+        assert [run[0] for run in answers] == [True] * len(firsts)
+        for after, _ in nexts:
+            assert store.get(after.family.family_id) == after.family
+            assert store.rotate(after.family.family_id, after.next()[1]) is True
+
     def test_families_do_not_hinder_one_another(self, store: RefreshStore) -> None:
         families = [held() for _ in range(8)]
 

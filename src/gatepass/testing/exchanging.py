@@ -64,6 +64,31 @@ class Exchanging(Ground):
         assert store.rotate(first.family.family_id, second.next(previous_hash=b"")[1]) is False
         assert store.get(first.family.family_id) == before
 
+    def test_a_hash_is_put_in_its_own_place_as_often_as_asked(self, store: RefreshStore) -> None:
+        """So a successor is written once more before it is handed out again; the end of the salt differs each time."""
+        first = held()
+        second, rotation = first.next()
+        store.create(first.family)
+        store.rotate(first.family.family_id, rotation)
+
+        for _ in range(3):
+            second, again = second.again()
+            assert store.rotate(first.family.family_id, again) is True
+            assert store.get(first.family.family_id) == second.family
+
+    def test_a_hash_that_was_replaced_or_revoked_is_not_put_in_its_own_place(self, store: RefreshStore) -> None:
+        first = held()
+        second, rotation = first.next()
+        store.create(first.family)
+        store.rotate(first.family.family_id, rotation)
+
+        assert store.rotate(first.family.family_id, first.again()[1]) is False
+        assert store.get(first.family.family_id) == second.family
+        at = later(0)
+        store.revoke(first.family.family_id, at=at)
+        assert store.rotate(first.family.family_id, second.again()[1]) is False
+        assert store.get(first.family.family_id) == replace(second.family, revoked_at=at)
+
     def test_hashes_are_compared_to_the_last_octet(self, store: RefreshStore) -> None:
         first = held(current_hash=b"A" * 31 + b" ")
         store.create(first.family)

@@ -34,6 +34,11 @@ class Held:
         rotation = replace(rotation, **changes)
         return Held(self.family.rotated(rotation), successor), rotation
 
+    def again(self) -> tuple[Held, Rotation]:
+        """The token written once more, and the rotation that does it."""
+        rotation = Rotation.again(self.family)
+        return Held(self.family.rotated(rotation), self.token), rotation
+
 
 def held(**changes: Any) -> Held:
     """A new family that lives for some hours, and its first token; *changes* are members of the family."""

@@ -1,0 +1,72 @@
+"""What the environment audit makes of what pip-audit reports."""
+
+import tomllib
+
+from tests.packaging.audit import IGNORED, pins, verdict
+
+CLEAN = {"name": "pyjwt", "version": "2.15.0", "vulns": []}
+FOUND = {
+    "name": "python-multipart",
+    "version": "0.0.30",
+    "vulns": [
+        {
+            "id": "PYSEC-2026-3040",
+            "fix_versions": ["0.0.31"],
+            "aliases": ["CVE-2026-53540", "GHSA-v9pg-7xvm-68hf"],
+            "description": "python-multipart: Negative Content-Length in parse_form buffers the entire body in memory",
+        }
+    ],
+}
+UNKNOWN = {"name": "click", "skip_reason": "Dependency not found on PyPI and could not be audited: click (8.3.3)"}
+
+
+def judge(*dependencies, required=False):
+    return verdict({"dependencies": list(dependencies), "fixes": []}, required=required)
+
+
+def test_every_lower_bound_is_asked_about(repository):
+    project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    required = [
+        *project["dependencies"],
+        *(one for extra in project["optional-dependencies"].values() for one in extra),
+    ]
+    bounds = {line.replace(">=", "==") for line in required if not line.startswith("gatepass[")}
+
+    assert bounds == set(pins((repository / "tox.ini").read_text(encoding="utf-8")))
+
+
+def test_bounds_without_advisories_pass():
+    assert judge(CLEAN, CLEAN) == (0, ["no advisories on 2 lower bounds"])
+
+
+def test_one_bound_with_an_advisory_fails_and_names_it_and_the_version_that_mends_it():
+    status, lines = judge(CLEAN, FOUND)
+
+    assert status == 1
+    assert lines == ["python-multipart 0.0.30: PYSEC-2026-3040, CVE-2026-53540, GHSA-v9pg-7xvm-68hf, mended in 0.0.31"]
+
+
+def test_an_advisory_that_nothing_mends_fails_too():
+    assert judge({**FOUND, "vulns": [{**FOUND["vulns"][0], "fix_versions": []}]})[1][0].endswith("mended in no version")
+
+
+def test_one_bound_of_which_nothing_is_known_fails():
+    status, lines = judge(CLEAN, UNKNOWN)
+
+    assert status == 1
+    assert lines == [f"click: not audited: {UNKNOWN['skip_reason']}"]
+
+
+def test_an_index_that_has_no_advisories_at_all_is_said_and_passed_by():
+    assert judge(UNKNOWN, UNKNOWN) == (
+        0,
+        ["not audited: this package index has no advisories, on none of 2 packages"],
+    )
+
+
+def test_an_index_that_has_no_advisories_at_all_fails_where_advisories_are_demanded():
+    assert judge(UNKNOWN, UNKNOWN, required=True)[0] == 1
+
+
+def test_an_ignored_advisory_has_its_reason():
+    assert all(reason.strip() for reason in IGNORED.values())
