@@ -25,7 +25,7 @@ def token(
         "sub": subject,
         "client_id": "web",
         "iat": now,
-        "exp": now + 600,
+        "exp": now + 86_400,
         "jti": "a1",
         **claims,
     }

@@ -84,7 +84,7 @@ def _signing_input(algorithm: str, kid: str | None, header: dict[str, Any] | Non
     now = int(time.time())
     members = {"alg": algorithm, "typ": "at+jwt", "kid": kid, **(header or {})}
     payload = {
-        "iss": ISSUER, "aud": AUDIENCE, "sub": "anna", "client_id": "web", "iat": now, "exp": now + 600, "jti": "a1",
+        "iss": ISSUER, "aud": AUDIENCE, "sub": "anna", "client_id": "web", "iat": now, "exp": now + 86_400, "jti": "a1",
         **claims,
     }  # fmt: skip
     return ".".join(

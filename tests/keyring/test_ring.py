@@ -514,7 +514,8 @@ def test_after_a_long_rest_nobody_is_told_that_keys_are_missing(ring, clock, mon
     assert len(set(map(id, outcomes))) == 1
 
 
-def test_who_comes_while_another_looks_goes_on_with_the_last_view(ring, clock):
+def test_who_comes_while_another_looks_goes_on_with_the_last_view(ring, clock, monkeypatch):
+    monkeypatch.setattr(watch, "_PATIENCE", 3_600)  # who waits for the other does so for ever
     before = ring.current()
     ring._watch._looking.acquire()
     clock.now += 3
