@@ -44,7 +44,7 @@ def limited():
 
 
 def cost(work, text):
-    """The processor time that *work* takes for *text* in this thread, whatever it returns or raises."""
+    """The processor time that *work* takes for *text* in this thread, with any result or error."""
     with limited():
         return _spent(time.thread_time, work, text)
 

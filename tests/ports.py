@@ -4,15 +4,15 @@ import secrets
 import socket
 
 _BELOW_WHAT_IS_DEALT_OUT = range(10_000, 20_000)
-"""Nobody is given one of them while a server restarts, and nobody who calls there meanwhile is connected to himself."""
+"""Below the range of ports for outgoing connections: none of those takes the port while a server restarts."""
 _kept: list[socket.socket] = []
 """A datagram socket on each port that was given here: while this process lives, no other can have one there."""
 
 
 def free_port() -> int:
-    """A port that nobody listens at, nor on the one 10,000 above it, where nodes of Redis talk to one another.
+    """A port without a listener, as is the one 10,000 above it, where nodes of Redis talk to one another.
 
-    Whoever is not of the tests may take it before its server does: a server that ends at once is started on another.
+    A process outside the tests may take it before its server does: a server that ends at once is started on another.
     """
     while True:
         port = secrets.choice(_BELOW_WHAT_IS_DEALT_OUT)

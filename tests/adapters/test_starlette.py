@@ -1083,7 +1083,7 @@ TOKEN_EXPIRED = {"type": "websocket.close", "code": 1008, "reason": "token expir
 
 
 def test_a_socket_is_closed_when_its_token_expires():
-    """Time leaps for the event loop, and nobody waits."""
+    """Time leaps for the event loop, so that the test need not wait."""
     app = application(resource_server(), [WebSocketRoute("/", patient)])
     scope = websocket_scope("/?wait=1", bearer(token(exp=time.time() + 100_000)))
     sent = []

@@ -1,4 +1,4 @@
-"""Whatever a stranger sends costs time in proportion to its length: every expression of the sources and every reader
+"""What a stranger sends costs time in proportion to its length: every expression of the sources and every reader
 of outside text, fed with what makes backtracking and re-reading expensive.
 """
 

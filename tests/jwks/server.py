@@ -175,7 +175,7 @@ def refuse(exchange: Exchange) -> None:
 
 
 def after(seconds: float, answer: Answer) -> Answer:
-    """The same *answer*, so many *seconds* later for who asked: nobody waits for them."""
+    """The same *answer*, so many *seconds* later by the clock of the client; no real time passes."""
 
     def slow(exchange: Exchange) -> None:
         pass_time(seconds)

@@ -119,7 +119,7 @@ def test_a_known_key_never_waits_for_a_server_that_hangs(server, keys, clock, ea
         answers = list(pool.map(lambda _: in_a_thread(check, token()), range(200)))
 
     assert answers == [ACCEPTED] * 200
-    assert keys._flight.under_way is not None  # the hanging fetch has not ended: nobody waited for it
+    assert keys._flight.under_way is not None  # the hanging fetch has not ended, and no request waited for it
     assert until(lambda: len(server.requests) == 2)
     assert [event.age for event in ear.of(StaleKeysUsed)] == [700]
 

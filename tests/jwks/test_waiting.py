@@ -1,4 +1,4 @@
-"""Many threads and tasks at once: one fetch for all, no stall of an event loop, and nobody who goes spoils it for the rest.
+"""Many threads and tasks at once: one fetch for all, no stall of an event loop, and a cancelled request leaves the others alone.
 
 Who waits for whom is settled by what has happened, and never by how long it took: a key server answers when all are
 waiting, or when it is let go, and what must not wait for it is over before.
@@ -108,7 +108,7 @@ def test_tokens_that_come_during_a_fetch_are_answered_by_one_that_began_after_th
     ("answer", "expected"), [(hang, CANNOT_TELL), (document(GOOD), ACCEPTED)], ids=["hangs", "is slow"]
 )
 def test_the_event_loop_goes_on_while_the_key_server(serve, let_go, answer, expected):
-    """What runs on the loop lets the server go, or ends it: while the loop is held up, nobody does."""
+    """What runs on the loop lets the server go, or ends it: while the loop is held up, it cannot."""
     server = serve(answer if answer is hang else once(let_go.is_set, answer))
     keys = client(server.url)
     check = verifier(keys)
@@ -159,7 +159,7 @@ def test_the_event_loop_goes_on_while_keys_are_refreshed_ahead(serve, clock):
         return [await on_a_loop(check, token(), asyncio.to_thread) for _ in range(5)]
 
     assert asyncio.run(some()) == [ACCEPTED] * 5
-    assert keys._flight.under_way is not None  # the hanging fetch has not ended: nobody waited for it
+    assert keys._flight.under_way is not None  # the hanging fetch has not ended, and no request waited for it
     assert until(lambda: len(server.requests) == 2)
 
 
@@ -393,7 +393,7 @@ def test_who_would_wait_too_long_is_told_so_and_the_fetch_goes_on(serve, let_go,
 
 
 def when_longer_than(wait, keys, answer):
-    """The same *answer*, when whoever waits so long at most has given up."""
+    """The same *answer*, when a request that waits so long at most has given up."""
     return once(lambda: keys._flight.under_way.within(wait)._left() == 0, answer)
 
 

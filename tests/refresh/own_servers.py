@@ -38,7 +38,7 @@ class OwnServer:
     def open(self):
         """Make it, start it, and make the database."""
         self.make()
-        for _ in range(5):  # somebody may have taken the port meanwhile
+        for _ in range(5):  # another process may have taken the port meanwhile
             self.port = free_port()
             if self._serves():
                 break

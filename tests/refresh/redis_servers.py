@@ -24,7 +24,7 @@ class RedisServer:
             "--appendfsync", "always", "--logfile", "log", *options,
         ]  # fmt: skip
         self._log = folder / "log"
-        for _ in range(5):  # somebody may have taken the port meanwhile
+        for _ in range(5):  # another process may have taken the port meanwhile
             self.port = free_port()
             if self._serves():
                 break

@@ -13,7 +13,7 @@ RevocationContract = RevocationStoreContract()
 
 
 class Interrupted(MemoryStore):
-    """Between its look and its hand somebody else writes, if anybody is about to."""
+    """Between its read and its write another thread writes, if one is about to."""
 
     def __init__(self):
         super().__init__()

@@ -196,7 +196,7 @@ from tests.refresh.sessions import Session, busy, wait_until
 from gatepass.stores.sqlite import SQLiteStore
 sessions = [Session(make_service(SQLiteStore(sys.argv[1]), Clock(), grace=60), f"user-{number}") for number in range(4)]
 stuff = open(sys.argv[2], "wb", buffering=0)
-stuff.write(bytes(131072))  # whatever the log takes of the rest: there is room for it when this is gone
+stuff.write(bytes(131072))  # the log may take all of the rest: there is room for it when this is gone
 with busy(sessions):
     wait_until(lambda: all(session.refreshed > 3 for session in sessions))
     try:

@@ -173,7 +173,7 @@ def writer(path):
 
 
 def test_the_schema_waits_for_who_is_before_it(path, writer, monkeypatch):
-    """SQLite itself waits for nobody here: it refuses at once."""
+    """SQLite itself does not wait here: it refuses at once."""
     refused = []
 
     def go_on(seconds):

@@ -24,7 +24,7 @@ class Wire:
         self._start(self._accept)
 
     def cut_after_the_next(self):
-        """The answer to the next request, whatever it is."""
+        """The answer to the next request of any kind."""
         self.cut_after(b"")
 
     def cut_after(self, *requests):

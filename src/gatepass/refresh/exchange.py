@@ -4,7 +4,7 @@ Refused with one and the same error: tokens that are unknown, expired, revoked, 
 spent one ends the family, unless it is the immediate predecessor within the grace window, or an exchange whose
 outcome the store never told; these get the successor that there already is.
 
-Whatever is handed out was written before, by the call that hands it out. What the store shows may not be on its disk
+A token pair is handed out only after the same call has written it. What the store shows may not be on its disk
 yet (MariaDB shows a commit before it waits for its log), so a successor that was only seen is written once more.
 """
 

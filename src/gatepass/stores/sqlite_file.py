@@ -83,8 +83,8 @@ class SQLiteFile:
             connection.close()
 
     def _switched_to_a_log(self, connection: sqlite3.Connection) -> str:
-        """The journal mode after the switch. It reads before it writes, and SQLite lets nobody wait who has read: two
-        who did might wait for each other. So here they take it back, and come again.
+        """The journal mode after the switch, which reads before it writes: SQLite refuses such an upgrade of a lock at
+        once, because two connections could wait for each other. So it is tried again until the timeout has passed.
         """
         until = monotonic() + self._timeout
         while True:
