@@ -17,6 +17,8 @@ ONCE = (
     "tests/cli/test_examples.py",
     "tests/packaging/test_benchmarks.py",
     "tests/packaging/test_documents.py",
+    # how costs grow with the size of hostile text
+    "tests/core/test_linear_cost.py",
     # processes and servers that are killed, and a day of rotation
     "tests/keyring/test_a_day.py",
     "tests/keyring/test_processes.py",
@@ -50,7 +52,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what runs in the whole run alone, and in no other environment."""
     for item in items:
         is_race = item.nodeid.startswith("tests/refresh/") and any(word in item.name for word in _RACES)
-        if is_race or item.nodeid.startswith(ONCE):
+        if is_race or "costs_more_than_its_length" in item.name or item.nodeid.startswith(ONCE):
             item.add_marker("once")
 
 

@@ -13,6 +13,9 @@ LINEAR = 4
 ALLOWED = 8
 """Four times the text may cost eight times the work; were the work quadratic, it would be sixteen times."""
 
+LOOPS = 10
+"""What costs no more than so many loops over the text is cheap at every size; a hundred would still be far from quadratic."""
+
 _ROUNDS = 8
 _MEASURED = 2.0
 """Seconds of measuring, and that many rounds at least, before the verdict is a failure: a busy moment passes."""
@@ -66,8 +69,8 @@ def _spent(clock, work, text):
 
 
 def assert_linear(work, hostile, size, *, smallest=None):
-    """Fail unless *work* on `hostile(size)` costs at most `ALLOWED` times what a quarter of it costs, or less than one
-    loop over the text: of what takes microseconds, the processor's own caches make any ratio.
+    """Fail unless *work* on `hostile(size)` costs at most `ALLOWED` times what a quarter of it costs, or less than
+    `LOOPS` loops over the text: of what takes microseconds, the processor's own caches make any ratio.
 
     `hostile(n)` makes a text of about *n* characters. *smallest*: begin there instead, for work in another thread,
     which nothing could interrupt: one step tells before the next would never end.
@@ -83,8 +86,9 @@ def assert_linear(work, hostile, size, *, smallest=None):
 
 
 def _loop(text):
-    for _ in text:
-        pass
+    for _ in range(LOOPS):
+        for _ in text:
+            pass
 
 
 def _steps(length, *, below):
@@ -97,8 +101,8 @@ def _steps(length, *, below):
 def _compare(measure, texts, costs):
     """The last of *costs* with the two before it, measured again until it passes or there is no hope."""
     places = range(-len(texts), 0)
-    rounds, measured, loop = 0, 0.0, _spent(time.thread_time, _loop, texts[-1])
-    while costs[-1] > loop and not all(costs[-1] <= ALLOWED * costs[place] for place in places):
+    rounds, measured, cheap = 0, 0.0, _spent(time.thread_time, _loop, texts[-1])
+    while costs[-1] > cheap and not all(costs[-1] <= ALLOWED * costs[place] for place in places):
         if rounds >= _ROUNDS and measured > _MEASURED:
             break
         rounds += 1
