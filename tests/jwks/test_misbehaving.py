@@ -203,8 +203,8 @@ def test_no_bad_answer_replaces_good_keys(serve, ear, clock, *, said, answer, ca
     assert keys.age == dt.timedelta(seconds=590)
 
 
-@pytest.mark.parametrize(("seconds", "outcome"), [(9, ACCEPTED), (11, CANNOT_TELL)])
-@pytest.mark.parametrize("step", [1, 3])
+@pytest.mark.parametrize(("seconds", "outcome"), [(20, ACCEPTED), (41, CANNOT_TELL)])
+@pytest.mark.parametrize("step", [1, 7])
 def test_the_deadline_is_the_one_that_was_asked_for(serve, seconds, outcome, step):
     def in_pieces(exchange):
         exchange.send(head("200 OK", [("Content-Length", str(len(TEXT)))]))
@@ -217,7 +217,7 @@ def test_the_deadline_is_the_one_that_was_asked_for(serve, seconds, outcome, ste
 
     server = serve(in_pieces)
 
-    assert WAYS[0](verifier(client(server.url, timeout=10)), token()) == outcome
+    assert WAYS[0](verifier(client(server.url, timeout=40)), token()) == outcome
 
 
 def in_a_moment(keys, ear):

@@ -47,8 +47,11 @@ class OwnServer:
         self.execute(f"CREATE DATABASE {self.name}", at=self.home)
 
     def start(self):
-        """Start it, and wait until it serves."""
-        assert self._serves(), self._said()
+        """Start it, and wait until it serves. As long as a process of the one that was killed still dies, it cannot."""
+        until = time.monotonic() + _PATIENCE
+        while not self._serves():
+            assert time.monotonic() < until, self._said()
+            time.sleep(0.1)
 
     def _serves(self):
         """Whether it serves, and no other server where it should be."""
@@ -67,8 +70,9 @@ class OwnServer:
 
     def kill(self):
         """End it and all its processes, as a power cut would."""
-        family = [self._process.pid, *_children(self._process.pid)]
-        for pid in family:
+        self._process.send_signal(signal.SIGSTOP)  # it starts no further one while they are counted
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        for pid in [self._process.pid, *_children(self._process.pid)]:
             with suppress(ProcessLookupError):  # it went with its parent
                 os.kill(pid, signal.SIGKILL)
         self._process.wait(_PATIENCE)
