@@ -70,10 +70,10 @@ def busy(sessions):
             assert not thread.is_alive()
 
 
-def wait_until(condition, seconds=120):
+def wait_until(condition, seconds=120, *, every=0.01):
     """Go on when it has come about. *seconds*: so much later it never will."""
     pause, end = threading.Event(), time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
             raise AssertionError("it did not come about")
-        pause.wait(0.01)
+        pause.wait(every)
