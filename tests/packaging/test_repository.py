@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import ONCE
 from tests.needs import missing, reason_for
 
-LONGEST_MODULE = 250
+LONGEST_MODULE = 400
 in_a_shell = pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", ".ci/run is a shell script"))
 
 
