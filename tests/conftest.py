@@ -22,6 +22,7 @@ ONCE = (
     # processes and servers that are killed, and a day of rotation
     "tests/keyring/test_a_day.py",
     "tests/keyring/test_processes.py",
+    "tests/refresh/test_answers_on_disk.py",
     "tests/refresh/test_killed_processes.py",
     "tests/refresh/test_killed_servers.py",
     "tests/refresh/test_sqlite_faults.py",

@@ -18,7 +18,8 @@ class RevocationStore(Protocol):
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """Revoke what *key* names and what was issued at or before *issued_until*; forget it after *keep_until*.
 
-        Of two entries for one key the later times win.
+        Of two entries for one key the later times win. What returned is still so after a crash, also where there was
+        nothing to change.
         """
         ...
 

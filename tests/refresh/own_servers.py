@@ -163,6 +163,31 @@ def own_server(kind):
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@contextmanager
+def django_store(kind, server):
+    """Django's store on *server*, of *kind*: its alias leads there meanwhile."""
+    from tests.refresh import django_ready  # noqa: F401, I001 - its import is what counts
+    from django.core.management import call_command
+    from django.db import connections
+    from tests.refresh.django_databases import own_name
+    from tests.refresh.django_threads import Hanging
+
+    from gatepass_django.refresh import DjangoStore
+
+    here = connections[kind].settings_dict
+    before = dict(here)
+    connections[kind].close()
+    here.update(HOST="127.0.0.1", PORT=server.port, USER=server.user, PASSWORD="", NAME=server.name)
+    try:
+        if kind == "postgresql":
+            server.execute(f"CREATE SCHEMA {own_name()}", at=server.name)
+        call_command("migrate", "gatepass_refresh", database=kind, verbosity=0)
+        yield Hanging(DjangoStore(using=kind))
+    finally:
+        connections[kind].close()
+        here.update(before)
+
+
 def _owner():
     """To whom the servers belong: PostgreSQL does not serve root."""
     if os.getuid() != 0:

@@ -80,9 +80,6 @@ class TestStatements:
             lambda store, one: store.create(one.family),
             lambda store, one: store.get(one.family.family_id),
             lambda store, one: store.rotate(one.family.family_id, one.next()[1]),
-            lambda store, one: store.revoke(one.family.family_id, at=1),
-            lambda store, one: store.revoke_subject(one.family.subject, at=1),
-            lambda store, one: store.revoke_client(one.family.client_id, at=1),
             lambda store, one: store.revoked_until(["a", "b", "c"], now=1),
         ],
     )
@@ -91,6 +88,28 @@ class TestStatements:
             ask(store, held())
 
         assert len(said) == 1
+
+    def test_one_statement_ends_a_family(self, alias, store):
+        one = held()
+        store.create(one.family)
+        with CaptureQueriesContext(connections[alias]) as said:
+            assert store.revoke(one.family.family_id, at=1)
+
+        assert len(said) == 1
+
+    @pytest.mark.parametrize(
+        "end",
+        [
+            lambda store, one: store.revoke(one.family.family_id, at=1),
+            lambda store, one: store.revoke_subject(one.family.subject, at=1),
+            lambda store, one: store.revoke_client(one.family.client_id, at=1),
+        ],
+    )
+    def test_mariadb_alone_writes_where_there_is_nothing_to_end(self, alias, store, end):
+        with CaptureQueriesContext(connections[alias]) as said:
+            end(store, held())
+
+        assert any("INSERT" in query["sql"] for query in said) == (alias == "mariadb")
 
     def test_a_rotation_is_an_update_that_names_the_hash_it_replaces(self, alias, store):
         one = held()

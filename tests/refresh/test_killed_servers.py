@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 from tests.refresh.doubles import Clock, make_service
-from tests.refresh.own_servers import own_server
+from tests.refresh.own_servers import django_store, own_server
 from tests.refresh.redis_servers import RedisServer
 from tests.refresh.sessions import Session, busy, wait_until
 from tests.refresh.sql_places import connect
@@ -54,30 +54,6 @@ def stores(kind, server):
         yield [SQLStore(engine), of_django]
     engine.dispose()
     gc.collect()  # here, and not in somebody else's test
-
-
-@contextmanager
-def django_store(kind, server):
-    from tests.refresh import django_ready  # noqa: F401, I001 - its import is what counts
-    from django.core.management import call_command
-    from django.db import connections
-    from tests.refresh.django_databases import own_name
-    from tests.refresh.django_threads import Hanging
-
-    from gatepass_django.refresh import DjangoStore
-
-    here = connections[kind].settings_dict
-    before = dict(here)
-    connections[kind].close()
-    here.update(HOST="127.0.0.1", PORT=server.port, USER=server.user, PASSWORD="", NAME=server.name)
-    try:
-        if kind == "postgresql":
-            server.execute(f"CREATE SCHEMA {own_name()}", at=server.name)
-        call_command("migrate", "gatepass_refresh", database=kind, verbosity=0)
-        yield Hanging(DjangoStore(using=kind))
-    finally:
-        connections[kind].close()
-        here.update(before)
 
 
 def sessions_on(stores, **settings):

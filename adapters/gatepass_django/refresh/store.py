@@ -7,6 +7,7 @@ of a stolen family, so there it refuses to write.
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -82,7 +83,10 @@ class DjangoStore:
     def revoke(self, family_id: str, *, at: int) -> bool:
         """See `RefreshStore.revoke`."""
         with self._writing(self._families) as rows:
-            return _revoked(rows.filter(pk=_hash(family_id)), at) == 1
+            first = _revoked(rows.filter(pk=_hash(family_id)), at) == 1
+        if not first:
+            self._wait_for_the_disk()
+        return first
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
         """See `RefreshStore.revoke_subject`."""
@@ -120,6 +124,7 @@ class DjangoStore:
                 rows.bulk_create([self._revocations(pk=_hash(key), **times)], ignore_conflicts=True)
                 later = {name: Greatest(F(name), Value(value)) for name, value in times.items()}
                 if rows.filter(pk=_hash(key)).update(**later) == 1:
+                    self._wait_for_the_disk()
                     return
         raise OperationalError("a revocation was purged again and again while it was put")
 
@@ -153,7 +158,21 @@ class DjangoStore:
                 for start in range(0, len(names), _BATCH):
                     revoked += _revoked(rows.filter(pk__in=names[start : start + _BATCH]), at)
                 names = _first(alive.filter(pk__gt=names[-1]), _PAGE) if len(names) == _PAGE else []
+        self._wait_for_the_disk()
         return revoked
+
+    def _wait_for_the_disk(self) -> None:
+        """Return when all that the database has shown to this call is on its disk, also what another call did.
+
+        InnoDB shows a commit before it waits for its log, and a statement that changes nothing waits for no log. So
+        this writes a row and takes it away: the log up to there holds all that was shown.
+        """
+        if connections[self._using].vendor != "mysql":
+            return
+        name = secrets.token_hex(32)
+        with self._writing(self._revocations) as rows, transaction.atomic(using=self._using):
+            rows.create(pk=name, issued_until=0, keep_until=0)
+            _deleted(rows.filter(pk=name), self._using)
 
     @contextmanager
     def _writing(self, model: Any) -> Generator[Any, None, None]:

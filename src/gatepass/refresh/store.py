@@ -40,7 +40,11 @@ class RefreshStore(Protocol):
         ...
 
     def revoke(self, family_id: str, *, at: int) -> bool:
-        """Mark the family revoked; True if it was there and not yet revoked. What is revoked stays so."""
+        """Mark the family revoked; True if it was there and not yet revoked. What is revoked stays so.
+
+        False is durable too: where another call revoked it and its answer is not on the disk yet, this one waits. The
+        same holds for the next two.
+        """
         ...
 
     def revoke_subject(self, subject: str, *, at: int) -> int:

@@ -7,6 +7,7 @@ What the driver raises leaves the method, and the service answers 503.
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any, Final, TypeVar, final
@@ -34,6 +35,8 @@ _BATCH: Final = 200
 _PAGE: Final = 10_000
 # Serialization failure and deadlock, by SQLSTATE; record changed and deadlock, by MariaDB's number.
 _UNDONE: Final = {"40001", "40P01", 1020, 1213}
+_SHOW_EARLY: Final = {"mariadb", "mysql"}
+"""Whose commits others see before they are durable."""
 
 
 _OBJECTS_OF_THE_SCHEMA: Final = sum(1 + len(table.indexes) for table in METADATA.tables.values())
@@ -55,7 +58,7 @@ class SQLStore:
     `gatepass_revocations` the primary key `key_hash`, and `keep_until`. Requests use the primary keys alone.
     """
 
-    __slots__ = ("_checked", "_direct", "_engine", "_inherited", "_process", "_put", "_schema_engine")
+    __slots__ = ("_checked", "_direct", "_engine", "_inherited", "_process", "_put", "_schema_engine", "_shows_early")
 
     def __init__(self, engine: Engine) -> None:
         if not isinstance(engine, Engine):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -69,6 +72,7 @@ class SQLStore:
         fits = DirectStatements.fits(engine)
         self._direct = DirectStatements(self._engine, commits=name != "postgresql") if fits else None
         self._put = sql.PUT[name]
+        self._shows_early = name in _SHOW_EARLY
         self._checked = False
         self._process = os.getpid()
         self._inherited: list[Any] = []
@@ -114,7 +118,7 @@ class SQLStore:
 
     def revoke(self, family_id: str, *, at: int) -> bool:
         """See `RefreshStore.revoke`."""
-        return self._change(sql.REVOKE, {"names": [family_id], "at": at}) > 0
+        return self._end(sql.REVOKE, {"names": [family_id], "at": at}) > 0
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
         """See `RefreshStore.revoke_subject`."""
@@ -140,7 +144,7 @@ class SQLStore:
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""
         values = {"key_hash": hashed(key), "issued_until": issued_until, "keep_until": keep_until}
-        self._change(self._put, values)
+        self._end(self._put, values)
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
         """See `RevocationStore.revoked_until`."""
@@ -165,8 +169,8 @@ class SQLStore:
         while full:
             rows = self._rows(sql.ALIVE[column], {"name": name, "last": last, "size": _PAGE})
             names = [family_id for (family_id,) in rows]
-            for start in range(0, len(names), _BATCH):
-                revoked += self._change(sql.REVOKE, {"names": names[start : start + _BATCH], "at": at})
+            for start in range(0, max(len(names), 1), _BATCH):
+                revoked += self._end(sql.REVOKE, {"names": names[start : start + _BATCH], "at": at})
             full = len(names) == _PAGE
             last = names[-1] if names else last
         return revoked
@@ -182,6 +186,25 @@ class SQLStore:
         def write() -> int:
             with self._engine.begin() as connection:
                 return connection.execute(statement, values).rowcount
+
+        return self._ask(write)
+
+    def _end(self, statement: Any, values: dict[str, Any]) -> int:
+        """Change what ends something, and return when that is on the disk, also if another call had ended it.
+
+        InnoDB shows a commit before it waits for its log, and a statement that changes nothing waits for no log. So
+        the transaction writes a row and takes it away: the log up to there holds all that was shown.
+        """
+        if not self._shows_early:
+            return self._change(statement, values)
+        name = secrets.token_bytes(32)
+
+        def write() -> int:
+            with self._engine.begin() as connection:
+                changed = connection.execute(statement, values).rowcount
+                connection.execute(self._put, {"key_hash": name, "issued_until": 0, "keep_until": 0})
+                connection.execute(sql.FORGET, {"keys": [name], "before": 1})
+                return changed
 
         return self._ask(write)
 
