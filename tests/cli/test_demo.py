@@ -74,11 +74,14 @@ def test_no_server_outlives_the_demo(shown):
 
 @pytest.fixture
 def left_running(tmp_path):
+    # A run in the background ignores Ctrl-C, and would hand that on.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [*COMMAND, "--serve"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         env={**os.environ, "TMPDIR": str(tmp_path)},
     )  # fmt: skip
+    signal.signal(signal.SIGINT, before)
     lines = []
     for line in process.stdout:
         lines.append(line)
