@@ -1,4 +1,4 @@
-"""What a machine may lack, and how to have it. A test that cannot run without it is skipped with this name in the reason,
+"""What a machine may lack, and how to get it. A test that cannot run without it is skipped with this name in the reason,
 and counted under it at the end of the run; or fails, where everything is demanded.
 """
 
@@ -11,7 +11,7 @@ _MARK = "needs "
 
 
 class Need(NamedTuple):
-    """*how* to have it, and the environment variable that turns a skip into a failure."""
+    """*how* to get it, and the environment variable that turns a skip into a failure."""
 
     how: str
     demanded_by: str = ""
@@ -20,15 +20,15 @@ class Need(NamedTuple):
 SERVICES, INTEROP, EXTRAS = "GATEPASS_REQUIRE_SERVICES", "GATEPASS_REQUIRE_INTEROP", "GATEPASS_REQUIRE_EXTRAS"
 
 NEEDS = {
-    "PostgreSQL": Need("apt-get install postgresql, or set GATEPASS_TEST_POSTGRES_URL", SERVICES),
-    "MariaDB": Need("apt-get install mariadb-server, or set GATEPASS_TEST_MARIADB_URL", SERVICES),
-    "Redis": Need("apt-get install redis-server, or set GATEPASS_TEST_REDIS_URL", SERVICES),
+    "PostgreSQL": Need("start one as CONTRIBUTING.md says, or set GATEPASS_TEST_POSTGRES_URL", SERVICES),
+    "MariaDB": Need("start one as CONTRIBUTING.md says, or set GATEPASS_TEST_MARIADB_URL", SERVICES),
+    "Redis": Need("start one as CONTRIBUTING.md says, or set GATEPASS_TEST_REDIS_URL", SERVICES),
     "Node.js": Need("install Node.js 20 or newer, with npm and a registry that it can reach", INTEROP),
     "Rust": Need("apt-get install cargo gcc librust-jsonwebtoken-dev", INTEROP),
     "curl": Need("apt-get install curl", INTEROP),
     "Wycheproof's JOSE files": Need("set GATEPASS_WYCHEPROOF to the testvectors_v1 of a copy of C2SP/wycheproof"),
     "the built wheel": Need("run the tests by tox", EXTRAS),
-    "every extra": Need("run the tests by tox", EXTRAS),
+    "every extra and group": Need("run the tests by tox", EXTRAS),
     "a git checkout": Need("clone the repository"),
     "root": Need("run the tests as root"),
     "a disk that can be mounted": Need("run the tests as root, outside a container"),
@@ -38,7 +38,7 @@ NEEDS = {
 
 
 def missing(need: str, sentence: str = "") -> NoReturn:
-    """Skip for want of *need*, a name in `NEEDS`; or fail, where the environment demands it."""
+    """Skip, because *need* is missing, a name in `NEEDS`; or fail, where the environment demands it."""
     reason = reason_for(need, sentence)
     variable = NEEDS[need].demanded_by
     if variable and os.environ.get(variable) == "1":
@@ -47,7 +47,7 @@ def missing(need: str, sentence: str = "") -> NoReturn:
 
 
 def reason_for(need: str, sentence: str = "") -> str:
-    """The reason of a skip for want of *need*, for `pytest.mark.skipif`."""
+    """The reason of a skip, because *need* is missing, for `pytest.mark.skipif`."""
     assert need in NEEDS, need
     return f"{_MARK}{need}{': ' if sentence else ''}{sentence}"
 
@@ -56,6 +56,6 @@ def need_in(reason: str) -> str | None:
     """The name in the *reason* of a skip, or None for a case that exists nowhere, such as the port of a file."""
     text = reason.removeprefix("Skipped: ")
     if text.startswith("could not import"):  # the words of pytest.importorskip
-        return "every extra"
+        return "every extra and group"
     name = text.removeprefix(_MARK).partition(":")[0]
     return name if text.startswith(_MARK) and name in NEEDS else None

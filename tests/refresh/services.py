@@ -1,20 +1,22 @@
 """Where the database servers of the tests are."""
 
 import os
+import secrets
 import shutil
-import socket
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from tests.needs import missing
 
 PATIENCE = 60
-"""Seconds after which a server hangs, and is no longer slow: on a busy machine one may be kept waiting for long."""
+"""Timeout for a server's answer, in seconds: long, because a busy machine keeps it waiting."""
 _DEFAULTS = {
     "REDIS": "redis://127.0.0.1:6379/0",
     "POSTGRES": "postgresql://root@127.0.0.1:5432/test",
     "MARIADB": "mysql://root@127.0.0.1:3306/test",
 }
 _NAMES = {"REDIS": "Redis", "POSTGRES": "PostgreSQL", "MARIADB": "MariaDB"}
+_KNOWN = set()
+"""The URLs that served this process: asked once, because a test must not depend on how many ask at that moment."""
 _PROGRAMS = {"redis-server": "Redis", "postgres": "PostgreSQL", "initdb": "PostgreSQL"}
 
 
@@ -24,14 +26,55 @@ def address(name):
 
 
 def running(name):
-    """The URL of the service *name*, where somebody listens."""
+    """The URL of the service *name*, where it answers and its user may do what the tests do."""
     url = address(name)
+    if url not in _KNOWN:
+        refusal = _refusal(name, url)
+        if refusal:
+            missing(_NAMES[name], refusal)
+        _KNOWN.add(url)
+    return url
+
+
+def _refusal(name, url):
     place = urlsplit(url)
+    where = f"{place.hostname}:{place.port or urlsplit(_DEFAULTS[name]).port}"
     try:
-        with socket.create_connection((place.hostname, place.port or urlsplit(_DEFAULTS[name]).port), timeout=PATIENCE):
-            return url
-    except OSError as error:
-        missing(_NAMES[name], f"nothing answers at {place.hostname}:{place.port} ({type(error).__name__})")
+        {"REDIS": _ask_redis, "POSTGRES": _ask_postgres, "MARIADB": _ask_mariadb}[name](url, place)
+    except ModuleNotFoundError as error:
+        return f"{error.name} is not installed: pip install --group stores"
+    except Exception as error:  # noqa: BLE001 - whatever the driver raises is the reason
+        said = str(error).strip().partition("\n")[0]
+        return f"{where} does not serve {place.username or 'the tests'}: {type(error).__name__}: {said[:200]}"
+    return None
+
+
+def _ask_redis(url, _):
+    from redis import Redis
+
+    with Redis.from_url(patient(url)) as client:
+        client.ping()
+
+
+def _ask_postgres(_, place):
+    from psycopg import connect
+
+    name = f"gatepass_{secrets.token_hex(6)}"
+    url = place._replace(scheme="postgresql").geturl()
+    with connect(url, connect_timeout=PATIENCE, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {name}")
+        connection.execute(f"DROP SCHEMA {name}")
+
+
+def _ask_mariadb(_, place):
+    from pymysql import connect
+
+    name = f"gatepass_{secrets.token_hex(6)}"
+    login = {"user": unquote(place.username or ""), "password": unquote(place.password or "")}
+    where = {"host": place.hostname, "port": place.port or 3306, "database": unquote(place.path[1:])}
+    with connect(**where, **login, connect_timeout=PATIENCE) as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {name}")
+        cursor.execute(f"DROP DATABASE {name}")
 
 
 def patient(url):
@@ -45,6 +88,6 @@ def program(name):
 
 
 def bound(command):
-    """*command* for a server that ends with the thread that starts it: nobody else would end it where we are killed."""
+    """*command* for a server that ends with the thread that starts it, also if that is killed."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL", *command] if setpriv else command
