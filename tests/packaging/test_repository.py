@@ -39,7 +39,7 @@ def modules(repository):
     return sorted([*(repository / "src").rglob("*.py"), *(repository / "adapters").rglob("*.py")])
 
 
-def test_no_module_is_longer_than_one_idea(repository):
+def test_no_module_is_longer_than_one_subject(repository):
     lengths = {
         module.relative_to(repository).as_posix(): len(module.read_text(encoding="utf-8").splitlines())
         for module in modules(repository)
@@ -99,6 +99,23 @@ def test_every_environment_is_run_by_ci(repository, tox):
     assert tox["tox"]["env_list"] == "py"
     assert set(ran) == set(labels)
     assert sections - {"bench"} <= {"py"}.union(*labels.values())  # a benchmark gives figures, not a verdict
+
+
+def test_every_environment_that_a_page_names_is_there(repository, tox):
+    pages = [*repository.glob("*.md"), *repository.glob("docs/*.md"), repository / "benchmarks" / "README.md"]
+    pages += [repository / ".github" / "workflows" / "ci.yml", repository / ".ci" / "run"]
+    named = {
+        (option, name)
+        for page in pages
+        for option, names in re.findall(r"\btox (?:run )?(-[em]) ([\w,-]+)", page.read_text(encoding="utf-8"))
+        for name in names.split(",")
+    }
+    labels = labels_of(tox)
+    environments = {name.removeprefix("testenv:") for name in tox.sections()}.union(*labels.values())
+    known = {"-m": set(labels), "-e": environments}
+
+    assert ("-m", "matrix") in named
+    assert {(option, name) for option, name in named if name not in known[option]} == set()
 
 
 def test_the_readmes_command_runs_every_test_once(repository, tox):
