@@ -46,6 +46,7 @@ __all__ = [
     "compile_end",
     "compile_ordinary",
     "issuer_check",
+    "never_ordinary",
 ]
 
 IsOrdinary = Callable[[Mapping[str, Any], float], bool]
@@ -110,7 +111,7 @@ def compile_ordinary(
     False decides nothing: it means that the checks must be asked.
     """
     if profile.names != RFC9068_NAMES or profile.one_of or profile.own_kind:
-        return _never
+        return never_ordinary
     wanted = frozenset[str]() if isinstance(audience, AnyAudience) else audience
     oldest = math.inf if max_token_age is None else max_token_age + leeway
     others = profile.required - CHECKED_BY_NAME
@@ -152,8 +153,8 @@ def compile_end(*, leeway: float, max_token_age: float | None) -> EndOf:
     return end_of
 
 
-def _never(_claims: Mapping[str, Any], _now: float) -> bool:
-    """A provider's token has a form of its own, which only the checks know."""
+def never_ordinary(_claims: Mapping[str, Any], _now: float) -> bool:
+    """Leave every token to the checks: a provider's has a form of its own, which only they know."""
     return False
 
 

@@ -9,11 +9,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
+from copy import copy
 from datetime import timedelta
 from typing import Any, final
 
 from gatepass.access_token import AccessToken, verified
-from gatepass.claims import NamedCheck, compile_checks, compile_end, compile_ordinary, issuer_check
+from gatepass.claims import (
+    NamedCheck,
+    compile_checks,
+    compile_end,
+    compile_ordinary,
+    issuer_check,
+    never_ordinary,
+)
 from gatepass.compact import Parts, decode_base64url, octets_of, take_apart
 from gatepass.errors import ConfigurationError, InvalidSignature, UnknownKey
 from gatepass.header import accepted_algorithm, key_id
@@ -23,7 +31,7 @@ from gatepass.key_source import Fetch, KeySource, settle, settle_async
 from gatepass.keys import Key, KeySet
 from gatepass.known_tokens import KnownTokens, digest_of
 from gatepass.limits import LARGEST_LEEWAY, YEAR
-from gatepass.profile import AnyAudience, AnyIssuer, Profile
+from gatepass.profile import ANY_AUDIENCE, AnyAudience, AnyIssuer, Profile
 from gatepass.settings import audience_names, clock_function, issuer_name, seconds
 from gatepass.strict_json import parse_object
 from gatepass.verifying_keys import verifying_keys
@@ -32,6 +40,7 @@ __all__ = ["TokenVerifier"]
 
 _MAX_CACHE_TTL = 300.0
 _MAX_CACHE_SIZE = 1_000_000
+_CHECKS_FOR_REVOCATION = {"expiry", "identifiers"}
 
 
 @final
@@ -151,6 +160,22 @@ class TokenVerifier:
         known = self._known(unverified[0]) if self._remembers else None
         proved = known or await self._established_async(unverified, run_blocking)
         return await self._admitted_async(proved, run_blocking)
+
+    def for_revocation(self) -> TokenVerifier:
+        """A verifier of the tokens that are worth revoking: a service may accept them, now or later (RFC 7009).
+
+        It checks the issuer's signature, the identifiers, and an end with `LARGEST_LEEWAY`. It does not check audience,
+        start, age and hooks: another service may accept what this one refuses, or this one a minute later.
+        """
+        other = copy(self)
+        checks = compile_checks(self.profile, audience=ANY_AUDIENCE, leeway=LARGEST_LEEWAY, max_token_age=None)
+        kept = [named for named in checks if named.name in _CHECKS_FOR_REVOCATION]
+        other.named_checks = (self.named_checks[0], *kept)
+        other.hooks = ()
+        other._checks = tuple(named.check for named in kept)  # noqa: SLF001 - a copy of ourselves
+        other._is_ordinary = never_ordinary  # noqa: SLF001 - a copy of ourselves
+        other._remembers = False  # noqa: SLF001 - a copy of ourselves
+        return other
 
     def candidates(self, header: Mapping[str, Any]) -> tuple[Key, ...]:
         """The keys of this instant that may have signed under *header*. Raises where it is reason to refuse."""

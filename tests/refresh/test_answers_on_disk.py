@@ -8,9 +8,11 @@ import gc
 from contextlib import suppress
 
 import pytest
+from tests.refresh.doubles import Clock, make_issuer, make_revocation, make_service, make_verifier
 from tests.refresh.own_servers import django_store, own_server
 from tests.refresh.sql_places import connect
 
+from gatepass.refresh.endpoint import TokenEndpoints, TokenRequest
 from gatepass.stores.sql import SQLStore
 from gatepass.testing.families import held, later
 
@@ -60,13 +62,33 @@ def put(store, one):
     store.put_revocation(one.family.subject, issued_until=later(0), keep_until=later(900))
 
 
+def post(store, one):
+    """The same access token each time, at the endpoint: one that its own verifier knows to be revoked already."""
+    revocation = make_revocation(store, Clock())
+    service = make_service(store, Clock(), revocation=revocation)
+    endpoints = TokenEndpoints(service, verifier=make_verifier(Clock(), is_revoked=revocation))
+    form = f"token={signed_for(one)}&client_id=web".encode()
+    content_type = "application/x-www-form-urlencoded"
+    request = TokenRequest(method="POST", content_type=content_type, authorization=(), body=form)
+    assert endpoints.revoke(request).status == 200
+
+
+def signed_for(one):
+    return TOKENS.setdefault(one.family.family_id, make_issuer(Clock()).issue(one.family.subject))
+
+
+TOKENS = {}
+
+
 def is_over(store, one):
     """Whether the family is revoked, or an access token of its subject."""
+    if one.family.family_id in TOKENS:
+        return make_revocation(store, Clock())(make_verifier(Clock()).verify(signed_for(one)))
     family = store.get(one.family.family_id)
     return family.revoked_at is not None or store.revoked_until([one.family.subject], now=later(0)) is not None
 
 
-@pytest.fixture(params=[revoke, revoke_subject, revoke_client, put], ids=lambda call: call.__name__)
+@pytest.fixture(params=[revoke, revoke_subject, revoke_client, put, post], ids=lambda call: call.__name__)
 def end(request):
     return request.param
 

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import Final, final
 
 from gatepass.cookies import BrowserRequest, CookieTransport
-from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError
+from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, UnknownKey
+from gatepass.key_source import KeySource
+from gatepass.keys import KeySet
 from gatepass.refresh.answers import Answers, not_post
 from gatepass.refresh.browser import BrowserSession
 from gatepass.refresh.client_auth import AuthenticateClient, ClientAuthentication
@@ -65,7 +67,7 @@ class TokenEndpoints:
     Raises `ConfigurationError` when the settings contradict each other.
     """
 
-    __slots__ = ("_answers", "_browser", "_clients", "_service", "_verifier")
+    __slots__ = ("_answers", "_browser", "_clients", "_may_fetch_keys", "_service", "_verifier")
 
     body_limit: Final = MAX_FORM_LENGTH + 1
 
@@ -89,7 +91,8 @@ class TokenEndpoints:
         if verifier is not None and any(hook.is_async for hook in verifier.hooks):
             raise ConfigurationError("verifier= must not have coroutine functions: the endpoints know no event loop")
         self._service = service
-        self._verifier = verifier
+        self._verifier = None if verifier is None else verifier.for_revocation()
+        self._may_fetch_keys = verifier is not None and _fetches(verifier.keys)
         self._clients = ClientAuthentication(authenticate_client, own=service.client_id)
         self._browser = BrowserSession(cookies)
         self._answers = Answers(realm, self._browser)
@@ -192,8 +195,10 @@ class TokenEndpoints:
             raise UnsupportedTokenType
         try:
             token = self._verifier.verify(text)
-        except AuthUnavailable as error:
-            raise ServiceUnavailable(error.reason) from error
+        except (AuthUnavailable, UnknownKey) as error:
+            if isinstance(error, UnknownKey) and not self._may_fetch_keys:
+                return
+            raise ServiceUnavailable(error.reason) from error  # the key may be a new one, which could not be fetched
         except AuthError:
             return  # it is not accepted anywhere, which is all that was asked for
         self._service.revoke_access_token(token, client_id=client_id)
@@ -206,3 +211,8 @@ def _one(form: Form, name: str, stored: str | None) -> str:
     if form.get(name) is not None:
         raise InvalidTokenRequest("form_and_cookie")
     return stored
+
+
+def _fetches(keys: KeySet | KeySource) -> bool:
+    """Whether *keys* are a source that overrides `KeySource.search`: a key that it does not have may exist."""
+    return isinstance(keys, KeySource) and type(keys).search is not KeySource.search

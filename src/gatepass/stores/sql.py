@@ -203,7 +203,7 @@ class SQLStore:
             with self._engine.begin() as connection:
                 changed = connection.execute(statement, values).rowcount
                 connection.execute(self._put, {"key_hash": name, "issued_until": 0, "keep_until": 0})
-                connection.execute(sql.FORGET, {"keys": [name], "before": 1})
+                connection.execute(sql.FORGET_ONE, {"key": name})
                 return changed
 
         return self._ask(write)

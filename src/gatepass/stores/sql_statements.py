@@ -11,8 +11,8 @@ from gatepass.stores.rows import COLUMNS
 from gatepass.stores.sql_tables import families, revocations
 
 __all__ = [
-    "ALIVE", "CREATE", "DELETE_DEAD", "ENDING", "FORGET", "GET", "PAST", "PUT", "PUT_OFF", "REVOKE", "REVOKED_UNTIL",
-    "ROTATE",
+    "ALIVE", "CREATE", "DELETE_DEAD", "ENDING", "FORGET", "FORGET_ONE", "GET", "PAST", "PUT", "PUT_OFF", "REVOKE",
+    "REVOKED_UNTIL", "ROTATE",
 ]  # fmt: skip
 
 _row = families.c
@@ -80,6 +80,8 @@ PAST: Final = (
     .limit(bindparam("size"))
 )
 FORGET: Final = delete(revocations).where(_KEYS, _entry.keep_until < bindparam("before"))
+FORGET_ONE: Final = delete(revocations).where(_entry.key_hash == bindparam("key"))
+"""By the primary key alone: another index would lock what other transactions write beside it."""
 
 
 def _put_mysql() -> Any:
