@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from gatepass.compact import decode_base64url, encode_base64url
 from gatepass.errors import ConfigurationError, MalformedToken
+from gatepass.keys.rsa import check_rsa_public, rsa_factors
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
@@ -29,6 +30,7 @@ _CURVE_NAMES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"
 _RSA_FACTORS = ("p", "q", "dp", "dq", "qi")
 _PRIVATE = frozenset(("d", "k", "oth", *_RSA_FACTORS))
 _OPERATIONS = frozenset(("sign", "verify"))
+_INVALID = "the members of this JWK do not form a valid key"
 
 
 def load_jwk(jwk: Mapping[str, Any]) -> PrivateKeyTypes | PublicKeyTypes | bytes:
@@ -114,15 +116,31 @@ def _load_rsa(jwk: Mapping[str, Any]) -> rsa.RSAPrivateKey | rsa.RSAPublicKey:
         raise ConfigurationError("RSA keys with more than two primes are not supported")
     factors = [name for name in _RSA_FACTORS if name in jwk]
     private = ["d", *_RSA_FACTORS] if factors else ["d"] if "d" in jwk else []
-    members = ["n", "e", *private]
-    for name in members:
-        if _octets(jwk, name)[:1] == b"\0":
+    numbers: dict[str, int] = {}
+    for name in ("n", "e", *private):
+        octets = _octets(jwk, name)
+        if octets[:1] == b"\0":
             raise ConfigurationError(f'the JWK member "{name}" has a leading zero octet (RFC 7518 section 6.3)')
+        numbers[name] = int.from_bytes(octets)
+    check_rsa_public(bits=numbers["n"].bit_length(), exponent=numbers["e"])
+    if any(number > numbers["n"] for number in numbers.values()):
+        raise ConfigurationError(_INVALID)
+    if private == ["d"]:
+        numbers |= _completed(**numbers)
     key: rsa.RSAPrivateKey | rsa.RSAPublicKey = _convert(
-        "RSAAlgorithm", {"kty": "RSA", **{name: jwk[name] for name in members}}
+        "RSAAlgorithm", {"kty": "RSA", **{name: _integer(number) for name, number in numbers.items()}}
     )
     _check_halves(key, jwk, ("n", "e"))
     return key
+
+
+def _completed(n: int, e: int, d: int) -> dict[str, int]:
+    """The factors that a private JWK may leave out (RFC 7518 section 6.3.2)."""
+    factors = rsa_factors(n, e, d)
+    if factors is None:
+        raise ConfigurationError(_INVALID)
+    p, q = factors
+    return {"p": p, "q": q, "dp": d % (p - 1), "dq": d % (q - 1), "qi": pow(q, -1, p)}
 
 
 def _load_curve(
@@ -152,7 +170,7 @@ def _convert(converter: str, jwk: dict[str, Any]) -> Any:
         return getattr(jwt.algorithms, converter).from_jwk(jwk)
     except (PyJWTError, ValueError, TypeError, OverflowError, UnsupportedAlgorithm, InternalError):
         pass
-    raise ConfigurationError("the members of this JWK do not form a valid key")
+    raise ConfigurationError(_INVALID)
 
 
 def _check_halves(key: Any, jwk: Mapping[str, Any], public: tuple[str, ...]) -> None:

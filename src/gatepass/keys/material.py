@@ -15,6 +15,7 @@ from gatepass.compact import encode_base64url
 from gatepass.errors import ConfigurationError
 from gatepass.keys.algorithms import Algorithm
 from gatepass.keys.jwk import public_members, thumbprint
+from gatepass.keys.rsa import check_rsa_public
 from gatepass.keys.secret import check_secret
 
 __all__ = [
@@ -32,8 +33,6 @@ __all__ = [
 PRIVATE_KEYS = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519PrivateKey, ed448.Ed448PrivateKey)
 Material = PrivateKeyTypes | PublicKeyTypes | bytes
 
-_RSA_BITS = range(2048, 8193)
-_LARGEST_EXPONENT = 2**64 - 1  # OpenSSL verifies nothing with a larger one beside a long modulus
 _EC_ALGORITHMS = {"secp256r1": ("ES256",), "secp384r1": ("ES384",), "secp521r1": ("ES512",)}
 _EC_CURVES: dict[str | None, ec.EllipticCurve] = {
     "P-256": ec.SECP256R1(),
@@ -76,11 +75,7 @@ def check_material(row: Algorithm, material: Material) -> None:
         check_secret(material, algorithm=row.name, least=row.hash_bytes)
     half = public_material(material)
     if isinstance(half, rsa.RSAPublicKey):
-        if half.key_size not in _RSA_BITS:
-            raise ConfigurationError(f"an RSA key must have 2048 to 8192 bits, this one has {half.key_size}")
-        exponent = half.public_numbers().e
-        if exponent % 2 == 0 or not 3 <= exponent <= _LARGEST_EXPONENT:
-            raise ConfigurationError("the public exponent of an RSA key must be odd, at least 3 and of at most 64 bits")
+        check_rsa_public(bits=half.key_size, exponent=half.public_numbers().e)
 
 
 def _taken_by(row: Algorithm, material: Material) -> str:

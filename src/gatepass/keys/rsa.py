@@ -1,0 +1,53 @@
+"""RSA numbers before OpenSSL sees them: their bounds, and the factors of a private key that comes without.
+
+OpenSSL's checks cost the cube of a key's size, and a recovery of factors from hostile numbers can take days. What is
+out of bounds is refused first.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from typing import Final
+
+from gatepass.errors import ConfigurationError
+
+__all__ = ["check_rsa_public", "rsa_factors"]
+
+_BITS: Final = range(2048, 8193)
+_LARGEST_EXPONENT: Final = 2**64 - 1  # OpenSSL verifies nothing with a larger one beside a long modulus
+_TRIES: Final = 64
+"""Each finds the factors with at least even odds."""
+
+
+def check_rsa_public(*, bits: int, exponent: int) -> None:
+    """Raise `ConfigurationError` unless a modulus of *bits* and *exponent* may be used (RFC 7518 sections 3.3, 8.6)."""
+    if bits not in _BITS:
+        raise ConfigurationError(f"an RSA key must have 2048 to 8192 bits, this one has {bits}")
+    if exponent % 2 == 0 or not 3 <= exponent <= _LARGEST_EXPONENT:
+        raise ConfigurationError("the public exponent of an RSA key must be odd, at least 3 and of at most 64 bits")
+
+
+def rsa_factors(n: int, e: int, d: int) -> tuple[int, int] | None:
+    """The primes of the modulus *n*, the larger one first (NIST SP 800-56B appendix C); None if there are not two.
+
+    *e* and *d* are the exponents. Each try costs about one signature, and more than a few are improbable: powers of
+    primes are refused first, and a wrong *d* by the first base that it does not bring back to 1.
+    """
+    multiple = e * d - 1
+    if n % 2 == 0 or multiple <= 0 or multiple % 2 or math.gcd(pow(2, n, n) - 2, n) != 1:  # a prime, or a power of one
+        return None
+    twos = (multiple & -multiple).bit_length() - 1
+    for _ in range(_TRIES):
+        root = pow(secrets.randbelow(n - 3) + 2, multiple >> twos, n)
+        for _ in range(twos):
+            square = root * root % n
+            if square == 1:
+                break
+            root = square
+        if root * root % n != 1:  # *d* is not the private exponent
+            return None
+        if root not in (1, n - 1):
+            p = math.gcd(root - 1, n)
+            return max(p, n // p), min(p, n // p)
+    return None

@@ -1,0 +1,116 @@
+"""RSA numbers that were chosen to be expensive: refused before OpenSSL or PyJWT work on them."""
+
+from math import gcd
+
+import jwt.algorithms
+import pytest
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers, RSAPublicNumbers
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.core.made_keys import base64url, key_for, refusal
+
+from gatepass import Key
+from gatepass.keys import jwk as jwk_module
+from gatepass.keys import pem as pem_module
+from gatepass.keys import rsa as rsa_module
+from gatepass.keys.rsa import rsa_factors
+
+RSA_JWK = key_for("RS256").to_private_jwk()
+
+
+def test_the_factors_of_an_rsa_key_are_found_however_its_exponents_were_chosen():
+    numbers = Key.from_jwk(RSA_JWK)._material.private_numbers()
+    n, p, q = numbers.public_numbers.n, max(numbers.p, numbers.q), min(numbers.p, numbers.q)
+    totient = (p - 1) * (q - 1)
+
+    for e in (3, 5, 17, 257, 65_537, 2**61 - 1):
+        if gcd(e, totient) == 1:
+            assert rsa_factors(n, e, pow(e, -1, totient)) == (p, q)
+            assert rsa_factors(n, e, pow(e, -1, totient // gcd(p - 1, q - 1))) == (p, q)
+
+
+PROTH = 3 * 2**2208 + 1
+"""A prime, as a modulus: with it a recovery of factors tries 500 times 2208 powers, and never finds any."""
+MERSENNE = 2**2203 - 1
+
+
+@pytest.mark.parametrize(
+    ("n", "d"),
+    [
+        (PROTH, pow(65_537, -1, PROTH - 1)),
+        (MERSENNE, pow(65_537, -1, MERSENNE - 1)),
+        ((2**1279 - 1) ** 2, pow(65_537, -1, (2**1279 - 1) * (2**1279 - 2))),
+        ((2**521 - 1) ** 5, pow(65_537, -1, (2**521 - 1) ** 4 * (2**521 - 2))),
+        ((2**1279 - 1) * (2**2203 - 1), 65_537),
+        ((2**1279 - 1) * (2**2203 - 1), 1),
+        (2**2100, 3),
+    ],
+)
+def test_hostile_rsa_numbers_without_factors_cost_a_few_powers(n, d, monkeypatch):
+    """Each costs milliseconds: what PyJWT would call for them could take days."""
+    powers = []
+
+    def counted(*numbers):
+        powers.append(numbers)
+        return pow(*numbers)
+
+    def recover(*_):
+        raise AssertionError("PyJWT recovers the factors")
+
+    monkeypatch.setattr(rsa_module, "pow", counted, raising=False)
+    monkeypatch.setattr(jwt.algorithms, "rsa_recover_prime_factors", recover)
+
+    jwk = {"kty": "RSA", "alg": "RS256", "n": text(n), "e": "AQAB", "d": text(d)}
+    assert refusal(lambda: Key.from_jwk(jwk)) == "the members of this JWK do not form a valid key"
+    assert len(powers) <= 2
+
+
+def text(number):
+    return base64url(number.to_bytes((number.bit_length() + 7) // 8))
+
+
+@pytest.mark.parametrize("name", ["d", "p", "q", "dp", "dq", "qi"])
+def test_a_private_number_longer_than_the_modulus_is_refused_before_any_arithmetic(name):
+    jwk = {**RSA_JWK, name: text(2**400_000 + 1)}
+
+    assert refusal(lambda: Key.from_jwk(jwk)) == "the members of this JWK do not form a valid key"
+
+
+def test_an_rsa_key_that_is_too_long_is_refused_before_openssl_looks_for_its_primes(monkeypatch):
+    def convert(*_):
+        raise AssertionError("PyJWT makes the key")
+
+    monkeypatch.setattr(jwk_module, "_convert", convert)
+    long = {name: text(2**9_000 + 1) for name in ("n", "d", "p", "q", "dp", "dq", "qi")}
+
+    assert refusal(lambda: Key.from_jwk({"kty": "RSA", "e": "AQAB", **long})) == (
+        "an RSA key must have 2048 to 8192 bits, this one has 9001"
+    )
+    assert "this one has 9001" in refusal(lambda: Key.from_jwk({"kty": "RSA", "e": "AQAB", "n": long["n"]}))
+
+
+@pytest.mark.parametrize("exponent", [65_537, 2**64 + 1])
+def test_a_pem_is_measured_before_openssl_looks_for_its_primes(exponent, monkeypatch):
+    p, q = 2**8_999 + 1, 3
+    numbers = RSAPrivateNumbers(p, q, 3, 1, 1, 1, RSAPublicNumbers(exponent, p * q))
+    key = numbers.private_key(unsafe_skip_rsa_key_validation=True)
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    loads = []
+
+    def load(*args, **options):
+        loads.append(options)
+        return load_pem_private_key(*args, **options)
+
+    load_pem_private_key = pem_module.load_pem_private_key
+    monkeypatch.setattr(pem_module, "load_pem_private_key", load)
+
+    assert "this one has 9001" in refusal(lambda: Key.from_pem(pem, algorithm="RS256"))
+    assert loads == [{"unsafe_skip_rsa_key_validation": True}]
+
+
+def test_a_pem_whose_private_numbers_do_not_belong_together_is_refused():
+    key = key_for("RS256")._material.private_numbers()
+    wrong = RSAPrivateNumbers(key.p, key.q, key.d + 2, key.dmp1, key.dmq1, key.iqmp, key.public_numbers)
+    material = wrong.private_key(unsafe_skip_rsa_key_validation=True)
+    pem = material.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+    assert refusal(lambda: Key.from_pem(pem, algorithm="RS256")).startswith("this PEM cannot be read")
