@@ -1,5 +1,10 @@
 """Group commit: one commit for many writers, each with an outcome of its own."""
 
+import ast
+import contextlib
+import inspect
+import itertools
+import sys
 import threading
 
 import pytest
@@ -179,3 +184,65 @@ def test_a_waiter_interrupted_as_its_turn_comes_passes_it_on(group, disk, monkey
     assert rest[0] == {"a": "A"}
     assert disk.batches == [["first"], ["a"]]
     assert group.run("later") == "LATER"
+
+
+WITHS = {node.lineno for node in ast.walk(ast.parse(inspect.getsource(group_commit))) if isinstance(node, ast.With)}
+
+
+def interrupted_at(step, call):
+    """Run *call* in a thread that is interrupted at its *step*-th line of the module; False if it has fewer lines.
+
+    A line with `with` does not count: on leaving it, only this tracer could come before the lock is released.
+    """
+    steps = iter(range(step))
+    was = []
+
+    def trace(frame, event, _):
+        if frame.f_code.co_filename != group_commit.__file__:
+            return None
+        if event == "line" and frame.f_lineno not in WITHS and next(steps, None) is None and not was:
+            was.append(frame.f_lineno)
+            raise KeyboardInterrupt
+        return trace
+
+    def run():
+        sys.settrace(trace)
+        with contextlib.suppress(KeyboardInterrupt, RuntimeError):
+            call()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread, was
+
+
+@pytest.mark.parametrize("others", [0, 2])
+def test_an_interrupt_at_any_line_of_the_leader_leaves_the_turn_to_the_next(others):
+    for step in itertools.count():
+        disk = Disk()
+        group = GroupCommit(disk.commit)
+        thread, was = interrupted_at(step, lambda group=group: group.run("gone"))
+        while thread.is_alive() and not disk.entered.is_set():
+            threading.Event().wait(0.001)
+        behind = start(group, *"ab"[:others])
+        finish(disk, ({}, [thread]), behind, start(group, "later"))
+        assert group.run("again") == "AGAIN"
+        assert {str(one) for one in behind[0].values()} <= {"A", "B", group_commit._INTERRUPTED}
+        if not was:
+            break
+    assert step > 10
+
+
+def test_an_interrupt_at_any_line_of_a_waiter_leaves_the_turn_to_the_next():
+    for step in itertools.count():
+        disk = Disk()
+        group = GroupCommit(disk.commit)
+        first = start(group, "first")
+        assert disk.entered.wait(PATIENCE)
+        thread, was = interrupted_at(step, lambda group=group: group.run("gone"))
+        while thread.is_alive() and not group._waiting:
+            threading.Event().wait(0.001)
+        finish(disk, first, ({}, [thread]), start(group, "later"))
+        assert group.run("again") == "AGAIN"
+        if not was:
+            break
+    assert step > 10

@@ -9,51 +9,61 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, final
+from typing import Any, Final, final
 
 __all__ = ["GroupCommit"]
 
 
+_INTERRUPTED: Final = "the thread that was to commit this was interrupted"
+
+
 class _Job:
-    __slots__ = ("done", "outcome", "wake", "work")
+    __slots__ = ("batch", "done", "outcome", "wake", "work")
 
     def __init__(self, work: Any) -> None:
         self.work = work
         self.outcome: Any = None
         self.done = False
         self.wake = threading.Event()
+        self.batch: list[_Job] = []
+        """What the job's thread has begun to commit."""
+
+    def settle(self, outcome: Any) -> None:
+        self.outcome, self.done = outcome, True
+        self.wake.set()
 
 
 @final
 class GroupCommit:
     """Runs pieces of work through *commit*, which takes a list of them and answers with the list of their outcomes.
 
-    An outcome that is an exception is raised to whom it concerns. What *commit* itself raises goes to everybody in the
-    list: it must then have done nothing.
+    An outcome that is an exception is raised in the thread that brought the work. What *commit* itself raises is raised
+    in every thread of the list: it must then have done nothing. A thread that is interrupted, at whatever point, leaves
+    the turn to the next.
     """
 
-    __slots__ = ("_busy", "_commit", "_leader", "_lock", "_waiting")
+    __slots__ = ("_commit", "_leader", "_lock", "_waiting")
 
     def __init__(self, commit: Callable[[Sequence[Any]], Sequence[Any]]) -> None:
         self._commit = commit
         self._lock = threading.Lock()
         self._waiting: list[_Job] = []
-        self._busy = False
         self._leader: _Job | None = None
-        """The waiting thread that was told to commit next and has not begun yet."""
+        """Whose thread commits, or was told to commit next."""
 
     def run(self, work: Any) -> Any:
         """The outcome of *work*, which is durable when this returns."""
         job = _Job(work)
-        with self._lock:
-            self._waiting.append(job)
-            leads = not self._busy
-            self._busy = True
         try:
+            with self._lock:
+                self._waiting.append(job)
+                if self._leader is None:
+                    self._leader = job
+                leads = self._leader is job
             if not leads:
                 job.wake.wait()
             if not job.done:
-                self._lead()
+                self._lead(job)
         except BaseException:
             self._abandon(job)
             raise
@@ -61,35 +71,29 @@ class GroupCommit:
             raise copy.copy(job.outcome) from job.outcome  # one exception must not be raised by several threads
         return job.outcome
 
-    def _lead(self) -> None:
+    def _lead(self, job: _Job) -> None:
         with self._lock:
-            batch, self._waiting, self._leader = self._waiting, [], None
-        outcomes: Sequence[Any] = [RuntimeError("the thread that was to commit this was interrupted")] * len(batch)
+            job.batch, self._waiting = self._waiting, []
         try:
-            outcomes = self._commit([job.work for job in batch])
-        except Exception as error:  # noqa: BLE001 - it is raised to everybody whom it concerns
-            outcomes = [error] * len(batch)
-        finally:
-            self._hand_over()
-            for job, outcome in zip(batch, outcomes, strict=True):
-                job.outcome, job.done = outcome, True
-                job.wake.set()
+            outcomes = self._commit([one.work for one in job.batch])
+        except Exception as error:  # noqa: BLE001 - it is raised in every thread of the batch
+            outcomes = [error] * len(job.batch)
+        self._hand_over(job)
+        for one, outcome in zip(job.batch, outcomes, strict=True):
+            one.settle(outcome)
 
-    def _hand_over(self) -> None:
+    def _hand_over(self, job: _Job) -> None:
         with self._lock:
-            if self._waiting:
-                self._leader = self._waiting[0]
-                self._leader.wake.set()
-            else:
-                self._busy = False
+            if self._leader is job:
+                self._leader = self._waiting[0] if self._waiting else None
+            if self._leader is not None:
+                self._leader.wake.set()  # perhaps again: a thread may be interrupted between these two lines
 
     def _abandon(self, job: _Job) -> None:
-        """A thread was interrupted as it waited: its work is withdrawn if it has not begun, and nobody waits for it."""
+        """The thread of *job* was interrupted: withdraw what has not begun, and settle what it had begun to commit."""
         with self._lock:
             if job in self._waiting:
                 self._waiting.remove(job)
-            leads = self._leader is job
-            if leads:
-                self._leader = None
-        if leads:
-            self._hand_over()
+        self._hand_over(job)
+        for one in job.batch:
+            one.settle(one.outcome if one.done else RuntimeError(_INTERRUPTED))
