@@ -13,10 +13,10 @@ __all__ = ["read_body"]
 
 def read_body(limit: int) -> bytes:
     """At most *limit* octets of it, if nobody has read it before."""
-    body = b""
+    body = bytearray()
     while len(body) < limit and (part := request.stream.read(limit - len(body))):
         body += part
-    return body or _read_before()
+    return bytes(body) or _read_before()
 
 
 def _read_before() -> bytes:

@@ -212,6 +212,14 @@ def test_nothing_in_a_token_reaches_the_terminal_unescaped(gatepass_here, key_fi
     assert b"\n  passed" not in shown.stdout.partition(b"Checks\n")[0]
 
 
+def test_a_report_is_no_larger_than_the_token_asks_for(gatepass):
+    """One long name does not fill every line with blanks."""
+    members = {"a" * 4_000: 1, **{f"b{number}": 1 for number in range(400)}}
+    token = signed({"alg": "ES256"}, members)
+
+    assert len(gatepass("inspect", stdin=token).stdout) < 4 * len(token)
+
+
 def test_markup_in_a_token_is_shown_as_it_is(gatepass):
     result = gatepass("inspect", stdin=hostile("[bold red]:warning:[/]"), env={"FORCE_COLOR": "1"})
 

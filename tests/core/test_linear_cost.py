@@ -8,8 +8,10 @@ import importlib
 import json
 import re
 import signal
+from functools import partial
 from importlib.util import find_spec
 from itertools import product
+from unicodedata import normalize
 
 import pytest
 from tests.growth import NeverEnds, assert_linear
@@ -28,11 +30,13 @@ from gatepass.jwks.http import fetchable
 from gatepass.keyring.endpoint import JWKSEndpoint
 from gatepass.keys.secret import check_secret
 from gatepass.refresh.client_auth import ClientAuthentication
+from gatepass.refresh.exchange import Wish
 from gatepass.refresh.family import RefreshToken
 from gatepass.refresh.form import MAX_FORM_LENGTH, Form
 from gatepass.scope import scope_tokens
 from gatepass.settings import https_url
 from gatepass.strict_json import parse_object
+from gatepass.testing.families import held
 
 from .tokens import SECRET_KEY, Verbatim, claims_for, header_for, make_verifier, signed
 
@@ -138,7 +142,7 @@ def test_an_expression_that_takes_longer_is_noticed(source, way):
 
 FIELD_PUMPS = [
     "; ", ";", ";\t", '; charset="utf-8"', "; charset=utf-8", ", ", ",", ",\t", '"', '\\"', '"\\', '"a", ', 'W/"a" , ', "a=b; ", "a=", "=",
-    "Bearer a, ", "Bearer ", "Basic a ", " ", "\t", "a", "a ", "/", ".", "-", "%", "%41", "+", "é", "__Host-access=a; ", "__Host-access=a,",
+    "Bearer a, ", "Bearer ", "Basic a ", " ", "\t", "a", "a ", "/", ".", "-", "%", "%41", "+", "é", "\u0301\u0316", "__Host-access=a; ", "__Host-access=a,",
 ]  # fmt: skip
 FORM_PUMPS = ["&", "a&", "a=&", "=", "%", "%41", "+", ";", "access_token=a&", "token=a&", "client_id=a&", "&&a=%zz"]
 JSON_PUMPS = [
@@ -225,6 +229,19 @@ def test_a_header_field_or_a_parameter_is_read_in_linear_time(reader, pump):
         assert_linear(FIELD_READERS[reader], lambda size, end=end: pump * (size // len(pump)) + end, FIELD)
 
 
+def read_again_and_again(text):
+    while text:
+        text = text[1:]
+
+
+@pytest.mark.parametrize(
+    ("reader", "pump"), [(read_again_and_again, "a"), (partial(normalize, "NFKC"), "\u0301\u0316")]
+)
+def test_a_reader_that_takes_longer_is_noticed(reader, pump):
+    with pytest.raises(AssertionError, match=r"grows faster|was not enough"):
+        assert_linear(reader, lambda size: pump * (size // len(pump)), FIELD)
+
+
 @pytest.mark.parametrize("pump", FORM_PUMPS)
 @pytest.mark.parametrize("reader", FORM_READERS)
 def test_a_form_is_read_in_linear_time(reader, pump):
@@ -246,6 +263,14 @@ def test_a_signed_token_is_checked_in_linear_time(claims):
 
     assert len(hostile(8_000)) <= MAX_TOKEN_LENGTH
     assert_linear(VERIFIER.verify, hostile, 8_000)
+
+
+def test_the_scope_of_a_refresh_is_checked_in_linear_time():
+    def narrowed(scope):
+        return Wish(scope, None).within(held(scope=scope).family)
+
+    assert narrowed("a b") == "a b"
+    assert_linear(narrowed, lambda size: " ".join(f"s{number}" for number in range(size // 6)), FIELD)
 
 
 @pytest.mark.parametrize("pump", [".", "a.", "a", "-", "=", "é", "\0"])

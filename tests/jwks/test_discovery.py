@@ -2,6 +2,7 @@
 
 import json
 import threading
+from http.cookiejar import CookieJar
 
 import httpx
 import pytest
@@ -319,6 +320,20 @@ def test_cookies_of_the_metadata_do_not_reach_the_keys(server):
 
     assert asked_for(server.origin) == ACCEPTED
     assert ["cookie" in asked.headers for asked in server.requests] == [False, False]
+
+
+def test_cookies_of_an_answer_are_not_even_read(server, monkeypatch):
+    """`Set-Cookie2` beside a `Set-Cookie` would be, in a time that grows with its square."""
+
+    def read(*_):
+        raise AssertionError("cookies are read")
+
+    monkeypatch.setattr(CookieJar, "make_cookies", read)
+    crumbs = [("Set-Cookie", "crumb=1; Path=/"), ("Set-Cookie2", "a," * 1_000)]
+    body = {"issuer": server.origin, "jwks_uri": server.url}
+    server.answer = by_path(_well_known_oauth_authorization_server=document(body, crumbs), jwks_json=KEYS)
+
+    assert asked_for(server.origin) == ACCEPTED
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -161,6 +161,9 @@ DAMAGES = {
     "no numbers": damaged(lambda document: document.pop("schedule")),
     "a number that is text": damaged(lambda document: document.update(announced="360")),
     "a key twice": damaged(lambda document: document["keys"].append(document["keys"][0])),
+    "more keys than any ring has": damaged(
+        lambda document: document["keys"].extend({**document["keys"][0], "jwk": None, "kid": str(n)} for n in range(40))
+    ),
     "another kid": damaged(lambda document: document["keys"][0].update(kid="other")),
     "another algorithm": damaged(lambda document: document["keys"][0].update(algorithm="RS256")),
     "a kid that is no text": damaged(lambda document: document["keys"][0].update(kid=7)),

@@ -35,6 +35,8 @@ _PROFILES = {profile.name: profile for profile in (Profile.RFC9068, Profile.GENE
 _LONGEST_INPUT = 1_000_000
 _LIKE_A_TOKEN = re.compile(r"(?i:bearer\b.*)|eyJ.*|[\w-]{8,}\.[\w-]{8,}\.[\w-]*", re.DOTALL)
 _PREFIX = re.compile(r"\s*(?:authorization\s*:\s*)?(?:bearer\s+)?", re.IGNORECASE)
+_WIDEST = 32
+"""How far values are indented: one long name must not fill every line with blanks."""
 _DATES = frozenset(("exp", "nbf", "iat", "auth_time", "updated_at"))
 _STYLES = {"passed": "green", "failed": "bold red", "not reached": "dim"}
 
@@ -121,7 +123,7 @@ class _Report:
         return True
 
     def _show_members(self, members: Mapping[str, Any]) -> None:
-        width = max((len(visible(name)) for name in members), default=0)
+        width = min(max((len(visible(name)) for name in members), default=0), _WIDEST)
         for name, value in members.items():
             when = moment(value, self._now)
             self._line(

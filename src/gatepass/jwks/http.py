@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from http.cookiejar import CookieJar
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
 from urllib.parse import urlsplit
 
@@ -68,6 +69,13 @@ class Document:
     body: bytes | None
     etag: str | None
     fresh_for: float | None
+
+
+class _NoCookies(CookieJar):
+    """Keeps none, and does not read any: reading hostile ones costs the square of their length."""
+
+    def extract_cookies(self, response: object, request: object) -> None:
+        """Do nothing."""
 
 
 def fetchable(url: str, accept: PlainHttpOnLoopback | None) -> bool:
@@ -146,13 +154,13 @@ class Http:
             timeout=self._timeout * 0.95,  # httpx closes its socket after a time-out, not when cancelled in a handshake
             follow_redirects=False,
             trust_env=False,
+            cookies=_NoCookies(),
         )
         return client
 
     async def get(self, client: httpx.AsyncClient, url: str, *, etag: str | None = None) -> Document:
         """The document at *url*. Raises `FetchError`."""
         conditional = {} if etag is None else {"If-None-Match": etag}
-        client.cookies.clear()  # those of the metadata's answer
         try:
             async with client.stream("GET", url, headers=conditional) as response:
                 return await self._document(response, conditional=bool(conditional))

@@ -10,13 +10,11 @@ from dataclasses import replace
 from typing import Final, final
 
 from gatepass.errors import ConfigurationError
-from gatepass.keyring.schedule import MOST_KEYS, Schedule
+from gatepass.keyring.schedule import MOST_KEYS, MOST_REMOVED, Schedule
 from gatepass.keyring.timeline import Entry, Timeline
 from gatepass.keys import Key
 
 __all__ = ["EMERGENCY", "Emergency", "begun", "continued", "removed", "rotated"]
-
-_REMEMBERED: Final = 8
 
 
 @final
@@ -158,7 +156,7 @@ def _tidied(line: Timeline, now: float) -> Timeline:
     if len(entries) > MOST_KEYS:
         raise ConfigurationError(f"this key ring has {MOST_KEYS} keys that are still needed: rotate less often")
     past.sort(key=lambda one: line.ends(one) or 0)
-    kept = {one.kid for one in past[-_REMEMBERED:]}
+    kept = {one.kid for one in past[-MOST_REMOVED:]}
     return replace(line, entries=(*(one for one in past if one.kid in kept), *entries))
 
 

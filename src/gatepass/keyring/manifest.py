@@ -7,7 +7,7 @@ import json
 from typing import Any, Final
 
 from gatepass.errors import ConfigurationError, MalformedToken
-from gatepass.keyring.schedule import Schedule
+from gatepass.keyring.schedule import MOST_KEYS, MOST_REMOVED, Schedule
 from gatepass.keyring.timeline import Entry, Timeline
 from gatepass.limits import LAST_SECOND
 from gatepass.strict_json import parse_object
@@ -15,6 +15,8 @@ from gatepass.strict_json import parse_object
 __all__ = ["from_text", "to_text"]
 
 _VERSION: Final = 1
+_MOST_ENTRIES: Final = MOST_KEYS + MOST_REMOVED
+"""What a timeline says of its keys costs the square of their number."""
 _SCHEDULE: Final = tuple(each.name for each in dataclasses.fields(Schedule))
 _ENTRY: Final = tuple(each.name for each in dataclasses.fields(Entry))
 
@@ -45,7 +47,7 @@ def from_text(text: bytes) -> Timeline:
             schedule=Schedule.checked(**numbers),
             announced=_instant(document["announced"]),
         )
-        if len({one.kid for one in line.entries}) != len(line.entries):
+        if len({one.kid for one in line.entries}) != len(line.entries) or len(line.entries) > _MOST_ENTRIES:
             raise ValueError
     except ConfigurationError:
         raise

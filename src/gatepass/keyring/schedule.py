@@ -17,12 +17,14 @@ from gatepass.keys.algorithms import algorithm_named
 from gatepass.limits import DAY, LARGEST_LEEWAY, LONGEST_ACCESS_TTL, LONGEST_COPY, YEAR
 from gatepass.settings import asymmetric_names, seconds
 
-__all__ = ["MOST_KEYS", "RELOAD", "Schedule"]
+__all__ = ["MOST_KEYS", "MOST_REMOVED", "RELOAD", "Schedule"]
 
 RELOAD: Final = 2
 """Seconds after which a process looks again whether another one changed the ring."""
 MOST_KEYS: Final = 32
 """That a ring publishes at one time: others need not take more."""
+MOST_REMOVED: Final = 8
+"""That a ring remembers of those that it publishes no more."""
 
 _LONGEST: Final = 10 * YEAR
 _LEAST_MARGIN: Final = 3 * RELOAD

@@ -52,11 +52,11 @@ class Wish(NamedTuple):
         if self.scope is None:
             return family.scope
         try:
-            wanted = scope_tokens(self.scope)
+            wanted = set(scope_tokens(self.scope))
         except ValueError:
             raise InvalidScope from None
         granted = scope_tokens(family.scope)
-        if not set(wanted) <= set(granted):
+        if not wanted <= set(granted):
             raise InvalidScope
         return " ".join(one for one in granted if one in wanted)
 
