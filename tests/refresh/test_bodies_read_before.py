@@ -17,14 +17,12 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from tests.adapters.clients import ASGIClient, WSGIClient
-from tests.growth import assert_linear
 
 import gatepass_django.endpoints
 import gatepass_fastapi
 import gatepass_flask
 import gatepass_starlette
 from gatepass import ConfigurationError, TokenEndpoints
-from gatepass_flask.body import read_body
 
 from .doubles import make_service
 from .endpoint_contract import FORM
@@ -160,25 +158,3 @@ def test_django_serves_a_form_that_middleware_has_read(endpoints, service):
         client = WSGIClient(WSGIHandler())
         assert refreshed(client, service) == 200
         assert refreshed(client, service, REPEATED) == 400
-
-
-class OctetByOctet:
-    """A body of *length* octets from a server that hands on one at a time."""
-
-    def __init__(self, length):
-        self._left = length
-
-    def read(self, size=-1):
-        self._left -= 1
-        return b"a" if self._left >= 0 and size else b""
-
-
-def test_a_body_that_comes_octet_by_octet_is_read_in_linear_time():
-    app = Flask("app")
-
-    def read(text):
-        with app.test_request_context("/", method="POST", input_stream=OctetByOctet(len(text)), content_length=9):
-            request.environ["wsgi.input_terminated"] = True
-            assert len(read_body(len(text))) == len(text)
-
-    assert_linear(read, lambda size: "a" * size, 65_536)
