@@ -152,7 +152,7 @@ class Exchange:
             raise
 
     def _took_place(self, family_id: str, rotation: Rotation) -> bool:
-        """Whether *rotation* is in place, for good, and its successor this caller's to hand out."""
+        """Whether *rotation* is in place and durable, and this caller may hand out its successor."""
         again = ask(self._store.rotate, family_id, Rotation.again(rotation))
         return again and self._unsettled.settle(family_id, rotation.current_hash)
 
@@ -161,7 +161,7 @@ class Exchange:
         _, family = self._presented(token.text(), client_id, now)
         if any(compare_digest(family.current_hash, one) for one in (token.secret_hash, rotation.previous_hash)):
             _logger.error("the store refused a rotation, and holds for current what that would have replaced")
-            raise StoreUnavailable("store_contradiction")  # or a crash took back what was in the way
+            raise StoreUnavailable("store_contradiction")  # or a crash undid the rotation that came between
         return family
 
     def _spent(self, token: RefreshToken, family: Family, wish: Wish, now: int) -> TokenPair:

@@ -19,9 +19,9 @@ from gatepass.errors import MalformedToken
 __all__ = ["SEED_OCTETS", "Family", "RefreshToken", "Rotation", "plain_text", "seed_of"]
 
 SEED_OCTETS: Final = 32
-"""How much of a salt makes the successor. What stands behind it is another with every writing, and means nothing."""
+"""How much of a salt makes the successor. The rest is a nonce, new with every write."""
 
-_MARK_OCTETS: Final = 16
+_NONCE_OCTETS: Final = 16
 _NAME_OCTETS: Final = 16
 _PROOF_OCTETS: Final = 16
 _SECRET_OCTETS: Final = 32
@@ -47,7 +47,7 @@ class RefreshToken:
 
     @classmethod
     def parse(cls, text: str) -> RefreshToken | None:
-        """The token that *text* spells, or None: whatever cannot be one of ours is simply unknown."""
+        """The token that *text* spells, or None for text of another form."""
         if not isinstance(text, str) or len(text) != _TEXT_LENGTH or not text.isascii():  # pyright: ignore[reportUnnecessaryIsInstance]
             return None
         try:
@@ -58,7 +58,7 @@ class RefreshToken:
         return cls(octets[:proof], octets[proof:secret], octets[secret:])
 
     def successor(self, salt: bytes) -> RefreshToken:
-        """The next token of the family. Whoever holds this token and the store's *salt* gets the same one again."""
+        """The next token of the family. The same token and the store's *salt* give the same successor again."""
         return replace(self, secret=hmac.digest(salt[:SEED_OCTETS], self.secret, "sha256"))
 
     @property
@@ -121,7 +121,7 @@ class Rotation:
         return cls(
             current_hash=last.current_hash,
             previous_hash=last.current_hash,
-            salt=seed_of(last.salt) + secrets.token_bytes(_MARK_OCTETS),
+            salt=seed_of(last.salt) + secrets.token_bytes(_NONCE_OCTETS),
             rotated_at=last.rotated_at,
             idle_expires_at=last.idle_expires_at,
         )

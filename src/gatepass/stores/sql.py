@@ -35,7 +35,7 @@ _BATCH: Final = 200
 _PAGE: Final = 10_000
 # Serialization failure and deadlock, by SQLSTATE; record changed and deadlock, by MariaDB's number.
 _UNDONE: Final = {"40001", "40P01", 1020, 1213}
-_SHOW_EARLY: Final = {"mariadb", "mysql"}
+_VISIBLE_BEFORE_DURABLE: Final = {"mariadb", "mysql"}
 """Whose commits others see before they are durable."""
 
 
@@ -58,7 +58,16 @@ class SQLStore:
     `gatepass_revocations` the primary key `key_hash`, and `keep_until`. Requests use the primary keys alone.
     """
 
-    __slots__ = ("_checked", "_direct", "_engine", "_inherited", "_process", "_put", "_schema_engine", "_shows_early")
+    __slots__ = (
+        "_checked",
+        "_direct",
+        "_engine",
+        "_inherited",
+        "_process",
+        "_put",
+        "_schema_engine",
+        "_shows_before_durable",
+    )
 
     def __init__(self, engine: Engine) -> None:
         if not isinstance(engine, Engine):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -72,7 +81,7 @@ class SQLStore:
         fits = DirectStatements.fits(engine)
         self._direct = DirectStatements(self._engine, commits=name != "postgresql") if fits else None
         self._put = sql.PUT[name]
-        self._shows_early = name in _SHOW_EARLY
+        self._shows_before_durable = name in _VISIBLE_BEFORE_DURABLE
         self._checked = False
         self._process = os.getpid()
         self._inherited: list[Any] = []
@@ -85,7 +94,7 @@ class SQLStore:
                 with self._schema_engine.begin() as connection:
                     _create(connection)
                 break
-            except DBAPIError:  # another process made one of them between our look and our hand
+            except DBAPIError:  # another process made one of them after we looked
                 if not tries_left:
                     raise
         self._check()
@@ -118,7 +127,7 @@ class SQLStore:
 
     def revoke(self, family_id: str, *, at: int) -> bool:
         """See `RefreshStore.revoke`."""
-        return self._end(sql.REVOKE, {"names": [family_id], "at": at}) > 0
+        return self._change_durably(sql.REVOKE, {"names": [family_id], "at": at}) > 0
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
         """See `RefreshStore.revoke_subject`."""
@@ -144,7 +153,7 @@ class SQLStore:
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""
         values = {"key_hash": hashed(key), "issued_until": issued_until, "keep_until": keep_until}
-        self._end(self._put, values)
+        self._change_durably(self._put, values)
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
         """See `RevocationStore.revoked_until`."""
@@ -170,7 +179,7 @@ class SQLStore:
             rows = self._rows(sql.ALIVE[column], {"name": name, "last": last, "size": _PAGE})
             names = [family_id for (family_id,) in rows]
             for start in range(0, max(len(names), 1), _BATCH):
-                revoked += self._end(sql.REVOKE, {"names": names[start : start + _BATCH], "at": at})
+                revoked += self._change_durably(sql.REVOKE, {"names": names[start : start + _BATCH], "at": at})
             full = len(names) == _PAGE
             last = names[-1] if names else last
         return revoked
@@ -189,13 +198,13 @@ class SQLStore:
 
         return self._ask(write)
 
-    def _end(self, statement: Any, values: dict[str, Any]) -> int:
+    def _change_durably(self, statement: Any, values: dict[str, Any]) -> int:
         """Change what ends something, and return when that is on the disk, also if another call had ended it.
 
         InnoDB shows a commit before it waits for its log, and a statement that changes nothing waits for no log. So
         the transaction writes a row and takes it away: the log up to there holds all that was shown.
         """
-        if not self._shows_early:
+        if not self._shows_before_durable:
             return self._change(statement, values)
         name = secrets.token_bytes(32)
 

@@ -1,4 +1,4 @@
-"""The two statements of every refresh, by the driver's own cursor: SQLAlchemy's way to it costs as much as the disk.
+"""The two statements of every refresh, by the driver's own cursor: SQLAlchemy's layers cost as much as the disk.
 
 Connections come from the engine's pool and go back to it; one on which anything went wrong does not. Where the server
 went away, those that were used before are not used again. No engine event tells of these statements. For drivers that
@@ -93,7 +93,7 @@ class DirectStatements:
                 dialect=self._engine.dialect,
             ) from error  # fmt: skip
         except BaseException as error:
-            connection.invalidate(error)  # interrupted in the middle of who knows what
+            connection.invalidate(error)  # the connection's state is unknown
             raise
 
 
