@@ -1,6 +1,6 @@
 """A database may show a change before it is on its disk, and lose it in a crash: what a client was handed is kept.
 
-MariaDB does so. Its log goes to the disk in order: who waits for a later change of his own has waited for that one.
+MariaDB does so. It writes its log in order: once a later change is durable, so is every earlier one.
 """
 
 import pytest

@@ -59,15 +59,8 @@ class SQLStore:
     """
 
     __slots__ = (
-        "_checked",
-        "_direct",
-        "_engine",
-        "_inherited",
-        "_process",
-        "_put",
-        "_schema_engine",
-        "_shows_before_durable",
-    )
+        "_checked", "_direct", "_engine", "_inherited", "_process", "_put", "_schema_engine", "_shows_before_durable",
+    )  # fmt: skip
 
     def __init__(self, engine: Engine) -> None:
         if not isinstance(engine, Engine):  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -107,7 +107,7 @@ class SQLiteFile:
                 return _in_transaction(connection, works)
             except sqlite3.OperationalError:  # the disk or the lock: no work's fault, and the next would wait as long
                 raise
-            except Exception as error:  # noqa: BLE001 - one spoilt the transaction for all, and is told
+            except Exception as error:  # noqa: BLE001 - one failed the transaction: run each alone
                 return [error] if len(works) == 1 else [_alone(connection, work) for work in works]
 
         with self._turn:
@@ -119,7 +119,7 @@ class SQLiteFile:
         try:
             answer = work(connection)
         except BaseException:
-            connection.close()  # whatever state it is in, SQLite takes back what was not committed
+            connection.close()  # SQLite rolls back what was not committed
             raise
         pool.give(connection)
         return answer
