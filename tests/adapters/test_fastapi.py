@@ -30,6 +30,7 @@ from tests.adapters.contract import (
     MiddlewareContract,
 )
 from tests.adapters.cookie_contract import CookieContract
+from tests.adapters.meeting import meet_on_the_loop
 from tests.adapters.test_starlette import CORS, HANDLERS, others_are_served_while_a_hook_blocks
 from tests.adapters.tokens import bearer, resource_server, token
 
@@ -82,7 +83,7 @@ def by_dependency(server: ResourceServer) -> FastAPI:  # noqa: C901 - one applic
     @get("/slow")
     async def slow(token: Anybody) -> str:
         before = token.subject
-        await asyncio.sleep(0.02)
+        await meet_on_the_loop()
         return f"{before} {token.subject}"
 
     @app.post("/echo")
@@ -155,7 +156,7 @@ def router() -> APIRouter:  # noqa: C901 - the same views
     @get("/slow")
     async def slow(request: HTTPRequest) -> str:
         before = subject(request)
-        await asyncio.sleep(0.02)
+        await meet_on_the_loop()
         return f"{before} {subject(request)}"
 
     @routes.post("/echo")

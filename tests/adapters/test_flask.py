@@ -1,6 +1,5 @@
 """Flask answers as the contract says, and keeps to the customs of WSGI."""
 
-import time
 from datetime import UTC, datetime
 from threading import Thread
 from wsgiref.validate import validator
@@ -11,6 +10,7 @@ from flask.views import MethodView
 from tests.adapters.clients import WSGIClient
 from tests.adapters.contract import NO_CREDENTIALS, PREFLIGHT, MiddlewareContract
 from tests.adapters.cookie_contract import CookieContract
+from tests.adapters.meeting import meet
 from tests.adapters.tokens import bearer, resource_server, token
 from tests.adapters.wire import Wire, hold_the_wire
 from waitress.server import create_server
@@ -56,7 +56,7 @@ def application(*, cors=False):
     @app.get("/slow")
     def slow():
         before = who()
-        time.sleep(0.02)
+        meet()
         return f"{before} {access_token.subject}"
 
     @app.post("/echo")

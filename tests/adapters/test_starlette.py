@@ -44,6 +44,7 @@ from tests.adapters.contract import (
     MiddlewareContract,
 )
 from tests.adapters.cookie_contract import CookieContract
+from tests.adapters.meeting import meet_on_the_loop
 from tests.adapters.tokens import bearer, resource_server, token
 from tests.jwks.leaps import LeapingLoop
 
@@ -89,7 +90,7 @@ async def maybe(request):
 
 async def slow(request):
     before = subject(request)
-    await asyncio.sleep(0.02)
+    await meet_on_the_loop()
     return PlainTextResponse(f"{before} {subject(request)}")
 
 
