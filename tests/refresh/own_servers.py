@@ -170,7 +170,7 @@ def django_store(kind, server):
     from django.core.management import call_command
     from django.db import connections
     from tests.refresh.django_databases import own_name
-    from tests.refresh.django_threads import Hanging
+    from tests.refresh.django_threads import sharing
 
     from gatepass_django.refresh import DjangoStore
 
@@ -182,7 +182,8 @@ def django_store(kind, server):
         if kind == "postgresql":
             server.execute(f"CREATE SCHEMA {own_name()}", at=server.name)
         call_command("migrate", "gatepass_refresh", database=kind, verbosity=0)
-        yield Hanging(DjangoStore(using=kind))
+        with sharing(DjangoStore(using=kind)) as shared:
+            yield shared
     finally:
         connections[kind].close()
         here.update(before)

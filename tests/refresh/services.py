@@ -9,6 +9,8 @@ from tests.needs import missing
 
 PATIENCE = 60
 """Timeout for a server's answer, in seconds: long, because a busy machine keeps it waiting."""
+AT_ONCE = 20
+"""Connections that the threads of one test share. PostgreSQL has a hundred, for all the processes that run tests."""
 _DEFAULTS = {
     "REDIS": "redis://127.0.0.1:6379/0",
     "POSTGRES": "postgresql://root@127.0.0.1:5432/test",
