@@ -1,5 +1,5 @@
-"""Which tests run once in all; the short table at the end of a run: what ran, what was skipped and why, and how to run
-it; and no thread of the library outlives its test, or what it logs would be found in another one.
+"""Which tests run once in all; how hypothesis runs; the short table at the end of a run: what ran, what was skipped and
+why, and how to run it; and no thread of the library outlives its test, or what it logs would be found in another one.
 """
 
 import threading
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from tests.needs import NEEDS, need_in
 
 ONCE = (
@@ -36,6 +37,13 @@ _RACES = (
 """Ends of the names of tests that race threads and processes on a store. Most are of `gatepass.testing`, for whose users
 a mark of ours would be an unknown one.
 """
+
+# Without a deadline or a judgement of its own speed, since a busy machine is no fault of the code; and again in one
+# process, as mutation testing asks of it.
+settings.register_profile(
+    "gatepass", deadline=None, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow]
+)
+settings.load_profile("gatepass")
 
 _THREADS = ("gatepass-jwks", "gatepass-keyring")
 _PATIENCE = 120
