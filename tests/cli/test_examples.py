@@ -13,6 +13,7 @@ from tests.cli.servers import PATIENCE, REPOSITORY, request, serving
 from tests.jwks.authority import authority_certificate, vouched_for
 from tests.jwks.server import by_path, document
 from tests.jwks.server import serving as serving_keys
+from tests.needs import reason_for
 from tests.ports import free_port
 
 from gatepass import Key, KeySet
@@ -24,7 +25,7 @@ ENVIRONMENT = {"JWT_SECRET_KEY": json.dumps(SECRET)}
 NO_CREDENTIALS = 'Bearer realm="api"'
 REVOKED = NO_CREDENTIALS + ', error="invalid_token", error_description="The access token was revoked"'
 
-pytestmark = pytest.mark.skipif(not EXAMPLES.is_dir(), reason="this is not a checkout")
+pytestmark = pytest.mark.skipif(not EXAMPLES.is_dir(), reason=reason_for("a git checkout", "the examples are not here"))
 
 
 def flask(name, port):
