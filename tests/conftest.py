@@ -31,8 +31,8 @@ ONCE = (
     "tests/interop/",
 )
 _RACES = (
-    "exactly_one_wins", "the_latest_wins", "escapes_the_end", "looks_at_it_stays", "follows_a_revocation",
-    "takes_no_rotation_back",
+    "exactly_one_wins", "the_latest_wins", "escapes_the_end_of_all_by_rotating", "looks_at_it_stays",
+    "follows_a_revocation", "takes_no_rotation_back", "hinder_one_another", "one_is_the_first", "count_each_family_once",
 )  # fmt: skip
 """Ends of the names of tests that race threads and processes on a store. Most are of `gatepass.testing`, for whose users
 a mark of ours would be an unknown one.
@@ -66,7 +66,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what runs in the environment `py` alone."""
     for item in items:
         name = item.name.partition("[")[0]
-        is_race = item.nodeid.startswith("tests/refresh/") and any(words in name for words in _RACES)
+        is_race = item.nodeid.startswith("tests/refresh/") and name.endswith(_RACES)
         if is_race:
             item.add_marker("race")
         if is_race or "costs_more_than_its_length" in item.name or item.nodeid.startswith(ONCE):
