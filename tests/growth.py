@@ -1,7 +1,7 @@
 """Whether a piece of work grows no faster than the text it is given: its cost is compared with its own at smaller sizes.
 
 No bound is a time. Processor time is compared, which a busy machine does not change, and the least of many measurements
-in turns counts. What would never end is interrupted.
+in turns counts. What would never end is interrupted, or found out at a small size where nothing can interrupt it.
 """
 
 import signal
@@ -19,8 +19,10 @@ LOOPS = 10
 _ROUNDS = 8
 _MEASURED = 2.0
 """Seconds of measuring, and that many rounds at least, before the verdict is a failure: a busy moment passes."""
-_LIMIT = 1.0
+_LIMIT = 10.0
 """Seconds of processor time for one call. An exponential one would take years."""
+_SMALLEST = 16
+"""Characters to begin with where no timer interrupts."""
 
 
 class NeverEnds(AssertionError):
@@ -30,12 +32,12 @@ class NeverEnds(AssertionError):
 @contextmanager
 def limited():
     """Interrupt what runs in the main thread after `_LIMIT` seconds of processor time, also within `re`."""
-    if not hasattr(signal, "setitimer") or threading.current_thread() is not threading.main_thread():
+    if not _is_interruptible():
         yield
         return
 
     def interrupt(*_):
-        raise NeverEnds(f"{_LIMIT:.0f} second of processor time was not enough")
+        raise NeverEnds(f"{_LIMIT:.0f} seconds of processor time was not enough")
 
     before = signal.signal(signal.SIGVTALRM, interrupt)
     signal.setitimer(signal.ITIMER_VIRTUAL, _LIMIT)
@@ -44,6 +46,11 @@ def limited():
     finally:
         signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         signal.signal(signal.SIGVTALRM, before)
+
+
+def _is_interruptible():
+    """Windows has no such timer, and a thread other than the main one cannot be interrupted."""
+    return hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
 
 
 def cost(work, text):
@@ -73,9 +80,11 @@ def assert_linear(work, hostile, size, *, smallest=None):
     `LOOPS` loops over the text: of what takes microseconds, the processor's own caches make any ratio.
 
     `hostile(n)` makes a text of about *n* characters. *smallest*: begin there instead, for work in another thread,
-    which nothing could interrupt: one step tells before the next would never end.
+    which nothing could interrupt: one step tells before the next would never end. So it is where there is no timer.
     """
     measure = cost if smallest is None else cost_in_any_thread
+    if smallest is None and not _is_interruptible():
+        smallest = _SMALLEST
     sizes = [size // LINEAR, size // 2, size]
     sizes[:0] = [] if smallest is None else _steps(smallest, below=sizes[0])
     texts, costs = [], []

@@ -11,7 +11,7 @@ them all. The application that `build` makes has these views, each answering 200
     /hidden      `require_auth(scopes=["hidden:read"], denial="conceal")`
     /maybe       marked `optional_auth`                  |
     /any         takes GET and OPTIONS, nothing said    /
-    /slow        the subject, a pause of 20 ms, the subject again: `anna anna`
+    /slow        the subject, a wait in `meeting` for the other requests, the subject again: `anna anna`
     /echo        takes POST; the body is the request's body, as the view reads it
     /boom        raises `RuntimeError("boom")`
     /boom/auth   raises `gatepass.errors.ExpiredToken()`, as a view that calls another service might
@@ -30,6 +30,7 @@ from typing import Any, NoReturn
 
 import pytest
 from tests.adapters.clients import Answer, Client, Request
+from tests.adapters.meeting import TOGETHER
 from tests.adapters.tokens import AUDIENCE, ISSUER, STRANGERS_KEY, bearer, resource_server, token
 from tests.growth import assert_linear
 from tests.jwks.server import Exchange, KeyServer, document, refuse, serving
@@ -631,7 +632,7 @@ class AdapterContract:
     # --- identities and secrets stay where they belong
 
     def test_requests_at_the_same_time_keep_their_identities(self, client):
-        people = [f"person-{number}" for number in range(12)]
+        people = [f"person-{number}" for number in range(TOGETHER)]
 
         answers = client.send_together([Request("GET", "/slow", bearer(token(person))) for person in people])
 
@@ -711,7 +712,10 @@ class AdapterContract:
 
     @staticmethod
     def fetching(key_server: KeyServer, *others: TokenVerifier) -> ResourceServer:
-        keys = JWKSClient(key_server.url, accept=PLAIN_HTTP_ON_LOOPBACK, timeout=60, longest_wait=60)
+        """By its clock, which stands, no pause between two fetches is over: a slow machine makes no further ones."""
+        keys = JWKSClient(
+            key_server.url, accept=PLAIN_HTTP_ON_LOOPBACK, timeout=60, longest_wait=60, clock=lambda: 1_000.0
+        )
         return ResourceServer([TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=keys), *others], transport="off")
 
     def test_a_token_whose_key_is_fetched_opens_a_route(self, key_server):

@@ -1,11 +1,9 @@
 """The URLs and the views of the contract, in Django."""
 
-import asyncio
-import time
-
 import django
 from django.http import Http404, HttpResponse
 from django.urls import path
+from tests.adapters.meeting import meet, meet_on_the_loop
 
 from gatepass.errors import ExpiredToken
 from gatepass_django import optional_auth, public, require_auth
@@ -27,13 +25,13 @@ async def who_async(request):
 
 async def slow_async(request):
     before = request.access_token.subject
-    await asyncio.sleep(0.02)
+    await meet_on_the_loop()
     return text(f"{before} {request.access_token.subject}")
 
 
 def slow(request):
     before = request.access_token.subject
-    time.sleep(0.02)
+    meet()
     return text(f"{before} {request.access_token.subject}")
 
 

@@ -1,6 +1,5 @@
 """Cookies where lines and handshakes are real: WebSockets always say where they come from, servers join lines or do not."""
 
-from threading import Thread
 from typing import Annotated
 
 import pytest
@@ -29,8 +28,7 @@ from tests.adapters.cookie_contract import (
     cookie,
 )
 from tests.adapters.tokens import AUDIENCE, ISSUER, KEY, resource_server, token
-from tests.adapters.wire import Wire, values
-from waitress.server import create_server
+from tests.adapters.wire import Wire, values, waitress_on_loopback
 
 from gatepass import AccessToken, ConfigurationError
 from gatepass_django.conf import configuration
@@ -145,13 +143,8 @@ def wire(request):
         with uvicorn_on_loopback(by_middleware()) as port:
             yield Wire(port)  # its socket listened before the server began
         return
-    server = create_server(flask_app(), listen="127.0.0.1:0", threads=2, clear_untrusted_proxy_headers=True)
-    thread = Thread(target=server.run, daemon=True)
-    thread.start()
-    yield Wire(int(server.effective_port))
-    server.close()
-    thread.join(120)
-    assert not thread.is_alive()
+    with waitress_on_loopback(flask_app()) as wire:
+        yield wire
 
 
 def test_what_is_written_is_what_is_judged(wire):

@@ -24,7 +24,7 @@ from tests.adapters.contract import SCOPE_IS_MISSING, MiddlewareContract
 from tests.adapters.cookie_contract import CookieContract
 from tests.adapters.tokens import AUDIENCE, ISSUER, bearer, resource_server, token
 from tests.adapters.wire import Wire, hold_the_wire
-from tests.jwks.authority import trusting, vouched_for
+from tests.jwks.authority import trusted_by_default, vouched_for
 from tests.jwks.server import by_path, document, serving
 
 from gatepass import ConfigurationError, Key, KeySet, Profile
@@ -396,7 +396,7 @@ class TestSetting:
 
     def test_keys_are_fetched_where_none_are_held(self, monkeypatch):
         pytest.importorskip("httpx")
-        monkeypatch.setattr("gatepass.jwks.http._trusted_certificates", trusting)
+        trusted_by_default(monkeypatch)
         key = Key.generate("RS256")
         with serving(document({}), tls=vouched_for()) as provider:
             provider.answer = by_path(

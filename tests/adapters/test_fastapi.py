@@ -30,6 +30,7 @@ from tests.adapters.contract import (
     MiddlewareContract,
 )
 from tests.adapters.cookie_contract import CookieContract
+from tests.adapters.meeting import meet_on_the_loop
 from tests.adapters.test_starlette import CORS, HANDLERS, others_are_served_while_a_hook_blocks
 from tests.adapters.tokens import bearer, resource_server, token
 
@@ -82,7 +83,7 @@ def by_dependency(server: ResourceServer) -> FastAPI:  # noqa: C901 - one applic
     @get("/slow")
     async def slow(token: Anybody) -> str:
         before = token.subject
-        await asyncio.sleep(0.02)
+        await meet_on_the_loop()
         return f"{before} {token.subject}"
 
     @app.post("/echo")
@@ -155,7 +156,7 @@ def router() -> APIRouter:  # noqa: C901 - the same views
     @get("/slow")
     async def slow(request: HTTPRequest) -> str:
         before = subject(request)
-        await asyncio.sleep(0.02)
+        await meet_on_the_loop()
         return f"{before} {subject(request)}"
 
     @routes.post("/echo")
@@ -751,8 +752,8 @@ def test_a_socket_that_another_dependency_accepted_is_closed():
 
 
 def test_over_a_real_socket_the_handshake_gets_the_answer():
-    pytest.importorskip("uvicorn", reason="uvicorn is not installed")
-    pytest.importorskip("wsproto", reason="wsproto is not installed: real WebSocket servers are not tested")
+    pytest.importorskip("uvicorn")
+    pytest.importorskip("wsproto")
     status, challenge, body = SCOPE_IS_MISSING
 
     with uvicorn_on_loopback(socket_app()) as port:

@@ -1,8 +1,6 @@
 """Flask answers as the contract says, and keeps to the customs of WSGI."""
 
-import time
 from datetime import UTC, datetime
-from threading import Thread
 from wsgiref.validate import validator
 
 import pytest
@@ -11,9 +9,9 @@ from flask.views import MethodView
 from tests.adapters.clients import WSGIClient
 from tests.adapters.contract import NO_CREDENTIALS, PREFLIGHT, MiddlewareContract
 from tests.adapters.cookie_contract import CookieContract
+from tests.adapters.meeting import meet
 from tests.adapters.tokens import bearer, resource_server, token
-from tests.adapters.wire import Wire, hold_the_wire
-from waitress.server import create_server
+from tests.adapters.wire import hold_the_wire, waitress_on_loopback
 from werkzeug.routing import BaseConverter
 
 from gatepass import ConfigurationError
@@ -56,7 +54,7 @@ def application(*, cors=False):
     @app.get("/slow")
     def slow():
         before = who()
-        time.sleep(0.02)
+        meet()
         return f"{before} {access_token.subject}"
 
     @app.post("/echo")
@@ -347,13 +345,8 @@ class TestRealServer:
     def wire(self):
         app = application()
         app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server(), public=["/healthz"])
-        server = create_server(app, listen="127.0.0.1:0", threads=2, clear_untrusted_proxy_headers=True)
-        thread = Thread(target=server.run, daemon=True)
-        thread.start()
-        yield Wire(int(server.effective_port))
-        server.close()
-        thread.join(120)
-        assert not thread.is_alive()
+        with waitress_on_loopback(app) as wire:
+            yield wire
 
     def test_the_contract_of_the_wire(self, wire):
         hold_the_wire(wire)

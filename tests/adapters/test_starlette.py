@@ -44,6 +44,7 @@ from tests.adapters.contract import (
     MiddlewareContract,
 )
 from tests.adapters.cookie_contract import CookieContract
+from tests.adapters.meeting import meet_on_the_loop
 from tests.adapters.tokens import bearer, resource_server, token
 from tests.jwks.leaps import LeapingLoop
 
@@ -89,7 +90,7 @@ async def maybe(request):
 
 async def slow(request):
     before = subject(request)
-    await asyncio.sleep(0.02)
+    await meet_on_the_loop()
     return PlainTextResponse(f"{before} {subject(request)}")
 
 
@@ -1175,7 +1176,7 @@ def test_slow_hooks_of_several_requests_run_side_by_side():
 @pytest.mark.parametrize("is_async", [True, False])
 @pytest.mark.parametrize(("revoked", "golden"), [(False, None), (True, REVOKED), (None, CANNOT_TELL)])
 def test_trio_serves_as_well_as_asyncio(is_async, revoked, golden):
-    trio = pytest.importorskip("trio", reason="trio is not installed")
+    trio = pytest.importorskip("trio")
 
     async def ask(_):
         await trio.sleep(0)
@@ -1215,7 +1216,7 @@ def test_an_answer_that_streams_is_not_held_back():
 
 
 def needs_websockets() -> None:
-    pytest.importorskip("wsproto", reason="wsproto is not installed: real WebSocket servers are not tested")
+    pytest.importorskip("wsproto")
 
 
 SERVERS = {"uvicorn": uvicorn_on_loopback, "hypercorn": hypercorn_on_loopback}
@@ -1223,7 +1224,7 @@ SERVERS = {"uvicorn": uvicorn_on_loopback, "hypercorn": hypercorn_on_loopback}
 
 @pytest.fixture(scope="module", params=SERVERS)
 def port(request):
-    pytest.importorskip(request.param, reason=f"{request.param} is not installed")
+    pytest.importorskip(request.param)
     with SERVERS[request.param](application(resource_server(), [*ROUTES[:-1], *SOCKETS[:5]])) as port:
         yield port
 

@@ -1,7 +1,11 @@
 """Requests written byte by byte to a real server, and the bytes that come back."""
 
+import contextlib
 import socket
+import threading
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from tests.adapters.contract import EXPIRED, NO_CREDENTIALS, ROWS, SENTINEL, TWO_TOKENS, Golden
 from tests.adapters.tokens import token
@@ -26,6 +30,22 @@ class Wire:
         head_bytes, _, body = received.partition(b"\r\n\r\n")
         status_line, *headers = head_bytes.decode("latin-1").split("\r\n")
         return int(status_line.split()[1]), headers, body
+
+
+@contextlib.contextmanager
+def waitress_on_loopback(app: Any) -> Iterator[Wire]:
+    """The thread that serves is the one that closes: another would take a socket away from under its `select`."""
+    from waitress.server import create_server
+
+    server = create_server(app, listen="127.0.0.1:0", threads=2, clear_untrusted_proxy_headers=True)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    try:
+        yield Wire(int(server.effective_port))
+    finally:
+        server.trigger.pull_trigger(server.close)
+        thread.join(120)
+        assert not thread.is_alive()
 
 
 def values(headers: list[str], name: str) -> list[str]:

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import pytest
 from tests.cli.servers import PATIENCE, REPOSITORY, listens, request
-from tests.needs import reason_for
+from tests.needs import missing, reason_for
 from tests.ports import free_port
 
 from gatepass.cli import demo as command
@@ -115,8 +115,9 @@ def test_with_serve_the_printed_requests_work_until_ctrl_c_ends_it_cleanly(left_
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason=reason_for("curl"))
 def test_with_serve_the_printed_lines_of_a_login_can_be_pasted_into_a_shell(left_running):
+    if shutil.which("curl") is None:
+        missing("curl")
     _, text = left_running
     lines = text[text.index("ACCESS=") :].splitlines()
     *_, login = re.findall(r"^curl -i .*/login .*$", text, re.MULTILINE)
@@ -250,7 +251,9 @@ def test_the_demo_asks_the_telling_questions():
         assert any(f"{{{name}}}" in f"{case.authorization}{case.path}" for case in CASES), name
 
 
-@pytest.mark.skipif(not (REPOSITORY / "README.md").is_file(), reason="this is not a checkout")
+@pytest.mark.skipif(
+    not (REPOSITORY / "README.md").is_file(), reason=reason_for("a git checkout", "the page is not here")
+)
 def test_the_readme_says_how_many_requests_the_demo_sends():
     assert f"the same {len(ALL)} requests" in (REPOSITORY / "README.md").read_text(encoding="utf-8")
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.needs import reason_for
 
 from gatepass import Key, KeySet, TokenIssuer
 from gatepass.compact import encode_base64url
@@ -160,7 +161,7 @@ def test_a_copied_header_line_is_as_good_as_the_token(gatepass, tmp_path):
 
 
 def test_at_a_terminal_the_operator_is_told_what_to_do(tmp_path):
-    pty = pytest.importorskip("pty")
+    pty = pytest.importorskip("pty", reason=reason_for("POSIX", "a terminal is made"))
     ours, theirs = pty.openpty()
     try:
         process = subprocess.Popen(

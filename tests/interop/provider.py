@@ -43,7 +43,7 @@ class Provider:
     def token(self, scope: str = "orders:read") -> str:
         """An access token, as a machine gets one (RFC 6749 section 4.4)."""
         form = {"grant_type": "client_credentials", "scope": scope}
-        answer = httpx.post(f"{self.issuer}/token", data=form, auth=CLIENT, verify=self.trust)
+        answer = httpx.post(f"{self.issuer}/token", data=form, auth=CLIENT, verify=self.trust, timeout=60)
         assert answer.status_code == 200, answer.text
         return answer.json()["access_token"]
 

@@ -46,7 +46,12 @@ def clock() -> Clock:
 def verifier_for(provider: Provider, events: list[KeyEvent], clock: Clock) -> Callable[..., TokenVerifier]:
     def verifier(audience: str = AUDIENCE) -> TokenVerifier:
         keys = JWKSClient(
-            IssuerMetadata(provider.issuer), transport=provider.transport, on_event=events.append, clock=clock
+            IssuerMetadata(provider.issuer),
+            transport=provider.transport,
+            on_event=events.append,
+            clock=clock,
+            timeout=60,
+            longest_wait=60,
         )
         return TokenVerifier(issuer=provider.issuer, audience=audience, keys=keys)
 

@@ -60,9 +60,12 @@ def install_node_peers(directory: Path) -> Path:
     for name in ("package.json", "peers.mjs", "provider.mjs"):
         shutil.copy(HERE / "node" / name, directory)
     quiet = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts", "--loglevel=error")
-    installed = subprocess.run(
-        [npm, "install", *quiet], cwd=directory, capture_output=True, text=True, timeout=300, check=False
-    )
+    try:
+        installed = subprocess.run(
+            [npm, "install", *quiet], cwd=directory, capture_output=True, text=True, timeout=300, check=False
+        )
+    except subprocess.TimeoutExpired:
+        missing("Node.js", "npm did not finish")
     if installed.returncode != 0:
         missing("Node.js", "npm could not install jose, jsonwebtoken and oidc-provider")
     return directory

@@ -8,10 +8,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.jwks.server import PATIENCE
+
+from gatepass.jwks.timing import Timing
 
 DAY = dt.timedelta(days=1)
 AUTHORITY = ec.generate_private_key(ec.SECP256R1())
@@ -25,6 +29,14 @@ def authority_certificate() -> x509.Certificate:
 def trusting() -> ssl.SSLContext:
     """The context of a client that trusts the authority, and nobody else."""
     return ssl.create_default_context(cadata=authority_certificate().public_bytes(Encoding.PEM).decode())
+
+
+def trusted_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients that the library makes by itself trust the authority, and wait for as long as a busy machine takes."""
+    made = Timing.of
+    patient = {"timeout": PATIENCE, "longest_wait": PATIENCE}
+    monkeypatch.setattr("gatepass.jwks.http._trusted_certificates", trusting)
+    monkeypatch.setattr(Timing, "of", lambda options: made({**patient, **options}))
 
 
 def vouched_for(*, address: str = "127.0.0.1", ends: dt.timedelta = DAY) -> ssl.SSLContext:

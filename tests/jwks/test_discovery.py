@@ -6,7 +6,7 @@ from http.cookiejar import CookieJar
 
 import httpx
 import pytest
-from tests.jwks.authority import trusting, vouched_for
+from tests.jwks.authority import trusted_by_default, trusting, vouched_for
 from tests.jwks.leaps import outwait
 from tests.jwks.server import PATIENCE, after, by_path, document, outlast, refuse
 from tests.jwks.tokens import AUDIENCE, NEW, OLD, client, jwks, token, verifier
@@ -131,7 +131,7 @@ def test_keys_may_be_at_the_origin_of_the_issuer_and_at_those_that_are_named(iss
         body = json.dumps({"issuer": issuer, "jwks_uri": jwks_uri} if "well-known" in request.url.path else jwks(OLD))
         return httpx.Response(200, text=body)
 
-    keys = JWKSClient(IssuerMetadata(issuer, jwks_origins=named), transport=lambda: httpx.MockTransport(answer))
+    keys = client(IssuerMetadata(issuer, jwks_origins=named), transport=lambda: httpx.MockTransport(answer))
     keys.refresh()
 
     assert len(asked) == 2
@@ -340,7 +340,7 @@ def test_cookies_of_an_answer_are_not_even_read(server, monkeypatch):
 def test_issuer_and_audience_alone_are_enough(serve, monkeypatch, way):
     server = serve(by_path(), tls=vouched_for())
     server.answer = by_path(_well_known_openid_configuration=metadata(server), jwks_json=KEYS)
-    monkeypatch.setattr("gatepass.jwks.http._trusted_certificates", trusting)
+    trusted_by_default(monkeypatch)
 
     check = TokenVerifier(issuer=server.origin, audience=AUDIENCE)
 
@@ -351,7 +351,7 @@ def test_issuer_and_audience_alone_are_enough(serve, monkeypatch, way):
 def test_the_keys_of_a_verifier_are_there_to_be_asked_whether_it_is_ready(serve, monkeypatch):
     server = serve(by_path(), tls=vouched_for())
     server.answer = by_path(_well_known_openid_configuration=metadata(server), jwks_json=KEYS)
-    monkeypatch.setattr("gatepass.jwks.http._trusted_certificates", trusting)
+    trusted_by_default(monkeypatch)
 
     keys = TokenVerifier(issuer=server.origin, audience=AUDIENCE).keys
 
@@ -374,7 +374,7 @@ def test_a_transport_serves_the_metadata_too(serve):
     server = serve(by_path(), tls=vouched_for())
     server.answer = by_path(_well_known_openid_configuration=metadata(server), jwks_json=KEYS)
     context = trusting()
-    keys = JWKSClient(IssuerMetadata(server.origin), transport=lambda: httpx.AsyncHTTPTransport(verify=context))
+    keys = client(IssuerMetadata(server.origin), transport=lambda: httpx.AsyncHTTPTransport(verify=context))
 
     assert in_a_thread(verifier(keys, issuer=server.origin), token(iss=server.origin)) == ACCEPTED
 

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.jwks.tokens import OLD, jwks
+from tests.jwks.tokens import OLD, client, jwks
 
-from gatepass import JWKSClient
 from gatepass.errors import KeysUnavailable
 from gatepass.jwks import IssuerMetadata
 
@@ -82,7 +81,7 @@ def keys_of(issuer, origins):
         url = str(request.url)
         return httpx.Response(200, text=json.dumps(found[url])) if url in found else httpx.Response(404)
 
-    return JWKSClient(IssuerMetadata(issuer, jwks_origins=origins), transport=lambda: httpx.MockTransport(answer))
+    return client(IssuerMetadata(issuer, jwks_origins=origins), transport=lambda: httpx.MockTransport(answer))
 
 
 def calls(name):

@@ -207,6 +207,7 @@ def test_readers_never_see_anything_half_done_and_neither_does_who_comes_after_a
         assert busy.stdout.readline() == "turned\n", busy.stderr.read()
         seen, reads = set(), 0
         while len(seen) < 10 + 7 * round_ or reads < 50:
+            assert busy.poll() is None, busy.stderr.read()
             text = (place / "keyring.json").read_bytes()
             assert from_text(text).signer(0) is not None
             seen.add(text)

@@ -18,14 +18,16 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.needs import missing
+from tests.needs import missing, reason_for
 from tests.packaging.documents import PAGES, REPOSITORY, Block, blocks_of, files_of, name_of, programs_of, session_of
 from tests.ports import free_port
 
 from gatepass import Key, KeySet, ResourceServer, TokenVerifier, errors
 from gatepass.errors import AuthError, InsufficientScope
 
-pytestmark = pytest.mark.skipif(not (REPOSITORY / "docs").is_dir(), reason="this is not a checkout")
+pytestmark = pytest.mark.skipif(
+    not (REPOSITORY / "docs").is_dir(), reason=reason_for("a git checkout", "the pages are not here")
+)
 
 RUNNER = Path(__file__).with_name("run_program.py")
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
@@ -50,7 +52,7 @@ def needs(text):
         missing("POSIX", "a key ring needs its file locks and modes")
     for name in FRAMEWORKS:
         if re.search(rf"\b(?:gatepass_)?{name}\b", text) and importlib.util.find_spec(name) is None:
-            pytest.skip(f"{name} is not installed")
+            missing("every extra and group", f"{name} is not installed")
 
 
 def project_settings():
@@ -84,7 +86,7 @@ def run_program(desk, page, blocks):
     if importlib.util.find_spec("httpx") is None and re.search(
         r"gatepass\[jwks\]|No module named 'httpx'", result.stderr
     ):
-        pytest.skip("httpx is not installed")
+        missing("every extra and group", "httpx is not installed")
     assert result.returncode == 0, result.stdout + result.stderr
 
 

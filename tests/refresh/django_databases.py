@@ -84,6 +84,31 @@ def empty_database(kind):
                 Path(connections[alias].settings_dict["NAME"] + ending).unlink(missing_ok=True)
 
 
+@contextmanager
+def django_store(kind, server):
+    """Django's store on *server*, an `OwnServer` of *kind*: its alias leads there meanwhile."""
+    from tests.refresh import django_ready  # noqa: F401, I001 - its import is what counts
+    from django.core.management import call_command
+    from django.db import connections
+    from tests.refresh.django_threads import sharing
+
+    from gatepass_django.refresh import DjangoStore
+
+    here = connections[kind].settings_dict
+    before = dict(here)
+    connections[kind].close()
+    here.update(HOST="127.0.0.1", PORT=server.port, USER=server.user, PASSWORD="", NAME=server.name)
+    try:
+        if kind == "postgresql":
+            server.execute(f"CREATE SCHEMA {own_name()}", at=server.name)
+        call_command("migrate", "gatepass_refresh", database=kind, verbosity=0)
+        with sharing(DjangoStore(using=kind)) as shared:
+            yield shared
+    finally:
+        connections[kind].close()
+        here.update(before)
+
+
 def _execute(kind, statements):
     place = _place(_SERVICES[kind]) if kind in _SERVICES else {}
     named = {

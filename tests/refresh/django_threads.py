@@ -1,40 +1,66 @@
-"""Django's connections in threads that are no requests: nobody closes them there but the tests."""
+"""Django's connections in threads that are no requests: nothing closes them there but the tests."""
 
+import queue
 import threading
+from contextlib import contextmanager
 
 from django.db import connections
+from tests.refresh.services import AT_ONCE, PATIENCE
 
 
-def _on_its_thread(name):
+@contextmanager
+def sharing(store):
+    """*store* for threads that are no requests: they share `AT_ONCE` connections, and a call waits until one is free.
+    The main thread has its own, as ever.
+    """
+    shared = _Sharing(store)
+    try:
+        yield shared
+    finally:
+        shared.disconnect()
+
+
+def _in_any_thread(name):
     def call(self, *args, **kwargs):
-        if threading.current_thread() is not threading.main_thread() and not hasattr(self._threads, "closer"):
-            self._threads.closer = _Closer(list(connections.all()))
-        return getattr(self._store, name)(*args, **kwargs)
+        ask = getattr(self._store, name)
+        if threading.current_thread() is threading.main_thread():
+            return ask(*args, **kwargs)
+        with self._connected():
+            return ask(*args, **kwargs)
 
     return call
 
 
-class Hanging:
-    """The store for threads that are not requests: it closes the thread's connection when the thread is gone."""
-
+class _Sharing:
     def __init__(self, store):
         self._store = store
-        self._threads = threading.local()
+        self._free = queue.LifoQueue()
+        for _ in range(AT_ONCE):
+            self._free.put(None)  # the place of a connection that is made when it is needed
 
     def __getattr__(self, name):
         return getattr(self._store, name)
 
-    create, get, rotate = map(_on_its_thread, ("create", "get", "rotate"))
-    revoke, revoke_subject, revoke_client = map(_on_its_thread, ("revoke", "revoke_subject", "revoke_client"))
-    put_revocation, revoked_until = map(_on_its_thread, ("put_revocation", "revoked_until"))
-    purge, purge_revocations = map(_on_its_thread, ("purge", "purge_revocations"))
+    create, get, rotate = map(_in_any_thread, ("create", "get", "rotate"))
+    revoke, revoke_subject, revoke_client = map(_in_any_thread, ("revoke", "revoke_subject", "revoke_client"))
+    put_revocation, revoked_until = map(_in_any_thread, ("put_revocation", "revoked_until"))
+    purge, purge_revocations = map(_in_any_thread, ("purge", "purge_revocations"))
 
+    @contextmanager
+    def _connected(self):
+        alias, connection = self._store._using, self._free.get(timeout=PATIENCE)
+        try:
+            if connection is None:
+                connection = connections.create_connection(alias)
+                connection.inc_thread_sharing()
+            connections[alias] = connection
+            yield
+        finally:
+            del connections[alias]
+            self._free.put(connection)
 
-class _Closer:
-    def __init__(self, opened):
-        self._opened = opened
-
-    def __del__(self):
-        for one in self._opened:
-            one.inc_thread_sharing()
-            one.close()
+    def disconnect(self):
+        while not self._free.empty():
+            connection = self._free.get()
+            if connection is not None:
+                connection.close()

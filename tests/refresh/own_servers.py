@@ -1,5 +1,5 @@
 """PostgreSQL and MariaDB servers of the tests' own, which may be killed and started again. They lie in a folder that
-is removed with them, and belong to nobody where the tests are run by root.
+is removed with them, and run as the user `nobody` when the tests run as root.
 """
 
 import os
@@ -69,7 +69,7 @@ class OwnServer:
         return False
 
     def kill(self):
-        """End it and all its processes, as a power cut would."""
+        """Kill it and all its processes with SIGKILL."""
         self._process.send_signal(signal.SIGSTOP)  # it starts no further one while they are counted
         os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         for pid in [self._process.pid, *_children(self._process.pid)]:
@@ -163,33 +163,8 @@ def own_server(kind):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@contextmanager
-def django_store(kind, server):
-    """Django's store on *server*, of *kind*: its alias leads there meanwhile."""
-    from tests.refresh import django_ready  # noqa: F401, I001 - its import is what counts
-    from django.core.management import call_command
-    from django.db import connections
-    from tests.refresh.django_databases import own_name
-    from tests.refresh.django_threads import Hanging
-
-    from gatepass_django.refresh import DjangoStore
-
-    here = connections[kind].settings_dict
-    before = dict(here)
-    connections[kind].close()
-    here.update(HOST="127.0.0.1", PORT=server.port, USER=server.user, PASSWORD="", NAME=server.name)
-    try:
-        if kind == "postgresql":
-            server.execute(f"CREATE SCHEMA {own_name()}", at=server.name)
-        call_command("migrate", "gatepass_refresh", database=kind, verbosity=0)
-        yield Hanging(DjangoStore(using=kind))
-    finally:
-        connections[kind].close()
-        here.update(before)
-
-
 def _owner():
-    """To whom the servers belong: PostgreSQL does not serve root."""
+    """As which user the servers run: PostgreSQL does not run as root."""
     if os.getuid() != 0:
         return {}
     nobody = pwd.getpwnam("nobody")

@@ -34,7 +34,11 @@ class RedisServer:
         self.url = patient(self.address)
 
     def start(self):
-        assert self._serves(), self._log.read_text()[-2_000:]
+        """Start it, and wait until it serves. As long as the one that was killed still dies, it cannot."""
+        until = time.monotonic() + PATIENCE
+        while not self._serves():
+            assert time.monotonic() < until, self._log.read_text()[-2_000:]
+            time.sleep(0.1)
 
     def _serves(self):
         """Whether it serves, and no other server where it should be."""

@@ -3,12 +3,16 @@
 import os
 import secrets
 import shutil
+import time
+from importlib import import_module
 from urllib.parse import unquote, urlsplit
 
 from tests.needs import missing
 
 PATIENCE = 60
 """Timeout for a server's answer, in seconds: long, because a busy machine keeps it waiting."""
+AT_ONCE = 20
+"""Connections that the threads of one test share. PostgreSQL has a hundred, for all the processes that run tests."""
 _DEFAULTS = {
     "REDIS": "redis://127.0.0.1:6379/0",
     "POSTGRES": "postgresql://root@127.0.0.1:5432/test",
@@ -17,6 +21,10 @@ _DEFAULTS = {
 _NAMES = {"REDIS": "Redis", "POSTGRES": "PostgreSQL", "MARIADB": "MariaDB"}
 _KNOWN = set()
 """The URLs that served this process: asked once, because a test must not depend on how many ask at that moment."""
+_DRIVERS = {"REDIS": ("redis", "RedisError"), "POSTGRES": ("psycopg", "Error"), "MARIADB": ("pymysql", "MySQLError")}
+"""What asks, and what all its errors are."""
+_FULL = ("too many clients", "connection slots are reserved", "Too many connections", "max number of clients")
+"""What servers say that have no connection left: that passes, and a service is there."""
 _PROGRAMS = {"redis-server": "Redis", "postgres": "PostgreSQL", "initdb": "PostgreSQL"}
 
 
@@ -37,16 +45,26 @@ def running(name):
 
 
 def _refusal(name, url):
-    place = urlsplit(url)
-    where = f"{place.hostname}:{place.port or urlsplit(_DEFAULTS[name]).port}"
+    """Why the tests cannot use the service, in the words of its driver. Any other error is one of the tests' own."""
+    place, (driver, error_of_all) = urlsplit(url), _DRIVERS[name]
     try:
-        {"REDIS": _ask_redis, "POSTGRES": _ask_postgres, "MARIADB": _ask_mariadb}[name](url, place)
-    except ModuleNotFoundError as error:
-        return f"{error.name} is not installed: pip install --group stores"
-    except Exception as error:  # noqa: BLE001 - whatever the driver raises is the reason
-        said = str(error).strip().partition("\n")[0]
-        return f"{where} does not serve {place.username or 'the tests'}: {type(error).__name__}: {said[:200]}"
-    return None
+        of_the_driver = getattr(import_module(driver), error_of_all)
+    except ImportError as error:
+        return f"{driver} cannot be imported ({error}): pip install --group stores"
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            _ASK[name](url, place)
+        except (OSError, of_the_driver) as error:
+            said = str(error).strip().partition("\n")[0]
+            if not any(words in said for words in _FULL):
+                where = f"{place.hostname}:{place.port or urlsplit(_DEFAULTS[name]).port}"
+                return f"{where} does not serve {place.username or 'the tests'}: {type(error).__name__}: {said[:200]}"
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
+        else:
+            return None
 
 
 def _ask_redis(url, _):
@@ -77,6 +95,9 @@ def _ask_mariadb(_, place):
         cursor.execute(f"DROP DATABASE {name}")
 
 
+_ASK = {"REDIS": _ask_redis, "POSTGRES": _ask_postgres, "MARIADB": _ask_mariadb}
+
+
 def patient(url):
     """*url* of a Redis server, for a client that takes a slow answer for no fault."""
     return f"{url}{'&' if '?' in url else '?'}socket_timeout={PATIENCE}&socket_connect_timeout={PATIENCE}"
@@ -84,7 +105,7 @@ def patient(url):
 
 def program(name):
     """The path of the program *name*, for tests that stop and start a server of their own."""
-    return shutil.which(name) or missing(_PROGRAMS.get(name, "MariaDB"), f"the program {name} is not installed")
+    return shutil.which(name) or missing(f"{_PROGRAMS.get(name, 'MariaDB')}'s programs", f"{name} is not installed")
 
 
 def bound(command):

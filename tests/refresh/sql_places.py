@@ -4,7 +4,7 @@ import secrets
 from contextlib import contextmanager
 
 from sqlalchemy import create_engine, make_url, text
-from tests.refresh.services import PATIENCE, running
+from tests.refresh.services import AT_ONCE, PATIENCE, running
 
 from gatepass.stores.sql import SQLStore
 
@@ -13,7 +13,7 @@ def connect(kind, place, **options):
     """An engine for *place*, which any process can make."""
     arguments = _arguments(kind) | options.pop("connect_args", {})
     return create_engine(
-        place, connect_args=arguments, **({"pool_size": 10, "max_overflow": 50, "pool_timeout": PATIENCE} | options)
+        place, connect_args=arguments, **({"pool_size": AT_ONCE, "max_overflow": 0, "pool_timeout": PATIENCE} | options)
     )
 
 

@@ -8,8 +8,9 @@ import gc
 from contextlib import suppress
 
 import pytest
+from tests.refresh.django_databases import django_store
 from tests.refresh.doubles import Clock, make_issuer, make_revocation, make_service, make_verifier
-from tests.refresh.own_servers import django_store, own_server
+from tests.refresh.own_servers import own_server
 from tests.refresh.sql_places import connect
 
 from gatepass.refresh.endpoint import TokenEndpoints, TokenRequest

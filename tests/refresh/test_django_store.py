@@ -15,7 +15,7 @@ from django.test import TestCase
 from django.test.utils import CaptureQueriesContext
 from tests.refresh import django_ready  # noqa: F401 - its import is what counts
 from tests.refresh.django_databases import empty_database, open_store
-from tests.refresh.django_threads import Hanging
+from tests.refresh.django_threads import sharing
 from tests.refresh.sessions import wait_until
 
 from gatepass import ConfigurationError, Key, TokenIssuer
@@ -61,7 +61,8 @@ class TestDjango(RefreshStoreContract, RevocationStoreContract):
 
     @pytest.fixture
     def store(self, store):
-        return Hanging(store)
+        with sharing(store) as shared:
+            yield shared
 
 
 def service(store):

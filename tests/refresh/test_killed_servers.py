@@ -8,8 +8,9 @@ import threading
 from contextlib import contextmanager
 
 import pytest
+from tests.refresh.django_databases import django_store
 from tests.refresh.doubles import Clock, make_service
-from tests.refresh.own_servers import django_store, own_server
+from tests.refresh.own_servers import own_server
 from tests.refresh.redis_servers import RedisServer
 from tests.refresh.sessions import Session, busy, wait_until
 from tests.refresh.sql_places import connect

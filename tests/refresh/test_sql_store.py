@@ -33,7 +33,7 @@ def place(kind, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def engine(kind, place):
-    engine = connect(kind, place, pool_size=50)  # as many as there are threads in a race: connecting is no part of it
+    engine = connect(kind, place)
     SQLStore(engine).create_schema()
     yield engine
     engine.dispose()

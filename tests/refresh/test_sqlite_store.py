@@ -146,7 +146,7 @@ def test_making_the_schema_again_keeps_what_is_there(store, path):
 def start(folder, run, number):
     """As a worker does that has just begun: some to the end, some to be the last who closes the file, and opens it."""
     for _ in range(1 + number % 2 * 2):
-        with SQLiteStore(folder / f"{run}.db") as store:
+        with SQLiteStore(folder / f"{run}.db", timeout=PATIENCE) as store:
             store.create_schema()
             store.create(held().family)
     return "started"
