@@ -15,7 +15,7 @@ from unicodedata import normalize
 
 import pytest
 from tests.growth import NeverEnds, assert_linear
-from tests.needs import reason_for
+from tests.needs import missing, reason_for
 from tests.packaging.sources import source_files
 
 from gatepass import CookieTransport, Key, KeySet, ResourceServer
@@ -113,7 +113,7 @@ def judge(expression, way, beginning="", size=4_000):
 def test_an_expression_takes_linear_time(module, name, way):
     for package, needed in (("gatepass_django", "django"), ("gatepass.cli", "rich")):
         if module.startswith(package) and find_spec(needed) is None:
-            pytest.skip(f"{needed} is not installed")
+            missing("every extra and group", f"{needed} is not installed")
     expression = getattr(importlib.import_module(module), name)
 
     for beginning in {"", BEGINNINGS.get(name, "")}:
