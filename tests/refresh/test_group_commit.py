@@ -134,12 +134,12 @@ class Interrupted:
     def __init__(self, told=None):
         self.told = told
 
-    def wait(self):
+    def acquire(self):
         if self.told is not None:
             assert self.told.wait(PATIENCE)
         raise KeyboardInterrupt
 
-    def set(self):
+    def release(self):
         if self.told is not None:
             self.told.set()
 

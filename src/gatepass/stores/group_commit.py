@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, Final, final
 
 __all__ = ["GroupCommit"]
@@ -18,19 +19,28 @@ _INTERRUPTED: Final = "the thread that was to commit this was interrupted"
 
 
 class _Job:
-    __slots__ = ("batch", "done", "outcome", "wake", "work")
+    __slots__ = ("batch", "done", "outcome", "outcomes", "wake", "work")
 
     def __init__(self, work: Any) -> None:
         self.work = work
         self.outcome: Any = None
         self.done = False
-        self.wake = threading.Event()
+        self.wake = threading.Lock()  # not an Event, whose own lock an interrupted thread may keep
+        self.wake.acquire()
         self.batch: list[_Job] = []
-        """What the job's thread has begun to commit."""
+        """What the job's thread has begun to commit, and with which *outcomes*."""
+        self.outcomes: Sequence[Any] = ()
 
-    def settle(self, outcome: Any) -> None:
-        self.outcome, self.done = outcome, True
-        self.wake.set()
+    def go_on(self) -> None:
+        """Let the job's thread go on, now or when it comes to wait. Called again, it changes nothing."""
+        with suppress(RuntimeError):
+            self.wake.release()
+
+    def settle(self) -> None:
+        """Give each job of the batch its outcome."""
+        for one, outcome in zip(self.batch, self.outcomes, strict=True):
+            one.outcome, one.done = outcome, True
+            one.go_on()
 
 
 @final
@@ -61,12 +71,14 @@ class GroupCommit:
                     self._leader = job
                 leads = self._leader is job
             if not leads:
-                job.wake.wait()
+                job.wake.acquire()
             if not job.done:
                 self._lead(job)
         except BaseException:
             self._abandon(job)
             raise
+        finally:
+            job.batch = []  # it holds the job itself, which would wait for the collector of cycles
         if isinstance(job.outcome, BaseException):
             raise copy.copy(job.outcome) from job.outcome  # one exception must not be raised by several threads
         return job.outcome
@@ -74,20 +86,20 @@ class GroupCommit:
     def _lead(self, job: _Job) -> None:
         with self._lock:
             job.batch, self._waiting = self._waiting, []
+        job.outcomes = [RuntimeError(_INTERRUPTED)] * len(job.batch)
         try:
-            outcomes = self._commit([one.work for one in job.batch])
+            job.outcomes = self._commit([one.work for one in job.batch])
         except Exception as error:  # noqa: BLE001 - it is raised in every thread of the batch
-            outcomes = [error] * len(job.batch)
+            job.outcomes = [error] * len(job.batch)
         self._hand_over(job)
-        for one, outcome in zip(job.batch, outcomes, strict=True):
-            one.settle(outcome)
+        job.settle()
 
     def _hand_over(self, job: _Job) -> None:
         with self._lock:
             if self._leader is job:
                 self._leader = self._waiting[0] if self._waiting else None
             if self._leader is not None:
-                self._leader.wake.set()  # perhaps again: a thread may be interrupted between these two lines
+                self._leader.go_on()  # perhaps again: a thread may be interrupted between these two lines
 
     def _abandon(self, job: _Job) -> None:
         """The thread of *job* was interrupted: withdraw what has not begun, and settle what it had begun to commit."""
@@ -95,5 +107,6 @@ class GroupCommit:
             if job in self._waiting:
                 self._waiting.remove(job)
         self._hand_over(job)
-        for one in job.batch:
-            one.settle(one.outcome if one.done else RuntimeError(_INTERRUPTED))
+        if len(job.outcomes) != len(job.batch):
+            job.outcomes = [RuntimeError(_INTERRUPTED)] * len(job.batch)
+        job.settle()
