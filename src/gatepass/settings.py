@@ -38,10 +38,9 @@ def https_url(value: object, name: str) -> str:
         raise ConfigurationError(f"{name}= is one string; for several issuers make a TokenVerifier for each")
     if not isinstance(value, str) or not value:
         raise ConfigurationError(f"{name}= is missing: give the https URL, such as https://auth.example.com")
-    if value.startswith("https:") and not value.isascii():  # urlsplit costs the square of what it has to normalize
-        raise ConfigurationError(f"{name}= must be a plain URL of ASCII characters")
-    url = _split(value)
-    if url is None or not value.startswith("https:") or not url.hostname or "@" in url.netloc:
+    is_https = value.startswith("https:")
+    url = _split(value) if is_https and value.isascii() else None  # urlsplit costs the square of what is not ASCII
+    if not is_https or (value.isascii() and (url is None or not url.hostname or "@" in url.netloc)):
         raise ConfigurationError(
             f"{name}= must be an https URL such as https://auth.example.com (http is not accepted)"
         )

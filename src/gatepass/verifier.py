@@ -40,6 +40,7 @@ __all__ = ["TokenVerifier"]
 
 _MAX_CACHE_TTL = 300.0
 _MAX_CACHE_SIZE = 1_000_000
+_MOST_TRIAL_KEYS = 16
 _CHECKS_FOR_REVOCATION = {"expiry", "identifiers"}
 
 
@@ -92,8 +93,8 @@ class TokenVerifier:
     ) -> None:
         if not isinstance(profile, Profile):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("profile= must be a Profile, such as Profile.RFC9068 or Profile.GENERIC")
-        if type(trial_keys) is not int or not 0 <= trial_keys <= 16:
-            raise ConfigurationError("trial_keys= must be a number from 0 to 16")
+        if type(trial_keys) is not int or not 0 <= trial_keys <= _MOST_TRIAL_KEYS:
+            raise ConfigurationError(f"trial_keys= must be a number from 0 to {_MOST_TRIAL_KEYS}")
         if type(cache_size) is not int or not 2 <= cache_size <= _MAX_CACHE_SIZE:
             raise ConfigurationError(f"cache_size= must be a number from 2 to {_MAX_CACHE_SIZE}")
         tolerated = seconds(leeway, "leeway", least=0, most=LARGEST_LEEWAY)
@@ -161,20 +162,23 @@ class TokenVerifier:
         proved = known or await self._established_async(unverified, run_blocking)
         return await self._admitted_async(proved, run_blocking)
 
-    def for_revocation(self) -> TokenVerifier:
+    def _for_revocation(self) -> TokenVerifier:
         """A verifier of the tokens that are worth revoking: a service may accept them, now or later (RFC 7009).
 
-        It checks the issuer's signature, the identifiers, and an end with `LARGEST_LEEWAY`. It does not check audience,
-        start, age and hooks: another service may accept what this one refuses, or this one a minute later.
+        It checks the issuer's signature, the identifiers, and an end that no leeway and no clock puts off. It does not
+        check audience, start, age and hooks: another service may accept what this one refuses, or this one a minute
+        later.
         """
         other = copy(self)
-        checks = compile_checks(self.profile, audience=ANY_AUDIENCE, leeway=LARGEST_LEEWAY, max_token_age=None)
+        checks = compile_checks(self.profile, audience=ANY_AUDIENCE, leeway=2 * LARGEST_LEEWAY, max_token_age=None)
         kept = [named for named in checks if named.name in _CHECKS_FOR_REVOCATION]
         other.named_checks = (self.named_checks[0], *kept)
         other.hooks = ()
         other._checks = tuple(named.check for named in kept)  # noqa: SLF001 - a copy of ourselves
         other._is_ordinary = never_ordinary  # noqa: SLF001 - a copy of ourselves
         other._remembers = False  # noqa: SLF001 - a copy of ourselves
+        other._trial_keys = _MOST_TRIAL_KEYS  # noqa: SLF001 - a copy of ourselves
+        other._held = HeldKeys(self._held.keys, KnownTokens(ttl=0, size=2))  # noqa: SLF001 - which keys a header has is another matter with more of them
         return other
 
     def candidates(self, header: Mapping[str, Any]) -> tuple[Key, ...]:

@@ -171,7 +171,7 @@ class DjangoStore:
             return
         name = secrets.token_hex(32)
         with self._writing(self._revocations) as rows, transaction.atomic(using=self._using):
-            rows.create(pk=name, issued_until=0, keep_until=0)
+            rows.bulk_create([self._revocations(pk=name, issued_until=0, keep_until=0)])  # create() would send signals
             _deleted(rows.filter(pk=name), self._using)
 
     @contextmanager

@@ -52,8 +52,6 @@ class StoreFailed(Exception):
 
 def holds_password(store: str) -> bool:
     """Whether *store* is a URL with a secret in it. One that cannot be read is taken for one that has."""
-    if not store.partition("://")[2].partition("/")[0].isascii():
-        return True  # urlsplit costs the square of what it has to normalize
     try:
         parts = urlsplit(store)
         return parts.password is not None or any(name in _SECRETS for name, _ in parse_qsl(parts.query))

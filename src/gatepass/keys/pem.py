@@ -51,4 +51,4 @@ def _load_private(pem: bytes, password: bytes | None) -> PrivateKeyTypes:
     if not isinstance(key, RSAPrivateKey):
         return key
     check_rsa_public(bits=key.key_size, exponent=key.public_key().public_numbers().e)
-    return load_pem_private_key(pem, password)
+    return key.private_numbers().private_key()

@@ -14,7 +14,9 @@ from typing import Final, final
 from gatepass.cookies import BrowserRequest, CookieTransport
 from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, UnknownKey
 from gatepass.key_source import KeySource
+from gatepass.keyring import KeyRing
 from gatepass.keys import KeySet
+from gatepass.profile import ANY_ISSUER
 from gatepass.refresh.answers import Answers, not_post
 from gatepass.refresh.browser import BrowserSession
 from gatepass.refresh.client_auth import AuthenticateClient, ClientAuthentication
@@ -67,7 +69,7 @@ class TokenEndpoints:
     Raises `ConfigurationError` when the settings contradict each other.
     """
 
-    __slots__ = ("_answers", "_browser", "_clients", "_may_fetch_keys", "_service", "_verifier")
+    __slots__ = ("_answers", "_browser", "_clients", "_service", "_verifier")
 
     body_limit: Final = MAX_FORM_LENGTH + 1
 
@@ -88,11 +90,12 @@ class TokenEndpoints:
             raise ConfigurationError("verifier= takes a TokenVerifier")
         if verifier is not None and not service.revokes_access_tokens:
             raise ConfigurationError("verifier= is for revoking access tokens: give the TokenService a revocation=")
+        if verifier is not None and verifier.issuer not in (service.issuer, ANY_ISSUER):
+            raise ConfigurationError("verifier= is for another issuer= than the TokenService's, and would find nothing")
         if verifier is not None and any(hook.is_async for hook in verifier.hooks):
             raise ConfigurationError("verifier= must not have coroutine functions: the endpoints know no event loop")
         self._service = service
-        self._verifier = None if verifier is None else verifier.for_revocation()
-        self._may_fetch_keys = verifier is not None and _fetches(verifier.keys)
+        self._verifier = None if verifier is None else verifier._for_revocation()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - a verifier without audience and hooks is for nothing else
         self._clients = ClientAuthentication(authenticate_client, own=service.client_id)
         self._browser = BrowserSession(cookies)
         self._answers = Answers(realm, self._browser)
@@ -196,11 +199,13 @@ class TokenEndpoints:
         try:
             token = self._verifier.verify(text)
         except (AuthUnavailable, UnknownKey) as error:
-            if isinstance(error, UnknownKey) and not self._may_fetch_keys:
+            if isinstance(error, UnknownKey) and _has_every_key(self._verifier.keys):
                 return
-            raise ServiceUnavailable(error.reason) from error  # the key may be a new one, which could not be fetched
+            raise ServiceUnavailable(error.reason) from error  # the key may be new, and could not be fetched
         except AuthError:
             return  # it is not accepted anywhere, which is all that was asked for
+        if token.token_id is None:
+            raise UnsupportedTokenType  # there is no name to revoke it by
         self._service.revoke_access_token(token, client_id=client_id)
 
 
@@ -213,6 +218,8 @@ def _one(form: Form, name: str, stored: str | None) -> str:
     return stored
 
 
-def _fetches(keys: KeySet | KeySource) -> bool:
-    """Whether *keys* are a source that overrides `KeySource.search`: a key that it does not have may exist."""
-    return isinstance(keys, KeySource) and type(keys).search is not KeySource.search
+def _has_every_key(keys: KeySet | KeySource) -> bool:
+    """Whether a key that is not among *keys* now does not exist: a source that fetches may not have been able to."""
+    if isinstance(keys, KeySet | KeyRing):
+        return True
+    return type(keys).search is KeySource.search and keys.current() is not None

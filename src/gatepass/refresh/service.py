@@ -108,6 +108,11 @@ class TokenService:
         return self._issuer.client_id
 
     @property
+    def issuer(self) -> str:
+        """The `iss` of the access tokens."""
+        return self._issuer.issuer
+
+    @property
     def revokes_access_tokens(self) -> bool:
         """Whether there is a list of revoked access tokens."""
         return self._revocation is not None

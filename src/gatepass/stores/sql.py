@@ -171,7 +171,8 @@ class SQLStore:
         while full:
             rows = self._rows(sql.ALIVE[column], {"name": name, "last": last, "size": _PAGE})
             names = [family_id for (family_id,) in rows]
-            for start in range(0, max(len(names), 1), _BATCH):
+            # Where a commit is seen before it is durable, a call that finds nothing waits for those that it saw.
+            for start in range(0, max(len(names), self._shows_before_durable), _BATCH):
                 revoked += self._change_durably(sql.REVOKE, {"names": names[start : start + _BATCH], "at": at})
             full = len(names) == _PAGE
             last = names[-1] if names else last
@@ -203,8 +204,9 @@ class SQLStore:
 
         def write() -> int:
             with self._engine.begin() as connection:
-                changed = connection.execute(statement, values).rowcount
+                # First the row that comes and goes: then no lock that the statement takes is held while it comes.
                 connection.execute(self._put, {"key_hash": name, "issued_until": 0, "keep_until": 0})
+                changed = connection.execute(statement, values).rowcount
                 connection.execute(sql.FORGET_ONE, {"key": name})
                 return changed
 
