@@ -13,7 +13,6 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from http.cookiejar import CookieJar
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
 from urllib.parse import urlsplit
 
@@ -22,6 +21,7 @@ from gatepass.jwks.cache_control import stated_freshness
 
 if TYPE_CHECKING:
     import ssl
+    from http.cookiejar import CookieJar
 
     import httpx
 
@@ -71,11 +71,16 @@ class Document:
     fresh_for: float | None
 
 
-class _NoCookies(CookieJar):
-    """Keeps none, and does not read any: reading hostile ones costs the square of their length."""
+@cache
+def _no_cookies() -> type[CookieJar]:
+    """A jar that keeps no cookie, and does not read any: reading hostile ones costs the square of their length."""
+    from http.cookiejar import CookieJar  # noqa: PLC0415 - it loads the standard library's HTTP client
 
-    def extract_cookies(self, response: object, request: object) -> None:
-        """Do nothing."""
+    class NoCookies(CookieJar):
+        def extract_cookies(self, response: object, request: object) -> None:
+            """Do nothing."""
+
+    return NoCookies
 
 
 def fetchable(url: str, accept: PlainHttpOnLoopback | None) -> bool:
@@ -154,7 +159,7 @@ class Http:
             timeout=self._timeout * 0.95,  # httpx closes its socket after a time-out, not when cancelled in a handshake
             follow_redirects=False,
             trust_env=False,
-            cookies=_NoCookies(),
+            cookies=_no_cookies()(),
         )
         return client
 
