@@ -19,7 +19,7 @@ LOOPS = 10
 _ROUNDS = 8
 _MEASURED = 2.0
 """Seconds of measuring, and that many rounds at least, before the verdict is a failure: a busy moment passes."""
-_LIMIT = 10.0
+_LIMIT = 3.0
 """Seconds of processor time for one call. An exponential one would take years."""
 _SMALLEST = 16
 """Characters to begin with where no timer interrupts."""
