@@ -298,7 +298,7 @@ def test_a_server_that_hangs_in_the_handshake_is_an_outage_in_time(serve, ear):
     gc.collect()  # a socket that was left would be found here
 
 
-def test_nobody_listens(ear):
+def test_an_address_at_which_no_server_listens_is_unreachable(ear):
     url = f"http://127.0.0.1:{free_port()}/jwks.json"
 
     assert WAYS[0](verifier(client(url, on_event=ear)), token()) == CANNOT_TELL

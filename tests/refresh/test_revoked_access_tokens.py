@@ -27,7 +27,7 @@ OTHER = "https://reports.example"
 
 
 class World:
-    """Endpoints whose *verifier* refuses much, and *anywhere*, a resource server that accepts whatever is not revoked."""
+    """Endpoints whose *verifier* refuses much, and *anywhere*, a resource server that accepts what is not revoked."""
 
     def __init__(self, **refusing):
         self.clock = Clock()
