@@ -230,8 +230,9 @@ def test_a_header_field_or_a_parameter_is_read_in_linear_time(reader, pump):
 
 
 def read_again_and_again(text):
-    while text:
-        text = text[1:]
+    for _ in text[::64]:
+        for _ in text:
+            pass
 
 
 @pytest.mark.parametrize(
@@ -239,7 +240,7 @@ def read_again_and_again(text):
 )
 def test_a_reader_that_takes_longer_is_noticed(reader, pump):
     with pytest.raises(AssertionError, match=r"grows faster|was not enough"):
-        assert_linear(reader, lambda size: pump * (size // len(pump)), FIELD)
+        assert_linear(reader, lambda size: pump * (size // len(pump)), 8_192)
 
 
 @pytest.mark.parametrize("pump", FORM_PUMPS)
