@@ -48,7 +48,7 @@ class GroupCommit:
     """Runs pieces of work through *commit*, which takes a list of them and answers with the list of their outcomes.
 
     An outcome that is an exception is raised in the thread that brought the work. What *commit* itself raises is raised
-    in every thread of the list: it must then have done nothing. A thread that is interrupted, at whatever point, leaves
+    in every thread of the list: it must then have done nothing. A thread that is interrupted, at any point, leaves
     the turn to the next.
     """
 
