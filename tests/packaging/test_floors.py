@@ -41,7 +41,7 @@ FLOORS = [
     {"gatepass.keys.key"},
     {"gatepass.keys.key_set"},
     {"gatepass.keys", "gatepass.revocation_store"},
-    {"gatepass.settings", "gatepass.fail_open", "gatepass.unrevoked"},
+    {"gatepass.settings", "gatepass.fail_open", "gatepass.private_files", "gatepass.unrevoked"},
     # 3: the application's questions, and keys that change while the service runs
     {"gatepass.header", "gatepass.hooks", "gatepass.known_tokens"},
     {"gatepass.held_keys", "gatepass.key_source"},

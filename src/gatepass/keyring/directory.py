@@ -1,7 +1,8 @@
 """The directory of a ring: one file that is read whole and replaced whole, and a lock for those who change it.
 
-Readers take no lock, for the file is never half of anything. Refused are a directory and a file that others than
-their owner can read, or that belong to somebody else.
+Readers take no lock, for the file is never half of anything, and see no file before a power cut would bring it back.
+Refused are a directory and files that others than their owner can read, that belong to somebody else, or that are
+links (`gatepass.private_files`).
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ import os
 import secrets
 import stat
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 from typing import Final, NamedTuple, final
 
 from gatepass.errors import ConfigurationError
+from gatepass.private_files import KEY_DIRECTORY, KEYS, Kept, create, open_file, refuse
 
 __all__ = ["FILE", "Directory", "Stamp", "read_whole", "stamp_of"]
 
@@ -26,7 +28,6 @@ _LOCK: Final = "lock"
 _UNFINISHED: Final = ".unfinished"
 _LONGEST_FILE: Final = 1_000_000
 _PATIENCE: Final = 10.0
-_OTHERS: Final = 0o077
 
 _of_this_process: set[int] = set()
 """Descriptors of lock files, open at this moment. A fork copies them, and the lock lasts as long as any copy."""
@@ -56,15 +57,20 @@ class Directory:
         """Make the directory, and see that it is the owner's alone."""
         with contextlib.suppress(FileExistsError):
             self.path.mkdir(mode=0o700)
-        _refuse_others(self.path.stat(), self.path, "chmod 700")
+        self._check()
 
     def stamp(self) -> Stamp:
         """Cheap to ask, and another one after each change. Raises `OSError`."""
         return stamp_of(os.stat(self.path / FILE))  # noqa: PTH116 - asked often, and a Path is slower
 
     def read(self) -> tuple[Stamp, bytes]:
-        """The file's content. Raises `OSError`, or `ConfigurationError` where others could read it too."""
-        return read_whole(self.path / FILE, lambda found, path: _refuse_others(found, path, "chmod 600"))
+        """The file's content, which no power cut takes back. Raises `OSError`, or `ConfigurationError` where others
+        could read it too.
+        """
+        self._check()
+        found = read_whole(self.path / FILE, KEYS)
+        self._keep_names()  # who replaced the file may not have come so far
+        return found
 
     @contextlib.contextmanager
     def locked(self) -> Generator[None, None, None]:
@@ -72,9 +78,10 @@ class Directory:
         owner = self.path.stat().st_uid
         if owner != os.geteuid():
             raise ConfigurationError(f"{self.path} belongs to another user, who must be the one to change it")
-        descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         _of_this_process.add(descriptor)
         try:
+            os.fchmod(descriptor, 0o600)  # whatever the umask left of it
             _lock(descriptor, self.path / _LOCK)
             self._sweep()
             yield
@@ -86,9 +93,8 @@ class Directory:
     def replace(self, text: bytes) -> None:
         """Put *text* in the file's place, under the lock: whoever reads sees the old or the new, and keeps it."""
         unfinished = self.path / f"{secrets.token_hex(8)}{_UNFINISHED}"
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            with os.fdopen(descriptor, "wb") as file:
+            with os.fdopen(create(unfinished), "wb") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
@@ -96,9 +102,22 @@ class Directory:
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
+        self._keep_names()
+
+    def _check(self) -> None:
+        found = self.path.lstat()
+        if stat.S_ISLNK(found.st_mode):
+            raise ConfigurationError(f"{self.path} is a link, which may lead elsewhere tomorrow: name the directory")
+        refuse(found, self.path, KEY_DIRECTORY)
+
+    def _keep_names(self) -> None:
+        """Return when the file that has the name now keeps it: a power cut might bring the one before it back."""
         directory = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            os.fsync(directory)  # without it a power cut may bring the old file back
+            os.fsync(directory)
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EINVAL):  # where nothing is written, nothing was replaced
+                raise
         finally:
             os.close(directory)
 
@@ -119,11 +138,10 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forked)
 
 
-def read_whole(path: Path, refuse: Callable[[os.stat_result, Path], None]) -> tuple[Stamp, bytes]:
-    """The file at *path*, if *refuse* has nothing against it. Raises `OSError`."""
-    with path.open("rb") as file:
+def read_whole(path: Path, kept: Kept, *, follow_links: bool = False) -> tuple[Stamp, bytes]:
+    """The file at *path*, if it may hold what it keeps. Raises `OSError`, or `ConfigurationError`."""
+    with open_file(path, kept, follow_links=follow_links) as file:
         found = os.fstat(file.fileno())
-        refuse(found, path)
         text = file.read(_LONGEST_FILE + 1)
     if len(text) > _LONGEST_FILE:
         raise ConfigurationError(f"{path} is too large for a key ring: put back a copy of it")
@@ -133,13 +151,6 @@ def read_whole(path: Path, refuse: Callable[[os.stat_result, Path], None]) -> tu
 def stamp_of(found: os.stat_result) -> Stamp:
     """By what *found* is told from another file."""
     return Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
-
-
-def _refuse_others(found: os.stat_result, path: Path, remedy: str) -> None:
-    if found.st_uid not in (os.geteuid(), 0):
-        raise ConfigurationError(f"{path} belongs to another user, who can read the private keys")
-    if stat.S_IMODE(found.st_mode) & _OTHERS:
-        raise ConfigurationError(f"others can read or change {path}, and with it the private keys: {remedy} {path}")
 
 
 def _lock(descriptor: int, path: Path) -> None:

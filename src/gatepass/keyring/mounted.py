@@ -7,17 +7,16 @@ owner can change, or that everybody can read; its group may read it, for that is
 from __future__ import annotations
 
 import os
-import stat
 from pathlib import Path
 from typing import Final, final
 
 from gatepass.errors import ConfigurationError
 from gatepass.keyring.directory import FILE, Stamp, read_whole, stamp_of
+from gatepass.private_files import Kept
 
 __all__ = ["MountedFile"]
 
-_CHANGED_BY_OTHERS: Final = 0o022
-_READ_BY_EVERYBODY: Final = 0o007
+_KEYS: Final = Kept("the private keys", 0o027, "mount it with the mode 0440 or 0400")
 
 
 @final
@@ -37,13 +36,4 @@ class MountedFile:
 
     def read(self) -> tuple[Stamp, bytes]:
         """The file's content. Raises `OSError`, or `ConfigurationError` where others could change or read it."""
-        return read_whole(self.path, _refuse)
-
-
-def _refuse(found: os.stat_result, path: Path) -> None:
-    if found.st_uid not in (os.geteuid(), 0):
-        raise ConfigurationError(f"{path} belongs to another user, who can change the keys: mount it as root's")
-    if stat.S_IMODE(found.st_mode) & (_CHANGED_BY_OTHERS | _READ_BY_EVERYBODY):
-        raise ConfigurationError(
-            f"others can read or change {path}, and with it the private keys: mount it with the mode 0440 or 0400"
-        )
+        return read_whole(self.path, _KEYS, follow_links=True)  # Kubernetes exchanges a link

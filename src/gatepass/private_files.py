@@ -1,0 +1,140 @@
+"""One rule for files that hold credentials: signing keys, or who is signed in.
+
+Such a file is a regular one that belongs to the process's user or to root, named itself and not by a link, and others
+can neither change it nor, where it holds keys, read it. Nor can they put another in its place: its directory belongs
+to the same users, and others write there only under the sticky bit. What is made here has the mode 0600 whatever the
+umask. Systems without POSIX modes have the first half of this alone.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple
+
+from gatepass.errors import ConfigurationError
+
+__all__ = ["KEYS", "KEY_DIRECTORY", "SESSIONS", "Kept", "check_directory", "check_file", "create", "open_file", "refuse"]
+
+_WRITE: Final = 0o022
+_POSIX: Final = hasattr(os, "geteuid")
+_FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_NO_WAITING: Final = getattr(os, "O_NONBLOCK", 0)  # a pipe would keep the process until another opens it too
+_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
+
+
+class Kept(NamedTuple):
+    """What a place keeps, which bits of its mode would open it to others, and what to do then."""
+
+    what: str
+    forbidden: int
+    remedy: str
+
+
+KEYS: Final = Kept("the private keys", 0o077, "chmod 600 {}")
+KEY_DIRECTORY: Final = Kept("the private keys", 0o077, "chmod 700 {}")
+SESSIONS: Final = Kept("who is signed in", _WRITE, "chmod 600 {}")
+"""Hashes alone, so others may read them: an application's own tables may be in the same file."""
+
+
+def refuse(found: os.stat_result, path: Path, kept: Kept) -> None:
+    """Raise `ConfigurationError` if others have a hand in *found*, which is at *path*."""
+    if not _POSIX:
+        return
+    if found.st_uid not in (os.geteuid(), 0):
+        raise ConfigurationError(
+            f"{path} belongs to another user, who can read or change {kept.what}: run this as its owner, or chown it"
+        )
+    if stat.S_IMODE(found.st_mode) & kept.forbidden:
+        can = "read or change" if kept.forbidden & ~_WRITE else "change"
+        raise ConfigurationError(f"others can {can} {path}, and with it {kept.what}: {kept.remedy.format(path)}")
+
+
+def check_file(path: Path, kept: Kept) -> os.stat_result:
+    """The file at *path*, which is not opened. Raises `OSError`, or `ConfigurationError` for one that will not do."""
+    found = path.lstat()
+    _refuse_other_kinds(found, path)
+    refuse(found, path, kept)
+    return found
+
+
+def open_file(path: Path, kept: Kept, *, follow_links: bool = False) -> BinaryIO:
+    """The file at *path*, to be read. It is judged when it is open, so what is read is what was judged.
+
+    Raises `OSError`, or `ConfigurationError` for a file that will not do.
+    """
+    try:
+        descriptor = os.open(path, _FLAGS | _NO_WAITING | (0 if follow_links else _NO_LINK))
+    except OSError as error:
+        if error.errno == errno.ELOOP and path.is_symlink():
+            raise _link(path) from None
+        raise
+    file = os.fdopen(descriptor, "rb")
+    try:
+        found = os.fstat(descriptor)
+        _refuse_other_kinds(found, path)
+        refuse(found, path, kept)
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def check_directory(path: Path) -> None:
+    """Raise `ConfigurationError` if others can put files in the place of those in *path*. Raises `OSError`."""
+    found = path.stat()
+    if not _POSIX:
+        return
+    if found.st_uid not in (os.geteuid(), 0):
+        raise ConfigurationError(
+            f"the directory {path} belongs to another user, who can put files in the place of yours: take one of yours"
+        )
+    mode = stat.S_IMODE(found.st_mode)
+    by_all, by_group = mode & stat.S_IWOTH, mode & stat.S_IWGRP and not _is_own_group(found.st_gid)
+    if (by_all or by_group) and not mode & stat.S_ISVTX:
+        raise ConfigurationError(
+            f"others can put files in the place of those in {path}: chmod go-w {path}, or take a directory of your own"
+        )
+
+
+def create(path: Path) -> int:
+    """A descriptor of a new file for its owner alone. Raises `FileExistsError` for whatever is there, a link too."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        if hasattr(os, "fchmod"):
+            os.fchmod(descriptor, 0o600)  # a umask may have taken even the owner's rights
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _refuse_other_kinds(found: os.stat_result, path: Path) -> None:
+    if stat.S_ISLNK(found.st_mode):
+        raise _link(path)
+    if stat.S_ISDIR(found.st_mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(found.st_mode):
+        raise ConfigurationError(f"{path} is a device, a pipe or a socket: name a file")
+
+
+def _link(path: Path) -> ConfigurationError:
+    return ConfigurationError(f"{path} is a link, which may lead elsewhere tomorrow: name the file itself")
+
+
+def _is_own_group(group_id: int) -> bool:
+    """Whether the group is the private one of the process's user, in which nobody else is: Debian makes directories
+    writable for it. Root's is none, for some systems put their administrators there.
+    """
+    import grp  # noqa: PLC0415 - without POSIX there is none
+    import pwd  # noqa: PLC0415 - the same
+
+    try:
+        user, group = pwd.getpwuid(os.geteuid()), grp.getgrgid(group_id)
+    except KeyError:
+        return False
+    alone = set(group.gr_mem) <= {user.pw_name}
+    return user.pw_uid != 0 and user.pw_gid == group_id and group.gr_name == user.pw_name and alone
