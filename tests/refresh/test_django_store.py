@@ -112,6 +112,13 @@ class TestStatements:
 
         assert any("INSERT" in query["sql"] for query in said) == (alias == "mariadb")
 
+    def test_a_database_that_is_not_known_writes_there_too(self, alias, store, monkeypatch):
+        monkeypatch.setattr(type(connections[alias]), "vendor", "of another kind")
+        with CaptureQueriesContext(connections[alias]) as said:
+            store.revoke_subject("anna", at=1)
+
+        assert [query["sql"].split()[0] for query in said if "REVOCATION" in query["sql"].upper()] == ["INSERT", "DELETE"]
+
     def test_a_rotation_is_an_update_that_names_the_hash_it_replaces(self, alias, store):
         one = held()
         store.create(one.family)

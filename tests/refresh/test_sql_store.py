@@ -1,10 +1,12 @@
 """The SQL store keeps the contract of both protocols on PostgreSQL, on MariaDB and on SQLite."""
 
+import os
 import secrets
 from functools import partial
 
 import pytest
 from sqlalchemy import create_engine, event, func, insert, inspect, select, text
+from tests.needs import reason_for
 from tests.refresh.sessions import wait_until
 from tests.refresh.sql_places import connect, empty_place, open_store
 
@@ -124,6 +126,24 @@ def test_another_database_is_refused():
     engine.dialect.name = "oracle"
     with pytest.raises(ConfigurationError, match="PostgreSQL, MariaDB, MySQL or SQLite"):
         SQLStore(engine)
+
+
+@pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "modes are looked at"))
+@pytest.mark.parametrize("url", ["sqlite:///{}", "sqlite:///file:{}?uri=true"])
+@pytest.mark.parametrize("which", ["the file", "its journal", "its directory"])
+def test_a_file_of_sqlite_that_others_can_change_is_refused(tmp_path, url, which):
+    path = tmp_path / "sql.db"
+    engine = create_engine(url.format(path))
+    SQLStore(engine).create_schema()
+    changed = {"the file": path, "its journal": tmp_path / "sql.db-journal", "its directory": tmp_path}[which]
+    if which == "its journal":
+        changed.touch()
+    changed.chmod(0o777)
+
+    for ask in (lambda store: store.get("x"), lambda store: store.create(held().family), SQLStore.create_schema):
+        with pytest.raises(ConfigurationError, match="others can"):
+            ask(SQLStore(engine))
+    engine.dispose()
 
 
 PLANS = {

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from tests.needs import reason_for
+from tests.needs import missing, reason_for
 
 from gatepass import ConfigurationError
 from gatepass.stores import sqlite, sqlite_file
@@ -213,6 +213,167 @@ def test_the_file_is_its_owners_alone(store, path):
     store.create(held().family)
 
     assert {stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()} == {0o600}
+
+
+POSIX = pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "owners and modes are looked at"))
+
+
+@POSIX
+@pytest.mark.parametrize("umask", [0, 0o777])
+def test_what_is_made_is_its_owners_alone_whatever_the_umask(path, umask):
+    previous = os.umask(umask)
+    try:
+        with SQLiteStore(path) as store:
+            store.create_schema()
+            store.create(held().family)
+            assert {stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()} == {0o600}
+    finally:
+        os.umask(previous)
+
+
+@POSIX
+@pytest.mark.parametrize("mode", [0o620, 0o602, 0o666, 0o660])
+def test_a_file_that_others_can_change_is_refused(store, path, mode):
+    path.chmod(mode)
+
+    with pytest.raises(ConfigurationError, match=r"others can change .*sessions\.db.*: chmod 600 .*sessions\.db"):
+        SQLiteStore(path)
+    for ask in (lambda: store.get("x"), lambda: store.create(held().family), store.create_schema):
+        with pytest.raises(ConfigurationError, match="others can change"):
+            ask()
+
+
+@POSIX
+@pytest.mark.parametrize("mode", [0o644, 0o640, 0o600])
+def test_a_file_that_others_can_read_holds_hashes_and_is_used(store, path, mode):
+    path.chmod(mode)
+
+    with SQLiteStore(path) as again:
+        again.create_schema()
+        assert again.get("x") is None
+
+
+@POSIX
+@pytest.mark.parametrize("name", ["-journal", "-wal", "-shm"])
+def test_what_others_can_change_beside_the_file_is_refused(path, name):
+    """SQLite would play it back into the file."""
+    with SQLiteStore(path) as store:
+        store.create_schema()
+    beside = path.with_name(path.name + name)
+    beside.touch()
+    beside.chmod(0o666)
+
+    with pytest.raises(ConfigurationError, match=f"others can change .*{name}"):
+        SQLiteStore(path)
+
+
+@pytest.mark.parametrize("ask", [SQLiteStore, lambda path: SQLiteStore(path).create_schema()])
+@pytest.mark.parametrize("leads", ["to a file", "nowhere"])
+def test_a_link_is_refused_and_what_it_leads_to_left_alone(tmp_path, path, ask, leads):
+    target = tmp_path / "elsewhere"
+    if leads == "to a file":
+        with SQLiteStore(target) as store:
+            store.create_schema()
+    path.symlink_to(target)
+
+    with pytest.raises(ConfigurationError, match="is a link"):
+        ask(path)
+    assert target.exists() is (leads == "to a file")
+
+
+@POSIX
+@pytest.mark.parametrize("name", ["", "-wal"])
+def test_what_is_no_file_is_refused_and_not_waited_for(path, name):
+    if name:
+        path.touch(mode=0o600)
+    os.mkfifo(path.with_name(path.name + name), 0o600)
+
+    with pytest.raises(ConfigurationError, match="a device, a pipe or a socket"):
+        SQLiteStore(path)
+
+
+@pytest.mark.parametrize("place", ["a directory", "in a file", "too long"])
+@pytest.mark.parametrize("make", [SQLiteStore, lambda path: SQLiteStore(path).create_schema()])
+def test_a_place_that_can_hold_no_file_is_refused(tmp_path, place, make):
+    (tmp_path / "file").touch(mode=0o600)
+    path = {"a directory": tmp_path, "in a file": tmp_path / "file" / "db", "too long": tmp_path / ("x" * 300)}[place]
+
+    with pytest.raises(ConfigurationError, match="cannot be used"):
+        make(path)
+
+
+def test_a_directory_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ConfigurationError, match=r"cannot be used: No such file.*its directory must be there"):
+        SQLiteStore(tmp_path / "no" / "sessions.db").create_schema()
+
+
+@POSIX
+@pytest.mark.parametrize("mode", [0o777, 0o702, 0o770, 0o1777, 0o755, 0o700])
+def test_a_directory_in_which_others_can_exchange_the_file_is_refused(store, path, mode):
+    if mode == 0o770 and os.geteuid() != 0:
+        missing("root", "a user's own group may write")
+    path.parent.chmod(mode)
+    try:
+        if mode in (0o777, 0o702, 0o770):
+            with pytest.raises(ConfigurationError, match="others can put files in the place .*chmod go-w"):
+                SQLiteStore(path)
+            with pytest.raises(ConfigurationError, match="others can put files in the place"):
+                store.create_schema()
+        else:
+            SQLiteStore(path).close()
+    finally:
+        path.parent.chmod(0o700)
+
+
+@POSIX
+def test_what_belongs_to_another_user_is_refused(store, path):
+    if os.geteuid() != 0:
+        missing("root", "only root can give a file away")
+    for place, sentence in ((path, "sessions.db belongs to another user"), (path.parent, "the directory .* belongs")):
+        os.chown(place, 12_345, -1)
+        with pytest.raises(ConfigurationError, match=sentence):
+            SQLiteStore(path)
+        os.chown(place, 0, -1)
+
+
+CLOSED = """
+import os, sys
+from gatepass import ConfigurationError
+from gatepass.stores.sqlite import SQLiteStore
+if os.getuid() == 0:
+    os.setuid(65_534)
+try:
+    SQLiteStore(sys.argv[1]).create_schema()
+except ConfigurationError as error:
+    print(error)
+"""
+
+
+@POSIX
+@pytest.mark.parametrize("mode", [0o000, 0o500])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_directory_that_may_not_be_used_is_a_sentence(tmp_path, mode, there):
+    """With this process's user, or where that is root with one of no rights."""
+    path = tmp_path / "closed" / "sessions.db"
+    path.parent.mkdir()
+    if there:
+        with SQLiteStore(path) as store:
+            store.create_schema()
+    if os.geteuid() == 0:
+        for one in (path.parent, *path.parent.iterdir()):
+            os.chown(one, 65_534, -1)
+    folders = [one for one in path.parents if one.is_relative_to(tmp_path.parents[1])]
+    modes = {one: one.stat().st_mode for one in folders}
+    for one in folders:
+        one.chmod(modes[one] | 0o055)
+    path.parent.chmod(mode)
+    try:
+        done = subprocess.run([sys.executable, "-c", CLOSED, path], capture_output=True, text=True, check=False)
+    finally:
+        for one in folders:
+            one.chmod(modes[one])
+    assert done.stderr == ""
+    assert "must be able to read and write in it" in done.stdout
 
 
 def test_what_was_answered_is_on_the_disk(store):

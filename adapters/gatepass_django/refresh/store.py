@@ -32,6 +32,9 @@ _MEMBERS: Final = tuple(one.name for one in fields(Family))
 _BATCH: Final = 500
 _PAGE: Final = 10_000
 _TRIES: Final = 5
+_DURABLE_BEFORE_VISIBLE: Final = frozenset(("postgresql", "sqlite"))
+"""Whose commits others see when they are on the disk and not before. Of a database that is not known, that is not known.
+"""
 
 
 @final
@@ -164,10 +167,10 @@ class DjangoStore:
     def _wait_for_the_disk(self) -> None:
         """Return when all that the database has shown to this call is on its disk, also what another call did.
 
-        InnoDB shows a commit before it waits for its log, and a statement that changes nothing waits for no log. So
-        this writes a row and takes it away: the log up to there holds all that was shown.
+        InnoDB shows a commit before it waits for its log, as Oracle does, and a statement that changes nothing waits
+        for no log. So this writes a row and takes it away: the log up to there holds all that was shown.
         """
-        if connections[self._using].vendor != "mysql":
+        if connections[self._using].vendor in _DURABLE_BEFORE_VISIBLE:
             return
         name = secrets.token_hex(32)
         with self._writing(self._revocations) as rows, transaction.atomic(using=self._using):

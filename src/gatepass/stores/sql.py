@@ -10,6 +10,7 @@ import os
 import secrets
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Final, TypeVar, final
 
 if find_spec("sqlalchemy") is None:
@@ -26,6 +27,7 @@ from gatepass.stores.batches import in_batches
 from gatepass.stores.rows import SCHEMA_VERSION, family_of, row_of
 from gatepass.stores.sql_direct import DirectStatements
 from gatepass.stores.sql_tables import METADATA, hashed, schema
+from gatepass.stores.sqlite_file import check_database
 
 __all__ = ["SQLStore"]
 
@@ -234,6 +236,8 @@ class SQLStore:
 
     def _check(self) -> None:
         with self._engine.connect() as connection:
+            if self._engine.dialect.name == "sqlite":
+                _check_files(connection)
             versions = _versions(connection)
         if not versions:
             raise ConfigurationError("the database has no tables of gatepass; call create_schema() once")
@@ -249,6 +253,13 @@ def _create(connection: Connection) -> None:
             index.create(connection, checkfirst=True)
     if not _versions(connection):
         connection.execute(insert(schema), {"id": 1, "version": SCHEMA_VERSION})
+
+
+def _check_files(connection: Connection) -> None:
+    """The rule of SQLiteStore: SQLite itself says which file it has opened, however the engine names it."""
+    for _, _, file in connection.exec_driver_sql("PRAGMA database_list"):
+        if file:  # and not memory
+            check_database(Path(file))
 
 
 def _versions(connection: Connection) -> list[int]:

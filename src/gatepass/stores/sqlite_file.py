@@ -7,24 +7,50 @@ child would inherit SQLite's note that the file is locked, and nobody to take it
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final, TypeVar, final
 
 from gatepass.errors import ConfigurationError
+from gatepass.private_files import SESSIONS, check_directory, check_file, create
 from gatepass.stores.group_commit import GroupCommit
 
-__all__ = ["SQLiteFile"]
+__all__ = ["SQLiteFile", "check_database"]
 
 _T = TypeVar("_T")
 _IDLE: Final = 8
 _PAUSE: Final = 0.005
 _PRAGMAS: Final = ("synchronous = FULL", "fullfsync = ON", "trusted_schema = OFF")
+_BESIDE: Final = ("-journal", "-wal", "-shm")
+"""What SQLite keeps beside a file, and believes when it opens that: a journal that others made would be played back."""
+
+
+def check_database(path: Path) -> bool:
+    """Whether there is a file at *path*. Raises `OSError`, and `ConfigurationError` where others have a hand in it.
+
+    It is looked at and not opened: to close it again would drop the locks that SQLite has on it in this process.
+    """
+    try:
+        check_file(path, SESSIONS)
+    except FileNotFoundError:
+        return False
+    for name in _BESIDE:
+        with suppress(FileNotFoundError):
+            check_file(path.with_name(path.name + name), SESSIONS)
+    check_directory(path.parent)
+    return True
+
+
+_FOR_A_WHILE: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EINTR))
+
+_REFUSED: Final = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY))
 
 
 @final
@@ -47,7 +73,10 @@ class SQLiteFile:
         self._path = path
         self._timeout = timeout
         self._greet = greet
-        self._was_there = path.exists()
+        try:
+            self._was_there = check_database(path)
+        except OSError as error:
+            raise _out_of_reach(path, error) from error
         self._pool = _Pool()
         self._writers = GroupCommit(self._transact)
         self._turn = threading.Lock()
@@ -71,8 +100,23 @@ class SQLiteFile:
 
     def create(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Make the file if it is not there, readable by its owner alone, and let *work* fill it in one transaction."""
-        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600))
+        try:
+            with suppress(FileExistsError):
+                os.close(create(self._path))
+            check_database(self._path)
+        except OSError as error:
+            if error.errno in _FOR_A_WHILE:
+                raise
+            raise _out_of_reach(self._path, error) from error
         self._was_there = True
+        try:
+            self._fill(work)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _REFUSED:
+                raise
+            raise _out_of_reach(self._path, error) from error
+
+    def _fill(self, work: Callable[[sqlite3.Connection], None]) -> None:
         connection = self._connect()
         try:
             if self._switched_to_a_log(connection) != "wal":
@@ -125,7 +169,11 @@ class SQLiteFile:
         return answer
 
     def _open(self) -> sqlite3.Connection:
-        if not self._path.exists():
+        try:
+            is_there = check_database(self._path)
+        except OSError as error:
+            raise sqlite3.OperationalError("the store's file is out of reach") from error
+        if not is_there:
             if self._was_there:  # a volume that is away for a moment, and nothing that a new schema would mend
                 raise sqlite3.OperationalError("the store's file is gone")
             raise ConfigurationError("the store's file does not exist; call create_schema() once")
@@ -195,6 +243,14 @@ class _Pool:
         with self._lock:
             self._closed = True
         self._end()
+
+
+def _out_of_reach(path: Path, error: OSError | sqlite3.OperationalError) -> ConfigurationError:
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    return ConfigurationError(
+        f"the store's file {path} cannot be used: {reason}; "
+        "its directory must be there, and this process's user must be able to read and write in it"
+    )
 
 
 def _close_all(connections: list[sqlite3.Connection], owner: int) -> None:
