@@ -1,8 +1,10 @@
 """Connections to one SQLite file: for any number of threads, and across a fork.
 
 A connection serves one thread at a time and waits in a pool between. What threads write at one moment is committed
-together. A forked child never touches its parent's connections, and no fork happens in the middle of a transaction: the
-child would inherit SQLite's note that the file is locked, and nobody to take it back.
+together. SQLite notes within a process what it has locked, and a fork copies the notes without the locks: the child
+would take the file for locked, or itself for safe while its parent takes the log away. So a fork waits until no
+connection is in use, and closes those that wait. Where a server runs no hooks at forks, the child closes them; it
+refuses to work if one was in use.
 """
 
 from __future__ import annotations
@@ -58,16 +60,9 @@ class SQLiteFile:
     """A database file. *greet* is shown each new connection and may refuse it."""
 
     __slots__ = (
-        "__weakref__",
-        "_fork_waits",
-        "_greet",
-        "_path",
-        "_pool",
-        "_timeout",
-        "_turn",
-        "_was_there",
-        "_writers",
-    )
+        "__weakref__", "_forks", "_gate", "_greet", "_inside", "_is_split", "_path", "_pool", "_process", "_timeout",
+        "_turn", "_was_there", "_writers",
+    )  # fmt: skip
 
     def __init__(self, path: Path, *, timeout: float, greet: Callable[[sqlite3.Connection], None]) -> None:
         self._path = path
@@ -77,10 +72,9 @@ class SQLiteFile:
             self._was_there = check_database(path)
         except OSError as error:
             raise _out_of_reach(path, error) from error
-        self._pool = _Pool()
-        self._writers = GroupCommit(self._transact)
-        self._turn = threading.Lock()
-        self._fork_waits = False
+        self._is_split = False
+        """Whether a connection was in use as this process was forked: then nothing is known of the file's locks."""
+        self._begin(_Pool())
         if hasattr(os, "register_at_fork"):
             before, parent, child = map(weakref.WeakMethod, (self._before_fork, self._after_fork, self._forked))
             os.register_at_fork(
@@ -91,10 +85,22 @@ class SQLiteFile:
 
     def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """What *work* answers, which only reads."""
-        return self._with_connection(work)
+        here = self._come_in()
+        try:
+            return self._with_connection(work)
+        finally:
+            del here
 
     def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """What *work* answers, once it is on the disk. It may run twice, but counts once."""
+        here = self._come_in()
+        try:
+            return self.write_within(work)
+        finally:
+            del here
+
+    def write_within(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """The same, called by the work of `read`: a fork that waits for that waits for this too."""
         outcome: _T = self._writers.run(work)
         return outcome
 
@@ -109,12 +115,15 @@ class SQLiteFile:
                 raise
             raise _out_of_reach(self._path, error) from error
         self._was_there = True
+        here = self._come_in()
         try:
             self._fill(work)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF not in _REFUSED:
                 raise
             raise _out_of_reach(self._path, error) from error
+        finally:
+            del here
 
     def _fill(self, work: Callable[[sqlite3.Connection], None]) -> None:
         connection = self._connect()
@@ -143,6 +152,8 @@ class SQLiteFile:
 
     def close(self) -> None:
         """Close the connections. Those at work close when they have finished."""
+        if os.getpid() != self._process:
+            self._left_without_hooks()
         self._pool.close()
 
     def _transact(self, works: Sequence[Callable[[sqlite3.Connection], Any]]) -> Sequence[Any]:
@@ -169,6 +180,11 @@ class SQLiteFile:
         return answer
 
     def _open(self) -> sqlite3.Connection:
+        if self._is_split:
+            raise ConfigurationError(
+                "this process was forked while another thread used the store, by a server that runs no hooks at "
+                "forks: let it load the application in each worker, or run the hooks (uWSGI: --py-call-osafterfork)"
+            )
         try:
             is_there = check_database(self._path)
         except OSError as error:
@@ -202,25 +218,63 @@ class SQLiteFile:
             raise
         return connection
 
-    def _before_fork(self) -> None:
-        self._fork_waits = self._turn.acquire(timeout=self._timeout)  # no longer than a writer waits for another
-
-    def _after_fork(self) -> None:
-        if self._fork_waits:
-            self._turn.release()
-
-    def _forked(self) -> None:
-        self._pool = _Pool(inherited=self._pool)
+    def _begin(self, pool: _Pool) -> None:
+        """Begin as a process that has touched nothing yet."""
+        self._pool = pool
         self._writers = GroupCommit(self._transact)
         self._turn = threading.Lock()
+        self._gate = threading.Lock()
+        self._inside: weakref.WeakSet[_Inside] = weakref.WeakSet()  # weak: a thread may be interrupted anywhere
+        self._forks = 0
+        self._process = os.getpid()
+
+    def _come_in(self) -> _Inside:
+        """What the caller holds while it uses connections."""
+        if os.getpid() != self._process:
+            self._left_without_hooks()
+        here = _Inside()
+        while True:
+            with self._gate:
+                if not self._forks:
+                    self._inside.add(here)
+                    return here
+            sleep(_PAUSE)
+
+    def _before_fork(self) -> None:
+        with self._gate:
+            self._forks += 1
+        until = monotonic() + self._timeout  # no longer than a writer waits for another
+        while len(self._inside) and monotonic() < until:
+            sleep(_PAUSE)
+        if not len(self._inside):
+            self._pool.empty()
+
+    def _after_fork(self) -> None:
+        with self._gate:
+            self._forks -= 1
+
+    def _forked(self) -> None:
+        self._is_split = len(self._inside) > 0
+        self._begin(_Pool(inherited=self._pool))
+
+    def _left_without_hooks(self) -> None:
+        """In a child whose server runs no hooks at forks, such as uWSGI's."""
+        if not len(self._inside):
+            self._pool.empty()  # which frees no lock of the parent's: those are the process's own
+        self._forked()
+
+
+class _Inside:
+    """A thread that uses connections."""
+
+    __slots__ = ("__weakref__",)
 
 
 class _Pool:
     """Idle connections of one process, closed when the pool goes."""
 
     def __init__(self, inherited: _Pool | None = None) -> None:
-        # Closing a parent's connection would drop the parent's locks on the file, so they are kept and left alone.
-        self._inherited = inherited
+        self._inherited = inherited  # those that were in use are kept and left alone
         self._idle: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -238,6 +292,10 @@ class _Pool:
                 self._idle.append(connection)
                 return
         connection.close()
+
+    def empty(self) -> None:
+        """Close those that wait. Without the lock: a fork may have copied it while another thread had it."""
+        _close_all(self._idle, os.getpid())
 
     def close(self) -> None:
         with self._lock:
