@@ -26,6 +26,7 @@ ONCE = (
     "tests/refresh/test_answers_on_disk.py",
     "tests/refresh/test_killed_processes.py",
     "tests/refresh/test_killed_servers.py",
+    "tests/refresh/test_raw_forks.py",
     "tests/refresh/test_sqlite_faults.py",
     # other languages' libraries
     "tests/interop/",

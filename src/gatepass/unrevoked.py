@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import final
 
+from gatepass.per_process import PerProcess
 from gatepass.revocation_store import RevocationStore
 
 __all__ = ["Unrevoked"]
@@ -34,7 +35,7 @@ class Unrevoked:
         self._size = size
         self._clock = clock
         self._known: dict[tuple[str, ...], float] = {}
-        self._lock = threading.Lock()
+        self._lock = PerProcess(threading.Lock)
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""
@@ -52,7 +53,7 @@ class Unrevoked:
             return None
         until = self._store.revoked_until(keys, now=now)
         if until is None:
-            with self._lock:
+            with self._lock.get():
                 if len(known) >= self._size:
                     known.clear()
                 known[names] = asked

@@ -533,6 +533,11 @@ class TestClients:
                 RedisStore(client)
         with pytest.raises(ConfigurationError, match="socket_timeout"):
             RedisStore(Redis(port=own.port, socket_timeout=None))
+        with (
+            Redis(port=own.port, socket_timeout=1, single_connection_client=True) as alone,
+            pytest.raises(ConfigurationError, match="a fork would share it"),
+        ):
+            RedisStore(alone)
 
     @pytest.mark.parametrize("prefix", ["", "a{b", "a}b", "a\nb", None, 5])
     def test_a_prefix_that_would_confuse_is_refused(self, own, prefix):

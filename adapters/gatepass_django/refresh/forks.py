@@ -1,30 +1,40 @@
 """A connection serves one process: a fork that used its parent's would read answers that were meant for the other.
 
-A server that loads a project and then forks its workers (gunicorn's `--preload`) hands an open connection to each.
+A server that loads a project and then forks its workers (gunicorn's `--preload`, uWSGI) hands an open connection to
+each. Whose a connection is stands beside it, for not every server that forks runs Python's hooks.
 """
 
 from __future__ import annotations
 
 import os
-from functools import cache, partial
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from django.db import connections
+from django.db.backends.signals import connection_created
 
-__all__ = ["connect_anew_in_forks"]
+__all__ = ["note_whose_connections_are", "own_connection"]
 
 _inherited: Final[list[Any]] = []
+_loaded_by: Final = os.getpid()
+_process_of: Final[WeakKeyDictionary[Any, int]] = WeakKeyDictionary()
+"""By Django's wrapper: the process that connected. One that is not here connected before the application was loaded."""
 
 
-@cache
-def connect_anew_in_forks(using: str) -> None:
-    """From now on a fork of this process makes a connection of its own to the database *using*."""
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=partial(_leave, using))
+def note_whose_connections_are() -> None:
+    """From now on."""
+    connection_created.connect(_connected, dispatch_uid="gatepass_django.refresh.forks")
 
 
-def _leave(using: str) -> None:
-    for connection in connections.all(initialized_only=True):  # those of the thread that forked: there is no other
-        if connection.alias == using:
-            _inherited.append(connection)  # kept, because closing it might end the parent's
-            del connections[using]
+def own_connection(using: str) -> Any:
+    """This thread's connection to the database *using*, which no other process uses."""
+    connection: Any = connections[using]
+    if connection.connection is None or _process_of.get(connection, _loaded_by) == os.getpid():
+        return connection
+    _inherited.append(connection)  # kept, because closing it might end the parent's
+    del connections[using]
+    return connections[using]
+
+
+def _connected(*, connection: Any, **_: object) -> None:
+    _process_of[connection] = os.getpid()

@@ -22,7 +22,7 @@ from django.db.models.functions import Coalesce, Greatest, Least
 
 from gatepass import ConfigurationError
 from gatepass.refresh import Family, Purged, Rotation
-from gatepass_django.refresh.forks import connect_anew_in_forks
+from gatepass_django.refresh.forks import own_connection
 
 __all__ = ["DjangoStore"]
 
@@ -58,7 +58,6 @@ class DjangoStore:
             raise ConfigurationError(
                 'add "gatepass_django.refresh" to INSTALLED_APPS, and run: manage.py migrate'
             ) from None
-        connect_anew_in_forks(using)
         self._using = using
         self._families: Any = families
         self._revocations: Any = revocations
@@ -197,6 +196,7 @@ class DjangoStore:
 
     @contextmanager
     def _asking(self, model: Any) -> Generator[Any, None, None]:
+        own_connection(self._using)
         try:
             yield model._base_manager.using(self._using)  # noqa: SLF001 - Django's name for the manager without filters
         except (OperationalError, ProgrammingError):

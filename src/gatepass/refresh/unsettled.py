@@ -10,6 +10,7 @@ import threading
 from collections import OrderedDict
 from typing import Final, final
 
+from gatepass.per_process import PerProcess
 from gatepass.refresh.family import Rotation
 
 __all__ = ["Unsettled"]
@@ -18,43 +19,53 @@ _MOST: Final = 10_000
 _MOST_OF_ONE: Final = 100
 
 
+class _Kept:
+    __slots__ = ("count", "lock", "salts")
+
+    def __init__(self) -> None:
+        self.salts: OrderedDict[str, dict[bytes, bytes]] = OrderedDict()
+        self.count = 0
+        self.lock = threading.Lock()
+
+
 @final
 class Unsettled:
     """The salts of such rotations, by family and by the hash of the successor; the oldest go when there are too many.
 
-    Those of one family are few: nobody who tries again and again pushes out what others need.
+    Those of one family are few: nobody who tries again and again pushes out what others need. A fork begins without
+    them: its parent hands them out.
     """
 
-    __slots__ = ("_count", "_lock", "_salts")
+    __slots__ = ("_kept",)
 
     def __init__(self) -> None:
-        self._salts: OrderedDict[str, dict[bytes, bytes]] = OrderedDict()
-        self._count = 0
-        self._lock = threading.Lock()
+        self._kept = PerProcess(_Kept)
 
     def remember(self, family_id: str, rotation: Rotation, salt: bytes) -> None:
         """Nobody knows whether *rotation* took place."""
-        with self._lock:
-            own = self._salts.setdefault(family_id, {})
+        kept = self._kept.get()
+        with kept.lock:
+            own = kept.salts.setdefault(family_id, {})
             own[rotation.current_hash] = salt
-            self._count += 1
+            kept.count += 1
             if len(own) > _MOST_OF_ONE:
                 del own[next(iter(own))]
-                self._count -= 1
-            if self._count > _MOST:
-                self._count -= len(self._salts.popitem(last=False)[1])
+                kept.count -= 1
+            if kept.count > _MOST:
+                kept.count -= len(kept.salts.popitem(last=False)[1])
 
     def salt_of(self, family_id: str, current_hash: bytes) -> bytes:
         """The salt of the successor with *current_hash*, or nothing."""
-        return self._salts.get(family_id, {}).get(current_hash, b"")
+        return self._kept.get().salts.get(family_id, {}).get(current_hash, b"")
 
     def settle(self, family_id: str, current_hash: bytes) -> bool:
         """Forget the rotation; True for exactly one caller, who may hand the successor out."""
-        with self._lock:
-            own = self._salts.get(family_id, {})
+        kept = self._kept.get()
+        with kept.lock:
+            own = kept.salts.get(family_id, {})
             if own.pop(current_hash, None) is None:
                 return False
-            self._count -= 1
+            kept.count -= 1
             if not own:
-                del self._salts[family_id]
+                del kept.salts[family_id]
             return True

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import final
 
+from gatepass.per_process import PerProcess
 from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.purged import Purged
 
@@ -15,7 +16,10 @@ __all__ = ["MemoryStore"]
 
 @final
 class MemoryStore:
-    """Families in a dictionary under a lock. Safe for threads, not shared with other processes, gone at the end."""
+    """Families in a dictionary under a lock. Safe for threads, not shared with other processes, gone at the end.
+
+    A fork has a copy, which goes its own way: what is revoked here is not revoked there.
+    """
 
     __slots__ = ("_by_client", "_by_subject", "_families", "_lock", "_revocations")
 
@@ -24,11 +28,11 @@ class MemoryStore:
         self._by_subject: dict[str, set[str]] = {}
         self._by_client: dict[str, set[str]] = {}
         self._revocations: dict[str, tuple[int, int]] = {}
-        self._lock = threading.Lock()
+        self._lock = PerProcess(threading.Lock)
 
     def create(self, family: Family) -> None:
         """See `RefreshStore.create`."""
-        with self._lock:
+        with self._lock.get():
             if family.family_id in self._families:
                 raise KeyError("this family is already there")
             self._families[family.family_id] = family
@@ -41,7 +45,7 @@ class MemoryStore:
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
         """See `RefreshStore.rotate`."""
-        with self._lock:
+        with self._lock.get():
             family = self._families.get(family_id)
             if family is None or family.revoked_at is not None or family.current_hash != rotation.previous_hash:
                 return False
@@ -50,22 +54,22 @@ class MemoryStore:
 
     def revoke(self, family_id: str, *, at: int) -> bool:
         """See `RefreshStore.revoke`."""
-        with self._lock:
+        with self._lock.get():
             return self._revoke((family_id,), at) > 0
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
         """See `RefreshStore.revoke_subject`."""
-        with self._lock:
+        with self._lock.get():
             return self._revoke(self._by_subject.get(subject, ()), at)
 
     def revoke_client(self, client_id: str, *, at: int) -> int:
         """See `RefreshStore.revoke_client`."""
-        with self._lock:
+        with self._lock.get():
             return self._revoke(self._by_client.get(client_id, ()), at)
 
     def purge(self, *, before: int, limit: int) -> Purged:
         """See `RefreshStore.purge`."""
-        with self._lock:
+        with self._lock.get():
             dead = [family_id for family_id, family in self._families.items() if family.ended_before(before)][:limit]
             for family_id in dead:
                 self._forget(self._families.pop(family_id))
@@ -73,7 +77,7 @@ class MemoryStore:
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""
-        with self._lock:
+        with self._lock.get():
             known = self._revocations.get(key, (issued_until, keep_until))
             self._revocations[key] = (max(known[0], issued_until), max(known[1], keep_until))
 
@@ -90,7 +94,7 @@ class MemoryStore:
 
     def purge_revocations(self, *, before: int, limit: int) -> int:
         """See `RevocationStore.purge_revocations`."""
-        with self._lock:
+        with self._lock.get():
             dead = [key for key, (_, keep_until) in self._revocations.items() if keep_until < before][:limit]
             for key in dead:
                 del self._revocations[key]

@@ -32,6 +32,7 @@ from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
 from gatepass.errors import ConfigurationError
+from gatepass.per_process import PerProcess
 from gatepass.refresh.family import Family, Rotation
 from gatepass.stores.redis_scripts import CREATE, LIST, MARGIN, PUT_REVOCATION, REVOKE, ROTATE
 
@@ -56,19 +57,26 @@ class RedisStore:
     *client_or_url* is an URL (`redis://`, `rediss://`, `unix://`), for which a client is made that waits 1 second for
     a connection and 2 for an answer (`?socket_timeout=` in the URL changes it), or a `redis.Redis` or
     `redis.RedisCluster` of yours, which must have a `socket_timeout`. Retries are safe. Every key begins with *prefix*.
+    A forked process makes a client of its own, from an URL; one of yours is as safe over a fork as redis-py makes it.
     """
 
-    __slots__ = ("_client", "_get_many", "_ours", "_prefix")
+    __slots__ = ("_clients", "_ours", "_prefix")
 
     def __init__(self, client_or_url: str | Redis | RedisCluster, *, prefix: str = "gatepass") -> None:
         if not isinstance(prefix, str) or not prefix or not prefix.isprintable() or set(prefix) & set("{}"):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("prefix= must be a printable string without braces")
         self._ours = isinstance(client_or_url, str)
-        client = _connected(client_or_url) if isinstance(client_or_url, str) else client_or_url
-        self._client: Any = _fit(client)
-        # A cluster answers one MGET for each slot; redis-py sends them side by side.
-        self._get_many: Any = client.mget_nonatomic if isinstance(client, RedisCluster) else client.mget
+
+        def client() -> Any:
+            return _fit(_connected(client_or_url) if isinstance(client_or_url, str) else client_or_url)
+
+        # Not left to redis-py: its pool asks for a lock in a fork, which another thread may have had.
+        self._clients = PerProcess(client)
         self._prefix = prefix
+
+    @property
+    def _client(self) -> Any:
+        return self._clients.get()
 
     def close(self) -> None:
         """Close the connections, if they are the store's own and not those of a client that was handed in."""
@@ -126,7 +134,10 @@ class RedisStore:
         """See `RevocationStore.revoked_until`. In a cluster, one round trip to each node that holds some of *keys*."""
         if not keys:
             return None
-        found = [_text(value).split(" ") for value in self._get_many(list(map(self._revocation, keys))) if value]
+        client, names = self._client, list(map(self._revocation, keys))
+        # A cluster answers one MGET for each slot; redis-py sends them side by side.
+        values = client.mget_nonatomic(names) if isinstance(client, RedisCluster) else client.mget(names)
+        found = [_text(value).split(" ") for value in values if value]
         return max((int(issued) for issued, keep in found if int(keep) >= now), default=None)
 
     def purge_revocations(self, *, before: int, limit: int) -> int:  # noqa: ARG002 - the protocol's
@@ -185,6 +196,8 @@ def _fit(client: object) -> Redis | RedisCluster:
         raise ConfigurationError(
             "the client needs a socket_timeout=, or a request waits for ever on a server that hangs"
         )
+    if getattr(client, "connection", None) is not None:
+        raise ConfigurationError("the client must not have one connection alone: a fork would share it")
     if getattr(client, "read_from_replicas", False) or getattr(client, "load_balancing_strategy", None):
         raise ConfigurationError("the client must not read from replicas: they know of a revocation too late")
     return client
