@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from django.apps import AppConfig
 
-from gatepass_django.refresh.forks import note_whose_connections_are
-
 __all__ = ["RefreshConfig"]
 
 
@@ -15,7 +13,3 @@ class RefreshConfig(AppConfig):
     name: str = "gatepass_django.refresh"
     label: str = "gatepass_refresh"
     verbose_name: str = "Gatepass: refresh tokens"  # pyright: ignore[reportIncompatibleVariableOverride] - narrower
-
-    def ready(self) -> None:
-        """Nothing that asks a database."""
-        note_whose_connections_are()

@@ -13,17 +13,12 @@ from weakref import WeakKeyDictionary
 from django.db import connections
 from django.db.backends.signals import connection_created
 
-__all__ = ["note_whose_connections_are", "own_connection"]
+__all__ = ["own_connection"]
 
 _inherited: Final[list[Any]] = []
 _loaded_by: Final = os.getpid()
 _process_of: Final[WeakKeyDictionary[Any, int]] = WeakKeyDictionary()
 """By Django's wrapper: the process that connected. One that is not here connected before the application was loaded."""
-
-
-def note_whose_connections_are() -> None:
-    """From now on."""
-    connection_created.connect(_connected, dispatch_uid="gatepass_django.refresh.forks")
 
 
 def own_connection(using: str) -> Any:
@@ -38,3 +33,6 @@ def own_connection(using: str) -> Any:
 
 def _connected(*, connection: Any, **_: object) -> None:
     _process_of[connection] = os.getpid()
+
+
+connection_created.connect(_connected, dispatch_uid=__name__)
