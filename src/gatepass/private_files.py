@@ -16,7 +16,17 @@ from typing import BinaryIO, Final, NamedTuple
 
 from gatepass.errors import ConfigurationError
 
-__all__ = ["KEYS", "KEY_DIRECTORY", "SESSIONS", "Kept", "check_directory", "check_file", "create", "open_file", "refuse"]
+__all__ = [
+    "KEYS",
+    "KEY_DIRECTORY",
+    "SESSIONS",
+    "Kept",
+    "check_directory",
+    "check_file",
+    "create",
+    "open_file",
+    "refuse",
+]
 
 _WRITE: Final = 0o022
 _POSIX: Final = hasattr(os, "geteuid")

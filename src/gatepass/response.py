@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, Literal, final
 
@@ -28,12 +28,13 @@ _MEDIA_TYPES: Final = {"problem": "application/problem+json", "oauth": "applicat
 class Response:
     """An HTTP answer: `status`, `headers` in order (a name may come twice), and `body`.
 
-    For a HEAD request the body is empty and the headers are those of GET (RFC 9110 section 9.3.2).
+    For a HEAD request the body is empty and the headers are those of GET (RFC 9110 section 9.3.2). The status alone
+    shows in the repr: the answer to a login has tokens in its body or its cookies.
     """
 
     status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 @final

@@ -83,7 +83,9 @@ def of_a_child(store, meanwhile=lambda: None):
 
 
 def main(kind, folder):
-    sys.setswitchinterval(1_000)  # a thread that waits for the interpreter's lock has parts of it, and a child would wait
+    sys.setswitchinterval(
+        1_000
+    )  # a thread that waits for the interpreter's lock has parts of it, and a child would wait
     with place_of(kind, Path(folder)) as place:
         store = place.emptied()
         live(store)  # so that this thread, which forks, has a connection too

@@ -117,7 +117,10 @@ class TestStatements:
         with CaptureQueriesContext(connections[alias]) as said:
             store.revoke_subject("anna", at=1)
 
-        assert [query["sql"].split()[0] for query in said if "REVOCATION" in query["sql"].upper()] == ["INSERT", "DELETE"]
+        assert [query["sql"].split()[0] for query in said if "REVOCATION" in query["sql"].upper()] == [
+            "INSERT",
+            "DELETE",
+        ]
 
     def test_a_rotation_is_an_update_that_names_the_hash_it_replaces(self, alias, store):
         one = held()

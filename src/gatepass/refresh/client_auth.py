@@ -37,6 +37,9 @@ class _Credentials(NamedTuple):
     secret: str | None
     refusal: type[InvalidClient]
 
+    def __repr__(self) -> str:
+        return "<_Credentials, not shown>"
+
 
 @final
 class ClientAuthentication:

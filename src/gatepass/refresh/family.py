@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, final
 
 from gatepass.compact import decode_base64url, encode_base64url
@@ -104,11 +104,12 @@ class Rotation:
     """What changes in a family when its token is exchanged: the new hash, and until when it may lie idle.
 
     Times are seconds since 1970. *salt* lets the predecessor's bearer find the same successor during a grace window.
+    Neither it nor the hashes show in the repr.
     """
 
-    current_hash: bytes
-    previous_hash: bytes
-    salt: bytes
+    current_hash: bytes = field(repr=False)
+    previous_hash: bytes = field(repr=False)
+    salt: bytes = field(repr=False)
     rotated_at: int
     idle_expires_at: int
 
@@ -132,8 +133,8 @@ class Rotation:
 class Family:
     """One grant and its current token, as a store keeps it. Times are seconds since 1970.
 
-    Nothing in it is a usable token. *scope* is the original grant's, *amr* and *acr* and *auth_time* are facts of the
-    login that every rotation keeps (RFC 9068 section 2.2.1).
+    Nothing in it is a usable token, and neither the hashes nor *salt* show in its repr. *scope* is the original
+    grant's, *amr* and *acr* and *auth_time* are facts of the login that every rotation keeps (RFC 9068 section 2.2.1).
     """
 
     family_id: str
@@ -147,10 +148,10 @@ class Family:
     created_at: int
     expires_at: int
     idle_expires_at: int
-    proof_hash: bytes
-    current_hash: bytes
-    previous_hash: bytes = b""
-    salt: bytes = b""
+    proof_hash: bytes = field(repr=False)
+    current_hash: bytes = field(repr=False)
+    previous_hash: bytes = field(default=b"", repr=False)
+    salt: bytes = field(default=b"", repr=False)
     rotated_at: int = 0
     revoked_at: int | None = None
 

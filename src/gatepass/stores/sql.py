@@ -222,6 +222,7 @@ class SQLStore:
             try:
                 return work()
             except DBAPIError as error:
+                error.hide_parameters = True  # whatever the engine says: they are hashes and subjects
                 if not (tries_left and _undone(error)):
                     raise
         raise AssertionError
