@@ -93,7 +93,13 @@ FLOORS = [
     {"gatepass.keyring.endpoint", "gatepass.resource_server"},
     # beside the request path: families, refresh, revocation, and the endpoints that serve them
     {"gatepass.refresh.errors", "gatepass.refresh.family", "gatepass.refresh.purged", "gatepass.revocation"},
-    {"gatepass.refresh.asking", "gatepass.refresh.form", "gatepass.refresh.store", "gatepass.refresh.unsettled"},
+    {
+        "gatepass.refresh.asking",
+        "gatepass.refresh.form",
+        "gatepass.refresh.store",
+        "gatepass.refresh.unsettled",
+        "gatepass.refresh.windows",
+    },
     {"gatepass.refresh.client_auth", "gatepass.refresh.ending", "gatepass.refresh.pair"},
     {"gatepass.refresh.browser", "gatepass.refresh.exchange"},
     {"gatepass.refresh.answers"},

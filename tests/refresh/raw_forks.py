@@ -74,7 +74,7 @@ def of_a_child(store, meanwhile=lambda: None):
             live(store)
         except ConfigurationError:
             os._exit(3)
-        except BaseException as error:
+        except Exception as error:  # noqa: BLE001 - told by the status
             os.write(2, f"{type(error).__name__}: {error}\n".encode())
             os._exit(1)
         os._exit(0)

@@ -139,6 +139,86 @@ def test_a_family_that_ends_while_the_window_is_used_gives_nothing(store, clock)
     assert reason_of(ending.refresh, first.refresh_token) == "refresh_revoked"
 
 
+@pytest.mark.parametrize("touch", ["another's refresh", "a purge"])
+def test_when_the_window_is_over_the_store_forgets_what_it_needed(store, clock, touch):
+    service = make_service(store, clock, grace=10)
+    other = service.grant("bert")
+    first = service.grant("anna")
+    second = service.refresh(first.refresh_token)
+    before = family_of(store, second)
+
+    def go_on():
+        nonlocal other
+        if touch == "a purge":
+            service.purge()
+        else:
+            other = service.refresh(other.refresh_token)
+
+    clock.now += 9
+    go_on()
+    assert family_of(store, second) == before, "the window is open"
+    clock.now += 1
+    go_on()
+
+    after = family_of(store, second)
+    assert after == replace(before, previous_hash=before.current_hash, salt=b"")
+    clock.now -= 5
+    assert reason_of(service.refresh, first.refresh_token) == "refresh_reused", "nobody can derive it any more"
+
+
+def test_what_was_forgotten_costs_its_client_nothing(store, clock):
+    service = make_service(store, clock, grace=10)
+    pair = service.refresh(service.grant("anna").refresh_token)
+    clock.now += 10
+    service.purge()
+
+    for _ in range(3):
+        pair, spent = service.refresh(pair.refresh_token), pair
+        assert service.refresh(spent.refresh_token).refresh_token == pair.refresh_token
+        clock.now += 11
+
+
+def test_a_token_that_was_exchanged_meanwhile_is_not_brought_back(store, clock):
+    service = make_service(store, clock, grace=10)
+    second = service.refresh(service.grant("anna").refresh_token)
+    clock.now += 9
+    third = service.refresh(second.refresh_token)
+    kept = family_of(store, third)
+    clock.now += 1
+    service.purge()
+
+    assert family_of(store, third) == kept
+
+
+def test_a_store_that_fails_to_forget_costs_no_answer(store, clock):
+    service = make_service(store, clock, grace=10)
+    other = service.grant("bert")
+    service.refresh(service.grant("anna").refresh_token)
+    clock.now += 10
+    rotates = []
+
+    def second_time():
+        rotates.append(1)
+        store.in_between["rotate"] = second_time
+        if len(rotates) == 2:
+            store.before.add("rotate")
+
+    store.in_between["rotate"] = second_time
+    assert service.refresh(other.refresh_token)
+    assert len(rotates) == 2
+
+
+def test_without_a_window_nothing_is_written_to_forget(store, clock):
+    service = make_service(store, clock)
+    pair = service.refresh(service.grant("anna").refresh_token)
+    clock.now += 100
+    store.calls.clear()
+    service.refresh(pair.refresh_token)
+    service.purge()
+
+    assert store.calls == ["get", "rotate", "purge"]
+
+
 def test_without_a_window_the_store_holds_no_salt(service, store):
     assert family_of(store, service.refresh(service.grant("anna").refresh_token)).salt == b""
 

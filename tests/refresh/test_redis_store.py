@@ -20,7 +20,7 @@ from tests.refresh.sessions import wait_until
 from tests.refresh.wires import Wire
 
 from gatepass import ConfigurationError, Key, TokenIssuer
-from gatepass.refresh import TokenService
+from gatepass.refresh import Rotation, TokenService
 from gatepass.refresh.errors import StoreUnavailable
 from gatepass.revocation import AccessTokenRevocation
 from gatepass.stores.redis import RedisStore
@@ -508,6 +508,23 @@ class TestClients:
         assert store.revoke_subject(first.family.subject, at=later(0)) == 1
         assert store.revoked_until(["a"], now=2) == 1
         store._client.close()
+
+    def test_what_a_window_needs_expires_with_the_longest(self, own, store, raw, prefix):
+        first = held()
+        store.create(first.family)
+        family = f"{prefix}:family:{first.family.family_id}"
+        salt = f"{prefix}:salt:{{{family}}}"
+        assert raw.exists(salt) == 0
+        second, rotation = first.next()
+        store.rotate(first.family.family_id, rotation)
+
+        assert 0 < raw.pttl(salt) <= 1_000 * Rotation.LONGEST_GRACE < raw.pttl(family)
+        assert rotation.salt.hex() not in str(raw.hgetall(family))
+        raw.pexpire(salt, 0)
+        assert store.get(first.family.family_id) == replace(second.family, salt=b"")
+        store.rotate(first.family.family_id, second.next()[1])
+        store.rotate(first.family.family_id, replace(Rotation.again(store.get(first.family.family_id)), salt=b""))
+        assert raw.exists(salt) == 0
 
     def test_a_client_that_was_handed_in_is_not_closed(self, own, prefix):
         with own.client() as client:

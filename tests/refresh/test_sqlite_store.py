@@ -315,7 +315,7 @@ def test_a_directory_in_which_others_can_exchange_the_file_is_refused(store, pat
     path.parent.chmod(mode)
     try:
         if mode in (0o777, 0o702, 0o770):
-            with pytest.raises(ConfigurationError, match="others can put files in the place .*chmod go-w"):
+            with pytest.raises(ConfigurationError, match=r"others can put files in the place .*chmod go-w"):
                 SQLiteStore(path)
             with pytest.raises(ConfigurationError, match="others can put files in the place"):
                 store.create_schema()

@@ -33,8 +33,7 @@ _BATCH: Final = 500
 _PAGE: Final = 10_000
 _TRIES: Final = 5
 _DURABLE_BEFORE_VISIBLE: Final = frozenset(("postgresql", "sqlite"))
-"""Whose commits others see when they are on the disk and not before. Of a database that is not known, that is not known.
-"""
+"""Whose commits others see when they are on the disk and not before. Of others nothing is known here."""
 
 
 @final
@@ -113,6 +112,7 @@ class DjangoStore:
                     deleted += _deleted(rows.filter(over, pk__in=dead), self._using)
                 if alive:  # a rotation put its end off
                     rows.filter(pk__in=alive).update(purge_at=end)
+                    rows.filter(pk__in=alive, rotated_at__lt=before - Rotation.LONGEST_GRACE).update(salt="")
                 seen += len(found)
                 if len(found) < _BATCH and deleted < limit:
                     return Purged(deleted, more=False)

@@ -4,6 +4,8 @@ Refused with one and the same error: tokens that are unknown, expired, revoked, 
 spent one ends the family, unless it is the immediate predecessor within the grace window, or an exchange whose
 outcome the store never told; these get the successor that there already is.
 
+Where there is no grace window any more, the store is told to forget what it needed (`Windows`).
+
 A token pair is handed out only after the same call has written it. What the store shows may not be on its disk
 yet (MariaDB shows a commit before it waits for its log), so a successor that was only seen is written once more.
 """
@@ -13,8 +15,9 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Iterable
+from contextlib import suppress
 from hmac import compare_digest
-from typing import NamedTuple, final
+from typing import Final, NamedTuple, final
 
 from gatepass.refresh.asking import Application, ask
 from gatepass.refresh.ending import Ending
@@ -31,10 +34,13 @@ from gatepass.refresh.family import SEED_OCTETS, Family, RefreshToken, Rotation,
 from gatepass.refresh.pair import Mint, TokenPair
 from gatepass.refresh.store import RefreshStore
 from gatepass.refresh.unsettled import Unsettled
+from gatepass.refresh.windows import Windows
 from gatepass.scope import scope_tokens
 
 __all__ = ["Exchange", "Wish"]
 
+_FORGOTTEN_BESIDE: Final = 2
+"""How many windows an exchange closes for others. It opens one."""
 _logger = logging.getLogger("gatepass.refresh")
 
 
@@ -65,7 +71,7 @@ class Wish(NamedTuple):
 class Exchange:
     """Exchanges the tokens of one store's families. *idle* and *grace* are seconds."""
 
-    __slots__ = ("_application", "_ending", "_grace", "_idle", "_mint", "_store", "_unsettled")
+    __slots__ = ("_application", "_ending", "_grace", "_idle", "_mint", "_store", "_unsettled", "_windows")
 
     def __init__(
         self, store: RefreshStore, *, mint: Mint, application: Application, ending: Ending, idle: int, grace: float
@@ -77,9 +83,21 @@ class Exchange:
         self._idle = idle
         self._grace = grace
         self._unsettled = Unsettled()
+        self._windows = Windows(grace)
 
     def exchange(self, text: str, *, client_id: str, wish: Wish, now: int) -> TokenPair:
         """The next pair for the client's token *text*. Raises a `TokenEndpointError`, and the token is not spent."""
+        pair = self._exchanged(text, client_id, wish, now)
+        self.forget(now, most=_FORGOTTEN_BESIDE)
+        return pair
+
+    def forget(self, now: int, *, most: int) -> None:
+        """Let the store forget the salts of windows that are over. One that fails waits for the family's next end."""
+        for family in self._windows.over(now, most=most):
+            with suppress(StoreUnavailable):
+                ask(self._store.rotate, family.family_id, Rotation.without_salt(family))
+
+    def _exchanged(self, text: str, client_id: str, wish: Wish, now: int) -> TokenPair:
         token, family = self._presented(text, client_id, now)
         if not compare_digest(family.current_hash, token.secret_hash):
             return self._spent(token, family, wish, now)
@@ -94,7 +112,10 @@ class Exchange:
             # Never nearer than it was: the clock may be days behind, and right again before the client comes back.
             idle_expires_at=min(max(now + self._idle, family.idle_expires_at), family.expires_at),
         )
-        pair = self._pair(family.rotated(rotation), successor, scope, now)
+        rotated = family.rotated(rotation)
+        pair = self._pair(rotated, successor, scope, now)
+        if self._grace:
+            self._windows.opened(rotated)
         if self._rotated(family.family_id, rotation, salt):
             return pair
         return self._spent(token, self._moved_on(token, rotation, client_id, now), wish, now)
@@ -173,6 +194,8 @@ class Exchange:
         if not salt or not compare_digest(family.current_hash, successor.secret_hash):  # then no immediate predecessor
             raise self._reuse(family)
         pair = self._pair(family, successor, self._admitted(family, wish), now)
+        if in_grace:
+            self._windows.opened(family)
         again = Rotation.again(family)
         if not ask(self._store.rotate, family.family_id, again):  # it ended or moved on meanwhile
             raise self._reuse(self._moved_on(token, again, family.client_id, now))

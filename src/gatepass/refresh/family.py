@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass, field, replace
-from typing import Final, final
+from typing import ClassVar, Final, final
 
 from gatepass.compact import decode_base64url, encode_base64url
 from gatepass.errors import MalformedToken
@@ -107,11 +107,19 @@ class Rotation:
     Neither it nor the hashes show in the repr.
     """
 
+    LONGEST_GRACE: ClassVar[int] = 60
+    """Seconds after *rotated_at* for which *salt* may be of use; then it is to be forgotten."""
+
     current_hash: bytes = field(repr=False)
     previous_hash: bytes = field(repr=False)
     salt: bytes = field(repr=False)
     rotated_at: int
     idle_expires_at: int
+
+    @classmethod
+    def without_salt(cls, last: Family) -> Rotation:
+        """What lets the store forget the salt of *last*, where its token is still current: all else is as it was."""
+        return replace(cls.again(last), salt=b"")
 
     @classmethod
     def again(cls, last: Rotation | Family) -> Rotation:
@@ -165,6 +173,10 @@ class Family:
             rotated_at=rotation.rotated_at,
             idle_expires_at=rotation.idle_expires_at,
         )
+
+    def salt_is_spent(self, moment: int) -> bool:
+        """Whether there is a salt that no window needs, where all that ended before *moment* may be forgotten."""
+        return bool(self.salt) and self.rotated_at < moment - Rotation.LONGEST_GRACE
 
     def ended_before(self, moment: int) -> bool:
         """Whether the family expired, idled out or was revoked earlier than *moment*."""

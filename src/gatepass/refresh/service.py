@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final, final
+from typing import Any, final
 
 from gatepass.access_token import AccessToken
 from gatepass.errors import ConfigurationError
@@ -20,7 +20,7 @@ from gatepass.refresh.asking import Application, ask
 from gatepass.refresh.ending import Ending
 from gatepass.refresh.errors import InvalidGrant, ServiceUnavailable
 from gatepass.refresh.exchange import Exchange, Wish
-from gatepass.refresh.family import Family, RefreshToken, plain_text
+from gatepass.refresh.family import Family, RefreshToken, Rotation, plain_text
 from gatepass.refresh.pair import Mint, TokenPair
 from gatepass.refresh.purged import Purged
 from gatepass.refresh.store import RefreshStore
@@ -29,8 +29,6 @@ from gatepass.scope import scope_tokens
 from gatepass.settings import clock_function, seconds
 
 __all__ = ["TokenService"]
-
-_LONGEST_GRACE: Final = 60.0
 
 
 @final
@@ -99,7 +97,7 @@ class TokenService:
             application=application,
             ending=self._ending,
             idle=self._refresh_ttl,
-            grace=seconds(grace, "grace", least=0, most=_LONGEST_GRACE),
+            grace=seconds(grace, "grace", least=0, most=Rotation.LONGEST_GRACE),
         )
 
     @property
@@ -214,9 +212,12 @@ class TokenService:
     def purge(self, *, limit: int = 1_000) -> Purged:
         """Delete families that ended longer ago than any of their tokens could matter, at most *limit*; how many.
 
-        It looks at no more than a few batches of families, and says by `more` whether to call it again.
+        It looks at no more than a few batches of families, and says by `more` whether to call it again. What this
+        process kept for grace windows that are over is forgotten first.
         """
-        before = int(self._clock() - self._issuer.access_ttl.total_seconds() - _LONGEST_GRACE)
+        now = self._clock()
+        self._exchange.forget(int(now), most=limit)
+        before = int(now - self._issuer.access_ttl.total_seconds() - Rotation.LONGEST_GRACE)
         return Purged.of(ask(self._store.purge, before=before, limit=limit))
 
     def _client(self, client_id: str | None) -> str:

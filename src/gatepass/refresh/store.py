@@ -40,7 +40,7 @@ class RefreshStore(Protocol):
         ...
 
     def revoke(self, family_id: str, *, at: int) -> bool:
-        """Mark the family revoked; True if it was there and not yet revoked. What is revoked stays so.
+        """Mark the family revoked; True if it was there and not yet revoked. What is revoked stays so; its salt may go.
 
         False is durable too: where another call revoked it and its answer is not on the disk yet, this one waits. The
         same holds for the next two.
@@ -57,6 +57,9 @@ class RefreshStore(Protocol):
 
     def purge(self, *, before: int, limit: int) -> int:
         """Delete at most *limit* families that expired, idled out or were revoked earlier than *before*; how many.
+
+        Of families that it looks at and that live on, it empties the `salt` where they were rotated more than
+        `Rotation.LONGEST_GRACE` seconds before *before*.
 
         A purge that may stop for another reason, such as how many it looked at, answers with a `Purged`.
         """

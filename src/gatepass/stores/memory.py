@@ -73,6 +73,9 @@ class MemoryStore:
             dead = [family_id for family_id, family in self._families.items() if family.ended_before(before)][:limit]
             for family_id in dead:
                 self._forget(self._families.pop(family_id))
+            spent = [family for family in self._families.values() if family.salt_is_spent(before)]
+            for family in spent:
+                self._families[family.family_id] = replace(family, salt=b"")
             return Purged(len(dead), more=len(dead) == limit)
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:

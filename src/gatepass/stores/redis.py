@@ -1,6 +1,7 @@
 """A store in Redis or Valkey (the extra `redis`), for services that already run one.
 
-One hash for each family under a key of its own, and one Lua script for each change, so that a cluster works too.
+One hash for each family under a key of its own, and one Lua script for each change, so that a cluster works too. What
+a grace window needs stands beside it, and expires when no window can be open any more.
 Families and revocations expire by themselves; `purge` finds nothing to do. Sorted sets list the families of a subject
 and of a client; they are written before the family, and whoever ends what they list ends what is still on its way.
 
@@ -34,19 +35,21 @@ from redis.retry import Retry
 from gatepass.errors import ConfigurationError
 from gatepass.per_process import PerProcess
 from gatepass.refresh.family import Family, Rotation
-from gatepass.stores.redis_scripts import CREATE, LIST, MARGIN, PUT_REVOCATION, REVOKE, ROTATE
+from gatepass.stores.redis_scripts import CREATE, GET, LIST, MARGIN, PUT_REVOCATION, REVOKE, ROTATE
 
 __all__ = ["RedisStore"]
 
 _CONNECT_SECONDS: Final = 1.0
 _ANSWER_SECONDS: Final = 2.0
 _BATCH: Final = 500
-_HASHES: Final = frozenset(("proof_hash", "current_hash", "previous_hash", "salt"))
+_WITH_SALT: Final = frozenset((CREATE, GET, REVOKE, ROTATE))
+_SALT_LIFE: Final = Rotation.LONGEST_GRACE
+_HASHES: Final = frozenset(("proof_hash", "current_hash", "previous_hash"))
 _NUMBERS: Final = frozenset(("auth_time", "created_at", "expires_at", "idle_expires_at", "rotated_at", "revoked_at"))
-_MEMBERS: Final = tuple(one.name for one in fields(Family) if one.name != "family_id")
+_MEMBERS: Final = tuple(one.name for one in fields(Family) if one.name not in ("family_id", "salt"))
 _DIGESTS: Final = {
     script: sha1(script.encode(), usedforsecurity=False).hexdigest()
-    for script in (CREATE, LIST, PUT_REVOCATION, REVOKE, ROTATE)
+    for script in (CREATE, GET, LIST, PUT_REVOCATION, REVOKE, ROTATE)
 }
 
 
@@ -90,24 +93,26 @@ class RedisStore:
         for index in (self._index("subject", family.subject), self._index("client", family.client_id)):
             self._run(LIST, index, family.family_id, absolute + MARGIN)
         values = _spelled((name, getattr(family, name)) for name in _MEMBERS)
-        if not self._run(CREATE, self._family(family.family_id), secrets.token_hex(8), idle, absolute, *values):
+        salt, call = family.salt.hex(), secrets.token_hex(8)
+        if not self._run(CREATE, self._family(family.family_id), call, idle, absolute, salt, _SALT_LIFE, *values):
             raise KeyError("this family is already there")
 
     def get(self, family_id: str) -> Family | None:
         """See `RefreshStore.get`."""
-        kept = {_text(name): _text(value) for name, value in self._client.hgetall(self._family(family_id)).items()}
+        flat, salt = self._run(GET, self._family(family_id))
+        kept = {_text(name): _text(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
         if "current_hash" not in kept:
             return None
-        members: dict[str, Any] = {"auth_time": None, "acr": None}
+        members: dict[str, Any] = {"auth_time": None, "acr": None, "salt": bytes.fromhex(_text(salt))}
         members.update((name, _read(name, kept[name])) for name in _MEMBERS if name in kept)
         return Family(family_id=family_id, **members)
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
         """See `RefreshStore.rotate`."""
         idle = _life(rotation.idle_expires_at, rotation.rotated_at)
-        values = _spelled((one.name, getattr(rotation, one.name)) for one in fields(rotation))
-        call, previous = secrets.token_hex(8), rotation.previous_hash.hex()
-        return bool(self._run(ROTATE, self._family(family_id), call, previous, idle, *values))
+        values = _spelled((one.name, getattr(rotation, one.name)) for one in fields(rotation) if one.name != "salt")
+        call, previous, salt = secrets.token_hex(8), rotation.previous_hash.hex(), rotation.salt.hex()
+        return bool(self._run(ROTATE, self._family(family_id), call, previous, idle, salt, _SALT_LIFE, *values))
 
     def revoke(self, family_id: str, *, at: int) -> bool:
         """See `RefreshStore.revoke`."""
@@ -152,16 +157,22 @@ class RedisStore:
             pipeline = self._client.pipeline(transaction=False)
             for family_id in batch:
                 # not eval(): redis-py keeps that name from pipelines of a cluster, and carries the command out
-                pipeline.execute_command("EVAL", REVOKE, 1, self._family(family_id), call, at, MARGIN)
+                keys = self._keys(REVOKE, self._family(family_id))
+                pipeline.execute_command("EVAL", REVOKE, len(keys), *keys, call, at, MARGIN)
             revoked += sum(pipeline.execute())
             self._client.zrem(index, *batch)
         return revoked
 
     def _run(self, script: str, key: str, *values: str | int) -> Any:
+        keys = self._keys(script, key)
         try:
-            return self._client.evalsha(_DIGESTS[script], 1, key, *values)
+            return self._client.evalsha(_DIGESTS[script], len(keys), *keys, *values)
         except NoScriptError:  # a server that is new, or whose scripts were flushed
-            return self._client.eval(script, 1, key, *values)
+            return self._client.eval(script, len(keys), *keys, *values)
+
+    def _keys(self, script: str, key: str) -> tuple[str, ...]:
+        """*key*, and that of the family's salt. A cluster keeps both in one slot: that of what is in braces."""
+        return (key, f"{self._prefix}:salt:{{{key}}}") if script in _WITH_SALT else (key,)
 
     def _family(self, family_id: str) -> str:
         return f"{self._prefix}:family:{family_id}"

@@ -1,4 +1,4 @@
-"""What Redis does at one moment, in Lua: one key for each script, so every one of them runs in a cluster.
+"""What Redis does at one moment, in Lua: the keys of each script are in one slot, so all of them run in a cluster.
 
 Lives are differences of the caller's times and are counted on the server's clock, so that two clocks that disagree
 cost nothing. `call` is a number of the caller's for one call: if a driver loses the answer and sends the call again,
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["CREATE", "LIST", "MARGIN", "PUT_REVOCATION", "REVOKE", "ROTATE"]
+__all__ = ["CREATE", "GET", "LIST", "MARGIN", "PUT_REVOCATION", "REVOKE", "ROTATE"]
 
 MARGIN: Final = 3_600
 """Seconds for which everything is kept beyond its end: what clocks and slow processes may be wrong by."""
@@ -25,36 +25,58 @@ if redis.call('TTL', KEYS[1]) < life then redis.call('EXPIRE', KEYS[1], ARGV[2])
 return 1
 """
 
-# KEYS: family. ARGV: call, life to the idle end, life to the absolute end, then names and values.
-# A key that holds `revoked_at` alone was left by a revocation that came between the index and here: it stays.
-CREATE: Final = """
+# A family's salt has a key of its own, which expires when no window needs it any more.
+_KEEP_SALT: Final = """
+local function keep_salt(key, salt, life)
+  if salt == '' then redis.call('DEL', key) else redis.call('SET', key, salt, 'EX', life) end
+end
+"""
+
+# KEYS: family, its salt.
+GET: Final = """
+return {redis.call('HGETALL', KEYS[1]), redis.call('GET', KEYS[2]) or ''}
+"""
+
+# KEYS: family, its salt. ARGV: call, life to the idle end, life to the absolute end, salt, its life, then names and
+# values. A key that holds `revoked_at` alone was left by a revocation that came between the index and here: it stays.
+CREATE: Final = (
+    _KEEP_SALT
+    + """
 local now = tonumber(redis.call('TIME')[1])
 local there = redis.call('HMGET', KEYS[1], 'current_hash', 'call')
 if there[1] then return there[2] == ARGV[1] and 1 or 0 end
 local gone = now + tonumber(ARGV[3])
-redis.call('HSET', KEYS[1], 'call', ARGV[1], 'gone_at', string.format('%.0f', gone), unpack(ARGV, 4))
+redis.call('HSET', KEYS[1], 'call', ARGV[1], 'gone_at', string.format('%.0f', gone), unpack(ARGV, 6))
 redis.call('EXPIREAT', KEYS[1], string.format('%.0f', math.min(now + tonumber(ARGV[2]), gone)))
+keep_salt(KEYS[2], ARGV[4], ARGV[5])
 return 1
 """
+)
 
-# KEYS: family. ARGV: call, previous hash, life to the idle end, then names and values.
-ROTATE: Final = """
+# KEYS: family, its salt. ARGV: call, previous hash, life to the idle end, salt, its life, then names and values.
+ROTATE: Final = (
+    _KEEP_SALT
+    + """
 local now = tonumber(redis.call('TIME')[1])
 local there = redis.call('HMGET', KEYS[1], 'current_hash', 'revoked_at', 'call', 'gone_at')
 if not there[1] or there[2] then return 0 end
 if there[3] == ARGV[1] then return 1 end
 if there[1] ~= ARGV[2] then return 0 end
-redis.call('HSET', KEYS[1], 'call', ARGV[1], unpack(ARGV, 4))
+redis.call('HSET', KEYS[1], 'call', ARGV[1], unpack(ARGV, 6))
 redis.call('EXPIREAT', KEYS[1], string.format('%.0f', math.min(now + tonumber(ARGV[3]), tonumber(there[4]))))
+keep_salt(KEYS[2], ARGV[4], ARGV[5])
 return 1
 """
+)
 
-# KEYS: family. ARGV: call, moment, and for how long a family that is not there may only come revoked (0: do nothing).
+# KEYS: family, its salt. ARGV: call, moment, and for how long a family that is not there may only come revoked (0: do
+# nothing).
 REVOKE: Final = """
 local there = redis.call('HMGET', KEYS[1], 'current_hash', 'revoked_at', 'revoked_by')
 if not there[1] and ARGV[3] == '0' then return 0 end
 if not there[2] then redis.call('HSET', KEYS[1], 'revoked_at', ARGV[2], 'revoked_by', ARGV[1]) end
 if not there[1] then redis.call('EXPIRE', KEYS[1], ARGV[3]) return 0 end
+redis.call('DEL', KEYS[2])
 return (not there[2] or there[3] == ARGV[1]) and 1 or 0
 """
 

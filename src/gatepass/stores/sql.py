@@ -141,6 +141,7 @@ class SQLStore:
             alive = sorted(name for name, end in rows if end >= before)
             if alive:
                 self._change(sql.PUT_OFF, {"names": alive})
+                self._change(sql.FORGET_SALTS, {"names": alive, "before": before - Rotation.LONGEST_GRACE})
             return len(rows), self._change(sql.DELETE_DEAD, {"names": dead, "before": before}) if dead else 0
 
         return in_batches(limit, _BATCH, purge)

@@ -11,8 +11,8 @@ from gatepass.stores.rows import COLUMNS
 from gatepass.stores.sql_tables import families, revocations
 
 __all__ = [
-    "ALIVE", "CREATE", "DELETE_DEAD", "ENDING", "FORGET", "FORGET_ONE", "GET", "PAST", "PUT", "PUT_OFF", "REVOKE",
-    "REVOKED_UNTIL", "ROTATE",
+    "ALIVE", "CREATE", "DELETE_DEAD", "ENDING", "FORGET", "FORGET_ONE", "FORGET_SALTS", "GET", "PAST", "PUT", "PUT_OFF",
+    "REVOKE", "REVOKED_UNTIL", "ROTATE",
 ]  # fmt: skip
 
 _row = families.c
@@ -67,6 +67,7 @@ ENDING: Final = (
     .order_by(_row.purge_at)
     .limit(bindparam("size"))
 )
+FORGET_SALTS: Final = update(families).where(_NAMED, _row.rotated_at < bindparam("before")).values(salt=b"")
 PUT_OFF: Final = update(families).where(_NAMED).values(purge_at=_END)
 DELETE_DEAD: Final = delete(families).where(_NAMED, bindparam("before") > _END)
 

@@ -220,6 +220,8 @@ def _purge(connection: sqlite3.Connection, before: int, most: int) -> tuple[int,
     alive = [(end, rowid) for rowid, end in rows if end >= before]
     connection.executemany("DELETE FROM gatepass_families WHERE rowid = ?", dead)
     connection.executemany("UPDATE gatepass_families SET purge_at = ? WHERE rowid = ?", alive)
+    spent = [(rowid, before - Rotation.LONGEST_GRACE) for _, rowid in alive]
+    connection.executemany("UPDATE gatepass_families SET salt = x'' WHERE rowid = ? AND rotated_at < ?", spent)
     return len(rows), len(dead)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
@@ -12,7 +11,7 @@ import pytest
 
 from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.store import RefreshStore
-from gatepass.testing.families import Held, held, later
+from gatepass.testing.families import Held, held, later, revoked
 from gatepass.testing.ground import Ground
 from gatepass.testing.racing import in_forks, in_processes, in_threads, rounds
 
@@ -143,7 +142,7 @@ class Contending(Ground):
         for run, (ended, *chains) in enumerate(in_threads(5, len(names), rotate_or_revoke)):
             assert ended == 4
             for last in chains:
-                assert store.get(last.family.family_id) == replace(last.family, revoked_at=at)
+                assert revoked(store.get(last.family.family_id)) == revoked(last.family, at=at)
                 assert not store.rotate(last.family.family_id, last.next()[1])
             assert revoke(names[run], at=at) == 0
 

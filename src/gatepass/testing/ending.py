@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gatepass.refresh.family import RefreshToken
+from gatepass.refresh.family import RefreshToken, Rotation
 from gatepass.refresh.store import RefreshStore
 from gatepass.testing.families import held, later
 from gatepass.testing.ground import ODD_TEXTS, Ground
@@ -136,6 +136,23 @@ class Ending(Ground):
         if self.purges:
             assert deleted == 1
             assert store.get(dead.family.family_id) is None
+
+    def test_a_purge_forgets_the_salts_that_no_window_needs(self, store: RefreshStore) -> None:
+        """With the salt and a spent token, a reader of the database has the current one."""
+        before = later(1_000)
+        teams = [(before - Rotation.LONGEST_GRACE - 1, b""), (before - Rotation.LONGEST_GRACE, None)]
+        rotated = []
+        for at, salt in teams:
+            one = held(idle_expires_at=later(100))
+            store.create(one.family)
+            after, rotation = one.next(rotated_at=at, idle_expires_at=later(3_000))
+            assert store.rotate(one.family.family_id, rotation)
+            rotated.append(after.family if salt is None else replace(after.family, salt=salt))
+
+        assert store.purge(before=before, limit=100) == 0
+
+        if self.purges:
+            assert [store.get(family.family_id) for family in rotated] == rotated
 
     def test_purge_finds_a_family_revoked_after_its_creation(self, store: RefreshStore) -> None:
         name = RefreshToken.fresh().family_id

@@ -9,7 +9,7 @@ from typing import Any, final
 
 from gatepass.refresh.family import Family, RefreshToken, Rotation
 
-__all__ = ["Held", "held", "later"]
+__all__ = ["Held", "held", "later", "revoked"]
 
 
 @final
@@ -60,6 +60,13 @@ def held(**changes: Any) -> Held:
         current_hash=token.secret_hash,
     )
     return Held(replace(family, **changes), token)
+
+
+def revoked(family: Family | None, *, at: int | None = None) -> Family | None:
+    """*family* without its salt, which may go when it is revoked; and revoked *at* that moment, if one is given."""
+    if family is None:
+        return None
+    return replace(family, salt=b"", revoked_at=family.revoked_at if at is None else at)
 
 
 def later(seconds: int) -> int:
