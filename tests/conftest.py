@@ -28,6 +28,7 @@ ONCE = (
     "tests/refresh/test_killed_servers.py",
     "tests/refresh/test_raw_forks.py",
     "tests/refresh/test_sqlite_faults.py",
+    "tests/servers/",
     # other languages' libraries
     "tests/interop/",
 )

@@ -4,49 +4,23 @@ not is told by the window, and no token is accepted twice.
 
 import os
 import random
-import secrets
 import signal
 import subprocess
 import sys
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 from tests.refresh.doubles import Clock, make_service
-from tests.refresh.services import patient, running
+from tests.refresh.places import a_place
 from tests.refresh.serving_process import open_store
 from tests.refresh.sessions import Session, busy
-from tests.refresh.sql_places import connect, empty_place
 
 from gatepass.refresh.errors import RefreshTokenReused
 from gatepass.refresh.family import RefreshToken
-from gatepass.stores.redis import RedisStore
-from gatepass.stores.sql import SQLStore
-from gatepass.stores.sqlite import SQLiteStore
 
 PROGRAM = Path(__file__).with_name("serving_process.py")
 ROOT = Path(__file__).parents[2]
 SESSIONS = 8
-
-
-@contextmanager
-def a_place(kind, folder):
-    if kind == "sqlite":
-        with SQLiteStore(folder / "sessions.db") as store:
-            store.create_schema()
-        yield str(folder / "sessions.db")
-    elif kind == "redis":
-        url, prefix = patient(running("REDIS")), f"test-{secrets.token_hex(6)}"
-        yield f"{url} {prefix}"
-        with closing(RedisStore(url)) as store:
-            for key in store._client.scan_iter(f"{prefix}:*", count=1_000):
-                store._client.unlink(key)
-    else:
-        with empty_place(kind, folder) as place:
-            engine = connect(kind, place)
-            SQLStore(engine).create_schema()
-            engine.dispose()
-            yield place
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql", "mariadb", "redis"])

@@ -1,0 +1,134 @@
+"""Eight processes of a server on each store and on a key ring, that are killed, replaced and stopped while clients
+refresh: no session is lost, and no client sees more than a try that failed.
+"""
+
+import json
+import os
+import signal
+import sqlite3
+import threading
+import time
+from contextlib import closing, contextmanager
+
+import pytest
+from tests.adapters.tokens import AUDIENCE, ISSUER
+from tests.needs import reason_for
+from tests.refresh.places import a_place
+from tests.servers.applications import BUSY, PLACE, RING
+from tests.servers.running import PATIENCE, ask, post, serving
+
+from gatepass import KeyRing, TokenVerifier
+
+WORKERS, CLIENTS = 8, 4
+
+
+class Client(threading.Thread):
+    """Refreshes again and again, and tries again with the same token where no answer came."""
+
+    def __init__(self, port, stop):
+        super().__init__()
+        self.port, self.stop = port, stop
+        self.answered, self.wrong = 0, None
+        self.pair = json.loads(post(port, "/login")[2])
+
+    def refresh(self):
+        try:
+            status, _, body = post(
+                self.port, "/token", f"grant_type=refresh_token&refresh_token={self.pair['refresh_token']}"
+            )
+        except OSError:
+            return
+        if status == 200:
+            self.pair = json.loads(body)
+            self.answered += 1
+        elif status not in {0, 503}:  # a worker that ended in the middle says nothing
+            self.wrong = (status, body)
+
+    def run(self):
+        while not self.stop.is_set() and self.wrong is None:
+            self.refresh()
+
+
+@contextmanager
+def clients(port):
+    stop = threading.Event()
+    all_of_them = [Client(port, stop) for _ in range(CLIENTS)]
+    for one in all_of_them:
+        one.start()
+    try:
+        yield all_of_them
+    finally:
+        stop.set()
+        for one in all_of_them:
+            one.join(PATIENCE)
+
+
+def wait_until(condition):
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < until, "it does not go on"
+        time.sleep(0.01)
+
+
+def all_go_on(those):
+    before = [one.answered for one in those]
+    wait_until(lambda: all(one.wrong or one.answered > so_far + 1 for one, so_far in zip(those, before, strict=True)))
+    assert [one.wrong for one in those] == [None] * CLIENTS
+
+
+def workers(port, count=1):
+    """Process ids of *count* workers at least."""
+    found = set()
+
+    def asked():
+        found.add(json.loads(ask(port, "GET /process HTTP/1.1")[2] or b"{}").get("process"))
+        return len(found - {None}) >= count
+
+    wait_until(asked)
+    return sorted(found - {None})
+
+
+def is_locked(kind, place):
+    if kind != "sqlite":
+        return False
+    with closing(sqlite3.connect(place, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+    return False
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", "gunicorn forks"))
+@pytest.mark.parametrize("kind", ["sqlite", "redis", "postgresql", "mariadb"])
+def test_eight_processes_that_are_killed_replaced_and_stopped_lose_no_session(kind, tmp_path):
+    ring = KeyRing(tmp_path / "ring", rotate_every=None)
+    verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=ring)
+    with (
+        a_place(kind, tmp_path) as place,
+        serving(
+            "gunicorn preload", WORKERS, **{PLACE: f"{kind} {place}", RING: str(tmp_path / "ring"), BUSY: "yes"}
+        ) as (port, server),
+        clients(port) as those,
+    ):
+        all_go_on(those)
+        assert len(workers(port, 2)) >= 2
+
+        os.kill(workers(port)[0], signal.SIGKILL)
+        all_go_on(those)
+
+        stopped = workers(port)[0]
+        os.kill(stopped, signal.SIGSTOP)
+        before = sum(one.answered for one in those)
+        wait_until(lambda: sum(one.answered for one in those) > before or is_locked(kind, place))
+        os.kill(stopped, signal.SIGCONT)
+        all_go_on(those)
+
+        ring.rotate()
+        before = workers(port, 2)
+        server.send_signal(signal.SIGHUP)
+        wait_until(lambda: not set(workers(port)) & set(before))
+        all_go_on(those)
+
+    for one in those:
+        assert verifier.verify(one.pair["access_token"]).subject == "anna"

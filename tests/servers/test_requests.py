@@ -1,0 +1,64 @@
+"""The same answers on every server: what no client library sends, byte by byte over a socket."""
+
+import pytest
+from tests.adapters.contract import MALFORMED_HEADER, NO_CREDENTIALS, TWO_TOKENS
+from tests.adapters.tokens import token
+from tests.servers.running import COMMANDS, ask, post, serving
+
+FORM = "Content-Type: application/x-www-form-urlencoded"
+PREFLIGHT = ("Origin: https://shop.example", "Access-Control-Request-Method: GET")
+UNKNOWN = "grant_type=refresh_token&refresh_token=none"
+INVALID_GRANT = b'{"error":"invalid_grant","error_description":"The refresh token is not valid"}'
+
+
+def values(answer, name):
+    return [line.partition(":")[2].strip() for line in answer[1] if line.lower().startswith(f"{name}:")]
+
+
+def same(answer, golden):
+    status, challenge, body = golden
+    assert (answer[0], answer[2]) == (status, body.encode())
+    assert values(answer, "www-authenticate") == [challenge]
+    assert values(answer, "cache-control") == ["no-store"]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_server_passes_on_what_counts(name):
+    good = f"Authorization: Bearer {token()}"
+    get = "GET /protected HTTP/1.1"
+    with serving(name) as (port, _):
+        same(ask(port, get), NO_CREDENTIALS)
+        for line in (get, "GET /protected HTTP/1.0"):
+            status, _, body = ask(port, line, good)
+            assert (status, b"anna" in body) == (200, True)
+
+        same(ask(port, get, good, good), TWO_TOKENS)
+        same(ask(port, get, "Authorization: Basic YW5uYQ==", good), TWO_TOKENS)
+        same(ask(port, get, good, "authorization: DPoP abc"), TWO_TOKENS)
+        same(ask(port, get, "Authorization: Bearer a b"), MALFORMED_HEADER)
+        octets = ask(port, get, "Authorization: Bearer \xff\xfe\x80")
+        same(octets, NO_CREDENTIALS if name == "granian wsgi" else MALFORMED_HEADER)  # it drops such lines
+        for line in ("Authorization: Bearer a\x00b", "Authorization: Bearer a\r\n b"):
+            assert ask(port, get, line)[0] == 400
+
+        # Methods are told apart by case; hypercorn alone writes them in capitals.
+        assert ask(port, "get /protected HTTP/1.1")[0] in {400, 401, 405}
+        head = ask(port, "HEAD /protected HTTP/1.1")
+        assert (head[0], head[2]) == (401, b"")
+        assert values(head, "www-authenticate") == [NO_CREDENTIALS[1]]
+        same(ask(port, "OPTIONS /protected HTTP/1.1"), NO_CREDENTIALS)
+        assert ask(port, "OPTIONS /protected HTTP/1.1", *PREFLIGHT)[0] in {200, 405}
+
+        for answer in (post(port, "/token", UNKNOWN), chunked(port, UNKNOWN)):
+            if answer[0] != 400 or not name.startswith("uwsgi"):  # which hands a body in chunks to none but its own API
+                assert (answer[0], answer[2]) == (400, INVALID_GRANT)
+        assert ask(port, "POST /token HTTP/1.1", FORM)[0] == 400
+        login = post(port, "/login")
+        assert (login[0], values(login, "cache-control")) == (200, ["no-store"])
+
+
+def chunked(port, form):
+    """The body of a client that does not say how long it is."""
+    half = len(form) // 2
+    parts = "".join(f"{len(part):x}\r\n{part}\r\n" for part in (form[:half], form[half:], ""))
+    return ask(port, "POST /token HTTP/1.1", FORM, "Transfer-Encoding: chunked", body=parts.encode())
