@@ -7,7 +7,7 @@ import pytest
 from tests.needs import reason_for
 
 NEEDED_BY_TESTS = [
-    "click", "django", "fastapi", "flask", "gevent", "httpx", "hypercorn", "joserfc", "psycopg",
+    "click", "daphne", "django", "fastapi", "flask", "gevent", "granian", "gunicorn", "httpx", "hypercorn", "joserfc", "psycopg", "pyuwsgi",
     "pycryptodome_test_vectors", "pymysql", "redis", "rest_framework", "rich", "sqlalchemy", "starlette", "trio", "uvicorn", "waitress", "wsproto",
 ]  # fmt: skip
 

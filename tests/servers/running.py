@@ -79,12 +79,7 @@ def _wait_for(process, port, log):
 
 
 def _end(process):
-    """Its workers too: they are of its session, and some may stand still."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGCONT)
-        process.terminate()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(10)
+    """At once, and its workers too: they are of its session. A graceful end is a test's own business."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(PATIENCE)

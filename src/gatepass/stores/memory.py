@@ -21,18 +21,22 @@ class MemoryStore:
     A fork has a copy, which goes its own way: what is revoked here is not revoked there.
     """
 
-    __slots__ = ("_by_client", "_by_subject", "_families", "_lock", "_revocations")
+    __slots__ = ("_by_client", "_by_subject", "_families", "_locks", "_revocations")
 
     def __init__(self) -> None:
         self._families: dict[str, Family] = {}
         self._by_subject: dict[str, set[str]] = {}
         self._by_client: dict[str, set[str]] = {}
         self._revocations: dict[str, tuple[int, int]] = {}
-        self._lock = PerProcess(threading.Lock)
+        self._locks = PerProcess(threading.Lock)
+
+    @property
+    def _lock(self) -> threading.Lock:
+        return self._locks.get()
 
     def create(self, family: Family) -> None:
         """See `RefreshStore.create`."""
-        with self._lock.get():
+        with self._lock:
             if family.family_id in self._families:
                 raise KeyError("this family is already there")
             self._families[family.family_id] = family
@@ -45,7 +49,7 @@ class MemoryStore:
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
         """See `RefreshStore.rotate`."""
-        with self._lock.get():
+        with self._lock:
             family = self._families.get(family_id)
             if family is None or family.revoked_at is not None or family.current_hash != rotation.previous_hash:
                 return False
@@ -54,22 +58,22 @@ class MemoryStore:
 
     def revoke(self, family_id: str, *, at: int) -> bool:
         """See `RefreshStore.revoke`."""
-        with self._lock.get():
+        with self._lock:
             return self._revoke((family_id,), at) > 0
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
         """See `RefreshStore.revoke_subject`."""
-        with self._lock.get():
+        with self._lock:
             return self._revoke(self._by_subject.get(subject, ()), at)
 
     def revoke_client(self, client_id: str, *, at: int) -> int:
         """See `RefreshStore.revoke_client`."""
-        with self._lock.get():
+        with self._lock:
             return self._revoke(self._by_client.get(client_id, ()), at)
 
     def purge(self, *, before: int, limit: int) -> Purged:
         """See `RefreshStore.purge`."""
-        with self._lock.get():
+        with self._lock:
             dead = [family_id for family_id, family in self._families.items() if family.ended_before(before)][:limit]
             for family_id in dead:
                 self._forget(self._families.pop(family_id))
@@ -80,7 +84,7 @@ class MemoryStore:
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""
-        with self._lock.get():
+        with self._lock:
             known = self._revocations.get(key, (issued_until, keep_until))
             self._revocations[key] = (max(known[0], issued_until), max(known[1], keep_until))
 
@@ -97,7 +101,7 @@ class MemoryStore:
 
     def purge_revocations(self, *, before: int, limit: int) -> int:
         """See `RevocationStore.purge_revocations`."""
-        with self._lock.get():
+        with self._lock:
             dead = [key for key, (_, keep_until) in self._revocations.items() if keep_until < before][:limit]
             for key in dead:
                 del self._revocations[key]

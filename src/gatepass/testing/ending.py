@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from gatepass.refresh.family import RefreshToken, Rotation
+from gatepass.refresh.family import Family, RefreshToken, Rotation
 from gatepass.refresh.store import RefreshStore
 from gatepass.testing.families import held, later
 from gatepass.testing.ground import ODD_TEXTS, Ground
@@ -141,7 +141,7 @@ class Ending(Ground):
         """With the salt and a spent token, a reader of the database has the current one."""
         before = later(1_000)
         teams = [(before - Rotation.LONGEST_GRACE - 1, b""), (before - Rotation.LONGEST_GRACE, None)]
-        rotated = []
+        rotated: list[Family] = []
         for at, salt in teams:
             one = held(idle_expires_at=later(100))
             store.create(one.family)
