@@ -102,8 +102,13 @@ def test_the_public_half_is_shown_beside_the_pipe(gatepass):
     assert b"PRIVATE KEY" not in result.stderr
 
 
-def test_a_file_is_for_its_owner_alone_and_standard_output_stays_empty(gatepass, tmp_path):
-    result = gatepass("keygen", "HS512", "--out", "secret")
+@pytest.mark.parametrize("umask", [0o022, 0, 0o777])
+def test_a_file_is_for_its_owner_alone_and_standard_output_stays_empty(gatepass, tmp_path, umask):
+    previous = os.umask(umask)
+    try:
+        result = gatepass("keygen", "HS512", "--out", "secret")
+    finally:
+        os.umask(previous)
 
     assert stat.S_IMODE((tmp_path / "secret").stat().st_mode) == 0o600
     assert result.stdout == b""

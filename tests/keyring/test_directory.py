@@ -53,6 +53,63 @@ def test_a_directory_that_is_there_and_private_is_used(tmp_path, clock):
     assert states(make_ring(tmp_path / "ring", clock)) == ["active"]
 
 
+@pytest.mark.parametrize("what", ["directory", "keyring.json", "lock"])
+def test_a_link_is_refused(tmp_path, place, ring, clock, what):
+    """It may lead elsewhere tomorrow, or be somebody's who wants to see what is written there."""
+    elsewhere = tmp_path / "elsewhere"
+    if what == "directory":
+        place.rename(elsewhere)
+        place.symlink_to(elsewhere)
+    else:
+        (place / what).rename(elsewhere)
+        (place / what).symlink_to(elsewhere)
+
+    with pytest.raises((ConfigurationError, OSError), match="link") as raised:
+        make_ring(place, clock).rotate()
+    assert what == "lock" or raised.type is ConfigurationError
+
+
+@pytest.mark.parametrize("umask", [0o777, 0o077])
+def test_a_ring_is_its_owners_whatever_the_umask(tmp_path, clock, umask):
+    (tmp_path / "ring").mkdir(mode=0o700)
+    previous = os.umask(umask)
+    try:
+        make_ring(tmp_path / "ring", clock).rotate()
+    finally:
+        os.umask(previous)
+
+    assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "ring").iterdir()} == {0o600}
+
+
+def test_a_pipe_is_refused_and_not_waited_for(place, ring, clock):
+    (place / "keyring.json").unlink()
+    os.mkfifo(place / "keyring.json", 0o600)
+
+    with pytest.raises(ConfigurationError, match="a device, a pipe or a socket"):
+        make_ring(place, clock)
+
+
+def test_a_directory_that_was_opened_to_others_is_noticed_with_the_next_change(place, ring, clock):
+    place.chmod(0o770)
+
+    with pytest.raises(ConfigurationError, match="others can read or change"):
+        ring.rotate()
+    with pytest.raises(ConfigurationError, match="others can read or change"):
+        KeyRing.open(place)
+
+
+def test_who_reads_a_ring_waits_until_it_is_on_the_disk(place, ring, clock, monkeypatch):
+    """Who replaced the file may have been killed before it was there for good."""
+    kept, fsync = [], os.fsync
+    monkeypatch.setattr(
+        directory.os, "fsync", lambda descriptor: kept.append(os.fstat(descriptor)) or fsync(descriptor)
+    )
+
+    make_ring(place, clock)
+
+    assert [one.st_ino for one in kept] == [place.stat().st_ino]
+
+
 @pytest.mark.parametrize("path", ["no/such/parent", "file"])
 def test_a_place_that_cannot_be_a_directory_is_refused(tmp_path, clock, path):
     (tmp_path / "file").touch(mode=0o600)

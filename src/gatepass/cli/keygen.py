@@ -18,6 +18,7 @@ from gatepass.compact import decode_base64url
 from gatepass.errors import ConfigurationError
 from gatepass.keys import Key
 from gatepass.keys.algorithms import ALGORITHMS
+from gatepass.private_files import create
 
 __all__ = ["keygen"]
 
@@ -146,7 +147,8 @@ def _check_files(out: Path | None, public_out: Path | None) -> None:
 
 def _write_new(path: Path, text: str, mode: int) -> None:
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        private = mode == _PRIVATE_MODE
+        descriptor = create(path) if private else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError:
         raise _exists(path) from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
