@@ -132,3 +132,16 @@ def test_eight_processes_that_are_killed_replaced_and_stopped_lose_no_session(ki
 
     for one in those:
         assert verifier.verify(one.pair["access_token"]).subject == "anna"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "redis"])
+@pytest.mark.parametrize("name", ["uwsgi", "uwsgi threads"])
+def test_uwsgi_serves_a_store_that_was_used_before_it_forked(name, kind, tmp_path):
+    with (
+        a_place(kind, tmp_path) as place,
+        serving(name, 4, **{PLACE: f"{kind} {place}", BUSY: "yes"}) as (port, _),
+        clients(port) as those,
+    ):
+        all_go_on(those)
+        os.kill(workers(port)[0], signal.SIGKILL)
+        all_go_on(those)

@@ -19,6 +19,7 @@ from contextlib import suppress
 from hmac import compare_digest
 from typing import Final, NamedTuple, final
 
+from gatepass.errors import ConfigurationError
 from gatepass.refresh.asking import Application, ask
 from gatepass.refresh.ending import Ending
 from gatepass.refresh.errors import (
@@ -92,9 +93,12 @@ class Exchange:
         return pair
 
     def forget(self, now: int, *, most: int) -> None:
-        """Let the store forget the salts of windows that are over. One that fails waits for the family's next end."""
+        """Let the store forget the salts of windows that are over.
+
+        What fails takes no answer back that was earned before: the family's next exchange replaces the salt.
+        """
         for family in self._windows.over(now, most=most):
-            with suppress(StoreUnavailable):
+            with suppress(ConfigurationError, StoreUnavailable):
                 ask(self._store.rotate, family.family_id, Rotation.without_salt(family))
 
     def _exchanged(self, text: str, client_id: str, wish: Wish, now: int) -> TokenPair:

@@ -254,7 +254,7 @@ class SQLiteFile:
             self._forks -= 1
 
     def _forked(self) -> None:
-        self._is_split = len(self._inside) > 0
+        self._is_split = self._is_split or len(self._inside) > 0
         self._begin(_Pool(inherited=self._pool))
 
     def _left_without_hooks(self) -> None:
