@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Literal, Unpack, final
 
+from gatepass.allow import Allow, allowed
 from gatepass.errors import KeysUnavailable
 from gatepass.jwks.address import FixedAddress, IssuerMetadata
 from gatepass.jwks.events import EventSink, KeyEvent, StaleKeysUsed, UnknownKid
 from gatepass.jwks.fetcher import Fetcher
 from gatepass.jwks.held import NOTHING, Held, KeyState
-from gatepass.jwks.http import Http, PlainHttpOnLoopback, Transport
+from gatepass.jwks.http import Http, Transport
 from gatepass.jwks.single_flight import SingleFlight
 from gatepass.jwks.timing import Timing, TimingOptions
 from gatepass.jwks.unknown import UnknownKids
@@ -38,7 +39,7 @@ class JWKSClient(KeySource):
     Give an `IssuerMetadata` instead of an address to find the address through the issuer's metadata.
     *algorithms* restricts the keys, and binds those that name none. *transport* makes the `httpx` transport of each
     fetch, where a proxy or a private authority must be named. *on_event* is told of every `KeyEvent`, in whatever
-    thread it happens. *accept*: `PLAIN_HTTP_ON_LOOPBACK` for development. *clock* gives seconds that never go back.
+    thread it happens. *allow*: `HTTP_ON_LOOPBACK` for development. *clock* gives seconds that never go back.
     The other keywords are the numbers of `gatepass.jwks.timing`.
 
     Making one fetches nothing: the first token that needs a key does, or `refresh`. Raises `ConfigurationError`.
@@ -57,7 +58,7 @@ class JWKSClient(KeySource):
         algorithms: Iterable[str] | None = None,
         transport: Transport | None = None,
         on_event: Callable[[KeyEvent], object] | None = None,
-        accept: PlainHttpOnLoopback | None = None,
+        allow: Allow = (),
         clock: Callable[[], float] = time.monotonic,
         **timing: Unpack[TimingOptions],
     ) -> None:
@@ -65,7 +66,8 @@ class JWKSClient(KeySource):
         numbers = Timing.of(timing)
         http = Http(transport, timeout=numbers.timeout, max_bytes=numbers.max_bytes)
         names = None if algorithms is None else asymmetric_names(algorithms)
-        address = jwks_uri if isinstance(jwks_uri, IssuerMetadata) else FixedAddress(jwks_uri, accept)
+        permitted = allowed(allow)
+        address = jwks_uri if isinstance(jwks_uri, IssuerMetadata) else FixedAddress(jwks_uri, permitted)
         fetcher = Fetcher(address, http, numbers, algorithms=names, clock=clock)
         self._events = EventSink(on_event)
         self._flight = SingleFlight(fetcher, numbers, self._events, clock)

@@ -8,14 +8,14 @@ from a fixed list; nothing of what the server said is in it.
 from __future__ import annotations
 
 import importlib
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Literal, TypeAlias, final
 from urllib.parse import urlsplit
 
+from gatepass.allow import Allowed, is_loopback
 from gatepass.errors import ConfigurationError
 from gatepass.jwks.cache_control import stated_freshness
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-__all__ = ["PLAIN_HTTP_ON_LOOPBACK", "Document", "FetchError", "Http", "PlainHttpOnLoopback", "Transport", "fetchable"]
+__all__ = ["Document", "FetchError", "Http", "Transport", "fetchable"]
 
 Cause: TypeAlias = Literal[
     "unreachable", "timeout", "status", "redirect", "too_large", "encoded", "truncated", "not_json", "not_a_key_set",
@@ -38,20 +38,6 @@ _URL = re.compile(
     r"https?://[A-Za-z0-9\-._~:\[\]%]+(?:/[A-Za-z0-9\-._~:/@!$&'()*+,;=%]*)?(?:\?[A-Za-z0-9\-._~:/?@!$&'()*+,;=%]*)?"
 )
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{1,200}"')
-
-
-@final
-class PlainHttpOnLoopback:
-    """The type of `PLAIN_HTTP_ON_LOOPBACK`."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "PLAIN_HTTP_ON_LOOPBACK"
-
-
-PLAIN_HTTP_ON_LOOPBACK: Final = PlainHttpOnLoopback()
-"""Named opt-out for development: plain http to this very machine is taken too."""
 
 
 class FetchError(Exception):
@@ -83,8 +69,8 @@ def _no_cookies() -> type[CookieJar]:
     return NoCookies
 
 
-def fetchable(url: str, accept: PlainHttpOnLoopback | None) -> bool:
-    """Whether *url* may be fetched: https, a host, no user and no fragment; or http to loopback, if that was named."""
+def fetchable(url: str, allow: Allowed) -> bool:
+    """Whether *url* may be fetched: https, a host, no user and no fragment; or http to loopback, if that is allowed."""
     if not _URL.fullmatch(url):
         return False
     try:
@@ -94,7 +80,7 @@ def fetchable(url: str, accept: PlainHttpOnLoopback | None) -> bool:
         return False
     if not parts.hostname or "@" in parts.netloc:
         return False
-    return parts.scheme == "https" or (accept is PLAIN_HTTP_ON_LOOPBACK and _is_loopback(parts.hostname))
+    return parts.scheme == "https" or (allow.http_on_loopback and is_loopback(parts.hostname))
 
 
 @cache
@@ -103,15 +89,6 @@ def _trusted_certificates() -> ssl.SSLContext:
     import ssl  # noqa: PLC0415 - for those who fetch
 
     return ssl.create_default_context()
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @final
