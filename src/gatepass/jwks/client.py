@@ -2,11 +2,13 @@
 
 Keys are *fresh*, then *stale* but usable while fetches fail, then *dead*. A request reads one snapshot, without a lock;
 a fetch runs in a thread of its own, one at a time, so that no request can cancel or multiply it. Until the keys are
-dead, a token whose key is held neither waits nor fails.
+dead, a token whose key is held neither waits nor fails; but where the server lets no thread run between two requests,
+the request that begins a fetch waits for it.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -25,11 +27,13 @@ from gatepass.jwks.timing import Timing, TimingOptions
 from gatepass.jwks.unknown import UnknownKids
 from gatepass.key_source import Fetch, KeySource
 from gatepass.keys import KeySet
+from gatepass.runtime import may_block, threads_stand_still, warn_of_standing_threads
 from gatepass.settings import asymmetric_names, clock_function
 
 __all__ = ["JWKSClient"]
 
 _LEAST_RETRY_AFTER = 5
+_logger = logging.getLogger("gatepass.jwks")
 
 
 @final
@@ -70,6 +74,7 @@ class JWKSClient(KeySource):
         address = jwks_uri if isinstance(jwks_uri, IssuerMetadata) else FixedAddress(jwks_uri, permitted)
         fetcher = Fetcher(address, http, numbers, algorithms=names, clock=clock)
         self._events = EventSink(on_event)
+        warn_of_standing_threads(_logger, "the requests that need keys fetch them, and wait for that")
         self._flight = SingleFlight(fetcher, numbers, self._events, clock)
         self._longest_wait = numbers.longest_wait
         self._unknown = UnknownKids(
@@ -109,10 +114,9 @@ class JWKSClient(KeySource):
         now = self._clock()
         if now < held.refresh_at:
             return held.keys
-        keys = held.usable(now)
-        if keys is not None and flight.under_way is None and now >= flight.retry_at:
+        if held.usable(now) is not None and not flight.is_fetching and now >= flight.retry_at:
             self._refresh_ahead(held, now)
-        return keys
+        return flight.held.usable(now)
 
     def search(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:
         """See `KeySource.search`. A kid that nobody publishes is looked for once an interval at most.
@@ -144,8 +148,9 @@ class JWKSClient(KeySource):
             now = self._clock()
             if flight.held.usable(now) is not seen:
                 return Fetch.already_ended()
-            if flight.under_way is not None:
-                return flight.under_way
+            under_way = flight.under_way
+            if under_way is not None and not under_way.is_gone:
+                return under_way
             if seen is not None and self._unknown.remembers(kid, now):
                 outcome: Literal["remembered", "limited"] = "remembered"
             elif now < flight.retry_at:
@@ -162,11 +167,16 @@ class JWKSClient(KeySource):
         return None
 
     def _refresh_ahead(self, held: Held, now: float) -> None:
-        with self._flight.lock:
-            if self._flight.held is not held or self._flight.under_way is not None or now < self._flight.retry_at:
+        flight = self._flight
+        with flight.lock:
+            flight.forked()  # after which it may not be time yet
+            if flight.held is not held or flight.is_fetching or now < flight.retry_at:
                 return
-            self._flight.begin("scheduled")
-        if now >= held.fresh_until:
+            stood_still = flight.under_way is not None
+            fetch = flight.begin("scheduled")
+        if (stood_still or threads_stand_still()) and may_block():  # it runs while this one waits
+            fetch.within(self._longest_wait).wait()
+        if now >= held.fresh_until and flight.held is held:
             self._events.tell(StaleKeysUsed(self.source, now - held.fetched_at))
 
     def _unavailable(self) -> KeysUnavailable:
