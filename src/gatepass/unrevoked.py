@@ -7,12 +7,12 @@ the store is noticed as late as a revocation, and never remembered.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import final
 
 from gatepass.revocation_store import RevocationStore
+from gatepass.runtime import ProcessLock
 
 __all__ = ["Unrevoked"]
 
@@ -34,7 +34,7 @@ class Unrevoked:
         self._size = size
         self._clock = clock
         self._known: dict[tuple[str, ...], float] = {}
-        self._lock = threading.Lock()
+        self._lock = ProcessLock()
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""

@@ -1,7 +1,8 @@
 """The directory of a ring: one file that is read whole and replaced whole, and a lock for those who change it.
 
-Readers take no lock, for the file is never half of anything. Refused are a directory and a file that others than
-their owner can read, or that belong to somebody else.
+Readers take no lock, for the file is never half of anything. A process that is stopped under the lock holds others up
+for some seconds, after which they take it over. Refused are a directory and a file that others than their owner can
+read, or that belong to somebody else.
 """
 
 from __future__ import annotations
@@ -9,27 +10,41 @@ from __future__ import annotations
 import contextlib
 import errno
 import importlib.util
+import logging
 import os
 import secrets
 import stat
 import time
 from collections.abc import Callable, Generator
 from pathlib import Path
-from typing import Final, NamedTuple, final
+from typing import Final, NamedTuple, TypeVar, final
 
 from gatepass.errors import ConfigurationError
 
-__all__ = ["FILE", "Directory", "Stamp", "read_whole", "stamp_of"]
+__all__ = ["FILE", "Directory", "Overtaken", "Stamp", "Turn", "read_whole", "stamp_of"]
 
 FILE: Final = "keyring.json"
 _LOCK: Final = "lock"
 _UNFINISHED: Final = ".unfinished"
 _LONGEST_FILE: Final = 1_000_000
 _PATIENCE: Final = 10.0
+_TRIES: Final = 3
+_T = TypeVar("_T")
 _OTHERS: Final = 0o077
 
-_of_this_process: set[int] = set()
-"""Descriptors of lock files, open at this moment. A fork copies them, and the lock lasts as long as any copy."""
+
+class _Lock(NamedTuple):
+    """A lock file that was opened by *process*, and whether it is held."""
+
+    process: int
+    device: int
+    inode: int
+    held: bool
+
+
+_of_this_process: dict[int, _Lock] = {}
+"""By their descriptors, which a fork copies: the lock lasts as long as any copy."""
+_logger = logging.getLogger("gatepass.keyring")
 
 
 class Stamp(NamedTuple):
@@ -66,57 +81,172 @@ class Directory:
         """The file's content. Raises `OSError`, or `ConfigurationError` where others could read it too."""
         return read_whole(self.path / FILE, lambda found, path: _refuse_others(found, path, "chmod 600"))
 
+    def change(self, work: Callable[[Turn], _T]) -> _T:
+        """What *work* makes of its turn under the lock; again, if it was overtaken. Raises `OSError`."""
+        for _ in range(_TRIES):
+            with contextlib.suppress(Overtaken), self.locked() as turn:
+                return work(turn)
+        raise Overtaken
+
     @contextlib.contextmanager
-    def locked(self) -> Generator[None, None, None]:
-        """For one process and thread at a time. Raises `TimeoutError` if another one keeps the lock."""
+    def locked(self) -> Generator[Turn, None, None]:
+        """For one process and thread at a time. A process that keeps it for longer than any change takes loses it.
+
+        Raises `TimeoutError` if a thread of this one does, and `Overtaken`.
+        """
         owner = self.path.stat().st_uid
         if owner != os.geteuid():
             raise ConfigurationError(f"{self.path} belongs to another user, who must be the one to change it")
-        descriptor = os.open(self.path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        _of_this_process.add(descriptor)
+        turn = Turn(self.path, self._lock())
         try:
-            _lock(descriptor, self.path / _LOCK)
-            self._sweep()
-            yield
+            turn.sweep()
+            yield turn
         finally:
-            if descriptor in _of_this_process:
-                _of_this_process.discard(descriptor)
-                _unlock(descriptor)
+            if _of_this_process.pop(turn.descriptor, None) is not None:
+                _unlock(turn.descriptor)
 
-    def replace(self, text: bytes) -> None:
-        """Put *text* in the file's place, under the lock: whoever reads sees the old or the new, and keeps it."""
-        unfinished = self.path / f"{secrets.token_hex(8)}{_UNFINISHED}"
+    def _lock(self) -> int:
+        """The descriptor of the lock, which is this thread's now."""
+        import fcntl  # noqa: PLC0415 - without it this module can be imported all the same
+
+        _close_inherited()
+        deadline = time.monotonic() + _PATIENCE
+        while True:
+            descriptor = _opened(self.path / _LOCK)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                _closed(descriptor)
+                if time.monotonic() > deadline:
+                    return self._taken_over()
+                time.sleep(0.01)
+            else:
+                if _is_at(descriptor, self.path / _LOCK):
+                    return _held(descriptor)
+                _closed(descriptor)  # it was taken over a moment ago
+
+    def _taken_over(self) -> int:
+        """A lock in the place of the one that another process keeps, which was stopped, or whose fork has a copy.
+
+        When that process goes on, it finds that the lock is another one, or its new file gone, and changes nothing.
+        """
+        import fcntl  # noqa: PLC0415 - the same
+
+        place = self.path / _LOCK
+        if _is_ours(place):  # a thread's: it has gone on while this one waited, and is at work
+            raise TimeoutError(errno.ETIMEDOUT, "another thread does not let go of the key ring", str(place))
+        fresh = self.path / f"{secrets.token_hex(8)}{_UNFINISHED}"
+        descriptor = _opened(fresh)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.replace(fresh, place)  # noqa: PTH105 - beside its siblings
+        except FileNotFoundError:  # another one that took over has swept it
+            _closed(descriptor)
+            raise Overtaken from None
+        except BaseException:
+            _closed(descriptor)
+            raise
+        _logger.warning("the lock of a key ring was taken from a process that kept it for %g seconds", _PATIENCE)
+        return _held(descriptor)
+
+
+@final
+class Turn:
+    """The right to change the file, for as long as the lock in the directory is the one that *descriptor* has open.
+
+    To put a new file in place is one step, and fails if somebody has swept the directory since: so of two that
+    believe it is their turn, the one that was overtaken changes nothing.
+    """
+
+    __slots__ = ("_path", "descriptor")
+
+    def __init__(self, path: Path, descriptor: int) -> None:
+        self._path = path
+        self.descriptor: int = descriptor
+
+    def sweep(self) -> None:
+        """Remove what a process left that was killed or overtaken while it wrote: it holds keys that no ring has."""
+        for left in self._path.glob(f"*{_UNFINISHED}"):
+            left.unlink(missing_ok=True)
+
+    def replace(self, text: bytes) -> Stamp:
+        """Put *text* in the file's place: whoever reads sees the old or the new, and keeps it. Raises `Overtaken`."""
+        unfinished = self._path / f"{secrets.token_hex(8)}{_UNFINISHED}"
         descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-            os.replace(unfinished, self.path / FILE)  # noqa: PTH105 - said as fsync beside it is
+                stamp = stamp_of(os.fstat(file.fileno()))
+            if not _is_at(self.descriptor, self._path / _LOCK):  # only now: from here on a sweep is what stops us
+                raise Overtaken
+            try:
+                os.replace(unfinished, self._path / FILE)  # noqa: PTH105 - said as fsync beside it is
+            except FileNotFoundError:
+                raise Overtaken from None
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
-        directory = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        directory = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
         try:
             os.fsync(directory)  # without it a power cut may bring the old file back
         finally:
             os.close(directory)
-
-    def _sweep(self) -> None:
-        """What a process left that was killed while it wrote: it holds keys that no ring has."""
-        for left in self.path.glob(f"*{_UNFINISHED}"):
-            left.unlink(missing_ok=True)
+        return stamp
 
 
-def _forked() -> None:
+class Overtaken(TimeoutError):
+    """This thread was stopped for so long that another took the lock. Nothing was changed."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ETIMEDOUT, "others come first at the key ring")
+
+
+def _opened(path: Path) -> int:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    found = os.fstat(descriptor)
+    _of_this_process[descriptor] = _Lock(os.getpid(), found.st_dev, found.st_ino, held=False)
+    return descriptor
+
+
+def _held(descriptor: int) -> int:
+    _of_this_process[descriptor] = _of_this_process[descriptor]._replace(held=True)
+    return descriptor
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a thread of this process holds the lock at *path*."""
+    found = path.stat()
+    mine = [lock for lock in list(_of_this_process.values()) if lock.held and lock.process == os.getpid()]
+    return any((lock.device, lock.inode) == (found.st_dev, found.st_ino) for lock in mine)
+
+
+def _closed(descriptor: int) -> None:
+    if _of_this_process.pop(descriptor, None) is not None:
+        os.close(descriptor)
+
+
+def _is_at(descriptor: int, path: Path) -> bool:
+    """Whether the file that *descriptor* has open is the one at *path*."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False
+
+
+def _close_inherited() -> None:
     """In a child: the lock is the parent's, and must not live on in here when the parent is killed."""
-    for descriptor in _of_this_process:
-        os.close(descriptor)  # and not unlocked, which would take the lock from the parent
-    _of_this_process.clear()
+    for descriptor, lock in list(_of_this_process.items()):
+        if lock.process != os.getpid() and _of_this_process.pop(descriptor, None) is not None:
+            with contextlib.suppress(OSError):  # a server may have closed it, and opened something else there
+                found = os.fstat(descriptor)
+                if (found.st_dev, found.st_ino) == (lock.device, lock.inode):
+                    os.close(descriptor)  # and not unlocked, which would take the lock from the parent
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+    os.register_at_fork(after_in_child=_close_inherited)  # at once, where the server says that it forks
 
 
 def read_whole(path: Path, refuse: Callable[[os.stat_result, Path], None]) -> tuple[Stamp, bytes]:
@@ -140,23 +270,6 @@ def _refuse_others(found: os.stat_result, path: Path, remedy: str) -> None:
         raise ConfigurationError(f"{path} belongs to another user, who can read the private keys")
     if stat.S_IMODE(found.st_mode) & _OTHERS:
         raise ConfigurationError(f"others can read or change {path}, and with it the private keys: {remedy} {path}")
-
-
-def _lock(descriptor: int, path: Path) -> None:
-    import fcntl  # noqa: PLC0415 - without it this module can be imported all the same
-
-    deadline = time.monotonic() + _PATIENCE
-    while True:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if time.monotonic() > deadline:
-                raise TimeoutError(
-                    errno.ETIMEDOUT, "another process does not let go of the key ring", str(path)
-                ) from None
-            time.sleep(0.01)
-        else:
-            return
 
 
 def _unlock(descriptor: int) -> None:
