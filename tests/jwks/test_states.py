@@ -194,14 +194,14 @@ def test_a_flapping_server_is_no_outage(server, keys, clock, ear):
 
 
 def test_what_a_document_has_of_no_use_is_told_when_it_comes_and_not_at_each_fetch(serve, clock, caplog):
-    encryption = {**jwks(NEW)["keys"][0], "use": "enc", "alg": "ECDH-ES", "kid": "e"}
-    server = serve(document({"keys": [*GOOD["keys"], encryption]}))
+    broken = {**jwks(NEW)["keys"][0], "kid": "e", "y": "AA"}
+    server = serve(document({"keys": [*GOOD["keys"], broken]}))
     keys = client(server.url, clock=clock)
     for _ in range(3):
         keys.refresh()
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
-    server.answer = document({"keys": [encryption, *GOOD["keys"]]})
+    server.answer = document({"keys": [broken, *GOOD["keys"]]})
     keys.refresh()
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
     assert in_a_thread(verifier(keys), token()) == ACCEPTED

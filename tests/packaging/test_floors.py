@@ -15,7 +15,14 @@ import gatepass
 
 FLOORS = [
     # 1: what can go wrong, the limits, and the grammar of a scope and of a moment
-    {"gatepass.errors.base", "gatepass.limits", "gatepass.moments", "gatepass.runtime", "gatepass.scope"},
+    {
+        "gatepass.errors.base",
+        "gatepass.limits",
+        "gatepass.moments",
+        "gatepass.runtime",
+        "gatepass.scope",
+        "gatepass.traces",
+    },
     {
         "gatepass.errors.credentials",
         "gatepass.errors.outage",
@@ -39,6 +46,7 @@ FLOORS = [
     {"gatepass.access_token", "gatepass.claims", "gatepass.keys.jwk", "gatepass.keys.pem", "gatepass.keys.secret"},
     {"gatepass.keys.material"},
     {"gatepass.keys.key"},
+    {"gatepass.keys.unused"},
     {"gatepass.keys.key_set"},
     {"gatepass.keys", "gatepass.revocation_store"},
     {"gatepass.settings", "gatepass.fail_open", "gatepass.unrevoked"},

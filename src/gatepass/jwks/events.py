@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
 from gatepass.errors import ConfigurationError
+from gatepass.traces import traced
 
 __all__ = [
     "EventSink", "FetchEnded", "FetchFailed", "FetchReason", "KeyEvent", "KeysChanged", "StaleKeysUsed", "UnknownKid",
@@ -94,7 +95,7 @@ class EventSink:
         try:
             self._hook(event)
         except Exception as error:  # noqa: BLE001 - whatever it is, the keys stand
-            _logger.error("on_event raised %s", type(error).__qualname__)  # noqa: TRY400 - a traceback quotes
+            _logger.error("on_event raised %s", traced(error))  # noqa: TRY400 - a traceback quotes
 
 
 def _level(event: KeyEvent) -> int:

@@ -26,6 +26,7 @@ from gatepass.jwks.http import FetchError
 from gatepass.jwks.timing import Timing
 from gatepass.key_source import Fetch
 from gatepass.runtime import ProcessLock
+from gatepass.traces import traced
 
 __all__ = ["SingleFlight"]
 
@@ -120,7 +121,7 @@ class SingleFlight:
         except FetchError as error:
             found = error
         except BaseException as error:  # noqa: BLE001 - a fetch always ends, whatever a transport raises
-            _logger.error("a fetch raised %s", type(error).__qualname__)  # noqa: TRY400 - a traceback quotes
+            _logger.error("a fetch raised %s", traced(error))  # noqa: TRY400 - a traceback quotes
             found = FetchError("unexpected")
         took = self._clock() - began
         with self.lock:
