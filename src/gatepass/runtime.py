@@ -17,6 +17,7 @@ from typing import Any, final
 __all__ = ["ProcessLock", "may_block", "threads_stand_still", "warn_of_standing_threads"]
 
 _OFF = (False, None, b"false", "false", b"0", "0")
+_ONE_THREAD = (*_OFF, True, b"1", "1")  # which is none, to uWSGI
 
 
 @final
@@ -76,10 +77,10 @@ def threads_stand_still() -> bool:
         name.decode() if isinstance(name, bytes) else str(name): value  # pyright: ignore[reportUnknownArgumentType]
         for name, value in options.items()  # pyright: ignore[reportUnknownVariableType]
     }
-    if said.get("enable-threads") not in _OFF or said.get("gevent") not in _OFF or said.get("asyncio") not in _OFF:
+    if any(said.get(name) not in _OFF for name in ("enable-threads", "gevent", "asyncio")):
         return False
-    threads: Any = said.get("threads")  # one thread is none to uWSGI
-    return threads in (*_OFF, b"1", "1", 1, True)
+    has_threads: Any = getattr(uwsgi, "has_threads", None)  # newer ones say so themselves
+    return said.get("threads") in _ONE_THREAD if has_threads is None else not has_threads
 
 
 def warn_of_standing_threads(logger: logging.Logger, consequence: str) -> None:

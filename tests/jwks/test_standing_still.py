@@ -142,6 +142,13 @@ def test_uwsgi_is_asked_whether_it_runs_threads(uwsgi, caplog, opt, still):
     assert [record.levelno for record in said] == [logging.WARNING] * still
 
 
+@pytest.mark.parametrize("threads", [0, 1])
+def test_a_uwsgi_that_says_whether_it_has_threads_is_believed(monkeypatch, threads):
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt={}, has_threads=threads))
+
+    assert threads_stand_still() is (threads == 0)
+
+
 def test_elsewhere_nothing_is_said(caplog):
     JWKSClient("https://auth.example/jwks")
 

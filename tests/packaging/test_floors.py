@@ -25,6 +25,7 @@ FLOORS = [
     },
     {
         "gatepass.errors.credentials",
+        "gatepass.errors.extras",
         "gatepass.errors.outage",
         "gatepass.errors.permission",
         "gatepass.errors.token",

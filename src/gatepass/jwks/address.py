@@ -29,6 +29,7 @@ class Address(Protocol):
     """Knows a key set's address, or how to ask for it."""
 
     name: str
+    """By which events, logs and reprs speak of it."""
 
     async def resolve(self, get: Get, now: float, *, patience: float) -> str:
         """The address. Raises `FetchError`. *patience*: seconds for asking where an older answer would do."""
@@ -41,9 +42,12 @@ class Address(Protocol):
 
 @final
 class FixedAddress:
-    """A `jwks_uri` from the configuration. Raises `ConfigurationError` for what must not be fetched."""
+    """A `jwks_uri` from the configuration. Raises `ConfigurationError` for what must not be fetched.
 
-    __slots__ = ("name",)
+    Its query may be a password of a kind, so *name*, which is logged, is without.
+    """
+
+    __slots__ = ("_url", "name")
 
     def __init__(self, jwks_uri: str, allow: Allowed) -> None:
         if not isinstance(jwks_uri, str) or not fetchable(jwks_uri, allow):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -51,10 +55,11 @@ class FixedAddress:
                 "jwks_uri must be an https URL such as https://auth.example.com/jwks.json; "
                 "for a server on this machine say allow=HTTP_ON_LOOPBACK"
             )
-        self.name: str = jwks_uri
+        self._url = jwks_uri
+        self.name: str = jwks_uri.partition("?")[0]
 
     async def resolve(self, get: Get, now: float, *, patience: float) -> str:  # noqa: ARG002 - the shape of an Address
-        return self.name
+        return self._url
 
     def doubt(self, now: float) -> bool:  # noqa: ARG002 - the same
         return False

@@ -83,7 +83,7 @@ class JWKSClient(KeySource):
 
     @property
     def source(self) -> str:
-        """The configured address: a `jwks_uri` or an issuer."""
+        """The configured address: a `jwks_uri`, without its query, or an issuer."""
         return self._flight.source
 
     @property

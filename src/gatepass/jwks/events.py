@@ -35,7 +35,8 @@ class FetchEnded:
 @dataclass(frozen=True, slots=True)
 class FetchFailed:
     """A fetch brought nothing to use. *cause* is one of the table in the documents; *usable_for*: how many seconds
-    the keys that are held will do, 0 where there are none; *retry_after*: seconds without another try.
+    the keys that are held will do, 0 where there are none; *retry_after*: seconds without another try; *status*: that
+    of an answer that was another one than was wanted.
     """
 
     source: str
@@ -44,6 +45,7 @@ class FetchFailed:
     took: float
     retry_after: float
     usable_for: float
+    status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -138,8 +138,9 @@ class SingleFlight:
         else:
             now = self._clock()
             usable_for = max(0.0, before.usable_until - now)
+            retry_after = max(0.0, self.retry_at - now)
             self._events.tell(
-                FetchFailed(self.source, reason, found.cause, took, max(0.0, self.retry_at - now), usable_for)
+                FetchFailed(self.source, reason, found.cause, took, retry_after, usable_for, found.status)
             )
 
     def _failed(self) -> None:
