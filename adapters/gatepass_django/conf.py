@@ -103,7 +103,7 @@ def _found(server: object, place: str) -> ResourceServer:
 
 
 def _built(given: Mapping[str, Any]) -> ResourceServer:
-    options = {**given, "ALLOW": _allowed(given.get("ALLOW", ()))}
+    options: dict[str, Any] = {**given, "ALLOW": _allowed(given.get("ALLOW", ()))}
     policy = {name: options[name] for name in _VERIFIER.intersection(options)}
     for name in _FUNCTIONS:
         if name in policy:
@@ -119,7 +119,7 @@ def _built(given: Mapping[str, Any]) -> ResourceServer:
 
 def _allowed(allow: Any) -> tuple[Any, ...]:
     """*allow* with the values in the place of their names."""
-    values: tuple[Any, ...] = tuple(allow) if isinstance(allow, (tuple, list)) else (allow,)  # pyright: ignore[reportUnknownArgumentType]
+    values = cast("tuple[Any, ...]", tuple(allow) if isinstance(allow, (tuple, list)) else (allow,))  # pyright: ignore[reportUnknownArgumentType]
     return tuple(_ALLOWANCES.get(value, value) if isinstance(value, str) else value for value in values)
 
 

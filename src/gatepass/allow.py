@@ -63,8 +63,9 @@ def allowed(allow: Allow) -> Allowed:
     """What *allow* says: one of the two values, or several. Raises `ConfigurationError`."""
     if allow == ():
         return HTTPS_ALONE
-    listed = isinstance(allow, Iterable) and not isinstance(allow, str)  # pyright: ignore[reportUnnecessaryIsInstance]
-    values: tuple[object, ...] = tuple(allow) if listed else (allow,)
+    values: tuple[object, ...] = (allow,)
+    if isinstance(allow, Iterable) and not isinstance(allow, str):
+        values = tuple(allow)
     if not all(isinstance(value, (HttpOnLoopback, NonHttpsIssuer)) for value in values):
         raise ConfigurationError(
             "allow= takes HTTP_ON_LOOPBACK or NON_HTTPS_ISSUER, which gatepass exports, or a tuple of them"

@@ -18,7 +18,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from gatepass.allow import HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER
+from gatepass.allow import HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER, HttpOnLoopback, NonHttpsIssuer
 from gatepass.cli.key_file import read_keys
 from gatepass.cli.text import as_json, moment, visible
 from gatepass.compact import parse_compact
@@ -33,7 +33,10 @@ from gatepass.verifier import TokenVerifier
 __all__ = ["inspect"]
 
 _PROFILES = {profile.name: profile for profile in (Profile.RFC9068, Profile.GENERIC, *PROVIDERS)}
-_ALLOWANCES = {"http-on-loopback": HTTP_ON_LOOPBACK, "non-https-issuer": NON_HTTPS_ISSUER}
+_ALLOWANCES: dict[str, HttpOnLoopback | NonHttpsIssuer] = {
+    "http-on-loopback": HTTP_ON_LOOPBACK,
+    "non-https-issuer": NON_HTTPS_ISSUER,
+}
 _LONGEST_INPUT = 1_000_000
 _LIKE_A_TOKEN = re.compile(r"(?i:bearer\b.*)|eyJ.*|[\w-]{8,}\.[\w-]{8,}\.[\w-]*", re.DOTALL)
 _PREFIX = re.compile(r"\s*(?:authorization\s*:\s*)?(?:bearer\s+)?", re.IGNORECASE)

@@ -7,6 +7,7 @@ keys marked for encryption, operations that contradict the use, halves that do n
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -171,11 +172,11 @@ def pyjwt() -> Any:
     except ImportError:
         raise ConfigurationError("PyJWT is missing: pip install pyjwt") from None
     try:
-        import jwt.algorithms  # noqa: PLC0415
-
-        jwt.algorithms.RSAAlgorithm, jwt.PyJWTError  # noqa: B018
-    except (ImportError, AttributeError):
-        raise ConfigurationError(f"{stranger(jwt)}, PyJWT: rename or remove it, then pip install pyjwt") from None
+        is_pyjwt = hasattr(importlib.import_module("jwt.algorithms"), "ECAlgorithm") and hasattr(jwt, "PyJWTError")
+    except ImportError:
+        is_pyjwt = False
+    if not is_pyjwt:
+        raise ConfigurationError(f"{stranger(jwt)}, PyJWT: rename or remove it, then pip install pyjwt")
     return jwt
 
 
