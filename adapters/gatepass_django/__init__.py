@@ -13,8 +13,10 @@ classes are in `gatepass_django.rest_framework`.
 
 from importlib.util import find_spec
 
+from gatepass.errors import extra_hint
+
 if find_spec("django") is None:
-    raise ImportError("gatepass_django needs Django; install it with: pip install 'gatepass[django]'")
+    raise ImportError(f"gatepass_django needs Django; install it with: {extra_hint('django')}")
 
 from gatepass import optional_auth, public
 from gatepass_django.endpoints import jwks_endpoint, token_endpoints

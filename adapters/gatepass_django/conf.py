@@ -1,8 +1,9 @@
 """The setting `GATEPASS`: a dict of options, or the dotted path of a `ResourceServer` that the project built.
 
 The options are those of `TokenVerifier` and `ResourceServer` in capitals, where functions and `COOKIES` may be dotted
-paths and `PROFILE` a name such as "keycloak"; `PUBLIC`, the paths that are open to everybody; and the source of keys,
-`KEY_ENV`, `PEM_FILE`, `JWKS_FILE`, `JWKS_URI` or `KEYS`. Without one they are found through the issuer's metadata.
+paths, `PROFILE` a name such as "keycloak" and `ALLOW` one such as "HTTP_ON_LOOPBACK" or several; `PUBLIC`, the paths
+that are open to everybody; and the source of keys, `KEY_ENV`, `PEM_FILE`, `JWKS_FILE`, `JWKS_URI` or `KEYS`. Without
+one they are found through the issuer's metadata.
 With `RESOURCE_SERVER`, a dotted path or the object, `PUBLIC` may stand beside it, and nothing else.
 """
 
@@ -20,12 +21,24 @@ from django.conf import settings
 from django.core.signals import setting_changed
 from django.utils.module_loading import import_string
 
-from gatepass import ConfigurationError, JWKSClient, Key, KeySet, Profile, ResourceServer, TokenVerifier, public_paths
+from gatepass import (
+    HTTP_ON_LOOPBACK,
+    NON_HTTPS_ISSUER,
+    ConfigurationError,
+    JWKSClient,
+    Key,
+    KeySet,
+    Profile,
+    ResourceServer,
+    TokenVerifier,
+    public_paths,
+)
 
 __all__ = ["Configuration", "configuration", "unknown_options"]
 
 _KEY_SOURCES: Final = ("KEY_ENV", "PEM_FILE", "JWKS_FILE", "JWKS_URI", "KEYS")
 _PATH: Final = re.compile(r"(?:\w:|\.{1,2})?(?:[/\\][\w .@-]{1,32}){1,16}|[\w@-]{1,24}\.\w{2,5}")
+_ALLOWANCES: Final = {repr(value): value for value in (HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER)}
 _FUNCTIONS: Final = ("IS_REVOKED", "CHECK_SUBJECT", "CLOCK")
 _VERIFIER: Final = frozenset(name.upper() for name in signature(TokenVerifier).parameters) - {"KEYS"}
 _SERVER: Final = frozenset(name.upper() for name in signature(ResourceServer).parameters) - {"VERIFIERS"}
@@ -89,7 +102,8 @@ def _found(server: object, place: str) -> ResourceServer:
     return found
 
 
-def _built(options: Mapping[str, Any]) -> ResourceServer:
+def _built(given: Mapping[str, Any]) -> ResourceServer:
+    options: dict[str, Any] = {**given, "ALLOW": _allowed(given.get("ALLOW", ()))}
     policy = {name: options[name] for name in _VERIFIER.intersection(options)}
     for name in _FUNCTIONS:
         if name in policy:
@@ -101,6 +115,12 @@ def _built(options: Mapping[str, Any]) -> ResourceServer:
     if "COOKIES" in rest:
         rest["COOKIES"] = _imported(rest["COOKIES"], _place("COOKIES"))
     return ResourceServer(TokenVerifier(**named), **_lower(rest))
+
+
+def _allowed(allow: Any) -> tuple[Any, ...]:
+    """*allow* with the values in the place of their names."""
+    values = cast("tuple[Any, ...]", tuple(allow) if isinstance(allow, (tuple, list)) else (allow,))  # pyright: ignore[reportUnknownArgumentType]
+    return tuple(_ALLOWANCES.get(value, value) if isinstance(value, str) else value for value in values)
 
 
 def _profile(name: str) -> Profile:
@@ -123,7 +143,7 @@ def _keys(options: Mapping[str, Any]) -> Any:
     if source == "KEYS":
         return _given(value)
     if source == "JWKS_URI":
-        return JWKSClient(value, algorithms=algorithms or None)
+        return JWKSClient(value, algorithms=algorithms or None, allow=options["ALLOW"])
     if source == "KEY_ENV":
         return Key.from_env(value, algorithm=only)
     text = _text(value, source)

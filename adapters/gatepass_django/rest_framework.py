@@ -11,7 +11,15 @@ the answers to exceptions; ours pass by both, through a handler that is set on t
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Unpack, final
+
+from gatepass.errors import MissingCredentials, extra_hint
+
+if find_spec("rest_framework") is None:
+    raise ImportError(
+        f"gatepass_django.rest_framework needs Django REST framework; install it with: {extra_hint('drf')}"
+    )
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, NotAuthenticated
@@ -19,7 +27,6 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer, Rules
-from gatepass.errors import MissingCredentials
 from gatepass_django.conf import configuration
 from gatepass_django.http import Refusal, credentials, tell_caches
 from gatepass_django.identity import Identity, identify, identity_of

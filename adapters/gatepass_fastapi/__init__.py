@@ -15,8 +15,10 @@ In short::
 
 from importlib.util import find_spec
 
+from gatepass.errors import extra_hint
+
 if find_spec("fastapi") is None:
-    raise ImportError("gatepass_fastapi needs FastAPI; install it with: pip install 'gatepass[fastapi]'")
+    raise ImportError(f"gatepass_fastapi needs FastAPI; install it with: {extra_hint('fastapi')}")
 
 from gatepass_fastapi.bearer import AccessTokenBearer, OptionalAccessTokenBearer
 from gatepass_fastapi.endpoints import jwks_endpoint, token_endpoints

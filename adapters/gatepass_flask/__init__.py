@@ -10,8 +10,10 @@ def orders():
 
 from importlib.util import find_spec
 
+from gatepass.errors import extra_hint
+
 if find_spec("flask") is None:
-    raise ImportError("gatepass_flask needs Flask; install it with: pip install 'gatepass[flask]'")
+    raise ImportError(f"gatepass_flask needs Flask; install it with: {extra_hint('flask')}")
 
 from gatepass import optional_auth, public
 from gatepass_flask.answer import to_response

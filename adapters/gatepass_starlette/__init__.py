@@ -14,8 +14,10 @@ The other names serve adapters that stand on this one.
 
 from importlib.util import find_spec
 
+from gatepass.errors import extra_hint
+
 if find_spec("starlette") is None:
-    raise ImportError("gatepass_starlette needs Starlette; install it with: pip install 'gatepass[starlette]'")
+    raise ImportError(f"gatepass_starlette needs Starlette; install it with: {extra_hint('starlette')}")
 
 from gatepass import optional_auth, public
 from gatepass_starlette.connection import admit

@@ -8,6 +8,7 @@
 
 import gatepass.providers  # noqa: F401 - gives Profile the profiles of providers  # pyright: ignore[reportUnusedImport]
 from gatepass.access_token import AccessToken
+from gatepass.allow import HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER
 from gatepass.caching import Caching
 from gatepass.challenge import Challenge
 from gatepass.cookies import BrowserRequest, CookieTransport
@@ -32,6 +33,8 @@ from gatepass.verifier import TokenVerifier
 __all__ = [
     "ANY_AUDIENCE",
     "ANY_ISSUER",
+    "HTTP_ON_LOOPBACK",
+    "NON_HTTPS_ISSUER",
     "Access",
     "AccessToken",
     "AccessTokenRevocation",

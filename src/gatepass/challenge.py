@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import final
 from urllib.parse import urlsplit
 
+from gatepass.allow import Allow, allowed
 from gatepass.errors import ConfigurationError
 from gatepass.scope import scope_tokens
 from gatepass.settings import https_url
@@ -28,6 +29,7 @@ class Challenge:
     """One challenge, immutable; `str(challenge)` is its header text. Parameters come in a fixed order.
 
     *scope* and *acr_values* are lists, *max_age* is seconds; *parameters* are further ones for other schemes.
+    *allow*: `HTTP_ON_LOOPBACK` for a *resource_metadata* of development.
 
     >>> str(Challenge(realm="api", error="invalid_token"))
     'Bearer realm="api", error="invalid_token"'
@@ -50,9 +52,11 @@ class Challenge:
         max_age: int | None = None,
         resource_metadata: str | None = None,
         parameters: Mapping[str, str] | None = None,
+        allow: Allow = (),
     ) -> None:
         if not _matches(_TOKEN, scheme):
             raise ConfigurationError("the scheme of a challenge must be an HTTP token such as Bearer")
+        permitted = allowed(allow)
         given: list[tuple[str, str | None]] = [
             ("realm", realm),
             ("error", _error_text(error, "error")),
@@ -63,7 +67,7 @@ class Challenge:
             ("max_age", _age_text(max_age)),
             (
                 "resource_metadata",
-                None if resource_metadata is None else https_url(resource_metadata, "resource_metadata"),
+                None if resource_metadata is None else https_url(resource_metadata, "resource_metadata", permitted),
             ),
             *_further(parameters),
         ]

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final, Literal, final
 
+from gatepass.allow import Allow, Allowed, allowed, is_loopback
 from gatepass.cookie_header import LONGEST_COOKIE, cookie_token
 from gatepass.errors import ConfigurationError, UntrustedOrigin
 from gatepass.settings import strings
@@ -22,7 +23,9 @@ SameSite = Literal["strict", "lax"]
 
 _SAME_SITE: Final = {"strict": "Strict", "lax": "Lax"}
 _NAME: Final = re.compile(r"__Host-[A-Za-z0-9._-]{1,64}")
-_ORIGIN: Final = re.compile(r"https://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(:[1-9][0-9]{0,4})?")
+_ORIGIN: Final = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?P<port>:[1-9][0-9]{0,4})?"
+)
 _SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
@@ -53,6 +56,8 @@ class CookieTransport:
     *origins*: the origins of your own pages as browsers send them, such as `https://app.example.com`; no other page may
     use the cookies for anything but reading. *same_site*: `"strict"`, or `"lax"` so that links from other sites arrive
     signed in. *access_cookie* None leaves access tokens in the JSON answer, for pages that send them in the header.
+    *allow*: `HTTP_ON_LOOPBACK` takes origins such as `http://localhost:5173`, for development. The cookies stay as they
+    are.
 
     Raises `ConfigurationError` for what would be weaker than it looks.
 
@@ -74,10 +79,12 @@ class CookieTransport:
         same_site: SameSite = "strict",
         access_cookie: str | None = "__Host-access",
         refresh_cookie: str = "__Host-refresh",
+        allow: Allow = (),
     ) -> None:
+        permitted = allowed(allow)
         if not isinstance(same_site, str) or same_site not in _SAME_SITE:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError('same_site= must be "strict" or "lax": with None every site could use the cookies')
-        own = frozenset(_origin(origin) for origin in strings(origins, "origins"))
+        own = frozenset(_origin(origin, permitted) for origin in strings(origins, "origins"))
         if not own:
             raise ConfigurationError("origins= is empty: name the origins of your pages, or nobody could sign in")
         refresh = _host_name(refresh_cookie, "refresh_cookie")
@@ -142,12 +149,17 @@ class CookieTransport:
         return f"<CookieTransport of {', '.join(sorted(self._origins))}>"
 
 
-def _origin(value: str) -> str:
-    if not _ORIGIN.fullmatch(value) or value.endswith(":443"):
+def _origin(value: str, allow: Allowed) -> str:
+    found = _ORIGIN.fullmatch(value)
+    secure = found is not None and found["scheme"] == "https"
+    local = found is not None and not secure and is_loopback(found["host"].strip("[]"))
+    if found is None or found["port"] == (":443" if secure else ":80") or not (secure or local):
         raise ConfigurationError(
             "origins= takes https origins as browsers send them, such as https://app.example.com: lower case, no path, "
             "no slash at the end, no :443"
         )
+    if local and not allow.http_on_loopback:
+        raise ConfigurationError("origins= takes http from this machine, for development, with allow=HTTP_ON_LOOPBACK")
     return value
 
 

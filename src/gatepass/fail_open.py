@@ -13,6 +13,7 @@ from typing import Final, final
 
 from gatepass.errors import ConfigurationError
 from gatepass.revocation_store import RevocationStore
+from gatepass.traces import traced
 
 __all__ = ["Answers", "FailOpen"]
 
@@ -91,3 +92,4 @@ class FailOpen:
         if self._said is None or now - self._said >= _QUIET:
             self._said = now
             _logger.error("the check of revocations fails open: the store raised %s", type(error).__qualname__)
+            _logger.debug("what the store raised: %s", traced(error))

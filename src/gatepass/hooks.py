@@ -21,6 +21,7 @@ from gatepass.errors import (
     RevokedToken,
     SubjectUnavailable,
 )
+from gatepass.traces import traced
 
 __all__ = ["Hook", "RunBlocking", "check_subject_hook", "is_coroutine_function", "is_revoked_hook"]
 
@@ -94,7 +95,7 @@ class Hook:
         raise self._refusal(self.name)
 
     def _log(self, error: Exception) -> None:
-        _logger.error("%s raised %s", self.name, type(error).__qualname__)  # its text may hold anything
+        _logger.error("%s raised %s", self.name, traced(error))  # its text may hold anything
 
 
 def is_revoked_hook(ask: Question) -> Hook:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, final
 
+from gatepass.allow import Allow, allowed
 from gatepass.compact import MAX_TOKEN_LENGTH, encode_base64url
 from gatepass.errors import ConfigurationError
 from gatepass.given_claims import check_given
@@ -20,7 +21,7 @@ from gatepass.keys import Key, KeySet
 from gatepass.limits import LONGEST_ACCESS_TTL
 from gatepass.moments import whole_seconds
 from gatepass.scope import scope_tokens
-from gatepass.settings import audience_names, clock_function, https_url, key_set, seconds
+from gatepass.settings import audience_names, clock_function, issuer_name, key_set, seconds
 from gatepass.strict_json import dump_object, dump_text
 
 __all__ = ["TokenIssuer", "only_audience"]
@@ -43,7 +44,8 @@ class TokenIssuer:
     *issuer* is this service's https URL. *audience* names the API that the tokens are for; where several are
     named, each token is for one of them, chosen at `issue`. *keys* hold the key that signs; with a `KeyRing` it is
     the one that is active at the time. *client_id* is the default for `issue`. *access_ttl* (seconds or timedelta) is
-    15 minutes unless given, at most a day. *clock* gives the seconds since 1970.
+    15 minutes unless given, at most a day. *clock* gives the seconds since 1970. *allow*: `HTTP_ON_LOOPBACK` for
+    development, `NON_HTTPS_ISSUER` for an issuer that is a name.
 
     >>> from gatepass import Key
     >>> issuer = TokenIssuer(
@@ -64,8 +66,9 @@ class TokenIssuer:
         client_id: str | None = None,
         access_ttl: float | timedelta = timedelta(minutes=15),
         clock: Callable[[], float] = time.time,
+        allow: Allow = (),
     ) -> None:
-        self.issuer: str = https_url(issuer, "issuer")
+        self.issuer: str = issuer_name(issuer, allowed(allow))
         self.audience: tuple[str, ...] = audience_names(audience, "name the API that the tokens are for")
         if client_id is not None and not (isinstance(client_id, str) and client_id):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("client_id= must be a non-empty string")

@@ -6,6 +6,7 @@ verifier `search`, and what a search yields can be awaited by a thread and by an
 
 from __future__ import annotations
 
+import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator
@@ -25,11 +26,12 @@ _T = TypeVar("_T")
 class Fetch:
     """One fetch under way, for as many threads and tasks as wait for it. None of them can cancel it."""
 
-    __slots__ = ("_began", "_ended", "_patience", "number")
+    __slots__ = ("_began", "_ended", "_patience", "_process", "number")
 
     def __init__(self, number: int, *, patience: float) -> None:
         """*number* orders the fetches of one source; *patience*: seconds from now after which waiting has no sense."""
         self.number: int = number
+        self._process = os.getpid()
         self._began = time.monotonic()
         self._patience = patience
         self._ended: Future[bool] = Future()
@@ -47,6 +49,16 @@ class Fetch:
         same = copy(self)
         same._patience = min(patience, self._patience)  # noqa: SLF001 - a copy of ourselves
         return same
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether its thread stayed with the parent of this process."""
+        return self._process != os.getpid()
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing will come of it any more: that, or the thread stands still, as some servers let it."""
+        return self.is_foreign or self._left() <= 0
 
     @property
     def succeeded(self) -> bool:

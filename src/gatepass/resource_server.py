@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, Unpack, final
 
 from gatepass.access_token import AccessToken
+from gatepass.allow import Allow
 from gatepass.caching import Caching, caching_for
 from gatepass.challenge import Challenge
 from gatepass.cookies import BrowserRequest, CookieTransport
@@ -40,6 +41,7 @@ class ResourceServer:
     *cookies*: also takes a token from the access cookie of a browser.
     *body*: `"problem"` (RFC 9457), `"oauth"` or `"empty"`; *problem_base*: the base URL of a problem's `type`.
     *malformed_status*: 401 treats a malformed header like a bad token.
+    *allow*: `HTTP_ON_LOOPBACK` takes URLs on this machine, for development.
 
     Raises `ConfigurationError` when the settings contradict each other.
 
@@ -80,6 +82,7 @@ class ResourceServer:
         body: BodyStyle = "problem",
         problem_base: str | None = None,
         malformed_status: Literal[400, 401] = 400,
+        allow: Allow = (),
     ) -> None:
         self._verifiers = Verifiers(verifiers)
         self._sources = Sources(sources, cookies)
@@ -95,6 +98,7 @@ class ResourceServer:
             problem_base=problem_base,
             malformed_status=malformed_status,
             vary=self.caching["protected"].vary,
+            allow=allow,
         )
         self._transport = Transport(transport)
         self._hierarchy = ScopeHierarchy({} if implies is None else implies)

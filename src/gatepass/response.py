@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, Literal, final
 
+from gatepass.allow import HTTP_ON_LOOPBACK, Allow, allowed
 from gatepass.challenge import Challenge
 from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, MalformedCredentials, MissingCredentials
 from gatepass.requirement import Requirement
@@ -42,8 +43,8 @@ class ResponseTable:
     """Turns each `AuthError` into its answer, with the wording and extras of one resource server."""
 
     __slots__ = (
-        "_challenge_scopes", "_companions", "_malformed_status", "_problem_base", "_realm", "_resource_metadata",
-        "_style", "_vary",
+        "_allow", "_challenge_scopes", "_companions", "_malformed_status", "_problem_base", "_realm",
+        "_resource_metadata", "_style", "_vary",
     )  # fmt: skip
 
     def __init__(
@@ -57,7 +58,10 @@ class ResponseTable:
         problem_base: str | None,
         malformed_status: Literal[400, 401],
         vary: Iterable[str] = (),
+        allow: Allow = (),
     ) -> None:
+        permitted = allowed(allow)
+        self._allow: Allow = (HTTP_ON_LOOPBACK,) if permitted.http_on_loopback else ()
         self._vary = ", ".join(vary)
         self._realm = realm
         self._resource_metadata = resource_metadata
@@ -71,7 +75,8 @@ class ResponseTable:
         if body not in ("problem", "oauth", "empty"):
             raise ConfigurationError('body= must be "problem", "oauth" or "empty"')
         self._style: BodyStyle = body
-        self._problem_base = None if problem_base is None else https_url(problem_base, "problem_base").rstrip("/")
+        base = None if problem_base is None else https_url(problem_base, "problem_base", permitted)
+        self._problem_base = None if base is None else base.rstrip("/")
         if malformed_status not in (400, 401):
             raise ConfigurationError("malformed_status= must be 400 or 401")
         self._malformed_status = malformed_status
@@ -111,6 +116,7 @@ class ResponseTable:
             error_description=description,
             scope=scopes,
             resource_metadata=self._resource_metadata,
+            allow=self._allow,
         )
 
     def _body(self, error: AuthError, status: int, code: str | None, description: str | None) -> bytes:

@@ -7,9 +7,10 @@ import re
 from collections.abc import Callable, Iterable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
+from gatepass.allow import HTTPS_ALONE, Allowed, is_loopback
 from gatepass.errors import ConfigurationError
 from gatepass.keys import Key, KeySet
 from gatepass.keys.algorithms import ALGORITHMS, algorithm_named
@@ -26,21 +27,32 @@ __all__ = [
     "key_set",
     "seconds",
     "strings",
+    "verified_issuer",
 ]
 
 # The characters of RFC 3986, less those that begin a query and a fragment.
 _PLAIN_URL = re.compile(r"[A-Za-z0-9\-._~:/\[\]@!$&'()*+,;=%]+")
+_LONGEST_NAME: Final = 1_024
 
 
-def https_url(value: object, name: str) -> str:
-    """*value* if it is an https URL with a host and no user, query or fragment (RFC 8414 section 2)."""
+def https_url(value: object, name: str, allow: Allowed = HTTPS_ALONE) -> str:
+    """*value* if it is an https URL with a host and no user, query or fragment (RFC 8414 section 2).
+
+    *allow* may take plain http to loopback too.
+    """
     if name == "issuer" and isinstance(value, (list, tuple, set, frozenset)) and value:
         raise ConfigurationError(f"{name}= is one string; for several issuers make a TokenVerifier for each")
     if not isinstance(value, str) or not value:
         raise ConfigurationError(f"{name}= is missing: give the https URL, such as https://auth.example.com")
+    is_url = value.startswith(("https:", "http:"))
+    url = _split(value) if is_url and value.isascii() else None  # urlsplit costs the square of what is not ASCII
+    is_local = url is not None and url.scheme == "http" and is_loopback(url.hostname)
+    if is_local and not allow.http_on_loopback:
+        raise ConfigurationError(
+            f"{name}= must be an https URL: for development on this machine say allow=HTTP_ON_LOOPBACK"
+        )
     is_https = value.startswith("https:")
-    url = _split(value) if is_https and value.isascii() else None  # urlsplit costs the square of what is not ASCII
-    if not is_https or (value.isascii() and (url is None or not url.hostname or "@" in url.netloc)):
+    if not (is_https or is_local) or (value.isascii() and (url is None or not url.hostname or "@" in url.netloc)):
         raise ConfigurationError(
             f"{name}= must be an https URL such as https://auth.example.com (http is not accepted)"
         )
@@ -49,14 +61,30 @@ def https_url(value: object, name: str) -> str:
     return value
 
 
-def issuer_name(issuer: object, profile: Profile) -> str | AnyIssuer:
-    """*issuer*, if it can be the `iss` of *profile*'s tokens: an https URL, or outside RFC 9068 perhaps a name."""
+def verified_issuer(issuer: object, profile: Profile, allow: Allowed) -> str | AnyIssuer:
+    """*issuer*, if it can be the `iss` of *profile*'s tokens: as `issuer_name`, and outside RFC 9068 perhaps a name."""
     if isinstance(issuer, AnyIssuer):
         return issuer
     # Such as accounts.google.com.
     if "at+jwt" not in profile.types and isinstance(issuer, str) and issuer and "://" not in issuer:
-        return issuer
-    return https_url(issuer, "issuer")
+        return _plain_name(issuer)
+    return issuer_name(issuer, allow)
+
+
+def issuer_name(issuer: object, allow: Allowed) -> str:
+    """*issuer*, if it is an https URL, or what *allow* takes in its place."""
+    if allow.non_https_issuer and isinstance(issuer, str) and issuer and not issuer.startswith("https:"):
+        return _plain_name(issuer)
+    return https_url(issuer, "issuer", allow)
+
+
+def _plain_name(issuer: str) -> str:
+    if len(issuer) > _LONGEST_NAME or not issuer.isprintable() or issuer != issuer.strip():
+        raise ConfigurationError(
+            f"issuer= must be the exact name in the tokens: at most {_LONGEST_NAME} printable characters, and no blank "
+            "before or after it"
+        )
+    return issuer
 
 
 def strings(value: str | Iterable[str], name: str) -> tuple[str, ...]:

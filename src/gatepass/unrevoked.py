@@ -7,13 +7,12 @@ the store is noticed as late as a revocation, and never remembered.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import final
 
-from gatepass.per_process import PerProcess
 from gatepass.revocation_store import RevocationStore
+from gatepass.runtime import ProcessLock
 
 __all__ = ["Unrevoked"]
 
@@ -35,7 +34,7 @@ class Unrevoked:
         self._size = size
         self._clock = clock
         self._known: dict[tuple[str, ...], float] = {}
-        self._lock = PerProcess(threading.Lock)
+        self._lock = ProcessLock()
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""
@@ -53,7 +52,7 @@ class Unrevoked:
             return None
         until = self._store.revoked_until(keys, now=now)
         if until is None:
-            with self._lock.get():
+            with self._lock:
                 if len(known) >= self._size:
                     known.clear()
                 known[names] = asked

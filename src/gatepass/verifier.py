@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any, final
 
 from gatepass.access_token import AccessToken, verified
+from gatepass.allow import Allow, allowed
 from gatepass.claims import (
     NamedCheck,
     compile_checks,
@@ -32,7 +33,7 @@ from gatepass.keys import Key, KeySet
 from gatepass.known_tokens import KnownTokens, digest_of
 from gatepass.limits import LARGEST_LEEWAY, YEAR
 from gatepass.profile import ANY_AUDIENCE, AnyAudience, AnyIssuer, Profile
-from gatepass.settings import audience_names, clock_function, issuer_name, seconds
+from gatepass.settings import audience_names, clock_function, seconds, verified_issuer
 from gatepass.strict_json import parse_object
 from gatepass.verifying_keys import verifying_keys
 
@@ -58,6 +59,7 @@ class TokenVerifier:
     *clock* gives the seconds since 1970.
     *cache_ttl* (seconds or timedelta, at most 300; 0, the default, is off) remembers which tokens were proved, at most
     *cache_size* of them: the same text is not proved again while its keys and its time last. Hooks are always asked.
+    *allow*: `HTTP_ON_LOOPBACK` for development, `NON_HTTPS_ISSUER` for an issuer that is a name; it needs *keys*.
 
     Raises `ConfigurationError` when a setting is missing, weak or contradictory.
 
@@ -90,6 +92,7 @@ class TokenVerifier:
         check_subject: Question | None = None,
         cache_ttl: float | timedelta = 0,
         cache_size: int = 1_000,
+        allow: Allow = (),
     ) -> None:
         if not isinstance(profile, Profile):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("profile= must be a Profile, such as Profile.RFC9068 or Profile.GENERIC")
@@ -106,8 +109,9 @@ class TokenVerifier:
                 audience_names(audience, "name this service, or say ANY_AUDIENCE to accept tokens made for others")
             )
         )
-        self.issuer: str | AnyIssuer = issuer_name(issuer, profile)
-        given = verifying_keys(keys, issuer=self.issuer, algorithms=algorithms, leeway=tolerated)
+        permitted = allowed(allow)
+        self.issuer: str | AnyIssuer = verified_issuer(issuer, profile, permitted)
+        given = verifying_keys(keys, issuer=self.issuer, algorithms=algorithms, leeway=tolerated, allow=permitted)
         self._given: KeySet | KeySource = given.keys
         self.algorithms: frozenset[str] = given.algorithms
         self._source: KeySource | None = given.source

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from gatepass.allow import HTTP_ON_LOOPBACK, Allowed
 from gatepass.errors import ConfigurationError
 from gatepass.jwks import IssuerMetadata, JWKSClient
+from gatepass.jwks.http import fetchable
 from gatepass.key_source import KeySource
 from gatepass.keyring import KeyRing
 from gatepass.keys import Key, KeySet
@@ -41,6 +43,7 @@ def verifying_keys(
     issuer: str | AnyIssuer,
     algorithms: Iterable[str] | None,
     leeway: float,
+    allow: Allowed,
 ) -> VerifyingKeys:
     """What *keys* means; left out, *issuer* is asked for them. Raises `ConfigurationError`."""
     if isinstance(keys, KeyRing) and leeway > keys.leeway.total_seconds():
@@ -48,17 +51,23 @@ def verifying_keys(
             "leeway= is longer than the key ring's, which would remove keys too early: give KeyRing the longest leeway="
         )
     if keys is None:
-        keys = _discovered(issuer, algorithms)
+        keys = _discovered(issuer, algorithms, allow)
     if isinstance(keys, KeySource):
         return VerifyingKeys(keys, frozenset(asymmetric_names(algorithms)))
     fixed = key_set(keys)
     return VerifyingKeys(fixed, _allowed(fixed, algorithms))
 
 
-def _discovered(issuer: str | AnyIssuer, algorithms: Iterable[str] | None) -> KeySource:
+def _discovered(issuer: str | AnyIssuer, algorithms: Iterable[str] | None, allow: Allowed) -> KeySource:
+    loopback = (HTTP_ON_LOOPBACK,) if allow.http_on_loopback else ()
     if isinstance(issuer, AnyIssuer) or "://" not in issuer:
         raise ConfigurationError("keys= is missing: only an issuer with a URL can be asked where its keys are")
-    return JWKSClient(IssuerMetadata(issuer), algorithms=algorithms)
+    if not fetchable(issuer, allow):
+        raise ConfigurationError(
+            "keys= is missing: an issuer without an https URL is not asked where its keys are; give keys=, such as a "
+            "JWKSClient with their address"
+        )
+    return JWKSClient(IssuerMetadata(issuer, allow=loopback), algorithms=algorithms)
 
 
 def _allowed(keys: KeySet, algorithms: Iterable[str] | None) -> frozenset[str]:

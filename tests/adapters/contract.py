@@ -35,9 +35,17 @@ from tests.adapters.tokens import AUDIENCE, ISSUER, STRANGERS_KEY, bearer, resou
 from tests.growth import assert_linear
 from tests.jwks.server import Exchange, KeyServer, document, refuse, serving
 
-from gatepass import Challenge, ConfigurationError, JWKSClient, Key, KeySet, ResourceServer, TokenVerifier
+from gatepass import (
+    HTTP_ON_LOOPBACK,
+    Challenge,
+    ConfigurationError,
+    JWKSClient,
+    Key,
+    KeySet,
+    ResourceServer,
+    TokenVerifier,
+)
 from gatepass.errors import KeysUnavailable
-from gatepass.jwks import PLAIN_HTTP_ON_LOOPBACK
 
 UNAUTHORIZED = '{"title":"Unauthorized","status":401}'
 NO_CREDENTIALS = (401, 'Bearer realm="api"', UNAUTHORIZED)
@@ -713,9 +721,7 @@ class AdapterContract:
     @staticmethod
     def fetching(key_server: KeyServer, *others: TokenVerifier) -> ResourceServer:
         """By its clock, which stands, no pause between two fetches is over: a slow machine makes no further ones."""
-        keys = JWKSClient(
-            key_server.url, accept=PLAIN_HTTP_ON_LOOPBACK, timeout=60, longest_wait=60, clock=lambda: 1_000.0
-        )
+        keys = JWKSClient(key_server.url, allow=HTTP_ON_LOOPBACK, timeout=60, longest_wait=60, clock=lambda: 1_000.0)
         return ResourceServer([TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=keys), *others], transport="off")
 
     def test_a_token_whose_key_is_fetched_opens_a_route(self, key_server):

@@ -27,7 +27,7 @@ from tests.adapters.wire import Wire, hold_the_wire
 from tests.jwks.authority import trusted_by_default, vouched_for
 from tests.jwks.server import by_path, document, serving
 
-from gatepass import ConfigurationError, Key, KeySet, Profile
+from gatepass import HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER, ConfigurationError, Key, KeySet, Profile
 from gatepass_django import AccessTokenMiddleware, public, require_auth
 
 OURS = "gatepass_django.AccessTokenMiddleware"
@@ -446,6 +446,12 @@ class TestSetting:
             ({"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "JWKS_URI": None}, "jwks_uri must be an https"),
             ({**GOOD, "KEY_ENV": "GATEPASS_TEST_NOTHING"}, "GATEPASS_TEST_NOTHING is not set"),
             ({**GOOD, "ISSUER": "http://auth.example"}, "issuer= must be an https URL"),
+            ({**GOOD, "ISSUER": "http://localhost:1"}, "say allow=HTTP_ON_LOOPBACK"),
+            ({**GOOD, "ISSUER": "http://auth.example", "ALLOW": "HTTP_ON_LOOPBACK"}, "issuer= must be an https URL"),
+            *(
+                ({**GOOD, "ALLOW": value}, "allow= takes HTTP_ON_LOOPBACK or NON_HTTPS_ISSUER")
+                for value in (True, None, "HTTP", ["HTTP"], ["HTTP_ON_LOOPBACK", True], {"HTTP_ON_LOOPBACK": True})
+            ),
             (
                 {**GOOD, "PROFILE": "strict"},
                 "PROFILE in the setting GATEPASS: a profile is one of 'rfc9068', 'generic', 'keycloak'",
@@ -495,6 +501,24 @@ class TestSetting:
                 ("gatepass.E002", "GATEPASS has an unknown option: ISUER; did you mean ISSUER?"),
                 ("gatepass.E002", "GATEPASS has an unknown option: LEWAY; did you mean LEEWAY?"),
             ]
+
+    @pytest.mark.parametrize("allow", ["HTTP_ON_LOOPBACK", ["HTTP_ON_LOOPBACK"], HTTP_ON_LOOPBACK, (HTTP_ON_LOOPBACK,)])
+    def test_development_on_this_machine_is_allowed_by_name_or_value(self, allow):
+        here = "http://localhost:8080/realms/shop"
+        setting = {**GOOD, "ISSUER": here, "RESOURCE_METADATA": f"{here}/metadata", "ALLOW": allow}
+
+        assert answer_to(setting, token_without_kid(iss=here)).status == 200
+        assert f'resource_metadata="{here}/metadata"' in answer_to(setting).all("www-authenticate")[0]
+        del setting["KEY_ENV"]
+        for keys in ({"JWKS_URI": f"{here}/certs"}, {}):  # fetched from there, once a token needs one
+            assert answer_to({**setting, **keys}).status == 401
+
+    @pytest.mark.parametrize("allow", ["NON_HTTPS_ISSUER", NON_HTTPS_ISSUER])
+    def test_an_issuer_that_is_a_name_is_allowed_by_name_or_value(self, allow):
+        setting = {**GOOD, "ISSUER": "urn:example:auth", "ALLOW": allow}
+
+        assert answer_to(setting, token_without_kid(iss="urn:example:auth")).status == 200
+        assert answer_to(setting, token_without_kid(iss="urn:example:other")).status == 401
 
     def test_a_good_setting_passes_the_checks(self):
         with override_settings(GATEPASS=GOOD):

@@ -9,7 +9,7 @@ import sys
 import pytest
 from tests.needs import reason_for
 
-from gatepass import Key, KeySet, TokenIssuer
+from gatepass import HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER, Key, KeySet, TokenIssuer
 from gatepass.compact import encode_base64url
 
 ISSUER = "https://auth.example"
@@ -60,6 +60,18 @@ def test_without_a_key_everything_is_marked_unverified(gatepass):
     assert result.stdout.count(b"UNVERIFIED") == 2
     assert b'"anna"' in result.stdout
     assert checks(result) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "allow"), [("http://localhost:8080", "http-on-loopback"), ("urn:example:auth", "non-https-issuer")]
+)
+def test_an_issuer_without_https_is_compared_where_that_is_allowed(gatepass, key_file, name, allow):
+    value = {"http-on-loopback": HTTP_ON_LOOPBACK, "non-https-issuer": NON_HTTPS_ISSUER}[allow]
+    token = issuer(issuer=name, allow=value).issue("anna")
+
+    for named, outcome in ((name, "passed"), (f"{name}/x", "failed")):
+        result = gatepass("inspect", "--key", key_file, "--issuer", named, "--allow", allow, stdin=token)
+        assert checks(result)["issuer"] == outcome
 
 
 def test_all_failures_are_shown_and_not_just_the_first(gatepass, key_file):
@@ -254,6 +266,8 @@ def test_text_that_is_no_token_fails_with_a_sentence(gatepass_here, key_file, st
         (["--key", "key.json", "--kid", "x"], "leave out --kid"),
         (["--issuer", ISSUER], "without the issuer's key"),
         (["--key", "key.pem", "--issuer", "http://auth.example"], "https URL"),
+        (["--key", "key.pem", "--issuer", "http://auth.example", "--allow", "http-on-loopback"], "https URL"),
+        (["--allow", "non-https-issuer"], "without the issuer's key"),
         (["--key", "key.pem", "--algorithm", "RS256"], "does not fit"),
         (["one", "two"], "one file at a time"),
         ([], "no token in the input"),

@@ -6,6 +6,8 @@ from importlib.metadata import version
 
 import pytest
 
+from gatepass.errors import extra_hint
+
 
 def without(*modules, arguments=()):
     """The command in an interpreter that cannot import *modules*."""
@@ -21,9 +23,7 @@ def test_without_its_extra_the_command_names_it(missing):
     result = without(missing, arguments=["keygen"])
 
     assert result.returncode == 2
-    assert (
-        result.stderr == "the gatepass command needs click and rich; install them with: pip install 'gatepass[cli]'\n"
-    )
+    assert result.stderr == f"the gatepass command needs click and rich; install them with: {extra_hint('cli')}\n"
     assert result.stdout == ""
 
 
@@ -34,7 +34,7 @@ def test_without_its_extra_the_demo_names_it(missing):
     assert result.returncode == 2
     assert (
         result.stderr
-        == "Error: the demo needs four frameworks and two servers; install them with: pip install 'gatepass[demo]'\n"
+        == f"Error: the demo needs four frameworks and two servers; install them with: {extra_hint('demo')}\n"
     )
 
 

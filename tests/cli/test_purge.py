@@ -269,7 +269,8 @@ def test_an_option_that_no_driver_knows_is_not_repeated(gatepass_here, scheme, o
 
 
 @pytest.mark.parametrize(
-    ("missing", "sentence"), [("sqlalchemy", "pip install 'gatepass[sql]'"), ("psycopg", "the driver psycopg is not")]
+    ("missing", "sentence"),
+    [("sqlalchemy", "'psycopg[binary]' (the extra gatepass[sql])"), ("psycopg", "the driver psycopg is not")],
 )
 def test_without_what_it_needs_the_command_names_it(missing, sentence):
     result = without(missing, arguments=["purge", "postgresql+psycopg://127.0.0.1:1/test"])

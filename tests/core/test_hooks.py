@@ -15,6 +15,7 @@ from gatepass.errors import (
     RevokedToken,
     SubjectUnavailable,
 )
+from gatepass.traces import traced
 
 from .tokens import claims_for, make_verifier, signed
 
@@ -187,3 +188,47 @@ def test_an_outage_that_a_hook_tells_is_not_its_own_cause(raised, caplog):
             error = error.__cause__
         assert causes == ([raised] if isinstance(raised, AuthUnavailable) else [refused.value, raised])
     assert "anna" not in caplog.text
+
+
+def ask_the_database(token):
+    return missing_name  # noqa: F821 - the mistake
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_mistake_in_a_hook_is_found_by_its_file_and_line_and_its_words_are_not_logged(name, caplog):
+    secret = "xyzzy of a token"
+
+    def hook(token):
+        try:
+            ask_the_database(token)
+        except NameError as error:
+            raise ValueError(secret) from error
+
+    assert outcome(**{name: hook}) is REFUSALS[name][1]
+
+    line = ask_the_database.__code__.co_firstlineno + 1
+    assert len(caplog.records) == 2  # on the sync way and on the async one
+    for record in caplog.records:
+        told = record.getMessage()
+        assert told.startswith(f"{name} raised ValueError at {__file__}:")
+        assert f", from NameError at {__file__}:{line} in ask_the_database < {__file__}:" in told
+        assert record.exc_info is None
+    assert secret not in caplog.text
+    assert "missing_name" not in caplog.text
+
+
+def test_frames_without_end_are_cut_short():
+    def again():
+        again()
+
+    with pytest.raises(RecursionError) as caught:
+        again()
+
+    assert traced(caught.value).count(" in ") == 12
+
+
+def test_causes_in_a_circle_end():
+    first, second = ValueError(), KeyError()
+    first.__cause__, second.__cause__ = second, first
+
+    assert traced(first) == "ValueError, from KeyError, from ValueError, from KeyError"

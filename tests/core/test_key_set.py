@@ -313,17 +313,59 @@ FOREIGN = {
 }
 
 
+FOR_SOMETHING_ELSE = {
+    "unknown type": 'its "kty" is none that this library uses for signatures',
+    "unknown alg": 'its "alg" is none that this library uses for signatures',
+    "none": 'its "alg" is none that this library uses for signatures',
+    "key agreement": 'its "crv" is none that this library uses for signatures',
+    "for encryption": 'its "use" is not "sig"',
+}
+"""It is left out by its own word, so it is no news to whoever reads warnings; all else should have served."""
+
+
 @pytest.mark.parametrize("foreign", FOREIGN)
 @pytest.mark.parametrize("first", [True, False])
 def test_an_entry_that_is_not_ours_to_use_is_left_out_and_the_rest_works(foreign, first, log):
-    """K-04, K-10, K-11, A9: secrets and private keys too; counted in the log, and not named there."""
+    """K-04, K-10, K-11, A9: secrets and private keys too; told in the log by place and reason, and not named there."""
     entries = [FOREIGN[foreign], GOOD] if first else [GOOD, FOREIGN[foreign]]
     keys = KeySet.from_jwks({"keys": entries})
 
     assert labels(keys) == {("good", "ES256")}
-    assert [(record.name, record.levelname, record.getMessage()) for record in log.records] == [
-        ("gatepass.keys", "WARNING", "1 of the 2 entries of a JWK Set are of no use here")
-    ]
+    (record,) = log.records
+    counted, _, told = record.getMessage().partition(": ")
+    place, _, reason = told.partition(": ")
+    assert (record.name, counted) == ("gatepass.keys", "1 of the 2 entries of a JWK Set are of no use here")
+    assert record.levelname == ("DEBUG" if foreign in FOR_SOMETHING_ELSE else "WARNING")
+    assert place == ("keys[0]" if first else "keys[1]")
+    assert reason == FOR_SOMETHING_ELSE.get(foreign, reason) != ""
+    assert "sentinel" not in repr(record.__dict__)
+
+
+@pytest.mark.parametrize(
+    "jwk",
+    [
+        {**key_for("RS256").to_jwk(), "use": "enc", "alg": "RSA-OAEP", "kid": "sentinel"},  # Keycloak's
+        {**key_for("RS256").to_jwk(), "alg": "RSA-OAEP-256"},
+        {**without(GOOD, "alg"), "key_ops": ["deriveKey"]},
+        {**without(GOOD, "alg"), "key_ops": ["encrypt", "wrapKey"], "kid": "sentinel"},
+        {**GOOD, "use": "enc", "y": GOOD["x"]},
+        {"kty": "EC", "crv": "secp256k1", "alg": "ES256K", "x": GOOD["x"], "y": GOOD["y"]},
+        {"kty": "oct", "use": "enc", "alg": "A256KW"},
+        {**key_for("RS256").to_jwk(), "kid": "sentinel"},  # algorithms= leaves it out
+    ],
+)
+def test_a_key_for_something_else_is_no_warning(jwk, log):
+    KeySet.from_jwks({"keys": [GOOD, jwk]}, algorithms=["ES256"])
+
+    assert [record.levelname for record in log.records] == ["DEBUG"]
+    assert "keys[1]: " in log.text
+    assert "sentinel" not in log.text
+
+
+def test_where_nothing_is_left_every_reason_is_a_warning(log):
+    refusal(lambda: KeySet.from_jwks({"keys": [{**GOOD, "use": "enc"}, {**GOOD, "y": GOOD["x"]}]}))
+
+    assert [record.levelname for record in log.records] == ["WARNING", "WARNING"]
 
 
 @pytest.mark.parametrize("foreign", FOREIGN)
@@ -348,7 +390,8 @@ def test_an_entry_with_two_names_does_not_hide_one_that_was_left_out(log):
     edwards = without(key_for("Ed25519").to_jwk(), "alg")
     KeySet.from_jwks({"keys": [edwards, FOREIGN["secret"]]})
 
-    assert [record.getMessage() for record in log.records] == ["1 of the 2 entries of a JWK Set are of no use here"]
+    (record,) = log.records
+    assert record.getMessage().startswith("1 of the 2 entries of a JWK Set are of no use here: keys[")
 
 
 def test_of_two_entries_with_one_kid_and_algorithm_neither_is_used(log):
@@ -357,7 +400,11 @@ def test_of_two_entries_with_one_kid_and_algorithm_neither_is_used(log):
     other = key_for("RS256", kid="other").to_jwk()
 
     assert labels(KeySet.from_jwks({"keys": [GOOD, twin, other]})) == {("other", "RS256")}
-    assert [record.getMessage() for record in log.records] == ["2 of the 3 entries of a JWK Set are of no use here"]
+    (record,) = log.records
+    reason = "another one has its kid and algorithm, and is another key"
+    assert record.getMessage() == (
+        f"2 of the 3 entries of a JWK Set are of no use here: keys[0]: {reason}; keys[1]: {reason}"
+    )
     assert refusal(lambda: KeySet.from_jwks({"keys": [GOOD, twin]})) == NOTHING_USABLE
 
 

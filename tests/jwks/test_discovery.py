@@ -12,9 +12,18 @@ from tests.jwks.server import PATIENCE, after, by_path, document, outlast, refus
 from tests.jwks.tokens import AUDIENCE, NEW, OLD, client, jwks, token, verifier
 from tests.jwks.ways import ACCEPTED, CANNOT_TELL, WAYS, in_a_thread
 
-from gatepass import ANY_ISSUER, ConfigurationError, JWKSClient, KeySet, Profile, ResourceServer, TokenVerifier
+from gatepass import (
+    ANY_ISSUER,
+    HTTP_ON_LOOPBACK,
+    ConfigurationError,
+    JWKSClient,
+    KeySet,
+    Profile,
+    ResourceServer,
+    TokenVerifier,
+)
 from gatepass.errors import InvalidIssuer, KeysUnavailable
-from gatepass.jwks import PLAIN_HTTP_ON_LOOPBACK, FetchEnded, FetchFailed, IssuerMetadata
+from gatepass.jwks import FetchEnded, FetchFailed, IssuerMetadata
 from gatepass.jwks.address import metadata_urls
 
 RFC_8414 = "/.well-known/oauth-authorization-server"
@@ -35,7 +44,7 @@ def server(serve):
 
 
 def found(issuer, **settings):
-    return client(IssuerMetadata(issuer, accept=PLAIN_HTTP_ON_LOOPBACK), **settings)
+    return client(IssuerMetadata(issuer, allow=HTTP_ON_LOOPBACK), **settings)
 
 
 def asked_for(issuer, **settings):
@@ -411,10 +420,10 @@ def test_events_name_the_issuer_that_was_configured(server, ear):
         7,
     ],
 )
-@pytest.mark.parametrize("accept", [None, PLAIN_HTTP_ON_LOOPBACK])
-def test_an_issuer_that_is_no_https_url_is_refused(issuer, accept):
+@pytest.mark.parametrize("allow", [(), HTTP_ON_LOOPBACK])
+def test_an_issuer_that_is_no_https_url_is_refused(issuer, allow):
     with pytest.raises(ConfigurationError, match="issuer="):
-        IssuerMetadata(issuer, accept=accept)
+        IssuerMetadata(issuer, allow=allow)
 
 
 def test_an_issuer_without_a_url_needs_keys():

@@ -20,8 +20,8 @@ import sys
 
 import gevent
 
-from gatepass import AuthError, JWKSClient, TokenVerifier
-from gatepass.jwks import PLAIN_HTTP_ON_LOOPBACK, FetchFailed
+from gatepass import HTTP_ON_LOOPBACK, AuthError, JWKSClient, TokenVerifier
+from gatepass.jwks import FetchFailed
 
 
 def subject(url):
@@ -29,7 +29,7 @@ def subject(url):
         if isinstance(event, FetchFailed):
             print(event, file=sys.stderr)
 
-    keys = JWKSClient(url, accept=PLAIN_HTTP_ON_LOOPBACK, on_event=told, timeout=60, longest_wait=60)
+    keys = JWKSClient(url, allow=HTTP_ON_LOOPBACK, on_event=told, timeout=60, longest_wait=60)
     verifier = TokenVerifier(issuer="https://auth.example", audience="https://api.example", keys=keys)
     return verifier.verify(sys.argv[1]).subject
 

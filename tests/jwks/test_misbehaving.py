@@ -7,6 +7,7 @@ import datetime as dt
 import gc
 import gzip
 import json
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -255,33 +256,49 @@ def test_keys_of_other_algorithms_than_named_are_left_out(serve):
 
 
 @pytest.mark.parametrize(
-    ("made", "good"),
+    ("made", "cause"),
     [
-        (vouched_for, True),
-        (lambda: vouched_for(ends=-DAY), False),
-        (lambda: vouched_for(address="127.0.0.2"), False),
-        (lambda: vouched_for(address="auth.example"), False),
-        (self_signed, False),
+        (vouched_for, None),
+        (lambda: vouched_for(ends=-DAY), "expired_certificate"),
+        (lambda: vouched_for(address="127.0.0.2"), "wrong_host_name"),
+        (lambda: vouched_for(address="auth.example"), "wrong_host_name"),
+        (self_signed, "untrusted_certificate"),
     ],
     ids=["good", "expired", "another address", "another name", "self-signed"],
 )
-def test_a_key_server_shows_a_certificate_that_is_trusted(serve, ear, made, good):
+def test_a_key_server_shows_a_certificate_that_is_trusted(serve, ear, made, cause):
     server = serve(document(GOOD), tls=made())
     context = trusting()
     keys = client(server.url, on_event=ear, transport=lambda: httpx.AsyncHTTPTransport(verify=context))
 
-    assert WAYS[0](verifier(keys), token()) == (ACCEPTED if good else CANNOT_TELL)
+    assert WAYS[0](verifier(keys), token()) == (CANNOT_TELL if cause else ACCEPTED)
 
-    if not good:
-        assert ear.wait_for(FetchFailed).cause == "unreachable"
+    if cause:
+        assert ear.wait_for(FetchFailed).cause == cause
         assert server.requests == []
 
 
-def test_without_a_transport_of_ours_the_authority_of_a_stranger_is_not_trusted(serve):
+def test_without_a_transport_of_ours_the_authority_of_a_stranger_is_not_trusted(serve, ear):
     server = serve(document(GOOD), tls=vouched_for())
 
-    assert WAYS[0](verifier(client(server.url)), token()) == CANNOT_TELL
+    assert WAYS[0](verifier(client(server.url, on_event=ear)), token()) == CANNOT_TELL
+    assert ear.wait_for(FetchFailed).cause == "untrusted_certificate"
     assert server.requests == []
+
+
+def test_a_server_that_speaks_no_tls_is_told_from_one_that_is_away(ear):
+    def answer_at_once():
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            connection.recv(65_536)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
+        pool.submit(answer_at_once)
+        keys = client(f"https://127.0.0.1:{listener.getsockname()[1]}/jwks", on_event=ear)
+
+        assert WAYS[0](verifier(keys), token()) == CANNOT_TELL
+    assert ear.wait_for(FetchFailed).cause == "tls_failed"
 
 
 def test_a_server_that_hangs_in_the_handshake_is_an_outage_in_time(serve, ear):

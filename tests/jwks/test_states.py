@@ -1,6 +1,8 @@
 """Keys are fresh, then stale, then dead; the server's own word moves the first bound, and nothing moves the last."""
 
 import datetime as dt
+import os
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +13,7 @@ from tests.jwks.ways import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, in_a_thread
 
 from gatepass import ConfigurationError, JWKSClient
 from gatepass.errors import KeysUnavailable
-from gatepass.jwks import PLAIN_HTTP_ON_LOOPBACK, FetchEnded, FetchFailed, KeysChanged, StaleKeysUsed, UnknownKid
+from gatepass.jwks import FetchEnded, FetchFailed, KeysChanged, StaleKeysUsed, UnknownKid
 
 GOOD = jwks(OLD)
 
@@ -194,14 +196,14 @@ def test_a_flapping_server_is_no_outage(server, keys, clock, ear):
 
 
 def test_what_a_document_has_of_no_use_is_told_when_it_comes_and_not_at_each_fetch(serve, clock, caplog):
-    encryption = {**jwks(NEW)["keys"][0], "use": "enc", "alg": "ECDH-ES", "kid": "e"}
-    server = serve(document({"keys": [*GOOD["keys"], encryption]}))
+    broken = {**jwks(NEW)["keys"][0], "kid": "e", "y": "AA"}
+    server = serve(document({"keys": [*GOOD["keys"], broken]}))
     keys = client(server.url, clock=clock)
     for _ in range(3):
         keys.refresh()
     assert [record.levelname for record in caplog.records] == ["WARNING"]
 
-    server.answer = document({"keys": [encryption, *GOOD["keys"]]})
+    server.answer = document({"keys": [broken, *GOOD["keys"]]})
     keys.refresh()
     assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
     assert in_a_thread(verifier(keys), token()) == ACCEPTED
@@ -389,25 +391,76 @@ def test_an_address_that_must_not_be_fetched_is_refused(url):
     ],
 )  # fmt: skip
 def test_plain_http_goes_to_this_machine_alone(url):
-    with pytest.raises(ConfigurationError, match="PLAIN_HTTP_ON_LOOPBACK"):
+    with pytest.raises(ConfigurationError, match="HTTP_ON_LOOPBACK"):
         client(url)
 
 
 def test_without_httpx_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "httpx", None)
 
-    with pytest.raises(ConfigurationError, match=r"pip install 'gatepass\[jwks\]'"):
+    with pytest.raises(ConfigurationError, match=r"pip install 'httpx>=[0-9.]+' \(the extra gatepass\[jwks\]\)"):
         JWKSClient("https://auth.example/jwks")
 
 
-def test_the_named_opt_out_shows_its_name():
-    assert repr(PLAIN_HTTP_ON_LOOPBACK) == "PLAIN_HTTP_ON_LOOPBACK"
+@pytest.mark.parametrize("name", ["httpx", "jwt"])
+def test_another_library_of_that_name_stops_the_start_and_is_no_outage_later(name, tmp_path):
+    (tmp_path / f"{name}.py").write_text("decode = None")
+    program = "from gatepass import JWKSClient; JWKSClient('https://auth.example/jwks')"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    result = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False, timeout=240
+    )
+
+    assert result.returncode == 1
+    told = result.stderr.splitlines()[-1]
+    assert told.startswith(
+        f"gatepass.errors.ConfigurationError: the module {name} in {tmp_path / name}.py is not the library"
+    )
+    assert "rename or remove it, then pip install" in told
 
 
-@pytest.mark.parametrize("accept", [True, "PLAIN_HTTP_ON_LOOPBACK", 1, object()])
-def test_plain_http_is_accepted_by_its_name_alone(accept):
+@pytest.mark.parametrize("status", [403, 404, 500, 503, 201, 204])
+def test_the_event_and_the_log_tell_the_status_of_an_answer_that_was_of_no_use(serve, ear, caplog, status):
+    server = serve(lambda exchange: exchange.reply(b"{}", status=f"{status} Whatever"))
+    with pytest.raises(KeysUnavailable):
+        client(server.url, on_event=ear).refresh()
+
+    failed = ear.wait_for(FetchFailed)
+    assert (failed.cause, failed.status) == ("status", status)
+    assert f"status={status}" in caplog.text
+
+
+def test_a_redirect_has_its_status_and_other_failures_have_none(serve, ear):
+    answers = [
+        (lambda exchange: exchange.reply(b"", [("Location", "/x")], status="302 Found"), ("redirect", 302)),
+        (document(b"no JSON"), ("not_json", None)),
+    ]
+    for number, (answer, told) in enumerate(answers, 1):
+        with pytest.raises(KeysUnavailable):
+            client(serve(answer).url, on_event=ear).refresh()
+        failed = ear.wait_for(FetchFailed, number)
+        assert (failed.cause, failed.status) == told
+
+
+def test_the_query_of_an_address_is_sent_and_shown_nowhere(serve, ear, caplog):
+    caplog.set_level("DEBUG", "gatepass")
+    server = serve(document(GOOD))
+    keys = client(f"{server.url}?code=xyzzy", on_event=ear)
+    keys.refresh()
+    server.answer = refuse
+    with pytest.raises(KeysUnavailable):
+        keys.refresh()
+    ear.wait_for(FetchFailed)
+
+    assert server.paths == ["/jwks.json?code=xyzzy"] * 2
+    assert keys.source == server.url
+    assert "xyzzy" not in repr(keys) + repr(ear.heard) + caplog.text
+
+
+@pytest.mark.parametrize("allow", [True, "HTTP_ON_LOOPBACK", 1, object()])
+def test_plain_http_is_accepted_by_its_name_alone(allow):
     with pytest.raises(ConfigurationError):
-        JWKSClient("http://127.0.0.1/jwks", accept=accept)
+        JWKSClient("http://127.0.0.1/jwks", allow=allow)
 
 
 def test_refresh_waits_for_the_fetch_under_way(serve):

@@ -7,9 +7,9 @@ from typing import Any
 
 from tests.jwks.server import PATIENCE
 
-from gatepass import JWKSClient, Key, TokenVerifier
+from gatepass import HTTP_ON_LOOPBACK, JWKSClient, Key, TokenVerifier
 from gatepass.compact import encode_base64url
-from gatepass.jwks import PLAIN_HTTP_ON_LOOPBACK, KeyEvent
+from gatepass.jwks import KeyEvent
 
 ISSUER = "https://auth.example"
 AUDIENCE = "https://api.example"
@@ -55,7 +55,7 @@ def jwks(*keys: Key) -> dict[str, Any]:
 
 def client(url: Any, **settings: Any) -> JWKSClient:
     """One that is patient: how long it waits must not decide what becomes of a token, unless a test says so."""
-    accept = {"accept": PLAIN_HTTP_ON_LOOPBACK} if str(url).startswith("http://") else {}
+    accept = {"allow": HTTP_ON_LOOPBACK} if str(url).startswith("http://") else {}
     return JWKSClient(url, **{"timeout": PATIENCE, "longest_wait": PATIENCE, **accept, **settings})
 
 

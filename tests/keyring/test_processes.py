@@ -10,7 +10,7 @@ import pytest
 from tests.needs import reason_for
 
 from gatepass import KeyRing
-from gatepass.keyring import EMERGENCY
+from gatepass.keyring import EMERGENCY, directory
 from gatepass.keyring.manifest import from_text
 
 from .rings import HOUR, NOW, NUMBERS, Clock, active, make_ring, states
@@ -66,8 +66,23 @@ for now in itertools.count(1_800_000_000, 10_000):
     print("turned", flush=True)
 """
 
+IMPATIENT = """
+import sys
+from gatepass import KeyRing
+from gatepass.keyring import directory
+from gatepass.keyring.changes import rotated
+place, numbers, now = sys.argv[1], eval(sys.argv[2]), float(sys.argv[3])
+directory._PATIENCE, directory._TRIES = 0.03, 1_000
+ring = KeyRing(place, clock=lambda: now, **numbers)
+print("ready", flush=True)
+sys.stdin.readline()
+ring._change(lambda line, now: rotated(line, now, line.schedule, ahead=line.schedule.publish_ahead))
+"""
+
+STOPPED = KILLED.replace("SIGKILL", "SIGSTOP")
+
 FORKED = """
-import os, sys, threading
+import ctypes, os, sys, threading
 from gatepass import KeyRing
 place, numbers, now = sys.argv[1], eval(sys.argv[2]), [float(sys.argv[3])]
 KeyRing(place + "-gone", clock=lambda: now[0], **numbers)
@@ -86,7 +101,7 @@ print(*[key.state for key in ring.all_keys()])
 """
 
 FORKED_UNDER_THE_LOCK = """
-import os, signal, sys
+import ctypes, os, signal, sys
 from gatepass import KeyRing
 place, numbers, now, end = sys.argv[1], eval(sys.argv[2]), float(sys.argv[3]), sys.argv[4]
 ring = KeyRing(place, clock=lambda: now, **numbers)
@@ -103,6 +118,11 @@ with ring._place.locked():  # as a thread that rotates has it
         os.kill(os.getpid(), signal.SIGKILL)
 ring.rotate()
 """
+
+
+def without_hooks(program):
+    """The same, forked as a server in C does it."""
+    return program.replace("os.fork()", "ctypes.PyDLL(None).fork()") if sys.platform.startswith("linux") else program
 
 
 def start(program, *arguments):
@@ -168,14 +188,53 @@ def test_a_process_that_is_killed_while_it_writes_leaves_a_whole_ring(place, clo
     assert sorted(path.name for path in place.iterdir()) == ["keyring.json", "lock"]
 
 
-def test_a_forked_child_goes_on_whatever_its_parent_was_doing(place):
-    assert finished(start(FORKED, place, NUMBERS, NOW)) == ["active", "published"]
+@pytest.mark.parametrize(
+    ("function", "number"), [("fdopen", 1), ("fsync", 1), ("replace", 1), ("open", 2), ("open", 3), ("fsync", 2)]
+)
+def test_a_process_that_is_stopped_while_it_writes_holds_up_no_removal_and_undoes_none(
+    place, clock, monkeypatch, function, number
+):
+    ring = make_ring(place, clock)
+    known_to_others = active(ring)
+    stopped = start(STOPPED, place, NUMBERS, NOW, function, number)
+    assert os.WIFSTOPPED(os.waitpid(stopped.pid, os.WUNTRACED)[1])
+    monkeypatch.setattr(directory, "_PATIENCE", 0.05)
+
+    ring.remove(known_to_others, EMERGENCY)
+
+    assert known_to_others not in [key.kid for key in ring.current()]
+    stopped.send_signal(signal.SIGCONT)
+    finished(stopped)
+    again = make_ring(place, clock)
+    assert known_to_others not in [key.kid for key in again.current()]
+    assert states(again).count("active") == 1
+    assert sorted(path.name for path in place.iterdir()) == ["keyring.json", "lock"]
+
+
+def test_several_that_take_over_at_once_lose_no_change(place, clock):
+    ring = make_ring(place, clock)
+    stopped = start(STOPPED, place, NUMBERS, NOW, "replace", 1)
+    os.waitpid(stopped.pid, os.WUNTRACED)
+
+    all_at_once(IMPATIENT, place, NUMBERS, NOW)
+    stopped.send_signal(signal.SIGCONT)
+    finished(stopped)
+
+    assert len(ring.all_keys()) == 5  # to rotate again brings one of the four forward
+
+
+@pytest.mark.parametrize("program", [FORKED, without_hooks(FORKED)], ids=["by Python", "by a server in C"])
+def test_a_forked_child_goes_on_whatever_its_parent_was_doing(place, program):
+    assert finished(start(program, place, NUMBERS, NOW)) == ["active", "published"]
 
 
 @pytest.mark.parametrize(("end", "code"), [("done", 0), ("killed", -signal.SIGKILL)])
-def test_a_child_that_was_forked_under_the_lock_does_not_keep_it(place, clock, end, code):
-    ring = make_ring(place, clock)
-    parent = start(FORKED_UNDER_THE_LOCK, place, NUMBERS, NOW, end)
+@pytest.mark.parametrize(
+    "program", [FORKED_UNDER_THE_LOCK, without_hooks(FORKED_UNDER_THE_LOCK)], ids=["by Python", "by a server in C"]
+)
+def test_a_child_that_was_forked_under_the_lock_does_not_keep_it(place, program, end, code):
+    ring = KeyRing(place, **NUMBERS)
+    parent = start(program, place, NUMBERS, NOW, end)
     child = int(parent.stdout.readline())
     try:
         assert parent.wait(timeout=PATIENCE) == code

@@ -15,16 +15,25 @@ import gatepass
 
 FLOORS = [
     # 1: what can go wrong, the limits, and the grammar of a scope and of a moment
-    {"gatepass.errors.base", "gatepass.limits", "gatepass.moments", "gatepass.per_process", "gatepass.scope"},
+    {
+        "gatepass.errors.base",
+        "gatepass.limits",
+        "gatepass.moments",
+        "gatepass.per_process",
+        "gatepass.runtime",
+        "gatepass.scope",
+        "gatepass.traces",
+    },
     {
         "gatepass.errors.credentials",
+        "gatepass.errors.extras",
         "gatepass.errors.outage",
         "gatepass.errors.permission",
         "gatepass.errors.token",
     },
     {"gatepass.errors"},
     # 2: strict JSON, compact serialization, keys, claims and policy
-    {"gatepass.claim_names", "gatepass.strict_json"},
+    {"gatepass.allow", "gatepass.claim_names", "gatepass.strict_json"},
     {"gatepass.profile"},
     {
         "gatepass.claim_checks",
@@ -39,6 +48,7 @@ FLOORS = [
     {"gatepass.access_token", "gatepass.claims", "gatepass.keys.jwk", "gatepass.keys.pem", "gatepass.keys.secret"},
     {"gatepass.keys.material"},
     {"gatepass.keys.key"},
+    {"gatepass.keys.unused"},
     {"gatepass.keys.key_set"},
     {"gatepass.keys", "gatepass.revocation_store"},
     {"gatepass.settings", "gatepass.fail_open", "gatepass.private_files", "gatepass.unrevoked"},

@@ -8,6 +8,8 @@ PUBLIC = {
     "gatepass": {
         "ANY_AUDIENCE",
         "ANY_ISSUER",
+        "HTTP_ON_LOOPBACK",
+        "NON_HTTPS_ISSUER",
         "Access",
         "AccessToken",
         "AccessTokenRevocation",
@@ -42,7 +44,6 @@ PUBLIC = {
         "standing_before",
     },
     "gatepass.jwks": {
-        "PLAIN_HTTP_ON_LOOPBACK",
         "FetchEnded",
         "FetchFailed",
         "IssuerMetadata",

@@ -5,8 +5,10 @@ import sys
 
 import pytest
 
-REDIS = "gatepass.stores.redis needs redis-py; install it with: pip install 'gatepass[redis]'"
-SQL = "gatepass.stores.sql needs SQLAlchemy; install it with: pip install 'gatepass[sql]' and a driver"
+from gatepass.errors import extra_hint
+
+REDIS = f"gatepass.stores.redis needs redis-py; install it with: {extra_hint('redis')}"
+SQL = f"gatepass.stores.sql needs SQLAlchemy and a driver; install it with: {extra_hint('sql')}"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from typing import Any, assert_type
 from gatepass import (
     ANY_AUDIENCE,
     ANY_ISSUER,
+    HTTP_ON_LOOPBACK,
+    NON_HTTPS_ISSUER,
     AccessToken,
     AuthError,
     Challenge,
@@ -174,6 +176,14 @@ def routes() -> None:
     check_guards([standing_before(healthz, healthz)])
     if access_of(healthz) == "public":
         greet("all")
+
+
+def development() -> tuple[TokenIssuer, TokenVerifier]:
+    here, keys = "http://localhost:8080", Key.generate("ES256")
+    return (
+        TokenIssuer(issuer=here, audience="api", keys=keys, allow=HTTP_ON_LOOPBACK),
+        TokenVerifier(issuer="urn:example:auth", audience="api", keys=keys, allow=(HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER)),
+    )
 
 
 def settings() -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import importlib.util
 import sys
 
+from gatepass.errors import extra_hint
+
 __all__ = ["main"]
 
 _NEEDED = ("click", "rich")
@@ -17,7 +19,7 @@ _NEEDED = ("click", "rich")
 def main() -> None:
     """Run the command line."""
     if any(importlib.util.find_spec(name) is None for name in _NEEDED):
-        sys.stderr.write("the gatepass command needs click and rich; install them with: pip install 'gatepass[cli]'\n")
+        sys.stderr.write(f"the gatepass command needs click and rich; install them with: {extra_hint('cli')}\n")
         sys.exit(2)
     from gatepass.cli.program import run  # noqa: PLC0415 - see above
 

@@ -18,6 +18,7 @@ import click
 from rich.console import Console
 from rich.text import Text
 
+from gatepass.allow import HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER, HttpOnLoopback, NonHttpsIssuer
 from gatepass.cli.key_file import read_keys
 from gatepass.cli.text import as_json, moment, visible
 from gatepass.compact import parse_compact
@@ -32,6 +33,10 @@ from gatepass.verifier import TokenVerifier
 __all__ = ["inspect"]
 
 _PROFILES = {profile.name: profile for profile in (Profile.RFC9068, Profile.GENERIC, *PROVIDERS)}
+_ALLOWANCES: dict[str, HttpOnLoopback | NonHttpsIssuer] = {
+    "http-on-loopback": HTTP_ON_LOOPBACK,
+    "non-https-issuer": NON_HTTPS_ISSUER,
+}
 _LONGEST_INPUT = 1_000_000
 _LIKE_A_TOKEN = re.compile(r"(?i:bearer\b.*)|eyJ.*|[\w-]{8,}\.[\w-]{8,}\.[\w-]*", re.DOTALL)
 _PREFIX = re.compile(r"\s*(?:authorization\s*:\s*)?(?:bearer\s+)?", re.IGNORECASE)
@@ -53,6 +58,12 @@ _STYLES = {"passed": "green", "failed": "bold red", "not reached": "dim"}
 @click.option("--algorithm", type=click.Choice(list(ALGORITHMS)), help="What the key is for, if it does not say.")
 @click.option("--kid", help="The key id by which tokens name the key, if it is a PEM or a secret.")
 @click.option("--issuer", help="The issuer that the token must name.")
+@click.option(
+    "--allow",
+    multiple=True,
+    type=click.Choice(list(_ALLOWANCES)),
+    help="Take an issuer that is no https URL.",
+)
 @click.option("--audience", multiple=True, help="This service's identifier; may be repeated.")
 @click.option("--profile", type=click.Choice(list(_PROFILES)), help="What counts as an access token (default rfc9068).")
 @click.pass_context
@@ -65,6 +76,7 @@ def inspect(
     algorithm: str | None,
     kid: str | None,
     issuer: str | None,
+    allow: tuple[str, ...],
     audience: tuple[str, ...],
     profile: str | None,
 ) -> None:
@@ -74,7 +86,7 @@ def inspect(
     """
     _refuse_token_argument(source)
     if key_file is None and key_env is None:
-        if issuer or audience or profile or algorithm or kid:
+        if issuer or allow or audience or profile or algorithm or kid:
             raise click.UsageError("nothing can be checked without the issuer's key: give --key or --key-env.")
         verifier = None
     elif key_file is not None and key_env is not None:
@@ -82,6 +94,7 @@ def inspect(
     else:
         verifier = TokenVerifier(
             issuer=issuer or ANY_ISSUER,
+            allow=[_ALLOWANCES[name] for name in allow],
             audience=audience or ANY_AUDIENCE,
             keys=read_keys(key_file, algorithm=algorithm, kid=kid)
             if key_file

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
-from gatepass.errors import ConfigurationError
+from gatepass.errors import ConfigurationError, extra_hint
 
 if TYPE_CHECKING:
     from sqlalchemy import URL, Engine
@@ -102,8 +102,8 @@ def _sqlite(path: str) -> Generator[ForgetfulStore, None, None]:
 def _sql(store: str) -> Generator[ForgetfulStore, None, None]:
     if importlib.util.find_spec("sqlalchemy") is None:
         raise ConfigurationError(
-            "this store needs SQLAlchemy and a driver; install them with: "
-            "pip install 'gatepass[sql]' 'psycopg[binary]' (pymysql for MariaDB)"
+            "this store needs SQLAlchemy and a driver (for MariaDB pymysql in psycopg's place); install them with: "
+            + extra_hint("sql", "psycopg[binary]")
         )
     from gatepass.stores.sql import SQLStore  # noqa: PLC0415 - see above
 

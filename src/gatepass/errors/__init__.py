@@ -23,6 +23,8 @@ from gatepass.errors.credentials import (
     UnsupportedScheme,
     UntrustedOrigin,
 )
+from gatepass.errors.extras import extra_hint as extra_hint  # for adapters, as no name of users'
+from gatepass.errors.extras import stranger as stranger
 from gatepass.errors.outage import (
     AuthUnavailable,
     KeysUnavailable,

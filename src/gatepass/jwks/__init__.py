@@ -3,10 +3,8 @@
 from gatepass.jwks.address import IssuerMetadata
 from gatepass.jwks.client import JWKSClient
 from gatepass.jwks.events import FetchEnded, FetchFailed, KeyEvent, KeysChanged, StaleKeysUsed, UnknownKid
-from gatepass.jwks.http import PLAIN_HTTP_ON_LOOPBACK
 
 __all__ = [
-    "PLAIN_HTTP_ON_LOOPBACK",
     "FetchEnded",
     "FetchFailed",
     "IssuerMetadata",

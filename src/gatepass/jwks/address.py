@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol, final
 from urllib.parse import urlsplit, urlunsplit
 
+from gatepass.allow import Allow, Allowed, allowed
 from gatepass.errors import ConfigurationError, MalformedToken
-from gatepass.jwks.http import Document, FetchError, PlainHttpOnLoopback, fetchable
+from gatepass.jwks.http import Document, FetchError, fetchable
 from gatepass.limits import DAY
 from gatepass.settings import https_url, strings
 from gatepass.strict_json import parse_object
@@ -28,6 +29,7 @@ class Address(Protocol):
     """Knows a key set's address, or how to ask for it."""
 
     name: str
+    """By which events, logs and reprs speak of it."""
 
     async def resolve(self, get: Get, now: float, *, patience: float) -> str:
         """The address. Raises `FetchError`. *patience*: seconds for asking where an older answer would do."""
@@ -40,20 +42,24 @@ class Address(Protocol):
 
 @final
 class FixedAddress:
-    """A `jwks_uri` from the configuration. Raises `ConfigurationError` for what must not be fetched."""
+    """A `jwks_uri` from the configuration. Raises `ConfigurationError` for what must not be fetched.
 
-    __slots__ = ("name",)
+    Its query may be a password of a kind, so *name*, which is logged, is without.
+    """
 
-    def __init__(self, jwks_uri: str, accept: PlainHttpOnLoopback | None) -> None:
-        if not isinstance(jwks_uri, str) or not fetchable(jwks_uri, accept):  # pyright: ignore[reportUnnecessaryIsInstance]
+    __slots__ = ("_url", "name")
+
+    def __init__(self, jwks_uri: str, allow: Allowed) -> None:
+        if not isinstance(jwks_uri, str) or not fetchable(jwks_uri, allow):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(
                 "jwks_uri must be an https URL such as https://auth.example.com/jwks.json; "
-                "for a server on this machine say accept=PLAIN_HTTP_ON_LOOPBACK"
+                "for a server on this machine say allow=HTTP_ON_LOOPBACK"
             )
-        self.name: str = jwks_uri
+        self._url = jwks_uri
+        self.name: str = jwks_uri.partition("?")[0]
 
     async def resolve(self, get: Get, now: float, *, patience: float) -> str:  # noqa: ARG002 - the shape of an Address
-        return self.name
+        return self._url
 
     def doubt(self, now: float) -> bool:  # noqa: ARG002 - the same
         return False
@@ -65,21 +71,20 @@ class IssuerMetadata:
     for a day if asking fails.
 
     It must have the issuer's own origin or one of *jwks_origins*, such as `https://keys.example.com`: whoever changes
-    the metadata cannot send us elsewhere. *accept*: `PLAIN_HTTP_ON_LOOPBACK` for development.
+    the metadata cannot send us elsewhere. *allow*: `HTTP_ON_LOOPBACK` for development.
     Raises `ConfigurationError`.
     """
 
-    __slots__ = ("_accept", "_answered_at", "_asked_at", "_doubted", "_jwks_uri", "_origins", "_urls", "name")
+    __slots__ = ("_allow", "_answered_at", "_asked_at", "_doubted", "_jwks_uri", "_origins", "_urls", "name")
 
-    def __init__(
-        self, issuer: str, *, jwks_origins: str | Iterable[str] = (), accept: PlainHttpOnLoopback | None = None
-    ) -> None:
-        if accept is None or not isinstance(issuer, str) or not fetchable(issuer, accept) or "?" in issuer:  # pyright: ignore[reportUnnecessaryIsInstance]
-            https_url(issuer, "issuer")
-        self.name: str = issuer
-        self._accept = accept
+    def __init__(self, issuer: str, *, jwks_origins: str | Iterable[str] = (), allow: Allow = ()) -> None:
+        self._allow = allowed(allow)
+        self.name: str = https_url(issuer, "issuer", self._allow)
         self._origins: frozenset[str] = frozenset(
-            (_origin(issuer), *map(_named, strings(jwks_origins, "jwks_origins")))
+            (
+                _origin(issuer),
+                *(_named(origin, self._allow) for origin in strings(jwks_origins, "jwks_origins")),
+            )
         )
         self._urls = metadata_urls(issuer)
         self._jwks_uri: str | None = None
@@ -131,7 +136,7 @@ class IssuerMetadata:
         if metadata.get("issuer") != self.name:
             raise FetchError("issuer_mismatch")
         jwks_uri = metadata.get("jwks_uri")
-        if not isinstance(jwks_uri, str) or not fetchable(jwks_uri, self._accept):
+        if not isinstance(jwks_uri, str) or not fetchable(jwks_uri, self._allow):
             raise FetchError("insecure_jwks_uri")
         if _origin(jwks_uri) not in self._origins:
             raise FetchError("foreign_jwks_uri")
@@ -145,8 +150,8 @@ def _origin(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname}:{port}"
 
 
-def _named(origin: str) -> str:
-    if urlsplit(https_url(origin, "jwks_origins")).path:
+def _named(origin: str, allow: Allowed) -> str:
+    if urlsplit(https_url(origin, "jwks_origins", allow)).path:
         raise ConfigurationError("jwks_origins= takes origins such as https://keys.example.com, without a path")
     return _origin(origin)
 

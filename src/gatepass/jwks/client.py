@@ -2,33 +2,38 @@
 
 Keys are *fresh*, then *stale* but usable while fetches fail, then *dead*. A request reads one snapshot, without a lock;
 a fetch runs in a thread of its own, one at a time, so that no request can cancel or multiply it. Until the keys are
-dead, a token whose key is held neither waits nor fails.
+dead, a token whose key is held neither waits nor fails; but where the server lets no thread run between two requests,
+the request that begins a fetch waits for it.
 """
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Literal, Unpack, final
 
+from gatepass.allow import Allow, allowed
 from gatepass.errors import KeysUnavailable
 from gatepass.jwks.address import FixedAddress, IssuerMetadata
 from gatepass.jwks.events import EventSink, KeyEvent, StaleKeysUsed, UnknownKid
 from gatepass.jwks.fetcher import Fetcher
 from gatepass.jwks.held import NOTHING, Held, KeyState
-from gatepass.jwks.http import Http, PlainHttpOnLoopback, Transport
+from gatepass.jwks.http import Http, Transport
 from gatepass.jwks.single_flight import SingleFlight
 from gatepass.jwks.timing import Timing, TimingOptions
 from gatepass.jwks.unknown import UnknownKids
 from gatepass.key_source import Fetch, KeySource
 from gatepass.keys import KeySet
+from gatepass.runtime import may_block, threads_stand_still, warn_of_standing_threads
 from gatepass.settings import asymmetric_names, clock_function
 
 __all__ = ["JWKSClient"]
 
 _LEAST_RETRY_AFTER = 5
+_logger = logging.getLogger("gatepass.jwks")
 
 
 @final
@@ -38,7 +43,7 @@ class JWKSClient(KeySource):
     Give an `IssuerMetadata` instead of an address to find the address through the issuer's metadata.
     *algorithms* restricts the keys, and binds those that name none. *transport* makes the `httpx` transport of each
     fetch, where a proxy or a private authority must be named. *on_event* is told of every `KeyEvent`, in whatever
-    thread it happens. *accept*: `PLAIN_HTTP_ON_LOOPBACK` for development. *clock* gives seconds that never go back.
+    thread it happens. *allow*: `HTTP_ON_LOOPBACK` for development. *clock* gives seconds that never go back.
     The other keywords are the numbers of `gatepass.jwks.timing`.
 
     Making one fetches nothing: the first token that needs a key does, or `refresh`. Raises `ConfigurationError`.
@@ -57,7 +62,7 @@ class JWKSClient(KeySource):
         algorithms: Iterable[str] | None = None,
         transport: Transport | None = None,
         on_event: Callable[[KeyEvent], object] | None = None,
-        accept: PlainHttpOnLoopback | None = None,
+        allow: Allow = (),
         clock: Callable[[], float] = time.monotonic,
         **timing: Unpack[TimingOptions],
     ) -> None:
@@ -65,9 +70,11 @@ class JWKSClient(KeySource):
         numbers = Timing.of(timing)
         http = Http(transport, timeout=numbers.timeout, max_bytes=numbers.max_bytes)
         names = None if algorithms is None else asymmetric_names(algorithms)
-        address = jwks_uri if isinstance(jwks_uri, IssuerMetadata) else FixedAddress(jwks_uri, accept)
+        permitted = allowed(allow)
+        address = jwks_uri if isinstance(jwks_uri, IssuerMetadata) else FixedAddress(jwks_uri, permitted)
         fetcher = Fetcher(address, http, numbers, algorithms=names, clock=clock)
         self._events = EventSink(on_event)
+        warn_of_standing_threads(_logger, "the requests that need keys fetch them, and wait for that")
         self._flight = SingleFlight(fetcher, numbers, self._events, clock)
         self._longest_wait = numbers.longest_wait
         self._unknown = UnknownKids(
@@ -76,7 +83,7 @@ class JWKSClient(KeySource):
 
     @property
     def source(self) -> str:
-        """The configured address: a `jwks_uri` or an issuer."""
+        """The configured address: a `jwks_uri`, without its query, or an issuer."""
         return self._flight.source
 
     @property
@@ -107,10 +114,9 @@ class JWKSClient(KeySource):
         now = self._clock()
         if now < held.refresh_at:
             return held.keys
-        keys = held.usable(now)
-        if keys is not None and flight.under_way is None and now >= flight.retry_at:
+        if held.usable(now) is not None and not flight.is_fetching and now >= flight.retry_at:
             self._refresh_ahead(held, now)
-        return keys
+        return flight.held.usable(now)
 
     def search(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:
         """See `KeySource.search`. A kid that nobody publishes is looked for once an interval at most.
@@ -142,8 +148,9 @@ class JWKSClient(KeySource):
             now = self._clock()
             if flight.held.usable(now) is not seen:
                 return Fetch.already_ended()
-            if flight.under_way is not None:
-                return flight.under_way
+            under_way = flight.under_way
+            if under_way is not None and not under_way.is_gone:
+                return under_way
             if seen is not None and self._unknown.remembers(kid, now):
                 outcome: Literal["remembered", "limited"] = "remembered"
             elif now < flight.retry_at:
@@ -160,11 +167,16 @@ class JWKSClient(KeySource):
         return None
 
     def _refresh_ahead(self, held: Held, now: float) -> None:
-        with self._flight.lock:
-            if self._flight.held is not held or self._flight.under_way is not None or now < self._flight.retry_at:
+        flight = self._flight
+        with flight.lock:
+            flight.forked()  # after which it may not be time yet
+            if flight.held is not held or flight.is_fetching or now < flight.retry_at:
                 return
-            self._flight.begin("scheduled")
-        if now >= held.fresh_until:
+            stood_still = flight.under_way is not None
+            fetch = flight.begin("scheduled")
+        if (stood_still or threads_stand_still()) and may_block():  # it runs while this one waits
+            fetch.within(self._longest_wait).wait()
+        if now >= held.fresh_until and flight.held is held:
             self._events.tell(StaleKeysUsed(self.source, now - held.fetched_at))
 
     def _unavailable(self) -> KeysUnavailable:

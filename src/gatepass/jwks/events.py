@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
 from gatepass.errors import ConfigurationError
+from gatepass.traces import traced
 
 __all__ = [
     "EventSink", "FetchEnded", "FetchFailed", "FetchReason", "KeyEvent", "KeysChanged", "StaleKeysUsed", "UnknownKid",
@@ -34,7 +35,8 @@ class FetchEnded:
 @dataclass(frozen=True, slots=True)
 class FetchFailed:
     """A fetch brought nothing to use. *cause* is one of the table in the documents; *usable_for*: how many seconds
-    the keys that are held will do, 0 where there are none; *retry_after*: seconds without another try.
+    the keys that are held will do, 0 where there are none; *retry_after*: seconds without another try; *status*: that
+    of an answer that was another one than was wanted.
     """
 
     source: str
@@ -43,6 +45,7 @@ class FetchFailed:
     took: float
     retry_after: float
     usable_for: float
+    status: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,7 @@ class EventSink:
         try:
             self._hook(event)
         except Exception as error:  # noqa: BLE001 - whatever it is, the keys stand
-            _logger.error("on_event raised %s", type(error).__qualname__)  # noqa: TRY400 - a traceback quotes
+            _logger.error("on_event raised %s", traced(error))  # noqa: TRY400 - a traceback quotes
 
 
 def _level(event: KeyEvent) -> int:

@@ -8,16 +8,17 @@ from a fixed list; nothing of what the server said is in it.
 from __future__ import annotations
 
 import importlib
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, final
 from urllib.parse import urlsplit
 
-from gatepass.errors import ConfigurationError
+from gatepass.allow import Allowed, is_loopback
+from gatepass.errors import ConfigurationError, extra_hint, stranger
 from gatepass.jwks.cache_control import stated_freshness
+from gatepass.keys.jwk import pyjwt
 
 if TYPE_CHECKING:
     import ssl
@@ -25,41 +26,32 @@ if TYPE_CHECKING:
 
     import httpx
 
-__all__ = ["PLAIN_HTTP_ON_LOOPBACK", "Document", "FetchError", "Http", "PlainHttpOnLoopback", "Transport", "fetchable"]
+__all__ = ["Document", "FetchError", "Http", "Transport", "fetchable"]
 
 Cause: TypeAlias = Literal[
-    "unreachable", "timeout", "status", "redirect", "too_large", "encoded", "truncated", "not_json", "not_a_key_set",
-    "too_many_keys", "no_usable_key", "no_metadata", "issuer_mismatch", "insecure_jwks_uri", "foreign_jwks_uri",
-    "unexpected",
+    "unreachable", "untrusted_certificate", "expired_certificate", "wrong_host_name", "tls_failed", "timeout", "status",
+    "redirect", "too_large", "encoded", "truncated", "not_json", "not_a_key_set", "too_many_keys", "no_usable_key",
+    "no_metadata", "issuer_mismatch", "insecure_jwks_uri", "foreign_jwks_uri", "unexpected",
 ]  # fmt: skip
 Transport: TypeAlias = "Callable[[], httpx.AsyncBaseTransport]"
 
 _URL = re.compile(
     r"https?://[A-Za-z0-9\-._~:\[\]%]+(?:/[A-Za-z0-9\-._~:/@!$&'()*+,;=%]*)?(?:\?[A-Za-z0-9\-._~:/?@!$&'()*+,;=%]*)?"
 )
+# By OpenSSL's numbers: CERT_NOT_YET_VALID and CERT_HAS_EXPIRED, HOSTNAME_MISMATCH and IP_ADDRESS_MISMATCH.
+_CERTIFICATES: Final[Mapping[int, Cause]] = {
+    9: "expired_certificate", 10: "expired_certificate", 62: "wrong_host_name", 64: "wrong_host_name",
+}  # fmt: skip
 _ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{1,200}"')
 
 
-@final
-class PlainHttpOnLoopback:
-    """The type of `PLAIN_HTTP_ON_LOOPBACK`."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "PLAIN_HTTP_ON_LOOPBACK"
-
-
-PLAIN_HTTP_ON_LOOPBACK: Final = PlainHttpOnLoopback()
-"""Named opt-out for development: plain http to this very machine is taken too."""
-
-
 class FetchError(Exception):
-    """Nothing of use came; *cause* says why."""
+    """Nothing of use came; *cause* says why, and *status* is the answer's where it is another one than was wanted."""
 
-    def __init__(self, cause: Cause) -> None:
+    def __init__(self, cause: Cause, status: int | None = None) -> None:
         super().__init__(cause)
         self.cause: Cause = cause
+        self.status: int | None = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +75,20 @@ def _no_cookies() -> type[CookieJar]:
     return NoCookies
 
 
-def fetchable(url: str, accept: PlainHttpOnLoopback | None) -> bool:
-    """Whether *url* may be fetched: https, a host, no user and no fragment; or http to loopback, if that was named."""
+def _client_library() -> Any:
+    try:
+        library = importlib.import_module("httpx")
+    except ImportError:
+        raise ConfigurationError(
+            f"keys that are fetched need an HTTP client: {extra_hint('jwks')}, or give keys= a Key or KeySet"
+        ) from None
+    if not hasattr(library, "AsyncHTTPTransport"):
+        raise ConfigurationError(f"{stranger(library)}: rename or remove it, then {extra_hint('jwks')}")
+    return library
+
+
+def fetchable(url: str, allow: Allowed) -> bool:
+    """Whether *url* may be fetched: https, a host, no user and no fragment; or http to loopback, if that is allowed."""
     if not _URL.fullmatch(url):
         return False
     try:
@@ -94,7 +98,7 @@ def fetchable(url: str, accept: PlainHttpOnLoopback | None) -> bool:
         return False
     if not parts.hostname or "@" in parts.netloc:
         return False
-    return parts.scheme == "https" or (accept is PLAIN_HTTP_ON_LOOPBACK and _is_loopback(parts.hostname))
+    return parts.scheme == "https" or (allow.http_on_loopback and is_loopback(parts.hostname))
 
 
 @cache
@@ -103,15 +107,6 @@ def _trusted_certificates() -> ssl.SSLContext:
     import ssl  # noqa: PLC0415 - for those who fetch
 
     return ssl.create_default_context()
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @final
@@ -124,12 +119,8 @@ class Http:
     __slots__ = ("_headers", "_httpx", "_max_bytes", "_timeout", "_transport")
 
     def __init__(self, transport: Transport | None, *, timeout: float, max_bytes: int) -> None:
-        try:
-            self._httpx = importlib.import_module("httpx")
-        except ImportError:
-            raise ConfigurationError(
-                "keys that are fetched need an HTTP client: pip install 'gatepass[jwks]', or give keys= a Key or KeySet"
-            ) from None
+        self._httpx = _client_library()
+        pyjwt()  # the keys that come need it: what is wrong with it shows now, and not as an outage
         if transport is not None and not callable(transport):
             raise ConfigurationError("transport= must be a function that makes an httpx.AsyncBaseTransport")
         self._transport = transport or self._default_transport()
@@ -173,8 +164,8 @@ class Http:
             raise FetchError("truncated") from None
         except (self._httpx.TimeoutException, TimeoutError):
             raise FetchError("timeout") from None
-        except (self._httpx.HTTPError, self._httpx.InvalidURL, OSError):
-            raise FetchError("unreachable") from None
+        except (self._httpx.HTTPError, self._httpx.InvalidURL, OSError) as error:
+            raise FetchError(_unreached(error)) from None
 
     async def _document(self, response: httpx.Response, *, conditional: bool) -> Document:
         headers = response.headers
@@ -184,9 +175,9 @@ class Http:
         if conditional and response.status_code == 304:
             return Document(None, kept, fresh_for)
         if 300 <= response.status_code < 400 and response.status_code != 304:
-            raise FetchError("redirect")
+            raise FetchError("redirect", response.status_code)
         if response.status_code != 200:
-            raise FetchError("status")
+            raise FetchError("status", response.status_code)
         if headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
             raise FetchError("encoded")
         body = bytearray()
@@ -195,3 +186,14 @@ class Http:
             if len(body) > self._max_bytes:
                 raise FetchError("too_large")
         return Document(bytes(body), kept, fresh_for)
+
+
+def _unreached(error: BaseException | None) -> Cause:
+    """What kept the connection from being made, told apart by what TLS says of it, which the client library wraps."""
+    import ssl  # noqa: PLC0415 - for those who fetch
+
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _CERTIFICATES.get(error.verify_code, "untrusted_certificate")
+    return "unreachable" if error is None else "tls_failed"

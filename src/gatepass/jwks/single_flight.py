@@ -1,7 +1,8 @@
 """One fetch at a time, in a thread of its own, and the snapshot that the last good one left.
 
 Whoever waits for a fetch cannot cancel it, and whoever comes meanwhile waits for the same one. A failure leaves the
-snapshot as it was and forbids another try for a while.
+snapshot as it was and forbids another try for a while. A fetch whose thread stands still, or stayed with the parent of
+this process, is gone: the next one takes its place, and what the old one may still bring is dropped.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from gatepass.jwks.held import NOTHING, Held
 from gatepass.jwks.http import FetchError
 from gatepass.jwks.timing import Timing
 from gatepass.key_source import Fetch
+from gatepass.runtime import ProcessLock
+from gatepass.traces import traced
 
 __all__ = ["SingleFlight"]
 
@@ -38,8 +41,8 @@ class SingleFlight:
     """
 
     __slots__ = (
-        "__weakref__", "_clock", "_events", "_failures", "_fetcher", "_timing", "held", "lock", "number", "retry_at",
-        "under_way",
+        "__weakref__", "_begun", "_clock", "_events", "_failures", "_fetcher", "_process", "_timing", "held", "lock",
+        "number", "retry_at",
     )  # fmt: skip
 
     def __init__(self, fetcher: Fetcher, timing: Timing, events: EventSink, clock: Callable[[], float]) -> None:
@@ -49,10 +52,11 @@ class SingleFlight:
         self._clock = clock
         self._failures = 0
         self.held: Held = NOTHING
-        self.lock: threading.Lock = threading.Lock()
+        self.lock: ProcessLock = ProcessLock()
         self.number: int = 0
         self.retry_at: float = -math.inf
-        self.under_way: Fetch | None = None
+        self._begun: Fetch | None = None
+        self._process = os.getpid()
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=partial(_forked, weakref.ref(self)))
 
@@ -62,18 +66,34 @@ class SingleFlight:
         return self._fetcher.address.name
 
     @property
+    def under_way(self) -> Fetch | None:
+        """The fetch that was begun in this process and has not ended."""
+        fetch = self._begun
+        return None if fetch is None or fetch.is_foreign else fetch
+
+    @property
+    def is_fetching(self) -> bool:
+        """Whether something may still come of it."""
+        under_way = self.under_way
+        return under_way is not None and not under_way.is_gone
+
+    @property
     def is_failing(self) -> bool:
         """Whether the last fetch brought nothing."""
         return self._failures > 0
 
     def begin(self, reason: FetchReason) -> Fetch:
         """The fetch under way, or a new one."""
-        if self.under_way is not None:
-            return self.under_way
+        under_way = self.under_way
+        if under_way is not None:
+            if not under_way.is_gone:
+                return under_way
+            self._put_off()  # for the case that this one stands still too: its threads would pile up
+        self.forked()
         self.number += 1
         fetch = Fetch(self.number, patience=self._timing.timeout + 1)
         thread = threading.Thread(target=self._run, args=(fetch, reason), name="gatepass-jwks", daemon=True)
-        self.under_way = fetch
+        self._begun = fetch
         try:
             thread.start()
         except RuntimeError:  # there is no thread to be had, as at the interpreter's end
@@ -83,11 +103,12 @@ class SingleFlight:
         return fetch
 
     def forked(self) -> None:
-        """In a child: the thread of a fetch stayed with the parent, and so did whoever held the lock. The keys came
-        along, but the chance by which processes do not refresh together is each one's own.
+        """In a child: the thread of a fetch stayed with the parent. The keys came along, but the chance by which
+        processes do not refresh together is each one's own. Where a server forks without telling, this comes late.
         """
-        self.lock = threading.Lock()
-        self.under_way = None
+        if self._process == os.getpid():
+            return
+        self._process, self._begun = os.getpid(), None
         held = self.held
         if held is not NOTHING:
             ahead = self._timing.ahead(held.fresh_until - held.fetched_at)
@@ -100,12 +121,15 @@ class SingleFlight:
         except FetchError as error:
             found = error
         except BaseException as error:  # noqa: BLE001 - a fetch always ends, whatever a transport raises
-            _logger.error("a fetch raised %s", type(error).__qualname__)  # noqa: TRY400 - a traceback quotes
+            _logger.error("a fetch raised %s", traced(error))  # noqa: TRY400 - a traceback quotes
             found = FetchError("unexpected")
         took = self._clock() - began
         with self.lock:
-            if isinstance(found, Held):
-                self.held, self.under_way, self._failures, self.retry_at = found, None, 0, -math.inf
+            if fetch.is_gone:  # its thread stood still: nothing is known of the server, and what came is of then
+                found = FetchError("timeout")
+                self._begun = None if self._begun is fetch else self._begun
+            elif isinstance(found, Held):
+                self.held, self._begun, self._failures, self.retry_at = found, None, 0, -math.inf
             else:
                 self._failed()
         fetch.end(succeeded=isinstance(found, Held))
@@ -114,12 +138,16 @@ class SingleFlight:
         else:
             now = self._clock()
             usable_for = max(0.0, before.usable_until - now)
+            retry_after = max(0.0, self.retry_at - now)
             self._events.tell(
-                FetchFailed(self.source, reason, found.cause, took, max(0.0, self.retry_at - now), usable_for)
+                FetchFailed(self.source, reason, found.cause, took, retry_after, usable_for, found.status)
             )
 
     def _failed(self) -> None:
-        self.under_way = None
+        self._begun = None
+        self._put_off()
+
+    def _put_off(self) -> None:
         self._failures += 1
         self.retry_at = self._clock() + self._timing.back_off(self._failures)
 

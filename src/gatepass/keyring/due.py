@@ -1,5 +1,6 @@
 """Rotations that are due: one at a time, in a thread of its own, since to make a key and write it takes too long for a
-request. One that fails is logged, and tried again after a while.
+request. Where the server lets threads stand still, which would keep the lock, it is the request's work all the same.
+One that fails is logged, and tried again after a while.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from typing import Final, final
 
 from gatepass.errors import ConfigurationError
+from gatepass.runtime import ProcessLock, may_block, threads_stand_still
 
 __all__ = ["DueRotation"]
 
@@ -26,20 +28,19 @@ class DueRotation:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._not_before = float("-inf")
-        self._running = threading.Lock()
+        self._running = ProcessLock()
 
     def begin(self, rotate: Callable[[], None]) -> None:
         """Let *rotate* run, unless it does already or has failed just now."""
         if self._clock() < self._not_before <= self._clock() + _PAUSE or not self._running.acquire(blocking=False):
             return
+        if threads_stand_still() and may_block():
+            self._run(rotate)
+            return
         try:
             threading.Thread(target=self._run, args=(rotate,), name="gatepass-keyring", daemon=True).start()
         except RuntimeError:  # the interpreter is about to end, or has no thread to give: another time
             self._running.release()
-
-    def forked(self) -> None:
-        """In a child, which has none of its parent's threads: nobody would ever give the lock back."""
-        self._running = threading.Lock()
 
     def _run(self, rotate: Callable[[], None]) -> None:
         try:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any, final
 from gatepass.errors import ConfigurationError
 from gatepass.key_source import Fetch, KeySource
 from gatepass.keyring.changes import Emergency, begun, continued, removed, rotated
-from gatepass.keyring.directory import Directory
+from gatepass.keyring.directory import Directory, Turn
 from gatepass.keyring.due import DueRotation
 from gatepass.keyring.listing import RingKey, listed
 from gatepass.keyring.manifest import from_text, to_text
@@ -24,6 +22,7 @@ from gatepass.keyring.timeline import Timeline
 from gatepass.keyring.watch import Watch
 from gatepass.keys import KeySet
 from gatepass.limits import DAY
+from gatepass.runtime import warn_of_standing_threads
 from gatepass.settings import clock_function, file_path
 
 __all__ = ["KeyRing"]
@@ -46,7 +45,7 @@ class KeyRing(KeySource):
     other, and for files that others can read.
     """
 
-    __slots__ = ("__weakref__", "_clock", "_due", "_place", "_schedule", "_watch")
+    __slots__ = ("_clock", "_due", "_place", "_schedule", "_watch")
 
     def __init__(
         self,
@@ -189,8 +188,7 @@ class KeyRing(KeySource):
         self._watch = watch
         self._clock = clock
         self._due = DueRotation(clock)
-        reference = weakref.WeakMethod(self._forked)
-        os.register_at_fork(after_in_child=lambda: _call(reference))
+        warn_of_standing_threads(_logger, "a rotation that is due is the work of a request")
 
     def _started(self, directory: Directory, now: float) -> Watch:
         directory.make()
@@ -202,7 +200,8 @@ class KeyRing(KeySource):
         else:
             if continued(line, now, self._schedule) == line:
                 return Watch(directory, stamp, line, now, patience=self._schedule.cache_ttl)
-        with directory.locked():
+
+        def begin(turn: Turn) -> Watch:
             try:
                 _, text = directory.read()
             except FileNotFoundError:
@@ -210,31 +209,26 @@ class KeyRing(KeySource):
                 line = begun(now, self._schedule)
             else:
                 line = continued(from_text(text), now, self._schedule)
-            directory.replace(to_text(line))
-            return Watch(directory, directory.stamp(), line, now, patience=self._schedule.cache_ttl)
+            return Watch(directory, turn.replace(to_text(line)), line, now, patience=self._schedule.cache_ttl)
+
+        return directory.change(begin)
 
     def _change(self, change: Callable[[Timeline, float], Timeline]) -> None:
-        if not isinstance(self._place, Directory):
+        place = self._place
+        if not isinstance(place, Directory):
             raise ConfigurationError(
                 "a mounted key ring is never written: change it where its file is made, and mount the new file"
             )
-        with self._place.locked():
-            line = from_text(self._place.read()[1])
+
+        def work(turn: Turn) -> None:
+            line = from_text(place.read()[1])
             changed = change(line, self._clock())
             if changed != line:
-                self._place.replace(to_text(changed))
+                turn.replace(to_text(changed))
                 _logger.info("the key ring was changed")
-        self._watch.look_again(self._clock())
 
-    def _forked(self) -> None:
-        self._due.forked()
-        self._watch.forked()
+        place.change(work)
+        self._watch.look_again(self._clock())
 
     def __repr__(self) -> str:
         return f"<KeyRing in {self._place.path}, {self._schedule.algorithm}>"
-
-
-def _call(reference: weakref.WeakMethod[Callable[[], None]]) -> None:
-    method = reference()
-    if method is not None:
-        method()

@@ -7,7 +7,6 @@ be read the last view holds, for as long as others may keep a copy of the keys; 
 from __future__ import annotations
 
 import logging
-import threading
 from typing import Final, NamedTuple, final
 
 from gatepass.errors import ConfigurationError, KeysUnavailable
@@ -17,6 +16,7 @@ from gatepass.keyring.mounted import MountedFile
 from gatepass.keyring.schedule import RELOAD
 from gatepass.keyring.timeline import Entry, Timeline
 from gatepass.keys import Key, KeySet
+from gatepass.runtime import ProcessLock
 
 __all__ = ["View", "Watch"]
 
@@ -47,7 +47,7 @@ class Watch:
         self._place = place
         self._patience = patience
         self._known: dict[tuple[str, bool], Key] = {}
-        self._looking = threading.Lock()
+        self._looking = ProcessLock()
         self._unusable: Stamp | None = None
         self.view: View = self._seen(stamp, line, now, None)
 
@@ -77,10 +77,6 @@ class Watch:
             return self._place.stamp() not in (self.view.stamp, self._unusable)
         except OSError:
             return False
-
-    def forked(self) -> None:
-        """In a child, where nobody is left who could give the lock back."""
-        self._looking = threading.Lock()
 
     def _look(self, now: float, last: View) -> View:
         seen: Stamp | None = None

@@ -7,6 +7,7 @@ keys marked for encryption, operations that contradict the use, halves that do n
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -16,13 +17,13 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from gatepass.compact import decode_base64url, encode_base64url
-from gatepass.errors import ConfigurationError, MalformedToken
+from gatepass.errors import ConfigurationError, MalformedToken, stranger
 from gatepass.keys.rsa import check_rsa_public, rsa_factors
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
-__all__ = ["is_private_jwk", "load_jwk", "private_members", "public_members", "thumbprint"]
+__all__ = ["is_private_jwk", "load_jwk", "private_members", "public_members", "pyjwt", "thumbprint"]
 
 _EC_BYTES = {"P-256": 32, "P-384": 48, "P-521": 66}
 _OKP_BYTES = {"Ed25519": 32, "Ed448": 57}
@@ -161,14 +162,29 @@ def _load_curve(
     return key
 
 
-def _convert(converter: str, jwk: dict[str, Any]) -> Any:
-    # Imported late: PyJWT brings an HTTP client along, which most programs never need.
-    import jwt.algorithms  # noqa: PLC0415
-    from jwt.exceptions import PyJWTError  # noqa: PLC0415
+def pyjwt() -> Any:
+    """PyJWT, imported late: it brings an HTTP client along, which most programs never need.
 
+    Raises `ConfigurationError` where another module has its name.
+    """
     try:
-        return getattr(jwt.algorithms, converter).from_jwk(jwk)
-    except (PyJWTError, ValueError, TypeError, OverflowError, UnsupportedAlgorithm, InternalError):
+        import jwt  # noqa: PLC0415
+    except ImportError:
+        raise ConfigurationError("PyJWT is missing: pip install pyjwt") from None
+    try:
+        is_pyjwt = hasattr(importlib.import_module("jwt.algorithms"), "ECAlgorithm") and hasattr(jwt, "PyJWTError")
+    except ImportError:
+        is_pyjwt = False
+    if not is_pyjwt:
+        raise ConfigurationError(f"{stranger(jwt)}, PyJWT: rename or remove it, then pip install pyjwt")
+    return jwt
+
+
+def _convert(converter: str, jwk: dict[str, Any]) -> Any:
+    library = pyjwt()
+    try:
+        return getattr(library.algorithms, converter).from_jwk(jwk)
+    except (library.PyJWTError, ValueError, TypeError, OverflowError, UnsupportedAlgorithm, InternalError):
         pass
     raise ConfigurationError(_INVALID)
 

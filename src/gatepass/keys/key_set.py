@@ -15,6 +15,7 @@ from gatepass.keys.algorithms import algorithm_named
 from gatepass.keys.jwk import is_private_jwk, load_jwk
 from gatepass.keys.key import Key
 from gatepass.keys.material import fitting_algorithms
+from gatepass.keys.unused import why_unused
 from gatepass.strict_json import parse_object
 
 __all__ = ["KeySet"]
@@ -66,20 +67,30 @@ class KeySet:
     def from_jwks(cls, document: Mapping[str, Any] | str | bytes, *, algorithms: Iterable[str] | None = None) -> KeySet:
         """The public keys of a JWK Set (RFC 7517 section 5), parsed or as JSON text.
 
-        Entries that are foreign, malformed, private or secret are left out one by one and counted in the log;
+        Entries that are foreign, malformed, private or secret are left out one by one; the log says which and why;
         two keys with one kid and algorithm are both left out, but one key that is listed twice is one key.
         *algorithms* restricts the keys, and binds those that declare no `alg`; without it an RSA key is bound to
         RS256, an Edwards key to both its names.
         Raises `ConfigurationError` when no usable key remains.
         """
         allowed = None if algorithms is None else _names(algorithms)
-        found = [_public_keys(entry, allowed) for entry in _entries(document)]
+        entries = _entries(document)
+        found = [_public_keys(entry, allowed) for entry in entries]
         index = _index(key for keys in found for key in keys)
         usable = [sharing[0] for sharing in index.values() if len({key.thumbprint() for key in sharing}) == 1]
         useful = {(key.kid, key.algorithm) for key in usable}
-        unused = sum(useful.isdisjoint((key.kid, key.algorithm) for key in keys) for keys in found)
-        if unused:
-            _logger.warning("%d of the %d entries of a JWK Set are of no use here", unused, len(found))
+        unused = [
+            (place, *why_unused(entry, allowed))
+            for place, (entry, keys) in enumerate(zip(entries, found, strict=True))
+            if useful.isdisjoint((key.kid, key.algorithm) for key in keys)
+        ]
+        for level in (logging.WARNING, logging.DEBUG):
+            told = [f"keys[{place}]: {reason}" for place, deserved, reason in unused if deserved == level]
+            if told:
+                _logger.log(
+                    level if usable else logging.WARNING,
+                    "%d of the %d entries of a JWK Set are of no use here: %s", len(told), len(found), "; ".join(told),
+                )  # fmt: skip
         if not usable:
             raise ConfigurationError("this JWK Set holds no usable public key for signatures")
         return cls(usable)

@@ -13,6 +13,7 @@ from gatepass.errors import ConfigurationError
 from gatepass.hooks import is_coroutine_function
 from gatepass.refresh.errors import HookUnavailable, StoreUnavailable
 from gatepass.refresh.family import Family
+from gatepass.traces import traced
 
 __all__ = ["Application", "ask", "plain_function"]
 
@@ -28,7 +29,7 @@ def ask(operation: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     except ConfigurationError:
         raise
     except Exception as error:
-        _logger.error("the store raised %s", type(error).__qualname__)  # noqa: TRY400 - a traceback quotes
+        _logger.error("the store raised %s", traced(error))  # noqa: TRY400 - a traceback quotes
         raise StoreUnavailable("store_unavailable") from error
 
 
@@ -85,12 +86,12 @@ class Application:
         try:
             self._on_reuse(family)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client's answer stands
-            _logger.error("on_reuse raised %s", type(error).__qualname__)  # noqa: TRY400 - the same
+            _logger.error("on_reuse raised %s", traced(error))  # noqa: TRY400 - the same
 
 
 def _asked(name: str, hook: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     try:
         return hook(*args, **kwargs)
     except Exception as error:
-        _logger.error("%s raised %s", name, type(error).__qualname__)  # noqa: TRY400 - the same
+        _logger.error("%s raised %s", name, traced(error))  # noqa: TRY400 - the same
         raise HookUnavailable(f"{name}_unavailable") from error

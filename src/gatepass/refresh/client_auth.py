@@ -22,6 +22,7 @@ from gatepass.refresh.errors import (
     UnauthorizedClient,
 )
 from gatepass.refresh.form import Form
+from gatepass.traces import traced
 
 __all__ = ["AuthenticateClient", "ClientAuthentication"]
 
@@ -86,7 +87,7 @@ class ClientAuthentication:
         except UnauthorizedClient:
             raise
         except Exception as error:
-            _logger.error("authenticate_client raised %s", type(error).__qualname__)  # noqa: TRY400 - a traceback quotes
+            _logger.error("authenticate_client raised %s", traced(error))  # noqa: TRY400 - a traceback quotes
             raise HookUnavailable("authenticate_client_unavailable") from error
         if answer is not True and answer is not False:
             _logger.error("authenticate_client answered neither True nor False")

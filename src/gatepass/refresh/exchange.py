@@ -37,6 +37,7 @@ from gatepass.refresh.store import RefreshStore
 from gatepass.refresh.unsettled import Unsettled
 from gatepass.refresh.windows import Windows
 from gatepass.scope import scope_tokens
+from gatepass.traces import traced
 
 __all__ = ["Exchange", "Wish"]
 
@@ -164,7 +165,7 @@ class Exchange:
         except TokenEndpointError:
             raise
         except Exception as error:
-            _logger.error("no access token: %s", type(error).__qualname__)  # noqa: TRY400 - a traceback quotes
+            _logger.error("no access token: %s", traced(error))  # noqa: TRY400 - a traceback quotes
             raise ServiceUnavailable("access_token_unavailable") from error
 
     def _rotated(self, family_id: str, rotation: Rotation, salt: bytes) -> bool:

@@ -23,8 +23,10 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import Any, Final, cast, final
 
+from gatepass.errors import ConfigurationError, extra_hint
+
 if find_spec("redis") is None:
-    raise ImportError("gatepass.stores.redis needs redis-py; install it with: pip install 'gatepass[redis]'")
+    raise ImportError(f"gatepass.stores.redis needs redis-py; install it with: {extra_hint('redis')}")
 
 from redis import Redis, RedisCluster
 from redis.backoff import NoBackoff
@@ -32,7 +34,6 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
-from gatepass.errors import ConfigurationError
 from gatepass.per_process import PerProcess
 from gatepass.refresh.family import Family, Rotation
 from gatepass.stores.redis_scripts import CREATE, GET, LIST, MARGIN, PUT_REVOCATION, REVOKE, ROTATE

@@ -13,13 +13,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, TypeVar, final
 
+from gatepass.errors import ConfigurationError, extra_hint
+
 if find_spec("sqlalchemy") is None:
-    raise ImportError("gatepass.stores.sql needs SQLAlchemy; install it with: pip install 'gatepass[sql]' and a driver")
+    raise ImportError(f"gatepass.stores.sql needs SQLAlchemy and a driver; install it with: {extra_hint('sql')}")
 
 from sqlalchemy import Connection, Engine, insert, inspect, select
 from sqlalchemy.exc import DBAPIError
 
-from gatepass.errors import ConfigurationError
 from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.purged import Purged
 from gatepass.stores import sql_statements as sql

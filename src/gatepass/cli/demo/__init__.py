@@ -25,7 +25,7 @@ from gatepass.cli.demo.report import Told, report
 from gatepass.cli.demo.resource import KEY_VARIABLE, STORE_VARIABLE, USERNAME
 from gatepass.cli.demo.session import LOGIN, SESSION
 from gatepass.cli.demo.tokens import Mint
-from gatepass.errors import ConfigurationError
+from gatepass.errors import ConfigurationError, extra_hint
 from gatepass.stores.sqlite import SQLiteStore
 
 __all__ = ["demo"]
@@ -45,7 +45,7 @@ def demo(context: click.Context, *, serve: bool) -> None:
     """
     if not all(map(_installed, _NEEDED)) or not any(map(_installed, _READS_FORMS)):
         raise ConfigurationError(
-            "the demo needs four frameworks and two servers; install them with: pip install 'gatepass[demo]'"
+            f"the demo needs four frameworks and two servers; install them with: {extra_hint('demo')}"
         )
     mint = Mint()
     tokens = mint.tokens()

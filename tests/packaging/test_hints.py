@@ -1,0 +1,60 @@
+"""What is missing is named as pip takes it, with the bounds that pyproject.toml has, and the extra's name beside it."""
+
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+from gatepass.errors.extras import EXTRAS, extra_hint
+
+NEEDED = {
+    "gatepass_flask": ("flask", "flask"),
+    "gatepass_starlette": ("starlette", "starlette"),
+    "gatepass_fastapi": ("fastapi", "fastapi"),
+    "gatepass_django": ("django", "django"),
+    "gatepass_django.rest_framework": ("rest_framework", "drf"),
+    "gatepass.stores.redis": ("redis", "redis"),
+    "gatepass.stores.sql": ("sqlalchemy", "sql"),
+}
+
+
+@pytest.fixture(scope="module")
+def extras(repository):
+    return tomllib.loads((repository / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+
+def flat(extras, name):
+    for requirement in extras[name]:
+        inner = requirement.removeprefix("gatepass[").removesuffix("]")
+        if inner == requirement:
+            yield requirement
+        else:
+            for other in inner.split(","):
+                yield from flat(extras, other)
+
+
+def test_the_bounds_of_the_hints_are_those_of_the_extras(extras):
+    assert {name: set(bounds) for name, bounds in EXTRAS.items()} == {
+        name: set(flat(extras, name)) for name in extras if name != "all"
+    }
+
+
+@pytest.mark.parametrize("extra", EXTRAS)
+def test_a_hint_can_be_pasted_and_names_the_extra(extra):
+    hint = extra_hint(extra)
+
+    assert hint.startswith("pip install '")
+    assert hint.endswith(f"(the extra gatepass[{extra}])")
+    assert all(f"'{bound}'" in hint for bound in EXTRAS[extra])
+
+
+@pytest.mark.parametrize("module", NEEDED)
+def test_where_a_library_is_missing_its_hint_is_printed(module):
+    library, extra = NEEDED[module]
+    program = f"import sys; sys.modules[{library!r}] = None; import {module}"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=240)
+
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1].startswith("ImportError: ")
+    assert result.stderr.splitlines()[-1].endswith(extra_hint(extra))
