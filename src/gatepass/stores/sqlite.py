@@ -184,7 +184,7 @@ class SQLiteStore:
             alive = connection.execute(_ALIVE[column], (name,))  # of this moment, whatever is written meanwhile
             revoked = 0
             while batch := [{"name": family_id, "at": at} for (family_id,) in alive.fetchmany(_BATCH)]:
-                revoked += self._file.write_within(partial(_revoke, batch))
+                revoked += self._file.write(partial(_revoke, batch))
                 time.sleep(_GAP)
             return revoked
 

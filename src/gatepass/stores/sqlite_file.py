@@ -60,8 +60,8 @@ class SQLiteFile:
     """A database file. *greet* is shown each new connection and may refuse it."""
 
     __slots__ = (
-        "__weakref__", "_forks", "_gate", "_greet", "_inside", "_is_split", "_path", "_pool", "_process", "_timeout",
-        "_turn", "_was_there", "_writers",
+        "__weakref__", "_forks", "_gate", "_greet", "_inside", "_is_split", "_own", "_path", "_pool", "_process",
+        "_timeout", "_turn", "_was_there", "_writers",
     )  # fmt: skip
 
     def __init__(self, path: Path, *, timeout: float, greet: Callable[[sqlite3.Connection], None]) -> None:
@@ -95,13 +95,9 @@ class SQLiteFile:
         """What *work* answers, once it is on the disk. It may run twice, but counts once."""
         here = self._come_in()
         try:
-            return self.write_within(work)
+            outcome: _T = self._writers.run(work)
         finally:
             del here
-
-    def write_within(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """The same, called by the work of `read`: a fork that waits for that waits for this too."""
-        outcome: _T = self._writers.run(work)
         return outcome
 
     def create(self, work: Callable[[sqlite3.Connection], None]) -> None:
@@ -225,6 +221,7 @@ class SQLiteFile:
         self._turn = threading.Lock()
         self._gate = threading.Lock()
         self._inside: weakref.WeakSet[_Inside] = weakref.WeakSet()  # weak: a thread may be interrupted anywhere
+        self._own = threading.local()
         self._forks = 0
         self._process = os.getpid()
 
@@ -232,7 +229,11 @@ class SQLiteFile:
         """What the caller holds while it uses connections."""
         if os.getpid() != self._process:
             self._left_without_hooks()
+        outer: _Inside | None = getattr(self._own, "inside", lambda: None)()
+        if outer is not None:  # it writes while it reads: a fork that waits for one waits for both
+            return outer
         here = _Inside()
+        self._own.inside = weakref.ref(here)
         while True:
             with self._gate:
                 if not self._forks:
