@@ -2,13 +2,13 @@
 
 import logging
 import os
+import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
-from tests.forks import fork_without_hooks
 from tests.jwks.server import document, hang, once, until
 from tests.jwks.tokens import NEW, OLD, client, jwks, token, verifier
 from tests.jwks.ways import ACCEPTED, in_a_thread, under_asyncio
@@ -16,7 +16,7 @@ from tests.needs import reason_for
 
 from gatepass import JWKSClient
 from gatepass.jwks import FetchEnded, FetchFailed
-from gatepass.runtime import ProcessLock, may_block, threads_stand_still
+from gatepass.runtime import may_block, threads_stand_still
 
 
 def stand_still(keys):
@@ -189,59 +189,80 @@ def test_an_event_loop_of_trio_may_not_block_either():
     assert may_block()
 
 
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", "a process is forked"))
+
+
+FORKED = """
+import asyncio, logging, os, threading  # their hooks run, and none of ours, as where a server in C forks
+from concurrent.futures import ThreadPoolExecutor
+os.register_at_fork = lambda **hooks: None
+from tests.jwks.server import document, once, serving, until
+from tests.jwks.tokens import NEW, OLD, Clock, client, jwks, token, verifier
+from tests.jwks.ways import ACCEPTED, in_a_thread
+from gatepass.runtime import ProcessLock
+
 def in_a_child(work):
-    """Whether *work*, in a child that no hook was told of, was right."""
-    child = fork_without_hooks()
+    child = os.fork()
     if child == 0:
         told = 1
         try:
             told = 0 if work() else 2
         finally:
             os._exit(told)
-    return os.waitpid(child, 0)[1] == 0
+    assert os.waitpid(child, 0)[1] == 0
 
+goes_on, clock = threading.Event(), Clock()
+"""
 
-forks = pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", "a process is forked"))
-
-
-@forks
-def test_a_process_forked_without_hooks_in_the_middle_of_a_fetch_fetches_for_itself(serve):
-    goes_on = threading.Event()
-    server = serve(once(goes_on.is_set, document(jwks(OLD))))
+IN_THE_MIDDLE_OF_A_FETCH = """
+with serving(once(goes_on.is_set, document(jwks(OLD)))) as server, ThreadPoolExecutor(1) as pool:
     keys = client(server.url)
     check = verifier(keys)
-    with ThreadPoolExecutor(1) as pool:
-        parent = pool.submit(in_a_thread, check, token())
-        assert until(lambda: len(server.requests) == 1)
-        server.answer = document(jwks(OLD))
-        with keys._flight.lock:  # as another thread might hold it
-            assert in_a_child(lambda: in_a_thread(check, token()) == ACCEPTED)
-
-        goes_on.set()
-        assert parent.result() == ACCEPTED
-    assert len(server.requests) == 2
-
-
-@forks
-def test_a_process_forked_without_hooks_goes_on_from_stale_keys(serve, clock, ear):
-    server, keys, goes_on = held_up(serve, clock, ear)
-    keys._flight.under_way._began += 1_000  # not gone, but in the parent
-    server.answer = document(jwks(NEW))
-
-    def in_the_child():
-        until(lambda: (keys.current(), keys.state)[1] == "fresh")
-        return in_a_thread(verifier(keys), token(NEW)) == ACCEPTED
-
-    assert in_a_child(in_the_child)
+    parent = pool.submit(in_a_thread, check, token())
+    assert until(lambda: len(server.requests) == 1)
+    server.answer = document(jwks(OLD))
+    with keys._flight.lock:  # as another thread might hold it
+        in_a_child(lambda: in_a_thread(check, token()) == ACCEPTED)
     goes_on.set()
+    assert parent.result() == ACCEPTED
+    assert len(server.requests) == 2
+"""
+
+WITH_STALE_KEYS = """
+with serving(document(jwks(OLD))) as server:
+    keys = client(server.url, clock=clock)
+    keys.refresh()
+    clock.now += 700
+    server.answer = once(goes_on.is_set, document(jwks(OLD)))
+    keys.current()
+    assert until(lambda: len(server.requests) == 2)
+    server.answer = document(jwks(NEW))
+    def go_on():
+        assert until(lambda: (keys.current(), keys.state)[1] == "fresh")
+        return in_a_thread(verifier(keys), token(NEW)) == ACCEPTED
+    in_a_child(go_on)
+    goes_on.set()
+"""
+
+UNDER_A_LOCK = """
+lock = ProcessLock()
+with lock:
+    in_a_child(lambda: (lock.release(), lock.acquire(blocking=False))[1] and not lock.acquire(blocking=False))
+    assert not lock.acquire(timeout=0)
+assert lock.acquire(blocking=False)
+"""
 
 
 @forks
-def test_a_lock_is_free_in_a_forked_child_and_stays_the_parents():
-    lock = ProcessLock()
-    with lock:
-        assert in_a_child(
-            lambda: (lock.release(), lock.acquire(blocking=False))[1] and not lock.acquire(blocking=False)
-        )
-        assert not lock.acquire(timeout=0)
-    assert lock.acquire(blocking=False)
+@pytest.mark.parametrize("program", [IN_THE_MIDDLE_OF_A_FETCH, WITH_STALE_KEYS, UNDER_A_LOCK])
+def test_a_process_that_is_forked_without_hooks_goes_on_by_itself(program):
+    """In a process of its own: what other tests' threads hold at a fork is theirs."""
+    result = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FORKED + program],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+    )
+
+    assert result.returncode == 0, result.stderr
