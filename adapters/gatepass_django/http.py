@@ -27,32 +27,19 @@ class Credentials(TypedDict):
     authorization: tuple[str, ...]
     scheme: str | None
     client: str | None
-    form: bytes
     browser: BrowserRequest | None
 
 
 def credentials(request: HttpRequest, server: ResourceServer) -> Credentials:
-    """What *request* brings; its body is read only if it is a form, *server* wants it, and it can hold a token."""
+    """What *request* brings that *server* looks at."""
     meta = request.META
     authorization: str | None = meta.get("HTTP_AUTHORIZATION")
     return {
         "authorization": () if authorization is None else (authorization,),
         "scheme": request.scheme,
         "client": meta.get("REMOTE_ADDR"),
-        "form": request.body if "body" in server.sources and _has_form(request, server) else b"",
         "browser": browser_request(request) if "cookie" in server.sources else None,
     }
-
-
-def _has_form(request: HttpRequest, server: ResourceServer) -> bool:
-    meta = request.META
-    length = server.form_length(
-        request.method or "",
-        content_type=meta.get("CONTENT_TYPE", ""),
-        content_length=meta.get("CONTENT_LENGTH", ""),
-        transfer_encoding=meta.get("HTTP_TRANSFER_ENCODING", ""),
-    )
-    return length > 0
 
 
 def browser_request(request: HttpRequest) -> BrowserRequest:

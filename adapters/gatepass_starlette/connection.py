@@ -10,7 +10,7 @@ from gatepass import Access, AccessToken, BrowserRequest, ResourceServer
 __all__ = ["admit", "browser_request", "field_lines", "header"]
 
 
-async def admit(server: ResourceServer, access: Access, scope: Scope, *, form: bytes = b"") -> AccessToken | None:
+async def admit(server: ResourceServer, access: Access, scope: Scope) -> AccessToken | None:
     """The verified token of the connection, or None where *access* lets it be; raises `AuthError`.
 
     Runs a hook that may block in a worker thread. Without hooks nothing is awaited.
@@ -21,9 +21,9 @@ async def admit(server: ResourceServer, access: Access, scope: Scope, *, form: b
     client = peer[0] if peer else None
     browser = browser_request(scope) if "cookie" in server.sources else None
     if not server.may_block:
-        return server.admit(access, lines, scheme=scheme, client=client, form=form, browser=browser)
+        return server.admit(access, lines, scheme=scheme, client=client, browser=browser)
     return await server.admit_async(
-        access, lines, run_blocking=run_in_threadpool, scheme=scheme, client=client, form=form, browser=browser
+        access, lines, run_blocking=run_in_threadpool, scheme=scheme, client=client, browser=browser
     )
 
 

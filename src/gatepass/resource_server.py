@@ -18,7 +18,7 @@ from gatepass.hooks import RunBlocking
 from gatepass.requirement import Requirement, Rules, ScopeHierarchy
 from gatepass.response import BodyStyle, Response, ResponseTable
 from gatepass.route import Access
-from gatepass.sources import Source, Sources
+from gatepass.sources import Sources
 from gatepass.transport import Transport, TransportRule
 from gatepass.verifier import TokenVerifier
 from gatepass.verifiers import Verifiers
@@ -36,7 +36,6 @@ class ResourceServer:
     *realm* and *resource_metadata* (an https URL, RFC 9728) go into every challenge, *challenge_scopes* into the one
     for requests without credentials; *companions* are challenges of other schemes that the service also takes.
     *transport*: `"require"`, `"warn"` or `"off"` (see `gatepass.transport`). *implies*: which scopes include which.
-    *sources*: `["header", "body"]` also takes a token from a form (RFC 6750 section 2.2, discouraged).
     *cookies*: also takes a token from the access cookie of a browser.
     *body*: `"problem"` (RFC 9457), `"oauth"` or `"empty"`; *problem_base*: the base URL of a problem's `type`.
     *malformed_status*: 401 treats a malformed header like a bad token.
@@ -75,14 +74,13 @@ class ResourceServer:
         companions: Iterable[Challenge] = (),
         transport: TransportRule = "warn",
         implies: Mapping[str, str | Iterable[str]] | None = None,
-        sources: Iterable[Source] = ("header",),
         cookies: CookieTransport | None = None,
         body: BodyStyle = "problem",
         problem_base: str | None = None,
         malformed_status: Literal[400, 401] = 400,
     ) -> None:
         self._verifiers = Verifiers(verifiers)
-        self._sources = Sources(sources, cookies)
+        self._sources = Sources(cookies)
         self.sources: frozenset[str] = self._sources.names
         self.caching: Mapping[Access, Caching] = caching_for(self.sources)
         """What an adapter adds to the application's own answers, by how open the route is."""
@@ -110,16 +108,15 @@ class ResourceServer:
         *,
         scheme: str | None = None,
         client: str | None = None,
-        form: bytes = b"",
         browser: BrowserRequest | None = None,
     ) -> AccessToken:
         """The verified token of a request, or an `AuthError`.
 
         *authorization*: the `Authorization` field lines as they came. *scheme*: `"https"` or `"http"`, as the
-        framework reports it; *client*: the peer's address. *form*: the body, where `form_length` asks for it.
+        framework reports it; *client*: the peer's address.
         *browser*: what stands beside a cookie, where `"cookie"` is one of `sources`.
         """
-        raw = self._sources.token(authorization, form, browser)
+        raw = self._sources.token(authorization, browser)
         self._transport.check(scheme, client)
         return self._verifiers.verify(raw)
 
@@ -130,11 +127,10 @@ class ResourceServer:
         run_blocking: RunBlocking,
         scheme: str | None = None,
         client: str | None = None,
-        form: bytes = b"",
         browser: BrowserRequest | None = None,
     ) -> AccessToken:
         """`authenticate` for an event loop: what may block goes through *run_blocking*, and only that."""
-        raw = self._sources.token(authorization, form, browser)
+        raw = self._sources.token(authorization, browser)
         self._transport.check(scheme, client)
         return await self._verifiers.verify_async(raw, run_blocking)
 
@@ -145,14 +141,13 @@ class ResourceServer:
         *,
         scheme: str | None = None,
         client: str | None = None,
-        form: bytes = b"",
         browser: BrowserRequest | None = None,
     ) -> AccessToken | None:
         """`authenticate` for a route that is as open as *access* says; None where nobody need be known."""
         if access == "public":
             return None
         try:
-            return self.authenticate(authorization, scheme=scheme, client=client, form=form, browser=browser)
+            return self.authenticate(authorization, scheme=scheme, client=client, browser=browser)
         except MissingCredentials:
             if access == "optional":
                 return None
@@ -166,15 +161,14 @@ class ResourceServer:
         run_blocking: RunBlocking,
         scheme: str | None = None,
         client: str | None = None,
-        form: bytes = b"",
         browser: BrowserRequest | None = None,
     ) -> AccessToken | None:
         """`admit` for an event loop. Without hooks nothing is awaited."""
         if not self.may_block or access == "public":
-            return self.admit(access, authorization, scheme=scheme, client=client, form=form, browser=browser)
+            return self.admit(access, authorization, scheme=scheme, client=client, browser=browser)
         try:
             return await self.authenticate_async(
-                authorization, run_blocking=run_blocking, scheme=scheme, client=client, form=form, browser=browser
+                authorization, run_blocking=run_blocking, scheme=scheme, client=client, browser=browser
             )
         except MissingCredentials:
             if access == "optional":
@@ -198,13 +192,6 @@ class ResourceServer:
         detail = f" {error.log_detail}" if error.log_detail else ""
         _logger.log(level, "refused: %s%s", error.reason, detail)
         return self._answers.answer(error, method=method)
-
-    def form_length(self, method: str, *, content_type: str, content_length: str, transfer_encoding: str) -> int:
-        """How many octets of this request's body `authenticate` wants, by the headers; mostly none.
-
-        Only a form has a token, only where a body means something, and only one whose length is known and small.
-        """
-        return self._sources.form_length(method, content_type, content_length, transfer_encoding)
 
     @staticmethod
     def is_preflight(method: str, *, origin: str | None, requested_method: str | None) -> bool:

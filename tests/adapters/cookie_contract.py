@@ -212,15 +212,6 @@ class CookieContract:
     def test_a_bad_header_is_not_passed_over_for_the_cookie(self, browser):
         self.refused(browser.send("GET", "/protected", [*cookie(), ("Authorization", "Bearer")]), MALFORMED_HEADER)
 
-    def test_a_token_in_a_form_and_one_in_a_cookie_are_two(self):
-        client = self.build(resource_server(cookies=COOKIES, sources=["header", "body"]))
-        kind = ("Content-Type", "application/x-www-form-urlencoded")
-        body = f"access_token={token()}".encode()
-
-        self.refused(client.send("POST", "/echo", [kind, *cookie(), *OURS], body), TWO_TOKENS)
-        assert client.send("POST", "/echo", [kind, *OURS], body).body == body
-        assert client.send("POST", "/echo", [kind, *cookie(), *OURS], b"a=1").body == b"a=1"
-
     def test_the_header_works_as_ever_for_clients_without_cookies(self, browser):
         assert browser.send("POST", "/echo", [*bearer(), ("Cookie", "theme=dark")], b"a=1").body == b"a=1"
 

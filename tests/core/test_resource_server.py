@@ -1,4 +1,4 @@
-"""Credentials in, a token out: several issuers, openness of routes, HTTPS, form bodies."""
+"""Credentials in, a token out: several issuers, openness of routes, HTTPS."""
 
 import asyncio
 import logging
@@ -16,7 +16,6 @@ from gatepass.errors import (
     MalformedToken,
     MissingClaim,
     MissingCredentials,
-    MultipleTokens,
     UnknownKey,
     UnsupportedScheme,
 )
@@ -201,82 +200,6 @@ class TestTransport:
         )
 
         assert not caplog.records
-
-
-class TestFormBody:
-    """A token in a form, for services that asked for it; ignored by all others (X-06, X-08, X-09)."""
-
-    taking = ResourceServer(make_verifier(), sources=["header", "body"])
-    form = b"access_token=" + signed().encode()
-
-    def test_it_is_not_looked_at_unless_asked_for(self):
-        server = ResourceServer(make_verifier())
-
-        assert refusal(server, [], form=self.form) is MissingCredentials
-        assert server.authenticate(bearer(signed()), form=b"access_token=x&access_token=y").subject == "anna"
-        assert self.length(server, "POST", "application/x-www-form-urlencoded") == 0
-
-    def test_it_is_a_token_like_any_other(self):
-        assert self.taking.authenticate([], form=self.form).subject == "anna"
-        assert self.taking.authenticate(["Basic x"], form=self.form).subject == "anna"
-        assert self.taking.authenticate(bearer(signed()), form=b"x=1").subject == "anna"
-        assert refusal(self.taking, [], form=b"access_token=a") is MalformedToken
-        assert refusal(self.taking, [], form=b"") is MissingCredentials
-
-    def test_two_ways_at_once_are_refused_even_with_the_same_token(self):
-        assert refusal(self.taking, bearer(signed()), form=self.form) is MultipleTokens
-        assert refusal(self.taking, [], form=self.form + b"&" + self.form) is MultipleTokens
-        assert refusal(self.taking, ["Bearer"], form=self.form) is MalformedCredentials
-
-    @pytest.mark.parametrize(
-        ("method", "content_type", "wanted"),
-        [
-            ("POST", "application/x-www-form-urlencoded", True),
-            ("PUT", "Application/X-WWW-Form-Urlencoded ; charset=utf-8", True),
-            ("GET", "application/x-www-form-urlencoded", False),
-            ("HEAD", "application/x-www-form-urlencoded", False),
-            ("get", "application/x-www-form-urlencoded", False),
-            ("POST", "multipart/form-data; boundary=x", False),
-            ("POST", "application/json", False),
-            ("POST", "", False),
-            ("POST", "application/x-www-form-urlencodedx", False),
-        ],
-    )
-    def test_only_forms_are_read_and_only_where_a_body_means_something(self, method, content_type, wanted):
-        assert self.length(self.taking, method, content_type) == (20 if wanted else 0)
-
-    @pytest.mark.parametrize(
-        ("content_length", "transfer_encoding", "wanted"),
-        [
-            ("65536", "", 65_536),
-            ("0007", "", 7),
-            ("65537", "", 0),
-            ("000007", "", 0),
-            ("", "", 0),
-            ("0", "", 0),
-            ("-5", "", 0),
-            ("+5", "", 0),
-            ("5 ", "", 0),
-            ("1e3", "", 0),
-            ("\u0665", "", 0),
-            ("5, 5", "", 0),
-            ("5", "chunked", 0),
-            ("", "chunked", 0),
-        ],
-    )
-    def test_a_form_of_unknown_or_great_length_is_not_read(self, content_length, transfer_encoding, wanted):
-        form = "application/x-www-form-urlencoded"
-
-        assert self.length(self.taking, "POST", form, content_length, transfer_encoding) == wanted
-
-    @staticmethod
-    def length(server, method, content_type, content_length="20", transfer_encoding=""):
-        return server.form_length(
-            method,
-            content_type=content_type,
-            content_length=content_length,
-            transfer_encoding=transfer_encoding,
-        )
 
 
 @pytest.mark.parametrize(

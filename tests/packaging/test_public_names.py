@@ -172,7 +172,6 @@ PUBLIC = {
         "tell_caches",
         "to_response",
         "token_endpoints",
-        "wanted_length",
     },
 }
 

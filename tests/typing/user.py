@@ -129,7 +129,6 @@ def server() -> ResourceServer:
         companions=[Challenge("Basic", realm="orders")],
         transport="require",
         implies={"orders:write": "orders:read"},
-        sources=["header", "body"],
         body="oauth",
         malformed_status=401,
     )
