@@ -11,7 +11,7 @@ the answers to exceptions; ours pass by both, through a handler that is set on t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Unpack, final
+from typing import TYPE_CHECKING, Any, Final, Never, Unpack, final
 
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, NotAuthenticated
@@ -88,9 +88,9 @@ class AccessTokenAuthentication(BaseAuthentication):
         return refusal.headers["WWW-Authenticate"]
 
 
-def requires(**rules: Unpack[Rules]) -> type[BasePermission]:
+def requires(*misplaced: Never, **rules: Unpack[Rules]) -> type[BasePermission]:
     """A permission class for tokens that meet *rules*, the keywords of `Requirement`."""
-    requirement = Requirement(**rules)
+    requirement = Requirement(*misplaced, **rules)
 
     class Requires(BasePermission):
         def has_permission(self, request: Request, view: APIView | None = None) -> bool:

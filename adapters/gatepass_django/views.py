@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import isclass
-from typing import Any, Final, TypeVar, Unpack, cast
+from inspect import isclass, signature
+from typing import Any, Final, Never, TypeVar, Unpack, cast
 
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
@@ -19,15 +19,15 @@ __all__ = ["require_auth"]
 _View = TypeVar("_View", bound=Callable[..., Any])
 
 
-def require_auth(**rules: Unpack[Rules]) -> Callable[[_View], _View]:
+def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_View], _View]:
     """A decorator that lets a view run only for a token that meets *rules*, the keywords of `Requirement`.
 
     For a class-based view: `@method_decorator(require_auth(scopes=["orders:read"]), name="dispatch")`.
     """
-    requirement = Requirement(**rules)
+    requirement = Requirement(*misplaced, **rules)
 
     def decorate(view: _View) -> _View:
-        if isclass(view) or not callable(view):
+        if isclass(view) or not callable(view) or not _takes_a_request(view):
             raise ConfigurationError(_ON_CLASSES)
         if iscoroutinefunction(view):  # pyright: ignore[reportDeprecated] - inspect's misses marks on Python 3.11
 
@@ -48,8 +48,17 @@ def require_auth(**rules: Unpack[Rules]) -> Callable[[_View], _View]:
 
 _ON_CLASSES: Final = (
     'require_auth decorates view functions: put @method_decorator(require_auth(...), name="dispatch") on the class, '
-    "and in REST framework say permission_classes = [requires(...)]"
+    "and in REST framework say permission_classes = [requires(...)]; in a view of another framework, import "
+    "require_auth from its own adapter"
 )
+
+
+def _takes_a_request(view: Callable[..., Any]) -> bool:
+    try:
+        parameters = signature(view).parameters.values()
+    except ValueError:  # written in C, without a signature
+        return True
+    return any(one.kind not in (one.KEYWORD_ONLY, one.VAR_KEYWORD) for one in parameters)
 
 
 def _refusal(request: HttpRequest, requirement: Requirement) -> Refusal | None:

@@ -5,7 +5,8 @@ middleware of `gatepass_starlette` in front. A token that it verified for the sa
 """
 
 # Annotations stay objects here: FastAPI reads those of `__call__`, and old versions cannot resolve texts.
-from typing import Any, Unpack, cast
+from typing import Annotated, Any, NoReturn, Unpack, cast
+from weakref import WeakSet
 
 from fastapi.openapi.models import HTTPBearer
 from fastapi.openapi.models import SecurityBase as Scheme
@@ -14,11 +15,20 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from gatepass import Access, AccessToken, AuthError, Requirement, ResourceServer, Rules
+from gatepass import Access, AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer, Rules
 from gatepass_fastapi.refusal import refused
-from gatepass_starlette import Identity, admit, identify, identity_of, tell_caches
+from gatepass_starlette import Identity, admit, check_routes, identify, identity_of, tell_caches
 
 __all__ = ["AccessTokenBearer", "OptionalAccessTokenBearer"]
+
+
+class _Hint:
+    """Stands where FastAPI asks what a query parameter `server` would be: it was given the class for a dependency."""
+
+    def __get_pydantic_core_schema__(self, *_: object) -> NoReturn:
+        raise ConfigurationError(
+            "Depends and Security take a bearer, and not its class: make one, as in bearer = AccessTokenBearer(server)"
+        )
 
 
 class _Bearer(SecurityBase):
@@ -26,7 +36,7 @@ class _Bearer(SecurityBase):
 
     def __init__(
         self,
-        server: ResourceServer,
+        server: Annotated[ResourceServer, _Hint()],
         *,
         openapi: SecurityBase | None = None,
         scheme_name: str | None = None,
@@ -42,8 +52,13 @@ class _Bearer(SecurityBase):
         self._rules = cast("Rules", listed)
         self._own_scopes = Requirement(**self._rules).scopes
         self._requirements: dict[tuple[str, ...], Requirement] = {}
+        self._checked: WeakSet[Any] = WeakSet()
 
     async def _token(self, connection: HTTPConnection, needed: SecurityScopes, access: Access) -> AccessToken | None:
+        app = connection.scope.get("app")
+        if app is not None and app not in self._checked:
+            check_routes(app)
+            self._checked.add(app)
         try:
             token = await self._verified(connection, access)
             if token is not None:
@@ -61,11 +76,17 @@ class _Bearer(SecurityBase):
         token = await admit(self._server, access, connection.scope)
         if own:
             identify(connection.scope, Identity(self._server, token))
+            vars(connection).pop("_state", None)  # request.state, if something has read it before the token was there
         return token
 
     def _requirement(self, scopes: tuple[str, ...]) -> Requirement:
         found = self._requirements.get(scopes)
         if found is None:
+            if len(scopes) > 1 and all(len(scope) == 1 for scope in scopes):
+                raise ConfigurationError(
+                    'Security takes a list, as in scopes=["orders:read"]: of a text FastAPI makes one scope of each '
+                    "letter. If your scopes do have one letter, give them to the bearer, as scopes= beside the server"
+                )
             rules: Rules = {**self._rules, "scopes": (*self._own_scopes, *scopes)}
             found = self._requirements[scopes] = Requirement(**rules)
         return found

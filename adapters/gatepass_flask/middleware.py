@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from http import HTTPStatus
+from types import EllipsisType
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from flask import Flask
 
-from gatepass import Access, AccessToken, AuthError, Caching, ResourceServer, check_guards, public_paths
+from gatepass import Access, AccessToken, AuthError, Caching, ResourceServer, public_paths
 from gatepass_flask.browser import browser_request
 from gatepass_flask.preflight import without_bodies
-from gatepass_flask.routes import access_to, has_marks, runs_no_view
+from gatepass_flask.routes import Routes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -37,24 +38,34 @@ class Identity(NamedTuple):
 class AccessTokenMiddleware:
     """Lets in requests with a valid access token.
 
-    *app*: `app.wsgi_app` of a Flask, whose views' marks then count, or any other WSGI application.
+    *app*: `app.wsgi_app` of a Flask, with whatever layers around it, or the Flask itself: the marks on its views count.
+    *routes_of*: the Flask, where a layer hides it; None for any other WSGI application, which has no marks.
     *public*: exact decoded paths, below the mount, that are open to everybody. If a proxy ends TLS, put Werkzeug's
     `ProxyFix` around this middleware, so that the scheme is the client's.
 
-    Raises `ConfigurationError` if a hook of *resource_server* is a coroutine function: WSGI has no event loop.
+    Raises `ConfigurationError` if no Flask is found, or if a hook of *resource_server* is a coroutine function: WSGI
+    has no event loop.
     """
 
-    def __init__(self, app: WSGIApplication, resource_server: ResourceServer, *, public: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        app: WSGIApplication,
+        resource_server: ResourceServer,
+        *,
+        public: Iterable[str] = (),
+        routes_of: Flask | EllipsisType | None = ...,
+    ) -> None:
         ResourceServer.expect(resource_server).require_sync()
-        owner = getattr(app, "__self__", None)
         self._app = app
+        self._inside = app.wsgi_app if isinstance(app, Flask) else None
         self._server = resource_server
         self._public = public_paths(public)
-        self._flask = owner if isinstance(owner, Flask) else None
-        self._has_marks: bool | None = None
+        self._routes = Routes(app, routes_of)
         self._takes_cookies = "cookie" in resource_server.sources
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if self._inside is not None:
+            self._leave_circle(self._inside)
         server = self._server
         method: str = environ["REQUEST_METHOD"]
         is_preflight = method == "OPTIONS" and self._is_preflight(environ)
@@ -78,19 +89,19 @@ class AccessTokenMiddleware:
         caching = server.caching[access]
         return self._app(environ, _cached(start_response, caching) if caching.vary else start_response)
 
+    def _leave_circle(self, inside: WSGIApplication) -> None:
+        """Call what was *inside* the Flask, if the Flask has got this middleware for its `wsgi_app` since."""
+        if self._routes.lead_back_to(self):
+            self._app = inside
+        self._inside = None
+
     def _access(self, environ: WSGIEnvironment) -> Access:
         path = environ.get("PATH_INFO", "")
         if not path.isascii():
             path = path.encode("latin-1").decode(errors="replace")  # as Werkzeug does
         if path in self._public:
             return "public"
-        app = self._flask
-        if app is None:
-            return "protected"
-        if self._has_marks is None:
-            check_guards(app.view_functions.values())
-            self._has_marks = has_marks(app)
-        return access_to(app, environ) if self._has_marks else "protected"
+        return self._routes.access(environ)
 
     def _is_preflight(self, environ: WSGIEnvironment) -> bool:
         """Whether this is a CORS preflight that no view will see. What an unknown application does, nobody can tell."""
@@ -99,7 +110,7 @@ class AccessTokenMiddleware:
             origin=environ.get("HTTP_ORIGIN"),
             requested_method=environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
         )
-        return is_preflight and self._flask is not None and runs_no_view(self._flask, environ)
+        return is_preflight and self._routes.runs_no_view(environ)
 
 
 def _cached(start_response: StartResponse, caching: Caching) -> StartResponse:

@@ -25,6 +25,7 @@ from gatepass_starlette.expiry import closed_at_expiry
 from gatepass_starlette.guard import require_auth
 from gatepass_starlette.identity import AccessTokenUser, Identity, identify, identity_of
 from gatepass_starlette.middleware import AccessTokenMiddleware
+from gatepass_starlette.routes import check_routes
 from gatepass_starlette.vary import tell_caches
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "AccessTokenUser",
     "Identity",
     "admit",
+    "check_routes",
     "closed_at_expiry",
     "identify",
     "identity_of",

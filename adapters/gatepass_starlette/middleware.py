@@ -7,6 +7,7 @@ named in `public=` or marked `@public` or `@optional_auth`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import EllipsisType
 from typing import Final, final
 
 # The router's own function, so that a path is public exactly where the router would say it is that path.
@@ -30,14 +31,23 @@ _PREFLIGHT: Final = frozenset((b"origin", b"access-control-request-method"))
 class AccessTokenMiddleware:
     """Lets a connection reach *app* with the token that *resource_server* verified, or answers it.
 
-    *public*: exact decoded paths below the mount that anybody may reach, such as `["/healthz"]`.
+    *public*: exact decoded paths below the mount that anybody may reach, such as `["/healthz"]`. The marks count that
+    the routes of *app* have. *routes_of*: the Starlette or FastAPI application, where a layer hides it; None for any
+    other ASGI application, which has no marks. Raises `ConfigurationError` if none is found and nothing is said.
     """
 
-    def __init__(self, app: ASGIApp, *, resource_server: ResourceServer, public: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        resource_server: ResourceServer,
+        public: Iterable[str] = (),
+        routes_of: ASGIApp | EllipsisType | None = ...,
+    ) -> None:
         self.app = app
         self._server = ResourceServer.expect(resource_server)
         self._public = public_paths(public)
-        self._routes = Routes(app)
+        self._routes = Routes(app, routes_of)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":

@@ -44,8 +44,13 @@ class Requirement:
 
     __slots__ = ("any_of", "any_scopes", "denial", "scopes")
 
-    def __new__(cls, **rules: Any) -> Self:
+    def __new__(cls, *misplaced: Any, **rules: Any) -> Self:
         """Refuses what is no rule in words of its own; `__init__` would name itself."""
+        if misplaced:
+            raise ConfigurationError(
+                "rules have names, as in require_auth(scopes=[...]); without a rule write @require_auth(), with "
+                "parentheses, and not @require_auth"
+            )
         for name in rules.keys() - Rules.__annotations__.keys():
             near = get_close_matches(name, Rules.__annotations__, n=1)
             raise ConfigurationError(f"there is no rule {name}={f'; did you mean {near[0]}=?' if near else ''}")

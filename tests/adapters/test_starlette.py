@@ -1,14 +1,17 @@
 """Starlette: the contract, and what ASGI adds to it: WebSockets, marks found below mounts, the event loop."""
 
 import asyncio
+import contextlib
 import functools
 import threading
 import time
+import types
 from typing import Any
 
 import pytest
 from starlette.applications import Starlette
 from starlette.authentication import requires
+from starlette.datastructures import State
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
@@ -20,6 +23,7 @@ from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 from tests.adapters.asgi import (
     PATIENCE,
     exchange,
+    exchange_together,
     handshake,
     hypercorn_on_loopback,
     uvicorn_on_loopback,
@@ -167,7 +171,7 @@ class TestStarlette(CookieContract, MiddlewareContract):
         return ASGIClient(Starlette(routes=ROUTES))
 
     def build_public(self, server, paths):
-        return AccessTokenMiddleware(whoami, resource_server=server, public=paths)
+        return AccessTokenMiddleware(whoami, resource_server=server, public=paths, routes_of=None)
 
 
 def same(answer: Any, golden: Golden) -> None:
@@ -187,7 +191,8 @@ def test_the_lifespan_passes_untouched():
     async def app(scope, receive, send):
         seen.append(scope)
 
-    asyncio.run(AccessTokenMiddleware(app, resource_server=resource_server())({"type": "lifespan"}, None, None))
+    plain = AccessTokenMiddleware(app, resource_server=resource_server(), routes_of=None)
+    asyncio.run(plain({"type": "lifespan"}, None, None))
 
     assert seen == [{"type": "lifespan"}]
 
@@ -240,6 +245,68 @@ def test_an_identity_that_stands_in_the_scope_already_is_not_believed():
     assert not scope["user"].is_authenticated
 
 
+@pytest.mark.parametrize("kind", [dict, State, types.MappingProxyType])
+def test_requests_to_which_a_server_hands_one_state_see_each_their_own_token(kind):
+    """The server of a connection that several requests share, and that are under way at the same time."""
+    pool = object()
+    shared = kind({"pool": pool})
+    people = asyncio.Barrier(3)
+
+    @optional_auth
+    async def view(request):
+        before = subject(request)
+        await people.wait()
+        assert request.state.pool is pool
+        return PlainTextResponse(f"{before} {subject(request)} {request.user.is_authenticated}")
+
+    app = application(resource_server(), [Route("/", view)])
+
+    async def ask(headers):
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        async def receive():
+            return {"type": "http.request", "body": b""}
+
+        await app(asgi_scope(Request("GET", "/", headers)) | {"state": shared}, receive, send)
+        return sent[1]["body"]
+
+    async def together():
+        return await asyncio.gather(ask(bearer(token("anna"))), ask(bearer(token("bob"))), ask([]))
+
+    assert asyncio.run(together()) == [b"anna anna True", b"bob bob True", b"nobody nobody False"]
+    assert {name: shared[name] for name in shared} == {"pool": pool}
+
+
+def test_sockets_to_which_a_server_hands_one_state_see_each_their_own_token():
+    shared = {}
+    scopes = [websocket_scope("/maybe", bearer(token(person))) | {"state": shared} for person in ("anna", "bob")]
+
+    assert [websocket(sockets(), scope).texts for scope in scopes] == [["anna"], ["bob"]]
+    assert shared == {}
+
+
+def test_what_the_lifespan_made_is_there_by_its_identity_in_each_request():
+    pool, seen = object(), []
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app):
+        yield {"pool": pool}
+
+    async def view(request):
+        seen.append(request.state.pool)
+        return PlainTextResponse(subject(request))
+
+    app = application(resource_server(), [Route("/", view)], lifespan=lifespan)
+    with uvicorn_on_loopback(app, lifespan="on") as port:
+        for _ in range(2):
+            assert exchange(port, f"GET / HTTP/1.1\nHost: a\nAuthorization: Bearer {token()}").body == b"anna"
+
+    assert [found is pool for found in seen] == [True, True]
+
+
 def test_a_kind_of_connection_that_nobody_knows_is_not_let_through():
     reached = []
 
@@ -247,7 +314,7 @@ def test_a_kind_of_connection_that_nobody_knows_is_not_let_through():
         reached.append(scope)
 
     scope = asgi_scope(Request("GET", "/protected")) | {"type": "webtransport"}
-    sent = call(AccessTokenMiddleware(app, resource_server=resource_server()), scope)
+    sent = call(AccessTokenMiddleware(app, resource_server=resource_server(), routes_of=None), scope)
 
     assert reached == []
     assert [message["type"] for message in sent] == ["websocket.close"]
@@ -440,7 +507,8 @@ class _Thing(HTTPEndpoint):
     ],
 )
 def test_a_preflight_reaches_nothing_that_would_answer_it_but_cors_and_the_router(app):
-    guarded_app = ASGIClient(AccessTokenMiddleware(app, resource_server=resource_server()))
+    marks = {"routes_of": None} if isinstance(app, _AnyApplication) else {}
+    guarded_app = ASGIClient(AccessTokenMiddleware(app, resource_server=resource_server(), **marks))
 
     assert guarded_app.send("OPTIONS", "/thing", PREFLIGHT).status == 401
 
@@ -762,9 +830,11 @@ def test_the_middleware_of_a_single_route_protects_it_whatever_its_mark():
     assert one.send("GET", "/", bearer()).body == b"anna"
 
 
-@pytest.mark.parametrize("inner", [files_of, lambda: Router([Route("/a", whoami)])])
-def test_a_mount_that_is_public_above_is_protected_by_its_own_middleware(inner):
-    own = AccessTokenMiddleware(inner(), resource_server=resource_server(realm="own"))
+@pytest.mark.parametrize(
+    ("inner", "marks"), [(files_of, {"routes_of": None}), (lambda: Router([Route("/a", whoami)]), {})]
+)
+def test_a_mount_that_is_public_above_is_protected_by_its_own_middleware(inner, marks):
+    own = AccessTokenMiddleware(inner(), resource_server=resource_server(realm="own"), **marks)
     both = client([Mount("/own", app=public(own))])
 
     assert both.send("GET", "/own/a").all("www-authenticate") == ['Bearer realm="own"']
@@ -820,7 +890,9 @@ def test_an_application_without_routes_is_protected_whole():
     async def app(scope, receive, send):
         await PlainTextResponse("in")(scope, receive, send)
 
-    wrapped = ASGIClient(AccessTokenMiddleware(app, resource_server=resource_server(), public=["/healthz"]))
+    wrapped = ASGIClient(
+        AccessTokenMiddleware(app, resource_server=resource_server(), public=["/healthz"], routes_of=None)
+    )
 
     same(wrapped.send("GET", "/"), NO_CREDENTIALS)
     assert wrapped.send("GET", "/", bearer()).body == b"in"
@@ -1137,6 +1209,27 @@ def port(request):
     pytest.importorskip(request.param)
     with SERVERS[request.param](application(resource_server(), [*ROUTES[:-1], *SOCKETS[:5]])) as port:
         yield port
+
+
+def test_streams_of_one_http2_connection_see_each_their_own_token():
+    pytest.importorskip("hypercorn")
+    people = [("anna", bearer(token("anna"))), ("bob", bearer(token("bob"))), ("nobody", [])]
+    met = 0
+
+    @optional_auth
+    async def view(request):
+        nonlocal met
+        before = subject(request)
+        met += 1
+        async with asyncio.timeout(PATIENCE):
+            while met < len(people):  # until each stream's request is here
+                await asyncio.sleep(0)
+        return PlainTextResponse(f"{before} {subject(request)}")
+
+    with hypercorn_on_loopback(application(resource_server(), [Route("/", view)])) as port:
+        answers = exchange_together(port, [Request("GET", "/", headers) for _, headers in people])
+
+    assert answers == [f"{name} {name}".encode() for name, _ in people]
 
 
 def wire(golden: Golden) -> tuple[int, list[str], bytes]:

@@ -77,7 +77,7 @@ FLOORS = [
     {"gatepass.verifier"},
     {"gatepass.verifiers"},
     # 4: credentials, challenges, requirements, answers
-    {"gatepass.explain"},
+    {"gatepass.explain", "gatepass.layers"},
     {
         "gatepass.bearer",
         "gatepass.challenge",

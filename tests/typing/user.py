@@ -23,6 +23,7 @@ from gatepass import (
     TokenIssuer,
     TokenVerifier,
     access_of,
+    application_below,
     check_guards,
     optional_auth,
     public,
@@ -170,6 +171,7 @@ def routes() -> None:
     assert_type(healthz(), str)
     assert_type(greet("anna"), str)
     assert_type(public_paths(["/healthz"]), frozenset[str])
+    assert_type(application_below(healthz, callable), Any)
     check_guards([standing_before(healthz, healthz)])
     if access_of(healthz) == "public":
         greet("all")
