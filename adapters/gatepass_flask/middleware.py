@@ -11,7 +11,7 @@ from http import HTTPStatus
 from types import EllipsisType
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
-from flask import Flask
+from flask.app import Flask  # as in routes
 
 from gatepass import Access, AccessToken, AuthError, Caching, ResourceServer, public_paths
 from gatepass_flask.browser import browser_request

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from types import EllipsisType, MethodType
 from typing import TYPE_CHECKING, Any, Final, final
 
-from flask import Flask
+from flask.app import Flask  # not from flask, where an instrumentor may have put an heir of it
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.routing import Rule

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Iterable, Iterator
 from types import EllipsisType, FunctionType
 from typing import Any, Final, final
@@ -26,12 +27,13 @@ __all__ = ["Routes", "check_routes"]
 
 _DEEPEST_STACK: Final = 100
 _ROUTING: Final = ("starlette.routing", "fastapi.routing")
+_STARLETTE: Final[type] = Starlette.__mro__[-2]  # the class itself: an instrumentor may have put an heir in its place
 _STOCK: Final = frozenset(("fastapi", "gatepass_starlette", "starlette"))
 
 
 def check_routes(app: ASGIApp) -> None:
     """Raise `ConfigurationError` if a route of *app*, or below it, has the bare view of a guard that no route has."""
-    Routes(app, ...).check()
+    Routes(app, application_below(app, _has_routes)).check()
 
 
 @final
@@ -42,6 +44,7 @@ class Routes:
         self._app = app
         self._below: dict[int, tuple[object, Any]] = {}
         self._marked: bool | None = None
+        self._has_marks_unseen = False
         if routes_of is not ... and routes_of is not None and not _has_routes(routes_of):
             raise ConfigurationError(
                 "routes_of= takes the application whose marks count, or None if no route is marked"
@@ -57,7 +60,13 @@ class Routes:
     def access(self, scope: Scope) -> Access:
         """How open the endpoint for *scope* is; routes marked after the first question do not count."""
         if self._marked is None:
-            self._marked = any(_carries_mark(endpoint) for endpoint in self.check())
+            endpoints = self.check()
+            if self._has_marks_unseen:
+                raise ConfigurationError(
+                    "a Flask with marked views is mounted, and its marks count for the middleware of gatepass_flask "
+                    "alone: put that one on the Flask, and mark what is mounted as public, so that it decides there"
+                )
+            self._marked = any(_carries_mark(endpoint) for endpoint in endpoints)
         if not self._marked:
             return "protected"
         try:
@@ -106,7 +115,12 @@ class Routes:
         for route in _flat(_routes_of(app)):
             if isinstance(route, (Mount, Host)):
                 yield route.app
-                yield from self._endpoints(self._found(route.app), seen)
+                below = self._found(route.app)
+                if below is None and access_of(route.app) == "protected":
+                    views = _flask_views(route.app)
+                    self._has_marks_unseen |= any(access_of(view) != "protected" for view in views)
+                    yield from views
+                yield from self._endpoints(below, seen)
             else:
                 yield getattr(route, "endpoint", None)
 
@@ -117,7 +131,14 @@ def _has_routes(layer: Any) -> bool:
         return layer.__module__ in _ROUTING and "<locals>" in layer.__qualname__
     if issubclass(type(layer), type):
         return issubclass(layer, (HTTPEndpoint, WebSocketEndpoint))
-    return issubclass(type(layer), (Starlette, Router, BaseRoute))
+    return issubclass(type(layer), (_STARLETTE, Router, BaseRoute))
+
+
+def _flask_views(mounted: Any) -> list[Any]:
+    """The views of a Flask that is *mounted*, which no middleware but its own sees."""
+    module = sys.modules.get("flask.app")
+    flask = None if module is None else application_below(mounted, lambda layer: issubclass(type(layer), module.Flask))
+    return [] if flask is None else list(flask.view_functions.values())
 
 
 def _routes_of(app: Any) -> Iterable[Any]:

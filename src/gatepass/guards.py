@@ -15,7 +15,7 @@ from types import FunctionType, MethodType
 from typing import Any, Final, TypeVar
 
 from gatepass.errors import ConfigurationError
-from gatepass.layers import held_by
+from gatepass.layers import call_of, held_by
 
 __all__ = ["check_guards", "standing_before"]
 
@@ -86,7 +86,7 @@ def _inside(view: Any) -> Iterator[tuple[Any, bool]]:
     if wrapped is not None and (_class_of(view) is None or _class_of(wrapped) is not None):
         yield wrapped, False  # not the method that a class's view took its attributes from
     if not isinstance(view, type):
-        passed_over = (wrapped, getattr(type(view), "__call__", None))  # the latter is of all instances of a class
+        passed_over = (wrapped, call_of(type(view)))  # the latter is of all instances of a class
         for held in held_by(view):
             if issubclass(type(held), _FUNCTIONS) and not any(held is one for one in passed_over):
                 yield held, True

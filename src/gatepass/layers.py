@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 
 from gatepass.errors import ConfigurationError
 
-__all__ = ["application_below", "held_by"]
+__all__ = ["application_below", "call_of", "held_by"]
 
 _MOST: Final = 1_000  # objects that are looked at
 _CONTAINERS: Final[dict[type, Callable[[Any], Iterable[Any]]]] = {
@@ -98,10 +98,10 @@ def _stored(holder: object) -> Iterator[Any]:
                 yield from value.values()
             else:
                 yield value
-    yield _call_of(type(holder))
+    yield call_of(type(holder))
 
 
-def _call_of(kind: type) -> object:
+def call_of(kind: type) -> object:
     """What runs when an instance of *kind* is called. Not callable(), which asks a proxy."""
     return next((vars(base)["__call__"] for base in kind.__mro__ if "__call__" in vars(base)), None)
 
@@ -112,4 +112,4 @@ def _may_lead_on(layer: object, held: object) -> bool:
     if issubclass(kind, _HOLD_NOTHING):
         return False
     is_bound = issubclass(type(layer), (MethodType, FunctionType))  # a method's object, or what a function encloses
-    return is_bound or issubclass(kind, tuple(_CONTAINERS)) or _call_of(kind) is not None
+    return is_bound or issubclass(kind, tuple(_CONTAINERS)) or call_of(kind) is not None

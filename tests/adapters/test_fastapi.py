@@ -716,6 +716,83 @@ def test_a_slow_hook_keeps_nobody_else_waiting():
 
 
 @pytest.mark.parametrize("included", [False, True], ids=["the application", "a router"])
+def test_without_the_middleware_the_first_dependency_tells_of_a_guard_above_the_route(included):
+    app, router = FastAPI(), APIRouter()
+
+    @require_auth(scopes=["orders:read"])
+    @(router if included else app).get("/orders")
+    async def orders(request: HTTPRequest):
+        return "secret"
+
+    @app.get("/me")
+    async def me(token: Annotated[AccessToken, Depends(AccessTokenBearer(resource_server()))]):
+        return token.subject
+
+    app.include_router(router)
+
+    for _ in range(2):
+        crash = ASGIClient(app).send("GET", "/me", bearer()).crash
+        assert isinstance(crash, ConfigurationError)
+        assert "orders was registered without it" in str(crash)
+
+
+def test_a_flask_with_marks_of_its_own_may_be_mounted_where_dependencies_alone_protect():
+    flask = pytest.importorskip("flask")
+    inner = flask.Flask("inner")
+    inner.add_url_rule("/", "open", public(lambda: "open"))
+    app = FastAPI()
+    app.mount("/flask", functools.partial(inner))
+
+    @app.get("/me")
+    async def me(token: Annotated[AccessToken, Depends(AccessTokenBearer(resource_server()))]):
+        return token.subject
+
+    assert ASGIClient(app).send("GET", "/me", bearer()).body == b'"anna"'
+
+
+@pytest.mark.parametrize("depend", [Depends, functools.partial(Security, scopes=["a"])])
+@pytest.mark.parametrize("kind", [AccessTokenBearer, OptionalAccessTokenBearer])
+def test_the_class_in_place_of_a_bearer_says_what_to_write(depend, kind):
+    app = FastAPI()
+
+    with pytest.raises(ConfigurationError, match=r"bearer = AccessTokenBearer\(server\)"):
+
+        @app.get("/")
+        async def view(token: Annotated[AccessToken, depend(kind)]): ...
+
+
+@pytest.mark.parametrize("scopes", ["orders", "ab"])
+def test_scopes_given_as_a_text_are_refused_with_a_sentence(scopes):
+    app = FastAPI()
+
+    @app.get("/")
+    async def view(token: Annotated[AccessToken, Security(AccessTokenBearer(resource_server()), scopes=scopes)]): ...
+
+    crash = ASGIClient(app).send("GET", "/", bearer(token(scope=scopes))).crash
+    assert isinstance(crash, ConfigurationError)
+    assert 'scopes=["orders:read"]' in str(crash)
+
+
+def test_a_state_that_was_read_before_the_dependency_has_the_token_after_it():
+    shared: dict[str, Any] = {"pool": 5}
+    app = plain()
+
+    def early(request: HTTPRequest) -> int:
+        return request.state.pool
+
+    @app.get("/", dependencies=[Depends(early), Depends(AccessTokenBearer(resource_server()))])
+    async def view(request: HTTPRequest) -> str:
+        return f"{request.state.access_token.subject} {request.state.pool}"
+
+    async def with_shared_state(scope, receive, send):
+        await app({**scope, "state": shared}, receive, send)
+
+    for name in ("anna", "bob"):
+        assert ASGIClient(with_shared_state).send("GET", "/", bearer(token(name))).body == f"{name} 5".encode()
+    assert shared == {"pool": 5}
+
+
+@pytest.mark.parametrize("included", [False, True], ids=["the application", "a router"])
 def test_a_guard_above_the_decorator_of_the_route_is_told_before_it_lets_anybody_in(included):
     app, router = FastAPI(), APIRouter()
 

@@ -1,5 +1,6 @@
 """Flask answers as the contract says, and keeps to the customs of WSGI."""
 
+import functools
 from datetime import UTC, datetime
 from wsgiref.validate import validator
 
@@ -144,6 +145,40 @@ class TestViews:
         assert client.send("PUT", "/shop/mixed", bearer()).status == 403
         assert client.send("PUT", "/shop/mixed", bearer(token(scope="orders:write"))).body == b"written"
 
+    def test_a_class_that_is_open_by_its_decorators_does_not_open_its_heirs(self):
+        class Status(MethodView):
+            decorators = (public,)
+
+            def get(self):
+                return who()
+
+        class Secrets(Status):
+            def get(self):
+                return "secret"
+
+        class Mixed(Secrets, Status): ...
+
+        class Open(Secrets):
+            decorators = (*Status.decorators,)
+
+        @optional_auth
+        class Maybe(Secrets): ...
+
+        app = Flask("classes")
+        for view in (Status, Secrets, Mixed, Open, Maybe):
+            app.add_url_rule(f"/{view.__name__}", view_func=view.as_view(view.__name__))
+        app.add_url_rule("/itself", view_func=public(Secrets.as_view("itself")))
+        app.add_url_rule(
+            "/wrapped", view_func=functools.wraps(view := public(Secrets.as_view("w")))(lambda **_: view())
+        )
+        client = guarded(app)
+
+        for target in ("/Status", "/Open", "/Maybe", "/itself", "/wrapped"):
+            assert client.send("GET", target).status == 200, target
+        for target in ("/Secrets", "/Mixed"):
+            assert client.send("GET", target).status == 401, target
+            assert client.send("GET", target, bearer()).body == b"secret"
+
     def test_a_mark_holds_for_the_methods_and_the_host_of_its_route_alone(self):
         app = Flask("marks")
         app.add_url_rule("/thing", "read", public(lambda: "read"), methods=["GET"])
@@ -277,6 +312,18 @@ class TestViews:
         client = guarded(app)
         assert client.send("GET", "/orders", bearer()).status == 403
         assert client.send("GET", "/orders", bearer(token(scope="orders:read"))).body == b"anna"
+
+    def test_a_guard_without_parentheses_says_what_to_write(self):
+        with pytest.raises(ConfigurationError, match=r"@require_auth\(\)"):
+            require_auth(who)
+
+    def test_a_guard_on_a_view_of_another_framework_says_so(self):
+        @require_auth()
+        async def view(request):
+            return "seen"
+
+        with pytest.raises(ConfigurationError, match="another framework"):
+            view(object())
 
     def test_a_mistaken_rule_fails_when_the_view_is_defined(self):
         with pytest.raises(ConfigurationError, match="scopes"):

@@ -7,8 +7,9 @@ import functools
 import warnings
 
 import fastapi
+import flask
 import pytest
-from flask import Flask
+from flask.app import Flask
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
@@ -24,7 +25,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 import gatepass_flask
 import gatepass_starlette
-from gatepass import ConfigurationError, optional_auth, public
+from gatepass import ConfigurationError, public
 
 # --- WSGI
 
@@ -130,6 +131,18 @@ class TestFlask:
             instrumentor.instrument_app(app)
 
         is_guarded(client)
+
+    def test_all_applications_may_be_instrumented_at_once(self):
+        instrumentor = pytest.importorskip("opentelemetry.instrumentation.flask").FlaskInstrumentor()
+        instrumentor.instrument()
+        try:
+            app = flask.Flask("shop")
+            assert type(app) is not Flask
+        finally:
+            instrumentor.uninstrument()
+        app.add_url_rule("/about", "about", public(lambda: "about"))
+
+        assert put_on(app).send("GET", "/about").body == b"about"
 
     @pytest.mark.parametrize("given", ["the application", "the application in a layer"])
     def test_the_application_itself_may_be_given_and_served_behind_the_middleware(self, given):
@@ -398,9 +411,54 @@ class TestRoutesOf:
     def test_a_mount_that_is_wrapped_is_entered_as_its_routes_are(self):
         """A path of the mounted application is no path of the mount."""
         inner = [Route("/api/all", public(functools.partial(about))), *asgi_routes()]
-        wrapped = gatepass_starlette.AccessTokenMiddleware(Mount("/api", routes=inner), resource_server=resource_server())
+        wrapped = gatepass_starlette.AccessTokenMiddleware(
+            Mount("/api", routes=inner), resource_server=resource_server()
+        )
 
         is_guarded(ASGIClient(wrapped), "/api")
+
+
+def asgi(app):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Starlette's own is on its way out, and is what every machine has
+        from starlette.middleware.wsgi import WSGIMiddleware
+    return WSGIMiddleware(app)
+
+
+class TestMountedFlask:
+    @staticmethod
+    def mall(mounted):
+        protection = Middleware(gatepass_starlette.AccessTokenMiddleware, resource_server=resource_server())
+        return ASGIClient(Starlette(routes=[*asgi_routes(), Mount("/flask", mounted)], middleware=[protection]))
+
+    def test_one_without_marks_is_closed(self):
+        app = Flask("plain")
+        app.add_url_rule("/all", "all", lambda: "all")
+        client = self.mall(asgi(app))
+
+        assert client.send("GET", "/flask/all").status == 401
+        assert client.send("GET", "/flask/all", bearer()).body == b"all"
+
+    @pytest.mark.parametrize("wrap", [asgi, lambda app: asgi_closure(asgi(ProxyFix(app)))])
+    def test_one_with_marks_is_refused_with_a_way_out(self, wrap):
+        crash = self.mall(wrap(shop())).send("GET", "/flask/about").crash
+
+        assert isinstance(crash, ConfigurationError)
+        assert "mark what is mounted as public" in str(crash)
+
+    def test_one_with_a_misplaced_guard_is_told(self):
+        app = Flask("misplaced")
+        gatepass_flask.require_auth()(app.get("/orders")(lambda: "secret"))
+
+        assert isinstance(self.mall(asgi(app)).send("GET", "/flask/orders", bearer()).crash, ConfigurationError)
+
+    def test_one_with_a_middleware_of_its_own_decides_where_its_mount_is_public(self):
+        app = shop()
+        put_on(app)
+        client = self.mall(public(asgi(app)))
+
+        is_guarded(client, "/flask")
+        is_guarded(client)
 
 
 class TestMounts:

@@ -671,6 +671,18 @@ def test_the_connection_is_found_by_its_type_or_by_its_name():
         require_auth()(lambda first: None)
 
 
+def test_a_guard_without_parentheses_says_what_to_write():
+    with pytest.raises(ConfigurationError, match=r"@require_auth\(\)"):
+        require_auth(whoami)
+
+
+def test_a_guard_on_a_view_of_another_framework_says_so():
+    with pytest.raises(ConfigurationError, match="gatepass_flask"):
+        require_auth()(lambda: "a view of Flask")
+    with pytest.raises(ConfigurationError, match="another framework"):
+        require_auth()(lambda request: "a view of Django")(object())
+
+
 def test_a_generator_cannot_be_guarded():
     async def events(request):
         yield "an event"
@@ -788,6 +800,37 @@ def test_a_marked_class_is_open_with_all_its_methods():
 
     assert status.send("GET", "/").body == b"nobody"
     assert status.send("HEAD", "/").status == 200
+
+
+def test_a_marked_class_does_not_open_its_heirs():
+    @public
+    class Status(HTTPEndpoint):
+        async def get(self, request):
+            return PlainTextResponse(subject(request))
+
+    class Heir(Status): ...
+
+    @public
+    class Socket(Echo): ...
+
+    class SocketHeir(Socket): ...
+
+    app = application(
+        resource_server(),
+        [
+            Route("/", Heir),
+            Route("/partial", functools.partial(Heir)),
+            Route("/open", Status),
+            WebSocketRoute("/open/socket", Socket),
+            WebSocketRoute("/socket", SocketHeir),
+        ],
+    )
+
+    assert ASGIClient(app).send("GET", "/open").body == b"nobody"
+    same(ASGIClient(app).send("GET", "/"), NO_CREDENTIALS)
+    same(ASGIClient(app).send("GET", "/partial"), NO_CREDENTIALS)
+    assert websocket(app, websocket_scope("/open/socket")).texts == ["nobody"]
+    same(websocket(app, websocket_scope("/socket")).denial, NO_CREDENTIALS)
 
 
 def test_routes_without_marks_are_not_searched_twice():
@@ -1214,16 +1257,13 @@ def port(request):
 def test_streams_of_one_http2_connection_see_each_their_own_token():
     pytest.importorskip("hypercorn")
     people = [("anna", bearer(token("anna"))), ("bob", bearer(token("bob"))), ("nobody", [])]
-    met = 0
+    meeting = asyncio.Barrier(len(people))
 
     @optional_auth
     async def view(request):
-        nonlocal met
         before = subject(request)
-        met += 1
         async with asyncio.timeout(PATIENCE):
-            while met < len(people):  # until each stream's request is here
-                await asyncio.sleep(0)
+            await meeting.wait()
         return PlainTextResponse(f"{before} {subject(request)}")
 
     with hypercorn_on_loopback(application(resource_server(), [Route("/", view)])) as port:

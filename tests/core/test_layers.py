@@ -164,7 +164,9 @@ def test_an_application_that_two_ways_lead_to_is_one():
     assert below(layer) is app
 
 
-@pytest.mark.parametrize("layer", [print, len, Application, None, "text", closure(None), InAnAttribute(5), InASlot(None)])
+@pytest.mark.parametrize(
+    "layer", [print, len, Application, None, "text", closure(None), InAnAttribute(5), InASlot(None)]
+)
 def test_where_there_is_no_application_none_is_found(layer):
     assert below(layer) is None
 
