@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 
 from gatepass.errors import ConfigurationError
+from gatepass.layers import held_by
 
 __all__ = ["Access", "access_of", "optional_auth", "public", "public_paths"]
 
@@ -57,8 +58,8 @@ def access_of(view: object) -> Access:
     if made_from is None or isinstance(view, type):
         return mark.access if mark is not None else "protected"
     if mark is None or _is_inherited(mark, made_from):
-        mark = vars(made_from).get(_MARK)
-    return mark.access if mark is not None else "protected"
+        return _access_borne_by(made_from)
+    return mark.access
 
 
 def _marked(view: _View, access: Access) -> _View:
@@ -70,6 +71,15 @@ def _class_of(own: Mapping[str, Any]) -> type | None:
     """The class that Django, REST framework or Flask made a view of, which has the attributes *own*."""
     made_from = own.get("view_class") or own.get("cls")
     return made_from if isinstance(made_from, type) else None
+
+
+def _access_borne_by(view_class: type) -> Access:
+    mark: _Mark | None = vars(view_class).get(_MARK)
+    if mark is not None:
+        return mark.access
+    # Django's method_decorator copies a parent's mark over the one of its decorators, and keeps these in a closure.
+    decorators = [one for held in held_by(vars(view_class).get("dispatch")) for one in held_by(held)]
+    return "public" if public in decorators else "optional" if optional_auth in decorators else "protected"
 
 
 def _is_inherited(mark: _Mark, made_from: type) -> bool:

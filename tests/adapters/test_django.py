@@ -4,6 +4,7 @@ import json
 import re
 import time
 from contextlib import ExitStack
+from inspect import isclass
 from threading import Thread, current_thread
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -16,8 +17,10 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory, override_settings
 from django.urls import include, path
-from django.utils.decorators import method_decorator
+from django.utils.decorators import method_decorator, sync_and_async_middleware
+from django.utils.deprecation import MiddlewareMixin
 from django.views import View
+from django.views.decorators.csrf import csrf_exempt
 from tests.adapters import django_project
 from tests.adapters.clients import ASGIClient, WSGIClient
 from tests.adapters.contract import SCOPE_IS_MISSING, MiddlewareContract
@@ -28,7 +31,7 @@ from tests.jwks.authority import trusted_by_default, vouched_for
 from tests.jwks.server import by_path, document, serving
 
 from gatepass import ConfigurationError, Key, KeySet, Profile
-from gatepass_django import AccessTokenMiddleware, public, require_auth
+from gatepass_django import AccessTokenMiddleware, optional_auth, public, require_auth
 
 OURS = "gatepass_django.AccessTokenMiddleware"
 
@@ -255,6 +258,109 @@ class TestClassBasedViews:
 
     def test_a_preflight_that_no_middleware_answers_is_refused(self, start, kind):
         assert start().send("OPTIONS", f"{kind}/methods", preflight).status == 401
+
+
+def at(*views):
+    """URLs for *views*, classes and functions, each under its name."""
+    made = [(view.__name__, view.as_view() if isclass(view) else view) for view in views]
+    return tuple(path(name, view) for name, view in made)
+
+
+@pytest.mark.parametrize("base", [Status, AsyncStatus])
+def test_a_class_that_is_open_does_not_open_its_heirs(start, base):
+    class Heir(base): ...
+
+    class Mixed(Heir, base): ...
+
+    @method_decorator(csrf_exempt, name="dispatch")
+    class Decorated(base): ...
+
+    class Overridden(base):
+        def dispatch(self, request, *args, **kwargs):
+            return super().dispatch(request, *args, **kwargs)
+
+    @method_decorator(public, name="dispatch")
+    class Open(Heir): ...
+
+    @method_decorator([csrf_exempt, optional_auth], name="dispatch")
+    class Maybe(Heir): ...
+
+    @public
+    class Marked(Heir): ...
+
+    itself = public(csrf_exempt(Heir.as_view()))
+    wrapped = csrf_exempt(public(Decorated.as_view()))
+    itself.__name__, wrapped.__name__ = "itself", "wrapped"
+    client = start(urls=at(base, Heir, Mixed, Decorated, Overridden, Open, Maybe, Marked, itself, wrapped))
+
+    for name in (base.__name__, "Open", "Maybe", "Marked", "itself", "wrapped"):
+        assert client.send("GET", f"/{name}").body == b"nobody", name
+    assert client.send("GET", "/Maybe", bearer()).body == b"anna"
+    for name in ("Heir", "Mixed", "Decorated", "Overridden"):
+        assert client.send("GET", f"/{name}").status == 401, name
+        assert client.send("GET", f"/{name}", bearer()).body == b"anna", name
+
+
+class Passing(MiddlewareMixin):
+    """What most projects write: sync, and run in a thread where Django is asynchronous."""
+
+    def process_request(self, request):
+        request.passed = True
+
+    def process_response(self, request, response):
+        response["X-Passed"] = "yes"
+        return response
+
+
+@sync_and_async_middleware
+def passing(get_response):
+    if iscoroutinefunction(get_response):
+
+        async def awaiting(request):
+            return await get_response(request)
+
+        return awaiting
+    return lambda request: get_response(request)  # noqa: PLW0108 - a layer
+
+
+@pytest.mark.parametrize("below", [(), (f"{__name__}.Passing",), (f"{__name__}.passing", f"{__name__}.Passing")])
+@pytest.mark.parametrize("above", [(), (f"{__name__}.Passing",), (f"{__name__}.Passing", f"{__name__}.passing")])
+class TestLayers:
+    def test_marks_and_guards_hold_between_other_middleware(self, start, above, below):
+        client = start(None, *below, middleware=(*above, OURS))
+
+        assert client.send("GET", "/status").body == b"nobody"
+        assert client.send("GET", "/methods").status == 401
+        assert client.send("GET", "/orders", bearer()).status == 403
+        answer = client.send("GET", "/orders", bearer(token(scope="orders:read")))
+        assert answer.body == b"anna"
+        assert bool(answer.all("x-passed")) is any("Passing" in name for name in (*above, *below))
+
+    def test_a_misplaced_guard_is_told_between_other_middleware(self, above, below, caplog):
+        def orders(request):
+            return django_project.text("secret")
+
+        def between(request):
+            return orders(request)
+
+        require_auth(scopes=["orders:read"])(between)
+        layers = [*above, OURS, *below]
+        with override_settings(ROOT_URLCONF=at(orders)):
+            client = WSGIClient(handler(WSGIHandler, resource_server(), middleware=layers))
+            assert client.send("GET", "/orders", bearer()).status == 500
+        assert "orders was registered without it" in caplog.text
+
+
+def test_a_guard_without_parentheses_says_what_to_write():
+    with pytest.raises(ConfigurationError, match=r"@require_auth\(\)"):
+        require_auth(django_project.who)
+
+
+def test_a_guard_on_a_view_of_another_framework_says_so():
+    with pytest.raises(ConfigurationError, match="another framework"):
+        require_auth()(lambda: "a view of Flask")
+    with pytest.raises(ConfigurationError, match="another framework"):
+        require_auth()(lambda request: "a view of Starlette")(object())
 
 
 @pytest.mark.parametrize("path", ["/internal", "/streamed"])

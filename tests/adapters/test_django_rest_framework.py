@@ -2,15 +2,18 @@
 
 import logging
 from contextlib import ExitStack
+from typing import ClassVar
 
 import pytest
 from django.core.handlers.wsgi import WSGIHandler
 from django.test import RequestFactory, override_settings
 from django.urls import path
+from django.utils.decorators import method_decorator
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_framework.request import Request
+from rest_framework.viewsets import ViewSet
 from tests.adapters import django_rest_project as project
 from tests.adapters.clients import WSGIClient
 from tests.adapters.contract import EXPIRED, NO_CREDENTIALS, SCOPE_IS_MISSING, AdapterContract
@@ -69,6 +72,44 @@ def at(view, **options):
     """One view, at /x, and its options."""
     urlpatterns[:] = [path("x", view.as_view(**options))]
     return __name__
+
+
+class TestMarks:
+    def test_an_open_view_does_not_open_its_heirs(self, start):
+        @method_decorator(public, name="dispatch")
+        class Open(project.Who):
+            authentication_classes: ClassVar = []
+            permission_classes: ClassVar = [AllowAny]
+
+        class Heir(Open): ...
+
+        class Things(ViewSet):
+            dispatch = Open.dispatch
+            authentication_classes: ClassVar = []
+            permission_classes: ClassVar = [AllowAny]
+
+            def list(self, request):
+                return project.text("listed")
+
+        class MoreThings(Things): ...
+
+        urlpatterns[:] = [
+            path("open", Open.as_view()),
+            path("heir", Heir.as_view()),
+            path("itself", public(Heir.as_view())),
+            path("things", public(Things.as_view({"get": "list"}))),
+            path("more", MoreThings.as_view({"get": "list"})),
+        ]
+        client = start(resource_server(), urls=__name__, middleware=[OURS])
+
+        for target, body in (("/open", b"nobody"), ("/itself", b"nobody"), ("/things", b"listed")):
+            assert client.send("GET", target).body == body
+        for target in ("/heir", "/more"):
+            assert client.send("GET", target).status == 401
+
+    def test_a_requirement_without_names_says_what_to_write(self):
+        with pytest.raises(ConfigurationError, match="rules have names"):
+            requires("orders:read")
 
 
 class TestAuthentication:
