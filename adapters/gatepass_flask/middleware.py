@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from flask.app import Flask  # as in routes
 
-from gatepass import Access, AccessToken, AuthError, Caching, ResourceServer, public_paths
+from gatepass import Access, AccessToken, AuthError, Caching, ConfigurationError, ResourceServer, public_paths
 from gatepass_flask.browser import browser_request
 from gatepass_flask.preflight import without_bodies
 from gatepass_flask.routes import Routes
@@ -56,16 +56,17 @@ class AccessTokenMiddleware:
         routes_of: Flask | EllipsisType | None = ...,
     ) -> None:
         ResourceServer.expect(resource_server).require_sync()
-        self._app = app
-        self._inside = app.wsgi_app if isinstance(app, Flask) else None
+        self._app: WSGIApplication = app
+        self._inside: WSGIApplication = app.wsgi_app if isinstance(app, Flask) else app
+        self._may_be_in_a_circle = True
         self._server = resource_server
         self._public = public_paths(public)
         self._routes = Routes(app, routes_of)
         self._takes_cookies = "cookie" in resource_server.sources
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if self._inside is not None:
-            self._leave_circle(self._inside)
+        if self._may_be_in_a_circle:
+            self._leave_circle()
         server = self._server
         method: str = environ["REQUEST_METHOD"]
         is_preflight = method == "OPTIONS" and self._is_preflight(environ)
@@ -89,11 +90,16 @@ class AccessTokenMiddleware:
         caching = server.caching[access]
         return self._app(environ, _cached(start_response, caching) if caching.vary else start_response)
 
-    def _leave_circle(self, inside: WSGIApplication) -> None:
-        """Call what was *inside* the Flask, if the Flask has got this middleware for its `wsgi_app` since."""
+    def _leave_circle(self) -> None:
+        """Call what was in the Flask that was given, if the Flask has got this middleware for its `wsgi_app` since."""
         if self._routes.lead_back_to(self):
-            self._app = inside
-        self._inside = None
+            if self._inside is self._app:
+                raise ConfigurationError(
+                    "a layer below AccessTokenMiddleware calls the Flask app, whose wsgi_app is this middleware: give "
+                    "the layer app.wsgi_app, as in app.wsgi_app = AccessTokenMiddleware(Layer(app.wsgi_app), server)"
+                )
+            self._app = self._inside
+        self._may_be_in_a_circle = False
 
     def _access(self, environ: WSGIEnvironment) -> Access:
         path = environ.get("PATH_INFO", "")

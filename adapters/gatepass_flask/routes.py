@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from types import EllipsisType, MethodType
-from typing import TYPE_CHECKING, Any, Final, final
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
 from flask.app import Flask  # not from flask, where an instrumentor may have put an heir of it
 from werkzeug.exceptions import HTTPException
@@ -37,6 +37,7 @@ class Routes:
                 "whose views are marked: give it app.wsgi_app, or say routes_of=app where a layer hides the Flask "
                 "app, or routes_of=None for an application without marks"
             )
+        self._called = self._root if isinstance(self._root, Flask) and _is_called_whole(app, self._root) else None
         owner = app.__self__ if isinstance(app, MethodType) else app
         self._nothing_between = owner if isinstance(owner, Flask) and owner is self._root else None
 
@@ -56,9 +57,9 @@ class Routes:
         return access_of(None if app is None or rule is None else app.view_functions.get(rule.endpoint))
 
     def lead_back_to(self, middleware: object) -> bool:
-        """Whether *middleware* has become the `wsgi_app` of the Flask that it calls, or a layer of it."""
-        app = self._root
-        return isinstance(app, Flask) and application_below(app.wsgi_app, lambda layer: layer is middleware) is not None
+        """Whether a Flask is called as a whole, and *middleware* has become a layer of its `wsgi_app`."""
+        app = self._called
+        return app is not None and application_below(app.wsgi_app, lambda layer: layer is middleware) is not None
 
     def runs_no_view(self, environ: WSGIEnvironment) -> bool:
         """Whether Flask will answer this preflight by itself: by its automatic `OPTIONS`, a redirect, 404 or 405."""
@@ -111,6 +112,19 @@ def _has_routes(layer: object) -> bool:
     kind = type(layer)
     is_dispatcher = issubclass(kind, DispatcherMiddleware) and kind.__call__ is DispatcherMiddleware.__call__
     return is_dispatcher or issubclass(kind, Flask)
+
+
+def _is_called_whole(layers: object, app: Flask) -> bool:
+    """Whether *layers* lead to *app* itself, and not to its bound `wsgi_app` alone, which runs none of its layers."""
+    try:
+        found = application_below(layers, lambda layer: layer is app or _is_method_of(layer, app))
+    except ConfigurationError:  # to both
+        return False
+    return found is app
+
+
+def _is_method_of(layer: object, app: Flask) -> bool:
+    return issubclass(type(layer), MethodType) and cast("MethodType", layer).__self__ is app
 
 
 def _is_a_choice(routes_of: object) -> bool:

@@ -80,13 +80,14 @@ def _behind(view: Any, *, ends_at_guards: bool = False) -> list[Any]:
     return found
 
 
-def _inside(view: Any) -> Iterator[tuple[Any, bool]]:
+def _inside(view: object) -> Iterator[tuple[Any, bool]]:
     """What *view* may be a decorator's wrapper of, and whether it is so by enclosing it alone."""
     wrapped = getattr(view, "__wrapped__", None)
     if wrapped is not None and (_class_of(view) is None or _class_of(wrapped) is not None):
         yield wrapped, False  # not the method that a class's view took its attributes from
-    if not isinstance(view, type):
-        passed_over = (wrapped, call_of(type(view)))  # the latter is of all instances of a class
+    kind = type(view)
+    if not issubclass(kind, type):
+        passed_over = (wrapped, call_of(kind))  # the latter is of all instances of a class
         for held in held_by(view):
             if issubclass(type(held), _FUNCTIONS) and not any(held is one for one in passed_over):
                 yield held, True

@@ -26,6 +26,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 import gatepass_flask
 import gatepass_starlette
 from gatepass import ConfigurationError, public
+from gatepass_flask.routes import Routes
 
 # --- WSGI
 
@@ -158,6 +159,23 @@ class TestFlask:
 
         is_guarded(WSGIClient(app))
 
+    def test_a_layer_that_calls_the_application_whose_own_the_middleware_is_says_so(self):
+        app = shop()
+        app.wsgi_app = gatepass_flask.AccessTokenMiddleware(ProxyFix(app), resource_server())
+
+        crash = WSGIClient(app).send("GET", "/all", bearer()).crash
+        assert isinstance(crash, ConfigurationError)
+        assert "Layer(app.wsgi_app)" in str(crash)
+
+    def test_a_layer_may_keep_the_application_beside_what_it_calls(self):
+        app = shop()
+        app.wsgi_app = Hidden(app.wsgi_app)
+        layer = ProxyFix(app.wsgi_app)
+        layer.flask_app = app
+        app.wsgi_app = gatepass_flask.AccessTokenMiddleware(layer, resource_server())
+
+        is_guarded(WSGIClient(app))
+
     def test_the_application_itself_runs_the_layers_that_it_got_later(self):
         app, seen = shop(), []
         client = WSGIClient(gatepass_flask.AccessTokenMiddleware(app, resource_server()))
@@ -235,6 +253,22 @@ class TestDispatcher:
         client = WSGIClient(gatepass_flask.AccessTokenMiddleware(self.mall(misplaced=True), resource_server()))
 
         assert isinstance(client.send("GET", "/", bearer()).crash, ConfigurationError)
+
+    @pytest.mark.parametrize(
+        "path", ["", "/", "/a", "/a/", "/a/b", "/a/b/c", "//a", "/a//b", "/ab", "a", "a/b", "/x/a"]
+    )
+    def test_the_application_that_is_asked_for_its_marks_is_the_one_that_runs(self, path):
+        ran = []
+        apps = [Flask(str(number)) for number in range(5)]
+        for app in apps:
+            app.wsgi_app = lambda environ, start, app=app: ran.append((app, environ)) or []
+        mounts = {"/a": apps[1], "/a/b": apps[2], "": apps[3], "a": apps[4]}
+        dispatcher = DispatcherMiddleware(DispatcherMiddleware(apps[0], {"/x": apps[1]}), mounts)
+        environ = {"PATH_INFO": path, "SCRIPT_NAME": "/above"}
+        chosen, seen = Routes(dispatcher, ...)._chosen(environ)
+
+        list(dispatcher(environ, None))
+        assert (chosen, seen) == ran[0]
 
     @pytest.mark.parametrize("kind", ["a cascade", "a dispatcher of ones own"])
     def test_other_ways_to_choose_between_applications_are_refused(self, kind):
