@@ -8,6 +8,7 @@ from tests.needs import reason_for
 
 NEEDED_BY_TESTS = [
     "click", "django", "fastapi", "flask", "gevent", "httpx", "hypercorn", "joserfc", "psycopg",
+    "opentelemetry.instrumentation.fastapi", "opentelemetry.instrumentation.flask", "opentelemetry.instrumentation.starlette",
     "pycryptodome_test_vectors", "pymysql", "redis", "rest_framework", "rich", "sqlalchemy", "starlette", "trio", "uvicorn", "waitress", "wsproto",
 ]  # fmt: skip
 
