@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import isclass, signature
+from inspect import CO_VARARGS, isclass
+from types import FunctionType
 from typing import Any, Final, Never, TypeVar, Unpack, cast
 
 from asgiref.sync import iscoroutinefunction
@@ -54,11 +55,9 @@ _ON_CLASSES: Final = (
 
 
 def _takes_a_request(view: Callable[..., Any]) -> bool:
-    try:
-        parameters = signature(view).parameters.values()
-    except ValueError:  # written in C, without a signature
+    if not isinstance(view, FunctionType):  # what method_decorator makes for each call, and must be quick
         return True
-    return any(one.kind not in (one.KEYWORD_ONLY, one.VAR_KEYWORD) for one in parameters)
+    return bool(view.__code__.co_argcount or view.__code__.co_flags & CO_VARARGS)
 
 
 def _refusal(request: HttpRequest, requirement: Requirement) -> Refusal | None:

@@ -6,7 +6,6 @@ middleware of `gatepass_starlette` in front. A token that it verified for the sa
 
 # Annotations stay objects here: FastAPI reads those of `__call__`, and old versions cannot resolve texts.
 from typing import Annotated, Any, NoReturn, Unpack, cast
-from weakref import WeakSet
 
 from fastapi.openapi.models import HTTPBearer
 from fastapi.openapi.models import SecurityBase as Scheme
@@ -52,13 +51,13 @@ class _Bearer(SecurityBase):
         self._rules = cast("Rules", listed)
         self._own_scopes = Requirement(**self._rules).scopes
         self._requirements: dict[tuple[str, ...], Requirement] = {}
-        self._checked: WeakSet[Any] = WeakSet()
+        self._checked: dict[int, object] = {}
 
     async def _token(self, connection: HTTPConnection, needed: SecurityScopes, access: Access) -> AccessToken | None:
         app = connection.scope.get("app")
-        if app is not None and app not in self._checked:
+        if app is not None and id(app) not in self._checked:
             check_routes(app)
-            self._checked.add(app)
+            self._checked[id(app)] = app
         try:
             token = await self._verified(connection, access)
             if token is not None:

@@ -128,7 +128,8 @@ class Routes:
 def _has_routes(layer: Any) -> bool:
     """Whether *layer* is an application with routes, a route, or what Starlette and FastAPI make of one endpoint."""
     if issubclass(type(layer), FunctionType):  # isinstance() would ask a proxy
-        return layer.__module__ in _ROUTING and "<locals>" in layer.__qualname__
+        # Not by its __module__, which functools.wraps copies from a router to the closure around it.
+        return layer.__closure__ is not None and layer.__globals__.get("__name__") in _ROUTING
     if issubclass(type(layer), type):
         return issubclass(layer, (HTTPEndpoint, WebSocketEndpoint))
     return issubclass(type(layer), (_STARLETTE, Router, BaseRoute))

@@ -74,7 +74,9 @@ def held_by(holder: object) -> Iterator[Any]:
             except ValueError:  # not filled yet
                 continue
         yield from (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
-        yield from vars(function).values()
+        # Beside what it wraps, functools.wraps copies all attributes of that, and they are not this layer's.
+        own = vars(function)
+        yield from (own["__wrapped__"],) if "__wrapped__" in own else own.values()
     elif not issubclass(kind, _HOLD_NOTHING):
         yield from _stored(holder)
 

@@ -7,7 +7,8 @@ from wsgiref.validate import validator
 import pytest
 from flask import Blueprint, Flask, Request, Response, abort, request, stream_with_context
 from flask.views import MethodView
-from tests.adapters.clients import WSGIClient
+from tests.adapters.clients import Request as Sent
+from tests.adapters.clients import WSGIClient, wsgi_environ
 from tests.adapters.contract import NO_CREDENTIALS, PREFLIGHT, MiddlewareContract
 from tests.adapters.cookie_contract import CookieContract
 from tests.adapters.meeting import meet
@@ -374,6 +375,16 @@ class TestAnyWSGIApplication:
 
         assert outer.send("GET", "/x", bearer()).status == 200
         assert seen == [None]
+
+
+def test_an_environ_that_a_server_uses_again_speaks_for_its_last_request_alone():
+    app = application()
+    app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server())
+    environ = wsgi_environ(Sent("GET", "/maybe", bearer()))
+
+    assert b"".join(app(environ, lambda *_: None)) == b"anna"
+    del environ["HTTP_AUTHORIZATION"]
+    assert b"".join(app(environ, lambda *_: None)) == b"nobody"
 
 
 class TestRealServer:

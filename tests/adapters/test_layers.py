@@ -16,7 +16,7 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse
-from starlette.routing import Mount, Route
+from starlette.routing import Mount, Route, Router
 from tests.adapters.clients import ASGIClient, WSGIClient
 from tests.adapters.contract import PREFLIGHT
 from tests.adapters.tokens import bearer, resource_server, token
@@ -316,6 +316,10 @@ def asgi_closure(app):
     return layer
 
 
+def asgi_wrapper(app):
+    return functools.wraps(app)(asgi_closure(app))
+
+
 def asgi_tracer(app):
     return pytest.importorskip("opentelemetry.instrumentation.asgi").OpenTelemetryMiddleware(app)
 
@@ -334,6 +338,7 @@ class HiddenASGI(Hidden):
 
 ASGI_LAYERS = {
     "a closure": asgi_closure,
+    "a wrapper": asgi_wrapper,
     "another name": HiddenASGI,
     "a partial": lambda app: functools.partial(asgi_closure(app)),
     "OpenTelemetry": asgi_tracer,
@@ -497,7 +502,7 @@ class TestMountedFlask:
 
 class TestMounts:
     @pytest.mark.parametrize("name", ASGI_LAYERS)
-    @pytest.mark.parametrize("kind", [Starlette, fastapi.FastAPI])
+    @pytest.mark.parametrize("kind", [Starlette, Router, fastapi.FastAPI, fastapi.APIRouter])
     def test_marks_and_guards_of_a_mounted_application_hold_through_a_layer(self, kind, name):
         protection = Middleware(gatepass_starlette.AccessTokenMiddleware, resource_server=resource_server())
         mounted = ASGI_LAYERS[name](kind(routes=asgi_routes()))

@@ -105,6 +105,14 @@ def wrapper(inner):
     return layer
 
 
+def attribute_of_a_function(inner):
+    def layer(request):
+        return layer.inner(request)
+
+    layer.inner = inner
+    return layer
+
+
 def class_with_a_closure(inner):
     class Layer:
         def __call__(self, request):
@@ -124,6 +132,7 @@ LAYERS = {
     "a default": default,
     "a keyword's default": keyword_default,
     "a wrapper": wrapper,
+    "a function's attribute": attribute_of_a_function,
     "a class with a closure": class_with_a_closure,
     "a partial": lambda inner: functools.partial(closure, inner),
     "a list": lambda inner: closure([inner]),
@@ -169,6 +178,13 @@ def test_an_application_that_two_ways_lead_to_is_one():
 )
 def test_where_there_is_no_application_none_is_found(layer):
     assert below(layer) is None
+
+
+def test_what_a_wrapper_copies_from_an_application_is_no_other_one():
+    app = Application()
+    app.part = Application()
+
+    assert below(wrapper(app)) is app
 
 
 def test_a_layer_that_leads_back_to_itself_ends():
