@@ -57,9 +57,10 @@ def access_of(view: object) -> Access:
     made_from = _class_of(own)
     if made_from is None or isinstance(view, type):
         return mark.access if mark is not None else "protected"
-    if mark is None or _is_inherited(mark, made_from):
-        return _access_borne_by(made_from)
-    return mark.access
+    if mark is None:
+        mark = vars(made_from).get(_MARK)
+        return mark.access if mark is not None else "protected"
+    return _access_borne_by(made_from) if _is_inherited(mark, made_from) else mark.access
 
 
 def _marked(view: _View, access: Access) -> _View:
