@@ -8,7 +8,7 @@ from typing import Any, NoReturn, final
 
 from gatepass.claim_names import RFC9068_NAMES, ClaimNames, strings_in
 from gatepass.moments import moment_of
-from gatepass.strict_json import freeze
+from gatepass.read_only import freeze, thaw
 
 __all__ = ["AccessToken"]
 
@@ -103,13 +103,21 @@ class AccessToken:
 
     @property
     def claims(self) -> Mapping[str, Any]:
-        """All claims, deeply immutable: objects are read-only mappings, arrays are tuples."""
+        """All claims, deeply immutable: objects are read-only dicts, arrays are tuples.
+
+        JSON encoders, `copy` and `pickle` take them as they are.
+        """
         try:
             return self._frozen
         except AttributeError:  # frozen at the first look, which most requests never take
             frozen: Mapping[str, Any] = freeze(self._claims)
             _fill_frozen(self, frozen)
             return frozen
+
+    def to_dict(self) -> dict[str, Any]:
+        """All claims in a dict of one's own, with lists and dicts that may be changed."""
+        plain: dict[str, Any] = thaw(self._claims)
+        return plain
 
     def strings(self, claim: str) -> frozenset[str]:
         """The strings in an array claim such as `roles`, `groups` or `entitlements` (RFC 9068 section 2.2.3.1).
@@ -134,7 +142,7 @@ class AccessToken:
         return self
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("an AccessToken is not pickled: pass on the claims that you need")
+        raise TypeError("an AccessToken is not pickled, since nothing would check it again: pass on its claims, or to_dict()")
 
 
 _new = object.__new__

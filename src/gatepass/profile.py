@@ -165,5 +165,8 @@ Profile.GENERIC = Profile(
     prohibited=frozenset(("nonce", "at_hash", "c_hash", "s_hash", "events", "htm", "htu", "ath")),
     # How Keycloak, Cognito, simplejwt and Flask-JWT-Extended say in the payload what a token is.
     kind_claims=frozenset(("typ", "token_use", "token_type", "type")),
-    foreign_kinds=frozenset(("id", "id_token", "refresh", "refresh_token", "offline", "logout", "sliding")),
+    # What is said to be bound to a proof (DPoP, "pop") is no bearer token, even if it bears no cnf.
+    foreign_kinds=frozenset(
+        ("id", "id_token", "refresh", "refresh_token", "offline", "logout", "sliding", "dpop", "pop")
+    ),
 )

@@ -110,7 +110,7 @@ REFUSED = [
     {**ORDINARY, "scope": ["a"]},
     {**ORDINARY, "scope": None},
     {**ORDINARY, "nbf": int(NOW) + LEEWAY + 1},
-    {**ORDINARY, "cnf": {"jkt": "1"}},
+    *({**ORDINARY, "cnf": cnf} for cnf in ({"jkt": "1"}, {"kid": "1"}, {"unknown": 1}, {}, None, "x")),
 ]
 
 

@@ -24,7 +24,7 @@ FLOORS = [
     },
     {"gatepass.errors"},
     # 2: strict JSON, compact serialization, keys, claims and policy
-    {"gatepass.claim_names", "gatepass.strict_json"},
+    {"gatepass.claim_names", "gatepass.read_only", "gatepass.strict_json"},
     {"gatepass.profile"},
     {
         "gatepass.claim_checks",

@@ -100,6 +100,7 @@ def read(token: AccessToken) -> None:
     assert_type(token.expires_at, datetime)
     assert_type(token.issued_at, datetime | None)
     assert_type(token.claims, Mapping[str, Any])
+    assert_type(token.to_dict(), dict[str, Any])
 
 
 def judge(token: str) -> str:
