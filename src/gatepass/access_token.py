@@ -142,7 +142,9 @@ class AccessToken:
         return self
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("an AccessToken is not pickled, since nothing would check it again: pass on its claims, or to_dict()")
+        raise TypeError(
+            "an AccessToken is not pickled, for nothing would check it again: pass on its claims or to_dict()"
+        )
 
 
 _new = object.__new__

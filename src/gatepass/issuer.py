@@ -7,7 +7,6 @@ a user, and tokens too large for any verifier.
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, final
@@ -43,7 +42,7 @@ class TokenIssuer:
     *issuer* is this service's https URL. *audience* names the API that the tokens are for; where several are
     named, each token is for one of them, chosen at `issue`. *keys* hold the key that signs; with a `KeyRing` it is
     the one that is active at the time. *client_id* is the default for `issue`. *access_ttl* (seconds or timedelta) is
-    15 minutes unless given, at most a day. *clock* gives the seconds since 1970.
+    15 minutes unless given, at most a day. *clock* gives the seconds since 1970, `time.time` unless given.
 
     >>> from gatepass import Key
     >>> issuer = TokenIssuer(
@@ -63,7 +62,7 @@ class TokenIssuer:
         keys: Key | KeySet | KeyRing | Iterable[Key],
         client_id: str | None = None,
         access_ttl: float | timedelta = timedelta(minutes=15),
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self.issuer: str = https_url(issuer, "issuer")
         self.audience: tuple[str, ...] = audience_names(audience, "name the API that the tokens are for")
@@ -71,7 +70,7 @@ class TokenIssuer:
             raise ConfigurationError("client_id= must be a non-empty string")
         self._client_id = client_id
         self._ttl = int(seconds(access_ttl, "access_ttl", least=1, most=LONGEST_ACCESS_TTL))
-        self._clock = clock_function(clock)
+        self._clock = clock_function(clock, owner="TokenIssuer")
         self._constant_parts: dict[tuple[object, ...], bytes] = {}
         self._ring = keys if isinstance(keys, KeyRing) else None
         if isinstance(keys, KeyRing) and self._ttl > keys.access_ttl.total_seconds():

@@ -192,6 +192,13 @@ class ResourceServer:
         requirement.check(token, self._hierarchy)
         return token
 
+    def seconds_left(self, token: AccessToken) -> float:
+        """For how long *token*, which `authenticate` gave, would still be let in: for what outlives a request.
+
+        By the clock and the leeway of its verifier; negative once it is over.
+        """
+        return self._verifiers.seconds_left(token)
+
     def respond(self, error: AuthError, *, method: str = "GET") -> Response:
         """The HTTP answer to *error*, and one line in the log with its `reason`."""
         level = logging.ERROR if isinstance(error, AuthUnavailable) else logging.INFO

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -10,9 +12,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from gatepass.clocks import wall_clock
 from gatepass.errors import ConfigurationError
 from gatepass.keys import Key, KeySet
 from gatepass.keys.algorithms import ALGORITHMS, algorithm_named
+from gatepass.limits import DAY, LAST_SECOND
 from gatepass.profile import AnyIssuer, Profile
 
 __all__ = [
@@ -27,6 +31,10 @@ __all__ = [
     "seconds",
     "strings",
 ]
+
+_logger = logging.getLogger("gatepass")
+_UNNOTICED = 60
+"""Seconds that a clock may be away from this machine's before the log says so."""
 
 # The characters of RFC 3986, less those that begin a query and a fragment.
 _PLAIN_URL = re.compile(r"[A-Za-z0-9\-._~:/\[\]@!$&'()*+,;=%]+")
@@ -88,10 +96,30 @@ def seconds(value: float | timedelta, name: str, *, least: float, most: float) -
     return number
 
 
-def clock_function(value: Callable[[], float]) -> Callable[[], float]:
-    """*value*, if it can be asked for the time."""
-    if not callable(value):
+def clock_function(
+    value: Callable[[], float] | None, *, owner: str = "", default: Callable[[], float] = wall_clock
+) -> Callable[[], float]:
+    """*value*, if it gives seconds when it is asked; *default* for None.
+
+    The log warns the *owner* of a clock that is minutes or hours away from this machine's. One that is days away is a
+    test's own.
+    """
+    if value is None:
+        return default
+    try:
+        now: object = value()
+    except Exception:  # noqa: BLE001 - whatever it is, it cannot be asked for the time
+        now = None
+    if isinstance(now, bool) or not isinstance(now, (int, float)):
         raise ConfigurationError("clock= must be a function without arguments that gives seconds, such as time.time")
+    if LAST_SECOND < now < math.inf:
+        raise ConfigurationError("clock= gives something smaller than seconds: write lambda: time.time_ns() / 1e9")
+    apart = now - default()
+    if owner and _UNNOTICED < abs(apart) < DAY:
+        _logger.warning(
+            "the clock= of a %s is %d seconds %s time.time, and tokens are dated or judged by it",
+            owner, abs(apart), "behind" if apart < 0 else "ahead of",
+        )  # fmt: skip
     return value
 
 

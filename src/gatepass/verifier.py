@@ -7,7 +7,6 @@ No claim is visible to anybody before the signature holds.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from copy import copy
 from datetime import timedelta
@@ -55,7 +54,7 @@ class TokenVerifier:
     disagree. *max_token_age* refuses tokens issued longer ago than that. *trial_keys* bounds how many keys are tried
     when a token names no `kid`.
     *is_revoked* and *check_subject* are asked last; each takes the `AccessToken` and answers True or False.
-    *clock* gives the seconds since 1970.
+    *clock* gives the seconds since 1970, `time.time` unless given.
     *cache_ttl* (seconds or timedelta, at most 300; 0, the default, is off) remembers which tokens were proved, at most
     *cache_size* of them: the same text is not proved again while its keys and its time last. Hooks are always asked.
 
@@ -85,7 +84,7 @@ class TokenVerifier:
         leeway: float | timedelta = 30,
         max_token_age: float | timedelta | None = None,
         trial_keys: int = 4,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
         is_revoked: Question | None = None,
         check_subject: Question | None = None,
         cache_ttl: float | timedelta = 0,
@@ -127,13 +126,17 @@ class TokenVerifier:
         self._checks = tuple(checks)
         self._is_ordinary = compile_ordinary(profile, audience=accepted, leeway=tolerated, max_token_age=oldest)
         self._end_of = compile_end(leeway=tolerated, max_token_age=oldest)
-        self._clock = clock_function(clock)
+        self._clock = clock_function(clock, owner="TokenVerifier")
         self._trial_keys = trial_keys
 
     @property
     def keys(self) -> KeySet | KeySource:
         """What the verifier goes by; without *keys* it is the `JWKSClient` that asks the issuer."""
         return self._given
+
+    def seconds_left(self, token: AccessToken) -> float:
+        """For how long *token* would still pass, by this verifier's clock and leeway; negative once it does not."""
+        return self._end_of(token._claims) - self._clock()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
     @property
     def may_wait(self) -> bool:

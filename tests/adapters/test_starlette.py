@@ -1118,10 +1118,49 @@ def test_a_socket_is_closed_when_its_token_expires():
     assert sent[-1] == TOKEN_EXPIRED
 
 
-def test_a_socket_whose_token_is_expired_but_for_the_leeway_is_closed_at_once():
-    app = application(resource_server(), [WebSocketRoute("/", patient)])
+@pytest.mark.parametrize("policy", [{"leeway": 100}, {"leeway": 0, "max_token_age": 1_100}])
+def test_a_socket_lasts_as_long_as_its_verifier_lets_the_token_in(policy):
+    """By the verifier's own clock, which stands still years from here while that of the event loop leaps."""
+    now = 1_500_000_000
+    server = resource_server({"clock": lambda: now, **policy})
+    ages = {"iat": now - 1_000, "exp": now + (0 if policy["leeway"] else 10_000)}
+    app = application(server, [WebSocketRoute("/", patient)])
+    scope = websocket_scope("/?wait=1", bearer(token(**ages)))
+    sent = []
 
-    assert websocket(app, websocket_scope("/?wait=1", bearer(token(exp=time.time() - 5)))).sent[-1] == TOKEN_EXPIRED
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def some_turns():
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+    async def live():
+        loop = asyncio.get_running_loop()
+        session = asyncio.create_task(app(scope, receive, send))
+        await some_turns()
+        loop.leapt += 50
+        await some_turns()
+        assert not session.done()
+        assert TOKEN_EXPIRED not in sent
+        loop.leapt += 51
+        await some_turns()
+        assert session.done()
+        await session
+
+    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
+        runner.run(live())
+    assert sent[-1] == TOKEN_EXPIRED
+
+
+def test_a_socket_whose_token_ends_before_its_view_begins_is_closed_at_once():
+    clock = iter([time.time(), time.time(), *[time.time() + 86_500] * 5])
+    app = application(resource_server({"clock": lambda: next(clock)}), [WebSocketRoute("/", patient)])
+
+    assert websocket(app, websocket_scope("/?wait=1", bearer())).sent[-1] == TOKEN_EXPIRED
 
 
 def test_a_socket_that_ends_before_its_token_ends_as_it_likes():

@@ -6,7 +6,6 @@ family, because one of two people holds a stolen copy. The application's `check_
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, final
@@ -43,7 +42,7 @@ class TokenService:
     *check_subject* takes the subject and answers True while it may sign in; *claims_for* gives further claims for its
     access tokens. *revocation* ends a family's access tokens with it. *on_reuse* is told of the family when a spent
     token comes again: once, or more often if the store fails meanwhile. All are plain functions, and may do I/O.
-    *clock* gives the seconds since 1970.
+    *clock* gives the seconds since 1970, `time.time` unless given.
 
     >>> from gatepass import Key
     >>> from gatepass.stores.memory import MemoryStore
@@ -72,7 +71,7 @@ class TokenService:
         claims_for: Callable[[str], Mapping[str, Any]] | None = None,
         revocation: AccessTokenRevocation | None = None,
         on_reuse: Callable[[Family], object] | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         if not isinstance(issuer, TokenIssuer):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("TokenService takes the TokenIssuer that makes its access tokens")
@@ -90,7 +89,7 @@ class TokenService:
         self._issuer = issuer
         self._store = store
         self._revocation = revocation
-        self._clock = clock_function(clock)
+        self._clock = clock_function(clock, owner="TokenService")
         self._mint = Mint(issuer, application)
         self._ending = Ending(store, revocation, application, self._clock)
         self._exchange = Exchange(
