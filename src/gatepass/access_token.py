@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NoReturn, final
 
-from gatepass.claim_names import RFC9068_NAMES, ClaimNames, strings_in
+from gatepass.claim_names import RFC9068_NAMES, ClaimNames
 from gatepass.moments import moment_of
 from gatepass.read_only import freeze, thaw
 
@@ -122,9 +122,10 @@ class AccessToken:
     def strings(self, claim: str) -> frozenset[str]:
         """The strings in an array claim such as `roles`, `groups` or `entitlements` (RFC 9068 section 2.2.3.1).
 
-        Empty when the claim is absent or anything but an array of strings.
+        Empty when the claim is absent or anything but an array of strings; a profile that takes one role as a text takes
+        a text here too, as one string.
         """
-        return strings_in(self._claims.get(claim))
+        return self._names.strings_in(self._claims.get(claim))
 
     def __repr__(self) -> str:
         return "<AccessToken, claims not shown>"

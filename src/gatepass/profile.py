@@ -73,7 +73,7 @@ class Profile:
 
     GENERIC: ClassVar[Profile]
     """For providers that send `typ` JWT or none: `iss`, `aud` and `exp`, and nothing that marks an ID token,
-    a refresh token, a logout token or a proof."""
+    a refresh token, a logout token or a proof. `scope` may be a list; one role or group may be a text."""
 
     KEYCLOAK: ClassVar[Profile]
     """Keycloak: the payload's `typ` is Bearer, the client is in `azp`, roles are the realm's."""
@@ -122,24 +122,24 @@ class Profile:
         return replace(self, name=name, required=self.required.difference(claims))
 
     def roles_at(self, *paths: ClaimPath) -> Profile:
-        """This profile with the roles found at *paths*, and nowhere else.
+        """This profile with the roles found at *paths*, and nowhere else: a list of them, or one as a text.
 
         >>> Profile.KEYCLOAK.roles_at(("resource_access", "orders-api", "roles")).names.roles
         (('resource_access', 'orders-api', 'roles'),)
         """
         if not paths or not all(_is_path(path) for path in paths):
             raise ConfigurationError('roles_at takes paths, tuples of claim names such as ("realm_access", "roles")')
-        return replace(self, names=replace(self.names, roles=paths))
+        return replace(self, names=replace(self.names, roles=paths, single_role=True))
 
     def scopes_in(self, claim: str) -> Profile:
-        """This profile with the scopes found in *claim*, and nowhere else.
+        """This profile with the scopes found in *claim*, and nowhere else: their text, or a list of them.
 
         >>> Profile.AUTH0.scopes_in("permissions").names.scope
         'permissions'
         """
         if not _is_path((claim,)):
             raise ConfigurationError('scopes_in takes the name of a claim, such as "permissions"')
-        return replace(self, names=replace(self.names, scope=claim))
+        return replace(self, names=replace(self.names, scope=claim, scope_list=True))
 
     def __repr__(self) -> str:
         return f"<Profile {self.name}>"
@@ -169,4 +169,5 @@ Profile.GENERIC = Profile(
     foreign_kinds=frozenset(
         ("id", "id_token", "refresh", "refresh_token", "offline", "logout", "sliding", "dpop", "pop")
     ),
+    names=ClaimNames(),
 )

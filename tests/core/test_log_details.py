@@ -126,6 +126,11 @@ def test_of_the_key():
         ({"client_id": ""}, "InvalidClaim: client_id is not a string, or empty"),
         ({"jti": None}, "InvalidClaim: jti is not a string, or empty"),
         ({"scope": []}, "InvalidClaim: scope is not a string"),
+        ({"scope": {}}, "InvalidClaim: scope is not a string"),
+        (
+            {"scope": ["orders:read"]},
+            'InvalidClaim: scope is not a string: it is a list, which a profile with scopes_in("scope") reads',
+        ),
         ({"scope": "a  b"}, "InvalidClaim: scope is not a string of scope tokens"),
         ({"cnf": "x"}, "InvalidClaim: cnf is not an object"),
         ({"cnf": {"jkt": "x"}}, "BindingError: cnf"),
