@@ -122,8 +122,8 @@ class AccessToken:
     def strings(self, claim: str) -> frozenset[str]:
         """The strings in an array claim such as `roles`, `groups` or `entitlements` (RFC 9068 section 2.2.3.1).
 
-        Empty when the claim is absent or anything but an array of strings; a profile that takes one role as a text takes
-        a text here too, as one string.
+        Empty when the claim is absent or anything but an array of strings. Where the profile takes one role as a text,
+        a text is one string here too.
         """
         return self._names.strings_in(self._claims.get(claim))
 

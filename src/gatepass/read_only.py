@@ -60,11 +60,7 @@ def thaw(value: Any) -> Any:
     return value
 
 
-_new = dict.__new__
-_fill = dict.update
-
-
 def _read_only(members: dict[str, Any]) -> ReadOnlyDict:
-    made = _new(ReadOnlyDict)
-    _fill(made, members)
+    made = ReadOnlyDict()
+    super(ReadOnlyDict, made).update(members)
     return made

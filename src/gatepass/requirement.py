@@ -12,7 +12,7 @@ from typing import Any, Literal, Self, TypedDict, final
 
 from gatepass.access_token import AccessToken
 from gatepass.errors import ConcealedResource, ConfigurationError, Forbidden, InsufficientScope
-from gatepass.scope import scope_tokens
+from gatepass.scope import BLANKS_OR_LIST, has_commas, scope_tokens
 from gatepass.settings import strings
 
 __all__ = ["Requirement", "Rules", "ScopeHierarchy"]
@@ -147,4 +147,6 @@ def _scopes(value: str | Iterable[str], name: str) -> tuple[str, ...]:
         if "offline_access" in tokens:
             raise ConfigurationError(f"{name}= must not name offline_access: it is between client and issuer")
         return tokens
+    if has_commas(value):
+        raise ConfigurationError(f"{name}= takes {BLANKS_OR_LIST}")
     raise ConfigurationError(f"{name}= takes scopes: strings of printable ASCII without spaces, quotes or backslashes")

@@ -18,6 +18,7 @@ from gatepass.fail_open import Answers, FailOpen
 from gatepass.limits import LARGEST_LEEWAY, LONGEST_ACCESS_TTL
 from gatepass.revocation_store import RevocationStore
 from gatepass.settings import clock_function, seconds
+from gatepass.texts import plain
 from gatepass.unrevoked import Unrevoked
 
 __all__ = ["AccessTokenRevocation", "RevocationStore"]
@@ -171,15 +172,15 @@ def _fewer_keys_of(claims: dict[str, Any], client: tuple[str, ...]) -> list[str]
 
 
 def _family_key(family_id: str) -> str:
-    return f"family:{family_id}"
+    return f"family:{plain(family_id)}"
 
 
 def _subject_key(subject: str) -> str:
-    return f"subject:{subject}"
+    return f"subject:{plain(subject)}"
 
 
 def _client_key(client_id: str) -> str:
-    return f"client:{client_id}"
+    return f"client:{plain(client_id)}"
 
 
 def _jti_key(issuer: str | None, token_id: str) -> str:

@@ -6,7 +6,7 @@ import logging
 import math
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from gatepass.keys import Key, KeySet
 from gatepass.keys.algorithms import ALGORITHMS, algorithm_named
 from gatepass.limits import DAY, LAST_SECOND
 from gatepass.profile import AnyIssuer, Profile
+from gatepass.texts import listed, plain
 
 __all__ = [
     "algorithm_names",
@@ -71,10 +72,12 @@ def strings(value: str | Iterable[str], name: str) -> tuple[str, ...]:
     """*value* as a tuple of strings; one string stands for itself. Empty strings and repetitions are refused."""
     if not isinstance(value, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f"{name}= takes a string or a list of strings")
-    items: tuple[Any, ...] = (value,) if isinstance(value, str) else tuple(value)
+    items: tuple[Any, ...] = (plain(value),) if isinstance(value, str) else listed(value) or tuple(value)
     names = tuple(item for item in items if isinstance(item, str) and item)
     if len(names) != len(items):
         raise ConfigurationError(f"{name}= takes non-empty strings")
+    if isinstance(value, Mapping):
+        raise ConfigurationError(f"{name}= takes a string or a list of strings, and no dict")
     if len(set(names)) != len(names):
         raise ConfigurationError(f"{name}= names something twice")
     return names
@@ -139,9 +142,10 @@ def file_path(value: object, name: str) -> Path:
 
 def algorithm_names(algorithms: Iterable[str]) -> tuple[str, ...]:
     """*algorithms* as names of the table in `gatepass.keys.algorithms`, in its spelling."""
-    if isinstance(algorithms, str) or not isinstance(algorithms, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+    names = listed(algorithms)
+    if names is None:
         raise ConfigurationError('algorithms= takes a list, such as algorithms=["ES256"]')
-    return tuple(algorithm_named(name).name for name in algorithms)
+    return tuple(algorithm_named(name).name for name in names)
 
 
 def asymmetric_names(algorithms: Iterable[str] | None) -> tuple[str, ...]:
@@ -162,6 +166,10 @@ def key_set(keys: Key | KeySet | Iterable[Key]) -> KeySet:
         return keys
     if isinstance(keys, Key):
         return KeySet([keys])
+    if isinstance(keys, str) and "://" in keys:
+        raise ConfigurationError(
+            "keys= takes keys, and no address: JWKSClient(address) fetches the keys that are there"
+        )
     if isinstance(keys, (str, bytes)) or not isinstance(keys, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(
             "keys= takes a Key or a KeySet; make one with Key.from_env, Key.from_secret or Key.from_pem"

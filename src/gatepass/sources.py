@@ -13,6 +13,7 @@ from typing import Final, Literal, final
 from gatepass.bearer import FORM_MEDIA_TYPE, bearer_token, form_token
 from gatepass.cookies import BrowserRequest, CookieTransport
 from gatepass.errors import ConfigurationError, MissingCredentials, MultipleTokens
+from gatepass.texts import listed
 
 __all__ = ["LARGEST_FORM", "Source", "Sources"]
 
@@ -31,7 +32,7 @@ class Sources:
     __slots__ = ("_cookies", "names")
 
     def __init__(self, sources: Iterable[Source], cookies: CookieTransport | None) -> None:
-        given: tuple[object, ...] = tuple(sources) if isinstance(sources, Iterable) else ()  # pyright: ignore[reportUnnecessaryIsInstance]
+        given = listed(sources) or ()
         names = frozenset(source for source in ("header", "body") if source in given)
         if "header" not in names or not all(source in names for source in given):
             raise ConfigurationError('sources= must be ["header"] or ["header", "body"]')

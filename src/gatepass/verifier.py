@@ -33,6 +33,7 @@ from gatepass.limits import LARGEST_LEEWAY, YEAR
 from gatepass.profile import ANY_AUDIENCE, AnyAudience, AnyIssuer, Profile
 from gatepass.settings import audience_names, clock_function, issuer_name, seconds
 from gatepass.strict_json import parse_object
+from gatepass.texts import plain
 from gatepass.verifying_keys import verifying_keys
 
 __all__ = ["TokenVerifier"]
@@ -91,7 +92,7 @@ class TokenVerifier:
         cache_size: int = 1_000,
     ) -> None:
         if not isinstance(profile, Profile):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError("profile= must be a Profile, such as Profile.RFC9068 or Profile.GENERIC")
+            raise ConfigurationError(f"profile= must be a Profile, such as {Profile.like(profile)}")
         if type(trial_keys) is not int or not 0 <= trial_keys <= _MOST_TRIAL_KEYS:
             raise ConfigurationError(f"trial_keys= must be a number from 0 to {_MOST_TRIAL_KEYS}")
         if type(cache_size) is not int or not 2 <= cache_size <= _MAX_CACHE_SIZE:
@@ -105,7 +106,7 @@ class TokenVerifier:
                 audience_names(audience, "name this service, or say ANY_AUDIENCE to accept tokens made for others")
             )
         )
-        self.issuer: str | AnyIssuer = issuer_name(issuer, profile)
+        self.issuer: str | AnyIssuer = issuer_name(plain(issuer), profile)
         given = verifying_keys(keys, issuer=self.issuer, algorithms=algorithms, leeway=tolerated)
         self._given: KeySet | KeySource = given.keys
         self.algorithms: frozenset[str] = given.algorithms

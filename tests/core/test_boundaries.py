@@ -186,7 +186,7 @@ def test_a_verifier_is_refused_with_a_sentence_that_says_what_to_do(changes, sen
         {"max_token_age": 31_622_400},
         {"leeway": 300},
         {"algorithms": ["ES256"]},
-        {"algorithms": {"ES256": 1, "RS256": 2}},
+        {"algorithms": {"ES256", "RS256"}},
         {"issuer": "accounts.example", "profile": Profile.GENERIC},
     ],
 )

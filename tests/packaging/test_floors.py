@@ -15,6 +15,7 @@ import gatepass
 
 FLOORS = [
     # 1: what can go wrong, the limits, and the grammar of a scope and of a moment
+    {"gatepass.texts"},
     {"gatepass.clocks", "gatepass.errors.base", "gatepass.limits", "gatepass.moments", "gatepass.scope"},
     {
         "gatepass.errors.credentials",

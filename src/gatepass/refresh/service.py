@@ -26,6 +26,7 @@ from gatepass.refresh.store import RefreshStore
 from gatepass.revocation import AccessTokenRevocation
 from gatepass.scope import scope_tokens
 from gatepass.settings import clock_function, seconds
+from gatepass.texts import listed, plain
 
 __all__ = ["TokenService"]
 
@@ -196,7 +197,7 @@ class TokenService:
 
     def revoke_family(self, family_id: str) -> bool:
         """End one family; True if it had not ended by a revocation before."""
-        return self._ending.family(family_id)
+        return self._ending.family(plain(family_id))
 
     def revoke_subject(self, subject: str) -> int:
         """Sign *subject* out everywhere, as after a change of password; how many families ended.
@@ -219,13 +220,14 @@ class TokenService:
         return Purged.of(ask(self._store.purge, before=before, limit=limit))
 
     def _client(self, client_id: str | None) -> str:
-        return client_id if client_id is not None else self._issuer.client_id or ""
+        return plain(client_id) if client_id is not None else self._issuer.client_id or ""
 
     def _audience(self, audience: str | None) -> str:
         return audience if audience is not None else only_audience(self._issuer.audience)
 
 
 def _methods(amr: Iterable[str]) -> tuple[str, ...]:
-    if not isinstance(amr, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ValueError("amr must be a list of strings")  # noqa: TRY004 - one error for all that cannot go into a token
-    return tuple(plain_text(one, "amr") for one in ((amr,) if isinstance(amr, str) else amr))
+    methods = (amr,) if isinstance(amr, str) else listed(amr)
+    if methods is None:
+        raise ValueError("amr must be a list of strings")
+    return tuple(plain_text(one, "amr") for one in methods)
