@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping
 from copy import copy
 from datetime import timedelta
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 from gatepass.access_token import AccessToken, verified
 from gatepass.claims import (
@@ -38,6 +38,7 @@ from gatepass.verifying_keys import verifying_keys
 
 __all__ = ["TokenVerifier"]
 
+_T = TypeVar("_T")
 _MAX_CACHE_TTL = 300.0
 _MAX_CACHE_SIZE = 1_000_000
 _MOST_TRIAL_KEYS = 16
@@ -189,6 +190,17 @@ class TokenVerifier:
         """The keys of this instant that may have signed under *header*. Raises where it is reason to refuse."""
         return self._candidates(header, self._held if self._source is None else self._current(self._source))
 
+    def sought(self, header: Mapping[str, Any]) -> tuple[Key, ...]:
+        """`candidates` after the fetches that `verify` would wait for, had the token's claims passed every check."""
+        if self._source is None:
+            return self._candidates(header, self._held)
+        source, held = self._source, self._current(self._source)
+        try:
+            return self._candidates(header, held)
+        except UnknownKey:
+            pass
+        return settle(_tried(source, key_id(header), held.keys, lambda: self.candidates(header)))
+
     def _candidates(self, header: Mapping[str, Any], held: HeldKeys) -> tuple[Key, ...]:
         algorithm = accepted_algorithm(header, self.profile, self.algorithms)
         return held.candidates(key_id(header), algorithm, most=self._trial_keys)
@@ -262,13 +274,21 @@ class TokenVerifier:
         now = self._clock()
         for check in self._checks:  # nobody vouches for the claims yet, so they may only refuse: junk fetches nothing
             check(claims, now)
-        for fetch in source.search(key_id(parse_object(decode_base64url(segment))), seen):
-            yield fetch
-            try:
-                return self._prove(unverified, self._current(source))
-            except UnknownKey:
-                continue
-        raise UnknownKey("kid")
+        kid = key_id(parse_object(decode_base64url(segment)))
+        return (yield from _tried(source, kid, seen, lambda: self._prove(unverified, self._current(source))))
 
     def __repr__(self) -> str:
         return f"<TokenVerifier of {self.issuer}, {self.profile.name}>"
+
+
+def _tried(
+    source: KeySource, kid: str | None, seen: KeySet | None, attempt: Callable[[], _T]
+) -> Generator[Fetch, None, _T]:
+    """What *attempt* returns after one of the fetches that may bring the key *kid*."""
+    for fetch in source.search(kid, seen):
+        yield fetch
+        try:
+            return attempt()
+        except UnknownKey:
+            continue
+    raise UnknownKey("kid")

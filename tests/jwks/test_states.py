@@ -11,6 +11,7 @@ from tests.jwks.ways import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, in_a_thread
 
 from gatepass import ConfigurationError, JWKSClient
 from gatepass.errors import KeysUnavailable
+from gatepass.explain import explain
 from gatepass.jwks import PLAIN_HTTP_ON_LOOPBACK, FetchEnded, FetchFailed, KeysChanged, StaleKeysUsed, UnknownKid
 
 GOOD = jwks(OLD)
@@ -36,6 +37,17 @@ def test_nothing_is_fetched_before_a_token_needs_it(server, clock):
     assert keys.source == server.url
     assert repr(keys) == f"<JWKSClient of {server.url}, empty>"
     assert server.requests == []
+
+
+def test_an_explanation_fetches_what_a_request_would(server, clock):
+    """`explain` is given to operators before their service has served anything."""
+    keys = client(server.url, clock=clock)
+    told = explain(token(OLD), verifier(keys))
+
+    assert {finding.outcome for finding in told} == {"passed"}
+    assert len(server.requests) == 1
+    assert {finding.outcome for finding in explain(token(OLD), verifier(keys))} == {"passed"}
+    assert len(server.requests) == 1
 
 
 def test_the_states_follow_each_other_at_their_bounds(server, keys, clock):
