@@ -85,12 +85,13 @@ class TestTheDefaultIsLookedUpWhenItIsRead:
 
     def test_by_a_list_of_revocations(self):
         revoked = revocation()
-        with at(2 * HOUR):
+        with at(-600):
             revoked.revoke_subject("anna")
             token = issuer().issue("anna")
-            with pytest.raises(RevokedToken):
-                verifier(is_revoked=revoked).verify(token)
-        assert verifier(is_revoked=revoked).verify(issuer().issue("bert")).subject == "bert"
+
+        assert verifier(is_revoked=revoked).verify(issuer().issue("anna")).subject == "anna"
+        with pytest.raises(RevokedToken):
+            verifier(is_revoked=revoked).verify(token)
 
     def test_by_a_key_ring(self, tmp_path):
         made = KeyRing(tmp_path / "ring", rotate_every=timedelta(days=1))

@@ -169,7 +169,11 @@ def test_a_list_that_reads_like_another_is_not_taken_for_it(warm, cold):
 
 def outcome(made, names, scope):
     try:
-        return sorted(plain_verifier().verify(made.issue("anna", scope=scope, audience=names.AUDIENCE)).scopes)
+        return sorted(
+            plain_verifier()
+            .verify(made.issue("anna", scope=scope, client_id=names.WEB, audience=names.AUDIENCE))
+            .scopes
+        )
     except ValueError as error:
         return str(error)
 
