@@ -111,8 +111,10 @@ def clock_function(
         return default
     try:
         now: object = value()
-    except Exception:  # noqa: BLE001 - whatever it is, it cannot be asked for the time
+    except TypeError:
         now = None
+    except Exception:  # noqa: BLE001 - it may work when it is needed; if not, no token gets in
+        return value
     if isinstance(now, bool) or not isinstance(now, (int, float)):
         raise ConfigurationError("clock= must be a function without arguments that gives seconds, such as time.time")
     if LAST_SECOND < now < math.inf:

@@ -173,3 +173,7 @@ class TestWhatIsNoClock:
         make(clock=clock)
 
         assert caplog.records == []
+
+    @pytest.mark.parametrize("make", MAKERS)
+    def test_is_not_one_that_fails_for_now(self, make):
+        assert make(clock=lambda: 1 / 0)
