@@ -16,7 +16,7 @@ from gatepass.clocks import wall_clock
 from gatepass.errors import ConfigurationError
 from gatepass.keys import Key, KeySet
 from gatepass.keys.algorithms import ALGORITHMS, algorithm_named
-from gatepass.limits import DAY, LAST_SECOND
+from gatepass.limits import DAY, FIRST_SECOND, LAST_SECOND
 from gatepass.profile import AnyIssuer, Profile
 from gatepass.texts import listed, plain
 
@@ -117,8 +117,10 @@ def clock_function(
         return value
     if isinstance(now, bool) or not isinstance(now, (int, float)):
         raise ConfigurationError("clock= must be a function without arguments that gives seconds, such as time.time")
-    if LAST_SECOND < now < math.inf:
-        raise ConfigurationError("clock= gives something smaller than seconds: write lambda: time.time_ns() / 1e9")
+    if LAST_SECOND < now < math.inf or -math.inf < now < FIRST_SECOND:
+        raise ConfigurationError(
+            "clock= gives no seconds since 1970, but something smaller: divide milliseconds by 1,000"
+        )
     apart = now - default()
     if owner and _UNNOTICED < abs(apart) < DAY:
         _logger.warning(
