@@ -8,7 +8,7 @@ them all. The application that `build` makes has these views, each answering 200
     /protected   nothing said                            |  or `nobody` if the request has no identity
     /orders      `require_auth(scopes=["orders:read"])`  |
     /admin       `require_auth(any_roles=["admin"])`     |
-    /hidden      `require_auth(scopes=["hidden:read"], denial="conceal")`
+    /hidden      `require_auth(scopes=["hidden:read"], denial="not_found")`
     /maybe       marked `optional_auth`                  |
     /any         takes GET and OPTIONS, nothing said    /
     /slow        the subject, a wait in `meeting` for the other requests, the subject again: `anna anna`

@@ -138,7 +138,7 @@ def answer(authorization: list[str]) -> Response | AccessToken:
     resource_server = server()
     try:
         token = resource_server.authenticate(authorization, scheme="https", client="192.0.2.1")
-        resource_server.authorize(token, scopes=["orders:read"], any_roles="clerk", denial="conceal")
+        resource_server.authorize(token, scopes=["orders:read"], any_roles="clerk", denial="not_found")
         assert_type(resource_server.enforce(token, Requirement(any_scopes=["a", "b"])), AccessToken)
         assert_type(resource_server.admit("optional", authorization), AccessToken | None)
     except AuthError as error:
