@@ -17,6 +17,7 @@ __all__ = [
     "is_preflight",
     "tell_caches",
     "to_response",
+    "wire_method",
     "without_body",
 ]
 
@@ -45,11 +46,18 @@ def credentials(request: HttpRequest, server: ResourceServer) -> Credentials:
 def browser_request(request: HttpRequest) -> BrowserRequest:
     """What the cookie transport wants to know of *request*; Django's own reading of cookies is not asked."""
     return BrowserRequest(
-        method=request.method or "",
+        method=wire_method(request),
         cookie=_lines(request, "HTTP_COOKIE"),
         origin=_lines(request, "HTTP_ORIGIN"),
         upgrade=_lines(request, "HTTP_UPGRADE"),
     )
+
+
+def wire_method(request: HttpRequest) -> str:
+    """The method as it came: Django writes its own in capitals, and under ASGI that of `META` too."""
+    scope = getattr(request, "scope", None)
+    method: str = request.META.get("REQUEST_METHOD", "") if scope is None else scope["method"]
+    return method
 
 
 def _lines(request: HttpRequest, name: str) -> tuple[str, ...]:
@@ -79,9 +87,9 @@ def to_response(answer: Response) -> HttpResponse:
 
 
 def is_preflight(request: HttpRequest) -> bool:
-    """Whether *request* is a CORS preflight, by the method on the wire: Django writes its own in capitals."""
+    """Whether *request* is a CORS preflight, by the method on the wire."""
     return request.method == "OPTIONS" and ResourceServer.is_preflight(
-        request.META["REQUEST_METHOD"],
+        wire_method(request),
         origin=request.META.get("HTTP_ORIGIN"),
         requested_method=request.META.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
     )

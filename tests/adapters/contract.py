@@ -818,6 +818,12 @@ class MiddlewareContract(AdapterContract):
     @pytest.mark.parametrize("method", ["options", "Options"])
     def test_a_preflight_spells_its_method_in_capitals(self, client, method):
         assert client.send(method, "/any", PREFLIGHT).status in {401, 405}
+        with_cors = self.build(resource_server(), cors=True)
+        assert with_cors.send(method, "/protected", PREFLIGHT).status in {401, 405}
+
+    @pytest.mark.parametrize("method", ["head", "Head"])
+    def test_a_refusal_has_a_body_for_every_method_but_head_in_capitals(self, client, method):
+        self.same(client.send(method, "/protected"), NO_CREDENTIALS)
 
     def test_what_a_preflight_brings_back_has_no_body(self, client):
         for path in ("/protected", "/orders", "/slow", "/nowhere"):

@@ -240,6 +240,14 @@ class CookieContract:
         self.refused(client.send("GET", "/protected", cookie(), scheme="http"), PLAIN_HTTP)
         assert client.send("GET", "/protected", cookie(), scheme="https").status == 200
 
+    @pytest.mark.parametrize("method", ["get", "Get", "head", "options"])
+    def test_a_method_is_safe_in_capitals_alone(self, browser, method):
+        """RFC 9110 section 9.1: it is case-sensitive, so these are other methods, of which nothing is known."""
+        answer = browser.send(method, "/protected", cookie())
+
+        if not (self.asked_last and answer.status == 405):
+            self.refused(answer, FROM_ELSEWHERE)
+
     def test_no_text_of_a_refused_cookie_or_origin_comes_back_or_is_logged(self, browser, caplog):
         caplog.set_level(logging.DEBUG)
         secret = "xyzzySENTINELplugh"  # no token and no origin has it

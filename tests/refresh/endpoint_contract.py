@@ -258,7 +258,7 @@ REVOCATIONS = {
     "a hook that raises": ({"token": "{current}", "client_id": "broken"}, [], CANNOT_TELL_REVOKING),
 }
 
-METHODS = ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "X-INVENTED"]
+METHODS = ["post", "Post", "GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "X-INVENTED"]
 
 
 class EndpointContract:
