@@ -38,7 +38,7 @@ class ResourceServer:
     *transport*: `"require"`, `"warn"` or `"off"` (see `gatepass.transport`). *implies*: which scopes include which.
     *cookies*: also takes a token from the access cookie of a browser.
     *body*: `"problem"` (RFC 9457), `"oauth"` or `"empty"`; *problem_base*: the base URL of a problem's `type`.
-    *malformed_status*: 401 treats a malformed header like a bad token.
+    *malformed_status*: 401 takes the place of 400 in every answer, for those who know no 400.
 
     Raises `ConfigurationError` when the settings contradict each other.
 

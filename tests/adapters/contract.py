@@ -568,6 +568,13 @@ class AdapterContract:
         assert answer.body == b'{"error":"invalid_token","error_description":"The access token is malformed"}'
         assert answer.all("content-type") == ["application/json"]
 
+    @pytest.mark.parametrize("headers", [bearer("a b"), [*bearer(), *bearer()]])
+    def test_a_service_that_may_not_answer_400_answers_401(self, headers):
+        """Such as one that nginx asks by `auth_request`, which takes 2xx, 401 and 403, and makes a 500 of the rest."""
+        client = self.build(resource_server(malformed_status=401))
+
+        assert client.send("GET", "/protected", headers).status == 401
+
     def test_a_malformed_header_can_count_as_a_bad_token(self):
         answer = self.build(resource_server(malformed_status=401)).send("GET", "/protected", bearer("a b"))
 
