@@ -15,7 +15,7 @@ import gatepass
 
 FLOORS = [
     # 1: what can go wrong, the limits, and the grammar of a scope and of a moment
-    {"gatepass.errors.base", "gatepass.limits", "gatepass.moments", "gatepass.scope"},
+    {"gatepass.errors.base", "gatepass.header_numbers", "gatepass.limits", "gatepass.moments", "gatepass.scope"},
     {
         "gatepass.errors.credentials",
         "gatepass.errors.outage",
@@ -140,9 +140,9 @@ FLOORS = [
     {"gatepass_flask.middleware"},
     {"gatepass_flask.endpoints", "gatepass_flask.views"},
     {"gatepass_flask"},
+    {"gatepass_starlette.connection"},
     {
         "gatepass_starlette.body",
-        "gatepass_starlette.connection",
         "gatepass_starlette.denial",
         "gatepass_starlette.identity",
         "gatepass_starlette.preflight",

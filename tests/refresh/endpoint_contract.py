@@ -258,6 +258,11 @@ REVOCATIONS = {
     "a hook that raises": ({"token": "{current}", "client_id": "broken"}, [], CANNOT_TELL_REVOKING),
 }
 
+NO_NUMBERS = [
+    "", " ", "+5", "-5", "1_0", "1e3", "0x10", "5.0", "5, 5", "5,5", "\xb2", "\u0665".encode().decode("latin-1"), "five", "5 5", "9" * 5_000,
+]  # fmt: skip
+"""Neither is the last one, of a length that no body has."""
+
 METHODS = ["post", "Post", "GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "X-INVENTED"]
 
 
@@ -398,6 +403,30 @@ class EndpointContract:
 
         self.check(answer, NOT_POST)
         self.pair(self.post(client, "/token", refresh(), tokens))
+
+    # What is no number in Content-Length, and numbers that are spelled in an odd way
+
+    @pytest.mark.parametrize("length", ["0", "00", "000000000000", *NO_NUMBERS])
+    @pytest.mark.parametrize("path", ["/token", "/revoke"])
+    def test_a_request_without_a_body_is_a_form_without_fields_whatever_it_says_of_its_length(
+        self, client, path, length
+    ):
+        self.check(client.send("POST", path, [FORM, ("Content-Length", length)]), INVALID_REQUEST)
+
+    @pytest.mark.parametrize("length", ["{}", "0{}", "0000000000000000000000{}"])
+    def test_the_length_of_a_body_may_have_leading_zeros(self, client, tokens, length):
+        body = encoded(refresh(), tokens)
+
+        self.pair(client.send("POST", "/token", [FORM, ("Content-Length", length.replace("{}", str(len(body))))], body))
+
+    @pytest.mark.parametrize("length", NO_NUMBERS)
+    def test_a_body_of_no_length_is_read_or_not_there(self, client, tokens, length):
+        answer = client.send("POST", "/token", [FORM, ("Content-Length", length)], encoded(refresh(), tokens))
+
+        if answer.status == 200:
+            self.pair(answer)
+        else:
+            self.check(answer, INVALID_REQUEST)
 
     @pytest.mark.parametrize("operation", ["get", "rotate"])
     def test_a_store_that_fails_is_503_and_the_token_is_still_good(self, world, client, tokens, operation):

@@ -380,7 +380,31 @@ def test_a_request_shows_nothing_but_its_method():
 
 def _asked(body, **changes):
     members = {"method": "POST", "content_type": "application/x-www-form-urlencoded", "authorization": (), "body": body}
-    return TokenRequest(**{**members, **changes})
+    return TokenRequest(**{**members, "url_scheme": "https", **changes})
+
+
+def test_what_is_not_said_of_a_request_counts_as_plain_http():
+    endpoints = World().endpoints
+
+    for known in ({}, {"peer": ""}, {"url_scheme": "http"}, {"url_scheme": "HTTPS", "peer": "192.0.2.1"}):
+        for serve in (endpoints.token, endpoints.revoke):
+            answer = serve(_asked(b"token=x", **{"url_scheme": None, **known}))
+            assert (answer.status, answer.body) == (400, PLAIN_HTTP[2])
+
+
+@pytest.mark.parametrize("value", [True, None, "required", "transport"])
+def test_there_are_three_rules_about_https(value):
+    with pytest.raises(ConfigurationError, match='https= must be "require", "warn" or "off"'):
+        TokenEndpoints(make_service(Breaking(), Clock()), https=value)
+
+
+@pytest.mark.parametrize(
+    ("lines", "announced"),
+    [(["5"], True), (["05"], True), ([" 5\t"], True), (["5", "05"], True), ([], False), (["0"], False), (["00"], False),
+     (["5", "6"], False), (["5", "x"], False), (["9" * 5_000], False), (["5, 5"], False), (["-5"], False), (["\u0665"], False), ([""], False)],
+)  # fmt: skip
+def test_a_body_is_announced_by_one_number_that_is_not_zero(lines, announced):
+    assert TokenEndpoints.announces_body(lines) is announced
 
 
 class Endless:

@@ -7,12 +7,13 @@ The token endpoint serves `grant_type=refresh_token` alone: other grants are the
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, final
 
 from gatepass.cookies import BrowserRequest, CookieTransport
 from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, UnknownKey
+from gatepass.header_numbers import LARGEST_HEADER_NUMBER, header_number
 from gatepass.key_source import KeySource
 from gatepass.keyring import KeyRing
 from gatepass.keys import KeySet
@@ -150,6 +151,12 @@ class TokenEndpoints:
     def clear_cookies(self) -> tuple[tuple[str, str], ...]:
         """The `Set-Cookie` pairs that end the session in the browser, for a logout route of your own."""
         return self._browser.closed()
+
+    @staticmethod
+    def announces_body(content_length: Sequence[str]) -> bool:
+        """Whether the lines of `Content-Length` say that there is a body; what is no length says nothing."""
+        numbers = {header_number(line.strip(" \t")) for line in content_length}
+        return len(numbers) == 1 and numbers.isdisjoint((None, 0, LARGEST_HEADER_NUMBER))
 
     @staticmethod
     def expect(value: object) -> TokenEndpoints:
