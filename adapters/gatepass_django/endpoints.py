@@ -18,7 +18,7 @@ from django.urls import path as url_path
 from django.views.decorators.csrf import csrf_exempt
 
 from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, Response, TokenEndpoints, TokenRequest, public
-from gatepass_django.http import Refusal, browser_request, wire_method
+from gatepass_django.http import Refusal, browser_request, is_forwarded, wire_method
 
 __all__ = ["jwks_endpoint", "token_endpoints"]
 
@@ -69,6 +69,9 @@ def _view(serve: Callable[[TokenRequest], Response], limit: int) -> Callable[[Ht
             authorization=() if authorization is None else (authorization,),
             body=request.read(limit) if method == "POST" else b"",
             browser=browser_request(request),
+            url_scheme=request.scheme,
+            peer=request.META.get("REMOTE_ADDR"),
+            forwarded=is_forwarded(request),
         )
         return Refusal(serve(asked))
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TypedDict, final
+from typing import Final, TypedDict, final
 
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from gatepass import BrowserRequest, Caching, ResourceServer, Response
@@ -14,12 +15,15 @@ __all__ = [
     "Refusal",
     "browser_request",
     "credentials",
+    "is_forwarded",
     "is_preflight",
     "tell_caches",
     "to_response",
     "wire_method",
     "without_body",
 ]
+
+_FORWARDING: Final = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in ResourceServer.forwarding_headers)
 
 
 class Credentials(TypedDict):
@@ -28,6 +32,7 @@ class Credentials(TypedDict):
     authorization: tuple[str, ...]
     scheme: str | None
     client: str | None
+    forwarded: bool
     browser: BrowserRequest | None
 
 
@@ -39,6 +44,7 @@ def credentials(request: HttpRequest, server: ResourceServer) -> Credentials:
         "authorization": () if authorization is None else (authorization,),
         "scheme": request.scheme,
         "client": meta.get("REMOTE_ADDR"),
+        "forwarded": is_forwarded(request),
         "browser": browser_request(request) if "cookie" in server.sources else None,
     }
 
@@ -53,11 +59,16 @@ def browser_request(request: HttpRequest) -> BrowserRequest:
     )
 
 
+def is_forwarded(request: HttpRequest) -> bool:
+    """Whether a proxy says that it stands between."""
+    return not request.META.keys().isdisjoint(_FORWARDING)
+
+
 def wire_method(request: HttpRequest) -> str:
     """The method as it came: Django writes its own in capitals, and under ASGI that of `META` too."""
-    scope = getattr(request, "scope", None)
-    method: str = request.META.get("REQUEST_METHOD", "") if scope is None else scope["method"]
-    return method
+    if isinstance(request, ASGIRequest):
+        return str(request.scope["method"])
+    return request.META.get("REQUEST_METHOD") or request.method or ""
 
 
 def _lines(request: HttpRequest, name: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from flask.blueprints import BlueprintSetupState
 from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, Response, TokenEndpoints, TokenRequest, public
 from gatepass_flask.answer import to_response
 from gatepass_flask.body import read_body
-from gatepass_flask.browser import browser_request
+from gatepass_flask.browser import browser_request, is_forwarded
 
 __all__ = ["jwks_endpoint", "token_endpoints"]
 
@@ -73,6 +73,9 @@ def _view(serve: Callable[[TokenRequest], Response], limit: int) -> Callable[[],
             authorization=() if authorization is None else (authorization,),
             body=read_body(limit) if method == "POST" else b"",
             browser=browser_request(environ),
+            url_scheme=environ["wsgi.url_scheme"],
+            peer=environ.get("REMOTE_ADDR"),
+            forwarded=is_forwarded(environ),
         )
         return to_response(serve(asked))
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 from flask import Flask
 
 from gatepass import Access, AccessToken, AuthError, Caching, ResourceServer, check_guards, public_paths
-from gatepass_flask.browser import browser_request
+from gatepass_flask.browser import browser_request, is_forwarded
 from gatepass_flask.preflight import without_bodies
 from gatepass_flask.routes import access_to, has_marks, runs_no_view
 
@@ -66,6 +66,7 @@ class AccessTokenMiddleware:
                 () if authorization is None else (authorization,),
                 scheme=environ["wsgi.url_scheme"],
                 client=environ.get("REMOTE_ADDR"),
+                forwarded=is_forwarded(environ),
                 browser=browser_request(environ) if self._takes_cookies else None,
             )
         except AuthError as error:

@@ -6,6 +6,7 @@ import threading
 import time
 from typing import Any
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.authentication import requires
@@ -223,9 +224,38 @@ def test_a_scope_may_lack_what_the_specification_makes_optional():
     for name in ("client", "root_path", "server", "scheme"):
         del scope[name]
 
-    start, _ = call(application(resource_server(transport="warn"), ROUTES), scope)
+    start, _ = call(application(resource_server(https="warn"), ROUTES), scope)
 
     assert start["status"] == 200
+
+
+@pytest.mark.parametrize("peer", [None, ("", 0), ("unix:/run/app.sock", None), (None, 0), []])
+def test_a_unix_socket_has_no_address_and_is_not_this_machine(peer):
+    scope = asgi_scope(Request("GET", "/protected", bearer(), scheme="http")) | {"client": peer}
+
+    start, _ = call(application(resource_server(https="require"), ROUTES), scope)
+
+    assert start["status"] == 400
+
+
+@pytest.mark.filterwarnings("ignore:Using `httpx` with")
+def test_starlettes_own_test_client_counts_as_this_machine():
+    from starlette.testclient import TestClient
+
+    app, headers = application(resource_server(https="require"), ROUTES), dict(bearer())
+
+    assert TestClient(app).get("/protected", headers=headers).text == "anna"
+    with TestClient(sockets(https="require")).websocket_connect("/protected", headers=headers) as socket:
+        assert socket.receive_text() == "anna"
+
+
+def test_httpx_in_process_counts_as_this_machine():
+    async def ask():
+        transport = httpx.ASGITransport(application(resource_server(https="require"), ROUTES))
+        async with httpx.AsyncClient(transport=transport, base_url="http://api.example") as client:
+            return await client.get("/protected", headers=dict(bearer()))
+
+    assert asyncio.run(ask()).text == "anna"
 
 
 def test_an_identity_that_stands_in_the_scope_already_is_not_believed():
@@ -942,7 +972,7 @@ def test_an_optional_socket_refuses_bad_credentials():
 
 
 def test_a_socket_needs_wss_where_https_is_required():
-    app = sockets(transport="require")
+    app = sockets(https="require")
 
     assert websocket(app, websocket_scope("/protected", bearer())).texts == ["anna"]
     same(websocket(app, websocket_scope("/protected", bearer(), scheme="ws")).denial, PLAIN_HTTP)

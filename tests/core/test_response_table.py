@@ -222,7 +222,7 @@ def test_no_other_answer_depends_on_that(name):
         ({"body": "html"}, "body="),
         ({"problem_base": "/problems"}, "problem_base="),
         ({"malformed_status": 422}, "malformed_status="),
-        ({"transport": True}, "transport="),
+        ({"https": True}, "https="),
         ({"implies": {"a b": ["c"]}}, "implies"),
         ({"implies": {"a": ['"']}}, "implies"),
     ],

@@ -50,7 +50,7 @@ class JWKSContract:
 
     @pytest.fixture
     def server(self, ring, clock):
-        return ResourceServer(make_verifier(ring, clock), transport="off")
+        return ResourceServer(make_verifier(ring, clock), https="off")
 
     @pytest.fixture
     def client(self, server, ring):

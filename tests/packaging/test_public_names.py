@@ -110,6 +110,7 @@ PUBLIC = {
         "InvalidMediaType",
         "InvalidScope",
         "InvalidTarget",
+        "InsecureTokenRequest",
         "InvalidTokenRequest",
         "RefreshTokenReused",
         "ServiceUnavailable",

@@ -29,7 +29,7 @@ import gatepass_django
 import gatepass_fastapi
 import gatepass_flask
 import gatepass_starlette
-from gatepass import BrowserRequest, ConfigurationError, TokenEndpoints, TokenRequest
+from gatepass import BrowserRequest, ConfigurationError, ResourceServer, TokenEndpoints, TokenRequest
 from gatepass.refresh.form import MAX_FORM_LENGTH
 
 from .cookie_contract import CLEARED, COOKIES, FROM_ELSEWHERE, GRANT, CookieEndpointContract, by_cookie, with_cookie
@@ -46,6 +46,7 @@ from .endpoint_contract import (
     INVALID_TARGET,
     NOT_A_FORM,
     NOT_POST,
+    PLAIN_HTTP,
     REVOKED,
     UNAUTHORIZED_CLIENT,
     UNSUPPORTED_GRANT,
@@ -75,7 +76,7 @@ class CoreClient:
     def __init__(self, endpoints, prefix):
         self.serves = {f"{prefix}/token": endpoints.token, f"{prefix}/revoke": endpoints.revoke}
 
-    def send(self, method, target, headers=(), body=b""):
+    def send(self, method, target, headers=(), body=b"", *, scheme="https", client="203.0.113.9"):
         serve = self.serves.get(target.partition("?")[0])
         if serve is None:
             return Answer(401, [], b"")
@@ -90,6 +91,9 @@ class CoreClient:
                 cookie=tuple(value for name, value in headers if name == "Cookie"),
                 origin=tuple(value for name, value in headers if name == "Origin"),
             ),
+            url_scheme=scheme,
+            peer=client,
+            forwarded=any(name.lower() in ResourceServer.forwarding_headers for name, _ in headers),
         )
         answer = serve(asked)
         return Answer(answer.status, [(name.lower(), value) for name, value in answer.headers], answer.body)
@@ -473,7 +477,7 @@ def test_django_reads_no_further_than_the_core_wants():
 )
 def test_whatever_is_asked_the_answer_is_one_of_the_table(method, content_type, authorization, body):
     """And nothing is raised, and no text of the request comes back."""
-    asked = TokenRequest(method=method, content_type=content_type, authorization=tuple(authorization), body=body)
+    asked = _asked(body, method=method, content_type=content_type, authorization=tuple(authorization))
     for serve in (WORLD.endpoints.token, WORLD.endpoints.revoke):
         answer = serve(asked)
         headers = [(name.lower(), value) for name, value in answer.headers]

@@ -127,7 +127,7 @@ def server() -> ResourceServer:
         resource_metadata="https://api.example/.well-known/oauth-protected-resource",
         challenge_scopes="orders:read",
         companions=[Challenge("Basic", realm="orders")],
-        transport="require",
+        https="require",
         implies={"orders:write": "orders:read"},
         body="oauth",
         malformed_status=401,
