@@ -36,6 +36,7 @@ def keys() -> KeySet:
     secret = Key.from_secret("8d0c1ab2e8f64d2f9a0b5f6c7d1e3a48", algorithm="HS256", kid="2026")
     assert_type(Key.from_secret(b"bytes will do as well, if they are enough"), Key)
     assert_type(Key.from_env("JWT_SECRET_KEY"), Key)
+    assert_type(Key.from_env("JWT_PRIVATE_KEY", algorithm="ES256", kid="ec", password="open sesame").is_named, bool)
     assert_type(Key.from_pem("-----BEGIN PUBLIC KEY-----", algorithm="RS256", kid="rsa", password=None), Key)
     assert_type(Key.from_jwk({"kty": "OKP"}, algorithm="EdDSA"), Key)
     private = Key.generate("ES256")
