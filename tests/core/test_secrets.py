@@ -544,6 +544,7 @@ def test_a_sentence_of_usual_words_is_refused(sentence):
         "poiuytrewqlkjhgfdsamnbvcxz0987654321",
         "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
         "!QAZ@WSX#EDC$RFV%TGB^YHN&UJM*IK<",
+        "1q2w3e4r5t6y7u8i9o0p1Q2W3E4R5T6Y",
         "abcdefg1234567hijklmnop890qrstuvw",
         "aaaabbbbccccddddeeeeffffgggghhhhiiii",
         "0123456789876543210012345678987654321",

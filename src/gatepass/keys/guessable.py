@@ -29,7 +29,7 @@ _WELL_KNOWN_PHRASES: Final = (
 _ROWS: Final = (
     b"1234567890", b"0123456789", b"abcdefghijklmnopqrstuvwxyz",
     b"qwertyuiop", b"asdfghjkl", b"zxcvbnm", b"qwertzuiop", b"yxcvbnm", b"azertyuiop", b"qsdfghjklm", b"wxcvbn",
-    b"1qaz", b"2wsx", b"3edc", b"4rfv", b"5tgb", b"6yhn", b"7ujm", b"8ik", b"9ol", b"0p",
+    b"1q2w3e4r5t6y7u8i9o0p", b"1qaz", b"2wsx", b"3edc", b"4rfv", b"5tgb", b"6yhn", b"7ujm", b"8ik", b"9ol", b"0p",
 )  # fmt: skip
 _NEIGHBOURS: Final = frozenset(
     pair for row in _ROWS for key, after in pairwise(row) for pair in ((key, after), (after, key), (key, key))
