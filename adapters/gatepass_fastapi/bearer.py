@@ -15,7 +15,6 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from gatepass import Access, AccessToken, AuthError, Requirement, ResourceServer, Rules
-from gatepass_fastapi.form import form_of
 from gatepass_fastapi.refusal import refused
 from gatepass_starlette import Identity, admit, identify, identity_of, tell_caches
 
@@ -59,8 +58,7 @@ class _Bearer(SecurityBase):
         own = known is None or known.server is self._server
         if own and known is not None and known.token is not None:
             return known.token
-        form = await form_of(connection, self._server)
-        token = await admit(self._server, access, connection.scope, form=form)
+        token = await admit(self._server, access, connection.scope)
         if own:
             identify(connection.scope, Identity(self._server, token))
         return token

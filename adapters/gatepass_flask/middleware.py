@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from http import HTTPStatus
-from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 from flask import Flask
 
 from gatepass import Access, AccessToken, AuthError, Caching, ResourceServer, check_guards, public_paths
-from gatepass_flask.browser import browser_request
+from gatepass_flask.browser import browser_request, is_forwarded
 from gatepass_flask.preflight import without_bodies
 from gatepass_flask.routes import access_to, has_marks, runs_no_view
 
@@ -54,7 +53,6 @@ class AccessTokenMiddleware:
         self._flask = owner if isinstance(owner, Flask) else None
         self._has_marks: bool | None = None
         self._takes_cookies = "cookie" in resource_server.sources
-        self._takes_forms = "body" in resource_server.sources
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         server = self._server
@@ -68,7 +66,7 @@ class AccessTokenMiddleware:
                 () if authorization is None else (authorization,),
                 scheme=environ["wsgi.url_scheme"],
                 client=environ.get("REMOTE_ADDR"),
-                form=_form(environ, server) if self._takes_forms else b"",
+                forwarded=is_forwarded(environ),
                 browser=browser_request(environ) if self._takes_cookies else None,
             )
         except AuthError as error:
@@ -103,21 +101,6 @@ class AccessTokenMiddleware:
             requested_method=environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
         )
         return is_preflight and self._flask is not None and runs_no_view(self._flask, environ)
-
-
-def _form(environ: WSGIEnvironment, server: ResourceServer) -> bytes:
-    """The body, where the server wants it, put back for the application to read."""
-    length = server.form_length(
-        environ["REQUEST_METHOD"],
-        content_type=environ.get("CONTENT_TYPE", ""),
-        content_length=environ.get("CONTENT_LENGTH", ""),
-        transfer_encoding=environ.get("HTTP_TRANSFER_ENCODING", ""),
-    )
-    if not length:
-        return b""
-    body: bytes = environ["wsgi.input"].read(length)
-    environ["wsgi.input"] = BytesIO(body)
-    return body
 
 
 def _cached(start_response: StartResponse, caching: Caching) -> StartResponse:

@@ -16,7 +16,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gatepass import Access, AuthError, ResourceServer, public_paths
 from gatepass_starlette.connection import admit, header
 from gatepass_starlette.denial import refuse
-from gatepass_starlette.form import read_ahead
 from gatepass_starlette.identity import Identity, identify
 from gatepass_starlette.preflight import without_bodies
 from gatepass_starlette.routes import Routes
@@ -39,7 +38,6 @@ class AccessTokenMiddleware:
         self._server = ResourceServer.expect(resource_server)
         self._public = public_paths(public)
         self._routes = Routes(app)
-        self._reads_forms = "body" in resource_server.sources
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -50,11 +48,8 @@ class AccessTokenMiddleware:
             receive, send = without_bodies(receive, send)
         else:
             access = self._access(scope)
-        form = b""
-        if self._reads_forms and access != "public":
-            form, receive = await read_ahead(scope, receive, self._server)
         try:
-            token = await admit(self._server, access, scope, form=form)
+            token = await admit(self._server, access, scope)
         except AuthError as error:
             answer = self._server.respond(error, method=scope.get("method", "GET"))
             await refuse(answer, scope, receive, send)

@@ -52,6 +52,7 @@ class TokenVerifier:
     *issuer* must equal `iss` character for character; *audience* is this service's own identifier, or several.
     *keys* are the issuer's: a `Key`, a `KeySet` or a `KeySource` such as `JWKSClient`; left out, they are found through
     the issuer's metadata (RFC 8414) and need the extra `gatepass[jwks]`. *algorithms* restricts them further.
+    A single `Key` whose `kid` was computed, and not given, is tried for any `kid` of a token.
     *profile* says what counts as an access token. *leeway* (seconds or timedelta, at most 300) covers clocks that
     disagree. *max_token_age* refuses tokens issued longer ago than that. *trial_keys* bounds how many keys are tried
     when a token names no `kid`.
@@ -114,7 +115,9 @@ class TokenVerifier:
         self._source: KeySource | None = given.source
         remembered = seconds(cache_ttl, "cache_ttl", least=0, most=_MAX_CACHE_TTL)
         self._remembers = remembered > 0
-        self._held: HeldKeys = HeldKeys(given.fixed, KnownTokens(ttl=remembered, size=cache_size))
+        self._held: HeldKeys = HeldKeys(
+            given.fixed, KnownTokens(ttl=remembered, size=cache_size), any_kid=given.any_kid
+        )
         self.profile: Profile = profile
         self.named_checks: tuple[NamedCheck, ...] = (
             NamedCheck("issuer", issuer_check(self.issuer)),
@@ -183,7 +186,8 @@ class TokenVerifier:
         other._is_ordinary = never_ordinary  # noqa: SLF001 - a copy of ourselves
         other._remembers = False  # noqa: SLF001 - a copy of ourselves
         other._trial_keys = _MOST_TRIAL_KEYS  # noqa: SLF001 - a copy of ourselves
-        other._held = HeldKeys(self._held.keys, KnownTokens(ttl=0, size=2))  # noqa: SLF001 - which keys a header has is another matter with more of them
+        # Which keys a header has is another matter with more of them.
+        other._held = HeldKeys(self._held.keys, KnownTokens(ttl=0, size=2), any_kid=self._held.any_kid)  # noqa: SLF001 - a copy of ourselves
         return other
 
     def candidates(self, header: Mapping[str, Any]) -> tuple[Key, ...]:

@@ -6,6 +6,7 @@ import threading
 import time
 from typing import Any
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.authentication import requires
@@ -117,7 +118,7 @@ ROUTES = [
     Route("/any", whoami, methods=["GET", "OPTIONS"]),
     Route("/orders", guarded(scopes=["orders:read"])),
     Route("/admin", guarded(any_roles=["admin"])),
-    Route("/hidden", guarded(scopes=["hidden:read"], denial="conceal")),
+    Route("/hidden", guarded(scopes=["hidden:read"], denial="not_found")),
     Route("/maybe", maybe),
     Route("/slow", slow),
     Route("/echo", echo, methods=["POST"]),
@@ -223,9 +224,38 @@ def test_a_scope_may_lack_what_the_specification_makes_optional():
     for name in ("client", "root_path", "server", "scheme"):
         del scope[name]
 
-    start, _ = call(application(resource_server(transport="warn"), ROUTES), scope)
+    start, _ = call(application(resource_server(https="warn"), ROUTES), scope)
 
     assert start["status"] == 200
+
+
+@pytest.mark.parametrize("peer", [None, ("", 0), ("unix:/run/app.sock", None), (None, 0), []])
+def test_a_unix_socket_has_no_address_and_is_not_this_machine(peer):
+    scope = asgi_scope(Request("GET", "/protected", bearer(), scheme="http")) | {"client": peer}
+
+    start, _ = call(application(resource_server(https="require"), ROUTES), scope)
+
+    assert start["status"] == 400
+
+
+@pytest.mark.filterwarnings("ignore:Using `httpx` with")
+def test_starlettes_own_test_client_counts_as_this_machine():
+    from starlette.testclient import TestClient
+
+    app, headers = application(resource_server(https="require"), ROUTES), dict(bearer())
+
+    assert TestClient(app).get("/protected", headers=headers).text == "anna"
+    with TestClient(sockets(https="require")).websocket_connect("/protected", headers=headers) as socket:
+        assert socket.receive_text() == "anna"
+
+
+def test_httpx_in_process_counts_as_this_machine():
+    async def ask():
+        transport = httpx.ASGITransport(application(resource_server(https="require"), ROUTES))
+        async with httpx.AsyncClient(transport=transport, base_url="http://api.example") as client:
+            return await client.get("/protected", headers=dict(bearer()))
+
+    assert asyncio.run(ask()).text == "anna"
 
 
 def test_an_identity_that_stands_in_the_scope_already_is_not_believed():
@@ -862,89 +892,6 @@ def test_an_optional_answer_without_any_headers_varies_too():
     assert start["headers"] == [(b"vary", b"Authorization")]
 
 
-# --- a form in pieces
-
-
-def form_scope(path: str = "/echo", length: int = 2_000) -> dict[str, Any]:
-    kind = [("Content-Type", "application/x-www-form-urlencoded"), ("Content-Length", str(length))]
-    return asgi_scope(Request("POST", path, kind))
-
-
-def pieces(body: bytes, size: int) -> list[dict[str, Any]]:
-    cut = [body[start : start + size] for start in range(0, len(body), size)]
-    return [{"type": "http.request", "body": piece, "more_body": piece is not cut[-1]} for piece in cut]
-
-
-def test_a_form_in_pieces_is_read_whole_and_passed_on_whole():
-    body = f"access_token={token()}&a=1".encode()
-
-    start, rest = call(application(resource_server(sources=["header", "body"]), ROUTES), form_scope(), *pieces(body, 7))
-
-    assert (start["status"], rest["body"]) == (200, body)
-
-
-@pytest.mark.parametrize("size", [65_535, 65_536, 65_537])
-def test_the_limit_of_a_form_is_64_kib(size):
-    body = f"access_token={token()}&pad=".encode()
-    body += b"x" * (size - len(body))
-
-    app = application(resource_server(sources=["header", "body"]), ROUTES)
-    start, *_ = call(app, form_scope(length=size), *pieces(body, 10_000))
-
-    assert start["status"] == (200 if size <= 65_536 else 401)
-
-
-def test_a_form_that_is_longer_than_it_says_brings_no_token():
-    body = f"access_token={token()}".encode()
-    app = application(resource_server(sources=["header", "body"]), ROUTES)
-
-    assert call(app, form_scope(length=len(body)), *pieces(body, 50))[0]["status"] == 200
-    assert call(app, form_scope(length=len(body) - 1), *pieces(body, 50))[0]["status"] == 401
-
-
-def test_a_form_that_breaks_off_brings_no_token():
-    cut_off = {"type": "http.request", "body": f"access_token={token()}".encode(), "more_body": True}
-
-    start, _ = call(application(resource_server(sources=["header", "body"]), ROUTES), form_scope(), cut_off)
-
-    assert start["status"] == 401
-
-
-def test_a_form_for_a_public_path_is_left_to_the_application():
-    async def app(scope, receive, send):
-        await PlainTextResponse("unread")(scope, receive, send)
-
-    async def receive():
-        raise AssertionError("the body was read")
-
-    server = resource_server(sources=["header", "body"])
-    sent = []
-
-    async def send(message):
-        sent.append(message)
-
-    asyncio.run(
-        AccessTokenMiddleware(app, resource_server=server, public=["/login"])(form_scope("/login"), receive, send)
-    )
-
-    assert sent[0]["status"] == 200
-
-
-def test_a_view_that_waits_for_the_client_to_go_is_told_after_a_form():
-    heard = []
-
-    async def app(scope, receive, send):
-        while True:
-            heard.append(await receive())
-            if heard[-1]["type"] == "http.disconnect":
-                return
-
-    body = pieces(f"access_token={token()}".encode(), 50)
-    call(AccessTokenMiddleware(app, resource_server=resource_server(sources=["header", "body"])), form_scope(), *body)
-
-    assert heard == [*body, {"type": "http.disconnect"}]
-
-
 # --- WebSockets
 
 
@@ -963,7 +910,7 @@ SOCKETS = [
     WebSocketRoute("/protected", hello),
     WebSocketRoute("/orders", require_auth(scopes=["orders:read"])(hello)),
     WebSocketRoute("/class", require_auth(scopes=["orders:read"])(type("Guarded", (Echo,), {}))),
-    WebSocketRoute("/hidden", require_auth(scopes=["hidden:read"], denial="conceal")(hello)),
+    WebSocketRoute("/hidden", require_auth(scopes=["hidden:read"], denial="not_found")(hello)),
     WebSocketRoute("/open", public(functools.partial(hello))),
     WebSocketRoute("/open/class", public(type("Open", (Echo,), {}))),
     WebSocketRoute("/maybe", optional_auth(functools.partial(hello))),
@@ -1025,17 +972,10 @@ def test_an_optional_socket_refuses_bad_credentials():
 
 
 def test_a_socket_needs_wss_where_https_is_required():
-    app = sockets(transport="require")
+    app = sockets(https="require")
 
     assert websocket(app, websocket_scope("/protected", bearer())).texts == ["anna"]
     same(websocket(app, websocket_scope("/protected", bearer(), scheme="ws")).denial, PLAIN_HTTP)
-
-
-def test_a_socket_has_no_form():
-    app = sockets(sources=["header", "body"])
-
-    assert websocket(app, websocket_scope("/protected", bearer())).texts == ["anna"]
-    same(websocket(app, websocket_scope("/protected")).denial, NO_CREDENTIALS)
 
 
 def test_a_token_in_the_query_or_the_subprotocol_opens_no_socket():

@@ -129,11 +129,11 @@ def test_how_long_a_token_still_passes_is_for_its_own_verifier_to_say():
     other = "https://other.example"
     ours = verifier(clock=lambda: 1_000, leeway=10)
     theirs = TokenVerifier(**{**NAMES, "issuer": other}, clock=lambda: 1_500, leeway=0, max_token_age=600)
-    server = ResourceServer([ours, theirs], transport="off")
+    server = ResourceServer([ours, theirs], https="off")
     for name, left in ((ours.issuer, 910), (other, 100)):
         token = TokenIssuer(**{**NAMES, "issuer": name}, client_id="web", clock=lambda: 1_000).issue("anna")
 
-        assert server.seconds_left(server.authenticate([f"Bearer {token}"])) == left
+        assert server.seconds_left(server.authenticate([f"Bearer {token}"], scheme="https")) == left
 
 
 class TestWhatIsNoClock:

@@ -4,7 +4,7 @@ import pytest
 from tests.core.tokens import NOW, SIGNING_KEY, Clock, claims_for, header_for, make_verifier, signed
 
 from gatepass import ANY_ISSUER, Key, KeySet, Profile
-from gatepass.bearer import bearer_token, form_token
+from gatepass.bearer import bearer_token
 from gatepass.compact import MAX_TOKEN_LENGTH, decode_base64url
 from gatepass.errors import AuthError
 
@@ -31,10 +31,6 @@ def told(refuse) -> str:
 )
 def test_of_credentials(lines, detail):
     assert told(lambda: bearer_token(lines)) == detail
-
-
-def test_of_a_form():
-    assert told(lambda: form_token(b"access_token=a&access_token=b")) == "MultipleTokens: a repeated parameter"
 
 
 @pytest.mark.parametrize(

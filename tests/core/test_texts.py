@@ -285,7 +285,6 @@ AS_LISTS = {
     "a challenge": lambda value: ResourceServer(make_verifier(), challenge_scopes=value),
     "a challenge of one's own": lambda value: Challenge(scope=value),
     "what a scope implies": lambda value: ResourceServer(make_verifier(), implies={"b": value}),
-    "sources": lambda value: ResourceServer(make_verifier(), sources=value),
     "origins": lambda value: CookieTransport(origins=value),
     "public paths": public_paths,
     "an issued scope": lambda value: TokenIssuer(**settings(Name), client_id="web").issue("anna", scope=value),

@@ -110,6 +110,7 @@ PUBLIC = {
         "InvalidMediaType",
         "InvalidScope",
         "InvalidTarget",
+        "InsecureTokenRequest",
         "InvalidTokenRequest",
         "RefreshTokenReused",
         "ServiceUnavailable",
@@ -172,7 +173,6 @@ PUBLIC = {
         "tell_caches",
         "to_response",
         "token_endpoints",
-        "wanted_length",
     },
 }
 
