@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TypedDict, final
+from typing import Final, TypedDict, final
 
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from gatepass import BrowserRequest, Caching, ResourceServer, Response
@@ -14,11 +15,15 @@ __all__ = [
     "Refusal",
     "browser_request",
     "credentials",
+    "is_forwarded",
     "is_preflight",
     "tell_caches",
     "to_response",
+    "wire_method",
     "without_body",
 ]
+
+_FORWARDING: Final = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in ResourceServer.forwarding_headers)
 
 
 class Credentials(TypedDict):
@@ -27,6 +32,7 @@ class Credentials(TypedDict):
     authorization: tuple[str, ...]
     scheme: str | None
     client: str | None
+    forwarded: bool
     browser: BrowserRequest | None
 
 
@@ -38,6 +44,7 @@ def credentials(request: HttpRequest, server: ResourceServer) -> Credentials:
         "authorization": () if authorization is None else (authorization,),
         "scheme": request.scheme,
         "client": meta.get("REMOTE_ADDR"),
+        "forwarded": is_forwarded(request),
         "browser": browser_request(request) if "cookie" in server.sources else None,
     }
 
@@ -45,11 +52,23 @@ def credentials(request: HttpRequest, server: ResourceServer) -> Credentials:
 def browser_request(request: HttpRequest) -> BrowserRequest:
     """What the cookie transport wants to know of *request*; Django's own reading of cookies is not asked."""
     return BrowserRequest(
-        method=request.method or "",
+        method=wire_method(request),
         cookie=_lines(request, "HTTP_COOKIE"),
         origin=_lines(request, "HTTP_ORIGIN"),
         upgrade=_lines(request, "HTTP_UPGRADE"),
     )
+
+
+def is_forwarded(request: HttpRequest) -> bool:
+    """Whether a proxy says that it stands between."""
+    return not request.META.keys().isdisjoint(_FORWARDING)
+
+
+def wire_method(request: HttpRequest) -> str:
+    """The method as it came: Django writes its own in capitals, and under ASGI that of `META` too."""
+    if isinstance(request, ASGIRequest):
+        return str(request.scope["method"])
+    return request.META.get("REQUEST_METHOD") or request.method or ""
 
 
 def _lines(request: HttpRequest, name: str) -> tuple[str, ...]:
@@ -79,9 +98,9 @@ def to_response(answer: Response) -> HttpResponse:
 
 
 def is_preflight(request: HttpRequest) -> bool:
-    """Whether *request* is a CORS preflight, by the method on the wire: Django writes its own in capitals."""
+    """Whether *request* is a CORS preflight, by the method on the wire."""
     return request.method == "OPTIONS" and ResourceServer.is_preflight(
-        request.META["REQUEST_METHOD"],
+        wire_method(request),
         origin=request.META.get("HTTP_ORIGIN"),
         requested_method=request.META.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
     )

@@ -16,7 +16,7 @@ from django.urls import Resolver404, get_resolver, resolve
 
 from gatepass import Access, AuthError, access_of, check_guards
 from gatepass_django.conf import configuration
-from gatepass_django.http import Refusal, credentials, is_preflight, tell_caches, without_body
+from gatepass_django.http import Refusal, credentials, is_preflight, tell_caches, wire_method, without_body
 from gatepass_django.identity import Identity, identify, identity_of
 from gatepass_django.urls import views_of
 
@@ -71,7 +71,7 @@ class AccessTokenMiddleware:
         try:
             token = server.admit(access, **credentials(request, server))
         except AuthError as error:
-            return Refusal(server.respond(error, method=request.method or ""))
+            return Refusal(server.respond(error, method=wire_method(request)))
         identify(request, Identity(server, token))
         return None
 
@@ -80,7 +80,7 @@ class AccessTokenMiddleware:
         try:
             token = await server.admit_async(access, run_blocking=_in_thread, **credentials(request, server))
         except AuthError as error:
-            return Refusal(server.respond(error, method=request.method or ""))
+            return Refusal(server.respond(error, method=wire_method(request)))
         identify(request, Identity(server, token))
         return None
 

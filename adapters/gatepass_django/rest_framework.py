@@ -21,7 +21,7 @@ from rest_framework.request import Request
 from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer, Rules
 from gatepass.errors import MissingCredentials
 from gatepass_django.conf import configuration
-from gatepass_django.http import Refusal, credentials, tell_caches
+from gatepass_django.http import Refusal, credentials, tell_caches, wire_method
 from gatepass_django.identity import Identity, identify, identity_of
 
 if TYPE_CHECKING:
@@ -175,4 +175,4 @@ def _tell_caches_of(view: Any, server: ResourceServer) -> None:
 
 def _refusal(request: Request, error: AuthError) -> Refusal:
     server = _identified(request).server
-    return Refusal(server.respond(error, method=request.method or ""))
+    return Refusal(server.respond(error, method=wire_method(request._request)))  # noqa: SLF001

@@ -12,7 +12,7 @@ from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 
 from gatepass import AuthError, ConfigurationError, Requirement, Rules, standing_before
-from gatepass_django.http import Refusal
+from gatepass_django.http import Refusal, wire_method
 from gatepass_django.identity import identity_of
 
 __all__ = ["require_auth"]
@@ -72,5 +72,5 @@ def _refusal(request: HttpRequest, requirement: Requirement) -> Refusal | None:
     try:
         identity.server.enforce(identity.token, requirement)
     except AuthError as error:
-        return Refusal(identity.server.respond(error, method=request.method or ""))
+        return Refusal(identity.server.respond(error, method=wire_method(request)))
     return None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, final
 from flask.app import Flask  # as in routes
 
 from gatepass import Access, AccessToken, AuthError, Caching, ConfigurationError, ResourceServer, public_paths
-from gatepass_flask.browser import browser_request
+from gatepass_flask.browser import browser_request, is_forwarded
 from gatepass_flask.preflight import without_bodies
 from gatepass_flask.routes import Routes
 
@@ -78,6 +78,7 @@ class AccessTokenMiddleware:
                 () if authorization is None else (authorization,),
                 scheme=environ["wsgi.url_scheme"],
                 client=environ.get("REMOTE_ADDR"),
+                forwarded=is_forwarded(environ),
                 browser=browser_request(environ) if self._takes_cookies else None,
             )
         except AuthError as error:

@@ -42,7 +42,7 @@ def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_View],
             try:
                 server.enforce(token, requirement)
             except AuthError as error:
-                return to_response(server.respond(error, method=request.method))
+                return to_response(server.respond(error, method=request.environ["REQUEST_METHOD"]))
             return (current_app.ensure_sync(view) if is_async else view)(*args, **kwargs)
 
         return cast("_View", standing_before(view, guarded))

@@ -15,6 +15,7 @@ from typing import Final, Literal, final
 from gatepass.cookie_header import LONGEST_COOKIE, cookie_token
 from gatepass.errors import ConfigurationError, UntrustedOrigin
 from gatepass.settings import strings
+from gatepass.texts import plain
 
 __all__ = ["BrowserRequest", "CookieTransport", "SameSite"]
 
@@ -154,4 +155,4 @@ def _origin(value: str) -> str:
 def _host_name(value: str, name: str) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f'{name}= must begin with "__Host-": other names can be set by neighbour hosts')
-    return value
+    return plain(value)

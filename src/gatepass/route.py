@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from gatepass.errors import ConfigurationError
 from gatepass.layers import held_by
+from gatepass.texts import listed
 
 __all__ = ["Access", "access_of", "optional_auth", "public", "public_paths"]
 
@@ -97,11 +98,11 @@ def _is_inherited(mark: _Mark, made_from: type) -> bool:
 
 def public_paths(paths: Iterable[str]) -> frozenset[str]:
     """*paths* as a set for exact comparison with the decoded path below the mount. Raises `ConfigurationError`."""
-    if isinstance(paths, str) or not isinstance(paths, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+    found = listed(paths)
+    if found is None:
         raise ConfigurationError('public= takes a list of paths, such as public=["/healthz"]')
-    found = tuple(paths)
     for path in found:
-        if not isinstance(path, str) or not path.startswith("/") or any(sign in path for sign in "*?#%<>{}"):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(path, str) or not path.startswith("/") or any(sign in path for sign in "*?#%<>{}"):
             raise ConfigurationError(
                 'public= takes exact decoded paths such as "/healthz": no patterns, queries or escapes'
             )

@@ -8,7 +8,7 @@ them all. The application that `build` makes has these views, each answering 200
     /protected   nothing said                            |  or `nobody` if the request has no identity
     /orders      `require_auth(scopes=["orders:read"])`  |
     /admin       `require_auth(any_roles=["admin"])`     |
-    /hidden      `require_auth(scopes=["hidden:read"], denial="conceal")`
+    /hidden      `require_auth(scopes=["hidden:read"], denial="not_found")`
     /maybe       marked `optional_auth`                  |
     /any         takes GET and OPTIONS, nothing said    /
     /slow        the subject, a wait in `meeting` for the other requests, the subject again: `anna anna`
@@ -220,6 +220,8 @@ def hostile(good: str, chance: random.Random) -> str:
 class AdapterContract:
     """Every way to guard a route. *build* makes the application that the module describes, and its client."""
 
+    proxied_by = "X-Forwarded-Proto"
+    """Of the advice in the log, what is for this framework."""
     joins_challenges = False
     """Whether the framework can hold one `WWW-Authenticate` line only."""
     reads_slowly = ""
@@ -390,15 +392,51 @@ class AdapterContract:
     # --- https
 
     def test_plain_http_is_refused_where_https_is_required(self):
-        client = self.build(resource_server(transport="require"))
+        client = self.build(resource_server(https="require"))
 
-        self.same(client.send("GET", "/protected", bearer(), scheme="http"), PLAIN_HTTP)
-        self.same(client.send("GET", "/protected", bearer(), scheme="http", client="127.0.0.1"), PLAIN_HTTP)
+        for path in ("/protected", "/maybe"):
+            self.same(client.send("GET", path, bearer(), scheme="http"), PLAIN_HTTP)
+            assert client.send("GET", path, bearer(), scheme="https").status == 200
         self.same(client.send("GET", "/protected", scheme="http"), NO_CREDENTIALS)
-        assert client.send("GET", "/protected", bearer(), scheme="https").status == 200
+        assert client.send("GET", "/maybe", scheme="http").body == b"nobody"
+        assert client.send("GET", "/open", bearer(), scheme="http").body == b"nobody"
+
+    @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1", "testclient"])
+    def test_this_machine_may_use_plain_http(self, address):
+        client = self.build(resource_server(https="require"))
+
+        assert client.send("GET", "/protected", bearer(), scheme="http", client=address).body == b"anna"
+
+    @pytest.mark.parametrize("address", ["", "unix:", "/run/app.sock", "172.17.0.1", "localhost"])
+    def test_an_unknown_peer_is_not_this_machine(self, address):
+        client = self.build(resource_server(https="require"))
+
+        self.same(client.send("GET", "/protected", bearer(), scheme="http", client=address), PLAIN_HTTP)
+
+    @pytest.mark.parametrize(
+        "line",
+        [("Forwarded", "for=127.0.0.1"), ("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-Proto", "https"), ("X-Real-IP", "::1")],
+    )  # fmt: skip
+    def test_a_proxy_on_this_machine_is_not_the_client(self, line):
+        client = self.build(resource_server(https="require"))
+
+        self.same(client.send("GET", "/protected", [line, *bearer()], scheme="http", client="127.0.0.1"), PLAIN_HTTP)
+        self.same(client.send("GET", "/maybe", [line, *bearer()], scheme="http", client="127.0.0.1"), PLAIN_HTTP)
+        assert client.send("GET", "/protected", [line, *bearer()], scheme="https", client="127.0.0.1").status == 200
+
+    def test_the_log_says_once_what_to_set_behind_a_proxy(self, caplog):
+        client = self.build(resource_server(https="require"))
+
+        for _ in range(2):
+            self.same(client.send("GET", "/protected", bearer(), scheme="http", client="203.0.113.9"), PLAIN_HTTP)
+
+        (advice,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+        assert "plain http" in advice
+        assert self.proxied_by in advice
+        assert "203.0.113.9" not in advice
 
     def test_plain_http_is_warned_of_once_and_not_on_loopback(self, caplog):
-        client = self.build(resource_server(transport="warn"))
+        client = self.build(resource_server(https="warn"))
 
         def warnings(address: str) -> int:
             caplog.clear()
@@ -408,7 +446,7 @@ class AdapterContract:
         assert [warnings(address) for address in ("127.0.0.1", "::1", "203.0.113.9", "203.0.113.9")] == [0, 0, 1, 0]
 
     def test_a_header_that_claims_https_is_not_believed(self):
-        client = self.build(resource_server(transport="require"))
+        client = self.build(resource_server(https="require"))
         claims = [("X-Forwarded-Proto", "https"), ("Forwarded", "proto=https"), ("X-Forwarded-Ssl", "on")]
 
         self.same(client.send("GET", "/protected", [*bearer(), *claims], scheme="http"), PLAIN_HTTP)
@@ -568,6 +606,14 @@ class AdapterContract:
         assert answer.body == b'{"error":"invalid_token","error_description":"The access token is malformed"}'
         assert answer.all("content-type") == ["application/json"]
 
+    @pytest.mark.parametrize("headers", [bearer("a b"), [*bearer(), *bearer()]])
+    def test_a_service_that_may_not_answer_400_answers_401(self, headers):
+        """Such as one that nginx asks by `auth_request`, which takes 2xx, 401 and 403, and makes a 500 of the rest."""
+        client = self.build(resource_server(malformed_status=401, https="require"))
+
+        assert client.send("GET", "/protected", headers).status == 401
+        assert client.send("GET", "/protected", bearer(), scheme="http").status == 401
+
     def test_a_malformed_header_can_count_as_a_bad_token(self):
         answer = self.build(resource_server(malformed_status=401)).send("GET", "/protected", bearer("a b"))
 
@@ -643,7 +689,7 @@ class AdapterContract:
             ),
             TokenVerifier(issuer="https://partner.example", audience=AUDIENCE, keys=other),
         ]
-        client = self.build(ResourceServer(verifiers, transport="off"))
+        client = self.build(ResourceServer(verifiers, https="off"))
 
         assert client.send("GET", "/protected", bearer()).body == b"anna"
         assert client.send("GET", "/protected", bearer(token(key=other, iss="https://partner.example"))).body == b"anna"
@@ -663,7 +709,7 @@ class AdapterContract:
         keys = JWKSClient(
             key_server.url, accept=PLAIN_HTTP_ON_LOOPBACK, timeout=60, longest_wait=60, clock=lambda: 1_000.0
         )
-        return ResourceServer([TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=keys), *others], transport="off")
+        return ResourceServer([TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=keys), *others], https="off")
 
     def test_a_token_whose_key_is_fetched_opens_a_route(self, key_server):
         key, new = Key.generate("ES256"), Key.generate("ES256")
@@ -818,6 +864,12 @@ class MiddlewareContract(AdapterContract):
     @pytest.mark.parametrize("method", ["options", "Options"])
     def test_a_preflight_spells_its_method_in_capitals(self, client, method):
         assert client.send(method, "/any", PREFLIGHT).status in {401, 405}
+        with_cors = self.build(resource_server(), cors=True)
+        assert with_cors.send(method, "/protected", PREFLIGHT).status in {401, 405}
+
+    @pytest.mark.parametrize("method", ["head", "Head"])
+    def test_a_refusal_has_a_body_for_every_method_but_head_in_capitals(self, client, method):
+        self.same(client.send(method, "/protected"), NO_CREDENTIALS)
 
     def test_what_a_preflight_brings_back_has_no_body(self, client):
         for path in ("/protected", "/orders", "/slow", "/nowhere"):

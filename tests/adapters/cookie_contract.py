@@ -235,10 +235,24 @@ class CookieContract:
         assert browser.send("GET", "/orders", cookie(token(scope="orders:read"))).body == b"anna"
 
     def test_a_cookie_over_plain_http_is_refused_where_https_is_required(self):
-        client = self.build(resource_server(cookies=COOKIES, transport="require"))
+        client = self.build(resource_server(cookies=COOKIES, https="require"))
 
         self.refused(client.send("GET", "/protected", cookie(), scheme="http"), PLAIN_HTTP)
         assert client.send("GET", "/protected", cookie(), scheme="https").status == 200
+
+    @pytest.mark.parametrize("lines", [cookie("x y"), cookie() + cookie(), cookie() + bearer()])
+    def test_a_service_that_may_not_answer_400_answers_401_to_bad_cookies(self, lines):
+        client = self.build(resource_server(cookies=COOKIES, malformed_status=401))
+
+        assert client.send("GET", "/protected", lines).status == 401
+
+    @pytest.mark.parametrize("method", ["get", "Get", "head", "options"])
+    def test_a_method_is_safe_in_capitals_alone(self, browser, method):
+        """RFC 9110 section 9.1: it is case-sensitive, so these are other methods, of which nothing is known."""
+        answer = browser.send(method, "/protected", cookie())
+
+        if not (self.asked_last and answer.status == 405):
+            self.refused(answer, FROM_ELSEWHERE)
 
     def test_no_text_of_a_refused_cookie_or_origin_comes_back_or_is_logged(self, browser, caplog):
         caplog.set_level(logging.DEBUG)

@@ -23,7 +23,7 @@ urlpatterns = [
     path("any", project.who_async),
     path("orders", require_auth(scopes=["orders:read"])(project.who_async)),
     path("admin", require_auth(any_roles=["admin"])(project.who_async)),
-    path("hidden", require_auth(scopes=["hidden:read"], denial="conceal")(project.who_async)),
+    path("hidden", require_auth(scopes=["hidden:read"], denial="not_found")(project.who_async)),
     path("echo", project.echo),
     path("boom", project.boom),
     path("boom/auth", project.boom_auth),

@@ -78,7 +78,7 @@ urlpatterns = [
     path("any", who),
     path("orders", require_auth(scopes=["orders:read"])(who)),
     path("admin", require_auth(any_roles=["admin"])(who)),
-    path("hidden", require_auth(scopes=["hidden:read"], denial="conceal")(who)),
+    path("hidden", require_auth(scopes=["hidden:read"], denial="not_found")(who)),
     path("maybe", optional_auth(maybe)),
     path("slow", slow),
     path("echo", echo),

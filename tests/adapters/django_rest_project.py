@@ -76,7 +76,7 @@ urlpatterns = [
     path("protected", Who.as_view()),
     path("orders", Who.as_view(permission_classes=[requires(scopes=["orders:read"])])),
     path("admin", Who.as_view(permission_classes=[requires(any_roles=["admin"])])),
-    path("hidden", Who.as_view(permission_classes=[requires(scopes=["hidden:read"], denial="conceal")])),
+    path("hidden", Who.as_view(permission_classes=[requires(scopes=["hidden:read"], denial="not_found")])),
     path("maybe", Who.as_view(permission_classes=[AllowAny])),
     path("slow", Slow.as_view()),
     path("echo", Echo.as_view()),

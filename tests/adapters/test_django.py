@@ -10,12 +10,12 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 import uvicorn
-from asgiref.sync import iscoroutinefunction
+from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.core.checks import ERROR, run_checks
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.http import HttpResponse, StreamingHttpResponse
-from django.test import RequestFactory, override_settings
+from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import include, path
 from django.utils.decorators import method_decorator, sync_and_async_middleware
 from django.utils.deprecation import MiddlewareMixin
@@ -44,6 +44,7 @@ def handler(made, server, *, middleware, public=("/healthz",), **settings):
 
 
 class DjangoContract(CookieContract, MiddlewareContract):
+    proxied_by = 'SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")'
     joins_challenges = True
     reads_slowly = "Content-Type"
     project = "tests.adapters.django_project"
@@ -417,7 +418,7 @@ def vary_by_language(get_response):
 class TestProxies:
     def test_the_scheme_is_the_one_that_django_was_told_to_believe(self, start):
         client = start(
-            resource_server(transport="require"),
+            resource_server(https="require"),
             urls="tests.adapters.django_project",
             SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"),
         )
@@ -425,6 +426,19 @@ class TestProxies:
 
         assert client.send("GET", "/protected", proxied, scheme="http").body == b"anna"
         assert client.send("GET", "/protected", bearer(), scheme="http").status == 400
+
+    @pytest.mark.parametrize("urls", ["tests.adapters.django_project", "tests.adapters.django_async_project"])
+    def test_djangos_own_test_clients_count_as_this_machine(self, urls):
+        setting = {"RESOURCE_SERVER": resource_server(https="require")}
+        with override_settings(ROOT_URLCONF=urls, MIDDLEWARE=[OURS], GATEPASS=setting, ALLOWED_HOSTS=["testserver"]):
+            headers = dict(bearer())
+            assert Client().get("/protected", headers=headers).content == b"anna"
+            assert Client().get("/protected", headers=headers, REMOTE_ADDR="203.0.113.9").status_code == 400
+            assert (
+                Client().get("/protected", headers=headers, REMOTE_ADDR="203.0.113.9", secure=True).status_code == 200
+            )
+            asked = async_to_sync(AsyncClient().get)("/protected", headers=headers)
+            assert asked.content == b"anna"
 
 
 # --- the setting
@@ -450,9 +464,9 @@ def checked():
     return run_checks(databases=[])
 
 
-def answer_to(setting, *headers, target="/protected"):
+def answer_to(setting, *headers, target="/protected", scheme="https"):
     with override_settings(GATEPASS=setting, MIDDLEWARE=[OURS], ROOT_URLCONF="tests.adapters.django_project"):
-        return WSGIClient(WSGIHandler()).send("GET", target, *headers)
+        return WSGIClient(WSGIHandler()).send("GET", target, *headers, scheme=scheme)
 
 
 def token_without_kid(**claims):
@@ -471,12 +485,14 @@ class TestSetting:
         assert answer_to(setting, bearer()).body == b"anna"
 
     def test_options_reach_verifier_and_server(self):
-        def answer(headers=(), **options):
-            return answer_to({**GOOD, **options}, headers)
+        def answer(headers=(), scheme="https", **options):
+            return answer_to({**GOOD, **options}, headers, scheme=scheme)
 
         assert answer(REALM="shop").all("www-authenticate") == ['Bearer realm="shop"']
         assert answer(BODY="empty").body == b""
-        assert answer(TRANSPORT="require").status == 401
+        assert answer(HTTPS="require").status == 401
+        assert answer(token_without_kid(), HTTPS="off", scheme="http").status == 200
+        assert answer(token_without_kid(), scheme="http").status == 400
         assert answer(token_without_kid(), CHECK_SUBJECT=f"{__name__}.nobody_is_welcome").status == 401
         assert answer(token_without_kid(), CHECK_SUBJECT=nobody_is_welcome).status == 401
         assert answer(token_without_kid(), IS_REVOKED=f"{__name__}.nobody_is_welcome").status == 200

@@ -68,7 +68,7 @@ def by_dependency(server: ResourceServer) -> FastAPI:  # noqa: C901 - one applic
     async def admin(token: Annotated[AccessToken, Depends(AccessTokenBearer(server, any_roles=["admin"]))]) -> str:
         return token.subject
 
-    hidden_bearer = AccessTokenBearer(server, scopes=["hidden:read"], denial="conceal")
+    hidden_bearer = AccessTokenBearer(server, scopes=["hidden:read"], denial="not_found")
 
     @get("/hidden")
     async def hidden(token: Annotated[AccessToken, Depends(hidden_bearer)]) -> str:
@@ -142,7 +142,7 @@ def router() -> APIRouter:  # noqa: C901 - the same views
         return subject(request)
 
     @get("/hidden")
-    @require_auth(scopes=["hidden:read"], denial="conceal")
+    @require_auth(scopes=["hidden:read"], denial="not_found")
     async def hidden(request: HTTPRequest) -> str:
         return subject(request)
 

@@ -14,6 +14,7 @@ from tests.adapters.cookie_contract import CookieContract
 from tests.adapters.meeting import meet
 from tests.adapters.tokens import bearer, resource_server, token
 from tests.adapters.wire import hold_the_wire, waitress_on_loopback
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
 from gatepass import ConfigurationError
@@ -46,7 +47,7 @@ def application(*, cors=False):
     app.add_url_rule("/any", "any", who, methods=["GET", "OPTIONS"])
     app.add_url_rule("/orders", "orders", require_auth(scopes=["orders:read"])(lambda: access_token.subject))
     app.add_url_rule("/admin", "admin", require_auth(any_roles=["admin"])(lambda: access_token.subject))
-    app.add_url_rule("/hidden", "hidden", require_auth(scopes=["hidden:read"], denial="conceal")(who))
+    app.add_url_rule("/hidden", "hidden", require_auth(scopes=["hidden:read"], denial="not_found")(who))
 
     @app.get("/maybe")
     @optional_auth
@@ -83,6 +84,8 @@ def application(*, cors=False):
 
 
 class TestFlask(CookieContract, MiddlewareContract):
+    proxied_by = "ProxyFix(app.wsgi_app, x_proto=1)"
+
     def build(self, server, *, cors=False):
         app = application(cors=cors)
         app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, server, public=["/healthz"])
@@ -342,6 +345,27 @@ class TestViews:
         app.add_url_rule("/maybe", "maybe", optional_auth(lambda: ("x", 200, {"Vary": "Accept-Encoding"})))
 
         assert guarded(app).send("GET", "/maybe").all("vary") == ["Accept-Encoding", "Authorization"]
+
+
+def test_flasks_own_test_client_counts_as_this_machine():
+    app = application()
+    app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server(https="require"))
+    client, headers = app.test_client(), dict(bearer())
+
+    assert client.get("/protected", headers=headers).text == "anna"
+    elsewhere = {"REMOTE_ADDR": "203.0.113.9"}
+    assert client.get("/protected", headers=headers, environ_base=elsewhere).status_code == 400
+    assert client.get("/protected", headers=headers, environ_base=elsewhere, base_url="https://api.example").text
+
+
+@pytest.mark.parametrize(("proto", "status"), [("https", 200), ("http", 400)])
+def test_what_proxy_fix_believes_counts(proto, status):
+    app = application()
+    app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server(https="require"))
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)
+    forged = [("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-Proto", proto), *bearer()]
+
+    assert WSGIClient(app).send("GET", "/protected", forged, scheme="http").status == status
 
 
 class TestAnyWSGIApplication:

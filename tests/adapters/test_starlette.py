@@ -8,6 +8,7 @@ import time
 import types
 from typing import Any
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.authentication import requires
@@ -121,7 +122,7 @@ ROUTES = [
     Route("/any", whoami, methods=["GET", "OPTIONS"]),
     Route("/orders", guarded(scopes=["orders:read"])),
     Route("/admin", guarded(any_roles=["admin"])),
-    Route("/hidden", guarded(scopes=["hidden:read"], denial="conceal")),
+    Route("/hidden", guarded(scopes=["hidden:read"], denial="not_found")),
     Route("/maybe", maybe),
     Route("/slow", slow),
     Route("/echo", echo, methods=["POST"]),
@@ -228,9 +229,38 @@ def test_a_scope_may_lack_what_the_specification_makes_optional():
     for name in ("client", "root_path", "server", "scheme"):
         del scope[name]
 
-    start, _ = call(application(resource_server(transport="warn"), ROUTES), scope)
+    start, _ = call(application(resource_server(https="warn"), ROUTES), scope)
 
     assert start["status"] == 200
+
+
+@pytest.mark.parametrize("peer", [None, ("", 0), ("unix:/run/app.sock", None), (None, 0), []])
+def test_a_unix_socket_has_no_address_and_is_not_this_machine(peer):
+    scope = asgi_scope(Request("GET", "/protected", bearer(), scheme="http")) | {"client": peer}
+
+    start, _ = call(application(resource_server(https="require"), ROUTES), scope)
+
+    assert start["status"] == 400
+
+
+@pytest.mark.filterwarnings("ignore:Using `httpx` with")
+def test_starlettes_own_test_client_counts_as_this_machine():
+    from starlette.testclient import TestClient
+
+    app, headers = application(resource_server(https="require"), ROUTES), dict(bearer())
+
+    assert TestClient(app).get("/protected", headers=headers).text == "anna"
+    with TestClient(sockets(https="require")).websocket_connect("/protected", headers=headers) as socket:
+        assert socket.receive_text() == "anna"
+
+
+def test_httpx_in_process_counts_as_this_machine():
+    async def ask():
+        transport = httpx.ASGITransport(application(resource_server(https="require"), ROUTES))
+        async with httpx.AsyncClient(transport=transport, base_url="http://api.example") as client:
+            return await client.get("/protected", headers=dict(bearer()))
+
+    assert asyncio.run(ask()).text == "anna"
 
 
 def test_an_identity_that_stands_in_the_scope_already_is_not_believed():
@@ -995,7 +1025,7 @@ SOCKETS = [
     WebSocketRoute("/protected", hello),
     WebSocketRoute("/orders", require_auth(scopes=["orders:read"])(hello)),
     WebSocketRoute("/class", require_auth(scopes=["orders:read"])(type("Guarded", (Echo,), {}))),
-    WebSocketRoute("/hidden", require_auth(scopes=["hidden:read"], denial="conceal")(hello)),
+    WebSocketRoute("/hidden", require_auth(scopes=["hidden:read"], denial="not_found")(hello)),
     WebSocketRoute("/open", public(functools.partial(hello))),
     WebSocketRoute("/open/class", public(type("Open", (Echo,), {}))),
     WebSocketRoute("/maybe", optional_auth(functools.partial(hello))),
@@ -1057,7 +1087,7 @@ def test_an_optional_socket_refuses_bad_credentials():
 
 
 def test_a_socket_needs_wss_where_https_is_required():
-    app = sockets(transport="require")
+    app = sockets(https="require")
 
     assert websocket(app, websocket_scope("/protected", bearer())).texts == ["anna"]
     same(websocket(app, websocket_scope("/protected", bearer(), scheme="ws")).denial, PLAIN_HTTP)
@@ -1143,10 +1173,49 @@ def test_a_socket_is_closed_when_its_token_expires():
     assert sent[-1] == TOKEN_EXPIRED
 
 
-def test_a_socket_whose_token_is_expired_but_for_the_leeway_is_closed_at_once():
-    app = application(resource_server(), [WebSocketRoute("/", patient)])
+@pytest.mark.parametrize("policy", [{"leeway": 100}, {"leeway": 0, "max_token_age": 1_100}])
+def test_a_socket_lasts_as_long_as_its_verifier_lets_the_token_in(policy):
+    """By the verifier's own clock, which stands still years from here while that of the event loop leaps."""
+    now = 1_500_000_000
+    server = resource_server({"clock": lambda: now, **policy})
+    ages = {"iat": now - 1_000, "exp": now + (0 if policy["leeway"] else 10_000)}
+    app = application(server, [WebSocketRoute("/", patient)])
+    scope = websocket_scope("/?wait=1", bearer(token(**ages)))
+    sent = []
 
-    assert websocket(app, websocket_scope("/?wait=1", bearer(token(exp=time.time() - 5)))).sent[-1] == TOKEN_EXPIRED
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def some_turns():
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+    async def live():
+        loop = asyncio.get_running_loop()
+        session = asyncio.create_task(app(scope, receive, send))
+        await some_turns()
+        loop.leapt += 50
+        await some_turns()
+        assert not session.done()
+        assert TOKEN_EXPIRED not in sent
+        loop.leapt += 51
+        await some_turns()
+        assert session.done()
+        await session
+
+    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
+        runner.run(live())
+    assert sent[-1] == TOKEN_EXPIRED
+
+
+def test_a_socket_whose_token_ends_before_its_view_begins_is_closed_at_once():
+    clock = iter([time.time(), time.time(), *[time.time() + 86_500] * 5])
+    app = application(resource_server({"clock": lambda: next(clock)}), [WebSocketRoute("/", patient)])
+
+    assert websocket(app, websocket_scope("/?wait=1", bearer())).sent[-1] == TOKEN_EXPIRED
 
 
 def test_a_socket_that_ends_before_its_token_ends_as_it_likes():

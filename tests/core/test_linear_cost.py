@@ -18,7 +18,7 @@ from tests.growth import NeverEnds, assert_linear
 from tests.needs import missing, reason_for
 from tests.packaging.sources import source_files
 
-from gatepass import CookieTransport, Key, KeySet, ResourceServer
+from gatepass import CookieTransport, Key, KeySet, ResourceServer, TokenEndpoints
 from gatepass.bearer import bearer_token
 from gatepass.compact import MAX_TOKEN_LENGTH, parse_compact
 from gatepass.cookie_header import cookie_token
@@ -181,6 +181,7 @@ FIELD_READERS = {
     "If-None-Match": lambda text: ENDPOINT.answer("GET", if_none_match=[text]),
     "If-None-Match in many lines": lambda text: ENDPOINT.answer("GET", if_none_match=text.split(" ")),
     "X-Forwarded-For": lambda text: SERVER.authenticate(["Bearer a.b.c"], scheme=text, client=text),
+    "Content-Length": lambda text: TokenEndpoints.announces_body([text]),
     "Cache-Control of a key server": lambda text: stated_freshness(text, ""),
     "Age of a key server": lambda text: stated_freshness("max-age=5", text),
     "max-age of a key server": lambda text: stated_freshness(f"max-age={text}", ""),

@@ -17,7 +17,7 @@ from .rings import AHEAD, make_issuer, make_verifier
 PATH = "/.well-known/jwks.json"
 PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 ASYMMETRIC = ["RS256", "PS256", "ES256", "ES384", "ES512", "Ed25519", "Ed448", "EdDSA"]
-METHODS = ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "X-INVENTED"]
+METHODS = ["get", "Get", "head", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "X-INVENTED"]
 
 
 def golden(keys, max_age=300):
@@ -50,7 +50,7 @@ class JWKSContract:
 
     @pytest.fixture
     def server(self, ring, clock):
-        return ResourceServer(make_verifier(ring, clock), transport="off")
+        return ResourceServer(make_verifier(ring, clock), https="off")
 
     @pytest.fixture
     def client(self, server, ring):

@@ -15,7 +15,8 @@ import gatepass
 
 FLOORS = [
     # 1: what can go wrong, the limits, and the grammar of a scope and of a moment
-    {"gatepass.errors.base", "gatepass.limits", "gatepass.moments", "gatepass.scope"},
+    {"gatepass.header_numbers", "gatepass.texts"},
+    {"gatepass.clocks", "gatepass.errors.base", "gatepass.limits", "gatepass.moments", "gatepass.scope"},
     {
         "gatepass.errors.credentials",
         "gatepass.errors.outage",
@@ -24,19 +25,29 @@ FLOORS = [
     },
     {"gatepass.errors"},
     # 2: strict JSON, compact serialization, keys, claims and policy
-    {"gatepass.claim_names", "gatepass.strict_json"},
+    {"gatepass.claim_names", "gatepass.read_only", "gatepass.strict_json"},
     {"gatepass.profile"},
     {
         "gatepass.claim_checks",
         "gatepass.compact",
         "gatepass.given_claims",
         "gatepass.keys.algorithms",
-        "gatepass.keys.environment",
+        "gatepass.keys.edwards",
+        "gatepass.keys.layers",
         "gatepass.keys.misplaced",
         "gatepass.keys.rsa",
         "gatepass.providers",
     },
-    {"gatepass.access_token", "gatepass.claims", "gatepass.keys.jwk", "gatepass.keys.pem", "gatepass.keys.secret"},
+    {"gatepass.keys.known"},
+    {"gatepass.keys.guessable"},
+    {
+        "gatepass.access_token",
+        "gatepass.claims",
+        "gatepass.keys.environment",
+        "gatepass.keys.jwk",
+        "gatepass.keys.pem",
+        "gatepass.keys.secret",
+    },
     {"gatepass.keys.material"},
     {"gatepass.keys.key"},
     {"gatepass.keys.key_set"},
@@ -140,9 +151,9 @@ FLOORS = [
     {"gatepass_flask.middleware"},
     {"gatepass_flask.endpoints", "gatepass_flask.views"},
     {"gatepass_flask"},
+    {"gatepass_starlette.connection"},
     {
         "gatepass_starlette.body",
-        "gatepass_starlette.connection",
         "gatepass_starlette.denial",
         "gatepass_starlette.identity",
         "gatepass_starlette.preflight",

@@ -111,6 +111,7 @@ PUBLIC = {
         "InvalidMediaType",
         "InvalidScope",
         "InvalidTarget",
+        "InsecureTokenRequest",
         "InvalidTokenRequest",
         "RefreshTokenReused",
         "ServiceUnavailable",

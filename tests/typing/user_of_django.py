@@ -18,7 +18,7 @@ def orders(request: AccessTokenRequest) -> JsonResponse:
     return JsonResponse({"for": request.access_token.subject})
 
 
-@require_auth(any_groups=["staff"], denial="conceal")
+@require_auth(any_groups=["staff"], denial="not_found")
 async def report(request: AccessTokenRequest) -> HttpResponse:
     return HttpResponse(request.access_token.subject)
 

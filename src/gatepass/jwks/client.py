@@ -8,11 +8,11 @@ dead, a token whose key is held neither waits nor fails.
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Literal, Unpack, final
 
+from gatepass.clocks import steady_clock
 from gatepass.errors import KeysUnavailable
 from gatepass.jwks.address import FixedAddress, IssuerMetadata
 from gatepass.jwks.events import EventSink, KeyEvent, StaleKeysUsed, UnknownKid
@@ -58,17 +58,17 @@ class JWKSClient(KeySource):
         transport: Transport | None = None,
         on_event: Callable[[KeyEvent], object] | None = None,
         accept: PlainHttpOnLoopback | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
         **timing: Unpack[TimingOptions],
     ) -> None:
-        self._clock = clock_function(clock)
+        self._clock = told = clock_function(clock, default=steady_clock)
         numbers = Timing.of(timing)
         http = Http(transport, timeout=numbers.timeout, max_bytes=numbers.max_bytes)
         names = None if algorithms is None else asymmetric_names(algorithms)
         address = jwks_uri if isinstance(jwks_uri, IssuerMetadata) else FixedAddress(jwks_uri, accept)
-        fetcher = Fetcher(address, http, numbers, algorithms=names, clock=clock)
+        fetcher = Fetcher(address, http, numbers, algorithms=names, clock=told)
         self._events = EventSink(on_event)
-        self._flight = SingleFlight(fetcher, numbers, self._events, clock)
+        self._flight = SingleFlight(fetcher, numbers, self._events, told)
         self._longest_wait = numbers.longest_wait
         self._unknown = UnknownKids(
             interval=numbers.unknown_kid_interval, burst=numbers.unknown_kid_burst, capacity=numbers.remembered_kids

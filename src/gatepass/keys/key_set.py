@@ -12,7 +12,7 @@ from typing import Any, NoReturn, final
 
 from gatepass.errors import ConfigurationError, MalformedToken
 from gatepass.keys.algorithms import algorithm_named
-from gatepass.keys.jwk import is_private_jwk, load_jwk
+from gatepass.keys.jwk import is_private_jwk, load_jwk, present_members, without_leading_zeros
 from gatepass.keys.key import Key
 from gatepass.keys.material import fitting_algorithms
 from gatepass.strict_json import parse_object
@@ -20,6 +20,10 @@ from gatepass.strict_json import parse_object
 __all__ = ["KeySet"]
 
 _logger = logging.getLogger("gatepass.keys")
+
+_LONGEST_MODULUS = 8_200  # bits, with what base64url adds
+_MOST_WORK = 128 * 2_052**3
+"""What the check of RSA moduli may cost for one set: 128 keys of 2048 bits, 16 of 4096 or 2 of 8192, some seconds."""
 
 
 @final
@@ -68,12 +72,17 @@ class KeySet:
 
         Entries that are foreign, malformed, private or secret are left out one by one and counted in the log;
         two keys with one kid and algorithm are both left out, but one key that is listed twice is one key.
+        Members that are null count as absent, and leading zero octets of an RSA key's `n` and `e` do not count.
         *algorithms* restricts the keys, and binds those that declare no `alg`; without it an RSA key is bound to
         RS256, an Edwards key to both its names.
         Raises `ConfigurationError` when no usable key remains.
         """
         allowed = None if algorithms is None else _names(algorithms)
-        found = [_public_keys(entry, allowed) for entry in _entries(document)]
+        entries = [
+            without_leading_zeros(present_members(entry)) if isinstance(entry, Mapping) else {}  # pyright: ignore[reportUnknownArgumentType]
+            for entry in _entries(document)
+        ]
+        found = [_public_keys(jwk, allowed) for jwk in _affordable(entries)]
         index = _index(key for keys in found for key in keys)
         usable = [sharing[0] for sharing in index.values() if len({key.thumbprint() for key in sharing}) == 1]
         useful = {(key.kid, key.algorithm) for key in usable}
@@ -81,7 +90,9 @@ class KeySet:
         if unused:
             _logger.warning("%d of the %d entries of a JWK Set are of no use here", unused, len(found))
         if not usable:
-            raise ConfigurationError("this JWK Set holds no usable public key for signatures")
+            secret = any(is_private_jwk(jwk) for jwk in entries)
+            pointer = "; a secret or private key is not published: load it with Key.from_jwk" if secret else ""
+            raise ConfigurationError(f"this JWK Set holds no usable public key for signatures{pointer}")
         return cls(usable)
 
     @property
@@ -148,6 +159,8 @@ def _names(algorithms: Iterable[str]) -> list[str]:
 def _entries(document: Mapping[str, Any] | str | bytes) -> list[Any]:
     value: Any = _parsed(document) if isinstance(document, (str, bytes)) else document
     entries = value.get("keys") if isinstance(value, Mapping) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    if entries is None and isinstance(value, Mapping) and "kty" in value:
+        raise ConfigurationError("this is a single JWK and no JWK Set: load it with Key.from_jwk")
     if not isinstance(entries, list):
         raise ConfigurationError('a JWK Set must be a strict JSON object with a list named "keys"')
     return entries  # pyright: ignore[reportUnknownVariableType]
@@ -161,11 +174,25 @@ def _parsed(text: str | bytes) -> dict[str, Any]:
         return {}
 
 
-def _public_keys(entry: object, allowed: list[str] | None) -> list[Key]:
+def _affordable(entries: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """*entries*; empty ones in the place of RSA keys that together would keep a processor busy for too long."""
+    judged: set[str] = set()
+    left = _MOST_WORK
+    for jwk in entries:
+        modulus = jwk.get("n")
+        if isinstance(modulus, str) and modulus not in judged and 6 * len(modulus) <= _LONGEST_MODULUS:
+            left -= (6 * len(modulus)) ** 3
+            if left < 0:
+                yield {}
+                continue
+            judged.add(modulus)
+        yield jwk
+
+
+def _public_keys(jwk: Mapping[str, Any], allowed: list[str] | None) -> list[Key]:
     """The keys in one entry: none if it is not ours to use, two if its algorithm has two names."""
-    if not isinstance(entry, Mapping) or is_private_jwk(entry):  # pyright: ignore[reportUnknownArgumentType]
+    if is_private_jwk(jwk):
         return []
-    jwk: Mapping[str, Any] = entry  # pyright: ignore[reportUnknownVariableType]
     try:
         if "alg" in jwk:
             keys = [Key.from_jwk(jwk)]
