@@ -55,7 +55,7 @@ class AccessTokenUser:
     def __hash__(self) -> int:
         return hash((self.token.issuer, self.pk))
 
-    # --- Django's permissions: none, whatever backends the project has for its own users
+    # --- Django's permissions: none, and no backend of the project is asked for any
 
     @property
     def groups(self) -> EmptyManager[Any]:

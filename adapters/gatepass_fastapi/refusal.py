@@ -1,4 +1,4 @@
-"""How a refusal becomes the resource server's exact answer, whatever handlers the application has.
+"""How a refusal becomes the resource server's exact answer.
 
 Starlette keeps an application's exception handlers in the scope and asks them by class. The dependency's own exception
 is no `HTTPException`, so that no handler for that, for a status or for `Exception` comes first, and it brings its own.

@@ -145,7 +145,7 @@ Golden = tuple[int, str | None, str]
 # What the server answers to each refusal that a view raises.
 RAISED: dict[str, Golden] = {
     "auth": EXPIRED,
-    "nobody": NO_CREDENTIALS,
+    "stranger": NO_CREDENTIALS,
     "scope": SCOPE_IS_MISSING,
     "role": ROLE_IS_MISSING,
     "hidden": HIDDEN,

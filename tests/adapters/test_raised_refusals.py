@@ -38,7 +38,7 @@ def same(answer, golden):
 
 
 def general(*_):
-    """A handler for what nobody thought of."""
+    """A handler for every mistake."""
     return "something broke", 500
 
 
@@ -619,7 +619,7 @@ def test_in_fastapi_a_refusal_where_nothing_was_judged_is_an_exception_as_any_ot
     assert isinstance(client.send("GET", "/open", bearer()).crash, InsufficientScope)
 
 
-def test_in_fastapi_without_the_private_part_of_starlette_nobody_gets_in_and_friends_do():
+def test_in_fastapi_without_the_private_part_of_starlette_strangers_stay_out_and_friends_get_in():
     app = fastapi(middleware=False)
 
     class Hides(dict):
