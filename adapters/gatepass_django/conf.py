@@ -9,7 +9,7 @@ With `RESOURCE_SERVER`, a dotted path or the object, `PUBLIC` may stand beside i
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from inspect import signature
@@ -26,6 +26,7 @@ __all__ = ["Configuration", "configuration", "unknown_options"]
 
 _KEY_SOURCES: Final = ("KEY_ENV", "PEM_FILE", "JWKS_FILE", "JWKS_URI", "KEYS")
 _PATH: Final = re.compile(r"(?:\w:|\.{1,2})?(?:[/\\][\w .@-]{1,32}){1,16}|[\w@-]{1,24}\.\w{2,5}")
+_ARGUMENT: Final = re.compile(r"([a-z_]+)(?:=| must )")
 _FUNCTIONS: Final = ("IS_REVOKED", "CHECK_SUBJECT", "CLOCK")
 _VERIFIER: Final = frozenset(name.upper() for name in signature(TokenVerifier).parameters) - {"KEYS"}
 _SERVER: Final = frozenset(name.upper() for name in signature(ResourceServer).parameters) - {"VERIFIERS"}
@@ -54,9 +55,12 @@ def configuration() -> Configuration:
     unknown = unknown_options(options)
     if unknown:
         raise ConfigurationError(f"the setting GATEPASS has unknown options: {', '.join(unknown)}")
-    public = public_paths(options.get("PUBLIC", ()))
-    if "RESOURCE_SERVER" not in options:
-        return Configuration(_built(options), public)
+    try:
+        public = public_paths(options.get("PUBLIC", ()))
+        if "RESOURCE_SERVER" not in options:
+            return Configuration(_built(options), public)
+    except ConfigurationError as error:
+        raise ConfigurationError(_placed(str(error))) from None
     if set(options) - {"RESOURCE_SERVER", "PUBLIC"}:
         raise ConfigurationError("beside RESOURCE_SERVER only PUBLIC may stand: the server was built with the rest")
     return Configuration(_found(options["RESOURCE_SERVER"], _place("RESOURCE_SERVER")), public)
@@ -90,6 +94,8 @@ def _found(server: object, place: str) -> ResourceServer:
 
 
 def _built(options: Mapping[str, Any]) -> ResourceServer:
+    if isinstance(options.get("ALGORITHMS"), Iterator):  # read for the keys and for the verifier
+        options = {**options, "ALGORITHMS": tuple(options["ALGORITHMS"])}
     policy = {name: options[name] for name in _VERIFIER.intersection(options)}
     for name in _FUNCTIONS:
         if name in policy:
@@ -101,6 +107,13 @@ def _built(options: Mapping[str, Any]) -> ResourceServer:
     if "COOKIES" in rest:
         rest["COOKIES"] = _imported(rest["COOKIES"], _place("COOKIES"))
     return ResourceServer(TokenVerifier(**named), **_lower(rest))
+
+
+def _placed(text: str) -> str:
+    """*text*, which begins with a keyword argument, after the option that was written in its place."""
+    found = _ARGUMENT.match(text)
+    option = found[1].upper() if found else ""
+    return f"{_place(option)}: {text}" if option in _KNOWN else text
 
 
 def _profile(name: str) -> Profile:

@@ -5,6 +5,7 @@ middleware of `gatepass_starlette` in front. A token that it verified for the sa
 """
 
 # Annotations stay objects here: FastAPI reads those of `__call__`, and old versions cannot resolve texts.
+from collections.abc import Iterator
 from typing import Annotated, Any, NoReturn, Unpack, cast
 
 from fastapi.openapi.models import HTTPBearer
@@ -15,7 +16,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from gatepass import Access, AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer, Rules
-from gatepass_fastapi.refusal import refused
+from gatepass_fastapi.documented import described
+from gatepass_fastapi.refusal import answer_refusals_of, refused
 from gatepass_starlette import Identity, admit, check_routes, identify, identity_of, tell_caches
 
 __all__ = ["AccessTokenBearer", "OptionalAccessTokenBearer"]
@@ -42,16 +44,27 @@ class _Bearer(SecurityBase):
         description: str | None = None,
         **rules: Unpack[Rules],
     ) -> None:
+        if openapi is not None and not isinstance(openapi, SecurityBase):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(
+                'openapi= takes a scheme of fastapi.security, such as OAuth2PasswordBearer(tokenUrl="token")'
+            )
         self.model: Scheme = openapi.model if openapi else HTTPBearer(bearerFormat="JWT", description=description)
         self.scheme_name: str = scheme_name or (openapi.scheme_name if openapi else "AccessTokenBearer")
         self._server = ResourceServer.expect(server)
         given: dict[str, Any] = dict(rules)
-        # A rule is read again for each set of scopes, and a generator can be read once.
-        listed = {name: value if isinstance(value, str) else tuple(value) for name, value in given.items()}
-        self._rules = cast("Rules", listed)
+        # A rule is read again for each set of scopes, and an iterator can be read once.
+        for name, value in given.items():
+            if isinstance(value, Iterator):
+                given[name] = tuple(value)  # pyright: ignore[reportUnknownArgumentType]
+        self._rules = cast("Rules", given)
         self._own_scopes = Requirement(**self._rules).scopes
         self._requirements: dict[tuple[str, ...], Requirement] = {}
         self._checked: dict[int, object] = {}
+
+    @property
+    def responses(self) -> dict[int | str, dict[str, Any]]:
+        """The refusals for OpenAPI, which a dependency cannot list itself: `APIRouter(responses=bearer.responses)`."""
+        return described(self._server.body)
 
     async def _token(self, connection: HTTPConnection, needed: SecurityScopes, access: Access) -> AccessToken | None:
         app = connection.scope.get("app")
@@ -69,6 +82,8 @@ class _Bearer(SecurityBase):
 
     async def _verified(self, connection: HTTPConnection, access: Access) -> AccessToken | None:
         known = identity_of(connection.scope)
+        if known is None:  # the middleware is not in front, which answers what the application raises
+            answer_refusals_of(connection)
         own = known is None or known.server is self._server
         if own and known is not None and known.token is not None:
             return known.token

@@ -6,32 +6,24 @@ Everything is protected, unknown paths too, but for exact public paths and for v
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
-from http import HTTPStatus
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from typing import TYPE_CHECKING, Any, final
 
 from flask.app import Flask  # as in routes
 
-from gatepass import Access, AccessToken, AuthError, Caching, ConfigurationError, ResourceServer, public_paths
+from gatepass import Access, AuthError, Caching, ConfigurationError, ResourceServer, public_paths
 from gatepass_flask.browser import browser_request, is_forwarded
+from gatepass_flask.identity import IDENTITY, Identity
 from gatepass_flask.preflight import without_bodies
+from gatepass_flask.refusals import Answered, answer_refusals_of, is_whole, send
 from gatepass_flask.routes import Routes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["IDENTITY", "AccessTokenMiddleware", "Identity"]
-
-IDENTITY = "gatepass.identity"
-"""The key of the environ under which the request's `Identity` stands."""
-
-
-class Identity(NamedTuple):
-    """Who makes the request, if anybody need be known, and the server that judged it."""
-
-    server: ResourceServer
-    token: AccessToken | None
+__all__ = ["AccessTokenMiddleware"]
 
 
 @final
@@ -62,6 +54,8 @@ class AccessTokenMiddleware:
         self._server = resource_server
         self._public = public_paths(public)
         self._routes = Routes(app, routes_of)
+        for flask in self._routes.flasks():
+            answer_refusals_of(flask)
         self._takes_cookies = "cookie" in resource_server.sources
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
@@ -82,14 +76,19 @@ class AccessTokenMiddleware:
                 browser=browser_request(environ) if self._takes_cookies else None,
             )
         except AuthError as error:
-            response = server.respond(error, method=method)
-            start_response(f"{response.status} {HTTPStatus(response.status).phrase}", list(response.headers))
-            return [response.body]
+            return send(server.respond(error, method=method), start_response)
         environ[IDENTITY] = Identity(server, token)
-        if is_preflight:
-            return without_bodies(self._app, environ, start_response)
         caching = server.caching[access]
-        return self._app(environ, _cached(start_response, caching) if caching.vary else start_response)
+        start = _cached(start_response, caching) if caching.vary else start_response
+        try:
+            if is_preflight:
+                return without_bodies(self._app, environ, start_response)
+            body = self._app(environ, start)
+        except AuthError as error:
+            return send(server.respond(error, method=method), start, sys.exc_info())
+        if self._routes.nothing_between or is_whole(body, environ):
+            return body
+        return Answered(body, lambda error: send(server.respond(error, method=method), start, sys.exc_info()))
 
     def _leave_circle(self) -> None:
         """Call what was in the Flask that was given, if the Flask has got this middleware for its `wsgi_app` since."""

@@ -38,13 +38,14 @@ class Routes:
                 "app, or routes_of=None for an application without marks"
             )
         self._called = self._root if isinstance(self._root, Flask) and _is_called_whole(app, self._root) else None
-        owner = app.__self__ if isinstance(app, MethodType) else app
-        self._nothing_between = owner if isinstance(owner, Flask) and owner is self._root else None
+        called = app.wsgi_app if isinstance(app, Flask) else app
+        owner = called.__self__ if isinstance(called, MethodType) else None
+        self.nothing_between = owner if isinstance(owner, Flask) and owner is self._root else None
 
     def access(self, environ: WSGIEnvironment) -> Access:
         """How open the view is that will be chosen; protected where none will be. Raises `ConfigurationError`."""
         if self._has_marks is None:
-            views = [view for app in self._flasks() for view in app.view_functions.values()]
+            views = [view for app in self.flasks() for view in app.view_functions.values()]
             check_guards(views)
             self._has_marks = any(access_of(view) != "protected" for view in views)
         if not self._has_marks:
@@ -63,7 +64,7 @@ class Routes:
 
     def runs_no_view(self, environ: WSGIEnvironment) -> bool:
         """Whether Flask will answer this preflight by itself: by its automatic `OPTIONS`, a redirect, 404 or 405."""
-        app = self._nothing_between  # what a layer makes of the method and the path, cannot be told
+        app = self.nothing_between  # what a layer makes of the method and the path, cannot be told
         if app is None or any(getattr(type(app), name) is not getattr(Flask, name) for name in _DISPATCH):
             return False  # whatever it makes of the request before a view is chosen
         try:
@@ -82,7 +83,7 @@ class Routes:
             known = self._below[id(app)] = app, application_below(app, _has_routes)
         return known[1]
 
-    def _flasks(self) -> Iterator[Flask]:
+    def flasks(self) -> Iterator[Flask]:
         """Each application once, those that are mounted too."""
         waiting, seen = [self._root], set[int]()
         while waiting:

@@ -12,7 +12,7 @@ from werkzeug.local import LocalProxy
 
 from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, Rules, standing_before
 from gatepass_flask.answer import to_response
-from gatepass_flask.middleware import IDENTITY, Identity
+from gatepass_flask.identity import Identity, identity_of
 
 __all__ = ["access_token", "current_access_token", "require_auth"]
 
@@ -67,7 +67,7 @@ access_token: AccessToken = cast("AccessToken", LocalProxy(_present))
 
 
 def _identity() -> Identity:
-    found: Identity | None = request.environ.get(IDENTITY)
+    found = identity_of(request.environ)
     if found is None:
         raise ConfigurationError(
             "no AccessTokenMiddleware judged this request: "

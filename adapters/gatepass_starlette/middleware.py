@@ -19,6 +19,7 @@ from gatepass_starlette.connection import admit, header
 from gatepass_starlette.denial import refuse
 from gatepass_starlette.identity import Identity, identify
 from gatepass_starlette.preflight import without_bodies
+from gatepass_starlette.refusals import run
 from gatepass_starlette.routes import Routes
 from gatepass_starlette.vary import varying
 
@@ -66,7 +67,7 @@ class AccessTokenMiddleware:
             return
         identify(scope, Identity(self._server, token))
         caching = self._server.caching[access]
-        await self.app(scope, receive, varying(send, caching) if caching.vary else send)
+        await run(self.app, scope, receive, varying(send, caching) if caching.vary else send, self._server)
 
     def _access(self, scope: Scope) -> Access:
         if self._public and get_route_path(scope) in self._public:

@@ -59,6 +59,7 @@ class ResourceServer:
         "_https",
         "_sources",
         "_verifiers",
+        "body",
         "caching",
         "may_block",
         "needs_event_loop",
@@ -98,6 +99,7 @@ class ResourceServer:
             malformed_status=malformed_status,
             vary=self.caching["protected"].vary,
         )
+        self.body: BodyStyle = body
         self._https = HTTPSRule(https)
         self._hierarchy = ScopeHierarchy({} if implies is None else implies)
         hooks = self._verifiers.hooks
@@ -189,8 +191,8 @@ class ResourceServer:
                 return None
             raise
 
-    def authorize(self, token: AccessToken, **rules: Unpack[Rules]) -> None:
-        """Raise unless *token* meets *rules*, the keywords of `Requirement`."""
+    def authorize(self, token: AccessToken | None, **rules: Unpack[Rules]) -> None:
+        """Raise unless *token* is there and meets *rules*, the keywords of `Requirement`."""
         self.enforce(token, Requirement(**rules))
 
     def enforce(self, token: AccessToken | None, requirement: Requirement) -> AccessToken:

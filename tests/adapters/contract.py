@@ -14,7 +14,8 @@ them all. The application that `build` makes has these views, each answering 200
     /slow        the subject, a wait in `meeting` for the other requests, the subject again: `anna anna`
     /echo        takes POST; the body is the request's body, as the view reads it
     /boom        raises `RuntimeError("boom")`
-    /boom/auth   raises `gatepass.errors.ExpiredToken()`, as a view that calls another service might
+    /boom/auth   raises a refusal, one of `tests.adapters.raising`, as a view that asks `server.authorize` does;
+                 `auth` stands for any of them
     /gone        raises the framework's own 404
 
 and error handlers, registered as the framework's users do for 400, 401, 403, 404 and 503 (as far as it has them), that
@@ -140,6 +141,16 @@ CANNOT_TELL = (
 )
 
 Golden = tuple[int, str | None, str]
+
+# What the server answers to each refusal that a view raises.
+RAISED: dict[str, Golden] = {
+    "auth": EXPIRED,
+    "stranger": NO_CREDENTIALS,
+    "scope": SCOPE_IS_MISSING,
+    "role": ROLE_IS_MISSING,
+    "hidden": HIDDEN,
+    "outage": CANNOT_TELL,
+}
 
 JWE = "e30.e30.e30.e30.e30"
 SENTINEL = "xyzzySENTINELplugh"
@@ -534,11 +545,39 @@ class AdapterContract:
         assert len(threads) == 1
         assert (threads[0] is threading.current_thread()) is not self.awaits_hooks
 
+    # --- what the application refuses itself
+
+    @pytest.mark.parametrize("kind", RAISED)
+    def test_a_refusal_that_the_view_raises_gets_the_answer_that_it_would_get_from_us(self, client, kind):
+        self.same(client.send("GET", f"/boom/{kind}", bearer()), RAISED[kind])
+
+    def test_the_server_that_judged_the_request_answers_what_the_view_raises(self):
+        client = self.build(resource_server(realm="shop", body="oauth"))
+
+        answer = client.send("GET", "/boom/auth", bearer())
+
+        assert answer.all("www-authenticate") == [EXPIRED[1].replace('"api"', '"shop"')]
+        assert answer.body == b'{"error":"invalid_token","error_description":"The access token expired"}'
+
+    def test_head_gets_no_body_of_a_refusal_that_the_view_raises(self, client):
+        got, head = client.send("GET", "/boom/scope", bearer()), client.send("HEAD", "/boom/scope", bearer())
+
+        assert (head.status, head.headers, head.body) == (403, got.headers, b"")
+
+    def test_a_refusal_that_the_view_raises_is_logged_once_and_is_no_mistake(self, client, caplog):
+        caplog.set_level(logging.INFO)
+
+        client.send("GET", "/boom/scope", bearer())
+
+        assert [record.getMessage() for record in caplog.records if record.name == "gatepass"] == [
+            "refused: insufficient_scope"
+        ]
+        assert [record for record in caplog.records if record.levelno >= logging.ERROR or record.exc_info] == []
+
     # --- what the application says stays the application's
 
-    @pytest.mark.parametrize("path", ["/boom", "/boom/auth"])
-    def test_an_exception_of_the_view_is_a_500_and_no_refusal(self, client, path):
-        answer = client.send("GET", path, bearer())
+    def test_an_exception_of_the_view_is_a_500_and_no_refusal(self, client):
+        answer = client.send("GET", "/boom", bearer())
 
         assert answer.status == 500
         assert answer.all("www-authenticate") == []

@@ -7,8 +7,8 @@ from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from tests.adapters.meeting import meet
+from tests.adapters.raising import refuse
 
-from gatepass.errors import ExpiredToken
 from gatepass_django.rest_framework import AccessTokenAuthentication, requires
 
 django.setup()
@@ -55,9 +55,9 @@ class Boom(Who):
         raise RuntimeError("boom")
 
 
-class BoomAuth(Who):
-    def get(self, request):
-        raise ExpiredToken
+class BoomBy(Who):
+    def get(self, request, kind):
+        refuse(kind)
 
 
 class Gone(Who):
@@ -81,7 +81,7 @@ urlpatterns = [
     path("slow", Slow.as_view()),
     path("echo", Echo.as_view()),
     path("boom", Boom.as_view()),
-    path("boom/auth", BoomAuth.as_view()),
+    path("boom/<kind>", BoomBy.as_view()),
     path("gone", Gone.as_view()),
     path("json", Json.as_view()),
 ]

@@ -6,6 +6,7 @@ import time
 from contextlib import ExitStack
 from inspect import isclass
 from threading import Thread, current_thread
+from typing import ClassVar
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
@@ -14,7 +15,9 @@ from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.core.checks import ERROR, run_checks
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
+from django.db import connections, transaction
 from django.http import HttpResponse, StreamingHttpResponse
+from django.template.response import SimpleTemplateResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import include, path
 from django.utils.decorators import method_decorator, sync_and_async_middleware
@@ -25,6 +28,7 @@ from tests.adapters import django_project
 from tests.adapters.clients import ASGIClient, WSGIClient
 from tests.adapters.contract import SCOPE_IS_MISSING, MiddlewareContract
 from tests.adapters.cookie_contract import CookieContract
+from tests.adapters.raising import refuse
 from tests.adapters.tokens import AUDIENCE, ISSUER, bearer, resource_server, token
 from tests.adapters.wire import Wire, hold_the_wire
 from tests.jwks.authority import trusted_by_default, vouched_for
@@ -415,6 +419,130 @@ def vary_by_language(get_response):
     return middleware
 
 
+# --- refusals that the project raises
+
+
+def refused(request, *_):
+    refuse("scope")
+
+
+async def refused_async(request):
+    refuse("scope")
+
+
+class Refused(View):
+    def get(self, request):
+        refuse("scope")
+
+
+class Late(SimpleTemplateResponse):
+    """A template that is rendered after the view."""
+
+    @property
+    def rendered_content(self):
+        refuse("scope")
+
+
+def refuse_before(get_response):
+    return refused
+
+
+def refuse_after(get_response):
+    def middleware(request):
+        get_response(request)
+        refuse("scope")
+
+    return middleware
+
+
+@sync_and_async_middleware
+def refuse_either(get_response):
+    return refused_async if iscoroutinefunction(get_response) else refused
+
+
+def answers_exceptions(get_response):
+    def middleware(request):
+        return get_response(request)
+
+    middleware.process_exception = lambda request, error: HttpResponse("theirs", status=getattr(error, "status", 500))
+    return middleware
+
+
+class TestRaisedRefusals:
+    urls: ClassVar = {
+        "function": refused,
+        "coroutine": refused_async,
+        "class": Refused.as_view(),
+        "template": lambda request: Late(""),
+    }
+
+    @pytest.fixture(autouse=True)
+    def _urls(self):
+        urlpatterns.extend(path(f"raises/{name}", view) for name, view in self.urls.items())
+        yield
+        del urlpatterns[-len(self.urls) :]
+
+    @pytest.mark.parametrize("mode", [{}, {"DEBUG": True}, {"DEBUG_PROPAGATE_EXCEPTIONS": True}])
+    @pytest.mark.parametrize("kind", urls)
+    def test_it_is_answered_wherever_it_is_raised(self, start, kind, mode):
+        DjangoContract().same(start(**mode).send("GET", f"/raises/{kind}", bearer()), SCOPE_IS_MISSING)
+
+    @pytest.mark.parametrize("mode", [{}, {"DEBUG": True}, {"DEBUG_PROPAGATE_EXCEPTIONS": True}])
+    @pytest.mark.parametrize("kind", ["refuse_before", "refuse_after", "refuse_either"])
+    @pytest.mark.parametrize("others", [0, 2])
+    def test_middleware_below_may_raise_it_too(self, start, kind, mode, others):
+        between = ["tests.adapters.django_project.do_nothing"] * others
+
+        answer = start(None, *between, f"{__name__}.{kind}", **mode).send("GET", "/status", bearer())
+
+        DjangoContract().same(answer, SCOPE_IS_MISSING)
+
+    def test_middleware_below_may_answer_it_and_above_is_not_asked(self, start):
+        theirs = f"{__name__}.answers_exceptions"
+
+        below = start(None, theirs).send("GET", "/raises/function", bearer())
+        above = start(middleware=[theirs, OURS]).send("GET", "/raises/function", bearer())
+
+        assert (below.status, below.body) == (403, b"theirs")
+        DjangoContract().same(above, SCOPE_IS_MISSING)
+
+    def test_what_other_middleware_makes_of_its_500_stays(self, start):
+        assert start(None, "tests.adapters.test_django.breaks").send("GET", "/status", bearer()).status == 500
+
+    def test_djangos_test_client_gets_the_answer(self, start):
+        start()
+
+        with override_settings(GATEPASS={"RESOURCE_SERVER": resource_server()}, MIDDLEWARE=[OURS]):
+            assert Client(headers=dict(bearer())).get("/raises/function").status_code == 403
+
+    @pytest.mark.parametrize("fails", [True, False])
+    def test_the_transaction_of_the_request_is_rolled_back(self, start, monkeypatch, fails):
+        monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+        committed = []
+
+        def view(request):
+            transaction.on_commit(lambda: committed.append(True))
+            return refuse("scope") if fails else django_project.text("done")
+
+        urlpatterns[:0] = [path("raises/atomic", view)]
+        try:
+            status = start().send("GET", "/raises/atomic", bearer()).status
+        finally:
+            del urlpatterns[0]
+
+        assert (status, committed) == ((403, []) if fails else (200, [True]))
+
+    def test_where_nothing_was_judged_it_is_an_exception_as_any_other(self, start):
+        assert start(middleware=[]).send("GET", "/raises/function", bearer()).status == 500
+
+
+def breaks(get_response):
+    def middleware(request):
+        raise RuntimeError("boom")
+
+    return middleware
+
+
 class TestProxies:
     def test_the_scheme_is_the_one_that_django_was_told_to_believe(self, start):
         client = start(
@@ -516,6 +644,12 @@ class TestSetting:
         for source in ({"PEM_FILE": tmp_path / "key.pem"}, {"JWKS_FILE": str(tmp_path / "keys.json")}, {"KEYS": key}):
             assert answer_to({**policy, **source}, bearer(token(key=key))).body == b"anna"
 
+    def test_algorithms_that_can_be_read_once_hold_for_the_keys_and_for_the_verifier(self):
+        setting = {**GOOD, "ALGORITHMS": iter(["HS256"])}
+
+        with override_settings(GATEPASS=setting, MIDDLEWARE=[OURS], ROOT_URLCONF="tests.adapters.django_project"):
+            assert WSGIClient(WSGIHandler()).send("GET", "/protected", token_without_kid()).body == b"anna"
+
     def test_keys_are_fetched_where_none_are_held(self, monkeypatch):
         pytest.importorskip("httpx")
         trusted_by_default(monkeypatch)
@@ -553,28 +687,40 @@ class TestSetting:
                 {**GOOD, "ISUER": ISSUER, "LEWAY": 3},
                 "unknown options: ISUER; did you mean ISSUER?, LEWAY; did you mean LEEWAY?",
             ),
-            ({"AUDIENCE": AUDIENCE, "KEY_ENV": "GATEPASS_TEST_SECRET"}, "issuer= is missing"),
-            ({"ISSUER": ISSUER, "KEY_ENV": "GATEPASS_TEST_SECRET"}, "audience= is missing"),
-            ({"AUDIENCE": AUDIENCE}, "issuer= is missing"),
-            ({"ISSUER": "accounts", "AUDIENCE": AUDIENCE, "PROFILE": "generic"}, "keys= is missing"),
+            (
+                {"AUDIENCE": AUDIENCE, "KEY_ENV": "GATEPASS_TEST_SECRET"},
+                "ISSUER in the setting GATEPASS: issuer= is missing",
+            ),
+            (
+                {"ISSUER": ISSUER, "KEY_ENV": "GATEPASS_TEST_SECRET"},
+                "AUDIENCE in the setting GATEPASS: audience= is missing",
+            ),
+            ({"AUDIENCE": AUDIENCE}, "ISSUER in the setting GATEPASS: issuer= is missing"),
+            (
+                {"ISSUER": "accounts", "AUDIENCE": AUDIENCE, "PROFILE": "generic"},
+                "KEYS in the setting GATEPASS: keys= is missing",
+            ),
             ({"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "KEYS": None}, "KEYS in the setting GATEPASS is None"),
             ({"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "KEYS": []}, "a KeySet needs at least one key"),
             ({**GOOD, "PEM_FILE": "x"}, "more than one source of keys: KEY_ENV, PEM_FILE"),
             ({**GOOD, "JWKS_URI": "https://auth.example/jwks"}, "more than one source of keys: KEY_ENV, JWKS_URI"),
             (
                 {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "JWKS_URI": "http://auth.example/jwks"},
-                "jwks_uri must be an https",
+                "JWKS_URI in the setting GATEPASS: jwks_uri must be an https",
             ),
-            ({"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "JWKS_URI": None}, "jwks_uri must be an https"),
+            (
+                {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "JWKS_URI": None},
+                "JWKS_URI in the setting GATEPASS: jwks_uri must be an https",
+            ),
             ({**GOOD, "KEY_ENV": "GATEPASS_TEST_NOTHING"}, "GATEPASS_TEST_NOTHING is not set"),
-            ({**GOOD, "ISSUER": "http://auth.example"}, "issuer= must be an https URL"),
+            ({**GOOD, "ISSUER": "http://auth.example"}, "ISSUER in the setting GATEPASS: issuer= must be an https URL"),
             (
                 {**GOOD, "PROFILE": "strict"},
                 "PROFILE in the setting GATEPASS: a profile is one of 'rfc9068', 'generic', 'keycloak'",
             ),
-            ({**GOOD, "ALGORITHMS": "HS256"}, "algorithms="),
-            ({**GOOD, "PUBLIC": ["/static/*"]}, "public="),
-            ({**GOOD, "PUBLIC": "/healthz"}, "public="),
+            ({**GOOD, "ALGORITHMS": "HS256"}, "ALGORITHMS in the setting GATEPASS: algorithms="),
+            ({**GOOD, "PUBLIC": ["/static/*"]}, "PUBLIC in the setting GATEPASS: public="),
+            ({**GOOD, "PUBLIC": "/healthz"}, "PUBLIC in the setting GATEPASS: public="),
             ({**GOOD, "IS_REVOKED": "nowhere.at_all"}, "IS_REVOKED in the setting GATEPASS cannot be imported"),
             (
                 {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "JWKS_FILE": "/nowhere"},

@@ -1,6 +1,7 @@
 """FastAPI: the contract by dependency and by middleware, and what FastAPI adds: OpenAPI, WebSocket routes, overrides."""
 
 import functools
+import json
 import threading
 import time
 from typing import Annotated, Any
@@ -29,11 +30,11 @@ from tests.adapters.contract import (
 )
 from tests.adapters.cookie_contract import CookieContract
 from tests.adapters.meeting import meet_on_the_loop
+from tests.adapters.raising import refuse
 from tests.adapters.test_starlette import CORS, HANDLERS, others_are_served_while_a_hook_blocks
 from tests.adapters.tokens import bearer, resource_server, token
 
 from gatepass import AccessToken, ConfigurationError, ResourceServer
-from gatepass.errors import ExpiredToken
 from gatepass_fastapi import AccessTokenBearer, OptionalAccessTokenBearer
 from gatepass_starlette import AccessTokenMiddleware, optional_auth, public, require_auth
 
@@ -92,9 +93,9 @@ def by_dependency(server: ResourceServer) -> FastAPI:  # noqa: C901 - one applic
     async def boom(token: Anybody) -> None:
         raise RuntimeError("boom")
 
-    @get("/boom/auth")
-    async def boom_auth(token: Anybody) -> None:
-        raise ExpiredToken
+    @get("/boom/{kind}")
+    async def boom_by(kind: str, token: Anybody) -> None:
+        refuse(kind)
 
     @get("/gone")
     async def gone(token: Anybody) -> None:
@@ -165,9 +166,9 @@ def router() -> APIRouter:  # noqa: C901 - the same views
     async def boom() -> None:
         raise RuntimeError("boom")
 
-    @get("/boom/auth")
-    async def boom_auth() -> None:
-        raise ExpiredToken
+    @get("/boom/{kind}")
+    async def boom_by(kind: str) -> None:
+        refuse(kind)
 
     @get("/gone")
     async def gone() -> None:
@@ -600,6 +601,46 @@ def test_openapi_shows_the_scheme_that_is_given_so_that_the_authorize_button_wor
         }
     }
     assert schema["paths"]["/0"]["get"]["security"] == [{"OAuth2PasswordBearer": shown()}]
+
+
+@pytest.mark.parametrize("given", ["token", "", 5, OAuth2PasswordBearer, HTTPBearer().model])
+def test_what_is_no_scheme_is_refused_where_it_is_written(given):
+    with pytest.raises(ConfigurationError, match=r"fastapi\.security, such as OAuth2PasswordBearer"):
+        AccessTokenBearer(resource_server(), openapi=given)
+
+
+@pytest.mark.parametrize("given", [5, 5.0, True])
+def test_a_rule_that_is_no_list_is_refused_in_words(given):
+    with pytest.raises(ConfigurationError, match="scopes= takes"):
+        AccessTokenBearer(resource_server(), scopes=given)
+
+
+@pytest.mark.parametrize(
+    ("body", "types"),
+    [("problem", ["application/problem+json"]), ("oauth", ["application/json"]), ("empty", [])],
+)
+def test_a_router_may_list_the_refusals_in_openapi(body, types):
+    bearer_token = AccessTokenBearer(resource_server(body=body), any_roles=["admin"])
+    router = APIRouter(responses=bearer_token.responses)
+
+    @router.get("/orders", responses={404: {"description": "theirs"}})
+    async def orders(token: Annotated[AccessToken, Security(bearer_token)]) -> str:
+        return token.subject
+
+    app = plain()
+    app.include_router(router)
+    made, listed = ASGIClient(app), app.openapi()["paths"]["/orders"]["get"]["responses"]
+
+    assert set(listed) == {"200", "400", "401", "403", "404", "503"}
+    for headers in ([], bearer("a b"), bearer()):
+        answer = made.send("GET", "/orders", headers)
+        described = listed[str(answer.status)]
+        assert list(described.get("content", {})) == answer.all("content-type") == types
+        assert [name.lower() for name in described["headers"]] == ["www-authenticate"]
+        if types:
+            schema = described["content"][types[0]]["schema"]
+            assert set(schema.get("required", ())) <= set(json.loads(answer.body)) <= set(schema["properties"])
+    assert list(listed["503"]["headers"]) == ["Retry-After"]
 
 
 def test_openapi_shows_name_and_description():

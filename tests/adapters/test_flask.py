@@ -12,13 +12,13 @@ from tests.adapters.clients import WSGIClient, wsgi_environ
 from tests.adapters.contract import NO_CREDENTIALS, PREFLIGHT, MiddlewareContract
 from tests.adapters.cookie_contract import CookieContract
 from tests.adapters.meeting import meet
+from tests.adapters.raising import refuse
 from tests.adapters.tokens import bearer, resource_server, token
 from tests.adapters.wire import hold_the_wire, waitress_on_loopback
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
 from gatepass import ConfigurationError
-from gatepass.errors import ExpiredToken
 from gatepass_flask import (
     AccessTokenMiddleware,
     access_token,
@@ -68,9 +68,7 @@ def application(*, cors=False):
     def boom():
         raise RuntimeError("boom")
 
-    @app.get("/boom/auth")
-    def boom_auth():
-        raise ExpiredToken
+    app.add_url_rule("/boom/<kind>", "boom_by", refuse)
 
     @app.get("/gone")
     def gone():

@@ -66,6 +66,14 @@ class JWKSContract:
     def test_the_keys_of_a_ring_are_published_to_the_byte(self, client, ring):
         self.check(client.send("GET", PATH), golden(ring.current()))
 
+    @pytest.mark.parametrize("given", [iter, list, tuple, KeySet])
+    def test_keys_that_can_be_read_once_are_published_at_every_method(self, server, given):
+        key = Key.generate("ES256").public()
+        client = self.build(server, given([key]))
+
+        self.check(client.send("GET", PATH), golden([key]))
+        self.check(client.send("POST", PATH, [], b"x"), refused(405, ("allow", "GET, HEAD")))
+
     def test_what_is_published_follows_the_ring(self, client, ring, clock):
         before = self.tag(client)
         ring.rotate()

@@ -135,7 +135,7 @@ PUBLIC = {
     "gatepass_django.refresh": {"DjangoStore"},
     "gatepass_django.rest_framework": {
         "AccessTokenAuthentication",
-        "TokenUser",
+        "AccessTokenUser",
         "requires",
     },
     "gatepass_fastapi": {

@@ -62,7 +62,7 @@ CANNOT_TELL = golden(
     RETRY,
 )
 CANNOT_TELL_REVOKING = golden(503, "", RETRY)
-REVOKED = golden(200, "")
+REVOKED = golden(200, "{}")
 NOT_POST = golden(405, "", ("allow", "POST"))
 
 

@@ -165,6 +165,7 @@ class TestFastAPI(CookieEndpointContract):
             assert "403" in operation["responses"]
         answer = paths["/token"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
         assert answer["required"] == ["token_type", "expires_in"]
+        assert list(paths["/revoke"]["post"]["responses"]["200"]["content"]) == ["application/json"]
 
 
 class DjangoContract(CookieEndpointContract):
