@@ -238,7 +238,7 @@ class WhenItIsIterated:
 class TestWSGI:
     @pytest.mark.parametrize("app", [at_once, when_it_is_read, after_a_start, WhenItIsIterated])
     def test_it_is_answered_until_something_was_sent(self, app):
-        same(WSGIClient(WSGIMiddleware(app, resource_server())).send("GET", "/x", bearer()), SCOPE_IS_MISSING)
+        same(WSGIClient(WSGIMiddleware(app, resource_server(), routes_of=None)).send("GET", "/x", bearer()), SCOPE_IS_MISSING)
 
     def test_what_has_begun_is_broken_off_and_closed(self):
         closed = []
@@ -255,7 +255,7 @@ class TestWSGI:
             start_response("200 OK", [])
             return Body()
 
-        answer = WSGIClient(WSGIMiddleware(app, resource_server())).send("GET", "/x", bearer())
+        answer = WSGIClient(WSGIMiddleware(app, resource_server(), routes_of=None)).send("GET", "/x", bearer())
 
         assert isinstance(answer.crash, InsufficientScope)
         assert closed == [True]
