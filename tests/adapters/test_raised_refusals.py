@@ -269,7 +269,7 @@ class TestWSGI:
 
         def server(environ, start_response):
             environ["wsgi.file_wrapper"] = FileWrapper
-            seen.append(WSGIMiddleware(lambda *_: file, resource_server())(environ, start_response))
+            seen.append(WSGIMiddleware(lambda *_: file, resource_server(), routes_of=None)(environ, start_response))
             return []
 
         with contextlib.suppress(ValueError):
