@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.core.management import execute_from_command_line
-from django.http import HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
@@ -33,11 +33,11 @@ from gatepass.stores.sqlite import SQLiteStore
 # --- who there is: in a project django.contrib.auth, which keeps a salted and slow hash of each password
 
 
-def digest_of(password, salt):
+def digest_of(password: str, salt: bytes) -> bytes:
     return hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=5)
 
 
-def new_user(password):
+def new_user(password: str) -> tuple[bytes, bytes]:
     salt = secrets.token_bytes(16)
     return salt, digest_of(password, salt)
 
@@ -46,7 +46,7 @@ USERS = {"anna": new_user("tea and biscuits")}
 NOBODY = new_user(secrets.token_urlsafe())  # an unknown name costs a login as much time as a wrong password
 
 
-def password_is_right(name, password):
+def password_is_right(name: str, password: str) -> bool:
     salt, digest = USERS.get(name, NOBODY)
     return hmac.compare_digest(digest_of(password, salt), digest) and name in USERS
 
@@ -74,13 +74,19 @@ settings.configure(
     GATEPASS={"RESOURCE_SERVER": ResourceServer(verifier)},
 )
 
-from gatepass_django import public, require_auth, to_response, token_endpoints  # noqa: E402 - in a project, settings come first
+from gatepass_django import (  # noqa: E402 - in a project, settings come first
+    AccessTokenRequest,
+    public,
+    require_auth,
+    to_response,
+    token_endpoints,
+)
 
 
 @public
 @csrf_exempt  # the answer is no cookie, so another site gains nothing by it
 @require_POST
-def login(request):
+def login(request: HttpRequest) -> HttpResponse:
     name = request.POST.get("username", "")
     if not password_is_right(name, request.POST.get("password", "")):
         refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
@@ -91,7 +97,7 @@ def login(request):
 
 @csrf_exempt  # another site has no access token to send
 @require_POST
-def logout(request):
+def logout(request: AccessTokenRequest) -> HttpResponse:
     token = request.access_token
     if token.family_id is None:  # not from a login: nothing but the token to end
         revocation.revoke_token(token)
@@ -101,12 +107,12 @@ def logout(request):
 
 
 @require_auth(scopes=["orders:read"])
-def orders(request):
+def orders(request: AccessTokenRequest) -> HttpResponse:
     return JsonResponse({"for": request.access_token.subject, "orders": ["tea", "biscuits"]})
 
 
 @public
-def healthz(_request):
+def healthz(_request: HttpRequest) -> HttpResponse:
     return JsonResponse({"well": True})
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Security
+from fastapi import Depends, FastAPI, Response, Security
 from fastapi.responses import JSONResponse
 from fastapi.security import OAuth2PasswordBearer, OAuth2PasswordRequestForm
 
@@ -86,7 +86,7 @@ app.include_router(token_endpoints(endpoints, token_path="/refresh"))  # and POS
 
 
 @app.post("/token")
-def log_in(form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> JSONResponse:
+def log_in(form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> Response:
     if not password_is_right(form.username, form.password):
         refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
         headers = {"WWW-Authenticate": str(Challenge(realm="api")), "Cache-Control": "no-store"}

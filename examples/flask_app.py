@@ -11,6 +11,7 @@ import secrets
 from datetime import timedelta
 
 from flask import Flask, request
+from flask.typing import ResponseReturnValue
 
 from gatepass import (
     AccessTokenRevocation,
@@ -28,11 +29,11 @@ from gatepass_flask import AccessTokenMiddleware, access_token, public, require_
 # --- who there is: your database, which keeps a salted and slow hash of each password
 
 
-def digest_of(password, salt):
+def digest_of(password: str, salt: bytes) -> bytes:
     return hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=5)
 
 
-def new_user(password):
+def new_user(password: str) -> tuple[bytes, bytes]:
     salt = secrets.token_bytes(16)
     return salt, digest_of(password, salt)
 
@@ -41,7 +42,7 @@ USERS = {"anna": new_user("tea and biscuits")}
 NOBODY = new_user(secrets.token_urlsafe())  # an unknown name costs a login as much time as a wrong password
 
 
-def password_is_right(name, password):
+def password_is_right(name: str, password: str) -> bool:
     salt, digest = USERS.get(name, NOBODY)
     return hmac.compare_digest(digest_of(password, salt), digest) and name in USERS
 
@@ -62,13 +63,15 @@ endpoints = TokenEndpoints(service, verifier=verifier)
 # --- the application
 
 app = Flask(__name__)
-app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, ResourceServer(verifier), public=["/healthz"])
+app.wsgi_app = AccessTokenMiddleware(  # type: ignore[method-assign]
+    app.wsgi_app, ResourceServer(verifier), public=["/healthz"]
+)
 app.register_blueprint(token_endpoints(endpoints))  # POST /token refreshes, POST /revoke ends a login by its token
 
 
 @app.post("/login")
 @public
-def login():
+def login() -> ResponseReturnValue:
     name = request.form.get("username", "")
     if not password_is_right(name, request.form.get("password", "")):
         refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
@@ -77,7 +80,7 @@ def login():
 
 
 @app.post("/logout")
-def logout():
+def logout() -> ResponseReturnValue:
     if access_token.family_id is None:  # not from a login: nothing but the token to end
         revocation.revoke_token(access_token)
     else:
@@ -87,10 +90,10 @@ def logout():
 
 @app.get("/orders")
 @require_auth(scopes=["orders:read"])
-def orders():
+def orders() -> ResponseReturnValue:
     return {"for": access_token.subject, "orders": ["tea", "biscuits"]}
 
 
 @app.get("/healthz")
-def healthz():
+def healthz() -> ResponseReturnValue:
     return {"well": True}

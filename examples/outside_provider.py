@@ -14,7 +14,7 @@ from gatepass import Profile, ResourceServer, TokenVerifier
 from gatepass_flask import AccessTokenMiddleware, access_token
 
 
-def setting(name):
+def setting(name: str) -> str:
     if not os.environ.get(name):
         raise SystemExit(f"{name} is not set: this file says at the top what to export")
     return os.environ[name]
@@ -27,11 +27,11 @@ verifier = TokenVerifier(  # its keys are fetched, and followed when they change
 )
 
 app = Flask(__name__)
-app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, ResourceServer(verifier))
+app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, ResourceServer(verifier))  # type: ignore[method-assign]
 
 
 @app.get("/me")
-def me():
+def me() -> dict[str, str | list[str] | None]:
     return {
         "you": access_token.subject,
         "through": access_token.client_id,

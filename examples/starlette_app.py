@@ -13,10 +13,12 @@ from datetime import timedelta
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
+from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from gatepass import (
+    AccessToken,
     AccessTokenRevocation,
     Challenge,
     Key,
@@ -32,11 +34,11 @@ from gatepass_starlette import AccessTokenMiddleware, public, require_auth, to_r
 # --- who there is: your database, which keeps a salted and slow hash of each password
 
 
-def digest_of(password, salt):
+def digest_of(password: str, salt: bytes) -> bytes:
     return hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=5)
 
 
-def new_user(password):
+def new_user(password: str) -> tuple[bytes, bytes]:
     salt = secrets.token_bytes(16)
     return salt, digest_of(password, salt)
 
@@ -45,7 +47,7 @@ USERS = {"anna": new_user("tea and biscuits")}
 NOBODY = new_user(secrets.token_urlsafe())  # an unknown name costs a login as much time as a wrong password
 
 
-def password_is_right(name, password):
+def password_is_right(name: str, password: str) -> bool:
     salt, digest = USERS.get(name, NOBODY)
     return hmac.compare_digest(digest_of(password, salt), digest) and name in USERS
 
@@ -67,13 +69,13 @@ endpoints = TokenEndpoints(service, verifier=verifier)
 
 
 @public
-async def login(request):
+async def login(request: Request) -> Response:
     async with request.form() as form:
         name, password = str(form.get("username", "")), str(form.get("password", ""))
     return await run_in_threadpool(answer_to_login, name, password)  # hash and store would hold up the event loop
 
 
-def answer_to_login(name, password):
+def answer_to_login(name: str, password: str) -> Response:
     if not password_is_right(name, password):
         refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
         headers = {"WWW-Authenticate": str(Challenge(realm="api")), "Cache-Control": "no-store"}
@@ -81,8 +83,8 @@ def answer_to_login(name, password):
     return to_response(endpoints.signed_in(service.grant(name, scope="orders:read")))
 
 
-def logout(request):  # not async: Starlette runs it in a worker thread
-    token = request.state.access_token
+def logout(request: Request) -> Response:  # not async: Starlette runs it in a worker thread
+    token: AccessToken = request.state.access_token
     if token.family_id is None:  # not from a login: nothing but the token to end
         revocation.revoke_token(token)
     else:
@@ -91,12 +93,12 @@ def logout(request):  # not async: Starlette runs it in a worker thread
 
 
 @require_auth(scopes=["orders:read"])
-async def orders(request):
+async def orders(request: Request) -> Response:
     return JSONResponse({"for": request.state.access_token.subject, "orders": ["tea", "biscuits"]})
 
 
 @public
-async def healthz(_request):
+async def healthz(_request: Request) -> Response:
     return JSONResponse({"well": True})
 
 

@@ -10,7 +10,7 @@ With `RESOURCE_SERVER`, a dotted path or the object, `PUBLIC` may stand beside i
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from inspect import signature
@@ -39,6 +39,7 @@ __all__ = ["Configuration", "configuration", "unknown_options"]
 _KEY_SOURCES: Final = ("KEY_ENV", "PEM_FILE", "JWKS_FILE", "JWKS_URI", "KEYS")
 _PATH: Final = re.compile(r"(?:\w:|\.{1,2})?(?:[/\\][\w .@-]{1,32}){1,16}|[\w@-]{1,24}\.\w{2,5}")
 _ALLOWANCES: Final = {repr(value): value for value in (HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER)}
+_ARGUMENT: Final = re.compile(r"([a-z_]+)(?:=| must )")
 _FUNCTIONS: Final = ("IS_REVOKED", "CHECK_SUBJECT", "CLOCK")
 _VERIFIER: Final = frozenset(name.upper() for name in signature(TokenVerifier).parameters) - {"KEYS"}
 _SERVER: Final = frozenset(name.upper() for name in signature(ResourceServer).parameters) - {"VERIFIERS"}
@@ -67,9 +68,12 @@ def configuration() -> Configuration:
     unknown = unknown_options(options)
     if unknown:
         raise ConfigurationError(f"the setting GATEPASS has unknown options: {', '.join(unknown)}")
-    public = public_paths(options.get("PUBLIC", ()))
-    if "RESOURCE_SERVER" not in options:
-        return Configuration(_built(options), public)
+    try:
+        public = public_paths(options.get("PUBLIC", ()))
+        if "RESOURCE_SERVER" not in options:
+            return Configuration(_built(options), public)
+    except ConfigurationError as error:
+        raise ConfigurationError(_placed(str(error))) from None
     if set(options) - {"RESOURCE_SERVER", "PUBLIC"}:
         raise ConfigurationError("beside RESOURCE_SERVER only PUBLIC may stand: the server was built with the rest")
     return Configuration(_found(options["RESOURCE_SERVER"], _place("RESOURCE_SERVER")), public)
@@ -104,6 +108,8 @@ def _found(server: object, place: str) -> ResourceServer:
 
 def _built(given: Mapping[str, Any]) -> ResourceServer:
     options: dict[str, Any] = {**given, "ALLOW": _allowed(given.get("ALLOW", ()))}
+    if isinstance(options.get("ALGORITHMS"), Iterator):  # read for the keys and for the verifier
+        options["ALGORITHMS"] = tuple(options["ALGORITHMS"])
     policy = {name: options[name] for name in _VERIFIER.intersection(options)}
     for name in _FUNCTIONS:
         if name in policy:
@@ -119,8 +125,15 @@ def _built(given: Mapping[str, Any]) -> ResourceServer:
 
 def _allowed(allow: Any) -> tuple[Any, ...]:
     """*allow* with the values in the place of their names."""
-    values = cast("tuple[Any, ...]", tuple(allow) if isinstance(allow, (tuple, list)) else (allow,))  # pyright: ignore[reportUnknownArgumentType]
+    values: tuple[Any, ...] = tuple(allow) if isinstance(allow, (tuple, list)) else (allow,)  # pyright: ignore[reportUnknownArgumentType]
     return tuple(_ALLOWANCES.get(value, value) if isinstance(value, str) else value for value in values)
+
+
+def _placed(text: str) -> str:
+    """*text*, which begins with a keyword argument, after the option that was written in its place."""
+    found = _ARGUMENT.match(text)
+    option = found[1].upper() if found else ""
+    return f"{_place(option)}: {text}" if option in _KNOWN else text
 
 
 def _profile(name: str) -> Profile:

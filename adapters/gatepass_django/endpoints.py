@@ -18,7 +18,7 @@ from django.urls import path as url_path
 from django.views.decorators.csrf import csrf_exempt
 
 from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, Response, TokenEndpoints, TokenRequest, public
-from gatepass_django.http import Refusal, browser_request
+from gatepass_django.http import Refusal, browser_request, is_forwarded, wire_method
 
 __all__ = ["jwks_endpoint", "token_endpoints"]
 
@@ -51,7 +51,7 @@ def jwks_endpoint(
     @non_atomic_requests
     def view(request: HttpRequest) -> HttpResponseBase:
         known: str | None = request.META.get("HTTP_IF_NONE_MATCH")
-        return Refusal(endpoint.answer(request.method or "", if_none_match=() if known is None else (known,)))
+        return Refusal(endpoint.answer(wire_method(request), if_none_match=() if known is None else (known,)))
 
     return [url_path(path.lstrip("/"), public(view), name="jwks")]
 
@@ -62,13 +62,16 @@ def _view(serve: Callable[[TokenRequest], Response], limit: int) -> Callable[[Ht
     @non_atomic_requests  # what the answer says must have happened, whatever becomes of the request
     def view(request: HttpRequest) -> HttpResponseBase:
         authorization: str | None = request.META.get("HTTP_AUTHORIZATION")
-        method = request.method or ""
+        method = wire_method(request)
         asked = TokenRequest(
             method=method,
             content_type=request.META.get("CONTENT_TYPE", ""),
             authorization=() if authorization is None else (authorization,),
             body=request.read(limit) if method == "POST" else b"",
             browser=browser_request(request),
+            url_scheme=request.scheme,
+            peer=request.META.get("REMOTE_ADDR"),
+            forwarded=is_forwarded(request),
         )
         return Refusal(serve(asked))
 

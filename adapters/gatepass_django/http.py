@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import TypedDict, final
+from typing import Final, TypedDict, final
 
+from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from gatepass import BrowserRequest, Caching, ResourceServer, Response
@@ -14,11 +15,15 @@ __all__ = [
     "Refusal",
     "browser_request",
     "credentials",
+    "is_forwarded",
     "is_preflight",
     "tell_caches",
     "to_response",
+    "wire_method",
     "without_body",
 ]
+
+_FORWARDING: Final = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in ResourceServer.forwarding_headers)
 
 
 class Credentials(TypedDict):
@@ -27,42 +32,43 @@ class Credentials(TypedDict):
     authorization: tuple[str, ...]
     scheme: str | None
     client: str | None
-    form: bytes
+    forwarded: bool
     browser: BrowserRequest | None
 
 
 def credentials(request: HttpRequest, server: ResourceServer) -> Credentials:
-    """What *request* brings; its body is read only if it is a form, *server* wants it, and it can hold a token."""
+    """What *request* brings that *server* looks at."""
     meta = request.META
     authorization: str | None = meta.get("HTTP_AUTHORIZATION")
     return {
         "authorization": () if authorization is None else (authorization,),
         "scheme": request.scheme,
         "client": meta.get("REMOTE_ADDR"),
-        "form": request.body if "body" in server.sources and _has_form(request, server) else b"",
+        "forwarded": is_forwarded(request),
         "browser": browser_request(request) if "cookie" in server.sources else None,
     }
-
-
-def _has_form(request: HttpRequest, server: ResourceServer) -> bool:
-    meta = request.META
-    length = server.form_length(
-        request.method or "",
-        content_type=meta.get("CONTENT_TYPE", ""),
-        content_length=meta.get("CONTENT_LENGTH", ""),
-        transfer_encoding=meta.get("HTTP_TRANSFER_ENCODING", ""),
-    )
-    return length > 0
 
 
 def browser_request(request: HttpRequest) -> BrowserRequest:
     """What the cookie transport wants to know of *request*; Django's own reading of cookies is not asked."""
     return BrowserRequest(
-        method=request.method or "",
+        method=wire_method(request),
         cookie=_lines(request, "HTTP_COOKIE"),
         origin=_lines(request, "HTTP_ORIGIN"),
         upgrade=_lines(request, "HTTP_UPGRADE"),
     )
+
+
+def is_forwarded(request: HttpRequest) -> bool:
+    """Whether a proxy says that it stands between."""
+    return not request.META.keys().isdisjoint(_FORWARDING)
+
+
+def wire_method(request: HttpRequest) -> str:
+    """The method as it came: Django writes its own in capitals, and under ASGI that of `META` too."""
+    if isinstance(request, ASGIRequest):
+        return str(request.scope["method"])
+    return request.META.get("REQUEST_METHOD") or request.method or ""
 
 
 def _lines(request: HttpRequest, name: str) -> tuple[str, ...]:
@@ -92,9 +98,9 @@ def to_response(answer: Response) -> HttpResponse:
 
 
 def is_preflight(request: HttpRequest) -> bool:
-    """Whether *request* is a CORS preflight, by the method on the wire: Django writes its own in capitals."""
+    """Whether *request* is a CORS preflight, by the method on the wire."""
     return request.method == "OPTIONS" and ResourceServer.is_preflight(
-        request.META["REQUEST_METHOD"],
+        wire_method(request),
         origin=request.META.get("HTTP_ORIGIN"),
         requested_method=request.META.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
     )

@@ -6,21 +6,26 @@ Everything is protected, unknown paths too, but for exact public paths and for v
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
-from typing import Any, ClassVar, final
+from http import HTTPStatus
+from typing import Any, ClassVar, Final, final
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
 from django.conf import settings
+from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import Resolver404, get_resolver, resolve
 
 from gatepass import Access, AuthError, access_of, check_guards
 from gatepass_django.conf import configuration
-from gatepass_django.http import Refusal, credentials, is_preflight, tell_caches, without_body
+from gatepass_django.http import Refusal, credentials, is_preflight, tell_caches, wire_method, without_body
 from gatepass_django.identity import Identity, identify, identity_of
 from gatepass_django.urls import views_of
 
 __all__ = ["AccessTokenMiddleware"]
+
+_RAISED: Final = "_gatepass_raised"
 
 
 @final
@@ -47,6 +52,7 @@ class AccessTokenMiddleware:
             self.process_view = self._process_view_async
         else:
             self._server.require_sync()
+        got_request_exception.connect(self._note)
 
     def __call__(self, request: HttpRequest) -> Any:
         if self._is_async:
@@ -56,7 +62,11 @@ class AccessTokenMiddleware:
         refusal = self._judge(request, "public" if bare else access)
         if refusal is not None:
             return refusal
-        return self._sent(request, self._get_response(request), access, bare=bare)
+        try:
+            response = self._get_response(request)
+        except AuthError as error:  # the setting DEBUG_PROPAGATE_EXCEPTIONS lets it through
+            response = self._refusal(request, error)
+        return self._sent(request, response, access, bare=bare)
 
     async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
         access = self._access(request)
@@ -64,14 +74,37 @@ class AccessTokenMiddleware:
         refusal = await self._judge_async(request, "public" if bare else access)
         if refusal is not None:
             return refusal
-        return self._sent(request, await self._get_response(request), access, bare=bare)
+        try:
+            response = await self._get_response(request)
+        except AuthError as error:  # as above
+            response = self._refusal(request, error)
+        return self._sent(request, response, access, bare=bare)
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> Refusal | None:
+        """Answer a refusal that a view raised, or a template that was rendered late."""
+        if isinstance(exception, AuthError) and self._has_judged(request):
+            return self._refusal(request, exception)
+        return None
+
+    def _note(self, request: HttpRequest | None = None, **_: Any) -> None:
+        """Keep a refusal that middleware below raised, of which Django hands on only the 500 that it made of it."""
+        error = sys.exc_info()[1]
+        if isinstance(error, AuthError) and request is not None and self._has_judged(request):
+            setattr(request, _RAISED, error)
+
+    def _has_judged(self, request: HttpRequest) -> bool:
+        identity = identity_of(request)
+        return identity is not None and identity.server is self._server
+
+    def _refusal(self, request: HttpRequest, error: AuthError) -> Refusal:
+        return Refusal(self._server.respond(error, method=wire_method(request)))
 
     def _judge(self, request: HttpRequest, access: Access) -> Refusal | None:
         server = self._server
         try:
             token = server.admit(access, **credentials(request, server))
         except AuthError as error:
-            return Refusal(server.respond(error, method=request.method or ""))
+            return self._refusal(request, error)
         identify(request, Identity(server, token))
         return None
 
@@ -80,13 +113,16 @@ class AccessTokenMiddleware:
         try:
             token = await server.admit_async(access, run_blocking=_in_thread, **credentials(request, server))
         except AuthError as error:
-            return Refusal(server.respond(error, method=request.method or ""))
+            return self._refusal(request, error)
         identify(request, Identity(server, token))
         return None
 
     def _sent(
         self, request: HttpRequest, response: HttpResponseBase, access: Access, *, bare: bool
     ) -> HttpResponseBase:
+        raised: AuthError | None = getattr(request, _RAISED, None)
+        if raised is not None and response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+            response = self._refusal(request, raised)
         if bare and not _is_known(request) and not isinstance(response, Refusal):
             return without_body(response)  # whoever answered this preflight, it was no view
         tell_caches(response, self._server.caching[access])

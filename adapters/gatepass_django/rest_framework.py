@@ -7,12 +7,13 @@
 
 It works behind `AccessTokenMiddleware`, whose verdict it takes over, and alone. REST framework and projects rewrite
 the answers to exceptions; ours pass by both, through a handler that is set on the one view that serves the request.
+It answers an `AuthError` of the view itself, too.
 """
 
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final, Unpack, final
+from typing import TYPE_CHECKING, Any, Final, Never, Unpack
 
 from gatepass.errors import MissingCredentials, extra_hint
 
@@ -24,50 +25,21 @@ if find_spec("rest_framework") is None:
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, NotAuthenticated
 from rest_framework.permissions import BasePermission
-from rest_framework.request import Request
+from rest_framework.request import ForcedAuthentication, Request
 
 from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer, Rules
 from gatepass_django.conf import configuration
-from gatepass_django.http import Refusal, credentials, tell_caches
+from gatepass_django.http import Refusal, credentials, tell_caches, wire_method
 from gatepass_django.identity import Identity, identify, identity_of
+from gatepass_django.permissions import RequiresToken, keeps_strangers_out
+from gatepass_django.user import AccessTokenUser
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
 
-__all__ = ["AccessTokenAuthentication", "TokenUser", "requires"]
+__all__ = ["AccessTokenAuthentication", "AccessTokenUser", "requires"]
 
 _REFUSED: Final = "_gatepass_refused"
-
-
-@final
-class TokenUser:
-    """`request.user` for a token: known by its subject alone, which need not be a user of this project's database."""
-
-    __slots__ = ("token",)
-
-    is_authenticated: Final[bool] = True
-    is_anonymous: Final[bool] = False
-    is_active: Final[bool] = True
-
-    def __init__(self, token: AccessToken) -> None:
-        self.token: AccessToken = token
-
-    @property
-    def pk(self) -> str:
-        return self.token.subject
-
-    @property
-    def id(self) -> str:
-        return self.pk
-
-    def __str__(self) -> str:
-        return "token user"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, TokenUser) and (other.token.issuer, other.pk) == (self.token.issuer, self.pk)
-
-    def __hash__(self) -> int:
-        return hash((self.token.issuer, self.pk))
 
 
 class Refused(APIException):
@@ -79,14 +51,15 @@ class Refused(APIException):
 
 
 class AccessTokenAuthentication(BaseAuthentication):
-    """`request.user` is a `TokenUser`, `request.auth` the `AccessToken`. No credentials: the next class is asked."""
+    """`request.user` is an `AccessTokenUser`, `request.auth` the `AccessToken`; a stranger is the next class's."""
 
-    def authenticate(self, request: Request) -> tuple[TokenUser, AccessToken] | None:
+    def authenticate(self, request: Request) -> tuple[AccessTokenUser, AccessToken] | None:
         view = (request.parser_context or {}).get("view")
         _answer_refusals_of(request, view)
+        is_judged_before = identity_of(request._request) is not None  # noqa: SLF001 - no other way to Django's request
         server, token = _identified(request)
-        _tell_caches_of(view, server)
-        return None if token is None else (TokenUser(token), token)
+        _tell_caches_of(view, server, alone=not is_judged_before)
+        return None if token is None else (AccessTokenUser(token), token)
 
     def authenticate_header(self, request: Request) -> str:
         """The challenge. Asked only when REST framework is about to answer 401 in our name."""
@@ -95,11 +68,12 @@ class AccessTokenAuthentication(BaseAuthentication):
         return refusal.headers["WWW-Authenticate"]
 
 
-def requires(**rules: Unpack[Rules]) -> type[BasePermission]:
+def requires(*misplaced: Never, **rules: Unpack[Rules]) -> type[BasePermission]:
     """A permission class for tokens that meet *rules*, the keywords of `Requirement`."""
-    requirement = Requirement(**rules)
 
-    class Requires(BasePermission):
+    class Requires(RequiresToken):
+        requirement = Requirement(*misplaced, **rules)
+
         def has_permission(self, request: Request, view: APIView | None = None) -> bool:
             if view is None:  # REST framework made no instance, but called `requires` for one
                 raise ConfigurationError("requires() makes a permission: permission_classes = [requires(...)]")
@@ -107,7 +81,7 @@ def requires(**rules: Unpack[Rules]) -> type[BasePermission]:
             _check_authentication(request)
             token = request.auth if isinstance(request.auth, AccessToken) else None
             try:
-                _identified(request).server.enforce(token, requirement)
+                _identified(request).server.enforce(token, self.requirement)
             except AuthError as error:
                 setattr(request, _REFUSED, error)  # another permission may still let the request in
                 return False
@@ -120,6 +94,9 @@ def _identified(request: Request) -> Identity:
     """The middleware's verdict, or our own where there is no middleware."""
     django_request = request._request  # noqa: SLF001 - the same
     identity = identity_of(django_request)
+    if identity is None and _is_forced(request):
+        identity = Identity(configuration().server, request.auth if isinstance(request.auth, AccessToken) else None)
+        identify(django_request, identity)
     if identity is None:
         server = configuration().server
         try:
@@ -134,8 +111,15 @@ def _identified(request: Request) -> Identity:
 
 
 def _check_authentication(request: Request) -> None:
+    if _is_forced(request):
+        return
     if not any(isinstance(one, AccessTokenAuthentication) for one in request.authenticators or ()):
         raise ConfigurationError("requires() needs AccessTokenAuthentication among the view's authentication classes")
+
+
+def _is_forced(request: Request) -> bool:
+    """Whether a test of the project says who makes the request, by `force_authenticate` and without credentials."""
+    return any(isinstance(one, ForcedAuthentication) for one in request.authenticators or ())
 
 
 def _answer_refusals_of(request: Request, view: Any) -> None:
@@ -152,8 +136,10 @@ def _answer_refusals_of(request: Request, view: Any) -> None:
             raise Refused(found)
 
     def handle(exception: Exception, context: dict[str, Any]) -> Any:
-        found: AuthError | Refusal | None = getattr(request, _REFUSED, None)
-        if found is None or not isinstance(exception, (Refused, NotAuthenticated)):
+        found: AuthError | Refusal | None = exception if isinstance(exception, AuthError) else None
+        if isinstance(exception, (Refused, NotAuthenticated)):
+            found = getattr(request, _REFUSED, None)
+        if found is None:
             return theirs(exception, context)
         from rest_framework.views import set_rollback  # noqa: PLC0415 - its module imports this one
 
@@ -165,16 +151,17 @@ def _answer_refusals_of(request: Request, view: Any) -> None:
     view.permission_denied = deny  # what a view itself denies does not pass here, and stays its own
 
 
-def _tell_caches_of(view: Any, server: ResourceServer) -> None:
-    """What the middleware does for the answers of other views, where it stands in front."""
-    caching = server.caching["protected"]
-    if view is None or not caching.vary:
+def _tell_caches_of(view: Any, server: ResourceServer, *, alone: bool) -> None:
+    """What the middleware does for the answers of other views, where it stands in front; or *alone*."""
+    if view is None or not (alone or server.caching["protected"].vary):
         return
     theirs = view.finalize_response
 
     def finalize(*args: Any, **kwargs: Any) -> Any:
         response = theirs(*args, **kwargs)
-        tell_caches(response, caching)
+        if not isinstance(response, Refusal):
+            is_open = alone and not any(keeps_strangers_out(permission) for permission in view.get_permissions())
+            tell_caches(response, server.caching["optional" if is_open else "protected"])
         return response
 
     view.finalize_response = finalize
@@ -182,4 +169,9 @@ def _tell_caches_of(view: Any, server: ResourceServer) -> None:
 
 def _refusal(request: Request, error: AuthError) -> Refusal:
     server = _identified(request).server
-    return Refusal(server.respond(error, method=request.method or ""))
+    return Refusal(server.respond(error, method=wire_method(request._request)))  # noqa: SLF001
+
+
+if find_spec("drf_spectacular") is not None:
+    # It knows an authentication class by what has been imported, and this module is, where the class is in use.
+    import gatepass_django.spectacular  # noqa: F401  # pyright: ignore[reportUnusedImport]

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import isclass
-from typing import Any, Final, TypeVar, Unpack, cast
+from inspect import CO_VARARGS, isclass
+from types import FunctionType
+from typing import Any, Final, Never, TypeVar, Unpack, cast
 
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 
 from gatepass import AuthError, ConfigurationError, Requirement, Rules, standing_before
-from gatepass_django.http import Refusal
+from gatepass_django.http import Refusal, wire_method
 from gatepass_django.identity import identity_of
 
 __all__ = ["require_auth"]
@@ -19,15 +20,15 @@ __all__ = ["require_auth"]
 _View = TypeVar("_View", bound=Callable[..., Any])
 
 
-def require_auth(**rules: Unpack[Rules]) -> Callable[[_View], _View]:
+def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_View], _View]:
     """A decorator that lets a view run only for a token that meets *rules*, the keywords of `Requirement`.
 
     For a class-based view: `@method_decorator(require_auth(scopes=["orders:read"]), name="dispatch")`.
     """
-    requirement = Requirement(**rules)
+    requirement = Requirement(*misplaced, **rules)
 
     def decorate(view: _View) -> _View:
-        if isclass(view) or not callable(view):
+        if isclass(view) or not callable(view) or not _takes_a_request(view):
             raise ConfigurationError(_ON_CLASSES)
         if iscoroutinefunction(view):  # pyright: ignore[reportDeprecated] - inspect's misses marks on Python 3.11
 
@@ -48,8 +49,15 @@ def require_auth(**rules: Unpack[Rules]) -> Callable[[_View], _View]:
 
 _ON_CLASSES: Final = (
     'require_auth decorates view functions: put @method_decorator(require_auth(...), name="dispatch") on the class, '
-    "and in REST framework say permission_classes = [requires(...)]"
+    "and in REST framework say permission_classes = [requires(...)]; in a view of another framework, import "
+    "require_auth from its own adapter"
 )
+
+
+def _takes_a_request(view: Callable[..., Any]) -> bool:
+    if not isinstance(view, FunctionType):  # what method_decorator makes for each call, and must be quick
+        return True
+    return bool(view.__code__.co_argcount or view.__code__.co_flags & CO_VARARGS)
 
 
 def _refusal(request: HttpRequest, requirement: Requirement) -> Refusal | None:
@@ -64,5 +72,5 @@ def _refusal(request: HttpRequest, requirement: Requirement) -> Refusal | None:
     try:
         identity.server.enforce(identity.token, requirement)
     except AuthError as error:
-        return Refusal(identity.server.respond(error, method=request.method or ""))
+        return Refusal(identity.server.respond(error, method=wire_method(request)))
     return None

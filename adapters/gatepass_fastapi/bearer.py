@@ -5,7 +5,8 @@ middleware of `gatepass_starlette` in front. A token that it verified for the sa
 """
 
 # Annotations stay objects here: FastAPI reads those of `__call__`, and old versions cannot resolve texts.
-from typing import Any, Unpack, cast
+from collections.abc import Iterator
+from typing import Annotated, Any, NoReturn, Unpack, cast
 
 from fastapi.openapi.models import HTTPBearer
 from fastapi.openapi.models import SecurityBase as Scheme
@@ -14,12 +15,21 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from gatepass import Access, AccessToken, AuthError, Requirement, ResourceServer, Rules
-from gatepass_fastapi.form import form_of
-from gatepass_fastapi.refusal import refused
-from gatepass_starlette import Identity, admit, identify, identity_of, tell_caches
+from gatepass import Access, AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer, Rules
+from gatepass_fastapi.documented import described
+from gatepass_fastapi.refusal import answer_refusals_of, refused
+from gatepass_starlette import Identity, admit, check_routes, identify, identity_of, tell_caches
 
 __all__ = ["AccessTokenBearer", "OptionalAccessTokenBearer"]
+
+
+class _Hint:
+    """Stands where FastAPI asks what a query parameter `server` would be: it was given the class for a dependency."""
+
+    def __get_pydantic_core_schema__(self, *_: object) -> NoReturn:
+        raise ConfigurationError(
+            "Depends and Security take a bearer, and not its class: make one, as in bearer = AccessTokenBearer(server)"
+        )
 
 
 class _Bearer(SecurityBase):
@@ -27,24 +37,40 @@ class _Bearer(SecurityBase):
 
     def __init__(
         self,
-        server: ResourceServer,
+        server: Annotated[ResourceServer, _Hint()],
         *,
         openapi: SecurityBase | None = None,
         scheme_name: str | None = None,
         description: str | None = None,
         **rules: Unpack[Rules],
     ) -> None:
+        if openapi is not None and not isinstance(openapi, SecurityBase):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(
+                'openapi= takes a scheme of fastapi.security, such as OAuth2PasswordBearer(tokenUrl="token")'
+            )
         self.model: Scheme = openapi.model if openapi else HTTPBearer(bearerFormat="JWT", description=description)
         self.scheme_name: str = scheme_name or (openapi.scheme_name if openapi else "AccessTokenBearer")
         self._server = ResourceServer.expect(server)
         given: dict[str, Any] = dict(rules)
-        # A rule is read again for each set of scopes, and a generator can be read once.
-        listed = {name: value if isinstance(value, str) else tuple(value) for name, value in given.items()}
-        self._rules = cast("Rules", listed)
+        # A rule is read again for each set of scopes, and an iterator can be read once.
+        for name, value in given.items():
+            if isinstance(value, Iterator):
+                given[name] = tuple(value)  # pyright: ignore[reportUnknownArgumentType]
+        self._rules = cast("Rules", given)
         self._own_scopes = Requirement(**self._rules).scopes
         self._requirements: dict[tuple[str, ...], Requirement] = {}
+        self._checked: dict[int, object] = {}
+
+    @property
+    def responses(self) -> dict[int | str, dict[str, Any]]:
+        """The refusals for OpenAPI, which a dependency cannot list itself: `APIRouter(responses=bearer.responses)`."""
+        return described(self._server.body)
 
     async def _token(self, connection: HTTPConnection, needed: SecurityScopes, access: Access) -> AccessToken | None:
+        app = connection.scope.get("app")
+        if app is not None and id(app) not in self._checked:
+            check_routes(app)
+            self._checked[id(app)] = app
         try:
             token = await self._verified(connection, access)
             if token is not None:
@@ -56,18 +82,25 @@ class _Bearer(SecurityBase):
 
     async def _verified(self, connection: HTTPConnection, access: Access) -> AccessToken | None:
         known = identity_of(connection.scope)
+        if known is None:  # the middleware is not in front, which answers what the application raises
+            answer_refusals_of(connection)
         own = known is None or known.server is self._server
         if own and known is not None and known.token is not None:
             return known.token
-        form = await form_of(connection, self._server)
-        token = await admit(self._server, access, connection.scope, form=form)
+        token = await admit(self._server, access, connection.scope)
         if own:
             identify(connection.scope, Identity(self._server, token))
+            vars(connection).pop("_state", None)  # request.state, if something has read it before the token was there
         return token
 
     def _requirement(self, scopes: tuple[str, ...]) -> Requirement:
         found = self._requirements.get(scopes)
         if found is None:
+            if len(scopes) > 1 and all(len(scope) == 1 for scope in scopes):
+                raise ConfigurationError(
+                    'Security takes a list, as in scopes=["orders:read"]: of a text FastAPI makes one scope of each '
+                    "letter. If your scopes do have one letter, give them to the bearer, as scopes= beside the server"
+                )
             rules: Rules = {**self._rules, "scopes": (*self._own_scopes, *scopes)}
             found = self._requirements[scopes] = Requirement(**rules)
         return found

@@ -5,7 +5,7 @@ to Starlette's routes behind them.
 """
 
 # Annotations stay objects here: FastAPI reads those of the views.
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any, Final
 
@@ -41,6 +41,10 @@ _ERROR: Final = {
     "type": "object",
     "required": ["error", "error_description"],
     "properties": {"error": _TEXT, "error_description": _TEXT},
+}
+_REVOKED: Final[dict[str, Any]] = {
+    "description": "Revoked, or never there",
+    "content": {"application/json": {"schema": {"type": "object"}}},
 }
 _IN_COOKIES: Final = {"access_token", "refresh_token"}
 _REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
@@ -90,7 +94,7 @@ def token_endpoints(
         _view(endpoints.revoke),
         methods=["POST"],
         response_class=Response,
-        responses={**refusals, 200: {"description": "Revoked, or never there"}},
+        responses={**refusals, 200: _REVOKED},
         openapi_extra=_form(_REVOCATION_FORM, *(() if by_cookies else ("token",))),
         name="revoke",
         summary="Revoke",
@@ -106,6 +110,7 @@ def jwks_endpoint(
     cache_ttl: float | timedelta | None = None,
 ) -> APIRouter:
     """A router that publishes *keys*; others may keep a copy for *cache_ttl*, which a ring says itself."""
+    keys = tuple(keys) if isinstance(keys, Iterator) else keys  # for two routes, and an iterator can be read once
     endpoint = JWKSEndpoint(keys, cache_ttl=cache_ttl)
 
     @public

@@ -1,7 +1,8 @@
-"""How a dependency's refusal becomes the resource server's exact answer, whatever handlers the application has.
+"""How a refusal becomes the resource server's exact answer.
 
-Starlette keeps an application's exception handlers in the scope and asks them by class. The exception here is no
-`HTTPException`, so that no handler for that, for a status or for `Exception` comes first, and it brings its own.
+Starlette keeps an application's exception handlers in the scope and asks them by class. The dependency's own exception
+is no `HTTPException`, so that no handler for that, for a status or for `Exception` comes first, and it brings its own.
+What the application raises itself has one too, unless the application has a handler for its class.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
+from gatepass import AuthError
 from gatepass import Response as Answer
-from gatepass_starlette import refuse_websocket, to_response
+from gatepass_starlette import identity_of, refuse_websocket, to_response
 
-__all__ = ["AccessRefused", "refused"]
+__all__ = ["AccessRefused", "answer_refusals_of", "refused"]
 
 
 class AccessRefused(Exception):
@@ -28,13 +30,34 @@ class AccessRefused(Exception):
 
 def refused(connection: HTTPConnection, answer: Answer) -> AccessRefused:
     """The exception to raise while *connection* is being handled."""
-    handlers: dict[Any, Any] = connection.scope["starlette.exception_handlers"][0]
-    handlers.setdefault(AccessRefused, _respond)
+    _handlers_of(connection).setdefault(AccessRefused, _respond)
     return AccessRefused(answer)
 
 
+def answer_refusals_of(connection: HTTPConnection) -> None:
+    """Let the server that judged *connection* answer each `AuthError` of its application, as the middleware would."""
+    _handlers_of(connection).setdefault(AuthError, _respond_to_error)
+
+
+def _handlers_of(connection: HTTPConnection) -> dict[Any, Any]:
+    """The handlers, a private part of Starlette: without it a refusal stays an exception, and is a 500."""
+    handlers: dict[Any, Any] = connection.scope.get("starlette.exception_handlers", ({},))[0]
+    return handlers
+
+
 async def _respond(connection: HTTPConnection, refusal: AccessRefused) -> Response | None:
+    return await _answered(connection, refusal.answer)
+
+
+async def _respond_to_error(connection: HTTPConnection, error: AuthError) -> Response | None:
+    identity = identity_of(connection.scope)
+    if identity is None:  # raised where no dependency of ours has judged anything
+        raise error
+    return await _answered(connection, identity.server.respond(error, method=connection.scope.get("method", "GET")))
+
+
+async def _answered(connection: HTTPConnection, answer: Answer) -> Response | None:
     if isinstance(connection, WebSocket):
-        await refuse_websocket(refusal.answer, connection)
+        await refuse_websocket(answer, connection)
         return None
-    return to_response(refusal.answer)
+    return to_response(answer)

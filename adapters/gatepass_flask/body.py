@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from flask import request
 
-from gatepass import ConfigurationError
+from gatepass import ConfigurationError, TokenEndpoints
 
 __all__ = ["read_body"]
 
@@ -22,7 +22,8 @@ def read_body(limit: int) -> bytes:
 def _read_before() -> bytes:
     """What Flask keeps of a body: its octets, or the fields that it was parsed into, spelled again."""
     body = request.get_data() or urlencode([*request.form.items(multi=True)]).encode()
-    if not body and not request.files and request.content_length:
+    announced = TokenEndpoints.announces_body([request.environ.get("CONTENT_LENGTH", "")])
+    if not body and not request.files and announced:
         raise ConfigurationError(
             "something read the request's body before the token endpoint, and not by request.form or "
             "request.get_data(): let it pass by the token endpoints"

@@ -16,7 +16,7 @@ from flask.blueprints import BlueprintSetupState
 from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, Response, TokenEndpoints, TokenRequest, public
 from gatepass_flask.answer import to_response
 from gatepass_flask.body import read_body
-from gatepass_flask.browser import browser_request
+from gatepass_flask.browser import browser_request, is_forwarded
 
 __all__ = ["jwks_endpoint", "token_endpoints"]
 
@@ -52,7 +52,9 @@ def jwks_endpoint(
     @public
     def view() -> flask.Response:
         known = request.environ.get("HTTP_IF_NONE_MATCH")
-        return to_response(endpoint.answer(request.method, if_none_match=() if known is None else (known,)))
+        return to_response(
+            endpoint.answer(request.environ["REQUEST_METHOD"], if_none_match=() if known is None else (known,))
+        )
 
     blueprint = Blueprint(name, __name__)
     blueprint.record(_rule(path, "jwks", view))
@@ -62,13 +64,18 @@ def jwks_endpoint(
 def _view(serve: Callable[[TokenRequest], Response], limit: int) -> Callable[[], flask.Response]:
     @public
     def view() -> flask.Response:
-        authorization = request.environ.get("HTTP_AUTHORIZATION")
+        environ = request.environ
+        authorization = environ.get("HTTP_AUTHORIZATION")
+        method: str = environ["REQUEST_METHOD"]  # Flask writes its own in capitals
         asked = TokenRequest(
-            method=request.method,
-            content_type=request.environ.get("CONTENT_TYPE", ""),
+            method=method,
+            content_type=environ.get("CONTENT_TYPE", ""),
             authorization=() if authorization is None else (authorization,),
-            body=read_body(limit) if request.method == "POST" else b"",
-            browser=browser_request(request.environ),
+            body=read_body(limit) if method == "POST" else b"",
+            browser=browser_request(environ),
+            url_scheme=environ["wsgi.url_scheme"],
+            peer=environ.get("REMOTE_ADDR"),
+            forwarded=is_forwarded(environ),
         )
         return to_response(serve(asked))
 

@@ -6,57 +6,61 @@ Everything is protected, unknown paths too, but for exact public paths and for v
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
-from http import HTTPStatus
-from io import BytesIO
-from typing import TYPE_CHECKING, Any, NamedTuple, final
+from types import EllipsisType
+from typing import TYPE_CHECKING, Any, final
 
-from flask import Flask
+from flask.app import Flask  # as in routes
 
-from gatepass import Access, AccessToken, AuthError, Caching, ResourceServer, check_guards, public_paths
-from gatepass_flask.browser import browser_request
+from gatepass import Access, AuthError, Caching, ConfigurationError, ResourceServer, public_paths
+from gatepass_flask.browser import browser_request, is_forwarded
+from gatepass_flask.identity import IDENTITY, Identity
 from gatepass_flask.preflight import without_bodies
-from gatepass_flask.routes import access_to, has_marks, runs_no_view
+from gatepass_flask.refusals import Answered, answer_refusals_of, is_whole, send
+from gatepass_flask.routes import Routes
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["IDENTITY", "AccessTokenMiddleware", "Identity"]
-
-IDENTITY = "gatepass.identity"
-"""The key of the environ under which the request's `Identity` stands."""
-
-
-class Identity(NamedTuple):
-    """Who makes the request, if anybody need be known, and the server that judged it."""
-
-    server: ResourceServer
-    token: AccessToken | None
+__all__ = ["AccessTokenMiddleware"]
 
 
 @final
 class AccessTokenMiddleware:
     """Lets in requests with a valid access token.
 
-    *app*: `app.wsgi_app` of a Flask, whose views' marks then count, or any other WSGI application.
+    *app*: `app.wsgi_app` of a Flask, with whatever layers around it, or the Flask itself: the marks on its views count.
+    *routes_of*: the Flask, where a layer hides it; None for any other WSGI application, which has no marks.
     *public*: exact decoded paths, below the mount, that are open to everybody. If a proxy ends TLS, put Werkzeug's
     `ProxyFix` around this middleware, so that the scheme is the client's.
 
-    Raises `ConfigurationError` if a hook of *resource_server* is a coroutine function: WSGI has no event loop.
+    Raises `ConfigurationError` if no Flask is found, or if a hook of *resource_server* is a coroutine function: WSGI
+    has no event loop.
     """
 
-    def __init__(self, app: WSGIApplication, resource_server: ResourceServer, *, public: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        app: WSGIApplication,
+        resource_server: ResourceServer,
+        *,
+        public: Iterable[str] = (),
+        routes_of: Flask | EllipsisType | None = ...,
+    ) -> None:
         ResourceServer.expect(resource_server).require_sync()
-        owner = getattr(app, "__self__", None)
-        self._app = app
+        self._app: WSGIApplication = app
+        self._inside: WSGIApplication = app.wsgi_app if isinstance(app, Flask) else app
+        self._may_be_in_a_circle = True
         self._server = resource_server
         self._public = public_paths(public)
-        self._flask = owner if isinstance(owner, Flask) else None
-        self._has_marks: bool | None = None
+        self._routes = Routes(app, routes_of)
+        for flask in self._routes.flasks():
+            answer_refusals_of(flask)
         self._takes_cookies = "cookie" in resource_server.sources
-        self._takes_forms = "body" in resource_server.sources
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if self._may_be_in_a_circle:
+            self._leave_circle()
         server = self._server
         method: str = environ["REQUEST_METHOD"]
         is_preflight = method == "OPTIONS" and self._is_preflight(environ)
@@ -68,18 +72,34 @@ class AccessTokenMiddleware:
                 () if authorization is None else (authorization,),
                 scheme=environ["wsgi.url_scheme"],
                 client=environ.get("REMOTE_ADDR"),
-                form=_form(environ, server) if self._takes_forms else b"",
+                forwarded=is_forwarded(environ),
                 browser=browser_request(environ) if self._takes_cookies else None,
             )
         except AuthError as error:
-            response = server.respond(error, method=method)
-            start_response(f"{response.status} {HTTPStatus(response.status).phrase}", list(response.headers))
-            return [response.body]
+            return send(server.respond(error, method=method), start_response)
         environ[IDENTITY] = Identity(server, token)
-        if is_preflight:
-            return without_bodies(self._app, environ, start_response)
         caching = server.caching[access]
-        return self._app(environ, _cached(start_response, caching) if caching.vary else start_response)
+        start = _cached(start_response, caching) if caching.vary else start_response
+        try:
+            if is_preflight:
+                return without_bodies(self._app, environ, start_response)
+            body = self._app(environ, start)
+        except AuthError as error:
+            return send(server.respond(error, method=method), start, sys.exc_info())
+        if self._routes.nothing_between or is_whole(body, environ):
+            return body
+        return Answered(body, lambda error: send(server.respond(error, method=method), start, sys.exc_info()))
+
+    def _leave_circle(self) -> None:
+        """Call what was in the Flask that was given, if the Flask has got this middleware for its `wsgi_app` since."""
+        if self._routes.lead_back_to(self):
+            if self._inside is self._app:
+                raise ConfigurationError(
+                    "a layer below AccessTokenMiddleware calls the Flask app, whose wsgi_app is this middleware: give "
+                    "the layer app.wsgi_app, as in app.wsgi_app = AccessTokenMiddleware(Layer(app.wsgi_app), server)"
+                )
+            self._app = self._inside
+        self._may_be_in_a_circle = False
 
     def _access(self, environ: WSGIEnvironment) -> Access:
         path = environ.get("PATH_INFO", "")
@@ -87,13 +107,7 @@ class AccessTokenMiddleware:
             path = path.encode("latin-1").decode(errors="replace")  # as Werkzeug does
         if path in self._public:
             return "public"
-        app = self._flask
-        if app is None:
-            return "protected"
-        if self._has_marks is None:
-            check_guards(app.view_functions.values())
-            self._has_marks = has_marks(app)
-        return access_to(app, environ) if self._has_marks else "protected"
+        return self._routes.access(environ)
 
     def _is_preflight(self, environ: WSGIEnvironment) -> bool:
         """Whether this is a CORS preflight that no view will see. What an unknown application does, nobody can tell."""
@@ -102,22 +116,7 @@ class AccessTokenMiddleware:
             origin=environ.get("HTTP_ORIGIN"),
             requested_method=environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
         )
-        return is_preflight and self._flask is not None and runs_no_view(self._flask, environ)
-
-
-def _form(environ: WSGIEnvironment, server: ResourceServer) -> bytes:
-    """The body, where the server wants it, put back for the application to read."""
-    length = server.form_length(
-        environ["REQUEST_METHOD"],
-        content_type=environ.get("CONTENT_TYPE", ""),
-        content_length=environ.get("CONTENT_LENGTH", ""),
-        transfer_encoding=environ.get("HTTP_TRANSFER_ENCODING", ""),
-    )
-    if not length:
-        return b""
-    body: bytes = environ["wsgi.input"].read(length)
-    environ["wsgi.input"] = BytesIO(body)
-    return body
+        return is_preflight and self._routes.runs_no_view(environ)
 
 
 def _cached(start_response: StartResponse, caching: Caching) -> StartResponse:

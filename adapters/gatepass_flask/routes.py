@@ -2,49 +2,134 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator
+from types import EllipsisType, MethodType
+from typing import TYPE_CHECKING, Any, Final, cast, final
 
-from flask import Flask
+from flask.app import Flask  # not from flask, where an instrumentor may have put an heir of it
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.routing import Rule
 
-from gatepass import Access, access_of
+from gatepass import Access, ConfigurationError, access_of, application_below, check_guards
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
-__all__ = ["access_to", "has_marks", "runs_no_view"]
+__all__ = ["Routes"]
 
 _DISPATCH: Final = ("wsgi_app", "full_dispatch_request", "dispatch_request", "raise_routing_exception")
 
 
-def has_marks(app: Flask) -> bool:
-    """Whether any view of *app* is marked as open."""
-    return any(access_of(view) != "protected" for view in app.view_functions.values())
+@final
+class Routes:
+    """The views of the Flask that *app* leads to, or of those that Werkzeug's dispatcher chooses from by path."""
 
+    def __init__(self, app: WSGIApplication, routes_of: Flask | EllipsisType | None) -> None:
+        if not _is_a_choice(routes_of):
+            raise ConfigurationError("routes_of= takes the Flask whose marks count, or None if no view is marked")
+        self._below: dict[int, tuple[object, Flask | DispatcherMiddleware | None]] = {}
+        self._has_marks: bool | None = None
+        self._root: object = self._found(app) if routes_of is ... else routes_of
+        if self._root is None and routes_of is not None:
+            raise ConfigurationError(
+                "AccessTokenMiddleware found no Flask below the application that it was given, and could not see "
+                "whose views are marked: give it app.wsgi_app, or say routes_of=app where a layer hides the Flask "
+                "app, or routes_of=None for an application without marks"
+            )
+        self._called = self._root if isinstance(self._root, Flask) and _is_called_whole(app, self._root) else None
+        called = app.wsgi_app if isinstance(app, Flask) else app
+        owner = called.__self__ if isinstance(called, MethodType) else None
+        self.nothing_between = owner if isinstance(owner, Flask) and owner is self._root else None
 
-def access_to(app: Flask, environ: WSGIEnvironment) -> Access:
-    """How open the view is that *app* will choose; protected where it will choose none."""
-    try:
-        rule = _rule(app, environ)
-    except Exception:  # noqa: BLE001 - a converter's, perhaps: Flask meets it again, for those who may come so far
-        return "protected"
-    return access_of(None if rule is None else app.view_functions.get(rule.endpoint))
+    def access(self, environ: WSGIEnvironment) -> Access:
+        """How open the view is that will be chosen; protected where none will be. Raises `ConfigurationError`."""
+        if self._has_marks is None:
+            views = [view for app in self.flasks() for view in app.view_functions.values()]
+            check_guards(views)
+            self._has_marks = any(access_of(view) != "protected" for view in views)
+        if not self._has_marks:
+            return "protected"
+        try:
+            app, environ = self._chosen(environ)
+            rule = None if app is None else _rule(app, environ)
+        except Exception:  # noqa: BLE001 - a converter's, perhaps: Flask meets it again, for those who may come so far
+            return "protected"
+        return access_of(None if app is None or rule is None else app.view_functions.get(rule.endpoint))
 
+    def lead_back_to(self, middleware: object) -> bool:
+        """Whether a Flask is called as a whole, and *middleware* has become a layer of its `wsgi_app`."""
+        app = self._called
+        return app is not None and application_below(app.wsgi_app, lambda layer: layer is middleware) is not None
 
-def runs_no_view(app: Flask, environ: WSGIEnvironment) -> bool:
-    """Whether *app* will answer this preflight by itself: by its automatic `OPTIONS`, a redirect, 404 or 405."""
-    if any(getattr(type(app), name) is not getattr(Flask, name) for name in _DISPATCH):
-        return False  # whatever it makes of the request before a view is chosen
-    try:
-        if app.request_class(environ).method != "OPTIONS":
+    def runs_no_view(self, environ: WSGIEnvironment) -> bool:
+        """Whether Flask will answer this preflight by itself: by its automatic `OPTIONS`, a redirect, 404 or 405."""
+        app = self.nothing_between  # what a layer makes of the method and the path, cannot be told
+        if app is None or any(getattr(type(app), name) is not getattr(Flask, name) for name in _DISPATCH):
+            return False  # whatever it makes of the request before a view is chosen
+        try:
+            if app.request_class(environ).method != "OPTIONS":
+                return False
+            rule = _rule(app, environ)
+        except HTTPException:
+            return True
+        except Exception:  # noqa: BLE001 - as above
             return False
-        rule = _rule(app, environ)
-    except HTTPException:
-        return True
-    except Exception:  # noqa: BLE001 - as above
+        return rule is not None and getattr(rule, "provide_automatic_options", False) is True
+
+    def _found(self, app: Any) -> Flask | DispatcherMiddleware | None:
+        known = self._below.get(id(app))
+        if known is None:
+            known = self._below[id(app)] = app, application_below(app, _has_routes)
+        return known[1]
+
+    def flasks(self) -> Iterator[Flask]:
+        """Each application once, those that are mounted too."""
+        waiting, seen = [self._root], set[int]()
+        while waiting:
+            found = waiting.pop(0)
+            if found is None or id(found) in seen:
+                continue
+            seen.add(id(found))
+            if isinstance(found, Flask):
+                yield found
+            elif isinstance(found, DispatcherMiddleware):
+                waiting += map(self._found, (found.app, *found.mounts.values()))
+
+    def _chosen(self, environ: WSGIEnvironment) -> tuple[Flask | None, WSGIEnvironment]:
+        """The application for the request, and the environ that it will see."""
+        found = self._root
+        while isinstance(found, DispatcherMiddleware):
+            script, rest = environ.get("PATH_INFO", ""), ""
+            while "/" in script and script not in found.mounts:
+                script, _, last = script.rpartition("/")
+                rest = f"/{last}{rest}"
+            environ = {**environ, "SCRIPT_NAME": environ.get("SCRIPT_NAME", "") + script, "PATH_INFO": rest}
+            found = self._found(found.mounts.get(script, found.app))
+        return (found if isinstance(found, Flask) else None), environ
+
+
+def _has_routes(layer: object) -> bool:
+    kind = type(layer)
+    is_dispatcher = issubclass(kind, DispatcherMiddleware) and kind.__call__ is DispatcherMiddleware.__call__
+    return is_dispatcher or issubclass(kind, Flask)
+
+
+def _is_called_whole(layers: object, app: Flask) -> bool:
+    """Whether *layers* lead to *app* itself, and not to its bound `wsgi_app` alone, which runs none of its layers."""
+    try:
+        found = application_below(layers, lambda layer: layer is app or _is_method_of(layer, app))
+    except ConfigurationError:  # to both
         return False
-    return rule is not None and getattr(rule, "provide_automatic_options", False) is True
+    return found is app
+
+
+def _is_method_of(layer: object, app: Flask) -> bool:
+    return issubclass(type(layer), MethodType) and cast("MethodType", layer).__self__ is app
+
+
+def _is_a_choice(routes_of: object) -> bool:
+    return issubclass(type(routes_of), (Flask, EllipsisType, type(None)))  # isinstance() would ask a proxy
 
 
 def _rule(app: Flask, environ: WSGIEnvironment) -> Rule | None:

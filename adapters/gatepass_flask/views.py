@@ -5,37 +5,44 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from inspect import iscoroutinefunction
-from typing import Any, TypeVar, Unpack, cast
+from typing import Any, Final, Never, TypeVar, Unpack, cast
 
 from flask import current_app, request
 from werkzeug.local import LocalProxy
 
 from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, Rules, standing_before
 from gatepass_flask.answer import to_response
-from gatepass_flask.middleware import IDENTITY, Identity
+from gatepass_flask.identity import Identity, identity_of
 
 __all__ = ["access_token", "current_access_token", "require_auth"]
 
 _View = TypeVar("_View", bound=Callable[..., Any])
+_NO_REQUEST: Final = (
+    "require_auth of gatepass_flask was called without a request of Flask: in a view of another framework, import "
+    "require_auth from its own adapter"
+)
 
 
-def require_auth(**rules: Unpack[Rules]) -> Callable[[_View], _View]:
+def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_View], _View]:
     """A decorator that lets a view run only for a token that meets *rules*, the keywords of `Requirement`.
 
     It stands below the route's decorator: `@app.get("/orders")`, then `@require_auth(scopes=["orders:read"])`.
     """
-    requirement = Requirement(**rules)
+    requirement = Requirement(*misplaced, **rules)
 
     def decorate(view: _View) -> _View:
         is_async = iscoroutinefunction(view)
 
         @wraps(view)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            server, token = _identity()
+            try:
+                server, token = _identity()
+            except RuntimeError:
+                raise ConfigurationError(_NO_REQUEST) from None
             try:
                 server.enforce(token, requirement)
             except AuthError as error:
-                return to_response(server.respond(error, method=request.method))
+                return to_response(server.respond(error, method=request.environ["REQUEST_METHOD"]))
             return (current_app.ensure_sync(view) if is_async else view)(*args, **kwargs)
 
         return cast("_View", standing_before(view, guarded))
@@ -60,7 +67,7 @@ access_token: AccessToken = cast("AccessToken", LocalProxy(_present))
 
 
 def _identity() -> Identity:
-    found: Identity | None = request.environ.get(IDENTITY)
+    found = identity_of(request.environ)
     if found is None:
         raise ConfigurationError(
             "no AccessTokenMiddleware judged this request: "

@@ -24,10 +24,10 @@ from gatepass_starlette.connection import admit
 from gatepass_starlette.denial import refuse_websocket, to_response
 from gatepass_starlette.endpoints import jwks_endpoint, serve_jwks_request, serve_token_request, token_endpoints
 from gatepass_starlette.expiry import closed_at_expiry
-from gatepass_starlette.form import wanted_length
 from gatepass_starlette.guard import require_auth
 from gatepass_starlette.identity import AccessTokenUser, Identity, identify, identity_of
 from gatepass_starlette.middleware import AccessTokenMiddleware
+from gatepass_starlette.routes import check_routes
 from gatepass_starlette.vary import tell_caches
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "AccessTokenUser",
     "Identity",
     "admit",
+    "check_routes",
     "closed_at_expiry",
     "identify",
     "identity_of",
@@ -48,5 +49,4 @@ __all__ = [
     "tell_caches",
     "to_response",
     "token_endpoints",
-    "wanted_length",
 ]

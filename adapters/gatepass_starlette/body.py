@@ -6,7 +6,8 @@ from urllib.parse import urlencode
 
 from starlette.requests import Request
 
-from gatepass import ConfigurationError
+from gatepass import ConfigurationError, TokenEndpoints
+from gatepass_starlette.connection import field_lines
 
 __all__ = ["read_body"]
 
@@ -23,7 +24,7 @@ async def read_body(request: Request, limit: int) -> bytes:
                 break
     except RuntimeError:  # read before, by way of this very object
         return await _parsed(request)
-    if not size and request.headers.get("content-length", "0") != "0":
+    if not size and TokenEndpoints.announces_body(field_lines(request.scope, b"content-length")):
         raise _gone()
     return b"".join(parts)
 

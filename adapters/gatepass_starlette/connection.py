@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
 
 from gatepass import Access, AccessToken, BrowserRequest, ResourceServer
 
-__all__ = ["admit", "browser_request", "field_lines", "header"]
+__all__ = ["admit", "browser_request", "field_lines", "header", "is_forwarded", "peer_of"]
+
+_FORWARDING: Final = frozenset(name.encode() for name in ResourceServer.forwarding_headers)
+_TLS: Final = frozenset(("https", "wss"))
 
 
-async def admit(server: ResourceServer, access: Access, scope: Scope, *, form: bytes = b"") -> AccessToken | None:
+async def admit(server: ResourceServer, access: Access, scope: Scope) -> AccessToken | None:
     """The verified token of the connection, or None where *access* lets it be; raises `AuthError`.
 
     Runs a hook that may block in a worker thread. Without hooks nothing is awaited.
     """
     lines = field_lines(scope, b"authorization")
     scheme = scope.get("scheme", "http")
-    peer = scope.get("client")
-    client = peer[0] if peer else None
+    client = peer_of(scope)
+    forwarded = is_forwarded(scope)
     browser = browser_request(scope) if "cookie" in server.sources else None
     if not server.may_block:
-        return server.admit(access, lines, scheme=scheme, client=client, form=form, browser=browser)
+        return server.admit(access, lines, scheme=scheme, client=client, forwarded=forwarded, browser=browser)
     return await server.admit_async(
-        access, lines, run_blocking=run_in_threadpool, scheme=scheme, client=client, form=form, browser=browser
+        access,
+        lines,
+        run_blocking=run_in_threadpool,
+        scheme=scheme,
+        client=client,
+        forwarded=forwarded,
+        browser=browser,
+    )
+
+
+def peer_of(scope: Scope) -> str | None:
+    """The address of the connection's other end; a unix socket's has none."""
+    peer = scope.get("client")
+    return peer[0] if peer else None
+
+
+def is_forwarded(scope: Scope) -> bool:
+    """Whether a proxy says that it stands between; not looked for where TLS has been seen already."""
+    return scope.get("scheme") not in _TLS and not _FORWARDING.isdisjoint(
+        [name.lower() for name, _ in scope["headers"]]
     )
 
 

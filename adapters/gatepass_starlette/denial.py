@@ -35,8 +35,8 @@ async def refuse(answer: Answer, scope: Scope, receive: Receive, send: Send) -> 
 
 
 async def refuse_websocket(answer: Answer, websocket: WebSocket) -> None:
-    """`refuse` for a `WebSocket`; one that was accepted already is closed."""
+    """`refuse` for a `WebSocket`; one that was accepted already is closed, unless it has been."""
     if websocket.application_state is WebSocketState.CONNECTING:
         await refuse(answer, websocket.scope, websocket.receive, websocket.send)
-    else:
+    elif WebSocketState.DISCONNECTED not in (websocket.application_state, websocket.client_state):
         await websocket.close(POLICY_VIOLATION)

@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, TokenEndpoints, TokenRequest, public
 from gatepass import Response as Answer
 from gatepass_starlette.body import read_body
-from gatepass_starlette.connection import browser_request, field_lines, header
+from gatepass_starlette.connection import browser_request, field_lines, header, is_forwarded, peer_of
 from gatepass_starlette.denial import to_response
 
 __all__ = ["jwks_endpoint", "serve_jwks_request", "serve_token_request", "token_endpoints"]
@@ -59,6 +59,9 @@ async def serve_token_request(serve: Callable[[TokenRequest], Answer], request: 
         authorization=tuple(field_lines(request.scope, b"authorization")),
         body=await read_body(request, TokenEndpoints.body_limit) if request.method == "POST" else b"",
         browser=browser_request(request.scope),
+        url_scheme=request.scope.get("scheme", "http"),
+        peer=peer_of(request.scope),
+        forwarded=is_forwarded(request.scope),
     )
     return to_response(await run_in_threadpool(serve, asked))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -19,14 +18,16 @@ __all__ = ["closed_at_expiry"]
 async def closed_at_expiry(websocket: WebSocket) -> AsyncGenerator[None, None]:
     """Run the block until it ends or the socket's token expires; then the block is cancelled and the socket closed.
 
-    The close code is 1008, the reason `token expired`. A socket without a token has nothing that could expire.
+    It expires when a request with it would be refused: by the clock and the leeway of its verifier. The close code is
+    1008, the reason `token expired`. A socket without a token has nothing that could expire.
 
         async with closed_at_expiry(websocket):
             async for text in websocket.iter_text(): ...
     """
     identity = identity_of(websocket.scope)
-    token = identity.token if identity is not None else None
-    remaining = None if token is None else token.expires_at.timestamp() - time.time()
+    remaining = None
+    if identity is not None and identity.token is not None:
+        remaining = identity.server.seconds_left(identity.token)
     with anyio.move_on_after(remaining) as deadline:
         yield
     if deadline.cancelled_caught:

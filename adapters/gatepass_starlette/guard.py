@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar, Unpack, cast
+from typing import Any, Never, TypeVar, Unpack, cast
 
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.requests import HTTPConnection
@@ -21,13 +21,13 @@ __all__ = ["require_auth"]
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
 
 
-def require_auth(**rules: Unpack[Rules]) -> Callable[[_Endpoint], _Endpoint]:
+def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_Endpoint], _Endpoint]:
     """Let an endpoint run only if the connection has a token that meets *rules*, the keywords of `Requirement`.
 
     Decorates a function or a method with a parameter `request` or `websocket`, `async` or not, and the endpoint
     classes `HTTPEndpoint` and `WebSocketEndpoint`. The token comes from `AccessTokenMiddleware`.
     """
-    requirement = Requirement(**rules)
+    requirement = Requirement(*misplaced, **rules)
 
     def guard(endpoint: _Endpoint) -> _Endpoint:
         if inspect.isclass(endpoint):
@@ -58,6 +58,11 @@ def _guarded_function(endpoint: Callable[..., Any], requirement: Requirement) ->
 
     def connection_in(args: tuple[Any, ...], kwargs: dict[str, Any]) -> HTTPConnection:
         found: HTTPConnection = kwargs[name] if name in kwargs else args[index]
+        if not isinstance(found, HTTPConnection):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(
+                "require_auth of gatepass_starlette was called without Starlette's request: in a view of another "
+                "framework, import require_auth from its own adapter"
+            )
         return found
 
     if not inspect.iscoroutinefunction(endpoint):
@@ -105,4 +110,7 @@ def _connection_parameter(endpoint: Callable[..., Any]) -> tuple[int, str]:
         annotation = parameter.annotation
         if name in ("request", "websocket") or (inspect.isclass(annotation) and issubclass(annotation, HTTPConnection)):
             return index, name
-    raise ConfigurationError('require_auth needs a parameter named "request" or "websocket" on the endpoint')
+    raise ConfigurationError(
+        'require_auth needs a parameter named "request" or "websocket" on the endpoint; a view of Flask has none, and '
+        "takes require_auth from gatepass_flask"
+    )

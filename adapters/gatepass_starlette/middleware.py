@@ -7,6 +7,7 @@ named in `public=` or marked `@public` or `@optional_auth`.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from types import EllipsisType
 from typing import Final, final
 
 # The router's own function, so that a path is public exactly where the router would say it is that path.
@@ -16,9 +17,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from gatepass import Access, AuthError, ResourceServer, public_paths
 from gatepass_starlette.connection import admit, header
 from gatepass_starlette.denial import refuse
-from gatepass_starlette.form import read_ahead
 from gatepass_starlette.identity import Identity, identify
 from gatepass_starlette.preflight import without_bodies
+from gatepass_starlette.refusals import run
 from gatepass_starlette.routes import Routes
 from gatepass_starlette.vary import varying
 
@@ -31,15 +32,23 @@ _PREFLIGHT: Final = frozenset((b"origin", b"access-control-request-method"))
 class AccessTokenMiddleware:
     """Lets a connection reach *app* with the token that *resource_server* verified, or answers it.
 
-    *public*: exact decoded paths below the mount that anybody may reach, such as `["/healthz"]`.
+    *public*: exact decoded paths below the mount that anybody may reach, such as `["/healthz"]`. The marks count that
+    the routes of *app* have. *routes_of*: the Starlette or FastAPI application, where a layer hides it; None for any
+    other ASGI application, which has no marks. Raises `ConfigurationError` if none is found and nothing is said.
     """
 
-    def __init__(self, app: ASGIApp, *, resource_server: ResourceServer, public: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        resource_server: ResourceServer,
+        public: Iterable[str] = (),
+        routes_of: ASGIApp | EllipsisType | None = ...,
+    ) -> None:
         self.app = app
         self._server = ResourceServer.expect(resource_server)
         self._public = public_paths(public)
-        self._routes = Routes(app)
-        self._reads_forms = "body" in resource_server.sources
+        self._routes = Routes(app, routes_of)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -50,18 +59,15 @@ class AccessTokenMiddleware:
             receive, send = without_bodies(receive, send)
         else:
             access = self._access(scope)
-        form = b""
-        if self._reads_forms and access != "public":
-            form, receive = await read_ahead(scope, receive, self._server)
         try:
-            token = await admit(self._server, access, scope, form=form)
+            token = await admit(self._server, access, scope)
         except AuthError as error:
             answer = self._server.respond(error, method=scope.get("method", "GET"))
             await refuse(answer, scope, receive, send)
             return
         identify(scope, Identity(self._server, token))
         caching = self._server.caching[access]
-        await self.app(scope, receive, varying(send, caching) if caching.vary else send)
+        await run(self.app, scope, receive, varying(send, caching) if caching.vary else send, self._server)
 
     def _access(self, scope: Scope) -> Access:
         if self._public and get_route_path(scope) in self._public:

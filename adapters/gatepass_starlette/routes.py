@@ -1,7 +1,7 @@
 """How open the endpoint is that the application's router would choose for a connection.
 
 Asked before the router runs, and only if some endpoint below carries a mark. What cannot be found is protected:
-an unknown kind of route, a router hidden behind a function, a path that the router would redirect. Routes above are
+an unknown kind of route, a mounted application without routes, a path that the router would redirect. Routes above are
 never asked: they were chosen without this middleware, and their marks speak to the middleware above.
 """
 
@@ -9,42 +9,76 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Iterable, Iterator
+from types import EllipsisType, FunctionType
 from typing import Any, Final, final
 
+from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import Host, Match, Mount, Route, Router
+from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router
 from starlette.types import ASGIApp, Scope
 
-from gatepass import Access, access_of, check_guards
+from gatepass import Access, ConfigurationError, access_of, application_below, check_guards
 
-__all__ = ["Routes"]
+__all__ = ["Routes", "check_routes"]
 
 _DEEPEST_STACK: Final = 100
+_ROUTING: Final = ("starlette.routing", "fastapi.routing")
+_STARLETTE: Final[type] = Starlette.__mro__[-2]  # the class itself: an instrumentor may have put an heir in its place
 _STOCK: Final = frozenset(("fastapi", "gatepass_starlette", "starlette"))
+
+
+def check_routes(app: ASGIApp) -> None:
+    """Raise `ConfigurationError` if a route of *app*, or below it, has the bare view of a guard that no route has."""
+    Routes(app, application_below(app, _has_routes)).check()
 
 
 @final
 class Routes:
-    """The routes of *app*, found below its middleware."""
+    """The routes of *app*, found below its middleware, or those of *routes_of*."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, routes_of: ASGIApp | EllipsisType | None) -> None:
         self._app = app
+        self._below: dict[int, tuple[object, Any]] = {}
         self._marked: bool | None = None
+        self._has_marks_unseen = False
+        if routes_of is not ... and routes_of is not None and not _has_routes(routes_of):
+            raise ConfigurationError(
+                "routes_of= takes the application whose marks count, or None if no route is marked"
+            )
+        self._root: Any = self._found(app) if routes_of is ... else routes_of
+        if self._root is None and routes_of is not None:
+            raise ConfigurationError(
+                "AccessTokenMiddleware found no routes below the application that it was given, and could not see "
+                "which endpoints are marked: say routes_of=app where a layer hides the Starlette or FastAPI app, or "
+                "routes_of=None for an application without marks"
+            )
 
     def access(self, scope: Scope) -> Access:
         """How open the endpoint for *scope* is; routes marked after the first question do not count."""
         if self._marked is None:
-            endpoints = list(_endpoints(self._app, set()))
-            check_guards(endpoints)
+            endpoints = self.check()
+            if self._has_marks_unseen:
+                raise ConfigurationError(
+                    "a Flask with marked views is mounted, and its marks count for the middleware of gatepass_flask "
+                    "alone: put that one on the Flask, and mark what is mounted as public, so that it decides there"
+                )
             self._marked = any(_carries_mark(endpoint) for endpoint in endpoints)
         if not self._marked:
             return "protected"
         try:
-            return _access_below(self._app, scope)
+            return self._access_below(self._root, scope)
         except Exception:  # noqa: BLE001 - a converter's, perhaps: the router meets it again, for those who come so far
             return "protected"
+
+    def check(self) -> list[Any]:
+        """The endpoints; raises `ConfigurationError` if one is bare whose guard is nowhere."""
+        endpoints = list(self._endpoints(self._root, set()))
+        check_guards(endpoints)
+        return endpoints
 
     def runs_no_endpoint(self, scope: Scope) -> bool:
         """Whether `CORSMiddleware` will answer this preflight, or the router itself: by a redirect, 404 or 405."""
@@ -53,20 +87,64 @@ class Routes:
         except Exception:  # noqa: BLE001 - as above
             return False
 
+    def _found(self, app: Any) -> Any:
+        """The first thing with routes at or below *app*, or None."""
+        known = self._below.get(id(app))
+        if known is None:
+            known = self._below[id(app)] = app, application_below(app, _has_routes)
+        return known[1]
 
-def _access_below(app: Any, scope: Scope) -> Access:
-    router = _router_of(app)
-    if router is None:
-        return "protected"
-    scope = _entered(router, scope)
-    route, matched, _ = _choose(router.routes, scope)
-    if route is None:
-        return "protected"
-    endpoint = matched.get("endpoint")
-    marked = _access_of_endpoint(endpoint, scope)
-    if marked == "protected" and isinstance(route, (Mount, Host)):
-        return _access_below(endpoint, {**scope, **matched})
-    return marked
+    def _access_below(self, app: Any, scope: Scope) -> Access:
+        scope = _entered(app, scope)
+        route, matched, _ = _choose(_routes_of(app), scope)
+        if route is None:
+            return "protected"
+        endpoint = matched.get("endpoint")
+        marked = _access_of_endpoint(endpoint, scope)
+        if marked == "protected" and isinstance(route, (Mount, Host)):
+            return self._access_below(self._found(endpoint), {**scope, **matched})
+        return marked
+
+    def _endpoints(self, app: Any, seen: set[int]) -> Iterator[Any]:
+        """What *app*'s routes lead to, and those of what is mounted there."""
+        if id(app) in seen:  # an application may be mounted in itself
+            return
+        seen.add(id(app))
+        if isinstance(app, (FunctionType, type)):  # what was made of a single endpoint
+            yield app
+        for route in _flat(_routes_of(app)):
+            if isinstance(route, (Mount, Host)):
+                yield route.app
+                below = self._found(route.app)
+                if below is None and access_of(route.app) == "protected":
+                    views = _flask_views(route.app)
+                    self._has_marks_unseen |= any(access_of(view) != "protected" for view in views)
+                    yield from views
+                yield from self._endpoints(below, seen)
+            else:
+                yield getattr(route, "endpoint", None)
+
+
+def _has_routes(layer: Any) -> bool:
+    """Whether *layer* is an application with routes, a route, or what Starlette and FastAPI make of one endpoint."""
+    if issubclass(type(layer), FunctionType):  # isinstance() would ask a proxy
+        # Not by its __module__, which functools.wraps copies from a router to the closure around it.
+        return layer.__closure__ is not None and layer.__globals__.get("__name__") in _ROUTING
+    if issubclass(type(layer), type):
+        return issubclass(layer, (HTTPEndpoint, WebSocketEndpoint))
+    return issubclass(type(layer), (_STARLETTE, Router, BaseRoute))
+
+
+def _flask_views(mounted: Any) -> list[Any]:
+    """The views of a Flask that is *mounted*, which no middleware but its own sees."""
+    module = sys.modules.get("flask.app")
+    flask = None if module is None else application_below(mounted, lambda layer: issubclass(type(layer), module.Flask))
+    return [] if flask is None else list(flask.view_functions.values())
+
+
+def _routes_of(app: Any) -> Iterable[Any]:
+    """The routes of what `_has_routes`; none of a single endpoint, whose route has been chosen already."""
+    return [app] if isinstance(app, BaseRoute) else getattr(app, "routes", ())
 
 
 def _runs_no_endpoint(app: Any, scope: Scope) -> bool:
@@ -140,7 +218,7 @@ def _is_opaque(route: Any) -> bool:
 
 
 def _layers(app: Any) -> Iterator[Any]:
-    """*app* and what is below it, along the `app` attribute that middleware keep, to the first thing with routes."""
+    """*app* and what is below it, along the `app` attribute of stock middleware, to the first thing with routes."""
     for _ in range(_DEEPEST_STACK):  # a stack that leads back to itself ends here
         if app is None:
             return
@@ -154,20 +232,6 @@ def _layers(app: Any) -> Iterator[Any]:
 def _router_of(app: Any) -> Any:
     """The first thing with routes at or below *app*."""
     return next((layer for layer in _layers(app) if hasattr(layer, "routes")), None)
-
-
-def _endpoints(app: Any, seen: set[int]) -> Iterator[Any]:
-    """What *app*'s routes lead to, and those of what is mounted there."""
-    router = _router_of(app)
-    if router is None or id(router) in seen:  # an application may be mounted in itself
-        return
-    seen.add(id(router))
-    for route in _flat(router.routes):
-        if isinstance(route, (Mount, Host)):
-            yield route.app
-            yield from _endpoints(route.app, seen)
-        else:
-            yield getattr(route, "endpoint", None)
 
 
 def _carries_mark(endpoint: Any) -> bool:

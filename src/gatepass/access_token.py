@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NoReturn, final
 
-from gatepass.claim_names import RFC9068_NAMES, ClaimNames, strings_in
+from gatepass.claim_names import RFC9068_NAMES, ClaimNames
 from gatepass.moments import moment_of
-from gatepass.strict_json import freeze
+from gatepass.read_only import freeze, thaw
 
 __all__ = ["AccessToken"]
 
@@ -103,7 +103,10 @@ class AccessToken:
 
     @property
     def claims(self) -> Mapping[str, Any]:
-        """All claims, deeply immutable: objects are read-only mappings, arrays are tuples."""
+        """All claims, deeply immutable: objects are read-only dicts, arrays are tuples.
+
+        JSON encoders, `copy` and `pickle` take them as they are.
+        """
         try:
             return self._frozen
         except AttributeError:  # frozen at the first look, which most requests never take
@@ -111,12 +114,18 @@ class AccessToken:
             _fill_frozen(self, frozen)
             return frozen
 
+    def to_dict(self) -> dict[str, Any]:
+        """All claims in a dict of one's own, with lists and dicts that may be changed."""
+        plain: dict[str, Any] = thaw(self._claims)
+        return plain
+
     def strings(self, claim: str) -> frozenset[str]:
         """The strings in an array claim such as `roles`, `groups` or `entitlements` (RFC 9068 section 2.2.3.1).
 
-        Empty when the claim is absent or anything but an array of strings.
+        Empty when the claim is absent or anything but an array of strings. Where the profile takes one role as a text,
+        a text is one string here too.
         """
-        return strings_in(self._claims.get(claim))
+        return self._names.strings_in(self._claims.get(claim))
 
     def __repr__(self) -> str:
         return "<AccessToken, claims not shown>"
@@ -134,7 +143,9 @@ class AccessToken:
         return self
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("an AccessToken is not pickled: pass on the claims that you need")
+        raise TypeError(
+            "an AccessToken is not pickled, for nothing would check it again: pass on its claims or to_dict()"
+        )
 
 
 _new = object.__new__

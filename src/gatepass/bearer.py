@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Final
-from urllib.parse import parse_qsl
 
 from gatepass.compact import MAX_TOKEN_LENGTH
 from gatepass.errors import (
@@ -21,9 +19,7 @@ from gatepass.errors import (
     UnsupportedScheme,
 )
 
-__all__ = ["FORM_MEDIA_TYPE", "bearer_token", "form_token"]
-
-FORM_MEDIA_TYPE: Final = "application/x-www-form-urlencoded"
+__all__ = ["bearer_token"]
 
 _TOKEN_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
 # The closing quote may be missing: were it demanded, the search would begin anew at each quote of a text without one.
@@ -54,17 +50,6 @@ def bearer_token(authorization: Sequence[str]) -> str:
     return token or _refuse(value.strip(" \t"))
 
 
-def form_token(form: bytes) -> str | None:
-    """The token in the `access_token` parameter of a *form* body (RFC 6750 section 2.2), or None.
-
-    An empty value counts as absent. Raises `MultipleTokens` when the parameter is repeated.
-    """
-    values = _access_tokens(form)
-    if len(values) > 1:
-        raise MultipleTokens("a repeated parameter")
-    return values[0] if values and values[0] else None
-
-
 def _credentials(value: str) -> str | None:
     """The token, if *value* is the scheme, blanks and a `b64token` (RFC 6750 section 2.1), else None."""
     scheme, _, rest = value.partition(" ")
@@ -73,16 +58,6 @@ def _credentials(value: str) -> str | None:
     if scheme.lower() != "bearer" or not body or not body.isascii():
         return None
     return None if body.encode().translate(None, _TOKEN_CHARACTERS) else token
-
-
-def _access_tokens(form: bytes) -> list[str]:
-    if not form.isascii():  # RFC 6750 section 2.2: such a body holds no token
-        return []
-    try:
-        pairs = parse_qsl(form.decode(), keep_blank_values=True, max_num_fields=1_000)
-    except ValueError:
-        return []
-    return [value for name, value in pairs if name == "access_token"]
 
 
 def _refuse(value: str) -> str:

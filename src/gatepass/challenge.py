@@ -15,6 +15,7 @@ from gatepass.allow import Allow, allowed
 from gatepass.errors import ConfigurationError
 from gatepass.scope import scope_tokens
 from gatepass.settings import https_url
+from gatepass.texts import plain
 
 __all__ = ["Challenge"]
 
@@ -75,7 +76,7 @@ class Challenge:
         if not present:
             raise ConfigurationError("a challenge needs at least one parameter, such as realm (RFC 6750 section 3)")
         _check_names([name for name, _ in present])
-        text = f"{scheme} " + ", ".join(f"{name}={_quoted(name, value)}" for name, value in present)
+        text = f"{plain(scheme)} " + ", ".join(f"{plain(name)}={_quoted(name, value)}" for name, value in present)
         object.__setattr__(self, "_text", text)
 
     def __str__(self) -> str:
@@ -126,12 +127,10 @@ def _absolute_uri(value: str | None) -> str | None:
 
 def _scope_text(value: Iterable[str], name: str) -> str | None:
     try:
-        tokens = scope_tokens(value)
+        return " ".join(scope_tokens(value)) or None
     except ValueError:
-        tokens = None
-    if tokens is None:
-        raise ConfigurationError(f"{name} takes strings of printable ASCII without spaces, quotes or backslashes")
-    return " ".join(tokens) or None
+        pass
+    raise ConfigurationError(f"{name} takes strings of printable ASCII without spaces, quotes or backslashes")
 
 
 def _age_text(value: int | None) -> str | None:

@@ -79,17 +79,21 @@ def is_scope(text: str) -> bool:
     return not text or SCOPES.fullmatch(text) is not None
 
 
-def scope_check(name: str) -> Check:
-    """The claim *name* holds scopes: text, and in a claim other than RFC 8693's `scope` perhaps a list."""
+def scope_check(names: ClaimNames) -> Check:
+    """The claim of scopes holds scope tokens: a text, and where *names* say so perhaps a list."""
+    name = names.scope
 
     def check_scope(claims: Mapping[str, Any], _now: float) -> None:
         scope = claims.get(name, "")
-        if name != "scope" and is_strings(scope):
+        if names.scope_list and is_strings(scope):
             if not all(SCOPE_TOKEN.fullmatch(token) for token in scope):
                 raise InvalidClaim(f"{name} is not a list of scope tokens")
             return
         if not isinstance(scope, str):
-            raise InvalidClaim(f"{name} is not a string")
+            hint = (
+                f': it is a list, which a profile with scopes_in("{name}") reads' if scope and is_strings(scope) else ""
+            )
+            raise InvalidClaim(f"{name} is not a string{hint}")
         if not is_scope(scope):
             raise InvalidClaim(f"{name} is not a string of scope tokens")
 
@@ -97,7 +101,7 @@ def scope_check(name: str) -> Check:
 
 
 def role_check(names: ClaimNames) -> Check:
-    """On each path to roles or groups there are objects, and at its end a list of strings, or nothing."""
+    """On each path to roles or groups there are objects, and at its end a list of strings, perhaps one, or nothing."""
     paths = tuple(dict.fromkeys((*names.roles, *names.groups)))
 
     def check_roles(claims: Mapping[str, Any], _now: float) -> None:
@@ -110,7 +114,7 @@ def role_check(names: ClaimNames) -> Check:
                     break
                 found = found[name]  # pyright: ignore[reportUnknownVariableType]
             else:
-                if not is_strings(found):
+                if not names.is_role(found):
                     raise InvalidClaim("roles or groups are not a list of strings")
 
     return check_roles

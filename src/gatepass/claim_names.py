@@ -21,8 +21,8 @@ class ClaimNames:
     """The claims to read.
 
     `audience`: the first that is there says whom the token is for. `client`: the claims that name the client; all
-    that are there must agree. `scope`: a text; under any other name than `scope` also a list. `roles` and `groups`:
-    what is found on all their paths together.
+    that are there must agree. `scope`: a text, and with `scope_list` also a list. `roles` and `groups`: what is found
+    on all their paths together, lists, and with `single_role` also a text, which is one name and never split.
     A token is a client's own, with no user behind it, where `own` holds the client's name followed by `own_suffix`,
     or where it equals the claim `own_equals`.
     """
@@ -30,8 +30,10 @@ class ClaimNames:
     audience: tuple[str, ...] = ("aud",)
     client: tuple[str, ...] = ("client_id",)
     scope: str = "scope"
+    scope_list: bool = True
     roles: tuple[ClaimPath, ...] = (("roles",),)
     groups: tuple[ClaimPath, ...] = (("groups",),)
+    single_role: bool = True
     own: str = "sub"
     own_suffix: str = ""
     own_equals: str | None = None
@@ -66,15 +68,25 @@ class ClaimNames:
 
     def roles_in(self, claims: Mapping[str, Any]) -> frozenset[str]:
         """The roles on all paths."""
-        return frozenset[str]().union(*(strings_in(found_at(path, claims)) for path in self.roles))
+        return frozenset[str]().union(*(self.strings_in(found_at(path, claims)) for path in self.roles))
 
     def groups_in(self, claims: Mapping[str, Any]) -> frozenset[str]:
         """The groups on all paths."""
-        return frozenset[str]().union(*(strings_in(found_at(path, claims)) for path in self.groups))
+        return frozenset[str]().union(*(self.strings_in(found_at(path, claims)) for path in self.groups))
+
+    def is_role(self, value: Any) -> bool:
+        """Whether *value* has the form of roles or groups."""
+        return is_strings(value) or (self.single_role and isinstance(value, str))
+
+    def strings_in(self, value: Any) -> frozenset[str]:
+        """The strings in *value*; none where it has another form than roles have."""
+        if isinstance(value, str):
+            return frozenset((value,)) if self.single_role and value else frozenset()
+        return frozenset(value) if is_strings(value) else frozenset()
 
 
-RFC9068_NAMES: Final = ClaimNames()
-"""Those of RFC 9068."""
+RFC9068_NAMES: Final = ClaimNames(scope_list=False, single_role=False)
+"""Those of RFC 9068, in the forms that it gives them."""
 
 
 def found_at(path: ClaimPath, claims: Mapping[str, Any]) -> Any:
@@ -90,8 +102,3 @@ def found_at(path: ClaimPath, claims: Mapping[str, Any]) -> Any:
 def is_strings(value: Any) -> TypeGuard[list[str]]:
     """Whether *value* is an array of strings."""
     return isinstance(value, list) and all(isinstance(item, str) for item in value)  # pyright: ignore[reportUnknownVariableType]
-
-
-def strings_in(value: Any) -> frozenset[str]:
-    """The strings in *value*; none unless it is an array of strings."""
-    return frozenset(value) if is_strings(value) else frozenset()

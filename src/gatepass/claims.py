@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeGuard
 
@@ -52,7 +53,6 @@ __all__ = [
 IsOrdinary = Callable[[Mapping[str, Any], float], bool]
 EndOf = Callable[[Mapping[str, Any]], float]
 
-_BINDINGS = ("jkt", "x5t#S256")
 _MAX_KNOWN_SCOPES = 256
 
 
@@ -96,8 +96,8 @@ def compile_checks(
         *([] if max_token_age is None else [NamedCheck("age", _age_check(max_token_age + leeway))]),
         NamedCheck("audience", audience_check(audience, names.audience)),
         NamedCheck("identifiers", identifier_check(profile)),
-        NamedCheck("scope", scope_check(names.scope)),
-        *([] if names == RFC9068_NAMES else [NamedCheck("roles", role_check(names))]),
+        NamedCheck("scope", scope_check(names)),
+        *([] if _has_usual_names(profile) else [NamedCheck("roles", role_check(names))]),
         *([NamedCheck("token kind", kind_check(profile))] if labelled else []),
         NamedCheck("binding", _check_binding),
     )
@@ -110,7 +110,7 @@ def compile_ordinary(
 
     False decides nothing: it means that the checks must be asked.
     """
-    if profile.names != RFC9068_NAMES or profile.one_of or profile.own_kind:
+    if not _has_usual_names(profile) or profile.one_of or profile.own_kind:
         return never_ordinary
     wanted = frozenset[str]() if isinstance(audience, AnyAudience) else audience
     oldest = math.inf if max_token_age is None else max_token_age + leeway
@@ -151,6 +151,11 @@ def compile_end(*, leeway: float, max_token_age: float | None) -> EndOf:
         return ends if max_token_age is None else min(ends, claims["iat"] + max_token_age + leeway)
 
     return end_of
+
+
+def _has_usual_names(profile: Profile) -> bool:
+    """Whether the claims have RFC 9068's names, in its forms or in wider ones."""
+    return replace(profile.names, scope_list=False, single_role=False) == RFC9068_NAMES
 
 
 def never_ordinary(_claims: Mapping[str, Any], _now: float) -> bool:
@@ -203,9 +208,8 @@ def _age_check(oldest: float) -> Check:
 def _check_binding(claims: Mapping[str, Any], _now: float) -> None:
     if "cnf" not in claims:
         return
-    confirmation = claims["cnf"]
-    if not isinstance(confirmation, dict):
+    if not isinstance(claims["cnf"], dict):
         raise InvalidClaim("cnf is not an object")
-    if any(name in confirmation for name in _BINDINGS):
-        # RFC 9449 section 7.2, RFC 8705 section 3: without its proof a bound token is worth nothing.
-        raise BindingError("cnf")
+    # Whatever it confirms (RFC 7800 section 3), no proof was checked: as a bearer token it is worth nothing
+    # (RFC 9449 section 7.2, RFC 8705 section 3).
+    raise BindingError("cnf")

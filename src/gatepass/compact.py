@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from gatepass.errors import MalformedToken, UnsupportedToken
 from gatepass.strict_json import parse_object
+from gatepass.texts import plain
 
 __all__ = [
     "MAX_TOKEN_LENGTH",
@@ -72,7 +73,9 @@ def take_apart(token: str) -> Parts:
 
 def octets_of(token: str) -> bytes:
     """The text itself, if it is short enough and ASCII. Raises `MalformedToken`."""
-    if not isinstance(token, str) or len(token) > MAX_TOKEN_LENGTH or not token.isascii():  # pyright: ignore[reportUnnecessaryIsInstance]
+    if type(token) is not str:
+        token = plain(token)
+    if type(token) is not str or len(token) > MAX_TOKEN_LENGTH or not token.isascii():
         raise MalformedToken("not a token, or too long")
     return token.encode()
 

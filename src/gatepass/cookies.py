@@ -16,6 +16,7 @@ from gatepass.allow import Allow, Allowed, allowed, is_loopback
 from gatepass.cookie_header import LONGEST_COOKIE, cookie_token
 from gatepass.errors import ConfigurationError, UntrustedOrigin
 from gatepass.settings import strings
+from gatepass.texts import plain
 
 __all__ = ["BrowserRequest", "CookieTransport", "SameSite"]
 
@@ -166,4 +167,4 @@ def _origin(value: str, allow: Allowed) -> str:
 def _host_name(value: str, name: str) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f'{name}= must begin with "__Host-": other names can be set by neighbour hosts')
-    return value
+    return plain(value)

@@ -16,6 +16,7 @@ from gatepass.errors import (
     AuthError,
     DisallowedAlgorithm,
     InvalidSignature,
+    UnknownKey,
     UnsupportedToken,
     WrongTokenType,
 )
@@ -33,7 +34,8 @@ _HEADER_CHECKS = ("extensions", "type", "algorithm", "key")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check and how it went. The texts are those of the error, and empty unless it failed.
+    """One check and how it went. The texts are those of the error, and empty unless it failed; *detail* may also say
+    why it was not reached.
 
     Nothing in it comes from the token.
     """
@@ -49,7 +51,8 @@ def explain(token: str, verifier: TokenVerifier) -> tuple[Finding, ...]:
     """How each check of *verifier* goes for *token*.
 
     Claims are checked even where the signature fails: such findings speak of text that anybody may have written.
-    The application's hooks are asked only about a token that passed everything else.
+    Keys are fetched where `verify` would fetch them, and waited for: under an event loop call it in a thread.
+    The application's hooks are asked only about a token that passed everything else; coroutine functions are not.
     """
     checks = [named.name for named in verifier.named_checks]
     hooks = [hook.name for hook in verifier.hooks]
@@ -57,19 +60,21 @@ def explain(token: str, verifier: TokenVerifier) -> tuple[Finding, ...]:
         unverified = parse_compact(token)
     except AuthError as error:
         return (_failed(_STRUCTURE, error), *_not_reached([*_HEADER_CHECKS, _SIGNATURE, *checks, *hooks]))
-    findings = [*_header_findings(unverified, verifier), *_claim_findings(unverified.claims, verifier)]
+    told = _claim_findings(unverified.claims, verifier)
+    fetches = all(finding.outcome == "passed" for finding in told)  # for junk `verify` fetches nothing
+    findings = [*_header_findings(unverified, verifier, fetches=fetches), *told]
     if any(finding.outcome == "failed" for finding in findings):
         return (*findings, *_not_reached(hooks))
     return (*findings, *_hook_findings(unverified.claims, verifier))
 
 
-def _header_findings(unverified: UnverifiedToken, verifier: TokenVerifier) -> list[Finding]:
+def _header_findings(unverified: UnverifiedToken, verifier: TokenVerifier, *, fetches: bool) -> list[Finding]:
     try:
         header = unverified.header()
     except AuthError as error:
         return [_failed(_STRUCTURE, error), *_not_reached([*_HEADER_CHECKS, _SIGNATURE])]
     refusals: dict[str, AuthError] = {}
-    keys = _candidates(header, verifier, refusals)
+    keys = _candidates(header, verifier, refusals, fetches=fetches)
     findings = [Finding(_STRUCTURE, "passed")]
     for name in _HEADER_CHECKS:
         if name in refusals:
@@ -83,19 +88,24 @@ def _header_findings(unverified: UnverifiedToken, verifier: TokenVerifier) -> li
     return [*findings, _failed(_SIGNATURE, InvalidSignature())]
 
 
-def _candidates(header: Mapping[str, Any], verifier: TokenVerifier, refusals: dict[str, AuthError]) -> tuple[Key, ...]:
+def _candidates(
+    header: Mapping[str, Any], verifier: TokenVerifier, refusals: dict[str, AuthError], *, fetches: bool
+) -> tuple[Key, ...]:
     """The keys for *header*, asking again without what was refused, so that one refusal does not hide the next."""
     try:
-        return verifier.candidates(header)
+        return verifier.sought(header) if fetches else verifier.candidates(header)
     except UnsupportedToken as error:
         refusals["extensions"] = error
         plain = {name: value for name, value in header.items() if name not in ("crit", "b64", "cty")}
-        return _candidates(plain, verifier, refusals)
+        return _candidates(plain, verifier, refusals, fetches=False)
     except WrongTokenType as error:
         refusals["type"] = error
-        return _candidates(_retyped(header, verifier), verifier, refusals)
+        return _candidates(_retyped(header, verifier), verifier, refusals, fetches=False)
     except DisallowedAlgorithm as error:
         refusals["algorithm"] = error
+    except UnknownKey as error:
+        if fetches or not verifier.may_wait:  # a key that nobody has looked for is not unknown
+            refusals["key"] = error
     except AuthError as error:
         refusals["key"] = error
     return ()
@@ -128,6 +138,9 @@ def _hook_findings(claims: dict[str, Any], verifier: TokenVerifier) -> list[Find
     token = verified(claims, verifier.profile.names)
     findings: list[Finding] = []
     for hook in verifier.hooks:
+        if hook.is_async:
+            findings.append(Finding(hook.name, "not reached", detail="a coroutine function, which is not awaited here"))
+            continue
         try:
             hook.check(token)
         except AuthError as error:

@@ -7,10 +7,10 @@ tokens alone; refresh tokens never work without their store.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Sequence
 from typing import Final, final
 
+from gatepass.clocks import steady_clock
 from gatepass.errors import ConfigurationError
 from gatepass.revocation_store import RevocationStore
 from gatepass.traces import traced
@@ -28,7 +28,7 @@ class Answers:
     __slots__ = ("_clock", "_store", "last")
 
     def __init__(
-        self, store: RevocationStore, *, clock: Callable[[], float] = time.monotonic
+        self, store: RevocationStore, *, clock: Callable[[], float] = steady_clock
     ) -> None:  # not the time of day, which may be set back
         self._store = store
         self._clock = clock
@@ -59,7 +59,7 @@ class FailOpen:
     __slots__ = ("_answers", "_clock", "_limit", "_said", "_store")
 
     def __init__(
-        self, store: RevocationStore, answers: Answers, *, limit: float, clock: Callable[[], float] = time.monotonic
+        self, store: RevocationStore, answers: Answers, *, limit: float, clock: Callable[[], float] = steady_clock
     ) -> None:
         self._store = store
         self._answers = answers

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from gatepass.errors import DisallowedAlgorithm, MalformedToken, UnsupportedToken, WrongTokenType
+from gatepass.limits import MAX_KID_LENGTH
 from gatepass.profile import Profile
 
 __all__ = ["accepted_algorithm", "key_id"]
-
-_MAX_KID_LENGTH = 1_024
 
 
 def accepted_algorithm(header: Mapping[str, Any], profile: Profile, algorithms: frozenset[str]) -> str:
@@ -28,7 +27,7 @@ def key_id(header: Mapping[str, Any]) -> str | None:
     if "kid" not in header:
         return None
     kid = header["kid"]
-    if not isinstance(kid, str) or len(kid) > _MAX_KID_LENGTH:
+    if not isinstance(kid, str) or len(kid) > MAX_KID_LENGTH:
         raise MalformedToken("kid is not a short string")
     return kid
 

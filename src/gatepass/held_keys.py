@@ -20,12 +20,14 @@ _MAX_REMEMBERED: Final = 128
 class HeldKeys:
     """*known* maps the exact header segments of tokens with a good signature to the keys that they led to.
 
-    *tokens* are those that were proved with these keys, where a verifier remembers any.
+    *tokens* are those that were proved with these keys, where a verifier remembers any. With *any_kid* the keys are a
+    single one without a name of its own, and the `kid` of a token is a hint that leads to it too.
     """
 
-    __slots__ = ("keys", "known", "tokens")
+    __slots__ = ("any_kid", "keys", "known", "tokens")
 
-    def __init__(self, keys: KeySet | None, tokens: KnownTokens) -> None:
+    def __init__(self, keys: KeySet | None, tokens: KnownTokens, *, any_kid: bool = False) -> None:
+        self.any_kid: bool = any_kid
         self.keys: KeySet | None = keys
         self.known: dict[bytes, tuple[Key, ...]] = {}
         self.tokens: KnownTokens = tokens
@@ -34,15 +36,18 @@ class HeldKeys:
         """The keys that may have signed: the one named *kid*, or without a name at most *most* that fit."""
         if self.keys is None:
             raise UnknownKey("no keys are held")
-        if kid is None:
-            fitting = self.keys.fitting(algorithm)
-            if not 0 < len(fitting) <= most:
-                raise UnknownKey("no kid, and no key or too many keys to try")
-            return fitting
-        found = self.keys.named(kid, algorithm)
-        if not found:
-            raise DisallowedAlgorithm("alg is not the key's") if self.keys.knows(kid) else UnknownKey("kid")
-        return found
+        if kid is not None:
+            found = self.keys.named(kid, algorithm)
+            if found:
+                return found
+            if self.keys.knows(kid):
+                raise DisallowedAlgorithm("alg is not the key's")
+            if not self.any_kid:
+                raise UnknownKey("kid")
+        fitting = self.keys.fitting(algorithm)
+        if not 0 < len(fitting) <= most:
+            raise UnknownKey("no kid, and no key or too many keys to try")
+        return fitting
 
     def remember(self, segment: bytes, keys: tuple[Key, ...]) -> None:
         """Only headers of good signatures come here, so strangers cannot fill the table."""

@@ -7,7 +7,6 @@ a user, and tokens too large for any verifier.
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, final
@@ -23,6 +22,7 @@ from gatepass.moments import whole_seconds
 from gatepass.scope import scope_tokens
 from gatepass.settings import audience_names, clock_function, issuer_name, key_set, seconds
 from gatepass.strict_json import dump_object, dump_text
+from gatepass.texts import plain
 
 __all__ = ["TokenIssuer", "only_audience"]
 
@@ -44,8 +44,8 @@ class TokenIssuer:
     *issuer* is this service's https URL. *audience* names the API that the tokens are for; where several are
     named, each token is for one of them, chosen at `issue`. *keys* hold the key that signs; with a `KeyRing` it is
     the one that is active at the time. *client_id* is the default for `issue`. *access_ttl* (seconds or timedelta) is
-    15 minutes unless given, at most a day. *clock* gives the seconds since 1970. *allow*: `HTTP_ON_LOOPBACK` for
-    development, `NON_HTTPS_ISSUER` for an issuer that is a name.
+    15 minutes unless given, at most a day. *clock* gives the seconds since 1970, `time.time` unless given. *allow*:
+    `HTTP_ON_LOOPBACK` for development, `NON_HTTPS_ISSUER` for an issuer that is a name.
 
     >>> from gatepass import Key
     >>> issuer = TokenIssuer(
@@ -65,16 +65,16 @@ class TokenIssuer:
         keys: Key | KeySet | KeyRing | Iterable[Key],
         client_id: str | None = None,
         access_ttl: float | timedelta = timedelta(minutes=15),
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
         allow: Allow = (),
     ) -> None:
-        self.issuer: str = issuer_name(issuer, allowed(allow))
+        self.issuer: str = issuer_name(plain(issuer), allowed(allow))
         self.audience: tuple[str, ...] = audience_names(audience, "name the API that the tokens are for")
         if client_id is not None and not (isinstance(client_id, str) and client_id):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("client_id= must be a non-empty string")
-        self._client_id = client_id
+        self._client_id = plain(client_id)
         self._ttl = int(seconds(access_ttl, "access_ttl", least=1, most=LONGEST_ACCESS_TTL))
-        self._clock = clock_function(clock)
+        self._clock = clock_function(clock, owner="TokenIssuer")
         self._constant_parts: dict[tuple[object, ...], bytes] = {}
         self._ring = keys if isinstance(keys, KeyRing) else None
         if isinstance(keys, KeyRing) and self._ttl > keys.access_ttl.total_seconds():
@@ -114,6 +114,8 @@ class TokenIssuer:
         client = client_id if client_id is not None else self._client_id
         if client is None:
             raise ValueError("client_id is missing: give it here or to TokenIssuer (RFC 9068 requires it)")
+        if type(subject) is not str or type(client) is not str:
+            subject, client = plain(subject), plain(client)
         if subject == client:
             raise ValueError("a user must not bear the client's name; for a client's own token call issue_to_client")
         return self._issue(subject, client, scope, audience, claims, not_after=not_after)
@@ -128,7 +130,8 @@ class TokenIssuer:
         **claims: Any,
     ) -> str:
         """A token for a client that acts for itself: `sub` and `client_id` are the same (RFC 9068 section 2.2)."""
-        return self._issue(client_id, client_id, scope, audience, claims, not_after=not_after)
+        client = plain(client_id)
+        return self._issue(client, client, scope, audience, claims, not_after=not_after)
 
     def _issue(
         self,
@@ -167,8 +170,17 @@ class TokenIssuer:
 
     def _constant_part(self, client_id: str, audience: str | None, scope: str | Iterable[str]) -> bytes:
         """The members that repeat from token to token, checked and encoded once: `{"iss":...,` up to a comma."""
+        if audience is not None and type(audience) is not str:
+            audience = plain(audience)
+        kind = type(scope)
+        if kind is not str and kind is not list and kind is not tuple:
+            scope = plain(scope) if isinstance(scope, str) else scope_tokens(scope)
+        key: tuple[object, ...]
         try:
-            key = (client_id, audience, scope if isinstance(scope, str) else tuple(scope))
+            if type(scope) is str:
+                key = client_id, audience, scope
+            else:  # by its text, for a class of strings may compare as it likes; no scope that is good holds a NUL
+                key = client_id, audience, "\0".join(scope), len(scope)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             known = self._constant_parts.get(key)
         except TypeError:
             raise ValueError("client_id= and audience= take a string, scope= a string or a list of strings") from None
@@ -177,7 +189,7 @@ class TokenIssuer:
         if type(client_id) is not str or not client_id:
             raise ValueError("client_id must be a non-empty string")
         claims = {"iss": self.issuer, "aud": self._chosen(audience), "client_id": client_id}
-        granted = scope_tokens(key[2])
+        granted = scope_tokens(scope)
         if granted:
             claims["scope"] = " ".join(granted)
         if len(self._constant_parts) >= _MAX_CONSTANT_PARTS:

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from typing import Final
 
-__all__ = ["DAY", "FIRST_SECOND", "LARGEST_LEEWAY", "LAST_SECOND", "LONGEST_ACCESS_TTL", "LONGEST_COPY", "YEAR"]
+__all__ = [
+    "DAY",
+    "FIRST_SECOND",
+    "LARGEST_LEEWAY",
+    "LAST_SECOND",
+    "LONGEST_ACCESS_TTL",
+    "LONGEST_COPY",
+    "MAX_KID_LENGTH",
+    "YEAR",
+]
 
 DAY: Final = 86_400
 YEAR: Final = 366 * DAY
@@ -19,6 +28,9 @@ LARGEST_LEEWAY: Final = 300
 """Seconds that a verifier may tolerate."""
 LONGEST_COPY: Final = 7 * DAY
 """Seconds that others may be told to keep a copy of public keys."""
+
+MAX_KID_LENGTH: Final = 1_024
+"""Characters of a key id, in a key and in a token's header: a key that no token may name would verify nothing."""
 
 FIRST_SECOND: Final = -62_135_596_800
 """Of the year 1, the first that a datetime has."""

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final, final
 
 from gatepass.claim_names import RFC9068_NAMES, ClaimNames, ClaimPath
 from gatepass.errors import ConfigurationError
+from gatepass.texts import plain
 
 __all__ = ["ANY_AUDIENCE", "ANY_ISSUER", "AnyAudience", "AnyIssuer", "Profile"]
 
@@ -73,7 +74,7 @@ class Profile:
 
     GENERIC: ClassVar[Profile]
     """For providers that send `typ` JWT or none: `iss`, `aud` and `exp`, and nothing that marks an ID token,
-    a refresh token, a logout token or a proof."""
+    a refresh token, a logout token or a proof. `scope` may be a list; one role or group may be a text."""
 
     KEYCLOAK: ClassVar[Profile]
     """Keycloak: the payload's `typ` is Bearer, the client is in `azp`, roles are the realm's."""
@@ -106,12 +107,19 @@ class Profile:
                 return profile
         raise ConfigurationError(f"a profile is one of {', '.join(repr(profile.name) for profile in known)}")
 
+    @staticmethod
+    def like(name: object) -> str:
+        """What to write where *name* was written: the constant of that name, or else two to choose from."""
+        text = plain(name).upper().replace("-", "_") if isinstance(name, str) else ""
+        return f"Profile.{text}" if text in _CONSTANTS[2:] else "Profile.RFC9068 or Profile.GENERIC"
+
     def allow_missing(self, *claims: str) -> Profile:
         """This profile with *claims* no longer required. Their types are checked when they are there.
 
         >>> Profile.RFC9068.allow_missing("jti", "client_id").name
         'rfc9068 without client_id, jti'
         """
+        claims = tuple(map(plain, claims))
         unknown = set(claims) - self.required
         if unknown or _NEVER_OPTIONAL.intersection(claims):
             raise ConfigurationError(
@@ -122,24 +130,25 @@ class Profile:
         return replace(self, name=name, required=self.required.difference(claims))
 
     def roles_at(self, *paths: ClaimPath) -> Profile:
-        """This profile with the roles found at *paths*, and nowhere else.
+        """This profile with the roles found at *paths*, and nowhere else: a list of them, or one as a text.
 
         >>> Profile.KEYCLOAK.roles_at(("resource_access", "orders-api", "roles")).names.roles
         (('resource_access', 'orders-api', 'roles'),)
         """
-        if not paths or not all(_is_path(path) for path in paths):
+        plain_paths = tuple(tuple(map(plain, path)) for path in paths if _is_path(path))
+        if not paths or len(plain_paths) != len(paths):
             raise ConfigurationError('roles_at takes paths, tuples of claim names such as ("realm_access", "roles")')
-        return replace(self, names=replace(self.names, roles=paths))
+        return replace(self, names=replace(self.names, roles=plain_paths, single_role=True))
 
     def scopes_in(self, claim: str) -> Profile:
-        """This profile with the scopes found in *claim*, and nowhere else.
+        """This profile with the scopes found in *claim*, and nowhere else: their text, or a list of them.
 
         >>> Profile.AUTH0.scopes_in("permissions").names.scope
         'permissions'
         """
         if not _is_path((claim,)):
             raise ConfigurationError('scopes_in takes the name of a claim, such as "permissions"')
-        return replace(self, names=replace(self.names, scope=claim))
+        return replace(self, names=replace(self.names, scope=plain(claim), scope_list=True))
 
     def __repr__(self) -> str:
         return f"<Profile {self.name}>"
@@ -165,5 +174,9 @@ Profile.GENERIC = Profile(
     prohibited=frozenset(("nonce", "at_hash", "c_hash", "s_hash", "events", "htm", "htu", "ath")),
     # How Keycloak, Cognito, simplejwt and Flask-JWT-Extended say in the payload what a token is.
     kind_claims=frozenset(("typ", "token_use", "token_type", "type")),
-    foreign_kinds=frozenset(("id", "id_token", "refresh", "refresh_token", "offline", "logout", "sliding")),
+    # What is said to be bound to a proof (DPoP, "pop") is no bearer token, even if it bears no cnf.
+    foreign_kinds=frozenset(
+        ("id", "id_token", "refresh", "refresh_token", "offline", "logout", "sliding", "dpop", "pop")
+    ),
+    names=ClaimNames(),
 )

@@ -12,7 +12,7 @@ from typing import Any, Literal, Self, TypedDict, final
 
 from gatepass.access_token import AccessToken
 from gatepass.errors import ConcealedResource, ConfigurationError, Forbidden, InsufficientScope
-from gatepass.scope import scope_tokens
+from gatepass.scope import BLANKS_OR_LIST, has_commas, scope_tokens
 from gatepass.settings import strings
 
 __all__ = ["Requirement", "Rules", "ScopeHierarchy"]
@@ -26,7 +26,7 @@ class Rules(TypedDict, total=False):
     any_roles: str | Iterable[str]
     any_groups: str | Iterable[str]
     any_entitlements: str | Iterable[str]
-    denial: Literal["forbid", "conceal"]
+    denial: Literal["forbid", "not_found"]
 
 
 @final
@@ -35,8 +35,8 @@ class Requirement:
 
     *scopes*: the token has all of them. *any_scopes*: at least one (name the least powerful first: it is what the
     challenge asks for). *any_roles*, *any_groups*, *any_entitlements*: the claim of that name (RFC 9068 section
-    2.2.3.1) holds at least one; the profile may find roles and groups elsewhere. *denial* `"conceal"` answers 404,
-    so that a stranger does not learn what exists.
+    2.2.3.1) holds at least one; the profile may find roles and groups elsewhere. *denial* `"not_found"` answers 404.
+    That hides an object from readers of the status alone: the body is ours, not the framework's page.
 
     >>> Requirement(scopes=["orders:read"]).scopes
     ('orders:read',)
@@ -44,8 +44,13 @@ class Requirement:
 
     __slots__ = ("any_of", "any_scopes", "denial", "scopes")
 
-    def __new__(cls, **rules: Any) -> Self:
+    def __new__(cls, *misplaced: Any, **rules: Any) -> Self:
         """Refuses what is no rule in words of its own; `__init__` would name itself."""
+        if misplaced:
+            raise ConfigurationError(
+                "rules have names, as in require_auth(scopes=[...]); without a rule write @require_auth(), with "
+                "parentheses, and not @require_auth"
+            )
         for name in rules.keys() - Rules.__annotations__.keys():
             near = get_close_matches(name, Rules.__annotations__, n=1)
             raise ConfigurationError(f"there is no rule {name}={f'; did you mean {near[0]}=?' if near else ''}")
@@ -59,10 +64,10 @@ class Requirement:
         any_roles: str | Iterable[str] | None = None,
         any_groups: str | Iterable[str] | None = None,
         any_entitlements: str | Iterable[str] | None = None,
-        denial: Literal["forbid", "conceal"] = "forbid",
+        denial: Literal["forbid", "not_found"] = "forbid",
     ) -> None:
-        if denial not in ("forbid", "conceal"):
-            raise ConfigurationError('denial= must be "forbid" (403) or "conceal" (404)')
+        if denial not in ("forbid", "not_found"):
+            raise ConfigurationError('denial= must be "forbid" (403) or "not_found" (404)')
         if scopes == "":
             raise ConfigurationError("scopes= is an empty string: name a scope, or leave it out")
         self.scopes: tuple[str, ...] = _scopes(scopes, "scopes")
@@ -147,4 +152,6 @@ def _scopes(value: str | Iterable[str], name: str) -> tuple[str, ...]:
         if "offline_access" in tokens:
             raise ConfigurationError(f"{name}= must not name offline_access: it is between client and issuer")
         return tokens
+    if has_commas(value):
+        raise ConfigurationError(f"{name}= takes {BLANKS_OR_LIST}")
     raise ConfigurationError(f"{name}= takes scopes: strings of printable ASCII without spaces, quotes or backslashes")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, Unpack, final
+from typing import Final, Literal, Unpack, final
 
 from gatepass.access_token import AccessToken
 from gatepass.allow import Allow
@@ -19,8 +19,8 @@ from gatepass.hooks import RunBlocking
 from gatepass.requirement import Requirement, Rules, ScopeHierarchy
 from gatepass.response import BodyStyle, Response, ResponseTable
 from gatepass.route import Access
-from gatepass.sources import Source, Sources
-from gatepass.transport import Transport, TransportRule
+from gatepass.sources import Sources
+from gatepass.transport import FORWARDING_HEADERS, HTTPSMode, HTTPSRule
 from gatepass.verifier import TokenVerifier
 from gatepass.verifiers import Verifiers
 
@@ -36,11 +36,11 @@ class ResourceServer:
     *verifiers*: one `TokenVerifier`, or several with different issuers, told apart by the exact `iss`.
     *realm* and *resource_metadata* (an https URL, RFC 9728) go into every challenge, *challenge_scopes* into the one
     for requests without credentials; *companions* are challenges of other schemes that the service also takes.
-    *transport*: `"require"`, `"warn"` or `"off"` (see `gatepass.transport`). *implies*: which scopes include which.
-    *sources*: `["header", "body"]` also takes a token from a form (RFC 6750 section 2.2, discouraged).
+    *https*: `"require"` refuses a token that came over plain http, but for loopback; `"warn"` or `"off"` are the named
+    ways out (see `gatepass.transport`). *implies*: which scopes include which.
     *cookies*: also takes a token from the access cookie of a browser.
     *body*: `"problem"` (RFC 9457), `"oauth"` or `"empty"`; *problem_base*: the base URL of a problem's `type`.
-    *malformed_status*: 401 treats a malformed header like a bad token.
+    *malformed_status*: 401 takes the place of 400 in every answer, for those who know no 400.
     *allow*: `HTTP_ON_LOOPBACK` takes URLs on this machine, for development.
 
     Raises `ConfigurationError` when the settings contradict each other.
@@ -58,14 +58,18 @@ class ResourceServer:
     __slots__ = (
         "_answers",
         "_hierarchy",
+        "_https",
         "_sources",
-        "_transport",
         "_verifiers",
+        "body",
         "caching",
         "may_block",
         "needs_event_loop",
         "sources",
     )
+
+    forwarding_headers: Final = FORWARDING_HEADERS
+    """The names, in lower case, of what proxies add; adapters say whether a request over plain http has any."""
 
     def __init__(
         self,
@@ -75,9 +79,8 @@ class ResourceServer:
         resource_metadata: str | None = None,
         challenge_scopes: str | Iterable[str] = (),
         companions: Iterable[Challenge] = (),
-        transport: TransportRule = "warn",
+        https: HTTPSMode = "require",
         implies: Mapping[str, str | Iterable[str]] | None = None,
-        sources: Iterable[Source] = ("header",),
         cookies: CookieTransport | None = None,
         body: BodyStyle = "problem",
         problem_base: str | None = None,
@@ -85,7 +88,7 @@ class ResourceServer:
         allow: Allow = (),
     ) -> None:
         self._verifiers = Verifiers(verifiers)
-        self._sources = Sources(sources, cookies)
+        self._sources = Sources(cookies)
         self.sources: frozenset[str] = self._sources.names
         self.caching: Mapping[Access, Caching] = caching_for(self.sources)
         """What an adapter adds to the application's own answers, by how open the route is."""
@@ -100,7 +103,8 @@ class ResourceServer:
             vary=self.caching["protected"].vary,
             allow=allow,
         )
-        self._transport = Transport(transport)
+        self.body: BodyStyle = body
+        self._https = HTTPSRule(https)
         self._hierarchy = ScopeHierarchy({} if implies is None else implies)
         hooks = self._verifiers.hooks
         self.may_block: bool = bool(hooks) or self._verifiers.may_wait
@@ -114,17 +118,18 @@ class ResourceServer:
         *,
         scheme: str | None = None,
         client: str | None = None,
-        form: bytes = b"",
+        forwarded: bool = False,
         browser: BrowserRequest | None = None,
     ) -> AccessToken:
         """The verified token of a request, or an `AuthError`.
 
         *authorization*: the `Authorization` field lines as they came. *scheme*: `"https"` or `"http"`, as the
-        framework reports it; *client*: the peer's address. *form*: the body, where `form_length` asks for it.
-        *browser*: what stands beside a cookie, where `"cookie"` is one of `sources`.
+        framework reports it; *client*: the peer's address; *forwarded*: whether one of `forwarding_headers` is there.
+        Adapters give all three; without scheme and client the token came by no connection, such as from a queue, and
+        `https=` has nothing to judge. *browser*: what stands beside a cookie, where `"cookie"` is one of `sources`.
         """
-        raw = self._sources.token(authorization, form, browser)
-        self._transport.check(scheme, client)
+        raw = self._sources.token(authorization, browser)
+        self._https.check(scheme, client, forwarded=forwarded)
         return self._verifiers.verify(raw)
 
     async def authenticate_async(
@@ -134,12 +139,12 @@ class ResourceServer:
         run_blocking: RunBlocking,
         scheme: str | None = None,
         client: str | None = None,
-        form: bytes = b"",
+        forwarded: bool = False,
         browser: BrowserRequest | None = None,
     ) -> AccessToken:
         """`authenticate` for an event loop: what may block goes through *run_blocking*, and only that."""
-        raw = self._sources.token(authorization, form, browser)
-        self._transport.check(scheme, client)
+        raw = self._sources.token(authorization, browser)
+        self._https.check(scheme, client, forwarded=forwarded)
         return await self._verifiers.verify_async(raw, run_blocking)
 
     def admit(
@@ -149,14 +154,14 @@ class ResourceServer:
         *,
         scheme: str | None = None,
         client: str | None = None,
-        form: bytes = b"",
+        forwarded: bool = False,
         browser: BrowserRequest | None = None,
     ) -> AccessToken | None:
         """`authenticate` for a route that is as open as *access* says; None where nobody need be known."""
         if access == "public":
             return None
         try:
-            return self.authenticate(authorization, scheme=scheme, client=client, form=form, browser=browser)
+            return self.authenticate(authorization, scheme=scheme, client=client, forwarded=forwarded, browser=browser)
         except MissingCredentials:
             if access == "optional":
                 return None
@@ -170,23 +175,28 @@ class ResourceServer:
         run_blocking: RunBlocking,
         scheme: str | None = None,
         client: str | None = None,
-        form: bytes = b"",
+        forwarded: bool = False,
         browser: BrowserRequest | None = None,
     ) -> AccessToken | None:
         """`admit` for an event loop. Without hooks nothing is awaited."""
         if not self.may_block or access == "public":
-            return self.admit(access, authorization, scheme=scheme, client=client, form=form, browser=browser)
+            return self.admit(access, authorization, scheme=scheme, client=client, forwarded=forwarded, browser=browser)
         try:
             return await self.authenticate_async(
-                authorization, run_blocking=run_blocking, scheme=scheme, client=client, form=form, browser=browser
+                authorization,
+                run_blocking=run_blocking,
+                scheme=scheme,
+                client=client,
+                forwarded=forwarded,
+                browser=browser,
             )
         except MissingCredentials:
             if access == "optional":
                 return None
             raise
 
-    def authorize(self, token: AccessToken, **rules: Unpack[Rules]) -> None:
-        """Raise unless *token* meets *rules*, the keywords of `Requirement`."""
+    def authorize(self, token: AccessToken | None, **rules: Unpack[Rules]) -> None:
+        """Raise unless *token* is there and meets *rules*, the keywords of `Requirement`."""
         self.enforce(token, Requirement(**rules))
 
     def enforce(self, token: AccessToken | None, requirement: Requirement) -> AccessToken:
@@ -196,19 +206,19 @@ class ResourceServer:
         requirement.check(token, self._hierarchy)
         return token
 
+    def seconds_left(self, token: AccessToken) -> float:
+        """For how long *token*, which `authenticate` gave, would still be let in: for what outlives a request.
+
+        By the clock and the leeway of its verifier; negative once it is over.
+        """
+        return self._verifiers.seconds_left(token)
+
     def respond(self, error: AuthError, *, method: str = "GET") -> Response:
         """The HTTP answer to *error*, and one line in the log with its `reason`."""
         level = logging.ERROR if isinstance(error, AuthUnavailable) else logging.INFO
         detail = f" {error.log_detail}" if error.log_detail else ""
         _logger.log(level, "refused: %s%s", error.reason, detail)
         return self._answers.answer(error, method=method)
-
-    def form_length(self, method: str, *, content_type: str, content_length: str, transfer_encoding: str) -> int:
-        """How many octets of this request's body `authenticate` wants, by the headers; mostly none.
-
-        Only a form has a token, only where a body means something, and only one whose length is known and small.
-        """
-        return self._sources.form_length(method, content_type, content_length, transfer_encoding)
 
     @staticmethod
     def is_preflight(method: str, *, origin: str | None, requested_method: str | None) -> bool:

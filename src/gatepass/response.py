@@ -14,7 +14,7 @@ from typing import Final, Literal, final
 
 from gatepass.allow import HTTP_ON_LOOPBACK, Allow, allowed
 from gatepass.challenge import Challenge
-from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, MalformedCredentials, MissingCredentials
+from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, MissingCredentials
 from gatepass.requirement import Requirement
 from gatepass.settings import https_url
 
@@ -85,9 +85,8 @@ class ResponseTable:
     def answer(self, error: AuthError, *, method: str) -> Response:
         """The answer; `Cache-Control: no-store` on every one (RFC 9110 section 15.1)."""
         status, code, description = error.status, error.error, error.description
-        if isinstance(error, MalformedCredentials):
-            status = self._malformed_status
-            code = code if status == error.status else "invalid_token"
+        if status == HTTPStatus.BAD_REQUEST and self._malformed_status != status:
+            status, code = self._malformed_status, "invalid_token"
         body = self._body(error, status, code, description)
         headers = [
             ("WWW-Authenticate", str(challenge)) for challenge in self._challenges(error, status, code, description)

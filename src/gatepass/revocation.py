@@ -8,7 +8,6 @@ would: it would be good again.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, final
@@ -19,6 +18,7 @@ from gatepass.fail_open import Answers, FailOpen
 from gatepass.limits import LARGEST_LEEWAY, LONGEST_ACCESS_TTL
 from gatepass.revocation_store import RevocationStore
 from gatepass.settings import clock_function, seconds
+from gatepass.texts import plain
 from gatepass.unrevoked import Unrevoked
 
 __all__ = ["AccessTokenRevocation", "RevocationStore"]
@@ -48,7 +48,7 @@ class AccessTokenRevocation:
 
     A store that cannot be asked is 503. *fail_open_for* (at most 300 seconds, default 0: never) is the other choice:
     for so long after the store last answered this process, tokens are let in that it cannot ask about; the log says so.
-    *clock* gives the seconds since 1970.
+    *clock* gives the seconds since 1970, `time.time` unless given.
 
     >>> from gatepass.stores.memory import MemoryStore
     >>> revocation = AccessTokenRevocation(MemoryStore(), access_ttl=900)
@@ -65,7 +65,7 @@ class AccessTokenRevocation:
         cache_ttl: float | timedelta = 0,
         cache_size: int = 10_000,
         fail_open_for: float | timedelta = 0,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         if not isinstance(store, RevocationStore):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("store= must be a RevocationStore, such as SQLiteStore(path)")
@@ -85,7 +85,7 @@ class AccessTokenRevocation:
             self._store = Unrevoked(self._store, ttl=remembered, size=cache_size)
         if open_for:
             self._store = FailOpen(self._store, answers, limit=open_for)
-        self._clock = clock_function(clock)
+        self._clock = clock_function(clock, owner="AccessTokenRevocation")
 
     def __call__(self, token: AccessToken) -> bool:
         """Whether *token* was revoked. Whatever the store raises goes to the verifier, which answers 503."""
@@ -172,15 +172,15 @@ def _fewer_keys_of(claims: dict[str, Any], client: tuple[str, ...]) -> list[str]
 
 
 def _family_key(family_id: str) -> str:
-    return f"family:{family_id}"
+    return f"family:{plain(family_id)}"
 
 
 def _subject_key(subject: str) -> str:
-    return f"subject:{subject}"
+    return f"subject:{plain(subject)}"
 
 
 def _client_key(client_id: str) -> str:
-    return f"client:{client_id}"
+    return f"client:{plain(client_id)}"
 
 
 def _jti_key(issuer: str | None, token_id: str) -> str:

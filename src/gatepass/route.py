@@ -5,10 +5,13 @@ A path never exempts by its beginning: `/health` opens neither `/healthz` nor `/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Literal, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeVar
 
 from gatepass.errors import ConfigurationError
+from gatepass.layers import held_by
+from gatepass.texts import listed
 
 __all__ = ["Access", "access_of", "optional_auth", "public", "public_paths"]
 
@@ -16,8 +19,17 @@ Access = Literal["protected", "optional", "public"]
 """`protected`: a valid token or a refusal. `optional`: no credentials are fine, bad ones are not. `public`: neither is
 looked at."""
 
-_MARK = "__gatepass_access__"
+_MARK: Final = "__gatepass_access__"
 _View = TypeVar("_View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Mark:
+    """What one decoration wrote: each is an object of its own, so that copies show where they come from."""
+
+    access: Access
+    view_class: type | None
+    """The class of the view, where the mark was put on a view that a class had made already."""
 
 
 def public(view: _View) -> _View:
@@ -28,29 +40,69 @@ def public(view: _View) -> _View:
     >>> access_of(healthz)
     'public'
     """
-    setattr(view, _MARK, "public")
-    return view
+    return _marked(view, "public")
 
 
 def optional_auth(view: _View) -> _View:
     """Mark *view*, on every route that has it, as open to requests without credentials; bad ones are still refused."""
-    setattr(view, _MARK, "optional")
-    return view
+    return _marked(view, "optional")
 
 
 def access_of(view: object) -> Access:
-    """How open *view* is: `"protected"` without a mark of its own. A class does not inherit its parent's mark."""
-    own: dict[str, Access] = getattr(view, "__dict__", {})
-    return own.get(_MARK, "protected")
+    """How open *view* is: `"protected"` without a mark of its own.
+
+    A class does not inherit its parent's mark, and neither does the view that Django or Flask makes of it.
+    """
+    own: dict[str, Any] = getattr(view, "__dict__", {})
+    mark: _Mark | None = own.get(_MARK)
+    made_from = _class_of(own)
+    if made_from is None or isinstance(view, type):
+        return mark.access if mark is not None else "protected"
+    if mark is None:
+        mark = vars(made_from).get(_MARK)
+        return mark.access if mark is not None else "protected"
+    return _access_borne_by(made_from) if _is_inherited(mark, made_from) else mark.access
+
+
+def _marked(view: _View, access: Access) -> _View:
+    setattr(view, _MARK, _Mark(access, _class_of(getattr(view, "__dict__", {}))))
+    return view
+
+
+def _class_of(own: Mapping[str, Any]) -> type | None:
+    """The class that Django, REST framework or Flask made a view of, which has the attributes *own*."""
+    made_from = own.get("view_class") or own.get("cls")
+    return made_from if isinstance(made_from, type) else None
+
+
+def _access_borne_by(view_class: type) -> Access:
+    mark: _Mark | None = vars(view_class).get(_MARK)
+    if mark is not None:
+        return mark.access
+    # Django's method_decorator copies a parent's mark over the one of its decorators, and keeps these in a closure.
+    decorators = [one for held in held_by(vars(view_class).get("dispatch")) for one in held_by(held)]
+    return "public" if public in decorators else "optional" if optional_auth in decorators else "protected"
+
+
+def _is_inherited(mark: _Mark, made_from: type) -> bool:
+    """Whether a view of the class *made_from* has *mark* because of what a parent class bears."""
+    if mark.view_class is made_from:
+        return False  # put on this very view
+    parents = made_from.__mro__[1:]
+    # Django's as_view() copies the marks of dispatch, which is perhaps a parent's, or wraps it.
+    if any(getattr(vars(parent).get("dispatch"), "__dict__", {}).get(_MARK) is mark for parent in parents):
+        return True
+    # Flask's as_view() puts the `decorators` of the class, or of a parent, on each view anew.
+    return hasattr(made_from, "dispatch_request") and "decorators" not in vars(made_from)
 
 
 def public_paths(paths: Iterable[str]) -> frozenset[str]:
     """*paths* as a set for exact comparison with the decoded path below the mount. Raises `ConfigurationError`."""
-    if isinstance(paths, str) or not isinstance(paths, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+    found = listed(paths)
+    if found is None:
         raise ConfigurationError('public= takes a list of paths, such as public=["/healthz"]')
-    found = tuple(paths)
     for path in found:
-        if not isinstance(path, str) or not path.startswith("/") or any(sign in path for sign in "*?#%<>{}"):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(path, str) or not path.startswith("/") or any(sign in path for sign in "*?#%<>{}"):
             raise ConfigurationError(
                 'public= takes exact decoded paths such as "/healthz": no patterns, queries or escapes'
             )

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from gatepass.allow import HTTPS_ALONE, Allowed, is_loopback
+from gatepass.clocks import wall_clock
 from gatepass.errors import ConfigurationError
 from gatepass.keys import Key, KeySet
 from gatepass.keys.algorithms import ALGORITHMS, algorithm_named
+from gatepass.limits import DAY, FIRST_SECOND, LAST_SECOND
 from gatepass.profile import AnyIssuer, Profile
+from gatepass.texts import listed, plain
 
 __all__ = [
     "algorithm_names",
@@ -29,6 +34,10 @@ __all__ = [
     "strings",
     "verified_issuer",
 ]
+
+_logger = logging.getLogger("gatepass")
+_UNNOTICED = 60
+"""Seconds that a clock may be away from this machine's before the log says so."""
 
 # The characters of RFC 3986, less those that begin a query and a fragment.
 _PLAIN_URL = re.compile(r"[A-Za-z0-9\-._~:/\[\]@!$&'()*+,;=%]+")
@@ -91,10 +100,12 @@ def strings(value: str | Iterable[str], name: str) -> tuple[str, ...]:
     """*value* as a tuple of strings; one string stands for itself. Empty strings and repetitions are refused."""
     if not isinstance(value, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f"{name}= takes a string or a list of strings")
-    items: tuple[Any, ...] = (value,) if isinstance(value, str) else tuple(value)
+    items: tuple[Any, ...] = (plain(value),) if isinstance(value, str) else listed(value) or tuple(value)
     names = tuple(item for item in items if isinstance(item, str) and item)
     if len(names) != len(items):
         raise ConfigurationError(f"{name}= takes non-empty strings")
+    if isinstance(value, Mapping):
+        raise ConfigurationError(f"{name}= takes a string or a list of strings, and no dict")
     if len(set(names)) != len(names):
         raise ConfigurationError(f"{name}= names something twice")
     return names
@@ -116,10 +127,34 @@ def seconds(value: float | timedelta, name: str, *, least: float, most: float) -
     return number
 
 
-def clock_function(value: Callable[[], float]) -> Callable[[], float]:
-    """*value*, if it can be asked for the time."""
-    if not callable(value):
+def clock_function(
+    value: Callable[[], float] | None, *, owner: str = "", default: Callable[[], float] = wall_clock
+) -> Callable[[], float]:
+    """*value*, if it gives seconds when it is asked; *default* for None.
+
+    The log warns the *owner* of a clock that is minutes or hours away from this machine's. One that is days away is a
+    test's own.
+    """
+    if value is None:
+        return default
+    try:
+        now: object = value()
+    except TypeError:
+        now = None
+    except Exception:  # noqa: BLE001 - it may work when it is needed; if not, no token gets in
+        return value
+    if isinstance(now, bool) or not isinstance(now, (int, float)):
         raise ConfigurationError("clock= must be a function without arguments that gives seconds, such as time.time")
+    if LAST_SECOND < now < math.inf or -math.inf < now < FIRST_SECOND:
+        raise ConfigurationError(
+            "clock= gives no seconds since 1970, but something smaller: divide milliseconds by 1,000"
+        )
+    apart = now - default()
+    if owner and _UNNOTICED < abs(apart) < DAY:
+        _logger.warning(
+            "the clock= of a %s is %d seconds %s time.time, and tokens are dated or judged by it",
+            owner, abs(apart), "behind" if apart < 0 else "ahead of",
+        )  # fmt: skip
     return value
 
 
@@ -139,9 +174,10 @@ def file_path(value: object, name: str) -> Path:
 
 def algorithm_names(algorithms: Iterable[str]) -> tuple[str, ...]:
     """*algorithms* as names of the table in `gatepass.keys.algorithms`, in its spelling."""
-    if isinstance(algorithms, str) or not isinstance(algorithms, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+    names = listed(algorithms)
+    if names is None:
         raise ConfigurationError('algorithms= takes a list, such as algorithms=["ES256"]')
-    return tuple(algorithm_named(name).name for name in algorithms)
+    return tuple(algorithm_named(name).name for name in names)
 
 
 def asymmetric_names(algorithms: Iterable[str] | None) -> tuple[str, ...]:
@@ -162,6 +198,10 @@ def key_set(keys: Key | KeySet | Iterable[Key]) -> KeySet:
         return keys
     if isinstance(keys, Key):
         return KeySet([keys])
+    if isinstance(keys, str) and "://" in keys:
+        raise ConfigurationError(
+            "keys= takes keys, and no address: JWKSClient(address) fetches the keys that are there"
+        )
     if isinstance(keys, (str, bytes)) or not isinstance(keys, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(
             "keys= takes a Key or a KeySet; make one with Key.from_env, Key.from_secret or Key.from_pem"

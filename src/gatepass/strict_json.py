@@ -11,12 +11,11 @@ import json
 import math
 import re
 from collections.abc import Callable
-from types import MappingProxyType
 from typing import Any, Final, NoReturn
 
 from gatepass.errors import MalformedToken
 
-__all__ = ["MAX_DEPTH", "dump_object", "dump_text", "freeze", "parse_object"]
+__all__ = ["MAX_DEPTH", "dump_object", "dump_text", "parse_object"]
 
 MAX_DEPTH = 32
 
@@ -58,15 +57,6 @@ def dump_object(value: dict[str, Any]) -> bytes:
 def dump_text(value: str) -> str:
     """*value* as a JSON string, quotes included."""
     return _encode(value)
-
-
-def freeze(value: Any) -> Any:
-    """A deeply immutable copy: mappings become read-only views, arrays become tuples."""
-    if isinstance(value, dict):
-        return MappingProxyType({name: freeze(member) for name, member in value.items()})  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    if isinstance(value, list):
-        return tuple(freeze(member) for member in value)  # pyright: ignore[reportUnknownVariableType]
-    return value
 
 
 def _refuse_depth(raw: bytes) -> None:

@@ -1,52 +1,101 @@
-"""HTTPS only: what to do with a token that came over plain http (RFC 6750 section 5.3).
+"""HTTPS only: what to do with a token that came over plain http (RFC 6750 section 5.3, RFC 6749 section 3.2).
 
-`require` refuses the request before the token is looked at, `warn` logs once, `off` leaves it to the proxy.
+`require` refuses the request before the token is looked at, `warn` logs once, `off` leaves it to the proxy. A loopback
+peer is exempt, unless the request has a header that proxies add: its client may be on another machine. An unknown peer,
+such as a unix socket's, is not exempt.
+
+The rule detects misconfiguration. It protects no token from an attacker on the network, who has read it by then.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import logging
-from typing import Literal, final
+import sys
+from typing import Final, Literal, final
 
 from gatepass.errors import ConfigurationError, InsecureTransport
 
-__all__ = ["Transport", "TransportRule"]
+__all__ = ["FORWARDING_HEADERS", "HTTPSMode", "HTTPSRule"]
 
-TransportRule = Literal["require", "warn", "off"]
+HTTPSMode = Literal["require", "warn", "off"]
 
-_SECURE_SCHEMES = frozenset(("https", "wss"))
+FORWARDING_HEADERS: Final = frozenset(("forwarded", "x-forwarded-for", "x-forwarded-proto", "x-real-ip"))
+"""Headers that proxies add for the program behind them, in lower case."""
+
+_SECURE_SCHEMES: Final = frozenset(("https", "wss"))
+# The last is what Starlette's test client calls itself; a server reports addresses.
+_LOOPBACK: Final = frozenset(("127.0.0.1", "::1", "testclient"))
 _logger = logging.getLogger("gatepass")
+
+_CAME: Final = "a token came over plain http"
+_MESSAGE: Final = (
+    "%s. Without a proxy, serve https. Behind a proxy that ends TLS, let it send X-Forwarded-Proto, and let this "
+    "program believe it: %s. If the proxy takes care of https by itself, or for development across machines, set "
+    'https="off" or "warn"'
+)
+# By the adapter that is loaded, and for ASGI, where the server decides, by the server.
+_ADAPTERS: Final = {
+    "gatepass_flask": "in Flask, app.wsgi_app = ProxyFix(app.wsgi_app, x_proto=1) below AccessTokenMiddleware",
+    "gatepass_django": 'in Django, SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")',
+}
+_SERVERS: Final = {
+    "uvicorn": "for uvicorn, --proxy-headers --forwarded-allow-ips=ADDRESS-OF-THE-PROXY ('*' for a unix socket)",
+    "hypercorn": 'for hypercorn, ProxyFixMiddleware(app, mode="legacy", trusted_hops=1)',
+    "daphne": "for daphne, --proxy-headers",
+    "granian": "for granian, wrap_asgi_with_proxy_headers(app, trusted_hosts=ADDRESS-OF-THE-PROXY)",
+}
 
 
 @final
-class Transport:
-    """The rule, and whether its one warning was given."""
+class HTTPSRule:
+    """The rule of one service, and whether its one line has been logged."""
 
-    __slots__ = ("_rule", "_warned")
+    __slots__ = ("_logged", "_mode")
 
-    def __init__(self, rule: TransportRule) -> None:
-        if rule not in ("require", "warn", "off"):
-            raise ConfigurationError('transport= must be "require", "warn" or "off"')
-        self._rule = rule
-        self._warned = False
+    def __init__(self, mode: HTTPSMode) -> None:
+        if mode not in ("require", "warn", "off"):
+            raise ConfigurationError('https= must be "require", "warn" or "off"')
+        self._mode = mode
+        self._logged = False
 
-    def check(self, scheme: str | None, client: str | None) -> None:
-        """Apply the rule to a request with a token. *scheme* is the framework's, *client* the peer's address."""
-        if scheme in _SECURE_SCHEMES or self._rule == "off":
+    def check(self, scheme: str | None, peer: str | None, *, forwarded: bool) -> None:
+        """Apply the rule to a request with a token. Raises `InsecureTransport`.
+
+        *scheme* is the framework's, *peer* the address of the connection's other end, *forwarded* whether the request
+        has one of `FORWARDING_HEADERS`. With neither scheme nor peer, there is no connection to judge: every framework
+        knows a request's scheme, so the token came from elsewhere, such as a queue or a test.
+        """
+        if scheme in _SECURE_SCHEMES or self._mode == "off" or (scheme is None and peer is None and not forwarded):
             return
-        if self._rule == "require":
+        if self._mode == "warn" and self._logged:
+            return
+        if not forwarded and (peer in _LOOPBACK or _is_loopback(peer)):
+            return
+        if self._mode == "require":
+            self._log(logging.ERROR, f"{_CAME} and was refused")
             raise InsecureTransport
-        if not self._warned and scheme is not None and not _is_loopback(client):
-            self._warned = True
-            _logger.warning(
-                "an access token came over plain http; serve https only, and if a proxy ends TLS, tell the framework "
-                'so (see the documentation on HTTPS), then set transport="require"'
-            )
+        self._log(logging.WARNING, _CAME)
+
+    def _log(self, level: int, what: str) -> None:
+        if not self._logged:
+            self._logged = True
+            _logger.log(level, _MESSAGE, what, "; ".join(_hints()))
 
 
-def _is_loopback(client: str | None) -> bool:
+def _hints() -> list[str]:
+    adapters = [hint for module, hint in _ADAPTERS.items() if module in sys.modules]
+    if "gatepass_starlette" not in sys.modules:
+        return adapters or [*_ADAPTERS.values(), *_SERVERS.values()]
+    servers = [hint for module, hint in _SERVERS.items() if module in sys.modules]
+    return [*adapters, *(servers or _SERVERS.values())]
+
+
+def _is_loopback(peer: str | None) -> bool:
+    """Whether *peer* is an address of this machine: in 127.0.0.0/8, also as IPv6 writes it, or `::1`."""
     try:
-        return ipaddress.ip_address(client or "").is_loopback
+        address = ipaddress.ip_address(peer or "")
     except ValueError:
         return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback

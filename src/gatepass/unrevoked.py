@@ -7,10 +7,10 @@ the store is noticed as late as a revocation, and never remembered.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from typing import final
 
+from gatepass.clocks import steady_clock
 from gatepass.revocation_store import RevocationStore
 from gatepass.runtime import ProcessLock
 
@@ -27,7 +27,7 @@ class Unrevoked:
     __slots__ = ("_clock", "_known", "_lock", "_size", "_store", "_ttl")
 
     def __init__(
-        self, store: RevocationStore, *, ttl: float, size: int, clock: Callable[[], float] = time.monotonic
+        self, store: RevocationStore, *, ttl: float, size: int, clock: Callable[[], float] = steady_clock
     ) -> None:  # not the time of day, which may be set back
         self._store = store
         self._ttl = ttl

@@ -7,11 +7,10 @@ No claim is visible to anybody before the signature holds.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator, Iterable, Mapping
 from copy import copy
 from datetime import timedelta
-from typing import Any, final
+from typing import Any, TypeVar, final
 
 from gatepass.access_token import AccessToken, verified
 from gatepass.allow import Allow, allowed
@@ -35,10 +34,12 @@ from gatepass.limits import LARGEST_LEEWAY, YEAR
 from gatepass.profile import ANY_AUDIENCE, AnyAudience, AnyIssuer, Profile
 from gatepass.settings import audience_names, clock_function, seconds, verified_issuer
 from gatepass.strict_json import parse_object
+from gatepass.texts import plain
 from gatepass.verifying_keys import verifying_keys
 
 __all__ = ["TokenVerifier"]
 
+_T = TypeVar("_T")
 _MAX_CACHE_TTL = 300.0
 _MAX_CACHE_SIZE = 1_000_000
 _MOST_TRIAL_KEYS = 16
@@ -52,11 +53,12 @@ class TokenVerifier:
     *issuer* must equal `iss` character for character; *audience* is this service's own identifier, or several.
     *keys* are the issuer's: a `Key`, a `KeySet` or a `KeySource` such as `JWKSClient`; left out, they are found through
     the issuer's metadata (RFC 8414) and need the extra `gatepass[jwks]`. *algorithms* restricts them further.
+    A single `Key` whose `kid` was computed, and not given, is tried for any `kid` of a token.
     *profile* says what counts as an access token. *leeway* (seconds or timedelta, at most 300) covers clocks that
     disagree. *max_token_age* refuses tokens issued longer ago than that. *trial_keys* bounds how many keys are tried
     when a token names no `kid`.
     *is_revoked* and *check_subject* are asked last; each takes the `AccessToken` and answers True or False.
-    *clock* gives the seconds since 1970.
+    *clock* gives the seconds since 1970, `time.time` unless given.
     *cache_ttl* (seconds or timedelta, at most 300; 0, the default, is off) remembers which tokens were proved, at most
     *cache_size* of them: the same text is not proved again while its keys and its time last. Hooks are always asked.
     *allow*: `HTTP_ON_LOOPBACK` for development, `NON_HTTPS_ISSUER` for an issuer that is a name; it needs *keys*.
@@ -87,7 +89,7 @@ class TokenVerifier:
         leeway: float | timedelta = 30,
         max_token_age: float | timedelta | None = None,
         trial_keys: int = 4,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
         is_revoked: Question | None = None,
         check_subject: Question | None = None,
         cache_ttl: float | timedelta = 0,
@@ -95,7 +97,7 @@ class TokenVerifier:
         allow: Allow = (),
     ) -> None:
         if not isinstance(profile, Profile):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError("profile= must be a Profile, such as Profile.RFC9068 or Profile.GENERIC")
+            raise ConfigurationError(f"profile= must be a Profile, such as {Profile.like(profile)}")
         if type(trial_keys) is not int or not 0 <= trial_keys <= _MOST_TRIAL_KEYS:
             raise ConfigurationError(f"trial_keys= must be a number from 0 to {_MOST_TRIAL_KEYS}")
         if type(cache_size) is not int or not 2 <= cache_size <= _MAX_CACHE_SIZE:
@@ -110,14 +112,16 @@ class TokenVerifier:
             )
         )
         permitted = allowed(allow)
-        self.issuer: str | AnyIssuer = verified_issuer(issuer, profile, permitted)
+        self.issuer: str | AnyIssuer = verified_issuer(plain(issuer), profile, permitted)
         given = verifying_keys(keys, issuer=self.issuer, algorithms=algorithms, leeway=tolerated, allow=permitted)
         self._given: KeySet | KeySource = given.keys
         self.algorithms: frozenset[str] = given.algorithms
         self._source: KeySource | None = given.source
         remembered = seconds(cache_ttl, "cache_ttl", least=0, most=_MAX_CACHE_TTL)
         self._remembers = remembered > 0
-        self._held: HeldKeys = HeldKeys(given.fixed, KnownTokens(ttl=remembered, size=cache_size))
+        self._held: HeldKeys = HeldKeys(
+            given.fixed, KnownTokens(ttl=remembered, size=cache_size), any_kid=given.any_kid
+        )
         self.profile: Profile = profile
         self.named_checks: tuple[NamedCheck, ...] = (
             NamedCheck("issuer", issuer_check(self.issuer)),
@@ -131,13 +135,17 @@ class TokenVerifier:
         self._checks = tuple(checks)
         self._is_ordinary = compile_ordinary(profile, audience=accepted, leeway=tolerated, max_token_age=oldest)
         self._end_of = compile_end(leeway=tolerated, max_token_age=oldest)
-        self._clock = clock_function(clock)
+        self._clock = clock_function(clock, owner="TokenVerifier")
         self._trial_keys = trial_keys
 
     @property
     def keys(self) -> KeySet | KeySource:
         """What the verifier goes by; without *keys* it is the `JWKSClient` that asks the issuer."""
         return self._given
+
+    def seconds_left(self, token: AccessToken) -> float:
+        """For how long *token* would still pass, by this verifier's clock and leeway; negative once it does not."""
+        return self._end_of(token._claims) - self._clock()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
     @property
     def may_wait(self) -> bool:
@@ -182,12 +190,24 @@ class TokenVerifier:
         other._is_ordinary = never_ordinary  # noqa: SLF001 - a copy of ourselves
         other._remembers = False  # noqa: SLF001 - a copy of ourselves
         other._trial_keys = _MOST_TRIAL_KEYS  # noqa: SLF001 - a copy of ourselves
-        other._held = HeldKeys(self._held.keys, KnownTokens(ttl=0, size=2))  # noqa: SLF001 - which keys a header has is another matter with more of them
+        # Which keys a header has is another matter with more of them.
+        other._held = HeldKeys(self._held.keys, KnownTokens(ttl=0, size=2), any_kid=self._held.any_kid)  # noqa: SLF001 - a copy of ourselves
         return other
 
     def candidates(self, header: Mapping[str, Any]) -> tuple[Key, ...]:
         """The keys of this instant that may have signed under *header*. Raises where it is reason to refuse."""
         return self._candidates(header, self._held if self._source is None else self._current(self._source))
+
+    def sought(self, header: Mapping[str, Any]) -> tuple[Key, ...]:
+        """`candidates` after the fetches that `verify` would wait for, had the token's claims passed every check."""
+        if self._source is None:
+            return self._candidates(header, self._held)
+        source, held = self._source, self._current(self._source)
+        try:
+            return self._candidates(header, held)
+        except UnknownKey:
+            pass
+        return settle(_tried(source, key_id(header), held.keys, lambda: self.candidates(header)))
 
     def _candidates(self, header: Mapping[str, Any], held: HeldKeys) -> tuple[Key, ...]:
         algorithm = accepted_algorithm(header, self.profile, self.algorithms)
@@ -262,13 +282,21 @@ class TokenVerifier:
         now = self._clock()
         for check in self._checks:  # nobody vouches for the claims yet, so they may only refuse: junk fetches nothing
             check(claims, now)
-        for fetch in source.search(key_id(parse_object(decode_base64url(segment))), seen):
-            yield fetch
-            try:
-                return self._prove(unverified, self._current(source))
-            except UnknownKey:
-                continue
-        raise UnknownKey("kid")
+        kid = key_id(parse_object(decode_base64url(segment)))
+        return (yield from _tried(source, kid, seen, lambda: self._prove(unverified, self._current(source))))
 
     def __repr__(self) -> str:
         return f"<TokenVerifier of {self.issuer}, {self.profile.name}>"
+
+
+def _tried(
+    source: KeySource, kid: str | None, seen: KeySet | None, attempt: Callable[[], _T]
+) -> Generator[Fetch, None, _T]:
+    """What *attempt* returns after one of the fetches that may bring the key *kid*."""
+    for fetch in source.search(kid, seen):
+        yield fetch
+        try:
+            return attempt()
+        except UnknownKey:
+            continue
+    raise UnknownKey("kid")

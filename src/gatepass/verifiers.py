@@ -55,6 +55,11 @@ class Verifiers:
         unverified = take_apart(token)
         return await self._chosen(unverified).verify_parsed_async(unverified, run_blocking)
 
+    def seconds_left(self, token: AccessToken) -> float:
+        """See `TokenVerifier.seconds_left`. Raises `LookupError` for a token of another issuer."""
+        verifier = self._single or self._by_issuer[token.issuer or ""]
+        return verifier.seconds_left(token)
+
     def _chosen(self, unverified: Parts) -> TokenVerifier:
         claims: Mapping[str, object] = unverified[-1]
         issuer = claims.get("iss")

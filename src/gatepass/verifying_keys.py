@@ -27,6 +27,8 @@ class VerifyingKeys(NamedTuple):
 
     keys: KeySet | KeySource
     algorithms: frozenset[str]
+    any_kid: bool = False
+    """Whether the keys are a single one, given by hand, of which no `kid` is known (RFC 7515 section 4.1.4)."""
 
     @property
     def fixed(self) -> KeySet | None:
@@ -55,7 +57,8 @@ def verifying_keys(
     if isinstance(keys, KeySource):
         return VerifyingKeys(keys, frozenset(asymmetric_names(algorithms)))
     fixed = key_set(keys)
-    return VerifyingKeys(fixed, _allowed(fixed, algorithms))
+    any_kid = isinstance(keys, Key) and not keys.is_named
+    return VerifyingKeys(fixed, _allowed(fixed, algorithms), any_kid)
 
 
 def _discovered(issuer: str | AnyIssuer, algorithms: Iterable[str] | None, allow: Allowed) -> KeySource:

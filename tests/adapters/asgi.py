@@ -5,7 +5,7 @@ import base64
 import contextlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -71,11 +71,11 @@ def websocket(app: Any, scope: dict[str, Any]) -> Session:
 
 
 @contextlib.contextmanager
-def uvicorn_on_loopback(app: Any) -> Iterator[int]:
+def uvicorn_on_loopback(app: Any, *, lifespan: Any = "off") -> Iterator[int]:
     import uvicorn
 
     sockets: Any = "wsproto" if find_spec("wsproto") else "none"
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="off", ws=sockets))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan=lifespan, ws=sockets))
     with listening() as (sock, port):
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[sock])))
         thread.start()
@@ -111,6 +111,36 @@ def hypercorn_on_loopback(app: Any) -> Iterator[int]:
             loop.call_soon_threadsafe(stop.set)
             thread.join(PATIENCE)
             assert not thread.is_alive()
+
+
+def exchange_together(port: int, requests: Sequence[Request]) -> list[bytes]:
+    """The bodies of the answers to *requests*, which are sent at once over one HTTP/2 connection."""
+    from h2.config import H2Configuration
+    from h2.connection import H2Connection
+    from h2.events import DataReceived, StreamEnded
+
+    client = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
+    client.initiate_connection()
+    bodies: dict[int, bytes] = {}
+    for request in requests:
+        stream = client.get_next_available_stream_id()
+        bodies[stream] = b""
+        pseudo = [(":method", request.method), (":path", request.target), (":scheme", "http"), (":authority", "api")]
+        lines = [(name.lower(), value) for name, value in request.headers]
+        client.send_headers(stream, [*pseudo, *lines], end_stream=True)
+    open_streams = set(bodies)
+    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
+        while open_streams:
+            sock.sendall(client.data_to_send())
+            received = sock.recv(65_536)
+            assert received, "the server hung up"
+            for event in client.receive_data(received):
+                if isinstance(event, DataReceived):
+                    bodies[event.stream_id] += event.data
+                    client.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                elif isinstance(event, StreamEnded):
+                    open_streams.discard(event.stream_id)
+    return list(bodies.values())
 
 
 @contextlib.contextmanager

@@ -89,7 +89,7 @@ def wsgi_environ(request: Request) -> dict[str, Any]:
         "SERVER_PROTOCOL": "HTTP/1.1",
         "HTTP_HOST": "api.example",
         "REMOTE_ADDR": request.client,
-        "CONTENT_LENGTH": str(len(request.body)) if request.body else "",
+        "CONTENT_LENGTH": "" if _says_its_length(request) or not request.body else str(len(request.body)),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": request.scheme,
         "wsgi.input": io.BytesIO(request.body),
@@ -104,6 +104,10 @@ def wsgi_environ(request: Request) -> dict[str, Any]:
             key = f"HTTP_{key}"
         environ[key] = f"{environ[key]},{value}" if environ.get(key) else value
     return environ
+
+
+def _says_its_length(request: Request) -> bool:
+    return any(name.lower() == "content-length" for name, _ in request.headers)
 
 
 class ASGIClient:
@@ -148,7 +152,7 @@ def asgi_scope(request: Request) -> dict[str, Any]:
     """As uvicorn builds it: `path` decoded, and including the mount."""
     path, _, query = request.target.partition("?")
     headers = [("host", "api.example"), *request.headers]
-    if request.body:
+    if request.body and not _says_its_length(request):
         headers.append(("content-length", str(len(request.body))))
     return {
         "type": "http",

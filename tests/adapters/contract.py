@@ -8,13 +8,14 @@ them all. The application that `build` makes has these views, each answering 200
     /protected   nothing said                            |  or `nobody` if the request has no identity
     /orders      `require_auth(scopes=["orders:read"])`  |
     /admin       `require_auth(any_roles=["admin"])`     |
-    /hidden      `require_auth(scopes=["hidden:read"], denial="conceal")`
+    /hidden      `require_auth(scopes=["hidden:read"], denial="not_found")`
     /maybe       marked `optional_auth`                  |
     /any         takes GET and OPTIONS, nothing said    /
     /slow        the subject, a wait in `meeting` for the other requests, the subject again: `anna anna`
     /echo        takes POST; the body is the request's body, as the view reads it
     /boom        raises `RuntimeError("boom")`
-    /boom/auth   raises `gatepass.errors.ExpiredToken()`, as a view that calls another service might
+    /boom/auth   raises a refusal, one of `tests.adapters.raising`, as a view that asks `server.authorize` does;
+                 `auth` stands for any of them
     /gone        raises the framework's own 404
 
 and error handlers, registered as the framework's users do for 400, 401, 403, 404 and 503 (as far as it has them), that
@@ -149,6 +150,16 @@ CANNOT_TELL = (
 
 Golden = tuple[int, str | None, str]
 
+# What the server answers to each refusal that a view raises.
+RAISED: dict[str, Golden] = {
+    "auth": EXPIRED,
+    "stranger": NO_CREDENTIALS,
+    "scope": SCOPE_IS_MISSING,
+    "role": ROLE_IS_MISSING,
+    "hidden": HIDDEN,
+    "outage": CANNOT_TELL,
+}
+
 JWE = "e30.e30.e30.e30.e30"
 SENTINEL = "xyzzySENTINELplugh"
 
@@ -228,6 +239,8 @@ def hostile(good: str, chance: random.Random) -> str:
 class AdapterContract:
     """Every way to guard a route. *build* makes the application that the module describes, and its client."""
 
+    proxied_by = "X-Forwarded-Proto"
+    """Of the advice in the log, what is for this framework."""
     joins_challenges = False
     """Whether the framework can hold one `WWW-Authenticate` line only."""
     reads_slowly = ""
@@ -388,78 +401,61 @@ class AdapterContract:
 
     # --- a token in a form
 
-    @pytest.fixture
-    def form_client(self) -> Client:
-        return self.build(resource_server(sources=["header", "body"]))
-
-    @staticmethod
-    def post(client: Client, path: str, body: str, headers: list[tuple[str, str]] | None = None, **more: str) -> Answer:
-        kind = ("Content-Type", more.pop("kind", "application/x-www-form-urlencoded"))
-        return client.send("POST", path, [kind, *(headers or [])], body.encode(), **more)
-
-    def test_a_form_is_not_looked_at_unless_asked_for(self, client):
-        self.same(self.post(client, "/echo", f"access_token={token()}"), NO_CREDENTIALS)
-
-        body = f"access_token={token('eve')}"
-        assert self.post(client, "/echo", body, bearer()).body == body.encode()
-
-    def test_a_form_may_bring_the_token_and_the_view_still_reads_it(self, form_client):
-        body = f"a=1&access_token={token()}&b=%C3%A9"
-
-        answer = self.post(form_client, "/echo", body, kind="Application/X-WWW-Form-URLEncoded; charset=utf-8")
-
-        assert (answer.status, answer.body) == (200, body.encode())
-
-    def test_row_4a_a_token_in_the_header_and_one_in_the_form_are_two(self, form_client):
-        self.same(self.post(form_client, "/echo", f"access_token={token()}", bearer()), TWO_TOKENS)
-
-    def test_row_4e_a_repeated_parameter_is_refused(self, form_client):
-        self.same(self.post(form_client, "/echo", f"access_token={token()}&access_token={token()}"), TWO_TOKENS)
-
-    def test_a_form_without_a_token_leaves_the_header_to_decide(self, form_client):
-        assert self.post(form_client, "/echo", "a=1", bearer()).body == b"a=1"
-        self.same(self.post(form_client, "/echo", "a=1"), NO_CREDENTIALS)
-        self.same(self.post(form_client, "/echo", "access_token="), NO_CREDENTIALS)
-
-    @pytest.mark.parametrize("kind", ["application/json", "multipart/form-data; boundary=x", "text/plain", ""])
-    def test_other_bodies_bring_no_token(self, form_client, kind):
-        self.same(self.post(form_client, "/echo", f"access_token={token()}", kind=kind), NO_CREDENTIALS)
-
-    def test_a_form_with_get_brings_no_token(self, form_client):
-        body = f"access_token={token()}".encode()
+    def test_a_token_in_a_form_is_not_looked_at_and_the_form_reaches_the_view(self, client):
         kind = ("Content-Type", "application/x-www-form-urlencoded")
+        body = f"access_token={token('eve')}".encode()
 
-        self.same(form_client.send("GET", "/protected", [kind], body), NO_CREDENTIALS)
-
-    def test_a_form_larger_than_any_token_brings_none_and_reaches_the_view_whole(self, form_client):
-        body = f"pad={'x' * 100_000}&access_token={token()}"
-
-        self.same(self.post(form_client, "/echo", body), NO_CREDENTIALS)
-        assert self.post(form_client, "/echo", body, bearer()).body == body.encode()
-
-    def test_a_form_of_unknown_length_is_not_looked_at(self, form_client):
-        chunked = [("Transfer-Encoding", "chunked")]
-
-        self.same(self.post(form_client, "/echo", f"access_token={token()}", chunked), NO_CREDENTIALS)
-        assert self.post(form_client, "/echo", f"access_token={token()}", [*chunked, *bearer()]).status == 200
-
-    def test_a_body_of_two_kinds_is_no_form(self, form_client):
-        further = [("Content-Type", "application/x-www-form-urlencoded")]
-
-        self.same(self.post(form_client, "/echo", f"access_token={token()}", further), NO_CREDENTIALS)
+        self.same(client.send("POST", "/echo", [kind], body), NO_CREDENTIALS)
+        assert client.send("POST", "/echo", [kind, *bearer()], body).body == body
 
     # --- https
 
     def test_plain_http_is_refused_where_https_is_required(self):
-        client = self.build(resource_server(transport="require"))
+        client = self.build(resource_server(https="require"))
 
-        self.same(client.send("GET", "/protected", bearer(), scheme="http"), PLAIN_HTTP)
-        self.same(client.send("GET", "/protected", bearer(), scheme="http", client="127.0.0.1"), PLAIN_HTTP)
+        for path in ("/protected", "/maybe"):
+            self.same(client.send("GET", path, bearer(), scheme="http"), PLAIN_HTTP)
+            assert client.send("GET", path, bearer(), scheme="https").status == 200
         self.same(client.send("GET", "/protected", scheme="http"), NO_CREDENTIALS)
-        assert client.send("GET", "/protected", bearer(), scheme="https").status == 200
+        assert client.send("GET", "/maybe", scheme="http").body == b"nobody"
+        assert client.send("GET", "/open", bearer(), scheme="http").body == b"nobody"
+
+    @pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1", "testclient"])
+    def test_this_machine_may_use_plain_http(self, address):
+        client = self.build(resource_server(https="require"))
+
+        assert client.send("GET", "/protected", bearer(), scheme="http", client=address).body == b"anna"
+
+    @pytest.mark.parametrize("address", ["", "unix:", "/run/app.sock", "172.17.0.1", "localhost"])
+    def test_an_unknown_peer_is_not_this_machine(self, address):
+        client = self.build(resource_server(https="require"))
+
+        self.same(client.send("GET", "/protected", bearer(), scheme="http", client=address), PLAIN_HTTP)
+
+    @pytest.mark.parametrize(
+        "line",
+        [("Forwarded", "for=127.0.0.1"), ("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-Proto", "https"), ("X-Real-IP", "::1")],
+    )  # fmt: skip
+    def test_a_proxy_on_this_machine_is_not_the_client(self, line):
+        client = self.build(resource_server(https="require"))
+
+        self.same(client.send("GET", "/protected", [line, *bearer()], scheme="http", client="127.0.0.1"), PLAIN_HTTP)
+        self.same(client.send("GET", "/maybe", [line, *bearer()], scheme="http", client="127.0.0.1"), PLAIN_HTTP)
+        assert client.send("GET", "/protected", [line, *bearer()], scheme="https", client="127.0.0.1").status == 200
+
+    def test_the_log_says_once_what_to_set_behind_a_proxy(self, caplog):
+        client = self.build(resource_server(https="require"))
+
+        for _ in range(2):
+            self.same(client.send("GET", "/protected", bearer(), scheme="http", client="203.0.113.9"), PLAIN_HTTP)
+
+        (advice,) = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+        assert "plain http" in advice
+        assert self.proxied_by in advice
+        assert "203.0.113.9" not in advice
 
     def test_plain_http_is_warned_of_once_and_not_on_loopback(self, caplog):
-        client = self.build(resource_server(transport="warn"))
+        client = self.build(resource_server(https="warn"))
 
         def warnings(address: str) -> int:
             caplog.clear()
@@ -469,7 +465,7 @@ class AdapterContract:
         assert [warnings(address) for address in ("127.0.0.1", "::1", "203.0.113.9", "203.0.113.9")] == [0, 0, 1, 0]
 
     def test_a_header_that_claims_https_is_not_believed(self):
-        client = self.build(resource_server(transport="require"))
+        client = self.build(resource_server(https="require"))
         claims = [("X-Forwarded-Proto", "https"), ("Forwarded", "proto=https"), ("X-Forwarded-Ssl", "on")]
 
         self.same(client.send("GET", "/protected", [*bearer(), *claims], scheme="http"), PLAIN_HTTP)
@@ -557,11 +553,39 @@ class AdapterContract:
         assert len(threads) == 1
         assert (threads[0] is threading.current_thread()) is not self.awaits_hooks
 
+    # --- what the application refuses itself
+
+    @pytest.mark.parametrize("kind", RAISED)
+    def test_a_refusal_that_the_view_raises_gets_the_answer_that_it_would_get_from_us(self, client, kind):
+        self.same(client.send("GET", f"/boom/{kind}", bearer()), RAISED[kind])
+
+    def test_the_server_that_judged_the_request_answers_what_the_view_raises(self):
+        client = self.build(resource_server(realm="shop", body="oauth"))
+
+        answer = client.send("GET", "/boom/auth", bearer())
+
+        assert answer.all("www-authenticate") == [EXPIRED[1].replace('"api"', '"shop"')]
+        assert answer.body == b'{"error":"invalid_token","error_description":"The access token expired"}'
+
+    def test_head_gets_no_body_of_a_refusal_that_the_view_raises(self, client):
+        got, head = client.send("GET", "/boom/scope", bearer()), client.send("HEAD", "/boom/scope", bearer())
+
+        assert (head.status, head.headers, head.body) == (403, got.headers, b"")
+
+    def test_a_refusal_that_the_view_raises_is_logged_once_and_is_no_mistake(self, client, caplog):
+        caplog.set_level(logging.INFO)
+
+        client.send("GET", "/boom/scope", bearer())
+
+        assert [record.getMessage() for record in caplog.records if record.name == "gatepass"] == [
+            "refused: insufficient_scope"
+        ]
+        assert [record for record in caplog.records if record.levelno >= logging.ERROR or record.exc_info] == []
+
     # --- what the application says stays the application's
 
-    @pytest.mark.parametrize("path", ["/boom", "/boom/auth"])
-    def test_an_exception_of_the_view_is_a_500_and_no_refusal(self, client, path):
-        answer = client.send("GET", path, bearer())
+    def test_an_exception_of_the_view_is_a_500_and_no_refusal(self, client):
+        answer = client.send("GET", "/boom", bearer())
 
         assert answer.status == 500
         assert answer.all("www-authenticate") == []
@@ -628,6 +652,14 @@ class AdapterContract:
 
         assert answer.body == b'{"error":"invalid_token","error_description":"The access token is malformed"}'
         assert answer.all("content-type") == ["application/json"]
+
+    @pytest.mark.parametrize("headers", [bearer("a b"), [*bearer(), *bearer()]])
+    def test_a_service_that_may_not_answer_400_answers_401(self, headers):
+        """Such as one that nginx asks by `auth_request`, which takes 2xx, 401 and 403, and makes a 500 of the rest."""
+        client = self.build(resource_server(malformed_status=401, https="require"))
+
+        assert client.send("GET", "/protected", headers).status == 401
+        assert client.send("GET", "/protected", bearer(), scheme="http").status == 401
 
     def test_a_malformed_header_can_count_as_a_bad_token(self):
         answer = self.build(resource_server(malformed_status=401)).send("GET", "/protected", bearer("a b"))
@@ -704,7 +736,7 @@ class AdapterContract:
             ),
             TokenVerifier(issuer="https://partner.example", audience=AUDIENCE, keys=other),
         ]
-        client = self.build(ResourceServer(verifiers, transport="off"))
+        client = self.build(ResourceServer(verifiers, https="off"))
 
         assert client.send("GET", "/protected", bearer()).body == b"anna"
         assert client.send("GET", "/protected", bearer(token(key=other, iss="https://partner.example"))).body == b"anna"
@@ -722,7 +754,7 @@ class AdapterContract:
     def fetching(key_server: KeyServer, *others: TokenVerifier) -> ResourceServer:
         """By its clock, which stands, no pause between two fetches is over: a slow machine makes no further ones."""
         keys = JWKSClient(key_server.url, allow=HTTP_ON_LOOPBACK, timeout=60, longest_wait=60, clock=lambda: 1_000.0)
-        return ResourceServer([TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=keys), *others], transport="off")
+        return ResourceServer([TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=keys), *others], https="off")
 
     def test_a_token_whose_key_is_fetched_opens_a_route(self, key_server):
         key, new = Key.generate("ES256"), Key.generate("ES256")
@@ -877,6 +909,12 @@ class MiddlewareContract(AdapterContract):
     @pytest.mark.parametrize("method", ["options", "Options"])
     def test_a_preflight_spells_its_method_in_capitals(self, client, method):
         assert client.send(method, "/any", PREFLIGHT).status in {401, 405}
+        with_cors = self.build(resource_server(), cors=True)
+        assert with_cors.send(method, "/protected", PREFLIGHT).status in {401, 405}
+
+    @pytest.mark.parametrize("method", ["head", "Head"])
+    def test_a_refusal_has_a_body_for_every_method_but_head_in_capitals(self, client, method):
+        self.same(client.send(method, "/protected"), NO_CREDENTIALS)
 
     def test_what_a_preflight_brings_back_has_no_body(self, client):
         for path in ("/protected", "/orders", "/slow", "/nowhere"):

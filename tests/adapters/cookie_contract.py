@@ -212,15 +212,6 @@ class CookieContract:
     def test_a_bad_header_is_not_passed_over_for_the_cookie(self, browser):
         self.refused(browser.send("GET", "/protected", [*cookie(), ("Authorization", "Bearer")]), MALFORMED_HEADER)
 
-    def test_a_token_in_a_form_and_one_in_a_cookie_are_two(self):
-        client = self.build(resource_server(cookies=COOKIES, sources=["header", "body"]))
-        kind = ("Content-Type", "application/x-www-form-urlencoded")
-        body = f"access_token={token()}".encode()
-
-        self.refused(client.send("POST", "/echo", [kind, *cookie(), *OURS], body), TWO_TOKENS)
-        assert client.send("POST", "/echo", [kind, *OURS], body).body == body
-        assert client.send("POST", "/echo", [kind, *cookie(), *OURS], b"a=1").body == b"a=1"
-
     def test_the_header_works_as_ever_for_clients_without_cookies(self, browser):
         assert browser.send("POST", "/echo", [*bearer(), ("Cookie", "theme=dark")], b"a=1").body == b"a=1"
 
@@ -244,10 +235,24 @@ class CookieContract:
         assert browser.send("GET", "/orders", cookie(token(scope="orders:read"))).body == b"anna"
 
     def test_a_cookie_over_plain_http_is_refused_where_https_is_required(self):
-        client = self.build(resource_server(cookies=COOKIES, transport="require"))
+        client = self.build(resource_server(cookies=COOKIES, https="require"))
 
         self.refused(client.send("GET", "/protected", cookie(), scheme="http"), PLAIN_HTTP)
         assert client.send("GET", "/protected", cookie(), scheme="https").status == 200
+
+    @pytest.mark.parametrize("lines", [cookie("x y"), cookie() + cookie(), cookie() + bearer()])
+    def test_a_service_that_may_not_answer_400_answers_401_to_bad_cookies(self, lines):
+        client = self.build(resource_server(cookies=COOKIES, malformed_status=401))
+
+        assert client.send("GET", "/protected", lines).status == 401
+
+    @pytest.mark.parametrize("method", ["get", "Get", "head", "options"])
+    def test_a_method_is_safe_in_capitals_alone(self, browser, method):
+        """RFC 9110 section 9.1: it is case-sensitive, so these are other methods, of which nothing is known."""
+        answer = browser.send(method, "/protected", cookie())
+
+        if not (self.asked_last and answer.status == 405):
+            self.refused(answer, FROM_ELSEWHERE)
 
     def test_no_text_of_a_refused_cookie_or_origin_comes_back_or_is_logged(self, browser, caplog):
         caplog.set_level(logging.DEBUG)

@@ -12,6 +12,10 @@ async def opened(request):
     return project.who(request)
 
 
+async def boom_by(request, kind):
+    project.boom_by(request, kind)
+
+
 handler400, handler403, handler404 = project.handler400, project.handler403, project.handler404
 
 urlpatterns = [
@@ -23,10 +27,10 @@ urlpatterns = [
     path("any", project.who_async),
     path("orders", require_auth(scopes=["orders:read"])(project.who_async)),
     path("admin", require_auth(any_roles=["admin"])(project.who_async)),
-    path("hidden", require_auth(scopes=["hidden:read"], denial="conceal")(project.who_async)),
+    path("hidden", require_auth(scopes=["hidden:read"], denial="not_found")(project.who_async)),
     path("echo", project.echo),
     path("boom", project.boom),
-    path("boom/auth", project.boom_auth),
+    path("boom/<kind>", boom_by),
     path("gone", project.gone),
 ]
 

@@ -4,8 +4,8 @@ import django
 from django.http import Http404, HttpResponse
 from django.urls import path
 from tests.adapters.meeting import meet, meet_on_the_loop
+from tests.adapters.raising import refuse
 
-from gatepass.errors import ExpiredToken
 from gatepass_django import optional_auth, public, require_auth
 
 django.setup()
@@ -57,8 +57,8 @@ def boom(request):
     raise RuntimeError("boom")
 
 
-def boom_auth(request):
-    raise ExpiredToken
+def boom_by(request, kind):
+    refuse(kind)
 
 
 def gone(request):
@@ -78,12 +78,12 @@ urlpatterns = [
     path("any", who),
     path("orders", require_auth(scopes=["orders:read"])(who)),
     path("admin", require_auth(any_roles=["admin"])(who)),
-    path("hidden", require_auth(scopes=["hidden:read"], denial="conceal")(who)),
+    path("hidden", require_auth(scopes=["hidden:read"], denial="not_found")(who)),
     path("maybe", optional_auth(maybe)),
     path("slow", slow),
     path("echo", echo),
     path("boom", boom),
-    path("boom/auth", boom_auth),
+    path("boom/<kind>", boom_by),
     path("gone", gone),
 ]
 

@@ -7,8 +7,8 @@ from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from tests.adapters.meeting import meet
+from tests.adapters.raising import refuse
 
-from gatepass.errors import ExpiredToken
 from gatepass_django.rest_framework import AccessTokenAuthentication, requires
 
 django.setup()
@@ -55,9 +55,9 @@ class Boom(Who):
         raise RuntimeError("boom")
 
 
-class BoomAuth(Who):
-    def get(self, request):
-        raise ExpiredToken
+class BoomBy(Who):
+    def get(self, request, kind):
+        refuse(kind)
 
 
 class Gone(Who):
@@ -76,12 +76,12 @@ urlpatterns = [
     path("protected", Who.as_view()),
     path("orders", Who.as_view(permission_classes=[requires(scopes=["orders:read"])])),
     path("admin", Who.as_view(permission_classes=[requires(any_roles=["admin"])])),
-    path("hidden", Who.as_view(permission_classes=[requires(scopes=["hidden:read"], denial="conceal")])),
+    path("hidden", Who.as_view(permission_classes=[requires(scopes=["hidden:read"], denial="not_found")])),
     path("maybe", Who.as_view(permission_classes=[AllowAny])),
     path("slow", Slow.as_view()),
     path("echo", Echo.as_view()),
     path("boom", Boom.as_view()),
-    path("boom/auth", BoomAuth.as_view()),
+    path("boom/<kind>", BoomBy.as_view()),
     path("gone", Gone.as_view()),
     path("json", Json.as_view()),
 ]

@@ -191,7 +191,7 @@ def test_without_cookies_in_the_settings_the_lines_are_not_even_gathered():
             assert name not in ("HTTP_COOKIE", "HTTP_UPGRADE")
             return super().get(name, default)
 
-    app = WSGIMiddleware(lambda environ, start: [], resource_server())
+    app = WSGIMiddleware(lambda environ, start: [], resource_server(), routes_of=None)
     environ = Watched(wsgi_environ(Asked("GET", "/", [*cookie(), ("Authorization", f"Bearer {token()}")])))
 
     assert app(environ, lambda *_: None) == []
@@ -199,7 +199,7 @@ def test_without_cookies_in_the_settings_the_lines_are_not_even_gathered():
 
 @pytest.mark.parametrize("value", [COOKIES, "tests.adapters.cookie_contract.COOKIES"])
 def test_djangos_setting_takes_the_object_or_its_path(value):
-    setting = {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "KEYS": KEY, "COOKIES": value, "TRANSPORT": "off"}
+    setting = {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "KEYS": KEY, "COOKIES": value, "HTTPS": "off"}
     with override_settings(
         GATEPASS=setting,
         MIDDLEWARE=["gatepass_django.AccessTokenMiddleware"],

@@ -4,31 +4,38 @@ import json
 import re
 import time
 from contextlib import ExitStack
+from inspect import isclass
 from threading import Thread, current_thread
+from typing import ClassVar
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
 import uvicorn
-from asgiref.sync import iscoroutinefunction
+from asgiref.sync import async_to_sync, iscoroutinefunction
 from django.core.checks import ERROR, run_checks
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
+from django.db import connections, transaction
 from django.http import HttpResponse, StreamingHttpResponse
-from django.test import RequestFactory, override_settings
+from django.template.response import SimpleTemplateResponse
+from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import include, path
-from django.utils.decorators import method_decorator
+from django.utils.decorators import method_decorator, sync_and_async_middleware
+from django.utils.deprecation import MiddlewareMixin
 from django.views import View
+from django.views.decorators.csrf import csrf_exempt
 from tests.adapters import django_project
 from tests.adapters.clients import ASGIClient, WSGIClient
 from tests.adapters.contract import SCOPE_IS_MISSING, MiddlewareContract
 from tests.adapters.cookie_contract import CookieContract
+from tests.adapters.raising import refuse
 from tests.adapters.tokens import AUDIENCE, ISSUER, bearer, resource_server, token
 from tests.adapters.wire import Wire, hold_the_wire
 from tests.jwks.authority import trusted_by_default, vouched_for
 from tests.jwks.server import by_path, document, serving
 
 from gatepass import HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER, ConfigurationError, Key, KeySet, Profile
-from gatepass_django import AccessTokenMiddleware, public, require_auth
+from gatepass_django import AccessTokenMiddleware, optional_auth, public, require_auth
 
 OURS = "gatepass_django.AccessTokenMiddleware"
 
@@ -41,6 +48,7 @@ def handler(made, server, *, middleware, public=("/healthz",), **settings):
 
 
 class DjangoContract(CookieContract, MiddlewareContract):
+    proxied_by = 'SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")'
     joins_challenges = True
     reads_slowly = "Content-Type"
     project = "tests.adapters.django_project"
@@ -257,6 +265,109 @@ class TestClassBasedViews:
         assert start().send("OPTIONS", f"{kind}/methods", preflight).status == 401
 
 
+def at(*views):
+    """URLs for *views*, classes and functions, each under its name."""
+    made = [(view.__name__, view.as_view() if isclass(view) else view) for view in views]
+    return tuple(path(name, view) for name, view in made)
+
+
+@pytest.mark.parametrize("base", [Status, AsyncStatus])
+def test_a_class_that_is_open_does_not_open_its_heirs(start, base):
+    class Heir(base): ...
+
+    class Mixed(Heir, base): ...
+
+    @method_decorator(csrf_exempt, name="dispatch")
+    class Decorated(base): ...
+
+    class Overridden(base):
+        def dispatch(self, request, *args, **kwargs):
+            return super().dispatch(request, *args, **kwargs)
+
+    @method_decorator(public, name="dispatch")
+    class Open(Heir): ...
+
+    @method_decorator([csrf_exempt, optional_auth], name="dispatch")
+    class Maybe(Heir): ...
+
+    @public
+    class Marked(Heir): ...
+
+    itself = public(csrf_exempt(Heir.as_view()))
+    wrapped = csrf_exempt(public(Decorated.as_view()))
+    itself.__name__, wrapped.__name__ = "itself", "wrapped"
+    client = start(urls=at(base, Heir, Mixed, Decorated, Overridden, Open, Maybe, Marked, itself, wrapped))
+
+    for name in (base.__name__, "Open", "Maybe", "Marked", "itself", "wrapped"):
+        assert client.send("GET", f"/{name}").body == b"nobody", name
+    assert client.send("GET", "/Maybe", bearer()).body == b"anna"
+    for name in ("Heir", "Mixed", "Decorated", "Overridden"):
+        assert client.send("GET", f"/{name}").status == 401, name
+        assert client.send("GET", f"/{name}", bearer()).body == b"anna", name
+
+
+class Passing(MiddlewareMixin):
+    """What most projects write: sync, and run in a thread where Django is asynchronous."""
+
+    def process_request(self, request):
+        request.passed = True
+
+    def process_response(self, request, response):
+        response["X-Passed"] = "yes"
+        return response
+
+
+@sync_and_async_middleware
+def passing(get_response):
+    if iscoroutinefunction(get_response):
+
+        async def awaiting(request):
+            return await get_response(request)
+
+        return awaiting
+    return lambda request: get_response(request)  # noqa: PLW0108 - a layer
+
+
+@pytest.mark.parametrize("below", [(), (f"{__name__}.Passing",), (f"{__name__}.passing", f"{__name__}.Passing")])
+@pytest.mark.parametrize("above", [(), (f"{__name__}.Passing",), (f"{__name__}.Passing", f"{__name__}.passing")])
+class TestLayers:
+    def test_marks_and_guards_hold_between_other_middleware(self, start, above, below):
+        client = start(None, *below, middleware=(*above, OURS))
+
+        assert client.send("GET", "/status").body == b"nobody"
+        assert client.send("GET", "/methods").status == 401
+        assert client.send("GET", "/orders", bearer()).status == 403
+        answer = client.send("GET", "/orders", bearer(token(scope="orders:read")))
+        assert answer.body == b"anna"
+        assert bool(answer.all("x-passed")) is any("Passing" in name for name in (*above, *below))
+
+    def test_a_misplaced_guard_is_told_between_other_middleware(self, above, below, caplog):
+        def orders(request):
+            return django_project.text("secret")
+
+        def between(request):
+            return orders(request)
+
+        require_auth(scopes=["orders:read"])(between)
+        layers = [*above, OURS, *below]
+        with override_settings(ROOT_URLCONF=at(orders)):
+            client = WSGIClient(handler(WSGIHandler, resource_server(), middleware=layers))
+            assert client.send("GET", "/orders", bearer()).status == 500
+        assert "orders was registered without it" in caplog.text
+
+
+def test_a_guard_without_parentheses_says_what_to_write():
+    with pytest.raises(ConfigurationError, match=r"@require_auth\(\)"):
+        require_auth(django_project.who)
+
+
+def test_a_guard_on_a_view_of_another_framework_says_so():
+    with pytest.raises(ConfigurationError, match="another framework"):
+        require_auth()(lambda: "a view of Flask")
+    with pytest.raises(ConfigurationError, match="another framework"):
+        require_auth()(lambda request: "a view of Starlette")(object())
+
+
 @pytest.mark.parametrize("path", ["/internal", "/streamed"])
 def test_a_preflight_brings_back_no_page_that_is_no_view_either(start, path):
     client = start(None, f"{__name__}.fall_back")
@@ -308,10 +419,134 @@ def vary_by_language(get_response):
     return middleware
 
 
+# --- refusals that the project raises
+
+
+def refused(request, *_):
+    refuse("scope")
+
+
+async def refused_async(request):
+    refuse("scope")
+
+
+class Refused(View):
+    def get(self, request):
+        refuse("scope")
+
+
+class Late(SimpleTemplateResponse):
+    """A template that is rendered after the view."""
+
+    @property
+    def rendered_content(self):
+        refuse("scope")
+
+
+def refuse_before(get_response):
+    return refused
+
+
+def refuse_after(get_response):
+    def middleware(request):
+        get_response(request)
+        refuse("scope")
+
+    return middleware
+
+
+@sync_and_async_middleware
+def refuse_either(get_response):
+    return refused_async if iscoroutinefunction(get_response) else refused
+
+
+def answers_exceptions(get_response):
+    def middleware(request):
+        return get_response(request)
+
+    middleware.process_exception = lambda request, error: HttpResponse("theirs", status=getattr(error, "status", 500))
+    return middleware
+
+
+class TestRaisedRefusals:
+    urls: ClassVar = {
+        "function": refused,
+        "coroutine": refused_async,
+        "class": Refused.as_view(),
+        "template": lambda request: Late(""),
+    }
+
+    @pytest.fixture(autouse=True)
+    def _urls(self):
+        urlpatterns.extend(path(f"raises/{name}", view) for name, view in self.urls.items())
+        yield
+        del urlpatterns[-len(self.urls) :]
+
+    @pytest.mark.parametrize("mode", [{}, {"DEBUG": True}, {"DEBUG_PROPAGATE_EXCEPTIONS": True}])
+    @pytest.mark.parametrize("kind", urls)
+    def test_it_is_answered_wherever_it_is_raised(self, start, kind, mode):
+        DjangoContract().same(start(**mode).send("GET", f"/raises/{kind}", bearer()), SCOPE_IS_MISSING)
+
+    @pytest.mark.parametrize("mode", [{}, {"DEBUG": True}, {"DEBUG_PROPAGATE_EXCEPTIONS": True}])
+    @pytest.mark.parametrize("kind", ["refuse_before", "refuse_after", "refuse_either"])
+    @pytest.mark.parametrize("others", [0, 2])
+    def test_middleware_below_may_raise_it_too(self, start, kind, mode, others):
+        between = ["tests.adapters.django_project.do_nothing"] * others
+
+        answer = start(None, *between, f"{__name__}.{kind}", **mode).send("GET", "/status", bearer())
+
+        DjangoContract().same(answer, SCOPE_IS_MISSING)
+
+    def test_middleware_below_may_answer_it_and_above_is_not_asked(self, start):
+        theirs = f"{__name__}.answers_exceptions"
+
+        below = start(None, theirs).send("GET", "/raises/function", bearer())
+        above = start(middleware=[theirs, OURS]).send("GET", "/raises/function", bearer())
+
+        assert (below.status, below.body) == (403, b"theirs")
+        DjangoContract().same(above, SCOPE_IS_MISSING)
+
+    def test_what_other_middleware_makes_of_its_500_stays(self, start):
+        assert start(None, "tests.adapters.test_django.breaks").send("GET", "/status", bearer()).status == 500
+
+    def test_djangos_test_client_gets_the_answer(self, start):
+        start()
+
+        with override_settings(GATEPASS={"RESOURCE_SERVER": resource_server()}, MIDDLEWARE=[OURS]):
+            assert Client(headers=dict(bearer())).get("/raises/function").status_code == 403
+
+    @pytest.mark.parametrize("fails", [True, False])
+    def test_the_transaction_of_the_request_is_rolled_back(self, start, monkeypatch, fails):
+        monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
+        committed = []
+
+        def view(request):
+            transaction.on_commit(lambda: committed.append(True))
+            return refuse("scope") if fails else django_project.text("done")
+
+        urlpatterns[:0] = [path("raises/atomic", view)]
+        try:
+            status = start().send("GET", "/raises/atomic", bearer()).status
+        finally:
+            del urlpatterns[0]
+
+        assert (status, committed) == ((403, []) if fails else (200, [True]))
+
+    def test_where_nothing_was_judged_it_is_an_exception_as_any_other(self, start):
+        assert start(middleware=[]).send("GET", "/raises/function", bearer()).status == 500
+
+
+def breaks(get_response):
+    def middleware(request):
+        raise RuntimeError("boom")
+
+    return middleware
+
+
 class TestProxies:
     def test_the_scheme_is_the_one_that_django_was_told_to_believe(self, start):
         client = start(
-            resource_server(transport="require"),
+            resource_server(https="require"),
             urls="tests.adapters.django_project",
             SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"),
         )
@@ -319,6 +554,19 @@ class TestProxies:
 
         assert client.send("GET", "/protected", proxied, scheme="http").body == b"anna"
         assert client.send("GET", "/protected", bearer(), scheme="http").status == 400
+
+    @pytest.mark.parametrize("urls", ["tests.adapters.django_project", "tests.adapters.django_async_project"])
+    def test_djangos_own_test_clients_count_as_this_machine(self, urls):
+        setting = {"RESOURCE_SERVER": resource_server(https="require")}
+        with override_settings(ROOT_URLCONF=urls, MIDDLEWARE=[OURS], GATEPASS=setting, ALLOWED_HOSTS=["testserver"]):
+            headers = dict(bearer())
+            assert Client().get("/protected", headers=headers).content == b"anna"
+            assert Client().get("/protected", headers=headers, REMOTE_ADDR="203.0.113.9").status_code == 400
+            assert (
+                Client().get("/protected", headers=headers, REMOTE_ADDR="203.0.113.9", secure=True).status_code == 200
+            )
+            asked = async_to_sync(AsyncClient().get)("/protected", headers=headers)
+            assert asked.content == b"anna"
 
 
 # --- the setting
@@ -344,9 +592,9 @@ def checked():
     return run_checks(databases=[])
 
 
-def answer_to(setting, *headers, target="/protected"):
+def answer_to(setting, *headers, target="/protected", scheme="https"):
     with override_settings(GATEPASS=setting, MIDDLEWARE=[OURS], ROOT_URLCONF="tests.adapters.django_project"):
-        return WSGIClient(WSGIHandler()).send("GET", target, *headers)
+        return WSGIClient(WSGIHandler()).send("GET", target, *headers, scheme=scheme)
 
 
 def token_without_kid(**claims):
@@ -365,12 +613,14 @@ class TestSetting:
         assert answer_to(setting, bearer()).body == b"anna"
 
     def test_options_reach_verifier_and_server(self):
-        def answer(headers=(), **options):
-            return answer_to({**GOOD, **options}, headers)
+        def answer(headers=(), scheme="https", **options):
+            return answer_to({**GOOD, **options}, headers, scheme=scheme)
 
         assert answer(REALM="shop").all("www-authenticate") == ['Bearer realm="shop"']
         assert answer(BODY="empty").body == b""
-        assert answer(TRANSPORT="require").status == 401
+        assert answer(HTTPS="require").status == 401
+        assert answer(token_without_kid(), HTTPS="off", scheme="http").status == 200
+        assert answer(token_without_kid(), scheme="http").status == 400
         assert answer(token_without_kid(), CHECK_SUBJECT=f"{__name__}.nobody_is_welcome").status == 401
         assert answer(token_without_kid(), CHECK_SUBJECT=nobody_is_welcome).status == 401
         assert answer(token_without_kid(), IS_REVOKED=f"{__name__}.nobody_is_welcome").status == 200
@@ -393,6 +643,12 @@ class TestSetting:
 
         for source in ({"PEM_FILE": tmp_path / "key.pem"}, {"JWKS_FILE": str(tmp_path / "keys.json")}, {"KEYS": key}):
             assert answer_to({**policy, **source}, bearer(token(key=key))).body == b"anna"
+
+    def test_algorithms_that_can_be_read_once_hold_for_the_keys_and_for_the_verifier(self):
+        setting = {**GOOD, "ALGORITHMS": iter(["HS256"])}
+
+        with override_settings(GATEPASS=setting, MIDDLEWARE=[OURS], ROOT_URLCONF="tests.adapters.django_project"):
+            assert WSGIClient(WSGIHandler()).send("GET", "/protected", token_without_kid()).body == b"anna"
 
     def test_keys_are_fetched_where_none_are_held(self, monkeypatch):
         pytest.importorskip("httpx")
@@ -431,23 +687,38 @@ class TestSetting:
                 {**GOOD, "ISUER": ISSUER, "LEWAY": 3},
                 "unknown options: ISUER; did you mean ISSUER?, LEWAY; did you mean LEEWAY?",
             ),
-            ({"AUDIENCE": AUDIENCE, "KEY_ENV": "GATEPASS_TEST_SECRET"}, "issuer= is missing"),
-            ({"ISSUER": ISSUER, "KEY_ENV": "GATEPASS_TEST_SECRET"}, "audience= is missing"),
-            ({"AUDIENCE": AUDIENCE}, "issuer= is missing"),
-            ({"ISSUER": "accounts", "AUDIENCE": AUDIENCE, "PROFILE": "generic"}, "keys= is missing"),
+            (
+                {"AUDIENCE": AUDIENCE, "KEY_ENV": "GATEPASS_TEST_SECRET"},
+                "ISSUER in the setting GATEPASS: issuer= is missing",
+            ),
+            (
+                {"ISSUER": ISSUER, "KEY_ENV": "GATEPASS_TEST_SECRET"},
+                "AUDIENCE in the setting GATEPASS: audience= is missing",
+            ),
+            ({"AUDIENCE": AUDIENCE}, "ISSUER in the setting GATEPASS: issuer= is missing"),
+            (
+                {"ISSUER": "accounts", "AUDIENCE": AUDIENCE, "PROFILE": "generic"},
+                "KEYS in the setting GATEPASS: keys= is missing",
+            ),
             ({"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "KEYS": None}, "KEYS in the setting GATEPASS is None"),
             ({"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "KEYS": []}, "a KeySet needs at least one key"),
             ({**GOOD, "PEM_FILE": "x"}, "more than one source of keys: KEY_ENV, PEM_FILE"),
             ({**GOOD, "JWKS_URI": "https://auth.example/jwks"}, "more than one source of keys: KEY_ENV, JWKS_URI"),
             (
                 {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "JWKS_URI": "http://auth.example/jwks"},
-                "jwks_uri must be an https",
+                "JWKS_URI in the setting GATEPASS: jwks_uri must be an https",
             ),
-            ({"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "JWKS_URI": None}, "jwks_uri must be an https"),
+            (
+                {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "JWKS_URI": None},
+                "JWKS_URI in the setting GATEPASS: jwks_uri must be an https",
+            ),
             ({**GOOD, "KEY_ENV": "GATEPASS_TEST_NOTHING"}, "GATEPASS_TEST_NOTHING is not set"),
-            ({**GOOD, "ISSUER": "http://auth.example"}, "issuer= must be an https URL"),
+            ({**GOOD, "ISSUER": "http://auth.example"}, "ISSUER in the setting GATEPASS: issuer= must be an https URL"),
             ({**GOOD, "ISSUER": "http://localhost:1"}, "say allow=HTTP_ON_LOOPBACK"),
-            ({**GOOD, "ISSUER": "http://auth.example", "ALLOW": "HTTP_ON_LOOPBACK"}, "issuer= must be an https URL"),
+            (
+                {**GOOD, "ISSUER": "http://auth.example", "ALLOW": "HTTP_ON_LOOPBACK"},
+                "ISSUER in the setting GATEPASS: issuer= must be an https URL",
+            ),
             *(
                 ({**GOOD, "ALLOW": value}, "allow= takes HTTP_ON_LOOPBACK or NON_HTTPS_ISSUER")
                 for value in (True, None, "HTTP", ["HTTP"], ["HTTP_ON_LOOPBACK", True], {"HTTP_ON_LOOPBACK": True})
@@ -456,9 +727,9 @@ class TestSetting:
                 {**GOOD, "PROFILE": "strict"},
                 "PROFILE in the setting GATEPASS: a profile is one of 'rfc9068', 'generic', 'keycloak'",
             ),
-            ({**GOOD, "ALGORITHMS": "HS256"}, "algorithms="),
-            ({**GOOD, "PUBLIC": ["/static/*"]}, "public="),
-            ({**GOOD, "PUBLIC": "/healthz"}, "public="),
+            ({**GOOD, "ALGORITHMS": "HS256"}, "ALGORITHMS in the setting GATEPASS: algorithms="),
+            ({**GOOD, "PUBLIC": ["/static/*"]}, "PUBLIC in the setting GATEPASS: public="),
+            ({**GOOD, "PUBLIC": "/healthz"}, "PUBLIC in the setting GATEPASS: public="),
             ({**GOOD, "IS_REVOKED": "nowhere.at_all"}, "IS_REVOKED in the setting GATEPASS cannot be imported"),
             (
                 {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "JWKS_FILE": "/nowhere"},

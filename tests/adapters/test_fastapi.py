@@ -1,14 +1,14 @@
 """FastAPI: the contract by dependency and by middleware, and what FastAPI adds: OpenAPI, WebSocket routes, overrides."""
 
-import asyncio
 import functools
+import json
 import threading
 import time
 from typing import Annotated, Any
 
 import fastapi
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Form, HTTPException, Security, WebSocketException
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Security, WebSocketException
 from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer, OAuth2PasswordBearer
@@ -25,17 +25,16 @@ from tests.adapters.contract import (
     ROLE_IS_MISSING,
     ROWS,
     SCOPE_IS_MISSING,
-    TWO_TOKENS,
     AdapterContract,
     MiddlewareContract,
 )
 from tests.adapters.cookie_contract import CookieContract
 from tests.adapters.meeting import meet_on_the_loop
+from tests.adapters.raising import refuse
 from tests.adapters.test_starlette import CORS, HANDLERS, others_are_served_while_a_hook_blocks
 from tests.adapters.tokens import bearer, resource_server, token
 
 from gatepass import AccessToken, ConfigurationError, ResourceServer
-from gatepass.errors import ExpiredToken
 from gatepass_fastapi import AccessTokenBearer, OptionalAccessTokenBearer
 from gatepass_starlette import AccessTokenMiddleware, optional_auth, public, require_auth
 
@@ -70,7 +69,7 @@ def by_dependency(server: ResourceServer) -> FastAPI:  # noqa: C901 - one applic
     async def admin(token: Annotated[AccessToken, Depends(AccessTokenBearer(server, any_roles=["admin"]))]) -> str:
         return token.subject
 
-    hidden_bearer = AccessTokenBearer(server, scopes=["hidden:read"], denial="conceal")
+    hidden_bearer = AccessTokenBearer(server, scopes=["hidden:read"], denial="not_found")
 
     @get("/hidden")
     async def hidden(token: Annotated[AccessToken, Depends(hidden_bearer)]) -> str:
@@ -94,9 +93,9 @@ def by_dependency(server: ResourceServer) -> FastAPI:  # noqa: C901 - one applic
     async def boom(token: Anybody) -> None:
         raise RuntimeError("boom")
 
-    @get("/boom/auth")
-    async def boom_auth(token: Anybody) -> None:
-        raise ExpiredToken
+    @get("/boom/{kind}")
+    async def boom_by(kind: str, token: Anybody) -> None:
+        refuse(kind)
 
     @get("/gone")
     async def gone(token: Anybody) -> None:
@@ -144,7 +143,7 @@ def router() -> APIRouter:  # noqa: C901 - the same views
         return subject(request)
 
     @get("/hidden")
-    @require_auth(scopes=["hidden:read"], denial="conceal")
+    @require_auth(scopes=["hidden:read"], denial="not_found")
     async def hidden(request: HTTPRequest) -> str:
         return subject(request)
 
@@ -167,9 +166,9 @@ def router() -> APIRouter:  # noqa: C901 - the same views
     async def boom() -> None:
         raise RuntimeError("boom")
 
-    @get("/boom/auth")
-    async def boom_auth() -> None:
-        raise ExpiredToken
+    @get("/boom/{kind}")
+    async def boom_by(kind: str) -> None:
+        refuse(kind)
 
     @get("/gone")
     async def gone() -> None:
@@ -562,69 +561,6 @@ def test_the_documentation_is_protected_by_the_middleware_like_all_else():
     same(ASGIClient(app).send("GET", "/openapi.json"), NO_CREDENTIALS)
 
 
-# --- a token in a form
-
-
-@pytest.fixture
-def form_app() -> ASGIClient:
-    app = plain()
-    bearer_token = AccessTokenBearer(resource_server(sources=["header", "body"]))
-
-    @app.post("/fields")
-    async def fields(a: Annotated[str, Form()], token: Annotated[AccessToken, Depends(bearer_token)]) -> str:
-        return f"{token.subject} {a}"
-
-    @app.post("/stream")
-    async def stream(request: HTTPRequest, token: Annotated[AccessToken, Depends(bearer_token)]) -> str:
-        return "".join([chunk.decode() async for chunk in request.stream()])
-
-    return ASGIClient(app)
-
-
-def post(client: ASGIClient, path: str, body: str, *headers: tuple[str, str]) -> Any:
-    kind = ("Content-Type", "application/x-www-form-urlencoded")
-    return client.send("POST", path, [kind, *headers], body.encode())
-
-
-def test_a_form_that_fastapi_has_parsed_already_brings_the_token_too(form_app):
-    assert post(form_app, "/fields", f"a=1&access_token={token()}").body == b"anna 1"
-    same(post(form_app, "/fields", f"a=1&access_token={token()}&access_token=x"), TWO_TOKENS)
-    same(post(form_app, "/fields", f"a=1&access_token={token()}", *bearer()), TWO_TOKENS)
-    same(post(form_app, "/fields", "a=1"), NO_CREDENTIALS)
-
-
-def test_a_form_is_there_for_a_view_that_streams_it(form_app):
-    body = f"a=1&access_token={token()}"
-
-    assert post(form_app, "/stream", body).body == body.encode()
-
-
-@pytest.mark.parametrize(
-    "lengths",
-    [
-        *[[(b"content-length", length)] for length in (b"65537", b"1e3", b"-1", b"\xb2", b"", b"9" * 5_000)],
-        [(b"content-length", b"5"), (b"transfer-encoding", b"chunked")],
-    ],
-)
-def test_a_form_of_unknown_or_great_length_is_not_read(lengths):
-    app = plain()
-    app.post("/", dependencies=[Depends(AccessTokenBearer(resource_server(sources=["header", "body"])))])(lambda: "in")
-    scope = websocket_scope("/", [("Content-Type", "application/x-www-form-urlencoded")])
-    scope |= {"type": "http", "method": "POST"}
-    scope["headers"].extend(lengths)
-    sent: list[dict[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        raise AssertionError("the body was read")
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    asyncio.run(app(scope, receive, send))
-
-    assert sent[0]["status"] == 401
-
-
 # --- OpenAPI
 
 
@@ -665,6 +601,46 @@ def test_openapi_shows_the_scheme_that_is_given_so_that_the_authorize_button_wor
         }
     }
     assert schema["paths"]["/0"]["get"]["security"] == [{"OAuth2PasswordBearer": shown()}]
+
+
+@pytest.mark.parametrize("given", ["token", "", 5, OAuth2PasswordBearer, HTTPBearer().model])
+def test_what_is_no_scheme_is_refused_where_it_is_written(given):
+    with pytest.raises(ConfigurationError, match=r"fastapi\.security, such as OAuth2PasswordBearer"):
+        AccessTokenBearer(resource_server(), openapi=given)
+
+
+@pytest.mark.parametrize("given", [5, 5.0, True])
+def test_a_rule_that_is_no_list_is_refused_in_words(given):
+    with pytest.raises(ConfigurationError, match="scopes= takes"):
+        AccessTokenBearer(resource_server(), scopes=given)
+
+
+@pytest.mark.parametrize(
+    ("body", "types"),
+    [("problem", ["application/problem+json"]), ("oauth", ["application/json"]), ("empty", [])],
+)
+def test_a_router_may_list_the_refusals_in_openapi(body, types):
+    bearer_token = AccessTokenBearer(resource_server(body=body), any_roles=["admin"])
+    router = APIRouter(responses=bearer_token.responses)
+
+    @router.get("/orders", responses={404: {"description": "theirs"}})
+    async def orders(token: Annotated[AccessToken, Security(bearer_token)]) -> str:
+        return token.subject
+
+    app = plain()
+    app.include_router(router)
+    made, listed = ASGIClient(app), app.openapi()["paths"]["/orders"]["get"]["responses"]
+
+    assert set(listed) == {"200", "400", "401", "403", "404", "503"}
+    for headers in ([], bearer("a b"), bearer()):
+        answer = made.send("GET", "/orders", headers)
+        described = listed[str(answer.status)]
+        assert list(described.get("content", {})) == answer.all("content-type") == types
+        assert [name.lower() for name in described["headers"]] == ["www-authenticate"]
+        if types:
+            schema = described["content"][types[0]]["schema"]
+            assert set(schema.get("required", ())) <= set(json.loads(answer.body)) <= set(schema["properties"])
+    assert list(listed["503"]["headers"]) == ["Retry-After"]
 
 
 def test_openapi_shows_name_and_description():
@@ -732,12 +708,6 @@ def test_a_socket_with_a_good_token_opens():
     same(websocket(socket_app(), websocket_scope("/orders", bearer())).denial, SCOPE_IS_MISSING)
 
 
-def test_a_socket_has_no_form():
-    scope = websocket_scope("/orders", bearer(token(scope="orders:read")))
-
-    assert websocket(socket_app(sources=["header", "body"]), scope).texts == ["anna"]
-
-
 def test_a_socket_may_be_optional():
     assert websocket(socket_app(), websocket_scope("/maybe")).texts == ["nobody"]
     assert websocket(socket_app(), websocket_scope("/maybe", bearer())).texts == ["anna"]
@@ -784,6 +754,83 @@ def test_the_dependency_takes_no_thread_where_nothing_blocks():
 
 def test_a_slow_hook_keeps_nobody_else_waiting():
     others_are_served_while_a_hook_blocks(by_dependency)
+
+
+@pytest.mark.parametrize("included", [False, True], ids=["the application", "a router"])
+def test_without_the_middleware_the_first_dependency_tells_of_a_guard_above_the_route(included):
+    app, router = FastAPI(), APIRouter()
+
+    @require_auth(scopes=["orders:read"])
+    @(router if included else app).get("/orders")
+    async def orders(request: HTTPRequest):
+        return "secret"
+
+    @app.get("/me")
+    async def me(token: Annotated[AccessToken, Depends(AccessTokenBearer(resource_server()))]):
+        return token.subject
+
+    app.include_router(router)
+
+    for _ in range(2):
+        crash = ASGIClient(app).send("GET", "/me", bearer()).crash
+        assert isinstance(crash, ConfigurationError)
+        assert "orders was registered without it" in str(crash)
+
+
+def test_a_flask_with_marks_of_its_own_may_be_mounted_where_dependencies_alone_protect():
+    flask = pytest.importorskip("flask")
+    inner = flask.Flask("inner")
+    inner.add_url_rule("/", "open", public(lambda: "open"))
+    app = FastAPI()
+    app.mount("/flask", functools.partial(inner))
+
+    @app.get("/me")
+    async def me(token: Annotated[AccessToken, Depends(AccessTokenBearer(resource_server()))]):
+        return token.subject
+
+    assert ASGIClient(app).send("GET", "/me", bearer()).body == b'"anna"'
+
+
+@pytest.mark.parametrize("depend", [Depends, functools.partial(Security, scopes=["a"])])
+@pytest.mark.parametrize("kind", [AccessTokenBearer, OptionalAccessTokenBearer])
+def test_the_class_in_place_of_a_bearer_says_what_to_write(depend, kind):
+    app = FastAPI()
+
+    with pytest.raises(ConfigurationError, match=r"bearer = AccessTokenBearer\(server\)"):
+
+        @app.get("/")
+        async def view(token: Annotated[AccessToken, depend(kind)]): ...
+
+
+@pytest.mark.parametrize("scopes", ["orders", "ab"])
+def test_scopes_given_as_a_text_are_refused_with_a_sentence(scopes):
+    app = FastAPI()
+
+    @app.get("/")
+    async def view(token: Annotated[AccessToken, Security(AccessTokenBearer(resource_server()), scopes=scopes)]): ...
+
+    crash = ASGIClient(app).send("GET", "/", bearer(token(scope=scopes))).crash
+    assert isinstance(crash, ConfigurationError)
+    assert 'scopes=["orders:read"]' in str(crash)
+
+
+def test_a_state_that_was_read_before_the_dependency_has_the_token_after_it():
+    shared: dict[str, Any] = {"pool": 5}
+    app = plain()
+
+    def early(request: HTTPRequest) -> int:
+        return request.state.pool
+
+    @app.get("/", dependencies=[Depends(early), Depends(AccessTokenBearer(resource_server()))])
+    async def view(request: HTTPRequest) -> str:
+        return f"{request.state.access_token.subject} {request.state.pool}"
+
+    async def with_shared_state(scope, receive, send):
+        await app({**scope, "state": shared}, receive, send)
+
+    for name in ("anna", "bob"):
+        assert ASGIClient(with_shared_state).send("GET", "/", bearer(token(name))).body == f"{name} 5".encode()
+    assert shared == {"pool": 5}
 
 
 @pytest.mark.parametrize("included", [False, True], ids=["the application", "a router"])

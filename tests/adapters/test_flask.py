@@ -1,21 +1,24 @@
 """Flask answers as the contract says, and keeps to the customs of WSGI."""
 
+import functools
 from datetime import UTC, datetime
 from wsgiref.validate import validator
 
 import pytest
 from flask import Blueprint, Flask, Request, Response, abort, request, stream_with_context
 from flask.views import MethodView
-from tests.adapters.clients import WSGIClient
+from tests.adapters.clients import Request as Sent
+from tests.adapters.clients import WSGIClient, wsgi_environ
 from tests.adapters.contract import NO_CREDENTIALS, PREFLIGHT, MiddlewareContract
 from tests.adapters.cookie_contract import CookieContract
 from tests.adapters.meeting import meet
+from tests.adapters.raising import refuse
 from tests.adapters.tokens import bearer, resource_server, token
 from tests.adapters.wire import hold_the_wire, waitress_on_loopback
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
 from gatepass import ConfigurationError
-from gatepass.errors import ExpiredToken
 from gatepass_flask import (
     AccessTokenMiddleware,
     access_token,
@@ -44,7 +47,7 @@ def application(*, cors=False):
     app.add_url_rule("/any", "any", who, methods=["GET", "OPTIONS"])
     app.add_url_rule("/orders", "orders", require_auth(scopes=["orders:read"])(lambda: access_token.subject))
     app.add_url_rule("/admin", "admin", require_auth(any_roles=["admin"])(lambda: access_token.subject))
-    app.add_url_rule("/hidden", "hidden", require_auth(scopes=["hidden:read"], denial="conceal")(who))
+    app.add_url_rule("/hidden", "hidden", require_auth(scopes=["hidden:read"], denial="not_found")(who))
 
     @app.get("/maybe")
     @optional_auth
@@ -65,9 +68,7 @@ def application(*, cors=False):
     def boom():
         raise RuntimeError("boom")
 
-    @app.get("/boom/auth")
-    def boom_auth():
-        raise ExpiredToken
+    app.add_url_rule("/boom/<kind>", "boom_by", refuse)
 
     @app.get("/gone")
     def gone():
@@ -81,6 +82,8 @@ def application(*, cors=False):
 
 
 class TestFlask(CookieContract, MiddlewareContract):
+    proxied_by = "ProxyFix(app.wsgi_app, x_proto=1)"
+
     def build(self, server, *, cors=False):
         app = application(cors=cors)
         app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, server, public=["/healthz"])
@@ -144,6 +147,40 @@ class TestViews:
         assert client.send("PUT", "/shop/mixed", bearer()).status == 403
         assert client.send("PUT", "/shop/mixed", bearer(token(scope="orders:write"))).body == b"written"
 
+    def test_a_class_that_is_open_by_its_decorators_does_not_open_its_heirs(self):
+        class Status(MethodView):
+            decorators = (public,)
+
+            def get(self):
+                return who()
+
+        class Secrets(Status):
+            def get(self):
+                return "secret"
+
+        class Mixed(Secrets, Status): ...
+
+        class Open(Secrets):
+            decorators = (*Status.decorators,)
+
+        @optional_auth
+        class Maybe(Secrets): ...
+
+        app = Flask("classes")
+        for view in (Status, Secrets, Mixed, Open, Maybe):
+            app.add_url_rule(f"/{view.__name__}", view_func=view.as_view(view.__name__))
+        app.add_url_rule("/itself", view_func=public(Secrets.as_view("itself")))
+        app.add_url_rule(
+            "/wrapped", view_func=functools.wraps(view := public(Secrets.as_view("w")))(lambda **_: view())
+        )
+        client = guarded(app)
+
+        for target in ("/Status", "/Open", "/Maybe", "/itself", "/wrapped"):
+            assert client.send("GET", target).status == 200, target
+        for target in ("/Secrets", "/Mixed"):
+            assert client.send("GET", target).status == 401, target
+            assert client.send("GET", target, bearer()).body == b"secret"
+
     def test_a_mark_holds_for_the_methods_and_the_host_of_its_route_alone(self):
         app = Flask("marks")
         app.add_url_rule("/thing", "read", public(lambda: "read"), methods=["GET"])
@@ -171,7 +208,8 @@ class TestViews:
 
     def test_an_application_that_nobody_can_look_into_sees_no_preflight(self):
         """Flask behind a layer that overrides methods, say: a stranger's OPTIONS would be anything there."""
-        app = AccessTokenMiddleware(lambda environ, start: application().wsgi_app(environ, start), resource_server())
+        flask = application()
+        app = AccessTokenMiddleware(lambda *call: flask.wsgi_app(*call), resource_server())  # noqa: PLW0108 - a layer
 
         assert WSGIClient(app).send("OPTIONS", "/protected", PREFLIGHT).status == 401
 
@@ -277,6 +315,18 @@ class TestViews:
         assert client.send("GET", "/orders", bearer()).status == 403
         assert client.send("GET", "/orders", bearer(token(scope="orders:read"))).body == b"anna"
 
+    def test_a_guard_without_parentheses_says_what_to_write(self):
+        with pytest.raises(ConfigurationError, match=r"@require_auth\(\)"):
+            require_auth(who)
+
+    def test_a_guard_on_a_view_of_another_framework_says_so(self):
+        @require_auth()
+        async def view(request):
+            return "seen"
+
+        with pytest.raises(ConfigurationError, match="another framework"):
+            view(object())
+
     def test_a_mistaken_rule_fails_when_the_view_is_defined(self):
         with pytest.raises(ConfigurationError, match="scopes"):
             require_auth(scopes=["orders read"])
@@ -295,6 +345,27 @@ class TestViews:
         assert guarded(app).send("GET", "/maybe").all("vary") == ["Accept-Encoding", "Authorization"]
 
 
+def test_flasks_own_test_client_counts_as_this_machine():
+    app = application()
+    app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server(https="require"))
+    client, headers = app.test_client(), dict(bearer())
+
+    assert client.get("/protected", headers=headers).text == "anna"
+    elsewhere = {"REMOTE_ADDR": "203.0.113.9"}
+    assert client.get("/protected", headers=headers, environ_base=elsewhere).status_code == 400
+    assert client.get("/protected", headers=headers, environ_base=elsewhere, base_url="https://api.example").text
+
+
+@pytest.mark.parametrize(("proto", "status"), [("https", 200), ("http", 400)])
+def test_what_proxy_fix_believes_counts(proto, status):
+    app = application()
+    app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server(https="require"))
+    app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)
+    forged = [("X-Forwarded-For", "127.0.0.1"), ("X-Forwarded-Proto", proto), *bearer()]
+
+    assert WSGIClient(app).send("GET", "/protected", forged, scheme="http").status == status
+
+
 class TestAnyWSGIApplication:
     """The middleware knows no framework: it guards what speaks WSGI."""
 
@@ -304,7 +375,9 @@ class TestAnyWSGIApplication:
         return [environ["PATH_INFO"].encode("latin-1")]
 
     def test_it_is_protected_but_for_the_public_paths(self):
-        client = WSGIClient(AccessTokenMiddleware(self.plain, resource_server(), public=["/healthz", "/caf\u00e9"]))
+        client = WSGIClient(
+            AccessTokenMiddleware(self.plain, resource_server(), routes_of=None, public=["/healthz", "/caf\u00e9"])
+        )
 
         assert client.send("GET", "/x").status == 401
         assert client.send("GET", "/x", bearer()).body == b"/x"
@@ -319,23 +392,21 @@ class TestAnyWSGIApplication:
             seen.append(environ["gatepass.identity"].token)
             return self.plain(environ, start_response)
 
-        inner = AccessTokenMiddleware(app, resource_server(), public=["/x"])
-        outer = WSGIClient(AccessTokenMiddleware(inner, resource_server()))
+        inner = AccessTokenMiddleware(app, resource_server(), routes_of=None, public=["/x"])
+        outer = WSGIClient(AccessTokenMiddleware(inner, resource_server(), routes_of=None))
 
         assert outer.send("GET", "/x", bearer()).status == 200
         assert seen == [None]
 
-    @pytest.mark.parametrize("length", ["", "-1", "x", "1e3", "9" * 5_000, "\u0663"])
-    def test_an_odd_content_length_is_no_form(self, length):
-        middleware = AccessTokenMiddleware(self.plain, resource_server(sources=["header", "body"]))
 
-        def app(environ, start_response):
-            return middleware({**environ, "CONTENT_LENGTH": length}, start_response)
+def test_an_environ_that_a_server_uses_again_speaks_for_its_last_request_alone():
+    app = application()
+    app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server())
+    environ = wsgi_environ(Sent("GET", "/maybe", bearer()))
 
-        kind = ("Content-Type", "application/x-www-form-urlencoded")
-        answer = WSGIClient(app).send("POST", "/x", [kind], f"access_token={token()}".encode())
-
-        assert answer.status == 401
+    assert b"".join(app(environ, lambda *_: None)) == b"anna"
+    del environ["HTTP_AUTHORIZATION"]
+    assert b"".join(app(environ, lambda *_: None)) == b"nobody"
 
 
 class TestRealServer:

@@ -44,7 +44,7 @@ def bearer(raw: str | None = None) -> list[tuple[str, str]]:
 def resource_server(verifier: dict[str, Any] | None = None, **settings: Any) -> ResourceServer:
     """The server of the contract, changed by the options of *verifier* and by *settings*."""
     made = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=KEY, **(verifier or {}))
-    return ResourceServer(made, **{"transport": "off", **settings})
+    return ResourceServer(made, **{"https": "off", **settings})
 
 
 def _segment(members: dict[str, Any]) -> str:

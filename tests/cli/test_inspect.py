@@ -1,5 +1,6 @@
 """`gatepass inspect`: tells an operator the truth about a token, and lets no token touch the terminal."""
 
+import base64
 import json
 import os
 import re
@@ -17,7 +18,12 @@ AUDIENCE = "https://api.example"
 KEY = Key.generate("ES256")
 SECRET = "8_cnwXZLd7aFD_hslfzGYRDpjZlPWpOgC7vqtZAB63Q"
 OPTIONS = ["--issuer", ISSUER, "--audience", AUDIENCE]
-UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+# Controls; what Unicode calls default-ignorable; what is drawn as a blank; and combining marks that have nothing to stand on.
+UNPRINTABLE = re.compile(
+    "[\x00-\x09\x0b-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f"
+    "\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+    "|(?<![a-z\u0301])\u0301|\u0301{5}"
+)
 
 
 def issuer(**settings):
@@ -126,8 +132,10 @@ def test_the_profile_decides_what_counts_as_an_access_token(gatepass_here, key_f
         KEY.to_private_pem(),
         json.dumps(KEY.to_jwk()),
         json.dumps(KeySet([KEY]).to_jwks()),
+        base64.b64encode(KEY.public().to_pem().encode()).decode(),
+        KEY.public().to_pem().replace("\n", "\\n"),
     ],
-    ids=["public PEM", "private PEM", "JWK", "JWK Set"],
+    ids=["public PEM", "private PEM", "JWK", "JWK Set", "PEM in base64", "PEM with written line breaks"],
 )
 def test_a_key_file_may_have_any_of_the_usual_forms(gatepass_here, tmp_path, text):
     (tmp_path / "key").write_text(text)
@@ -136,7 +144,7 @@ def test_a_key_file_may_have_any_of_the_usual_forms(gatepass_here, tmp_path, tex
 
 
 @pytest.mark.parametrize("form", ["PEM", "secret"])
-def test_a_key_that_does_not_say_its_id_is_told_it(gatepass_here, tmp_path, form):
+def test_a_key_that_does_not_say_its_id_may_be_told_it(gatepass_here, tmp_path, form):
     key = (
         Key.from_secret(SECRET, kid="2026-11")
         if form == "secret"
@@ -148,9 +156,11 @@ def test_a_key_that_does_not_say_its_id_is_told_it(gatepass_here, tmp_path, form
     without = gatepass_here("inspect", "--key", "key", *OPTIONS, stdin=token)
     named = gatepass_here("inspect", "--key", "key", "--kid", "2026-11", *OPTIONS, stdin=token)
 
-    assert (without.returncode, named.returncode) == (1, 0)
-    assert checks(without)["key"] == "failed"
-    assert b"--kid" in without.stdout
+    other = gatepass_here("inspect", "--key", "key", "--kid", "2027-01", *OPTIONS, stdin=token)
+
+    assert (without.returncode, named.returncode, other.returncode) == (0, 0, 1)  # a key without a name is tried
+    assert checks(other)["key"] == "failed"
+    assert b"--kid" in other.stdout
 
 
 def test_a_secret_works_from_a_file_and_from_the_environment(gatepass, tmp_path):
@@ -215,6 +225,22 @@ def hostile(text):
         "\u200b",
         "\x7f\x08",
         "\ud83d",
+        "\u034f",
+        "\u115f",
+        "\u1160",
+        "\u17b4",
+        "\u180b",
+        "\u2065",
+        "\u2800",
+        "\u3000",
+        "\u3164",
+        "\ufe0f",
+        "\uffa0",
+        "\U0001d159",
+        "\U000e0041",
+        "\U000e01ef",
+        "\u0301",
+        "a" + "\u0301" * 50,
     ],
 )
 @pytest.mark.parametrize("options", [[], ["--key", "key.pem"]])
@@ -231,6 +257,68 @@ def test_a_report_is_no_larger_than_the_token_asks_for(gatepass):
     token = signed({"alg": "ES256"}, members)
 
     assert len(gatepass("inspect", stdin=token).stdout) < 4 * len(token)
+
+
+LARGE = {
+    "one octet that is shown as six": '{"a":"' + "\x7f" * 10_000 + '"}',
+    "invisible letters": '{"a":"' + "\u3164" * 3_000 + '"}',
+    "tags": '{"a":"' + "\U000e0041" * 2_400 + '"}',
+    "short numbers that are written out": '{"a":[' + ",".join(["1e15"] * 2_000) + "]}",
+    "short names beside a long one": "{"
+    + ",".join(f'"{number:x}":0' for number in range(1_100))
+    + ',"'
+    + "a" * 99
+    + '":0}',
+    "names that are escaped": "{" + ",".join(f'"\x7f{number:x}":0' for number in range(900)) + "}",
+    "marks on one letter": '{"a":"e' + "\u0301" * 4_000 + '"}',
+    "lists in lists": '{"a":' + "[" * 31 + "]" * 31 + "}",
+    "a long number": '{"a":' + "9" * 4_000 + "}",
+    "dates": '{"exp":1,"nbf":1,"iat":1,"auth_time":1,"updated_at":1,"a":"' + "\x7f" * 9_000 + '"}',
+}
+
+
+@pytest.mark.parametrize("payload", LARGE.values(), ids=list(LARGE))
+def test_a_report_grows_no_faster_than_the_token(gatepass_here, key_file, payload):
+    parts = [encode_base64url(part) for part in (b'{"alg":"ES256"}', payload.encode())]
+    token = b".".join([*parts, b"AAAA"]).decode()
+
+    for options in ([], ["--key", key_file, *OPTIONS]):
+        report = gatepass_here("inspect", *options, stdin=token).stdout
+        assert b"Claims" in report
+        assert len(report) < 6 * len(token) + 2_000
+
+
+def test_letters_of_all_the_world_are_shown_as_they_are(gatepass_here):
+    words = [
+        "žofie",
+        "Ελένη",
+        "नमस्ते",
+        "ภาษาไทย",
+        "עברית",
+        "한국어",
+        "日本語",
+        "Việt",
+        "e\u0323\u0302",
+        "🎉",
+        "naïve 1½",
+    ]
+
+    shown = gatepass_here("inspect", stdin=signed({"alg": "ES256"}, {word: [word] for word in words})).stdout.decode()
+
+    for word in words:
+        assert shown.count(word) == 2
+
+
+def test_a_variable_that_is_not_set_is_named_and_a_secret_in_its_place_is_not(gatepass_here):
+    for name in ("JWT_KEY", "jwt_key_of_the_issuer"):
+        assert (
+            f"the environment variable {name} is not set" in gatepass_here("inspect", "--key-env", name).stderr.decode()
+        )
+    for secret in (SECRET, SECRET.replace("-", "_"), "A" * 32, "two words"):
+        result = gatepass_here("inspect", "--key-env", secret)
+        assert result.returncode == 2
+        assert b"--key-env is not set" in result.stderr
+        assert secret.encode() not in result.stderr + result.stdout
 
 
 def test_markup_in_a_token_is_shown_as_it_is(gatepass):

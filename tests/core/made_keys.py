@@ -5,7 +5,7 @@ the whole text, and with it that it says what to do and repeats nothing that was
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 
 import pytest
@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gatepass import ConfigurationError, Key
-from gatepass.compact import encode_base64url
+from gatepass.compact import decode_base64url, encode_base64url
+from gatepass.keys.algorithms import algorithm_named, bind_sign, bind_verify
 
 SECRET = "kX3-vT9_Qm2pZ7cL5wR8yB1nJ4hG6fD0sA-uE_iOtKqWzYxV"  # 48 bytes
 CURVES = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
@@ -78,6 +79,22 @@ def key_for(algorithm: str, *, kid: str | None = "k1") -> Key:
     if algorithm in HMAC_BYTES:
         return Key.from_secret(SECRET + SECRET[::-1], algorithm=algorithm, kid=kid)
     return Key(private_for(algorithm), algorithm=algorithm, kid=kid)
+
+
+def printed_key(jwk: Mapping[str, str], algorithm: str) -> Key:
+    """The key in *jwk*, even if it is a secret that a standard prints, which `Key` refuses for that."""
+    if jwk["kty"] != "oct":
+        return Key.from_jwk(jwk, algorithm=algorithm)
+    row, secret = algorithm_named(algorithm), decode_base64url(jwk["k"].encode())
+    key = Key.generate(algorithm)
+    for name, value in {
+        "_material": secret,
+        "_sign": bind_sign(row, secret),
+        "verifies": bind_verify(row, secret),
+        "kid": jwk.get("kid"),
+    }.items():
+        object.__setattr__(key, name, value)
+    return key
 
 
 def private_pem(key, *, password: bytes | None = None, form: PrivateFormat = PrivateFormat.PKCS8) -> bytes:

@@ -50,13 +50,32 @@ def test_it_shows_nothing_of_itself():
     assert "sentinel" not in repr(held) + str(held) + f"{held}"
 
 
+def test_its_claims_are_given_away_in_a_copy_that_may_be_changed():
+    verifier = make_verifier(cache_ttl=60)
+    text = signed(claims=claims_for(roles=["user"], deep={"a": [{"b": 1}]}))
+    held = verifier.verify(text)
+    given = held.to_dict()
+
+    assert given == claims_for(roles=["user"], deep={"a": [{"b": 1}]})
+    assert [type(given), type(given["deep"]), type(given["deep"]["a"]), type(given["deep"]["a"][0])] == [
+        dict, dict, list, dict,
+    ]  # fmt: skip
+    given["roles"].append("admin")
+    given["deep"]["a"][0]["b"] = 2
+    given["sub"] = "eve"
+    again = verifier.verify(text)
+    assert (again.subject, again.roles, again.claims["deep"]) == ("anna", {"user"}, {"a": ({"b": 1},)})
+    assert held.to_dict() is not held.to_dict()
+
+
 def test_it_is_copied_as_itself_and_not_pickled():
     held = token()
 
     assert copy.copy(held) is held
     assert copy.deepcopy(held) is held
-    with pytest.raises(TypeError, match="pickled"):
-        pickle.dumps(held)
+    for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+        with pytest.raises(TypeError, match="pickled"):
+            pickle.dumps(held, protocol)
 
 
 def test_it_does_not_keep_its_own_text():

@@ -15,6 +15,7 @@ from tests.core.made_keys import (
     ES,
     HMAC_BYTES,
     RSA_NAMES,
+    SECRET,
     UNKNOWN_ALGORITHM,
     ec_private,
     key_for,
@@ -23,6 +24,7 @@ from tests.core.made_keys import (
     rsa_private,
 )
 
+from gatepass import Key
 from gatepass.keys.algorithms import ALGORITHMS, algorithm_named, bind_sign, bind_verify
 
 HASHES = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
@@ -97,7 +99,30 @@ def test_the_table_is_that_of_the_rfcs():
 )
 def test_no_other_name_is_an_algorithm(name):
     """A1, V-08, V-09: compared byte for byte with a closed set, and `none` is not in it."""
+    assert refusal(lambda: algorithm_named(name)).startswith("unknown algorithm; ")
+
+
+@pytest.mark.parametrize("name", [None, 5, "", "none", "ES256K", "RSA-OAEP", "dir", "A256GCM", "HS", "k" * 33])
+def test_a_name_like_no_other_is_answered_with_all_names(name):
     assert refusal(lambda: algorithm_named(name)) == UNKNOWN_ALGORITHM
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("HS265", "HS256"),
+        ("hs256", "HS256"),
+        ("HS-256", "HS256"),
+        ("RS25", "RS256"),
+        ("es384", "ES384"),
+        ("ED25519", "Ed25519"),
+        ("eddsa", "EdDSA"),
+    ],
+)
+def test_a_misspelt_name_is_answered_with_the_one_that_was_meant(typed, meant):
+    """What was typed is not repeated: it may be a secret in the wrong place."""
+    assert refusal(lambda: algorithm_named(typed)) == f"unknown algorithm; did you mean {meant}?"
+    assert refusal(lambda: Key.from_secret(SECRET, algorithm=typed)) == f"unknown algorithm; did you mean {meant}?"
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)

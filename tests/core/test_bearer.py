@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.growth import assert_linear
 
-from gatepass.bearer import bearer_token, form_token
+from gatepass.bearer import bearer_token
 from gatepass.compact import MAX_TOKEN_LENGTH
 from gatepass.errors import (
     AuthError,
@@ -133,27 +133,6 @@ def test_refusals_do_not_quote_the_header():
         bearer_token(["Bearer sentinel sentinel"])
 
     assert "sentinel" not in f"{refused.value!r} {refused.value} {refused.value.log_detail}"
-
-
-class TestForm:
-    """The form body of RFC 6750 section 2.2, for services that asked for it."""
-
-    @pytest.mark.parametrize("form", [b"access_token=abc", b"x=1&access_token=abc&y=2", b"access%5Ftoken=a%62c"])
-    def test_the_parameter_is_found(self, form):
-        assert form_token(form) == "abc"
-
-    @pytest.mark.parametrize(
-        "form", [b"", b"x=1", b"access_token=", b"ACCESS_TOKEN=abc", b"\xff=1", b"access_token=\xe9", b"&" * 2_000]
-    )
-    def test_absent_empty_or_not_ascii_is_none(self, form):
-        assert form_token(form) is None
-
-    @pytest.mark.parametrize(
-        "form", [b"access_token=a&access_token=a", b"access_token=a&access_token=b", b"access_token=&access_token=b"]
-    )
-    def test_twice_is_too_often(self, form):
-        with pytest.raises(MultipleTokens):
-            form_token(form)
 
 
 @pytest.mark.parametrize("lines", [None, 5, "Bearer a.b.c", [None], [b"Bearer a.b.c"], ["Bearer a.b.c", None]])

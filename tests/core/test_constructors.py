@@ -132,7 +132,6 @@ def test_nothing_but_a_configuration_error_leaves_a_constructor(make, name):
         (ResourceServer, {"companions": "Basic"}, "companions="),
         (ResourceServer, {"implies": ["orders:read"]}, "implies="),
         (ResourceServer, {"implies": ""}, "implies="),
-        (ResourceServer, {"sources": 5}, "sources="),
         (ResourceServer, {"realm": 5}, "realm"),
         (Challenge, {"scope": None}, "scope"),
         (Challenge, {"parameters": ["a"]}, "parameters="),

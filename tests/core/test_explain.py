@@ -133,6 +133,18 @@ def test_hooks_are_asked_about_good_tokens_alone():
     assert asked == ["anna"]
 
 
+def test_a_hook_that_must_be_awaited_is_not_asked_and_says_so():
+    async def is_revoked(_):
+        raise AssertionError
+
+    asked = []
+    guarded = verifier(is_revoked=is_revoked, check_subject=lambda token: asked.append(token.subject) or True)
+    first, second = explain(issuer().issue("anna"), guarded)[-2:]
+
+    assert (first.outcome, first.detail) == ("not reached", "a coroutine function, which is not awaited here")
+    assert (second.outcome, asked) == ("passed", ["anna"])
+
+
 def test_a_hook_that_refuses_does_not_hide_the_next():
     guarded = verifier(is_revoked=lambda _: True, check_subject=lambda _: 1 / 0)
 

@@ -82,3 +82,128 @@ def test_a_guard_above_another_decorator_above_the_route_is_found_out_too():
 def test_a_guard_above_another_decorator_that_is_registered_is_in_its_place():
     check_guards([guarded(cached(make_view()))])
     check_guards([cached(guarded(cached(make_view())))])
+
+
+# --- decorators without functools.wraps
+
+
+def plain(view):
+    def inner():
+        return view()
+
+    return inner
+
+
+class Timed:
+    def __init__(self, view):
+        self.view = view
+
+    def __call__(self):
+        return self.view()
+
+
+def by_default(view):
+    def inner(view=view):
+        return view()
+
+    return inner
+
+
+BETWEEN = {
+    "a closure": plain,
+    "two closures": lambda view: plain(plain(view)),
+    "a class": Timed,
+    "a default": by_default,
+    "a partial": functools.partial,
+    "a closure in a wrapper": lambda view: cached(plain(view)),
+    "a wrapper in a closure": lambda view: plain(cached(view)),
+}
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+def test_a_guard_above_a_decorator_that_tells_nothing_above_the_route_is_found_out(name):
+    view = make_view()
+    guarded(BETWEEN[name](view))
+
+    with pytest.raises(ConfigurationError, match=r"orders was registered without it"):
+        check_guards([make_view(), view])
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+def test_a_guard_above_the_route_is_found_out_whatever_the_route_has_below_it(name):
+    registered = BETWEEN[name](make_view())
+    guarded(registered)
+
+    with pytest.raises(ConfigurationError):
+        check_guards([registered])
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+def test_a_route_that_has_the_view_behind_such_a_decorator_and_not_its_guard_is_found_out(name):
+    view = make_view()
+    guarded(view)
+
+    with pytest.raises(ConfigurationError):
+        check_guards([BETWEEN[name](view)])
+
+
+@pytest.mark.parametrize("name", BETWEEN)
+def test_guards_above_and_below_such_a_decorator_are_in_their_place(name):
+    check_guards([guarded(BETWEEN[name](make_view()))])
+    check_guards([BETWEEN[name](guarded(make_view()))])
+    check_guards([guarded(BETWEEN[name](guarded(make_view())))])
+
+
+def test_a_guard_above_such_a_decorator_above_a_guard_that_is_registered_is_found_out():
+    inner = guarded(make_view())
+    guarded(plain(inner))
+
+    with pytest.raises(ConfigurationError):
+        check_guards([inner])
+
+
+def test_a_view_that_calls_the_guard_of_another_route_does_not_stand_for_it():
+    view = make_view()
+    guard = guarded(view)
+
+    def report():
+        return guard()
+
+    with pytest.raises(ConfigurationError):
+        check_guards([view, guarded(report)])
+    check_guards([guard, guarded(report), report])
+
+
+def test_a_view_that_calls_another_view_does_not_make_it_bare():
+    view = make_view()
+
+    def report():
+        return view()
+
+    check_guards([view, guarded(report)])
+
+
+def test_a_method_that_calls_a_view_does_not_make_it_bare():
+    view = make_view()
+
+    class Reports:
+        @guarded
+        def get(self):
+            return view()
+
+    def made_by_as_view(): ...
+
+    made_by_as_view.view_class = Reports
+    check_guards([view, made_by_as_view])
+
+
+def test_a_bound_method_that_is_registered_without_its_guard_is_found_out():
+    class Orders:
+        def get(self): ...
+
+    orders = Orders()
+    guard = guarded(orders.get)
+
+    check_guards([guard])
+    with pytest.raises(ConfigurationError, match="get was registered without it"):
+        check_guards([orders.get])

@@ -121,7 +121,7 @@ class TestEachHook:
         async def hook(token):
             return PASSING[name]
 
-        server = ResourceServer(make_verifier(**{name: hook}))
+        server = ResourceServer(make_verifier(**{name: hook}), https="off")
         assert server.needs_event_loop
         with pytest.raises(ConfigurationError, match="coroutine function"):
             server.require_sync()

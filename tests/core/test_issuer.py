@@ -85,7 +85,9 @@ def test_many_different_grants_do_not_fill_the_memory():
         ((), None),
         ("", None),
         ([], None),
-        (dict.fromkeys(("x", "y")), "x y"),
+        (dict.fromkeys(("x", "y")).keys(), "x y"),
+        ({"y", "x"}, "x y"),
+        (["a,b"], "a,b"),
     ],
 )
 def test_scope_is_one_text_of_scope_tokens(scope, text):

@@ -16,7 +16,6 @@ from tests.core.made_keys import (
     HMAC_BYTES,
     RSA_NAMES,
     SECRET,
-    UNKNOWN_ALGORITHM,
     base64url,
     ec_private,
     key_for,
@@ -155,7 +154,7 @@ def test_a_private_jwk_has_all_that_is_needed_and_its_labels(algorithm):
 @pytest.mark.parametrize("member", sorted(PRIVATE_MEMBERS))
 def test_a_jwk_with_any_private_member_is_private(member):
     """K-08, RFC 7518 section 6: d p q dp dq qi oth k."""
-    assert is_private_jwk({**public(EC_JWK), member: None})
+    assert is_private_jwk({**public(EC_JWK), member: ""})
 
 
 def test_the_numbers_of_an_rsa_jwk_are_those_of_the_key():
@@ -232,10 +231,10 @@ def test_without_alg_the_argument_binds_or_the_usual_algorithm():
     )
 
 
-@pytest.mark.parametrize("alg", [None, "", "none", 5, [], {}, ["ES256"], "es256", "ES256K", "ECDH-ES", "RSA-OAEP"])
+@pytest.mark.parametrize("alg", ["", "none", 5, [], {}, ["ES256"], "es256", "ES256K", "ECDH-ES", "RSA-OAEP"])
 def test_an_alg_that_is_no_signature_algorithm_is_refused(alg):
-    """A1, A8: null is a value too, and names none."""
-    assert refusal(lambda: Key.from_jwk({**EC_JWK, "alg": alg})) == UNKNOWN_ALGORITHM
+    """A1, A8."""
+    assert refusal(lambda: Key.from_jwk({**EC_JWK, "alg": alg})).startswith("unknown algorithm; ")
     assert refusal(lambda: Key.from_jwk({**EC_JWK, "alg": alg}, algorithm="ES256")) == (
         'algorithm= contradicts the "alg" of this JWK'
     )
@@ -266,18 +265,18 @@ def test_a_secret_in_a_jwk_gets_no_thumbprint_for_a_kid(kid):
     assert Key.from_jwk(jwk).kid is None
 
 
-@pytest.mark.parametrize("kid", ["", 5, True, [], {}, "k" * 257, "\ud800"])
+@pytest.mark.parametrize("kid", ["", 5, True, [], {}, "k" * 1_025, "\ud800"])
 def test_a_kid_of_another_form_is_refused(kid):
     """V-12, A5."""
     assert refusal(lambda: Key.from_jwk({**EC_JWK, "kid": kid})) == (
-        "a kid must be a string of 1 to 256 characters that has a UTF-8 form"
+        "a kid must be a string of 1 to 1024 characters that has a UTF-8 form"
     )
 
 
 # --- use and key_ops ---
 
 
-@pytest.mark.parametrize("use", ["enc", "SIG", "", "sig ", None, 5, ["sig"]])
+@pytest.mark.parametrize("use", ["enc", "SIG", "", "sig ", 5, ["sig"]])
 @pytest.mark.parametrize("jwk", EVERY_JWK)
 def test_a_key_for_another_use_is_refused(jwk, use):
     """K-11, A8."""
@@ -289,9 +288,7 @@ def test_use_may_be_absent(jwk):
     assert Key.from_jwk(without(jwk, "use")).algorithm == jwk["alg"]
 
 
-@pytest.mark.parametrize(
-    "operations", [None, "verify", 5, {}, {"verify": True}, ("verify",), ["verify", 5], [["sign"]]]
-)
+@pytest.mark.parametrize("operations", ["verify", 5, {}, {"verify": True}, ("verify",), ["verify", 5], [["sign"]]])
 def test_operations_are_a_list_of_strings(operations):
     """K-11."""
     assert refusal(lambda: Key.from_jwk({**public(EC_JWK), "key_ops": operations})) == OPERATIONS_LIST
@@ -365,7 +362,6 @@ def test_operations_that_hold_it_are_taken(jwk, operations):
         lambda text: text.encode(),
         lambda text: [text],
         lambda text: 5,
-        lambda text: None,
         lambda text: int.from_bytes(b"%d" % len(text)),
     ],
 )
@@ -417,9 +413,6 @@ def test_an_rsa_key_without_its_factors_is_completed():
 
 def test_an_rsa_key_of_more_than_two_primes_is_refused():
     assert refusal(lambda: Key.from_jwk({**RSA_JWK, "oth": []})) == (
-        "RSA keys with more than two primes are not supported"
-    )
-    assert refusal(lambda: Key.from_jwk({**public(RSA_JWK), "oth": None})) == (
         "RSA keys with more than two primes are not supported"
     )
 
@@ -675,3 +668,33 @@ def test_material_is_loaded_as_what_it_is():
     assert load_jwk(OCT_JWK) == SECRET.encode()
     assert load_jwk(EC_JWK).private_numbers().private_value == ec_private().private_numbers().private_value
     assert set(HMAC_BYTES) <= set(ALGORITHMS)
+
+
+# --- members that are null ---
+
+
+@pytest.mark.parametrize("jwk", EVERY_JWK + [public(jwk) for jwk in EVERY_JWK[:-1]])
+@pytest.mark.parametrize(
+    "member", ["use", "alg", "key_ops", "kid", "x5c", "x5t", "oth", "ext", *sorted(PRIVATE_MEMBERS), "x", "n", "crv"]
+)
+def test_a_member_that_is_null_counts_as_absent(jwk, member):
+    """As serializers write what a key does not have: then it is the key that it would be without."""
+    algorithm = jwk["alg"]
+    told: list[object] = []
+    for form in (without(jwk, member), {**jwk, member: None}):
+        try:
+            key = Key.from_jwk(form, algorithm=algorithm)
+            told.append((key.algorithm, key.kid, key.is_named, key.can_sign, key.thumbprint()))
+        except ConfigurationError as error:
+            told.append(str(error))
+
+    assert told[0] == told[1]
+    if member not in jwk:
+        assert isinstance(told[0], tuple)
+
+
+def test_a_jwk_set_is_no_jwk():
+    for document in ({"keys": [EC_JWK]}, {"keys": [OCT_JWK], "kty": None}, {"keys": []}):
+        assert refusal(lambda document=document: Key.from_jwk(document)) == (
+            'this is a JWK Set: KeySet.from_jwks takes one of public keys, Key.from_jwk one entry of its "keys"'
+        )

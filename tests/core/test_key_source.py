@@ -1,6 +1,7 @@
 """What a verifier asks of keys that change: nothing while the key is there, and a search only for a token worth it."""
 
 import asyncio
+import contextlib
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -304,6 +305,59 @@ class TestSettings:
         assert "failed" not in {finding.outcome for finding in explain(signed(), verifier)}
         source.keys = NEW
         assert [finding.name for finding in explain(signed(), verifier) if finding.outcome == "failed"] == ["key"]
+
+    def test_an_explanation_searches_where_verify_would(self):
+        source = Cabinet(None, OLD)
+
+        assert {finding.outcome for finding in explain(signed(), make_verifier(keys=source))} == {"passed"}
+        assert source.searches == [(SIGNING_KEY.kid, None)]
+
+    @pytest.mark.parametrize("seen", [None, NEW])
+    @pytest.mark.parametrize(
+        ("answers", "failure"),
+        [
+            ([], ("key", "unknown_key")),
+            ([NEW], ("key", "unknown_key")),
+            ([KeysUnavailable("x", retry_after=5)], ("key", "keys_unavailable")),
+            (
+                [KeySet([Key.from_jwk({**NEXT_KEY.to_jwk(), "kid": SIGNING_KEY.kid})])],
+                ("signature", "invalid_signature"),
+            ),
+            ([NEW, OLD], None),
+        ],
+    )
+    def test_an_explanation_of_keys_that_are_searched_for_is_the_verdict_of_verify(self, seen, answers, failure):
+        told = explain(signed(), make_verifier(keys=Cabinet(seen, *answers)))
+        with contextlib.nullcontext() if failure is None else pytest.raises(AuthError) as caught:
+            make_verifier(keys=Cabinet(seen, *answers)).verify(signed())
+
+        assert [(finding.name, finding.reason) for finding in told if finding.outcome == "failed"] == (
+            [] if failure is None else [failure]
+        )
+        assert failure is None or caught.value.reason == failure[1]
+
+    @pytest.mark.parametrize(
+        ("header", "claims"),
+        [
+            ({}, {"exp": NOW - 1}),
+            ({}, {"aud": "https://else.example"}),
+            ({}, {"iss": "https://else.example"}),
+            ({}, {"cnf": {}}),
+            ({"typ": "JWT"}, {}),
+            ({"alg": "none"}, {}),
+            ({"crit": ["x"]}, {}),
+        ],
+    )
+    def test_an_explanation_of_junk_searches_no_more_than_verify_and_calls_no_key_unknown(self, header, claims):
+        source = Cabinet(None, OLD)
+        found = {
+            finding.name: finding.outcome
+            for finding in explain(signed(header_for(**header), claims_for(**claims)), make_verifier(keys=source))
+        }
+
+        assert source.searches == []
+        assert (found["key"], found["signature"]) == ("not reached", "not reached")
+        assert "failed" in found.values()
 
     @pytest.mark.parametrize("issuer", [ANY_ISSUER, "accounts.example"])
     def test_an_issuer_without_a_url_cannot_be_asked_for_its_keys(self, issuer):

@@ -254,7 +254,7 @@ def test_verifiers_share_nothing():
 def test_each_of_several_issuers_remembers_its_own():
     other = "https://other.example"
     key = Key.generate("ES256")
-    server = ResourceServer([remembering(), remembering(issuer=other, keys=key.public())])
+    server = ResourceServer([remembering(), remembering(issuer=other, keys=key.public())], https="off")
     theirs = signed(claims=claims_for(iss=other), key=key)
 
     assert server.authenticate([f"Bearer {TOKEN}"]) is server.authenticate([f"Bearer {TOKEN}"])

@@ -18,8 +18,8 @@ from tests.growth import NeverEnds, assert_linear
 from tests.needs import missing, reason_for
 from tests.packaging.sources import source_files
 
-from gatepass import CookieTransport, Key, KeySet, ResourceServer
-from gatepass.bearer import bearer_token, form_token
+from gatepass import CookieTransport, Key, KeySet, ResourceServer, TokenEndpoints
+from gatepass.bearer import bearer_token
 from gatepass.compact import MAX_TOKEN_LENGTH, parse_compact
 from gatepass.cookie_header import cookie_token
 from gatepass.cookies import BrowserRequest
@@ -180,10 +180,8 @@ FIELD_READERS = {
     "Upgrade": lambda text: COOKIES.access_token(browser(cookie="__Host-access=a", upgrade=text)),
     "If-None-Match": lambda text: ENDPOINT.answer("GET", if_none_match=[text]),
     "If-None-Match in many lines": lambda text: ENDPOINT.answer("GET", if_none_match=text.split(" ")),
-    "Content-Length of a form": lambda text: SERVER.form_length(
-        "POST", content_type=text, content_length=text, transfer_encoding=""
-    ),
     "X-Forwarded-For": lambda text: SERVER.authenticate(["Bearer a.b.c"], scheme=text, client=text),
+    "Content-Length": lambda text: TokenEndpoints.announces_body([text]),
     "Cache-Control of a key server": lambda text: stated_freshness(text, ""),
     "Age of a key server": lambda text: stated_freshness("max-age=5", text),
     "max-age of a key server": lambda text: stated_freshness(f"max-age={text}", ""),
@@ -197,7 +195,6 @@ FIELD_READERS = {
 }
 FORM_READERS = {
     "form of a token request": lambda text: Form.parse("application/x-www-form-urlencoded", text.encode()),
-    "form of a resource request": lambda text: form_token(text.encode()),
 }
 JSON_READERS = {
     "JSON": lambda text: parse_object(text.encode()),

@@ -4,7 +4,7 @@ import pytest
 from tests.core.tokens import NOW, SIGNING_KEY, Clock, claims_for, header_for, make_verifier, signed
 
 from gatepass import ANY_ISSUER, Key, KeySet, Profile
-from gatepass.bearer import bearer_token, form_token
+from gatepass.bearer import bearer_token
 from gatepass.compact import MAX_TOKEN_LENGTH, decode_base64url
 from gatepass.errors import AuthError
 
@@ -31,10 +31,6 @@ def told(refuse) -> str:
 )
 def test_of_credentials(lines, detail):
     assert told(lambda: bearer_token(lines)) == detail
-
-
-def test_of_a_form():
-    assert told(lambda: form_token(b"access_token=a&access_token=b")) == "MultipleTokens: a repeated parameter"
 
 
 @pytest.mark.parametrize(
@@ -126,6 +122,11 @@ def test_of_the_key():
         ({"client_id": ""}, "InvalidClaim: client_id is not a string, or empty"),
         ({"jti": None}, "InvalidClaim: jti is not a string, or empty"),
         ({"scope": []}, "InvalidClaim: scope is not a string"),
+        ({"scope": {}}, "InvalidClaim: scope is not a string"),
+        (
+            {"scope": ["orders:read"]},
+            'InvalidClaim: scope is not a string: it is a list, which a profile with scopes_in("scope") reads',
+        ),
         ({"scope": "a  b"}, "InvalidClaim: scope is not a string of scope tokens"),
         ({"cnf": "x"}, "InvalidClaim: cnf is not an object"),
         ({"cnf": {"jkt": "x"}}, "BindingError: cnf"),

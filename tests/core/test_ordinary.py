@@ -29,6 +29,7 @@ PROFILES = [
     Profile.RFC9068,
     Profile.RFC9068.allow_missing("sub", "client_id", "jti", "iat"),
     Profile.GENERIC,
+    Profile.RFC9068.scopes_in("scope").roles_at(("roles",)),
     ADDED,
 ]
 
@@ -83,7 +84,7 @@ def test_what_is_ordinary_passes_every_check(profile, max_token_age, claims):
     ],
 )
 def test_an_ordinary_token_takes_the_short_cut(claims):
-    for profile in (Profile.RFC9068, Profile.GENERIC):
+    for profile in (Profile.RFC9068, Profile.GENERIC, Profile.RFC9068.scopes_in("scope")):
         is_ordinary, checks = policy(profile, max_token_age=60)
         assert is_ordinary(claims, NOW)
         assert passes(checks, claims, NOW)
@@ -110,7 +111,7 @@ REFUSED = [
     {**ORDINARY, "scope": ["a"]},
     {**ORDINARY, "scope": None},
     {**ORDINARY, "nbf": int(NOW) + LEEWAY + 1},
-    {**ORDINARY, "cnf": {"jkt": "1"}},
+    *({**ORDINARY, "cnf": cnf} for cnf in ({"jkt": "1"}, {"kid": "1"}, {"unknown": 1}, {}, None, "x")),
 ]
 
 

@@ -2,10 +2,13 @@
 
 import base64
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding, PrivateFormat, PublicFormat
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.core.made_keys import (
@@ -25,9 +28,10 @@ from tests.core.made_keys import (
 from gatepass import ConfigurationError, Key
 
 UNREADABLE = "this PEM cannot be read: it is damaged, of an unsupported kind, or the password is wrong"
-ENCRYPTED = "this private key is encrypted: give password="
+ENCRYPTED = "this private key is encrypted: give password= to Key.from_pem or Key.from_env"
 NOT_ENCRYPTED = "password= given for a PEM that is not encrypted"
 NO_BLOCK = "no PEM block found: it begins with -----BEGIN"
+NO_KEY = "no key found in this PEM: it holds parameters alone"
 TWO_BLOCKS = "more than one PEM block: give one key"
 EMPTY_PASSWORD = "password= is empty: leave it out for a PEM that is not encrypted"
 
@@ -118,7 +122,7 @@ def test_what_holds_no_block_is_refused(pem):
     "pem",
     [
         private_pem(ec_private()) + public_pem(ec_private()),
-        certificate(rsa_private()) * 2,
+        certificate(rsa_private()) + private_pem(rsa_private()),
         public_pem(ec_private()) + public_pem(rsa_private()),
         b"# see -----BEGIN PUBLIC KEY-----\n" + public_pem(ec_private()),
     ],
@@ -126,6 +130,159 @@ def test_what_holds_no_block_is_refused(pem):
 def test_of_two_blocks_none_is_chosen(pem):
     """One text, one meaning: another reader may take the other block."""
     assert refusal(lambda: Key.from_pem(pem)) == TWO_BLOCKS
+
+
+P256 = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\\n"])
+def test_the_parameters_that_openssl_writes_before_a_key_are_passed_over(newline):
+    """`openssl ecparam -genkey`: the key says its curve itself."""
+    private = private_pem(ec_private(), form=PrivateFormat.TraditionalOpenSSL).decode()
+
+    for text in (P256 + private, private + P256):
+        assert Key.from_pem(text.replace("\n", newline)).kid == Key.from_pem(private).kid
+    assert refusal(lambda: Key.from_pem(P256 * 2)) == NO_KEY
+    assert refusal(lambda: Key.from_pem(P256 + private * 2)) == TWO_BLOCKS
+    encrypted = private_pem(ec_private(), form=PrivateFormat.TraditionalOpenSSL, password=b"x").decode()
+    assert Key.from_pem(P256 + encrypted, password="x").can_sign
+
+
+def issued(name: str, key, issuer: str, by) -> bytes:
+    def named(text):
+        return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
+
+    day = datetime(2026, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder(named(issuer), named(name), key.public_key(), 7, day, day + timedelta(days=400))
+    return builder.sign(by, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+LEAF = issued("leaf", ec_private(), "middle", rsa_private())
+MIDDLE = issued("middle", rsa_private(), "root", ec_private(CURVES["P-384"]))
+ROOT = issued("root", ec_private(CURVES["P-384"]), "root", ec_private(CURVES["P-384"]))
+
+
+@pytest.mark.parametrize("chain", [LEAF, LEAF + MIDDLE, LEAF + MIDDLE + ROOT])
+def test_of_a_chain_of_certificates_the_first_is_the_signers(chain):
+    """`fullchain.pem`, RFC 8446 section 4.4.2: each is issued by the next."""
+    assert Key.from_pem(chain).kid == Key.from_pem(public_pem(ec_private())).kid
+
+
+@pytest.mark.parametrize("chain", [MIDDLE + LEAF, ROOT + MIDDLE + LEAF, LEAF + ROOT, LEAF * 2, LEAF + ROOT + MIDDLE])
+def test_certificates_in_another_order_are_refused(chain):
+    """Else an authority's key would be taken for the signer's."""
+    assert refusal(lambda: Key.from_pem(chain)) == (
+        "these certificates are no chain that begins with the signer's own: give that one alone"
+    )
+
+
+@pytest.mark.parametrize("parts", [(LEAF, private_pem(ec_private())), (private_pem(ec_private()), LEAF, MIDDLE)])
+def test_a_key_beside_certificates_is_refused(parts):
+    assert refusal(lambda: Key.from_pem(b"".join(parts))) == TWO_BLOCKS
+
+
+@pytest.mark.parametrize(
+    "dress",
+    [
+        base64.b64encode,
+        base64.encodebytes,
+        lambda pem: base64.urlsafe_b64encode(pem).rstrip(b"="),
+        lambda pem: base64.b64encode(pem.replace(b"\n", b"\r\n")),
+        lambda pem: pem.replace(b"\n", b"\\n"),
+        lambda pem: pem.replace(b"\n", b"\\r\\n"),
+        lambda pem: pem.replace(b"\n", b"\\\\n"),
+        lambda pem: pem.replace(b"\n", b"\r\n"),
+        lambda pem: b'"' + pem.replace(b"\n", b"\\n") + b'"',
+        lambda pem: b"'" + pem + b"'",
+        lambda pem: b"    " + pem.replace(b"\n", b"\n    "),
+        lambda pem: b"\xef\xbb\xbf" + pem,
+        lambda pem: pem.decode().encode("utf-16"),
+        lambda pem: pem.decode().encode("utf-16-be"),
+        lambda pem: b"\xef\xbb\xbf" + base64.b64encode(pem),
+    ],
+)
+@pytest.mark.parametrize(
+    ("pem", "password"),
+    [
+        (private_pem(ec_private()), None),
+        (public_pem(rsa_private()), None),
+        (LEAF + MIDDLE, None),
+        (private_pem(ec_private(), password=b"x"), "x"),
+        (private_pem(ec_private(), password=b"x", form=PrivateFormat.TraditionalOpenSSL), "x"),
+    ],
+    ids=["private", "public", "chain", "encrypted", "encrypted, traditional"],
+)
+def test_what_deployment_tools_make_of_a_pem_is_read(pem, password, dress):
+    assert Key.from_pem(dress(pem), password=password).kid == Key.from_pem(pem, password=password).kid
+
+
+# --- RSA keys for PSS alone ---
+
+PSS = {
+    None: bytes.fromhex("300b06092a864886f70d01010a"),
+    **{
+        name: bytes.fromhex(
+            f"304106092a864886f70d01010a3034a00f300d060960864801650304020{number}0500a11c301a06092a864886f70d010108300d0609"
+            f"60864801650304020{number}0500a203020130"
+        )
+        for number, name in ((1, "PS256"), (2, "PS384"), (3, "PS512"))
+    },
+}
+"""The identifiers that `openssl genpkey -algorithm RSA-PSS` writes, without parameters and with those of one hash."""
+
+
+def sequence(tag: int, *parts: bytes) -> bytes:
+    body = b"".join(parts)
+    size = b"\x82" + len(body).to_bytes(2) if len(body) > 127 else bytes([len(body)])
+    return bytes([tag]) + size + body
+
+
+def framed(label: str, der: bytes) -> bytes:
+    return f"-----BEGIN {label}-----\n{base64.encodebytes(der).decode()}-----END {label}-----\n".encode()
+
+
+def pss_pems(identifier: bytes) -> list[bytes]:
+    """A public and a private key, and a certificate with such a key."""
+    pkcs1 = rsa_private().public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1)
+    inner = rsa_private().private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
+    public = sequence(0x30, identifier, sequence(0x03, b"\0", pkcs1))
+    private = sequence(0x30, b"\x02\x01\x00", identifier, sequence(0x04, inner))
+    plain = rsa_private().public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    der = certificate(rsa_private(), encoding=Encoding.DER)
+    body = der[4 : 8 + int.from_bytes(der[6:8])]
+    return [
+        framed("PUBLIC KEY", public),
+        framed("PRIVATE KEY", private),
+        framed("CERTIFICATE", sequence(0x30, sequence(0x30, body[4:].replace(plain, public)), der[4 + len(body) :])),
+    ]
+
+
+@pytest.mark.parametrize("only", PSS)
+@pytest.mark.parametrize("place", range(3), ids=["public", "private", "certificate"])
+def test_a_key_for_pss_alone_is_never_bound_to_the_older_padding(only, place):
+    """id-RSASSA-PSS, RFC 4055 section 1.2: cryptography forgets it."""
+    pem = pss_pems(PSS[only])[place]
+
+    assert Key.from_pem(pem).algorithm == (only or "PS256")
+    for name in ("PS256", "PS384", "PS512"):
+        assert Key.from_pem(pem, algorithm=name).algorithm == name
+        assert Key.from_pem(base64.b64encode(pem), algorithm=name).kid == Key.from_pem(public_pem(rsa_private())).kid
+    for name in ("RS256", "RS384", "RS512"):
+        assert refusal(lambda name=name: Key.from_pem(pem, algorithm=name)) == (
+            "this RSA key is for PSS alone: it takes PS256, PS384 or PS512"
+        )
+    assert refusal(lambda: Key.from_pem(pem, algorithm="ES256")) == (
+        "this key does not fit ES256, which takes P-256 keys"
+    )
+
+
+def test_a_certificate_that_was_signed_with_pss_says_nothing_of_its_own_key():
+    name, day = x509.Name([]), datetime(2026, 1, 1, tzinfo=UTC)
+    builder = x509.CertificateBuilder(name, name, rsa_private().public_key(), 7, day, day + timedelta(days=400))
+    scheme = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=32)
+    pem = builder.sign(rsa_private(), hashes.SHA256(), rsa_padding=scheme).public_bytes(Encoding.PEM)
+
+    assert Key.from_pem(pem).algorithm == "RS256"
 
 
 @pytest.mark.parametrize("frame", ["PUBLIC KEY", "PRIVATE KEY", "RSA PRIVATE KEY", "CERTIFICATE", "EC PARAMETERS", "X"])

@@ -170,10 +170,108 @@ def test_scopes_in_scp_are_scope_tokens_in_a_text_or_a_list(provider, odd):
             access(provider, scp=odd)
 
 
-def test_a_list_is_no_scope_where_the_claim_is_the_standard_one():
-    for provider in (KEYCLOAK, AUTH0, COGNITO):
+LISTS = [
+    (["orders:read", "openid"], {"orders:read", "openid"}),
+    (["a"], {"a"}),
+    (["a", "a"], {"a"}),
+    ([], set()),
+    ("orders:read openid", {"orders:read", "openid"}),
+]
+NO_SCOPES = [["a b"], ["a", ""], ["a", 5], [None], [["a"]], ['a"b'], {"a": 1}, None, 5, True, "a  b"]
+WIDE = [
+    Profile.GENERIC,
+    Profile.GENERIC.allow_missing(),
+    Profile.GENERIC.roles_at(("role",)),
+    Profile.RFC9068.scopes_in("scope"),
+    Profile.RFC9068.scopes_in("scope").allow_missing("jti"),
+    Profile.RFC9068.roles_at(("role",)).scopes_in("scope"),
+]
+
+
+@pytest.mark.parametrize("cache_ttl", [0, 60])
+@pytest.mark.parametrize("profile", WIDE, ids=repr)
+def test_scopes_may_be_a_list_where_the_profile_is_not_that_of_rfc_9068(profile, cache_ttl):
+    verifier = make_verifier(profile=profile, cache_ttl=cache_ttl)
+    header = header_for(typ="JWT" if "jwt" in profile.types else "at+jwt")
+
+    for written, meant in LISTS:
+        text = signed(header, claims_for(scope=written))
+        assert verifier.verify(text).scopes == verifier.verify(text).scopes == meant
+        assert {finding.outcome for finding in explain(text, verifier)} == {"passed"}
+    for odd in NO_SCOPES:
+        text = signed(header, claims_for(scope=odd))
         with pytest.raises(InvalidClaim):
-            access(provider, scope=["orders:read"])
+            verifier.verify(text)
+        assert [finding.name for finding in explain(text, verifier) if finding.outcome == "failed"] == ["scope"]
+
+
+@every_provider
+def test_each_provider_may_write_scopes_as_a_list(provider):
+    claim = provider.profile.names.scope
+
+    assert access(provider, **{claim: ["orders:read", "openid"]}).scopes == {"orders:read", "openid"}
+    with pytest.raises(InvalidClaim):
+        access(provider, **{claim: ["orders:read openid"]})
+
+
+@pytest.mark.parametrize(
+    "profile", [Profile.RFC9068, Profile.RFC9068.allow_missing("jti"), Profile.RFC9068.roles_at(("role",))], ids=repr
+)
+@pytest.mark.parametrize("scope", [["orders:read"], []])
+def test_the_profile_of_rfc_9068_takes_scopes_as_a_text_alone(profile, scope):
+    with pytest.raises(InvalidClaim):
+        verify(claims_for(scope=scope), profile, audience=AUDIENCE, typ="at+jwt")
+
+
+def test_one_role_or_group_as_a_text_is_one_and_never_split():
+    one = {"roles": "admin user", "groups": "Sales, North"}
+    for profile, typ in ((Profile.GENERIC, "JWT"), (Profile.RFC9068.roles_at(("roles",)), "at+jwt")):
+        token = verify(claims_for(**one, entitlements="a b"), profile, audience=AUDIENCE, typ=typ)
+
+        assert (token.roles, token.groups) == ({"admin user"}, {"Sales, North"})
+        assert token.strings("entitlements") == {"a b"}
+        Requirement(any_roles=["admin user"], any_entitlements=["a b"]).check(token, NO_HIERARCHY)
+        with pytest.raises(Forbidden):
+            Requirement(any_roles=["admin"]).check(token, NO_HIERARCHY)
+
+
+@every_provider
+def test_one_role_or_group_as_a_text_is_taken_where_the_provider_has_them(provider):
+    names = provider.profile.names
+    (role,), (group,) = names.roles, names.groups
+    token = access(provider, **_placed(role, "clerk"), **(_placed(group, "clerk") if group != role else {}))
+
+    assert (token.roles, token.groups) == ({"clerk"}, {"clerk"})
+
+
+def _placed(path, value):
+    for name in reversed(path):
+        value = {name: value}
+    return value
+
+
+def test_a_text_without_a_role_in_it_names_none():
+    profile = Profile.GENERIC.roles_at(("role",))
+
+    assert verify(claims_for(role=""), profile, audience=AUDIENCE).roles == frozenset()
+    for odd in (5, None, True, {"admin": True}, ["admin", 5]):
+        with pytest.raises(InvalidClaim):
+            verify(claims_for(role=odd), profile, audience=AUDIENCE)
+
+
+def test_roles_of_several_places_may_have_either_form():
+    profile = Profile.GENERIC.roles_at(("role",), ("app", "roles"))
+
+    assert verify(claims_for(role="a", app={"roles": ["b", "c"]}), profile, audience=AUDIENCE).roles == {"a", "b", "c"}
+    assert verify(claims_for(role=["a"], app={"roles": "b"}), profile, audience=AUDIENCE).roles == {"a", "b"}
+
+
+def test_the_profile_of_rfc_9068_reads_roles_in_lists_alone():
+    token = verify(
+        claims_for(roles="admin", groups="a", entitlements="b"), Profile.RFC9068, audience=AUDIENCE, typ="at+jwt"
+    )
+
+    assert (token.roles, token.groups, token.strings("entitlements")) == (frozenset(), frozenset(), frozenset())
 
 
 @pytest.mark.parametrize(
@@ -181,13 +279,13 @@ def test_a_list_is_no_scope_where_the_claim_is_the_standard_one():
     [
         {"realm_access": ["clerk"]},
         {"realm_access": "clerk"},
-        {"realm_access": {"roles": "clerk"}},
+        {"realm_access": {"roles": 5}},
         {"realm_access": {"roles": {"clerk": True}}},
         {"realm_access": {"roles": None}},
     ],
     ids=repr,
 )
-def test_roles_are_refused_unless_objects_lead_to_a_list(changes):
+def test_roles_are_refused_unless_objects_lead_to_a_list_or_a_text(changes):
     with pytest.raises(InvalidClaim):
         access(KEYCLOAK, **changes)
 
@@ -417,7 +515,7 @@ def test_an_explanation_fails_where_the_verifier_does(provider):
         (ENTRA_ID, {"azp": "one", "appid": "another"}, "two claims name different clients"),
         (OKTA, {"scp": [""]}, "scp is not a list of scope tokens"),
         (KEYCLOAK, {"realm_access": "admin"}, "what holds roles is not an object"),
-        (KEYCLOAK, {"realm_access": {"roles": "admin"}}, "roles or groups are not a list of strings"),
+        (KEYCLOAK, {"realm_access": {"roles": 5}}, "roles or groups are not a list of strings"),
         (KEYCLOAK, {"typ": "Widget"}, "the payload does not say that it is an access token"),
     ],
 )

@@ -115,13 +115,13 @@ class TestConcealing:
 
     @pytest.mark.parametrize("rule", [{"scopes": ["a"]}, {"any_roles": ["admin"]}])
     def test_what_is_concealed_is_not_found(self, rule):
-        error = refusal(token(scope="x"), denial="conceal", **rule)
+        error = refusal(token(scope="x"), denial="not_found", **rule)
 
         assert type(error) is ConcealedResource
         assert error.needed_scopes == ()
 
     def test_who_may_see_it_sees_it(self):
-        allow(token(scope="a"), scopes=["a"], denial="conceal")
+        allow(token(scope="a"), scopes=["a"], denial="not_found")
 
 
 @pytest.mark.parametrize("name", ["scopes", "any_scopes"])

@@ -1,7 +1,8 @@
-"""Credentials in, a token out: several issuers, openness of routes, HTTPS, form bodies."""
+"""Credentials in, a token out: several issuers, openness of routes, HTTPS."""
 
 import asyncio
 import logging
+import sys
 
 import pytest
 
@@ -16,7 +17,6 @@ from gatepass.errors import (
     MalformedToken,
     MissingClaim,
     MissingCredentials,
-    MultipleTokens,
     UnknownKey,
     UnsupportedScheme,
 )
@@ -45,7 +45,7 @@ def refusal(server, authorization, **known):
 
 
 def test_a_request_with_a_good_token_is_authenticated_on_both_ways():
-    server = ResourceServer(make_verifier())
+    server = ResourceServer(make_verifier(), https="off")
 
     assert server.authenticate(bearer(signed())).subject == "anna"
     assert asyncio.run(server.authenticate_async(bearer(signed()), run_blocking=inline)).subject == "anna"
@@ -58,7 +58,7 @@ class TestSeveralIssuers:
         make_verifier(),
         make_verifier(issuer=OTHER_ISSUER, keys=OTHER_KEY.public()),
         make_verifier(issuer="https://third.example", keys=SECRET_KEY, profile=Profile.GENERIC),
-    ])  # fmt: skip
+    ], https="off")  # fmt: skip
 
     def test_each_issuers_own_tokens_are_taken(self):
         for token, issuer in [
@@ -75,7 +75,9 @@ class TestSeveralIssuers:
         )
         assert refusal(self.server, bearer(signed(claims=claims_for(iss=OTHER_ISSUER)))) is DisallowedAlgorithm
         same_kid = Key(Key.generate("ES256")._material, algorithm="ES256", kid=SIGNING_KEY.kid)
-        twin = ResourceServer([make_verifier(), make_verifier(issuer=OTHER_ISSUER, keys=same_kid.public())])
+        twin = ResourceServer(
+            [make_verifier(), make_verifier(issuer=OTHER_ISSUER, keys=same_kid.public())], https="off"
+        )
         assert refusal(twin, bearer(signed(claims=claims_for(iss=OTHER_ISSUER)))) is InvalidSignature
         assert refusal(twin, bearer(signed(key=same_kid))) is InvalidSignature
 
@@ -94,7 +96,7 @@ class TestSeveralIssuers:
         assert refusal(self.server, bearer(signed(claims=claims_for(iss=iss)))) is error
 
     def test_one_issuer_and_many_give_the_same_refusals(self):
-        alone = ResourceServer(make_verifier())
+        alone = ResourceServer(make_verifier(), https="off")
 
         for token in ["x", "x.y.z", signed(header_for(alg="none")), signed(header_for(kid="x")), signed(key=Key.generate("ES256")),
                       signed(claims=claims_for(exp=1)), signed(claims=claims_for(iss="x")), signed(claims=claims_for(iss=...)),
@@ -111,7 +113,7 @@ class TestSeveralIssuers:
             ResourceServer(verifiers)
 
     def test_a_single_verifier_may_take_any_issuer(self):
-        server = ResourceServer([make_verifier(issuer=ANY_ISSUER)])
+        server = ResourceServer([make_verifier(issuer=ANY_ISSUER)], https="off")
 
         assert (
             server.authenticate(bearer(signed(claims=claims_for(iss="https://any.example")))).issuer
@@ -122,7 +124,7 @@ class TestSeveralIssuers:
 class TestOpenness:
     """Protected, optional, public (X-14, row 1b)."""
 
-    server = ResourceServer(make_verifier())
+    server = ResourceServer(make_verifier(), https="off")
 
     def admit(self, access, authorization):
         answers = []
@@ -130,7 +132,7 @@ class TestOpenness:
             lambda: self.server.admit(access, authorization),
             lambda: asyncio.run(self.server.admit_async(access, authorization, run_blocking=inline)),
             lambda: asyncio.run(
-                ResourceServer(make_verifier(is_revoked=lambda _: False)).admit_async(
+                ResourceServer(make_verifier(is_revoked=lambda _: False), https="off").admit_async(
                     access, authorization, run_blocking=inline
                 )
             ),
@@ -161,28 +163,105 @@ class TestOpenness:
         assert self.admit("protected", bearer(signed())) == "anna"
 
 
-class TestTransport:
-    """HTTPS only, if it is told so."""
+LOOPBACK = ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1", "::ffff:7f00:1", "testclient"]
+NOT_LOOPBACK = [
+    "192.0.2.1", "10.0.0.5", "172.17.0.1", "::ffff:192.0.2.1", "2001:db8::1", "::", None, "", "unix:",
+    "unix:/run/app.sock", "/run/app.sock", "localhost", "TestClient", "testclient.example", "testserver", " 127.0.0.1",
+    "127.0.0.1:80", "127.1", "0127.0.0.1", "2130706433", "127.0.0.1\n",
+]  # fmt: skip
 
-    @pytest.mark.parametrize("scheme", ["http", "ws", "", None, "HTTPS", "httpsx"])
+
+class TestHTTPS:
+    """A token travels over https, or on this machine."""
+
+    @pytest.mark.parametrize("scheme", ["http", "ws", "", None, "HTTPS", "WSS", "httpsx", "https "])
     def test_a_token_over_plain_http_is_refused_before_it_is_looked_at(self, scheme):
-        server = ResourceServer(make_verifier(), transport="require")
+        server = ResourceServer(make_verifier())
 
         for authorization in (bearer(signed()), bearer("garbage")):
-            assert refusal(server, authorization, scheme=scheme, client="127.0.0.1") is InsecureTransport
+            assert refusal(server, authorization, scheme=scheme, client="192.0.2.1") is InsecureTransport
 
     @pytest.mark.parametrize("scheme", ["https", "wss"])
     def test_a_token_over_tls_is_welcome(self, scheme):
-        assert (
-            ResourceServer(make_verifier(), transport="require").authenticate(bearer(signed()), scheme=scheme).subject
-            == "anna"
+        for known in ({}, {"client": "192.0.2.1"}, {"client": "192.0.2.1", "forwarded": True}):
+            assert ResourceServer(make_verifier()).authenticate(bearer(signed()), scheme=scheme, **known)
+
+    @pytest.mark.parametrize("client", LOOPBACK)
+    def test_a_token_from_this_machine_is_welcome(self, client):
+        for scheme in ("http", "ws"):
+            assert ResourceServer(make_verifier()).authenticate(bearer(signed()), scheme=scheme, client=client)
+
+    @pytest.mark.parametrize("client", NOT_LOOPBACK)
+    def test_what_is_not_known_to_be_this_machine_is_not(self, client):
+        assert refusal(ResourceServer(make_verifier()), bearer(signed()), scheme="http", client=client) is (
+            InsecureTransport
         )
 
-    def test_who_brings_no_token_is_told_to_bring_one(self):
-        assert refusal(ResourceServer(make_verifier(), transport="require"), [], scheme="http") is MissingCredentials
-
-    def test_the_default_warns_once_and_not_about_loopback(self, caplog):
+    def test_a_token_that_came_by_no_connection_is_not_judged_by_one(self):
         server = ResourceServer(make_verifier())
+
+        assert server.authenticate(bearer(signed()))
+        assert refusal(server, bearer(signed()), forwarded=True) is InsecureTransport
+        assert refusal(server, bearer(signed()), client="192.0.2.1") is InsecureTransport
+
+    @pytest.mark.parametrize("client", LOOPBACK)
+    def test_a_proxy_on_this_machine_that_tells_of_itself_is_not_the_client(self, client):
+        server = ResourceServer(make_verifier())
+
+        assert refusal(server, bearer(signed()), scheme="http", client=client, forwarded=True) is InsecureTransport
+
+    def test_who_brings_no_token_is_told_to_bring_one(self):
+        assert refusal(ResourceServer(make_verifier()), [], scheme="http") is MissingCredentials
+
+    def test_the_refusal_says_once_what_to_set(self, caplog):
+        server = ResourceServer(make_verifier())
+
+        for _ in range(3):
+            assert refusal(server, bearer(signed()), scheme="http", client="192.0.2.1") is InsecureTransport
+        assert [record.levelno for record in caplog.records] == [logging.ERROR]
+        for text in ("plain http", "X-Forwarded-Proto", 'https="off"', '"warn"'):
+            assert text in caplog.text
+        assert "192.0.2" not in caplog.text
+
+    @pytest.mark.parametrize(
+        ("loaded", "hint"),
+        [
+            (["gatepass_flask"], "ProxyFix(app.wsgi_app, x_proto=1)"),
+            (["gatepass_django"], 'SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")'),
+            (["gatepass_starlette", "uvicorn"], "--proxy-headers --forwarded-allow-ips="),
+            (["gatepass_starlette", "hypercorn"], "ProxyFixMiddleware(app"),
+            (["gatepass_starlette", "daphne"], "for daphne, --proxy-headers"),
+            (["gatepass_starlette", "granian"], "wrap_asgi_with_proxy_headers(app"),
+        ],
+    )
+    def test_what_to_set_is_said_for_the_framework_and_the_server_at_hand(self, caplog, monkeypatch, loaded, hint):
+        known = ("gatepass_flask", "gatepass_django", "gatepass_starlette", "uvicorn", "hypercorn", "daphne", "granian")
+        for name in known:
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        for name in loaded:
+            monkeypatch.setitem(sys.modules, name, sys)
+
+        refusal(ResourceServer(make_verifier()), bearer(signed()), scheme="http", client="192.0.2.1")
+
+        assert hint in caplog.text
+        others = {"ProxyFix(", "SECURE_PROXY", "uvicorn", "ProxyFixMiddleware", "daphne", "granian"}
+        assert sum(other in caplog.text for other in others) == 1
+
+    @pytest.mark.parametrize("loaded", [[], ["gatepass_starlette"]])
+    def test_where_the_server_is_not_known_the_advice_is_for_each(self, caplog, monkeypatch, loaded):
+        for name in ("gatepass_flask", "gatepass_django", "gatepass_starlette", "uvicorn", "hypercorn", "daphne"):
+            monkeypatch.delitem(sys.modules, name, raising=False)
+        for name in loaded:
+            monkeypatch.setitem(sys.modules, name, sys)
+
+        refusal(ResourceServer(make_verifier()), bearer(signed()), scheme="http", client="192.0.2.1")
+
+        assert "--forwarded-allow-ips" in caplog.text
+        assert "ProxyFixMiddleware" in caplog.text
+        assert ("SECURE_PROXY_SSL_HEADER" in caplog.text) == (not loaded)
+
+    def test_a_warning_can_be_had_in_its_place(self, caplog):
+        server = ResourceServer(make_verifier(), https="warn")
 
         for client in ("127.0.0.1", "::1", "127.8.8.8"):
             server.authenticate(bearer(signed()), scheme="http", client=client)
@@ -191,92 +270,15 @@ class TestTransport:
         assert not caplog.records
         for client in ("192.0.2.1", None, "unix socket", "192.0.2.2"):
             server.authenticate(bearer(signed()), scheme="http", client=client)
+        server.authenticate(bearer(signed()), scheme="http", client="127.0.0.1", forwarded=True)
         assert [record.levelno for record in caplog.records] == [logging.WARNING]
         assert "plain http" in caplog.text
         assert "192.0.2" not in caplog.text
 
     def test_it_may_be_left_to_the_proxy(self, caplog):
-        ResourceServer(make_verifier(), transport="off").authenticate(
-            bearer(signed()), scheme="http", client="192.0.2.1"
-        )
+        ResourceServer(make_verifier(), https="off").authenticate(bearer(signed()), scheme="http", client="192.0.2.1")
 
         assert not caplog.records
-
-
-class TestFormBody:
-    """A token in a form, for services that asked for it; ignored by all others (X-06, X-08, X-09)."""
-
-    taking = ResourceServer(make_verifier(), sources=["header", "body"])
-    form = b"access_token=" + signed().encode()
-
-    def test_it_is_not_looked_at_unless_asked_for(self):
-        server = ResourceServer(make_verifier())
-
-        assert refusal(server, [], form=self.form) is MissingCredentials
-        assert server.authenticate(bearer(signed()), form=b"access_token=x&access_token=y").subject == "anna"
-        assert self.length(server, "POST", "application/x-www-form-urlencoded") == 0
-
-    def test_it_is_a_token_like_any_other(self):
-        assert self.taking.authenticate([], form=self.form).subject == "anna"
-        assert self.taking.authenticate(["Basic x"], form=self.form).subject == "anna"
-        assert self.taking.authenticate(bearer(signed()), form=b"x=1").subject == "anna"
-        assert refusal(self.taking, [], form=b"access_token=a") is MalformedToken
-        assert refusal(self.taking, [], form=b"") is MissingCredentials
-
-    def test_two_ways_at_once_are_refused_even_with_the_same_token(self):
-        assert refusal(self.taking, bearer(signed()), form=self.form) is MultipleTokens
-        assert refusal(self.taking, [], form=self.form + b"&" + self.form) is MultipleTokens
-        assert refusal(self.taking, ["Bearer"], form=self.form) is MalformedCredentials
-
-    @pytest.mark.parametrize(
-        ("method", "content_type", "wanted"),
-        [
-            ("POST", "application/x-www-form-urlencoded", True),
-            ("PUT", "Application/X-WWW-Form-Urlencoded ; charset=utf-8", True),
-            ("GET", "application/x-www-form-urlencoded", False),
-            ("HEAD", "application/x-www-form-urlencoded", False),
-            ("get", "application/x-www-form-urlencoded", False),
-            ("POST", "multipart/form-data; boundary=x", False),
-            ("POST", "application/json", False),
-            ("POST", "", False),
-            ("POST", "application/x-www-form-urlencodedx", False),
-        ],
-    )
-    def test_only_forms_are_read_and_only_where_a_body_means_something(self, method, content_type, wanted):
-        assert self.length(self.taking, method, content_type) == (20 if wanted else 0)
-
-    @pytest.mark.parametrize(
-        ("content_length", "transfer_encoding", "wanted"),
-        [
-            ("65536", "", 65_536),
-            ("0007", "", 7),
-            ("65537", "", 0),
-            ("000007", "", 0),
-            ("", "", 0),
-            ("0", "", 0),
-            ("-5", "", 0),
-            ("+5", "", 0),
-            ("5 ", "", 0),
-            ("1e3", "", 0),
-            ("\u0665", "", 0),
-            ("5, 5", "", 0),
-            ("5", "chunked", 0),
-            ("", "chunked", 0),
-        ],
-    )
-    def test_a_form_of_unknown_or_great_length_is_not_read(self, content_length, transfer_encoding, wanted):
-        form = "application/x-www-form-urlencoded"
-
-        assert self.length(self.taking, "POST", form, content_length, transfer_encoding) == wanted
-
-    @staticmethod
-    def length(server, method, content_type, content_length="20", transfer_encoding=""):
-        return server.form_length(
-            method,
-            content_type=content_type,
-            content_length=content_length,
-            transfer_encoding=transfer_encoding,
-        )
 
 
 @pytest.mark.parametrize(
@@ -296,7 +298,7 @@ def test_an_adapter_that_is_given_something_else_is_told_what_to_give(value):
 
 def test_a_key_set_of_many_serves_many_requests():
     keys = KeySet([Key.generate("ES256"), SIGNING_KEY.public()])
-    server = ResourceServer(make_verifier(keys=keys))
+    server = ResourceServer(make_verifier(keys=keys), https="off")
 
     assert refusal(server, bearer(signed(header_for(kid="gone")))) is UnknownKey
     assert server.authenticate(bearer(signed())).subject == "anna"

@@ -26,6 +26,39 @@ def test_a_mark_opens_the_view_that_bears_it_and_survives_well_behaved_decorator
     assert (access_of(open_view), access_of(half_open_view), access_of(wrapped)) == ("public", "optional", "public")
 
 
+def as_view(view_class, *decorators):
+    """A view as Django's and Flask's `as_view()` leave it: a function that says of which class it is."""
+
+    def view(): ...
+
+    for decorator in decorators:
+        view = decorator(view)
+    view.view_class = view_class
+    return view
+
+
+def test_a_class_is_open_by_its_own_mark_and_does_not_open_its_heirs():
+    @public
+    class Status: ...
+
+    class Heir(Status): ...
+
+    assert (access_of(Status), access_of(as_view(Status))) == ("public", "public")
+    assert (access_of(Heir), access_of(as_view(Heir))) == ("protected", "protected")
+    assert access_of(as_view(optional_auth(Heir))) == "optional"
+
+
+def test_a_view_of_a_class_can_be_marked_itself():
+    class Status: ...
+
+    class Heir(Status): ...
+
+    @functools.wraps(view := public(as_view(Heir)))
+    def wrapped(): ...
+
+    assert (access_of(view), access_of(wrapped), access_of(as_view(Heir))) == ("public", "public", "protected")
+
+
 @pytest.mark.parametrize(
     "paths",
     [

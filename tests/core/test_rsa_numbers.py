@@ -5,10 +5,10 @@ from math import gcd
 import jwt.algorithms
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers, RSAPublicNumbers
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from tests.core.made_keys import base64url, key_for, refusal
 
-from gatepass import Key
+from gatepass import Key, KeySet
 from gatepass.keys import jwk as jwk_module
 from gatepass.keys import pem as pem_module
 from gatepass.keys import rsa as rsa_module
@@ -114,3 +114,45 @@ def test_a_pem_whose_private_numbers_do_not_belong_together_is_refused():
     pem = material.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
     assert refusal(lambda: Key.from_pem(pem, algorithm="RS256")).startswith("this PEM cannot be read")
+
+
+HIDES_NOTHING = "this RSA key is no secret: its modulus is even, a prime, the power of one, or has a small factor"
+WEAK = {
+    "even": 2**2047 + 2,
+    "a power of two": 2**2047,
+    "with the factor 3": 3 * (2**2203 - 1),
+    "with the factor 997": 997 * (2**2203 - 1),
+    "a prime": MERSENNE,
+    "another prime": PROTH,
+    "the square of a prime": (2**1279 - 1) ** 2,
+    "the fifth power of a prime": (2**521 - 1) ** 5,
+}
+
+
+@pytest.mark.parametrize("n", WEAK.values(), ids=WEAK)
+@pytest.mark.parametrize("algorithm", ["RS256", "PS512"])
+def test_a_modulus_that_is_factored_at_once_is_refused_by_every_maker(n, algorithm):
+    """A7: the public key gives the private one away."""
+    public = RSAPublicNumbers(65_537, n).public_key()
+    pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    jwk = {"kty": "RSA", "n": text(n), "e": "AQAB"}
+
+    assert refusal(lambda: Key(public, algorithm=algorithm)) == HIDES_NOTHING
+    assert refusal(lambda: Key.from_pem(pem, algorithm=algorithm)) == HIDES_NOTHING
+    assert refusal(lambda: Key.from_jwk(jwk, algorithm=algorithm)) == HIDES_NOTHING
+    good = key_for("ES256").to_jwk()
+    assert [key.algorithm for key in KeySet.from_jwks({"keys": [jwk, good]})] == ["ES256"]
+
+
+def test_a_private_key_is_judged_by_its_public_half():
+    numbers = RSAPrivateNumbers(MERSENNE, 3, 3, 1, 1, 1, RSAPublicNumbers(65_537, 3 * MERSENNE))
+    private = numbers.private_key(unsafe_skip_rsa_key_validation=True)
+
+    assert refusal(lambda: Key(private, algorithm="RS256")) == HIDES_NOTHING
+
+
+def test_the_check_of_a_modulus_is_one_power_in_small_steps():
+    """So that other threads go on: the interpreter's `pow` would keep them waiting for a second."""
+    for n in (15, 561, MERSENNE, 2**2047 + 3):
+        assert rsa_module._power_of_two(n, n) == pow(2, n, n)
+    assert not rsa_module._power_of_two.__code__.co_names  # no function is called with all of the work

@@ -2,9 +2,11 @@
 
 import base64
 import codecs
+import hashlib
 import json
 import secrets
 from contextlib import suppress
+from importlib.resources import files
 
 import pytest
 from cryptography import x509
@@ -23,7 +25,7 @@ from tests.core.made_keys import (
     CURVES,
     HMAC_BYTES,
     SECRET,
-    UNKNOWN_ALGORITHM,
+    base64url,
     certificate,
     ec_private,
     ed448_private,
@@ -33,8 +35,11 @@ from tests.core.made_keys import (
     refusal,
     rsa_private,
 )
+from tests.core.well_known_secrets import SAMPLES, known_secrets, readings
 
 from gatepass import ConfigurationError, Key, KeySet
+from gatepass.keys.guessable import is_guessable
+from gatepass.keys.known import is_known
 from gatepass.keys.misplaced import misplaced
 from gatepass.keys.secret import is_key_material
 
@@ -285,7 +290,7 @@ def test_text_without_a_utf8_form_is_no_secret():
 
 @pytest.mark.parametrize("algorithm", ["none", "", None, "hs256", "HS1"])
 def test_a_secret_is_bound_to_an_algorithm_that_exists(algorithm):
-    assert refusal(lambda: Key.from_secret(SECRET, algorithm=algorithm)) == UNKNOWN_ALGORITHM
+    assert refusal(lambda: Key.from_secret(SECRET, algorithm=algorithm)).startswith("unknown algorithm; ")
 
 
 @pytest.mark.parametrize(
@@ -453,6 +458,161 @@ def test_the_error_of_a_secret_holds_no_other_error_that_repeats_it():
         Key.from_secret(SECRET + "\ud800")
 
     assert caught.value.__context__ is None
+
+
+# --- secrets that others know ---
+
+WRITINGS = {
+    "as it is": lambda octets: octets,
+    "hex": lambda octets: octets.hex().encode(),
+    "hex, upper case": lambda octets: octets.hex().upper().encode(),
+    "base64": base64.b64encode,
+    "base64url, without padding": lambda octets: base64.urlsafe_b64encode(octets).rstrip(b"="),
+    "base64 of hex": lambda octets: base64.b64encode(octets.hex().encode()),
+    "hex of base64": lambda octets: base64.b64encode(octets).hex().encode(),
+}
+PRINTED = [(place, text) for place, texts in SAMPLES.items() for text in texts]
+DIGESTS = ["md5", "sha1", "sha256", "sha384", "sha512"]
+
+
+def test_the_file_of_known_secrets_holds_the_digests_of_the_samples():
+    assert (files("gatepass.keys") / "known_secrets.txt").read_text() == known_secrets()
+
+
+@pytest.mark.parametrize("writing", WRITINGS)
+@pytest.mark.parametrize(("place", "text"), PRINTED, ids=[f"{place} {text[:12]}" for place, text in PRINTED])
+def test_a_secret_that_many_read_is_refused_in_every_writing_and_by_every_maker(place, text, writing, monkeypatch):
+    """K-02: the text, and what it stands for if it can be read as hex or base64."""
+    for octets in readings(text):
+        secret = WRITINGS[writing](octets)
+        assert is_known(secret)
+        if len(secret) < 32:
+            continue
+        makers = [
+            lambda secret=secret: Key(secret, algorithm="HS256"),
+            lambda secret=secret: Key.from_secret(secret),
+            lambda secret=secret: Key.from_jwk({"kty": "oct", "alg": "HS256", "k": base64url(secret)}),
+        ]
+        if secret.isascii() and secret.decode().isprintable():
+            monkeypatch.setenv("JWT_KEY", secret.decode())
+            makers.append(lambda: Key.from_env("JWT_KEY"))
+        for make in makers:
+            assert refusal(make) == GUESSABLE
+
+
+@pytest.mark.parametrize("digest", DIGESTS)
+@pytest.mark.parametrize(
+    "word", ["", "secret", "password", "Secret", "PASSWORD", "admin", "123456", "qwerty", "changeme", "jwt", "secret\n"]
+)
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_the_digest_of_a_usual_word_is_refused_in_every_writing(word, digest, writing):
+    """As the shell makes it with `echo secret | sha256sum`, too."""
+    secret = WRITINGS[writing](hashlib.new(digest, word.encode()).digest())
+
+    if len(secret) >= 32:
+        assert refusal(lambda: Key.from_secret(secret)) == GUESSABLE
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "this is used to sign tokens and should be kept private",
+        "THIS IS USED TO SIGN AND VERIFY JWT TOKENS, ANY STRING WILL DO",
+        "my secret key for jwt tokens in this app",
+        "my_signing_key_for_the_api_2024_prod",
+        "jwt-signing-key-for-development-only",
+        "MyCompanyProductionJwtSigningKey2024!",
+        "thisisaverysecurekeyforjwttokens123",
+        "use a strong random value here in production!!",
+        "the quick brown fox jumps over the lazy dog",
+        "averylongkeythatnobodywillguess12",
+        "token.signing.key.for.local.testing",
+    ],
+)
+def test_a_sentence_of_usual_words_is_refused(sentence):
+    assert refusal(lambda: Key.from_secret(sentence)) == GUESSABLE
+    assert refusal(lambda: Key.from_secret(base64.b64encode(sentence.encode()))) == GUESSABLE
+
+
+@pytest.mark.parametrize(
+    "walk",
+    [
+        "asdfghjklasdfghjklqwertyuzxcvbnm12",
+        "qwertzuiopasdfghjklyxcvbnm1234567890",
+        "azertyuiopqsdfghjklmwxcvbn123456789",
+        "qwerty uiop asdf ghjkl zxcvbnm 1234",
+        "poiuytrewqlkjhgfdsamnbvcxz0987654321",
+        "1qaz2wsx3edc4rfv5tgb6yhn7ujm8ik9ol0p",
+        "!QAZ@WSX#EDC$RFV%TGB^YHN&UJM*IK<",
+        "1q2w3e4r5t6y7u8i9o0p1Q2W3E4R5T6Y",
+        "abcdefg1234567hijklmnop890qrstuvw",
+        "aaaabbbbccccddddeeeeffffgggghhhhiiii",
+        "0123456789876543210012345678987654321",
+    ],
+)
+def test_a_walk_over_the_keyboard_is_refused(walk):
+    assert refusal(lambda: Key.from_secret(walk)) == GUESSABLE
+
+
+def test_a_passphrase_of_other_words_is_taken():
+    """Half of a text must be usual words; `okapi` ends with one, and counts as no more than that."""
+    assert Key.from_secret("kangaroo typewriter umbrella zebra okapi").can_sign
+
+
+@pytest.mark.parametrize(
+    "writing",
+    [
+        lambda octets: octets,
+        lambda octets: octets.hex().encode(),
+        base64.b64encode,
+        lambda octets: base64.urlsafe_b64encode(octets).rstrip(b"="),
+        lambda octets: base64.b32encode(octets).lower(),
+    ],
+    ids=["octets", "hex", "base64", "base64url", "base32"],
+)
+def test_of_ten_thousand_random_secrets_none_is_taken_for_a_guessable_one(writing):
+    secrets_alike = (writing(hashlib.sha256(b"%d" % number).digest()) for number in range(10_000))
+
+    assert not list(filter(is_guessable, secrets_alike))
+
+
+def test_a_random_secret_is_not_taken_for_a_known_one():
+    digests = (hashlib.sha512(b"number %d" % number).digest() for number in range(60))
+
+    assert not [digest for digest in digests for size in (32, 48, 64) if is_known(digest[:size])]
+
+
+# --- line breaks ---
+
+BLANK_ENDS = (
+    "this secret begins or ends with a line break or blank, which would be part of it: take it away, as "
+    "Path(...).read_text().strip() does"
+)
+
+
+@pytest.mark.parametrize("form", [str, str.encode])
+@pytest.mark.parametrize(
+    "dress", ["{}\n", "{}\r\n", "{}\n\n", "\n{}", "\r\n{}", " {}", "{} ", "{}\t", "\t{}\n", "{}\r"]
+)
+def test_a_line_break_around_a_secret_is_refused(dress, form):
+    """As a file has it: who reads the same secret from the environment does not see it, and verifies nothing."""
+    assert refusal(lambda: Key.from_secret(form(dress.format(SECRET)))) == BLANK_ENDS
+    assert refusal(lambda: Key.from_secret(form(dress.format("äöüßéèñøåæçðþýÿž")))) == BLANK_ENDS
+
+
+def test_the_environment_and_a_stripped_file_give_one_secret(monkeypatch):
+    monkeypatch.setenv("JWT_KEY", f"{SECRET}\n")
+
+    assert Key.from_env("JWT_KEY").sign(b"text") == Key.from_secret(f"{SECRET}\n".strip()).sign(b"text")
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b" ", b"\t"])
+def test_random_octets_may_end_in_any_way(end):
+    octets = bytes(range(128, 255, 3)) + b"\x07\xf3\x81"
+
+    assert Key.from_secret(octets + end).can_sign
+    assert Key.from_secret(end + octets).can_sign
+    assert Key.from_jwk({"kty": "oct", "alg": "HS256", "k": base64url(SECRET.encode() + end)}).can_sign
 
 
 # --- what stands in the place of a secret ---

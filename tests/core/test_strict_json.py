@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-from types import MappingProxyType
 
 import pytest
 from hypothesis import given
@@ -10,7 +9,7 @@ from hypothesis import strategies as st
 from tests.growth import assert_linear
 
 from gatepass.errors import MalformedToken
-from gatepass.strict_json import MAX_DEPTH, dump_object, freeze, parse_object
+from gatepass.strict_json import MAX_DEPTH, dump_object, parse_object
 
 JSON = st.recursive(
     st.none()
@@ -142,28 +141,6 @@ def test_a_refusal_carries_no_text_of_the_token():
 
     assert refused.value.__context__ is None
     assert "sentinel" not in repr(refused.value) + str(refused.value) + refused.value.log_detail
-
-
-class TestFreeze:
-    """Claims that one request cannot change under another's feet."""
-
-    def test_objects_and_arrays_are_immutable_at_every_level(self):
-        frozen = freeze({"a": [{"b": [1]}]})
-
-        assert frozen == {"a": ({"b": (1,)},)}
-        assert isinstance(frozen["a"][0], MappingProxyType)
-        with pytest.raises(TypeError):
-            frozen["a"][0]["b"] = 2
-        with pytest.raises(TypeError):
-            frozen["c"] = 1
-
-    def test_the_copy_does_not_follow_the_original(self):
-        original = {"a": [1]}
-        frozen = freeze(original)
-        original["a"].append(2)
-        original["b"] = 1
-
-        assert frozen == {"a": (1,)}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", {1, 2}, b"raw", object()])

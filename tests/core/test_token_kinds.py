@@ -16,6 +16,8 @@ OTHER_KINDS = {
     "ID token labelled by Cognito": ({"typ": ...}, {**BARE, "token_use": "id"}),
     "refresh token labelled by Keycloak": ({"typ": "JWT"}, {**BARE, "typ": "Refresh"}),
     "offline token labelled by Keycloak": ({"typ": "JWT"}, {**BARE, "typ": "Offline"}),
+    "bound token labelled by Keycloak": ({"typ": "JWT"}, {**BARE, "typ": "DPoP"}),
+    "bound token labelled by its type": ({"typ": "JWT"}, {**BARE, "token_type": "pop"}),
     "refresh token of simplejwt": ({"typ": "JWT"}, {"token_type": "refresh"}),
     "refresh token of Flask-JWT-Extended": ({"typ": "JWT"}, {"type": "refresh"}),
     "logout token": ({"typ": "logout+jwt"}, {**BARE, "events": {}}),

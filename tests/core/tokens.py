@@ -11,7 +11,7 @@ AUDIENCE = "https://api.example"
 NOW = 1_800_000_000
 
 SECRET_KEY = Key.from_secret("kXq2Zr8vT5mWn3bLc9dHf6gJs1pYt4Ru", kid="s1")
-SIGNING_KEY = Key.generate("ES256")
+SIGNING_KEY = Key.from_jwk(Key.generate("ES256").to_private_jwk())  # its kid is a name, because the JWK says it
 
 
 class Clock:

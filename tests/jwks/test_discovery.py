@@ -392,7 +392,7 @@ def test_an_issuer_is_never_learnt_from_a_token(server, serve):
     stranger = serve(by_path())
     stranger.answer = by_path(_well_known_oauth_authorization_server=metadata(stranger), jwks_json=document(jwks(NEW)))
     check = verifier(found(server.origin))
-    resource = ResourceServer([check, verifier(OLD.public(), issuer="https://other.example")], transport="off")
+    resource = ResourceServer([check, verifier(OLD.public(), issuer="https://other.example")], https="off")
 
     for guard in (check.verify, lambda raw: resource.authenticate([f"Bearer {raw}"])):
         with pytest.raises(InvalidIssuer):

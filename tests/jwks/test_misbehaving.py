@@ -108,6 +108,7 @@ SERVES = [
     ("beside two keys of one name", with_entries(OTHER, {**jwks(Key.generate())["keys"][0], "kid": OTHER["kid"]}, JWK)),
     ("beside a key with a kid of 5,000 characters", with_entries({**OTHER, "kid": "k" * 5_000}, JWK)),
     ("100 keys", with_entries(*([{}] * 99), JWK)),
+    ("a length with leading zeros", saying(head("200 OK", [("Content-Length", f"000{len(TEXT)}")]) + TEXT)),
     ("with max-age of a century", document(GOOD, [("Cache-Control", "max-age=9999999999")])),
 ]  # fmt: skip
 
@@ -134,6 +135,8 @@ FAILS = [
     ("nothing", lambda exchange: None, "truncated"),
     ("half a header", saying(b"HTTP/1.1 200 OK\r\nContent-"), "truncated"),
     ("something that is not HTTP", saying(b"SSH-2.0-OpenSSH_9.7\r\n"), "truncated"),
+    ("a length of 5,000 digits", saying(head("200 OK", [("Content-Length", "9" * 5_000)]) + TEXT), "truncated"),
+    ("a length with a sign", saying(head("200 OK", [("Content-Length", f"+{len(TEXT)}")]) + TEXT), "truncated"),
     ("two lengths", saying(head("200 OK", [("Content-Length", "1"), ("Content-Length", "2")]) + TEXT), "truncated"),
     ("headers without end", endless_headers, "truncated"),
     ("a reset", reset, "unreachable"),

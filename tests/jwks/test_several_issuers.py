@@ -36,7 +36,7 @@ def tenants(serve):
     server.answer = answer
     keys = [client(f"{server.origin}/{number}") for number in range(COUNT)]
     verifiers = [verifier(source, issuer=name(number)) for number, source in enumerate(keys)]
-    return private, ResourceServer(verifiers, transport="off"), server
+    return private, ResourceServer(verifiers, https="off"), server
 
 
 def raw(private, number, *, signer=None):
@@ -104,9 +104,7 @@ def test_a_kid_means_nothing_beyond_its_issuer(tenants):
 def test_a_flood_at_one_issuer_uses_up_no_other_issuers_limit(serve, clock):
     servers = [serve(document(jwks(OLD))) for _ in range(2)]
     clients = [client(server.url, clock=clock) for server in servers]
-    resource = ResourceServer(
-        [verifier(keys, issuer=name(number)) for number, keys in enumerate(clients)], transport="off"
-    )
+    resource = ResourceServer([verifier(keys, issuer=name(number)) for number, keys in enumerate(clients)], https="off")
     for keys in clients:
         keys.refresh()
     for number in range(50):
@@ -121,7 +119,7 @@ def test_a_flood_at_one_issuer_uses_up_no_other_issuers_limit(serve, clock):
 def test_fetched_keys_and_keys_at_hand_stand_side_by_side(serve):
     secret = Key.from_secret("8d0c1ab2e8f64d2f9a0b5f6c7d1e3a48", kid=OLD.kid)
     remote = verifier(client(serve(document(jwks(OLD))).url), issuer=name(1))
-    resource = ResourceServer([remote, verifier(secret, issuer=name(2))], transport="off")
+    resource = ResourceServer([remote, verifier(secret, issuer=name(2))], https="off")
 
     assert resource.may_block
     assert resource.authenticate([f"Bearer {token(OLD, iss=name(1))}"]).audience == (AUDIENCE,)

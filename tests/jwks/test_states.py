@@ -13,6 +13,7 @@ from tests.jwks.ways import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, in_a_thread
 
 from gatepass import ConfigurationError, JWKSClient
 from gatepass.errors import KeysUnavailable
+from gatepass.explain import explain
 from gatepass.jwks import FetchEnded, FetchFailed, KeysChanged, StaleKeysUsed, UnknownKid
 
 GOOD = jwks(OLD)
@@ -40,6 +41,17 @@ def test_nothing_is_fetched_before_a_token_needs_it(server, clock):
     assert server.requests == []
 
 
+def test_an_explanation_fetches_what_a_request_would(server, clock):
+    """`explain` is given to operators before their service has served anything."""
+    keys = client(server.url, clock=clock)
+    told = explain(token(OLD), verifier(keys))
+
+    assert {finding.outcome for finding in told} == {"passed"}
+    assert len(server.requests) == 1
+    assert {finding.outcome for finding in explain(token(OLD), verifier(keys))} == {"passed"}
+    assert len(server.requests) == 1
+
+
 def test_the_states_follow_each_other_at_their_bounds(server, keys, clock):
     server.answer = hang
     seen = []
@@ -62,6 +74,16 @@ def test_the_states_follow_each_other_at_their_bounds(server, keys, clock):
         ([("Cache-Control", "max-age=300"), ("Age", "soon")], 300),
         ([("Cache-Control", "max-age=300"), ("Age", "-100")], 300),
         ([("Cache-Control", "max-age=300"), ("Age", "999")], 60),
+        ([("Cache-Control", "max-age=300"), ("Age", "000000000100")], 200),
+        ([("Cache-Control", "max-age=300"), ("Age", "9" * 5_000)], 60),
+        ([("Cache-Control", "max-age=300"), ("Age", "100, 200")], 200),
+        ([("Cache-Control", "max-age=300"), ("Age", "100"), ("Age", "200")], 200),
+        ([("Cache-Control", "max-age=300"), ("Age", "1_0")], 300),
+        ([("Cache-Control", "max-age=000000000300")], 300),
+        ([("Cache-Control", "max-age=300, max-age=0300")], 300),
+        ([("Cache-Control", "max-age=3_00")], 60),
+        ([("Cache-Control", "max-age=+300")], 60),
+        ([("Cache-Control", "max-age=0x12c")], 60),
         ([("Cache-Control", "max-age=0")], 60),
         ([("Cache-Control", "max-age=1")], 60),
         ([("Cache-Control", "max-age=999999999")], 3_600),

@@ -17,7 +17,7 @@ Way = Callable[[TokenVerifier, str], Outcome]
 
 
 def in_a_thread(verifier: TokenVerifier, raw: str) -> Outcome:
-    server = ResourceServer(verifier, transport="off")
+    server = ResourceServer(verifier, https="off")
     try:
         server.authenticate([f"Bearer {raw}"])
     except AuthError as error:
@@ -26,7 +26,7 @@ def in_a_thread(verifier: TokenVerifier, raw: str) -> Outcome:
 
 
 async def on_a_loop(verifier: TokenVerifier, raw: str, run_blocking: Any) -> Outcome:
-    server = ResourceServer(verifier, transport="off")
+    server = ResourceServer(verifier, https="off")
     try:
         await server.authenticate_async([f"Bearer {raw}"], run_blocking=run_blocking)
     except AuthError as error:

@@ -17,7 +17,7 @@ from .rings import AHEAD, make_issuer, make_verifier
 PATH = "/.well-known/jwks.json"
 PRIVATE = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 ASYMMETRIC = ["RS256", "PS256", "ES256", "ES384", "ES512", "Ed25519", "Ed448", "EdDSA"]
-METHODS = ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "X-INVENTED"]
+METHODS = ["get", "Get", "head", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "X-INVENTED"]
 
 
 def golden(keys, max_age=300):
@@ -50,7 +50,7 @@ class JWKSContract:
 
     @pytest.fixture
     def server(self, ring, clock):
-        return ResourceServer(make_verifier(ring, clock), transport="off")
+        return ResourceServer(make_verifier(ring, clock), https="off")
 
     @pytest.fixture
     def client(self, server, ring):
@@ -65,6 +65,14 @@ class JWKSContract:
 
     def test_the_keys_of_a_ring_are_published_to_the_byte(self, client, ring):
         self.check(client.send("GET", PATH), golden(ring.current()))
+
+    @pytest.mark.parametrize("given", [iter, list, tuple, KeySet])
+    def test_keys_that_can_be_read_once_are_published_at_every_method(self, server, given):
+        key = Key.generate("ES256").public()
+        client = self.build(server, given([key]))
+
+        self.check(client.send("GET", PATH), golden([key]))
+        self.check(client.send("POST", PATH, [], b"x"), refused(405, ("allow", "GET, HEAD")))
 
     def test_what_is_published_follows_the_ring(self, client, ring, clock):
         before = self.tag(client)

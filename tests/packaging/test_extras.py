@@ -8,6 +8,7 @@ from tests.needs import reason_for
 
 NEEDED_BY_TESTS = [
     "click", "daphne", "django", "fastapi", "flask", "gevent", "granian", "gunicorn", "httpx", "hypercorn", "joserfc", "psycopg", "pyuwsgi",
+    "opentelemetry.instrumentation.fastapi", "opentelemetry.instrumentation.flask", "opentelemetry.instrumentation.starlette",
     "pycryptodome_test_vectors", "pymysql", "redis", "rest_framework", "rich", "sqlalchemy", "starlette", "trio", "uvicorn", "waitress", "wsproto",
 ]  # fmt: skip
 

@@ -37,6 +37,7 @@ PUBLIC = {
         "TokenService",
         "TokenVerifier",
         "access_of",
+        "application_below",
         "check_guards",
         "optional_auth",
         "public",
@@ -111,6 +112,7 @@ PUBLIC = {
         "InvalidMediaType",
         "InvalidScope",
         "InvalidTarget",
+        "InsecureTokenRequest",
         "InvalidTokenRequest",
         "RefreshTokenReused",
         "ServiceUnavailable",
@@ -134,7 +136,7 @@ PUBLIC = {
     "gatepass_django.refresh": {"DjangoStore"},
     "gatepass_django.rest_framework": {
         "AccessTokenAuthentication",
-        "TokenUser",
+        "AccessTokenUser",
         "requires",
     },
     "gatepass_fastapi": {
@@ -160,6 +162,7 @@ PUBLIC = {
         "AccessTokenUser",
         "Identity",
         "admit",
+        "check_routes",
         "closed_at_expiry",
         "identify",
         "identity_of",
@@ -173,7 +176,6 @@ PUBLIC = {
         "tell_caches",
         "to_response",
         "token_endpoints",
-        "wanted_length",
     },
 }
 

@@ -55,13 +55,14 @@ UNSUPPORTED_GRANT = golden(
 UNSUPPORTED_TOKEN = golden(
     400, '{"error":"unsupported_token_type","error_description":"Tokens of this type cannot be revoked here"}'
 )
+PLAIN_HTTP = golden(400, '{"error":"invalid_request","error_description":"The request was not sent over https"}')
 CANNOT_TELL = golden(
     503,
     '{"error":"temporarily_unavailable","error_description":"The authorization service is temporarily unavailable"}',
     RETRY,
 )
 CANNOT_TELL_REVOKING = golden(503, "", RETRY)
-REVOKED = golden(200, "")
+REVOKED = golden(200, "{}")
 NOT_POST = golden(405, "", ("allow", "POST"))
 
 
@@ -79,7 +80,7 @@ def authenticate(client_id, secret):
 class World:
     """A service, its endpoints, a resource server that knows what was revoked, and a store that can break."""
 
-    def __init__(self, *, authenticate_client=authenticate, revokes=True, cookies=None, **settings):
+    def __init__(self, *, authenticate_client=authenticate, revokes=True, cookies=None, https="require", **settings):
         read = settings.pop("server_cookies", cookies)
         self.store = Breaking()
         self.revocation = AccessTokenRevocation(self.store, access_ttl=900) if revokes else None
@@ -93,8 +94,9 @@ class World:
             authenticate_client=authenticate_client,
             verifier=self.verifier if revokes else None,
             cookies=cookies,
+            https=https,
         )
-        self.server = ResourceServer(self.verifier, transport="off", cookies=read)
+        self.server = ResourceServer(self.verifier, https="off", cookies=read)
 
 
 @dataclass(frozen=True)
@@ -258,7 +260,12 @@ REVOCATIONS = {
     "a hook that raises": ({"token": "{current}", "client_id": "broken"}, [], CANNOT_TELL_REVOKING),
 }
 
-METHODS = ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "X-INVENTED"]
+NO_NUMBERS = [
+    "", " ", "+5", "-5", "1_0", "1e3", "0x10", "5.0", "5, 5", "5,5", "\xb2", "\u0665".encode().decode("latin-1"), "five", "5 5", "9" * 5_000,
+]  # fmt: skip
+"""Neither is the last one, of a length that no body has."""
+
+METHODS = ["post", "Post", "GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "X-INVENTED"]
 
 
 class EndpointContract:
@@ -398,6 +405,64 @@ class EndpointContract:
 
         self.check(answer, NOT_POST)
         self.pair(self.post(client, "/token", refresh(), tokens))
+
+    # What is no number in Content-Length, and numbers that are spelled in an odd way
+
+    @pytest.mark.parametrize("length", ["0", "00", "000000000000", *NO_NUMBERS])
+    @pytest.mark.parametrize("path", ["/token", "/revoke"])
+    def test_a_request_without_a_body_is_a_form_without_fields_whatever_it_says_of_its_length(
+        self, client, path, length
+    ):
+        self.check(client.send("POST", path, [FORM, ("Content-Length", length)]), INVALID_REQUEST)
+
+    @pytest.mark.parametrize("length", ["{}", "0{}", "0000000000000000000000{}"])
+    def test_the_length_of_a_body_may_have_leading_zeros(self, client, tokens, length):
+        body = encoded(refresh(), tokens)
+
+        self.pair(client.send("POST", "/token", [FORM, ("Content-Length", length.replace("{}", str(len(body))))], body))
+
+    @pytest.mark.parametrize("length", NO_NUMBERS)
+    def test_a_body_of_no_length_is_read_or_not_there(self, client, tokens, length):
+        answer = client.send("POST", "/token", [FORM, ("Content-Length", length)], encoded(refresh(), tokens))
+
+        if answer.status == 200:
+            self.pair(answer)
+        else:
+            self.check(answer, INVALID_REQUEST)
+
+    # HTTPS
+
+    @pytest.mark.parametrize(("path", "fields"), [("/token", refresh()), ("/revoke", {"token": "{current}"})])
+    def test_a_token_over_plain_http_is_refused_and_nothing_done(self, client, tokens, caplog, path, fields):
+        form = encoded(fields, tokens)
+        for more in ({"client": "203.0.113.9"}, {"client": ""}, {"client": "unix:"}):
+            self.check(client.send("POST", path, [FORM], form, scheme="http", **more), PLAIN_HTTP)
+        self.check(client.send("POST", path, [("Content-Type", "x")], b"", scheme="http"), PLAIN_HTTP)
+        self.check(client.send("GET", path, scheme="http"), NOT_POST)
+
+        self.pair(self.post(client, "/token", refresh(), tokens))
+        assert sum("plain http" in record.getMessage() for record in caplog.records) == 1
+
+    @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "testclient"])
+    def test_this_machine_may_use_plain_http(self, client, tokens, address):
+        form = encoded(refresh(), tokens)
+
+        self.pair(client.send("POST", "/token", [FORM], form, scheme="http", client=address))
+
+    @pytest.mark.parametrize("name", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP"])
+    def test_a_proxy_on_this_machine_is_not_the_client(self, client, tokens, name):
+        form = encoded(refresh(), tokens)
+        answer = client.send("POST", "/token", [FORM, (name, "127.0.0.1")], form, scheme="http", client="127.0.0.1")
+
+        self.check(answer, PLAIN_HTTP)
+
+    @pytest.mark.parametrize(("rule", "said"), [("warn", 1), ("off", 0)])
+    def test_plain_http_can_be_let_in(self, caplog, rule, said):
+        world = World(https=rule)
+        form, client = encoded(refresh(), given(world)), self.build(world)
+
+        self.pair(client.send("POST", "/token", [FORM], form, scheme="http"))
+        assert sum("plain http" in record.getMessage() for record in caplog.records) == said
 
     @pytest.mark.parametrize("operation", ["get", "rotate"])
     def test_a_store_that_fails_is_503_and_the_token_is_still_good(self, world, client, tokens, operation):

@@ -70,7 +70,7 @@ def post(store, one):
     endpoints = TokenEndpoints(service, verifier=make_verifier(Clock(), is_revoked=revocation))
     form = f"token={signed_for(one)}&client_id=web".encode()
     content_type = "application/x-www-form-urlencoded"
-    request = TokenRequest(method="POST", content_type=content_type, authorization=(), body=form)
+    request = TokenRequest(method="POST", content_type=content_type, authorization=(), body=form, url_scheme="https")
     assert endpoints.revoke(request).status == 200
 
 

@@ -29,7 +29,7 @@ import gatepass_django
 import gatepass_fastapi
 import gatepass_flask
 import gatepass_starlette
-from gatepass import BrowserRequest, ConfigurationError, TokenEndpoints, TokenRequest
+from gatepass import BrowserRequest, ConfigurationError, ResourceServer, TokenEndpoints, TokenRequest
 from gatepass.refresh.form import MAX_FORM_LENGTH
 
 from .cookie_contract import CLEARED, COOKIES, FROM_ELSEWHERE, GRANT, CookieEndpointContract, by_cookie, with_cookie
@@ -46,6 +46,7 @@ from .endpoint_contract import (
     INVALID_TARGET,
     NOT_A_FORM,
     NOT_POST,
+    PLAIN_HTTP,
     REVOKED,
     UNAUTHORIZED_CLIENT,
     UNSUPPORTED_GRANT,
@@ -75,7 +76,7 @@ class CoreClient:
     def __init__(self, endpoints, prefix):
         self.serves = {f"{prefix}/token": endpoints.token, f"{prefix}/revoke": endpoints.revoke}
 
-    def send(self, method, target, headers=(), body=b""):
+    def send(self, method, target, headers=(), body=b"", *, scheme="https", client="203.0.113.9"):
         serve = self.serves.get(target.partition("?")[0])
         if serve is None:
             return Answer(401, [], b"")
@@ -90,6 +91,9 @@ class CoreClient:
                 cookie=tuple(value for name, value in headers if name == "Cookie"),
                 origin=tuple(value for name, value in headers if name == "Origin"),
             ),
+            url_scheme=scheme,
+            peer=client,
+            forwarded=any(name.lower() in ResourceServer.forwarding_headers for name, _ in headers),
         )
         answer = serve(asked)
         return Answer(answer.status, [(name.lower(), value) for name, value in answer.headers], answer.body)
@@ -161,6 +165,7 @@ class TestFastAPI(CookieEndpointContract):
             assert "403" in operation["responses"]
         answer = paths["/token"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
         assert answer["required"] == ["token_type", "expires_in"]
+        assert list(paths["/revoke"]["post"]["responses"]["200"]["content"]) == ["application/json"]
 
 
 class DjangoContract(CookieEndpointContract):
@@ -380,7 +385,36 @@ def test_a_request_shows_nothing_but_its_method():
 
 def _asked(body, **changes):
     members = {"method": "POST", "content_type": "application/x-www-form-urlencoded", "authorization": (), "body": body}
-    return TokenRequest(**{**members, **changes})
+    return TokenRequest(**{**members, "url_scheme": "https", **changes})
+
+
+def test_what_is_not_said_of_a_request_counts_as_plain_http():
+    endpoints = World().endpoints
+
+    for known in (
+        {"peer": ""},
+        {"forwarded": True},
+        {"url_scheme": "http"},
+        {"url_scheme": "HTTPS", "peer": "192.0.2.1"},
+    ):
+        for serve in (endpoints.token, endpoints.revoke):
+            answer = serve(_asked(b"token=x", **{"url_scheme": None, **known}))
+            assert (answer.status, answer.body) == (400, PLAIN_HTTP[2])
+
+
+@pytest.mark.parametrize("value", [True, None, "required", "transport"])
+def test_there_are_three_rules_about_https(value):
+    with pytest.raises(ConfigurationError, match='https= must be "require", "warn" or "off"'):
+        TokenEndpoints(make_service(Breaking(), Clock()), https=value)
+
+
+@pytest.mark.parametrize(
+    ("lines", "announced"),
+    [(["5"], True), (["05"], True), ([" 5\t"], True), (["5", "05"], True), ([], False), (["0"], False), (["00"], False),
+     (["5", "6"], False), (["5", "x"], False), (["9" * 5_000], False), (["5, 5"], False), (["-5"], False), (["\u0665"], False), ([""], False)],
+)  # fmt: skip
+def test_a_body_is_announced_by_one_number_that_is_not_zero(lines, announced):
+    assert TokenEndpoints.announces_body(lines) is announced
 
 
 class Endless:
@@ -449,7 +483,7 @@ def test_django_reads_no_further_than_the_core_wants():
 )
 def test_whatever_is_asked_the_answer_is_one_of_the_table(method, content_type, authorization, body):
     """And nothing is raised, and no text of the request comes back."""
-    asked = TokenRequest(method=method, content_type=content_type, authorization=tuple(authorization), body=body)
+    asked = _asked(body, method=method, content_type=content_type, authorization=tuple(authorization))
     for serve in (WORLD.endpoints.token, WORLD.endpoints.revoke):
         answer = serve(asked)
         headers = [(name.lower(), value) for name, value in answer.headers]

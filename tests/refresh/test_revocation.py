@@ -215,7 +215,7 @@ def test_a_token_dated_ahead_by_its_issuers_clock_is_held_to_its_end(clock, issu
 def test_a_store_that_cannot_be_asked_is_503_and_nobody_gets_in(issuer, verifier, store):
     token = issuer.issue("anna")
     store.before.add("revoked_until")
-    server = ResourceServer(verifier, transport="off")
+    server = ResourceServer(verifier, https="off")
 
     with pytest.raises(RevocationUnavailable) as caught:
         server.authenticate([f"Bearer {token}"])
@@ -266,7 +266,7 @@ def test_what_is_no_store_is_refused_at_once():
 def test_a_token_that_would_outlive_the_list_is_503_and_the_log_says_what_to_set(clock, verifier, caplog):
     """Else it would be good again once the entry that revoked it is gone."""
     longer = make_issuer(clock, access_ttl=1800).issue("anna")
-    server = ResourceServer(verifier, transport="off")
+    server = ResourceServer(verifier, https="off")
 
     with pytest.raises(RevocationUnavailable) as caught:
         server.authenticate([f"Bearer {longer}"])

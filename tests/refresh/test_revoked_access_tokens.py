@@ -43,7 +43,9 @@ class World:
     def post(self, token):
         body = f"token={token}&client_id=web".encode()
         content_type = "application/x-www-form-urlencoded"
-        request = TokenRequest(method="POST", content_type=content_type, authorization=(), body=body)
+        request = TokenRequest(
+            method="POST", content_type=content_type, authorization=(), body=body, url_scheme="https"
+        )
         return self.endpoints.revoke(request).status
 
 

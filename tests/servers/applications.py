@@ -23,7 +23,7 @@ def parts():
         store.get("nothing")
     issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=keys, client_id="web", access_ttl=timedelta(minutes=15))
     service = TokenService(issuer, store, check_subject=lambda subject: True, grace=60)
-    server = ResourceServer(TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=keys), transport="off")
+    server = ResourceServer(TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=keys), https="off")
     return server, TokenEndpoints(service), service
 
 

@@ -25,6 +25,7 @@ from gatepass import (
     TokenIssuer,
     TokenVerifier,
     access_of,
+    application_below,
     check_guards,
     optional_auth,
     public,
@@ -38,6 +39,7 @@ def keys() -> KeySet:
     secret = Key.from_secret("8d0c1ab2e8f64d2f9a0b5f6c7d1e3a48", algorithm="HS256", kid="2026")
     assert_type(Key.from_secret(b"bytes will do as well, if they are enough"), Key)
     assert_type(Key.from_env("JWT_SECRET_KEY"), Key)
+    assert_type(Key.from_env("JWT_PRIVATE_KEY", algorithm="ES256", kid="ec", password="open sesame").is_named, bool)
     assert_type(Key.from_pem("-----BEGIN PUBLIC KEY-----", algorithm="RS256", kid="rsa", password=None), Key)
     assert_type(Key.from_jwk({"kty": "OKP"}, algorithm="EdDSA"), Key)
     private = Key.generate("ES256")
@@ -102,6 +104,7 @@ def read(token: AccessToken) -> None:
     assert_type(token.expires_at, datetime)
     assert_type(token.issued_at, datetime | None)
     assert_type(token.claims, Mapping[str, Any])
+    assert_type(token.to_dict(), dict[str, Any])
 
 
 def judge(token: str) -> str:
@@ -129,9 +132,8 @@ def server() -> ResourceServer:
         resource_metadata="https://api.example/.well-known/oauth-protected-resource",
         challenge_scopes="orders:read",
         companions=[Challenge("Basic", realm="orders")],
-        transport="require",
+        https="require",
         implies={"orders:write": "orders:read"},
-        sources=["header", "body"],
         body="oauth",
         malformed_status=401,
     )
@@ -141,7 +143,7 @@ def answer(authorization: list[str]) -> Response | AccessToken:
     resource_server = server()
     try:
         token = resource_server.authenticate(authorization, scheme="https", client="192.0.2.1")
-        resource_server.authorize(token, scopes=["orders:read"], any_roles="clerk", denial="conceal")
+        resource_server.authorize(token, scopes=["orders:read"], any_roles="clerk", denial="not_found")
         assert_type(resource_server.enforce(token, Requirement(any_scopes=["a", "b"])), AccessToken)
         assert_type(resource_server.admit("optional", authorization), AccessToken | None)
     except AuthError as error:
@@ -173,6 +175,7 @@ def routes() -> None:
     assert_type(healthz(), str)
     assert_type(greet("anna"), str)
     assert_type(public_paths(["/healthz"]), frozenset[str])
+    assert_type(application_below(healthz, callable), Any)
     check_guards([standing_before(healthz, healthz)])
     if access_of(healthz) == "public":
         greet("all")

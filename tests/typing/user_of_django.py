@@ -9,7 +9,7 @@ from rest_framework.views import APIView
 
 from gatepass import AccessToken
 from gatepass_django import AccessTokenRequest, optional_auth, public, require_auth
-from gatepass_django.rest_framework import AccessTokenAuthentication, requires
+from gatepass_django.rest_framework import AccessTokenAuthentication, AccessTokenUser, requires
 
 
 @require_auth(scopes=["orders:read"])
@@ -18,7 +18,7 @@ def orders(request: AccessTokenRequest) -> JsonResponse:
     return JsonResponse({"for": request.access_token.subject})
 
 
-@require_auth(any_groups=["staff"], denial="conceal")
+@require_auth(any_groups=["staff"], denial="not_found")
 async def report(request: AccessTokenRequest) -> HttpResponse:
     return HttpResponse(request.access_token.subject)
 
@@ -39,3 +39,10 @@ class Orders(APIView):
 
     def get(self, request: Request) -> Response:
         return Response({"for": str(request.user)})
+
+
+def forced(token: AccessToken) -> AccessTokenUser:
+    user = AccessTokenUser(token)
+    assert_type(user.pk, str)
+    assert_type(user.has_perm("orders.add_order"), bool)
+    return user

@@ -10,8 +10,8 @@ from gatepass_fastapi import AccessTokenBearer, OptionalAccessTokenBearer
 
 
 def application(server: ResourceServer) -> FastAPI:
-    app = FastAPI()
     bearer = AccessTokenBearer(server, openapi=OAuth2PasswordBearer(tokenUrl="token"), any_roles=["clerk"])
+    app = FastAPI(responses=bearer.responses)
     perhaps = OptionalAccessTokenBearer(server, scheme_name="perhaps", description="a token, or none")
 
     @app.get("/orders")

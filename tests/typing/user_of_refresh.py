@@ -76,7 +76,9 @@ def authenticate_client(client_id: str, secret: str | None) -> bool:
 
 def mounted(tokens: TokenService, verifier: TokenVerifier) -> None:
     endpoints = TokenEndpoints(tokens, authenticate_client=authenticate_client, verifier=verifier, realm="shop")
-    asked = TokenRequest(method="POST", content_type="", authorization=(), body=b"")
+    asked = TokenRequest(
+        method="POST", content_type="", authorization=(), body=b"", url_scheme="https", peer="::1", forwarded=False
+    )
     assert_type(endpoints.token(asked), Response)
     blueprint = gatepass_flask.token_endpoints(endpoints, token_path="/oauth/token")
     assert_type(blueprint, Blueprint)
@@ -92,12 +94,12 @@ def mounted(tokens: TokenService, verifier: TokenVerifier) -> None:
 
 def in_cookies(tokens: TokenService, verifier: TokenVerifier) -> None:
     cookies = CookieTransport(origins=["https://app.example"], same_site="lax", access_cookie="__Host-shop")
-    endpoints = TokenEndpoints(tokens, cookies=cookies)
+    endpoints = TokenEndpoints(tokens, cookies=cookies, https="warn")
     server = ResourceServer(verifier, cookies=cookies)
     assert_type(cookies.access_cookie, str | None)
     assert_type(cookies.trusts(None), bool)
     browser = BrowserRequest(method="POST", cookie=("a=b",), origin=("https://app.example",))
-    assert_type(server.authenticate([], browser=browser).subject, str)
+    assert_type(server.authenticate([], scheme="http", client="::1", forwarded=False, browser=browser).subject, str)
     pair = tokens.grant("anna")
     assert_type(pair.refresh_expires_in, int)
     assert_type(endpoints.signed_in(pair), Response)

@@ -29,7 +29,7 @@ async def orders(request: Request) -> JSONResponse:
     return JSONResponse({"for": token.subject})
 
 
-@require_auth(any_scopes="orders:read orders:write", denial="conceal")
+@require_auth(any_scopes="orders:read orders:write", denial="not_found")
 class Order(HTTPEndpoint):
     async def get(self, request: Request) -> Response:
         return Response(request.url.path)

@@ -40,6 +40,8 @@ _ALLOWANCES: dict[str, HttpOnLoopback | NonHttpsIssuer] = {
 _LONGEST_INPUT = 1_000_000
 _LIKE_A_TOKEN = re.compile(r"(?i:bearer\b.*)|eyJ.*|[\w-]{8,}\.[\w-]{8,}\.[\w-]*", re.DOTALL)
 _PREFIX = re.compile(r"\s*(?:authorization\s*:\s*)?(?:bearer\s+)?", re.IGNORECASE)
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,30}")
+"""The name of a variable. It is shorter than any secret, which may stand in its place and is not repeated."""
 _WIDEST = 32
 """How far values are indented: one long name must not fill every line with blanks."""
 _DATES = frozenset(("exp", "nbf", "iat", "auth_time", "updated_at"))
@@ -180,7 +182,8 @@ def _standing(findings: list[Finding], unasked: list[str]) -> tuple[str, str]:
 
 def _key_in(variable: str, algorithm: str | None, kid: str | None) -> Key:
     if not os.environ.get(variable, "").strip():
-        raise ConfigurationError("the environment variable of --key-env is not set: put the issuer's key into it")
+        shown = variable if _NAME.fullmatch(variable) else "of --key-env"
+        raise ConfigurationError(f"the environment variable {shown} is not set: put the issuer's key into it")
     return Key.from_env(variable, algorithm=algorithm, kid=kid)
 
 

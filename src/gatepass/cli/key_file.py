@@ -8,6 +8,7 @@ from typing import Any
 
 from gatepass.errors import ConfigurationError
 from gatepass.keys import Key, KeySet
+from gatepass.keys.pem import plain_pem
 
 __all__ = ["read_keys"]
 
@@ -28,7 +29,7 @@ def read_keys(path: Path, *, algorithm: str | None, kid: str | None) -> Key | Ke
         if kid is not None:
             raise ConfigurationError(f"{path} says its key ids itself: leave out --kid")
         return _from_json(text, path, algorithm)
-    if b"-----BEGIN " in text:
+    if plain_pem(text) is not None:
         return Key.from_pem(text, algorithm=algorithm, kid=kid)
     return Key.from_secret(text, algorithm=algorithm or "HS256", kid=kid)
 

@@ -6,7 +6,6 @@ readable by their owner alone and never overwritten.
 
 from __future__ import annotations
 
-import difflib
 import json
 import os
 from pathlib import Path
@@ -17,7 +16,7 @@ from gatepass.cli.text import visible
 from gatepass.compact import decode_base64url
 from gatepass.errors import ConfigurationError
 from gatepass.keys import Key
-from gatepass.keys.algorithms import ALGORITHMS
+from gatepass.keys.algorithms import ALGORITHMS, likeliest
 from gatepass.private_files import create
 
 __all__ = ["keygen"]
@@ -33,14 +32,9 @@ def _known(_context: click.Context, _parameter: click.Parameter, value: str) -> 
     """*value*, if the table has it; for a near miss the right name is suggested."""
     if value in ALGORITHMS:
         return value
-    near = max(ALGORITHMS, key=lambda name: _likeness(name, value))  # of several alike the first, as RS256 for RS
-    close = _likeness(near, value) >= _CLOSE
-    hint = f"did you mean {near}?" if close else f"choose one of {', '.join(ALGORITHMS)}."
+    near = likeliest(value, alike=_CLOSE)
+    hint = f"did you mean {near}?" if near else f"choose one of {', '.join(ALGORITHMS)}."
     raise click.BadParameter(f"there is no algorithm {visible(value)}; {hint}")
-
-
-def _likeness(name: str, typed: str) -> float:
-    return difflib.SequenceMatcher(None, name.casefold(), typed.casefold()).ratio()
 
 
 @click.command(

@@ -3,23 +3,46 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import re
+from typing import Any, Final
+from unicodedata import category
 
 from gatepass.limits import DAY, LAST_SECOND
 from gatepass.moments import moment_of
 
 __all__ = ["age", "as_json", "moment", "visible"]
 
+_MOST_MARKS: Final = 4
+# Printable by their category, and yet nothing to see: Default_Ignorable_Code_Point of Unicode, and letters and symbols
+# that are drawn as a blank (Braille, hieroglyphs, a note without a head, the filler of Khitan).
+_BLANK: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
+    "\U00013441\U00013442\U00016fe4\U0001d159\U000e0000-\U000e0fff]"
+)
 _UNITS = ((DAY, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
 def visible(text: str) -> str:
-    r"""*text* with everything unprintable escaped: control characters, marks that reorder, invisible ones.
+    r"""*text* with everything escaped that does not show: control characters, marks that reorder, blanks of any kind.
+
+    Combining marks show on a letter or a digit, a few of them: elsewhere they would change what stands beside the text.
 
     >>> print(visible("\x1b[31mred"))
     \u001b[31mred
     """
-    return "".join(character if character.isprintable() else _escape(character) for character in text)
+    if text.isascii() and text.isprintable():
+        return text
+    shown: list[str] = []
+    room = 0
+    for character in text:
+        is_mark = category(character).startswith("M")
+        if not character.isprintable() or _BLANK.match(character) or (is_mark and not room):
+            shown.append(_escape(character))
+            room = 0
+        else:
+            shown.append(character)
+            room = room - 1 if is_mark else _MOST_MARKS * character.isalnum()
+    return "".join(shown)
 
 
 def as_json(value: Any) -> str:

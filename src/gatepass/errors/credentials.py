@@ -67,7 +67,7 @@ class MultipleTokens(InvalidRequest):
 
 
 class InsecureTransport(InvalidRequest):
-    """The token came over plain http to a server with `transport="require"`."""
+    """The token came over plain http to a server with `https="require"`."""
 
     description: ClassVar[str | None] = "The access token was not sent over https"
     reason = "insecure_transport"

@@ -34,7 +34,7 @@ class InsufficientScope(Forbidden):
 
 
 class ConcealedResource(Forbidden):
-    """Refused, and the answer is a plain 404 that does not admit that anything is here."""
+    """Refused with `denial="not_found"`: 404 in place of 403. Its body tells it from the framework's own 404."""
 
     status = 404
     reason = "concealed"

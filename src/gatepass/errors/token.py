@@ -133,7 +133,7 @@ class RevokedToken(InvalidToken):
 
 
 class BindingError(InvalidToken):
-    """The token is bound to a key or a certificate (`cnf`) and came as a mere bearer token."""
+    """The token is bound to a key or a certificate (`cnf`, RFC 7800) and came as a mere bearer token."""
 
     description: ClassVar[str | None] = "The access token is sender-constrained"
     reason = "binding_required"

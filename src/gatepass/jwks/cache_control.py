@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
+from gatepass.header_numbers import LARGEST_HEADER_NUMBER, header_number
 
 __all__ = ["stated_freshness"]
-
-_SECONDS = re.compile(r"[0-9]{1,9}")
 
 
 def stated_freshness(cache_control: str, age: str) -> float | None:
     """Seconds, from the values of `Cache-Control` and `Age`; None where the answer says nothing.
 
-    What forbids storing or contradicts itself counts as 0: the caller's least bound then decides.
+    What forbids storing, contradicts itself or is absurd counts as 0: the caller's least bound then decides.
 
     >>> stated_freshness("public, max-age=300", "60")
     240.0
@@ -21,10 +19,11 @@ def stated_freshness(cache_control: str, age: str) -> float | None:
     names = {name for name, _, _ in directives}
     if names & {"no-store", "no-cache"}:
         return 0.0
-    ages = {value.strip('"') for name, _, value in directives if name == "max-age"}
+    ages = {header_number(value.strip('"')) for name, _, value in directives if name == "max-age"}
     if not ages:
         return None
-    spent = float(age) if _SECONDS.fullmatch(age) else 0.0
-    if len(ages) > 1 or not all(_SECONDS.fullmatch(value) for value in ages):
+    stated = ages.pop()
+    if ages or stated is None or stated == LARGEST_HEADER_NUMBER:
         return 0.0
-    return max(0.0, float(ages.pop()) - spent)
+    spent = header_number(age.partition(",")[0].strip()) or 0  # of several the first (RFC 9111 section 5.1)
+    return max(0.0, float(stated - spent))

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import logging
 import math
-import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Literal, Unpack, final
 
 from gatepass.allow import Allow, allowed
+from gatepass.clocks import steady_clock
 from gatepass.errors import KeysUnavailable
 from gatepass.jwks.address import FixedAddress, IssuerMetadata
 from gatepass.jwks.events import EventSink, KeyEvent, StaleKeysUsed, UnknownKid
@@ -63,19 +63,19 @@ class JWKSClient(KeySource):
         transport: Transport | None = None,
         on_event: Callable[[KeyEvent], object] | None = None,
         allow: Allow = (),
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] | None = None,
         **timing: Unpack[TimingOptions],
     ) -> None:
-        self._clock = clock_function(clock)
+        self._clock = told = clock_function(clock, default=steady_clock)
         numbers = Timing.of(timing)
         http = Http(transport, timeout=numbers.timeout, max_bytes=numbers.max_bytes)
         names = None if algorithms is None else asymmetric_names(algorithms)
         permitted = allowed(allow)
         address = jwks_uri if isinstance(jwks_uri, IssuerMetadata) else FixedAddress(jwks_uri, permitted)
-        fetcher = Fetcher(address, http, numbers, algorithms=names, clock=clock)
+        fetcher = Fetcher(address, http, numbers, algorithms=names, clock=told)
         self._events = EventSink(on_event)
         warn_of_standing_threads(_logger, "the requests that need keys fetch them, and wait for that")
-        self._flight = SingleFlight(fetcher, numbers, self._events, clock)
+        self._flight = SingleFlight(fetcher, numbers, self._events, told)
         self._longest_wait = numbers.longest_wait
         self._unknown = UnknownKids(
             interval=numbers.unknown_kid_interval, burst=numbers.unknown_kid_burst, capacity=numbers.remembered_kids

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -39,7 +38,7 @@ class KeyRing(KeySource):
     service's own clocks and processes may be apart. A new key is published *publish_ahead* before it signs, and stays
     *keep_retired* after; both follow from the other numbers unless they are to be longer. *rotate_every* is None for
     a ring that is rotated by command alone. Durations are seconds or timedeltas.
-    *clock* gives the seconds since 1970.
+    *clock* gives the seconds since 1970, `time.time` unless given.
 
     The first key of an empty directory signs at once. Raises `ConfigurationError` for numbers that contradict each
     other, and for files that others can read.
@@ -59,7 +58,7 @@ class KeyRing(KeySource):
         rotate_every: float | timedelta | None = 90 * DAY,
         publish_ahead: float | timedelta | None = None,
         keep_retired: float | timedelta | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._schedule = Schedule.checked(
             algorithm=algorithm,
@@ -71,18 +70,18 @@ class KeyRing(KeySource):
             publish_ahead=publish_ahead,
             keep_retired=keep_retired,
         )
-        clock_function(clock)
+        told = clock_function(clock, owner="KeyRing")
         kept = Directory(file_path(directory, "directory"))
         try:
-            watch = self._started(kept, clock())
+            watch = self._started(kept, told())
         except OSError as error:
             raise ConfigurationError(
                 f"the directory {directory} cannot hold a key ring: {error.strerror or 'it cannot be used'}"
             ) from error
-        self._begin(self._schedule, kept, watch, clock)
+        self._begin(self._schedule, kept, watch, told)
 
     @classmethod
-    def open(cls, directory: str | Path, *, clock: Callable[[], float] = time.time) -> KeyRing:
+    def open(cls, directory: str | Path, *, clock: Callable[[], float] | None = None) -> KeyRing:
         """The ring that is in *directory* already, with the numbers that the service gave it."""
         clock_function(clock)
         try:
@@ -94,13 +93,13 @@ class KeyRing(KeySource):
         return cls(directory, clock=clock, **numbers)
 
     @classmethod
-    def mounted(cls, path: str | Path, *, clock: Callable[[], float] = time.time) -> KeyRing:
+    def mounted(cls, path: str | Path, *, clock: Callable[[], float] | None = None) -> KeyRing:
         """The ring in a file that is never written here: a mounted secret, the file itself or its directory.
 
         It has the numbers that the file says. Whoever makes the file rotates the ring; another file in its place is
         noticed within seconds. Raises `ConfigurationError`, also for a file that others can change or everybody read.
         """
-        clock_function(clock)
+        told = clock_function(clock, owner="KeyRing")
         file = MountedFile(file_path(path, "path"))
         try:
             stamp, text = file.read()
@@ -109,8 +108,8 @@ class KeyRing(KeySource):
                 f"there is no key ring at {file.path} that can be read: {error.strerror or 'it cannot be used'}"
             ) from error
         line, ring = from_text(text), cls.__new__(cls)
-        watch = Watch(file, stamp, line, clock(), patience=line.schedule.cache_ttl)
-        ring._begin(line.schedule, file, watch, clock)  # noqa: SLF001 - what __init__ does after it has made its files
+        watch = Watch(file, stamp, line, told(), patience=line.schedule.cache_ttl)
+        ring._begin(line.schedule, file, watch, told)  # noqa: SLF001 - what __init__ does after it has made its files
         return ring
 
     @property

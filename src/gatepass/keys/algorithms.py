@@ -21,7 +21,7 @@ from gatepass.errors import ConfigurationError
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
-__all__ = ["ALGORITHMS", "Algorithm", "algorithm_named", "bind_sign", "bind_verify"]
+__all__ = ["ALGORITHMS", "Algorithm", "algorithm_named", "bind_sign", "bind_verify", "likeliest"]
 
 KeyType = Literal["oct", "RSA", "EC", "OKP"]
 Sign = Callable[[bytes], bytes]
@@ -62,15 +62,32 @@ ALGORITHMS = {
     )
 }
 
+_MISSPELT = 0.8
+_LONGEST_TYPED = 32
+
 _HASHES = {32: hashes.SHA256(), 48: hashes.SHA384(), 64: hashes.SHA512()}
 
 
 def algorithm_named(name: object) -> Algorithm:
     """The row named *name*, byte for byte. Raises `ConfigurationError` for any other."""
     row = ALGORITHMS.get(name) if isinstance(name, str) else None
-    if row is None:
-        raise ConfigurationError(f"unknown algorithm; choose one of {', '.join(ALGORITHMS)}")
-    return row
+    if row is not None:
+        return row
+    meant = likeliest(name, alike=_MISSPELT) if isinstance(name, str) else None
+    if meant is not None and not str(name).startswith(meant):  # ES256K is another algorithm, and not misspelt
+        raise ConfigurationError(f"unknown algorithm; did you mean {meant}?")
+    raise ConfigurationError(f"unknown algorithm; choose one of {', '.join(ALGORITHMS)}")
+
+
+def likeliest(typed: str, *, alike: float) -> str | None:
+    """The name that *typed* is most like, of several the first, if the two are at least so much *alike* (0 to 1)."""
+    if len(typed) > _LONGEST_TYPED:
+        return None
+    from difflib import SequenceMatcher  # noqa: PLC0415 - for a name that is written correctly it is not needed
+
+    found = [(SequenceMatcher(None, name.casefold(), typed.casefold()).ratio(), name) for name in ALGORITHMS]
+    ratio, name = max(found, key=lambda each: each[0])
+    return name if ratio >= alike else None
 
 
 def bind_verify(row: Algorithm, key: PublicKeyTypes | bytes) -> Verify:

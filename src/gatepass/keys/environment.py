@@ -11,9 +11,10 @@ import re
 from typing import Any, Final
 
 from gatepass.errors import ConfigurationError, MalformedToken
+from gatepass.keys.layers import decodings
 from gatepass.strict_json import parse_object
 
-__all__ = ["json_in", "text_of"]
+__all__ = ["json_in", "jwk_text", "text_of"]
 
 _LONGEST_NAME: Final = 64
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
@@ -30,9 +31,23 @@ def text_of(name: str) -> str:
         raise ConfigurationError(
             'from_env takes the name of an environment variable, such as "JWT_SECRET_KEY", and not what is in it'
         )
+    if not _CONVENTIONAL.fullmatch(name):
+        raise ConfigurationError(
+            "the environment variable that from_env names is not set; give the name of a variable, such as "
+            '"JWT_SECRET_KEY", and not what is in it'
+        )
     raise ConfigurationError(
-        f"the environment variable {_shown(name)} is not set; put a secret into it, made with: gatepass keygen HS256"
+        f"the environment variable {name} is not set; put a secret into it, made with: gatepass keygen HS256"
     )
+
+
+def jwk_text(value: str) -> str | None:
+    """The JSON object in *value*, also if it is a JWK in quotes or under a layer of base64; None if there is none."""
+    if value.startswith("{"):
+        return value
+    layers = [value[1:-1].encode(), *decodings(value.encode())] if value.isascii() else []
+    found = (layer.strip() for layer in layers if b'"kty"' in layer)
+    return next((layer.decode() for layer in found if layer.startswith(b"{") and layer.isascii()), None)
 
 
 def json_in(value: str, name: str) -> dict[str, Any]:
@@ -48,7 +63,7 @@ def json_in(value: str, name: str) -> dict[str, Any]:
 
 def _value(name: str) -> str:
     try:
-        return os.environ.get(name, "").strip()
+        return os.environ.get(name, "").strip().removeprefix("\ufeff")
     except (TypeError, UnicodeEncodeError):
         pass
     raise ConfigurationError("Key.from_env takes the name of an environment variable")

@@ -1,7 +1,8 @@
 """JSON Web Keys (RFC 7517, 7518 section 6, 8037): one JWK to key material and back, and thumbprints.
 
 Refused: members in any but their one canonical form, coordinates of another length than the curve's,
-keys marked for encryption, operations that contradict the use, halves that do not belong together.
+keys marked for encryption, operations that contradict the use, halves that do not belong together. A member that is
+null counts as absent: many serializers write what a key does not have so.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import hashlib
 import importlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from cryptography.exceptions import InternalError, UnsupportedAlgorithm
@@ -23,7 +25,16 @@ from gatepass.keys.rsa import check_rsa_public, rsa_factors
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
-__all__ = ["is_private_jwk", "load_jwk", "private_members", "public_members", "pyjwt", "thumbprint"]
+__all__ = [
+    "is_private_jwk",
+    "load_jwk",
+    "present_members",
+    "private_members",
+    "public_members",
+    "pyjwt",
+    "thumbprint",
+    "without_leading_zeros",
+]
 
 _EC_BYTES = {"P-256": 32, "P-384": 48, "P-521": 66}
 _OKP_BYTES = {"Ed25519": 32, "Ed448": 57}
@@ -34,8 +45,25 @@ _OPERATIONS = frozenset(("sign", "verify"))
 _INVALID = "the members of this JWK do not form a valid key"
 
 
+def present_members(jwk: Mapping[str, Any]) -> dict[str, Any]:
+    """The members of *jwk* that are not null."""
+    return {name: value for name, value in jwk.items() if value is not None}
+
+
+def without_leading_zeros(jwk: Mapping[str, Any]) -> dict[str, Any]:
+    """*jwk* with the numbers of a public RSA key in their shortest form.
+
+    Some key servers write the sign octet of a big integer (RFC 7518 section 6.3.1.1 warns of it).
+    """
+    shortened = dict(jwk)
+    for name in ("n", "e") if jwk.get("kty") == "RSA" else ():
+        with suppress(ConfigurationError):  # another fault, which is found where the key is loaded
+            shortened[name] = _text(_octets(jwk, name).lstrip(b"\0"))
+    return shortened
+
+
 def load_jwk(jwk: Mapping[str, Any]) -> PrivateKeyTypes | PublicKeyTypes | bytes:
-    """The key material in *jwk*; bytes for an `oct` key. Raises `ConfigurationError`."""
+    """The key material in *jwk*, whose members are present; bytes for an `oct` key. Raises `ConfigurationError`."""
     _check_purpose(jwk)
     match jwk.get("kty"):
         case "oct":
@@ -52,7 +80,7 @@ def load_jwk(jwk: Mapping[str, Any]) -> PrivateKeyTypes | PublicKeyTypes | bytes
 
 def is_private_jwk(jwk: Mapping[str, Any]) -> bool:
     """Whether *jwk* holds a secret or a private member."""
-    return not _PRIVATE.isdisjoint(jwk)
+    return any(jwk.get(name) is not None for name in _PRIVATE)
 
 
 def public_members(key: PublicKeyTypes) -> dict[str, str]:
@@ -99,9 +127,9 @@ def thumbprint(members: Mapping[str, str]) -> str:
 def _check_purpose(jwk: Mapping[str, Any]) -> None:
     if jwk.get("use", "sig") != "sig":
         raise ConfigurationError('this JWK is not for signatures: its "use" is not "sig"')
-    operations = jwk.get("key_ops")
-    if operations is None and "key_ops" not in jwk:
+    if "key_ops" not in jwk:
         return
+    operations = jwk["key_ops"]
     if not isinstance(operations, list) or not all(isinstance(name, str) for name in operations):  # pyright: ignore[reportUnknownVariableType]
         raise ConfigurationError('the "key_ops" of a JWK must be a list of strings')
     named: set[str] = set(operations)  # pyright: ignore[reportUnknownArgumentType]

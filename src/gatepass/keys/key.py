@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from gatepass.compact import encode_base64url
 from gatepass.errors import ConfigurationError
 from gatepass.keys.algorithms import Sign, Verify, algorithm_named, bind_sign, bind_verify
-from gatepass.keys.environment import json_in, text_of
-from gatepass.keys.jwk import load_jwk, private_members, public_members
+from gatepass.keys.environment import json_in, jwk_text, text_of
+from gatepass.keys.jwk import load_jwk, present_members, private_members, public_members
 from gatepass.keys.material import (
     PRIVATE_KEYS,
     Material,
@@ -28,11 +28,11 @@ from gatepass.keys.material import (
     public_material,
     usual_algorithm,
 )
-from gatepass.keys.pem import load_pem
+from gatepass.keys.pem import load_pem, plain_pem
+from gatepass.limits import MAX_KID_LENGTH
 
 __all__ = ["Key"]
 
-MAX_KID_LENGTH: Final = 256
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -40,7 +40,8 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 class Key:
     """A key and the one algorithm it may be used with. Make it with one of the `from_` methods.
 
-    *algorithm* is a name of RFC 7518, 8037 or 9864, *kid* the key id or None.
+    *algorithm* is a name of RFC 7518, 8037 or 9864, *kid* the key id or None. *is_named* says whether the caller or the
+    JWK gave the key id: one that was computed is no name.
     `verifies(signing_input, signature)` answers whether the signature is this key's.
 
     >>> key = Key.generate("ES256")
@@ -48,9 +49,10 @@ class Key:
     True
     """
 
-    __slots__ = ("_material", "_sign", "algorithm", "kid", "verifies")
+    __slots__ = ("_material", "_sign", "algorithm", "is_named", "kid", "verifies")
 
     algorithm: str
+    is_named: bool
     kid: str | None
     verifies: Verify
     _material: Material
@@ -62,6 +64,7 @@ class Key:
         _check_kid(kid)
         fill = object.__setattr__
         fill(self, "algorithm", row.name)
+        fill(self, "is_named", kid is not None)
         fill(self, "kid", kid)
         fill(self, "_material", material)
         fill(self, "_sign", bind_sign(row, material) if isinstance(material, (bytes, *PRIVATE_KEYS)) else None)
@@ -72,7 +75,8 @@ class Key:
         """An HMAC key; a *secret* of type str stands for its UTF-8 bytes.
 
         Refused with `ConfigurationError`: fewer bytes than the hash has (RFC 7518 section 3.2), anything
-        that is itself a key, a certificate or a JWK, and secrets that are plainly guessable.
+        that is itself a key, a certificate or a JWK, secrets that are plainly guessable, and text with a line break
+        at its end, which other readers of the same secret take away.
 
         >>> Key.from_secret("too short")
         Traceback (most recent call last):
@@ -80,7 +84,14 @@ class Key:
         gatepass.errors.ConfigurationError: an HS256 secret needs at least 32 bytes, this one has 9; \
 make one with: gatepass keygen HS256
         """
-        return cls(_utf8(secret, "a secret"), algorithm=algorithm, kid=kid)
+        octets = _utf8(secret, "a secret")
+        key = cls(octets, algorithm=algorithm, kid=kid)
+        if _has_blank_ends(octets):
+            raise ConfigurationError(
+                "this secret begins or ends with a line break or blank, which would be part of it: take it away, as "
+                "Path(...).read_text().strip() does"
+            )
+        return key
 
     @classmethod
     def from_pem(
@@ -93,55 +104,79 @@ make one with: gatepass keygen HS256
     ) -> Key:
         """A private key, public key or certificate in PEM; *password* opens an encrypted private key.
 
-        Without *algorithm*, RSA keys are bound to RS256 and EC keys to their curve's; keys on the Edwards
-        curves need it, because `Ed25519` and the older name `EdDSA` are told apart by tokens (RFC 9864).
-        Without *kid*, the RFC 7638 thumbprint.
+        Without *algorithm*, RSA keys are bound to RS256, those for PSS alone to PS256 or to what has their hash, and EC
+        keys to their curve's; keys on the Edwards curves need it, because `Ed25519` and the older name `EdDSA` are told
+        apart by tokens (RFC 9864). Without *kid*, the RFC 7638 thumbprint. Of a chain of certificates the first counts.
         """
-        material = load_pem(_utf8(pem, "a PEM"), None if password is None else _utf8(password, "password="))
-        return cls(
-            material,
-            algorithm=usual_algorithm(material) if algorithm is None else algorithm,
-            kid=material_thumbprint(material) if kid is None else kid,
-        )
+        material, pss = load_pem(_utf8(pem, "a PEM"), None if password is None else _utf8(password, "password="))
+        bound = (pss or usual_algorithm(material)) if algorithm is None else algorithm
+        if pss is not None and algorithm_named(bound).padding == "PKCS1v15":
+            raise ConfigurationError("this RSA key is for PSS alone: it takes PS256, PS384 or PS512")
+        return cls._named(material, algorithm=bound, kid=kid)
 
     @classmethod
     def from_jwk(cls, jwk: Mapping[str, Any], *, algorithm: str | None = None) -> Key:
-        """The key in *jwk* (RFC 7517). Its own `alg` binds it; *algorithm* must agree, or stand in for it."""
+        """The key in *jwk* (RFC 7517). Its own `alg` binds it; *algorithm* must agree, or stand in for it.
+
+        A member that is null counts as absent.
+        """
         if not isinstance(jwk, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("a JWK must be a JSON object")
-        declared = "alg" in jwk  # null is a value too, and names no algorithm
+        jwk = present_members(jwk)
+        if "keys" in jwk and "kty" not in jwk:
+            raise ConfigurationError(
+                'this is a JWK Set: KeySet.from_jwks takes one of public keys, Key.from_jwk one entry of its "keys"'
+            )
+        declared = "alg" in jwk
         if declared and algorithm is not None and jwk["alg"] != algorithm:
             raise ConfigurationError('algorithm= contradicts the "alg" of this JWK')
         material = load_jwk(jwk)
-        kid = jwk.get("kid")
-        if kid is None and not isinstance(material, bytes):
-            kid = material_thumbprint(material)
         bound = jwk["alg"] if declared else usual_algorithm(material) if algorithm is None else algorithm
-        return cls(material, algorithm=bound, kid=kid)
+        return cls._named(material, algorithm=bound, kid=jwk.get("kid"))
 
     @classmethod
-    def from_env(cls, name: str, *, algorithm: str | None = None, kid: str | None = None) -> Key:
+    def from_env(
+        cls,
+        name: str,
+        *,
+        algorithm: str | None = None,
+        kid: str | None = None,
+        password: str | bytes | None = None,
+    ) -> Key:
         r"""The secret, PEM or JWK that the environment variable *name* holds.
 
-        A PEM may have its line breaks written as `\n`, as many deployment tools do. A bare secret is bound
-        to HS256 unless *algorithm* says otherwise. The value never appears in an error.
+        A PEM may have its line breaks written as `\n`, and a PEM or JWK may be in base64, as many deployment tools
+        do; *password* opens an encrypted PEM. A bare secret is bound to HS256 unless *algorithm* says otherwise.
+        The value never appears in an error.
         """
         value = text_of(name)
-        if value.startswith("{"):
-            key = cls.from_jwk(json_in(value, name), algorithm=algorithm)
-            return key if kid is None else cls(key._material, algorithm=key.algorithm, kid=kid)  # noqa: SLF001
-        if "-----BEGIN" in value:
-            return cls.from_pem(value.replace("\\n", "\n"), algorithm=algorithm, kid=kid)
-        return cls.from_secret(value, algorithm="HS256" if algorithm is None else algorithm, kid=kid)
+        jwk = jwk_text(value)
+        if jwk is None and plain_pem(_utf8(value, "a secret")) is not None:
+            return cls.from_pem(value, algorithm=algorithm, kid=kid, password=password)
+        if password is not None:
+            raise ConfigurationError("password= opens an encrypted PEM, and the environment variable holds none")
+        if jwk is None:
+            return cls.from_secret(value, algorithm="HS256" if algorithm is None else algorithm, kid=kid)
+        members = json_in(jwk, name)
+        return cls.from_jwk(members if kid is None else {**members, "kid": kid}, algorithm=algorithm)
 
     @classmethod
     def generate(cls, algorithm: str = "ES256") -> Key:
         """A fresh key for *algorithm*: RSA of 3072 bits, a secret as long as the hash, or the curve's."""
         row = algorithm_named(algorithm)
         material = generate_material(row)
-        # A secret's thumbprint could be searched for, so its key id is random (RFC 7638 section 7).
-        kid = secrets.token_urlsafe(12) if isinstance(material, bytes) else material_thumbprint(material)
-        return cls(material, algorithm=row.name, kid=kid)
+        key = cls._named(material, algorithm=row.name, kid=None)
+        if key.kid is None:  # a secret's thumbprint could be searched for, so its key id is random (RFC 7638 section 7)
+            object.__setattr__(key, "kid", secrets.token_urlsafe(12))
+        return key
+
+    @classmethod
+    def _named(cls, material: Material, *, algorithm: str, kid: str | None) -> Key:
+        """The key that is named *kid*; without a name it has its thumbprint for a key id, if it is no secret."""
+        key = cls(material, algorithm=algorithm, kid=kid)
+        if kid is None and not isinstance(material, bytes):
+            object.__setattr__(key, "kid", material_thumbprint(material))
+        return key
 
     @property
     def can_sign(self) -> bool:
@@ -161,7 +196,9 @@ make one with: gatepass keygen HS256
 
     def public(self) -> Key:
         """The public half, with the same key id. A secret has none: `ConfigurationError`."""
-        return Key(public_half(self._material), algorithm=self.algorithm, kid=self.kid)
+        half = Key(public_half(self._material), algorithm=self.algorithm, kid=self.kid)
+        object.__setattr__(half, "is_named", self.is_named)
+        return half
 
     def to_jwk(self) -> dict[str, str]:
         """The public JWK to publish, with `kid`, `use` and `alg` (RFC 7517). A secret raises `ConfigurationError`."""
@@ -211,6 +248,15 @@ make one with: gatepass keygen HS256
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Key is not pickled; use to_private_jwk and keep it secret")
+
+
+def _has_blank_ends(secret: bytes) -> bool:
+    """Whether *secret* is text with blanks around it; random octets may end in any way."""
+    try:
+        text = secret.decode()
+    except UnicodeDecodeError:
+        return False
+    return text != text.strip() and text.strip().isprintable()
 
 
 def _check_kid(kid: object) -> None:

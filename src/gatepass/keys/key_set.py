@@ -12,7 +12,7 @@ from typing import Any, NoReturn, final
 
 from gatepass.errors import ConfigurationError, MalformedToken
 from gatepass.keys.algorithms import algorithm_named
-from gatepass.keys.jwk import is_private_jwk, load_jwk
+from gatepass.keys.jwk import is_private_jwk, load_jwk, present_members, without_leading_zeros
 from gatepass.keys.key import Key
 from gatepass.keys.material import fitting_algorithms
 from gatepass.keys.unused import why_unused
@@ -21,6 +21,11 @@ from gatepass.strict_json import parse_object
 __all__ = ["KeySet"]
 
 _logger = logging.getLogger("gatepass.keys")
+
+_LONGEST_MODULUS = 8_200  # bits, with what base64url adds
+_MOST_WORK = 128 * 2_052**3
+"""What the check of RSA moduli may cost for one set: 128 keys of 2048 bits, 16 of 4096 or 2 of 8192, some seconds."""
+_TOO_MUCH_WORK = (logging.WARNING, "the RSA keys before it are all that are checked of one set")
 
 
 @final
@@ -69,19 +74,24 @@ class KeySet:
 
         Entries that are foreign, malformed, private or secret are left out one by one; the log says which and why;
         two keys with one kid and algorithm are both left out, but one key that is listed twice is one key.
+        Members that are null count as absent, and leading zero octets of an RSA key's `n` and `e` do not count.
         *algorithms* restricts the keys, and binds those that declare no `alg`; without it an RSA key is bound to
         RS256, an Edwards key to both its names.
         Raises `ConfigurationError` when no usable key remains.
         """
         allowed = None if algorithms is None else _names(algorithms)
-        entries = _entries(document)
-        found = [_public_keys(entry, allowed) for entry in entries]
+        jwks = [
+            without_leading_zeros(present_members(entry)) if isinstance(entry, Mapping) else None  # pyright: ignore[reportUnknownArgumentType]
+            for entry in _entries(document)
+        ]
+        beyond = _beyond_the_work(jwks)
+        found = [[] if jwk is None or place in beyond else _public_keys(jwk, allowed) for place, jwk in enumerate(jwks)]
         index = _index(key for keys in found for key in keys)
         usable = [sharing[0] for sharing in index.values() if len({key.thumbprint() for key in sharing}) == 1]
         useful = {(key.kid, key.algorithm) for key in usable}
         unused = [
-            (place, *why_unused(entry, allowed))
-            for place, (entry, keys) in enumerate(zip(entries, found, strict=True))
+            (place, *(_TOO_MUCH_WORK if place in beyond else why_unused(jwk, allowed)))
+            for place, (jwk, keys) in enumerate(zip(jwks, found, strict=True))
             if useful.isdisjoint((key.kid, key.algorithm) for key in keys)
         ]
         for level in (logging.WARNING, logging.DEBUG):
@@ -92,7 +102,9 @@ class KeySet:
                     "%d of the %d entries of a JWK Set are of no use here: %s", len(told), len(found), "; ".join(told),
                 )  # fmt: skip
         if not usable:
-            raise ConfigurationError("this JWK Set holds no usable public key for signatures")
+            secret = any(jwk is not None and is_private_jwk(jwk) for jwk in jwks)
+            pointer = "; a secret or private key is not published: load it with Key.from_jwk" if secret else ""
+            raise ConfigurationError(f"this JWK Set holds no usable public key for signatures{pointer}")
         return cls(usable)
 
     @property
@@ -159,6 +171,8 @@ def _names(algorithms: Iterable[str]) -> list[str]:
 def _entries(document: Mapping[str, Any] | str | bytes) -> list[Any]:
     value: Any = _parsed(document) if isinstance(document, (str, bytes)) else document
     entries = value.get("keys") if isinstance(value, Mapping) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    if entries is None and isinstance(value, Mapping) and "kty" in value:
+        raise ConfigurationError("this is a single JWK and no JWK Set: load it with Key.from_jwk")
     if not isinstance(entries, list):
         raise ConfigurationError('a JWK Set must be a strict JSON object with a list named "keys"')
     return entries  # pyright: ignore[reportUnknownVariableType]
@@ -172,11 +186,26 @@ def _parsed(text: str | bytes) -> dict[str, Any]:
         return {}
 
 
-def _public_keys(entry: object, allowed: list[str] | None) -> list[Key]:
+def _beyond_the_work(jwks: list[dict[str, Any] | None]) -> set[int]:
+    """The places in *jwks* of RSA keys that, with those before, would keep a processor busy for too long."""
+    judged: set[str] = set()
+    left = _MOST_WORK
+    beyond: set[int] = set()
+    for place, jwk in enumerate(jwks):
+        modulus = None if jwk is None else jwk.get("n")
+        if isinstance(modulus, str) and modulus not in judged and 6 * len(modulus) <= _LONGEST_MODULUS:
+            left -= (6 * len(modulus)) ** 3
+            if left < 0:
+                beyond.add(place)
+                continue
+            judged.add(modulus)
+    return beyond
+
+
+def _public_keys(jwk: Mapping[str, Any], allowed: list[str] | None) -> list[Key]:
     """The keys in one entry: none if it is not ours to use, two if its algorithm has two names."""
-    if not isinstance(entry, Mapping) or is_private_jwk(entry):  # pyright: ignore[reportUnknownArgumentType]
+    if is_private_jwk(jwk):
         return []
-    jwk: Mapping[str, Any] = entry  # pyright: ignore[reportUnknownVariableType]
     try:
         if "alg" in jwk:
             keys = [Key.from_jwk(jwk)]

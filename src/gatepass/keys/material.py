@@ -1,7 +1,8 @@
 """What a key is made of, and which algorithms may use it.
 
 Refused: a key of another type or curve than the algorithm's, RSA outside 2048 to 8192 bits (RFC 7518
-sections 3.3 and 8.6) or with an exponent that nobody should use, and secrets that `secret` refuses.
+sections 3.3 and 8.6), with an unusual exponent or a modulus that hides nothing, points of small order, and secrets
+that `secret` refuses.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, Pub
 from gatepass.compact import encode_base64url
 from gatepass.errors import ConfigurationError
 from gatepass.keys.algorithms import Algorithm
+from gatepass.keys.edwards import check_edwards_point
 from gatepass.keys.jwk import public_members, thumbprint
-from gatepass.keys.rsa import check_rsa_public
+from gatepass.keys.rsa import check_rsa_modulus, check_rsa_public
 from gatepass.keys.secret import check_secret
 
 __all__ = [
@@ -75,7 +77,11 @@ def check_material(row: Algorithm, material: Material) -> None:
         check_secret(material, algorithm=row.name, least=row.hash_bytes)
     half = public_material(material)
     if isinstance(half, rsa.RSAPublicKey):
-        check_rsa_public(bits=half.key_size, exponent=half.public_numbers().e)
+        numbers = half.public_numbers()
+        check_rsa_public(bits=half.key_size, exponent=numbers.e)
+        check_rsa_modulus(numbers.n)
+    if isinstance(half, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)):
+        check_edwards_point(half)
 
 
 def _taken_by(row: Algorithm, material: Material) -> str:

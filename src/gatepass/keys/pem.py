@@ -1,42 +1,87 @@
-"""Keys and certificates in PEM (RFC 7468): the first block is what is loaded, and there must be no other."""
+"""Keys and certificates in PEM (RFC 7468): one key, or a certificate and the chain that vouches for it.
+
+What deployment tools make of a PEM is read too: base64 of the whole, line breaks written out, quotes, indentation,
+a byte order mark, UTF-16. Refused: a second key, and certificates that are no chain.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, RSAPublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key, load_pem_public_key
 
 from gatepass.errors import ConfigurationError
+from gatepass.keys.layers import decodings
 from gatepass.keys.rsa import check_rsa_public
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
-__all__ = ["load_pem"]
+__all__ = ["Loaded", "load_pem", "plain_pem"]
+
+_BEGIN: Final = b"-----BEGIN "
+_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
+# What `openssl ecparam -genkey` writes before the key, which says its curve itself.
+_PARAMETERS: Final = re.compile(rb"-----BEGIN EC PARAMETERS-----[^-]*-----END EC PARAMETERS-----")
+_WRITTEN_RETURN: Final = re.compile(rb"\\{1,4}r")
+_WRITTEN_BREAK: Final = re.compile(rb"\\{1,4}n")
+_BODY: Final = re.compile(rb"-----([A-Za-z0-9+/=\s]+)-----END ")
+
+_RSA: Final = bytes.fromhex("06092a864886f70d010101")  # rsaEncryption, RFC 8017 appendix A.1
+_RSA_PSS: Final = bytes.fromhex("06092a864886f70d01010a")  # id-RSASSA-PSS, RFC 4055 section 1.2
+_HASHES_OF_PSS: Final = {
+    bytes.fromhex(f"60864801650304020{number}"): name for number, name in ((1, "PS256"), (2, "PS384"), (3, "PS512"))
+}
 
 
-def load_pem(pem: bytes, password: bytes | None) -> PrivateKeyTypes | PublicKeyTypes:
+class Loaded(NamedTuple):
+    """The key in a PEM; *pss* names the algorithm for an RSA key that the PEM restricts to PSS, else it is None."""
+
+    material: PrivateKeyTypes | PublicKeyTypes
+    pss: str | None
+
+
+def plain_pem(data: bytes) -> bytes | None:
+    """The PEM in *data* as a file would have it, or None if there is none."""
+    text = data.replace(b"\0", b"")
+    if _BEGIN not in text:
+        text = next((layer for layer in decodings(data) if _BEGIN in layer), b"")
+    if not text:
+        return None
+    text = _WRITTEN_BREAK.sub(b"\n", _WRITTEN_RETURN.sub(b"", text))
+    return b"\n".join(line.strip() for line in text.splitlines()) + b"\n"
+
+
+def load_pem(pem: bytes, password: bytes | None) -> Loaded:
     """The private key, public key or certificate's public key in *pem*. Raises `ConfigurationError`."""
     if password == b"":
         raise ConfigurationError("password= is empty: leave it out for a PEM that is not encrypted")
-    begins = pem.count(b"-----BEGIN ")
-    if begins != 1:
-        raise ConfigurationError(
-            "no PEM block found: it begins with -----BEGIN" if begins == 0 else "more than one PEM block: give one key"
-        )
+    text = plain_pem(pem)
+    if text is None:
+        raise ConfigurationError("no PEM block found: it begins with -----BEGIN")
+    begins = text.count(_BEGIN)
+    if begins > 1:
+        text = _PARAMETERS.sub(b"", text)
+        begins = text.count(_BEGIN)
+    if not begins:
+        raise ConfigurationError("no key found in this PEM: it holds parameters alone")
+    if begins > 1 and text.count(_CERTIFICATE) != begins:
+        raise ConfigurationError("more than one PEM block: give one key")
     try:
-        if b"-----BEGIN CERTIFICATE-----" in pem:
-            return x509.load_pem_x509_certificate(pem).public_key()
-        if b"PRIVATE KEY-----" in pem:
-            return _load_private(pem, password)
-        return load_pem_public_key(pem)
+        if _CERTIFICATE in text:
+            return _load_certificate(x509.load_pem_x509_certificates(text))
+        material = _load_private(text, password) if b"PRIVATE KEY-----" in text else load_pem_public_key(text)
+        body = _BODY.search(text)
+        return Loaded(material, _pss(material, b"" if body is None else decodings(body[1])[-1]))
     except ConfigurationError:
         raise
     except TypeError:
         problem = (
-            "this private key is encrypted: give password="
+            "this private key is encrypted: give password= to Key.from_pem or Key.from_env"
             if password is None
             else "password= given for a PEM that is not encrypted"
         )
@@ -52,3 +97,29 @@ def _load_private(pem: bytes, password: bytes | None) -> PrivateKeyTypes:
         return key
     check_rsa_public(bits=key.key_size, exponent=key.public_key().public_numbers().e)
     return key.private_numbers().private_key()
+
+
+def _load_certificate(chain: list[x509.Certificate]) -> Loaded:
+    """The key of the first: it is the signer's own if each is issued by the next (RFC 8446 section 4.4.2)."""
+    if any(one.issuer != after.subject for one, after in pairwise(chain)):
+        raise ConfigurationError(
+            "these certificates are no chain that begins with the signer's own: give that one alone"
+        )
+    material = chain[0].public_key()
+    return Loaded(material, _pss(material, chain[0].public_bytes(Encoding.DER)))
+
+
+def _pss(material: object, der: bytes) -> str | None:
+    """The algorithm of an RSA key that says in *der* that it is for PSS alone, and perhaps with which hash.
+
+    cryptography forgets it. What stands before the modulus ends with the key's own identifier.
+    """
+    if not isinstance(material, (RSAPrivateKey, RSAPublicKey)):
+        return None
+    public = material.public_key() if isinstance(material, RSAPrivateKey) else material
+    modulus = public.public_numbers().n.to_bytes((public.key_size + 7) // 8)
+    before = der[: max(der.find(modulus), 0)]
+    start = before.rfind(_RSA_PSS)
+    if start <= before.rfind(_RSA):
+        return None
+    return next((name for digest, name in _HASHES_OF_PSS.items() if digest in before[start:]), "PS256")

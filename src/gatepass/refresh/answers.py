@@ -25,7 +25,7 @@ _JSON: Final = (("Content-Type", "application/json"),)
 
 def not_post() -> Response:
     """Another method than POST."""
-    return _answer(405, {}, ("Allow", "POST"))
+    return _answer(405, None, ("Allow", "POST"))
 
 
 @final
@@ -55,7 +55,7 @@ class Answers:
         return _with(self.refusal(ServiceUnavailable("access_token_too_long")), self._browser.renewed(pair))
 
     def done(self) -> Response:
-        """Revoked, or never there (RFC 7009 section 2.2)."""
+        """Revoked, or never there (RFC 7009 section 2.2). The object is for clients that read every 200 as JSON."""
         return self._answer(200, {})
 
     def closed(self, answer: Response) -> Response:
@@ -74,10 +74,10 @@ class Answers:
     def revocation_refusal(self, error: TokenEndpointError) -> Response:
         """The same at the revocation endpoint, whose 503 has no body (RFC 7009 section 2.2.1)."""
         if isinstance(error, ServiceUnavailable):
-            return self._answer(error.status, {}, _retry(error))
+            return self._answer(error.status, None, _retry(error))
         return self.refusal(error)
 
-    def _answer(self, status: int, members: Members, *headers: tuple[str, str]) -> Response:
+    def _answer(self, status: int, members: Members | None, *headers: tuple[str, str]) -> Response:
         return _with(_answer(status, members, *headers), self._vary)
 
 
@@ -97,7 +97,8 @@ def _with(answer: Response, headers: Headers) -> Response:
     return replace(answer, headers=(*answer.headers, *headers))
 
 
-def _answer(status: int, members: Members, *headers: tuple[str, str]) -> Response:
-    body = json.dumps(members, separators=(",", ":")).encode() if members else b""
+def _answer(status: int, members: Members | None, *headers: tuple[str, str]) -> Response:
+    """*members* as JSON, or no body for None."""
+    body = b"" if members is None else json.dumps(members, separators=(",", ":")).encode()
     length = ("Content-Length", str(len(body)))
     return Response(status, (*headers, *_NO_STORE, *(_JSON if body else ()), length), body)

@@ -7,12 +7,13 @@ The token endpoint serves `grant_type=refresh_token` alone: other grants are the
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, final
 
 from gatepass.cookies import BrowserRequest, CookieTransport
-from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, UnknownKey
+from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, InsecureTransport, UnknownKey
+from gatepass.header_numbers import LARGEST_HEADER_NUMBER, header_number
 from gatepass.key_source import KeySource
 from gatepass.keyring import KeyRing
 from gatepass.keys import KeySet
@@ -21,6 +22,7 @@ from gatepass.refresh.answers import Answers, not_post
 from gatepass.refresh.browser import BrowserSession
 from gatepass.refresh.client_auth import AuthenticateClient, ClientAuthentication
 from gatepass.refresh.errors import (
+    InsecureTokenRequest,
     InvalidGrant,
     InvalidTokenRequest,
     ServiceUnavailable,
@@ -32,6 +34,7 @@ from gatepass.refresh.form import MAX_FORM_LENGTH, Form
 from gatepass.refresh.pair import TokenPair
 from gatepass.refresh.service import TokenService
 from gatepass.response import Response
+from gatepass.transport import HTTPSMode, HTTPSRule
 from gatepass.verifier import TokenVerifier
 
 __all__ = ["TokenEndpoints", "TokenRequest"]
@@ -45,8 +48,11 @@ _logger = logging.getLogger("gatepass.refresh")
 class TokenRequest:
     """What the endpoints want to know of a request: *authorization* holds the `Authorization` lines as they came.
 
-    *browser* is what stands beside a cookie; without it no cookie is read. Of *body* no more need be read than
-    `TokenEndpoints.body_limit` octets. Only the method shows in the repr.
+    *method* is the one on the wire, where case matters. *browser* is what stands beside a cookie; without it no cookie
+    is read. Of *body* no more need be read than `TokenEndpoints.body_limit` octets. *url_scheme* is `"https"` or
+    `"http"`, as the framework reports it, *peer* the address of the connection's other end, *forwarded* whether one of
+    `ResourceServer.forwarding_headers` is there: adapters give all three, and without scheme and peer there is no
+    connection that `https=` could judge. Only the method shows in the repr.
     """
 
     method: str
@@ -54,6 +60,9 @@ class TokenRequest:
     authorization: tuple[str, ...] = field(repr=False)
     body: bytes = field(repr=False)
     browser: BrowserRequest | None = field(default=None, repr=False)
+    url_scheme: str | None = field(default=None, repr=False)
+    peer: str | None = field(default=None, repr=False)
+    forwarded: bool = field(default=False, repr=False)
 
 
 @final
@@ -64,12 +73,13 @@ class TokenEndpoints:
     it must not let a confidential client pass without its secret, and may raise `UnauthorizedClient`. Without it
     the issuer's own public client alone is served. *verifier* lets clients revoke access tokens too, if *service* has
     a `revocation=`. *realm* is for clients that use Basic. With *cookies* a browser's pages may leave the tokens to
-    cookies; clients without a refresh cookie are served as before.
+    cookies; clients without a refresh cookie are served as before. *https* is the rule of `ResourceServer`, for
+    everything that is posted here: `"require"`, `"warn"` or `"off"`.
 
     Raises `ConfigurationError` when the settings contradict each other.
     """
 
-    __slots__ = ("_answers", "_browser", "_clients", "_service", "_verifier")
+    __slots__ = ("_answers", "_browser", "_clients", "_https", "_service", "_verifier")
 
     body_limit: Final = MAX_FORM_LENGTH + 1
 
@@ -81,6 +91,7 @@ class TokenEndpoints:
         verifier: TokenVerifier | None = None,
         realm: str = "token",
         cookies: CookieTransport | None = None,
+        https: HTTPSMode = "require",
     ) -> None:
         if not isinstance(service, TokenService):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("TokenEndpoints takes a TokenService(issuer, store, check_subject=...)")
@@ -99,6 +110,7 @@ class TokenEndpoints:
         self._clients = ClientAuthentication(authenticate_client, own=service.client_id)
         self._browser = BrowserSession(cookies)
         self._answers = Answers(realm, self._browser)
+        self._https = HTTPSRule(https)
 
     @property
     def cookies(self) -> CookieTransport | None:
@@ -152,6 +164,12 @@ class TokenEndpoints:
         return self._browser.closed()
 
     @staticmethod
+    def announces_body(content_length: Sequence[str]) -> bool:
+        """Whether the lines of `Content-Length` say that there is a body; what is no length says nothing."""
+        numbers = {header_number(line.strip(" \t")) for line in content_length}
+        return len(numbers) == 1 and numbers.isdisjoint((None, 0, LARGEST_HEADER_NUMBER))
+
+    @staticmethod
     def expect(value: object) -> TokenEndpoints:
         """*value*, if it is one. Raises `ConfigurationError`."""
         if isinstance(value, TokenEndpoints):
@@ -169,6 +187,7 @@ class TokenEndpoints:
             return not_post()
         stored = None
         try:
+            self._check_https(request)
             stored = find(request.browser)  # before the form: a request from elsewhere gets no further
             return serve(Form.parse(request.content_type, request.body), stored)
         except TokenEndpointError as error:
@@ -176,6 +195,12 @@ class TokenEndpoints:
             _logger.log(level, "refused: %s", error.reason)
             dead = stored is not None and isinstance(error, InvalidGrant)
             return self._answers.closed(refuse(error)) if dead else refuse(error)
+
+    def _check_https(self, request: TokenRequest) -> None:
+        try:
+            self._https.check(request.url_scheme, request.peer, forwarded=request.forwarded)
+        except InsecureTransport as error:
+            raise InsecureTokenRequest(error.reason) from error
 
     def _refreshed(self, request: TokenRequest, form: Form, stored: str | None) -> TokenPair:
         grant_type, scope = form.require("grant_type"), form.get("scope")

@@ -8,10 +8,10 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
-    "HookUnavailable", "InvalidClient", "InvalidClientCredentials", "InvalidGrant", "InvalidMediaType", "InvalidScope",
-    "InvalidTarget",
-    "InvalidTokenRequest", "RefreshTokenReused", "ServiceUnavailable", "StoreUnavailable", "TokenEndpointError",
-    "UnauthorizedClient", "UnsupportedGrantType", "UnsupportedTokenType", "UntrustedTokenRequest",
+    "HookUnavailable", "InsecureTokenRequest", "InvalidClient", "InvalidClientCredentials", "InvalidGrant",
+    "InvalidMediaType", "InvalidScope", "InvalidTarget", "InvalidTokenRequest", "RefreshTokenReused",
+    "ServiceUnavailable", "StoreUnavailable", "TokenEndpointError", "UnauthorizedClient", "UnsupportedGrantType",
+    "UnsupportedTokenType", "UntrustedTokenRequest",
 ]  # fmt: skip
 
 
@@ -36,6 +36,12 @@ class InvalidMediaType(InvalidTokenRequest):
     """The body is no form, such as JSON, which clients send that never read RFC 6749."""
 
     description = "The body must be application/x-www-form-urlencoded"
+
+
+class InsecureTokenRequest(InvalidTokenRequest):
+    """The request came over plain http to endpoints with `https="require"` (RFC 6749 section 3.2)."""
+
+    description = "The request was not sent over https"
 
 
 class UntrustedTokenRequest(TokenEndpointError):

@@ -36,7 +36,7 @@ from gatepass.refresh.pair import Mint, TokenPair
 from gatepass.refresh.store import RefreshStore
 from gatepass.refresh.unsettled import Unsettled
 from gatepass.refresh.windows import Windows
-from gatepass.scope import scope_tokens
+from gatepass.scope import scope_tokens, split_scope
 from gatepass.traces import traced
 
 __all__ = ["Exchange", "Wish"]
@@ -60,10 +60,10 @@ class Wish(NamedTuple):
         if self.scope is None:
             return family.scope
         try:
-            wanted = set(scope_tokens(self.scope))
+            wanted = set(scope_tokens(split_scope(self.scope) if isinstance(self.scope, str) else self.scope))
         except ValueError:
             raise InvalidScope from None
-        granted = scope_tokens(family.scope)
+        granted = split_scope(family.scope)
         if not wanted <= set(granted):
             raise InvalidScope
         return " ".join(one for one in granted if one in wanted)

@@ -15,6 +15,7 @@ from typing import ClassVar, Final, final
 
 from gatepass.compact import decode_base64url, encode_base64url
 from gatepass.errors import MalformedToken
+from gatepass.texts import plain
 
 __all__ = ["SEED_OCTETS", "Family", "RefreshToken", "Rotation", "plain_text", "seed_of"]
 
@@ -48,6 +49,7 @@ class RefreshToken:
     @classmethod
     def parse(cls, text: str) -> RefreshToken | None:
         """The token that *text* spells, or None for text of another form."""
+        text = plain(text)
         if not isinstance(text, str) or len(text) != _TEXT_LENGTH or not text.isascii():  # pyright: ignore[reportUnnecessaryIsInstance]
             return None
         try:
@@ -90,7 +92,7 @@ def plain_text(value: object, name: str) -> str:
         raise ValueError(f"{name} must be a string")  # noqa: TRY004 - one error for all that cannot go into a token
     if "\0" in value or any("\ud800" <= one <= "\udfff" for one in value):
         raise ValueError(f"{name} holds a character that is none: NUL or half of a surrogate pair")
-    return value
+    return plain(value)
 
 
 def seed_of(salt: bytes) -> bytes:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Final, final
 from urllib.parse import parse_qsl
 
-from gatepass.bearer import FORM_MEDIA_TYPE
 from gatepass.refresh.errors import InvalidMediaType, InvalidTokenRequest
 
 __all__ = ["MAX_FORM_LENGTH", "Form"]
@@ -17,6 +16,7 @@ __all__ = ["MAX_FORM_LENGTH", "Form"]
 MAX_FORM_LENGTH: Final = 65_536
 """Octets. Whoever reads a body need not read further than one more."""
 
+_MEDIA_TYPE: Final = "application/x-www-form-urlencoded"
 _MOST_FIELDS: Final = 100
 _PARAMETERS: Final = frozenset(("", "charset=utf-8", 'charset="utf-8"'))
 
@@ -34,7 +34,7 @@ class Form:
     def parse(cls, content_type: str, body: bytes) -> Form:
         """The form in *body*. Raises `InvalidTokenRequest`."""
         media_type, *parameters = (part.strip(" \t").lower() for part in content_type.split(";"))
-        if media_type != FORM_MEDIA_TYPE or not _PARAMETERS.issuperset(parameters):
+        if media_type != _MEDIA_TYPE or not _PARAMETERS.issuperset(parameters):
             raise InvalidMediaType("content_type")
         if len(body) > MAX_FORM_LENGTH or not body.isascii():
             raise InvalidTokenRequest("body")

@@ -9,6 +9,7 @@ from typing import Any, Final, final
 from gatepass.issuer import TokenIssuer
 from gatepass.refresh.asking import Application
 from gatepass.refresh.family import Family, RefreshToken
+from gatepass.scope import split_scope
 
 __all__ = ["Mint", "TokenPair"]
 
@@ -59,7 +60,7 @@ class Mint:
             raise ValueError(f"these claims are not for claims_for= to set: {', '.join(sorted(clash))}")
         access_token = self._issuer.issue(
             family.subject,
-            scope=scope,
+            scope=split_scope(scope),
             client_id=family.client_id,
             audience=family.audience,
             not_after=datetime.fromtimestamp(family.expires_at, UTC),

@@ -6,7 +6,6 @@ family, because one of two people holds a stolen copy. The application's `check_
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, final
@@ -27,6 +26,7 @@ from gatepass.refresh.store import RefreshStore
 from gatepass.revocation import AccessTokenRevocation
 from gatepass.scope import scope_tokens
 from gatepass.settings import clock_function, seconds
+from gatepass.texts import listed, plain
 
 __all__ = ["TokenService"]
 
@@ -41,7 +41,7 @@ class TokenService:
     *check_subject* takes the subject and answers True while it may sign in; *claims_for* gives further claims for its
     access tokens. *revocation* ends a family's access tokens with it. *on_reuse* is told of the family when a spent
     token comes again: once, or more often if the store fails meanwhile. All are plain functions, and may do I/O.
-    *clock* gives the seconds since 1970.
+    *clock* gives the seconds since 1970, `time.time` unless given.
 
     >>> from gatepass import Key
     >>> from gatepass.stores.memory import MemoryStore
@@ -70,7 +70,7 @@ class TokenService:
         claims_for: Callable[[str], Mapping[str, Any]] | None = None,
         revocation: AccessTokenRevocation | None = None,
         on_reuse: Callable[[Family], object] | None = None,
-        clock: Callable[[], float] = time.time,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         if not isinstance(issuer, TokenIssuer):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("TokenService takes the TokenIssuer that makes its access tokens")
@@ -88,7 +88,7 @@ class TokenService:
         self._issuer = issuer
         self._store = store
         self._revocation = revocation
-        self._clock = clock_function(clock)
+        self._clock = clock_function(clock, owner="TokenService")
         self._mint = Mint(issuer, application)
         self._ending = Ending(store, revocation, application, self._clock)
         self._exchange = Exchange(
@@ -195,7 +195,7 @@ class TokenService:
 
     def revoke_family(self, family_id: str) -> bool:
         """End one family; True if it had not ended by a revocation before."""
-        return self._ending.family(family_id)
+        return self._ending.family(plain(family_id))
 
     def revoke_subject(self, subject: str) -> int:
         """Sign *subject* out everywhere, as after a change of password; how many families ended.
@@ -221,13 +221,14 @@ class TokenService:
         return Purged.of(ask(self._store.purge, before=before, limit=limit))
 
     def _client(self, client_id: str | None) -> str:
-        return client_id if client_id is not None else self._issuer.client_id or ""
+        return plain(client_id) if client_id is not None else self._issuer.client_id or ""
 
     def _audience(self, audience: str | None) -> str:
         return audience if audience is not None else only_audience(self._issuer.audience)
 
 
 def _methods(amr: Iterable[str]) -> tuple[str, ...]:
-    if not isinstance(amr, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ValueError("amr must be a list of strings")  # noqa: TRY004 - one error for all that cannot go into a token
-    return tuple(plain_text(one, "amr") for one in ((amr,) if isinstance(amr, str) else amr))
+    methods = (amr,) if isinstance(amr, str) else listed(amr)
+    if methods is None:
+        raise ValueError("amr must be a list of strings")
+    return tuple(plain_text(one, "amr") for one in methods)

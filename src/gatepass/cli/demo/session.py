@@ -56,7 +56,7 @@ SESSION = (
         form=f"grant_type=password&{_FORM}",
         body='{"error":"unsupported_grant_type","error_description":"The grant type is not supported"}',
     ),
-    Case("log out: revoke the refresh token", (), 200, path="/revoke", form="token={again_refresh}", body=""),
+    Case("log out: revoke the refresh token", (), 200, path="/revoke", form="token={again_refresh}", body="{}"),
     Case("refresh, signed out", (), 400, path="/token", form=_REFRESH + "{again_refresh}", body=_SPENT),
     Case("the access token, signed out", ("Bearer {again_access}",), 401, _INVALID + 'was revoked"'),
 )

@@ -1,0 +1,34 @@
+"""drf-spectacular: `AccessTokenAuthentication` in the OpenAPI document. Loaded by `gatepass_django.rest_framework`."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.settings import spectacular_settings
+
+from gatepass_django.permissions import needed_scopes
+
+__all__ = ["AccessTokenScheme"]
+
+_NAME: Final = "AccessTokenBearer"
+
+
+class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The scheme `http`/`bearer`, and from OpenAPI 3.1 on the scopes that a view's `requires` names.
+
+    OpenAPI 3.0 has a place for scopes with other schemes alone (section 4.8.30).
+    """
+
+    target_class = "gatepass_django.rest_framework.AccessTokenAuthentication"
+    name = _NAME
+    match_subclasses = True
+
+    def get_security_requirement(self, auto_schema: Any) -> dict[str, list[str]]:
+        scopes: list[str] = []
+        if not str(spectacular_settings.OAS_VERSION).startswith("3.0"):
+            scopes = needed_scopes(auto_schema.view)
+        return {_NAME: scopes}
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:  # noqa: ARG002 - its interface
+        return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}

@@ -1,0 +1,109 @@
+"""Refusals that an application raises below the middleware: the server that judged the connection answers them.
+
+A Starlette inside another answers with a 500 what none of its handlers took, and then raises it again. So the
+beginning of a 500 waits until it is seen whether a refusal comes after it, which then takes its place.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable
+from typing import Final, final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketClose
+
+from gatepass import AuthError, ResourceServer
+from gatepass_starlette.denial import POLICY_VIOLATION, refuse
+
+__all__ = ["run"]
+
+_LONGEST_WAIT: Final = 262_144
+"""Octets of a 500 that wait. An error page of Starlette's debug mode is shorter."""
+
+
+async def run(app: ASGIApp, scope: Scope, receive: Receive, send: Send, server: ResourceServer) -> None:
+    """*app*; an `AuthError` that leaves it before it has answered gets *server*'s answer."""
+    if scope["type"] == "websocket":
+        await _run_socket(app, scope, receive, send, server)
+        return
+    sender = _Sender(send)
+    try:
+        await app(scope, receive, sender)
+    except AuthError as error:
+        if sender.has_begun:
+            raise
+        await refuse(server.respond(error, method=scope["method"]), scope, receive, send)
+    except Exception:
+        await sender.let_go()
+        raise
+    else:
+        if sender.waiting:
+            await sender.let_go()
+
+
+@final
+class _Sender:
+    """`send` of one request; it knows whether an answer has begun, and lets a 500 wait."""
+
+    __slots__ = ("_send", "_size", "has_begun", "waiting")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._size = 0
+        self.waiting: list[Message] = []
+        self.has_begun = False
+
+    def __call__(self, message: Message) -> Awaitable[None]:
+        if not self.has_begun:
+            if self.waiting or message.get("status") == 500:
+                return self._hold(message)
+            self.has_begun = True
+        return self._send(message)
+
+    async def _hold(self, message: Message) -> None:
+        self.waiting.append(message)
+        if not self._must_wait(message):
+            await self.let_go()
+
+    def _must_wait(self, message: Message) -> bool:
+        body = message.get("body", b"")
+        if body and not message.get("more_body", False):
+            return isinstance(sys.exc_info()[1], AuthError)  # an answer to the refusal that is about to come
+        # Starlette's BaseHTTPMiddleware hands parts on outside of the exception, and ends with an empty one.
+        self._size += 1 + len(body)
+        return self._size <= _LONGEST_WAIT
+
+    async def let_go(self) -> None:
+        """Send what waits."""
+        waiting, self.waiting = self.waiting, []
+        for message in waiting:
+            self.has_begun = True
+            await self._send(message)
+
+
+async def _run_socket(app: ASGIApp, scope: Scope, receive: Receive, send: Send, server: ResourceServer) -> None:
+    is_open = has_ended = False
+
+    async def send_noting(message: Message) -> None:
+        nonlocal is_open, has_ended
+        is_open = is_open or message["type"] == "websocket.accept"
+        has_ended = has_ended or message["type"] in ("websocket.close", "websocket.http.response.start")
+        await send(message)
+
+    async def receive_noting() -> Message:
+        nonlocal has_ended
+        message = await receive()
+        has_ended = has_ended or message["type"] == "websocket.disconnect"
+        return message
+
+    try:
+        await app(scope, receive_noting, send_noting)
+    except AuthError as error:
+        answer = server.respond(error, method=scope.get("method", "GET"))
+        if has_ended:
+            return
+        if is_open:
+            await WebSocketClose(POLICY_VIOLATION)(scope, receive, send)
+        else:
+            await refuse(answer, scope, receive, send)

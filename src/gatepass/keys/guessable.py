@@ -1,0 +1,87 @@
+"""Secrets that can be guessed by their form: repeated, sequential, a walk over the keyboard, a placeholder, a sentence.
+
+A rule is here only if a random secret in hex, base64, base64url or plain octets has no noticeable chance to meet it.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import Final
+
+from gatepass.keys.known import usual_words
+from gatepass.keys.layers import decodings
+
+__all__ = ["is_guessable"]
+
+_LEAST_DISTINCT_OCTETS: Final = 8
+_LEAST_TEXT: Final = 12
+_LEAST_WORD: Final = 3
+
+# Phrases of placeholders and tutorials; compared on the letters and digits alone, in lower case.
+_WELL_KNOWN_PHRASES: Final = (
+    b"changeme", b"changethis", b"replaceme", b"replacethis", b"yoursecret", b"mysecret", b"supersecret",
+    b"topsecret", b"secretkey", b"jwtsecret", b"testsecret", b"examplesecret", b"secretstring", b"secretatleast",
+    b"your256bit", b"your384bit", b"your512bit", b"256bitslong", b"djangoinsecure", b"insecure", b"password",
+    b"donotuse", b"dontuse", b"placeholder", b"correcthorsebattery", b"qwertyuiop", b"1234567890123", b"abcdefghijkl",
+    b"zyxwvutsrqpo", b"helloworld", b"iloveyou", b"passw0rd", b"letmein", b"customsecret", b"longsecret",
+)  # fmt: skip
+_ROWS: Final = (
+    b"1234567890", b"0123456789", b"abcdefghijklmnopqrstuvwxyz",
+    b"qwertyuiop", b"asdfghjkl", b"zxcvbnm", b"qwertzuiop", b"yxcvbnm", b"azertyuiop", b"qsdfghjklm", b"wxcvbn",
+    b"1q2w3e4r5t6y7u8i9o0p", b"1qaz", b"2wsx", b"3edc", b"4rfv", b"5tgb", b"6yhn", b"7ujm", b"8ik", b"9ol", b"0p",
+)  # fmt: skip
+_NEIGHBOURS: Final = frozenset(
+    pair for row in _ROWS for key, after in pairwise(row) for pair in ((key, after), (after, key), (key, key))
+)
+_WITHOUT_SHIFT: Final = bytes.maketrans(b"!@#$%^&*()", b"1234567890")
+_SIGNS: Final = re.compile(rb"[^a-z0-9]")
+_BETWEEN_WORDS: Final = b" \t\r\n-_.,:;!?'\"/"
+
+
+def is_guessable(secret: bytes) -> bool:
+    """Also under one layer of base64 or hex, if that is text: random octets say nothing there."""
+    texts = [layer for layer in decodings(secret) if len(layer) >= _LEAST_TEXT and layer.isascii()]
+    return any(_is_plainly_guessable(text) for text in (secret, *texts))
+
+
+def _is_plainly_guessable(secret: bytes) -> bool:
+    folded = _SIGNS.sub(b"", secret.lower())
+    return (
+        len(set(secret)) < _LEAST_DISTINCT_OCTETS
+        or _repeats(secret)
+        or len({(after - before) % 256 for before, after in pairwise(secret)}) == 1
+        or any(phrase in folded for phrase in _WELL_KNOWN_PHRASES)
+        or _is_keyboard_walk(secret)
+        or _is_sentence(secret, folded)
+    )
+
+
+def _repeats(secret: bytes) -> bool:
+    """Whether some text of at most half the length, repeated, makes the whole. Shorter ones have too few octets."""
+    half = secret[: len(secret) - len(secret) // 2]
+    # The first place where the first half comes again is a period, if there is any (Fine and Wilf).
+    period = secret.find(half, _LEAST_DISTINCT_OCTETS)
+    return period > 0 and secret.startswith(secret[period:])
+
+
+def _is_keyboard_walk(secret: bytes) -> bool:
+    """Whether two of three octets are neighbours of the one before, on a keyboard or in the alphabet, or the same.
+
+    Of random text one in four is.
+    """
+    steps = sum(pair in _NEIGHBOURS for pair in pairwise(secret.lower().translate(_WITHOUT_SHIFT)))
+    return steps * 3 >= 2 * (len(secret) - 1)
+
+
+def _is_sentence(secret: bytes, folded: bytes) -> bool:
+    """Whether half of *secret*, blanks and the like not counted, is words that are usual in such places."""
+    words = frozenset(word for word in usual_words() if len(word) >= _LEAST_WORD)
+    sizes = range(max(map(len, words)), _LEAST_WORD - 1, -1)
+    usual = place = 0
+    while place < len(folded):
+        pieces = (folded[place : place + size] for size in sizes)
+        word = next((piece for piece in pieces if piece in words), b"")  # the longest one counts
+        usual += len(word)
+        place += len(word) or 1
+    return 2 * usual >= len(secret.translate(None, _BETWEEN_WORDS))

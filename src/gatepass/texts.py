@@ -1,0 +1,39 @@
+"""Text as callers give it: one string, or a list of them. What comes out is `str` itself, whichever class went in.
+
+A member of an enumeration is text in one place and not in another: it may format as its name, and be looked up by its
+value. So it is made plain where it comes in. Refused where a list is expected: a mapping, which would be read as its
+keys, and octets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar, cast
+
+__all__ = ["listed", "plain"]
+
+_T = TypeVar("_T")
+
+
+def plain(value: _T) -> _T:
+    """*value*, as the text that it holds if its class is one derived from `str`.
+
+    >>> from enum import Enum
+    >>> class Client(str, Enum):
+    ...     WEB = "web"
+    >>> f"{Client.WEB} {plain(Client.WEB)}"
+    'Client.WEB web'
+    """
+    if isinstance(value, str) and type(value) is not str:
+        return cast("_T", str.__str__(value))  # not str(value), which the class may answer
+    return value
+
+
+def listed(value: object) -> tuple[Any, ...] | None:
+    """The members of a list, as `plain` has them; None for what is no list. Those of a set are sorted."""
+    if isinstance(value, (str, bytes, bytearray, memoryview, Mapping)) or not isinstance(value, Iterable):
+        return None
+    members: tuple[Any, ...] = tuple(map(plain, value))  # pyright: ignore[reportUnknownArgumentType]
+    if isinstance(value, (set, frozenset)) and all(isinstance(member, str) for member in members):
+        return tuple(sorted(members))
+    return members

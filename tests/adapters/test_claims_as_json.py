@@ -1,0 +1,51 @@
+"""Verified claims go into each framework's own JSON answer as they are."""
+
+import json
+
+import pytest
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import JsonResponse
+from fastapi import FastAPI
+from fastapi.encoders import jsonable_encoder
+from flask import Flask, jsonify
+from rest_framework.renderers import JSONRenderer
+from starlette.responses import JSONResponse
+from tests.adapters.clients import ASGIClient
+from tests.adapters.tokens import resource_server, token
+
+TENANT = {"id": 7, "units": [{"name": "north", "leads": ["anna"]}], "none": None}
+
+
+def claims():
+    return resource_server().authenticate([f"Bearer {token(tenant=TENANT)}"], scheme="https").claims
+
+
+def flask(found):
+    with Flask("shop").app_context():
+        return jsonify(found).get_data()
+
+
+def fastapi(found):
+    app = FastAPI()
+    app.get("/")(lambda: found)
+    return ASGIClient(app).send("GET", "/").body
+
+
+ANSWERS = {
+    "Flask": flask,
+    "Starlette": lambda found: JSONResponse(found).body,
+    "FastAPI": fastapi,
+    "FastAPI's encoder": lambda found: json.dumps(jsonable_encoder(found)),
+    "Django": lambda found: JsonResponse(found).content,
+    "Django's encoder": lambda found: json.dumps(found, cls=DjangoJSONEncoder),
+    "REST framework": lambda found: JSONRenderer().render(found),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS.values(), ids=list(ANSWERS))
+def test_a_framework_writes_verified_claims_as_json(answer):
+    for found in (claims(), claims()["tenant"], {"you": claims()}):
+        expected = json.loads(json.dumps(found))
+
+        assert json.loads(answer(found)) == expected
+    assert json.loads(answer(claims()))["tenant"] == TENANT

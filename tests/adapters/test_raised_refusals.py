@@ -1,0 +1,661 @@
+"""A refusal that the application raises is the server's answer, wherever below the adapter it is raised.
+
+The contract has the plain view. Here are the other places: what runs before a view and after it, classes, coroutines,
+applications in applications, sockets, dependencies; and what an application may still say itself.
+"""
+
+import contextlib
+from typing import Annotated
+
+import pytest
+from fastapi import Depends, FastAPI, Security, WebSocket
+from flask import Blueprint, Flask, request, session, stream_with_context
+from flask.views import MethodView
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.routing import Mount, Route, WebSocketRoute
+from tests.adapters.asgi import websocket, websocket_scope
+from tests.adapters.clients import ASGIClient, WSGIClient
+from tests.adapters.contract import CANNOT_TELL, HIDDEN, NO_CREDENTIALS, SCOPE_IS_MISSING, AdapterContract
+from tests.adapters.raising import refuse
+from tests.adapters.tokens import bearer, resource_server, token
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+
+from gatepass import AccessToken
+from gatepass.errors import AuthError, InsufficientScope
+from gatepass_fastapi import AccessTokenBearer, OptionalAccessTokenBearer
+from gatepass_flask import AccessTokenMiddleware as WSGIMiddleware
+from gatepass_flask import access_token, current_access_token, optional_auth
+from gatepass_starlette import AccessTokenMiddleware as ASGIMiddleware
+
+
+def same(answer, golden):
+    AdapterContract().same(answer, golden)
+
+
+def general(*_):
+    """A handler for every mistake."""
+    return "something broke", 500
+
+
+class Suspended(InsufficientScope):
+    """A refusal of the application's own kind."""
+
+    def __init__(self):
+        super().__init__(("orders:read",))
+
+
+def refused(*_, **__):
+    raise Suspended
+
+
+async def refused_async(*_, **__):
+    raise Suspended
+
+
+# --- Flask
+
+
+def flask(**config):
+    app = Flask("raising")
+    app.config.update(SECRET_KEY="of the tests alone", **config)
+    app.register_error_handler(Exception, general)
+    app.register_error_handler(500, general)
+    app.wsgi_app = WSGIMiddleware(app.wsgi_app, resource_server())
+    return app
+
+
+class Orders(MethodView):
+    def get(self):
+        refuse("scope")
+
+
+def before_the_view(app):
+    app.before_request(refused)
+
+
+def after_the_view(app):
+    app.add_url_rule("/x", "x", lambda: "fine")
+    app.after_request(refused)
+
+
+def in_an_error_handler(app):
+    app.register_error_handler(404, refused)
+
+
+def in_a_blueprint(app):
+    shop = Blueprint("shop", "shop")
+    shop.add_url_rule("/x", "x", refused)
+    shop.register_error_handler(Exception, general)
+    app.register_blueprint(shop)
+
+
+def in_a_stream_that_has_a_start_of_its_own(app):
+    def view():
+        server = request.environ["gatepass.identity"].server
+        server.authorize(access_token, scopes=["orders:read"])
+        return stream_with_context(iter(()))
+
+    app.add_url_rule("/x", "x", view)
+
+
+class TestFlask:
+    @pytest.mark.parametrize("mode", [{}, {"TESTING": True}, {"DEBUG": True}, {"PROPAGATE_EXCEPTIONS": True}])
+    @pytest.mark.parametrize(
+        "prepare",
+        [
+            before_the_view,
+            after_the_view,
+            in_an_error_handler,
+            in_a_blueprint,
+            in_a_stream_that_has_a_start_of_its_own,
+            lambda app: app.add_url_rule("/x", "x", refused_async),
+            lambda app: app.add_url_rule("/x", "x", Orders.as_view("orders")),
+        ],
+        ids=["before", "after", "error handler", "blueprint", "stream", "coroutine", "class"],
+    )
+    def test_it_is_answered_wherever_it_is_raised_and_no_general_handler_comes_first(self, mode, prepare):
+        app = flask(**mode)
+        prepare(app)
+
+        same(WSGIClient(app).send("GET", "/x", bearer()), SCOPE_IS_MISSING)
+        assert app.test_client().get("/x", headers=bearer()).status_code == 403
+
+    @pytest.mark.parametrize("kind", [Suspended, InsufficientScope, AuthError])
+    @pytest.mark.parametrize("where", ["application", "blueprint"])
+    def test_a_handler_of_the_application_for_refusals_comes_first(self, kind, where):
+        app, shop = flask(), Blueprint("shop", "shop")
+        shop.add_url_rule("/x", "x", refused)
+        shop.register_error_handler(Exception, general)
+        (app if where == "application" else shop).register_error_handler(kind, lambda error: ("theirs", error.status))
+        app.register_blueprint(shop)
+
+        answer = WSGIClient(app).send("GET", "/x", bearer())
+
+        assert (answer.status, answer.body) == (403, b"theirs")
+
+    def test_what_runs_after_the_view_sees_the_answer(self):
+        app = flask()
+        app.add_url_rule("/x", "x", refused)
+
+        @app.after_request
+        def mark(response):
+            response.headers["X-Shop"] = str(response.status_code)
+            return response
+
+        assert WSGIClient(app).send("GET", "/x", bearer()).all("x-shop") == ["403"]
+
+    def test_a_stranger_on_an_optional_route_is_asked_for_credentials(self):
+        app = flask()
+
+        @app.get("/x")
+        @optional_auth
+        def view():
+            resource_server().authorize(current_access_token(), scopes=["orders:read"])
+
+        answer = WSGIClient(app).send("GET", "/x")
+
+        assert (answer.status, answer.all("www-authenticate")) == (401, [NO_CREDENTIALS[1]])
+
+    def test_each_mounted_application_is_answered_by_the_server_before_it(self):
+        shop, app = Flask("shop"), flask()
+        shop.add_url_rule("/x", "x", refused)
+        both = DispatcherMiddleware(app, {"/shop": WSGIMiddleware(shop.wsgi_app, resource_server(realm="shop"))})
+
+        answer = WSGIClient(both).send("GET", "/shop/x", bearer())
+
+        assert answer.all("www-authenticate")[0].startswith('Bearer realm="shop", error="insufficient_scope"')
+
+    def test_a_stream_that_has_begun_is_broken_off(self):
+        app = flask()
+
+        def parts():
+            yield "first"
+            refuse("scope")
+
+        app.add_url_rule("/x", "x", parts)
+
+        assert isinstance(WSGIClient(app).send("GET", "/x", bearer()).crash, InsufficientScope)
+
+    def test_without_a_middleware_it_is_an_exception_as_any_other(self):
+        app = Flask("alone")
+        app.add_url_rule("/x", "x", refused)
+
+        assert WSGIClient(app).send("GET", "/x").status == 500
+
+    def test_two_middlewares_around_one_application_answer_each_for_itself(self):
+        app = flask()
+        app.add_url_rule("/x", "x", refused)
+        other = WSGIMiddleware(app.wsgi_app._app, resource_server(realm="shop"))
+
+        assert (
+            WSGIClient(other).send("GET", "/x", bearer()).all("www-authenticate")[0].startswith('Bearer realm="shop"')
+        )
+        same(WSGIClient(app).send("GET", "/x", bearer()), SCOPE_IS_MISSING)
+
+    def test_other_exceptions_stay_the_applications(self):
+        app = flask()
+        app.add_url_rule("/x", "x", lambda: session["missing"])
+
+        answer = WSGIClient(app).send("GET", "/x", bearer())
+
+        assert (answer.status, answer.body) == (500, b"something broke")
+
+
+# --- other WSGI applications
+
+
+def at_once(environ, start_response):
+    refuse("scope")
+
+
+def when_it_is_read(environ, start_response):
+    refuse("scope")
+    yield b"never"
+
+
+def after_a_start(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    yield b""
+    refuse("scope")
+
+
+class WhenItIsIterated:
+    """PEP 3333 has its example of a class like this."""
+
+    def __init__(self, environ, start_response):
+        self.start_response = start_response
+
+    def __iter__(self):
+        refuse("scope")
+        yield b"never"
+
+
+class TestWSGI:
+    @pytest.mark.parametrize("app", [at_once, when_it_is_read, after_a_start, WhenItIsIterated])
+    def test_it_is_answered_until_something_was_sent(self, app):
+        same(
+            WSGIClient(WSGIMiddleware(app, resource_server(), routes_of=None)).send("GET", "/x", bearer()),
+            SCOPE_IS_MISSING,
+        )
+
+    def test_what_has_begun_is_broken_off_and_closed(self):
+        closed = []
+
+        class Body:
+            def __iter__(self):
+                yield b"first"
+                refuse("scope")
+
+            def close(self):
+                closed.append(True)
+
+        def app(environ, start_response):
+            start_response("200 OK", [])
+            return Body()
+
+        answer = WSGIClient(WSGIMiddleware(app, resource_server(), routes_of=None)).send("GET", "/x", bearer())
+
+        assert isinstance(answer.crash, InsufficientScope)
+        assert closed == [True]
+
+    def test_the_servers_own_kind_of_file_stays_what_it_is(self):
+        class FileWrapper:
+            pass
+
+        file = FileWrapper()
+        seen = []
+
+        def server(environ, start_response):
+            environ["wsgi.file_wrapper"] = FileWrapper
+            seen.append(WSGIMiddleware(lambda *_: file, resource_server(), routes_of=None)(environ, start_response))
+            return []
+
+        with contextlib.suppress(ValueError):
+            WSGIClient(server).send("GET", "/x", bearer())
+        assert seen == [file]
+
+
+# --- Starlette
+
+
+class Endpoint(HTTPEndpoint):
+    async def get(self, request):
+        refuse("scope")
+
+
+class PassesOn(BaseHTTPMiddleware):
+    async def dispatch(self, request, call_next):
+        return await call_next(request)
+
+
+class Refuses(BaseHTTPMiddleware):
+    async def dispatch(self, request, call_next):
+        refuse("scope")
+
+
+async def general_async(request, error):
+    return PlainTextResponse("something broke", 500)
+
+
+GENERAL = {Exception: general_async}
+
+
+def starlette(*routes, inner=(), **settings):
+    guard = Middleware(ASGIMiddleware, resource_server=resource_server())
+    return Starlette(routes=routes, middleware=[guard, *inner], exception_handlers=GENERAL, **settings)
+
+
+INNER = [[], [Middleware(PassesOn)]]
+
+
+class TestStarlette:
+    @pytest.mark.parametrize("debug", [False, True])
+    @pytest.mark.parametrize("inner", INNER, ids=["bare", "wrapped"])
+    @pytest.mark.parametrize(
+        "route",
+        [
+            Route("/x", refused_async),
+            Route("/x", refused),
+            Route("/x", Endpoint),
+            Mount("/", Starlette(routes=[Route("/x", refused_async)], exception_handlers=GENERAL)),
+            Mount("/", Starlette(debug=True, routes=[Route("/x", refused_async)])),
+            Mount("/", refused_async),
+        ],
+        ids=["coroutine", "function", "class", "mounted", "mounted for debugging", "mounted ASGI"],
+    )
+    def test_it_is_answered_wherever_it_is_raised_and_no_general_handler_comes_first(self, route, inner, debug):
+        app = starlette(route, inner=inner, debug=debug)
+
+        same(ASGIClient(app).send("GET", "/x", bearer()), SCOPE_IS_MISSING)
+
+    def test_it_is_answered_around_an_application_with_handlers_of_its_own(self):
+        app = Starlette(routes=[Route("/x", refused_async)], exception_handlers=GENERAL)
+
+        same(
+            ASGIClient(ASGIMiddleware(app, resource_server=resource_server())).send("GET", "/x", bearer()),
+            SCOPE_IS_MISSING,
+        )
+
+    def test_it_is_answered_for_middleware_below(self):
+        app = starlette(Route("/x", refused_async), inner=[Middleware(Refuses)])
+
+        same(ASGIClient(app).send("GET", "/x", bearer()), SCOPE_IS_MISSING)
+
+    @pytest.mark.parametrize("kind", [Suspended, InsufficientScope, AuthError])
+    @pytest.mark.parametrize("inside", [False, True])
+    def test_a_handler_of_the_application_for_refusals_comes_first(self, kind, inside):
+        async def theirs(request, error):
+            return PlainTextResponse("theirs", error.status)
+
+        app = starlette(Route("/x", refused_async))
+        if inside:
+            app = starlette(Mount("/", Starlette(routes=app.routes, exception_handlers={kind: theirs})))
+        else:
+            app.add_exception_handler(kind, theirs)
+
+        answer = ASGIClient(app).send("GET", "/x", bearer())
+
+        assert (answer.status, answer.body) == (403, b"theirs")
+
+    @pytest.mark.parametrize("inner", INNER, ids=["bare", "wrapped"])
+    def test_a_stream_that_has_begun_is_broken_off(self, inner):
+        async def parts():
+            yield b"first"
+            refuse("scope")
+
+        async def view(request):
+            return StreamingResponse(parts())
+
+        app = starlette(Route("/x", view), inner=inner)
+
+        assert isinstance(ASGIClient(app).send("GET", "/x", bearer()).crash, InsufficientScope)
+
+    @pytest.mark.parametrize("inner", INNER, ids=["bare", "wrapped"])
+    @pytest.mark.parametrize("size", [0, 10, 1_000_000])
+    def test_a_500_of_the_application_is_sent_as_it_is(self, inner, size):
+        async def parts():
+            for _ in range(4):
+                yield b"x" * size
+
+        async def streamed(request):
+            return StreamingResponse(parts(), 500)
+
+        async def plain(request):
+            return PlainTextResponse("x" * size, 500)
+
+        client = ASGIClient(starlette(Route("/streamed", streamed), Route("/plain", plain), inner=inner))
+
+        assert client.send("GET", "/streamed", bearer()).body == b"x" * size * 4
+        answer = client.send("GET", "/plain", bearer())
+        assert (answer.status, answer.body) == (500, b"x" * size)
+
+    def test_a_500_does_not_wait_for_the_task_behind_it(self):
+        sent = []
+        seen_by_task = []
+
+        async def view(request):
+            return PlainTextResponse("broke", 500, background=BackgroundTask(lambda: seen_by_task.extend(sent)))
+
+        app = starlette(Route("/x", view))
+
+        async def watching(scope, receive, send):
+            async def note(message):
+                sent.append(message["type"])
+                await send(message)
+
+            await app(scope, receive, note)
+
+        ASGIClient(watching).send("GET", "/x", bearer())
+
+        assert seen_by_task == ["http.response.start", "http.response.body"]
+
+    @pytest.mark.parametrize("inner", INNER, ids=["bare", "wrapped"])
+    def test_an_exception_of_a_mounted_application_stays_its_own(self, inner):
+        async def boom(request):
+            raise RuntimeError("boom")
+
+        mounted = Starlette(routes=[Route("/x", boom)], exception_handlers=GENERAL)
+        answers = []
+
+        async def keeping(scope, receive, send):
+            async def keep(message):
+                answers.append(message)
+                await send(message)
+
+            await starlette(Mount("/", mounted), inner=inner)(scope, receive, keep)
+
+        assert isinstance(ASGIClient(keeping).send("GET", "/x", bearer()).crash, RuntimeError)
+        assert (answers[0]["status"], answers[1]["body"]) == (500, b"something broke")
+
+
+class Socket(WebSocketEndpoint):
+    async def on_connect(self, websocket):
+        refuse("hidden")
+
+
+class OpenSocket(WebSocketEndpoint):
+    async def on_connect(self, websocket):
+        await websocket.accept()
+        refuse("hidden")
+
+
+async def socket_before(websocket: WebSocket):
+    refuse("hidden")
+
+
+async def socket_after(websocket: WebSocket):
+    await websocket.accept()
+    refuse("hidden")
+
+
+async def socket_closed(websocket: WebSocket):
+    await websocket.accept()
+    await websocket.close()
+    refuse("hidden")
+
+
+async def socket_left(websocket: WebSocket):
+    await websocket.accept()
+    await websocket.receive()
+    refuse("hidden")
+
+
+class TestSockets:
+    @pytest.mark.parametrize("endpoint", [socket_before, Socket])
+    def test_a_handshake_gets_the_answer(self, endpoint):
+        session = websocket(starlette(WebSocketRoute("/x", endpoint)), websocket_scope("/x", bearer()))
+
+        same(session.denial, HIDDEN)
+
+    @pytest.mark.parametrize("endpoint", [socket_before, Socket])
+    def test_a_handshake_is_closed_where_the_server_cannot_send_one(self, endpoint):
+        scope = websocket_scope("/x", bearer(), extensions=None)
+
+        assert websocket(starlette(WebSocketRoute("/x", endpoint)), scope).kinds == ["websocket.close"]
+
+    @pytest.mark.parametrize("endpoint", [socket_after, OpenSocket])
+    def test_an_open_socket_is_closed(self, endpoint):
+        session = websocket(starlette(WebSocketRoute("/x", endpoint)), websocket_scope("/x", bearer()))
+
+        assert session.kinds == ["websocket.accept", "websocket.close"]
+        assert session.sent[-1]["code"] == 1008
+
+    @pytest.mark.parametrize(("endpoint", "kinds"), [(socket_closed, ["accept", "close"]), (socket_left, ["accept"])])
+    def test_a_socket_that_has_ended_is_left_alone(self, endpoint, kinds):
+        session = websocket(starlette(WebSocketRoute("/x", endpoint)), websocket_scope("/x", bearer()))
+
+        assert (session.kinds, session.crash) == ([f"websocket.{kind}" for kind in kinds], None)
+
+
+# --- FastAPI
+
+SERVER = resource_server()
+Token = Annotated[AccessToken, Security(AccessTokenBearer(SERVER))]
+
+
+def of_tenant(tenant: str, token: Token):
+    SERVER.authorize(token, scopes=[f"orders:{tenant}"])
+    return token
+
+
+async def of_tenant_async(tenant: str, token: Token):
+    return of_tenant(tenant, token)
+
+
+def tenant_opened(tenant: str, token: Token):
+    yield of_tenant(tenant, token)
+
+
+async def tenant_opened_async(token: Token):
+    try:
+        yield token
+    except AuthError:
+        CLOSED.append(True)
+        raise
+
+
+CLOSED = []
+
+
+def fastapi(*, middleware, mounted=False):  # noqa: C901 - one application, view by view
+    app = FastAPI(exception_handlers=GENERAL)
+    inner = FastAPI(exception_handlers=GENERAL) if mounted else app
+    get = inner.get
+
+    @get("/function/{tenant}")
+    def by_function(tenant: str, token: Annotated[AccessToken, Depends(of_tenant)]):
+        return tenant
+
+    @get("/coroutine/{tenant}")
+    async def by_coroutine(tenant: str, token: Annotated[AccessToken, Depends(of_tenant_async)]):
+        return tenant
+
+    @get("/generator/{tenant}")
+    async def by_generator(tenant: str, token: Annotated[AccessToken, Depends(tenant_opened)]):
+        return tenant
+
+    @get("/view/{tenant}")
+    def by_view(tenant: str, token: Annotated[AccessToken, Depends(tenant_opened_async)]):
+        of_tenant(tenant, token)
+
+    @get("/maybe/{tenant}")
+    def maybe(tenant: str, token: Annotated[AccessToken | None, Depends(OptionalAccessTokenBearer(SERVER))]):
+        of_tenant(tenant, token)
+
+    @inner.websocket("/before")
+    async def before(websocket: WebSocket, token: Token):
+        refuse("hidden")
+
+    @inner.websocket("/after")
+    async def after(websocket: WebSocket, token: Token):
+        await websocket.accept()
+        refuse("hidden")
+
+    @inner.websocket("/closed")
+    async def closed(websocket: WebSocket, token: Token):
+        await socket_closed(websocket)
+
+    if mounted:
+        app.mount("/", inner)
+    if middleware:
+        app.add_middleware(ASGIMiddleware, resource_server=SERVER)
+    return app
+
+
+@pytest.mark.parametrize("middleware", [False, True], ids=["alone", "behind the middleware"])
+@pytest.mark.parametrize("mounted", [False, True], ids=["bare", "mounted"])
+class TestFastAPI:
+    @pytest.mark.parametrize("kind", ["function", "coroutine", "generator", "view"])
+    def test_it_is_answered_wherever_it_is_raised_and_no_general_handler_comes_first(self, middleware, mounted, kind):
+        app = fastapi(middleware=middleware, mounted=mounted)
+        status, challenge, body = SCOPE_IS_MISSING
+
+        answer = ASGIClient(app).send("GET", f"/{kind}/north", bearer())
+
+        same(answer, (status, challenge.replace("orders:read", "orders:north"), body))
+
+    def test_a_dependency_that_waits_for_the_view_sees_it(self, middleware, mounted):
+        CLOSED.clear()
+
+        ASGIClient(fastapi(middleware=middleware, mounted=mounted)).send("GET", "/view/north", bearer())
+
+        assert CLOSED == [True]
+
+    def test_a_stranger_on_an_optional_route_is_asked_for_credentials(self, middleware, mounted):
+        answer = ASGIClient(fastapi(middleware=middleware, mounted=mounted)).send("GET", "/maybe/north")
+
+        same(answer, NO_CREDENTIALS)
+
+    def test_sockets_are_refused_or_closed(self, middleware, mounted):
+        app = fastapi(middleware=middleware, mounted=mounted)
+
+        same(websocket(app, websocket_scope("/before", bearer())).denial, HIDDEN)
+        session = websocket(app, websocket_scope("/after", bearer()))
+        assert (session.kinds, session.sent[-1]["code"]) == (["websocket.accept", "websocket.close"], 1008)
+        closed = websocket(app, websocket_scope("/closed", bearer()))
+        assert (closed.kinds, closed.crash) == (["websocket.accept", "websocket.close"], None)
+
+    @pytest.mark.parametrize("kind", [InsufficientScope, AuthError])
+    def test_a_handler_of_the_application_for_refusals_comes_first(self, middleware, mounted, kind):
+        async def theirs(request, error):
+            return PlainTextResponse("theirs", error.status)
+
+        app = fastapi(middleware=middleware, mounted=mounted)
+        (app.routes[-1].app if mounted else app).add_exception_handler(kind, theirs)
+
+        answer = ASGIClient(app).send("GET", "/view/north", bearer())
+
+        assert (answer.status, answer.body) == (403, b"theirs")
+
+
+def test_in_fastapi_a_refusal_where_nothing_was_judged_is_an_exception_as_any_other():
+    app = fastapi(middleware=False)
+    app.get("/open")(lambda: refuse("scope"))
+    client = ASGIClient(app)
+
+    assert client.send("GET", "/view/north", bearer()).status == 403
+    assert isinstance(client.send("GET", "/open", bearer()).crash, InsufficientScope)
+
+
+def test_in_fastapi_without_the_private_part_of_starlette_strangers_stay_out_and_friends_get_in():
+    app = fastapi(middleware=False)
+
+    class Hides(dict):
+        def __setitem__(self, name, value):
+            if name != "starlette.exception_handlers":
+                super().__setitem__(name, value)
+
+    async def hiding(scope, receive, send):
+        await app(Hides(scope), receive, send)
+
+    client = ASGIClient(hiding)
+
+    assert client.send("GET", "/function/north", bearer(token(scope="orders:north"))).body == b'"north"'
+    for headers in ([], bearer()):
+        answer = client.send("GET", "/function/north", headers)
+        assert (answer.status, answer.body) == (500, b"")
+
+
+def test_in_fastapi_the_server_of_the_dependency_answers():
+    app = FastAPI()
+    for realm in ("one", "two"):
+        dependency = Depends(AccessTokenBearer(resource_server(realm=realm)))
+        app.get(f"/{realm}", dependencies=[dependency])(lambda: refuse("scope"))
+    client = ASGIClient(app)
+
+    for realm in ("one", "two", "one"):
+        assert (
+            client.send("GET", f"/{realm}", bearer()).all("www-authenticate")[0].startswith(f'Bearer realm="{realm}"')
+        )
+
+
+def test_an_outage_that_a_view_meets_says_when_to_come_again():
+    async def view(request):
+        refuse("outage")
+
+    same(ASGIClient(starlette(Route("/x", view))).send("GET", "/x", bearer()), CANNOT_TELL)

@@ -1,0 +1,216 @@
+"""The application below layers is found, whatever the layers are made of, and nothing of theirs is run."""
+
+import functools
+import random
+
+import pytest
+
+from gatepass import ConfigurationError, application_below
+
+
+class Application:
+    def serve(self, request):
+        return request
+
+    def __call__(self, request):
+        return self.serve(request)
+
+
+def below(layer):
+    return application_below(layer, lambda candidate: type(candidate) is Application)
+
+
+class InAnAttribute:
+    def __init__(self, inner):
+        self.whatever_they_call_it = inner
+
+    def __call__(self, request):
+        return self.whatever_they_call_it(request)
+
+
+class InASlot:
+    __slots__ = ("_kept", "empty")
+
+    def __init__(self, inner):
+        self._kept = inner
+
+    def __call__(self, request):
+        return self._kept(request)
+
+
+class Heir(InASlot):
+    pass
+
+
+class BehindAProperty:
+    """What asks a layer of this kind for anything but its storage is told so."""
+
+    def __init__(self, inner):
+        self._inner = inner
+
+    @property
+    def app(self):
+        raise AssertionError("a property ran")
+
+    def __getattr__(self, name):
+        raise AssertionError(f"__getattr__ ran for {name}")
+
+    @property
+    def __class__(self):
+        raise AssertionError("__class__ ran")
+
+    def __call__(self, request):
+        return self._inner(request)
+
+
+class Owner:
+    def __init__(self, inner):
+        self.inner = inner
+
+    def run(self, request):
+        return self.inner(request)
+
+
+def closure(inner):
+    def layer(request):
+        return inner(request)
+
+    return layer
+
+
+def closure_over_an_owner(inner):
+    owner = Owner(inner)
+    return lambda request: owner.inner(request)  # noqa: PLW0108 - a layer
+
+
+def default(inner):
+    def layer(request, inner=inner):
+        return inner(request)
+
+    return layer
+
+
+def keyword_default(inner):
+    def layer(request, *, inner=inner):
+        return inner(request)
+
+    return layer
+
+
+def wrapper(inner):
+    @functools.wraps(inner)
+    def layer(request):
+        raise NotImplementedError
+
+    return layer
+
+
+def attribute_of_a_function(inner):
+    def layer(request):
+        return layer.inner(request)
+
+    layer.inner = inner
+    return layer
+
+
+def class_with_a_closure(inner):
+    class Layer:
+        def __call__(self, request):
+            return inner(request)
+
+    return Layer()
+
+
+LAYERS = {
+    "an attribute": InAnAttribute,
+    "a slot": InASlot,
+    "a parent's slot": Heir,
+    "behind a property": BehindAProperty,
+    "a bound method": lambda inner: Owner(inner).run,
+    "a closure": closure,
+    "a closure over an owner": closure_over_an_owner,
+    "a default": default,
+    "a keyword's default": keyword_default,
+    "a wrapper": wrapper,
+    "a function's attribute": attribute_of_a_function,
+    "a class with a closure": class_with_a_closure,
+    "a partial": lambda inner: functools.partial(closure, inner),
+    "a list": lambda inner: closure([inner]),
+    "a mapping": lambda inner: InAnAttribute({"inner": inner}),
+}
+
+
+@pytest.mark.parametrize("innermost", ["the application", "its method"])
+@pytest.mark.parametrize("name", LAYERS)
+def test_an_application_is_found_in_each_kind_of_layer(name, innermost):
+    app = Application()
+
+    assert below(LAYERS[name](app if innermost == "the application" else app.serve)) is app
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_an_application_is_found_below_any_stack_of_layers(seed):
+    app = layer = Application()
+    names = [name for name in LAYERS if name != "behind a property"]  # functools.wraps would ask it
+    for name in random.Random(seed).choices(names, k=8):  # noqa: S311 - no secret
+        layer = LAYERS[name](layer)
+
+    assert below(layer) is app
+
+
+def test_the_application_itself_is_at_the_top_of_no_stack():
+    app = Application()
+
+    assert below(app) is app
+    assert below(app.serve) is app
+
+
+def test_an_application_that_two_ways_lead_to_is_one():
+    app = Application()
+    layer = InAnAttribute(app)
+    layer.again = app.serve
+
+    assert below(layer) is app
+
+
+@pytest.mark.parametrize(
+    "layer", [print, len, Application, None, "text", closure(None), InAnAttribute(5), InASlot(None)]
+)
+def test_where_there_is_no_application_none_is_found(layer):
+    assert below(layer) is None
+
+
+def test_what_a_wrapper_copies_from_an_application_is_no_other_one():
+    app = Application()
+    app.part = Application()
+
+    assert below(wrapper(app)) is app
+
+
+def test_a_layer_that_leads_back_to_itself_ends():
+    layer = InAnAttribute(None)
+    layer.whatever_they_call_it = closure(layer)
+
+    assert below(layer) is None
+
+
+def test_a_closure_that_is_not_filled_yet_is_passed_over():
+    def layer(request):
+        return later(request)
+
+    assert below(layer) is None
+    later = print
+    assert layer("") is None
+
+
+@pytest.mark.parametrize("several", [closure, InAnAttribute, lambda apps: functools.partial(print, *apps)])
+def test_several_applications_are_refused_with_a_way_out(several):
+    with pytest.raises(ConfigurationError, match=r"several applications.*routes_of=app"):
+        below(several([Application(), closure(Application())]))
+
+
+def test_a_search_without_end_is_refused_with_a_way_out():
+    layer = InAnAttribute([closure(None) for _ in range(5_000)])
+
+    with pytest.raises(ConfigurationError, match=r"too much to be searched.*routes_of=None"):
+        below(layer)
