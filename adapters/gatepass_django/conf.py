@@ -10,7 +10,7 @@ With `RESOURCE_SERVER`, a dotted path or the object, `PUBLIC` may stand beside i
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from inspect import signature
@@ -125,7 +125,7 @@ def _built(given: Mapping[str, Any]) -> ResourceServer:
 
 def _allowed(allow: Any) -> tuple[Any, ...]:
     """*allow* with the values in the place of their names."""
-    values: tuple[Any, ...] = tuple(allow) if isinstance(allow, (tuple, list)) else (allow,)  # pyright: ignore[reportUnknownArgumentType]
+    values = cast("Iterable[Any]", allow) if isinstance(allow, (tuple, list)) else (allow,)
     return tuple(_ALLOWANCES.get(value, value) if isinstance(value, str) else value for value in values)
 
 
