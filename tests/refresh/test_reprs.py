@@ -13,7 +13,7 @@ from gatepass.refresh.answers import Answers
 from gatepass.refresh.browser import BrowserSession
 from gatepass.refresh.client_auth import _Credentials
 from gatepass.refresh.errors import InvalidClient
-from gatepass.refresh.form import FORM_MEDIA_TYPE, Form
+from gatepass.refresh.form import _MEDIA_TYPE, Form
 from gatepass.stores.memory import MemoryStore
 from gatepass.stores.sql import SQLStore
 from gatepass.testing.families import held
@@ -57,7 +57,7 @@ def test_pairs_requests_and_answers_show_no_token():
     values = [
         pair, request, request.browser, cookies, service, store, *sessions, TokenEndpoints(service, cookies=cookies),
         TokenEndpoints(service).signed_in(pair), *(Answers("r", one).session(pair) for one in sessions[1:]),
-        _Credentials("web", SECRET, InvalidClient), Form.parse(FORM_MEDIA_TYPE, request.body), RefreshToken.parse(pair.refresh_token),
+        _Credentials("web", SECRET, InvalidClient), Form.parse(_MEDIA_TYPE, request.body), RefreshToken.parse(pair.refresh_token),
     ]  # fmt: skip
 
     for value in values:

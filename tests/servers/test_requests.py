@@ -43,6 +43,8 @@ def test_a_server_passes_on_what_counts(name):
 
         # Methods are told apart by case; hypercorn alone writes them in capitals.
         assert ask(port, "get /protected HTTP/1.1")[0] in {400, 401, 405}
+        refused = ask(port, "post /token HTTP/1.1", FORM, f"Content-Length: {len(UNKNOWN)}", body=UNKNOWN.encode())
+        assert refused[2] != INVALID_GRANT or name == "hypercorn"
         head = ask(port, "HEAD /protected HTTP/1.1")
         assert (head[0], head[2]) == (401, b"")
         assert values(head, "www-authenticate") == [NO_CREDENTIALS[1]]
@@ -52,7 +54,8 @@ def test_a_server_passes_on_what_counts(name):
         for answer in (post(port, "/token", UNKNOWN), chunked(port, UNKNOWN)):
             if answer[0] != 400 or not name.startswith("uwsgi"):  # which hands a body in chunks to none but its own API
                 assert (answer[0], answer[2]) == (400, INVALID_GRANT)
-        assert ask(port, "POST /token HTTP/1.1", FORM)[0] == 400
+        for length in ((), ("Content-Length: 0",), ("Content-Length: 00",)):
+            assert ask(port, "POST /token HTTP/1.1", FORM, *length)[0] == 400
         login = post(port, "/login")
         assert (login[0], values(login, "cache-control")) == (200, ["no-store"])
 
