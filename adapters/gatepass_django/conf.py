@@ -40,6 +40,7 @@ _KEY_SOURCES: Final = ("KEY_ENV", "PEM_FILE", "JWKS_FILE", "JWKS_URI", "KEYS")
 _PATH: Final = re.compile(r"(?:\w:|\.{1,2})?(?:[/\\][\w .@-]{1,32}){1,16}|[\w@-]{1,24}\.\w{2,5}")
 _ALLOWANCES: Final = {repr(value): value for value in (HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER)}
 _ARGUMENT: Final = re.compile(r"([a-z_]+)(?:=| must )")
+_ALLOWANCE: Final = re.compile(r"allow=([A-Z_]+)")
 _FUNCTIONS: Final = ("IS_REVOKED", "CHECK_SUBJECT", "CLOCK")
 _VERIFIER: Final = frozenset(name.upper() for name in signature(TokenVerifier).parameters) - {"KEYS"}
 _SERVER: Final = frozenset(name.upper() for name in signature(ResourceServer).parameters) - {"VERIFIERS"}
@@ -131,6 +132,7 @@ def _allowed(allow: Any) -> tuple[Any, ...]:
 
 def _placed(text: str) -> str:
     """*text*, which begins with a keyword argument, after the option that was written in its place."""
+    text = _ALLOWANCE.sub(r'"ALLOW": "\1"', text)
     found = _ARGUMENT.match(text)
     option = found[1].upper() if found else ""
     return f"{_place(option)}: {text}" if option in _KNOWN else text
@@ -169,6 +171,11 @@ def _given(keys: Any) -> Any:
     """*keys*, unless None: a source that turned out empty is a mistake, and not a wish to look elsewhere."""
     if keys is None:
         raise ConfigurationError("KEYS in the setting GATEPASS is None: leave it out to have the issuer's keys found")
+    if isinstance(keys, str):
+        raise ConfigurationError(
+            "KEYS in the setting GATEPASS takes keys and no text: JWKS_URI takes the address of a key set, PEM_FILE "
+            "and JWKS_FILE the path of a file, KEY_ENV the name of an environment variable"
+        )
     return keys
 
 

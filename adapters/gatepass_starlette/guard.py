@@ -111,6 +111,6 @@ def _connection_parameter(endpoint: Callable[..., Any]) -> tuple[int, str]:
         if name in ("request", "websocket") or (inspect.isclass(annotation) and issubclass(annotation, HTTPConnection)):
             return index, name
     raise ConfigurationError(
-        'require_auth needs a parameter named "request" or "websocket" on the endpoint; a view of Flask has none, and '
-        "takes require_auth from gatepass_flask"
+        'require_auth needs a parameter named "request" or "websocket" on the endpoint, in FastAPI "request: Request"; '
+        "a view of Flask has none, and takes require_auth from gatepass_flask"
     )

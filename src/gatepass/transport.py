@@ -30,21 +30,29 @@ _logger = logging.getLogger("gatepass")
 
 _CAME: Final = "a token came over plain http"
 _MESSAGE: Final = (
-    "%s. Without a proxy, serve https. Behind a proxy that ends TLS, let it send X-Forwarded-Proto, and let this "
-    "program believe it: %s. If the proxy takes care of https by itself, or for development across machines, set "
-    'https="off" or "warn"'
+    "%s. Without a proxy, serve https. Behind a proxy that ends TLS, let it send X-Forwarded-Proto (in nginx: "
+    "proxy_set_header X-Forwarded-Proto $scheme), and let this program believe it: %s. If the proxy takes care of "
+    'https by itself, or for development across machines, give https="off" or "warn" to ResourceServer and to '
+    'TokenEndpoints, in Django as GATEPASS["HTTPS"]. See docs/https.md'
 )
-# By the adapter that is loaded, and for ASGI, where the server decides, by the server.
+# By the adapter that is loaded, and where the server decides, by the server.
 _ADAPTERS: Final = {
-    "gatepass_flask": "in Flask, app.wsgi_app = ProxyFix(app.wsgi_app, x_proto=1) below AccessTokenMiddleware",
+    "gatepass_flask": (
+        "in Flask, as the last assignment, around AccessTokenMiddleware: "
+        "app.wsgi_app = werkzeug.middleware.proxy_fix.ProxyFix(app.wsgi_app, x_proto=1)"
+    ),
     "gatepass_django": 'in Django, SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")',
 }
 _SERVERS: Final = {
-    "uvicorn": "for uvicorn, --proxy-headers --forwarded-allow-ips=ADDRESS-OF-THE-PROXY ('*' for a unix socket)",
+    "uvicorn": (
+        "for uvicorn and its gunicorn workers, --forwarded-allow-ips=ADDRESS-OF-THE-PROXY ('*' for a unix socket)"
+    ),
     "hypercorn": 'for hypercorn, ProxyFixMiddleware(app, mode="legacy", trusted_hops=1)',
     "daphne": "for daphne, --proxy-headers",
     "granian": "for granian, wrap_asgi_with_proxy_headers(app, trusted_hosts=ADDRESS-OF-THE-PROXY)",
 }
+# It takes the header away unless it is told whose to keep.
+_WAITRESS: Final = "for waitress, --trusted-proxy=ADDRESS-OF-THE-PROXY --trusted-proxy-headers=x-forwarded-proto"
 
 
 @final
@@ -85,10 +93,11 @@ class HTTPSRule:
 
 def _hints() -> list[str]:
     adapters = [hint for module, hint in _ADAPTERS.items() if module in sys.modules]
+    waitress = [_WAITRESS] if "waitress" in sys.modules else []
     if "gatepass_starlette" not in sys.modules:
-        return adapters or [*_ADAPTERS.values(), *_SERVERS.values()]
+        return [*adapters, *waitress] or [*_ADAPTERS.values(), *_SERVERS.values()]
     servers = [hint for module, hint in _SERVERS.items() if module in sys.modules]
-    return [*adapters, *(servers or _SERVERS.values())]
+    return [*adapters, *waitress, *(servers or _SERVERS.values())]
 
 
 def _is_loopback(peer: str | None) -> bool:

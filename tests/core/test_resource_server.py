@@ -227,15 +227,25 @@ class TestHTTPS:
         ("loaded", "hint"),
         [
             (["gatepass_flask"], "ProxyFix(app.wsgi_app, x_proto=1)"),
+            (["waitress"], "--trusted-proxy-headers=x-forwarded-proto"),
             (["gatepass_django"], 'SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")'),
-            (["gatepass_starlette", "uvicorn"], "--proxy-headers --forwarded-allow-ips="),
+            (["gatepass_starlette", "uvicorn"], "for uvicorn and its gunicorn workers, --forwarded-allow-ips="),
             (["gatepass_starlette", "hypercorn"], "ProxyFixMiddleware(app"),
             (["gatepass_starlette", "daphne"], "for daphne, --proxy-headers"),
             (["gatepass_starlette", "granian"], "wrap_asgi_with_proxy_headers(app"),
         ],
     )
     def test_what_to_set_is_said_for_the_framework_and_the_server_at_hand(self, caplog, monkeypatch, loaded, hint):
-        known = ("gatepass_flask", "gatepass_django", "gatepass_starlette", "uvicorn", "hypercorn", "daphne", "granian")
+        known = (
+            "waitress",
+            "gatepass_flask",
+            "gatepass_django",
+            "gatepass_starlette",
+            "uvicorn",
+            "hypercorn",
+            "daphne",
+            "granian",
+        )
         for name in known:
             monkeypatch.delitem(sys.modules, name, raising=False)
         for name in loaded:
@@ -244,12 +254,20 @@ class TestHTTPS:
         refusal(ResourceServer(make_verifier()), bearer(signed()), scheme="http", client="192.0.2.1")
 
         assert hint in caplog.text
-        others = {"ProxyFix(", "SECURE_PROXY", "uvicorn", "ProxyFixMiddleware", "daphne", "granian"}
+        others = {"waitress", "ProxyFix(", "SECURE_PROXY", "uvicorn", "ProxyFixMiddleware", "daphne", "granian"}
         assert sum(other in caplog.text for other in others) == 1
 
     @pytest.mark.parametrize("loaded", [[], ["gatepass_starlette"]])
     def test_where_the_server_is_not_known_the_advice_is_for_each(self, caplog, monkeypatch, loaded):
-        for name in ("gatepass_flask", "gatepass_django", "gatepass_starlette", "uvicorn", "hypercorn", "daphne"):
+        for name in (
+            "waitress",
+            "gatepass_flask",
+            "gatepass_django",
+            "gatepass_starlette",
+            "uvicorn",
+            "hypercorn",
+            "daphne",
+        ):
             monkeypatch.delitem(sys.modules, name, raising=False)
         for name in loaded:
             monkeypatch.setitem(sys.modules, name, sys)

@@ -121,7 +121,7 @@ make one with: gatepass keygen HS256
         A member that is null counts as absent.
         """
         if not isinstance(jwk, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError("a JWK must be a JSON object")
+            raise ConfigurationError("a JWK is given as a dict: json.loads(text) makes one of its text")
         jwk = present_members(jwk)
         if "keys" in jwk and "kty" not in jwk:
             raise ConfigurationError(
@@ -266,7 +266,7 @@ def _check_kid(kid: object) -> None:
 
 def _utf8(value: str | bytes, what: str) -> bytes:
     if not isinstance(value, (str, bytes)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigurationError(f"{what} must be str or bytes")
+        raise ConfigurationError(f"{what} must be str or bytes; of a file give the content, Path(...).read_bytes()")
     try:
         return value.encode() if isinstance(value, str) else value
     except UnicodeEncodeError:

@@ -62,7 +62,9 @@ def load_pem(pem: bytes, password: bytes | None) -> Loaded:
         raise ConfigurationError("password= is empty: leave it out for a PEM that is not encrypted")
     text = plain_pem(pem)
     if text is None:
-        raise ConfigurationError("no PEM block found: it begins with -----BEGIN")
+        raise ConfigurationError(
+            "no PEM block found: it begins with -----BEGIN; of a file give the content, Path(...).read_bytes()"
+        )
     begins = text.count(_BEGIN)
     if begins > 1:
         text = _PARAMETERS.sub(b"", text)
