@@ -20,7 +20,7 @@ from starlette.types import Receive, Scope, Send
 from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, TokenEndpoints, TokenRequest, public
 from gatepass import Response as Answer
 from gatepass_starlette.body import read_body
-from gatepass_starlette.connection import browser_request, field_lines, header, is_forwarded, peer_of
+from gatepass_starlette.connection import browser_request, field_lines, is_forwarded, peer_of
 from gatepass_starlette.denial import to_response
 
 __all__ = ["jwks_endpoint", "serve_jwks_request", "serve_token_request", "token_endpoints"]
@@ -55,7 +55,7 @@ async def serve_token_request(serve: Callable[[TokenRequest], Answer], request: 
     """The answer of *serve*, a method of `TokenEndpoints`, which runs in a worker thread."""
     asked = TokenRequest(
         method=request.method,
-        content_type=header(request.scope, b"content-type"),
+        content_type=",".join(field_lines(request.scope, b"content-type")),
         authorization=tuple(field_lines(request.scope, b"authorization")),
         body=await read_body(request, TokenEndpoints.body_limit) if request.method == "POST" else b"",
         browser=browser_request(request.scope),

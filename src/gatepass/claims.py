@@ -210,6 +210,6 @@ def _check_binding(claims: Mapping[str, Any], _now: float) -> None:
         return
     if not isinstance(claims["cnf"], dict):
         raise InvalidClaim("cnf is not an object")
-    # Whatever it confirms (RFC 7800 section 3), no proof was checked: as a bearer token it is worth nothing
+    # No proof of what it confirms (RFC 7800 section 3) was checked: as a bearer token it is worth nothing
     # (RFC 9449 section 7.2, RFC 8705 section 3).
     raise BindingError("cnf")

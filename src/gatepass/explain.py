@@ -104,7 +104,7 @@ def _candidates(
     except DisallowedAlgorithm as error:
         refusals["algorithm"] = error
     except UnknownKey as error:
-        if fetches or not verifier.may_wait:  # a key that nobody has looked for is not unknown
+        if fetches or not verifier.may_wait:  # a key that was not looked for is not unknown
             refusals["key"] = error
     except AuthError as error:
         refusals["key"] = error

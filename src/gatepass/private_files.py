@@ -2,7 +2,7 @@
 
 Such a file is a regular one that belongs to the process's user or to root, named itself and not by a link, and others
 can neither change it nor, where it holds keys, read it. Nor can they put another in its place: its directory belongs
-to the same users, and others write there only under the sticky bit. What is made here has the mode 0600 whatever the
+to the same users, and others write there only under the sticky bit. What is made here has the mode 0600 under any
 umask. Systems without POSIX modes have the first half of this alone.
 """
 
@@ -110,7 +110,7 @@ def check_directory(path: Path) -> None:
 
 
 def create(path: Path) -> int:
-    """A descriptor of a new file for its owner alone. Raises `FileExistsError` for whatever is there, a link too."""
+    """A descriptor of a new file for its owner alone. Raises `FileExistsError` if the name is taken, also by a link."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS
     descriptor = os.open(path, flags, 0o600)
     try:
@@ -136,7 +136,7 @@ def _link(path: Path) -> ConfigurationError:
 
 
 def _is_own_group(group_id: int) -> bool:
-    """Whether the group is the private one of the process's user, in which nobody else is: Debian makes directories
+    """Whether the group is the private one of the process's user, which has no other member: Debian makes directories
     writable for it. Root's is none, for some systems put their administrators there.
     """
     import grp  # noqa: PLC0415 - without POSIX there is none

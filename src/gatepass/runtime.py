@@ -22,7 +22,7 @@ _ONE_THREAD = (*_OFF, True, b"1", "1")  # which is none, to uWSGI
 
 @final
 class ProcessLock:
-    """A lock that is free in a forked child, whatever thread of the parent's had it: it compares process ids."""
+    """A lock that is free in a forked child, also if a thread of the parent's had it: it compares process ids."""
 
     __slots__ = ("_locks",)
 

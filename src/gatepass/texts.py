@@ -1,4 +1,4 @@
-"""Text as callers give it: one string, or a list of them. What comes out is `str` itself, whichever class went in.
+"""Text as callers give it: one string, or a list of them. Subclasses of `str` come out as `str` itself.
 
 A member of an enumeration is text in one place and not in another: it may format as its name, and be looked up by its
 value. So it is made plain where it comes in. Refused where a list is expected: a mapping, which would be read as its

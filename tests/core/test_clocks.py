@@ -1,4 +1,4 @@
-"""Clocks: the default one is whatever `time.time` is at the moment, and one that cannot be meant is noticed."""
+"""Clocks: the default one is `time.time` as it is at the moment, and one that cannot be meant is noticed."""
 
 import logging
 import math

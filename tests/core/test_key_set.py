@@ -326,7 +326,7 @@ FOR_SOMETHING_ELSE = {
     "key agreement": 'its "crv" is none that this library uses for signatures',
     "for encryption": 'its "use" is not "sig"',
 }
-"""It is left out by its own word, so it is no news to whoever reads warnings; all else should have served."""
+"""It is left out by its own word, so it is no news for a log of warnings; all else should have served."""
 
 
 @pytest.mark.parametrize("foreign", FOREIGN)

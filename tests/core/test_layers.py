@@ -1,4 +1,4 @@
-"""The application below layers is found, whatever the layers are made of, and nothing of theirs is run."""
+"""The application is found below layers of any kind, and nothing of theirs is run."""
 
 import functools
 import random

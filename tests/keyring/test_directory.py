@@ -55,7 +55,7 @@ def test_a_directory_that_is_there_and_private_is_used(tmp_path, clock):
 
 @pytest.mark.parametrize("what", ["directory", "keyring.json", "lock"])
 def test_a_link_is_refused(tmp_path, place, ring, clock, what):
-    """It may lead elsewhere tomorrow, or be somebody's who wants to see what is written there."""
+    """It may lead elsewhere tomorrow, or belong to a user who wants to see what is written there."""
     elsewhere = tmp_path / "elsewhere"
     if what == "directory":
         place.rename(elsewhere)

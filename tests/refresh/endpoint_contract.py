@@ -385,6 +385,9 @@ class EndpointContract:
         else:
             self.check(answer, NOT_A_FORM)
 
+    def test_a_body_of_two_kinds_is_no_form(self, client, tokens):
+        self.check(self.post(client, "/token", refresh(), tokens, [FORM]), NOT_A_FORM)
+
     def test_a_confidential_client_authenticates_by_basic_or_in_the_form(self, world, client, tokens):
         token = world.service.grant("anna", client_id="shop").refresh_token
         answer = self.post(client, "/token", refresh(refresh_token=token), tokens, [basic("shop", SECRET)])

@@ -2,7 +2,7 @@
 
 Readers take no lock, for the file is never half of anything, and see no file before a power cut would bring it back.
 A process that is stopped under the lock holds others up for some seconds, after which they take it over. Refused are a
-directory and files that others than their owner can read, that belong to somebody else, or that are links
+directory and files that others than their owner can read, that belong to another user, or that are links
 (`gatepass.private_files`).
 """
 
@@ -166,7 +166,7 @@ class Directory:
 class Turn:
     """The right to change the file, for as long as the lock in the directory is the one that *descriptor* has open.
 
-    To put a new file in place is one step, and fails if somebody has swept the directory since: so of two that
+    To put a new file in place is one step, and fails if the directory was swept since: so of two that
     believe it is their turn, the one that was overtaken changes nothing.
     """
 
@@ -182,7 +182,7 @@ class Turn:
             left.unlink(missing_ok=True)
 
     def replace(self, text: bytes) -> Stamp:
-        """Put *text* in the file's place: whoever reads sees the old or the new, and keeps it. Raises `Overtaken`."""
+        """Put *text* in the file's place: readers see the old or the new, and keep it. Raises `Overtaken`."""
         unfinished = self._path / f"{secrets.token_hex(8)}{_UNFINISHED}"
         try:
             with os.fdopen(create(unfinished), "wb") as file:
@@ -212,7 +212,7 @@ class Overtaken(TimeoutError):
 
 def _opened(path: Path) -> int:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    os.fchmod(descriptor, 0o600)  # whatever the umask left of it
+    os.fchmod(descriptor, 0o600)  # the umask may have left less
     found = os.fstat(descriptor)
     _of_this_process[descriptor] = _Lock(os.getpid(), found.st_dev, found.st_ino, held=False)
     return descriptor

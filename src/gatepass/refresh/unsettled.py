@@ -32,8 +32,8 @@ class _Kept:
 class Unsettled:
     """The salts of such rotations, by family and by the hash of the successor; the oldest go when there are too many.
 
-    Those of one family are few: nobody who tries again and again pushes out what others need. A fork begins without
-    them: its parent hands them out.
+    Those of one family are few: a client that tries again and again does not push out what others need. A fork begins
+    without them: its parent hands them out.
     """
 
     __slots__ = ("_kept",)

@@ -224,7 +224,7 @@ class SQLStore:
             try:
                 return work()
             except DBAPIError as error:
-                error.hide_parameters = True  # whatever the engine says: they are hashes and subjects
+                error.hide_parameters = True  # also where the engine shows them: they are hashes and subjects
                 if not (tries_left and _undone(error)):
                     raise
         raise AssertionError
