@@ -83,7 +83,7 @@ class CoreClient:
         media_types = [value for name, value in headers if name == "Content-Type"]
         asked = TokenRequest(
             method=method,
-            content_type=media_types[0] if media_types else "",
+            content_type=",".join(media_types),
             authorization=tuple(value for name, value in headers if name == "Authorization"),
             body=body,
             browser=BrowserRequest(
