@@ -465,7 +465,7 @@ def test_a_redirect_has_its_status_and_other_failures_have_none(serve, ear):
 
 
 def test_the_query_of_an_address_is_sent_and_shown_nowhere(serve, ear, caplog):
-    caplog.set_level("DEBUG", "gatepass")
+    caplog.set_level("DEBUG")  # of the libraries below too
     server = serve(document(GOOD))
     keys = client(f"{server.url}?code=xyzzy", on_event=ear)
     keys.refresh()

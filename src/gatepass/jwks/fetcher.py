@@ -16,14 +16,13 @@ from gatepass.jwks.address import Address
 from gatepass.jwks.document import fingerprint, read_key_set
 from gatepass.jwks.events import FetchReason
 from gatepass.jwks.held import Held
-from gatepass.jwks.http import FetchError, Http
+from gatepass.jwks.http import Connection, FetchError, Http
 from gatepass.jwks.timing import Timing
 from gatepass.keys import KeySet
 
 if TYPE_CHECKING:
     import asyncio
 
-    import httpx
 
 __all__ = ["Fetcher"]
 
@@ -71,33 +70,33 @@ class Fetcher:
 
         try:
             async with asyncio.timeout(self._timing.timeout):
-                async with self._http.client(_PAST_CACHES if reason in _URGENT else {}) as client:
-                    return await self._next(client, held)
+                async with self._http.connection(_PAST_CACHES if reason in _URGENT else {}) as connection:
+                    return await self._next(connection, held)
         except TimeoutError:
             self.address.doubt(self._clock())
             raise FetchError("timeout") from None
 
-    async def _next(self, client: httpx.AsyncClient, held: Held) -> Held:
+    async def _next(self, connection: Connection, held: Held) -> Held:
         now = self._clock()
-        address = await self._address(client, now)
+        address = await self._address(connection, now)
         try:
-            return await self._found_at(address, client, held)
+            return await self._found_at(address, connection, held)
         except FetchError:
             if not self.address.doubt(now):
                 raise
-            moved_to = await self._address(client, now)
+            moved_to = await self._address(connection, now)
             if moved_to == address:
                 raise
-        return await self._found_at(moved_to, client, held)
+        return await self._found_at(moved_to, connection, held)
 
-    async def _address(self, client: httpx.AsyncClient, now: float) -> str:
+    async def _address(self, connection: Connection, now: float) -> str:
         return await self.address.resolve(
-            lambda url: self._http.get(client, url), now, patience=self._timing.timeout / 2
+            lambda url: self._http.get(connection, url), now, patience=self._timing.timeout / 2
         )
 
-    async def _found_at(self, address: str, client: httpx.AsyncClient, held: Held) -> Held:
+    async def _found_at(self, address: str, connection: Connection, held: Held) -> Held:
         etag = held.etag if held.keys is not None and held.address == address else None
-        document = await self._http.get(client, address, etag=etag)
+        document = await self._http.get(connection, address, etag=etag)
         if document.body is None:
             keys, digest = held.keys, held.digest
             if document.etag not in (None, etag):

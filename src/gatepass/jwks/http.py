@@ -7,12 +7,13 @@ from a fixed list; nothing of what the server said is in it.
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, final
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, final
 from urllib.parse import urlsplit
 
 from gatepass.allow import Allowed, is_loopback
@@ -22,11 +23,10 @@ from gatepass.keys.jwk import pyjwt
 
 if TYPE_CHECKING:
     import ssl
-    from http.cookiejar import CookieJar
 
     import httpx
 
-__all__ = ["Document", "FetchError", "Http", "Transport", "fetchable"]
+__all__ = ["Connection", "Document", "FetchError", "Http", "Transport", "fetchable"]
 
 Cause: TypeAlias = Literal[
     "unreachable", "untrusted_certificate", "expired_certificate", "wrong_host_name", "tls_failed", "timeout", "status",
@@ -63,16 +63,11 @@ class Document:
     fresh_for: float | None
 
 
-@cache
-def _no_cookies() -> type[CookieJar]:
-    """A jar that keeps no cookie, and does not read any: reading hostile ones costs the square of their length."""
-    from http.cookiejar import CookieJar  # noqa: PLC0415 - it loads the standard library's HTTP client
+class Connection(NamedTuple):
+    """The transport of one fetch, and the headers of its requests."""
 
-    class NoCookies(CookieJar):
-        def extract_cookies(self, response: object, request: object) -> None:
-            """Do nothing."""
-
-    return NoCookies
+    transport: httpx.AsyncBaseTransport
+    headers: Mapping[str, str]
 
 
 def _client_library() -> Any:
@@ -116,7 +111,7 @@ class Http:
     *transport* makes the `httpx` transport of each fetch, where a proxy or a private authority must be named.
     """
 
-    __slots__ = ("_headers", "_httpx", "_max_bytes", "_timeout", "_transport")
+    __slots__ = ("_headers", "_httpx", "_max_bytes", "_patience", "_transport")
 
     def __init__(self, transport: Transport | None, *, timeout: float, max_bytes: int) -> None:
         self._httpx = _client_library()
@@ -124,11 +119,13 @@ class Http:
         if transport is not None and not callable(transport):
             raise ConfigurationError("transport= must be a function that makes an httpx.AsyncBaseTransport")
         self._transport = transport or self._default_transport()
-        self._timeout = timeout
+        # The library closes its socket after a time-out of its own, and not when it is cancelled in a handshake.
+        self._patience = self._httpx.Timeout(timeout * 0.95).as_dict()
         self._max_bytes = max_bytes
         self._headers = {
             "Accept": "application/jwk-set+json, application/json",
             "Accept-Encoding": "identity",
+            "Connection": "keep-alive",
             "User-Agent": "gatepass",
         }
 
@@ -142,24 +139,25 @@ class Http:
         transport()  # the first one loads the other half of the library: at start-up too
         return transport
 
-    def client(self, headers: Mapping[str, str]) -> httpx.AsyncClient:
-        """A client for one fetch, with nothing left over from the last. *headers* go with each request."""
-        client: httpx.AsyncClient = self._httpx.AsyncClient(
-            transport=self._transport(),
-            headers={**self._headers, **headers},
-            timeout=self._timeout * 0.95,  # httpx closes its socket after a time-out, not when cancelled in a handshake
-            follow_redirects=False,
-            trust_env=False,
-            cookies=_no_cookies()(),
-        )
-        return client
+    @contextlib.asynccontextmanager
+    async def connection(self, headers: Mapping[str, str]) -> AsyncGenerator[Connection, None]:
+        """What one fetch sends its requests by, with nothing left over from the last. *headers* go with each."""
+        # Not by a client of the library's: it logs addresses with their query, and reads cookies.
+        async with self._transport() as transport:
+            yield Connection(transport, {**self._headers, **headers})
 
-    async def get(self, client: httpx.AsyncClient, url: str, *, etag: str | None = None) -> Document:
+    async def get(self, connection: Connection, url: str, *, etag: str | None = None) -> Document:
         """The document at *url*. Raises `FetchError`."""
         conditional = {} if etag is None else {"If-None-Match": etag}
         try:
-            async with client.stream("GET", url, headers=conditional) as response:
+            request = self._httpx.Request(
+                "GET", url, headers={**connection.headers, **conditional}, extensions={"timeout": self._patience}
+            )
+            response = await connection.transport.handle_async_request(request)
+            try:
                 return await self._document(response, conditional=bool(conditional))
+            finally:
+                await response.aclose()
         except self._httpx.RemoteProtocolError:
             raise FetchError("truncated") from None
         except (self._httpx.TimeoutException, TimeoutError):
