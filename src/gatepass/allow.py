@@ -6,7 +6,7 @@ Each says what it is, so that a reader finds it. Everything else stays refused.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple, TypeAlias, final
 
 from gatepass.errors import ConfigurationError
@@ -64,7 +64,7 @@ def allowed(allow: Allow) -> Allowed:
     if allow == ():
         return HTTPS_ALONE
     values: tuple[object, ...] = (allow,)
-    if isinstance(allow, Iterable) and not isinstance(allow, str):
+    if isinstance(allow, Iterable) and not isinstance(allow, (str, Mapping)):  # not the keys of {...: False}
         values = tuple(allow)
     if not all(isinstance(value, (HttpOnLoopback, NonHttpsIssuer)) for value in values):
         raise ConfigurationError(

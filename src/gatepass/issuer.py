@@ -145,7 +145,10 @@ class TokenIssuer:
     ) -> str:
         if type(subject) is not str or not subject:
             raise ValueError("subject must be a non-empty string; write str(user.id) for a number")
-        now = int(self._clock())
+        try:
+            now = int(self._clock())
+        except (OverflowError, ValueError):
+            raise ValueError("the clock gives no seconds: no token can be dated so") from None
         if now < 0:
             raise ValueError("the clock says that it is before 1970: no token can be dated so")
         expires = now + self._ttl if not_after is None else min(now + self._ttl, whole_seconds(not_after, "not_after"))

@@ -15,7 +15,7 @@ from gatepass.errors import ConcealedResource, ConfigurationError, Forbidden, In
 from gatepass.scope import BLANKS_OR_LIST, has_commas, scope_tokens
 from gatepass.settings import strings
 
-__all__ = ["Requirement", "Rules", "ScopeHierarchy"]
+__all__ = ["Requirement", "Rules", "ScopeHierarchy", "needed_scopes"]
 
 
 class Rules(TypedDict, total=False):
@@ -59,7 +59,7 @@ class Requirement:
     def __init__(  # pyright: ignore[reportInconsistentConstructor] - its types are the ones to go by
         self,
         *,
-        scopes: str | Iterable[str] = (),
+        scopes: str | Iterable[str] | None = None,
         any_scopes: str | Iterable[str] | None = None,
         any_roles: str | Iterable[str] | None = None,
         any_groups: str | Iterable[str] | None = None,
@@ -70,9 +70,11 @@ class Requirement:
             raise ConfigurationError('denial= must be "forbid" (403) or "not_found" (404)')
         if scopes == "":
             raise ConfigurationError("scopes= is an empty string: name a scope, or leave it out")
-        self.scopes: tuple[str, ...] = _scopes(scopes, "scopes")
+        self.scopes: tuple[str, ...] = () if scopes is None else needed_scopes(scopes, "scopes")
+        if scopes is not None and not self.scopes:
+            raise ConfigurationError("scopes= is empty, so that any token would pass: name a scope, or leave it out")
         self.any_scopes: tuple[str, ...] = (
-            () if any_scopes is None else _at_least_one(_scopes(any_scopes, "any_scopes"), "any_scopes")
+            () if any_scopes is None else _at_least_one(needed_scopes(any_scopes, "any_scopes"), "any_scopes")
         )
         named = (("roles", any_roles), ("groups", any_groups), ("entitlements", any_entitlements))
         self.any_of: tuple[tuple[str, frozenset[str]], ...] = tuple(
@@ -109,7 +111,10 @@ class ScopeHierarchy:
     def __init__(self, implies: Mapping[str, Iterable[str]]) -> None:
         if not isinstance(implies, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError('implies= takes a dict such as {"orders:write": ["orders:read"]}')
-        direct = {_scopes([scope], "implies")[0]: _scopes(narrower, "implies") for scope, narrower in implies.items()}
+        direct = {
+            needed_scopes([scope], "implies")[0]: needed_scopes(narrower, "implies")
+            for scope, narrower in implies.items()
+        }
         self._included = {scope: frozenset(_reachable(scope, direct)) for scope in direct}
 
     def expand(self, scopes: frozenset[str]) -> frozenset[str]:
@@ -143,7 +148,8 @@ def _at_least_one(values: tuple[str, ...], name: str) -> tuple[str, ...]:
     return values
 
 
-def _scopes(value: str | Iterable[str], name: str) -> tuple[str, ...]:
+def needed_scopes(value: str | Iterable[str], name: str) -> tuple[str, ...]:
+    """The scopes that the argument *name* asks for. Raises `ConfigurationError`."""
     try:
         tokens = scope_tokens(value)
     except ValueError:

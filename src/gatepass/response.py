@@ -15,7 +15,7 @@ from typing import Final, Literal, final
 from gatepass.allow import HTTP_ON_LOOPBACK, Allow, allowed
 from gatepass.challenge import Challenge
 from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, MissingCredentials
-from gatepass.requirement import Requirement
+from gatepass.requirement import needed_scopes
 from gatepass.settings import https_url
 
 __all__ = ["BodyStyle", "Response", "ResponseTable"]
@@ -65,7 +65,7 @@ class ResponseTable:
         self._vary = ", ".join(vary)
         self._realm = realm
         self._resource_metadata = resource_metadata
-        self._challenge_scopes = Requirement(scopes=challenge_scopes).scopes
+        self._challenge_scopes = needed_scopes(challenge_scopes, "challenge_scopes")
         listed = isinstance(companions, Iterable)  # pyright: ignore[reportUnnecessaryIsInstance]
         self._companions = tuple(companions) if listed else ()
         if not listed or not all(isinstance(challenge, Challenge) for challenge in self._companions):  # pyright: ignore[reportUnnecessaryIsInstance]

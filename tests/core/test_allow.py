@@ -248,3 +248,9 @@ def test_a_page_on_this_machine_may_use_the_cookies_of_development(origin):
 def test_no_other_page_over_http_may_use_them(origin):
     with pytest.raises(ConfigurationError, match="origins= takes https origins"):
         CookieTransport(origins=origin, allow=HTTP_ON_LOOPBACK)
+
+
+@pytest.mark.parametrize("value", [HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER])
+def test_the_keys_of_a_dict_are_no_values(value):
+    with pytest.raises(ConfigurationError, match="allow= takes HTTP_ON_LOOPBACK or NON_HTTPS_ISSUER"):
+        TokenIssuer(issuer="http://localhost", audience=API, keys=KEY, client_id="web", allow={value: False})

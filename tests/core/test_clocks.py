@@ -177,3 +177,12 @@ class TestWhatIsNoClock:
     @pytest.mark.parametrize("make", MAKERS)
     def test_is_not_one_that_fails_for_now(self, make):
         assert make(clock=lambda: 1 / 0)
+
+
+@pytest.mark.parametrize("reading", [float("inf"), float("nan")])
+def test_no_token_is_dated_by_a_clock_that_gives_no_seconds(reading):
+    readings = iter([1_000.0, reading])
+    issuing = TokenIssuer(**NAMES, client_id="web", clock=lambda: next(readings))
+
+    with pytest.raises(ValueError, match="the clock gives no seconds"):
+        issuing.issue("anna")

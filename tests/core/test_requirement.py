@@ -145,6 +145,12 @@ def test_a_choice_from_nothing_opens_nothing(name, value):
         Requirement(**{name: value})
 
 
+@pytest.mark.parametrize("scopes", [[], (), set(), iter(())])
+def test_scopes_that_turned_out_empty_open_nothing(scopes):
+    with pytest.raises(ConfigurationError, match="scopes= is empty, so that any token would pass"):
+        Requirement(scopes=scopes)
+
+
 def test_an_empty_text_is_not_taken_for_no_scopes():
     with pytest.raises(ConfigurationError, match="scopes="):
         Requirement(scopes="")

@@ -494,3 +494,16 @@ def test_refresh_waits_for_the_fetch_under_way(serve):
         list(pool.map(lambda _: keys.refresh(), range(10)))
 
     assert len(server.requests) == 1
+
+
+def test_keys_that_a_clock_of_another_time_dated_are_fetched_anew(serve, clock):
+    """Such as a test's, which freezes the clock in another year for a while."""
+    server = serve(document(GOOD))
+    keys = client(server.url, clock=clock)
+    clock.now += 1e9
+    keys.refresh()
+    clock.now -= 1e9
+
+    assert keys.state == "dead"
+    assert in_a_thread(verifier(keys), token()) == ACCEPTED
+    assert len(server.requests) == 2

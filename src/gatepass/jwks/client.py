@@ -112,7 +112,7 @@ class JWKSClient(KeySource):
         flight = self._flight
         held = flight.held
         now = self._clock()
-        if now < held.refresh_at:
+        if held.fetched_at <= now < held.refresh_at:
             return held.keys
         if held.usable(now) is not None and not flight.is_fetching and now >= flight.retry_at:
             self._refresh_ahead(held, now)

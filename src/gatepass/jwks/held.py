@@ -12,6 +12,9 @@ __all__ = ["NOTHING", "Held", "KeyState"]
 
 KeyState: TypeAlias = Literal["empty", "fresh", "stale", "dead"]
 
+_MOMENT: Final = 60.0
+"""Seconds: a thread may look at the clock, and at the keys when another has fetched them anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -29,12 +32,13 @@ class Held:
     def state(self, now: float) -> KeyState:
         if self.keys is None:
             return "empty"
-        if now >= self.usable_until:
+        if self.usable(now) is None:
             return "dead"
         return "fresh" if now < self.fresh_until else "stale"
 
     def usable(self, now: float) -> KeySet | None:
-        return self.keys if now < self.usable_until else None
+        """The keys, while they may be used. A clock that was set back says nothing of their age."""
+        return self.keys if self.fetched_at - _MOMENT <= now < self.usable_until else None
 
 
 NOTHING: Final = Held(None, "", b"", None, -math.inf, -math.inf, -math.inf, -math.inf)
