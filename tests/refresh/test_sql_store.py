@@ -148,9 +148,13 @@ def test_a_file_of_sqlite_that_others_can_change_is_refused(tmp_path, url, which
 
 PLANS = {
     "get": (statements.GET, {"name": "x"}),
-    "rotate": (statements.ROTATE, {"name": "x", "old": b"", "new": b"", "new_salt": b"", "moment": 1, "idle": 1}),
+    "rotate": (
+        statements.ROTATE,
+        {"name": "x", "old": b"", "new": b"", "new_salt": b"", "moment": 1, "idle": 1, "look": 1},
+    ),
     "ending": (statements.ENDING, {"before": 1, "size": 10}),
     "delete": (statements.DELETE_DEAD, {"names": ["x", "y"], "before": 1}),
+    "forget salts": (statements.FORGET_SALTS, {"names": ["x", "y"], "before": 1}),
     "put off": (statements.PUT_OFF, {"names": ["x", "y"]}),
     "revoked": (statements.REVOKED_UNTIL, {"keys": [b"x", b"y"], "now": 1}),
     "past": (statements.PAST, {"before": 1, "size": 10}),

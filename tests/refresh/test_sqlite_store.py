@@ -14,10 +14,11 @@ import pytest
 from tests.needs import missing, reason_for
 
 from gatepass import ConfigurationError
+from gatepass.refresh import Rotation
 from gatepass.stores import sqlite, sqlite_file
 from gatepass.stores.sqlite import SQLiteStore
 from gatepass.testing import RefreshStoreContract, RevocationStoreContract
-from gatepass.testing.families import held
+from gatepass.testing.families import held, later
 from gatepass.testing.racing import in_processes, in_threads, rounds
 
 PATIENCE = 60
@@ -72,6 +73,8 @@ def statements(path):
         "rotate": (sqlite._ROTATE, (b"", b"", b"", 1, 1, "x", b"")),
         "earlier": (sqlite._EARLIER, (1, "x", 1)),
         "ending": (sqlite._ENDING, (1, 1)),
+        "forget a salt": (sqlite._FORGET_SALT, (1, 1)),
+        "put off": (sqlite._PUT_OFF, (1,)),
         "revocations": (sqlite._PURGE_REVOCATIONS, (1, 1)),
         "revoke": (sqlite._REVOKE, values),
         **{f"alive by {column}": (statement, ("x",)) for column, statement in sqlite._ALIVE.items()},
@@ -95,15 +98,29 @@ def test_purge_walks_an_index_in_order(store, path):
     ]
 
 
-def test_a_rotation_writes_no_index(store, path):
+def test_a_rotation_without_a_salt_writes_no_index(store, path):
     assert "purge_at" not in sqlite._ROTATE
     before = held()
     store.create(before.family)
-    store.rotate(before.family.family_id, before.next()[1])
+    store.rotate(before.family.family_id, before.next(salt=b"")[1])
+    assert purge_times(path) == [before.family.idle_expires_at]
+
+
+def test_of_rotations_with_a_salt_the_first_one_writes_an_index(store, path):
+    one = held()
+    store.create(one.family)
+    for at in (100, 200, 300):
+        one, rotation = one.next(rotated_at=later(at))
+        store.rotate(one.family.family_id, rotation)
+        assert purge_times(path) == [later(100) + Rotation.LONGEST_GRACE]
+
+    store.purge(before=later(250), limit=10)
+    assert purge_times(path) == [later(300) + Rotation.LONGEST_GRACE]
+
+
+def purge_times(path):
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT purge_at FROM gatepass_families").fetchall() == [
-            (before.family.idle_expires_at,)
-        ]
+        return [moment for (moment,) in connection.execute("SELECT purge_at FROM gatepass_families")]
 
 
 @pytest.mark.parametrize("ask", [lambda store: store.get("x"), lambda store: store.create(held().family)])

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, Final
 
-from gatepass.refresh.family import Family
+from gatepass.refresh.family import Family, Rotation
 
-__all__ = ["COLUMNS", "SCHEMA_VERSION", "ends_at", "family_of", "row_of"]
+__all__ = ["COLUMNS", "SCHEMA_VERSION", "family_of", "look_at", "row_of"]
 
 SCHEMA_VERSION: Final = 1
 
@@ -22,13 +22,13 @@ _AMR: Final = COLUMNS.index("amr")
 def row_of(family: Family) -> dict[str, Any]:
     """The values of *family*'s row by column, and `purge_at`.
 
-    `purge_at` is the one time that housekeeping is indexed by: never later than the family's end. A rotation puts the
-    end off and leaves `purge_at` alone, so that no index is written on the request path; a purge that finds the
-    family alive moves it.
+    `purge_at` is the one time that housekeeping is indexed by: never later than the family's end, nor than the end of
+    its salt. A rotation puts these off and leaves `purge_at` alone, so that no index is written on the request path
+    but by the first one with a salt after a purge; a purge that finds the family alive moves it.
     """
     row = {name: getattr(family, name) for name in COLUMNS}
     row["amr"] = json.dumps(family.amr, ensure_ascii=False)
-    row["purge_at"] = ends_at(family)
+    row["purge_at"] = look_at(_end(family), family)
     return row
 
 
@@ -39,7 +39,12 @@ def family_of(row: Sequence[Any]) -> Family:
     return Family(**dict(zip(COLUMNS, values, strict=True)))
 
 
-def ends_at(family: Family) -> int:
+def look_at(end: int, last: Family | Rotation) -> int:
+    """When a purge has to look at a family that ends at *end*: then, or when the salt of *last* is of no more use."""
+    return min(end, last.rotated_at + Rotation.LONGEST_GRACE) if last.salt else end
+
+
+def _end(family: Family) -> int:
     """When the family is over: expired, idled out or revoked, whichever was first."""
     ends = [family.expires_at, family.idle_expires_at]
     if family.revoked_at is not None:

@@ -25,7 +25,7 @@ from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.purged import Purged
 from gatepass.stores import sql_statements as sql
 from gatepass.stores.batches import in_batches
-from gatepass.stores.rows import SCHEMA_VERSION, family_of, row_of
+from gatepass.stores.rows import SCHEMA_VERSION, family_of, look_at, row_of
 from gatepass.stores.sql_direct import DirectStatements
 from gatepass.stores.sql_tables import METADATA, hashed, schema
 from gatepass.stores.sqlite_file import check_database
@@ -117,6 +117,7 @@ class SQLStore:
             "new_salt": rotation.salt,
             "moment": rotation.rotated_at,
             "idle": rotation.idle_expires_at,
+            "look": look_at(rotation.idle_expires_at, rotation),
         }
         direct = self._direct
         return (self._change(sql.ROTATE, values) if direct is None else self._ask(lambda: direct.rotate(values))) == 1
@@ -141,8 +142,8 @@ class SQLStore:
             dead = sorted([name for name, end in rows if end < before][:most])
             alive = sorted(name for name, end in rows if end >= before)
             if alive:
-                self._change(sql.PUT_OFF, {"names": alive})
                 self._change(sql.FORGET_SALTS, {"names": alive, "before": before - Rotation.LONGEST_GRACE})
+                self._change(sql.PUT_OFF, {"names": alive})  # to the end, or to that of a salt that is still of use
             return len(rows), self._change(sql.DELETE_DEAD, {"names": dead, "before": before}) if dead else 0
 
         return in_batches(limit, _BATCH, purge)
