@@ -130,12 +130,20 @@ def test_another_database_is_refused():
 
 @pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "modes are looked at"))
 @pytest.mark.parametrize("url", ["sqlite:///{}", "sqlite:///file:{}?uri=true"])
-@pytest.mark.parametrize("which", ["the file", "its journal", "its directory"])
+@pytest.mark.parametrize("which", ["the file", "its journal", "its directory", "a link on the way"])
 def test_a_file_of_sqlite_that_others_can_change_is_refused(tmp_path, url, which):
-    path = tmp_path / "sql.db"
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "shared").mkdir(mode=0o700)
+    (tmp_path / "shared" / "link").symlink_to(tmp_path / "data")
+    path = tmp_path / ("shared/link" if which == "a link on the way" else "data") / "sql.db"
     engine = create_engine(url.format(path))
     SQLStore(engine).create_schema()
-    changed = {"the file": path, "its journal": tmp_path / "sql.db-journal", "its directory": tmp_path}[which]
+    changed = {
+        "the file": path,
+        "its journal": path.with_name("sql.db-journal"),
+        "its directory": path.parent,
+        "a link on the way": tmp_path / "shared",
+    }[which]
     if which == "its journal":
         changed.touch()
     changed.chmod(0o777)

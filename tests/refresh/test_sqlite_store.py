@@ -353,6 +353,71 @@ def test_what_belongs_to_another_user_is_refused(store, path):
         os.chown(place, 0, -1)
 
 
+@POSIX
+@pytest.mark.parametrize("way", ["a directory above", "a link that others can change", "a link that is the owner's"])
+def test_the_whole_way_to_the_file_is_judged(tmp_path, way):
+    """Who can change a directory or a link on the way can put another file, or an older copy, in the place of this."""
+    shared, private = tmp_path / "shared", tmp_path / "private"
+    for one in (shared, shared / "data", private):
+        one.mkdir(mode=0o700)
+    (shared / "link").symlink_to(private)
+    path = shared / ("data" if way == "a directory above" else "link") / "sessions.db"
+    with SQLiteStore(path) as store:
+        store.create_schema()
+        if way == "a link that is the owner's":
+            assert SQLiteStore(path).get("x") is None
+            return
+        shared.chmod(0o777)
+
+        for ask in (lambda: SQLiteStore(path), lambda: store.get("x"), store.create_schema):
+            with pytest.raises(
+                ConfigurationError, match=r"others can put files in the place of those in .*shared: chmod"
+            ):
+                ask()
+    with pytest.raises(ConfigurationError, match="others can put files"):
+        SQLiteStore(path.with_name("new.db")).create_schema()
+    assert not path.with_name("new.db").exists()
+
+
+@POSIX
+@pytest.mark.parametrize("mode", [0o1777, 0o755, 0o750])
+@pytest.mark.parametrize("way", ["data", "link", "data/../data/./", "again"])
+def test_a_way_that_others_cannot_change_is_walked(tmp_path, mode, way):
+    (tmp_path / "home" / "data").mkdir(parents=True)
+    (tmp_path / "home" / "link").symlink_to("data")
+    (tmp_path / "home" / "again").symlink_to(tmp_path / "home" / "link")
+    (tmp_path / "home").chmod(mode)
+
+    with SQLiteStore(tmp_path / "home" / way / "sessions.db") as store:
+        store.create_schema()
+        assert store.get("x") is None
+
+
+@POSIX
+def test_a_link_or_a_directory_of_another_user_on_the_way_is_refused(tmp_path):
+    if os.geteuid() != 0:
+        missing("root", "only root can give a file away")
+    (tmp_path / "home" / "data").mkdir(parents=True)
+    (tmp_path / "home" / "link").symlink_to("data")
+    (tmp_path / "home").chmod(0o1777)
+    for given, way, sentence in (
+        ("link", "link", "link is a link of another user"),
+        ("", "data", "directory .*home bel"),
+    ):
+        os.chown(tmp_path / "home" / given, 12_345, -1, follow_symlinks=False)
+        with pytest.raises(ConfigurationError, match=sentence):
+            SQLiteStore(tmp_path / "home" / way / "sessions.db").create_schema()
+
+
+@POSIX
+def test_links_that_go_in_circles_are_a_sentence(tmp_path):
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+
+    with pytest.raises(ConfigurationError, match="cannot be used"):
+        SQLiteStore(tmp_path / "one" / "sessions.db").create_schema()
+
+
 CLOSED = """
 import os, sys
 from gatepass import ConfigurationError

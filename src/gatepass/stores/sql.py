@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, TypeVar, final
+from urllib.parse import unquote, urlsplit
 
 from gatepass.errors import ConfigurationError, extra_hint
 
@@ -260,10 +261,15 @@ def _create(connection: Connection) -> None:
 
 
 def _check_files(connection: Connection) -> None:
-    """The rule of SQLiteStore: SQLite itself says which file it has opened, however the engine names it."""
-    for _, _, file in connection.exec_driver_sql("PRAGMA database_list"):
-        if file:  # and not memory
-            check_database(Path(file))
+    """The rule of SQLiteStore. SQLite itself says which file it has opened, however the engine names it; the links on
+    the way there are in the engine's URL alone.
+    """
+    files = [file for _, _, file in connection.exec_driver_sql("PRAGMA database_list") if file]  # and not memory
+    named = connection.engine.url.database
+    if files and named and named != ":memory:":
+        files.append(unquote(urlsplit(named).path) if named.startswith("file:") else named)
+    for file in files:
+        check_database(Path(file))
 
 
 def _versions(connection: Connection) -> list[int]:
