@@ -465,7 +465,21 @@ def test_what_was_answered_is_on_the_disk(store):
     assert answers == [2, "wal"]
 
 
-@pytest.mark.parametrize("path", ["", ":memory:"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        " ",
+        "\t\n",
+        ":memory:",
+        " :memory:",
+        "file:x.db",
+        "file:x.db?mode=memory",
+        "file::memory:",
+        "FILE:///x.db",
+        Path("file:x.db"),
+    ],
+)
 def test_a_store_without_a_file_is_refused(path):
     with pytest.raises(ConfigurationError, match="MemoryStore"):
         SQLiteStore(path)

@@ -91,8 +91,11 @@ class SQLiteStore:
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5.0) -> None:
         file = file_path(path, "path")
-        if str(path) in {"", ":memory:"}:
-            raise ConfigurationError("path= must be a file; MemoryStore() is the store without one")
+        name = str(path).strip()
+        if name in {"", ":memory:"} or name.lower().startswith("file:"):
+            raise ConfigurationError(
+                "path= must be a file's path and no URI; MemoryStore() is the store without a file"
+            )
         wait = seconds(timeout, "timeout", least=0, most=_LONGEST_TIMEOUT)
         self._file = SQLiteFile(file.absolute(), timeout=wait, greet=_check_version)
 
