@@ -22,7 +22,6 @@ from django.db.models.functions import Coalesce, Greatest, Least
 
 from gatepass import ConfigurationError
 from gatepass.refresh import Family, Purged, Rotation
-from gatepass.stores.rows import look_at
 from gatepass_django.refresh.forks import own_connection
 
 __all__ = ["DjangoStore"]
@@ -76,12 +75,11 @@ class DjangoStore:
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
         """See `RefreshStore.rotate`."""
         changes = {one.name: _spelled(one.name, getattr(rotation, one.name)) for one in fields(rotation)}
-        look = Value(look_at(rotation.idle_expires_at, rotation))
         with self._writing(self._families) as rows:
             current = rows.filter(
                 pk=_hash(family_id), current_hash=rotation.previous_hash.hex(), revoked_at__isnull=True
             )
-            return bool(current.update(**changes, purge_at=Least(F("purge_at"), look)) == 1)
+            return bool(current.update(**changes, purge_at=Least(F("purge_at"), Value(rotation.look_at))) == 1)
 
     def revoke(self, family_id: str, *, at: int) -> bool:
         """See `RefreshStore.revoke`."""
@@ -250,12 +248,11 @@ def _deleted(rows: Any, using: str) -> int:
 
 
 def _row(family: Family) -> dict[str, Any]:
-    ends = [family.expires_at, family.idle_expires_at, *([] if family.revoked_at is None else [family.revoked_at])]
     return {
         "id": _hash(family.family_id),
         "subject_hash": _hash(family.subject),
         "client_id_hash": _hash(family.client_id),
-        "purge_at": look_at(min(ends), family),
+        "purge_at": family.look_at,
         **{name: _spelled(name, getattr(family, name)) for name in _MEMBERS},
     }
 

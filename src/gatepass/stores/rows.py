@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, Final
 
-from gatepass.refresh.family import Family, Rotation
+from gatepass.refresh.family import Family
 
-__all__ = ["COLUMNS", "SCHEMA_VERSION", "family_of", "look_at", "row_of"]
+__all__ = ["COLUMNS", "SCHEMA_VERSION", "family_of", "row_of"]
 
 SCHEMA_VERSION: Final = 1
 
@@ -28,7 +28,7 @@ def row_of(family: Family) -> dict[str, Any]:
     """
     row = {name: getattr(family, name) for name in COLUMNS}
     row["amr"] = json.dumps(family.amr, ensure_ascii=False)
-    row["purge_at"] = look_at(_end(family), family)
+    row["purge_at"] = family.look_at
     return row
 
 
@@ -37,16 +37,3 @@ def family_of(row: Sequence[Any]) -> Family:
     values: list[Any] = list(row)
     values[_AMR] = tuple(json.loads(values[_AMR]))
     return Family(**dict(zip(COLUMNS, values, strict=True)))
-
-
-def look_at(end: int, last: Family | Rotation) -> int:
-    """When a purge has to look at a family that ends at *end*: then, or when the salt of *last* is of no more use."""
-    return min(end, last.rotated_at + Rotation.LONGEST_GRACE) if last.salt else end
-
-
-def _end(family: Family) -> int:
-    """When the family is over: expired, idled out or revoked, whichever was first."""
-    ends = [family.expires_at, family.idle_expires_at]
-    if family.revoked_at is not None:
-        ends.append(family.revoked_at)
-    return min(ends)

@@ -26,7 +26,7 @@ from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.purged import Purged
 from gatepass.stores import sql_statements as sql
 from gatepass.stores.batches import in_batches
-from gatepass.stores.rows import SCHEMA_VERSION, family_of, look_at, row_of
+from gatepass.stores.rows import SCHEMA_VERSION, family_of, row_of
 from gatepass.stores.sql_direct import DirectStatements
 from gatepass.stores.sql_tables import METADATA, hashed, schema
 from gatepass.stores.sqlite_file import check_database
@@ -118,7 +118,7 @@ class SQLStore:
             "new_salt": rotation.salt,
             "moment": rotation.rotated_at,
             "idle": rotation.idle_expires_at,
-            "look": look_at(rotation.idle_expires_at, rotation),
+            "look": rotation.look_at,
         }
         direct = self._direct
         return (self._change(sql.ROTATE, values) if direct is None else self._ask(lambda: direct.rotate(values))) == 1

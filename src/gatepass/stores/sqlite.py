@@ -20,7 +20,7 @@ from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.purged import Purged
 from gatepass.settings import file_path, seconds
 from gatepass.stores.batches import in_batches
-from gatepass.stores.rows import COLUMNS, SCHEMA_VERSION, family_of, look_at, row_of
+from gatepass.stores.rows import COLUMNS, SCHEMA_VERSION, family_of, row_of
 from gatepass.stores.sqlite_file import SQLiteFile
 
 __all__ = ["SQLiteStore"]
@@ -91,7 +91,7 @@ class SQLiteStore:
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5.0) -> None:
         file = file_path(path, "path")
-        name = str(path).strip()
+        name = os.fspath(path).strip()
         if name in {"", ":memory:"} or name.lower().startswith("file:"):
             raise ConfigurationError(
                 "path= must be a file's path and no URI; MemoryStore() is the store without a file"
@@ -127,7 +127,7 @@ class SQLiteStore:
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
         """See `RefreshStore.rotate`."""
-        look = look_at(rotation.idle_expires_at, rotation)
+        look = rotation.look_at
         values = (
             rotation.current_hash, rotation.previous_hash, rotation.salt, rotation.rotated_at,
             rotation.idle_expires_at, family_id, rotation.previous_hash,
