@@ -1,9 +1,9 @@
 """One rule for files that hold credentials: signing keys, or who is signed in.
 
 Such a file is a regular one that belongs to the process's user or to root, named itself and not by a link, and others
-can neither change it nor, where it holds keys, read it. Nor can they put another in its place: each directory and link
-on the way to it belongs to the same users, and others write there only under the sticky bit. What is made here has the
-mode 0600 under any umask. Systems without POSIX modes have the first half of this alone.
+can neither change it nor, where it holds keys, read it. Nor can they put another in its place: its directory, and each
+one on the way that holds a link, belongs to the same users, and others write there only under the sticky bit. What is
+made here has the mode 0600 under any umask. Systems without POSIX modes have the first half of this alone.
 """
 
 from __future__ import annotations
@@ -97,14 +97,14 @@ def open_file(path: Path, kept: Kept, *, follow_links: bool = False) -> BinaryIO
 def check_directory(path: Path) -> None:
     """Raise `ConfigurationError` if others can put files in the place of those in *path*. Raises `OSError`.
 
-    They could do it in each directory on the way, so that is walked as the system walks it, link by link.
+    The way there is walked as the system walks it, for a link that others can change may lead elsewhere tomorrow. Where
+    no link is, directories further up are not judged: some systems open those of their mounts to all.
     """
     if not _POSIX:
         path.stat()
         return
     top, *names = path.absolute().parts
     place, links = Path(top), 0
-    _refuse_shared(place.lstat(), place)
     names.reverse()
     while names:
         name = names.pop()
@@ -114,8 +114,8 @@ def check_directory(path: Path) -> None:
         found = (place / name).lstat()
         if not stat.S_ISLNK(found.st_mode):
             place /= name
-            _refuse_shared(found, place)
             continue
+        _refuse_shared(place.lstat(), place)
         links += 1
         if links > _MOST_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
@@ -126,6 +126,7 @@ def check_directory(path: Path) -> None:
         target = (place / name).readlink()
         place /= target.anchor
         names.extend(reversed(target.relative_to(target.anchor).parts))
+    _refuse_shared(place.lstat(), place)
 
 
 def _refuse_shared(found: os.stat_result, path: Path) -> None:

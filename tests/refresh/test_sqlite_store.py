@@ -354,14 +354,14 @@ def test_what_belongs_to_another_user_is_refused(store, path):
 
 
 @POSIX
-@pytest.mark.parametrize("way", ["a directory above", "a link that others can change", "a link that is the owner's"])
+@pytest.mark.parametrize("way", ["a link that others can change", "a link that is the owner's"])
 def test_the_whole_way_to_the_file_is_judged(tmp_path, way):
-    """Who can change a directory or a link on the way can put another file, or an older copy, in the place of this."""
+    """Who can change a link on the way can put another file, or an older copy, in the place of this."""
     shared, private = tmp_path / "shared", tmp_path / "private"
     for one in (shared, shared / "data", private):
         one.mkdir(mode=0o700)
     (shared / "link").symlink_to(private)
-    path = shared / ("data" if way == "a directory above" else "link") / "sessions.db"
+    path = shared / "link" / "sessions.db"
     with SQLiteStore(path) as store:
         store.create_schema()
         if way == "a link that is the owner's":
@@ -394,19 +394,16 @@ def test_a_way_that_others_cannot_change_is_walked(tmp_path, mode, way):
 
 
 @POSIX
-def test_a_link_or_a_directory_of_another_user_on_the_way_is_refused(tmp_path):
+def test_a_link_of_another_user_on_the_way_is_refused(tmp_path):
     if os.geteuid() != 0:
         missing("root", "only root can give a file away")
     (tmp_path / "home" / "data").mkdir(parents=True)
     (tmp_path / "home" / "link").symlink_to("data")
     (tmp_path / "home").chmod(0o1777)
-    for given, way, sentence in (
-        ("link", "link", "link is a link of another user"),
-        ("", "data", "directory .*home bel"),
-    ):
-        os.chown(tmp_path / "home" / given, 12_345, -1, follow_symlinks=False)
-        with pytest.raises(ConfigurationError, match=sentence):
-            SQLiteStore(tmp_path / "home" / way / "sessions.db").create_schema()
+    os.chown(tmp_path / "home" / "link", 12_345, -1, follow_symlinks=False)
+
+    with pytest.raises(ConfigurationError, match="link is a link of another user"):
+        SQLiteStore(tmp_path / "home" / "link" / "sessions.db").create_schema()
 
 
 @POSIX
