@@ -1,9 +1,9 @@
 """One rule for files that hold credentials: signing keys, or who is signed in.
 
 Such a file is a regular one that belongs to the process's user or to root, named itself and not by a link, and others
-can neither change it nor, where it holds keys, read it. Nor can they put another in its place: its directory belongs
-to the same users, and others write there only under the sticky bit. What is made here has the mode 0600 under any
-umask. Systems without POSIX modes have the first half of this alone.
+can neither change it nor, where it holds keys, read it. Nor can they put another in its place: its directory, and each
+one on the way that holds a link, belongs to the same users, and others write there only under the sticky bit. What is
+made here has the mode 0600 under any umask. Systems without POSIX modes have the first half of this alone.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ __all__ = [
     "check_directory",
     "check_file",
     "create",
+    "link",
     "open_file",
     "refuse",
 ]
@@ -33,6 +34,7 @@ _POSIX: Final = hasattr(os, "geteuid")
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NO_WAITING: Final = getattr(os, "O_NONBLOCK", 0)  # a pipe would keep the process until another opens it too
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
+_MOST_LINKS: Final = 40
 
 
 class Kept(NamedTuple):
@@ -79,7 +81,7 @@ def open_file(path: Path, kept: Kept, *, follow_links: bool = False) -> BinaryIO
         descriptor = os.open(path, _FLAGS | _NO_WAITING | (0 if follow_links else _NO_LINK))
     except OSError as error:
         if error.errno == errno.ELOOP and path.is_symlink():
-            raise _link(path) from None
+            raise link(path) from None
         raise
     file = os.fdopen(descriptor, "rb")
     try:
@@ -93,17 +95,49 @@ def open_file(path: Path, kept: Kept, *, follow_links: bool = False) -> BinaryIO
 
 
 def check_directory(path: Path) -> None:
-    """Raise `ConfigurationError` if others can put files in the place of those in *path*. Raises `OSError`."""
-    found = path.stat()
+    """Raise `ConfigurationError` if others can put files in the place of those in *path*. Raises `OSError`.
+
+    The way there is walked as the system walks it, for a link that others can change may lead elsewhere tomorrow. Where
+    no link is, directories further up are not judged: some systems open those of their mounts to all.
+    """
     if not _POSIX:
+        path.stat()
         return
+    top, *names = path.absolute().parts
+    place, links = Path(top), 0
+    names.reverse()
+    while names:
+        name = names.pop()
+        if name == "..":
+            place = place.parent  # no link is in it
+            continue
+        found = (place / name).lstat()
+        if not stat.S_ISLNK(found.st_mode):
+            place /= name
+            continue
+        _refuse_shared(place.lstat(), place)
+        links += 1
+        if links > _MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+        if found.st_uid not in (os.geteuid(), 0):
+            raise ConfigurationError(
+                f"{place / name} is a link of another user, who can lead it elsewhere: name what it leads to"
+            )
+        target = (place / name).readlink()
+        place /= target.anchor
+        names.extend(reversed(target.relative_to(target.anchor).parts))
+    _refuse_shared(place.lstat(), place)
+
+
+def _refuse_shared(found: os.stat_result, path: Path) -> None:
     if found.st_uid not in (os.geteuid(), 0):
         raise ConfigurationError(
             f"the directory {path} belongs to another user, who can put files in the place of yours: take one of yours"
         )
     mode = stat.S_IMODE(found.st_mode)
-    by_all, by_group = mode & stat.S_IWOTH, mode & stat.S_IWGRP and not _is_own_group(found.st_gid)
-    if (by_all or by_group) and not mode & stat.S_ISVTX:
+    if mode & stat.S_ISVTX:
+        return
+    if mode & stat.S_IWOTH or (mode & stat.S_IWGRP and not _is_own_group(found.st_gid)):
         raise ConfigurationError(
             f"others can put files in the place of those in {path}: chmod go-w {path}, or take a directory of your own"
         )
@@ -124,14 +158,15 @@ def create(path: Path) -> int:
 
 def _refuse_other_kinds(found: os.stat_result, path: Path) -> None:
     if stat.S_ISLNK(found.st_mode):
-        raise _link(path)
+        raise link(path)
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(found.st_mode):
         raise ConfigurationError(f"{path} is a device, a pipe or a socket: name a file")
 
 
-def _link(path: Path) -> ConfigurationError:
+def link(path: Path) -> ConfigurationError:
+    """What is raised for a link at *path*."""
     return ConfigurationError(f"{path} is a link, which may lead elsewhere tomorrow: name the file itself")
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
-import os
 import sys
 import threading
 from collections.abc import Mapping
 from typing import Any, final
+
+from gatepass.per_process import PerProcess
 
 __all__ = ["ProcessLock", "may_block", "threads_stand_still", "warn_of_standing_threads"]
 
@@ -27,26 +28,22 @@ class ProcessLock:
     __slots__ = ("_locks",)
 
     def __init__(self) -> None:
-        self._locks: dict[int, threading.Lock] = {}
+        self._locks = PerProcess(threading.Lock)
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002 - as `Lock` has it
         """As that of `threading.Lock`."""
-        return self._own().acquire(blocking, timeout)
+        return self._locks.get().acquire(blocking, timeout)
 
     def release(self) -> None:
         """The same; in a child that was forked under the lock there is nothing to release."""
         with contextlib.suppress(RuntimeError):
-            self._own().release()
+            self._locks.get().release()
 
     def __enter__(self) -> None:
-        self._own().acquire()
+        self._locks.get().acquire()
 
     def __exit__(self, *_: object) -> None:
         self.release()
-
-    def _own(self) -> threading.Lock:
-        process = os.getpid()
-        return self._locks.get(process) or self._locks.setdefault(process, threading.Lock())
 
 
 def may_block() -> bool:

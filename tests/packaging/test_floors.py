@@ -15,13 +15,12 @@ import gatepass
 
 FLOORS = [
     # 1: what can go wrong, the limits, and the grammar of a scope and of a moment
-    {"gatepass.header_numbers", "gatepass.texts"},
+    {"gatepass.header_numbers", "gatepass.per_process", "gatepass.texts"},
     {
         "gatepass.clocks",
         "gatepass.errors.base",
         "gatepass.limits",
         "gatepass.moments",
-        "gatepass.per_process",
         "gatepass.runtime",
         "gatepass.scope",
         "gatepass.traces",

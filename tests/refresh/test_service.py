@@ -301,6 +301,14 @@ def test_another_audience_is_refused_and_spends_nothing(store, clock):
     assert make_verifier(clock, audience="https://two.example").verify(second.access_token)
 
 
+@pytest.mark.parametrize("audience", [{AUDIENCE: 1}, AUDIENCE.encode(), 5, {}, b""])
+def test_what_is_no_list_of_audiences_is_refused_and_spends_nothing(service, audience):
+    first = service.grant("anna")
+    with pytest.raises(InvalidTarget):
+        service.refresh(first.refresh_token, audience=audience)
+    assert service.refresh(first.refresh_token, audience=[AUDIENCE])
+
+
 def test_an_audience_that_the_issuer_gave_up_ends_in_a_new_sign_in(store, clock):
     token = make_service(store, clock).grant("anna").refresh_token
     moved = make_service(store, clock, issuer=make_issuer(clock, audience="https://new.example"))

@@ -130,12 +130,20 @@ def test_another_database_is_refused():
 
 @pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "modes are looked at"))
 @pytest.mark.parametrize("url", ["sqlite:///{}", "sqlite:///file:{}?uri=true"])
-@pytest.mark.parametrize("which", ["the file", "its journal", "its directory"])
+@pytest.mark.parametrize("which", ["the file", "its journal", "its directory", "a link on the way"])
 def test_a_file_of_sqlite_that_others_can_change_is_refused(tmp_path, url, which):
-    path = tmp_path / "sql.db"
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "shared").mkdir(mode=0o700)
+    (tmp_path / "shared" / "link").symlink_to(tmp_path / "data")
+    path = tmp_path / ("shared/link" if which == "a link on the way" else "data") / "sql.db"
     engine = create_engine(url.format(path))
     SQLStore(engine).create_schema()
-    changed = {"the file": path, "its journal": tmp_path / "sql.db-journal", "its directory": tmp_path}[which]
+    changed = {
+        "the file": path,
+        "its journal": path.with_name("sql.db-journal"),
+        "its directory": path.parent,
+        "a link on the way": tmp_path / "shared",
+    }[which]
     if which == "its journal":
         changed.touch()
     changed.chmod(0o777)
@@ -148,9 +156,13 @@ def test_a_file_of_sqlite_that_others_can_change_is_refused(tmp_path, url, which
 
 PLANS = {
     "get": (statements.GET, {"name": "x"}),
-    "rotate": (statements.ROTATE, {"name": "x", "old": b"", "new": b"", "new_salt": b"", "moment": 1, "idle": 1}),
+    "rotate": (
+        statements.ROTATE,
+        {"name": "x", "old": b"", "new": b"", "new_salt": b"", "moment": 1, "idle": 1, "look": 1},
+    ),
     "ending": (statements.ENDING, {"before": 1, "size": 10}),
     "delete": (statements.DELETE_DEAD, {"names": ["x", "y"], "before": 1}),
+    "forget salts": (statements.FORGET_SALTS, {"names": ["x", "y"], "before": 1}),
     "put off": (statements.PUT_OFF, {"names": ["x", "y"]}),
     "revoked": (statements.REVOKED_UNTIL, {"keys": [b"x", b"y"], "now": 1}),
     "past": (statements.PAST, {"before": 1, "size": 10}),

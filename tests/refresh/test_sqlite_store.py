@@ -14,10 +14,11 @@ import pytest
 from tests.needs import missing, reason_for
 
 from gatepass import ConfigurationError
+from gatepass.refresh import Rotation
 from gatepass.stores import sqlite, sqlite_file
 from gatepass.stores.sqlite import SQLiteStore
 from gatepass.testing import RefreshStoreContract, RevocationStoreContract
-from gatepass.testing.families import held
+from gatepass.testing.families import held, later
 from gatepass.testing.racing import in_processes, in_threads, rounds
 
 PATIENCE = 60
@@ -72,6 +73,8 @@ def statements(path):
         "rotate": (sqlite._ROTATE, (b"", b"", b"", 1, 1, "x", b"")),
         "earlier": (sqlite._EARLIER, (1, "x", 1)),
         "ending": (sqlite._ENDING, (1, 1)),
+        "forget a salt": (sqlite._FORGET_SALT, (1, 1)),
+        "put off": (sqlite._PUT_OFF, (1,)),
         "revocations": (sqlite._PURGE_REVOCATIONS, (1, 1)),
         "revoke": (sqlite._REVOKE, values),
         **{f"alive by {column}": (statement, ("x",)) for column, statement in sqlite._ALIVE.items()},
@@ -95,15 +98,29 @@ def test_purge_walks_an_index_in_order(store, path):
     ]
 
 
-def test_a_rotation_writes_no_index(store, path):
+def test_a_rotation_without_a_salt_writes_no_index(store, path):
     assert "purge_at" not in sqlite._ROTATE
     before = held()
     store.create(before.family)
-    store.rotate(before.family.family_id, before.next()[1])
+    store.rotate(before.family.family_id, before.next(salt=b"")[1])
+    assert purge_times(path) == [before.family.idle_expires_at]
+
+
+def test_of_rotations_with_a_salt_the_first_one_writes_an_index(store, path):
+    one = held()
+    store.create(one.family)
+    for at in (100, 200, 300):
+        one, rotation = one.next(rotated_at=later(at))
+        store.rotate(one.family.family_id, rotation)
+        assert purge_times(path) == [later(100) + Rotation.LONGEST_GRACE]
+
+    store.purge(before=later(250), limit=10)
+    assert purge_times(path) == [later(300) + Rotation.LONGEST_GRACE]
+
+
+def purge_times(path):
     with closing(sqlite3.connect(path)) as connection:
-        assert connection.execute("SELECT purge_at FROM gatepass_families").fetchall() == [
-            (before.family.idle_expires_at,)
-        ]
+        return [moment for (moment,) in connection.execute("SELECT purge_at FROM gatepass_families")]
 
 
 @pytest.mark.parametrize("ask", [lambda store: store.get("x"), lambda store: store.create(held().family)])
@@ -336,6 +353,68 @@ def test_what_belongs_to_another_user_is_refused(store, path):
         os.chown(place, 0, -1)
 
 
+@POSIX
+@pytest.mark.parametrize("way", ["a link that others can change", "a link that is the owner's"])
+def test_the_whole_way_to_the_file_is_judged(tmp_path, way):
+    """Who can change a link on the way can put another file, or an older copy, in the place of this."""
+    shared, private = tmp_path / "shared", tmp_path / "private"
+    for one in (shared, shared / "data", private):
+        one.mkdir(mode=0o700)
+    (shared / "link").symlink_to(private)
+    path = shared / "link" / "sessions.db"
+    with SQLiteStore(path) as store:
+        store.create_schema()
+        if way == "a link that is the owner's":
+            assert SQLiteStore(path).get("x") is None
+            return
+        shared.chmod(0o777)
+
+        for ask in (lambda: SQLiteStore(path), lambda: store.get("x"), store.create_schema):
+            with pytest.raises(
+                ConfigurationError, match=r"others can put files in the place of those in .*shared: chmod"
+            ):
+                ask()
+    with pytest.raises(ConfigurationError, match="others can put files"):
+        SQLiteStore(path.with_name("new.db")).create_schema()
+    assert not path.with_name("new.db").exists()
+
+
+@POSIX
+@pytest.mark.parametrize("mode", [0o1777, 0o755, 0o750])
+@pytest.mark.parametrize("way", ["data", "link", "data/../data/./", "again"])
+def test_a_way_that_others_cannot_change_is_walked(tmp_path, mode, way):
+    (tmp_path / "home" / "data").mkdir(parents=True)
+    (tmp_path / "home" / "link").symlink_to("data")
+    (tmp_path / "home" / "again").symlink_to(tmp_path / "home" / "link")
+    (tmp_path / "home").chmod(mode)
+
+    with SQLiteStore(tmp_path / "home" / way / "sessions.db") as store:
+        store.create_schema()
+        assert store.get("x") is None
+
+
+@POSIX
+def test_a_link_of_another_user_on_the_way_is_refused(tmp_path):
+    if os.geteuid() != 0:
+        missing("root", "only root can give a file away")
+    (tmp_path / "home" / "data").mkdir(parents=True)
+    (tmp_path / "home" / "link").symlink_to("data")
+    (tmp_path / "home").chmod(0o1777)
+    os.chown(tmp_path / "home" / "link", 12_345, -1, follow_symlinks=False)
+
+    with pytest.raises(ConfigurationError, match="link is a link of another user"):
+        SQLiteStore(tmp_path / "home" / "link" / "sessions.db").create_schema()
+
+
+@POSIX
+def test_links_that_go_in_circles_are_a_sentence(tmp_path):
+    (tmp_path / "one").symlink_to("two")
+    (tmp_path / "two").symlink_to("one")
+
+    with pytest.raises(ConfigurationError, match="cannot be used"):
+        SQLiteStore(tmp_path / "one" / "sessions.db").create_schema()
+
+
 CLOSED = """
 import os, sys
 from gatepass import ConfigurationError
@@ -383,7 +462,21 @@ def test_what_was_answered_is_on_the_disk(store):
     assert answers == [2, "wal"]
 
 
-@pytest.mark.parametrize("path", ["", ":memory:"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        " ",
+        "\t\n",
+        ":memory:",
+        " :memory:",
+        "file:x.db",
+        "file:x.db?mode=memory",
+        "file::memory:",
+        "FILE:///x.db",
+        Path("file:x.db"),
+    ],
+)
 def test_a_store_without_a_file_is_refused(path):
     with pytest.raises(ConfigurationError, match="MemoryStore"):
         SQLiteStore(path)

@@ -15,8 +15,9 @@ __all__ = ["Revocation", "TokenFamily"]
 class TokenFamily(models.Model):
     """One grant and the hash of its current token.
 
-    `purge_at` is never later than the family's end. A rotation that puts the end off leaves it, so that no index is
-    written on the request path; a purge that finds the family alive moves it.
+    `purge_at` is never later than the family's end, nor than the end of its salt. A rotation puts these off and leaves
+    it, so that no index is written on the request path but by the first one with a salt after a purge; a purge that
+    finds the family alive moves it.
     """
 
     id: models.CharField[str, str] = models.CharField(max_length=64, primary_key=True, editable=False)

@@ -17,7 +17,7 @@ from typing import Any, Final, final
 from django.apps import apps
 from django.core.exceptions import AppRegistryNotReady
 from django.db import DatabaseError, OperationalError, ProgrammingError, connections, transaction
-from django.db.models import F, Max, Q, Value
+from django.db.models import Case, F, Max, Q, Value, When
 from django.db.models.functions import Coalesce, Greatest, Least
 
 from gatepass import ConfigurationError
@@ -79,7 +79,7 @@ class DjangoStore:
             current = rows.filter(
                 pk=_hash(family_id), current_hash=rotation.previous_hash.hex(), revoked_at__isnull=True
             )
-            return bool(current.update(**changes, purge_at=Least(F("purge_at"), Value(rotation.idle_expires_at))) == 1)
+            return bool(current.update(**changes, purge_at=Least(F("purge_at"), Value(rotation.look_at))) == 1)
 
     def revoke(self, family_id: str, *, at: int) -> bool:
         """See `RefreshStore.revoke`."""
@@ -101,6 +101,7 @@ class DjangoStore:
         """See `RefreshStore.purge`. It looks at *limit* families in all, in whole batches."""
         over = Q(expires_at__lt=before) | Q(idle_expires_at__lt=before) | Q(revoked_at__lt=before)
         end = Least(F("expires_at"), F("idle_expires_at"), Coalesce(F("revoked_at"), F("expires_at")))
+        spent = F("rotated_at") + Rotation.LONGEST_GRACE
         deleted = seen = 0
         with self._writing(self._families) as rows:
             while deleted < limit and seen < limit:
@@ -110,9 +111,10 @@ class DjangoStore:
                 alive = [name for name, moment in found if moment >= before]
                 if dead:
                     deleted += _deleted(rows.filter(over, pk__in=dead), self._using)
-                if alive:  # a rotation put its end off
-                    rows.filter(pk__in=alive).update(purge_at=end)
-                    rows.filter(pk__in=alive, rotated_at__lt=before - Rotation.LONGEST_GRACE).update(salt="")
+                if alive:  # put off to the end, or to that of a salt that is still of use
+                    kept = rows.filter(pk__in=alive, rotated_at__lt=before - Rotation.LONGEST_GRACE).exclude(salt="")
+                    kept.update(salt="")
+                    rows.filter(pk__in=alive).update(purge_at=Case(When(salt="", then=end), default=Least(end, spent)))
                 seen += len(found)
                 if len(found) < _BATCH and deleted < limit:
                     return Purged(deleted, more=False)
@@ -246,12 +248,11 @@ def _deleted(rows: Any, using: str) -> int:
 
 
 def _row(family: Family) -> dict[str, Any]:
-    ends = [family.expires_at, family.idle_expires_at, *([] if family.revoked_at is None else [family.revoked_at])]
     return {
         "id": _hash(family.family_id),
         "subject_hash": _hash(family.subject),
         "client_id_hash": _hash(family.client_id),
-        "purge_at": min(ends),
+        "purge_at": family.look_at,
         **{name: _spelled(name, getattr(family, name)) for name in _MEMBERS},
     }
 

@@ -2,7 +2,7 @@
 
 Readers take no lock, for the file is never half of anything, and see no file before a power cut would bring it back.
 A process that is stopped under the lock holds others up for some seconds, after which they take it over. Refused are a
-directory and files that others than their owner can read, that belong to another user, or that are links
+directory and files that others than their owner can read, or put aside, that belong to another user, or that are links
 (`gatepass.private_files`).
 """
 
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeVar, final
 
 from gatepass.errors import ConfigurationError
-from gatepass.private_files import KEY_DIRECTORY, KEYS, Kept, create, open_file, refuse
+from gatepass.private_files import KEY_DIRECTORY, KEYS, Kept, check_directory, create, link, open_file, refuse
 
 __all__ = ["FILE", "Directory", "Overtaken", "Stamp", "Turn", "read_whole", "stamp_of"]
 
@@ -70,6 +70,7 @@ class Directory:
 
     def make(self) -> None:
         """Make the directory, and see that it is the owner's alone."""
+        check_directory(self.path.parent)
         with contextlib.suppress(FileExistsError):
             self.path.mkdir(mode=0o700)
         self._check()
@@ -116,6 +117,7 @@ class Directory:
         if stat.S_ISLNK(found.st_mode):
             raise ConfigurationError(f"{self.path} is a link, which may lead elsewhere tomorrow: name the directory")
         refuse(found, self.path, KEY_DIRECTORY)
+        check_directory(self.path.parent)
 
     def _lock(self) -> int:
         """The descriptor of the lock, which is this thread's now."""
@@ -211,7 +213,12 @@ class Overtaken(TimeoutError):
 
 
 def _opened(path: Path) -> int:
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError:
+        if path.is_symlink():
+            raise link(path) from None
+        raise
     os.fchmod(descriptor, 0o600)  # the umask may have left less
     found = os.fstat(descriptor)
     _of_this_process[descriptor] = _Lock(os.getpid(), found.st_dev, found.st_ino, held=False)

@@ -37,6 +37,7 @@ from gatepass.refresh.store import RefreshStore
 from gatepass.refresh.unsettled import Unsettled
 from gatepass.refresh.windows import Windows
 from gatepass.scope import scope_tokens, split_scope
+from gatepass.texts import listed
 from gatepass.traces import traced
 
 __all__ = ["Exchange", "Wish"]
@@ -54,8 +55,9 @@ class Wish(NamedTuple):
 
     def within(self, family: Family) -> str:
         """The scope for the access token. Raises `InvalidScope` or `InvalidTarget` beyond the grant."""
-        named = (self.audience,) if isinstance(self.audience, str) else self.audience or ()
-        if any(one != family.audience for one in named):
+        asked = () if self.audience is None else self.audience
+        named = (asked,) if isinstance(asked, str) else listed(asked)
+        if named is None or any(one != family.audience for one in named):
             raise InvalidTarget
         if self.scope is None:
             return family.scope

@@ -118,6 +118,11 @@ class Rotation:
     rotated_at: int
     idle_expires_at: int
 
+    @property
+    def look_at(self) -> int:
+        """When a purge has to look at the family: as it idles out, or as *salt* is of no more use."""
+        return _look_at(self.idle_expires_at, self)
+
     @classmethod
     def without_salt(cls, last: Family) -> Rotation:
         """What lets the store forget the salt of *last*, where its token is still current: all else is as it was."""
@@ -165,6 +170,18 @@ class Family:
     rotated_at: int = 0
     revoked_at: int | None = None
 
+    @property
+    def ends_at(self) -> int:
+        """When it is over: expired, idled out or revoked, whichever was first."""
+        ends = (self.expires_at, self.idle_expires_at, *(() if self.revoked_at is None else (self.revoked_at,)))
+        first: int = min(ends)
+        return first
+
+    @property
+    def look_at(self) -> int:
+        """When a purge has to look at it: at its end, or as *salt* is of no more use."""
+        return _look_at(self.ends_at, self)
+
     def rotated(self, rotation: Rotation) -> Family:
         """This family after *rotation*."""
         return replace(
@@ -182,6 +199,8 @@ class Family:
 
     def ended_before(self, moment: int) -> bool:
         """Whether the family expired, idled out or was revoked earlier than *moment*."""
-        ends = (self.expires_at, self.idle_expires_at, *(() if self.revoked_at is None else (self.revoked_at,)))
-        first: int = min(ends)
-        return first < moment
+        return self.ends_at < moment
+
+
+def _look_at(end: int, last: Rotation | Family) -> int:
+    return min(end, last.rotated_at + Rotation.LONGEST_GRACE) if last.salt else end

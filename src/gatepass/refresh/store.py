@@ -58,8 +58,8 @@ class RefreshStore(Protocol):
     def purge(self, *, before: int, limit: int) -> int:
         """Delete at most *limit* families that expired, idled out or were revoked earlier than *before*; how many.
 
-        Of families that it looks at and that live on, it empties the `salt` where they were rotated more than
-        `Rotation.LONGEST_GRACE` seconds before *before*.
+        Of every family that lives on, it empties the `salt` where it was rotated more than `Rotation.LONGEST_GRACE`
+        seconds before *before*, whichever process rotated it.
 
         A purge that may stop for another reason, such as how many it looked at, answers with a `Purged`.
         """

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, TypeVar, final
+from urllib.parse import unquote, urlsplit
 
 from gatepass.errors import ConfigurationError, extra_hint
 
@@ -117,6 +118,7 @@ class SQLStore:
             "new_salt": rotation.salt,
             "moment": rotation.rotated_at,
             "idle": rotation.idle_expires_at,
+            "look": rotation.look_at,
         }
         direct = self._direct
         return (self._change(sql.ROTATE, values) if direct is None else self._ask(lambda: direct.rotate(values))) == 1
@@ -141,8 +143,8 @@ class SQLStore:
             dead = sorted([name for name, end in rows if end < before][:most])
             alive = sorted(name for name, end in rows if end >= before)
             if alive:
-                self._change(sql.PUT_OFF, {"names": alive})
                 self._change(sql.FORGET_SALTS, {"names": alive, "before": before - Rotation.LONGEST_GRACE})
+                self._change(sql.PUT_OFF, {"names": alive})  # to the end, or to that of a salt that is still of use
             return len(rows), self._change(sql.DELETE_DEAD, {"names": dead, "before": before}) if dead else 0
 
         return in_batches(limit, _BATCH, purge)
@@ -259,10 +261,15 @@ def _create(connection: Connection) -> None:
 
 
 def _check_files(connection: Connection) -> None:
-    """The rule of SQLiteStore: SQLite itself says which file it has opened, however the engine names it."""
-    for _, _, file in connection.exec_driver_sql("PRAGMA database_list"):
-        if file:  # and not memory
-            check_database(Path(file))
+    """The rule of SQLiteStore. SQLite itself says which file it has opened, however the engine names it; the links on
+    the way there are in the engine's URL alone.
+    """
+    files = [file for _, _, file in connection.exec_driver_sql("PRAGMA database_list") if file]  # and not memory
+    named = connection.engine.url.database
+    if files and named and named != ":memory:":
+        files.append(unquote(urlsplit(named).path) if named.startswith("file:") else named)
+    for file in files:
+        check_database(Path(file))
 
 
 def _versions(connection: Connection) -> list[int]:

@@ -20,7 +20,7 @@ __all__ = ["DirectStatements"]
 _GET: Final = f"SELECT {', '.join(COLUMNS)} FROM gatepass_families WHERE family_id = %(name)s"  # noqa: S608 - names of our own
 _ROTATE: Final = """UPDATE gatepass_families
     SET current_hash = %(new)s, previous_hash = %(old)s, salt = %(new_salt)s, rotated_at = %(moment)s,
-        idle_expires_at = %(idle)s, purge_at = CASE WHEN purge_at > %(idle)s THEN %(idle)s ELSE purge_at END
+        idle_expires_at = %(idle)s, purge_at = CASE WHEN purge_at > %(look)s THEN %(look)s ELSE purge_at END
     WHERE family_id = %(name)s AND current_hash = %(old)s AND revoked_at IS NULL"""
 _NAME: Final = COLUMNS.index("family_id")
 _KEPT: Final = "gatepass"

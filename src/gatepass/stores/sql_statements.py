@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, and_, bindparam, case, delete, func, insert, select, update
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
+from gatepass.refresh.family import Rotation
 from gatepass.stores.rows import COLUMNS
 from gatepass.stores.sql_tables import families, revocations
 
@@ -39,7 +40,7 @@ ROTATE: Final = (
         salt=bindparam("new_salt"),
         rotated_at=bindparam("moment"),
         idle_expires_at=bindparam("idle"),
-        purge_at=_not_after("idle"),
+        purge_at=_not_after("look"),
     )
 )
 
@@ -67,8 +68,10 @@ ENDING: Final = (
     .order_by(_row.purge_at)
     .limit(bindparam("size"))
 )
-FORGET_SALTS: Final = update(families).where(_NAMED, _row.rotated_at < bindparam("before")).values(salt=b"")
-PUT_OFF: Final = update(families).where(_NAMED).values(purge_at=_END)
+_KEPT: Final = _row.salt != b""
+_SPENT: Final = _row.rotated_at + Rotation.LONGEST_GRACE
+FORGET_SALTS: Final = update(families).where(_NAMED, _KEPT, _row.rotated_at < bindparam("before")).values(salt=b"")
+PUT_OFF: Final = update(families).where(_NAMED).values(purge_at=case((and_(_KEPT, _SPENT < _END), _SPENT), else_=_END))
 DELETE_DEAD: Final = delete(families).where(_NAMED, bindparam("before") > _END)
 
 _KEYS: Final = _entry.key_hash.in_(bindparam("keys", expanding=True))

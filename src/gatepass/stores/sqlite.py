@@ -57,8 +57,11 @@ _ALIVE: Final = {
     column: f"SELECT family_id FROM gatepass_families WHERE {column} = ? AND revoked_at IS NULL"  # noqa: S608 - the same
     for column in ("subject", "client_id")
 }
-_ENDING: Final = """SELECT rowid, min(expires_at, idle_expires_at, coalesce(revoked_at, expires_at))
-    FROM gatepass_families WHERE purge_at < ? ORDER BY purge_at LIMIT ?"""
+_END: Final = "min(expires_at, idle_expires_at, coalesce(revoked_at, expires_at))"
+_ENDING: Final = f"SELECT rowid, {_END} FROM gatepass_families WHERE purge_at < ? ORDER BY purge_at LIMIT ?"  # noqa: S608 - the same
+_FORGET_SALT: Final = "UPDATE gatepass_families SET salt = x'' WHERE rowid = ? AND salt <> x'' AND rotated_at < ?"
+_PUT_OFF: Final = f"""UPDATE gatepass_families SET purge_at = CASE WHEN salt = x'' THEN {_END}
+    ELSE min({_END}, rotated_at + {Rotation.LONGEST_GRACE}) END WHERE rowid = ?"""  # noqa: S608 - the same
 _PUT: Final = """INSERT INTO gatepass_revocations VALUES (?, ?, ?) ON CONFLICT (key_hash) DO UPDATE
     SET issued_until = max(issued_until, excluded.issued_until), keep_until = max(keep_until, excluded.keep_until)"""
 _PURGE_REVOCATIONS: Final = """DELETE FROM gatepass_revocations WHERE key_hash IN
@@ -88,8 +91,11 @@ class SQLiteStore:
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5.0) -> None:
         file = file_path(path, "path")
-        if str(path) in {"", ":memory:"}:
-            raise ConfigurationError("path= must be a file; MemoryStore() is the store without one")
+        name = os.fspath(path).strip()
+        if name in {"", ":memory:"} or name.lower().startswith("file:"):
+            raise ConfigurationError(
+                "path= must be a file's path and no URI; MemoryStore() is the store without a file"
+            )
         wait = seconds(timeout, "timeout", least=0, most=_LONGEST_TIMEOUT)
         self._file = SQLiteFile(file.absolute(), timeout=wait, greet=_check_version)
 
@@ -121,16 +127,16 @@ class SQLiteStore:
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
         """See `RefreshStore.rotate`."""
-        idle = rotation.idle_expires_at
+        look = rotation.look_at
         values = (
-            rotation.current_hash, rotation.previous_hash, rotation.salt, rotation.rotated_at, idle,
-            family_id, rotation.previous_hash,
+            rotation.current_hash, rotation.previous_hash, rotation.salt, rotation.rotated_at,
+            rotation.idle_expires_at, family_id, rotation.previous_hash,
         )  # fmt: skip
 
         def exchange(connection: sqlite3.Connection) -> bool:
             if _changed(connection, _ROTATE, values) == 0:
                 return False
-            _changed(connection, _EARLIER, (idle, family_id, idle))  # only a clock set back makes it earlier
+            _changed(connection, _EARLIER, (look, family_id, look))
             return True
 
         return self._file.write(exchange)
@@ -214,14 +220,13 @@ def _revoke(batch: list[dict[str, Any]], connection: sqlite3.Connection) -> int:
 
 
 def _purge(connection: sqlite3.Connection, before: int, most: int) -> tuple[int, int]:
-    """How many rows were looked at, and how many of them went; what lives is not looked at again before the end."""
+    """How many rows were looked at, and how many of them went; what lives is put off."""
     rows = connection.execute(_ENDING, (before, _BATCH)).fetchall()
     dead = [(rowid,) for rowid, end in rows if end < before][:most]
-    alive = [(end, rowid) for rowid, end in rows if end >= before]
+    alive = [(rowid,) for rowid, end in rows if end >= before]
     connection.executemany("DELETE FROM gatepass_families WHERE rowid = ?", dead)
-    connection.executemany("UPDATE gatepass_families SET purge_at = ? WHERE rowid = ?", alive)
-    spent = [(rowid, before - Rotation.LONGEST_GRACE) for _, rowid in alive]
-    connection.executemany("UPDATE gatepass_families SET salt = x'' WHERE rowid = ? AND rotated_at < ?", spent)
+    connection.executemany(_FORGET_SALT, [(rowid, before - Rotation.LONGEST_GRACE) for (rowid,) in alive])
+    connection.executemany(_PUT_OFF, alive)  # to the end, or to that of a salt that is still of use
     return len(rows), len(dead)
 
 

@@ -40,13 +40,13 @@ def check_database(path: Path) -> bool:
     It is looked at and not opened: to close it again would drop the locks that SQLite has on it in this process.
     """
     try:
+        check_directory(path.parent)
         check_file(path, SESSIONS)
     except FileNotFoundError:
         return False
     for name in _BESIDE:
         with suppress(FileNotFoundError):
             check_file(path.with_name(path.name + name), SESSIONS)
-    check_directory(path.parent)
     return True
 
 
@@ -103,6 +103,7 @@ class SQLiteFile:
     def create(self, work: Callable[[sqlite3.Connection], None]) -> None:
         """Make the file if it is not there, readable by its owner alone, and let *work* fill it in one transaction."""
         try:
+            check_directory(self._path.parent)
             with suppress(FileExistsError):
                 os.close(create(self._path))
             check_database(self._path)

@@ -6,7 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from gatepass.issuer import TokenIssuer
+from gatepass.keys import Key
 from gatepass.refresh.family import Family, RefreshToken, Rotation
+from gatepass.refresh.service import TokenService
 from gatepass.refresh.store import RefreshStore
 from gatepass.testing.families import held, later
 from gatepass.testing.ground import ODD_TEXTS, Ground
@@ -153,6 +156,43 @@ class Ending(Ground):
 
         if self.purges:
             assert [store.get(family.family_id) for family in rotated] == rotated
+
+    def test_a_purge_forgets_the_salts_that_another_process_left(self, store: RefreshStore) -> None:
+        """Also of a family that lives for long, and once more after each of its rotations."""
+        now = later(0)
+        issuer = TokenIssuer(
+            issuer="https://auth.example", audience="https://api.example", keys=Key.generate("ES256"), client_id="web"
+        )
+        ours, theirs = (
+            TokenService(issuer, store, check_subject=lambda _subject: True, grace=30, clock=lambda: now)
+            for _ in range(2)
+        )
+        held_back = issuer.access_ttl.total_seconds() + 2 * Rotation.LONGEST_GRACE
+        pair = ours.grant("anna")
+        token = RefreshToken.parse(pair.refresh_token)
+        assert token is not None
+        for _ in range(2):
+            pair = ours.refresh(pair.refresh_token)
+            for waited, forgotten in ((held_back, False), (1, True)):
+                now += int(waited)
+                assert theirs.purge() == 0
+                family = store.get(token.family_id)
+                assert family is not None
+                if self.purges:
+                    assert (family.salt == b"") is forgotten
+
+    def test_a_purge_keeps_a_salt_that_a_window_needs_for_a_later_one(self, store: RefreshStore) -> None:
+        one = held()
+        store.create(one.family)
+        for at in (later(100), later(500)):
+            one, rotation = one.next(rotated_at=at)
+            assert store.rotate(one.family.family_id, rotation)
+
+        for before, forgotten in ((later(400), False), (later(700), True)):
+            assert store.purge(before=before, limit=100) == 0
+            if self.purges:
+                expected = replace(one.family, salt=b"") if forgotten else one.family
+                assert store.get(one.family.family_id) == expected
 
     def test_purge_finds_a_family_revoked_after_its_creation(self, store: RefreshStore) -> None:
         name = RefreshToken.fresh().family_id
