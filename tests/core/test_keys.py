@@ -143,7 +143,7 @@ def test_a_small_rsa_private_key_is_refused_too():
     assert refusal(lambda: Key.from_pem(public_pem(small))) == expected
 
 
-MODULI = {2048: 2**2047 + 3, 3072: 2**3071 + 15, 8192: 2**8191 + 3}
+MODULI = {2048: 2**2047 + 29, 3072: 2**3071 + 83, 8192: 2**8191 + 3}
 """Composite numbers without small factors."""
 
 
@@ -163,7 +163,7 @@ class Exponent(rsa.RSAPublicKey):
         return 2048
 
     def public_numbers(self):
-        return rsa.RSAPublicNumbers(self._exponent, 2**2047 + 3)
+        return rsa.RSAPublicNumbers(self._exponent, 2**2047 + 29)
 
     def encrypt(self, plaintext, padding):
         raise NotImplementedError

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, final
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from gatepass.compact import encode_base64url
 from gatepass.errors import ConfigurationError
-from gatepass.keys.algorithms import Sign, Verify, algorithm_named, bind_sign, bind_verify
+from gatepass.keys.algorithms import Algorithm, Sign, Verify, algorithm_named, bind_sign, bind_verify
 from gatepass.keys.environment import json_in, jwk_text, text_of
 from gatepass.keys.jwk import load_jwk, present_members, private_members, public_members
 from gatepass.keys.material import (
@@ -32,6 +32,8 @@ from gatepass.keys.pem import load_pem, plain_pem
 from gatepass.limits import MAX_KID_LENGTH
 
 __all__ = ["Key"]
+
+Check = Callable[[Algorithm, Material], None]
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -59,8 +61,11 @@ class Key:
     _sign: Sign | None
 
     def __init__(self, material: Material, *, algorithm: str, kid: str | None = None) -> None:
+        self._bind(material, algorithm, kid, check_material)
+
+    def _bind(self, material: Material, algorithm: str, kid: str | None, check: Check) -> None:
         row = algorithm_named(algorithm)
-        check_material(row, material)
+        check(row, material)
         _check_kid(kid)
         fill = object.__setattr__
         fill(self, "algorithm", row.name)
@@ -120,6 +125,10 @@ make one with: gatepass keygen HS256
 
         A member that is null counts as absent.
         """
+        return cls._from_jwk(jwk, algorithm, check_material)
+
+    @classmethod
+    def _from_jwk(cls, jwk: Mapping[str, Any], algorithm: str | None, check: Check) -> Key:
         if not isinstance(jwk, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("a JWK is given as a dict: json.loads(text) makes one of its text")
         jwk = present_members(jwk)
@@ -132,7 +141,7 @@ make one with: gatepass keygen HS256
             raise ConfigurationError('algorithm= contradicts the "alg" of this JWK')
         material = load_jwk(jwk)
         bound = jwk["alg"] if declared else usual_algorithm(material) if algorithm is None else algorithm
-        return cls._named(material, algorithm=bound, kid=jwk.get("kid"))
+        return cls._named(material, algorithm=bound, kid=jwk.get("kid"), check=check)
 
     @classmethod
     def from_env(
@@ -171,9 +180,10 @@ make one with: gatepass keygen HS256
         return key
 
     @classmethod
-    def _named(cls, material: Material, *, algorithm: str, kid: str | None) -> Key:
+    def _named(cls, material: Material, *, algorithm: str, kid: str | None, check: Check = check_material) -> Key:
         """The key that is named *kid*; without a name it has its thumbprint for a key id, if it is no secret."""
-        key = cls(material, algorithm=algorithm, kid=kid)
+        key = cls.__new__(cls)
+        key._bind(material, algorithm, kid, check)
         if kid is None and not isinstance(material, bytes):
             object.__setattr__(key, "kid", material_thumbprint(material))
         return key
