@@ -600,7 +600,7 @@ def test_beyond_the_bound_of_work_what_is_found_quickly_is_still_left_out():
 def test_an_entry_that_is_of_no_use_costs_no_second_check(monkeypatch):
     """Of two keys with one kid neither is used; the reason is told without another look at them."""
     powers = []
-    monkeypatch.setattr(rsa, "_is_power_of_a_prime", lambda n: powers.append(n))
+    monkeypatch.setattr(rsa, "_is_power_of_a_prime", powers.append)
     twins = [n for n in (2**8191 + 2 * more + 1 for more in range(900)) if not rsa._has_weak_factors(n)][:2]
 
     KeySet.from_jwks({"keys": [GOOD, *({**rsa_jwk(n), "kid": "one"} for n in twins)]})

@@ -183,7 +183,7 @@ make one with: gatepass keygen HS256
     def _named(cls, material: Material, *, algorithm: str, kid: str | None, check: Check = check_material) -> Key:
         """The key that is named *kid*; without a name it has its thumbprint for a key id, if it is no secret."""
         key = cls.__new__(cls)
-        key._bind(material, algorithm, kid, check)
+        key._bind(material, algorithm, kid, check)  # noqa: SLF001 - a new object of this class
         if kid is None and not isinstance(material, bytes):
             object.__setattr__(key, "kid", material_thumbprint(material))
         return key

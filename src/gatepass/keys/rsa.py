@@ -3,8 +3,8 @@
 OpenSSL's checks cost the cube of a key's size, and a recovery of factors from hostile numbers can take days. What is
 out of bounds is refused first.
 
-A public key can be checked only in part: that two large random primes made it cannot be seen. What is looked for is what
-broken generators have made: a modulus that is a prime, the power of one, has a small factor, or two that are close.
+A public key can be checked only in part: that two large random primes made it cannot be seen. What is looked for is
+what broken generators have made: a modulus that is a prime, the power of one, has a small factor, or two that are close.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def check_rsa_public(*, bits: int, exponent: int) -> None:
 def check_rsa_modulus(n: int) -> None:
     """Raise `ConfigurationError` if the factors of the modulus *n* are found at once.
 
-    The first time it costs one power modulo *n*, in which other threads wait: with 2048 bits about 20 ms, with 8192, the
-    most there may be, about 1 s.
+    The first time it costs one power modulo *n*, in which other threads wait: with 2048 bits about 20 ms, with 8192,
+    the most there may be, about 1 s.
     """
     if _has_weak_factors(n) or _is_power_of_a_prime(n):
         raise _weak()
