@@ -120,7 +120,9 @@ def test_a_pem_whose_private_numbers_do_not_belong_together_is_refused():
     assert refusal(lambda: Key.from_pem(pem, algorithm="RS256")).startswith("this PEM cannot be read")
 
 
-HIDES_NOTHING = "this RSA key is no secret: its modulus is even, a prime, the power of one, or has a small factor or close ones"
+HIDES_NOTHING = (
+    "this RSA key is no secret: its modulus is even, a prime, the power of one, or has a small factor or close ones"
+)
 WEAK = {
     "even": 2**2047 + 2,
     "a power of two": 2**2047,

@@ -241,7 +241,9 @@ def test_no_way_of_making_an_hmac_key_takes_a_public_key(algorithm, monkeypatch)
     assert refusal(lambda: Key(PEM.encode(), algorithm=algorithm)) == expected
     assert refusal(lambda: Key.from_secret(PEM, algorithm=algorithm)) == expected
     assert refusal(lambda: Key.from_jwk(oct_jwk, algorithm=algorithm)) == expected
-    assert refusal(lambda: Key.from_env("JWT_KEY", algorithm=algorithm)) == expected
+    assert refusal(lambda: Key.from_env("JWT_KEY", algorithm=algorithm)) == (
+        f"this key does not fit {algorithm}, which takes a secret: use Key.from_secret"
+    )
     for material in (RSA, RSA.public_key(), EC, EC.public_key(), ed25519_private()):
         assert refusal(lambda material=material: Key(material, algorithm=algorithm)) == (
             f"this key does not fit {algorithm}, which takes a secret: use Key.from_secret"
@@ -281,7 +283,9 @@ def test_a_str_secret_stands_for_its_utf8_bytes():
 @pytest.mark.parametrize("value", [None, 5, True, 3.5, [], ["x" * 40], bytearray(b"x" * 40), object(), {"k": SECRET}])
 def test_a_secret_is_text_or_bytes(value):
     """A7: None and missing are refused, not turned into text."""
-    assert refusal(lambda: Key.from_secret(value)) == "a secret must be str or bytes"
+    assert refusal(lambda: Key.from_secret(value)) == (
+        "a secret must be str or bytes; of a file give the content, Path(...).read_bytes()"
+    )
 
 
 def test_text_without_a_utf8_form_is_no_secret():
@@ -585,14 +589,31 @@ def test_a_random_secret_is_not_taken_for_a_known_one():
 # --- line breaks ---
 
 BLANK_ENDS = (
-    "this secret begins or ends with a line break or blank, which would be part of it: take it away, as "
-    "Path(...).read_text().strip() does"
+    "this secret begins or ends with a line break, a blank or a byte order mark, which would be part of it: take it away, "
+    'as Path(...).read_text("utf-8-sig").strip() does'
 )
 
 
 @pytest.mark.parametrize("form", [str, str.encode])
 @pytest.mark.parametrize(
-    "dress", ["{}\n", "{}\r\n", "{}\n\n", "\n{}", "\r\n{}", " {}", "{} ", "{}\t", "\t{}\n", "{}\r"]
+    "dress",
+    [
+        "\ufeff{}",
+        "\ufeff{}\n",
+        "\n\ufeff{}",
+        "a\x01{}\n",
+        "a\n{}\n",
+        "{}\n",
+        "{}\r\n",
+        "{}\n\n",
+        "\n{}",
+        "\r\n{}",
+        " {}",
+        "{} ",
+        "{}\t",
+        "\t{}\n",
+        "{}\r",
+    ],
 )
 def test_a_line_break_around_a_secret_is_refused(dress, form):
     """As a file has it: who reads the same secret from the environment does not see it, and verifies nothing."""
@@ -601,9 +622,10 @@ def test_a_line_break_around_a_secret_is_refused(dress, form):
 
 
 def test_the_environment_and_a_stripped_file_give_one_secret(monkeypatch):
-    monkeypatch.setenv("JWT_KEY", f"{SECRET}\n")
+    for dress in ("{}\n", "\ufeff{}", " \ufeff {} "):
+        monkeypatch.setenv("JWT_KEY", dress.format(SECRET))
 
-    assert Key.from_env("JWT_KEY").sign(b"text") == Key.from_secret(f"{SECRET}\n".strip()).sign(b"text")
+        assert Key.from_env("JWT_KEY").sign(b"text") == Key.from_secret(f"{SECRET}\n".strip()).sign(b"text")
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b" ", b"\t"])
@@ -656,6 +678,11 @@ def test_a_secret_in_quotes_is_refused(quote):
     told = refusal(lambda: Key.from_secret(f"{quote}{SECRET}{quote}"))
 
     assert told == "this secret stands in quotes, which would be part of it: take them away"
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_quote_signs_among_other_punctuation_may_be_part_of_a_random_secret(quote):
+    assert Key.from_secret(f"{quote}x9Q!vB2#rT7$kL5%wN8^zP3&hM6*jD4@{quote}").can_sign
 
 
 @pytest.mark.parametrize("before", ["", "Bearer "])

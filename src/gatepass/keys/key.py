@@ -30,6 +30,7 @@ from gatepass.keys.material import (
 )
 from gatepass.keys.pem import load_pem, plain_pem
 from gatepass.limits import MAX_KID_LENGTH
+from gatepass.texts import plain
 
 __all__ = ["Key"]
 
@@ -66,6 +67,7 @@ class Key:
     def _bind(self, material: Material, algorithm: str, kid: str | None, check: Check) -> None:
         row = algorithm_named(algorithm)
         check(row, material)
+        kid = plain(kid)
         _check_kid(kid)
         fill = object.__setattr__
         fill(self, "algorithm", row.name)
@@ -81,7 +83,7 @@ class Key:
 
         Refused with `ConfigurationError`: fewer bytes than the hash has (RFC 7518 section 3.2), anything
         that is itself a key, a certificate or a JWK, secrets that are plainly guessable, and text with a line break
-        at its end, which other readers of the same secret take away.
+        at its end or a byte order mark, which other readers of the same secret take away.
 
         >>> Key.from_secret("too short")
         Traceback (most recent call last):
@@ -93,8 +95,8 @@ make one with: gatepass keygen HS256
         key = cls(octets, algorithm=algorithm, kid=kid)
         if _has_blank_ends(octets):
             raise ConfigurationError(
-                "this secret begins or ends with a line break or blank, which would be part of it: take it away, as "
-                "Path(...).read_text().strip() does"
+                "this secret begins or ends with a line break, a blank or a byte order mark, which would be part of "
+                'it: take it away, as Path(...).read_text("utf-8-sig").strip() does'
             )
         return key
 
@@ -261,12 +263,12 @@ make one with: gatepass keygen HS256
 
 
 def _has_blank_ends(secret: bytes) -> bool:
-    """Whether *secret* is text with blanks around it; random octets may end in any way."""
+    """Whether *secret* is text with blanks around it or a byte order mark; random octets may end in any way."""
     try:
         text = secret.decode()
     except UnicodeDecodeError:
         return False
-    return text != text.strip() and text.strip().isprintable()
+    return text != text.strip().removeprefix("\ufeff")
 
 
 def _check_kid(kid: object) -> None:

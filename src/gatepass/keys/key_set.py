@@ -44,7 +44,7 @@ class KeySet:
     _signing: Key | None
 
     def __init__(self, keys: Iterable[Key], *, signing: Key | None = None) -> None:
-        if not isinstance(keys, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if isinstance(keys, Mapping) or not isinstance(keys, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("a KeySet takes a list of keys: KeySet([key])")
         members = tuple(keys)
         if not all(isinstance(key, Key) for key in members):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -159,7 +159,7 @@ def _index(keys: Iterable[Key]) -> dict[tuple[str, str], list[Key]]:
 
 
 def _names(algorithms: Iterable[str]) -> list[str]:
-    if isinstance(algorithms, str) or not isinstance(algorithms, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if isinstance(algorithms, (str, Mapping)) or not isinstance(algorithms, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError('algorithms= takes a list of names, such as ["ES256"]')
     names = [algorithm_named(name).name for name in algorithms]
     if not names:

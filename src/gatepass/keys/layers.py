@@ -1,11 +1,11 @@
-"""What stands under a layer of hex or base64."""
+"""What stands under a layer of hex or base64, and where DER ends."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 
-__all__ = ["BEFORE_TEXT", "decodings"]
+__all__ = ["BEFORE_TEXT", "decodings", "first_sequence"]
 
 BEFORE_TEXT = b" \t\r\n\v\f\xef\xbb\xbf\xff\xfe"
 """Blanks, and the byte order marks of UTF-8 and UTF-16."""
@@ -23,3 +23,12 @@ def decodings(data: bytes) -> list[bytes]:
         except ValueError:
             continue
     return found
+
+
+def first_sequence(data: bytes) -> bytes:
+    """The DER SEQUENCE that *data* begins with, whatever follows it."""
+    start, size = 2, int.from_bytes(data[1:2])
+    if size & 0x80:  # the long form: so many octets of length follow
+        start += size & 0x7F
+        size = int.from_bytes(data[2:start])
+    return data[: start + size]

@@ -4,7 +4,7 @@ OpenSSL's checks cost the cube of a key's size, and a recovery of factors from h
 out of bounds is refused first.
 
 A public key can be checked only in part: that two large random primes made it cannot be seen. What is looked for is
-what broken generators have made: a modulus that is a prime, the power of one, has a small factor, or two that are close.
+what broken generators have made: a modulus that is a prime, the power of one, has a small factor or two close ones.
 """
 
 from __future__ import annotations
