@@ -1,4 +1,4 @@
-"""What stands under a layer of hex or base64, and where DER ends."""
+"""What stands under a layer of hex, base32 or base64, and where DER ends."""
 
 from __future__ import annotations
 
@@ -12,17 +12,25 @@ BEFORE_TEXT = b" \t\r\n\v\f\xef\xbb\xbf\xff\xfe"
 
 
 def decodings(data: bytes) -> list[bytes]:
-    """*data* read as hex and as base64, as far as it can be: also with blanks, colons or a byte order mark."""
-    packed = b"".join(data.replace(b"\0", b"").lstrip(BEFORE_TEXT).split())
+    """*data* read as hex, base32 and base64, as far as it can be: also with blanks, colons or a byte order mark."""
+    packed = b"".join(data.replace(b"\0", b"").lstrip(BEFORE_TEXT).split()).removeprefix(b"base64:")
     digits = packed.replace(b":", b"").lower().removeprefix(b"0x")
     found: list[bytes] = []
-    # The second decoder takes both alphabets, any padding, and passes over what belongs to neither.
-    for decode, text in ((binascii.unhexlify, digits), (base64.urlsafe_b64decode, packed + b"==")):
+    # The last decoder takes both alphabets, any padding, and passes over what belongs to neither.
+    for decode, text in (
+        (binascii.unhexlify, digits),
+        (_base32, packed.upper().rstrip(b"=")),
+        (base64.urlsafe_b64decode, packed + b"=="),
+    ):
         try:
             found.append(decode(text))
         except ValueError:
             continue
     return found
+
+
+def _base32(text: bytes) -> bytes:
+    return base64.b32decode(text + b"=" * (-len(text) % 8))
 
 
 def first_sequence(data: bytes) -> bytes:
