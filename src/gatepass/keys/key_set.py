@@ -204,17 +204,20 @@ def _checks(jwks: list[dict[str, Any] | None]) -> Iterator[Check]:
 def _public_keys(
     jwk: Mapping[str, Any] | None, allowed: list[str] | None, check: Check
 ) -> tuple[list[Key], str | None]:
-    """The keys in one entry, two if its algorithm has two names, and what is wrong with it."""
+    """The keys in one entry, two if its algorithm has two names, and what is wrong with it.
+
+    Each is made with *check* instead of the constructor's, so that the work for one set is bounded.
+    """
     if jwk is None or is_private_jwk(jwk):
         return [], None
     try:
         if "alg" in jwk:
-            keys = [Key._from_jwk(jwk, None, check)]  # noqa: SLF001 - the check of a set's keys is bounded together
+            keys = [Key._from_jwk(jwk, None, check)]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         else:
             fitting = fitting_algorithms(load_jwk(jwk))
             usual = fitting if "EdDSA" in fitting else fitting[:1]
             keys = [
-                Key._from_jwk(jwk, name, check)  # noqa: SLF001
+                Key._from_jwk(jwk, name, check)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
                 for name in (fitting if allowed else usual)
                 if not allowed or name in allowed
             ]
