@@ -198,15 +198,16 @@ def key_set(keys: Key | KeySet | Iterable[Key]) -> KeySet:
         return keys
     if isinstance(keys, Key):
         return KeySet([keys])
-    if isinstance(keys, str) and "://" in keys:
+    members = listed(keys)
+    if any("://" in str(text) for text in (keys, *(members or ())) if isinstance(text, (str, bytes))):
         raise ConfigurationError(
             "keys= takes keys, and no address: JWKSClient(address) fetches the keys that are there"
         )
-    if isinstance(keys, (str, bytes)) or not isinstance(keys, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if members is None:
         raise ConfigurationError(
             "keys= takes a Key or a KeySet; make one with Key.from_env, Key.from_secret or Key.from_pem"
         )
-    return KeySet(keys)
+    return KeySet(members)
 
 
 def _split(value: str) -> SplitResult | None:

@@ -26,7 +26,7 @@ from tests.growth import assert_linear
 
 from gatepass import ConfigurationError, Key, KeySet
 from gatepass.compact import decode_base64url
-from gatepass.keys import key_set, material, rsa
+from gatepass.keys import material, rsa
 
 PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 NOT_A_SET = 'a JWK Set must be a strict JSON object with a list named "keys"'
@@ -59,7 +59,7 @@ def test_a_lone_key_is_not_a_list_of_keys():
     assert refusal(lambda: KeySet(key_for("ES256"))) == "a KeySet takes a list of keys: KeySet([key])"
 
 
-@pytest.mark.parametrize("keys", [[None], ["secret"], "secret", b"secret", [GOOD], {"keys": []}, [key_for("ES256"), 5]])
+@pytest.mark.parametrize("keys", [[None], ["secret"], "secret", b"secret", [GOOD], [key_for("ES256"), 5]])
 def test_a_set_holds_keys_alone(keys):
     assert refusal(lambda: KeySet(keys)) == (
         "a KeySet holds Key objects; make them with Key.from_secret, from_pem or from_jwk"
@@ -574,29 +574,79 @@ def test_a_single_jwk_is_told_where_it_belongs(form):
 
 
 @pytest.mark.parametrize("zeros", [0, 5_000])
-def test_the_rsa_keys_of_a_set_are_checked_up_to_a_bound_of_work(zeros, monkeypatch):
-    """Each costs the cube of its length: those that would go beyond are left out, and the others stay."""
-    monkeypatch.setattr(key_set, "_MOST_WORK", 2 * 2_052**3)
-    moduli = [2**2047 + more for more in (3, 11, 29, 39, 45, 51, 69)]
-    weighed = [{**rsa_jwk(n), "n": padded(rsa_jwk(n)["n"], zeros), "kid": str(n % 100)} for n in moduli]
+@pytest.mark.parametrize("algorithms", [None, ["RS256", "PS256", "PS512", "ES256"]])
+def test_no_key_is_left_out_for_what_its_check_costs(zeros, algorithms, monkeypatch):
+    """Each full check costs the cube of the key's length: beyond a bound of work for the set keys are checked in part."""
     checked = []
     monkeypatch.setattr(material, "check_rsa_modulus", checked.append)
+    moduli = [2**4095 + 2 * more + 1 for more in range(2_000)]
+    moduli = [n for n in moduli if not rsa._has_weak_factors(n)][:20]
+    weighed = [{**rsa_jwk(n), "n": padded(rsa_jwk(n)["n"], zeros), "kid": str(n % 10_000)} for n in moduli]
 
-    keys = KeySet.from_jwks({"keys": [weighed[0], *weighed, GOOD]})  # one key that is there twice is checked once
+    keys = KeySet.from_jwks({"keys": [weighed[0], *weighed, GOOD]}, algorithms=algorithms)
 
-    assert set(checked) == set(moduli[:2])
-    assert labels(keys) == {(weighed[0]["kid"], "RS256"), (weighed[1]["kid"], "RS256"), ("good", "ES256")}
+    assert set(checked) == set(moduli[:1])  # one key that is there twice is checked once
+    assert {key.kid for key in keys} == {"good", *(jwk["kid"] for jwk in weighed)}
 
 
-def test_an_rsa_key_for_several_algorithms_and_in_several_sets_is_checked_once(monkeypatch):
+def test_beyond_the_bound_of_work_what_is_found_quickly_is_still_left_out():
+    good = [rsa_jwk(n) for n in (2**8191 + 2 * more + 1 for more in range(500)) if not rsa._has_weak_factors(n)][:1]
+    weak = [2**8190 + 2, 3 * (2**2203 - 1), 65_521 * (2**2203 - 1), (2**2203 - 1) ** 2]
+    entries = [{**jwk, "kid": str(place)} for place, jwk in enumerate([*good, *map(rsa_jwk, weak)])]
+
+    assert {key.kid for key in KeySet.from_jwks({"keys": entries})} == {"0"}
+
+
+def test_an_entry_that_is_of_no_use_costs_no_second_check(monkeypatch):
+    """Of two keys with one kid neither is used; the reason is told without another look at them."""
     powers = []
-    monkeypatch.setattr(rsa, "_power_of_two", lambda *numbers: powers.append(numbers) or pow(2, *numbers))
-    document = {"keys": [rsa_jwk(2**2047 + 71)]}
+    monkeypatch.setattr(rsa, "_is_power_of_a_prime", powers.append)
+    twins = [n for n in (2**8191 + 2 * more + 1 for more in range(900)) if not rsa._has_weak_factors(n)][:2]
+
+    KeySet.from_jwks({"keys": [GOOD, *({**rsa_jwk(n), "kid": "one"} for n in twins)]})
+
+    assert powers == []
+
+
+def test_an_rsa_key_for_several_algorithms_and_in_several_sets_is_checked_once():
+    document = {"keys": [rsa_jwk(2**2047 + 29)]}
+    before = rsa._is_power_of_a_prime.cache_info().misses
 
     for _ in range(2):
         keys = KeySet.from_jwks(document, algorithms=["RS256", "PS256", "PS512"])
         assert [key.algorithm for key in keys] == ["RS256", "PS256", "PS512"]
-    assert len(powers) <= 1
+    assert rsa._is_power_of_a_prime.cache_info().misses <= before + 1
+
+
+WEAK_WITHOUT_ALG = {
+    "an even modulus": (rsa_jwk(2**2047 + 2), "this RSA key is no secret: "),
+    "a prime modulus": (rsa_jwk(2**2203 - 1), "this RSA key is no secret: "),
+    "a point of small order": (
+        {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43, "kid": "weak"},
+        "this public key is no secret's: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("algorithms", [None, ["ES256", "RS512", "EdDSA"]])
+@pytest.mark.parametrize(("weak", "reason"), WEAK_WITHOUT_ALG.values(), ids=WEAK_WITHOUT_ALG)
+def test_a_weak_key_that_declares_no_alg_is_left_out_for_its_weakness(weak, reason, algorithms, log):
+    KeySet.from_jwks({"keys": [without(weak, "alg"), GOOD]}, algorithms=algorithms)
+
+    (record,) = log.records
+    assert record.levelname == "WARNING"
+    assert f"keys[0]: {reason}" in record.getMessage()
+
+
+def test_a_mapping_is_no_list_of_keys_or_names():
+    """Its values, which might mean something, would be passed over."""
+    key = key_for("ES256")
+
+    for keys in ({key: 1}, {"keys": []}):
+        assert refusal(lambda keys=keys: KeySet(keys)) == "a KeySet takes a list of keys: KeySet([key])"
+    assert refusal(lambda: KeySet.from_jwks({"keys": [GOOD]}, algorithms={"ES256": 1})) == (
+        'algorithms= takes a list of names, such as ["ES256"]'
+    )
 
 
 # --- whatever is handed in ---
@@ -609,7 +659,7 @@ json_values = st.recursive(
 members = st.sampled_from(["kty", "alg", "use", "key_ops", "kid", "crv", "x", "y", "n", "e", "d", "k", "x5c"])
 entries = st.builds(
     lambda jwk, member, value: {**jwk, member: value},
-    st.sampled_from([GOOD, rsa_jwk(2**2047 + 3), {}]),
+    st.sampled_from([GOOD, rsa_jwk(2**2047 + 29), {}]),
     members,
     json_values,
 )

@@ -7,6 +7,7 @@ import pickle
 import re
 import secrets
 from contextlib import suppress
+from enum import Enum
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, rsa, x448, x25519
@@ -33,7 +34,7 @@ from tests.core.made_keys import (
     rsa_public,
 )
 
-from gatepass import ConfigurationError, Key
+from gatepass import ConfigurationError, Key, KeySet
 from gatepass.keys.algorithms import ALGORITHMS
 from gatepass.keys.material import fitting_algorithms, generate_material
 
@@ -143,7 +144,7 @@ def test_a_small_rsa_private_key_is_refused_too():
     assert refusal(lambda: Key.from_pem(public_pem(small))) == expected
 
 
-MODULI = {2048: 2**2047 + 3, 3072: 2**3071 + 15, 8192: 2**8191 + 3}
+MODULI = {2048: 2**2047 + 29, 3072: 2**3071 + 83, 8192: 2**8191 + 3}
 """Composite numbers without small factors."""
 
 
@@ -163,7 +164,7 @@ class Exponent(rsa.RSAPublicKey):
         return 2048
 
     def public_numbers(self):
-        return rsa.RSAPublicNumbers(self._exponent, 2**2047 + 3)
+        return rsa.RSAPublicNumbers(self._exponent, 2**2047 + 29)
 
     def encrypt(self, plaintext, padding):
         raise NotImplementedError
@@ -710,3 +711,18 @@ def test_a_kid_is_a_name_if_the_caller_or_the_jwk_gave_it(algorithm, env):
         Key.from_secret(SECRET),
     ):
         assert not unnamed.is_named
+
+
+def test_a_kid_that_is_a_member_of_an_enum_is_its_text():
+    class Kid(str, Enum):  # noqa: UP042 - the other answers its text to str()
+        CURRENT = "2026-01"
+
+    jwk = key_for("ES256").to_jwk()
+    for key in (
+        Key.from_secret(SECRET, kid=Kid.CURRENT),
+        Key.from_pem(private_pem(ec_private()), kid=Kid.CURRENT),
+        Key.from_jwk({**jwk, "kid": Kid.CURRENT}),
+        *KeySet.from_jwks({"keys": [{**jwk, "kid": Kid.CURRENT}]}),
+    ):
+        assert type(key.kid) is str
+        assert f"{key.kid}" == "2026-01"

@@ -30,7 +30,7 @@ from gatepass import ConfigurationError, Key
 UNREADABLE = "this PEM cannot be read: it is damaged, of an unsupported kind, or the password is wrong"
 ENCRYPTED = "this private key is encrypted: give password= to Key.from_pem or Key.from_env"
 NOT_ENCRYPTED = "password= given for a PEM that is not encrypted"
-NO_BLOCK = "no PEM block found: it begins with -----BEGIN"
+NO_BLOCK = "no PEM block found: it begins with -----BEGIN; of a file give the content, Path(...).read_bytes()"
 NO_KEY = "no key found in this PEM: it holds parameters alone"
 TWO_BLOCKS = "more than one PEM block: give one key"
 EMPTY_PASSWORD = "password= is empty: leave it out for a PEM that is not encrypted"
@@ -104,7 +104,10 @@ def test_str_and_bytes_mean_the_same():
 
 @pytest.mark.parametrize("pem", [None, 5, [], {}, bytearray(b"-----BEGIN "), object()])
 def test_a_pem_is_text_or_bytes(pem):
-    assert refusal(lambda: Key.from_pem(pem)) == "a PEM must be str or bytes"
+    assert (
+        refusal(lambda: Key.from_pem(pem))
+        == "a PEM must be str or bytes; of a file give the content, Path(...).read_bytes()"
+    )
 
 
 def test_a_pem_is_text_that_has_a_utf8_form():
@@ -132,6 +135,62 @@ def test_of_two_blocks_none_is_chosen(pem):
     assert refusal(lambda: Key.from_pem(pem)) == TWO_BLOCKS
 
 
+SSH_PUBLIC = rsa_private().public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+OTHER_FORMS = {
+    "OpenSSH, private": (private_pem(ec_private(), form=PrivateFormat.OpenSSH), "ssh-keygen -p -m PKCS8 -f FILE"),
+    "OpenSSH, public": (SSH_PUBLIC, "ssh-keygen -e -m PKCS8 -f FILE"),
+    "SSH2": (
+        b"---- BEGIN SSH2 PUBLIC KEY ----\nAAAA\n---- END SSH2 PUBLIC KEY ----\n",
+        "ssh-keygen -e -m PKCS8 -f FILE",
+    ),
+    "a certificate request": (
+        x509.CertificateSigningRequestBuilder(x509.Name([]))
+        .sign(ec_private(), hashes.SHA256())
+        .public_bytes(Encoding.PEM),
+        "openssl req -pubkey -noout -in FILE",
+    ),
+    "a trusted certificate": (
+        certificate(ec_private()).replace(b" CERTIFICATE", b" TRUSTED CERTIFICATE"),
+        "openssl x509 -in FILE",
+    ),
+    "PKCS #7": (b"-----BEGIN PKCS7-----\nAAAA\n-----END PKCS7-----\n", "openssl pkcs7 -print_certs -in FILE"),
+    "DER, private": (
+        rsa_private().private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
+        "openssl pkey -inform der -in FILE",
+    ),
+    "DER, short": (
+        ed25519_private().public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo),
+        "openssl pkey -inform der -in FILE",
+    ),
+    "DER, certificate": (certificate(ec_private(), encoding=Encoding.DER), "openssl x509 -inform der -in FILE"),
+}
+
+
+@pytest.mark.parametrize(("other", "command"), OTHER_FORMS.values(), ids=OTHER_FORMS)
+def test_a_key_in_another_form_is_told_the_command_that_converts_it(other, command):
+    assert command in refusal(lambda: Key.from_pem(other))
+
+
+@pytest.mark.parametrize("spelt", [base64.b64encode, base64.encodebytes, lambda der: der.hex().encode()])
+@pytest.mark.parametrize("private", [rsa_private(), ec_private(), ed25519_private()])
+def test_the_der_of_a_key_in_base64_is_read(private, spelt, monkeypatch):
+    """As a variable holds the body of a PEM without its frame."""
+    algorithm = "Ed25519" if private is ed25519_private() else None
+    signing = Key.from_pem(private_pem(private), algorithm=algorithm)
+    public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+
+    for der, can_sign in (
+        (private.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()), True),
+        (public, False),
+    ):
+        monkeypatch.setenv("JWT_KEY", spelt(der).decode())
+        for key in (Key.from_pem(spelt(der), algorithm=algorithm), Key.from_env("JWT_KEY", algorithm=algorithm)):
+            assert (key.kid, key.can_sign, key.algorithm) == (signing.kid, can_sign, signing.algorithm)
+        for make in (Key.from_secret, lambda text: Key.from_env("JWT_KEY", algorithm="HS256")):
+            with pytest.raises(ConfigurationError):
+                make(spelt(der))
+
+
 P256 = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"
 
 
@@ -142,6 +201,7 @@ def test_the_parameters_that_openssl_writes_before_a_key_are_passed_over(newline
 
     for text in (P256 + private, private + P256):
         assert Key.from_pem(text.replace("\n", newline)).kid == Key.from_pem(private).kid
+    assert refusal(lambda: Key.from_pem(P256)) == NO_KEY
     assert refusal(lambda: Key.from_pem(P256 * 2)) == NO_KEY
     assert refusal(lambda: Key.from_pem(P256 + private * 2)) == TWO_BLOCKS
     encrypted = private_pem(ec_private(), form=PrivateFormat.TraditionalOpenSSL, password=b"x").decode()
@@ -285,7 +345,7 @@ def test_a_certificate_that_was_signed_with_pss_says_nothing_of_its_own_key():
     assert Key.from_pem(pem).algorithm == "RS256"
 
 
-@pytest.mark.parametrize("frame", ["PUBLIC KEY", "PRIVATE KEY", "RSA PRIVATE KEY", "CERTIFICATE", "EC PARAMETERS", "X"])
+@pytest.mark.parametrize("frame", ["PUBLIC KEY", "PRIVATE KEY", "RSA PRIVATE KEY", "CERTIFICATE", "X"])
 @pytest.mark.parametrize("body", ["", "AAAA", "!!!!", "MFkwEwYHKoZIzj0CAQ", "MAA="])
 def test_a_damaged_block_is_refused(frame, body):
     pem = f"-----BEGIN {frame}-----\n{body}\n-----END {frame}-----\n"
@@ -352,7 +412,9 @@ def test_an_empty_password_is_refused(password):
 def test_a_password_is_text_or_bytes(password):
     pem = private_pem(ec_private())
 
-    assert refusal(lambda: Key.from_pem(pem, password=password)) == "password= must be str or bytes"
+    assert refusal(lambda: Key.from_pem(pem, password=password)) == (
+        "password= must be str or bytes; of a file give the content, Path(...).read_bytes()"
+    )
     assert refusal(lambda: Key.from_pem(pem, password="\ud800")) == "password= must be text that has a UTF-8 form"
 
 

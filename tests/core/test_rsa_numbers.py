@@ -1,10 +1,14 @@
 """RSA numbers that were chosen to be expensive: refused before OpenSSL or PyJWT work on them."""
 
-from math import gcd
+from math import gcd, isqrt
 
 import jwt.algorithms
 import pytest
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateNumbers, RSAPublicNumbers
+from cryptography.hazmat.primitives.asymmetric.rsa import (
+    RSAPrivateNumbers,
+    RSAPublicNumbers,
+    generate_private_key,
+)
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from tests.core.made_keys import base64url, key_for, refusal
 
@@ -116,16 +120,21 @@ def test_a_pem_whose_private_numbers_do_not_belong_together_is_refused():
     assert refusal(lambda: Key.from_pem(pem, algorithm="RS256")).startswith("this PEM cannot be read")
 
 
-HIDES_NOTHING = "this RSA key is no secret: its modulus is even, a prime, the power of one, or has a small factor"
+HIDES_NOTHING = (
+    "this RSA key is no secret: its modulus is even, a prime, the power of one, or has a small factor or close ones"
+)
 WEAK = {
     "even": 2**2047 + 2,
     "a power of two": 2**2047,
     "with the factor 3": 3 * (2**2203 - 1),
     "with the factor 997": 997 * (2**2203 - 1),
+    "with the factor 65521": 65_521 * (2**2203 - 1),
     "a prime": MERSENNE,
     "another prime": PROTH,
     "the square of a prime": (2**1279 - 1) ** 2,
     "the fifth power of a prime": (2**521 - 1) ** 5,
+    "two neighbours": (2**1279 - 1) * (2**1279 + 9),
+    "two close factors": (2**1279 - 1) * (2**1279 + 2**600 + 13),
 }
 
 
@@ -151,8 +160,16 @@ def test_a_private_key_is_judged_by_its_public_half():
     assert refusal(lambda: Key(private, algorithm="RS256")) == HIDES_NOTHING
 
 
-def test_the_check_of_a_modulus_is_one_power_in_small_steps():
-    """So that other threads go on: the interpreter's `pow` would keep them waiting for a second."""
-    for n in (15, 561, MERSENNE, 2**2047 + 3):
-        assert rsa_module._power_of_two(n, n) == pow(2, n, n)
-    assert not rsa_module._power_of_two.__code__.co_names  # no function is called with all of the work
+def test_the_product_of_small_primes_is_that_of_every_odd_prime_below_two_to_the_sixteenth():
+    product = rsa_module._product_of_small_primes()
+
+    for number in range(3, 2**16, 2):
+        is_prime = all(number % divisor for divisor in range(3, isqrt(number) + 1, 2))
+        assert (product % number == 0) or not is_prime
+    assert gcd(product, (2**16 + 1) * 2) == 1
+    assert product.bit_length() == 94_026  # no prime is in it twice
+
+
+def test_a_fresh_key_passes_in_full():
+    for _ in range(3):
+        assert Key(generate_private_key(public_exponent=65_537, key_size=2048), algorithm="RS256").can_sign

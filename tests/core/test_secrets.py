@@ -7,6 +7,7 @@ import json
 import secrets
 from contextlib import suppress
 from importlib.resources import files
+from uuid import UUID
 
 import pytest
 from cryptography import x509
@@ -241,7 +242,9 @@ def test_no_way_of_making_an_hmac_key_takes_a_public_key(algorithm, monkeypatch)
     assert refusal(lambda: Key(PEM.encode(), algorithm=algorithm)) == expected
     assert refusal(lambda: Key.from_secret(PEM, algorithm=algorithm)) == expected
     assert refusal(lambda: Key.from_jwk(oct_jwk, algorithm=algorithm)) == expected
-    assert refusal(lambda: Key.from_env("JWT_KEY", algorithm=algorithm)) == expected
+    assert refusal(lambda: Key.from_env("JWT_KEY", algorithm=algorithm)) == (
+        f"this key does not fit {algorithm}, which takes a secret: use Key.from_secret"
+    )
     for material in (RSA, RSA.public_key(), EC, EC.public_key(), ed25519_private()):
         assert refusal(lambda material=material: Key(material, algorithm=algorithm)) == (
             f"this key does not fit {algorithm}, which takes a secret: use Key.from_secret"
@@ -281,7 +284,9 @@ def test_a_str_secret_stands_for_its_utf8_bytes():
 @pytest.mark.parametrize("value", [None, 5, True, 3.5, [], ["x" * 40], bytearray(b"x" * 40), object(), {"k": SECRET}])
 def test_a_secret_is_text_or_bytes(value):
     """A7: None and missing are refused, not turned into text."""
-    assert refusal(lambda: Key.from_secret(value)) == "a secret must be str or bytes"
+    assert refusal(lambda: Key.from_secret(value)) == (
+        "a secret must be str or bytes; of a file give the content, Path(...).read_bytes()"
+    )
 
 
 def test_text_without_a_utf8_form_is_no_secret():
@@ -468,6 +473,8 @@ WRITINGS = {
     "hex, upper case": lambda octets: octets.hex().upper().encode(),
     "base64": base64.b64encode,
     "base64url, without padding": lambda octets: base64.urlsafe_b64encode(octets).rstrip(b"="),
+    "base32": base64.b32encode,
+    "base64, as Laravel names it": lambda octets: b"base64:" + base64.b64encode(octets),
     "base64 of hex": lambda octets: base64.b64encode(octets.hex().encode()),
     "hex of base64": lambda octets: base64.b64encode(octets).hex().encode(),
 }
@@ -554,6 +561,61 @@ def test_a_walk_over_the_keyboard_is_refused(walk):
     assert refusal(lambda: Key.from_secret(walk)) == GUESSABLE
 
 
+# What allkeysgenerator.com gives out: another beginning each time, in characters or in hex.
+GENERATED = [
+    "404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",
+    "586E3272357538782F413F4428472B4B6250655368566B597033733676397924",
+    "77397A244326462948404D635166546A576E5A7234753778214125442A472D4B",
+    "597133743677397A244326462948404D635166546A576E5A7234753778214125",
+    "38792F423F4428472B4B6250655368566D597133743677397A24432646294840",
+    "w9z$C&F)H@McQfTjWnZr4u7x!A%D*G-K",
+    "p2r5u8x/A?D(G+KbPeShVmYq3t6v9y$B",
+    "z$C&F)H@McQfTjWnZr4u7x!A%D*G-KaP",
+]
+
+
+@pytest.mark.parametrize("generated", GENERATED)
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_a_slice_of_the_sequence_that_a_website_gives_out_is_refused(generated, writing):
+    octets = bytes.fromhex(generated) if generated.isalnum() else generated.encode()
+
+    assert refusal(lambda: Key.from_secret(WRITINGS[writing](octets))) == GUESSABLE
+
+
+@pytest.mark.parametrize("length", [32, 48, 64])
+def test_every_other_slice_of_it_is_refused_too(length):
+    ring = b"abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ23456789!/$%?&(*)+-@"
+    for start in range(66):
+        places = (start + place * 69 // 2 for place in range(length))
+        assert is_guessable(bytes(ring[place % 66] for place in places))
+
+
+@pytest.mark.parametrize(
+    "guessable",
+    [
+        "P@ssw0rdP@ssw0rd!P@ssw0rd123456!!",
+        "5up3r53cr3tk3y5up3r53cr3tk3y12345",
+        "Sup3rS3cr3tK3y!Sup3rS3cr3tK3y!0000",
+        "my-5ecret-5igning-key-for-jwt-2024",
+        "thi5-k3y-i5-for-th3-pr0duct10n-s3rv3r",
+        "a1b2c3d4e5f6g7h8i9j0k1l2m3n4o5p6",
+        "1a2b3c4d5e6f7g8h9i0j1k2l3m4n5o6p",
+        "A0B1C2D3E4F5A6B7C8D9E0F1A2B3C4D5",
+        "Lorem ipsum dolor sit amet, consectetur adipiscing elit",
+        "loremipsumdolorsitametconsecteturadipiscing",
+        "31415926535897932384626433832795",
+        "3.1415926535897932384626433832795",
+        "27182818284590452353602874713526",
+        "deadbeefcafebabe0123456789abcdef",
+        "DEADBEEFCAFEBABEFEEDFACEBAADF00D",
+        "00000000-0000-0000-0000-000000000000",
+    ],
+)
+@pytest.mark.parametrize("writing", WRITINGS)
+def test_what_one_writes_without_thinking_is_refused(guessable, writing):
+    assert refusal(lambda: Key.from_secret(WRITINGS[writing](guessable.encode()))) == GUESSABLE
+
+
 def test_a_passphrase_of_other_words_is_taken():
     """Half of a text must be usual words; `okapi` ends with one, and counts as no more than that."""
     assert Key.from_secret("kangaroo typewriter umbrella zebra okapi").can_sign
@@ -567,8 +629,22 @@ def test_a_passphrase_of_other_words_is_taken():
         base64.b64encode,
         lambda octets: base64.urlsafe_b64encode(octets).rstrip(b"="),
         lambda octets: base64.b32encode(octets).lower(),
+        base64.b32encode,
+        lambda octets: str(UUID(bytes=octets[:16])).encode(),
+        lambda octets: base64.b64encode(octets.hex().encode()),
+        lambda octets: bytes(33 + octet % 94 for octet in octets),
     ],
-    ids=["octets", "hex", "base64", "base64url", "base32"],
+    ids=[
+        "octets",
+        "hex",
+        "base64",
+        "base64url",
+        "base32",
+        "BASE32",
+        "UUID",
+        "base64 of hex",
+        "printable",
+    ],
 )
 def test_of_ten_thousand_random_secrets_none_is_taken_for_a_guessable_one(writing):
     secrets_alike = (writing(hashlib.sha256(b"%d" % number).digest()) for number in range(10_000))
@@ -585,14 +661,31 @@ def test_a_random_secret_is_not_taken_for_a_known_one():
 # --- line breaks ---
 
 BLANK_ENDS = (
-    "this secret begins or ends with a line break or blank, which would be part of it: take it away, as "
-    "Path(...).read_text().strip() does"
+    "this secret begins or ends with a line break, a blank or a byte order mark, which would be part of it: take it away, "
+    'as Path(...).read_text("utf-8-sig").strip() does'
 )
 
 
 @pytest.mark.parametrize("form", [str, str.encode])
 @pytest.mark.parametrize(
-    "dress", ["{}\n", "{}\r\n", "{}\n\n", "\n{}", "\r\n{}", " {}", "{} ", "{}\t", "\t{}\n", "{}\r"]
+    "dress",
+    [
+        "\ufeff{}",
+        "\ufeff{}\n",
+        "\n\ufeff{}",
+        "a\x01{}\n",
+        "a\n{}\n",
+        "{}\n",
+        "{}\r\n",
+        "{}\n\n",
+        "\n{}",
+        "\r\n{}",
+        " {}",
+        "{} ",
+        "{}\t",
+        "\t{}\n",
+        "{}\r",
+    ],
 )
 def test_a_line_break_around_a_secret_is_refused(dress, form):
     """As a file has it: who reads the same secret from the environment does not see it, and verifies nothing."""
@@ -601,9 +694,10 @@ def test_a_line_break_around_a_secret_is_refused(dress, form):
 
 
 def test_the_environment_and_a_stripped_file_give_one_secret(monkeypatch):
-    monkeypatch.setenv("JWT_KEY", f"{SECRET}\n")
+    for dress in ("{}\n", "\ufeff{}", " \ufeff {} "):
+        monkeypatch.setenv("JWT_KEY", dress.format(SECRET))
 
-    assert Key.from_env("JWT_KEY").sign(b"text") == Key.from_secret(f"{SECRET}\n".strip()).sign(b"text")
+        assert Key.from_env("JWT_KEY").sign(b"text") == Key.from_secret(f"{SECRET}\n".strip()).sign(b"text")
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b" ", b"\t"])
@@ -656,6 +750,11 @@ def test_a_secret_in_quotes_is_refused(quote):
     told = refusal(lambda: Key.from_secret(f"{quote}{SECRET}{quote}"))
 
     assert told == "this secret stands in quotes, which would be part of it: take them away"
+
+
+@pytest.mark.parametrize("quote", ['"', "'"])
+def test_quote_signs_among_other_punctuation_may_be_part_of_a_random_secret(quote):
+    assert Key.from_secret(f"{quote}x9Q!vB2#rT7$kL5%wN8^zP3&hM6*jD4@{quote}").can_sign
 
 
 @pytest.mark.parametrize("before", ["", "Bearer "])

@@ -353,6 +353,10 @@ def test_a_scope_with_a_comma_is_given_in_a_list_and_read_as_one():
         ({"profile": "strict"}, "profile= must be a Profile, such as Profile.RFC9068 or Profile.GENERIC"),
         ({"keys": "https://auth.example/jwks"}, "JWKSClient(address)"),
         ({"keys": "http://localhost/jwks"}, "JWKSClient(address)"),
+        ({"keys": ["https://auth.example/jwks"]}, "JWKSClient(address)"),
+        ({"keys": b"https://auth.example/jwks"}, "JWKSClient(address)"),
+        ({"keys": [b"https://auth.example/jwks"]}, "JWKSClient(address)"),
+        ({"keys": {"https://auth.example/jwks": 1}}, "keys= takes a Key or a KeySet"),
         ({"audience": {"https://api.example": 1}}, "audience= takes a string or a list of strings, and no dict"),
     ],
 )

@@ -44,7 +44,21 @@ SAMPLES = {
         "357638792F423F4428472B4B6250655368566D597133743677397A2443264629",
         "3cfa76ef14937c1c0ea519f8fc057a80fcd04a7420f8e8bcd0a7567c272e007b",
         "======================BezKoder=Spring===========================",
+        "daf66e01593f61a15b857cf433aae03a005812b31234e149036bcc8dee755dbb",
     ],
+    "the samples of JJWT": ["Yn2kjibddFAWtnPJ2AFlL8WXmohJMCvigQggaEypa5E="],
+    "RFC 8037 appendix A.1": ["nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A"],
+    "RFC 4122 section 3": [
+        "f81d4fae-7dec-11d0-a765-00a0c91e6bf6",
+        "F81D4FAE-7DEC-11D0-A765-00A0C91E6BF6",
+        "f81d4fae7dec11d0a76500a0c91e6bf6",
+    ],
+    "manuals of UUIDs": [
+        "123e4567-e89b-12d3-a456-426614174000",
+        "123E4567-E89B-12D3-A456-426614174000",
+        "123e4567e89b12d3a456426614174000",
+    ],
+    "tutorials of Spring Boot, in Portuguese": ["bWluaGEgY2hhdmUgc2VjcmV0YSBxdWUgZXUgZ29zdG8gbXVpdG8="],
     "tutorials of ASP.NET Core": [
         "DhftOS5uphK3vmCJQrexST1RsyjZBjXWRgJMFPU4",
         "ByYM000OLlMQG6VVVp1OH7Xzyr7gHuw1qvUC5dcGt3SNM",

@@ -63,7 +63,7 @@ def json_in(value: str, name: str) -> dict[str, Any]:
 
 def _value(name: str) -> str:
     try:
-        return os.environ.get(name, "").strip().removeprefix("\ufeff")
+        return os.environ.get(name, "").strip().removeprefix("\ufeff").lstrip()
     except (TypeError, UnicodeEncodeError):
         pass
     raise ConfigurationError("Key.from_env takes the name of an environment variable")

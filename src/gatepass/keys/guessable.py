@@ -6,6 +6,7 @@ A rule is here only if a random secret in hex, base64, base64url or plain octets
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from itertools import pairwise
 from typing import Final
 
@@ -25,6 +26,7 @@ _WELL_KNOWN_PHRASES: Final = (
     b"your256bit", b"your384bit", b"your512bit", b"256bitslong", b"djangoinsecure", b"insecure", b"password",
     b"donotuse", b"dontuse", b"placeholder", b"correcthorsebattery", b"qwertyuiop", b"1234567890123", b"abcdefghijkl",
     b"zyxwvutsrqpo", b"helloworld", b"iloveyou", b"passw0rd", b"letmein", b"customsecret", b"longsecret",
+    b"314159265358", b"271828182845", b"161803398874", b"141421356237", b"112358132134",
 )  # fmt: skip
 _ROWS: Final = (
     b"1234567890", b"0123456789", b"abcdefghijklmnopqrstuvwxyz",
@@ -35,25 +37,41 @@ _NEIGHBOURS: Final = frozenset(
     pair for row in _ROWS for key, after in pairwise(row) for pair in ((key, after), (after, key), (key, key))
 )
 _WITHOUT_SHIFT: Final = bytes.maketrans(b"!@#$%^&*()", b"1234567890")
+# The digits and signs that stand for letters, as in P@ssw0rd.
+_AS_LETTERS: Final = bytes.maketrans(b"013457@$!", b"oieastasi")
+# A website has given this one sequence to many projects: each sign is 34 or 35 places behind the one before, in a ring.
+_RING: Final = b"abcdefghjkmnpqrstuvwxyzABCDEFGHJKMNPQRSTUVWXYZ23456789!/$%?&(*)+-@"
+_STEPS_IN_RING: Final = frozenset(
+    (sign, _RING[(place + step) % len(_RING)]) for place, sign in enumerate(_RING) for step in (34, 35)
+)
 _SIGNS: Final = re.compile(rb"[^a-z0-9]")
 _BETWEEN_WORDS: Final = b" \t\r\n-_.,:;!?'\"/"
 
 
 def is_guessable(secret: bytes) -> bool:
-    """Also under one layer of base64 or hex, if that is text: random octets say nothing there."""
-    texts = [layer for layer in decodings(secret) if len(layer) >= _LEAST_TEXT and layer.isascii()]
-    return any(_is_plainly_guessable(text) for text in (secret, *texts))
+    """Also under one or two layers of an encoding, if there is text: random octets say nothing there."""
+    once = _texts(secret)
+    words = frozenset(word for word in usual_words() if len(word) >= _LEAST_WORD)
+    texts = (secret, *once, *(twice for text in once for twice in _texts(text)))
+    return any(_is_plainly_guessable(text, words) for text in texts)
 
 
-def _is_plainly_guessable(secret: bytes) -> bool:
-    folded = _SIGNS.sub(b"", secret.lower())
+def _texts(data: bytes) -> list[bytes]:
+    return [layer for layer in decodings(data) if len(layer) >= _LEAST_TEXT and layer.isascii()]
+
+
+def _is_plainly_guessable(secret: bytes, words: Collection[bytes]) -> bool:
+    lower = secret.lower()
+    spellings = {_SIGNS.sub(b"", lower), _SIGNS.sub(b"", lower.translate(_AS_LETTERS))}
     return (
         len(set(secret)) < _LEAST_DISTINCT_OCTETS
         or _repeats(secret)
         or len({(after - before) % 256 for before, after in pairwise(secret)}) == 1
-        or any(phrase in folded for phrase in _WELL_KNOWN_PHRASES)
-        or _is_keyboard_walk(secret)
-        or _is_sentence(secret, folded)
+        or any(phrase in folded for folded in spellings for phrase in _WELL_KNOWN_PHRASES)
+        or _is_walk(lower.translate(_WITHOUT_SHIFT), _NEIGHBOURS)
+        or _is_walk(lower.translate(_WITHOUT_SHIFT), _NEIGHBOURS, stride=2)
+        or _is_walk(secret, _STEPS_IN_RING)
+        or any(_is_sentence(secret, folded, words) for folded in spellings)
     )
 
 
@@ -65,18 +83,17 @@ def _repeats(secret: bytes) -> bool:
     return period > 0 and secret.startswith(secret[period:])
 
 
-def _is_keyboard_walk(secret: bytes) -> bool:
-    """Whether two of three octets are neighbours of the one before, on a keyboard or in the alphabet, or the same.
+def _is_walk(text: bytes, known_steps: Collection[tuple[int, int]], *, stride: int = 1) -> bool:
+    """Whether two of three octets are a known step from the one that is *stride* before, as in a1b2c3 with 2.
 
-    Of random text one in four is.
+    Of random text one in four is a neighbour, on a keyboard or in the alphabet, or the same.
     """
-    steps = sum(pair in _NEIGHBOURS for pair in pairwise(secret.lower().translate(_WITHOUT_SHIFT)))
-    return steps * 3 >= 2 * (len(secret) - 1)
+    steps = sum(pair in known_steps for pair in zip(text, text[stride:], strict=False))
+    return steps * 3 >= 2 * (len(text) - stride)
 
 
-def _is_sentence(secret: bytes, folded: bytes) -> bool:
-    """Whether half of *secret*, blanks and the like not counted, is words that are usual in such places."""
-    words = frozenset(word for word in usual_words() if len(word) >= _LEAST_WORD)
+def _is_sentence(secret: bytes, folded: bytes, words: Collection[bytes]) -> bool:
+    """Whether half of *secret*, blanks and the like not counted, is some of *words*."""
     sizes = range(max(map(len, words)), _LEAST_WORD - 1, -1)
     usual = place = 0
     while place < len(folded):

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn, final
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from gatepass.compact import encode_base64url
 from gatepass.errors import ConfigurationError
-from gatepass.keys.algorithms import Sign, Verify, algorithm_named, bind_sign, bind_verify
+from gatepass.keys.algorithms import Algorithm, Sign, Verify, algorithm_named, bind_sign, bind_verify
 from gatepass.keys.environment import json_in, jwk_text, text_of
 from gatepass.keys.jwk import load_jwk, present_members, private_members, public_members
 from gatepass.keys.material import (
@@ -30,8 +30,11 @@ from gatepass.keys.material import (
 )
 from gatepass.keys.pem import load_pem, plain_pem
 from gatepass.limits import MAX_KID_LENGTH
+from gatepass.texts import plain
 
 __all__ = ["Key"]
+
+Check = Callable[[Algorithm, Material], None]
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
@@ -59,8 +62,12 @@ class Key:
     _sign: Sign | None
 
     def __init__(self, material: Material, *, algorithm: str, kid: str | None = None) -> None:
+        self._bind(material, algorithm, kid, check_material)
+
+    def _bind(self, material: Material, algorithm: str, kid: str | None, check: Check) -> None:
         row = algorithm_named(algorithm)
-        check_material(row, material)
+        check(row, material)
+        kid = plain(kid)
         _check_kid(kid)
         fill = object.__setattr__
         fill(self, "algorithm", row.name)
@@ -76,7 +83,7 @@ class Key:
 
         Refused with `ConfigurationError`: fewer bytes than the hash has (RFC 7518 section 3.2), anything
         that is itself a key, a certificate or a JWK, secrets that are plainly guessable, and text with a line break
-        at its end, which other readers of the same secret take away.
+        at its end or a byte order mark, which other readers of the same secret take away.
 
         >>> Key.from_secret("too short")
         Traceback (most recent call last):
@@ -88,8 +95,8 @@ make one with: gatepass keygen HS256
         key = cls(octets, algorithm=algorithm, kid=kid)
         if _has_blank_ends(octets):
             raise ConfigurationError(
-                "this secret begins or ends with a line break or blank, which would be part of it: take it away, as "
-                "Path(...).read_text().strip() does"
+                "this secret begins or ends with a line break, a blank or a byte order mark, which would be part of "
+                'it: take it away, as Path(...).read_text("utf-8-sig").strip() does'
             )
         return key
 
@@ -120,6 +127,10 @@ make one with: gatepass keygen HS256
 
         A member that is null counts as absent.
         """
+        return cls._from_jwk(jwk, algorithm, check_material)
+
+    @classmethod
+    def _from_jwk(cls, jwk: Mapping[str, Any], algorithm: str | None, check: Check) -> Key:
         if not isinstance(jwk, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("a JWK is given as a dict: json.loads(text) makes one of its text")
         jwk = present_members(jwk)
@@ -132,7 +143,7 @@ make one with: gatepass keygen HS256
             raise ConfigurationError('algorithm= contradicts the "alg" of this JWK')
         material = load_jwk(jwk)
         bound = jwk["alg"] if declared else usual_algorithm(material) if algorithm is None else algorithm
-        return cls._named(material, algorithm=bound, kid=jwk.get("kid"))
+        return cls._named(material, algorithm=bound, kid=jwk.get("kid"), check=check)
 
     @classmethod
     def from_env(
@@ -171,9 +182,10 @@ make one with: gatepass keygen HS256
         return key
 
     @classmethod
-    def _named(cls, material: Material, *, algorithm: str, kid: str | None) -> Key:
+    def _named(cls, material: Material, *, algorithm: str, kid: str | None, check: Check = check_material) -> Key:
         """The key that is named *kid*; without a name it has its thumbprint for a key id, if it is no secret."""
-        key = cls(material, algorithm=algorithm, kid=kid)
+        key = cls.__new__(cls)
+        key._bind(material, algorithm, kid, check)  # noqa: SLF001 - a new object of this class
         if kid is None and not isinstance(material, bytes):
             object.__setattr__(key, "kid", material_thumbprint(material))
         return key
@@ -251,12 +263,12 @@ make one with: gatepass keygen HS256
 
 
 def _has_blank_ends(secret: bytes) -> bool:
-    """Whether *secret* is text with blanks around it; random octets may end in any way."""
+    """Whether *secret* is text with blanks around it or a byte order mark; random octets may end in any way."""
     try:
         text = secret.decode()
     except UnicodeDecodeError:
         return False
-    return text != text.strip() and text.strip().isprintable()
+    return text != text.strip().removeprefix("\ufeff")
 
 
 def _check_kid(kid: object) -> None:

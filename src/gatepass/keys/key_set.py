@@ -13,8 +13,8 @@ from typing import Any, NoReturn, final
 from gatepass.errors import ConfigurationError, MalformedToken
 from gatepass.keys.algorithms import algorithm_named
 from gatepass.keys.jwk import is_private_jwk, load_jwk, present_members, without_leading_zeros
-from gatepass.keys.key import Key
-from gatepass.keys.material import fitting_algorithms
+from gatepass.keys.key import Check, Key
+from gatepass.keys.material import check_material, check_material_quickly, fitting_algorithms
 from gatepass.keys.unused import why_unused
 from gatepass.strict_json import parse_object
 
@@ -23,9 +23,8 @@ __all__ = ["KeySet"]
 _logger = logging.getLogger("gatepass.keys")
 
 _LONGEST_MODULUS = 8_200  # bits, with what base64url adds
-_MOST_WORK = 128 * 2_052**3
-"""What the check of RSA moduli may cost for one set: 128 keys of 2048 bits, 16 of 4096 or 2 of 8192, some seconds."""
-_TOO_MUCH_WORK = (logging.WARNING, "the RSA keys before it are all that are checked of one set")
+_MOST_WORK = 8 * 2_052**3
+"""What the search for prime RSA moduli may cost for one set: 8 keys of 2048 bits or 1 of 4096, 0.2 s."""
 
 
 @final
@@ -45,7 +44,7 @@ class KeySet:
     _signing: Key | None
 
     def __init__(self, keys: Iterable[Key], *, signing: Key | None = None) -> None:
-        if not isinstance(keys, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if isinstance(keys, Mapping) or not isinstance(keys, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError("a KeySet takes a list of keys: KeySet([key])")
         members = tuple(keys)
         if not all(isinstance(key, Key) for key in members):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -84,14 +83,14 @@ class KeySet:
             without_leading_zeros(present_members(entry)) if isinstance(entry, Mapping) else None  # pyright: ignore[reportUnknownArgumentType]
             for entry in _entries(document)
         ]
-        beyond = _beyond_the_work(jwks)
-        found = [[] if jwk is None or place in beyond else _public_keys(jwk, allowed) for place, jwk in enumerate(jwks)]
+        read = [_public_keys(jwk, allowed, check) for jwk, check in zip(jwks, _checks(jwks), strict=True)]
+        found = [keys for keys, _ in read]
         index = _index(key for keys in found for key in keys)
         usable = [sharing[0] for sharing in index.values() if len({key.thumbprint() for key in sharing}) == 1]
         useful = {(key.kid, key.algorithm) for key in usable}
         unused = [
-            (place, *(_TOO_MUCH_WORK if place in beyond else why_unused(jwk, allowed)))
-            for place, (jwk, keys) in enumerate(zip(jwks, found, strict=True))
+            (place, *why_unused(jwk, fault, were_made=bool(keys)))
+            for place, (jwk, (keys, fault)) in enumerate(zip(jwks, read, strict=True))
             if useful.isdisjoint((key.kid, key.algorithm) for key in keys)
         ]
         for level in (logging.WARNING, logging.DEBUG):
@@ -160,7 +159,7 @@ def _index(keys: Iterable[Key]) -> dict[tuple[str, str], list[Key]]:
 
 
 def _names(algorithms: Iterable[str]) -> list[str]:
-    if isinstance(algorithms, str) or not isinstance(algorithms, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if isinstance(algorithms, (str, Mapping)) or not isinstance(algorithms, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError('algorithms= takes a list of names, such as ["ES256"]')
     names = [algorithm_named(name).name for name in algorithms]
     if not names:
@@ -186,37 +185,42 @@ def _parsed(text: str | bytes) -> dict[str, Any]:
         return {}
 
 
-def _beyond_the_work(jwks: list[dict[str, Any] | None]) -> set[int]:
-    """The places in *jwks* of RSA keys that, with those before, would keep a processor busy for too long."""
+def _checks(jwks: list[dict[str, Any] | None]) -> Iterator[Check]:
+    """The check for each of *jwks*: the whole one until RSA keys have taken the work that there is for one set."""
     judged: set[str] = set()
     left = _MOST_WORK
-    beyond: set[int] = set()
-    for place, jwk in enumerate(jwks):
+    for jwk in jwks:
         modulus = None if jwk is None else jwk.get("n")
         if isinstance(modulus, str) and modulus not in judged and 6 * len(modulus) <= _LONGEST_MODULUS:
-            left -= (6 * len(modulus)) ** 3
-            if left < 0:
-                beyond.add(place)
+            cost = (6 * len(modulus)) ** 3
+            if cost > left:
+                yield check_material_quickly
                 continue
+            left -= cost
             judged.add(modulus)
-    return beyond
+        yield check_material
 
 
-def _public_keys(jwk: Mapping[str, Any], allowed: list[str] | None) -> list[Key]:
-    """The keys in one entry: none if it is not ours to use, two if its algorithm has two names."""
-    if is_private_jwk(jwk):
-        return []
+def _public_keys(
+    jwk: Mapping[str, Any] | None, allowed: list[str] | None, check: Check
+) -> tuple[list[Key], str | None]:
+    """The keys in one entry, two if its algorithm has two names, and what is wrong with it.
+
+    Each is made with *check* instead of the constructor's, so that the work for one set is bounded.
+    """
+    if jwk is None or is_private_jwk(jwk):
+        return [], None
     try:
         if "alg" in jwk:
-            keys = [Key.from_jwk(jwk)]
+            keys = [Key._from_jwk(jwk, None, check)]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
         else:
             fitting = fitting_algorithms(load_jwk(jwk))
             usual = fitting if "EdDSA" in fitting else fitting[:1]
             keys = [
-                Key.from_jwk(jwk, algorithm=name)
+                Key._from_jwk(jwk, name, check)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
                 for name in (fitting if allowed else usual)
                 if not allowed or name in allowed
             ]
-    except ConfigurationError:
-        return []
-    return [key for key in keys if allowed is None or key.algorithm in allowed]
+    except ConfigurationError as error:
+        return [], str(error)
+    return [key for key in keys if allowed is None or key.algorithm in allowed], None

@@ -21,7 +21,8 @@ _PATH: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _ADDRESS: Final = re.compile(rb"(?:[a-z][a-z0-9+.-]*://|arn:[a-z])\S+", re.IGNORECASE)
-_QUOTED: Final = re.compile(rb"([\"'])[\x20-\x7E]*\1")
+# With other punctuation inside, the quotes may well be some of it.
+_QUOTED: Final = re.compile(rb"([\"'])[\w+/=.~ -]*\1")
 _TOKEN: Final = re.compile(rb"(?:bearer +)?([\w-]+)\.[\w-]+\.[\w-]*", re.IGNORECASE)
 
 

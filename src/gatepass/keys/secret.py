@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_der_private_key, l
 from gatepass.errors import ConfigurationError
 from gatepass.keys.guessable import is_guessable
 from gatepass.keys.known import is_known
-from gatepass.keys.layers import BEFORE_TEXT, decodings
+from gatepass.keys.layers import BEFORE_TEXT, decodings, first_sequence
 from gatepass.keys.misplaced import misplaced
 
 __all__ = ["check_secret", "is_key_material"]
@@ -111,7 +111,7 @@ def _is_escaped_key(data: bytes) -> bool:
 def _is_der(data: bytes) -> bool:
     if data[:1] != b"\x30":
         return False
-    sequence = _first_sequence(data)
+    sequence = first_sequence(data)
     for load in (load_der_public_key, x509.load_der_x509_certificate, x509.load_der_x509_csr, _load_private):
         try:
             load(sequence)
@@ -121,15 +121,6 @@ def _is_der(data: bytes) -> bool:
             return True  # encrypted, or of a kind that is read and not supported
         return True
     return False
-
-
-def _first_sequence(data: bytes) -> bytes:
-    """The DER SEQUENCE that *data* begins with, whatever follows it."""
-    start, size = 2, int.from_bytes(data[1:2])
-    if size & 0x80:  # the long form: so many octets of length follow
-        start += size & 0x7F
-        size = int.from_bytes(data[2:start])
-    return data[: start + size]
 
 
 def _load_private(data: bytes) -> object:

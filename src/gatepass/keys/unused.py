@@ -6,13 +6,11 @@ A reason is one of ours, word for word: nothing that the set's author wrote is i
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from gatepass.errors import ConfigurationError
 from gatepass.keys.algorithms import ALGORITHMS
-from gatepass.keys.jwk import is_private_jwk, load_jwk
-from gatepass.keys.key import Key
+from gatepass.keys.jwk import is_private_jwk
 
 __all__ = ["why_unused"]
 
@@ -20,8 +18,11 @@ _TYPES: Final = frozenset(("RSA", "EC", "OKP", "oct"))
 _CURVES: Final = frozenset(("P-256", "P-384", "P-521", "Ed25519", "Ed448"))
 
 
-def why_unused(entry: object, allowed: Collection[str] | None) -> tuple[int, str]:
-    """The log level that *entry* deserves, and the reason. *allowed*: the algorithms that are wanted, None for all."""
+def why_unused(entry: object, fault: str | None, *, were_made: bool) -> tuple[int, str]:
+    """The log level that *entry* deserves, and the reason.
+
+    *fault* is what is wrong with its key, and *were_made* says whether it gave keys for the algorithms that are wanted.
+    """
     if not isinstance(entry, Mapping):
         return logging.WARNING, "it is not an object"
     jwk: Mapping[str, Any] = entry  # pyright: ignore[reportUnknownVariableType]
@@ -30,12 +31,9 @@ def why_unused(entry: object, allowed: Collection[str] | None) -> tuple[int, str
         return logging.DEBUG, elsewhere
     if is_private_jwk(jwk):
         return logging.WARNING, "it holds a private or secret member"
-    try:
-        algorithm = Key.from_jwk(jwk).algorithm if isinstance(jwk.get("alg"), str) else None
-        load_jwk(jwk)
-    except ConfigurationError as error:
-        return logging.WARNING, str(error)
-    if allowed is not None and (algorithm is None or algorithm not in allowed):
+    if fault is not None:
+        return logging.WARNING, fault
+    if not were_made:
         return logging.DEBUG, "algorithms= leaves it out"
     return logging.WARNING, "another one has its kid and algorithm, and is another key"
 
