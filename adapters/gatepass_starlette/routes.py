@@ -33,7 +33,7 @@ _STOCK: Final = frozenset(("fastapi", "gatepass_starlette", "starlette"))
 
 def check_routes(app: ASGIApp) -> None:
     """Raise `ConfigurationError` if a route of *app*, or below it, has the bare view of a guard that no route has."""
-    Routes(app, application_below(app, _has_routes)).check()
+    Routes(app, _application_below(app)).check()
 
 
 @final
@@ -91,7 +91,7 @@ class Routes:
         """The first thing with routes at or below *app*, or None."""
         known = self._below.get(id(app))
         if known is None:
-            known = self._below[id(app)] = app, application_below(app, _has_routes)
+            known = self._below[id(app)] = app, _application_below(app)
         return known[1]
 
     def _access_below(self, app: Any, scope: Scope) -> Access:
@@ -123,6 +123,23 @@ class Routes:
                 yield from self._endpoints(below, seen)
             else:
                 yield getattr(route, "endpoint", None)
+
+
+def _application_below(app: Any) -> Any:
+    """The first thing with routes at or below *app*, or None."""
+    return application_below(app, _has_routes, passes_to=_passes_to, parts_of=_parts_of)
+
+
+def _passes_to(layer: Any) -> Any:
+    kind = type(layer)
+    if issubclass(kind, BaseHTTPMiddleware) and kind.__call__ is BaseHTTPMiddleware.__call__:
+        return vars(layer).get("app")  # its dispatch may know other applications, and passes requests on to this one
+    return None
+
+
+def _parts_of(app: Any) -> Iterable[Any]:
+    """The router of a Starlette, which is what the layers lead to inside it, while a layer may hold the whole."""
+    return (vars(app).get("router"),) if issubclass(type(app), _STARLETTE) else ()
 
 
 def _has_routes(layer: Any) -> bool:

@@ -47,7 +47,11 @@ def application(*, cors=False):
     app.add_url_rule("/any", "any", who, methods=["GET", "OPTIONS"])
     app.add_url_rule("/orders", "orders", require_auth(scopes=["orders:read"])(lambda: access_token.subject))
     app.add_url_rule("/admin", "admin", require_auth(any_roles=["admin"])(lambda: access_token.subject))
-    app.add_url_rule("/hidden", "hidden", require_auth(scopes=["hidden:read"], denial="not_found")(lambda: current_access_token().subject))
+    app.add_url_rule(
+        "/hidden",
+        "hidden",
+        require_auth(scopes=["hidden:read"], denial="not_found")(lambda: current_access_token().subject),
+    )
 
     @app.get("/maybe")
     @optional_auth
