@@ -465,11 +465,34 @@ def test_head_goes_where_the_class_sends_it():
     assert by_head.send("HEAD", "/").status == 401
 
 
-def test_a_marked_method_is_marked_for_those_that_inherit_it():
-    heir = client([Route("/", type("Heir", (Orders,), {}))])
+def test_a_mark_on_a_method_opens_the_class_that_has_it_and_none_that_inherits_from_it():
+    class Heir(Orders):
+        pass
 
-    assert heir.send("PUT", "/").body == b"nobody"
-    same(heir.send("GET", "/"), NO_CREDENTIALS)
+    class Own(Orders):
+        @optional_auth
+        async def put(self, request):
+            return PlainTextResponse(f"own {subject(request)}")
+
+    heirs = client([Route("/heir", Heir), Route("/own", Own), Route("/", Orders)])
+
+    assert heirs.send("PUT", "/").body == b"nobody"
+    same(heirs.send("PUT", "/heir"), NO_CREDENTIALS)
+    assert heirs.send("PUT", "/heir", bearer()).body == b"anna"
+    assert heirs.send("PUT", "/own").body == b"own nobody"
+    same(client([Route("/", Heir)]).send("PUT", "/"), NO_CREDENTIALS)
+
+
+def test_a_mark_on_get_opens_no_head_of_an_heir():
+    class Status(HTTPEndpoint):
+        @public
+        async def get(self, request):
+            return PlainTextResponse(subject(request))
+
+    heirs = client([Route("/", Status), Route("/heir", type("Heir", (Status,), {}))])
+
+    assert heirs.send("HEAD", "/").status == 200
+    assert heirs.send("HEAD", "/heir").status == 401
 
 
 def test_a_class_is_guarded_as_a_whole_and_so_are_those_that_inherit_from_it():
