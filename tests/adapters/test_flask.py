@@ -337,6 +337,11 @@ class TestViews:
         with pytest.raises(ConfigurationError, match=r"@require_auth\(\)"):
             require_auth(who)
 
+    @pytest.mark.parametrize("view", [MethodView, type("Orders", (MethodView,), {}), "orders", None])
+    def test_a_guard_on_a_class_says_how_classes_are_guarded(self, view):
+        with pytest.raises(ConfigurationError, match=r"decorators = \[require_auth\(\.\.\.\)\]"):
+            require_auth(scopes=["orders:read"])(view)
+
     def test_a_guard_on_a_view_of_another_framework_says_so(self):
         @require_auth()
         async def view(request):

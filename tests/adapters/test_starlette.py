@@ -483,6 +483,15 @@ def test_a_mark_on_a_method_opens_the_class_that_has_it_and_none_that_inherits_f
     same(client([Route("/", Heir)]).send("PUT", "/"), NO_CREDENTIALS)
 
 
+def test_the_middleware_takes_its_server_by_place_as_in_the_other_frameworks():
+    app = Starlette(routes=[Route("/", whoami)])
+    inside = Starlette(routes=[Route("/", whoami)], middleware=[Middleware(AccessTokenMiddleware, resource_server())])
+
+    for one in (AccessTokenMiddleware(app, resource_server()), inside):
+        assert ASGIClient(one).send("GET", "/", bearer()).body == b"anna"
+        same(ASGIClient(one).send("GET", "/"), NO_CREDENTIALS)
+
+
 def test_a_mark_on_get_opens_no_head_of_an_heir():
     class Status(HTTPEndpoint):
         @public
