@@ -32,7 +32,7 @@ _STOCK: Final = frozenset(("fastapi", "gatepass_starlette", "starlette"))
 
 
 def check_routes(app: ASGIApp) -> None:
-    """Raise `ConfigurationError` if a route of *app*, or below it, has the bare view of a guard that no route has."""
+    """Raise `ConfigurationError` if a route of *app*, or below it, has a view without the guard that was made for it."""
     Routes(app, _application_below(app)).check()
 
 
@@ -75,7 +75,7 @@ class Routes:
             return "protected"
 
     def check(self) -> list[Any]:
-        """The endpoints; raises `ConfigurationError` if one is bare whose guard is nowhere."""
+        """The endpoints; raises `ConfigurationError` if one is without its guard."""
         endpoints = list(self._endpoints(self._root, set()))
         check_guards(endpoints)
         return endpoints
@@ -130,7 +130,7 @@ def _application_below(app: Any) -> Any:
     return application_below(app, _has_routes, passes_to=_passes_to, parts_of=_parts_of)
 
 
-def _passes_to(layer: Any) -> Any:
+def _passes_to(layer: object) -> object:
     kind = type(layer)
     if issubclass(kind, BaseHTTPMiddleware) and kind.__call__ is BaseHTTPMiddleware.__call__:
         return vars(layer).get("app")  # its dispatch may know other applications, and passes requests on to this one
@@ -139,7 +139,7 @@ def _passes_to(layer: Any) -> Any:
 
 def _parts_of(app: Any) -> Iterable[Any]:
     """The router of a Starlette, which is what the layers lead to inside it, while a layer may hold the whole."""
-    return (vars(app).get("router"),) if issubclass(type(app), _STARLETTE) else ()
+    return (app.router,) if isinstance(app, _STARLETTE) else ()
 
 
 def _has_routes(layer: Any) -> bool:
