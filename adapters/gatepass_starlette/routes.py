@@ -32,7 +32,7 @@ _STOCK: Final = frozenset(("fastapi", "gatepass_starlette", "starlette"))
 
 
 def check_routes(app: ASGIApp) -> None:
-    """Raise `ConfigurationError` if a route of *app*, or below it, has a view without the guard that was made for it."""
+    """Raise `ConfigurationError` if a route of *app*, or below it, is without the guard that was made for its view."""
     Routes(app, _application_below(app)).check()
 
 
