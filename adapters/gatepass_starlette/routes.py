@@ -12,7 +12,7 @@ import inspect
 import sys
 from collections.abc import Iterable, Iterator
 from types import EllipsisType, FunctionType
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
@@ -137,9 +137,9 @@ def _passes_to(layer: object) -> object:
     return None
 
 
-def _parts_of(app: Any) -> Iterable[Any]:
+def _parts_of(app: object) -> Iterable[object]:
     """The router of a Starlette, which is what the layers lead to inside it, while a layer may hold the whole."""
-    return (app.router,) if isinstance(app, _STARLETTE) else ()
+    return (cast("Starlette", app).router,) if issubclass(type(app), _STARLETTE) else ()
 
 
 def _has_routes(layer: Any) -> bool:
