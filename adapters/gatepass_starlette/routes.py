@@ -252,7 +252,8 @@ def _router_of(app: Any) -> Any:
 
 
 def _carries_mark(endpoint: Any) -> bool:
-    members = vars(endpoint).values() if inspect.isclass(endpoint) else ()
+    bases = inspect.getmro(endpoint) if inspect.isclass(endpoint) else ()
+    members = [member for base in bases for member in vars(base).values()]
     return any(_mark_of(candidate) != "protected" for candidate in (endpoint, *members))
 
 
@@ -262,7 +263,7 @@ def _access_of_endpoint(endpoint: Any, scope: Scope) -> Access:
         method: str = scope["method"].lower()
         if method == "head" and not hasattr(endpoint, "head"):
             method = "get"
-        return _mark_of(vars(endpoint).get(method))  # a parent's is for the parent: the heir may do more in it
+        return _mark_of(getattr(endpoint, method, None))
     return access
 
 

@@ -23,14 +23,6 @@ async def who_async(request):
     return who(request)
 
 
-def known(request):
-    return who(request)
-
-
-async def known_async(request):
-    return who(request)
-
-
 async def slow_async(request):
     before = request.access_token.subject
     await meet_on_the_loop()
@@ -84,9 +76,9 @@ urlpatterns = [
     path("healthz", who),
     path("protected", who),
     path("any", who),
-    path("orders", require_auth(scopes=["orders:read"])(known)),
-    path("admin", require_auth(any_roles=["admin"])(known)),
-    path("hidden", require_auth(scopes=["hidden:read"], denial="not_found")(known)),
+    path("orders", require_auth(scopes=["orders:read"])(who)),
+    path("admin", require_auth(any_roles=["admin"])(who)),
+    path("hidden", require_auth(scopes=["hidden:read"], denial="not_found")(who)),
     path("maybe", optional_auth(maybe)),
     path("slow", slow),
     path("echo", echo),
