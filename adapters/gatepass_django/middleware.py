@@ -15,7 +15,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_asy
 from django.conf import settings
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponseBase
-from django.urls import Resolver404, get_resolver, resolve
+from django.urls import get_resolver, resolve
 
 from gatepass import Access, AuthError, access_of, check_guards
 from gatepass_django.conf import configuration
@@ -131,31 +131,42 @@ class AccessTokenMiddleware:
     def _access(self, request: HttpRequest) -> Access:
         if request.path_info in self._public:
             return "public"
-        urlconf = getattr(request, "urlconf", None) or settings.ROOT_URLCONF
-        has_marks = self._urlconfs_with_marks.get(urlconf)
-        if has_marks is None:
-            views = list(views_of(get_resolver(urlconf)))
-            check_guards(views)
-            has_marks = self._urlconfs_with_marks[urlconf] = any(access_of(view) != "protected" for view in views)
-        if not has_marks:
+        urlconf = _urlconf_of(request)
+        if not self._has_marks(urlconf):
             return "protected"
         try:
             return access_of(resolve(request.path_info, urlconf).func)
-        except Resolver404:
+        except Exception:  # noqa: BLE001 - a converter's, perhaps: Django meets it again, for those who may come so far
             return "protected"
+
+    def _has_marks(self, urlconf: Any) -> bool:
+        """Whether a view of *urlconf* is marked. Raises `ConfigurationError` if one is without its guard."""
+        found = self._urlconfs_with_marks.get(urlconf)
+        if found is None:
+            views = list(views_of(get_resolver(urlconf)))
+            check_guards(views)
+            found = self._urlconfs_with_marks[urlconf] = any(access_of(view) != "protected" for view in views)
+        return found
 
     def _is_open(self, request: HttpRequest, view: object) -> bool:
         """The last look, at the view that will really run: without an identity, it must be open itself.
 
         This stops preflights that no CORS middleware answered, and paths or URLconfs changed on the way here.
         """
-        return _is_known(request) or access_of(view) != "protected" or request.path_info in self._public
+        if request.path_info in self._public:
+            return True
+        self._has_marks(_urlconf_of(request))  # which middleware may have changed: its guards are looked at, too
+        return _is_known(request) or access_of(view) != "protected"
 
     def _process_view(self, request: HttpRequest, view: object, *_: object) -> Refusal | None:
         return None if self._is_open(request, view) else self._judge(request, "protected")
 
     async def _process_view_async(self, request: HttpRequest, view: object, *_: object) -> Refusal | None:
         return None if self._is_open(request, view) else await self._judge_async(request, "protected")
+
+
+def _urlconf_of(request: HttpRequest) -> Any:
+    return getattr(request, "urlconf", None) or settings.ROOT_URLCONF
 
 
 def _is_known(request: HttpRequest) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from inspect import iscoroutinefunction
+from inspect import isclass, iscoroutinefunction
 from typing import Any, Final, Never, TypeVar, Unpack, cast
 
 from flask import current_app, request
@@ -21,6 +21,9 @@ _NO_REQUEST: Final = (
     "require_auth of gatepass_flask was called without a request of Flask: in a view of another framework, import "
     "require_auth from its own adapter"
 )
+_ON_CLASSES: Final = (
+    "require_auth decorates view functions: in a MethodView say decorators = [require_auth(...)], or put it on a method"
+)
 
 
 def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_View], _View]:
@@ -31,6 +34,8 @@ def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_View],
     requirement = Requirement(*misplaced, **rules)
 
     def decorate(view: _View) -> _View:
+        if isclass(view) or not callable(view):
+            raise ConfigurationError(_ON_CLASSES)
         is_async = iscoroutinefunction(view)
 
         @wraps(view)

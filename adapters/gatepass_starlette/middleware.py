@@ -40,8 +40,8 @@ class AccessTokenMiddleware:
     def __init__(
         self,
         app: ASGIApp,
-        *,
         resource_server: ResourceServer,
+        *,
         public: Iterable[str] = (),
         routes_of: ASGIApp | EllipsisType | None = ...,
     ) -> None:

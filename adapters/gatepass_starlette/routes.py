@@ -12,7 +12,7 @@ import inspect
 import sys
 from collections.abc import Iterable, Iterator
 from types import EllipsisType, FunctionType
-from typing import Any, Final, final
+from typing import Any, Final, cast, final
 
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
@@ -32,8 +32,8 @@ _STOCK: Final = frozenset(("fastapi", "gatepass_starlette", "starlette"))
 
 
 def check_routes(app: ASGIApp) -> None:
-    """Raise `ConfigurationError` if a route of *app*, or below it, has the bare view of a guard that no route has."""
-    Routes(app, application_below(app, _has_routes)).check()
+    """Raise `ConfigurationError` if a route of *app*, or below it, is without the guard that was made for its view."""
+    Routes(app, _application_below(app)).check()
 
 
 @final
@@ -75,7 +75,7 @@ class Routes:
             return "protected"
 
     def check(self) -> list[Any]:
-        """The endpoints; raises `ConfigurationError` if one is bare whose guard is nowhere."""
+        """The endpoints; raises `ConfigurationError` if one is without its guard."""
         endpoints = list(self._endpoints(self._root, set()))
         check_guards(endpoints)
         return endpoints
@@ -91,7 +91,7 @@ class Routes:
         """The first thing with routes at or below *app*, or None."""
         known = self._below.get(id(app))
         if known is None:
-            known = self._below[id(app)] = app, application_below(app, _has_routes)
+            known = self._below[id(app)] = app, _application_below(app)
         return known[1]
 
     def _access_below(self, app: Any, scope: Scope) -> Access:
@@ -123,6 +123,23 @@ class Routes:
                 yield from self._endpoints(below, seen)
             else:
                 yield getattr(route, "endpoint", None)
+
+
+def _application_below(app: Any) -> Any:
+    """The first thing with routes at or below *app*, or None."""
+    return application_below(app, _has_routes, passes_to=_passes_to, parts_of=_parts_of)
+
+
+def _passes_to(layer: object) -> object:
+    kind = type(layer)
+    if issubclass(kind, BaseHTTPMiddleware) and kind.__call__ is BaseHTTPMiddleware.__call__:
+        return vars(layer).get("app")  # its dispatch may know other applications, and passes requests on to this one
+    return None
+
+
+def _parts_of(app: object) -> Iterable[object]:
+    """The router of a Starlette, which is what the layers lead to inside it, while a layer may hold the whole."""
+    return (cast("Starlette", app).router,) if issubclass(type(app), _STARLETTE) else ()
 
 
 def _has_routes(layer: Any) -> bool:

@@ -1,52 +1,102 @@
 """The application below the layers that stand in front of it, found through what each layer holds.
 
 A layer keeps the next one under any name: in an attribute or a slot, as the object that a method is bound to, in a
-closure's cell. Nothing is run on the way, no property and no `__getattr__`: values are read where objects store them.
+closure's cell. One that it holds may yet be another one than it calls, so the globals that its code names are looked at
+too. Nothing is run on the way, no property and no `__getattr__`: values are read where objects store them.
 """
 
 from __future__ import annotations
 
+import dis
 import functools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from types import BuiltinMethodType, FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType, ModuleType
+from types import (
+    BuiltinMethodType,
+    CodeType,
+    FunctionType,
+    GetSetDescriptorType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+)
 from typing import Any, Final, cast
 
 from gatepass.errors import ConfigurationError
 
-__all__ = ["application_below", "call_of", "held_by"]
+__all__ = ["application_below", "call_of", "held_below", "held_by"]
 
 _MOST: Final = 1_000  # objects that are looked at
+_MOST_CONTAINERS: Final = 100_000
 _CONTAINERS: Final[dict[type, Callable[[Any], Iterable[Any]]]] = {
     dict: dict[Any, Any].values,
     list: list[Any].__iter__,
     tuple: tuple[Any].__iter__,
 }
+_LOAD_A_GLOBAL: Final = frozenset(("LOAD_GLOBAL", "LOAD_NAME"))
+_LOAD_AN_ATTRIBUTE: Final = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
 _HOLD_NOTHING: Final = (type, ModuleType, str, bytes, bytearray, int, float, complex, type(None))
 
 
-def application_below(app: object, is_application: Callable[[object], bool]) -> Any:
-    """*app* itself, or the one application that its layers lead to; None where they lead to none.
+def application_below(
+    app: object,
+    is_application: Callable[[object], bool],
+    *,
+    passes_to: Callable[[object], object] = lambda _: None,
+    parts_of: Callable[[Any], Iterable[object]] = lambda _: (),
+) -> Any:
+    """*app* itself, or the one application that its layers hold; None where they hold none.
 
-    Raises `ConfigurationError` if there are several, or more objects than a stack of layers has.
+    *passes_to*: the next layer, where the kind of a layer tells it. *parts_of*: what of an application is no other one.
+    Raises `ConfigurationError` if the layers hold several, or name another one, or have more objects than a stack has.
     """
+
+    def next_to(layer: object) -> Iterable[object]:
+        known = passes_to(layer)
+        return held_by(layer) if known is None else (known,)
+
+    def next_and_named(layer: object) -> Iterable[object]:
+        known = passes_to(layer)
+        return (*held_by(layer), *_named_by(layer)) if known is None else (known,)
+
+    found = _search(app, is_application, next_to)
+    if found:
+        found = _search(app, is_application, next_and_named)
+    parts = {id(part) for one in found for part in parts_of(one)}
+    return _only([one for one in found if id(one) not in parts])
+
+
+def held_below(app: object, is_wanted: Callable[[object], bool]) -> Any:
+    """What *app* is or its layers hold, as `application_below` has it, but without a look at names."""
+    return _only(_search(app, is_wanted, held_by))
+
+
+def _search(
+    app: object, is_application: Callable[[object], bool], leads_to: Callable[[object], Iterable[object]]
+) -> list[object]:
     found: list[object] = []
     seen: dict[int, object] = {id(app): app}  # which keeps them alive, so that no two have the same id
+    containers = 0
     waiting = deque([app])
     while waiting:
         layer = waiting.popleft()
         if is_application(layer):
             found.append(layer)
             continue
-        for held in held_by(layer):
+        for held in leads_to(layer):
             if id(held) not in seen and _may_lead_on(layer, held):
                 seen[id(held)] = held
                 waiting.append(held)
-        if len(seen) > _MOST:
+                containers += issubclass(type(held), tuple(_CONTAINERS))
+        if len(seen) - containers > _MOST or containers > _MOST_CONTAINERS:
             raise ConfigurationError(
                 "the layers below AccessTokenMiddleware hold too much to be searched for the application: say which "
                 "it is with routes_of=app, or routes_of=None if no view is marked or guarded"
             )
+    return found
+
+
+def _only(found: list[object]) -> object:
     if len(found) > 1:
         raise ConfigurationError(
             "AccessTokenMiddleware stands in front of several applications, and cannot tell whose views a request "
@@ -115,3 +165,52 @@ def _may_lead_on(layer: object, held: object) -> bool:
         return False
     is_bound = issubclass(type(layer), (MethodType, FunctionType))  # a method's object, or what a function encloses
     return is_bound or issubclass(kind, tuple(_CONTAINERS)) or call_of(kind) is not None
+
+
+def _named_by(layer: object) -> Iterator[Any]:
+    """The methods that a call of *layer* runs, or the globals that its code names and that can be called."""
+    kind = type(layer)
+    if issubclass(kind, FunctionType):
+        function = cast("FunctionType", layer)
+        for named in _globals_named(function.__code__, function.__globals__):
+            if _may_lead_on(None, named) and not _is_elsewhere(named, function):
+                yield named
+    elif not issubclass(kind, _HOLD_NOTHING):
+        yield from _methods_called(kind)
+
+
+def _methods_called(kind: type) -> Iterator[FunctionType]:
+    """The methods of *kind* that a call of its instances runs, as far as they name one another."""
+    seen: set[str] = set()
+    waiting = ["__call__"]
+    while waiting:
+        name = waiting.pop()
+        method = next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
+        if name not in seen and isinstance(method, FunctionType):
+            seen.add(name)
+            waiting.extend(method.__code__.co_names)
+            yield method
+
+
+def _globals_named(code: CodeType, names: dict[str, Any]) -> Iterator[Any]:
+    """The values of the globals that *code* and functions in it name, and of those of the modules that it names."""
+    module: dict[str, Any] | None = None
+    for instruction in dis.get_instructions(code):
+        loaded = None
+        if instruction.opname in _LOAD_A_GLOBAL:
+            loaded = names.get(instruction.argval)
+        elif module is not None and instruction.opname in _LOAD_AN_ATTRIBUTE:
+            loaded = module.get(instruction.argval)
+        yield loaded
+        module = vars(loaded) if issubclass(type(loaded), ModuleType) else None
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from _globals_named(inner, names)
+
+
+def _is_elsewhere(named: object, function: FunctionType) -> bool:
+    """Whether *named* is a plain function of another module than *function*: there the search would have no end."""
+    if not issubclass(type(named), FunctionType):
+        return False
+    other = cast("FunctionType", named)
+    return other.__closure__ is None and other.__globals__ is not function.__globals__

@@ -21,6 +21,7 @@ looked at."""
 
 _MARK: Final = "__gatepass_access__"
 _View = TypeVar("_View", bound=Callable[..., Any])
+_NONE: Any = None  # as in @public(), which is answered with what to write
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,7 +33,7 @@ class _Mark:
     """The class of the view, where the mark was put on a view that a class had made already."""
 
 
-def public(view: _View) -> _View:
+def public(view: _View = _NONE) -> _View:
     """Mark *view* as open to everybody, on every route that has it: no token is looked at, and no identity is there.
 
     >>> @public
@@ -43,7 +44,7 @@ def public(view: _View) -> _View:
     return _marked(view, "public")
 
 
-def optional_auth(view: _View) -> _View:
+def optional_auth(view: _View = _NONE) -> _View:
     """Mark *view*, on every route that has it, as open to requests without credentials; bad ones are still refused."""
     return _marked(view, "optional")
 
@@ -65,7 +66,16 @@ def access_of(view: object) -> Access:
 
 
 def _marked(view: _View, access: Access) -> _View:
-    setattr(view, _MARK, _Mark(access, _class_of(getattr(view, "__dict__", {}))))
+    name = "public" if access == "public" else "optional_auth"
+    if not callable(view):
+        raise ConfigurationError(f"{name} marks a view, and takes nothing else: write @{name}, without parentheses")
+    try:
+        setattr(view, _MARK, _Mark(access, _class_of(getattr(view, "__dict__", {}))))
+    except (AttributeError, TypeError):
+        raise ConfigurationError(
+            f"{name} cannot mark a bound method, nor an object or a class without attributes of its own: give the "
+            f"route a function that calls it, and write @{name} above that function"
+        ) from None
     return view
 
 

@@ -16,10 +16,10 @@ from django.core.checks import ERROR, run_checks
 from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import connections, transaction
-from django.http import HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.template.response import SimpleTemplateResponse
 from django.test import AsyncClient, Client, RequestFactory, override_settings
-from django.urls import include, path
+from django.urls import include, path, register_converter
 from django.utils.decorators import method_decorator, sync_and_async_middleware
 from django.utils.deprecation import MiddlewareMixin
 from django.views import View
@@ -855,6 +855,71 @@ URLS_WITHOUT_THE_GUARD = (path("", include([path("orders", bare)])),)
 def test_a_url_with_the_bare_view_of_a_guard_is_told_before_it_lets_anybody_in(start, caplog):
     assert start(urls=URLS_WITHOUT_THE_GUARD).send("GET", "/orders", bearer()).status == 500
     assert "the view bare was registered without it" in caplog.text
+
+
+def choose_urls_without_the_guard(get_response):
+    def middleware(request):
+        if request.path_info == "/orders":
+            request.urlconf = URLS_WITHOUT_THE_GUARD
+        return get_response(request)
+
+    return middleware
+
+
+def test_the_bare_view_of_a_guard_is_told_in_a_urlconf_that_middleware_below_chooses(start, caplog):
+    client = start(None, f"{__name__}.choose_urls_without_the_guard")
+
+    assert client.send("GET", "/status").body == b"nobody"
+    for _ in range(2):
+        caplog.clear()
+        assert client.send("GET", "/orders", bearer()).status == 500
+        assert "the view bare was registered without it" in caplog.text
+
+
+class Raising:
+    """A converter that does more than convert."""
+
+    regex = "[a-z]+"
+
+    def to_python(self, value):
+        if value == "missing":
+            raise Http404
+        if value == "refused":
+            refuse("scope")
+        raise KeyError(value)
+
+    def to_url(self, value):
+        return value
+
+
+register_converter(Raising, "raising")
+URLS_THAT_RAISE = (
+    path("open", public(django_project.opened)),
+    path("<raising:value>/x", lambda request, value: django_project.text("in")),
+)
+
+
+def test_what_a_converter_raises_tells_strangers_nothing(start):
+    client = start(urls=URLS_THAT_RAISE)
+
+    for value in ("missing", "refused", "key"):
+        answer = client.send("GET", f"/{value}/x")
+        assert (answer.status, answer.all("www-authenticate")) == (401, ['Bearer realm="api"']), value
+    assert client.send("GET", "/missing/x", bearer()).status == 404
+    assert client.send("GET", "/key/x", bearer()).status == 500
+    assert client.send("GET", "/open").status == 200
+
+
+def test_a_mark_on_a_method_of_a_class_opens_nothing(start):
+    class Methods(View):
+        @method_decorator(public)
+        def get(self, request):
+            return django_project.text("secret")
+
+    client = start(urls=(path("methods", Methods.as_view()), path("heir", type("Heir", (Methods,), {}).as_view())))
+
+    assert client.send("GET", "/methods").status == 401
+    assert client.send("GET", "/heir").status == 401
 
 
 def test_the_checks_tell_of_a_url_with_the_bare_view_of_a_guard():

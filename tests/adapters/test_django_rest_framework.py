@@ -125,6 +125,23 @@ class TestMarks:
         for target in ("/heir", "/more"):
             assert client.send("GET", target).status == 401
 
+    def test_a_mark_on_an_action_opens_nothing(self, start):
+        class Things(ViewSet):
+            permission_classes: ClassVar = [AllowAny]
+
+            @public
+            def list(self, request):
+                return project.text("listed")
+
+        urlpatterns[:] = [
+            path("things", Things.as_view({"get": "list"})),
+            path("more", type("MoreThings", (Things,), {}).as_view({"get": "list"})),
+        ]
+        client = start(resource_server(), urls=__name__, middleware=[OURS])
+
+        for target in ("/things", "/more"):
+            assert client.send("GET", target).status == 401
+
     def test_a_requirement_without_names_says_what_to_write(self):
         with pytest.raises(ConfigurationError, match="rules have names"):
             requires("orders:read")

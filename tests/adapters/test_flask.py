@@ -181,6 +181,20 @@ class TestViews:
             assert client.send("GET", target).status == 401, target
             assert client.send("GET", target, bearer()).body == b"secret"
 
+    def test_a_mark_on_a_method_of_a_class_opens_nothing(self):
+        class Status(MethodView):
+            @public
+            def get(self):
+                return "secret"
+
+        app = Flask("methods")
+        app.add_url_rule("/status", view_func=Status.as_view("status"))
+        app.add_url_rule("/heir", view_func=type("Heir", (Status,), {}).as_view("heir"))
+        client = guarded(app)
+
+        assert client.send("GET", "/status").status == 401
+        assert client.send("GET", "/heir").status == 401
+
     def test_a_mark_holds_for_the_methods_and_the_host_of_its_route_alone(self):
         app = Flask("marks")
         app.add_url_rule("/thing", "read", public(lambda: "read"), methods=["GET"])
@@ -318,6 +332,11 @@ class TestViews:
     def test_a_guard_without_parentheses_says_what_to_write(self):
         with pytest.raises(ConfigurationError, match=r"@require_auth\(\)"):
             require_auth(who)
+
+    @pytest.mark.parametrize("view", [MethodView, type("Orders", (MethodView,), {}), "orders", None])
+    def test_a_guard_on_a_class_says_how_classes_are_guarded(self, view):
+        with pytest.raises(ConfigurationError, match=r"decorators = \[require_auth\(\.\.\.\)\]"):
+            require_auth(scopes=["orders:read"])(view)
 
     def test_a_guard_on_a_view_of_another_framework_says_so(self):
         @require_auth()

@@ -188,7 +188,7 @@ class TestFlask:
     def test_the_routes_can_be_named_where_a_layer_hides_them(self):
         app = shop()
         names = {"inner": app.wsgi_app}
-        exec("def layer(*call): return inner(*call)", names)  # noqa: S102 - a name of a module, which is not looked up
+        exec("def layer(*call): return inner(*call)", names)  # noqa: S102 - a name of a module, which alone tells nothing
         app.wsgi_app = names["layer"]
 
         with pytest.raises(ConfigurationError, match=r"no Flask.*routes_of=app.*routes_of=None"):
@@ -213,6 +213,32 @@ class TestFlask:
         app = shop()
         app.wsgi_app = wsgi_closure(app.wsgi_app)
         assert put_on(app).send("OPTIONS", "/all", PREFLIGHT).status == 401
+
+    def test_a_layer_that_holds_one_application_and_names_another_is_refused(self):
+        app, page = shop(), Flask("page")
+        page.add_url_rule("/all", "all", public(lambda: "closed for today"))
+        names = {"page": page, "inner": app.wsgi_app}
+        exec("def layer(*call, page=page): return (page if 0 else inner)(*call)", names)  # noqa: S102 - as above
+        app.wsgi_app = names["layer"]
+
+        with pytest.raises(ConfigurationError, match="several applications"):
+            put_on(app)
+
+    def test_a_layer_may_name_the_application_that_it_holds(self):
+        app = shop()
+        names = {"app": app, "inner": app.wsgi_app}
+        exec("def layer(*call, inner=inner): return (app.name, inner(*call))[1]", names)  # noqa: S102 - as above
+        app.wsgi_app = names["layer"]
+
+        is_guarded(put_on(app))
+
+    def test_plain_data_of_a_layer_does_not_hide_the_application(self):
+        app = shop()
+        layer = ProxyFix(app.wsgi_app)
+        layer.specification = {str(number): {"get": {"responses": {"200": {}}}} for number in range(1_000)}
+        app.wsgi_app = layer
+
+        is_guarded(put_on(app))
 
 
 class TestDispatcher:
@@ -392,6 +418,65 @@ class TestStarletteAndFastAPI:
     @pytest.mark.parametrize("name", ASGI_LAYERS)
     def test_a_layer_may_stand_around_the_middleware(self, make, name):
         is_guarded(ASGIClient(make(outside=[ASGI_LAYERS[name]])))
+
+
+class OfAService:
+    """A class that has the application, and a method of it for a middleware."""
+
+    def __init__(self, app):
+        self.app, self.seen = app, 0
+
+    async def count(self, request, call_next):
+        self.seen += 1
+        return await call_next(request)
+
+
+def counting(app, *others):
+    async def count(request, call_next):
+        app.state.seen = (len(app.routes), [len(other.routes) for other in others])
+        return await call_next(request)
+
+    return count
+
+
+class Owned(HiddenASGI):
+    __slots__ = ("owner",)
+
+    def __init__(self, app, owner):
+        super().__init__(app)
+        self.owner = owner
+
+
+REFERRING = {
+    "a closure": lambda app: Middleware(BaseHTTPMiddleware, dispatch=counting(app)),
+    "a closure over another application": lambda app: Middleware(
+        BaseHTTPMiddleware, dispatch=counting(app, fastapi.FastAPI(), Starlette(), Router(), fastapi.APIRouter())
+    ),
+    "a bound method": lambda app: Middleware(BaseHTTPMiddleware, dispatch=OfAService(app).count),
+    "an attribute": lambda app: Middleware(Owned, owner=app),
+    "an attribute with the router": lambda app: Middleware(Owned, owner=app.router),
+}
+
+
+@pytest.mark.parametrize("framework", [Starlette, fastapi.FastAPI])
+@pytest.mark.parametrize("name", REFERRING)
+def test_a_layer_may_refer_to_the_application_that_it_stands_in(framework, name):
+    app = framework(routes=asgi_routes())
+    layer = REFERRING[name](app)
+    app.add_middleware(layer.cls, **layer.kwargs)
+    app.add_middleware(gatepass_starlette.AccessTokenMiddleware, resource_server=resource_server())
+
+    is_guarded(ASGIClient(app))
+
+
+def test_a_layer_that_may_call_another_application_is_refused():
+    app = Starlette(routes=asgi_routes())
+    app.add_middleware(Owned, owner=Starlette())
+    app.add_middleware(gatepass_starlette.AccessTokenMiddleware, resource_server=resource_server())
+
+    crash = ASGIClient(app).send("GET", "/about").crash
+    assert isinstance(crash, ConfigurationError)
+    assert "several applications" in str(crash)
 
 
 @pytest.mark.parametrize("is_before", [True, False])

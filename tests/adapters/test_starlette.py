@@ -472,6 +472,15 @@ def test_a_marked_method_is_marked_for_those_that_inherit_it():
     same(heir.send("GET", "/"), NO_CREDENTIALS)
 
 
+def test_the_middleware_takes_its_server_by_place_as_in_the_other_frameworks():
+    app = Starlette(routes=[Route("/", whoami)])
+    inside = Starlette(routes=[Route("/", whoami)], middleware=[Middleware(AccessTokenMiddleware, resource_server())])
+
+    for one in (AccessTokenMiddleware(app, resource_server()), inside):
+        assert ASGIClient(one).send("GET", "/", bearer()).body == b"anna"
+        same(ASGIClient(one).send("GET", "/"), NO_CREDENTIALS)
+
+
 def test_a_class_is_guarded_as_a_whole_and_so_are_those_that_inherit_from_it():
     @require_auth(scopes=["orders:read"])
     class Guarded(HTTPEndpoint):

@@ -2,6 +2,7 @@
 
 import functools
 import random
+from types import ModuleType
 
 import pytest
 
@@ -207,6 +208,102 @@ def test_a_closure_that_is_not_filled_yet_is_passed_over():
 def test_several_applications_are_refused_with_a_way_out(several):
     with pytest.raises(ConfigurationError, match=r"several applications.*routes_of=app"):
         below(several([Application(), closure(Application())]))
+
+
+def layer_of_a_module(text, **names):
+    """`layer` of a module that has *names*, and *text* for its source."""
+    exec(text, names)  # noqa: S102 - no other way to have several modules in one
+    return names["layer"]
+
+
+HELD_AND_NAMED = {
+    "a function": "def layer(request, held=held): return (held if request else other)(request)",
+    "its method": "def layer(request, held=held): return (held if request else serve)(request)",
+    "a module": "def layer(request, held=held): return (held if request else module.other)(request)",
+    "a container": "def layer(request, held=held): return others['other'](request)",
+    "a layer": "def layer(request, held=held): return below(request)",
+    "a function of the module": """
+def choose(): return other
+def layer(request, held=held): return choose()(request)
+""",
+    "a lambda": "def layer(request, held=held): return (lambda: other)()(request)",
+    "a class": """
+class Layer:
+    def __init__(self, held): self.held = held
+    def __call__(self, request): return other(request)
+layer = Layer(held)
+""",
+    "a class with methods": """
+class Layer:
+    def __init__(self, held): self.held = held
+    def __call__(self, request): return self.choose()(request)
+    def choose(self): return self._else()
+    def _else(self): return other
+layer = Layer(held)
+""",
+}
+
+
+def names_of(held, other):
+    module = ModuleType("module")
+    module.other = other
+    below = closure(other)
+    return {"held": held, "other": other, "serve": other.serve, "module": module, "others": {"other": other}} | {
+        "below": below
+    }
+
+
+@pytest.mark.parametrize("name", HELD_AND_NAMED)
+def test_a_layer_that_holds_one_application_and_names_another_is_refused(name):
+    app = Application()
+
+    assert below(layer_of_a_module(HELD_AND_NAMED[name], **names_of(app, app))) is app
+    with pytest.raises(ConfigurationError, match=r"several applications.*routes_of=app"):
+        below(layer_of_a_module(HELD_AND_NAMED[name], **names_of(app, Application())))
+
+
+@pytest.mark.parametrize("name", HELD_AND_NAMED)
+def test_a_name_alone_finds_no_application(name):
+    assert below(layer_of_a_module(HELD_AND_NAMED[name], **names_of(None, Application()))) is None
+
+
+def test_an_attribute_is_no_global_of_the_same_name():
+    app = Application()
+    layer = layer_of_a_module("def layer(request, held=held): return held.other(request)", **names_of(app, app))
+    layer.__globals__["other"] = Application()
+
+    assert below(layer) is app
+
+
+def test_plain_data_that_a_layer_holds_does_not_count():
+    app = Application()
+    layer = InAnAttribute(app)
+    layer.specification = {"paths": {str(number): {"get": {"responses": {"200": {}}}} for number in range(1_000)}}
+
+    assert below(layer) is app
+
+
+def test_a_layer_of_a_known_kind_leads_to_the_one_that_it_passes_requests_to():
+    app, other = Application(), Application()
+    layer = InAnAttribute(app)
+    layer.other = other
+
+    def find(passes_to):
+        return application_below(layer, lambda one: type(one) is Application, passes_to=passes_to)
+
+    assert find(lambda one: app if one is layer else None) is app
+    with pytest.raises(ConfigurationError, match="several applications"):
+        find(lambda _: None)
+
+
+def test_a_part_of_an_application_is_no_other_one():
+    app, part = Application(), Application()
+    layer = InAnAttribute([part, app])
+
+    def parts_of(one):
+        return [part] if one is app else []
+
+    assert application_below(layer, lambda one: type(one) is Application, parts_of=parts_of) is app
 
 
 def test_a_search_without_end_is_refused_with_a_way_out():

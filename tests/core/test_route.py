@@ -26,6 +26,28 @@ def test_a_mark_opens_the_view_that_bears_it_and_survives_well_behaved_decorator
     assert (access_of(open_view), access_of(half_open_view), access_of(wrapped)) == ("public", "optional", "public")
 
 
+class Slotted:
+    __slots__ = ()
+
+    def __call__(self): ...
+
+    def view(self): ...
+
+
+@pytest.mark.parametrize(("mark", "name"), [(public, "public"), (optional_auth, "optional_auth")])
+def test_a_mark_with_parentheses_or_on_what_is_no_view_says_what_to_write(mark, name):
+    for misplaced in ((), (None,), ("orders",), (["orders:read"],)):
+        with pytest.raises(ConfigurationError, match=f"write @{name}, without parentheses"):
+            mark(*misplaced)
+
+
+@pytest.mark.parametrize("view", [Slotted(), Slotted().view, len, dict], ids=["slots", "method", "built-in", "class"])
+@pytest.mark.parametrize(("mark", "name"), [(public, "public"), (optional_auth, "optional_auth")])
+def test_a_view_that_takes_no_mark_needs_a_function_around_it(mark, name, view):
+    with pytest.raises(ConfigurationError, match=f"write @{name} above that function"):
+        mark(view)
+
+
 def as_view(view_class, *decorators):
     """A view as Django's and Flask's `as_view()` leave it: a function that says of which class it is."""
 
