@@ -15,7 +15,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Never, Unpack
 
-from gatepass.errors import MissingCredentials, extra_hint
+from gatepass.errors import MissingCredentials, extra_hint, refusal_in
 
 if find_spec("rest_framework") is None:
     raise ImportError(
@@ -136,7 +136,7 @@ def _answer_refusals_of(request: Request, view: Any) -> None:
             raise Refused(found)
 
     def handle(exception: Exception, context: dict[str, Any]) -> Any:
-        found: AuthError | Refusal | None = exception if isinstance(exception, AuthError) else None
+        found: AuthError | Refusal | None = refusal_in(exception)
         if isinstance(exception, (Refused, NotAuthenticated)):
             found = getattr(request, _REFUSED, None)
         if found is None:

@@ -13,7 +13,8 @@ from typing import Final, final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from gatepass import AuthError, ResourceServer
+from gatepass import ResourceServer
+from gatepass.errors import refusal_in
 from gatepass_starlette.denial import POLICY_VIOLATION, refuse
 
 __all__ = ["run"]
@@ -30,13 +31,12 @@ async def run(app: ASGIApp, scope: Scope, receive: Receive, send: Send, server: 
     sender = _Sender(send)
     try:
         await app(scope, receive, sender)
-    except AuthError as error:
-        if sender.has_begun:
+    except Exception as error:
+        refusal = refusal_in(error)
+        if refusal is None or sender.has_begun:
+            await sender.let_go()
             raise
-        await refuse(server.respond(error, method=scope["method"]), scope, receive, send)
-    except Exception:
-        await sender.let_go()
-        raise
+        await refuse(server.respond(refusal, method=scope["method"]), scope, receive, send)
     else:
         if sender.waiting:
             await sender.let_go()
@@ -58,7 +58,7 @@ class _Sender:
         if not self.has_begun:
             if self.waiting or message.get("status") == 500:
                 return self._hold(message)
-            self.has_begun = True
+            self.has_begun = message["type"] == "http.response.start"  # and not an early hint or a push
         return self._send(message)
 
     async def _hold(self, message: Message) -> None:
@@ -69,7 +69,7 @@ class _Sender:
     def _must_wait(self, message: Message) -> bool:
         body = message.get("body", b"")
         if body and not message.get("more_body", False):
-            return isinstance(sys.exc_info()[1], AuthError)  # an answer to the refusal that is about to come
+            return refusal_in(sys.exc_info()[1]) is not None  # an answer to the refusal that is about to come
         # Starlette's BaseHTTPMiddleware hands parts on outside of the exception, and ends with an empty one.
         self._size += 1 + len(body)
         return self._size <= _LONGEST_WAIT
@@ -77,8 +77,8 @@ class _Sender:
     async def let_go(self) -> None:
         """Send what waits."""
         waiting, self.waiting = self.waiting, []
+        self.has_begun = self.has_begun or bool(waiting)
         for message in waiting:
-            self.has_begun = True
             await self._send(message)
 
 
@@ -99,8 +99,11 @@ async def _run_socket(app: ASGIApp, scope: Scope, receive: Receive, send: Send, 
 
     try:
         await app(scope, receive_noting, send_noting)
-    except AuthError as error:
-        answer = server.respond(error, method=scope.get("method", "GET"))
+    except Exception as error:
+        refusal = refusal_in(error)
+        if refusal is None:
+            raise
+        answer = server.respond(refusal, method=scope.get("method", "GET"))
         if has_ended:
             return
         if is_open:
