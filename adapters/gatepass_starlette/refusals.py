@@ -1,7 +1,8 @@
 """Refusals that an application raises below the middleware: the server that judged the connection answers them.
 
-A Starlette inside another answers with a 500 what none of its handlers took, and then raises it again. So the
-beginning of a 500 waits until it is seen whether a refusal comes after it, which then takes its place.
+A Starlette inside another answers with a 500 what none of its handlers took, or as its handler for `Exception` does,
+and then raises it again. So the beginning of such an answer waits until it is seen whether a refusal comes after it,
+which then takes its place. A 500 may come by way of `BaseHTTPMiddleware`, where no exception can be seen yet.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ async def run(app: ASGIApp, scope: Scope, receive: Receive, send: Send, server: 
     if scope["type"] == "websocket":
         await _run_socket(app, scope, receive, send, server)
         return
-    sender = _Sender(send)
+    sender = _Sender(send, scope)
     try:
         await app(scope, receive, sender)
     except Exception as error:
@@ -46,20 +47,29 @@ async def run(app: ASGIApp, scope: Scope, receive: Receive, send: Send, server: 
 class _Sender:
     """`send` of one request; it knows whether an answer has begun, and lets a 500 wait."""
 
-    __slots__ = ("_send", "_size", "has_begun", "waiting")
+    __slots__ = ("_scope", "_send", "_size", "has_begun", "waiting")
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, scope: Scope) -> None:
         self._send = send
+        self._scope = scope
         self._size = 0
         self.waiting: list[Message] = []
         self.has_begun = False
 
     def __call__(self, message: Message) -> Awaitable[None]:
         if not self.has_begun:
-            if self.waiting or message.get("status") == 500:
+            if self.waiting or message.get("status") == 500 or self._answers_any_mistake():
                 return self._hold(message)
             self.has_begun = message["type"] == "http.response.start"  # and not an early hint or a push
         return self._send(message)
+
+    def _answers_any_mistake(self) -> bool:
+        """Whether a refusal is being answered, and by no handler of the application for its class."""
+        error = sys.exc_info()[1]
+        if error is None or refusal_in(error) is None:
+            return False
+        handlers: dict[object, object] = self._scope.get("starlette.exception_handlers", ({},))[0]
+        return not any(kind in handlers for kind in type(error).__mro__)
 
     async def _hold(self, message: Message) -> None:
         self.waiting.append(message)

@@ -506,6 +506,70 @@ class TestStarlette:
             SCOPE_IS_MISSING,
         )
 
+    @pytest.mark.parametrize("status", [200, 400, 500, 503])
+    @pytest.mark.parametrize("streams", [False, True])
+    @pytest.mark.parametrize("view", [refused_async, refused, grouped])
+    def test_a_general_handler_does_not_come_first_with_whatever_status(self, status, streams, view):
+        async def parts():
+            yield b"something "
+            yield b"broke"
+
+        async def theirs(request, error):
+            return StreamingResponse(parts(), status) if streams else PlainTextResponse("something broke", status)
+
+        inner = Starlette(routes=[Route("/x", view)], exception_handlers={Exception: theirs})
+        for app in (ASGIMiddleware(inner, resource_server=resource_server()), starlette(Mount("/", inner))):
+            same(ASGIClient(app).send("GET", "/x", bearer()), SCOPE_IS_MISSING)
+
+    @pytest.mark.parametrize("status", [200, 503])
+    def test_a_general_handler_answers_every_other_exception(self, status):
+        async def theirs(request, error):
+            return PlainTextResponse("something broke", status)
+
+        answers = []
+        inner = Starlette(routes=[Route("/x", mixed_async)], exception_handlers={Exception: theirs})
+
+        async def keeping(scope, receive, send):
+            async def keep(message):
+                answers.append(message)
+                await send(message)
+
+            await starlette(Mount("/", inner))(scope, receive, keep)
+
+        assert isinstance(ASGIClient(keeping).send("GET", "/x", bearer()).crash, ExceptionGroup)
+        assert (answers[0]["status"], answers[1]["body"]) == (status, b"something broke")
+
+    def test_the_answer_of_an_own_handler_does_not_wait_for_the_task_behind_it(self):
+        sent, seen_by_task = [], []
+
+        async def theirs(request, error):
+            task = BackgroundTask(lambda: seen_by_task.extend(sent))
+            return PlainTextResponse("theirs", error.status, background=task)
+
+        app = starlette(Route("/x", refused_async))
+        app.add_exception_handler(AuthError, theirs)
+
+        async def watching(scope, receive, send):
+            async def note(message):
+                sent.append(message["type"])
+                await send(message)
+
+            await app(scope, receive, note)
+
+        assert ASGIClient(watching).send("GET", "/x", bearer()).body == b"theirs"
+        assert seen_by_task == ["http.response.start", "http.response.body"]
+
+    def test_an_answer_given_while_a_refusal_is_caught_is_sent_as_it_is(self):
+        async def app(scope, receive, send):
+            try:
+                refuse("scope")
+            except AuthError:
+                await PlainTextResponse("caught")(scope, receive, send)
+
+        guarded = ASGIMiddleware(app, resource_server=resource_server(), routes_of=None)
+
+        assert ASGIClient(guarded).send("GET", "/x", bearer()).body == b"caught"
+
     def test_it_is_answered_for_middleware_below(self):
         app = starlette(Route("/x", refused_async), inner=[Middleware(Refuses)])
 
