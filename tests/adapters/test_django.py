@@ -26,6 +26,7 @@ from django.utils.decorators import method_decorator, sync_and_async_middleware
 from django.utils.deprecation import MiddlewareMixin
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
+from flask import Flask
 from tests.adapters import django_project
 from tests.adapters.clients import ASGIClient, WSGIClient
 from tests.adapters.contract import SCOPE_IS_MISSING, MiddlewareContract
@@ -35,10 +36,12 @@ from tests.adapters.tokens import AUDIENCE, ISSUER, bearer, resource_server, tok
 from tests.adapters.wire import Wire, hold_the_wire
 from tests.jwks.authority import trusted_by_default, vouched_for
 from tests.jwks.server import by_path, document, serving
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from gatepass import HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER, ConfigurationError, Key, KeySet, Profile
 from gatepass.errors import InsufficientScope
 from gatepass_django import AccessTokenMiddleware, optional_auth, public, require_auth
+from gatepass_flask import AccessTokenMiddleware as FlaskMiddleware
 
 OURS = "gatepass_django.AccessTokenMiddleware"
 
@@ -580,6 +583,15 @@ class TestRaisedRefusals:
             del urlpatterns[0]
 
         assert (status, committed) == ((403, []) if fails else (200, [True]))
+
+    @pytest.mark.parametrize(("hands_on", "status"), [(True, 403), (False, 500)])
+    def test_below_another_framework_django_has_to_hand_it_on(self, start, hands_on, status):
+        start(DEBUG_PROPAGATE_EXCEPTIONS=hands_on)
+        wsgi = handler(WSGIHandler, None, middleware=[])
+        below = DispatcherMiddleware(Flask("outside"), {"/shop": wsgi})
+        outside = WSGIClient(FlaskMiddleware(below, resource_server()))
+
+        assert outside.send("GET", "/shop/raises/function", bearer()).status == status
 
     def test_where_nothing_was_judged_it_is_an_exception_as_any_other(self, start):
         assert start(middleware=[]).send("GET", "/raises/function", bearer()).status == 500

@@ -10,6 +10,7 @@ import io
 from typing import Annotated
 
 import pytest
+from asgiref.wsgi import WsgiToAsgi
 from fastapi import Depends, FastAPI, Security, WebSocket
 from flask import Blueprint, Flask, Response, request, session, stream_with_context
 from flask.views import MethodView
@@ -760,6 +761,33 @@ class TestSockets:
         session = websocket(starlette(WebSocketRoute("/x", endpoint)), websocket_scope("/x", bearer()))
 
         assert (session.kinds, session.crash) == ([f"websocket.{kind}" for kind in kinds], None)
+
+
+# --- applications of another framework
+
+
+class TestMountedFlask:
+    def mounted(self, app):
+        return ASGIClient(starlette(Mount("/shop", WsgiToAsgi(app.wsgi_app))))
+
+    def test_its_own_middleware_answers(self):
+        app = flask()
+        app.add_url_rule("/x", "x", refused)
+
+        same(self.mounted(app).send("GET", "/shop/x", bearer()), SCOPE_IS_MISSING)
+
+    def test_it_may_hand_exceptions_on_to_the_middleware_outside(self):
+        app = Flask("mounted")
+        app.config["PROPAGATE_EXCEPTIONS"] = True
+        app.add_url_rule("/x", "x", refused)
+
+        same(self.mounted(app).send("GET", "/shop/x", bearer()), SCOPE_IS_MISSING)
+
+    def test_else_it_answers_by_itself(self):
+        app = Flask("mounted")
+        app.add_url_rule("/x", "x", refused)
+
+        assert self.mounted(app).send("GET", "/shop/x", bearer()).status == 500
 
 
 # --- FastAPI
