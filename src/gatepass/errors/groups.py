@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from gatepass.errors.base import AuthError
 from gatepass.errors.outage import AuthUnavailable
 
@@ -22,7 +24,7 @@ def refusal_in(error: BaseException | None) -> AuthError | None:
     while waiting:
         one = waiting.pop()
         if isinstance(one, BaseExceptionGroup):
-            waiting += reversed(one.exceptions)
+            waiting += reversed(cast("BaseExceptionGroup[BaseException]", one).exceptions)
         elif isinstance(one, AuthError):
             found.append(one)
         else:
