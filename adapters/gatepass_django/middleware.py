@@ -18,9 +18,11 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import get_resolver, resolve
 
 from gatepass import Access, AuthError, access_of, check_guards
+from gatepass.errors import refusal_in
 from gatepass_django.conf import configuration
 from gatepass_django.http import Refusal, credentials, is_preflight, tell_caches, wire_method, without_body
 from gatepass_django.identity import Identity, identify, identity_of
+from gatepass_django.streams import begin, begin_async
 from gatepass_django.urls import views_of
 
 __all__ = ["AccessTokenMiddleware"]
@@ -64,8 +66,13 @@ class AccessTokenMiddleware:
             return refusal
         try:
             response = self._get_response(request)
-        except AuthError as error:  # the setting DEBUG_PROPAGATE_EXCEPTIONS lets it through
-            response = self._refusal(request, error)
+            if getattr(response, "streaming", False):
+                begin(request, response)
+        except Exception as error:  # of a stream, or the setting DEBUG_PROPAGATE_EXCEPTIONS lets it through
+            raised = refusal_in(error)
+            if raised is None:
+                raise
+            response = self._refusal(request, raised)
         return self._sent(request, response, access, bare=bare)
 
     async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
@@ -76,21 +83,25 @@ class AccessTokenMiddleware:
             return refusal
         try:
             response = await self._get_response(request)
-        except AuthError as error:  # as above
-            response = self._refusal(request, error)
+            if getattr(response, "streaming", False):
+                await begin_async(response)
+        except Exception as error:  # as above
+            raised = refusal_in(error)
+            if raised is None:
+                raise
+            response = self._refusal(request, raised)
         return self._sent(request, response, access, bare=bare)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> Refusal | None:
         """Answer a refusal that a view raised, or a template that was rendered late."""
-        if isinstance(exception, AuthError) and self._has_judged(request):
-            return self._refusal(request, exception)
-        return None
+        refusal = refusal_in(exception)
+        return self._refusal(request, refusal) if refusal is not None and self._has_judged(request) else None
 
     def _note(self, request: HttpRequest | None = None, **_: Any) -> None:
         """Keep a refusal that middleware below raised, of which Django hands on only the 500 that it made of it."""
-        error = sys.exc_info()[1]
-        if isinstance(error, AuthError) and request is not None and self._has_judged(request):
-            setattr(request, _RAISED, error)
+        refusal = refusal_in(sys.exc_info()[1])
+        if refusal is not None and request is not None and self._has_judged(request):
+            setattr(request, _RAISED, refusal)
 
     def _has_judged(self, request: HttpRequest) -> bool:
         identity = identity_of(request)

@@ -12,16 +12,18 @@ It answers an `AuthError` of the view itself, too.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Never, Unpack
 
-from gatepass.errors import MissingCredentials, extra_hint
+from gatepass.errors import MissingCredentials, extra_hint, refusal_in
 
 if find_spec("rest_framework") is None:
     raise ImportError(
         f"gatepass_django.rest_framework needs Django REST framework; install it with: {extra_hint('drf')}"
     )
 
+from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, NotAuthenticated
 from rest_framework.permissions import BasePermission
@@ -59,7 +61,11 @@ class AccessTokenAuthentication(BaseAuthentication):
         is_judged_before = identity_of(request._request) is not None  # noqa: SLF001 - no other way to Django's request
         server, token = _identified(request)
         _tell_caches_of(view, server, alone=not is_judged_before)
-        return None if token is None else (AccessTokenUser(token), token)
+        if token is None:
+            return None
+        user = AccessTokenUser(token)
+        _let_await(request._request, user)  # noqa: SLF001 - as above
+        return user, token
 
     def authenticate_header(self, request: Request) -> str:
         """The challenge. Asked only when REST framework is about to answer 401 in our name."""
@@ -136,7 +142,7 @@ def _answer_refusals_of(request: Request, view: Any) -> None:
             raise Refused(found)
 
     def handle(exception: Exception, context: dict[str, Any]) -> Any:
-        found: AuthError | Refusal | None = exception if isinstance(exception, AuthError) else None
+        found: AuthError | Refusal | None = refusal_in(exception)
         if isinstance(exception, (Refused, NotAuthenticated)):
             found = getattr(request, _REFUSED, None)
         if found is None:
@@ -149,6 +155,47 @@ def _answer_refusals_of(request: Request, view: Any) -> None:
 
     view.get_exception_handler = lambda: handle
     view.permission_denied = deny  # what a view itself denies does not pass here, and stays its own
+    view.finalize_response = _finalizing(request, view.finalize_response, handle)
+
+
+def _finalizing(request: Request, theirs: Callable[..., Any], handle: Callable[..., Any]) -> Callable[..., Any]:
+    """*theirs*, the view's `finalize_response`, for which REST framework asks no handler, and neither for renderers."""
+
+    def finalize(*args: Any, **kwargs: Any) -> Any:
+        try:
+            response = theirs(*args, **kwargs)
+        except Exception as error:
+            if refusal_in(error) is None:
+                raise
+            return handle(error, {})
+        if callable(getattr(response, "render", None)) and "render" not in vars(response):
+            response.render = lambda: _rendered(request, response)
+        return response
+
+    return finalize
+
+
+def _rendered(request: Request, response: Any) -> Any:
+    """*response* as Django gets it: rendered, or the answer to a refusal that a renderer raised."""
+    del response.render  # else it could not be kept in a cache
+    try:
+        return response.render()
+    except Exception as error:
+        refusal = refusal_in(error)
+        if refusal is None:
+            raise
+        return _refusal(request, refusal)
+
+
+def _let_await(request: HttpRequest, user: AccessTokenUser) -> None:
+    """Let `request.auser` of Django, if it is there, give the user that REST framework puts on *request*."""
+    if not hasattr(request, "auser"):
+        return
+
+    async def auser() -> AccessTokenUser:
+        return user
+
+    setattr(request, "auser", auser)  # noqa: B010 - its type says that it is a User of the database
 
 
 def _tell_caches_of(view: Any, server: ResourceServer, *, alone: bool) -> None:

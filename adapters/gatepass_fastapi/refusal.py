@@ -7,6 +7,7 @@ What the application raises itself has one too, unless the application has a han
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import Any
 
 from starlette.requests import HTTPConnection
@@ -15,6 +16,7 @@ from starlette.websockets import WebSocket
 
 from gatepass import AuthError
 from gatepass import Response as Answer
+from gatepass.errors import refusal_in
 from gatepass_starlette import identity_of, refuse_websocket, to_response
 
 __all__ = ["AccessRefused", "answer_refusals_of", "refused"]
@@ -37,6 +39,16 @@ def refused(connection: HTTPConnection, answer: Answer) -> AccessRefused:
 def answer_refusals_of(connection: HTTPConnection) -> None:
     """Let the server that judged *connection* answer each `AuthError` of its application, as the middleware would."""
     _handlers_of(connection).setdefault(AuthError, _respond_to_error)
+    stack: AsyncExitStack | None = connection.scope.get("fastapi_inner_astack")
+    if stack is not None:  # a private part of FastAPI: without it a group of refusals stays one, and is a 500
+        stack.push(_unwrap)
+
+
+def _unwrap(_kind: object, error: BaseException | None, _trace: object) -> None:
+    """Raise the refusal that a group of tasks ended with: handlers are asked by class, and groups have one for all."""
+    refusal = refusal_in(error)
+    if refusal is not None and refusal is not error:
+        raise refusal from error
 
 
 def _handlers_of(connection: HTTPConnection) -> dict[Any, Any]:

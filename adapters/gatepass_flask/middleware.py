@@ -6,18 +6,18 @@ Everything is protected, unknown paths too, but for exact public paths and for v
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from types import EllipsisType
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, final
 
 from flask.app import Flask  # as in routes
 
-from gatepass import Access, AuthError, Caching, ConfigurationError, ResourceServer, public_paths
+from gatepass import Access, AuthError, ConfigurationError, ResourceServer, public_paths
+from gatepass.errors import refusal_in
 from gatepass_flask.browser import browser_request, is_forwarded
 from gatepass_flask.identity import IDENTITY, Identity
 from gatepass_flask.preflight import without_bodies
-from gatepass_flask.refusals import Answered, answer_refusals_of, is_whole, send
+from gatepass_flask.refusals import Start, answer_refusals_of, begun, send
 from gatepass_flask.routes import Routes
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class AccessTokenMiddleware:
         ResourceServer.expect(resource_server).require_sync()
         self._app: WSGIApplication = app
         self._inside: WSGIApplication = app.wsgi_app if isinstance(app, Flask) else app
-        self._may_be_in_a_circle = True
+        self._is_new = True
         self._server = resource_server
         self._public = public_paths(public)
         self._routes = Routes(app, routes_of)
@@ -59,8 +59,8 @@ class AccessTokenMiddleware:
         self._takes_cookies = "cookie" in resource_server.sources
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        if self._may_be_in_a_circle:
-            self._leave_circle()
+        if self._is_new:
+            self._begin()
         server = self._server
         method: str = environ["REQUEST_METHOD"]
         is_preflight = method == "OPTIONS" and self._is_preflight(environ)
@@ -78,20 +78,25 @@ class AccessTokenMiddleware:
         except AuthError as error:
             return send(server.respond(error, method=method), start_response)
         environ[IDENTITY] = Identity(server, token)
-        caching = server.caching[access]
-        start = _cached(start_response, caching) if caching.vary else start_response
+        start = Start(start_response, server.caching[access])
         try:
-            if is_preflight:
-                return without_bodies(self._app, environ, start_response)
-            body = self._app(environ, start)
-        except AuthError as error:
-            return send(server.respond(error, method=method), start, sys.exc_info())
-        if self._routes.nothing_between or is_whole(body, environ):
-            return body
-        return Answered(body, lambda error: send(server.respond(error, method=method), start, sys.exc_info()))
+            body = without_bodies(self._app, environ, start) if is_preflight else self._app(environ, start)
+            body = begun(body, environ)
+        except Exception as error:
+            refusal = refusal_in(error)
+            if refusal is None or start.has_gone:
+                raise
+            return send(server.respond(refusal, method=method), start_response)
+        start.go()
+        return body
 
-    def _leave_circle(self) -> None:
-        """Call what was in the Flask that was given, if the Flask has got this middleware for its `wsgi_app` since."""
+    def _begin(self) -> None:
+        """At the first request all extensions are there, and this middleware is where it will stay.
+
+        Call what was in the Flask that was given, if the Flask has got this middleware for its `wsgi_app` since.
+        """
+        for flask in self._routes.flasks():
+            answer_refusals_of(flask)
         if self._routes.lead_back_to(self):
             if self._inside is self._app:
                 raise ConfigurationError(
@@ -99,7 +104,7 @@ class AccessTokenMiddleware:
                     "the layer app.wsgi_app, as in app.wsgi_app = AccessTokenMiddleware(Layer(app.wsgi_app), server)"
                 )
             self._app = self._inside
-        self._may_be_in_a_circle = False
+        self._is_new = False
 
     def _access(self, environ: WSGIEnvironment) -> Access:
         path = environ.get("PATH_INFO", "")
@@ -117,12 +122,3 @@ class AccessTokenMiddleware:
             requested_method=environ.get("HTTP_ACCESS_CONTROL_REQUEST_METHOD"),
         )
         return is_preflight and self._routes.runs_no_view(environ)
-
-
-def _cached(start_response: StartResponse, caching: Caching) -> StartResponse:
-    """*start_response* for an answer that depends on who asks: caches must know."""
-
-    def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
-        return start_response(status, [*headers, *caching.missing(headers)], *exc_info)
-
-    return start

@@ -8,52 +8,59 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, final
 
 from flask import Flask, request
 
-from gatepass import AuthError, Response
+from gatepass import Caching, Response
+from gatepass.errors import refusal_in
 from gatepass_flask.answer import to_response
 from gatepass_flask.identity import identity_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-__all__ = ["Answered", "answer_refusals_of", "is_whole", "send"]
+__all__ = ["Start", "answer_refusals_of", "begun", "send"]
 
-_EXTENSION: Final = "gatepass"
 _GENERAL: Final = (Exception, BaseException, object)
 
 
 def answer_refusals_of(app: Flask) -> None:
     """Let the request's server answer each `AuthError` of *app*, unless *app* has a handler for that class.
 
-    A handler for `Exception` or for 500 stands for mistakes, and a refusal is none.
+    A handler for `Exception` or for 500 stands for mistakes, and a refusal is none. Extensions such as Flask-RESTful
+    put methods of their own before those of *app*, so this is done again when all of them are there.
     """
-    if _EXTENSION in app.extensions:  # by another middleware around the same application
-        return
-    app.extensions[_EXTENSION] = True
-    handle_user_exception, handle_exception = app.handle_user_exception, app.handle_exception
+    for name in ("handle_user_exception", "handle_exception"):
+        theirs = getattr(app, name)
+        if not isinstance(theirs, _Answering):
+            setattr(app, name, _Answering(app, theirs, of_views=name == "handle_user_exception"))
 
-    def of_views(*args: Any) -> Any:
+
+@final
+class _Answering:
+    """Stands before *theirs*, a method of *app* for exceptions: *of_views*, or of all that runs after."""
+
+    def __init__(self, app: Flask, theirs: Callable[..., Any], *, of_views: bool) -> None:
+        self._app = app
+        self._theirs = theirs
+        self._of_views = of_views
+
+    def __call__(self, *args: Any) -> Any:
         error = args[-1]
-        if not isinstance(error, AuthError) or identity_of(request.environ) is None:
-            return handle_user_exception(*args)
-        handler = _handler(app, error)
-        return _answer(error) if handler is None else app.ensure_sync(handler)(error)
-
-    def of_all_else(*args: Any) -> Any:
-        """For what error handlers and functions after the request raise."""
-        error = args[-1]
-        if not isinstance(error, AuthError) or identity_of(request.environ) is None:
-            return handle_exception(*args)
-        return _answer(error)
-
-    for name, ours in (("handle_user_exception", of_views), ("handle_exception", of_all_else)):
-        setattr(app, name, ours)
+        refusal = refusal_in(error)
+        identity = None if refusal is None else identity_of(request.environ)
+        if refusal is None or identity is None:
+            return self._theirs(*args)
+        for raised in (refusal, error) if self._of_views else ():
+            handler = _handler(self._app, raised)
+            if handler is not None:
+                return self._app.ensure_sync(handler)(raised)
+        return to_response(identity.server.respond(refusal, method=request.environ["REQUEST_METHOD"]))
 
 
-def _handler(app: Flask, error: AuthError) -> Any:
+def _handler(app: Flask, error: Exception) -> Any:
     """The application's own handler for *error*, a blueprint's first."""
     for name in (*request.blueprints, None):
         handlers = app.error_handler_spec.get(name, {}).get(None, {})
@@ -63,42 +70,90 @@ def _handler(app: Flask, error: AuthError) -> Any:
     return None
 
 
-def _answer(error: AuthError) -> Any:
-    identity = identity_of(request.environ)
-    assert identity is not None  # noqa: S101 - both callers have asked
-    return to_response(identity.server.respond(error, method=request.environ["REQUEST_METHOD"]))
-
-
-def send(answer: Response, start_response: StartResponse, *exc_info: Any) -> Iterable[bytes]:
-    """*answer*; with *exc_info* it replaces one that was begun and of which nothing was sent yet (PEP 3333)."""
-    start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(answer.headers), *exc_info)
+def send(answer: Response, start_response: StartResponse) -> Iterable[bytes]:
+    """*answer* itself."""
+    start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(answer.headers))
     return [answer.body]
 
 
-def is_whole(body: Iterable[bytes], environ: WSGIEnvironment) -> bool:
-    """Whether *body* is there already, or is the server's own kind of file, which it must recognize."""
+@final
+class Start:
+    """`start_response` for the application. It waits with the status until `go`, for a refusal may take its place.
+
+    *caching*: what caches are told of an answer that depends on who asks.
+    """
+
+    __slots__ = ("_caching", "_start_response", "_waiting", "_write_on", "has_gone")
+
+    def __init__(self, start_response: StartResponse, caching: Caching) -> None:
+        self._start_response = start_response
+        self._caching = caching
+        self._waiting: tuple[Any, ...] | None = None
+        self._write_on: Callable[[bytes], object] | None = None
+        self.has_gone = False
+
+    def __call__(self, status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
+        if self._caching.vary:
+            headers = [*headers, *self._caching.missing(headers)]
+        if self.has_gone:
+            return self._start_response(status, headers, *exc_info)
+        self._waiting = status, headers, *exc_info
+        return self._write
+
+    def go(self) -> None:
+        """Begin the answer, as far as the application has."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self.has_gone = True
+            self._write_on = self._start_response(*waiting)
+
+    def _write(self, data: bytes, /) -> None:
+        """The way of old applications."""
+        self.go()
+        if self._write_on is not None:
+            self._write_on(data)
+
+
+def begun(body: Iterable[bytes], environ: WSGIEnvironment) -> Iterable[bytes]:
+    """*body* of an application that may run only now: it has run up to its first octet. Raises what it does."""
+    if _is_whole(body, environ):
+        return body
+    first: list[bytes] = []
+    try:
+        parts = iter(body)
+        for part in parts:
+            first.append(part)
+            if part:
+                break
+    except BaseException:
+        _close(body)
+        raise
+    return _Begun(first, parts, body)
+
+
+def _is_whole(body: Iterable[bytes], environ: WSGIEnvironment) -> bool:
+    """Whether *body* is there already, or is a file, which a server may know for its own kind and send by itself."""
     file_wrapper = environ.get("wsgi.file_wrapper")
-    return isinstance(body, (list, tuple)) or (isinstance(file_wrapper, type) and isinstance(body, file_wrapper))
+    is_own = isinstance(file_wrapper, type) and isinstance(body, file_wrapper)
+    return is_own or isinstance(body, (list, tuple)) or hasattr(body, "read")
+
+
+def _close(body: Iterable[bytes]) -> None:
+    getattr(body, "close", lambda: None)()
 
 
 @final
-class Answered:
-    """*body* of an application that may run only now, when it is read; *answer* sends a refusal."""
+class _Begun:
+    """*first* and the other *parts* of *body*."""
 
-    def __init__(self, body: Iterable[bytes], answer: Callable[[AuthError], Iterable[bytes]]) -> None:
+    __slots__ = ("_body", "_parts")
+
+    def __init__(self, first: list[bytes], parts: Iterator[bytes], body: Iterable[bytes]) -> None:
+        self._parts = chain(first, parts)
         self._body = body
-        self._answer = answer
 
     def __iter__(self) -> Iterator[bytes]:
-        has_sent = False
-        try:
-            for part in self._body:
-                has_sent = has_sent or bool(part)
-                yield part
-        except AuthError as error:
-            if has_sent:
-                raise
-            yield from self._answer(error)
+        return self._parts
 
     def close(self) -> None:
-        getattr(self._body, "close", lambda: None)()
+        _close(self._body)

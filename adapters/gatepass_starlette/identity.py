@@ -7,12 +7,13 @@ own `@requires` and templates expect.
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any, Final, NamedTuple, final
+from typing import Final, NamedTuple, final
 
 from starlette.authentication import AuthCredentials, BaseUser, UnauthenticatedUser
 from starlette.types import Scope
 
 from gatepass import AccessToken, ResourceServer
+from gatepass_starlette.state import with_token
 
 __all__ = ["AccessTokenUser", "Identity", "identify", "identity_of"]
 
@@ -65,17 +66,11 @@ def identify(scope: Scope, identity: Identity) -> None:
     """Write *identity* into *scope*, over whatever stood there."""
     scope[_KEY] = identity
     token = identity.token
-    # A mapping of this request's own: some servers hand the same one to all requests of a connection.
-    scope["state"] = {**_entries(scope.get("state")), "access_token": token}
+    scope["state"] = with_token(scope.get("state"), token)
     if token is None:
         scope["auth"], scope["user"] = AuthCredentials(), UnauthenticatedUser()
     else:
         scope["auth"], scope["user"] = _Credentials(token), AccessTokenUser(token)
-
-
-def _entries(state: Any) -> dict[str, Any]:
-    """What is in *state*, a mapping or a `State` of Starlette, or nothing."""
-    return {name: state[name] for name in state or ()}
 
 
 def identity_of(scope: Scope) -> Identity | None:

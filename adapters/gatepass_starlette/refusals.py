@@ -1,7 +1,8 @@
 """Refusals that an application raises below the middleware: the server that judged the connection answers them.
 
-A Starlette inside another answers with a 500 what none of its handlers took, and then raises it again. So the
-beginning of a 500 waits until it is seen whether a refusal comes after it, which then takes its place.
+A Starlette inside another answers with a 500 what none of its handlers took, or as its handler for `Exception` does,
+and then raises it again. So the beginning of such an answer waits until it is seen whether a refusal comes after it,
+which then takes its place. A 500 may come by way of `BaseHTTPMiddleware`, where no exception can be seen yet.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Final, final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from gatepass import AuthError, ResourceServer
+from gatepass import ResourceServer
+from gatepass.errors import refusal_in
 from gatepass_starlette.denial import POLICY_VIOLATION, refuse
 
 __all__ = ["run"]
@@ -27,16 +29,15 @@ async def run(app: ASGIApp, scope: Scope, receive: Receive, send: Send, server: 
     if scope["type"] == "websocket":
         await _run_socket(app, scope, receive, send, server)
         return
-    sender = _Sender(send)
+    sender = _Sender(send, scope)
     try:
         await app(scope, receive, sender)
-    except AuthError as error:
-        if sender.has_begun:
+    except Exception as error:
+        refusal = refusal_in(error)
+        if refusal is None or sender.has_begun:
+            await sender.let_go()
             raise
-        await refuse(server.respond(error, method=scope["method"]), scope, receive, send)
-    except Exception:
-        await sender.let_go()
-        raise
+        await refuse(server.respond(refusal, method=scope["method"]), scope, receive, send)
     else:
         if sender.waiting:
             await sender.let_go()
@@ -46,20 +47,29 @@ async def run(app: ASGIApp, scope: Scope, receive: Receive, send: Send, server: 
 class _Sender:
     """`send` of one request; it knows whether an answer has begun, and lets a 500 wait."""
 
-    __slots__ = ("_send", "_size", "has_begun", "waiting")
+    __slots__ = ("_scope", "_send", "_size", "has_begun", "waiting")
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, scope: Scope) -> None:
         self._send = send
+        self._scope = scope
         self._size = 0
         self.waiting: list[Message] = []
         self.has_begun = False
 
     def __call__(self, message: Message) -> Awaitable[None]:
         if not self.has_begun:
-            if self.waiting or message.get("status") == 500:
+            if self.waiting or message.get("status") == 500 or self._answers_any_mistake():
                 return self._hold(message)
-            self.has_begun = True
+            self.has_begun = message["type"] == "http.response.start"  # and not an early hint or a push
         return self._send(message)
+
+    def _answers_any_mistake(self) -> bool:
+        """Whether a refusal is being answered, and by no handler of the application for its class."""
+        error = sys.exc_info()[1]
+        if error is None or refusal_in(error) is None:
+            return False
+        handlers: dict[object, object] = self._scope.get("starlette.exception_handlers", ({},))[0]
+        return not any(kind in handlers for kind in type(error).__mro__)
 
     async def _hold(self, message: Message) -> None:
         self.waiting.append(message)
@@ -69,7 +79,7 @@ class _Sender:
     def _must_wait(self, message: Message) -> bool:
         body = message.get("body", b"")
         if body and not message.get("more_body", False):
-            return isinstance(sys.exc_info()[1], AuthError)  # an answer to the refusal that is about to come
+            return refusal_in(sys.exc_info()[1]) is not None  # an answer to the refusal that is about to come
         # Starlette's BaseHTTPMiddleware hands parts on outside of the exception, and ends with an empty one.
         self._size += 1 + len(body)
         return self._size <= _LONGEST_WAIT
@@ -77,8 +87,8 @@ class _Sender:
     async def let_go(self) -> None:
         """Send what waits."""
         waiting, self.waiting = self.waiting, []
+        self.has_begun = self.has_begun or bool(waiting)
         for message in waiting:
-            self.has_begun = True
             await self._send(message)
 
 
@@ -99,8 +109,11 @@ async def _run_socket(app: ASGIApp, scope: Scope, receive: Receive, send: Send, 
 
     try:
         await app(scope, receive_noting, send_noting)
-    except AuthError as error:
-        answer = server.respond(error, method=scope.get("method", "GET"))
+    except Exception as error:
+        refusal = refusal_in(error)
+        if refusal is None:
+            raise
+        answer = server.respond(refusal, method=scope.get("method", "GET"))
         if has_ended:
             return
         if is_open:

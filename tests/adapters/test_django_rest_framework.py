@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import pickle
 import subprocess
 import sys
 from contextlib import ExitStack
 from typing import ClassVar
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.contrib.auth.context_processors import PermWrapper
 from django.core.cache.backends.locmem import LocMemCache
 from django.core.handlers.wsgi import WSGIHandler
@@ -43,6 +45,7 @@ from tests.adapters.raising import refuse
 from tests.adapters.tokens import bearer, resource_server, token
 
 from gatepass import ConfigurationError, optional_auth, public
+from gatepass.errors import InsufficientScope
 from gatepass_django import require_auth
 from gatepass_django.refresh.models import TokenFamily
 from gatepass_django.rest_framework import AccessTokenAuthentication, AccessTokenUser, requires
@@ -376,6 +379,25 @@ class RaisesBetween(project.Who):
     permission_classes = (requires() & AsksTheServer,)
 
 
+class RaisesAfter(project.Who):
+    def finalize_response(self, *args, **kwargs):
+        refuse("scope")
+
+
+class RaisesInAGroup(project.Who):
+    def get(self, request):
+        raise ExceptionGroup("tasks", [InsufficientScope(("orders:read",))])
+
+
+class Refuses(renderers.JSONRenderer):
+    def render(self, *args, **kwargs):
+        refuse("scope")
+
+
+class RaisesWhenRendered(project.Json):
+    renderer_classes = (Refuses,)
+
+
 class PassesOn(Raises):
     """A project that builds on top of what its handlers answer."""
 
@@ -396,8 +418,10 @@ class TestRaisedRefusals:
             ("GET", PassesOn),
             ("GET", RaisesBefore),
             ("GET", RaisesBetween),
+            ("GET", RaisesAfter),
+            ("GET", RaisesInAGroup),
+            ("GET", RaisesWhenRendered),
         ],
-        ids=["view", "serializer", "handle_exception", "permission", "one of two permissions"],
     )
     def test_it_is_answered_wherever_it_is_raised(self, start, middleware, handler, method, view):
         client = start(resource_server(), urls=at(view), middleware=middleware, EXCEPTION_HANDLER=handler)
@@ -406,7 +430,36 @@ class TestRaisedRefusals:
 
         AdapterContract.same(TestRESTFramework, answer, SCOPE_IS_MISSING)
 
-    @pytest.mark.parametrize("fails", [True, False])
+    @pytest.mark.parametrize("kind", [RuntimeError, ExceptionGroup])
+    def test_other_exceptions_after_the_view_stay_what_they_are(self, start, middleware, handler, kind):
+        def fail(*_, **__):
+            raise kind("boom", [RuntimeError(), InsufficientScope(())]) if kind is ExceptionGroup else kind("boom")
+
+        class Breaks(project.Json):
+            finalize_response = fail
+
+        class BreaksWhenRendered(project.Json):
+            renderer_classes = (type("Broken", (renderers.JSONRenderer,), {"render": fail}),)
+
+        for view in (Breaks, BreaksWhenRendered):
+            assert (
+                start(resource_server(), urls=at(view), middleware=middleware).send("GET", "/x", bearer()).status == 500
+            )
+
+    def test_a_rendered_response_can_still_be_kept_in_a_cache(self, start, middleware, handler):
+        kept = []
+
+        class Kept(project.Json):
+            def dispatch(self, *args, **kwargs):
+                response = super().dispatch(*args, **kwargs)
+                response.add_post_render_callback(lambda rendered: kept.append(pickle.dumps(rendered)))
+                return response
+
+        answer = start(resource_server(), urls=at(Kept), middleware=middleware).send("GET", "/x", bearer())
+
+        assert pickle.loads(kept[0]).content == answer.body  # noqa: S301 - our own
+
+    @pytest.mark.parametrize("fails", [None, "view", "after"])
     def test_the_transaction_of_the_request_is_rolled_back(self, start, monkeypatch, middleware, handler, fails):
         monkeypatch.setitem(connections.settings["default"], "ATOMIC_REQUESTS", True)
         committed = []
@@ -414,7 +467,10 @@ class TestRaisedRefusals:
         class Writes(project.Json):
             def get(self, request):
                 transaction.on_commit(lambda: committed.append(True))
-                return refuse("scope") if fails else super().get(request)
+                return refuse("scope") if fails == "view" else super().get(request)
+
+            def finalize_response(self, *args, **kwargs):
+                return refuse("scope") if fails == "after" else super().finalize_response(*args, **kwargs)
 
         client = start(resource_server(), urls=at(Writes), middleware=middleware, EXCEPTION_HANDLER=handler)
 
@@ -609,6 +665,31 @@ class TestUser:
 
         assert response.status_code == 200
         assert "token user" in page
+
+
+def knows_users_of_its_own(get_response):
+    """What Django's `AuthenticationMiddleware` does, which needs a table of users."""
+
+    async def auser():
+        return "a stranger"
+
+    def middleware(request):
+        request.auser = auser
+        return get_response(request)
+
+    return middleware
+
+
+@pytest.mark.parametrize("middleware", [[], [OURS]], ids=["alone", "behind the middleware"])
+def test_the_awaited_user_of_django_is_the_user_of_the_token(start, middleware):
+    class Awaits(project.Who):
+        def get(self, request):
+            user = async_to_sync(request._request.auser)()
+            return project.text(f"{user is request._request.user is request.user} {user.pk}")
+
+    client = start(resource_server(), urls=at(Awaits), middleware=[f"{__name__}.knows_users_of_its_own", *middleware])
+
+    assert client.send("GET", "/x", bearer()).body == b"True anna"
 
 
 class TestForcedAuthentication:

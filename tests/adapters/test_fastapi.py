@@ -833,6 +833,25 @@ def test_a_state_that_was_read_before_the_dependency_has_the_token_after_it():
     assert shared == {"pool": 5}
 
 
+def test_middleware_outside_that_has_touched_the_state_sees_what_a_view_behind_a_dependency_writes():
+    app = plain()
+
+    @app.middleware("http")
+    async def outside(request, call_next):
+        request.state.started = 1
+        response = await call_next(request)
+        response.headers["X-Seen"] = f"{request.state.written} {hasattr(request.state, 'access_token')}"
+        return response
+
+    @app.get("/", dependencies=[Depends(AccessTokenBearer(resource_server()))])
+    async def view(request: HTTPRequest) -> str:
+        request.state.written = request.state.started + 1
+        return request.state.access_token.subject
+
+    answer = ASGIClient(app).send("GET", "/", bearer())
+    assert (answer.body, answer.all("x-seen")) == (b"anna", ["2 False"])
+
+
 @pytest.mark.parametrize("included", [False, True], ids=["the application", "a router"])
 def test_a_guard_above_the_decorator_of_the_route_is_told_before_it_lets_anybody_in(included):
     app, router = FastAPI(), APIRouter()

@@ -4,12 +4,15 @@ The contract has the plain view. Here are the other places: what runs before a v
 applications in applications, sockets, dependencies; and what an application may still say itself.
 """
 
+import asyncio
 import contextlib
+import io
 from typing import Annotated
 
 import pytest
+from asgiref.wsgi import WsgiToAsgi
 from fastapi import Depends, FastAPI, Security, WebSocket
-from flask import Blueprint, Flask, request, session, stream_with_context
+from flask import Blueprint, Flask, Response, request, session, stream_with_context
 from flask.views import MethodView
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
@@ -57,15 +60,42 @@ async def refused_async(*_, **__):
     raise Suspended
 
 
+async def refused_in_a_task(*_, **__):
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(refused_async())
+
+
+def grouped(*_, **__):
+    raise ExceptionGroup("tasks", [ExceptionGroup("inner", [Suspended()])])
+
+
+def mixed(*_, **__):
+    raise ExceptionGroup("tasks", [Suspended(), RuntimeError("boom")])
+
+
+async def mixed_async(*_, **__):
+    mixed()
+
+
 # --- Flask
 
 
-def flask(**config):
+class Layer:
+    """As a tracer would be one."""
+
+    def __init__(self, app):
+        self.app = app
+
+    def __call__(self, environ, start_response):
+        return self.app(environ, start_response)
+
+
+def flask(layer=None, **config):
     app = Flask("raising")
     app.config.update(SECRET_KEY="of the tests alone", **config)
     app.register_error_handler(Exception, general)
     app.register_error_handler(500, general)
-    app.wsgi_app = WSGIMiddleware(app.wsgi_app, resource_server())
+    app.wsgi_app = WSGIMiddleware(layer(app.wsgi_app) if layer else app.wsgi_app, resource_server())
     return app
 
 
@@ -103,7 +133,26 @@ def in_a_stream_that_has_a_start_of_its_own(app):
     app.add_url_rule("/x", "x", view)
 
 
+def in_a_stream(app):
+    @app.get("/x")
+    def view():
+        return Response(refused() for _ in "x")
+
+
+def in_a_stream_with_the_request(app):
+    app.add_url_rule("/x", "x", lambda: stream_with_context(refused() for _ in "x"))
+
+
+def in_a_group(app):
+    app.add_url_rule("/x", "x", grouped)
+
+
+def in_a_task(app):
+    app.add_url_rule("/x", "x", refused_in_a_task)
+
+
 class TestFlask:
+    @pytest.mark.parametrize("layer", [None, Layer], ids=["bare", "below a layer"])
     @pytest.mark.parametrize("mode", [{}, {"TESTING": True}, {"DEBUG": True}, {"PROPAGATE_EXCEPTIONS": True}])
     @pytest.mark.parametrize(
         "prepare",
@@ -113,13 +162,16 @@ class TestFlask:
             in_an_error_handler,
             in_a_blueprint,
             in_a_stream_that_has_a_start_of_its_own,
+            in_a_stream,
+            in_a_stream_with_the_request,
+            in_a_group,
+            in_a_task,
             lambda app: app.add_url_rule("/x", "x", refused_async),
             lambda app: app.add_url_rule("/x", "x", Orders.as_view("orders")),
         ],
-        ids=["before", "after", "error handler", "blueprint", "stream", "coroutine", "class"],
     )
-    def test_it_is_answered_wherever_it_is_raised_and_no_general_handler_comes_first(self, mode, prepare):
-        app = flask(**mode)
+    def test_it_is_answered_wherever_it_is_raised_and_no_general_handler_comes_first(self, mode, layer, prepare):
+        app = flask(layer, **mode)
         prepare(app)
 
         same(WSGIClient(app).send("GET", "/x", bearer()), SCOPE_IS_MISSING)
@@ -134,9 +186,41 @@ class TestFlask:
         (app if where == "application" else shop).register_error_handler(kind, lambda error: ("theirs", error.status))
         app.register_blueprint(shop)
 
-        answer = WSGIClient(app).send("GET", "/x", bearer())
+        app.add_url_rule("/group", "group", grouped)
 
-        assert (answer.status, answer.body) == (403, b"theirs")
+        for path in ("/x", "/group") if where == "application" else ("/x",):
+            answer = WSGIClient(app).send("GET", path, bearer())
+            assert (answer.status, answer.body) == (403, b"theirs")
+
+    def test_a_handler_of_the_application_for_groups_comes_first(self):
+        app = flask()
+        app.register_error_handler(ExceptionGroup, lambda group: (f"{len(group.exceptions)} of them", 418))
+        app.add_url_rule("/x", "x", grouped)
+
+        assert WSGIClient(app).send("GET", "/x", bearer()).body == b"1 of them"
+
+    def test_a_group_with_something_else_in_it_stays_the_applications(self):
+        app = flask()
+        app.add_url_rule("/x", "x", mixed)
+
+        assert WSGIClient(app).send("GET", "/x", bearer()).body == b"something broke"
+
+    def test_an_extension_that_came_after_the_middleware_does_not_come_first(self):
+        app = flask()
+        seen = []
+
+        def note(error):  # as the Api of Flask-RESTful and Flask-RESTX does it
+            seen.append(type(error))
+            return "theirs", 500
+
+        app.handle_exception = note
+        app.handle_user_exception = note
+        app.add_url_rule("/x", "x", refused)
+        app.add_url_rule("/broken", "broken", lambda: session["missing"])
+
+        same(WSGIClient(app).send("GET", "/x", bearer()), SCOPE_IS_MISSING)
+        assert WSGIClient(app).send("GET", "/broken", bearer()).body == b"theirs"
+        assert seen == [KeyError]
 
     def test_what_runs_after_the_view_sees_the_answer(self):
         app = flask()
@@ -235,13 +319,26 @@ class WhenItIsIterated:
         yield b"never"
 
 
+def group_when_it_is_read(environ, start_response):
+    grouped()
+    yield b"never"
+
+
 class TestWSGI:
-    @pytest.mark.parametrize("app", [at_once, when_it_is_read, after_a_start, WhenItIsIterated])
+    @pytest.mark.parametrize(
+        "app", [at_once, when_it_is_read, after_a_start, WhenItIsIterated, grouped, group_when_it_is_read]
+    )
     def test_it_is_answered_until_something_was_sent(self, app):
         same(
             WSGIClient(WSGIMiddleware(app, resource_server(), routes_of=None)).send("GET", "/x", bearer()),
             SCOPE_IS_MISSING,
         )
+
+    @pytest.mark.parametrize("app", [mixed, lambda *_: (mixed() for _ in "x")])
+    def test_a_group_with_something_else_in_it_stays_an_exception(self, app):
+        client = WSGIClient(WSGIMiddleware(app, resource_server(), routes_of=None))
+
+        assert isinstance(client.send("GET", "/x", bearer()).crash, ExceptionGroup)
 
     def test_what_has_begun_is_broken_off_and_closed(self):
         closed = []
@@ -263,11 +360,78 @@ class TestWSGI:
         assert isinstance(answer.crash, InsufficientScope)
         assert closed == [True]
 
-    def test_the_servers_own_kind_of_file_stays_what_it_is(self):
+    def test_what_was_written_the_old_way_is_sent_and_then_broken_off(self):
+        sent = []
+
+        def app(environ, start_response):
+            write = start_response("200 OK", [])
+            write(b"first ")
+            write(b"second")
+            refuse("scope")
+
+        def start_response(status, _):
+            sent.append(status)
+            return sent.append
+
+        environ = {"REQUEST_METHOD": "GET", "wsgi.url_scheme": "https", "HTTP_AUTHORIZATION": bearer()[0][1]}
+        with pytest.raises(InsufficientScope):
+            WSGIMiddleware(app, resource_server(), routes_of=None)(environ, start_response)
+        assert sent == ["200 OK", b"first ", b"second"]
+
+    def test_the_application_may_replace_its_answer_and_once_that_has_begun_the_server_is_asked(self):
+        calls = []
+
+        def app(environ, start_response):
+            start_response("200 OK", [])
+            start_response("409 Conflict", [], (ValueError, ValueError(), None))
+            yield b"first"
+            start_response("500 Late", [], (ValueError, ValueError(), None))
+
+        environ = {"REQUEST_METHOD": "GET", "wsgi.url_scheme": "https", "HTTP_AUTHORIZATION": bearer()[0][1]}
+        guarded = WSGIMiddleware(app, resource_server(), routes_of=None)
+        list(guarded(environ, lambda status, *more: calls.append((status, len(more)))))
+
+        assert calls == [("409 Conflict", 2), ("500 Late", 2)]
+
+    def test_a_stream_runs_no_further_than_to_its_first_octet_before_it_is_sent(self):
+        made = []
+
+        def app(environ, start_response):
+            start_response("200 OK", [])
+            for part in (b"", b"first", b"second"):
+                made.append(part)
+                yield part
+
+        environ = {"REQUEST_METHOD": "GET", "wsgi.url_scheme": "https", "HTTP_AUTHORIZATION": bearer()[0][1]}
+        body = WSGIMiddleware(app, resource_server(), routes_of=None)(environ, lambda *_: None)
+
+        assert made == [b"", b"first"]
+        assert list(body) == [b"", b"first", b"second"]
+
+    def test_a_stream_that_is_refused_is_closed(self):
+        closed = []
+
+        class Body:
+            def __iter__(self):
+                refuse("scope")
+
+            def close(self):
+                closed.append(True)
+
+        same(
+            WSGIClient(WSGIMiddleware(lambda *_: Body(), resource_server(), routes_of=None)).send(
+                "GET", "/x", bearer()
+            ),
+            SCOPE_IS_MISSING,
+        )
+        assert closed == [True]
+
+    @pytest.mark.parametrize("kind", ["wrapped by a class", "a plain file"])
+    def test_the_servers_own_kind_of_file_stays_what_it_is(self, kind):
         class FileWrapper:
             pass
 
-        file = FileWrapper()
+        file = FileWrapper() if kind == "wrapped by a class" else io.BytesIO(b"page")
         seen = []
 
         def server(environ, start_response):
@@ -322,11 +486,13 @@ class TestStarlette:
             Route("/x", refused_async),
             Route("/x", refused),
             Route("/x", Endpoint),
+            Route("/x", grouped),
+            Route("/x", refused_in_a_task),
+            Mount("/", Starlette(routes=[Route("/x", refused_in_a_task)], exception_handlers=GENERAL)),
             Mount("/", Starlette(routes=[Route("/x", refused_async)], exception_handlers=GENERAL)),
             Mount("/", Starlette(debug=True, routes=[Route("/x", refused_async)])),
             Mount("/", refused_async),
         ],
-        ids=["coroutine", "function", "class", "mounted", "mounted for debugging", "mounted ASGI"],
     )
     def test_it_is_answered_wherever_it_is_raised_and_no_general_handler_comes_first(self, route, inner, debug):
         app = starlette(route, inner=inner, debug=debug)
@@ -340,6 +506,70 @@ class TestStarlette:
             ASGIClient(ASGIMiddleware(app, resource_server=resource_server())).send("GET", "/x", bearer()),
             SCOPE_IS_MISSING,
         )
+
+    @pytest.mark.parametrize("status", [200, 400, 500, 503])
+    @pytest.mark.parametrize("streams", [False, True])
+    @pytest.mark.parametrize("view", [refused_async, refused, grouped])
+    def test_a_general_handler_does_not_come_first_with_whatever_status(self, status, streams, view):
+        async def parts():
+            yield b"something "
+            yield b"broke"
+
+        async def theirs(request, error):
+            return StreamingResponse(parts(), status) if streams else PlainTextResponse("something broke", status)
+
+        inner = Starlette(routes=[Route("/x", view)], exception_handlers={Exception: theirs})
+        for app in (ASGIMiddleware(inner, resource_server=resource_server()), starlette(Mount("/", inner))):
+            same(ASGIClient(app).send("GET", "/x", bearer()), SCOPE_IS_MISSING)
+
+    @pytest.mark.parametrize("status", [200, 503])
+    def test_a_general_handler_answers_every_other_exception(self, status):
+        async def theirs(request, error):
+            return PlainTextResponse("something broke", status)
+
+        answers = []
+        inner = Starlette(routes=[Route("/x", mixed_async)], exception_handlers={Exception: theirs})
+
+        async def keeping(scope, receive, send):
+            async def keep(message):
+                answers.append(message)
+                await send(message)
+
+            await starlette(Mount("/", inner))(scope, receive, keep)
+
+        assert isinstance(ASGIClient(keeping).send("GET", "/x", bearer()).crash, ExceptionGroup)
+        assert (answers[0]["status"], answers[1]["body"]) == (status, b"something broke")
+
+    def test_the_answer_of_an_own_handler_does_not_wait_for_the_task_behind_it(self):
+        sent, seen_by_task = [], []
+
+        async def theirs(request, error):
+            task = BackgroundTask(lambda: seen_by_task.extend(sent))
+            return PlainTextResponse("theirs", error.status, background=task)
+
+        app = starlette(Route("/x", refused_async))
+        app.add_exception_handler(AuthError, theirs)
+
+        async def watching(scope, receive, send):
+            async def note(message):
+                sent.append(message["type"])
+                await send(message)
+
+            await app(scope, receive, note)
+
+        assert ASGIClient(watching).send("GET", "/x", bearer()).body == b"theirs"
+        assert seen_by_task == ["http.response.start", "http.response.body"]
+
+    def test_an_answer_given_while_a_refusal_is_caught_is_sent_as_it_is(self):
+        async def app(scope, receive, send):
+            try:
+                refuse("scope")
+            except AuthError:
+                await PlainTextResponse("caught")(scope, receive, send)
+
+        guarded = ASGIMiddleware(app, resource_server=resource_server(), routes_of=None)
+
+        assert ASGIClient(guarded).send("GET", "/x", bearer()).body == b"caught"
 
     def test_it_is_answered_for_middleware_below(self):
         app = starlette(Route("/x", refused_async), inner=[Middleware(Refuses)])
@@ -361,6 +591,32 @@ class TestStarlette:
         answer = ASGIClient(app).send("GET", "/x", bearer())
 
         assert (answer.status, answer.body) == (403, b"theirs")
+
+    def test_a_group_with_something_else_in_it_stays_an_exception(self):
+        answer = ASGIClient(starlette(Route("/x", mixed_async))).send("GET", "/x", bearer())
+
+        assert isinstance(answer.crash, ExceptionGroup)
+
+    @pytest.mark.parametrize("kind", ["early_hint", "push", "debug"])
+    def test_what_comes_before_an_answer_does_not_begin_it(self, kind):
+        sent = []
+
+        async def app(scope, receive, send):
+            await send({"type": f"http.response.{kind}", "links": []})
+            refuse("scope")
+
+        guarded = ASGIMiddleware(app, resource_server=resource_server(), routes_of=None)
+
+        async def keeping(scope, receive, send):
+            async def keep(message):
+                sent.append(message["type"])
+                if message["type"] != f"http.response.{kind}":
+                    await send(message)
+
+            await guarded(scope, receive, keep)
+
+        same(ASGIClient(keeping).send("GET", "/x", bearer()), SCOPE_IS_MISSING)
+        assert sent[0] == f"http.response.{kind}"
 
     @pytest.mark.parametrize("inner", INNER, ids=["bare", "wrapped"])
     def test_a_stream_that_has_begun_is_broken_off(self, inner):
@@ -465,8 +721,18 @@ async def socket_left(websocket: WebSocket):
     refuse("hidden")
 
 
+async def socket_in_a_task(websocket: WebSocket):
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(socket_before(websocket))
+
+
+async def socket_in_a_task_after(websocket: WebSocket):
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(socket_after(websocket))
+
+
 class TestSockets:
-    @pytest.mark.parametrize("endpoint", [socket_before, Socket])
+    @pytest.mark.parametrize("endpoint", [socket_before, Socket, socket_in_a_task])
     def test_a_handshake_gets_the_answer(self, endpoint):
         session = websocket(starlette(WebSocketRoute("/x", endpoint)), websocket_scope("/x", bearer()))
 
@@ -478,7 +744,12 @@ class TestSockets:
 
         assert websocket(starlette(WebSocketRoute("/x", endpoint)), scope).kinds == ["websocket.close"]
 
-    @pytest.mark.parametrize("endpoint", [socket_after, OpenSocket])
+    def test_a_group_with_something_else_in_it_stays_an_exception(self):
+        session = websocket(starlette(WebSocketRoute("/x", mixed_async)), websocket_scope("/x", bearer()))
+
+        assert isinstance(session.crash, ExceptionGroup)
+
+    @pytest.mark.parametrize("endpoint", [socket_after, OpenSocket, socket_in_a_task_after])
     def test_an_open_socket_is_closed(self, endpoint):
         session = websocket(starlette(WebSocketRoute("/x", endpoint)), websocket_scope("/x", bearer()))
 
@@ -490,6 +761,33 @@ class TestSockets:
         session = websocket(starlette(WebSocketRoute("/x", endpoint)), websocket_scope("/x", bearer()))
 
         assert (session.kinds, session.crash) == ([f"websocket.{kind}" for kind in kinds], None)
+
+
+# --- applications of another framework
+
+
+class TestMountedFlask:
+    def mounted(self, app):
+        return ASGIClient(starlette(Mount("/shop", WsgiToAsgi(app.wsgi_app))))
+
+    def test_its_own_middleware_answers(self):
+        app = flask()
+        app.add_url_rule("/x", "x", refused)
+
+        same(self.mounted(app).send("GET", "/shop/x", bearer()), SCOPE_IS_MISSING)
+
+    def test_it_may_hand_exceptions_on_to_the_middleware_outside(self):
+        app = Flask("mounted")
+        app.config["PROPAGATE_EXCEPTIONS"] = True
+        app.add_url_rule("/x", "x", refused)
+
+        same(self.mounted(app).send("GET", "/shop/x", bearer()), SCOPE_IS_MISSING)
+
+    def test_else_it_answers_by_itself(self):
+        app = Flask("mounted")
+        app.add_url_rule("/x", "x", refused)
+
+        assert self.mounted(app).send("GET", "/shop/x", bearer()).status == 500
 
 
 # --- FastAPI
@@ -543,6 +841,19 @@ def fastapi(*, middleware, mounted=False):  # noqa: C901 - one application, view
     def by_view(tenant: str, token: Annotated[AccessToken, Depends(tenant_opened_async)]):
         of_tenant(tenant, token)
 
+    @get("/task/{tenant}")
+    async def by_task(tenant: str, token: Token):
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(of_tenant_async(tenant, token))
+
+    @get("/mixed")
+    async def by_mistake(token: Token):
+        mixed()
+
+    @inner.websocket("/task")
+    async def socket_by_task(websocket: WebSocket, token: Token):
+        await socket_in_a_task_after(websocket)
+
     @get("/maybe/{tenant}")
     def maybe(tenant: str, token: Annotated[AccessToken | None, Depends(OptionalAccessTokenBearer(SERVER))]):
         of_tenant(tenant, token)
@@ -570,7 +881,7 @@ def fastapi(*, middleware, mounted=False):  # noqa: C901 - one application, view
 @pytest.mark.parametrize("middleware", [False, True], ids=["alone", "behind the middleware"])
 @pytest.mark.parametrize("mounted", [False, True], ids=["bare", "mounted"])
 class TestFastAPI:
-    @pytest.mark.parametrize("kind", ["function", "coroutine", "generator", "view"])
+    @pytest.mark.parametrize("kind", ["function", "coroutine", "generator", "view", "task"])
     def test_it_is_answered_wherever_it_is_raised_and_no_general_handler_comes_first(self, middleware, mounted, kind):
         app = fastapi(middleware=middleware, mounted=mounted)
         status, challenge, body = SCOPE_IS_MISSING
@@ -595,8 +906,9 @@ class TestFastAPI:
         app = fastapi(middleware=middleware, mounted=mounted)
 
         same(websocket(app, websocket_scope("/before", bearer())).denial, HIDDEN)
-        session = websocket(app, websocket_scope("/after", bearer()))
-        assert (session.kinds, session.sent[-1]["code"]) == (["websocket.accept", "websocket.close"], 1008)
+        for path in ("/after", "/task"):
+            session = websocket(app, websocket_scope(path, bearer()))
+            assert (session.kinds, session.sent[-1]["code"]) == (["websocket.accept", "websocket.close"], 1008)
         closed = websocket(app, websocket_scope("/closed", bearer()))
         assert (closed.kinds, closed.crash) == (["websocket.accept", "websocket.close"], None)
 
@@ -611,6 +923,11 @@ class TestFastAPI:
         answer = ASGIClient(app).send("GET", "/view/north", bearer())
 
         assert (answer.status, answer.body) == (403, b"theirs")
+
+    def test_a_group_with_something_else_in_it_stays_an_exception(self, middleware, mounted):
+        answer = ASGIClient(fastapi(middleware=middleware, mounted=mounted)).send("GET", "/mixed", bearer())
+
+        assert isinstance(answer.crash, ExceptionGroup)
 
 
 def test_in_fastapi_a_refusal_where_nothing_was_judged_is_an_exception_as_any_other():

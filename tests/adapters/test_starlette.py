@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import copy
 import functools
 import threading
 import time
@@ -308,6 +309,66 @@ def test_requests_to_which_a_server_hands_one_state_see_each_their_own_token(kin
 
     assert asyncio.run(together()) == [b"anna anna True", b"bob bob True", b"nobody nobody False"]
     assert {name: shared[name] for name in shared} == {"pool": pool}
+
+
+def test_middleware_outside_that_has_touched_the_state_sees_what_a_view_writes_but_for_the_token():
+    class Outside(BaseHTTPMiddleware):
+        async def dispatch(self, request, call_next):
+            request.state.started = "early"
+            response = await call_next(request)
+            return PlainTextResponse(f"{request.state.written} {hasattr(request.state, 'access_token')} {response}")
+
+    async def view(request):
+        assert (request.state.started, subject(request)) == ("early", "anna")
+        request.state.written = "by the view"
+        del request.state.started
+        return PlainTextResponse("")
+
+    guard = Middleware(AccessTokenMiddleware, resource_server=resource_server())
+    app = Starlette(routes=[Route("/", view)], middleware=[Middleware(Outside), guard])
+
+    assert ASGIClient(app).send("GET", "/", bearer()).body.startswith(b"by the view False ")
+
+
+def test_a_view_sees_what_is_written_outside_while_it_runs():
+    state = {}
+
+    async def view(request):
+        state["late"] = 5
+        return PlainTextResponse(f"{request.state.late}")
+
+    async def outside(scope, receive, send):
+        await application(resource_server(), [Route("/", view)])(scope | {"state": state}, receive, send)
+
+    assert ASGIClient(outside).send("GET", "/", bearer()).body == b"5"
+
+
+def test_the_state_is_a_dict_in_all_that_dicts_can_do():
+    scope = asgi_scope(Request("GET", "/open"))
+    scope["state"] = outside = {"access_token": "somebody", "own": 1}
+    call(application(resource_server(), ROUTES), scope)
+    state = scope["state"]
+
+    assert isinstance(state, dict)
+    assert {**state} == dict(state) == state.copy() == copy.deepcopy(state) == state | {}
+    assert dict(state) == {"access_token": None, "own": 1}
+    assert (state.setdefault("new", 2), state.pop("own"), len(state), bool(state)) == (2, 1, 2, True)
+    state.update(access_token="mine")
+    state |= {"more": 3}
+    assert (state["access_token"], outside) == ("mine", {"access_token": "somebody", "new": 2, "more": 3})
+    del state["access_token"]
+    assert list(state) == ["new", "more"]
+    assert {"first": 0, **state} == {"first": 0} | state
+    assert repr(state) == "{'new': 2, 'more': 3}"
+
+
+@pytest.mark.parametrize("state", [None, types.SimpleNamespace(pool=5), [("pool", 5)], object(), 0])
+def test_a_state_that_is_no_mapping_is_left_alone(state):
+    scope = asgi_scope(Request("GET", "/open")) | {"state": state}
+
+    start, _ = call(application(resource_server(), ROUTES), scope)
+
+    assert (start["status"], scope["state"]) == (200, {"access_token": None})
 
 
 def test_sockets_to_which_a_server_hands_one_state_see_each_their_own_token():

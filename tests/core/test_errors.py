@@ -3,6 +3,7 @@
 import pytest
 
 from gatepass import errors
+from gatepass.errors import Forbidden, InsufficientScope, KeysUnavailable, refusal_in
 
 
 @pytest.mark.parametrize("name", errors.__all__)
@@ -10,3 +11,23 @@ def test_a_traceback_names_an_error_by_the_name_that_one_imports(name):
     kind = getattr(errors, name)
 
     assert f"{kind.__module__}.{kind.__qualname__}" == f"gatepass.errors.{name}"
+
+
+SCOPE, ROLE, OUTAGE = InsufficientScope(("orders:read",)), Forbidden("roles"), KeysUnavailable()
+
+
+@pytest.mark.parametrize(
+    ("error", "refusal"),
+    [
+        (SCOPE, SCOPE),
+        (ExceptionGroup("tasks", [SCOPE, ROLE]), SCOPE),
+        (ExceptionGroup("tasks", [ExceptionGroup("inner", [ROLE]), SCOPE]), ROLE),
+        (ExceptionGroup("tasks", [SCOPE, ExceptionGroup("inner", [ROLE, OUTAGE])]), OUTAGE),
+        (ExceptionGroup("tasks", [SCOPE, ExceptionGroup("inner", [ValueError()])]), None),
+        (BaseExceptionGroup("tasks", [SCOPE, KeyboardInterrupt()]), None),
+        (ValueError(), None),
+        (None, None),
+    ],
+)
+def test_a_group_of_refusals_alone_is_one_and_an_outage_comes_first(error, refusal):
+    assert refusal_in(error) is refusal

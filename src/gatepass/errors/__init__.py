@@ -25,6 +25,7 @@ from gatepass.errors.credentials import (
 )
 from gatepass.errors.extras import extra_hint as extra_hint  # for adapters, as no name of users'
 from gatepass.errors.extras import stranger as stranger
+from gatepass.errors.groups import refusal_in as refusal_in  # for adapters too
 from gatepass.errors.outage import (
     AuthUnavailable,
     KeysUnavailable,
