@@ -30,7 +30,7 @@ __all__ = ["AccessTokenMiddleware"]
 class AccessTokenMiddleware:
     """Lets in requests with a valid access token.
 
-    *app*: `app.wsgi_app` of a Flask, with whatever layers around it, or the Flask itself: the marks on its views count.
+    *app*: `app.wsgi_app` of a Flask, with the layers around it, or the Flask itself: the marks on its views count.
     *routes_of*: the Flask, where a layer hides it; None for any other WSGI application, which has no marks.
     *public*: exact decoded paths, below the mount, that are open to everybody. If a proxy ends TLS, put Werkzeug's
     `ProxyFix` around this middleware, so that the scheme is the client's.

@@ -67,7 +67,7 @@ class Routes:
         """Whether Flask will answer this preflight by itself: by its automatic `OPTIONS`, a redirect, 404 or 405."""
         app = self.nothing_between  # what a layer makes of the method and the path, cannot be told
         if app is None or any(getattr(type(app), name) is not getattr(Flask, name) for name in _DISPATCH):
-            return False  # whatever it makes of the request before a view is chosen
+            return False  # it may make another request of it before a view is chosen
         try:
             if app.request_class(environ).method != "OPTIONS":
                 return False

@@ -32,7 +32,7 @@ _PREFLIGHT: Final = frozenset((b"origin", b"access-control-request-method"))
 class AccessTokenMiddleware:
     """Lets a connection reach *app* with the token that *resource_server* verified, or answers it.
 
-    *public*: exact decoded paths below the mount that anybody may reach, such as `["/healthz"]`. The marks count that
+    *public*: exact decoded paths below the mount that need no token, such as `["/healthz"]`. The marks count that
     the routes of *app* have. *routes_of*: the Starlette or FastAPI application, where a layer hides it; None for any
     other ASGI application, which has no marks. Raises `ConfigurationError` if none is found and nothing is said.
     """

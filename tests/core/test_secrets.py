@@ -646,7 +646,7 @@ def test_a_passphrase_of_other_words_is_taken():
         "printable",
     ],
 )
-def test_of_ten_thousand_random_secrets_none_is_taken_for_a_guessable_one(writing):
+def test_of_many_random_secrets_none_is_taken_for_a_guessable_one(writing):
     secrets_alike = (writing(hashlib.sha256(b"%d" % number).digest()) for number in range(1_500))
 
     assert not list(filter(is_guessable, secrets_alike))

@@ -164,7 +164,7 @@ def test_when_the_window_is_over_the_store_forgets_what_it_needed(store, clock, 
     after = family_of(store, second)
     assert after == replace(before, previous_hash=before.current_hash, salt=b"")
     clock.now -= 5
-    assert reason_of(service.refresh, first.refresh_token) == "refresh_reused", "nobody can derive it any more"
+    assert reason_of(service.refresh, first.refresh_token) == "refresh_reused", "it cannot be derived any more"
 
 
 def test_what_was_forgotten_costs_its_client_nothing(store, clock):

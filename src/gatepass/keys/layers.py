@@ -34,7 +34,7 @@ def _base32(text: bytes) -> bytes:
 
 
 def first_sequence(data: bytes) -> bytes:
-    """The DER SEQUENCE that *data* begins with, whatever follows it."""
+    """The DER SEQUENCE that *data* begins with; what follows it does not count."""
     start, size = 2, int.from_bytes(data[1:2])
     if size & 0x80:  # the long form: so many octets of length follow
         start += size & 0x7F

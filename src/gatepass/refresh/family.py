@@ -172,7 +172,7 @@ class Family:
 
     @property
     def ends_at(self) -> int:
-        """When it is over: expired, idled out or revoked, whichever was first."""
+        """When it is over: the first of expiry, idle end and revocation."""
         ends = (self.expires_at, self.idle_expires_at, *(() if self.revoked_at is None else (self.revoked_at,)))
         first: int = min(ends)
         return first
