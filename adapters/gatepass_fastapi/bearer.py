@@ -101,8 +101,7 @@ class _Bearer(SecurityBase):
                     'Security takes a list, as in scopes=["orders:read"]: of a text FastAPI makes one scope of each '
                     "letter. If your scopes do have one letter, give them to the bearer, as scopes= beside the server"
                 )
-            needed = (*self._own_scopes, *scopes)
-            rules: Rules = {**self._rules, "scopes": needed} if needed else self._rules
+            rules: Rules = {**self._rules, "scopes": (*self._own_scopes, *scopes)}
             found = self._requirements[scopes] = Requirement(**rules)
         return found
 

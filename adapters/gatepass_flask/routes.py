@@ -11,8 +11,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.routing import Rule
 
-from gatepass import Access, ConfigurationError, access_of, application_below, check_guards
-from gatepass.layers import held_below
+from gatepass import Access, ConfigurationError, access_of, application_below, check_guards, held_below
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment

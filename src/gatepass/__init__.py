@@ -19,7 +19,7 @@ from gatepass.jwks import JWKSClient
 from gatepass.keyring import KeyRing
 from gatepass.keyring.endpoint import JWKSEndpoint
 from gatepass.keys import Key, KeySet
-from gatepass.layers import application_below
+from gatepass.layers import application_below, held_below
 from gatepass.profile import ANY_AUDIENCE, ANY_ISSUER, Profile
 from gatepass.refresh import TokenPair, TokenService
 from gatepass.refresh.endpoint import TokenEndpoints, TokenRequest
@@ -65,6 +65,7 @@ __all__ = [
     "access_of",
     "application_below",
     "check_guards",
+    "held_below",
     "optional_auth",
     "public",
     "public_paths",

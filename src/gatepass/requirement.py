@@ -6,7 +6,7 @@ made, so a typing mistake in a scope fails at start-up.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, Literal, Self, TypedDict, final
 
@@ -59,7 +59,7 @@ class Requirement:
     def __init__(  # pyright: ignore[reportInconsistentConstructor] - its types are the ones to go by
         self,
         *,
-        scopes: str | Iterable[str] | None = None,
+        scopes: str | Iterable[str] = (),
         any_scopes: str | Iterable[str] | None = None,
         any_roles: str | Iterable[str] | None = None,
         any_groups: str | Iterable[str] | None = None,
@@ -70,9 +70,9 @@ class Requirement:
             raise ConfigurationError('denial= must be "forbid" (403) or "not_found" (404)')
         if scopes == "":
             raise ConfigurationError("scopes= is an empty string: name a scope, or leave it out")
-        self.scopes: tuple[str, ...] = () if scopes is None else needed_scopes(scopes, "scopes")
-        if scopes is not None and not self.scopes:
-            raise ConfigurationError("scopes= is empty, so that any token would pass: name a scope, or leave it out")
+        self.scopes: tuple[str, ...] = needed_scopes(scopes, "scopes")
+        if isinstance(scopes, Iterator) and not self.scopes:  # such as a generator that was read before
+            raise ConfigurationError("scopes= has nothing left, so that any token would pass: give a list")
         self.any_scopes: tuple[str, ...] = (
             () if any_scopes is None else _at_least_one(needed_scopes(any_scopes, "any_scopes"), "any_scopes")
         )

@@ -32,6 +32,7 @@ FLOORS = [
         "gatepass.errors.permission",
         "gatepass.errors.token",
     },
+    {"gatepass.errors.groups"},
     {"gatepass.errors"},
     # 2: strict JSON, compact serialization, keys, claims and policy
     {"gatepass.allow", "gatepass.claim_names", "gatepass.read_only", "gatepass.strict_json"},
@@ -169,7 +170,7 @@ FLOORS = [
     {"gatepass_flask.middleware"},
     {"gatepass_flask.endpoints", "gatepass_flask.views"},
     {"gatepass_flask"},
-    {"gatepass_starlette.connection"},
+    {"gatepass_starlette.connection", "gatepass_starlette.state"},
     {
         "gatepass_starlette.body",
         "gatepass_starlette.denial",
@@ -189,6 +190,7 @@ FLOORS = [
         "gatepass_django.http",
         "gatepass_django.identity",
         "gatepass_django.permissions",
+        "gatepass_django.streams",
         "gatepass_django.urls",
         "gatepass_django.user",
     },

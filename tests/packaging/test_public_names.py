@@ -39,6 +39,7 @@ PUBLIC = {
         "access_of",
         "application_below",
         "check_guards",
+        "held_below",
         "optional_auth",
         "public",
         "public_paths",
