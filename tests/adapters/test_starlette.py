@@ -245,6 +245,7 @@ def test_a_unix_socket_has_no_address_and_is_not_this_machine(peer):
 
 
 @pytest.mark.filterwarnings("ignore:Using `httpx` with")
+@pytest.mark.filterwarnings("ignore:The anyio.abc.BlockingPortal alias")  # by an old one of Starlette
 def test_starlettes_own_test_client_counts_as_this_machine():
     from starlette.testclient import TestClient
 
