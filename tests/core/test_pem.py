@@ -3,6 +3,7 @@
 import base64
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from cryptography import x509
@@ -30,7 +31,7 @@ from gatepass import ConfigurationError, Key
 UNREADABLE = "this PEM cannot be read: it is damaged, of an unsupported kind, or the password is wrong"
 ENCRYPTED = "this private key is encrypted: give password= to Key.from_pem or Key.from_env"
 NOT_ENCRYPTED = "password= given for a PEM that is not encrypted"
-NO_BLOCK = "no PEM block found: it begins with -----BEGIN; of a file give the content, Path(...).read_bytes()"
+NO_BLOCK = "no PEM block found: it begins with -----BEGIN"
 NO_KEY = "no key found in this PEM: it holds parameters alone"
 TWO_BLOCKS = "more than one PEM block: give one key"
 EMPTY_PASSWORD = "password= is empty: leave it out for a PEM that is not encrypted"
@@ -104,10 +105,8 @@ def test_str_and_bytes_mean_the_same():
 
 @pytest.mark.parametrize("pem", [None, 5, [], {}, bytearray(b"-----BEGIN "), object()])
 def test_a_pem_is_text_or_bytes(pem):
-    assert (
-        refusal(lambda: Key.from_pem(pem))
-        == "a PEM must be str or bytes; of a file give the content, Path(...).read_bytes()"
-    )
+    assert refusal(lambda: Key.from_pem(pem)) == "a PEM must be str or bytes"
+    assert refusal(lambda: Key.from_pem(Path("a"))).endswith("of a file give the content, Path(...).read_bytes()")
 
 
 def test_a_pem_is_text_that_has_a_utf8_form():
@@ -412,9 +411,7 @@ def test_an_empty_password_is_refused(password):
 def test_a_password_is_text_or_bytes(password):
     pem = private_pem(ec_private())
 
-    assert refusal(lambda: Key.from_pem(pem, password=password)) == (
-        "password= must be str or bytes; of a file give the content, Path(...).read_bytes()"
-    )
+    assert refusal(lambda: Key.from_pem(pem, password=password)) == "password= must be str or bytes"
     assert refusal(lambda: Key.from_pem(pem, password="\ud800")) == "password= must be text that has a UTF-8 form"
 
 

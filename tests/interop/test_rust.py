@@ -67,7 +67,7 @@ def test_our_expired_token_is_refused_there(rust: Conversation, issue):
 
 
 def test_our_token_under_another_secret_is_refused_there(rust: Conversation, issue):
-    answer = rust.ask("verify", secret=SECRET, token=issue(secret="another-secret-that-nobody-shares-with-them"))
+    answer = rust.ask("verify", secret=SECRET, token=issue(secret="tB7wq-Lk29_vXzR4hYpN8sGfDm3CjEaUo1"))
     assert answer == {"error": "InvalidSignature"}
 
 

@@ -18,6 +18,7 @@ __all__ = ["is_guessable"]
 _LEAST_DISTINCT_OCTETS: Final = 8
 _LEAST_TEXT: Final = 12
 _LEAST_WORD: Final = 3
+_MOST_JUDGED: Final = 1_024  # octets: a longer secret shows its form in them
 
 # Phrases of placeholders and tutorials; compared on the letters and digits alone, in lower case.
 _WELL_KNOWN_PHRASES: Final = (
@@ -50,6 +51,7 @@ _BETWEEN_WORDS: Final = b" \t\r\n-_.,:;!?'\"/"
 
 def is_guessable(secret: bytes) -> bool:
     """Also under one or two layers of an encoding, if there is text: random octets say nothing there."""
+    secret = secret[:_MOST_JUDGED]
     once = _texts(secret)
     words = frozenset(word for word in usual_words() if len(word) >= _LEAST_WORD)
     texts = (secret, *once, *(twice for text in once for twice in _texts(text)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from os import PathLike
 from typing import Any, Final, NoReturn, final
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -132,7 +133,9 @@ make one with: gatepass keygen HS256
     @classmethod
     def _from_jwk(cls, jwk: Mapping[str, Any], algorithm: str | None, check: Check) -> Key:
         if not isinstance(jwk, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError("a JWK is given as a dict: json.loads(text) makes one of its text")
+            is_text = isinstance(jwk, str) and jwk.lstrip().startswith("{")
+            parsed = ": json.loads(text) makes one of its text" if is_text else ""
+            raise ConfigurationError(f"a JWK must be a JSON object{parsed}")
         jwk = present_members(jwk)
         if "keys" in jwk and "kty" not in jwk:
             raise ConfigurationError(
@@ -278,7 +281,8 @@ def _check_kid(kid: object) -> None:
 
 def _utf8(value: str | bytes, what: str) -> bytes:
     if not isinstance(value, (str, bytes)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigurationError(f"{what} must be str or bytes; of a file give the content, Path(...).read_bytes()")
+        content = ": of a file give the content, Path(...).read_bytes()" if isinstance(value, PathLike) else ""
+        raise ConfigurationError(f"{what} must be str or bytes{content}")
     try:
         return value.encode() if isinstance(value, str) else value
     except UnicodeEncodeError:

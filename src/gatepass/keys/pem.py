@@ -129,7 +129,7 @@ def _advice(data: bytes) -> str:
             "this is DER and no PEM: openssl pkey -inform der -in FILE writes a private key as PEM, with -pubin a "
             "public one, and openssl x509 -inform der -in FILE a certificate"
         )
-    return "no PEM block found: it begins with -----BEGIN; of a file give the content, Path(...).read_bytes()"
+    return "no PEM block found: it begins with -----BEGIN"
 
 
 def _load_unchecked(pem: bytes) -> PrivateKeyTypes:
