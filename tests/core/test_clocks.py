@@ -4,10 +4,12 @@ import logging
 import math
 import time
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from unittest import mock
 
 import pytest
 from tests.core.made_keys import SECRET
+from tests.needs import reason_for
 
 from gatepass import (
     AccessTokenRevocation,
@@ -101,6 +103,9 @@ class TestTheDefaultIsLookedUpWhenItIsRead:
             assert len(made.current()) == 2
             assert len(opened.current()) == 2
 
+    @pytest.mark.skipif(
+        find_spec("httpx") is None, reason=reason_for("every extra and group", "httpx is not installed")
+    )
     def test_by_keys_that_are_fetched(self):
         made = JWKSClient("https://keys.invalid/jwks", transport=lambda _verify: None)
         with pytest.raises(KeysUnavailable) as first:
