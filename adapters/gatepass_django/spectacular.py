@@ -20,8 +20,8 @@ class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
     OpenAPI 3.0 has a place for scopes with other schemes alone (section 4.8.30).
     """
 
-    target_class = "gatepass_django.rest_framework.AccessTokenAuthentication"
-    name = _NAME
+    target_class: str | type[object] | None = "gatepass_django.rest_framework.AccessTokenAuthentication"
+    name: str | list[str] = _NAME
     match_subclasses = True
 
     def get_security_requirement(self, auto_schema: Any) -> dict[str, list[str]]:

@@ -90,7 +90,7 @@ class Start:
         self._caching = caching
         self._waiting: tuple[Any, ...] | None = None
         self._write_on: Callable[[bytes], object] | None = None
-        self.has_gone = False
+        self.has_gone: bool = False
 
     def __call__(self, status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
         if self._caching.vary:

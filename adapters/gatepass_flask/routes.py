@@ -40,7 +40,7 @@ class Routes:
         self._called = self._root if isinstance(self._root, Flask) and _is_called_whole(app, self._root) else None
         called = app.wsgi_app if isinstance(app, Flask) else app
         owner = called.__self__ if isinstance(called, MethodType) else None
-        self.nothing_between = owner if isinstance(owner, Flask) and owner is self._root else None
+        self.nothing_between: Flask | None = owner if isinstance(owner, Flask) and owner is self._root else None
 
     def access(self, environ: WSGIEnvironment) -> Access:
         """How open the view is that will be chosen; protected where none will be. Raises `ConfigurationError`."""

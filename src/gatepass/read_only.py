@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Any, NoReturn, final
 
-__all__ = ["ReadOnlyDict", "freeze", "thaw"]
+__all__ = ["freeze", "thaw"]
 
 
 @final
-class ReadOnlyDict(dict[str, Any]):
+class _ReadOnlyDict(dict[str, Any]):
     """A dict whose methods do not change it. `dict(claims)`, `{**claims}` and `claims | {...}` make another one.
 
     >>> claims = freeze({"tenant": {"id": 7}})
@@ -26,10 +26,10 @@ class ReadOnlyDict(dict[str, Any]):
     def __init__(self, *_args: object, **_members: object) -> None:
         """Do nothing: `dict.__init__` would add members to one that is in use."""
 
-    def __copy__(self) -> ReadOnlyDict:
+    def __copy__(self) -> _ReadOnlyDict:
         return self
 
-    def __deepcopy__(self, memo: object) -> ReadOnlyDict:
+    def __deepcopy__(self, memo: object) -> _ReadOnlyDict:
         return self
 
     def __reduce_ex__(self, protocol: object) -> tuple[object, ...]:
@@ -60,7 +60,7 @@ def thaw(value: Any) -> Any:
     return value
 
 
-def _read_only(members: dict[str, Any]) -> ReadOnlyDict:
-    made = ReadOnlyDict()
-    super(ReadOnlyDict, made).update(members)
+def _read_only(members: dict[str, Any]) -> _ReadOnlyDict:
+    made = _ReadOnlyDict()
+    super(_ReadOnlyDict, made).update(members)
     return made

@@ -67,13 +67,15 @@ def test_pairs_requests_and_answers_show_no_token():
 
 
 def test_what_a_database_raises_quotes_no_values(tmp_path):
-    store = SQLStore(create_engine(f"sqlite:///{tmp_path / 'sql.db'}"))
+    engine = create_engine(f"sqlite:///{tmp_path / 'sql.db'}")
+    store = SQLStore(engine)
     store.create_schema()
     one = held(subject="anna-of-the-error")
     store.create(one.family)
 
     with pytest.raises(DBAPIError) as raised:
         store.create(one.family)
+    engine.dispose()
 
     said = "".join(traceback.format_exception(raised.value))
     assert "anna-of-the-error" not in said

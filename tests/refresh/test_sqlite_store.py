@@ -365,7 +365,7 @@ def test_the_whole_way_to_the_file_is_judged(tmp_path, way):
     with SQLiteStore(path) as store:
         store.create_schema()
         if way == "a link that is the owner's":
-            assert SQLiteStore(path).get("x") is None
+            assert store.get("x") is None
             return
         shared.chmod(0o777)
 

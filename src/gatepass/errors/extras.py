@@ -7,7 +7,7 @@ from typing import Final
 
 __all__ = ["EXTRAS", "extra_hint", "stranger"]
 
-EXTRAS: Final = {
+EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "flask": ("flask>=3.1.3", "werkzeug>=3.1.9"),
     "starlette": ("starlette>=1.3.1",),
     "fastapi": ("fastapi>=0.133.0", "starlette>=1.3.1"),
