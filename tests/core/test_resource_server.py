@@ -171,6 +171,16 @@ NOT_LOOPBACK = [
 ]  # fmt: skip
 
 
+def as_if_loaded(monkeypatch, names):
+    """Of the frameworks and servers that advice is for, *names* alone are in this process."""
+    for name in (
+        "gatepass_flask", "gatepass_django", "gatepass_starlette", "waitress", "uvicorn", "hypercorn", "daphne", "granian",
+    ):  # fmt: skip
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    for name in names:
+        monkeypatch.setitem(sys.modules, name, sys)
+
+
 class TestHTTPS:
     """A token travels over https, or on this machine."""
 
@@ -236,20 +246,7 @@ class TestHTTPS:
         ],
     )
     def test_what_to_set_is_said_for_the_framework_and_the_server_at_hand(self, caplog, monkeypatch, loaded, hint):
-        known = (
-            "waitress",
-            "gatepass_flask",
-            "gatepass_django",
-            "gatepass_starlette",
-            "uvicorn",
-            "hypercorn",
-            "daphne",
-            "granian",
-        )
-        for name in known:
-            monkeypatch.delitem(sys.modules, name, raising=False)
-        for name in loaded:
-            monkeypatch.setitem(sys.modules, name, sys)
+        as_if_loaded(monkeypatch, loaded)
 
         refusal(ResourceServer(make_verifier()), bearer(signed()), scheme="http", client="192.0.2.1")
 
@@ -259,18 +256,7 @@ class TestHTTPS:
 
     @pytest.mark.parametrize("loaded", [[], ["gatepass_starlette"]])
     def test_where_the_server_is_not_known_the_advice_is_for_each(self, caplog, monkeypatch, loaded):
-        for name in (
-            "waitress",
-            "gatepass_flask",
-            "gatepass_django",
-            "gatepass_starlette",
-            "uvicorn",
-            "hypercorn",
-            "daphne",
-        ):
-            monkeypatch.delitem(sys.modules, name, raising=False)
-        for name in loaded:
-            monkeypatch.setitem(sys.modules, name, sys)
+        as_if_loaded(monkeypatch, loaded)
 
         refusal(ResourceServer(make_verifier()), bearer(signed()), scheme="http", client="192.0.2.1")
 
