@@ -14,7 +14,7 @@ from benchmarks.interleave import Batch, Effort, Timing, interleave
 from benchmarks.peers import PYJWT, installed_peers, with_gatepass, with_pyjwt
 from benchmarks.sample import AGAIN, FETCHED, ISSUED, VERIFIED, KeyMaterial, fresh_materials
 from gatepass import AccessTokenRevocation, AuthError
-from gatepass.compact import decode_base64url, encode_base64url
+from gatepass.jose.compact import decode_base64url, encode_base64url
 from gatepass.stores.memory import MemoryStore
 
 __all__ = ["ANEW", "ASKING", "REMEMBERED", "measure"]

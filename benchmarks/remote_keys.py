@@ -14,7 +14,7 @@ from benchmarks.interleave import Batch, Effort, interleave
 from benchmarks.peers.with_gatepass import key, sample_token
 from benchmarks.sample import AUDIENCE, FETCHED, ISSUER, KeyMaterial, fresh_materials
 from gatepass import JWKSClient, KeySet, TokenVerifier
-from gatepass.key_source import KeySource
+from gatepass.keys.source import KeySource
 
 __all__ = ["AT_HAND", "FETCHED_KEYS", "ONCE_MORE", "contenders"]
 

@@ -6,30 +6,30 @@
 `gatepass_fastapi` and `gatepass_django` carry that into the frameworks.
 """
 
-import gatepass.providers  # noqa: F401 - gives Profile the profiles of providers  # pyright: ignore[reportUnusedImport]
-from gatepass.access_token import AccessToken
-from gatepass.allow import HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER
-from gatepass.caching import Caching
-from gatepass.challenge import Challenge
-from gatepass.cookies import BrowserRequest, CookieTransport
+import gatepass.tokens.providers  # noqa: F401 - gives Profile the profiles of providers  # pyright: ignore[reportUnusedImport]
+from gatepass.common.allow import HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER
 from gatepass.errors import AuthError, ConfigurationError
-from gatepass.guards import check_guards, standing_before
-from gatepass.issuer import TokenIssuer
+from gatepass.http.access import Access, access_of, optional_auth, public, public_paths
+from gatepass.http.caching import Caching
+from gatepass.http.challenge import Challenge
+from gatepass.http.cookies import BrowserRequest, CookieTransport
+from gatepass.http.guards import check_guards, standing_before
+from gatepass.http.jwks_endpoint import JWKSEndpoint
+from gatepass.http.layers import application_below, held_below
+from gatepass.http.requirement import Requirement, Rules
+from gatepass.http.resource_server import ResourceServer
+from gatepass.http.response import Response
 from gatepass.jwks import JWKSClient
 from gatepass.keyring import KeyRing
-from gatepass.keyring.endpoint import JWKSEndpoint
 from gatepass.keys import Key, KeySet
-from gatepass.layers import application_below, held_below
-from gatepass.profile import ANY_AUDIENCE, ANY_ISSUER, Profile
 from gatepass.refresh import TokenPair, TokenService
-from gatepass.refresh.endpoint import TokenEndpoints, TokenRequest
 from gatepass.refresh.errors import TokenEndpointError
-from gatepass.requirement import Requirement, Rules
-from gatepass.resource_server import ResourceServer
-from gatepass.response import Response
-from gatepass.revocation import AccessTokenRevocation
-from gatepass.route import Access, access_of, optional_auth, public, public_paths
-from gatepass.verifier import TokenVerifier
+from gatepass.revocation.access_tokens import AccessTokenRevocation
+from gatepass.token_endpoint.endpoint import TokenEndpoints, TokenRequest
+from gatepass.tokens.access_token import AccessToken
+from gatepass.tokens.issuer import TokenIssuer
+from gatepass.tokens.profile import ANY_AUDIENCE, ANY_ISSUER, Profile
+from gatepass.tokens.verifier import TokenVerifier
 
 __all__ = [
     "ANY_AUDIENCE",

@@ -17,7 +17,7 @@ from tests.needs import reason_for
 from tests.ports import free_port
 
 from gatepass import Key, KeySet
-from gatepass.compact import encode_base64url, parse_compact
+from gatepass.jose.compact import encode_base64url, parse_compact
 
 EXAMPLES = REPOSITORY / "examples"
 SECRET = Key.generate("HS256").to_private_jwk()

@@ -11,7 +11,7 @@ import pytest
 from tests.needs import reason_for
 
 from gatepass import HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER, Key, KeySet, TokenIssuer
-from gatepass.compact import encode_base64url
+from gatepass.jose.compact import encode_base64url
 
 ISSUER = "https://auth.example"
 AUDIENCE = "https://api.example"

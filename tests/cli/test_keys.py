@@ -12,7 +12,7 @@ from tests.needs import reason_for
 
 from gatepass import KeyRing
 from gatepass.cli.text import age
-from gatepass.limits import DAY
+from gatepass.common.limits import DAY
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "a key ring locks files"))
 

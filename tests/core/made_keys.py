@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from gatepass import ConfigurationError, Key
-from gatepass.compact import decode_base64url, encode_base64url
+from gatepass.jose.compact import decode_base64url, encode_base64url
 from gatepass.keys.algorithms import algorithm_named, bind_sign, bind_verify
 
 SECRET = "kX3-vT9_Qm2pZ7cL5wR8yB1nJ4hG6fD0sA-uE_iOtKqWzYxV"  # 48 bytes

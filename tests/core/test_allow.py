@@ -16,11 +16,11 @@ from gatepass import (
     TokenIssuer,
     TokenVerifier,
 )
-from gatepass.allow import is_loopback
-from gatepass.compact import encode_base64url
+from gatepass.common.allow import is_loopback
 from gatepass.errors import InvalidIssuer, MissingCredentials
-from gatepass.profile import Profile
-from gatepass.strict_json import dump_object
+from gatepass.jose.compact import encode_base64url
+from gatepass.jose.strict_json import dump_object
+from gatepass.tokens.profile import Profile
 
 KEY = Key.from_secret(SECRET)
 AUTH, API = "https://auth.example", "https://api.example"

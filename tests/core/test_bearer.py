@@ -5,8 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.growth import assert_linear
 
-from gatepass.bearer import bearer_token
-from gatepass.compact import MAX_TOKEN_LENGTH
 from gatepass.errors import (
     AuthError,
     ConfigurationError,
@@ -16,6 +14,8 @@ from gatepass.errors import (
     MultipleTokens,
     UnsupportedScheme,
 )
+from gatepass.http.bearer import bearer_token
+from gatepass.jose.compact import MAX_TOKEN_LENGTH
 
 
 def refusal(*lines):

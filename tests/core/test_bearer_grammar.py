@@ -5,8 +5,8 @@ import re
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from gatepass.bearer import bearer_token
 from gatepass.errors import AuthError
+from gatepass.http.bearer import bearer_token
 
 CREDENTIALS = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.ASCII | re.IGNORECASE)
 

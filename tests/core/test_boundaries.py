@@ -9,8 +9,6 @@ from tests.core.made_keys import refusal
 from tests.core.tokens import NOW, SECRET_KEY, Clock, claims_for, header_for, make_verifier, signed
 
 from gatepass import ANY_ISSUER, Key, Profile
-from gatepass.bearer import bearer_token
-from gatepass.compact import MAX_TOKEN_LENGTH, take_apart
 from gatepass.errors import (
     ExpiredToken,
     ImmatureToken,
@@ -23,7 +21,9 @@ from gatepass.errors import (
     UnsupportedScheme,
     WrongTokenType,
 )
-from gatepass.strict_json import parse_object
+from gatepass.http.bearer import bearer_token
+from gatepass.jose.compact import MAX_TOKEN_LENGTH, take_apart
+from gatepass.jose.strict_json import parse_object
 
 ROOM = MAX_TOKEN_LENGTH + 64
 

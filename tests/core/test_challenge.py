@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepass import Challenge, ConfigurationError
-from gatepass.scope import scope_tokens
+from gatepass.common.scope import scope_tokens
 
 PARAMETERS = ("realm", "error", "error_description", "error_uri")
 

@@ -23,11 +23,11 @@ from gatepass import (
     TokenVerifier,
 )
 from gatepass.errors import ExpiredToken, KeysUnavailable, RevokedToken
-from gatepass.explain import explain
-from gatepass.fail_open import Answers, FailOpen
 from gatepass.refresh.errors import InvalidGrant
+from gatepass.revocation.cache import Unrevoked
+from gatepass.revocation.fail_open import Answers, FailOpen
 from gatepass.stores.memory import MemoryStore
-from gatepass.unrevoked import Unrevoked
+from gatepass.tokens.explain import explain
 
 NAMES = {"issuer": "https://auth.example", "audience": "https://api.example", "keys": Key.from_secret(SECRET)}
 HOUR = 3_600

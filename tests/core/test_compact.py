@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepass.compact import MAX_TOKEN_LENGTH, decode_base64url, encode_base64url, parse_compact
 from gatepass.errors import MalformedToken, UnsupportedToken
+from gatepass.jose.compact import MAX_TOKEN_LENGTH, decode_base64url, encode_base64url, parse_compact
 
 from .tokens import signed
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepass import BrowserRequest, Caching, ConfigurationError, CookieTransport, ResourceServer
-from gatepass.cookie_header import LONGEST_COOKIE, cookie_token
 from gatepass.errors import AuthError, MalformedCookie, MissingCredentials, MultipleTokens, UntrustedOrigin
+from gatepass.http.cookie_header import LONGEST_COOKIE, cookie_token
 
 from .tokens import make_verifier
 

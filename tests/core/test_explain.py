@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatepass import ANY_ISSUER, AuthError, Key, KeySet, Profile, TokenIssuer, TokenVerifier
-from gatepass.claims import NamedCheck
-from gatepass.compact import encode_base64url
-from gatepass.explain import explain
+from gatepass.jose.compact import encode_base64url
+from gatepass.tokens.claims import NamedCheck
+from gatepass.tokens.explain import explain
 
 NOW = 1_800_000_000
 ISSUER = "https://auth.example"

@@ -7,6 +7,7 @@ import logging
 import pytest
 
 from gatepass import AuthError, ConfigurationError, ResourceServer
+from gatepass.common.traces import traced
 from gatepass.errors import (
     AuthUnavailable,
     ExpiredToken,
@@ -15,7 +16,6 @@ from gatepass.errors import (
     RevokedToken,
     SubjectUnavailable,
 )
-from gatepass.traces import traced
 
 from .tokens import claims_for, make_verifier, signed
 

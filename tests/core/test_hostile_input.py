@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gatepass import AccessToken, AuthError, Key, KeySet, ResourceServer
-from gatepass.compact import encode_base64url
+from gatepass.jose.compact import encode_base64url
 
 from .tokens import SECRET_KEY, SIGNING_KEY, claims_for, header_for, make_verifier, segment, signed
 

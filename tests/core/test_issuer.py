@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepass import ConfigurationError, Key, KeySet, TokenIssuer
-from gatepass.compact import MAX_TOKEN_LENGTH
-from gatepass.strict_json import MAX_DEPTH
+from gatepass.jose.compact import MAX_TOKEN_LENGTH
+from gatepass.jose.strict_json import MAX_DEPTH
 
 from .tokens import AUDIENCE, ISSUER, NOW, SECRET_KEY, SIGNING_KEY, Clock, make_issuer, make_verifier
 

@@ -25,7 +25,7 @@ from tests.core.made_keys import (
 )
 
 from gatepass import ConfigurationError, Key
-from gatepass.compact import decode_base64url
+from gatepass.jose.compact import decode_base64url
 from gatepass.keys import jwk as jwk_module
 from gatepass.keys.algorithms import ALGORITHMS
 from gatepass.keys.jwk import is_private_jwk, load_jwk, private_members, public_members, thumbprint

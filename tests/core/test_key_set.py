@@ -25,7 +25,7 @@ from tests.core.made_keys import (
 from tests.growth import assert_linear
 
 from gatepass import ConfigurationError, Key, KeySet
-from gatepass.compact import decode_base64url
+from gatepass.jose.compact import decode_base64url
 from gatepass.keys import material, rsa
 
 PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}

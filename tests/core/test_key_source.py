@@ -27,9 +27,9 @@ from gatepass.errors import (
     UnsupportedToken,
     WrongTokenType,
 )
-from gatepass.explain import explain
-from gatepass.key_source import Fetch, KeySource
-from gatepass.verifiers import Verifiers
+from gatepass.keys.source import Fetch, KeySource
+from gatepass.tokens.explain import explain
+from gatepass.tokens.verifiers import Verifiers
 
 from .tokens import ISSUER, NOW, SECRET_KEY, SIGNING_KEY, claims_for, header_for, make_verifier, signed
 

@@ -20,8 +20,8 @@ from gatepass.errors import (
     RevokedToken,
     UnknownKey,
 )
-from gatepass.key_source import KeySource
-from gatepass.known_tokens import KnownTokens, digest_of
+from gatepass.keys.source import KeySource
+from gatepass.tokens.known_tokens import KnownTokens, digest_of
 
 from .tokens import NOW, SIGNING_KEY, Clock, claims_for, make_verifier, signed
 

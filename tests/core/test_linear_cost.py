@@ -19,24 +19,24 @@ from tests.needs import missing, reason_for
 from tests.packaging.sources import source_files
 
 from gatepass import CookieTransport, Key, KeySet, ResourceServer, TokenEndpoints
-from gatepass.bearer import bearer_token
-from gatepass.compact import MAX_TOKEN_LENGTH, parse_compact
-from gatepass.cookie_header import cookie_token
-from gatepass.cookies import BrowserRequest
-from gatepass.explain import explain
+from gatepass.common.scope import scope_tokens
+from gatepass.common.settings import https_url
+from gatepass.http.bearer import bearer_token
+from gatepass.http.cookie_header import cookie_token
+from gatepass.http.cookies import BrowserRequest
+from gatepass.http.jwks_endpoint import JWKSEndpoint
+from gatepass.jose.compact import MAX_TOKEN_LENGTH, parse_compact
+from gatepass.jose.strict_json import parse_object
 from gatepass.jwks.cache_control import stated_freshness
 from gatepass.jwks.document import read_key_set
 from gatepass.jwks.http import fetchable
-from gatepass.keyring.endpoint import JWKSEndpoint
 from gatepass.keys.secret import check_secret
-from gatepass.refresh.client_auth import ClientAuthentication
-from gatepass.refresh.exchange import Wish
 from gatepass.refresh.family import RefreshToken
-from gatepass.refresh.form import MAX_FORM_LENGTH, Form
-from gatepass.scope import scope_tokens
-from gatepass.settings import https_url
-from gatepass.strict_json import parse_object
+from gatepass.refresh.rotation import Wish
 from gatepass.testing.families import held
+from gatepass.token_endpoint.client_auth import ClientAuthentication
+from gatepass.token_endpoint.form import MAX_FORM_LENGTH, Form
+from gatepass.tokens.explain import explain
 
 from .tokens import SECRET_KEY, Verbatim, claims_for, header_for, make_verifier, signed
 

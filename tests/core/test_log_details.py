@@ -4,9 +4,9 @@ import pytest
 from tests.core.tokens import NOW, SIGNING_KEY, Clock, claims_for, header_for, make_verifier, signed
 
 from gatepass import ANY_ISSUER, Key, KeySet, Profile
-from gatepass.bearer import bearer_token
-from gatepass.compact import MAX_TOKEN_LENGTH, decode_base64url
 from gatepass.errors import AuthError
+from gatepass.http.bearer import bearer_token
+from gatepass.jose.compact import MAX_TOKEN_LENGTH, decode_base64url
 
 GOOD = signed()
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gatepass import ANY_AUDIENCE, Profile
-from gatepass.claims import compile_checks, compile_ordinary
 from gatepass.errors import AuthError
+from gatepass.tokens.claims import compile_checks, compile_ordinary
 
 NOW = 1_800_000_000.0
 LEEWAY = 30

@@ -15,9 +15,9 @@ from gatepass.errors import (
     MissingClaim,
     WrongTokenType,
 )
-from gatepass.explain import explain
-from gatepass.providers import PROVIDERS as PROFILES
-from gatepass.requirement import Requirement, ScopeHierarchy
+from gatepass.http.requirement import Requirement, ScopeHierarchy
+from gatepass.tokens.explain import explain
+from gatepass.tokens.providers import PROVIDERS as PROFILES
 
 from .provider_tokens import (
     AUTH0,

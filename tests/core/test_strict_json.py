@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.growth import assert_linear
 
 from gatepass.errors import MalformedToken
-from gatepass.strict_json import MAX_DEPTH, dump_object, parse_object
+from gatepass.jose.strict_json import MAX_DEPTH, dump_object, parse_object
 
 JSON = st.recursive(
     st.none()

@@ -12,8 +12,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from gatepass import ANY_AUDIENCE, ANY_ISSUER, Key, Profile, TokenVerifier
-from gatepass.compact import decode_base64url, encode_base64url
 from gatepass.errors import InvalidSignature, MalformedToken
+from gatepass.jose.compact import decode_base64url, encode_base64url
 
 PRINTED = json.loads((Path(__file__).parent / "vectors" / "rfc.json").read_text(encoding="utf-8"))["signed"]
 RSA_JWK, EC_JWK, OKP_JWK = (

@@ -12,8 +12,8 @@ import pytest
 from tests.core.made_keys import printed_key, refusal
 
 from gatepass import ANY_AUDIENCE, ANY_ISSUER, Key, KeySet, Profile, TokenVerifier
-from gatepass.compact import decode_base64url, encode_base64url, parse_compact
 from gatepass.errors import AuthError, DisallowedAlgorithm, ExpiredToken, MalformedToken, UnsupportedToken
+from gatepass.jose.compact import decode_base64url, encode_base64url, parse_compact
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parent / "vectors" / "rfc.json").read_text(encoding="utf-8"))
 CLAIMS = {"RFC 7515 A.1", "RFC 7515 A.2", "RFC 7515 A.3", "RFC 7520 6.3"}

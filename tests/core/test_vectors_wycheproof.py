@@ -21,10 +21,10 @@ import pytest
 from tests.needs import missing
 
 from gatepass import ANY_AUDIENCE, ANY_ISSUER, ConfigurationError, Key, KeySet, Profile, TokenVerifier
-from gatepass.compact import decode_base64url, parse_compact
 from gatepass.errors import AuthError, InvalidSignature, MalformedToken, UnsupportedToken
+from gatepass.jose.compact import decode_base64url, parse_compact
+from gatepass.jose.strict_json import parse_object
 from gatepass.keys.algorithms import ALGORITHMS, bind_verify
-from gatepass.strict_json import parse_object
 
 STRICTER = {
     346: "the token says PS384 and its key PS256: a key is bound to one algorithm",

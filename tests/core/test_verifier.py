@@ -18,7 +18,6 @@ from gatepass import (
     ResourceServer,
     TokenVerifier,
 )
-from gatepass.compact import encode_base64url, parse_compact
 from gatepass.errors import (
     BindingError,
     DisallowedAlgorithm,
@@ -34,7 +33,8 @@ from gatepass.errors import (
     UnsupportedToken,
     WrongTokenType,
 )
-from gatepass.explain import explain
+from gatepass.jose.compact import encode_base64url, parse_compact
+from gatepass.tokens.explain import explain
 
 from .tokens import (
     AUDIENCE,

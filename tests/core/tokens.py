@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from gatepass import Key, KeySet, TokenIssuer, TokenVerifier
-from gatepass.compact import encode_base64url
+from gatepass.jose.compact import encode_base64url
 
 ISSUER = "https://auth.example"
 AUDIENCE = "https://api.example"

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from gatepass import Key, KeySet, Profile, TokenIssuer, TokenVerifier
-from gatepass.compact import decode_base64url, encode_base64url
 from gatepass.errors import (
     DisallowedAlgorithm,
     ExpiredToken,
@@ -19,6 +18,7 @@ from gatepass.errors import (
     InvalidSignature,
     WrongTokenType,
 )
+from gatepass.jose.compact import decode_base64url, encode_base64url
 
 from .peers import ALGORITHMS, Joserfc, Jwk, Node, Peer, Refused
 

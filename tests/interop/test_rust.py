@@ -15,8 +15,8 @@ from collections.abc import Callable
 import pytest
 
 from gatepass import ANY_AUDIENCE, ANY_ISSUER, Key, Profile, TokenIssuer, TokenVerifier
-from gatepass.compact import decode_base64url, encode_base64url
 from gatepass.errors import ExpiredToken, InvalidAudience, InvalidIssuer, InvalidSignature, MissingClaim, WrongTokenType
+from gatepass.jose.compact import decode_base64url, encode_base64url
 
 from .toolchains import Conversation
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.jwks.server import PATIENCE
 
-from gatepass.jwks.timing import Timing
+from gatepass.jwks.snapshot import Timing
 
 DAY = dt.timedelta(days=1)
 AUTHORITY = ec.generate_private_key(ec.SECP256R1())

@@ -24,7 +24,7 @@ from gatepass import (
 )
 from gatepass.errors import InvalidIssuer, KeysUnavailable
 from gatepass.jwks import FetchEnded, FetchFailed, IssuerMetadata
-from gatepass.jwks.address import metadata_urls
+from gatepass.jwks.discovery import metadata_urls
 
 RFC_8414 = "/.well-known/oauth-authorization-server"
 OPENID = "/.well-known/openid-configuration"

@@ -22,8 +22,8 @@ from tests.needs import missing
 from tests.ports import free_port
 
 from gatepass import Key
-from gatepass.compact import encode_base64url
 from gatepass.errors import KeysUnavailable
+from gatepass.jose.compact import encode_base64url
 from gatepass.jwks import FetchEnded, FetchFailed
 
 GOOD = jwks(OLD)

@@ -15,8 +15,8 @@ from tests.jwks.ways import ACCEPTED, in_a_thread, under_asyncio
 from tests.needs import reason_for
 
 from gatepass import JWKSClient
+from gatepass.common.runtime import may_block, threads_stand_still
 from gatepass.jwks import FetchEnded, FetchFailed
-from gatepass.runtime import may_block, threads_stand_still
 
 
 def stand_still(keys):
@@ -199,7 +199,7 @@ os.register_at_fork = lambda **hooks: None
 from tests.jwks.server import document, once, serving, until
 from tests.jwks.tokens import NEW, OLD, Clock, client, jwks, token, verifier
 from tests.jwks.ways import ACCEPTED, in_a_thread
-from gatepass.runtime import ProcessLock
+from gatepass.common.runtime import ProcessLock
 
 def in_a_child(work):
     child = os.fork()

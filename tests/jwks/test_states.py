@@ -13,8 +13,8 @@ from tests.jwks.ways import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, in_a_thread
 
 from gatepass import ConfigurationError, JWKSClient
 from gatepass.errors import KeysUnavailable
-from gatepass.explain import explain
 from gatepass.jwks import FetchEnded, FetchFailed, KeysChanged, StaleKeysUsed, UnknownKid
+from gatepass.tokens.explain import explain
 
 GOOD = jwks(OLD)
 

@@ -21,7 +21,7 @@ from tests.needs import reason_for
 from gatepass import KeySet
 from gatepass.errors import KeysUnavailable
 from gatepass.jwks import FetchEnded, FetchFailed
-from gatepass.key_source import KeySource
+from gatepass.keys.source import KeySource
 
 GOOD = jwks(OLD)
 

@@ -8,7 +8,7 @@ from typing import Any
 from tests.jwks.server import PATIENCE
 
 from gatepass import HTTP_ON_LOOPBACK, JWKSClient, Key, TokenVerifier
-from gatepass.compact import encode_base64url
+from gatepass.jose.compact import encode_base64url
 from gatepass.jwks import KeyEvent
 
 ISSUER = "https://auth.example"

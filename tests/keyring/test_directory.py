@@ -9,7 +9,7 @@ from tests.needs import missing, reason_for
 
 from gatepass import ConfigurationError, KeyRing
 from gatepass.errors import UnknownKey
-from gatepass.keyring import directory
+from gatepass.keyring import files as directory
 from gatepass.keyring.manifest import from_text, to_text
 
 from .rings import make_issuer, make_ring, make_verifier, states

@@ -10,7 +10,8 @@ import pytest
 from tests.needs import reason_for
 
 from gatepass import KeyRing
-from gatepass.keyring import EMERGENCY, directory
+from gatepass.keyring import EMERGENCY
+from gatepass.keyring import files as directory
 from gatepass.keyring.manifest import from_text
 
 from .rings import HOUR, NOW, NUMBERS, Clock, active, make_ring, states
@@ -69,7 +70,7 @@ for now in itertools.count(1_800_000_000, 10_000):
 IMPATIENT = """
 import sys
 from gatepass import KeyRing
-from gatepass.keyring import directory
+from gatepass.keyring import files as directory
 from gatepass.keyring.changes import rotated
 place, numbers, now = sys.argv[1], eval(sys.argv[2]), float(sys.argv[3])
 directory._PATIENCE, directory._TRIES = 0.03, 1_000

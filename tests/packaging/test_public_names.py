@@ -55,7 +55,7 @@ PUBLIC = {
         "StaleKeysUsed",
         "UnknownKid",
     },
-    "gatepass.key_source": {"Fetch", "KeySource", "settle", "settle_async"},
+    "gatepass.keys.source": {"Fetch", "KeySource", "settle", "settle_async"},
     "gatepass.errors": {
         "AuthError",
         "AuthUnavailable",

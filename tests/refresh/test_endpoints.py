@@ -30,7 +30,7 @@ import gatepass_fastapi
 import gatepass_flask
 import gatepass_starlette
 from gatepass import BrowserRequest, ConfigurationError, ResourceServer, TokenEndpoints, TokenRequest
-from gatepass.refresh.form import MAX_FORM_LENGTH
+from gatepass.token_endpoint.form import MAX_FORM_LENGTH
 
 from .cookie_contract import CLEARED, COOKIES, FROM_ELSEWHERE, GRANT, CookieEndpointContract, by_cookie, with_cookie
 from .doubles import Breaking, Clock, make_issuer, make_revocation, make_service, make_verifier

@@ -6,8 +6,8 @@ import pytest
 
 from gatepass import ConfigurationError, Profile
 from gatepass.errors import RevocationUnavailable, RevokedToken
-from gatepass.fail_open import Answers, FailOpen
-from gatepass.unrevoked import Unrevoked
+from gatepass.revocation.cache import Unrevoked
+from gatepass.revocation.fail_open import Answers, FailOpen
 
 from .doubles import (
     AUDIENCE,

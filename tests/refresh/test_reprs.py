@@ -9,14 +9,14 @@ from sqlalchemy.exc import DBAPIError
 
 from gatepass import BrowserRequest, CookieTransport, TokenEndpoints, TokenRequest
 from gatepass.refresh import RefreshToken
-from gatepass.refresh.answers import Answers
-from gatepass.refresh.browser import BrowserSession
-from gatepass.refresh.client_auth import _Credentials
 from gatepass.refresh.errors import InvalidClient
-from gatepass.refresh.form import _MEDIA_TYPE, Form
 from gatepass.stores.memory import MemoryStore
 from gatepass.stores.sql import SQLStore
 from gatepass.testing.families import held
+from gatepass.token_endpoint.browser import BrowserSession
+from gatepass.token_endpoint.client_auth import _Credentials
+from gatepass.token_endpoint.form import _MEDIA_TYPE, Form
+from gatepass.token_endpoint.responses import Answers
 
 from .doubles import Clock, make_service
 

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from gatepass import ConfigurationError, Profile, ResourceServer
-from gatepass.compact import encode_base64url
 from gatepass.errors import ExpiredToken, RevocationUnavailable, RevokedToken
+from gatepass.jose.compact import encode_base64url
 from gatepass.revocation import AccessTokenRevocation
 from gatepass.stores.memory import MemoryStore
 

@@ -18,10 +18,10 @@ from tests.refresh.doubles import (
 )
 
 from gatepass import ANY_AUDIENCE, ANY_ISSUER, ConfigurationError, Key, KeyRing, KeySet, Profile
-from gatepass.compact import decode_base64url, encode_base64url
 from gatepass.errors import AuthError, RevokedToken, UnknownKey
-from gatepass.key_source import KeySource
-from gatepass.refresh.endpoint import TokenEndpoints, TokenRequest
+from gatepass.jose.compact import decode_base64url, encode_base64url
+from gatepass.keys.source import KeySource
+from gatepass.token_endpoint.endpoint import TokenEndpoints, TokenRequest
 
 OTHER = "https://reports.example"
 

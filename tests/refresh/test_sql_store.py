@@ -11,7 +11,7 @@ from tests.refresh.sessions import wait_until
 from tests.refresh.sql_places import connect, empty_place, open_store
 
 from gatepass import ConfigurationError
-from gatepass.stores import sql_statements as statements
+from gatepass.stores import sql_schema as statements
 from gatepass.stores.rows import row_of
 from gatepass.stores.sql import SQLStore
 from gatepass.stores.sql_tables import METADATA, families, revocations

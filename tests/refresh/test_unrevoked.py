@@ -10,10 +10,10 @@ from tests.refresh.redis_servers import RedisServer
 from gatepass import ConfigurationError
 from gatepass.errors import RevokedToken
 from gatepass.revocation import AccessTokenRevocation, RevocationStore
+from gatepass.revocation.cache import Unrevoked
 from gatepass.stores.memory import MemoryStore
 from gatepass.stores.redis import RedisStore
 from gatepass.testing import RevocationStoreContract
-from gatepass.unrevoked import Unrevoked
 
 from .doubles import Breaking, Clock, Outage, make_issuer, make_revocation, make_verifier, together
 

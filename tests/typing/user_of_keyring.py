@@ -14,8 +14,8 @@ import gatepass_fastapi
 import gatepass_flask
 import gatepass_starlette
 from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, Response, TokenIssuer, TokenVerifier
-from gatepass.key_source import KeySource
 from gatepass.keyring import EMERGENCY, RingKey
+from gatepass.keys.source import KeySource
 
 
 def ring() -> KeyRing:

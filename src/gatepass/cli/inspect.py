@@ -18,17 +18,17 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from gatepass.allow import HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER, HttpOnLoopback, NonHttpsIssuer
 from gatepass.cli.key_file import read_keys
 from gatepass.cli.text import as_json, moment, visible
-from gatepass.compact import parse_compact
+from gatepass.common.allow import HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER, HttpOnLoopback, NonHttpsIssuer
 from gatepass.errors import AuthError, ConfigurationError
-from gatepass.explain import Finding, explain
+from gatepass.jose.compact import parse_compact
 from gatepass.keys import Key
 from gatepass.keys.algorithms import ALGORITHMS
-from gatepass.profile import ANY_AUDIENCE, ANY_ISSUER, Profile
-from gatepass.providers import PROVIDERS
-from gatepass.verifier import TokenVerifier
+from gatepass.tokens.explain import Finding, explain
+from gatepass.tokens.profile import ANY_AUDIENCE, ANY_ISSUER, Profile
+from gatepass.tokens.providers import PROVIDERS
+from gatepass.tokens.verifier import TokenVerifier
 
 __all__ = ["inspect"]
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import click
 
 from gatepass.cli.text import visible
-from gatepass.compact import decode_base64url
+from gatepass.common.private_files import create
 from gatepass.errors import ConfigurationError
+from gatepass.jose.compact import decode_base64url
 from gatepass.keys import Key
 from gatepass.keys.algorithms import ALGORITHMS, likeliest
-from gatepass.private_files import create
 
 __all__ = ["keygen"]
 

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from gatepass.cli.text import age, visible
 from gatepass.errors import ConfigurationError
-from gatepass.jwks.timing import Timing
+from gatepass.jwks.snapshot import Timing
 from gatepass.keyring import EMERGENCY, KeyRing, RingKey
 
 __all__ = ["keys"]

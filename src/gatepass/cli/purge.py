@@ -18,8 +18,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from gatepass.cli.store_url import ForgetfulStore, StoreFailed, expires_by_itself, holds_password, opened_store
 from gatepass.cli.text import visible
+from gatepass.common.limits import DAY
 from gatepass.errors import ConfigurationError
-from gatepass.limits import DAY
 from gatepass.refresh import Purged
 
 __all__ = ["purge"]

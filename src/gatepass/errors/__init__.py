@@ -9,6 +9,8 @@ Two families that never mix:
 No text that came from a token or a request is ever put into one of these.
 """
 
+from gatepass.common.extras import extra_hint as extra_hint  # for adapters, as no name of users'
+from gatepass.common.extras import stranger as stranger
 from gatepass.errors.base import (
     AuthError,
     ConfigurationError,
@@ -23,8 +25,6 @@ from gatepass.errors.credentials import (
     UnsupportedScheme,
     UntrustedOrigin,
 )
-from gatepass.errors.extras import extra_hint as extra_hint  # for adapters, as no name of users'
-from gatepass.errors.extras import stranger as stranger
 from gatepass.errors.groups import refusal_in as refusal_in  # for adapters too
 from gatepass.errors.outage import (
     AuthUnavailable,

@@ -1,7 +1,7 @@
 """An issuer's keys from its own server: fetched, refreshed ahead, kept through an outage, and never trusted blindly."""
 
-from gatepass.jwks.address import IssuerMetadata
 from gatepass.jwks.client import JWKSClient
+from gatepass.jwks.discovery import IssuerMetadata
 from gatepass.jwks.events import FetchEnded, FetchFailed, KeyEvent, KeysChanged, StaleKeysUsed, UnknownKid
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gatepass.header_numbers import LARGEST_HEADER_NUMBER, header_number
+from gatepass.common.header_numbers import LARGEST_HEADER_NUMBER, header_number
 
 __all__ = ["stated_freshness"]
 

@@ -14,21 +14,21 @@ from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Literal, Unpack, final
 
-from gatepass.allow import Allow, allowed
-from gatepass.clocks import steady_clock
+from gatepass.common.allow import Allow, allowed
+from gatepass.common.clocks import steady_clock
+from gatepass.common.runtime import may_block, threads_stand_still, warn_of_standing_threads
+from gatepass.common.settings import asymmetric_names, clock_function
 from gatepass.errors import KeysUnavailable
-from gatepass.jwks.address import FixedAddress, IssuerMetadata
+from gatepass.jwks.discovery import FixedAddress, IssuerMetadata
 from gatepass.jwks.events import EventSink, KeyEvent, StaleKeysUsed, UnknownKid
 from gatepass.jwks.fetcher import Fetcher
 from gatepass.jwks.held import NOTHING, Held, KeyState
 from gatepass.jwks.http import Http, Transport
 from gatepass.jwks.single_flight import SingleFlight
-from gatepass.jwks.timing import Timing, TimingOptions
-from gatepass.jwks.unknown import UnknownKids
-from gatepass.key_source import Fetch, KeySource
+from gatepass.jwks.snapshot import Timing, TimingOptions
+from gatepass.jwks.unknown_kids import UnknownKids
 from gatepass.keys import KeySet
-from gatepass.runtime import may_block, threads_stand_still, warn_of_standing_threads
-from gatepass.settings import asymmetric_names, clock_function
+from gatepass.keys.source import Fetch, KeySource
 
 __all__ = ["JWKSClient"]
 
@@ -44,7 +44,7 @@ class JWKSClient(KeySource):
     *algorithms* restricts the keys, and binds those that name none. *transport* makes the `httpx` transport of each
     fetch, where a proxy or a private authority must be named. *on_event* is told of every `KeyEvent`, in whatever
     thread it happens. *allow*: `HTTP_ON_LOOPBACK` for development. *clock* gives seconds that never go back.
-    The other keywords are the numbers of `gatepass.jwks.timing`.
+    The other keywords are the numbers of `gatepass.jwks.snapshot`.
 
     Making one fetches nothing: the first token that needs a key does, or `refresh`. Raises `ConfigurationError`.
 

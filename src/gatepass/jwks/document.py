@@ -10,10 +10,10 @@ import logging
 from collections.abc import Iterable
 
 from gatepass.errors import ConfigurationError, MalformedToken
+from gatepass.jose.strict_json import parse_object
 from gatepass.jwks.http import FetchError
 from gatepass.keys import KeySet
 from gatepass.keys.jwk import is_private_jwk
-from gatepass.strict_json import parse_object
 
 __all__ = ["Fingerprint", "fingerprint", "read_key_set"]
 

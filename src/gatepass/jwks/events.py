@@ -10,8 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
+from gatepass.common.traces import traced
 from gatepass.errors import ConfigurationError
-from gatepass.traces import traced
 
 __all__ = [
     "EventSink", "FetchEnded", "FetchFailed", "FetchReason", "KeyEvent", "KeysChanged", "StaleKeysUsed", "UnknownKid",

@@ -16,7 +16,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, final
 from urllib.parse import urlsplit
 
-from gatepass.allow import Allowed, is_loopback
+from gatepass.common.allow import Allowed, is_loopback
 from gatepass.errors import ConfigurationError, extra_hint, stranger
 from gatepass.jwks.cache_control import stated_freshness
 from gatepass.keys.jwk import pyjwt

@@ -17,16 +17,16 @@ from dataclasses import replace
 from functools import partial
 from typing import final
 
+from gatepass.common.runtime import ProcessLock
+from gatepass.common.traces import traced
 from gatepass.jwks.document import fingerprint
 from gatepass.jwks.events import EventSink, FetchEnded, FetchFailed, FetchReason, KeysChanged
 from gatepass.jwks.fetcher import Fetcher
 from gatepass.jwks.greenlets import in_a_real_thread
 from gatepass.jwks.held import NOTHING, Held
 from gatepass.jwks.http import FetchError
-from gatepass.jwks.timing import Timing
-from gatepass.key_source import Fetch
-from gatepass.runtime import ProcessLock
-from gatepass.traces import traced
+from gatepass.jwks.snapshot import Timing
+from gatepass.keys.source import Fetch
 
 __all__ = ["SingleFlight"]
 

@@ -10,8 +10,8 @@ import threading
 from collections.abc import Callable
 from typing import Final, final
 
+from gatepass.common.runtime import ProcessLock, may_block, threads_stand_still
 from gatepass.errors import ConfigurationError
-from gatepass.runtime import ProcessLock, may_block, threads_stand_still
 
 __all__ = ["DueRotation"]
 

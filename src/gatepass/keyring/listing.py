@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import final
 
+from gatepass.common.limits import LAST_SECOND
 from gatepass.keyring.timeline import State, Timeline
-from gatepass.limits import LAST_SECOND
 
 __all__ = ["RingKey", "listed"]
 

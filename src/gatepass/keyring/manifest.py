@@ -6,11 +6,11 @@ import dataclasses
 import json
 from typing import Any, Final
 
+from gatepass.common.limits import LAST_SECOND
 from gatepass.errors import ConfigurationError, MalformedToken
+from gatepass.jose.strict_json import parse_object
 from gatepass.keyring.schedule import MOST_KEYS, MOST_REMOVED, Schedule
 from gatepass.keyring.timeline import Entry, Timeline
-from gatepass.limits import LAST_SECOND
-from gatepass.strict_json import parse_object
 
 __all__ = ["from_text", "to_text"]
 

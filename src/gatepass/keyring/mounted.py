@@ -10,9 +10,9 @@ import os
 from pathlib import Path
 from typing import Final, final
 
+from gatepass.common.private_files import Kept
 from gatepass.errors import ConfigurationError
-from gatepass.keyring.directory import FILE, Stamp, read_whole, stamp_of
-from gatepass.private_files import Kept
+from gatepass.keyring.files import FILE, Stamp, read_whole, stamp_of
 
 __all__ = ["MountedFile"]
 

@@ -8,11 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, final
 
+from gatepass.common.limits import DAY
+from gatepass.common.runtime import warn_of_standing_threads
+from gatepass.common.settings import clock_function, file_path
 from gatepass.errors import ConfigurationError
-from gatepass.key_source import Fetch, KeySource
 from gatepass.keyring.changes import Emergency, begun, continued, removed, rotated
-from gatepass.keyring.directory import Directory, Turn
 from gatepass.keyring.due import DueRotation
+from gatepass.keyring.files import Directory, Turn
 from gatepass.keyring.listing import RingKey, listed
 from gatepass.keyring.manifest import from_text, to_text
 from gatepass.keyring.mounted import MountedFile
@@ -20,9 +22,7 @@ from gatepass.keyring.schedule import Schedule
 from gatepass.keyring.timeline import Timeline
 from gatepass.keyring.watch import Watch
 from gatepass.keys import KeySet
-from gatepass.limits import DAY
-from gatepass.runtime import warn_of_standing_threads
-from gatepass.settings import clock_function, file_path
+from gatepass.keys.source import Fetch, KeySource
 
 __all__ = ["KeyRing"]
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, final
 
+from gatepass.common.limits import DAY, LARGEST_LEEWAY, LONGEST_ACCESS_TTL, LONGEST_COPY, YEAR
+from gatepass.common.settings import asymmetric_names, seconds
 from gatepass.errors import ConfigurationError
 from gatepass.keys.algorithms import algorithm_named
-from gatepass.limits import DAY, LARGEST_LEEWAY, LONGEST_ACCESS_TTL, LONGEST_COPY, YEAR
-from gatepass.settings import asymmetric_names, seconds
 
 __all__ = ["MOST_KEYS", "MOST_REMOVED", "RELOAD", "Schedule"]
 

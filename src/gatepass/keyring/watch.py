@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 from typing import Final, NamedTuple, final
 
+from gatepass.common.runtime import ProcessLock
 from gatepass.errors import ConfigurationError, KeysUnavailable
-from gatepass.keyring.directory import Directory, Stamp
+from gatepass.keyring.files import Directory, Stamp
 from gatepass.keyring.manifest import from_text
 from gatepass.keyring.mounted import MountedFile
 from gatepass.keyring.schedule import RELOAD
 from gatepass.keyring.timeline import Entry, Timeline
 from gatepass.keys import Key, KeySet
-from gatepass.runtime import ProcessLock
 
 __all__ = ["View", "Watch"]
 

@@ -11,8 +11,8 @@ import re
 from typing import Any, Final
 
 from gatepass.errors import ConfigurationError, MalformedToken
+from gatepass.jose.strict_json import parse_object
 from gatepass.keys.layers import decodings
-from gatepass.strict_json import parse_object
 
 __all__ = ["json_in", "jwk_text", "text_of"]
 

@@ -14,8 +14,10 @@ from typing import Any, Final, NoReturn, final
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from gatepass.compact import encode_base64url
+from gatepass.common.limits import MAX_KID_LENGTH
+from gatepass.common.texts import plain
 from gatepass.errors import ConfigurationError
+from gatepass.jose.compact import encode_base64url
 from gatepass.keys.algorithms import Algorithm, Sign, Verify, algorithm_named, bind_sign, bind_verify
 from gatepass.keys.environment import json_in, jwk_text, text_of
 from gatepass.keys.jwk import load_jwk, present_members, private_members, public_members
@@ -30,8 +32,6 @@ from gatepass.keys.material import (
     usual_algorithm,
 )
 from gatepass.keys.pem import load_pem, plain_pem
-from gatepass.limits import MAX_KID_LENGTH
-from gatepass.texts import plain
 
 __all__ = ["Key"]
 

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NoReturn, final
 
 from gatepass.errors import ConfigurationError, MalformedToken
+from gatepass.jose.strict_json import parse_object
 from gatepass.keys.algorithms import algorithm_named
 from gatepass.keys.jwk import is_private_jwk, load_jwk, present_members, without_leading_zeros
 from gatepass.keys.key import Check, Key
 from gatepass.keys.material import check_material, check_material_quickly, fitting_algorithms
 from gatepass.keys.unused import why_unused
-from gatepass.strict_json import parse_object
 
 __all__ = ["KeySet"]
 

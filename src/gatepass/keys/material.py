@@ -12,8 +12,8 @@ import secrets
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
-from gatepass.compact import encode_base64url
 from gatepass.errors import ConfigurationError
+from gatepass.jose.compact import encode_base64url
 from gatepass.keys.algorithms import Algorithm
 from gatepass.keys.edwards import check_edwards_point
 from gatepass.keys.jwk import public_members, thumbprint

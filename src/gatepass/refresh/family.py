@@ -13,9 +13,9 @@ import secrets
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, final
 
-from gatepass.compact import decode_base64url, encode_base64url
+from gatepass.common.texts import plain
 from gatepass.errors import MalformedToken
-from gatepass.texts import plain
+from gatepass.jose.compact import decode_base64url, encode_base64url
 
 __all__ = ["SEED_OCTETS", "Family", "RefreshToken", "Rotation", "plain_text", "seed_of"]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, final
 
-from gatepass.issuer import TokenIssuer
-from gatepass.refresh.asking import Application
+from gatepass.common.scope import split_scope
 from gatepass.refresh.family import Family, RefreshToken
-from gatepass.scope import split_scope
+from gatepass.refresh.hooks import Application
+from gatepass.tokens.issuer import TokenIssuer
 
 __all__ = ["Mint", "TokenPair"]
 

@@ -10,23 +10,23 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, final
 
-from gatepass.access_token import AccessToken
+from gatepass.common.limits import YEAR
+from gatepass.common.moments import whole_seconds
+from gatepass.common.scope import scope_tokens
+from gatepass.common.settings import clock_function, seconds
+from gatepass.common.texts import listed, plain
 from gatepass.errors import ConfigurationError
-from gatepass.issuer import TokenIssuer, only_audience
-from gatepass.limits import YEAR
-from gatepass.moments import whole_seconds
-from gatepass.refresh.asking import Application, ask
-from gatepass.refresh.ending import Ending
 from gatepass.refresh.errors import InvalidGrant, ServiceUnavailable
-from gatepass.refresh.exchange import Exchange, Wish
 from gatepass.refresh.family import Family, RefreshToken, Rotation, plain_text
+from gatepass.refresh.hooks import Application, ask
 from gatepass.refresh.pair import Mint, TokenPair
 from gatepass.refresh.purged import Purged
+from gatepass.refresh.revoker import Ending
+from gatepass.refresh.rotation import Exchange, Wish
 from gatepass.refresh.store import RefreshStore
-from gatepass.revocation import AccessTokenRevocation
-from gatepass.scope import scope_tokens
-from gatepass.settings import clock_function, seconds
-from gatepass.texts import listed, plain
+from gatepass.revocation.access_tokens import AccessTokenRevocation
+from gatepass.tokens.access_token import AccessToken
+from gatepass.tokens.issuer import TokenIssuer, only_audience
 
 __all__ = ["TokenService"]
 

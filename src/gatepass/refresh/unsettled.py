@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from typing import Final, final
 
-from gatepass.per_process import PerProcess
+from gatepass.common.per_process import PerProcess
 from gatepass.refresh.family import Rotation
 
 __all__ = ["Unsettled"]

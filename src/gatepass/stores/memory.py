@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import final
 
-from gatepass.per_process import PerProcess
+from gatepass.common.per_process import PerProcess
 from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.purged import Purged
 

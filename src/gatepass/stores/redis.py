@@ -34,7 +34,7 @@ from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
-from gatepass.per_process import PerProcess
+from gatepass.common.per_process import PerProcess
 from gatepass.refresh.family import Family, Rotation
 from gatepass.stores.redis_scripts import CREATE, GET, LIST, MARGIN, PUT_REVOCATION, REVOKE, ROTATE
 

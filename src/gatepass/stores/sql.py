@@ -24,7 +24,7 @@ from sqlalchemy.exc import DBAPIError
 
 from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.purged import Purged
-from gatepass.stores import sql_statements as sql
+from gatepass.stores import sql_schema as sql
 from gatepass.stores.batches import in_batches
 from gatepass.stores.rows import SCHEMA_VERSION, family_of, row_of
 from gatepass.stores.sql_direct import DirectStatements

@@ -15,10 +15,10 @@ from functools import partial
 from hashlib import sha256
 from typing import Any, Final, final
 
+from gatepass.common.settings import file_path, seconds
 from gatepass.errors import ConfigurationError
 from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.purged import Purged
-from gatepass.settings import file_path, seconds
 from gatepass.stores.batches import in_batches
 from gatepass.stores.rows import COLUMNS, SCHEMA_VERSION, family_of, row_of
 from gatepass.stores.sqlite_file import SQLiteFile

@@ -20,8 +20,8 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final, TypeVar, final
 
+from gatepass.common.private_files import SESSIONS, check_directory, check_file, create
 from gatepass.errors import ConfigurationError
-from gatepass.private_files import SESSIONS, check_directory, check_file, create
 from gatepass.stores.group_commit import GroupCommit
 
 __all__ = ["SQLiteFile", "check_database"]

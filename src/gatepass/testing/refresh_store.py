@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from gatepass.testing.contending import Contending
-from gatepass.testing.ending import Ending
-from gatepass.testing.exchanging import Exchanging
-from gatepass.testing.keeping import Keeping
+from gatepass.testing.concurrency import Contending
+from gatepass.testing.expiry import Ending
+from gatepass.testing.persistence import Keeping
+from gatepass.testing.rotation import Exchanging
 
 __all__ = ["RefreshStoreContract"]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from gatepass import Key, TokenIssuer
 from gatepass.cli.demo.resource import AUDIENCE, CLIENT, ISSUER, LONGEST_TTL
-from gatepass.compact import encode_base64url, parse_compact
+from gatepass.jose.compact import encode_base64url, parse_compact
 
 __all__ = ["Mint"]
 

@@ -1,0 +1,86 @@
+"""What the process around us does to threads and locks: servers that fork without Python's hooks, or freeze threads.
+
+uWSGI is one of each: it runs no hook after a fork, and without `enable-threads` no thread between two requests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Any, final
+
+from gatepass.common.per_process import PerProcess
+
+__all__ = ["ProcessLock", "may_block", "threads_stand_still", "warn_of_standing_threads"]
+
+_OFF = (False, None, b"false", "false", b"0", "0")
+_ONE_THREAD = (*_OFF, True, b"1", "1")  # which is none, to uWSGI
+
+
+@final
+class ProcessLock:
+    """A lock that is free in a forked child, also if a thread of the parent's had it: it compares process ids."""
+
+    __slots__ = ("_locks",)
+
+    def __init__(self) -> None:
+        self._locks = PerProcess(threading.Lock)
+
+    def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002 - as `Lock` has it
+        """As that of `threading.Lock`."""
+        return self._locks.get().acquire(blocking, timeout)
+
+    def release(self) -> None:
+        """The same; in a child that was forked under the lock there is nothing to release."""
+        with contextlib.suppress(RuntimeError):
+            self._locks.get().release()
+
+    def __enter__(self) -> None:
+        self._locks.get().acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def may_block() -> bool:
+    """Whether the calling thread may wait: it runs no event loop that others depend on."""
+    asyncio: Any = sys.modules.get("asyncio.events")
+    trio: Any = sys.modules.get("trio.lowlevel")
+    if asyncio is not None:
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_running_loop()
+            return False
+    if trio is not None:
+        with contextlib.suppress(RuntimeError):
+            trio.current_trio_token()
+            return False
+    return True
+
+
+def threads_stand_still() -> bool:
+    """Whether the server is known to run no thread of ours between two requests: uWSGI without its threads."""
+    try:
+        uwsgi: Any = importlib.import_module("uwsgi")
+    except ImportError:  # it exists within that server alone
+        return False
+    options: Any = getattr(uwsgi, "opt", None)
+    if not isinstance(options, Mapping):
+        return False
+    said: dict[str, object] = {
+        name.decode() if isinstance(name, bytes) else str(name): value  # pyright: ignore[reportUnknownArgumentType]
+        for name, value in options.items()  # pyright: ignore[reportUnknownVariableType]
+    }
+    if any(said.get(name) not in _OFF for name in ("enable-threads", "gevent", "asyncio")):
+        return False
+    has_threads: Any = getattr(uwsgi, "has_threads", None)  # newer ones say so themselves
+    return said.get("threads") in _ONE_THREAD if has_threads is None else not has_threads
+
+
+def warn_of_standing_threads(logger: logging.Logger, consequence: str) -> None:
+    """Say at start-up, where threads stand still, how to let them run, and what happens until then."""
+    if threads_stand_still():
+        logger.warning("uWSGI runs no threads between requests: set enable-threads = true; until then %s", consequence)

@@ -1,0 +1,219 @@
+"""Settings, checked when objects are made: each function returns the value to use or raises `ConfigurationError`."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import SplitResult, urlsplit
+
+from gatepass.common.allow import HTTPS_ALONE, Allowed, is_loopback
+from gatepass.common.clocks import wall_clock
+from gatepass.common.limits import DAY, FIRST_SECOND, LAST_SECOND
+from gatepass.common.texts import listed, plain
+from gatepass.errors import ConfigurationError
+from gatepass.keys import Key, KeySet
+from gatepass.keys.algorithms import ALGORITHMS, algorithm_named
+from gatepass.tokens.profile import AnyIssuer, Profile
+
+__all__ = [
+    "algorithm_names",
+    "asymmetric_names",
+    "audience_names",
+    "clock_function",
+    "file_path",
+    "https_url",
+    "issuer_name",
+    "key_set",
+    "seconds",
+    "strings",
+    "verified_issuer",
+]
+
+_logger = logging.getLogger("gatepass")
+_UNNOTICED = 60
+"""Seconds that a clock may be away from this machine's before the log says so."""
+
+# The characters of RFC 3986, less those that begin a query and a fragment.
+_PLAIN_URL = re.compile(r"[A-Za-z0-9\-._~:/\[\]@!$&'()*+,;=%]+")
+_LONGEST_NAME: Final = 1_024
+
+
+def https_url(value: object, name: str, allow: Allowed = HTTPS_ALONE) -> str:
+    """*value* if it is an https URL with a host and no user, query or fragment (RFC 8414 section 2).
+
+    *allow* may take plain http to loopback too.
+    """
+    if name == "issuer" and isinstance(value, (list, tuple, set, frozenset)) and value:
+        raise ConfigurationError(f"{name}= is one string; for several issuers make a TokenVerifier for each")
+    if not isinstance(value, str) or not value:
+        raise ConfigurationError(f"{name}= is missing: give the https URL, such as https://auth.example.com")
+    is_url = value.startswith(("https:", "http:"))
+    url = _split(value) if is_url and value.isascii() else None  # urlsplit costs the square of what is not ASCII
+    is_local = url is not None and url.scheme == "http" and is_loopback(url.hostname)
+    if is_local and not allow.http_on_loopback:
+        raise ConfigurationError(
+            f"{name}= must be an https URL: for development on this machine say allow=HTTP_ON_LOOPBACK"
+        )
+    is_https = value.startswith("https:")
+    if not (is_https or is_local) or (value.isascii() and (url is None or not url.hostname or "@" in url.netloc)):
+        raise ConfigurationError(
+            f"{name}= must be an https URL such as https://auth.example.com (http is not accepted)"
+        )
+    if not _PLAIN_URL.fullmatch(value):
+        raise ConfigurationError(f"{name}= must be a plain URL, without query, fragment or spaces")
+    return value
+
+
+def verified_issuer(issuer: object, profile: Profile, allow: Allowed) -> str | AnyIssuer:
+    """*issuer*, if it can be the `iss` of *profile*'s tokens: as `issuer_name`, and outside RFC 9068 perhaps a name."""
+    if isinstance(issuer, AnyIssuer):
+        return issuer
+    # Such as accounts.google.com.
+    if "at+jwt" not in profile.types and isinstance(issuer, str) and issuer and "://" not in issuer:
+        return _plain_name(issuer)
+    return issuer_name(issuer, allow)
+
+
+def issuer_name(issuer: object, allow: Allowed) -> str:
+    """*issuer*, if it is an https URL, or what *allow* takes in its place."""
+    if allow.non_https_issuer and isinstance(issuer, str) and issuer and not issuer.startswith("https:"):
+        return _plain_name(issuer)
+    return https_url(issuer, "issuer", allow)
+
+
+def _plain_name(issuer: str) -> str:
+    if len(issuer) > _LONGEST_NAME or not issuer.isprintable() or issuer != issuer.strip():
+        raise ConfigurationError(
+            f"issuer= must be the exact name in the tokens: at most {_LONGEST_NAME} printable characters, and no blank "
+            "before or after it"
+        )
+    return issuer
+
+
+def strings(value: str | Iterable[str], name: str) -> tuple[str, ...]:
+    """*value* as a tuple of strings; one string stands for itself. Empty strings and repetitions are refused."""
+    if not isinstance(value, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f"{name}= takes a string or a list of strings")
+    items: tuple[Any, ...] = (plain(value),) if isinstance(value, str) else listed(value) or tuple(value)
+    names = tuple(item for item in items if isinstance(item, str) and item)
+    if len(names) != len(items):
+        raise ConfigurationError(f"{name}= takes non-empty strings")
+    if isinstance(value, Mapping):
+        raise ConfigurationError(f"{name}= takes a string or a list of strings, and no dict")
+    if len(set(names)) != len(names):
+        raise ConfigurationError(f"{name}= names something twice")
+    return names
+
+
+def audience_names(value: str | Iterable[str] | None, hint: str) -> tuple[str, ...]:
+    """At least one audience."""
+    names = strings(value or (), "audience")
+    if not names:
+        raise ConfigurationError(f"audience= is missing: {hint}")
+    return names
+
+
+def seconds(value: float | timedelta, name: str, *, least: float, most: float) -> float:
+    """*value*, a number of seconds or a timedelta, within the bounds."""
+    number = value.total_seconds() if isinstance(value, timedelta) else value
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not least <= number <= most:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f"{name}= must be a timedelta or a number from {least:g} to {most:.10g} seconds")
+    return number
+
+
+def clock_function(
+    value: Callable[[], float] | None, *, owner: str = "", default: Callable[[], float] = wall_clock
+) -> Callable[[], float]:
+    """*value*, if it gives seconds when it is asked; *default* for None.
+
+    The log warns the *owner* of a clock that is minutes or hours away from this machine's. One that is days away is a
+    test's own.
+    """
+    if value is None:
+        return default
+    try:
+        now: object = value()
+    except TypeError:
+        now = None
+    except Exception:  # noqa: BLE001 - it may work when it is needed; if not, no token gets in
+        return value
+    if isinstance(now, bool) or not isinstance(now, (int, float)):
+        raise ConfigurationError("clock= must be a function without arguments that gives seconds, such as time.time")
+    if LAST_SECOND < now < math.inf or -math.inf < now < FIRST_SECOND:
+        raise ConfigurationError(
+            "clock= gives no seconds since 1970, but something smaller: divide milliseconds by 1,000"
+        )
+    apart = now - default()
+    if owner and _UNNOTICED < abs(apart) < DAY:
+        _logger.warning(
+            "the clock= of a %s is %d seconds %s time.time, and tokens are dated or judged by it",
+            owner, abs(apart), "behind" if apart < 0 else "ahead of",
+        )  # fmt: skip
+    return value
+
+
+def file_path(value: object, name: str) -> Path:
+    """*value*, a string or a path, as a path."""
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None  # pyright: ignore[reportUnknownVariableType]
+    if not isinstance(text, str):
+        raise ConfigurationError(f"{name}= takes a string or a Path")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        text = "\0"
+    if "\0" in text:
+        raise ConfigurationError(f"{name}= holds a character that no path may have")
+    return Path(text)
+
+
+def algorithm_names(algorithms: Iterable[str]) -> tuple[str, ...]:
+    """*algorithms* as names of the table in `gatepass.keys.algorithms`, in its spelling."""
+    names = listed(algorithms)
+    if names is None:
+        raise ConfigurationError('algorithms= takes a list, such as algorithms=["ES256"]')
+    return tuple(algorithm_named(name).name for name in names)
+
+
+def asymmetric_names(algorithms: Iterable[str] | None) -> tuple[str, ...]:
+    """The same for keys that are published, where a secret can never be; all of them for None."""
+    if algorithms is None:
+        return tuple(row.name for row in ALGORITHMS.values() if row.kty != "oct")
+    names = algorithm_names(algorithms)
+    if not names or any(ALGORITHMS[name].kty == "oct" for name in names):
+        raise ConfigurationError(
+            "algorithms= must name asymmetric algorithms alone, such as ES256: no key server may publish a secret"
+        )
+    return names
+
+
+def key_set(keys: Key | KeySet | Iterable[Key]) -> KeySet:
+    """*keys* as a set."""
+    if isinstance(keys, KeySet):
+        return keys
+    if isinstance(keys, Key):
+        return KeySet([keys])
+    members = listed(keys)
+    if any("://" in str(text) for text in (keys, *(members or ())) if isinstance(text, (str, bytes))):
+        raise ConfigurationError(
+            "keys= takes keys, and no address: JWKSClient(address) fetches the keys that are there"
+        )
+    if members is None:
+        raise ConfigurationError(
+            "keys= takes a Key or a KeySet; make one with Key.from_env, Key.from_secret or Key.from_pem"
+        )
+    return KeySet(members)
+
+
+def _split(value: str) -> SplitResult | None:
+    try:
+        url = urlsplit(value)
+        url.port  # noqa: B018 - a port that is not a number raises here
+    except ValueError:
+        return None
+    return url

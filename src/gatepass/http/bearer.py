@@ -1,0 +1,85 @@
+"""Bearer credentials (RFC 6750 section 2): one token out of the `Authorization` field, or a refusal.
+
+Several field lines and one comma-joined line are the same thing in HTTP (RFC 9110 section 5.3), and servers
+differ in which they hand over; so lines are joined first, and every server gets the same answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from gatepass.errors import (
+    ConfigurationError,
+    MalformedCredentials,
+    MalformedToken,
+    MissingCredentials,
+    MultipleTokens,
+    UnsupportedScheme,
+)
+from gatepass.jose.compact import MAX_TOKEN_LENGTH
+
+__all__ = ["bearer_token"]
+
+_TOKEN_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
+# The closing quote may be missing: were it demanded, the search would begin anew at each quote of a text without one.
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*("?)', re.DOTALL)
+_SCHEME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_FURTHER_CREDENTIALS = re.compile(r",[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ +[^ ]")
+_LONGEST = MAX_TOKEN_LENGTH + 64
+_JWS_DOTS = 2
+_NO_LINES = 'the Authorization lines are a list: authenticate(["Bearer ..."])'
+
+
+def bearer_token(authorization: Sequence[str]) -> str:
+    """The token in the `Authorization` lines of one request, given as they came.
+
+    Raises `MissingCredentials` (none, empty, or another scheme), `MalformedCredentials`, `MultipleTokens`, or
+    `MalformedToken` for one that is too long to look at.
+
+    >>> bearer_token(["Bearer abc.def.ghi"])
+    'abc.def.ghi'
+    """
+    try:
+        value = authorization[0] if len(authorization) == 1 else ",".join(authorization)
+        token = _credentials(value) if len(value) <= _LONGEST else None
+    except TypeError:
+        raise ConfigurationError(_NO_LINES) from None
+    if token is None and isinstance(authorization, str):
+        raise ConfigurationError(_NO_LINES)
+    return token or _refuse(value.strip(" \t"))
+
+
+def _credentials(value: str) -> str | None:
+    """The token, if *value* is the scheme, blanks and a `b64token` (RFC 6750 section 2.1), else None."""
+    scheme, _, rest = value.partition(" ")
+    token = rest.lstrip(" ")
+    body = token.rstrip("=")
+    if scheme.lower() != "bearer" or not body or not body.isascii():
+        return None
+    return None if body.encode().translate(None, _TOKEN_CHARACTERS) else token
+
+
+def _refuse(value: str) -> str:
+    if not value:
+        raise MissingCredentials
+    scheme = _SCHEME.match(value)
+    if scheme is None:
+        raise MalformedCredentials
+    is_bearer = scheme[0].lower() == "bearer"
+    if len(value) > _LONGEST:
+        raise MalformedToken("longer than any token") if is_bearer else UnsupportedScheme
+    if _FURTHER_CREDENTIALS.search(_QUOTED.sub(_left_of, value)):
+        raise MultipleTokens("more than one set of credentials")
+    if not is_bearer:
+        bare = scheme[0] == value and value.count(".") == _JWS_DOTS
+        raise UnsupportedScheme("a token without a scheme before it: write Bearer" if bare else "")
+    token = _credentials(value)
+    if token is None:
+        raise MalformedCredentials
+    return token
+
+
+def _left_of(quoted: re.Match[str]) -> str:
+    """Nothing of a quoted text; all of one that never ends, for it may hide what follows."""
+    return "" if quoted[1] else quoted[0]

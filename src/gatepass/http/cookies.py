@@ -1,0 +1,170 @@
+"""Tokens in cookies, for a browser's pages: opt-in, and never without the check of `Origin`.
+
+Browsers send a cookie along whoever made them send the request, so a cookie alone proves nothing about the page. What
+they also send, and no page can forge, is the page's origin: it must be one of ours, to the character. The cookies are
+`HttpOnly`, so that no script reads them, and named `__Host-`, so that no neighbour host can plant one (RFC 6265bis).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final, Literal, final
+
+from gatepass.common.allow import Allow, Allowed, allowed, is_loopback
+from gatepass.common.settings import strings
+from gatepass.common.texts import plain
+from gatepass.errors import ConfigurationError, UntrustedOrigin
+from gatepass.http.cookie_header import LONGEST_COOKIE, cookie_token
+
+__all__ = ["BrowserRequest", "CookieTransport", "SameSite"]
+
+SameSite = Literal["strict", "lax"]
+
+_SAME_SITE: Final = {"strict": "Strict", "lax": "Lax"}
+_NAME: Final = re.compile(r"__Host-[A-Za-z0-9._-]{1,64}")
+_ORIGIN: Final = re.compile(
+    r"(?P<scheme>https?)://(?P<host>[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:.]+\])(?P<port>:[1-9][0-9]{0,4})?"
+)
+_SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS"))
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowserRequest:
+    """What the cookie transport wants to know of a request. Only the method shows in the repr.
+
+    *method* is the one on the wire, None for a WebSocket handshake; *cookie*, *origin* and *upgrade* are the field
+    lines of these names as they came.
+    """
+
+    method: str | None
+    cookie: tuple[str, ...] = field(default=(), repr=False)
+    origin: tuple[str, ...] = field(default=(), repr=False)
+    upgrade: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether the request changes nothing (RFC 9110 section 9.2.1). A handshake opens a socket: it is not."""
+        return self.method in _SAFE and not any("websocket" in line.lower() for line in self.upgrade)
+
+
+@final
+class CookieTransport:
+    """One object for both sides: `TokenEndpoints(..., cookies=)` writes, `ResourceServer(..., cookies=)` reads.
+
+    *origins*: the origins of your own pages as browsers send them, such as `https://app.example.com`; no other page may
+    use the cookies for anything but reading. *same_site*: `"strict"`, or `"lax"` so that links from other sites arrive
+    signed in. *access_cookie* None leaves access tokens in the JSON answer, for pages that send them in the header.
+    *allow*: `HTTP_ON_LOOPBACK` takes origins such as `http://localhost:5173`, for development. The cookies stay as they
+    are.
+
+    Raises `ConfigurationError` for what would be weaker than it looks.
+
+    >>> CookieTransport(origins=["https://app.example.com"])
+    <CookieTransport of https://app.example.com>
+    """
+
+    __slots__ = ("_origins", "_same_site", "access_cookie", "refresh_cookie")
+
+    _origins: frozenset[str]
+    _same_site: str
+    access_cookie: str | None
+    refresh_cookie: str
+
+    def __init__(
+        self,
+        *,
+        origins: str | Iterable[str],
+        same_site: SameSite = "strict",
+        access_cookie: str | None = "__Host-access",
+        refresh_cookie: str = "__Host-refresh",
+        allow: Allow = (),
+    ) -> None:
+        permitted = allowed(allow)
+        if not isinstance(same_site, str) or same_site not in _SAME_SITE:  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError('same_site= must be "strict" or "lax": with None every site could use the cookies')
+        own = frozenset(_origin(origin, permitted) for origin in strings(origins, "origins"))
+        if not own:
+            raise ConfigurationError("origins= is empty: name the origins of your pages, or nobody could sign in")
+        refresh = _host_name(refresh_cookie, "refresh_cookie")
+        access = None if access_cookie is None else _host_name(access_cookie, "access_cookie")
+        if access is not None and access.lower() == refresh.lower():
+            raise ConfigurationError("access_cookie= and refresh_cookie= have the same name")
+        for name, value in zip(self.__slots__, (own, _SAME_SITE[same_site], access, refresh), strict=True):
+            object.__setattr__(self, name, value)
+
+    def trusts(self, origin: str | None) -> bool:
+        """Whether *origin*, the value of `Origin`, is one of ours: for the login route, which has no cookie yet."""
+        return origin in self._origins
+
+    def check_origin(self, request: BrowserRequest) -> None:
+        """Raise `UntrustedOrigin` unless *request* says, once, that it comes from a page of ours."""
+        if len(request.origin) != 1:
+            raise UntrustedOrigin("several origins" if request.origin else "no origin")
+        if not self.trusts(request.origin[0]):
+            raise UntrustedOrigin("another origin")
+
+    def access_token(self, request: BrowserRequest) -> str | None:
+        """The access token in the cookie of *request*, or None.
+
+        Raises `MultipleTokens`, `MalformedCookie`, and `UntrustedOrigin` if the request is not safe.
+        """
+        found = None if self.access_cookie is None else cookie_token(request.cookie, self.access_cookie)
+        if found is not None and not request.is_safe:
+            self.check_origin(request)
+        return found
+
+    def refresh_token(self, request: BrowserRequest) -> str | None:
+        """The refresh token in the cookie of *request*, or None. Raises as `access_token`, whatever the method."""
+        found = cookie_token(request.cookie, self.refresh_cookie)
+        if found is not None:
+            self.check_origin(request)
+        return found
+
+    def set_cookie(self, name: str, value: str, *, max_age: int) -> tuple[str, str]:
+        """The header pair that puts a token into the cookie *name* for *max_age* seconds, or with 0 takes it out.
+
+        Raises `ValueError` for a token that browsers would drop.
+        """
+        if len(name) + len(value) > LONGEST_COOKIE:
+            raise ValueError(
+                f"browsers drop cookies of more than {LONGEST_COOKIE} octets; put fewer claims into this token"
+            )
+        # The attributes stand in the order of their names, as Django will write them.
+        attributes = f"HttpOnly; Max-Age={max(max_age, 0)}; Path=/; SameSite={self._same_site}; Secure"
+        return "Set-Cookie", f"{name}={value}; {attributes}"
+
+    @staticmethod
+    def expect(value: object) -> CookieTransport:
+        """*value*, if it is one. Raises `ConfigurationError`."""
+        if isinstance(value, CookieTransport):
+            return value
+        raise ConfigurationError('cookies= takes a CookieTransport(origins=["https://app.example.com"])')
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError("a CookieTransport does not change")
+
+    def __repr__(self) -> str:
+        return f"<CookieTransport of {', '.join(sorted(self._origins))}>"
+
+
+def _origin(value: str, allow: Allowed) -> str:
+    found = _ORIGIN.fullmatch(value)
+    secure = found is not None and found["scheme"] == "https"
+    local = found is not None and not secure and is_loopback(found["host"].strip("[]"))
+    if found is None or found["port"] == (":443" if secure else ":80") or not (secure or local):
+        raise ConfigurationError(
+            "origins= takes https origins as browsers send them, such as https://app.example.com: lower case, no path, "
+            "no slash at the end, no :443"
+        )
+    if local and not allow.http_on_loopback:
+        raise ConfigurationError("origins= takes http from this machine, for development, with allow=HTTP_ON_LOOPBACK")
+    return value
+
+
+def _host_name(value: str, name: str) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigurationError(f'{name}= must begin with "__Host-": other names can be set by neighbour hosts')
+    return plain(value)

@@ -1,0 +1,40 @@
+"""Where a request may bring its access token: the header always, a cookie if the service asks for it.
+
+A token by both of them is refused even if it is the same (RFC 6750 section 2). What is there and bad fails; it is not
+passed over for the other source. A form's body is never read: RFC 6750 section 2.2 advises against it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+from gatepass.errors import ConfigurationError, MissingCredentials, MultipleTokens
+from gatepass.http.bearer import bearer_token
+from gatepass.http.cookies import BrowserRequest, CookieTransport
+
+__all__ = ["Sources"]
+
+
+@final
+class Sources:
+    """The enabled sources. Raises `ConfigurationError` for cookies that hold no access token."""
+
+    __slots__ = ("_cookies", "names")
+
+    def __init__(self, cookies: CookieTransport | None) -> None:
+        if cookies is not None and CookieTransport.expect(cookies).access_cookie is None:
+            raise ConfigurationError("cookies= has access_cookie=None: there is no cookie for a ResourceServer to read")
+        self._cookies = cookies
+        self.names: frozenset[str] = frozenset({"header"} if cookies is None else {"header", "cookie"})
+
+    def token(self, authorization: Sequence[str], browser: BrowserRequest | None) -> str:
+        """The one token of a request. Raises an `AuthError`."""
+        stored = None if browser is None or self._cookies is None else self._cookies.access_token(browser)
+        if stored is None:
+            return bearer_token(authorization)
+        try:
+            bearer_token(authorization)
+        except MissingCredentials:
+            return stored
+        raise MultipleTokens("both in the header and in the cookie")

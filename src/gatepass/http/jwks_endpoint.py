@@ -1,0 +1,92 @@
+"""The public keys for others to fetch (RFC 7517 section 5): a method and its validators in, an answer out.
+
+The same number of seconds tells others how long to keep a copy and the ring how early to publish a key. No private
+member and no secret is ever in an answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Final, final
+
+from gatepass.common.limits import LONGEST_COPY
+from gatepass.common.settings import key_set, seconds
+from gatepass.errors import ConfigurationError, KeysUnavailable
+from gatepass.http.response import Response
+from gatepass.jose.compact import encode_base64url
+from gatepass.keyring.ring import KeyRing
+from gatepass.keys import Key, KeySet
+
+__all__ = ["JWKSEndpoint"]
+
+_DEFAULT_TTL: Final = timedelta(minutes=5)
+_TAG: Final = r'(?:W/)?"[!#-~\x80-\xff]*"'
+_TAGS: Final = re.compile(rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")
+_OPAQUE: Final = re.compile(r'"[^"]*"')
+
+
+@final
+class JWKSEndpoint:
+    """Publishes *keys*, a `KeyRing` or keys that stay; a secret among them is a `ConfigurationError`.
+
+    *cache_ttl* (seconds or timedelta, 5 minutes unless given) is how long others may keep a copy of keys that stay;
+    a ring says so itself. `answer` may read a file: an event loop calls it in a worker thread.
+    """
+
+    __slots__ = ("_cache_control", "_made", "_ring", "_static")
+
+    def __init__(
+        self, keys: KeyRing | Key | KeySet | Iterable[Key], *, cache_ttl: float | timedelta | None = None
+    ) -> None:
+        if isinstance(keys, KeyRing):
+            if cache_ttl is not None:
+                raise ConfigurationError("cache_ttl= is the key ring's to say: give it to the KeyRing")
+            self._ring: KeyRing | None = keys
+            lifetime, held = keys.cache_ttl.total_seconds(), keys.current()
+        else:
+            self._ring = None
+            given = _DEFAULT_TTL if cache_ttl is None else cache_ttl
+            lifetime, held = seconds(given, "cache_ttl", least=0, most=LONGEST_COPY), key_set(keys)
+        self._static = held
+        self._cache_control = ("Cache-Control", f"public, max-age={int(lifetime)}")
+        self._made = self._make(held)
+
+    def answer(self, method: str, *, if_none_match: Sequence[str] = ()) -> Response:
+        """The answer to *method*; *if_none_match* has the values of that header's lines, as they came."""
+        if method not in ("GET", "HEAD"):
+            return _refusal(405, ("Allow", "GET, HEAD"))
+        try:
+            keys = self._static if self._ring is None else self._ring.current()
+        except KeysUnavailable as error:
+            return _refusal(error.status, ("Retry-After", str(error.retry_after)))
+        made = self._made
+        if made[0] is not keys:
+            made = self._made = self._make(keys)
+        _, tag, body = made
+        validators = (("ETag", tag), self._cache_control)
+        if _matches(if_none_match, tag):
+            return Response(304, validators, b"")
+        described = (("Content-Type", "application/jwk-set+json"), ("Content-Length", str(len(body))))
+        return Response(200, (*validators, *described), b"" if method == "HEAD" else body)
+
+    def _make(self, keys: KeySet) -> tuple[KeySet, str, bytes]:
+        """The document for *keys*, and a strong validator of it and of how long it may be kept."""
+        body = json.dumps(keys.to_jwks(), separators=(",", ":")).encode()
+        digest = hashlib.sha256(self._cache_control[1].encode() + b"\n" + body).digest()
+        return keys, f'"{encode_base64url(digest).decode()}"', body
+
+
+def _matches(lines: Sequence[str], tag: str) -> bool:
+    """RFC 9110 section 13.1.2, compared weakly as it says; what is no list of entity tags matches nothing."""
+    value = ",".join(lines)
+    if value.strip(" \t") == "*":
+        return True
+    return _TAGS.fullmatch(value) is not None and tag in _OPAQUE.findall(value)
+
+
+def _refusal(status: int, header: tuple[str, str]) -> Response:
+    return Response(status, (header, ("Cache-Control", "no-store"), ("Content-Length", "0")), b"")

@@ -1,0 +1,244 @@
+"""The resource server: a request's credentials in, an `AccessToken` out; a refusal in, an HTTP answer out.
+
+Every adapter calls the same few methods, so a new check reaches all frameworks from here.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, Literal, Unpack, final
+
+from gatepass.common.allow import Allow
+from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, MissingCredentials
+from gatepass.http.access import Access
+from gatepass.http.caching import Caching, caching_for
+from gatepass.http.challenge import Challenge
+from gatepass.http.cookies import BrowserRequest, CookieTransport
+from gatepass.http.extractor import Sources
+from gatepass.http.https import FORWARDING_HEADERS, HTTPSMode, HTTPSRule
+from gatepass.http.requirement import Requirement, Rules, ScopeHierarchy
+from gatepass.http.response import BodyStyle, Response, ResponseTable
+from gatepass.tokens.access_token import AccessToken
+from gatepass.tokens.hooks import RunBlocking
+from gatepass.tokens.verifier import TokenVerifier
+from gatepass.tokens.verifiers import Verifiers
+
+__all__ = ["ResourceServer"]
+
+_logger = logging.getLogger("gatepass")
+
+
+@final
+class ResourceServer:
+    """One protected service: whose tokens it takes, and how it answers.
+
+    *verifiers*: one `TokenVerifier`, or several with different issuers, told apart by the exact `iss`.
+    *realm* and *resource_metadata* (an https URL, RFC 9728) go into every challenge, *challenge_scopes* into the one
+    for requests without credentials; *companions* are challenges of other schemes that the service also takes.
+    *https*: `"require"` refuses a token that came over plain http, but for loopback; `"warn"` or `"off"` are the named
+    ways out (see `gatepass.http.https`). *implies*: which scopes include which.
+    *cookies*: also takes a token from the access cookie of a browser.
+    *body*: `"problem"` (RFC 9457), `"oauth"` or `"empty"`; *problem_base*: the base URL of a problem's `type`.
+    *malformed_status*: 401 takes the place of 400 in every answer, for those who know no 400.
+    *allow*: `HTTP_ON_LOOPBACK` takes URLs on this machine, for development.
+
+    Raises `ConfigurationError` when the settings contradict each other.
+
+    >>> from gatepass import Key, TokenVerifier
+    >>> verifier = TokenVerifier(issuer="https://auth.example", audience="https://api.example", keys=Key.generate())
+    >>> server = ResourceServer(verifier)
+    >>> try:
+    ...     server.authenticate([])
+    ... except AuthError as error:
+    ...     server.respond(error).headers[0]
+    ('WWW-Authenticate', 'Bearer realm="api"')
+    """
+
+    __slots__ = (
+        "_answers",
+        "_hierarchy",
+        "_https",
+        "_sources",
+        "_verifiers",
+        "body",
+        "caching",
+        "may_block",
+        "needs_event_loop",
+        "sources",
+    )
+
+    forwarding_headers: Final = FORWARDING_HEADERS
+    """The names, in lower case, of what proxies add; adapters say whether a request over plain http has any."""
+
+    def __init__(
+        self,
+        verifiers: TokenVerifier | Iterable[TokenVerifier],
+        *,
+        realm: str = "api",
+        resource_metadata: str | None = None,
+        challenge_scopes: str | Iterable[str] = (),
+        companions: Iterable[Challenge] = (),
+        https: HTTPSMode = "require",
+        implies: Mapping[str, str | Iterable[str]] | None = None,
+        cookies: CookieTransport | None = None,
+        body: BodyStyle = "problem",
+        problem_base: str | None = None,
+        malformed_status: Literal[400, 401] = 400,
+        allow: Allow = (),
+    ) -> None:
+        self._verifiers = Verifiers(verifiers)
+        self._sources = Sources(cookies)
+        self.sources: frozenset[str] = self._sources.names
+        self.caching: Mapping[Access, Caching] = caching_for(self.sources)
+        """What an adapter adds to the application's own answers, by how open the route is."""
+        self._answers = ResponseTable(
+            realm=realm,
+            resource_metadata=resource_metadata,
+            challenge_scopes=challenge_scopes,
+            companions=companions,
+            body=body,
+            problem_base=problem_base,
+            malformed_status=malformed_status,
+            vary=self.caching["protected"].vary,
+            allow=allow,
+        )
+        self.body: BodyStyle = body
+        self._https = HTTPSRule(https)
+        self._hierarchy = ScopeHierarchy({} if implies is None else implies)
+        hooks = self._verifiers.hooks
+        self.may_block: bool = bool(hooks) or self._verifiers.may_wait
+        """Whether `authenticate` may do I/O, so that an event loop must use `authenticate_async`."""
+        self.needs_event_loop: bool = any(hook.is_async for hook in hooks)
+        """Whether a hook is a coroutine function, so that only `authenticate_async` can work."""
+
+    def authenticate(
+        self,
+        authorization: Sequence[str],
+        *,
+        scheme: str | None = None,
+        client: str | None = None,
+        forwarded: bool = False,
+        browser: BrowserRequest | None = None,
+    ) -> AccessToken:
+        """The verified token of a request, or an `AuthError`.
+
+        *authorization*: the `Authorization` field lines as they came. *scheme*: `"https"` or `"http"`, as the
+        framework reports it; *client*: the peer's address; *forwarded*: whether one of `forwarding_headers` is there.
+        Adapters give all three; without scheme and client the token came by no connection, such as from a queue, and
+        `https=` has nothing to judge. *browser*: what stands beside a cookie, where `"cookie"` is one of `sources`.
+        """
+        raw = self._sources.token(authorization, browser)
+        self._https.check(scheme, client, forwarded=forwarded)
+        return self._verifiers.verify(raw)
+
+    async def authenticate_async(
+        self,
+        authorization: Sequence[str],
+        *,
+        run_blocking: RunBlocking,
+        scheme: str | None = None,
+        client: str | None = None,
+        forwarded: bool = False,
+        browser: BrowserRequest | None = None,
+    ) -> AccessToken:
+        """`authenticate` for an event loop: what may block goes through *run_blocking*, and only that."""
+        raw = self._sources.token(authorization, browser)
+        self._https.check(scheme, client, forwarded=forwarded)
+        return await self._verifiers.verify_async(raw, run_blocking)
+
+    def admit(
+        self,
+        access: Access,
+        authorization: Sequence[str],
+        *,
+        scheme: str | None = None,
+        client: str | None = None,
+        forwarded: bool = False,
+        browser: BrowserRequest | None = None,
+    ) -> AccessToken | None:
+        """`authenticate` for a route that is as open as *access* says; None where nobody need be known."""
+        if access == "public":
+            return None
+        try:
+            return self.authenticate(authorization, scheme=scheme, client=client, forwarded=forwarded, browser=browser)
+        except MissingCredentials:
+            if access == "optional":
+                return None
+            raise
+
+    async def admit_async(
+        self,
+        access: Access,
+        authorization: Sequence[str],
+        *,
+        run_blocking: RunBlocking,
+        scheme: str | None = None,
+        client: str | None = None,
+        forwarded: bool = False,
+        browser: BrowserRequest | None = None,
+    ) -> AccessToken | None:
+        """`admit` for an event loop. Without hooks nothing is awaited."""
+        if not self.may_block or access == "public":
+            return self.admit(access, authorization, scheme=scheme, client=client, forwarded=forwarded, browser=browser)
+        try:
+            return await self.authenticate_async(
+                authorization,
+                run_blocking=run_blocking,
+                scheme=scheme,
+                client=client,
+                forwarded=forwarded,
+                browser=browser,
+            )
+        except MissingCredentials:
+            if access == "optional":
+                return None
+            raise
+
+    def authorize(self, token: AccessToken | None, **rules: Unpack[Rules]) -> None:
+        """Raise unless *token* is there and meets *rules*, the keywords of `Requirement`."""
+        self.enforce(token, Requirement(**rules))
+
+    def enforce(self, token: AccessToken | None, requirement: Requirement) -> AccessToken:
+        """The *token*, if it is there and meets *requirement*; otherwise an `AuthError`."""
+        if token is None:
+            raise MissingCredentials
+        requirement.check(token, self._hierarchy)
+        return token
+
+    def seconds_left(self, token: AccessToken) -> float:
+        """For how long *token*, which `authenticate` gave, would still be let in: for what outlives a request.
+
+        By the clock and the leeway of its verifier; negative once it is over.
+        """
+        return self._verifiers.seconds_left(token)
+
+    def respond(self, error: AuthError, *, method: str = "GET") -> Response:
+        """The HTTP answer to *error*, and one line in the log with its `reason`."""
+        level = logging.ERROR if isinstance(error, AuthUnavailable) else logging.INFO
+        detail = f" {error.log_detail}" if error.log_detail else ""
+        _logger.log(level, "refused: %s%s", error.reason, detail)
+        return self._answers.answer(error, method=method)
+
+    @staticmethod
+    def is_preflight(method: str, *, origin: str | None, requested_method: str | None) -> bool:
+        """Whether this is a CORS preflight, to which browsers add no credentials (Fetch standard).
+
+        *origin* and *requested_method* are the headers `Origin` and `Access-Control-Request-Method`.
+        """
+        return method == "OPTIONS" and bool(origin) and bool(requested_method)
+
+    @staticmethod
+    def expect(value: object) -> ResourceServer:
+        """*value*, if it is a resource server; adapters ask when they are made. Raises `ConfigurationError`."""
+        if isinstance(value, ResourceServer):
+            return value
+        raise ConfigurationError("an adapter takes a ResourceServer; make one with ResourceServer(verifier)")
+
+    def require_sync(self) -> None:
+        """For adapters without an event loop: raises `ConfigurationError` if a hook is a coroutine function."""
+        if self.needs_event_loop:
+            raise ConfigurationError(
+                "is_revoked= or check_subject= is a coroutine function, which a synchronous adapter cannot await; "
+                "give a plain function"
+            )

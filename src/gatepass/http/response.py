@@ -1,0 +1,133 @@
+"""The answer to a refused request, as a plain value that any framework can send: built here and nowhere else.
+
+The body is a problem document (RFC 9457), the short JSON of OAuth, or nothing. It repeats the challenge and adds
+nothing: no text from the token or the request.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Final, Literal, final
+
+from gatepass.common.allow import HTTP_ON_LOOPBACK, Allow, allowed
+from gatepass.common.settings import https_url
+from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, MissingCredentials
+from gatepass.http.challenge import Challenge
+from gatepass.http.requirement import needed_scopes
+
+__all__ = ["BodyStyle", "Response", "ResponseTable"]
+
+BodyStyle = Literal["problem", "oauth", "empty"]
+
+_MEDIA_TYPES: Final = {"problem": "application/problem+json", "oauth": "application/json"}
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """An HTTP answer: `status`, `headers` in order (a name may come twice), and `body`.
+
+    For a HEAD request the body is empty and the headers are those of GET (RFC 9110 section 9.3.2). The status alone
+    shows in the repr: the answer to a login has tokens in its body or its cookies.
+    """
+
+    status: int
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(repr=False)
+
+
+@final
+class ResponseTable:
+    """Turns each `AuthError` into its answer, with the wording and extras of one resource server."""
+
+    __slots__ = (
+        "_allow", "_challenge_scopes", "_companions", "_malformed_status", "_problem_base", "_realm",
+        "_resource_metadata", "_style", "_vary",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        realm: str,
+        resource_metadata: str | None,
+        challenge_scopes: str | Iterable[str],
+        companions: Iterable[Challenge],
+        body: BodyStyle,
+        problem_base: str | None,
+        malformed_status: Literal[400, 401],
+        vary: Iterable[str] = (),
+        allow: Allow = (),
+    ) -> None:
+        permitted = allowed(allow)
+        self._allow: Allow = (HTTP_ON_LOOPBACK,) if permitted.http_on_loopback else ()
+        self._vary = ", ".join(vary)
+        self._realm = realm
+        self._resource_metadata = resource_metadata
+        self._challenge_scopes = needed_scopes(challenge_scopes, "challenge_scopes")
+        listed = isinstance(companions, Iterable)  # pyright: ignore[reportUnnecessaryIsInstance]
+        self._companions = tuple(companions) if listed else ()
+        if not listed or not all(isinstance(challenge, Challenge) for challenge in self._companions):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(
+                'companions= takes a list of challenges, such as [Challenge("Basic", realm="api")]'
+            )
+        if body not in ("problem", "oauth", "empty"):
+            raise ConfigurationError('body= must be "problem", "oauth" or "empty"')
+        self._style: BodyStyle = body
+        base = None if problem_base is None else https_url(problem_base, "problem_base", permitted)
+        self._problem_base = None if base is None else base.rstrip("/")
+        if malformed_status not in (400, 401):
+            raise ConfigurationError("malformed_status= must be 400 or 401")
+        self._malformed_status = malformed_status
+        self._challenge(None, None, ())  # an unusable realm or URL fails now
+
+    def answer(self, error: AuthError, *, method: str) -> Response:
+        """The answer; `Cache-Control: no-store` on every one (RFC 9110 section 15.1)."""
+        status, code, description = error.status, error.error, error.description
+        if status == HTTPStatus.BAD_REQUEST and self._malformed_status != status:
+            status, code = self._malformed_status, "invalid_token"
+        body = self._body(error, status, code, description)
+        headers = [
+            ("WWW-Authenticate", str(challenge)) for challenge in self._challenges(error, status, code, description)
+        ]
+        if isinstance(error, AuthUnavailable):
+            headers.append(("Retry-After", str(error.retry_after)))
+        headers.append(("Cache-Control", "no-store"))
+        if self._vary:
+            headers.append(("Vary", self._vary))
+        if body:
+            headers.append(("Content-Type", _MEDIA_TYPES[self._style]))
+        headers.append(("Content-Length", str(len(body))))
+        return Response(status, tuple(headers), b"" if method == "HEAD" else body)
+
+    def _challenges(self, error: AuthError, status: int, code: str | None, description: str | None) -> list[Challenge]:
+        if not error.challenged:
+            return []
+        scopes = self._challenge_scopes if isinstance(error, MissingCredentials) else error.needed_scopes
+        first = self._challenge(code, description, scopes)
+        return [first, *self._companions] if status == HTTPStatus.UNAUTHORIZED else [first]
+
+    def _challenge(self, code: str | None, description: str | None, scopes: Sequence[str]) -> Challenge:
+        return Challenge(
+            realm=self._realm or None,
+            error=code,
+            error_description=description,
+            scope=scopes,
+            resource_metadata=self._resource_metadata,
+            allow=self._allow,
+        )
+
+    def _body(self, error: AuthError, status: int, code: str | None, description: str | None) -> bytes:
+        if self._style == "empty":
+            return b""
+        members: dict[str, str | int] = {}
+        if self._style == "problem":
+            if self._problem_base is not None and code is not None:
+                members["type"] = f"{self._problem_base}/{error.reason}"
+            members |= {"title": HTTPStatus(status).phrase, "status": status}
+        if code is not None:
+            members["error"] = code
+        if description is not None:
+            members["error_description"] = description
+        return json.dumps(members, separators=(",", ":")).encode()

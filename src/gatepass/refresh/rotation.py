@@ -1,0 +1,216 @@
+"""One refresh token for the next, exactly once: everything that may fail comes before the token is spent.
+
+Refused with one and the same error: tokens that are unknown, expired, revoked, another client's, or spent. Bringing a
+spent one ends the family, unless it is the immediate predecessor within the grace window, or an exchange whose
+outcome the store never told; these get the successor that there already is.
+
+Where there is no grace window any more, the store is told to forget what it needed (`Windows`).
+
+A token pair is handed out only after the same call has written it. What the store shows may not be on its disk
+yet (MariaDB shows a commit before it waits for its log), so a successor that was only seen is written once more.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Iterable
+from contextlib import suppress
+from hmac import compare_digest
+from typing import Final, NamedTuple, final
+
+from gatepass.common.scope import scope_tokens, split_scope
+from gatepass.common.texts import listed
+from gatepass.common.traces import traced
+from gatepass.errors import ConfigurationError
+from gatepass.refresh.errors import (
+    InvalidGrant,
+    InvalidScope,
+    InvalidTarget,
+    RefreshTokenReused,
+    ServiceUnavailable,
+    StoreUnavailable,
+    TokenEndpointError,
+)
+from gatepass.refresh.family import SEED_OCTETS, Family, RefreshToken, Rotation, seed_of
+from gatepass.refresh.hooks import Application, ask
+from gatepass.refresh.pair import Mint, TokenPair
+from gatepass.refresh.revoker import Ending
+from gatepass.refresh.store import RefreshStore
+from gatepass.refresh.unsettled import Unsettled
+from gatepass.refresh.windows import Windows
+
+__all__ = ["Exchange", "Wish"]
+
+_FORGOTTEN_BESIDE: Final = 2
+"""How many windows an exchange closes for others. It opens one."""
+_logger = logging.getLogger("gatepass.refresh")
+
+
+class Wish(NamedTuple):
+    """What a client asks for beside the next token; None is all that was granted."""
+
+    scope: str | Iterable[str] | None
+    audience: str | Iterable[str] | None
+
+    def within(self, family: Family) -> str:
+        """The scope for the access token. Raises `InvalidScope` or `InvalidTarget` beyond the grant."""
+        asked = () if self.audience is None else self.audience
+        named = (asked,) if isinstance(asked, str) else listed(asked)
+        if named is None or any(one != family.audience for one in named):
+            raise InvalidTarget
+        if self.scope is None:
+            return family.scope
+        try:
+            wanted = set(scope_tokens(split_scope(self.scope) if isinstance(self.scope, str) else self.scope))
+        except ValueError:
+            raise InvalidScope from None
+        granted = split_scope(family.scope)
+        if not wanted <= set(granted):
+            raise InvalidScope
+        return " ".join(one for one in granted if one in wanted)
+
+
+@final
+class Exchange:
+    """Exchanges the tokens of one store's families. *idle* and *grace* are seconds."""
+
+    __slots__ = ("_application", "_ending", "_grace", "_idle", "_mint", "_store", "_unsettled", "_windows")
+
+    def __init__(
+        self, store: RefreshStore, *, mint: Mint, application: Application, ending: Ending, idle: int, grace: float
+    ) -> None:
+        self._store = store
+        self._mint = mint
+        self._application = application
+        self._ending = ending
+        self._idle = idle
+        self._grace = grace
+        self._unsettled = Unsettled()
+        self._windows = Windows(grace)
+
+    def exchange(self, text: str, *, client_id: str, wish: Wish, now: int) -> TokenPair:
+        """The next pair for the client's token *text*. Raises a `TokenEndpointError`, and the token is not spent."""
+        pair = self._exchanged(text, client_id, wish, now)
+        self.forget(now, most=_FORGOTTEN_BESIDE)
+        return pair
+
+    def forget(self, now: int, *, most: int) -> None:
+        """Let the store forget the salts of windows that are over.
+
+        What fails takes no answer back that was earned before: the family's next exchange replaces the salt.
+        """
+        for family in self._windows.over(now, most=most):
+            with suppress(ConfigurationError, StoreUnavailable):
+                ask(self._store.rotate, family.family_id, Rotation.without_salt(family))
+
+    def _exchanged(self, text: str, client_id: str, wish: Wish, now: int) -> TokenPair:
+        token, family = self._presented(text, client_id, now)
+        if not compare_digest(family.current_hash, token.secret_hash):
+            return self._spent(token, family, wish, now)
+        scope = self._admitted(family, wish)
+        salt = secrets.token_bytes(SEED_OCTETS)
+        successor = token.successor(salt)
+        rotation = Rotation(
+            current_hash=successor.secret_hash,
+            previous_hash=token.secret_hash,
+            salt=salt if self._grace else b"",
+            rotated_at=now,
+            # Never nearer than it was: the clock may be days behind, and right again before the client comes back.
+            idle_expires_at=min(max(now + self._idle, family.idle_expires_at), family.expires_at),
+        )
+        rotated = family.rotated(rotation)
+        pair = self._pair(rotated, successor, scope, now)
+        if self._grace:
+            self._windows.opened(rotated)
+        if self._rotated(family.family_id, rotation, salt):
+            return pair
+        return self._spent(token, self._moved_on(token, rotation, client_id, now), wish, now)
+
+    def find(self, text: str, client_id: str) -> tuple[RefreshToken, Family] | None:
+        """The token and its family, dead or alive; None if unknown. Raises `InvalidGrant` for another client's."""
+        token = RefreshToken.parse(text)
+        if token is None:
+            return None
+        family = ask(self._store.get, token.family_id)
+        if family is None or not compare_digest(family.proof_hash, token.proof_hash):
+            return None
+        if family.client_id != client_id:
+            raise InvalidGrant("refresh_client_mismatch")
+        return token, family
+
+    def _presented(self, text: str, client_id: str, now: int) -> tuple[RefreshToken, Family]:
+        found = self.find(text, client_id)
+        if found is None:
+            raise InvalidGrant("refresh_unknown")
+        _, family = found
+        if family.revoked_at is not None:
+            self._ending.over(family.family_id, since=family.revoked_at)
+            raise InvalidGrant("refresh_revoked")
+        if now >= min(family.expires_at, family.idle_expires_at):
+            raise InvalidGrant("refresh_expired")
+        if not self._mint.serves(family.audience):
+            raise InvalidGrant("refresh_audience")
+        return found
+
+    def _admitted(self, family: Family, wish: Wish) -> str:
+        """The scope to give. A subject that may not sign in any more loses the family."""
+        scope = wish.within(family)
+        if not self._application.admits(family.subject):
+            self._ending.family(family.family_id)
+            raise InvalidGrant("refresh_subject")
+        return scope
+
+    def _pair(self, family: Family, successor: RefreshToken, scope: str, now: int) -> TokenPair:
+        try:
+            return self._mint.pair(family, successor, scope=scope, now=now)
+        except TokenEndpointError:
+            raise
+        except Exception as error:
+            _logger.error("no access token: %s", traced(error))  # noqa: TRY400 - a traceback quotes
+            raise ServiceUnavailable("access_token_unavailable") from error
+
+    def _rotated(self, family_id: str, rotation: Rotation, salt: bytes) -> bool:
+        try:
+            return ask(self._store.rotate, family_id, rotation)
+        except BaseException as error:
+            self._unsettled.remember(family_id, rotation, salt)
+            if isinstance(error, StoreUnavailable) and self._took_place(family_id, rotation):
+                return True
+            raise
+
+    def _took_place(self, family_id: str, rotation: Rotation) -> bool:
+        """Whether *rotation* is in place and durable, and this caller may hand out its successor."""
+        again = ask(self._store.rotate, family_id, Rotation.again(rotation))
+        return again and self._unsettled.settle(family_id, rotation.current_hash)
+
+    def _moved_on(self, token: RefreshToken, rotation: Rotation, client_id: str, now: int) -> Family:
+        """The family of *token*, in which the store refused *rotation* because it holds neither hash for current."""
+        _, family = self._presented(token.text(), client_id, now)
+        if any(compare_digest(family.current_hash, one) for one in (token.secret_hash, rotation.previous_hash)):
+            _logger.error("the store refused a rotation, and holds for current what that would have replaced")
+            raise StoreUnavailable("store_contradiction")  # or a crash undid the rotation that came between
+        return family
+
+    def _spent(self, token: RefreshToken, family: Family, wish: Wish, now: int) -> TokenPair:
+        """The successor once more for a predecessor that may have it; the family's end for every other token."""
+        in_grace = abs(now - family.rotated_at) < self._grace  # a clock that was set back does not widen the window
+        remembered = self._unsettled.salt_of(family.family_id, family.current_hash)
+        salt = (seed_of(family.salt) if in_grace else b"") or remembered
+        successor = token.successor(salt)
+        if not salt or not compare_digest(family.current_hash, successor.secret_hash):  # then no immediate predecessor
+            raise self._reuse(family)
+        pair = self._pair(family, successor, self._admitted(family, wish), now)
+        if in_grace:
+            self._windows.opened(family)
+        again = Rotation.again(family)
+        if not ask(self._store.rotate, family.family_id, again):  # it ended or moved on meanwhile
+            raise self._reuse(self._moved_on(token, again, family.client_id, now))
+        settled = self._unsettled.settle(family.family_id, successor.secret_hash)
+        if not (in_grace or settled):
+            raise self._reuse(family)
+        return pair
+
+    def _reuse(self, family: Family) -> RefreshTokenReused:
+        self._ending.reused(family)
+        return RefreshTokenReused("refresh_reused")

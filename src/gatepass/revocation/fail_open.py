@@ -1,0 +1,95 @@
+"""The named alternative to 503: for a short while after the store's last answer, the check of revocations fails open.
+
+Whoever chooses it prefers serving a revoked token for that while to serving nobody. It concerns the check of access
+tokens alone; refresh tokens never work without their store.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import Final, final
+
+from gatepass.common.clocks import steady_clock
+from gatepass.common.traces import traced
+from gatepass.errors import ConfigurationError
+from gatepass.revocation.store import RevocationStore
+
+__all__ = ["Answers", "FailOpen"]
+
+_QUIET: Final = 10.0
+_logger = logging.getLogger("gatepass.revocation")
+
+
+@final
+class Answers:
+    """A `RevocationStore` right before the real one, which notes when that last answered: a memory's word is none."""
+
+    __slots__ = ("_clock", "_store", "last")
+
+    def __init__(
+        self, store: RevocationStore, *, clock: Callable[[], float] = steady_clock
+    ) -> None:  # not the time of day, which may be set back
+        self._store = store
+        self._clock = clock
+        self.last: float | None = None
+
+    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
+        """See `RevocationStore.put_revocation`."""
+        self._store.put_revocation(key, issued_until=issued_until, keep_until=keep_until)
+
+    def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
+        """See `RevocationStore.revoked_until`."""
+        asked = self._clock()
+        until = self._store.revoked_until(keys, now=now)
+        self.last = asked
+        return until
+
+    def purge_revocations(self, *, before: int, limit: int) -> int:
+        """See `RevocationStore.purge_revocations`."""
+        return self._store.purge_revocations(before=before, limit=limit)
+
+
+@final
+class FailOpen:
+    """A `RevocationStore` before another. What that raises counts as "nothing is known", up to *limit* seconds after
+    the last of *answers*; a store that never answered is not let off.
+    """
+
+    __slots__ = ("_answers", "_clock", "_limit", "_said", "_store")
+
+    def __init__(
+        self, store: RevocationStore, answers: Answers, *, limit: float, clock: Callable[[], float] = steady_clock
+    ) -> None:
+        self._store = store
+        self._answers = answers
+        self._limit = limit
+        self._clock = clock
+        self._said: float | None = None
+
+    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
+        """See `RevocationStore.put_revocation`. It raises as the store does."""
+        self._store.put_revocation(key, issued_until=issued_until, keep_until=keep_until)
+
+    def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
+        """See `RevocationStore.revoked_until`."""
+        try:
+            return self._store.revoked_until(keys, now=now)
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            failed, last = self._clock(), self._answers.last
+            if last is None or failed - last >= self._limit:
+                raise
+            self._say(error, failed)
+            return None
+
+    def purge_revocations(self, *, before: int, limit: int) -> int:
+        """See `RevocationStore.purge_revocations`."""
+        return self._store.purge_revocations(before=before, limit=limit)
+
+    def _say(self, error: Exception, now: float) -> None:
+        if self._said is None or now - self._said >= _QUIET:
+            self._said = now
+            _logger.error("the check of revocations fails open: the store raised %s", type(error).__qualname__)
+            _logger.debug("what the store raised: %s", traced(error))

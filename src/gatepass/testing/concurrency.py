@@ -1,0 +1,203 @@
+"""What `RefreshStore` promises to callers at one moment, as tests."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from functools import partial
+from typing import Final
+
+import pytest
+
+from gatepass.refresh.family import Family, Rotation
+from gatepass.refresh.store import RefreshStore
+from gatepass.testing.base import Ground
+from gatepass.testing.families import Held, held, later, revoked
+from gatepass.testing.racing import in_forks, in_processes, in_threads, rounds
+
+__all__ = ["Contending"]
+
+_THREADS: Final = 50
+_PROCESSES: Final = 8
+
+
+def _rotate(turns: list[list[tuple[str, Rotation]]], store: RefreshStore, run: int, number: int) -> bool:
+    family_id, rotation = turns[run][number]
+    return store.rotate(family_id, rotation)
+
+
+def _last_of_chain(store: RefreshStore, one: Held) -> Held:
+    """What the client holds when it was refused, having refreshed as often as it could."""
+    for _ in range(200):
+        after, rotation = one.next()
+        if not store.rotate(one.family.family_id, rotation):
+            break
+        one = after
+    return one
+
+
+class Contending(Ground):
+    """Of any number of callers, exactly one."""
+
+    def test_of_50_threads_with_one_token_exactly_one_wins(self, store: RefreshStore) -> None:
+        turns = self._turns(store, _THREADS)
+
+        answers = in_threads(_THREADS, len(turns), partial(_rotate, turns, store))
+
+        self._judge(store, turns, answers)
+
+    def test_of_8_processes_with_one_token_exactly_one_wins(
+        self, store: RefreshStore, reopen: Callable[[], RefreshStore] | None
+    ) -> None:
+        if reopen is None:
+            pytest.skip("this store cannot be shared by processes")
+        turns = self._turns(store, _PROCESSES)
+
+        answers = in_processes(_PROCESSES, len(turns), reopen, partial(_rotate, turns))
+
+        self._judge(store, turns, answers)
+
+    def test_of_8_forks_of_one_process_with_one_token_exactly_one_wins(
+        self, store: RefreshStore, reopen: Callable[[], RefreshStore] | None
+    ) -> None:
+        """As a server does that loads the application and forks its workers then: nothing may be shared by them."""
+        if reopen is None or not hasattr(os, "fork"):
+            pytest.skip("this store cannot be shared by processes, or no process forks here")
+        turns = self._turns(store, _PROCESSES)
+
+        answers = in_forks(_PROCESSES, len(turns), store, partial(_rotate, turns))
+
+        self._judge(store, turns, answers)
+
+    def test_a_hash_that_is_put_in_its_own_place_takes_no_rotation_back(self, store: RefreshStore) -> None:
+        """Who asks for the successor again and who goes on with it may come at one moment."""
+        firsts = [held() for _ in range(rounds())]
+        for one in firsts:
+            store.create(one.family)
+        nexts = [one.next() for one in firsts]
+
+        def repeat_or_rotate(run: int, number: int) -> bool:
+            family_id = firsts[run].family.family_id
+            if number == 0:
+                return store.rotate(family_id, nexts[run][1])
+            return any(not store.rotate(family_id, firsts[run].again()[1]) for _ in range(200))
+
+        answers = in_threads(4, len(firsts), repeat_or_rotate)
+
+        assert [run[0] for run in answers] == [True] * len(firsts)
+        for after, _ in nexts:
+            assert store.get(after.family.family_id) == after.family
+            assert store.rotate(after.family.family_id, after.next()[1]) is True
+
+    def test_families_do_not_hinder_one_another(self, store: RefreshStore) -> None:
+        families = [held() for _ in range(8)]
+
+        def live(run: int, number: int) -> bool:
+            if run == 0:
+                store.create(families[number].family)
+            families[number], rotation = families[number].next()
+            return store.rotate(families[number].family.family_id, rotation)
+
+        answers = in_threads(8, rounds(), live)
+
+        assert all(all(run) for run in answers)
+        assert [store.get(one.family.family_id) for one in families] == [one.family for one in families]
+
+    def test_no_rotation_follows_a_revocation(self, store: RefreshStore) -> None:
+        firsts = [held() for _ in range(rounds())]
+        for one in firsts:
+            store.create(one.family)
+        at = later(0)
+
+        def rotate_or_revoke(run: int, number: int) -> bool | Family | None:
+            family_id, rotation = firsts[run].family.family_id, firsts[run].next()[1]
+            if number:
+                return store.rotate(family_id, rotation)
+            assert store.revoke(family_id, at=at)
+            return store.get(family_id)
+
+        for run, (at_the_end, *exchanged) in enumerate(in_threads(4, len(firsts), rotate_or_revoke)):
+            family = store.get(firsts[run].family.family_id)
+            assert family is not None
+            assert family == at_the_end, "the family changed after its revocation"
+            assert family.revoked_at == at
+            assert exchanged.count(True) <= 1
+            assert (family.current_hash == firsts[run].family.current_hash) is (True not in exchanged)
+
+    @pytest.mark.parametrize("member", ["subject", "client_id"])
+    def test_no_family_escapes_the_end_of_all_by_rotating(self, store: RefreshStore, member: str) -> None:
+        """And no rotation is taken back by it: that would make a spent token good once more."""
+        names = [held().family.family_id for _ in range(rounds())]
+        teams = [[held(**{member: name}) for _ in range(4)] for name in names]
+        for one in (one for team in teams for one in team):
+            store.create(one.family)
+        revoke = store.revoke_subject if member == "subject" else store.revoke_client
+        at = later(0)
+
+        def rotate_or_revoke(run: int, number: int) -> Held | int:
+            if number == 0:
+                return revoke(names[run], at=at)
+            return _last_of_chain(store, teams[run][number - 1])
+
+        for run, (ended, *chains) in enumerate(in_threads(5, len(names), rotate_or_revoke)):
+            assert ended == 4
+            for last in chains:
+                assert revoked(store.get(last.family.family_id)) == revoked(last.family, at=at)
+                assert not store.rotate(last.family.family_id, last.next()[1])
+            assert revoke(names[run], at=at) == 0
+
+    def test_a_family_that_is_rotated_while_a_purge_looks_at_it_stays(self, store: RefreshStore) -> None:
+        before = later(100)
+        teams = [[held(idle_expires_at=later(10)) for _ in range(8)] for _ in range(rounds())]
+        for one in (one for team in teams for one in team):
+            store.create(one.family)
+
+        def rotate_or_purge(run: int, number: int) -> list[tuple[Held, bool]] | None:
+            if number == 0:
+                for _ in range(4):
+                    store.purge(before=before, limit=1_000)
+                return None
+            nexts = [one.next(idle_expires_at=later(3_000)) for one in teams[run][number - 1 :: 2]]
+            return [(after, store.rotate(after.family.family_id, rotation)) for after, rotation in nexts]
+
+        for _, *answers in in_threads(3, len(teams), rotate_or_purge):
+            for after, rotated in (one for answer in answers for one in answer):
+                kept = store.get(after.family.family_id)
+                assert kept == after.family if rotated else kept is None or kept.rotated_at == 0
+        store.purge(before=before, limit=1_000)
+
+    def test_of_many_revocations_one_is_the_first(self, store: RefreshStore) -> None:
+        families = [held().family for _ in range(rounds())]
+        for family in families:
+            store.create(family)
+
+        answers = in_threads(8, len(families), lambda run, _number: store.revoke(families[run].family_id, at=later(0)))
+
+        assert [run.count(True) for run in answers] == [1] * len(families)
+
+    def test_purges_side_by_side_count_each_family_once(self, store: RefreshStore) -> None:
+        for _ in range(20):
+            store.create(held(idle_expires_at=later(10)).family)
+
+        (counts,) = in_threads(4, 1, lambda _run, _number: store.purge(before=later(100), limit=100))
+
+        if self.purges:
+            assert sum(counts) == 20
+
+    def _turns(self, store: RefreshStore, racers: int) -> list[list[tuple[str, Rotation]]]:
+        """For each round a family, and for each racer a rotation of its own with the family's one token."""
+        turns: list[list[tuple[str, Rotation]]] = []
+        for _ in range(rounds()):
+            one = held()
+            store.create(one.family)
+            turns.append([(one.family.family_id, one.next()[1]) for _ in range(racers)])
+        return turns
+
+    def _judge(self, store: RefreshStore, turns: list[list[tuple[str, Rotation]]], answers: list[list[bool]]) -> None:
+        assert len(answers) == len(turns)
+        for turn, said in zip(turns, answers, strict=True):
+            assert said.count(True) == 1, f"{said.count(True)} of {len(said)} won"
+            assert said.count(False) == len(said) - 1
+            family = store.get(turn[0][0])
+            assert family is not None
+            assert family.current_hash == turn[said.index(True)][1].current_hash, "the winner's hash is not kept"

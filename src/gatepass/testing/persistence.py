@@ -1,0 +1,116 @@
+"""What `RefreshStore` promises of `create` and `get`, as tests, and what a copy of the store is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import pytest
+
+from gatepass.refresh.store import RefreshStore
+from gatepass.testing.base import ODD_TEXTS, Ground
+from gatepass.testing.families import held, later
+
+__all__ = ["Keeping"]
+
+
+class Keeping(Ground):
+    """What is kept comes back whole, and no token is kept."""
+
+    def test_it_is_a_refresh_store(self, store: RefreshStore) -> None:
+        assert isinstance(store, RefreshStore)
+
+    def test_what_was_created_is_got_back_whole(self, store: RefreshStore) -> None:
+        family = held(auth_time=later(-5), acr="urn:level:2", amr=("pwd", "otp")).family
+        store.create(family)
+
+        assert store.get(family.family_id) == family
+
+    def test_an_unknown_family_is_none(self, store: RefreshStore) -> None:
+        store.create(held().family)
+
+        assert store.get(held().family.family_id) is None
+
+    def test_absent_facts_stay_absent_and_empty_ones_empty(self, store: RefreshStore) -> None:
+        absent = held(auth_time=None, acr=None, amr=(), client_id="", scope="").family
+        empty = held(auth_time=0, acr="", amr=("",)).family
+        store.create(absent)
+        store.create(empty)
+
+        assert store.get(absent.family_id) == absent
+        assert store.get(empty.family_id) == empty
+
+    def test_a_family_is_not_created_twice(self, store: RefreshStore) -> None:
+        first = held()
+        store.create(first.family)
+        with pytest.raises(Exception):  # noqa: B017, PT011 - whatever the database raises
+            store.create(replace(first.family, subject="mallory"))
+
+        assert store.get(first.family.family_id) == first.family
+
+    def test_a_family_can_be_kept_with_all_it_went_through(self, store: RefreshStore) -> None:
+        after, _ = held().next()
+        family = replace(after.family, revoked_at=later(-1))
+        store.create(family)
+
+        assert store.get(family.family_id) == family
+
+    @pytest.mark.parametrize("text", ODD_TEXTS)
+    def test_text_comes_back_as_it_was_put(self, store: RefreshStore, text: str) -> None:
+        family = held(subject=text, client_id=text, scope=text, audience=text, acr=text, amr=(text, text)).family
+        store.create(family)
+
+        assert store.get(family.family_id) == family
+
+    def test_large_values_come_back_whole(self, store: RefreshStore) -> None:
+        scope = " ".join(f"scope:{number}" for number in range(3_000))
+        family = held(
+            subject="s" * 1_000 + "é😀" * 200,
+            client_id="https://client.example/" + "c" * 2_000,
+            scope=scope,
+            audience="https://api.example/" + "a" * 2_000,
+            acr="r" * 2_000,
+            amr=tuple(f"method-{number}" for number in range(200)),
+        ).family
+        store.create(family)
+
+        assert store.get(family.family_id) == family
+        assert store.revoke_subject(family.subject, at=later(0)) == 1
+        assert store.revoke_client(family.client_id, at=later(0)) == 0
+
+    def test_families_are_told_apart_by_every_octet_of_their_names(self, store: RefreshStore) -> None:
+        family = held(family_id="AbCdEfGhIjKlMnOpQrStUv").family
+        store.create(family)
+
+        for other in (
+            "aBcDeFgHiJkLmNoPqRsTuV",
+            "abcdefghijklmnopqrstuv",
+            "AbCdEfGhIjKlMnOpQrStUv ",
+            "AbCdEfGhIjKlMnOpQrStU",
+        ):
+            assert store.get(other) is None
+            assert not store.revoke(other, at=later(0))
+        assert store.get(family.family_id) == family
+
+    def test_a_copy_of_the_store_holds_no_token(
+        self, store: RefreshStore, dump: Callable[[], Iterable[bytes]] | None
+    ) -> None:
+        if dump is None:
+            pytest.skip("this store has no dump")
+        one = held()
+        tokens = [one.token]
+        store.create(one.family)
+        for _ in range(3):
+            one, rotation = one.next()
+            store.rotate(one.family.family_id, rotation)
+            tokens.append(one.token)
+
+        kept = b"\n".join(dump())
+
+        assert one.family.current_hash in kept, "the dump does not show what is kept"
+        for token in tokens:
+            for part in (token.secret, token.proof):
+                assert part not in kept
+                assert part.hex().encode() not in kept.lower()
+            assert token.text().encode() not in kept
+            assert token.text()[24:].encode() not in kept

@@ -1,0 +1,250 @@
+"""The token endpoint (RFC 6749 section 3.2) and the revocation endpoint (RFC 7009): a request in, an answer out.
+
+The token endpoint serves `grant_type=refresh_token` alone: other grants are the application's own routes, which call
+`TokenService.grant`. Parameters count in the body and never in the URL.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, final
+
+from gatepass.common.header_numbers import LARGEST_HEADER_NUMBER, header_number
+from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, InsecureTransport, UnknownKey
+from gatepass.http.cookies import BrowserRequest, CookieTransport
+from gatepass.http.https import HTTPSMode, HTTPSRule
+from gatepass.http.response import Response
+from gatepass.keyring import KeyRing
+from gatepass.keys import KeySet
+from gatepass.keys.source import KeySource
+from gatepass.refresh.errors import (
+    InsecureTokenRequest,
+    InvalidGrant,
+    InvalidTokenRequest,
+    ServiceUnavailable,
+    TokenEndpointError,
+    UnsupportedGrantType,
+    UnsupportedTokenType,
+)
+from gatepass.refresh.pair import TokenPair
+from gatepass.refresh.service import TokenService
+from gatepass.token_endpoint.browser import BrowserSession
+from gatepass.token_endpoint.client_auth import AuthenticateClient, ClientAuthentication
+from gatepass.token_endpoint.form import MAX_FORM_LENGTH, Form
+from gatepass.token_endpoint.responses import Answers, not_post
+from gatepass.tokens.profile import ANY_ISSUER
+from gatepass.tokens.verifier import TokenVerifier
+
+__all__ = ["TokenEndpoints", "TokenRequest"]
+
+_JWS_DOTS: Final = 2
+_logger = logging.getLogger("gatepass.refresh")
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRequest:
+    """What the endpoints want to know of a request: *authorization* holds the `Authorization` lines as they came.
+
+    *method* is the one on the wire, where case matters. *browser* is what stands beside a cookie; without it no cookie
+    is read. Of *body* no more need be read than `TokenEndpoints.body_limit` octets. *url_scheme* is `"https"` or
+    `"http"`, as the framework reports it, *peer* the address of the connection's other end, *forwarded* whether one of
+    `ResourceServer.forwarding_headers` is there: adapters give all three, and without scheme and peer there is no
+    connection that `https=` could judge. Only the method shows in the repr.
+    """
+
+    method: str
+    content_type: str = field(repr=False)
+    authorization: tuple[str, ...] = field(repr=False)
+    body: bytes = field(repr=False)
+    browser: BrowserRequest | None = field(default=None, repr=False)
+    url_scheme: str | None = field(default=None, repr=False)
+    peer: str | None = field(default=None, repr=False)
+    forwarded: bool = field(default=False, repr=False)
+
+
+@final
+class TokenEndpoints:
+    """The two endpoints of *service*. Both may do I/O: an event loop calls them in a worker thread.
+
+    *authenticate_client* takes a client's id and its secret, or None where it brought none, and answers True or False;
+    it must not let a confidential client pass without its secret, and may raise `UnauthorizedClient`. Without it
+    the issuer's own public client alone is served. *verifier* lets clients revoke access tokens too, if *service* has
+    a `revocation=`. *realm* is for clients that use Basic. With *cookies* a browser's pages may leave the tokens to
+    cookies; clients without a refresh cookie are served as before. *https* is the rule of `ResourceServer`, for
+    everything that is posted here: `"require"`, `"warn"` or `"off"`.
+
+    Raises `ConfigurationError` when the settings contradict each other.
+    """
+
+    __slots__ = ("_answers", "_browser", "_clients", "_https", "_service", "_verifier")
+
+    body_limit: Final = MAX_FORM_LENGTH + 1
+
+    def __init__(
+        self,
+        service: TokenService,
+        *,
+        authenticate_client: AuthenticateClient | None = None,
+        verifier: TokenVerifier | None = None,
+        realm: str = "token",
+        cookies: CookieTransport | None = None,
+        https: HTTPSMode = "require",
+    ) -> None:
+        if not isinstance(service, TokenService):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("TokenEndpoints takes a TokenService(issuer, store, check_subject=...)")
+        if authenticate_client is None and service.client_id is None:
+            raise ConfigurationError("authenticate_client= is missing, and the issuer has no client_id= of its own")
+        if not (verifier is None or isinstance(verifier, TokenVerifier)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("verifier= takes a TokenVerifier")
+        if verifier is not None and not service.revokes_access_tokens:
+            raise ConfigurationError("verifier= is for revoking access tokens: give the TokenService a revocation=")
+        if verifier is not None and verifier.issuer not in (service.issuer, ANY_ISSUER):
+            raise ConfigurationError("verifier= is for another issuer= than the TokenService's, and would find nothing")
+        if verifier is not None and any(hook.is_async for hook in verifier.hooks):
+            raise ConfigurationError("verifier= must not have coroutine functions: the endpoints know no event loop")
+        self._service = service
+        self._verifier = None if verifier is None else verifier._for_revocation()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - a verifier without audience and hooks is for nothing else
+        self._clients = ClientAuthentication(authenticate_client, own=service.client_id)
+        self._browser = BrowserSession(cookies)
+        self._answers = Answers(realm, self._browser)
+        self._https = HTTPSRule(https)
+
+    @property
+    def cookies(self) -> CookieTransport | None:
+        """What the endpoints keep tokens in at browsers, if they do."""
+        return self._browser.cookies
+
+    def token(self, request: TokenRequest) -> Response:
+        """Exchange a refresh token."""
+
+        def refreshed(form: Form, stored: str | None) -> Response:
+            pair = self._refreshed(request, form, stored)
+            if stored is None:
+                return self._answers.tokens(pair)
+            try:
+                return self._answers.session(pair)
+            except ValueError:
+                _logger.error("no answer: the access token is too long for a cookie")  # noqa: TRY400 - nothing to trace
+                return self._answers.postponed(pair)
+
+        return self._served(request, self._browser.refresh_token, refreshed, self._answers.refusal)
+
+    def revoke(self, request: TokenRequest) -> Response:
+        """Revoke a refresh token with its family, or one access token. What is unknown is revoked already."""
+
+        def revoked(form: Form, stored: str | None) -> Response:
+            text = _one(form, "token", stored)
+            form.get("token_type_hint")  # a hint helps nobody here, but must not come twice
+            client_id = self._clients.client(request.authorization, form)
+            try:
+                self._revoke(text, client_id)
+            except UnsupportedTokenType:
+                if stored is None:
+                    raise
+            return self._answers.done() if stored is None else self._answers.closed(self._answers.done())
+
+        return self._served(request, self._browser.any_token, revoked, self._answers.revocation_refusal)
+
+    def signed_in(self, pair: TokenPair) -> Response:
+        """The answer of a login route, for the *pair* of `TokenService.grant`: by cookies if there are *cookies*.
+
+        Raises `ValueError` for an access token that is too long for a cookie.
+        """
+        return self._answers.tokens(pair) if self.cookies is None else self._answers.session(pair)
+
+    def set_cookies(self, pair: TokenPair) -> tuple[tuple[str, str], ...]:
+        """The same for an answer of your own, such as a redirect: its `Set-Cookie` pairs. Send `no-store` with them."""
+        return self._browser.opened(pair)
+
+    def clear_cookies(self) -> tuple[tuple[str, str], ...]:
+        """The `Set-Cookie` pairs that end the session in the browser, for a logout route of your own."""
+        return self._browser.closed()
+
+    @staticmethod
+    def announces_body(content_length: Sequence[str]) -> bool:
+        """Whether the lines of `Content-Length` say that there is a body; what is no length says nothing."""
+        numbers = {header_number(line.strip(" \t")) for line in content_length}
+        return len(numbers) == 1 and numbers.isdisjoint((None, 0, LARGEST_HEADER_NUMBER))
+
+    @staticmethod
+    def expect(value: object) -> TokenEndpoints:
+        """*value*, if it is one. Raises `ConfigurationError`."""
+        if isinstance(value, TokenEndpoints):
+            return value
+        raise ConfigurationError("token_endpoints takes a TokenEndpoints(service)")
+
+    def _served(
+        self,
+        request: TokenRequest,
+        find: Callable[[BrowserRequest | None], str | None],
+        serve: Callable[[Form, str | None], Response],
+        refuse: Callable[[TokenEndpointError], Response],
+    ) -> Response:
+        if request.method != "POST":
+            return not_post()
+        stored = None
+        try:
+            self._check_https(request)
+            stored = find(request.browser)  # before the form: a request from elsewhere gets no further
+            return serve(Form.parse(request.content_type, request.body), stored)
+        except TokenEndpointError as error:
+            level = logging.ERROR if isinstance(error, ServiceUnavailable) else logging.INFO
+            _logger.log(level, "refused: %s", error.reason)
+            dead = stored is not None and isinstance(error, InvalidGrant)
+            return self._answers.closed(refuse(error)) if dead else refuse(error)
+
+    def _check_https(self, request: TokenRequest) -> None:
+        try:
+            self._https.check(request.url_scheme, request.peer, forwarded=request.forwarded)
+        except InsecureTransport as error:
+            raise InsecureTokenRequest(error.reason) from error
+
+    def _refreshed(self, request: TokenRequest, form: Form, stored: str | None) -> TokenPair:
+        grant_type, scope = form.require("grant_type"), form.get("scope")
+        form.get("refresh_token")  # twice is refused whatever else is wrong
+        client_id = self._clients.client(request.authorization, form)
+        if grant_type != "refresh_token":
+            raise UnsupportedGrantType
+        return self._service.refresh(
+            _one(form, "refresh_token", stored),
+            client_id=client_id,
+            scope=scope,
+            audience=form.every("resource"),  # may come more than once (RFC 8707 section 2)
+        )
+
+    def _revoke(self, text: str, client_id: str) -> None:
+        if text.count(".") != _JWS_DOTS:
+            self._service.revoke(text, client_id=client_id)
+            return
+        if self._verifier is None:
+            raise UnsupportedTokenType
+        try:
+            token = self._verifier.verify(text)
+        except (AuthUnavailable, UnknownKey) as error:
+            if isinstance(error, UnknownKey) and _has_every_key(self._verifier.keys):
+                return
+            raise ServiceUnavailable(error.reason) from error  # the key may be new, and could not be fetched
+        except AuthError:
+            return  # it is not accepted anywhere, which is all that was asked for
+        if token.token_id is None:
+            raise UnsupportedTokenType  # there is no name to revoke it by
+        self._service.revoke_access_token(token, client_id=client_id)
+
+
+def _one(form: Form, name: str, stored: str | None) -> str:
+    """The token in the form or the *stored* one of a cookie. Raises `InvalidTokenRequest` for both or neither."""
+    if stored is None:
+        return form.require(name)
+    if form.get(name) is not None:
+        raise InvalidTokenRequest("form_and_cookie")
+    return stored
+
+
+def _has_every_key(keys: KeySet | KeySource) -> bool:
+    """Whether a key that is not among *keys* now does not exist: a source that fetches may not have been able to."""
+    if isinstance(keys, KeySet | KeyRing):
+        return True
+    return type(keys).search is KeySource.search and keys.current() is not None

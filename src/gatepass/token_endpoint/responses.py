@@ -1,0 +1,104 @@
+"""What the token and revocation endpoints answer (RFC 6749 section 5): built here and nowhere else.
+
+No text of the request is in any answer, and none may be cached.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Final, final
+
+from gatepass.http.challenge import Challenge
+from gatepass.http.response import Response
+from gatepass.refresh.errors import InvalidClientCredentials, ServiceUnavailable, TokenEndpointError
+from gatepass.refresh.pair import TokenPair
+from gatepass.token_endpoint.browser import BrowserSession, Headers
+
+__all__ = ["Answers", "not_post"]
+
+Members = dict[str, str | int]
+
+_NO_STORE: Final = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
+_JSON: Final = (("Content-Type", "application/json"),)
+
+
+def not_post() -> Response:
+    """Another method than POST."""
+    return _answer(405, None, ("Allow", "POST"))
+
+
+@final
+class Answers:
+    """The answers of two endpoints, with one *realm* for clients that use Basic, for *browser*'s cookies or none."""
+
+    __slots__ = ("_browser", "_challenge", "_vary")
+
+    def __init__(self, realm: str, browser: BrowserSession) -> None:
+        self._challenge = ("WWW-Authenticate", str(Challenge("Basic", realm=realm)))
+        self._browser = browser
+        self._vary = () if browser.cookies is None else (("Vary", "Authorization, Cookie"),)
+
+    def tokens(self, pair: TokenPair) -> Response:
+        """The new pair (RFC 6749 section 5.1)."""
+        refresh: Members = {"refresh_token": pair.refresh_token}
+        return self._answer(200, {"access_token": pair.access_token, **_life(pair), **refresh, **_scope(pair)})
+
+    def session(self, pair: TokenPair) -> Response:
+        """The same by cookies: what a cookie holds is not said again, for scripts have no need to see it."""
+        given = self._browser.opened(pair)
+        access: Members = {} if self._browser.hides_access_tokens else {"access_token": pair.access_token}
+        return _with(self._answer(200, {**access, **_life(pair), **_scope(pair)}), given)
+
+    def postponed(self, pair: TokenPair) -> Response:
+        """503 for a *pair* whose access token does not fit; the browser needs the next refresh token to try again."""
+        return _with(self.refusal(ServiceUnavailable("access_token_too_long")), self._browser.renewed(pair))
+
+    def done(self) -> Response:
+        """Revoked, or never there (RFC 7009 section 2.2). The object is for clients that read every 200 as JSON."""
+        return self._answer(200, {})
+
+    def closed(self, answer: Response) -> Response:
+        """*answer*, and the cookies go."""
+        return _with(answer, self._browser.closed())
+
+    def refusal(self, error: TokenEndpointError) -> Response:
+        """The answer to *error* (RFC 6749 section 5.2)."""
+        members: Members = {"error": error.error, "error_description": error.description}
+        if isinstance(error, InvalidClientCredentials):
+            return self._answer(error.status, members, self._challenge)
+        if isinstance(error, ServiceUnavailable):
+            return self._answer(error.status, members, _retry(error))
+        return self._answer(error.status, members)
+
+    def revocation_refusal(self, error: TokenEndpointError) -> Response:
+        """The same at the revocation endpoint, whose 503 has no body (RFC 7009 section 2.2.1)."""
+        if isinstance(error, ServiceUnavailable):
+            return self._answer(error.status, None, _retry(error))
+        return self.refusal(error)
+
+    def _answer(self, status: int, members: Members | None, *headers: tuple[str, str]) -> Response:
+        return _with(_answer(status, members, *headers), self._vary)
+
+
+def _life(pair: TokenPair) -> Members:
+    return {"token_type": pair.token_type, "expires_in": pair.expires_in}
+
+
+def _scope(pair: TokenPair) -> Members:
+    return {"scope": pair.scope} if pair.scope else {}
+
+
+def _retry(error: ServiceUnavailable) -> tuple[str, str]:
+    return "Retry-After", str(error.retry_after)
+
+
+def _with(answer: Response, headers: Headers) -> Response:
+    return replace(answer, headers=(*answer.headers, *headers))
+
+
+def _answer(status: int, members: Members | None, *headers: tuple[str, str]) -> Response:
+    """*members* as JSON, or no body for None."""
+    body = b"" if members is None else json.dumps(members, separators=(",", ":")).encode()
+    length = ("Content-Length", str(len(body)))
+    return Response(status, (*headers, *_NO_STORE, *(_JSON if body else ()), length), body)

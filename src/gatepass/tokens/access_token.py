@@ -1,0 +1,163 @@
+"""The verified token. To hold one is proof that every check passed: only a verifier makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, NoReturn, final
+
+from gatepass.common.moments import moment_of
+from gatepass.tokens.claim_names import RFC9068_NAMES, ClaimNames
+from gatepass.tokens.read_only import freeze, thaw
+
+__all__ = ["AccessToken"]
+
+
+@final
+class AccessToken:
+    """A verified access token, immutable through and through. `TokenVerifier.verify` returns it.
+
+    The raw text is not kept, and nothing of the claims shows in the repr.
+    """
+
+    __slots__ = ("_claims", "_frozen", "_names")
+
+    _claims: dict[str, Any]
+    _frozen: Mapping[str, Any]
+    _names: ClaimNames
+
+    def __init__(self) -> None:
+        raise TypeError("an AccessToken is the result of TokenVerifier.verify")
+
+    @property
+    def subject(self) -> str:
+        """`sub`, for whom the token speaks.
+
+        Raises `LookupError` for a token without one, which only a lenient profile lets in: an absent identity must
+        not flow on as None. `token.claims.get("sub")` asks without raising.
+        """
+        subject: str | None = self._claims.get("sub")
+        if subject is None:
+            raise LookupError("this token has no subject; only a lenient profile admits such tokens")
+        return subject
+
+    @property
+    def issuer(self) -> str | None:
+        """`iss`; None only under `ANY_ISSUER`."""
+        return self._claims.get("iss")
+
+    @property
+    def audience(self) -> tuple[str, ...]:
+        """`aud` as a tuple, whichever of its two forms the token used (RFC 7519 section 4.1.3)."""
+        return self._names.audience_in(self._claims)
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        """The scope tokens of `scope` (RFC 8693 section 4.2), or of the profile's claim; empty when there are none."""
+        return self._names.scopes_in(self._claims)
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """The strings in `roles` (RFC 9068 section 2.2.3.1), or where the profile says that they are."""
+        return self._names.roles_in(self._claims)
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The strings in `groups` (RFC 9068 section 2.2.3.1), or where the profile says that they are."""
+        return self._names.groups_in(self._claims)
+
+    @property
+    def client_id(self) -> str | None:
+        """`client_id`, or the profile's claim: the client that asked for the token.
+
+        None only where the profile lets it be absent.
+        """
+        return self._names.client_in(self._claims)
+
+    @property
+    def is_client(self) -> bool:
+        """Whether a client acts for itself: no user is behind the token (RFC 9068 sections 2.2 and 5)."""
+        return self._names.is_own_in(self._claims)
+
+    @property
+    def token_id(self) -> str | None:
+        """`jti`; None only where the profile lets it be absent."""
+        return self._claims.get("jti")
+
+    @property
+    def family_id(self) -> str | None:
+        """`family_id`, the grant that a `TokenService` issued the token for; None for any other token."""
+        found = self._claims.get("family_id")
+        return found if isinstance(found, str) else None
+
+    @property
+    def expires_at(self) -> datetime:
+        """`exp`, in UTC."""
+        return moment_of(self._claims["exp"])
+
+    @property
+    def issued_at(self) -> datetime | None:
+        """`iat`, in UTC; None only where the profile lets it be absent."""
+        issued = self._claims.get("iat")
+        return None if issued is None else moment_of(issued)
+
+    @property
+    def claims(self) -> Mapping[str, Any]:
+        """All claims, deeply immutable: objects are read-only dicts, arrays are tuples.
+
+        JSON encoders, `copy` and `pickle` take them as they are.
+        """
+        try:
+            return self._frozen
+        except AttributeError:  # frozen at the first look, which most requests never take
+            frozen: Mapping[str, Any] = freeze(self._claims)
+            _fill_frozen(self, frozen)
+            return frozen
+
+    def to_dict(self) -> dict[str, Any]:
+        """All claims in a dict of one's own, with lists and dicts that may be changed."""
+        plain: dict[str, Any] = thaw(self._claims)
+        return plain
+
+    def strings(self, claim: str) -> frozenset[str]:
+        """The strings in an array claim such as `roles`, `groups` or `entitlements` (RFC 9068 section 2.2.3.1).
+
+        Empty when the claim is absent or anything but an array of strings. Where the profile takes one role as a text,
+        a text is one string here too.
+        """
+        return self._names.strings_in(self._claims.get(claim))
+
+    def __repr__(self) -> str:
+        return "<AccessToken, claims not shown>"
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError("an AccessToken does not change")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError("an AccessToken does not change")
+
+    def __copy__(self) -> AccessToken:
+        return self
+
+    def __deepcopy__(self, memo: object) -> AccessToken:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "an AccessToken is not pickled, for nothing would check it again: pass on its claims or to_dict()"
+        )
+
+
+_new = object.__new__
+# The slots' own setters: the way past the class's refusing __setattr__.
+_fill_claims = AccessToken._claims.__set__  # type: ignore[attr-defined,misc]  # noqa: SLF001  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportAttributeAccessIssue]
+_fill_frozen = AccessToken._frozen.__set__  # type: ignore[attr-defined,misc]  # noqa: SLF001  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportAttributeAccessIssue]
+_fill_names = AccessToken._names.__set__  # type: ignore[attr-defined,misc]  # noqa: SLF001  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType, reportAttributeAccessIssue]
+
+
+def verified(claims: dict[str, Any], names: ClaimNames = RFC9068_NAMES) -> AccessToken:
+    """The token for *claims* that passed every check, to be read by *names*. For the verifier alone."""
+    token = _new(AccessToken)
+    _fill_claims(token, claims)
+    _fill_names(token, names)
+    return token

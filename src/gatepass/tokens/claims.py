@@ -1,0 +1,215 @@
+"""The claim checks (RFC 7519 section 4.1, RFC 9068 section 4), compiled once from a policy.
+
+Each check takes claims whose signature holds and the time now, and either returns or raises. Comparisons
+are written so that a clock or a claim that is not a number refuses. Nothing here reads a clock.
+
+Most tokens are of one ordinary form, which a single expression recognises; the checks are for all others.
+That expression never accepts what a check would refuse: a test draws claims at random to see that it does not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeGuard
+
+from gatepass.common.limits import FIRST_SECOND, LAST_SECOND
+from gatepass.errors import (
+    BindingError,
+    ConfigurationError,
+    ExpiredToken,
+    ImmatureToken,
+    InvalidClaim,
+    InvalidIssuer,
+    MissingClaim,
+)
+from gatepass.tokens.claim_checks import (
+    CHECKED_BY_NAME,
+    Check,
+    audience_check,
+    identifier_check,
+    is_scope,
+    kind_check,
+    role_check,
+    scope_check,
+)
+from gatepass.tokens.claim_names import RFC9068_NAMES
+from gatepass.tokens.profile import AnyAudience, AnyIssuer, Profile
+
+__all__ = [
+    "Check",
+    "EndOf",
+    "IsOrdinary",
+    "NamedCheck",
+    "compile_checks",
+    "compile_end",
+    "compile_ordinary",
+    "issuer_check",
+    "never_ordinary",
+]
+
+IsOrdinary = Callable[[Mapping[str, Any], float], bool]
+EndOf = Callable[[Mapping[str, Any]], float]
+
+_MAX_KNOWN_SCOPES = 256
+
+
+class NamedCheck(NamedTuple):
+    """A check, and what to call it when a person asks."""
+
+    name: str
+    check: Check
+
+
+def issuer_check(issuer: str | AnyIssuer) -> Check:
+    """`iss` equals *issuer*, code point for code point (RFC 9068 section 4)."""
+
+    def check_issuer(claims: Mapping[str, Any], _now: float = 0.0) -> None:
+        found = claims.get("iss")
+        if found == issuer:
+            return
+        if found is None and "iss" not in claims:
+            if isinstance(issuer, AnyIssuer):
+                return
+            raise MissingClaim("iss")
+        if not isinstance(found, str):
+            raise InvalidClaim("iss is not a string")
+        if not isinstance(issuer, AnyIssuer):
+            raise InvalidIssuer("iss")
+
+    return check_issuer
+
+
+def compile_checks(
+    profile: Profile, *, audience: frozenset[str] | AnyAudience, leeway: float, max_token_age: float | None
+) -> tuple[NamedCheck, ...]:
+    """Every check after the signature but the issuer's, in the order in which they are made."""
+    names = profile.names
+    if not isinstance(audience, AnyAudience) and not audience.isdisjoint(profile.shared_audiences):
+        raise ConfigurationError("audience= is in everybody's tokens: have the provider name this service in aud")
+    labelled = profile.prohibited or profile.kind_claims or profile.own_kind
+    return (
+        NamedCheck("expiry", _expiry_check(leeway)),
+        NamedCheck("start", _start_check(leeway, iat_required="iat" in profile.required or max_token_age is not None)),
+        *([] if max_token_age is None else [NamedCheck("age", _age_check(max_token_age + leeway))]),
+        NamedCheck("audience", audience_check(audience, names.audience)),
+        NamedCheck("identifiers", identifier_check(profile)),
+        NamedCheck("scope", scope_check(names)),
+        *([] if _has_usual_names(profile) else [NamedCheck("roles", role_check(names))]),
+        *([NamedCheck("token kind", kind_check(profile))] if labelled else []),
+        NamedCheck("binding", _check_binding),
+    )
+
+
+def compile_ordinary(
+    profile: Profile, *, audience: frozenset[str] | AnyAudience, leeway: float, max_token_age: float | None
+) -> IsOrdinary:
+    """Whether claims are of the ordinary form, which passes every check of `compile_checks` for the same policy.
+
+    False decides nothing: it means that the checks must be asked.
+    """
+    if not _has_usual_names(profile) or profile.one_of or profile.own_kind:
+        return never_ordinary
+    wanted = frozenset[str]() if isinstance(audience, AnyAudience) else audience
+    oldest = math.inf if max_token_age is None else max_token_age + leeway
+    others = profile.required - CHECKED_BY_NAME
+    betrayals = profile.prohibited | profile.kind_claims
+    is_known_scope = lru_cache(_MAX_KNOWN_SCOPES)(is_scope)  # the same few texts come again and again
+
+    def is_ordinary(claims: Mapping[str, Any], now: float) -> bool:
+        try:
+            exp, iat, aud = claims["exp"], claims["iat"], claims["aud"]
+            sub, client_id, jti = claims["sub"], claims["client_id"], claims["jti"]
+        except KeyError:
+            return False
+        scope = claims.get("scope", "")
+        return (
+            type(exp) is type(iat) is int
+            and now - leeway < exp <= LAST_SECOND
+            and FIRST_SECOND <= iat <= now + leeway
+            and now - oldest < iat
+            and type(aud) is type(sub) is type(client_id) is type(jti) is type(scope) is str
+            and aud in wanted
+            and bool(sub and client_id and jti)
+            and is_known_scope(scope)
+            and "nbf" not in claims
+            and "cnf" not in claims
+            and (not betrayals or betrayals.isdisjoint(claims))
+            and (not others or others <= claims.keys())
+        )
+
+    return is_ordinary
+
+
+def compile_end(*, leeway: float, max_token_age: float | None) -> EndOf:
+    """When claims that pass the checks begin to fail them: seconds since 1970."""
+
+    def end_of(claims: Mapping[str, Any]) -> float:
+        ends: float = claims["exp"] + leeway
+        return ends if max_token_age is None else min(ends, claims["iat"] + max_token_age + leeway)
+
+    return end_of
+
+
+def _has_usual_names(profile: Profile) -> bool:
+    """Whether the claims have RFC 9068's names, in its forms or in wider ones."""
+    return replace(profile.names, scope_list=False, single_role=False) == RFC9068_NAMES
+
+
+def never_ordinary(_claims: Mapping[str, Any], _now: float) -> bool:
+    """Leave every token to the checks: a provider's has a form of its own, which only they know."""
+    return False
+
+
+def _is_date(value: Any) -> TypeGuard[float]:
+    """A NumericDate: a JSON number, not a bool, a string or null (RFC 7519 section 2)."""
+    return (type(value) is int or type(value) is float) and FIRST_SECOND <= value <= LAST_SECOND
+
+
+def _expiry_check(leeway: float) -> Check:
+    def check_expiry(claims: Mapping[str, Any], now: float) -> None:
+        if "exp" not in claims:
+            raise MissingClaim("exp")
+        exp = claims["exp"]
+        if not _is_date(exp):
+            raise InvalidClaim("exp is not a date")
+        if not now - leeway < exp:  # dead at exp, not after it
+            raise ExpiredToken("exp")
+
+    return check_expiry
+
+
+def _start_check(leeway: float, *, iat_required: bool) -> Check:
+    def check_start(claims: Mapping[str, Any], now: float) -> None:
+        if iat_required and "iat" not in claims:
+            raise MissingClaim("iat")
+        for claim in ("iat", "nbf"):
+            if claim not in claims:
+                continue
+            start = claims[claim]
+            if not _is_date(start):
+                raise InvalidClaim(f"{claim} is not a date")
+            if not start <= now + leeway:
+                raise ImmatureToken(claim)
+
+    return check_start
+
+
+def _age_check(oldest: float) -> Check:
+    def check_age(claims: Mapping[str, Any], now: float) -> None:
+        if not now - oldest < claims["iat"]:
+            raise ExpiredToken("older than max_token_age")
+
+    return check_age
+
+
+def _check_binding(claims: Mapping[str, Any], _now: float) -> None:
+    if "cnf" not in claims:
+        return
+    if not isinstance(claims["cnf"], dict):
+        raise InvalidClaim("cnf is not an object")
+    # No proof of what it confirms (RFC 7800 section 3) was checked: as a bearer token it is worth nothing
+    # (RFC 9449 section 7.2, RFC 8705 section 3).
+    raise BindingError("cnf")

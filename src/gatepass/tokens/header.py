@@ -1,0 +1,56 @@
+"""What a token's header alone is reason to refuse: extensions, the kind of token, the algorithm, the shape of `kid`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gatepass.common.limits import MAX_KID_LENGTH
+from gatepass.errors import DisallowedAlgorithm, MalformedToken, UnsupportedToken, WrongTokenType
+from gatepass.tokens.profile import Profile
+
+__all__ = ["accepted_algorithm", "key_id"]
+
+
+def accepted_algorithm(header: Mapping[str, Any], profile: Profile, algorithms: frozenset[str]) -> str:
+    """The `alg` of *header*. Raises where `crit`, `cty`, `typ` or `alg` refuses (RFC 7515 section 4.1)."""
+    _check_extensions(header)
+    _check_type(header, profile)
+    algorithm = header.get("alg")
+    if not isinstance(algorithm, str) or algorithm not in algorithms:
+        raise DisallowedAlgorithm("alg")
+    return algorithm
+
+
+def key_id(header: Mapping[str, Any]) -> str | None:
+    """The `kid` of *header*, None where there is none."""
+    if "kid" not in header:
+        return None
+    kid = header["kid"]
+    if not isinstance(kid, str) or len(kid) > MAX_KID_LENGTH:
+        raise MalformedToken("kid is not a short string")
+    return kid
+
+
+def _check_extensions(header: Mapping[str, Any]) -> None:
+    if "crit" in header or "b64" in header:  # no extension is understood (RFC 7515 section 4.1.11, RFC 7797 section 7)
+        raise UnsupportedToken("a critical header extension")
+    content = header.get("cty")
+    if isinstance(content, str) and _media_type(content) == "jwt":
+        raise UnsupportedToken("a nested token")
+
+
+def _check_type(header: Mapping[str, Any], profile: Profile) -> None:
+    if "typ" not in header:
+        kind = None
+    elif isinstance(header["typ"], str):
+        kind = _media_type(header["typ"])
+    else:
+        raise WrongTokenType("typ is not a string")
+    if kind not in profile.types:
+        raise WrongTokenType("typ")
+
+
+def _media_type(value: str) -> str:
+    """RFC 7515 section 4.1.9: case does not matter, and `application/` may be left out."""
+    return value.lower().removeprefix("application/")

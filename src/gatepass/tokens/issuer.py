@@ -1,0 +1,234 @@
+"""The issuer: makes RFC 9068 access tokens, short-lived, with nothing in them that was not asked for.
+
+Refused: what `given_claims` refuses of the caller's claims, text that is not strict JSON, a client that would pass for
+a user, and tokens too large for any verifier.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, final
+
+from gatepass.common.allow import Allow, allowed
+from gatepass.common.limits import LONGEST_ACCESS_TTL
+from gatepass.common.moments import whole_seconds
+from gatepass.common.scope import scope_tokens
+from gatepass.common.settings import audience_names, clock_function, issuer_name, key_set, seconds
+from gatepass.common.texts import plain
+from gatepass.errors import ConfigurationError
+from gatepass.jose.compact import MAX_TOKEN_LENGTH, encode_base64url
+from gatepass.jose.strict_json import dump_object, dump_text
+from gatepass.keyring import KeyRing
+from gatepass.keys import Key, KeySet
+from gatepass.tokens.extra_claims import check_given
+
+__all__ = ["TokenIssuer", "only_audience"]
+
+_MAX_CONSTANT_PARTS = 1_024
+
+
+class _Signer(NamedTuple):
+    """The key that signs under *keys*, and the header that it signs, up to the dot."""
+
+    keys: KeySet
+    key: Key
+    header: bytes
+
+
+@final
+class TokenIssuer:
+    """Issues access tokens (RFC 9068).
+
+    *issuer* is this service's https URL. *audience* names the API that the tokens are for; where several are
+    named, each token is for one of them, chosen at `issue`. *keys* hold the key that signs; with a `KeyRing` it is
+    the one that is active at the time. *client_id* is the default for `issue`. *access_ttl* (seconds or timedelta) is
+    15 minutes unless given, at most a day. *clock* gives the seconds since 1970, `time.time` unless given. *allow*:
+    `HTTP_ON_LOOPBACK` for development, `NON_HTTPS_ISSUER` for an issuer that is a name.
+
+    >>> from gatepass import Key
+    >>> issuer = TokenIssuer(
+    ...     issuer="https://auth.example", audience="https://api.example", keys=Key.generate("ES256"), client_id="web"
+    ... )
+    >>> issuer.issue("anna", scope=["orders:read"]).count(".")
+    2
+    """
+
+    __slots__ = ("_client_id", "_clock", "_constant_parts", "_ring", "_signer", "_ttl", "audience", "issuer")
+
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        audience: str | Iterable[str],
+        keys: Key | KeySet | KeyRing | Iterable[Key],
+        client_id: str | None = None,
+        access_ttl: float | timedelta = timedelta(minutes=15),
+        clock: Callable[[], float] | None = None,
+        allow: Allow = (),
+    ) -> None:
+        self.issuer: str = issuer_name(plain(issuer), allowed(allow))
+        self.audience: tuple[str, ...] = audience_names(audience, "name the API that the tokens are for")
+        if client_id is not None and not (isinstance(client_id, str) and client_id):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError("client_id= must be a non-empty string")
+        self._client_id = plain(client_id)
+        self._ttl = int(seconds(access_ttl, "access_ttl", least=1, most=LONGEST_ACCESS_TTL))
+        self._clock = clock_function(clock, owner="TokenIssuer")
+        self._constant_parts: dict[tuple[object, ...], bytes] = {}
+        self._ring = keys if isinstance(keys, KeyRing) else None
+        if isinstance(keys, KeyRing) and self._ttl > keys.access_ttl.total_seconds():
+            raise ConfigurationError("access_ttl= is longer than the key ring's, which would remove keys too early")
+        self._signer = _signer(keys.current() if isinstance(keys, KeyRing) else key_set(keys))
+
+    @property
+    def client_id(self) -> str | None:
+        """The client that tokens are for unless `issue` names another."""
+        return self._client_id
+
+    @property
+    def access_ttl(self) -> timedelta:
+        """How long a token lives: the `expires_in` of a token response."""
+        return timedelta(seconds=self._ttl)
+
+    def issue(
+        self,
+        subject: str,
+        *,
+        scope: str | Iterable[str] = (),
+        client_id: str | None = None,
+        audience: str | None = None,
+        not_after: datetime | None = None,
+        **claims: Any,
+    ) -> str:
+        """A token that lets *client_id* act for the user *subject*.
+
+        *scope* is a list of scope tokens or their blank-separated text. Further *claims* are added as they are;
+        `roles`, `groups`, `entitlements` and `amr` must be lists of strings. *not_after* (an aware datetime) ends the
+        token earlier than its lifetime would. The client and the user can read
+        a token: put nothing into it that they should not see (RFC 9068 section 6).
+
+        Raises `ValueError` when an argument cannot go into a token, and `KeysUnavailable` when a `KeyRing` cannot
+        be read.
+        """
+        client = client_id if client_id is not None else self._client_id
+        if client is None:
+            raise ValueError("client_id is missing: give it here or to TokenIssuer (RFC 9068 requires it)")
+        if type(subject) is not str or type(client) is not str:
+            subject, client = plain(subject), plain(client)
+        if subject == client:
+            raise ValueError("a user must not bear the client's name; for a client's own token call issue_to_client")
+        return self._issue(subject, client, scope, audience, claims, not_after=not_after)
+
+    def issue_to_client(
+        self,
+        client_id: str,
+        *,
+        scope: str | Iterable[str] = (),
+        audience: str | None = None,
+        not_after: datetime | None = None,
+        **claims: Any,
+    ) -> str:
+        """A token for a client that acts for itself: `sub` and `client_id` are the same (RFC 9068 section 2.2)."""
+        client = plain(client_id)
+        return self._issue(client, client, scope, audience, claims, not_after=not_after)
+
+    def _issue(
+        self,
+        subject: str,
+        client_id: str,
+        scope: str | Iterable[str],
+        audience: str | None,
+        extra: dict[str, Any],
+        *,
+        not_after: datetime | None,
+    ) -> str:
+        if type(subject) is not str or not subject:
+            raise ValueError("subject must be a non-empty string; write str(user.id) for a number")
+        try:
+            now = int(self._clock())
+        except (OverflowError, ValueError):
+            raise ValueError("the clock gives no seconds: no token can be dated so") from None
+        if now < 0:
+            raise ValueError("the clock says that it is before 1970: no token can be dated so")
+        expires = now + self._ttl if not_after is None else min(now + self._ttl, whole_seconds(not_after, "not_after"))
+        own = f'"sub":{dump_text(subject)},"iat":{now},"exp":{expires},"jti":"{_fresh_id()}"'
+        further = b"}"
+        if extra:
+            check_given(extra)
+            further = b"," + dump_object(extra)[1:]
+        payload = self._constant_part(client_id, audience, scope) + own.encode() + further
+        signer = self._signer if self._ring is None else self._current_signer(self._ring)
+        signing_input = signer.header + encode_base64url(payload)
+        token = (signing_input + b"." + encode_base64url(signer.key.sign(signing_input))).decode()
+        if len(token) > MAX_TOKEN_LENGTH:
+            raise ValueError(f"this token has more than {MAX_TOKEN_LENGTH} characters; put fewer claims into it")
+        return token
+
+    def _current_signer(self, ring: KeyRing) -> _Signer:
+        signer, keys = self._signer, ring.current()
+        if keys is not signer.keys:
+            signer = self._signer = _signer(keys)
+        return signer
+
+    def _constant_part(self, client_id: str, audience: str | None, scope: str | Iterable[str]) -> bytes:
+        """The members that repeat from token to token, checked and encoded once: `{"iss":...,` up to a comma."""
+        if audience is not None and type(audience) is not str:
+            audience = plain(audience)
+        kind = type(scope)
+        if kind is not str and kind is not list and kind is not tuple:
+            scope = plain(scope) if isinstance(scope, str) else scope_tokens(scope)
+        key: tuple[object, ...]
+        try:
+            if type(scope) is str:
+                key = client_id, audience, scope
+            else:  # by its text, for a class of strings may compare as it likes; no scope that is good holds a NUL
+                key = client_id, audience, "\0".join(scope), len(scope)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+            known = self._constant_parts.get(key)
+        except TypeError:
+            raise ValueError("client_id= and audience= take a string, scope= a string or a list of strings") from None
+        if known is not None:
+            return known
+        if type(client_id) is not str or not client_id:
+            raise ValueError("client_id must be a non-empty string")
+        claims = {"iss": self.issuer, "aud": self._chosen(audience), "client_id": client_id}
+        granted = scope_tokens(scope)
+        if granted:
+            claims["scope"] = " ".join(granted)
+        if len(self._constant_parts) >= _MAX_CONSTANT_PARTS:
+            self._constant_parts.clear()
+        part = self._constant_parts[key] = dump_object(claims)[:-1] + b","
+        return part
+
+    def _chosen(self, audience: str | None) -> str:
+        if audience is None:
+            return only_audience(self.audience)
+        if audience not in self.audience:
+            raise ValueError("audience is not one of those that this issuer was made for")
+        return audience
+
+    def __repr__(self) -> str:
+        return f"<TokenIssuer {self.issuer}, {self._signer.key.algorithm}>"
+
+
+def only_audience(audiences: tuple[str, ...]) -> str:
+    """The one that nobody need name. Raises `ValueError` where there are several."""
+    first, *others = audiences
+    if others:
+        raise ValueError("this issuer serves several audiences: say which one with audience=")
+    return first
+
+
+def _signer(keys: KeySet) -> _Signer:
+    if not any(key.can_sign for key in keys):
+        raise ConfigurationError(
+            "keys= is a public key, which only checks; TokenIssuer needs the private key or a secret"
+        )
+    key = keys.signing_key
+    header = {"alg": key.algorithm, "typ": "at+jwt", **({} if key.kid is None else {"kid": key.kid})}
+    return _Signer(keys, key, encode_base64url(dump_object(header)) + b".")
+
+
+def _fresh_id() -> str:
+    """A text of 128 random bits, which needs no escape in JSON."""
+    return encode_base64url(secrets.token_bytes(16)).decode()

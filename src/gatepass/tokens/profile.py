@@ -1,0 +1,182 @@
+"""What kind of JWT counts as an access token: its `typ`, the claims it must have and the ones it must not.
+
+Every kind of JWT an issuer makes needs rules of its own, or one passes for another (RFC 8725 section 3.12).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final, final
+
+from gatepass.common.texts import plain
+from gatepass.errors import ConfigurationError
+from gatepass.tokens.claim_names import RFC9068_NAMES, ClaimNames, ClaimPath
+
+__all__ = ["ANY_AUDIENCE", "ANY_ISSUER", "AnyAudience", "AnyIssuer", "Profile"]
+
+_NEVER_OPTIONAL = frozenset(("iss", "aud", "exp"))
+_CONSTANTS = ("RFC9068", "GENERIC", "KEYCLOAK", "AUTH0", "ENTRA_ID", "COGNITO", "OKTA", "GOOGLE")
+
+
+@final
+class AnyIssuer:
+    """The type of `ANY_ISSUER`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "ANY_ISSUER"
+
+
+@final
+class AnyAudience:
+    """The type of `ANY_AUDIENCE`."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "ANY_AUDIENCE"
+
+
+ANY_ISSUER: Final = AnyIssuer()
+"""Named opt-out: `iss` is not looked at. Whoever holds a trusted key may then speak as anybody."""
+
+ANY_AUDIENCE: Final = AnyAudience()
+"""Named opt-out: `aud` is not looked at. A token made for another service then opens this one too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Rules for one kind of access token.
+
+    `types` are the accepted `typ` values, in lower case and without `application/` (RFC 7515 section 4.1.9);
+    None stands for an absent `typ`. `required` claims must be there. `prohibited` claims betray another kind
+    of token, as do the values in `foreign_kinds` in the members that providers use to label a token's kind.
+
+    A profile of a provider says more. Of each set in `one_of` at least one claim must be there. `own_kind` is the
+    claim that labels an access token, and its values. `shared_audiences` are in everybody's tokens, and therefore
+    nobody's `audience=`. `names` says where client, scopes, roles and groups are found.
+    """
+
+    name: str
+    types: frozenset[str | None]
+    required: frozenset[str]
+    prohibited: frozenset[str] = frozenset()
+    kind_claims: frozenset[str] = frozenset()
+    foreign_kinds: frozenset[str] = frozenset()
+    one_of: tuple[frozenset[str], ...] = ()
+    own_kind: tuple[str, frozenset[str]] | None = None
+    shared_audiences: frozenset[str] = frozenset()
+    names: ClaimNames = RFC9068_NAMES
+
+    RFC9068: ClassVar[Profile]
+    """`typ` at+jwt and the seven claims of RFC 9068 section 2.2. The default."""
+
+    GENERIC: ClassVar[Profile]
+    """For providers that send `typ` JWT or none: `iss`, `aud` and `exp`, and nothing that marks an ID token,
+    a refresh token, a logout token or a proof. `scope` may be a list; one role or group may be a text."""
+
+    KEYCLOAK: ClassVar[Profile]
+    """Keycloak: the payload's `typ` is Bearer, the client is in `azp`, roles are the realm's."""
+
+    AUTH0: ClassVar[Profile]
+    """Auth0, with either of its access token profiles: the client is in `azp` or `client_id`."""
+
+    ENTRA_ID: ClassVar[Profile]
+    """Microsoft Entra ID, tokens of v1.0 and v2.0: scopes in `scp`, the client in `appid` or `azp`."""
+
+    COGNITO: ClassVar[Profile]
+    """Amazon Cognito user pools: `token_use` is access, and `client_id` is the audience where there is no `aud`."""
+
+    OKTA: ClassVar[Profile]
+    """Okta's custom authorization servers: scopes in `scp`, a list; the client in `cid`."""
+
+    GOOGLE: ClassVar[Profile]
+    """Google's identity tokens, as service accounts and Pub/Sub send them: there are no JWT access tokens."""
+
+    @staticmethod
+    def named(name: str) -> Profile:
+        """The profile of that name, for settings that are text. Case does not matter, nor `_` for `-`.
+
+        >>> Profile.named("ENTRA_ID")
+        <Profile entra-id>
+        """
+        known: list[Profile] = [getattr(Profile, constant) for constant in _CONSTANTS]
+        for profile in known:
+            if isinstance(name, str) and profile.name == name.lower().replace("_", "-"):  # pyright: ignore[reportUnnecessaryIsInstance]
+                return profile
+        raise ConfigurationError(f"a profile is one of {', '.join(repr(profile.name) for profile in known)}")
+
+    @staticmethod
+    def like(name: object) -> str:
+        """What to write where *name* was written: the constant of that name, or else two to choose from."""
+        text = plain(name).upper().replace("-", "_") if isinstance(name, str) else ""
+        return f"Profile.{text}" if text in _CONSTANTS[2:] else "Profile.RFC9068 or Profile.GENERIC"
+
+    def allow_missing(self, *claims: str) -> Profile:
+        """This profile with *claims* no longer required. Their types are checked when they are there.
+
+        >>> Profile.RFC9068.allow_missing("jti", "client_id").name
+        'rfc9068 without client_id, jti'
+        """
+        claims = tuple(map(plain, claims))
+        unknown = set(claims) - self.required
+        if unknown or _NEVER_OPTIONAL.intersection(claims):
+            raise ConfigurationError(
+                "allow_missing takes claims that the profile requires, other than iss, aud and exp; "
+                "for these say ANY_ISSUER or ANY_AUDIENCE, and exp cannot be waived"
+            )
+        name = f"{self.name} without {', '.join(sorted(claims))}" if claims else self.name
+        return replace(self, name=name, required=self.required.difference(claims))
+
+    def roles_at(self, *paths: ClaimPath) -> Profile:
+        """This profile with the roles found at *paths*, and nowhere else: a list of them, or one as a text.
+
+        >>> Profile.KEYCLOAK.roles_at(("resource_access", "orders-api", "roles")).names.roles
+        (('resource_access', 'orders-api', 'roles'),)
+        """
+        plain_paths = tuple(tuple(map(plain, path)) for path in paths if _is_path(path))
+        if not paths or len(plain_paths) != len(paths):
+            raise ConfigurationError('roles_at takes paths, tuples of claim names such as ("realm_access", "roles")')
+        return replace(self, names=replace(self.names, roles=plain_paths, single_role=True))
+
+    def scopes_in(self, claim: str) -> Profile:
+        """This profile with the scopes found in *claim*, and nowhere else: their text, or a list of them.
+
+        >>> Profile.AUTH0.scopes_in("permissions").names.scope
+        'permissions'
+        """
+        if not _is_path((claim,)):
+            raise ConfigurationError('scopes_in takes the name of a claim, such as "permissions"')
+        return replace(self, names=replace(self.names, scope=plain(claim), scope_list=True))
+
+    def __repr__(self) -> str:
+        return f"<Profile {self.name}>"
+
+
+def _is_path(value: Any) -> bool:
+    """Whether *value* is a tuple of names. Text is not: a dot may be part of a claim's name."""
+    names: tuple[Any, ...] = value if isinstance(value, tuple) else ()  # pyright: ignore[reportUnknownVariableType]
+    return bool(names) and all(isinstance(name, str) and name for name in names)
+
+
+Profile.RFC9068 = Profile(
+    name="rfc9068",
+    types=frozenset(("at+jwt",)),
+    required=frozenset(("iss", "exp", "aud", "sub", "client_id", "iat", "jti")),
+)
+
+Profile.GENERIC = Profile(
+    name="generic",
+    types=frozenset((None, "jwt")),
+    required=frozenset(("iss", "aud", "exp")),
+    # ID tokens (OpenID Connect Core), logout and event tokens (RFC 8417), DPoP proofs (RFC 9449).
+    prohibited=frozenset(("nonce", "at_hash", "c_hash", "s_hash", "events", "htm", "htu", "ath")),
+    # How Keycloak, Cognito, simplejwt and Flask-JWT-Extended say in the payload what a token is.
+    kind_claims=frozenset(("typ", "token_use", "token_type", "type")),
+    # What is said to be bound to a proof (DPoP, "pop") is no bearer token, even if it bears no cnf.
+    foreign_kinds=frozenset(
+        ("id", "id_token", "refresh", "refresh_token", "offline", "logout", "sliding", "dpop", "pop")
+    ),
+    names=ClaimNames(),
+)

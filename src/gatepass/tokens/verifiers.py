@@ -1,0 +1,71 @@
+"""Whose tokens a service takes: one issuer, or several that are told apart by the exact `iss`.
+
+The unverified `iss` only chooses among verifiers that were configured; the one it chooses then checks everything,
+with its own keys alone (RFC 8725 section 3.8).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import final
+
+from gatepass.errors import ConfigurationError, InvalidClaim, InvalidIssuer, MissingClaim
+from gatepass.jose.compact import Parts, take_apart
+from gatepass.tokens.access_token import AccessToken
+from gatepass.tokens.hooks import Hook, RunBlocking
+from gatepass.tokens.profile import AnyIssuer
+from gatepass.tokens.verifier import TokenVerifier
+
+__all__ = ["Verifiers"]
+
+
+@final
+class Verifiers:
+    """One `TokenVerifier`, or several with different issuers. Raises `ConfigurationError` for any others."""
+
+    __slots__ = ("_by_issuer", "_single", "hooks", "may_wait")
+
+    def __init__(self, verifiers: TokenVerifier | Iterable[TokenVerifier]) -> None:
+        several = verifiers if isinstance(verifiers, Iterable) else (verifiers,)
+        members = tuple(several)
+        if not members or not all(isinstance(verifier, TokenVerifier) for verifier in members):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(
+                "a ResourceServer takes a TokenVerifier(issuer=..., audience=..., keys=...), or a list of several"
+            )
+        named = {verifier.issuer: verifier for verifier in members if not isinstance(verifier.issuer, AnyIssuer)}
+        if len(members) > 1 and len(named) != len(members):
+            raise ConfigurationError("several verifiers need several issuers: each its own, and none ANY_ISSUER")
+        self._by_issuer = named
+        self._single = members[0] if len(members) == 1 else None
+        self.hooks: tuple[Hook, ...] = tuple(hook for verifier in members for hook in verifier.hooks)
+        self.may_wait: bool = any(verifier.may_wait for verifier in members)
+        """Whether a token may have to wait for keys to be fetched."""
+
+    def verify(self, token: str) -> AccessToken:
+        """See `TokenVerifier.verify`."""
+        if self._single is not None:
+            return self._single.verify(token)
+        unverified = take_apart(token)
+        return self._chosen(unverified).verify_parsed(unverified)
+
+    async def verify_async(self, token: str, run_blocking: RunBlocking) -> AccessToken:
+        """See `TokenVerifier.verify_async`."""
+        if self._single is not None:
+            return await self._single.verify_async(token, run_blocking=run_blocking)
+        unverified = take_apart(token)
+        return await self._chosen(unverified).verify_parsed_async(unverified, run_blocking)
+
+    def seconds_left(self, token: AccessToken) -> float:
+        """See `TokenVerifier.seconds_left`. Raises `LookupError` for a token of another issuer."""
+        verifier = self._single or self._by_issuer[token.issuer or ""]
+        return verifier.seconds_left(token)
+
+    def _chosen(self, unverified: Parts) -> TokenVerifier:
+        claims: Mapping[str, object] = unverified[-1]
+        issuer = claims.get("iss")
+        if not isinstance(issuer, str):
+            raise InvalidClaim("iss is not a string") if "iss" in claims else MissingClaim("iss")
+        verifier = self._by_issuer.get(issuer)
+        if verifier is None:
+            raise InvalidIssuer("iss")
+        return verifier
