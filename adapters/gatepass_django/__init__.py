@@ -13,15 +13,14 @@ classes are in `gatepass_django.rest_framework`.
 
 from importlib.util import find_spec
 
-from gatepass.errors import extra_hint
+from gatepass.adapter import extra_hint
 
 if find_spec("django") is None:
     raise ImportError(f"gatepass_django needs Django; install it with: {extra_hint('django')}")
 
 from gatepass import optional_auth, public
 from gatepass_django.endpoints import jwks_endpoint, token_endpoints
-from gatepass_django.http import to_response
-from gatepass_django.identity import AccessTokenRequest
+from gatepass_django.http import AccessTokenRequest, to_response
 from gatepass_django.middleware import AccessTokenMiddleware
 from gatepass_django.views import require_auth
 

@@ -8,7 +8,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning  # noqa: A004 - Django's own name
 from django.urls import get_resolver
 
-from gatepass import ConfigurationError, check_guards
+from gatepass import ConfigurationError
+from gatepass.adapter import check_guards
 from gatepass_django.conf import configuration, unknown_options
 from gatepass_django.urls import views_of
 

@@ -31,8 +31,8 @@ from gatepass import (
     Profile,
     ResourceServer,
     TokenVerifier,
-    public_paths,
 )
+from gatepass.adapter import public_paths
 
 __all__ = ["Configuration", "configuration", "unknown_options"]
 

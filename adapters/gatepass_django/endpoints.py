@@ -17,7 +17,8 @@ from django.urls import URLPattern
 from django.urls import path as url_path
 from django.views.decorators.csrf import csrf_exempt
 
-from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, Response, TokenEndpoints, TokenRequest, public
+from gatepass import Key, KeyRing, KeySet, TokenEndpoints, public
+from gatepass.adapter import JWKSEndpoint, Response, TokenRequest
 from gatepass_django.http import Refusal, browser_request, is_forwarded, wire_method
 
 __all__ = ["jwks_endpoint", "token_endpoints"]

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Final, TypedDict, final
+from collections.abc import AsyncIterator, Generator
+from itertools import chain
+from typing import Any, Final, NamedTuple, TypedDict, final
 
+from asgiref.sync import async_to_sync, sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
-from gatepass import BrowserRequest, Caching, ResourceServer, Response
+from gatepass import AccessToken, ResourceServer
+from gatepass.adapter import BrowserRequest, Caching, Response
 
 __all__ = [
+    "AccessTokenRequest",
     "Credentials",
+    "Identity",
     "Refusal",
+    "begin",
+    "begin_async",
     "browser_request",
     "credentials",
+    "identify",
+    "identity_of",
     "is_forwarded",
     "is_preflight",
     "tell_caches",
@@ -125,3 +134,91 @@ class Refusal(HttpResponse):
     def __await__(self) -> Generator[None, None, Refusal]:
         yield from ()
         return self
+
+
+_IDENTITY: Final = "_gatepass_identity"
+
+
+class AccessTokenRequest(HttpRequest):
+    """The type of a request that brought a token: for annotations, `def orders(request: AccessTokenRequest)`."""
+
+    access_token: AccessToken
+
+
+class Identity(NamedTuple):
+    """Who makes the request, if anybody need be known, and the server that judged it."""
+
+    server: ResourceServer
+    token: AccessToken | None
+
+
+def identify(request: HttpRequest, identity: Identity) -> None:
+    """Put *identity* on *request*; views read `request.access_token`."""
+    setattr(request, _IDENTITY, identity)
+    setattr(request, "access_token", identity.token)  # noqa: B010 - HttpRequest declares no such attribute
+
+
+def identity_of(request: HttpRequest) -> Identity | None:
+    """The identity on *request*, or None if nobody has judged it."""
+    found: Identity | None = getattr(request, _IDENTITY, None)
+    return found
+
+
+def begin(request: HttpRequest, response: Any) -> None:
+    """Run *response*, a stream, up to its first octet, and let it begin there. Raises what the stream does."""
+    if isinstance(request, ASGIRequest):
+        async_to_sync(begin_async)(response)
+    elif _can_be_refused(response):
+        _begin(response)
+
+
+async def begin_async(response: Any) -> None:
+    """`begin` under ASGI."""
+    if not _can_be_refused(response) or response.get("Content-Type", "").startswith("text/event-stream"):
+        return
+    if not response.is_async:
+        await sync_to_async(_begin)(response)
+        return
+    parts = aiter(response.streaming_content)
+    first: list[bytes] = []
+    try:
+        async for part in parts:
+            first.append(part)
+            if part:
+                break
+    except Exception:
+        _close(response)
+        raise
+
+    async def whole() -> AsyncIterator[bytes]:
+        for part in first:
+            yield part
+        async for part in parts:
+            yield part
+
+    response.streaming_content = whole()
+
+
+def _can_be_refused(response: Any) -> bool:
+    """Whether *response* is no file, which the server may send by itself."""
+    return getattr(response, "file_to_stream", None) is None
+
+
+def _begin(response: Any) -> None:
+    first: list[bytes] = []
+    try:
+        parts = iter(response)  # of an asynchronous stream Django makes a list here, as it does for WSGI
+        for part in parts:
+            first.append(part)
+            if part:
+                break
+    except Exception:
+        _close(response)
+        raise
+    response.streaming_content = chain(first, parts)
+
+
+def _close(response: Any) -> None:
+    """What Django does in the end, but for its signal: the request has not ended."""
+    for close in response._resource_closers:  # noqa: SLF001 - no other way
+        close()

@@ -17,12 +17,23 @@ from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponseBase
 from django.urls import get_resolver, resolve
 
-from gatepass import Access, AuthError, access_of, check_guards
+from gatepass import AuthError
+from gatepass.adapter import Access, access_of, check_guards
 from gatepass.errors import refusal_in
 from gatepass_django.conf import configuration
-from gatepass_django.http import Refusal, credentials, is_preflight, tell_caches, wire_method, without_body
-from gatepass_django.identity import Identity, identify, identity_of
-from gatepass_django.streams import begin, begin_async
+from gatepass_django.http import (
+    Identity,
+    Refusal,
+    begin,
+    begin_async,
+    credentials,
+    identify,
+    identity_of,
+    is_preflight,
+    tell_caches,
+    wire_method,
+    without_body,
+)
 from gatepass_django.urls import views_of
 
 __all__ = ["AccessTokenMiddleware"]

@@ -16,7 +16,8 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, Never, Unpack
 
-from gatepass.errors import MissingCredentials, extra_hint, refusal_in
+from gatepass.adapter import extra_hint
+from gatepass.errors import MissingCredentials, refusal_in
 
 if find_spec("rest_framework") is None:
     raise ImportError(
@@ -29,10 +30,10 @@ from rest_framework.exceptions import APIException, NotAuthenticated
 from rest_framework.permissions import BasePermission
 from rest_framework.request import ForcedAuthentication, Request
 
-from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer, Rules
+from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer
+from gatepass.adapter import Rules
 from gatepass_django.conf import configuration
-from gatepass_django.http import Refusal, credentials, tell_caches, wire_method
-from gatepass_django.identity import Identity, identify, identity_of
+from gatepass_django.http import Identity, Refusal, credentials, identify, identity_of, tell_caches, wire_method
 from gatepass_django.permissions import RequiresToken, keeps_strangers_out
 from gatepass_django.user import AccessTokenUser
 

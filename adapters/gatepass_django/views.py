@@ -11,9 +11,9 @@ from typing import Any, Final, Never, TypeVar, Unpack, cast
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 
-from gatepass import AuthError, ConfigurationError, Requirement, Rules, standing_before
-from gatepass_django.http import Refusal, wire_method
-from gatepass_django.identity import identity_of
+from gatepass import AuthError, ConfigurationError, Requirement
+from gatepass.adapter import Rules, standing_before
+from gatepass_django.http import Refusal, identity_of, wire_method
 
 __all__ = ["require_auth"]
 

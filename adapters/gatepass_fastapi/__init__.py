@@ -15,7 +15,7 @@ In short::
 
 from importlib.util import find_spec
 
-from gatepass.errors import extra_hint
+from gatepass.adapter import extra_hint
 
 if find_spec("fastapi") is None:
     raise ImportError(f"gatepass_fastapi needs FastAPI; install it with: {extra_hint('fastapi')}")

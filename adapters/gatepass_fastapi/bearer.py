@@ -6,7 +6,7 @@ middleware of `gatepass_starlette` in front. A token that it verified for the sa
 
 # Annotations stay objects here: FastAPI reads those of `__call__`, and old versions cannot resolve texts.
 from collections.abc import Iterator
-from typing import Annotated, Any, NoReturn, Unpack, cast
+from typing import Annotated, Any, Final, Literal, NoReturn, Unpack, cast
 
 from fastapi.openapi.models import HTTPBearer
 from fastapi.openapi.models import SecurityBase as Scheme
@@ -15,12 +15,12 @@ from fastapi.security.base import SecurityBase
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
-from gatepass import Access, AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer, Rules
-from gatepass_fastapi.documented import described
+from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer
+from gatepass.adapter import Access, Rules
 from gatepass_fastapi.refusal import answer_refusals_of, refused
 from gatepass_starlette import Identity, admit, check_routes, identify, identity_of, tell_caches
 
-__all__ = ["AccessTokenBearer", "OptionalAccessTokenBearer"]
+__all__ = ["AccessTokenBearer", "OptionalAccessTokenBearer", "described"]
 
 
 class _Hint:
@@ -134,3 +134,37 @@ class OptionalAccessTokenBearer(_Bearer):
         token = await self._token(connection, scopes, "optional")
         tell_caches(response.headers, self._server.caching["optional"])
         return token
+
+
+_TEXT: Final = {"type": "string"}
+_OAUTH: Final = {"error": _TEXT, "error_description": _TEXT}
+_PROBLEM: Final = {"type": {"type": "string", "format": "uri"}, "title": _TEXT, "status": {"type": "integer"}, **_OAUTH}
+_BODIES: Final[dict[str, dict[str, Any]]] = {
+    "problem": {
+        "application/problem+json": {
+            "schema": {"type": "object", "required": ["title", "status"], "properties": _PROBLEM}
+        }
+    },
+    "oauth": {"application/json": {"schema": {"type": "object", "properties": _OAUTH}}},
+    "empty": {},
+}
+_CHALLENGE: Final = {"WWW-Authenticate": {"schema": _TEXT}}
+_PAUSE: Final = {"Retry-After": {"schema": {"type": "integer"}}}
+_SITUATIONS: Final = (
+    (400, "The credentials are malformed", _CHALLENGE),
+    (401, "No access token, or one that is not accepted", _CHALLENGE),
+    (403, "The access token does not allow this", _CHALLENGE),
+    (503, "The access token cannot be judged now", _PAUSE),
+)
+
+
+def described(body: Literal["problem", "oauth", "empty"]) -> dict[int | str, dict[str, Any]]:
+    """The refusals of a server with this *body*, in the form of FastAPI's `responses=`; new at each call."""
+    return {
+        status: {
+            "description": text,
+            "headers": headers,
+            **({"content": dict(_BODIES[body])} if _BODIES[body] else {}),
+        }
+        for status, text, headers in _SITUATIONS
+    }

@@ -13,8 +13,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, TokenEndpoints, TokenRequest, public
-from gatepass import Response as Answer
+from gatepass import Key, KeyRing, KeySet, TokenEndpoints, public
+from gatepass.adapter import JWKSEndpoint, TokenRequest
+from gatepass.adapter import Response as Answer
 from gatepass_starlette import jwks_endpoint as jwks_routes
 from gatepass_starlette import serve_jwks_request, serve_token_request
 from gatepass_starlette import token_endpoints as routes

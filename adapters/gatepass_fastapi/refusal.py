@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.websockets import WebSocket
 
 from gatepass import AuthError
-from gatepass import Response as Answer
+from gatepass.adapter import Response as Answer
 from gatepass.errors import refusal_in
 from gatepass_starlette import identity_of, refuse_websocket, to_response
 

@@ -10,14 +10,14 @@ def orders():
 
 from importlib.util import find_spec
 
-from gatepass.errors import extra_hint
+from gatepass.adapter import extra_hint
 
 if find_spec("flask") is None:
     raise ImportError(f"gatepass_flask needs Flask; install it with: {extra_hint('flask')}")
 
 from gatepass import optional_auth, public
-from gatepass_flask.answer import to_response
 from gatepass_flask.endpoints import jwks_endpoint, token_endpoints
+from gatepass_flask.http import to_response
 from gatepass_flask.middleware import AccessTokenMiddleware
 from gatepass_flask.views import access_token, current_access_token, require_auth
 

@@ -13,10 +13,9 @@ import flask
 from flask import Blueprint, request
 from flask.blueprints import BlueprintSetupState
 
-from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, Response, TokenEndpoints, TokenRequest, public
-from gatepass_flask.answer import to_response
-from gatepass_flask.body import read_body
-from gatepass_flask.browser import browser_request, is_forwarded
+from gatepass import Key, KeyRing, KeySet, TokenEndpoints, public
+from gatepass.adapter import JWKSEndpoint, Response, TokenRequest
+from gatepass_flask.http import browser_request, is_forwarded, read_body, to_response
 
 __all__ = ["jwks_endpoint", "token_endpoints"]
 

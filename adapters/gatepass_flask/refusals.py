@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, final
 
 from flask import Flask, request
 
-from gatepass import Caching, Response
+from gatepass.adapter import Caching, Response
 from gatepass.errors import refusal_in
-from gatepass_flask.answer import to_response
-from gatepass_flask.identity import identity_of
+from gatepass_flask.http import to_response
+from gatepass_flask.views import identity_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment

@@ -11,7 +11,8 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.routing import Rule
 
-from gatepass import Access, ConfigurationError, access_of, application_below, check_guards, held_below
+from gatepass import ConfigurationError
+from gatepass.adapter import Access, access_of, application_below, check_guards, held_below
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from inspect import isclass, iscoroutinefunction
-from typing import Any, Final, Never, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Never, TypeVar, Unpack, cast
 
 from flask import current_app, request
 from werkzeug.local import LocalProxy
 
-from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, Rules, standing_before
-from gatepass_flask.answer import to_response
-from gatepass_flask.identity import Identity, identity_of
+from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer
+from gatepass.adapter import Rules, standing_before
+from gatepass_flask.http import to_response
 
-__all__ = ["access_token", "current_access_token", "require_auth"]
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+__all__ = ["IDENTITY", "Identity", "access_token", "current_access_token", "identity_of", "require_auth"]
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 _NO_REQUEST: Final = (
@@ -78,4 +81,21 @@ def _identity() -> Identity:
             "no AccessTokenMiddleware judged this request: "
             "add app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server)"
         )
+    return found
+
+
+IDENTITY = "gatepass.identity"
+"""The key of the environ under which the request's `Identity` stands."""
+
+
+class Identity(NamedTuple):
+    """The token, if the request has one, and the server that judged the request."""
+
+    server: ResourceServer
+    token: AccessToken | None
+
+
+def identity_of(environ: WSGIEnvironment) -> Identity | None:
+    """The identity in *environ*, or None if no middleware has judged the request."""
+    found: Identity | None = environ.get(IDENTITY)
     return found

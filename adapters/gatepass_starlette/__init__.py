@@ -14,21 +14,19 @@ The other names serve adapters that stand on this one.
 
 from importlib.util import find_spec
 
-from gatepass.errors import extra_hint
+from gatepass.adapter import extra_hint
 
 if find_spec("starlette") is None:
     raise ImportError(f"gatepass_starlette needs Starlette; install it with: {extra_hint('starlette')}")
 
 from gatepass import optional_auth, public
 from gatepass_starlette.connection import admit
-from gatepass_starlette.denial import refuse_websocket, to_response
 from gatepass_starlette.endpoints import jwks_endpoint, serve_jwks_request, serve_token_request, token_endpoints
-from gatepass_starlette.expiry import closed_at_expiry
-from gatepass_starlette.guard import require_auth
+from gatepass_starlette.guard import closed_at_expiry, require_auth
 from gatepass_starlette.identity import AccessTokenUser, Identity, identify, identity_of
 from gatepass_starlette.middleware import AccessTokenMiddleware
+from gatepass_starlette.responses import refuse_websocket, tell_caches, to_response
 from gatepass_starlette.routes import check_routes
-from gatepass_starlette.vary import tell_caches
 
 __all__ = [
     "AccessTokenMiddleware",

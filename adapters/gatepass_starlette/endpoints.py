@@ -17,11 +17,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, TokenEndpoints, TokenRequest, public
-from gatepass import Response as Answer
-from gatepass_starlette.body import read_body
-from gatepass_starlette.connection import browser_request, field_lines, is_forwarded, peer_of
-from gatepass_starlette.denial import to_response
+from gatepass import Key, KeyRing, KeySet, TokenEndpoints, public
+from gatepass.adapter import JWKSEndpoint, TokenRequest
+from gatepass.adapter import Response as Answer
+from gatepass_starlette.connection import browser_request, field_lines, is_forwarded, peer_of, read_body
+from gatepass_starlette.responses import to_response
 
 __all__ = ["jwks_endpoint", "serve_jwks_request", "serve_token_request", "token_endpoints"]
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Never, TypeVar, Unpack, cast
 
+import anyio
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
 from starlette.websockets import WebSocket
 
-from gatepass import AuthError, ConfigurationError, Requirement, Response, Rules, standing_before
-from gatepass_starlette.denial import refuse, refuse_websocket, to_response
+from gatepass import AuthError, ConfigurationError, Requirement
+from gatepass.adapter import Response, Rules, standing_before
 from gatepass_starlette.identity import identity_of
+from gatepass_starlette.responses import POLICY_VIOLATION, refuse, refuse_websocket, to_response
 
-__all__ = ["require_auth"]
+__all__ = ["closed_at_expiry", "require_auth"]
 
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
 
@@ -114,3 +117,23 @@ def _connection_parameter(endpoint: Callable[..., Any]) -> tuple[int, str]:
         'require_auth needs a parameter named "request" or "websocket" on the endpoint, in FastAPI "request: Request"; '
         "a view of Flask has none, and takes require_auth from gatepass_flask"
     )
+
+
+@asynccontextmanager
+async def closed_at_expiry(websocket: WebSocket) -> AsyncGenerator[None, None]:
+    """Run the block until it ends or the socket's token expires; then the block is cancelled and the socket closed.
+
+    It expires when a request with it would be refused: by the clock and the leeway of its verifier. The close code is
+    1008, the reason `token expired`. A socket without a token has nothing that could expire.
+
+        async with closed_at_expiry(websocket):
+            async for text in websocket.iter_text(): ...
+    """
+    identity = identity_of(websocket.scope)
+    remaining = None
+    if identity is not None and identity.token is not None:
+        remaining = identity.server.seconds_left(identity.token)
+    with anyio.move_on_after(remaining) as deadline:
+        yield
+    if deadline.cancelled_caught:
+        await websocket.close(POLICY_VIOLATION, "token expired")

@@ -6,16 +6,17 @@ own `@requires` and templates expect.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, MutableMapping
 from functools import cached_property
-from typing import Final, NamedTuple, final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
 
 from starlette.authentication import AuthCredentials, BaseUser, UnauthenticatedUser
+from starlette.datastructures import State
 from starlette.types import Scope
 
 from gatepass import AccessToken, ResourceServer
-from gatepass_starlette.state import with_token
 
-__all__ = ["AccessTokenUser", "Identity", "identify", "identity_of"]
+__all__ = ["AccessTokenUser", "Identity", "identify", "identity_of", "with_token"]
 
 _KEY: Final = "gatepass.identity"
 
@@ -77,3 +78,67 @@ def identity_of(scope: Scope) -> Identity | None:
     """What `identify` wrote, or None where nothing has looked at the connection yet."""
     identity: Identity | None = scope.get(_KEY)
     return identity
+
+
+_OWN: Final = "access_token"
+
+
+def with_token(state: Any, token: AccessToken | None) -> dict[str, Any]:
+    """*state* with *token*; what can be no state is left out."""
+    if isinstance(state, (MutableMapping, State)):
+        return _RequestState(state, token)
+    return {**(state if isinstance(state, Mapping) else {}), _OWN: token}  # pyright: ignore[reportUnknownVariableType]
+
+
+if TYPE_CHECKING:
+    _Dict = dict[str, Any]
+else:
+
+    class _Dict(MutableMapping, dict):  # a dict by its type alone: type checkers take the two for rivals
+        __slots__ = ()
+
+
+@final
+class _RequestState(_Dict):
+    """A dict, as ASGI has it, that keeps nothing in itself."""
+
+    __slots__ = ("_others", "_own")
+
+    def __init__(self, others: Any, token: AccessToken | None) -> None:
+        self._others = others
+        self._own: dict[str, Any] = {_OWN: token}
+
+    def __getitem__(self, name: str) -> Any:
+        return (self._own if name == _OWN else self._others)[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        (self._own if name == _OWN else self._others)[name] = value
+
+    def __delitem__(self, name: str) -> None:
+        del (self._own if name == _OWN else self._others)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from [name for name in self._others if name != _OWN]
+        yield from self._own
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def copy(self) -> dict[str, Any]:
+        return dict(self.items())
+
+    def __or__(self, other: Any) -> Any:
+        return self.copy() | other
+
+    def __ror__(self, other: Any) -> Any:
+        return other | self.copy()
+
+    def __ior__(self, other: Any) -> Any:
+        self.update(other)
+        return self
+
+    def __repr__(self) -> str:
+        return repr(self.copy())
+
+    def __reduce__(self) -> Any:  # for copies
+        return dict, (self.copy(),)

@@ -14,14 +14,13 @@ from typing import Final, final
 from starlette._utils import get_route_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from gatepass import Access, AuthError, ResourceServer, public_paths
+from gatepass import AuthError, ResourceServer
+from gatepass.adapter import Access, public_paths
 from gatepass_starlette.connection import admit, header
-from gatepass_starlette.denial import refuse
 from gatepass_starlette.identity import Identity, identify
-from gatepass_starlette.preflight import without_bodies
 from gatepass_starlette.refusals import run
+from gatepass_starlette.responses import refuse, varying, without_bodies
 from gatepass_starlette.routes import Routes
-from gatepass_starlette.vary import varying
 
 __all__ = ["AccessTokenMiddleware"]
 

@@ -16,7 +16,7 @@ from starlette.websockets import WebSocketClose
 
 from gatepass import ResourceServer
 from gatepass.errors import refusal_in
-from gatepass_starlette.denial import POLICY_VIOLATION, refuse
+from gatepass_starlette.responses import POLICY_VIOLATION, refuse
 
 __all__ = ["run"]
 

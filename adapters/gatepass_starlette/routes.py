@@ -21,7 +21,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router
 from starlette.types import ASGIApp, Scope
 
-from gatepass import Access, ConfigurationError, access_of, application_below, check_guards
+from gatepass import ConfigurationError
+from gatepass.adapter import Access, access_of, application_below, check_guards
 
 __all__ = ["Routes", "check_routes"]
 

@@ -10,7 +10,7 @@ from benchmarks.interleave import Batch, Effort, Timing, interleave
 from benchmarks.stores.places import Place
 from gatepass import Key, TokenIssuer, TokenService
 from gatepass.refresh import Rotation
-from gatepass.testing.families import Held, held
+from gatepass.testing.base import Held, held
 
 __all__ = ["BARE", "BOTH", "ROTATE", "WHOLE", "rotations"]
 

@@ -64,7 +64,7 @@ from gatepass_starlette import (
     public,
     require_auth,
 )
-from gatepass_starlette.preflight import without_bodies
+from gatepass_starlette.responses import without_bodies
 
 
 def subject(request: Any) -> str:

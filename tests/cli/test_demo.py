@@ -16,14 +16,11 @@ from tests.needs import missing, reason_for
 from tests.ports import free_port
 
 from gatepass.cli import demo as command
-from gatepass.cli.demo import fleet
-from gatepass.cli.demo.cases import CASES, Case
-from gatepass.cli.demo.exchange import Answer, problems
-from gatepass.cli.demo.fleet import Fleet
-from gatepass.cli.demo.report import report
+from gatepass.cli.demo import servers as fleet
+from gatepass.cli.demo.cases import CASES, LOGIN, SESSION, Case, Mint
 from gatepass.cli.demo.resource import KEY_VARIABLE, STORE_VARIABLE
-from gatepass.cli.demo.session import LOGIN, SESSION
-from gatepass.cli.demo.tokens import Mint
+from gatepass.cli.demo.results import Answer, problems, report
+from gatepass.cli.demo.servers import Fleet
 from gatepass.errors import ConfigurationError
 from gatepass.stores.sqlite import SQLiteStore
 

@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import pytest
 
-from gatepass.errors import extra_hint
+from gatepass.common.settings import extra_hint
 
 
 def without(*modules, arguments=()):

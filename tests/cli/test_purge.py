@@ -21,7 +21,7 @@ from tests.refresh.sql_places import connect, empty_place
 from gatepass.cli.purge import _purge, _Removed
 from gatepass.stores.sql import SQLStore
 from gatepass.stores.sqlite import SQLiteStore
-from gatepass.testing.families import held
+from gatepass.testing.base import held
 
 HOUR, DAY = 3_600, 86_400
 SECRET = "hunter2-hunter2"

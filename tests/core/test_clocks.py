@@ -24,8 +24,8 @@ from gatepass import (
 )
 from gatepass.errors import ExpiredToken, KeysUnavailable, RevokedToken
 from gatepass.refresh.errors import InvalidGrant
-from gatepass.revocation.cache import Unrevoked
 from gatepass.revocation.fail_open import Answers, FailOpen
+from gatepass.revocation.store import Unrevoked
 from gatepass.stores.memory import MemoryStore
 from gatepass.tokens.explain import explain
 

@@ -12,20 +12,18 @@ from gatepass import (
     ConfigurationError,
     CookieTransport,
     JWKSClient,
-    JWKSEndpoint,
     Key,
     KeyRing,
     KeySet,
     Profile,
     Requirement,
     ResourceServer,
-    Rules,
     TokenEndpoints,
     TokenIssuer,
     TokenService,
     TokenVerifier,
-    public_paths,
 )
+from gatepass.adapter import JWKSEndpoint, Rules, public_paths
 from gatepass.jwks import IssuerMetadata
 from gatepass.stores.memory import MemoryStore
 from gatepass.stores.sqlite import SQLiteStore

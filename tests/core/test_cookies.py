@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatepass import BrowserRequest, Caching, ConfigurationError, CookieTransport, ResourceServer
+from gatepass import ConfigurationError, CookieTransport, ResourceServer
+from gatepass.adapter import BrowserRequest, Caching
 from gatepass.errors import AuthError, MalformedCookie, MissingCredentials, MultipleTokens, UntrustedOrigin
-from gatepass.http.cookie_header import LONGEST_COOKIE, cookie_token
+from gatepass.http.cookies import LONGEST_COOKIE, cookie_token
 
 from .tokens import make_verifier
 

@@ -4,7 +4,8 @@ import functools
 
 import pytest
 
-from gatepass import ConfigurationError, check_guards, standing_before
+from gatepass import ConfigurationError
+from gatepass.adapter import check_guards, standing_before
 
 
 def guarded(view):

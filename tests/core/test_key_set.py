@@ -26,7 +26,8 @@ from tests.growth import assert_linear
 
 from gatepass import ConfigurationError, Key, KeySet
 from gatepass.jose.compact import decode_base64url
-from gatepass.keys import material, rsa
+from gatepass.keys import material
+from gatepass.keys import public_numbers as rsa
 
 PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 NOT_A_SET = 'a JWK Set must be a strict JSON object with a list named "keys"'

@@ -21,7 +21,7 @@ from gatepass.errors import (
     UnknownKey,
 )
 from gatepass.keys.source import KeySource
-from gatepass.tokens.known_tokens import KnownTokens, digest_of
+from gatepass.tokens.cache import KnownTokens, digest_of
 
 from .tokens import NOW, SIGNING_KEY, Clock, claims_for, make_verifier, signed
 

@@ -6,7 +6,8 @@ from types import ModuleType
 
 import pytest
 
-from gatepass import ConfigurationError, application_below
+from gatepass import ConfigurationError
+from gatepass.adapter import application_below
 
 
 class Application:

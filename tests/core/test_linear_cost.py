@@ -22,18 +22,15 @@ from gatepass import CookieTransport, Key, KeySet, ResourceServer, TokenEndpoint
 from gatepass.common.scope import scope_tokens
 from gatepass.common.settings import https_url
 from gatepass.http.bearer import bearer_token
-from gatepass.http.cookie_header import cookie_token
-from gatepass.http.cookies import BrowserRequest
+from gatepass.http.cookies import BrowserRequest, cookie_token
 from gatepass.http.jwks_endpoint import JWKSEndpoint
 from gatepass.jose.compact import MAX_TOKEN_LENGTH, parse_compact
 from gatepass.jose.strict_json import parse_object
-from gatepass.jwks.cache_control import stated_freshness
-from gatepass.jwks.document import read_key_set
-from gatepass.jwks.http import fetchable
+from gatepass.jwks.http import fetchable, read_key_set, stated_freshness
 from gatepass.keys.secret import check_secret
 from gatepass.refresh.family import RefreshToken
 from gatepass.refresh.rotation import Wish
-from gatepass.testing.families import held
+from gatepass.testing.base import held
 from gatepass.token_endpoint.client_auth import ClientAuthentication
 from gatepass.token_endpoint.form import MAX_FORM_LENGTH, Form
 from gatepass.tokens.explain import explain

@@ -17,7 +17,7 @@ from gatepass.errors import (
 )
 from gatepass.http.requirement import Requirement, ScopeHierarchy
 from gatepass.tokens.explain import explain
-from gatepass.tokens.providers import PROVIDERS as PROFILES
+from gatepass.tokens.profile import PROVIDERS as PROFILES
 
 from .provider_tokens import (
     AUTH0,

@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from gatepass.tokens.read_only import freeze
+from gatepass.tokens.access_token import freeze
 
 from .tokens import claims_for, make_verifier, signed
 

@@ -4,7 +4,8 @@ import functools
 
 import pytest
 
-from gatepass import ConfigurationError, access_of, optional_auth, public, public_paths
+from gatepass import ConfigurationError, optional_auth, public
+from gatepass.adapter import access_of, public_paths
 
 
 def test_everything_is_protected_without_a_mark():

@@ -14,9 +14,9 @@ from tests.core.made_keys import base64url, key_for, refusal
 
 from gatepass import Key, KeySet
 from gatepass.keys import jwk as jwk_module
-from gatepass.keys import pem as pem_module
-from gatepass.keys import rsa as rsa_module
-from gatepass.keys.rsa import rsa_factors
+from gatepass.keys import material as pem_module
+from gatepass.keys import public_numbers as rsa_module
+from gatepass.keys.public_numbers import rsa_factors
 
 RSA_JWK = key_for("RS256").to_private_jwk()
 

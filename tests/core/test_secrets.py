@@ -39,10 +39,8 @@ from tests.core.made_keys import (
 from tests.core.well_known_secrets import SAMPLES, known_secrets, readings
 
 from gatepass import ConfigurationError, Key, KeySet
-from gatepass.keys.guessable import is_guessable
-from gatepass.keys.known import is_known
-from gatepass.keys.misplaced import misplaced
-from gatepass.keys.secret import is_key_material
+from gatepass.keys.secret import is_key_material, misplaced
+from gatepass.keys.weak_secrets import is_guessable, is_known
 
 KEY_MATERIAL = (
     "this secret is itself a key, a certificate or a JWK, which others may know; "

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from tests.core.made_keys import SECRET, key_for, refusal
 
 from gatepass import ConfigurationError, KeySet
-from gatepass.common.settings import audience_names, https_url, key_set, seconds, strings
+from gatepass.common.settings import audience_names, https_url, seconds, strings
+from gatepass.keys.key_set import key_set
 
 MISSING = "issuer= is missing: give the https URL, such as https://auth.example.com"
 NOT_HTTPS = "issuer= must be an https URL such as https://auth.example.com (http is not accepted)"

@@ -19,8 +19,8 @@ from gatepass import (
     TokenIssuer,
     TokenService,
     TokenVerifier,
-    public_paths,
 )
+from gatepass.adapter import public_paths
 from gatepass.errors import InvalidIssuer, RevokedToken
 from gatepass.stores.memory import MemoryStore
 

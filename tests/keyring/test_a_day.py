@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import pytest
 
-from gatepass import JWKSEndpoint, KeySet
+from gatepass import KeySet
+from gatepass.adapter import JWKSEndpoint
 from gatepass.errors import AuthError, UnknownKey
 from gatepass.keyring import EMERGENCY, ring
 from gatepass.keyring.changes import rotated

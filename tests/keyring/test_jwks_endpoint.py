@@ -24,7 +24,8 @@ import gatepass_django
 import gatepass_fastapi
 import gatepass_flask
 import gatepass_starlette
-from gatepass import ConfigurationError, JWKSEndpoint, Key, KeySet
+from gatepass import ConfigurationError, Key, KeySet
+from gatepass.adapter import JWKSEndpoint
 
 from .jwks_contract import PATH, JWKSContract
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 from tests.needs import missing, reason_for
 
-from gatepass import ConfigurationError, JWKSEndpoint, KeyRing
+from gatepass import ConfigurationError, KeyRing
+from gatepass.adapter import JWKSEndpoint
 from gatepass.errors import KeysUnavailable, UnknownKey
 from gatepass.keyring import EMERGENCY
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gatepass.keyring.due import DueRotation
+from gatepass.keyring.watch import DueRotation
 
 from .rings import HOUR, make_ring, states
 

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 import pytest
 from tests.needs import missing
 
-from gatepass.common.extras import EXTRAS, extra_hint
+from gatepass.common.settings import EXTRAS, extra_hint
 
 NEEDED = {
     "gatepass_flask": ("flask", "flask"),

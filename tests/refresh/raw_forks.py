@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.refresh.every_store import place_of
 
 from gatepass import ConfigurationError
-from gatepass.testing.families import held, later
+from gatepass.testing.base import held, later
 
 AT_ONCE, POINTS = 3, 8
 fork = ctypes.PyDLL(None).fork  # with the interpreter's lock, or the child would wait for it for ever

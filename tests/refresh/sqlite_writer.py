@@ -8,7 +8,7 @@ import sys
 import threading
 
 from gatepass.stores.sqlite import SQLiteStore
-from gatepass.testing.families import held
+from gatepass.testing.base import held
 
 
 def rotate_for_ever(store, number):

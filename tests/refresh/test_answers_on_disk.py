@@ -14,7 +14,7 @@ from tests.refresh.own_servers import own_server
 from tests.refresh.sql_places import connect
 
 from gatepass.stores.sql import SQLStore
-from gatepass.testing.families import held, later
+from gatepass.testing.base import held, later
 from gatepass.token_endpoint.endpoint import TokenEndpoints, TokenRequest
 
 # What a driver had open to a server that was killed may be dropped as it lies.

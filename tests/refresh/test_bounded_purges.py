@@ -6,7 +6,7 @@ import pytest
 from tests.refresh.every_store import place_of
 
 from gatepass.refresh import Purged
-from gatepass.testing.families import held, later
+from gatepass.testing.base import held, later
 
 from .doubles import Clock, make_service
 

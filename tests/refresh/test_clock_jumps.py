@@ -13,7 +13,7 @@ from tests.refresh.every_store import EVERY_KIND, place_of
 from gatepass.errors import AuthError
 from gatepass.refresh.errors import InvalidGrant, RefreshTokenReused
 from gatepass.refresh.family import RefreshToken
-from gatepass.stores.redis_scripts import MARGIN
+from gatepass.stores.redis import MARGIN
 
 HOUR = 3_600
 IDLE, ABSOLUTE, ACCESS = 4 * HOUR, 24 * HOUR, 900

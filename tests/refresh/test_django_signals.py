@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.refresh import django_ready  # noqa: F401 - its import is what counts
 from tests.refresh.django_databases import empty_database
 
-from gatepass.testing.families import held, later
+from gatepass.testing.base import held, later
 from gatepass_django.refresh import DjangoStore
 
 

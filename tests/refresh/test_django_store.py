@@ -21,7 +21,7 @@ from tests.refresh.sessions import wait_until
 from gatepass import ConfigurationError, Key, TokenIssuer
 from gatepass.refresh import TokenService
 from gatepass.testing import RefreshStoreContract, RevocationStoreContract
-from gatepass.testing.families import held, later
+from gatepass.testing.base import held, later
 from gatepass_django.refresh import DjangoStore
 from gatepass_django.refresh.models import Revocation, TokenFamily
 
@@ -410,7 +410,7 @@ def test_the_admin_shows_families_without_hashes_and_changes_nothing():
         from django.core.management import call_command
         from django.test import Client
         from django.urls import path
-        from gatepass.testing.families import held
+        from gatepass.testing.base import held
         from gatepass_django.refresh import DjangoStore
         from gatepass_django.refresh.models import TokenFamily
 

@@ -29,7 +29,8 @@ import gatepass_django
 import gatepass_fastapi
 import gatepass_flask
 import gatepass_starlette
-from gatepass import BrowserRequest, ConfigurationError, ResourceServer, TokenEndpoints, TokenRequest
+from gatepass import ConfigurationError, ResourceServer, TokenEndpoints
+from gatepass.adapter import BrowserRequest, TokenRequest
 from gatepass.token_endpoint.form import MAX_FORM_LENGTH
 
 from .cookie_contract import CLEARED, COOKIES, FROM_ELSEWHERE, GRANT, CookieEndpointContract, by_cookie, with_cookie

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event
 from tests.refresh.every_store import place_of
 
-from gatepass.testing.families import held, later
+from gatepass.testing.base import held, later
 
 MODULES = {"sqlite": "gatepass.stores.sqlite", "sql": "gatepass.stores.sql", "django": "gatepass_django.refresh.store"}
 

@@ -6,8 +6,8 @@ import pytest
 
 from gatepass import ConfigurationError, Profile
 from gatepass.errors import RevocationUnavailable, RevokedToken
-from gatepass.revocation.cache import Unrevoked
 from gatepass.revocation.fail_open import Answers, FailOpen
+from gatepass.revocation.store import Unrevoked
 
 from .doubles import (
     AUDIENCE,

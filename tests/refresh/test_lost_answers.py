@@ -15,8 +15,7 @@ from tests.refresh.wires import Wire
 from gatepass.refresh.errors import RefreshTokenReused
 from gatepass.refresh.family import RefreshToken
 from gatepass.stores import redis
-from gatepass.stores.redis import RedisStore
-from gatepass.stores.redis_scripts import REVOKE, ROTATE
+from gatepass.stores.redis import REVOKE, ROTATE, RedisStore
 from gatepass.stores.sql import SQLStore
 
 DECISIVE = {  # what a client says last before the rotation is done: PostgreSQL commits with the statement

@@ -4,7 +4,7 @@ import pytest
 
 from gatepass.stores.memory import MemoryStore
 from gatepass.testing import RefreshStoreContract, RevocationStoreContract
-from gatepass.testing.families import held, later
+from gatepass.testing.base import held, later
 
 
 class TestMemoryStore(RefreshStoreContract, RevocationStoreContract):

@@ -50,7 +50,7 @@ def test_a_child_that_is_forked_in_the_middle_of_a_transaction_of_sqlite_says_so
 OUTLIVED = """
 import ctypes, os, sys
 from gatepass.stores.sqlite import SQLiteStore
-from gatepass.testing.families import held
+from gatepass.testing.base import held
 store, early, late = SQLiteStore(sys.argv[1]), held().family, held().family
 store.create_schema()
 store.create(held().family)  # and its connection waits for the next

@@ -23,10 +23,9 @@ from gatepass import ConfigurationError, Key, TokenIssuer
 from gatepass.refresh import Rotation, TokenService
 from gatepass.refresh.errors import StoreUnavailable
 from gatepass.revocation import AccessTokenRevocation
-from gatepass.stores.redis import RedisStore
-from gatepass.stores.redis_scripts import MARGIN, PUT_REVOCATION
+from gatepass.stores.redis import MARGIN, PUT_REVOCATION, RedisStore
 from gatepass.testing import RefreshStoreContract, RevocationStoreContract
-from gatepass.testing.families import held, later
+from gatepass.testing.base import held, later
 
 
 def values_of(client, prefix):

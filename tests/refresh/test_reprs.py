@@ -7,16 +7,16 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.exc import DBAPIError
 
-from gatepass import BrowserRequest, CookieTransport, TokenEndpoints, TokenRequest
+from gatepass import CookieTransport, TokenEndpoints
+from gatepass.adapter import BrowserRequest, TokenRequest
 from gatepass.refresh import RefreshToken
 from gatepass.refresh.errors import InvalidClient
 from gatepass.stores.memory import MemoryStore
 from gatepass.stores.sql import SQLStore
-from gatepass.testing.families import held
-from gatepass.token_endpoint.browser import BrowserSession
+from gatepass.testing.base import held
 from gatepass.token_endpoint.client_auth import _Credentials
 from gatepass.token_endpoint.form import _MEDIA_TYPE, Form
-from gatepass.token_endpoint.responses import Answers
+from gatepass.token_endpoint.responses import Answers, BrowserSession
 
 from .doubles import Clock, make_service
 

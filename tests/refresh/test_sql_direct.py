@@ -14,7 +14,7 @@ from tests.refresh.sql_places import connect, empty_place
 from tests.refresh.test_sql_faults import end_connections, victim
 
 from gatepass.stores.sql import SQLStore
-from gatepass.testing.families import held
+from gatepass.testing.base import held
 
 
 @pytest.fixture(params=["postgresql", "mariadb"])

@@ -14,9 +14,9 @@ from gatepass import ConfigurationError
 from gatepass.stores import sql_schema as statements
 from gatepass.stores.rows import row_of
 from gatepass.stores.sql import SQLStore
-from gatepass.stores.sql_tables import METADATA, families, revocations
+from gatepass.stores.sql_schema import METADATA, families, revocations
 from gatepass.testing import RefreshStoreContract, RevocationStoreContract
-from gatepass.testing.families import held
+from gatepass.testing.base import held
 from gatepass.testing.racing import in_threads
 
 KINDS = ["postgresql", "mariadb", "sqlite"]

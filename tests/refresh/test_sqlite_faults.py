@@ -22,7 +22,7 @@ from gatepass.refresh.family import RefreshToken
 from gatepass.stores import sqlite
 from gatepass.stores.rows import row_of
 from gatepass.stores.sqlite import SQLiteStore
-from gatepass.testing.families import held
+from gatepass.testing.base import held
 
 WRITER = Path(__file__).with_name("sqlite_writer.py")
 FAMILIES = 8

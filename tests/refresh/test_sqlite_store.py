@@ -18,7 +18,7 @@ from gatepass.refresh import Rotation
 from gatepass.stores import sqlite, sqlite_file
 from gatepass.stores.sqlite import SQLiteStore
 from gatepass.testing import RefreshStoreContract, RevocationStoreContract
-from gatepass.testing.families import held, later
+from gatepass.testing.base import held, later
 from gatepass.testing.racing import in_processes, in_threads, rounds
 
 PATIENCE = 60
@@ -521,7 +521,7 @@ def test_a_store_that_is_forgotten_closes_its_file(path):
 FORK = """
 import os, sys, threading
 from gatepass.stores.sqlite import SQLiteStore
-from gatepass.testing.families import held
+from gatepass.testing.base import held
 store = SQLiteStore(sys.argv[1])
 store.create_schema()
 mine, theirs = held(), held()
@@ -549,7 +549,7 @@ store.close()
 BUSY = """
 import os, sys, threading
 from gatepass.stores.sqlite import SQLiteStore
-from gatepass.testing.families import held
+from gatepass.testing.base import held
 store = SQLiteStore(sys.argv[1], timeout=60)
 stop = threading.Event()
 def write():

@@ -10,7 +10,7 @@ from tests.refresh.redis_servers import RedisServer
 from gatepass import ConfigurationError
 from gatepass.errors import RevokedToken
 from gatepass.revocation import AccessTokenRevocation, RevocationStore
-from gatepass.revocation.cache import Unrevoked
+from gatepass.revocation.store import Unrevoked
 from gatepass.stores.memory import MemoryStore
 from gatepass.stores.redis import RedisStore
 from gatepass.testing import RevocationStoreContract

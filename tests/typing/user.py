@@ -21,17 +21,12 @@ from gatepass import (
     Profile,
     Requirement,
     ResourceServer,
-    Response,
     TokenIssuer,
     TokenVerifier,
-    access_of,
-    application_below,
-    check_guards,
     optional_auth,
     public,
-    public_paths,
-    standing_before,
 )
+from gatepass.adapter import Response, access_of, application_below, check_guards, public_paths, standing_before
 from gatepass.errors import ExpiredToken, InsufficientScope, InvalidToken
 
 

@@ -13,7 +13,8 @@ import gatepass_django
 import gatepass_fastapi
 import gatepass_flask
 import gatepass_starlette
-from gatepass import JWKSEndpoint, Key, KeyRing, KeySet, Response, TokenIssuer, TokenVerifier
+from gatepass import Key, KeyRing, KeySet, TokenIssuer, TokenVerifier
+from gatepass.adapter import JWKSEndpoint, Response
 from gatepass.keyring import EMERGENCY, RingKey
 from gatepass.keys.source import KeySource
 

@@ -18,18 +18,16 @@ import gatepass_flask
 import gatepass_starlette
 from gatepass import (
     AccessTokenRevocation,
-    BrowserRequest,
     CookieTransport,
     ResourceServer,
-    Response,
     TokenEndpointError,
     TokenEndpoints,
     TokenIssuer,
     TokenPair,
-    TokenRequest,
     TokenService,
     TokenVerifier,
 )
+from gatepass.adapter import BrowserRequest, Response, TokenRequest
 from gatepass.refresh import Family, RefreshStore
 from gatepass.refresh.errors import InvalidGrant
 from gatepass.stores.memory import MemoryStore

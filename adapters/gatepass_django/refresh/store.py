@@ -7,24 +7,26 @@ of a stolen family, so there it refuses to write.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from hashlib import sha256
 from typing import Any, Final, final
+from weakref import WeakKeyDictionary
 
 from django.apps import apps
 from django.core.exceptions import AppRegistryNotReady
 from django.db import DatabaseError, OperationalError, ProgrammingError, connections, transaction
+from django.db.backends.signals import connection_created
 from django.db.models import Case, F, Max, Q, Value, When
 from django.db.models.functions import Coalesce, Greatest, Least
 
 from gatepass import ConfigurationError
 from gatepass.refresh import Family, Purged, Rotation
-from gatepass_django.refresh.forks import own_connection
 
-__all__ = ["DjangoStore"]
+__all__ = ["DjangoStore", "own_connection"]
 
 _APP: Final = "gatepass_refresh"
 _HASHES: Final = frozenset(("proof_hash", "current_hash", "previous_hash", "salt"))
@@ -271,3 +273,26 @@ def _spelled(name: str, value: Any) -> Any:
 
 def _hash(text: str) -> str:
     return sha256(text.encode()).hexdigest()
+
+
+_inherited: Final[list[Any]] = []
+_loaded_by: Final = os.getpid()
+_process_of: Final[WeakKeyDictionary[Any, int]] = WeakKeyDictionary()
+"""By Django's wrapper: the process that connected. One that is not here connected before the application was loaded."""
+
+
+def own_connection(using: str) -> Any:
+    """This thread's connection to the database *using*, which no other process uses."""
+    connection: Any = connections[using]
+    if connection.connection is None or _process_of.get(connection, _loaded_by) == os.getpid():
+        return connection
+    _inherited.append(connection)  # kept, because closing it might end the parent's
+    del connections[using]
+    return connections[using]
+
+
+def _connected(*, connection: Any, **_: object) -> None:
+    _process_of[connection] = os.getpid()
+
+
+connection_created.connect(_connected, dispatch_uid=__name__)

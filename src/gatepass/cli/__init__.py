@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-from gatepass.errors import extra_hint
+from gatepass.common.settings import extra_hint
 
 __all__ = ["main"]
 

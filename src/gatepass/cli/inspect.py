@@ -6,6 +6,7 @@ shell's history and shows in the list of processes.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
@@ -18,19 +19,18 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from gatepass.cli.key_file import read_keys
 from gatepass.cli.text import as_json, moment, visible
 from gatepass.common.allow import HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER, HttpOnLoopback, NonHttpsIssuer
 from gatepass.errors import AuthError, ConfigurationError
 from gatepass.jose.compact import parse_compact
-from gatepass.keys import Key
+from gatepass.keys import Key, KeySet
 from gatepass.keys.algorithms import ALGORITHMS
+from gatepass.keys.material import plain_pem
 from gatepass.tokens.explain import Finding, explain
-from gatepass.tokens.profile import ANY_AUDIENCE, ANY_ISSUER, Profile
-from gatepass.tokens.providers import PROVIDERS
+from gatepass.tokens.profile import ANY_AUDIENCE, ANY_ISSUER, PROVIDERS, Profile
 from gatepass.tokens.verifier import TokenVerifier
 
-__all__ = ["inspect"]
+__all__ = ["inspect", "read_keys"]
 
 _PROFILES = {profile.name: profile for profile in (Profile.RFC9068, Profile.GENERIC, *PROVIDERS)}
 _ALLOWANCES: dict[str, HttpOnLoopback | NonHttpsIssuer] = {
@@ -215,3 +215,35 @@ def _read_token(source: str) -> str:
     if not found:
         raise click.UsageError("there is no token in the input.")
     return found
+
+
+_LONGEST_FILE = 1_000_000
+
+
+def read_keys(path: Path, *, algorithm: str | None, kid: str | None) -> Key | KeySet:
+    """What *path* holds, bound to *algorithm* and *kid* where the file does not say.
+
+    Raises `ConfigurationError` or `OSError`.
+    """
+    with path.open("rb") as file:
+        raw = file.read(_LONGEST_FILE)
+    text = raw.strip()
+    if not text:
+        raise ConfigurationError(f"{path} is empty")
+    if text.startswith(b"{"):
+        if kid is not None:
+            raise ConfigurationError(f"{path} says its key ids itself: leave out --kid")
+        return _from_json(text, path, algorithm)
+    if plain_pem(text) is not None:
+        return Key.from_pem(text, algorithm=algorithm, kid=kid)
+    return Key.from_secret(text, algorithm=algorithm or "HS256", kid=kid)
+
+
+def _from_json(text: bytes, path: Path, algorithm: str | None) -> Key | KeySet:
+    try:
+        document: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ConfigurationError(f"{path} begins like a JWK but is not valid JSON") from None
+    if "keys" in document:
+        return KeySet.from_jwks(document, algorithms=None if algorithm is None else [algorithm])
+    return Key.from_jwk(document, algorithm=algorithm)

@@ -7,8 +7,7 @@ import re
 from typing import Any, Final
 from unicodedata import category
 
-from gatepass.common.limits import DAY, LAST_SECOND
-from gatepass.common.moments import moment_of
+from gatepass.common.limits import DAY, LAST_SECOND, moment_of
 
 __all__ = ["age", "as_json", "moment", "visible"]
 

@@ -6,6 +6,8 @@ what they add to it. Were two of these numbers to drift apart, a token could out
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 __all__ = [
@@ -17,6 +19,10 @@ __all__ = [
     "LONGEST_COPY",
     "MAX_KID_LENGTH",
     "YEAR",
+    "moment_of",
+    "steady_clock",
+    "wall_clock",
+    "whole_seconds",
 ]
 
 DAY: Final = 86_400
@@ -36,3 +42,36 @@ FIRST_SECOND: Final = -62_135_596_800
 """Of the year 1, the first that a datetime has."""
 LAST_SECOND: Final = 253_402_300_799
 """Of the year 9999, the last one. Milliseconds that are given for seconds lie beyond."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def whole_seconds(moment: datetime, name: str) -> int:
+    """*moment* as a NumericDate. Raises `ValueError`.
+
+    >>> from datetime import UTC
+    >>> whole_seconds(datetime(2027, 1, 15, 8, tzinfo=UTC), "not_after")
+    1800000000
+    """
+    if not isinstance(moment, datetime) or moment.utcoffset() is None:  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError(f"{name}= takes a datetime that knows its time zone, such as datetime.now(UTC)")
+    return int(moment.timestamp())
+
+
+def moment_of(seconds: float) -> datetime:
+    """The moment of a NumericDate, in any year that a datetime has: on Windows `datetime.fromtimestamp` ends with 3000.
+
+    >>> moment_of(-62_135_596_800).isoformat()
+    '0001-01-01T00:00:00+00:00'
+    """
+    return _EPOCH + timedelta(seconds=seconds)
+
+
+def wall_clock() -> float:
+    """Seconds since 1970."""
+    return time.time()
+
+
+def steady_clock() -> float:
+    """Seconds that are never set back, from some beginning."""
+    return time.monotonic()

@@ -8,14 +8,33 @@ from __future__ import annotations
 import contextlib
 import importlib
 import logging
+import os
 import sys
 import threading
-from collections.abc import Mapping
-from typing import Any, final
+from collections.abc import Callable, Mapping
+from typing import Any, Generic, TypeVar, final
 
-from gatepass.common.per_process import PerProcess
+__all__ = ["PerProcess", "ProcessLock", "may_block", "threads_stand_still", "warn_of_standing_threads"]
 
-__all__ = ["ProcessLock", "may_block", "threads_stand_still", "warn_of_standing_threads"]
+_T = TypeVar("_T")
+
+
+@final
+class PerProcess(Generic[_T]):
+    """What *make* made in this process, when it was first asked for here."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], _T]) -> None:
+        self._make = make
+        self._made: dict[int, _T] = {os.getpid(): make()}
+
+    def get(self) -> _T:
+        """The process's own. A parent's stays as it is, and is not used here."""
+        process = os.getpid()
+        made = self._made.get(process)
+        return self._made.setdefault(process, self._make()) if made is None else made  # of several threads one counts
+
 
 _OFF = (False, None, b"false", "false", b"0", "0")
 _ONE_THREAD = (*_OFF, True, b"1", "1")  # which is none, to uWSGI

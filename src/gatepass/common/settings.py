@@ -9,30 +9,27 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from gatepass.common.allow import HTTPS_ALONE, Allowed, is_loopback
-from gatepass.common.clocks import wall_clock
-from gatepass.common.limits import DAY, FIRST_SECOND, LAST_SECOND
+from gatepass.common.limits import DAY, FIRST_SECOND, LAST_SECOND, wall_clock
 from gatepass.common.texts import listed, plain
 from gatepass.errors import ConfigurationError
-from gatepass.keys import Key, KeySet
-from gatepass.keys.algorithms import ALGORITHMS, algorithm_named
-from gatepass.tokens.profile import AnyIssuer, Profile
 
 __all__ = [
-    "algorithm_names",
-    "asymmetric_names",
+    "EXTRAS",
     "audience_names",
     "clock_function",
+    "extra_hint",
     "file_path",
     "https_url",
     "issuer_name",
-    "key_set",
+    "issuer_text",
     "seconds",
+    "stranger",
     "strings",
-    "verified_issuer",
 ]
 
 _logger = logging.getLogger("gatepass")
@@ -70,24 +67,14 @@ def https_url(value: object, name: str, allow: Allowed = HTTPS_ALONE) -> str:
     return value
 
 
-def verified_issuer(issuer: object, profile: Profile, allow: Allowed) -> str | AnyIssuer:
-    """*issuer*, if it can be the `iss` of *profile*'s tokens: as `issuer_name`, and outside RFC 9068 perhaps a name."""
-    if isinstance(issuer, AnyIssuer):
-        return issuer
-    # Such as accounts.google.com.
-    if "at+jwt" not in profile.types and isinstance(issuer, str) and issuer and "://" not in issuer:
-        return _plain_name(issuer)
-    return issuer_name(issuer, allow)
-
-
 def issuer_name(issuer: object, allow: Allowed) -> str:
     """*issuer*, if it is an https URL, or what *allow* takes in its place."""
     if allow.non_https_issuer and isinstance(issuer, str) and issuer and not issuer.startswith("https:"):
-        return _plain_name(issuer)
+        return issuer_text(issuer)
     return https_url(issuer, "issuer", allow)
 
 
-def _plain_name(issuer: str) -> str:
+def issuer_text(issuer: str) -> str:
     if len(issuer) > _LONGEST_NAME or not issuer.isprintable() or issuer != issuer.strip():
         raise ConfigurationError(
             f"issuer= must be the exact name in the tokens: at most {_LONGEST_NAME} printable characters, and no blank "
@@ -172,44 +159,6 @@ def file_path(value: object, name: str) -> Path:
     return Path(text)
 
 
-def algorithm_names(algorithms: Iterable[str]) -> tuple[str, ...]:
-    """*algorithms* as names of the table in `gatepass.keys.algorithms`, in its spelling."""
-    names = listed(algorithms)
-    if names is None:
-        raise ConfigurationError('algorithms= takes a list, such as algorithms=["ES256"]')
-    return tuple(algorithm_named(name).name for name in names)
-
-
-def asymmetric_names(algorithms: Iterable[str] | None) -> tuple[str, ...]:
-    """The same for keys that are published, where a secret can never be; all of them for None."""
-    if algorithms is None:
-        return tuple(row.name for row in ALGORITHMS.values() if row.kty != "oct")
-    names = algorithm_names(algorithms)
-    if not names or any(ALGORITHMS[name].kty == "oct" for name in names):
-        raise ConfigurationError(
-            "algorithms= must name asymmetric algorithms alone, such as ES256: no key server may publish a secret"
-        )
-    return names
-
-
-def key_set(keys: Key | KeySet | Iterable[Key]) -> KeySet:
-    """*keys* as a set."""
-    if isinstance(keys, KeySet):
-        return keys
-    if isinstance(keys, Key):
-        return KeySet([keys])
-    members = listed(keys)
-    if any("://" in str(text) for text in (keys, *(members or ())) if isinstance(text, (str, bytes))):
-        raise ConfigurationError(
-            "keys= takes keys, and no address: JWKSClient(address) fetches the keys that are there"
-        )
-    if members is None:
-        raise ConfigurationError(
-            "keys= takes a Key or a KeySet; make one with Key.from_env, Key.from_secret or Key.from_pem"
-        )
-    return KeySet(members)
-
-
 def _split(value: str) -> SplitResult | None:
     try:
         url = urlsplit(value)
@@ -217,3 +166,37 @@ def _split(value: str) -> SplitResult | None:
     except ValueError:
         return None
     return url
+
+
+EXTRAS: Final[dict[str, tuple[str, ...]]] = {
+    "flask": ("flask>=3.1.3", "werkzeug>=3.1.9"),
+    "starlette": ("starlette>=1.3.1",),
+    "fastapi": ("fastapi>=0.133.0", "starlette>=1.3.1"),
+    "django": ("django>=5.2.19",),
+    "drf": ("djangorestframework>=3.18.2", "django>=5.2.19"),
+    "cli": ("click>=8.3.3", "rich>=13.7.0"),
+    "jwks": ("httpx>=0.27.0",),
+    "redis": ("redis>=5.0.1",),
+    "sql": ("sqlalchemy>=2.0.41",),
+    "demo": (
+        "click>=8.3.3", "rich>=13.7.0", "flask>=3.1.3", "werkzeug>=3.1.9", "starlette>=1.3.1", "fastapi>=0.133.0",
+        "django>=5.2.19", "python-multipart>=0.0.31", "uvicorn>=0.30.0", "waitress>=3.0.2",
+    ),
+}  # fmt: skip
+"""What each extra of pyproject.toml brings, with the same bounds."""
+
+
+def extra_hint(extra: str, *others: str) -> str:
+    """How to install what *extra* brings, and *others* beside it.
+
+    >>> extra_hint("jwks")
+    "pip install 'httpx>=0.27.0' (the extra gatepass[jwks])"
+    """
+    needed = " ".join(f"'{requirement}'" for requirement in (*EXTRAS[extra], *others))
+    return f"pip install {needed} (the extra gatepass[{extra}])"
+
+
+def stranger(module: ModuleType) -> str:
+    """That *module*, which was imported by its name, is another one than is needed; and where it lies."""
+    place = getattr(module, "__file__", None) or "an unknown place"
+    return f"the module {module.__name__} in {place} is not the library of that name that gatepass needs"

@@ -8,17 +8,16 @@ they also send, and no page can forge, is the page's origin: it must be one of o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, final
 
 from gatepass.common.allow import Allow, Allowed, allowed, is_loopback
 from gatepass.common.settings import strings
 from gatepass.common.texts import plain
-from gatepass.errors import ConfigurationError, UntrustedOrigin
-from gatepass.http.cookie_header import LONGEST_COOKIE, cookie_token
+from gatepass.errors import ConfigurationError, MalformedCookie, MultipleTokens, UntrustedOrigin
 
-__all__ = ["BrowserRequest", "CookieTransport", "SameSite"]
+__all__ = ["LONGEST_COOKIE", "BrowserRequest", "CookieTransport", "SameSite", "cookie_token"]
 
 SameSite = Literal["strict", "lax"]
 
@@ -168,3 +167,39 @@ def _host_name(value: str, name: str) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f'{name}= must begin with "__Host-": other names can be set by neighbour hosts')
     return plain(value)
+
+
+LONGEST_COOKIE: Final = 4_096
+"""Octets of name and value together: what browsers keep. They drop a longer cookie and say nothing."""
+
+_LONGEST_FIELD: Final = 65_536
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._-]+")
+_COMMA: Final = re.compile(r",[ \t]*")
+
+
+def cookie_token(lines: Sequence[str], name: str) -> str | None:
+    """The value of the cookie *name* in the `Cookie` lines of one request, given as they came; None without one.
+
+    An empty value counts as absent. Raises `MultipleTokens` and `MalformedCookie`.
+
+    >>> cookie_token(["theme=dark; __Host-access=abc.def.ghi"], "__Host-access")
+    'abc.def.ghi'
+    """
+    field = ";".join(lines)  # HTTP/2 may send each cookie in a line of its own (RFC 9113 section 8.2.3)
+    if len(field) > _LONGEST_FIELD:
+        raise MalformedCookie("the field is too long")
+    if name not in field:
+        return None
+    pairs = [pair.lstrip(" \t").partition("=") for pair in field.split(";")]
+    values = [value for own, equals, value in pairs if own == name and equals]
+    # Some servers join two lines by a comma, and a page of a neighbour host can write one into a cookie of its own.
+    after_commas = _COMMA.sub(",", field).count(f",{name}=")
+    if len(values) + after_commas > 1:
+        raise MultipleTokens("a repeated cookie")
+    if after_commas:
+        raise MalformedCookie("the cookie stands after a comma")
+    if not values or not values[0]:
+        return None
+    if len(name) + len(values[0]) > LONGEST_COOKIE or not _TOKEN.fullmatch(values[0]):
+        raise MalformedCookie("the value is no token")
+    return values[0]

@@ -14,12 +14,13 @@ from datetime import timedelta
 from typing import Final, final
 
 from gatepass.common.limits import LONGEST_COPY
-from gatepass.common.settings import key_set, seconds
+from gatepass.common.settings import seconds
 from gatepass.errors import ConfigurationError, KeysUnavailable
 from gatepass.http.response import Response
 from gatepass.jose.compact import encode_base64url
 from gatepass.keyring.ring import KeyRing
 from gatepass.keys import Key, KeySet
+from gatepass.keys.key_set import key_set
 
 __all__ = ["JWKSEndpoint"]
 

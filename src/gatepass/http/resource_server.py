@@ -12,15 +12,14 @@ from typing import Final, Literal, Unpack, final
 from gatepass.common.allow import Allow
 from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, MissingCredentials
 from gatepass.http.access import Access
-from gatepass.http.caching import Caching, caching_for
 from gatepass.http.challenge import Challenge
 from gatepass.http.cookies import BrowserRequest, CookieTransport
 from gatepass.http.extractor import Sources
 from gatepass.http.https import FORWARDING_HEADERS, HTTPSMode, HTTPSRule
 from gatepass.http.requirement import Requirement, Rules, ScopeHierarchy
-from gatepass.http.response import BodyStyle, Response, ResponseTable
+from gatepass.http.response import BodyStyle, Caching, Response, ResponseTable, caching_for
+from gatepass.keys.source import RunBlocking
 from gatepass.tokens.access_token import AccessToken
-from gatepass.tokens.hooks import RunBlocking
 from gatepass.tokens.verifier import TokenVerifier
 from gatepass.tokens.verifiers import Verifiers
 

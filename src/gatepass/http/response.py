@@ -7,18 +7,20 @@ nothing: no text from the token or the request.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Final, Literal, final
 
 from gatepass.common.allow import HTTP_ON_LOOPBACK, Allow, allowed
 from gatepass.common.settings import https_url
 from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, MissingCredentials
+from gatepass.http.access import Access
 from gatepass.http.challenge import Challenge
 from gatepass.http.requirement import needed_scopes
 
-__all__ = ["BodyStyle", "Response", "ResponseTable"]
+__all__ = ["BodyStyle", "Caching", "Response", "ResponseTable", "caching_for"]
 
 BodyStyle = Literal["problem", "oauth", "empty"]
 
@@ -131,3 +133,44 @@ class ResponseTable:
         if description is not None:
             members["error_description"] = description
         return json.dumps(members, separators=(",", ":")).encode()
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Caching:
+    """*vary* names the request fields that the answer depends on (RFC 9110 section 12.5.5); *control* is the
+    `Cache-Control` (RFC 9111 section 5.2) of answers that have none.
+    """
+
+    vary: tuple[str, ...] = ()
+    control: str = ""
+
+    def missing(self, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+        """The header pairs that an answer with *headers* still needs.
+
+        >>> Caching(("Authorization", "Cookie")).missing([("Vary", "Accept, cookie")])
+        [('Vary', 'Authorization')]
+        """
+        if not self.vary:
+            return []
+        named = [(name.lower(), value) for name, value in headers]
+        listed = {item.strip().lower() for name, value in named if name == "vary" for item in value.split(",")}
+        lacking = [] if "*" in listed else [name for name in self.vary if name.lower() not in listed]
+        pairs = [("Vary", ", ".join(lacking))] if lacking else []
+        if self.control and all(name != "cache-control" for name, _ in named):
+            pairs.append(("Cache-Control", self.control))
+        return pairs
+
+
+_NOTHING: Final = Caching()
+_STRANGER: Final = Caching(("Authorization",))
+_COOKIE: Final = Caching(("Authorization", "Cookie"), "private")
+# Shared caches keep no answer to a request with `Authorization` (RFC 9111 section 3.5), but may keep a stranger's.
+_BY_HEADER: Final[dict[Access, Caching]] = {"public": _NOTHING, "protected": _NOTHING, "optional": _STRANGER}
+# About cookies they have no such rule, and some do not look at `Vary`.
+_BY_COOKIE: Final[dict[Access, Caching]] = {"public": _NOTHING, "protected": _COOKIE, "optional": _COOKIE}
+
+
+def caching_for(sources: frozenset[str]) -> Mapping[Access, Caching]:
+    """The rules of a service that takes tokens from *sources*, by how open a route is."""
+    return MappingProxyType(_BY_COOKIE if "cookie" in sources else _BY_HEADER)

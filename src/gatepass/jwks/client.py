@@ -15,19 +15,19 @@ from datetime import timedelta
 from typing import Literal, Unpack, final
 
 from gatepass.common.allow import Allow, allowed
-from gatepass.common.clocks import steady_clock
+from gatepass.common.limits import steady_clock
 from gatepass.common.runtime import may_block, threads_stand_still, warn_of_standing_threads
-from gatepass.common.settings import asymmetric_names, clock_function
+from gatepass.common.settings import clock_function
 from gatepass.errors import KeysUnavailable
 from gatepass.jwks.discovery import FixedAddress, IssuerMetadata
 from gatepass.jwks.events import EventSink, KeyEvent, StaleKeysUsed, UnknownKid
 from gatepass.jwks.fetcher import Fetcher
-from gatepass.jwks.held import NOTHING, Held, KeyState
 from gatepass.jwks.http import Http, Transport
 from gatepass.jwks.single_flight import SingleFlight
-from gatepass.jwks.snapshot import Timing, TimingOptions
+from gatepass.jwks.snapshot import NOTHING, Held, KeyState, Timing, TimingOptions
 from gatepass.jwks.unknown_kids import UnknownKids
 from gatepass.keys import KeySet
+from gatepass.keys.key_set import asymmetric_names
 from gatepass.keys.source import Fetch, KeySource
 
 __all__ = ["JWKSClient"]

@@ -13,11 +13,9 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, final
 
 from gatepass.jwks.discovery import Address
-from gatepass.jwks.document import fingerprint, read_key_set
 from gatepass.jwks.events import FetchReason
-from gatepass.jwks.held import Held
-from gatepass.jwks.http import Connection, FetchError, Http
-from gatepass.jwks.snapshot import Timing
+from gatepass.jwks.http import Connection, FetchError, Http, fingerprint, read_key_set
+from gatepass.jwks.snapshot import Held, Timing
 from gatepass.keys import KeySet
 
 if TYPE_CHECKING:

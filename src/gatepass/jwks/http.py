@@ -9,24 +9,40 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import logging
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, final
 from urllib.parse import urlsplit
 
 from gatepass.common.allow import Allowed, is_loopback
-from gatepass.errors import ConfigurationError, extra_hint, stranger
-from gatepass.jwks.cache_control import stated_freshness
-from gatepass.keys.jwk import pyjwt
+from gatepass.common.settings import extra_hint, stranger
+from gatepass.common.texts import LARGEST_HEADER_NUMBER, header_number
+from gatepass.errors import ConfigurationError, MalformedToken
+from gatepass.jose.strict_json import parse_object
+from gatepass.keys import KeySet
+from gatepass.keys.jwk import is_private_jwk, pyjwt
+
+__all__ = [
+    "Connection",
+    "Document",
+    "FetchError",
+    "Fingerprint",
+    "Http",
+    "Transport",
+    "fetchable",
+    "fingerprint",
+    "read_key_set",
+    "stated_freshness",
+]
 
 if TYPE_CHECKING:
     import ssl
 
     import httpx
 
-__all__ = ["Connection", "Document", "FetchError", "Http", "Transport", "fetchable"]
 
 Cause: TypeAlias = Literal[
     "unreachable", "untrusted_certificate", "expired_certificate", "wrong_host_name", "tls_failed", "timeout", "status",
@@ -195,3 +211,54 @@ def _unreached(error: BaseException | None) -> Cause:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _CERTIFICATES.get(error.verify_code, "untrusted_certificate")
     return "unreachable" if error is None else "tls_failed"
+
+
+def stated_freshness(cache_control: str, age: str) -> float | None:
+    """Seconds, from the values of `Cache-Control` and `Age`; None where the answer says nothing.
+
+    What forbids storing, contradicts itself or is absurd counts as 0: the caller's least bound then decides.
+
+    >>> stated_freshness("public, max-age=300", "60")
+    240.0
+    """
+    directives = [directive.strip().lower().partition("=") for directive in cache_control.split(",")]
+    names = {name for name, _, _ in directives}
+    if names & {"no-store", "no-cache"}:
+        return 0.0
+    ages = {header_number(value.strip('"')) for name, _, value in directives if name == "max-age"}
+    if not ages:
+        return None
+    stated = ages.pop()
+    if ages or stated is None or stated == LARGEST_HEADER_NUMBER:
+        return 0.0
+    spent = header_number(age.partition(",")[0].strip()) or 0  # of several the first (RFC 9111 section 5.1)
+    return max(0.0, float(stated - spent))
+
+
+Fingerprint = frozenset[tuple[str | None, str, str]]
+_logger = logging.getLogger("gatepass.jwks")
+
+
+def read_key_set(body: bytes, *, algorithms: Iterable[str] | None, max_keys: int) -> KeySet:
+    """The usable keys in *body* (RFC 7517 section 5). Raises `FetchError`."""
+    try:
+        document = parse_object(body)
+    except MalformedToken:
+        raise FetchError("not_json") from None
+    entries = document.get("keys")
+    if not isinstance(entries, list):
+        raise FetchError("not_a_key_set")
+    if len(entries) > max_keys:  # pyright: ignore[reportUnknownArgumentType]
+        raise FetchError("too_many_keys")
+    leaked = sum(isinstance(entry, dict) and is_private_jwk(entry) for entry in entries)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if leaked:
+        _logger.error("a key server publishes %d private or secret keys, which are left out: tell who runs it", leaked)
+    try:
+        return KeySet.from_jwks(document, algorithms=algorithms)
+    except ConfigurationError:
+        raise FetchError("no_usable_key") from None
+
+
+def fingerprint(keys: KeySet | None) -> Fingerprint:
+    """What tells one key set from another: each key's kid, algorithm and RFC 7638 thumbprint."""
+    return frozenset((key.kid, key.algorithm, key.thumbprint()) for key in keys or ())

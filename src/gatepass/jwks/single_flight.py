@@ -10,25 +10,23 @@ from __future__ import annotations
 import logging
 import math
 import os
+import sys
 import threading
 import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import final
+from typing import Any, ParamSpec, TypeVar, cast, final
 
 from gatepass.common.runtime import ProcessLock
 from gatepass.common.traces import traced
-from gatepass.jwks.document import fingerprint
 from gatepass.jwks.events import EventSink, FetchEnded, FetchFailed, FetchReason, KeysChanged
 from gatepass.jwks.fetcher import Fetcher
-from gatepass.jwks.greenlets import in_a_real_thread
-from gatepass.jwks.held import NOTHING, Held
-from gatepass.jwks.http import FetchError
-from gatepass.jwks.snapshot import Timing
+from gatepass.jwks.http import FetchError, fingerprint
+from gatepass.jwks.snapshot import NOTHING, Held, Timing
 from gatepass.keys.source import Fetch
 
-__all__ = ["SingleFlight"]
+__all__ = ["SingleFlight", "in_a_real_thread"]
 
 _logger = logging.getLogger("gatepass.jwks")
 
@@ -162,3 +160,16 @@ def _forked(reference: weakref.ref[SingleFlight]) -> None:
     flight = reference()
     if flight is not None:
         flight.forked()
+
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def in_a_real_thread(call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """*call* in the thread that we are in, or in one of gevent's pool while this greenlet waits and others go on."""
+    monkey: Any = sys.modules.get("gevent.monkey")
+    if monkey is None or not monkey.is_module_patched("threading"):
+        return call(*args, **kwargs)
+    gevent: Any = sys.modules["gevent"]
+    return cast("_T", gevent.get_hub().threadpool.apply(call, args, kwargs))

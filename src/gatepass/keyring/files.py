@@ -23,7 +23,7 @@ from typing import Final, NamedTuple, TypeVar, final
 from gatepass.common.private_files import KEY_DIRECTORY, KEYS, Kept, check_directory, create, link, open_file, refuse
 from gatepass.errors import ConfigurationError
 
-__all__ = ["FILE", "Directory", "Overtaken", "Stamp", "Turn", "read_whole", "stamp_of"]
+__all__ = ["FILE", "Directory", "MountedFile", "Overtaken", "Stamp", "Turn", "read_whole", "stamp_of"]
 
 FILE: Final = "keyring.json"
 _LOCK: Final = "lock"
@@ -298,3 +298,26 @@ def _unlock(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_UN)  # to close it is not enough where a child was forked meanwhile
     finally:
         os.close(descriptor)
+
+
+_KEYS: Final = Kept("the private keys", 0o027, "mount it with the mode 0440 or 0400")
+
+
+@final
+class MountedFile:
+    """The file at *path*, or `keyring.json` in the directory at *path*."""
+
+    __slots__ = ("path",)
+
+    def __init__(self, path: Path) -> None:
+        if not hasattr(os, "geteuid"):
+            raise ConfigurationError("a key ring needs the file modes of POSIX, which this system lacks")
+        self.path: Path = path / FILE if path.is_dir() else path
+
+    def stamp(self) -> Stamp:
+        """Cheap to ask, and another one after each change, also of a link on the way. Raises `OSError`."""
+        return stamp_of(os.stat(self.path))  # noqa: PTH116 - asked often, and a Path is slower
+
+    def read(self) -> tuple[Stamp, bytes]:
+        """The file's content. Raises `OSError`, or `ConfigurationError` where others could change or read it."""
+        return read_whole(self.path, _KEYS, follow_links=True)  # Kubernetes exchanges a link

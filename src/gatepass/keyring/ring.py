@@ -13,14 +13,11 @@ from gatepass.common.runtime import warn_of_standing_threads
 from gatepass.common.settings import clock_function, file_path
 from gatepass.errors import ConfigurationError
 from gatepass.keyring.changes import Emergency, begun, continued, removed, rotated
-from gatepass.keyring.due import DueRotation
-from gatepass.keyring.files import Directory, Turn
-from gatepass.keyring.listing import RingKey, listed
+from gatepass.keyring.files import Directory, MountedFile, Turn
 from gatepass.keyring.manifest import from_text, to_text
-from gatepass.keyring.mounted import MountedFile
 from gatepass.keyring.schedule import Schedule
-from gatepass.keyring.timeline import Timeline
-from gatepass.keyring.watch import Watch
+from gatepass.keyring.timeline import RingKey, Timeline, listed
+from gatepass.keyring.watch import DueRotation, Watch
 from gatepass.keys import KeySet
 from gatepass.keys.source import Fetch, KeySource
 

@@ -13,9 +13,10 @@ from datetime import timedelta
 from typing import Final, final
 
 from gatepass.common.limits import DAY, LARGEST_LEEWAY, LONGEST_ACCESS_TTL, LONGEST_COPY, YEAR
-from gatepass.common.settings import asymmetric_names, seconds
+from gatepass.common.settings import seconds
 from gatepass.errors import ConfigurationError
 from gatepass.keys.algorithms import algorithm_named
+from gatepass.keys.key_set import asymmetric_names
 
 __all__ = ["MOST_KEYS", "MOST_REMOVED", "RELOAD", "Schedule"]
 

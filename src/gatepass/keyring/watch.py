@@ -7,18 +7,19 @@ be read the last view holds, for as long as others may keep a copy of the keys; 
 from __future__ import annotations
 
 import logging
+import threading
+from collections.abc import Callable
 from typing import Final, NamedTuple, final
 
-from gatepass.common.runtime import ProcessLock
+from gatepass.common.runtime import ProcessLock, may_block, threads_stand_still
 from gatepass.errors import ConfigurationError, KeysUnavailable
-from gatepass.keyring.files import Directory, Stamp
+from gatepass.keyring.files import Directory, MountedFile, Stamp
 from gatepass.keyring.manifest import from_text
-from gatepass.keyring.mounted import MountedFile
 from gatepass.keyring.schedule import RELOAD
 from gatepass.keyring.timeline import Entry, Timeline
 from gatepass.keys import Key, KeySet
 
-__all__ = ["View", "Watch"]
+__all__ = ["DueRotation", "View", "Watch"]
 
 _PATIENCE: Final = 5.0
 _logger = logging.getLogger("gatepass.keyring")
@@ -113,3 +114,39 @@ class Watch:
             self._known[entry.kid, whole.can_sign] = whole
             known = self._known[entry.kid, private] = whole.public() if whole.can_sign and not private else whole
         return known
+
+
+_PAUSE: Final = 60.0
+
+
+@final
+class DueRotation:
+    """For one ring in one process. *clock* is the ring's."""
+
+    __slots__ = ("_clock", "_not_before", "_running")
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._not_before = float("-inf")
+        self._running = ProcessLock()
+
+    def begin(self, rotate: Callable[[], None]) -> None:
+        """Let *rotate* run, unless it does already or has failed just now."""
+        if self._clock() < self._not_before <= self._clock() + _PAUSE or not self._running.acquire(blocking=False):
+            return
+        if threads_stand_still() and may_block():
+            self._run(rotate)
+            return
+        try:
+            threading.Thread(target=self._run, args=(rotate,), name="gatepass-keyring", daemon=True).start()
+        except RuntimeError:  # the interpreter is about to end, or has no thread to give: another time
+            self._running.release()
+
+    def _run(self, rotate: Callable[[], None]) -> None:
+        try:
+            rotate()
+        except (OSError, ConfigurationError) as error:
+            self._not_before = self._clock() + _PAUSE
+            _logger.error("the key ring is due for a rotation, which failed: %s", type(error).__name__)  # noqa: TRY400
+        finally:
+            self._running.release()

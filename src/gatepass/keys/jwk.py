@@ -18,9 +18,10 @@ from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from gatepass.errors import ConfigurationError, MalformedToken, stranger
+from gatepass.common.settings import stranger
+from gatepass.errors import ConfigurationError, MalformedToken
 from gatepass.jose.compact import decode_base64url, encode_base64url
-from gatepass.keys.rsa import check_rsa_public, rsa_factors
+from gatepass.keys.public_numbers import check_rsa_public, rsa_factors
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes

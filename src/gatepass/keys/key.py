@@ -6,6 +6,7 @@ material in a repr and cannot be pickled by accident.
 
 from __future__ import annotations
 
+import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
@@ -16,24 +17,26 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from gatepass.common.limits import MAX_KID_LENGTH
 from gatepass.common.texts import plain
-from gatepass.errors import ConfigurationError
+from gatepass.errors import ConfigurationError, MalformedToken
 from gatepass.jose.compact import encode_base64url
+from gatepass.jose.strict_json import parse_object
 from gatepass.keys.algorithms import Algorithm, Sign, Verify, algorithm_named, bind_sign, bind_verify
-from gatepass.keys.environment import json_in, jwk_text, text_of
+from gatepass.keys.encodings import decodings
 from gatepass.keys.jwk import load_jwk, present_members, private_members, public_members
 from gatepass.keys.material import (
     PRIVATE_KEYS,
     Material,
     check_material,
     generate_material,
+    load_pem,
     material_thumbprint,
+    plain_pem,
     public_half,
     public_material,
     usual_algorithm,
 )
-from gatepass.keys.pem import load_pem, plain_pem
 
-__all__ = ["Key"]
+__all__ = ["Key", "json_in", "jwk_text", "text_of"]
 
 Check = Callable[[Algorithm, Material], None]
 
@@ -288,3 +291,60 @@ def _utf8(value: str | bytes, what: str) -> bytes:
     except UnicodeEncodeError:
         pass
     raise ConfigurationError(f"{what} must be text that has a UTF-8 form")
+
+
+_LONGEST_NAME: Final = 64
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+# Short words in capitals, as in JWT_SECRET_KEY: no secret that is long enough looks like it.
+_CONVENTIONAL: Final = re.compile(r"(?=.{1,40}\Z)[A-Z_][A-Z0-9]{0,19}(?:_[A-Z0-9]{0,19})*", re.ASCII)
+
+
+def text_of(name: str) -> str:
+    """The value of the variable *name*, without blanks around it. Raises `ConfigurationError` if it is not set."""
+    value = _value(name)
+    if value:
+        return value
+    if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
+        raise ConfigurationError(
+            'from_env takes the name of an environment variable, such as "JWT_SECRET_KEY", and not what is in it'
+        )
+    if not _CONVENTIONAL.fullmatch(name):
+        raise ConfigurationError(
+            "the environment variable that from_env names is not set; give the name of a variable, such as "
+            '"JWT_SECRET_KEY", and not what is in it'
+        )
+    raise ConfigurationError(
+        f"the environment variable {name} is not set; put a secret into it, made with: gatepass keygen HS256"
+    )
+
+
+def jwk_text(value: str) -> str | None:
+    """The JSON object in *value*, also if it is a JWK in quotes or under a layer of base64; None if there is none."""
+    if value.startswith("{"):
+        return value
+    layers = [value[1:-1].encode(), *decodings(value.encode())] if value.isascii() else []
+    found = (layer.strip() for layer in layers if b'"kty"' in layer)
+    return next((layer.decode() for layer in found if layer.startswith(b"{") and layer.isascii()), None)
+
+
+def json_in(value: str, name: str) -> dict[str, Any]:
+    """The JWK in *value*, which the variable *name* holds."""
+    try:
+        return parse_object(value.encode())
+    except UnicodeEncodeError:
+        error = "a JWK must be text that has a UTF-8 form"
+    except MalformedToken:
+        error = f"the environment variable {_shown(name)} looks like a JWK but is not strict JSON"
+    raise ConfigurationError(error)
+
+
+def _value(name: str) -> str:
+    try:
+        return os.environ.get(name, "").strip().removeprefix("\ufeff").lstrip()
+    except (TypeError, UnicodeEncodeError):
+        pass
+    raise ConfigurationError("Key.from_env takes the name of an environment variable")
+
+
+def _shown(name: str) -> str:
+    return name if _CONVENTIONAL.fullmatch(name) else "that from_env names"

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NoReturn, final
+from typing import Any, Final, NoReturn, final
 
+from gatepass.common.texts import listed
 from gatepass.errors import ConfigurationError, MalformedToken
 from gatepass.jose.strict_json import parse_object
-from gatepass.keys.algorithms import algorithm_named
+from gatepass.keys.algorithms import ALGORITHMS, algorithm_named
 from gatepass.keys.jwk import is_private_jwk, load_jwk, present_members, without_leading_zeros
 from gatepass.keys.key import Check, Key
 from gatepass.keys.material import check_material, check_material_quickly, fitting_algorithms
-from gatepass.keys.unused import why_unused
 
-__all__ = ["KeySet"]
+__all__ = ["KeySet", "algorithm_names", "asymmetric_names", "key_set", "why_unused"]
 
 _logger = logging.getLogger("gatepass.keys")
 
@@ -224,3 +224,80 @@ def _public_keys(
     except ConfigurationError as error:
         return [], str(error)
     return [key for key in keys if allowed is None or key.algorithm in allowed], None
+
+
+_TYPES: Final = frozenset(("RSA", "EC", "OKP", "oct"))
+_CURVES: Final = frozenset(("P-256", "P-384", "P-521", "Ed25519", "Ed448"))
+
+
+def why_unused(entry: object, fault: str | None, *, were_made: bool) -> tuple[int, str]:
+    """The log level that *entry* deserves, and the reason.
+
+    *fault* is what is wrong with its key, and *were_made* says whether it gave keys for the algorithms that are wanted.
+    """
+    if not isinstance(entry, Mapping):
+        return logging.WARNING, "it is not an object"
+    jwk: Mapping[str, Any] = entry  # pyright: ignore[reportUnknownVariableType]
+    elsewhere = _elsewhere(jwk)
+    if elsewhere is not None:
+        return logging.DEBUG, elsewhere
+    if is_private_jwk(jwk):
+        return logging.WARNING, "it holds a private or secret member"
+    if fault is not None:
+        return logging.WARNING, fault
+    if not were_made:
+        return logging.DEBUG, "algorithms= leaves it out"
+    return logging.WARNING, "another one has its kid and algorithm, and is another key"
+
+
+def _elsewhere(jwk: Mapping[str, Any]) -> str | None:
+    """What a key says of itself that makes it none for the signatures that we check."""
+    use, operations = jwk.get("use"), jwk.get("key_ops")
+    if isinstance(use, str) and use != "sig":
+        return 'its "use" is not "sig"'
+    if isinstance(operations, list) and not {"sign", "verify"}.intersection(map(str, operations)):  # pyright: ignore[reportUnknownArgumentType]
+        return 'its "key_ops" do not name "verify"'
+    known = (("kty", _TYPES), ("crv", _CURVES), ("alg", ALGORITHMS))
+    for name, ours in known:
+        value = jwk.get(name)
+        if isinstance(value, str) and value not in ours:
+            return f'its "{name}" is none that this library uses for signatures'
+    return None
+
+
+def algorithm_names(algorithms: Iterable[str]) -> tuple[str, ...]:
+    """*algorithms* as names of the table in `gatepass.keys.algorithms`, in its spelling."""
+    names = listed(algorithms)
+    if names is None:
+        raise ConfigurationError('algorithms= takes a list, such as algorithms=["ES256"]')
+    return tuple(algorithm_named(name).name for name in names)
+
+
+def asymmetric_names(algorithms: Iterable[str] | None) -> tuple[str, ...]:
+    """The same for keys that are published, where a secret can never be; all of them for None."""
+    if algorithms is None:
+        return tuple(row.name for row in ALGORITHMS.values() if row.kty != "oct")
+    names = algorithm_names(algorithms)
+    if not names or any(ALGORITHMS[name].kty == "oct" for name in names):
+        raise ConfigurationError(
+            "algorithms= must name asymmetric algorithms alone, such as ES256: no key server may publish a secret"
+        )
+    return names
+
+
+def key_set(keys: Key | KeySet | Iterable[Key]) -> KeySet:
+    """*keys* as a set."""
+    if isinstance(keys, KeySet):
+        return keys
+    if isinstance(keys, Key):
+        return KeySet([keys])
+    members = listed(keys)
+    if any("://" in str(text) for text in (keys, *(members or ())) if isinstance(text, (str, bytes))):
+        raise ConfigurationError(
+            "keys= takes keys, and no address: JWKSClient(address) fetches the keys that are there"
+        )
+    if members is None:
+        raise ConfigurationError(
+            "keys= takes a Key or a KeySet; make one with Key.from_env, Key.from_secret or Key.from_pem"
+        )
+    return KeySet(members)

@@ -11,18 +11,17 @@ import base64
 import json
 import re
 from itertools import islice
+from typing import Any, Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
 from gatepass.errors import ConfigurationError
-from gatepass.keys.guessable import is_guessable
-from gatepass.keys.known import is_known
-from gatepass.keys.layers import BEFORE_TEXT, decodings, first_sequence
-from gatepass.keys.misplaced import misplaced
+from gatepass.keys.encodings import BEFORE_TEXT, decodings, first_sequence
+from gatepass.keys.weak_secrets import is_guessable, is_known
 
-__all__ = ["check_secret", "is_key_material"]
+__all__ = ["check_secret", "is_key_material", "misplaced"]
 
 _TEXTUAL_KEY = re.compile(
     rb"-----BEGIN|---- BEGIN SSH2|PuTTY-User-Key-File|<(?:\w+:)?RSAKeyValue\b"
@@ -133,3 +132,38 @@ def _is_point(data: bytes) -> bool:
         return curve is not None and bool(ec.EllipticCurvePublicKey.from_encoded_point(curve, data))
     except ValueError:
         return False
+
+
+_PATH: Final = re.compile(
+    rb"(?:\.{1,2}|~|[a-z]:|file:/?)[/\\][\w .~+@/\\-]+"
+    rb"|(?:.*[/\\])?[\w .~+@-]+\.(?:pem|key|der|crt|cer|p8|p12|json|jwks?)"
+    # A secret may begin with a slash, but hardly with one of these.
+    rb"|/(?-i:app|code|data|etc|home|mnt|opt|private|root|run|srv|tmp|Users|usr|var)/[\w .~+@/-]+",
+    re.IGNORECASE | re.DOTALL,
+)
+_ADDRESS: Final = re.compile(rb"(?:[a-z][a-z0-9+.-]*://|arn:[a-z])\S+", re.IGNORECASE)
+# With other punctuation inside, the quotes may well be some of it.
+_QUOTED: Final = re.compile(rb"([\"'])[\w+/=.~ -]*\1")
+_TOKEN: Final = re.compile(rb"(?:bearer +)?([\w-]+)\.[\w-]+\.[\w-]*", re.IGNORECASE)
+
+
+def misplaced(secret: bytes) -> str | None:
+    """A sentence for what *secret* is instead of a secret, or None."""
+    if _PATH.fullmatch(secret):
+        return "this is the path of a file and no secret; load what is in it with Key.from_pem(Path(...).read_bytes())"
+    if _ADDRESS.fullmatch(secret):
+        return "this is an address and no secret; give what is kept there"
+    if _QUOTED.fullmatch(secret):
+        return "this secret stands in quotes, which would be part of it: take them away"
+    token = _TOKEN.fullmatch(secret)
+    if token and _is_header(token[1]):
+        return "this is a token and no secret: a secret is what signs tokens"
+    return None
+
+
+def _is_header(segment: bytes) -> bool:
+    try:
+        header: Any = json.loads(base64.urlsafe_b64decode(segment + b"=="))
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(header, dict) and "alg" in header

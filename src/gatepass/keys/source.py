@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from concurrent.futures import Future
 from copy import copy
-from typing import TypeVar, cast, final
+from typing import Any, TypeVar, cast, final
 
 from gatepass.keys import KeySet
-from gatepass.tokens.hooks import RunBlocking
 
-__all__ = ["Fetch", "KeySource", "settle", "settle_async"]
+__all__ = ["Fetch", "KeySource", "RunBlocking", "settle", "settle_async"]
 
 _T = TypeVar("_T")
+
+RunBlocking = Callable[[Callable[[], Any]], Awaitable[Any]]
+"""How an event loop runs a function that may block: in a worker thread."""
 
 
 @final

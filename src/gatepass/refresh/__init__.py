@@ -2,8 +2,7 @@
 
 from gatepass.refresh.family import Family, RefreshToken, Rotation
 from gatepass.refresh.pair import TokenPair
-from gatepass.refresh.purged import Purged
 from gatepass.refresh.service import TokenService
-from gatepass.refresh.store import RefreshStore
+from gatepass.refresh.store import Purged, RefreshStore
 
 __all__ = ["Family", "Purged", "RefreshStore", "RefreshToken", "Rotation", "TokenPair", "TokenService"]

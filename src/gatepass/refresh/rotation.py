@@ -14,11 +14,14 @@ from __future__ import annotations
 
 import logging
 import secrets
+import threading
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 from contextlib import suppress
 from hmac import compare_digest
 from typing import Final, NamedTuple, final
 
+from gatepass.common.runtime import PerProcess
 from gatepass.common.scope import scope_tokens, split_scope
 from gatepass.common.texts import listed
 from gatepass.common.traces import traced
@@ -37,10 +40,8 @@ from gatepass.refresh.hooks import Application, ask
 from gatepass.refresh.pair import Mint, TokenPair
 from gatepass.refresh.revoker import Ending
 from gatepass.refresh.store import RefreshStore
-from gatepass.refresh.unsettled import Unsettled
-from gatepass.refresh.windows import Windows
 
-__all__ = ["Exchange", "Wish"]
+__all__ = ["Exchange", "Unsettled", "Windows", "Wish"]
 
 _FORGOTTEN_BESIDE: Final = 2
 """How many windows an exchange closes for others. It opens one."""
@@ -214,3 +215,96 @@ class Exchange:
     def _reuse(self, family: Family) -> RefreshTokenReused:
         self._ending.reused(family)
         return RefreshTokenReused("refresh_reused")
+
+
+_MAX_IN_DOUBT: Final = 10_000
+_MAX_IN_DOUBT_OF_A_FAMILY: Final = 100
+
+
+class _Kept:
+    __slots__ = ("count", "lock", "salts")
+
+    def __init__(self) -> None:
+        self.salts: OrderedDict[str, dict[bytes, bytes]] = OrderedDict()
+        self.count = 0
+        self.lock = threading.Lock()
+
+
+@final
+class Unsettled:
+    """The salts of such rotations, by family and by the hash of the successor; the oldest go when there are too many.
+
+    Those of one family are few: a client that tries again and again does not push out what others need. A fork begins
+    without them: its parent hands them out.
+    """
+
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        self._kept = PerProcess(_Kept)
+
+    def remember(self, family_id: str, rotation: Rotation, salt: bytes) -> None:
+        """Nobody knows whether *rotation* took place."""
+        kept = self._kept.get()
+        with kept.lock:
+            own = kept.salts.setdefault(family_id, {})
+            own[rotation.current_hash] = salt
+            kept.count += 1
+            if len(own) > _MAX_IN_DOUBT_OF_A_FAMILY:
+                del own[next(iter(own))]
+                kept.count -= 1
+            if kept.count > _MAX_IN_DOUBT:
+                kept.count -= len(kept.salts.popitem(last=False)[1])
+
+    def salt_of(self, family_id: str, current_hash: bytes) -> bytes:
+        """The salt of the successor with *current_hash*, or nothing."""
+        return self._kept.get().salts.get(family_id, {}).get(current_hash, b"")
+
+    def settle(self, family_id: str, current_hash: bytes) -> bool:
+        """Forget the rotation; True for exactly one caller, who may hand the successor out."""
+        kept = self._kept.get()
+        with kept.lock:
+            own = kept.salts.get(family_id, {})
+            if own.pop(current_hash, None) is None:
+                return False
+            kept.count -= 1
+            if not own:
+                del kept.salts[family_id]
+            return True
+
+
+_MAX_WINDOWS: Final = 10_000
+
+
+class _Open:
+    __slots__ = ("families", "lock")
+
+    def __init__(self) -> None:
+        self.families: deque[Family] = deque(
+            maxlen=_MAX_WINDOWS
+        )  # the oldest goes: its next rotation replaces the salt too
+        self.lock = threading.Lock()
+
+
+@final
+class Windows:
+    """The families of the last rotations, whose windows are open for *grace* seconds."""
+
+    __slots__ = ("_grace", "_open")
+
+    def __init__(self, grace: float) -> None:
+        self._grace = grace
+        self._open = PerProcess(_Open)
+
+    def opened(self, family: Family) -> None:
+        """The token of *family* was exchanged a moment ago."""
+        self._open.get().families.append(family)
+
+    def over(self, now: int, *, most: int) -> list[Family]:
+        """At most *most* families, each of them once, whose window is over."""
+        found: list[Family] = []
+        ours = self._open.get()
+        with ours.lock:
+            while ours.families and len(found) < most and now - ours.families[0].rotated_at >= self._grace:
+                found.append(ours.families.popleft())
+        return found

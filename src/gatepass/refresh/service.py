@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, final
 
-from gatepass.common.limits import YEAR
-from gatepass.common.moments import whole_seconds
+from gatepass.common.limits import YEAR, whole_seconds
 from gatepass.common.scope import scope_tokens
 from gatepass.common.settings import clock_function, seconds
 from gatepass.common.texts import listed, plain
@@ -20,10 +19,9 @@ from gatepass.refresh.errors import InvalidGrant, ServiceUnavailable
 from gatepass.refresh.family import Family, RefreshToken, Rotation, plain_text
 from gatepass.refresh.hooks import Application, ask
 from gatepass.refresh.pair import Mint, TokenPair
-from gatepass.refresh.purged import Purged
 from gatepass.refresh.revoker import Ending
 from gatepass.refresh.rotation import Exchange, Wish
-from gatepass.refresh.store import RefreshStore
+from gatepass.refresh.store import Purged, RefreshStore
 from gatepass.revocation.access_tokens import AccessTokenRevocation
 from gatepass.tokens.access_token import AccessToken
 from gatepass.tokens.issuer import TokenIssuer, only_audience

@@ -5,11 +5,11 @@ Write your own store to this protocol, and let `gatepass.testing.RefreshStoreCon
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import Protocol, final, runtime_checkable
 
 from gatepass.refresh.family import Family, Rotation
 
-__all__ = ["RefreshStore"]
+__all__ = ["Purged", "RefreshStore"]
 
 
 @runtime_checkable
@@ -64,3 +64,26 @@ class RefreshStore(Protocol):
         A purge that may stop for another reason, such as how many it looked at, answers with a `Purged`.
         """
         ...
+
+
+@final
+class Purged(int):
+    """How many families were deleted.
+
+    >>> deleted = Purged(0, more=True)
+    >>> deleted == 0, deleted.more
+    (True, True)
+    """
+
+    more: bool
+    """Whether the purge stopped at a bound: call it again, until it did not."""
+
+    def __new__(cls, count: int, *, more: bool) -> Purged:
+        purged = super().__new__(cls, count)
+        purged.more = more
+        return purged
+
+    @classmethod
+    def of(cls, count: int) -> Purged:
+        """*count* as a store answered it; of a plain number, as long as something went there may be more."""
+        return count if isinstance(count, cls) else cls(count, more=count > 0)

@@ -16,9 +16,8 @@ from gatepass.common.limits import LARGEST_LEEWAY, LONGEST_ACCESS_TTL
 from gatepass.common.settings import clock_function, seconds
 from gatepass.common.texts import plain
 from gatepass.errors import ConfigurationError, RevocationUnavailable
-from gatepass.revocation.cache import Unrevoked
 from gatepass.revocation.fail_open import Answers, FailOpen
-from gatepass.revocation.store import RevocationStore
+from gatepass.revocation.store import RevocationStore, Unrevoked
 from gatepass.tokens.access_token import AccessToken
 
 __all__ = ["AccessTokenRevocation", "RevocationStore"]

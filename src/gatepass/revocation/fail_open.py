@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Final, final
 
-from gatepass.common.clocks import steady_clock
+from gatepass.common.limits import steady_clock
 from gatepass.common.traces import traced
 from gatepass.errors import ConfigurationError
 from gatepass.revocation.store import RevocationStore

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import final
 
-from gatepass.common.per_process import PerProcess
+from gatepass.common.runtime import PerProcess
 from gatepass.refresh.family import Family, Rotation
-from gatepass.refresh.purged import Purged
+from gatepass.refresh.store import Purged
 
 __all__ = ["MemoryStore"]
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from typing import Any, Final
 
 from gatepass.refresh.family import Family
+from gatepass.refresh.store import Purged
 
-__all__ = ["COLUMNS", "SCHEMA_VERSION", "family_of", "row_of"]
+__all__ = ["COLUMNS", "SCHEMA_VERSION", "family_of", "in_batches", "row_of"]
 
 SCHEMA_VERSION: Final = 1
 
@@ -37,3 +38,19 @@ def family_of(row: Sequence[Any]) -> Family:
     values: list[Any] = list(row)
     values[_AMR] = tuple(json.loads(values[_AMR]))
     return Family(**dict(zip(COLUMNS, values, strict=True)))
+
+
+def in_batches(limit: int, batch: int, purge: Callable[[int], tuple[int, int]]) -> Purged:
+    """How many rows went, *limit* at most. *purge* looks at a *batch* of rows, deletes so many of them at most, and
+    answers how many it saw and how many it deleted; one that sees fewer than a batch has come to the end.
+
+    It looks at *limit* rows in all, in whole batches: what is alive costs as much as what is dead.
+    """
+    deleted = seen = 0
+    while deleted < limit and seen < limit:
+        looked, gone = purge(limit - deleted)
+        deleted += gone
+        seen += looked
+        if looked < batch and deleted < limit:
+            return Purged(deleted, more=False)
+    return Purged(deleted, more=True)

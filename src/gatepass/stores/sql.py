@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any, Final, TypeVar, final
 from urllib.parse import unquote, urlsplit
 
-from gatepass.errors import ConfigurationError, extra_hint
+from gatepass.common.settings import extra_hint
+from gatepass.errors import ConfigurationError
 
 if find_spec("sqlalchemy") is None:
     raise ImportError(f"gatepass.stores.sql needs SQLAlchemy and a driver; install it with: {extra_hint('sql')}")
@@ -23,12 +24,11 @@ from sqlalchemy import Connection, Engine, insert, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from gatepass.refresh.family import Family, Rotation
-from gatepass.refresh.purged import Purged
+from gatepass.refresh.store import Purged
 from gatepass.stores import sql_schema as sql
-from gatepass.stores.batches import in_batches
-from gatepass.stores.rows import SCHEMA_VERSION, family_of, row_of
+from gatepass.stores.rows import SCHEMA_VERSION, family_of, in_batches, row_of
 from gatepass.stores.sql_direct import DirectStatements
-from gatepass.stores.sql_tables import METADATA, hashed, schema
+from gatepass.stores.sql_schema import METADATA, hashed, schema
 from gatepass.stores.sqlite_file import check_database
 
 __all__ = ["SQLStore"]

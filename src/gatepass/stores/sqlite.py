@@ -18,9 +18,8 @@ from typing import Any, Final, final
 from gatepass.common.settings import file_path, seconds
 from gatepass.errors import ConfigurationError
 from gatepass.refresh.family import Family, Rotation
-from gatepass.refresh.purged import Purged
-from gatepass.stores.batches import in_batches
-from gatepass.stores.rows import COLUMNS, SCHEMA_VERSION, family_of, row_of
+from gatepass.refresh.store import Purged
+from gatepass.stores.rows import COLUMNS, SCHEMA_VERSION, family_of, in_batches, row_of
 from gatepass.stores.sqlite_file import SQLiteFile
 
 __all__ = ["SQLiteStore"]

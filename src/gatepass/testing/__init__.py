@@ -30,10 +30,26 @@ The environment's `GATEPASS_ROUNDS` says how often each race is run (default 5).
 import pytest
 
 pytest.register_assert_rewrite(
-    *(f"gatepass.testing.{name}" for name in ("contending", "ending", "exchanging", "keeping", "revocation_store"))
+    *(
+        f"gatepass.testing.{name}"
+        for name in ("base", "concurrency", "expiry", "persistence", "racing", "revocation_store", "rotation")
+    )
 )
 
-from gatepass.testing.refresh_store import RefreshStoreContract  # noqa: E402 - its asserts are rewritten first
-from gatepass.testing.revocation_store import RevocationStoreContract  # noqa: E402 - the same
+# Imported after that, so that their asserts are rewritten.
+from gatepass.testing.concurrency import Contending  # noqa: E402
+from gatepass.testing.expiry import Ending  # noqa: E402
+from gatepass.testing.persistence import Keeping  # noqa: E402
+from gatepass.testing.revocation_store import RevocationStoreContract  # noqa: E402
+from gatepass.testing.rotation import Exchanging  # noqa: E402
 
 __all__ = ["RefreshStoreContract", "RevocationStoreContract"]
+
+
+class RefreshStoreContract(Keeping, Exchanging, Ending, Contending):
+    """Every sentence of `RefreshStore`.
+
+    Fixtures: `store`, an empty store, or one that nobody else uses. `reopen`, what opens the same store in a fresh
+    process and can be pickled; without it no race between processes is run. `dump`, what reads all that is kept;
+    without it nobody looks for tokens there. Set `purges = False` where the database forgets what ended by itself.
+    """

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import secrets
+import time
 from collections.abc import Callable, Iterable
-from typing import Any, ClassVar, Final
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final, final
 
 import pytest
 
+from gatepass.refresh.family import Family, RefreshToken, Rotation
 from gatepass.refresh.store import RefreshStore
 
-__all__ = ["ODD_TEXTS", "Ground"]
+__all__ = ["ODD_TEXTS", "Ground", "Held", "held", "later", "revoked"]
 
 ODD_TEXTS: Final = [
     "anna ",
@@ -59,3 +63,65 @@ class Ground:
     def dump(self) -> Callable[[], Iterable[bytes]] | None:
         """What reads everything that the store keeps, as raw as it can be had; None where there is no way."""
         return None
+
+
+@final
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A family, and the refresh token that its client holds."""
+
+    family: Family
+    token: RefreshToken
+
+    def next(self, *, salt: bytes | None = None, **changes: Any) -> tuple[Held, Rotation]:
+        """The exchange of the token: what the client holds after it, and the rotation that the store is given."""
+        salt = secrets.token_bytes(32) if salt is None else salt
+        successor = self.token.successor(salt)
+        rotation = Rotation(
+            current_hash=successor.secret_hash,
+            previous_hash=self.token.secret_hash,
+            salt=salt,
+            rotated_at=self.family.created_at + 60,
+            idle_expires_at=self.family.idle_expires_at + 60,
+        )
+        rotation = replace(rotation, **changes)
+        return Held(self.family.rotated(rotation), successor), rotation
+
+    def again(self) -> tuple[Held, Rotation]:
+        """The token written once more, and the rotation that does it."""
+        rotation = Rotation.again(self.family)
+        return Held(self.family.rotated(rotation), self.token), rotation
+
+
+def held(**changes: Any) -> Held:
+    """A new family that lives for some hours, and its first token; *changes* are members of the family."""
+    token = RefreshToken.fresh()
+    now = int(time.time())
+    family = Family(
+        family_id=token.family_id,
+        subject=f"subject-{token.family_id}",
+        client_id=f"client-{token.family_id}",
+        scope="orders:read orders:write",
+        audience="https://api.example",
+        auth_time=None,
+        acr=None,
+        amr=(),
+        created_at=now,
+        expires_at=now + 10_000,
+        idle_expires_at=now + 5_000,
+        proof_hash=token.proof_hash,
+        current_hash=token.secret_hash,
+    )
+    return Held(replace(family, **changes), token)
+
+
+def revoked(family: Family | None, *, at: int | None = None) -> Family | None:
+    """*family* without its salt, which may go when it is revoked; and revoked *at* that moment, if one is given."""
+    if family is None:
+        return None
+    return replace(family, salt=b"", revoked_at=family.revoked_at if at is None else at)
+
+
+def later(seconds: int) -> int:
+    """The moment *seconds* from now."""
+    return int(time.time()) + seconds

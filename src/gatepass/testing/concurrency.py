@@ -11,8 +11,7 @@ import pytest
 
 from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.store import RefreshStore
-from gatepass.testing.base import Ground
-from gatepass.testing.families import Held, held, later, revoked
+from gatepass.testing.base import Ground, Held, held, later, revoked
 from gatepass.testing.racing import in_forks, in_processes, in_threads, rounds
 
 __all__ = ["Contending"]

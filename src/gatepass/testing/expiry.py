@@ -10,8 +10,7 @@ from gatepass.keys import Key
 from gatepass.refresh.family import Family, RefreshToken, Rotation
 from gatepass.refresh.service import TokenService
 from gatepass.refresh.store import RefreshStore
-from gatepass.testing.base import ODD_TEXTS, Ground
-from gatepass.testing.families import held, later
+from gatepass.testing.base import ODD_TEXTS, Ground, held, later
 from gatepass.tokens.issuer import TokenIssuer
 
 __all__ = ["Ending"]

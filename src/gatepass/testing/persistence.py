@@ -8,8 +8,7 @@ from dataclasses import replace
 import pytest
 
 from gatepass.refresh.store import RefreshStore
-from gatepass.testing.base import ODD_TEXTS, Ground
-from gatepass.testing.families import held, later
+from gatepass.testing.base import ODD_TEXTS, Ground, held, later
 
 __all__ = ["Keeping"]
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import pytest
 
 from gatepass.revocation import RevocationStore
-from gatepass.testing.families import later
+from gatepass.testing.base import later
 from gatepass.testing.racing import in_threads, rounds
 
 __all__ = ["RevocationStoreContract"]

@@ -7,8 +7,7 @@ from dataclasses import replace
 import pytest
 
 from gatepass.refresh.store import RefreshStore
-from gatepass.testing.base import Ground
-from gatepass.testing.families import held, later, revoked
+from gatepass.testing.base import Ground, held, later, revoked
 
 __all__ = ["Exchanging"]
 

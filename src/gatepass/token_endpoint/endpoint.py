@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, final
 
-from gatepass.common.header_numbers import LARGEST_HEADER_NUMBER, header_number
+from gatepass.common.texts import LARGEST_HEADER_NUMBER, header_number
 from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, InsecureTransport, UnknownKey
 from gatepass.http.cookies import BrowserRequest, CookieTransport
 from gatepass.http.https import HTTPSMode, HTTPSRule
@@ -30,10 +30,9 @@ from gatepass.refresh.errors import (
 )
 from gatepass.refresh.pair import TokenPair
 from gatepass.refresh.service import TokenService
-from gatepass.token_endpoint.browser import BrowserSession
 from gatepass.token_endpoint.client_auth import AuthenticateClient, ClientAuthentication
 from gatepass.token_endpoint.form import MAX_FORM_LENGTH, Form
-from gatepass.token_endpoint.responses import Answers, not_post
+from gatepass.token_endpoint.responses import Answers, BrowserSession, not_post
 from gatepass.tokens.profile import ANY_ISSUER
 from gatepass.tokens.verifier import TokenVerifier
 

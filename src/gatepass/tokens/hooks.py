@@ -21,15 +21,14 @@ from gatepass.errors import (
     RevokedToken,
     SubjectUnavailable,
 )
+from gatepass.keys.source import RunBlocking
 from gatepass.tokens.access_token import AccessToken
 
-__all__ = ["Hook", "RunBlocking", "check_subject_hook", "is_coroutine_function", "is_revoked_hook"]
+__all__ = ["Hook", "check_subject_hook", "is_coroutine_function", "is_revoked_hook"]
 
 _logger = logging.getLogger("gatepass")
 
 Question = Callable[[AccessToken], bool] | Callable[[AccessToken], Awaitable[bool]]
-RunBlocking = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""How an event loop runs a function that may block: in a worker thread."""
 
 
 class Hook:

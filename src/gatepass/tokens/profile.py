@@ -5,14 +5,119 @@ Every kind of JWT an issuer makes needs rules of its own, or one passes for anot
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Final, final
+from typing import Any, ClassVar, Final, TypeGuard, final
 
+from gatepass.common.allow import Allowed
+from gatepass.common.settings import issuer_name, issuer_text
 from gatepass.common.texts import plain
 from gatepass.errors import ConfigurationError
-from gatepass.tokens.claim_names import RFC9068_NAMES, ClaimNames, ClaimPath
 
-__all__ = ["ANY_AUDIENCE", "ANY_ISSUER", "AnyAudience", "AnyIssuer", "Profile"]
+__all__ = [
+    "ANY_AUDIENCE",
+    "ANY_ISSUER",
+    "PROVIDERS",
+    "RFC9068_NAMES",
+    "AnyAudience",
+    "AnyIssuer",
+    "ClaimNames",
+    "ClaimPath",
+    "Profile",
+    "verified_issuer",
+]
+
+ClaimPath = tuple[str, ...]
+"""The way to a claim inside objects: `("realm_access", "roles")`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimNames:
+    """The claims to read.
+
+    `audience`: the first that is there says whom the token is for. `client`: the claims that name the client; all
+    that are there must agree. `scope`: a text, and with `scope_list` also a list. `roles` and `groups`: what is found
+    on all their paths together, lists, and with `single_role` also a text, which is one name and never split.
+    A token is a client's own, with no user behind it, where `own` holds the client's name followed by `own_suffix`,
+    or where it equals the claim `own_equals`.
+    """
+
+    audience: tuple[str, ...] = ("aud",)
+    client: tuple[str, ...] = ("client_id",)
+    scope: str = "scope"
+    scope_list: bool = True
+    roles: tuple[ClaimPath, ...] = (("roles",),)
+    groups: tuple[ClaimPath, ...] = (("groups",),)
+    single_role: bool = True
+    own: str = "sub"
+    own_suffix: str = ""
+    own_equals: str | None = None
+
+    def audience_in(self, claims: Mapping[str, Any]) -> tuple[str, ...]:
+        """Whom the token is for."""
+        for name in self.audience:
+            if name in claims:
+                found: str | list[str] = claims[name]
+                return (found,) if isinstance(found, str) else tuple(found)
+        return ()
+
+    def client_in(self, claims: Mapping[str, Any]) -> str | None:
+        """The client that asked for the token."""
+        for name in self.client:
+            if name in claims:
+                client: str = claims[name]
+                return client
+        return None
+
+    def is_own_in(self, claims: Mapping[str, Any]) -> bool:
+        """Whether a client has the token for itself."""
+        other = self.client_in(claims) if self.own_equals is None else claims.get(self.own_equals)
+        return isinstance(other, str) and claims.get(self.own) == other + self.own_suffix
+
+    def scopes_in(self, claims: Mapping[str, Any]) -> frozenset[str]:
+        """The scope tokens."""
+        scope: str | list[str] | None = claims.get(self.scope)
+        if not scope:
+            return frozenset()
+        return frozenset(scope.split(" ") if isinstance(scope, str) else scope)
+
+    def roles_in(self, claims: Mapping[str, Any]) -> frozenset[str]:
+        """The roles on all paths."""
+        return frozenset[str]().union(*(self.strings_in(found_at(path, claims)) for path in self.roles))
+
+    def groups_in(self, claims: Mapping[str, Any]) -> frozenset[str]:
+        """The groups on all paths."""
+        return frozenset[str]().union(*(self.strings_in(found_at(path, claims)) for path in self.groups))
+
+    def is_role(self, value: Any) -> bool:
+        """Whether *value* has the form of roles or groups."""
+        return is_strings(value) or (self.single_role and isinstance(value, str))
+
+    def strings_in(self, value: Any) -> frozenset[str]:
+        """The strings in *value*; none where it has another form than roles have."""
+        if isinstance(value, str):
+            return frozenset((value,)) if self.single_role and value else frozenset()
+        return frozenset(value) if is_strings(value) else frozenset()
+
+
+RFC9068_NAMES: Final = ClaimNames(scope_list=False, single_role=False)
+"""Those of RFC 9068, in the forms that it gives them."""
+
+
+def found_at(path: ClaimPath, claims: Mapping[str, Any]) -> Any:
+    """What is at *path*, None where it does not lead to anything."""
+    found: Any = claims
+    for name in path:
+        if not isinstance(found, dict):
+            return None
+        found = found.get(name)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return found  # pyright: ignore[reportUnknownVariableType]
+
+
+def is_strings(value: Any) -> TypeGuard[list[str]]:
+    """Whether *value* is an array of strings."""
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)  # pyright: ignore[reportUnknownVariableType]
+
 
 _NEVER_OPTIONAL = frozenset(("iss", "aud", "exp"))
 _CONSTANTS = ("RFC9068", "GENERIC", "KEYCLOAK", "AUTH0", "ENTRA_ID", "COGNITO", "OKTA", "GOOGLE")
@@ -180,3 +285,79 @@ Profile.GENERIC = Profile(
     ),
     names=ClaimNames(),
 )
+
+_BASICS = frozenset(("iss", "exp", "iat", "sub"))
+
+Profile.KEYCLOAK = replace(
+    Profile.GENERIC,
+    name="keycloak",
+    types=frozenset(("jwt", "at+jwt")),  # at+jwt is a switch of the client
+    required=_BASICS | {"aud", "azp", "jti", "typ"},
+    # Versions before 24 put the login's nonce into access tokens too; the label below is what tells them apart.
+    prohibited=Profile.GENERIC.prohibited - {"nonce"},
+    own_kind=("typ", frozenset(("Bearer",))),
+    shared_audiences=frozenset(("account",)),
+    names=ClaimNames(client=("azp",), roles=(("realm_access", "roles"),), own="client_id"),
+)
+
+Profile.AUTH0 = replace(
+    Profile.GENERIC,
+    name="auth0",
+    types=frozenset(("jwt", "at+jwt")),
+    required=_BASICS | {"aud"},
+    one_of=(frozenset(("azp", "client_id")),),
+    names=ClaimNames(client=("azp", "client_id"), own_suffix="@clients"),
+)
+
+Profile.ENTRA_ID = replace(
+    Profile.GENERIC,
+    name="entra-id",
+    types=frozenset(("jwt",)),
+    required=_BASICS | {"aud"},
+    # ID tokens name no client. A token with neither scopes nor roles is one that any app of the tenant can get.
+    one_of=(frozenset(("azp", "appid")), frozenset(("scp", "roles"))),
+    names=ClaimNames(client=("azp", "appid"), scope="scp", own_equals="oid"),
+)
+
+Profile.COGNITO = replace(
+    Profile.GENERIC,
+    name="cognito",
+    types=frozenset((None,)),
+    required=_BASICS | {"client_id", "token_use"},  # jti comes only with token revocation switched on
+    own_kind=("token_use", frozenset(("access",))),
+    names=ClaimNames(audience=("aud", "client_id"), roles=(("cognito:groups",),), groups=(("cognito:groups",),)),
+)
+
+Profile.OKTA = replace(
+    Profile.GENERIC,
+    name="okta",  # the org authorization server's own tokens have another typ, and are for Okta alone
+    required=_BASICS | {"aud", "cid", "jti", "scp"},
+    names=ClaimNames(client=("cid",), scope="scp"),
+)
+
+Profile.GOOGLE = replace(
+    Profile.GENERIC,
+    name="google",
+    types=frozenset(("jwt",)),
+    required=_BASICS | {"aud", "azp"},
+    names=ClaimNames(client=("azp",)),
+)
+
+PROVIDERS: Final = (
+    Profile.KEYCLOAK,
+    Profile.AUTH0,
+    Profile.ENTRA_ID,
+    Profile.COGNITO,
+    Profile.OKTA,
+    Profile.GOOGLE,
+)
+
+
+def verified_issuer(issuer: object, profile: Profile, allow: Allowed) -> str | AnyIssuer:
+    """*issuer*, if it can be the `iss` of *profile*'s tokens: as `issuer_name`, and outside RFC 9068 perhaps a name."""
+    if isinstance(issuer, AnyIssuer):
+        return issuer
+    # Such as accounts.google.com.
+    if "at+jwt" not in profile.types and isinstance(issuer, str) and issuer and "://" not in issuer:
+        return issuer_text(issuer)
+    return issuer_name(issuer, allow)

@@ -10,19 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping
 from copy import copy
 from datetime import timedelta
-from typing import Any, TypeVar, final
+from typing import Any, NamedTuple, TypeVar, final
 
-from gatepass.common.allow import Allow, allowed
+from gatepass.common.allow import HTTP_ON_LOOPBACK, Allow, Allowed, allowed
 from gatepass.common.limits import LARGEST_LEEWAY, YEAR
-from gatepass.common.settings import audience_names, clock_function, seconds, verified_issuer
+from gatepass.common.settings import audience_names, clock_function, seconds
 from gatepass.common.texts import plain
 from gatepass.errors import ConfigurationError, InvalidSignature, UnknownKey
 from gatepass.jose.compact import Parts, decode_base64url, octets_of, take_apart
 from gatepass.jose.strict_json import parse_object
+from gatepass.jwks import IssuerMetadata, JWKSClient
+from gatepass.jwks.http import fetchable
+from gatepass.keyring import KeyRing
 from gatepass.keys import Key, KeySet
-from gatepass.keys.source import Fetch, KeySource, settle, settle_async
+from gatepass.keys.key_set import algorithm_names, asymmetric_names, key_set
+from gatepass.keys.source import Fetch, KeySource, RunBlocking, settle, settle_async
 from gatepass.tokens.access_token import AccessToken, verified
-from gatepass.tokens.cache import HeldKeys
+from gatepass.tokens.cache import HeldKeys, KnownTokens, digest_of
 from gatepass.tokens.claims import (
     NamedCheck,
     compile_checks,
@@ -32,12 +36,10 @@ from gatepass.tokens.claims import (
     never_ordinary,
 )
 from gatepass.tokens.header import accepted_algorithm, key_id
-from gatepass.tokens.hooks import Hook, Question, RunBlocking, check_subject_hook, is_revoked_hook
-from gatepass.tokens.known_tokens import KnownTokens, digest_of
-from gatepass.tokens.profile import ANY_AUDIENCE, AnyAudience, AnyIssuer, Profile
-from gatepass.tokens.verifying_keys import verifying_keys
+from gatepass.tokens.hooks import Hook, Question, check_subject_hook, is_revoked_hook
+from gatepass.tokens.profile import ANY_AUDIENCE, AnyAudience, AnyIssuer, Profile, verified_issuer
 
-__all__ = ["TokenVerifier"]
+__all__ = ["TokenVerifier", "VerifyingKeys", "verifying_keys"]
 
 _T = TypeVar("_T")
 _MAX_CACHE_TTL = 300.0
@@ -300,3 +302,63 @@ def _tried(
         except UnknownKey:
             continue
     raise UnknownKey("kid")
+
+
+class VerifyingKeys(NamedTuple):
+    """Keys that stay, or a source of keys that change; and the algorithms that a token may name."""
+
+    keys: KeySet | KeySource
+    algorithms: frozenset[str]
+    any_kid: bool = False
+    """Whether the keys are a single one, given by hand, of which no `kid` is known (RFC 7515 section 4.1.4)."""
+
+    @property
+    def fixed(self) -> KeySet | None:
+        return self.keys if isinstance(self.keys, KeySet) else None
+
+    @property
+    def source(self) -> KeySource | None:
+        return self.keys if isinstance(self.keys, KeySource) else None
+
+
+def verifying_keys(
+    keys: Key | KeySet | KeySource | Iterable[Key] | None,
+    *,
+    issuer: str | AnyIssuer,
+    algorithms: Iterable[str] | None,
+    leeway: float,
+    allow: Allowed,
+) -> VerifyingKeys:
+    """What *keys* means; left out, *issuer* is asked for them. Raises `ConfigurationError`."""
+    if isinstance(keys, KeyRing) and leeway > keys.leeway.total_seconds():
+        raise ConfigurationError(
+            "leeway= is longer than the key ring's, which would remove keys too early: give KeyRing the longest leeway="
+        )
+    if keys is None:
+        keys = _discovered(issuer, algorithms, allow)
+    if isinstance(keys, KeySource):
+        return VerifyingKeys(keys, frozenset(asymmetric_names(algorithms)))
+    fixed = key_set(keys)
+    any_kid = isinstance(keys, Key) and not keys.is_named
+    return VerifyingKeys(fixed, _allowed(fixed, algorithms), any_kid)
+
+
+def _discovered(issuer: str | AnyIssuer, algorithms: Iterable[str] | None, allow: Allowed) -> KeySource:
+    loopback = (HTTP_ON_LOOPBACK,) if allow.http_on_loopback else ()
+    if isinstance(issuer, AnyIssuer) or "://" not in issuer:
+        raise ConfigurationError("keys= is missing: only an issuer with a URL can be asked where its keys are")
+    if not fetchable(issuer, allow):
+        raise ConfigurationError(
+            "keys= is missing: an issuer without an https URL is not asked where its keys are; give keys=, such as a "
+            "JWKSClient with their address"
+        )
+    return JWKSClient(IssuerMetadata(issuer, allow=loopback), algorithms=algorithms)
+
+
+def _allowed(keys: KeySet, algorithms: Iterable[str] | None) -> frozenset[str]:
+    if algorithms is None:
+        return keys.algorithms
+    named = frozenset(algorithm_names(algorithms))
+    if not keys.algorithms <= named:
+        raise ConfigurationError("algorithms= leaves out the algorithm of one of the keys: add it, or drop the key")
+    return named

@@ -11,8 +11,9 @@ from typing import final
 
 from gatepass.errors import ConfigurationError, InvalidClaim, InvalidIssuer, MissingClaim
 from gatepass.jose.compact import Parts, take_apart
+from gatepass.keys.source import RunBlocking
 from gatepass.tokens.access_token import AccessToken
-from gatepass.tokens.hooks import Hook, RunBlocking
+from gatepass.tokens.hooks import Hook
 from gatepass.tokens.profile import AnyIssuer
 from gatepass.tokens.verifier import TokenVerifier
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 from django.db import migrations, models
 from django.db.migrations.operations.base import Operation
 
-from gatepass_django.refresh.fields import ExactTextField
+from gatepass_django.refresh.models import ExactTextField
 
 
 class Migration(migrations.Migration):

@@ -16,16 +16,12 @@ from pathlib import Path
 
 import click
 
-from gatepass.cli.demo.account import PASSWORD
-from gatepass.cli.demo.cases import CASES, Case
-from gatepass.cli.demo.exchange import Answer, ask
-from gatepass.cli.demo.fleet import Fleet
-from gatepass.cli.demo.frameworks import FRAMEWORKS, SERVERS
-from gatepass.cli.demo.report import Told, report
-from gatepass.cli.demo.resource import KEY_VARIABLE, STORE_VARIABLE, USERNAME
-from gatepass.cli.demo.session import LOGIN, SESSION
-from gatepass.cli.demo.tokens import Mint
-from gatepass.errors import ConfigurationError, extra_hint
+from gatepass.cli.demo.cases import CASES, LOGIN, SESSION, Case, Mint
+from gatepass.cli.demo.resource import KEY_VARIABLE, PASSWORD, STORE_VARIABLE, USERNAME
+from gatepass.cli.demo.results import Answer, Told, ask, report
+from gatepass.cli.demo.servers import FRAMEWORKS, SERVERS, Fleet
+from gatepass.common.settings import extra_hint
+from gatepass.errors import ConfigurationError
 from gatepass.stores.sqlite import SQLiteStore
 
 __all__ = ["demo"]

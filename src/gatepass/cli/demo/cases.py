@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hmac
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
-__all__ = ["CASES", "Case"]
+from gatepass import Key, TokenIssuer
+from gatepass.cli.demo.resource import AUDIENCE, CLIENT, ISSUER, LONGEST_TTL, PASSWORD, USERNAME
+from gatepass.jose.compact import encode_base64url, parse_compact
+
+__all__ = ["CASES", "LOGIN", "SESSION", "Case", "Mint"]
 
 _BASE = 'Bearer realm="api"'
 _INVALID = _BASE + ', error="invalid_token", error_description="The access token '
@@ -67,3 +76,113 @@ CASES = (
         + ', scope="orders:read"',
     ),
 )
+
+_FORM = f"username={USERNAME}&password={PASSWORD.replace(' ', '+')}"
+_REFRESH = "grant_type=refresh_token&refresh_token="
+_PAIR = '{"access_token":"...","token_type":"Bearer","expires_in":900,"refresh_token":"...","scope":"orders:read"}'
+_SPENT = '{"error":"invalid_grant","error_description":"The refresh token is not valid"}'
+_CHALLENGE_INVALID = _BASE + ', error="invalid_token", error_description="The access token '
+_ORDERS = f"orders of {USERNAME}"
+
+LOGIN = Case("log in", (), 200, path="/login", form=_FORM, body=_PAIR, keeps="first")
+
+SESSION = (
+    Case(
+        "log in with a wrong password",
+        (),
+        401,
+        _BASE,
+        path="/login",
+        form=f"username={USERNAME}&password=coffee",
+        body='{"error":"invalid_grant","error_description":"Incorrect username or password"}',
+    ),
+    LOGIN,
+    Case("the access token", ("Bearer {first_access}",), 200, body=_ORDERS),
+    Case("the refresh token in its place", ("Bearer {first_refresh}",), 401, _CHALLENGE_INVALID + 'is malformed"'),
+    Case("refresh", (), 200, path="/token", form=_REFRESH + "{first_refresh}", body=_PAIR, keeps="next"),
+    Case("the new access token", ("Bearer {next_access}",), 200, body=_ORDERS),
+    Case("refresh with the spent token", (), 400, path="/token", form=_REFRESH + "{first_refresh}", body=_SPENT),
+    Case("refresh with its successor", (), 400, path="/token", form=_REFRESH + "{next_refresh}", body=_SPENT),
+    Case("the new access token, after that", ("Bearer {next_access}",), 401, _CHALLENGE_INVALID + 'was revoked"'),
+    Case("log in again", (), 200, path="/login", form=_FORM, body=_PAIR, keeps="again"),
+    Case(
+        "refresh with the token in the URL",
+        (),
+        400,
+        path=f"/token?{_REFRESH}{{again_refresh}}",
+        form="",
+        body='{"error":"invalid_request","error_description":"The request is malformed"}',
+    ),
+    Case(
+        "a password at the token endpoint",
+        (),
+        400,
+        path="/token",
+        form=f"grant_type=password&{_FORM}",
+        body='{"error":"unsupported_grant_type","error_description":"The grant type is not supported"}',
+    ),
+    Case("log out: revoke the refresh token", (), 200, path="/revoke", form="token={again_refresh}", body="{}"),
+    Case("refresh, signed out", (), 400, path="/token", form=_REFRESH + "{again_refresh}", body=_SPENT),
+    Case("the access token, signed out", ("Bearer {again_access}",), 401, _CHALLENGE_INVALID + 'was revoked"'),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Mint:
+    """Makes tokens with one private key, by the names that the demo's requests use."""
+
+    key: Key = field(default_factory=Key.generate)
+
+    def tokens(self) -> dict[str, str]:
+        """Every token of the demo by its name."""
+        good = self._issued(scope="orders:read")
+        namesake = Key.from_jwk({**Key.generate().to_private_jwk(), "kid": self.key.kid})
+        return {
+            "good": good,
+            "unscoped": self._issued(scope="profile"),
+            "expired": self._issued(clock=lambda: time.time() - 86_400),
+            "foreign_audience": self._issued(audience="https://billing.example"),
+            "foreign_issuer": self._issued(issuer="https://evil.example"),
+            "strange_key": self._issued(keys=Key.generate()),
+            "namesake_key": self._issued(keys=namesake),
+            "id_token": self._by_hand(self._header(typ="JWT")),
+            "unsigned": self._by_hand(self._header(alg="none"), sign=_no_signature),
+            "confused": self._by_hand(self._header(alg="HS256"), sign=self._hmac_with_public_key),
+            "altered": _with_subject(good, "admin"),
+            "endless": "A" * 20_000,
+        }
+
+    def _issued(self, *, scope: str = "orders:read", **settings: Any) -> str:
+        given: dict[str, Any] = {
+            "issuer": ISSUER,
+            "audience": AUDIENCE,
+            "keys": self.key,
+            "access_ttl": LONGEST_TTL,
+        }
+        return TokenIssuer(**{**given, **settings}, client_id=CLIENT).issue("anna", scope=scope)
+
+    def _header(self, **changes: str) -> dict[str, Any]:
+        return {"alg": self.key.algorithm, "typ": "at+jwt", "kid": self.key.kid, **changes}
+
+    def _by_hand(self, header: dict[str, Any], sign: Callable[[bytes], bytes] | None = None) -> str:
+        now = int(time.time())
+        claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "admin", "client_id": CLIENT, "scope": "orders:read"}
+        parts = (header, {**claims, "iat": now, "exp": now + 3_600, "jti": "1"})
+        signing_input = b".".join(encode_base64url(json.dumps(part).encode()) for part in parts)
+        return (signing_input + b"." + encode_base64url((sign or self.key.sign)(signing_input))).decode()
+
+    def _hmac_with_public_key(self, signing_input: bytes) -> bytes:
+        """The oldest forgery of all: everybody has the public key, so everybody could sign."""
+        return hmac.digest(self.key.to_pem().encode(), signing_input, "sha256")
+
+
+def _no_signature(_signing_input: bytes) -> bytes:
+    return b""
+
+
+def _with_subject(token: str, subject: str) -> str:
+    """*token* with another payload and the old signature."""
+    unverified = parse_compact(token)
+    altered = encode_base64url(json.dumps({**unverified.claims, "sub": subject}).encode()).decode()
+    header, _, signature = token.split(".")
+    return f"{header}.{altered}.{signature}"

@@ -6,8 +6,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
-from gatepass.cli.demo.account import log_in
-from gatepass.cli.demo.resource import Parts, parts
+from gatepass.cli.demo.resource import Parts, log_in, parts
 
 site: Parts = parts()
 settings.configure(

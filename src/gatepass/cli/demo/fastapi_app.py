@@ -7,8 +7,7 @@ from fastapi.responses import PlainTextResponse
 from fastapi.security import OAuth2PasswordBearer, OAuth2PasswordRequestForm
 
 from gatepass import AccessToken
-from gatepass.cli.demo.account import log_in
-from gatepass.cli.demo.resource import Parts, parts
+from gatepass.cli.demo.resource import Parts, log_in, parts
 from gatepass_fastapi import AccessTokenBearer, to_response, token_endpoints
 
 site: Parts = parts()

@@ -2,8 +2,7 @@
 
 from flask import Flask, Response, request
 
-from gatepass.cli.demo.account import log_in
-from gatepass.cli.demo.resource import Parts, parts
+from gatepass.cli.demo.resource import Parts, log_in, parts
 from gatepass_flask import AccessTokenMiddleware, access_token, public, require_auth, to_response, token_endpoints
 
 site: Parts = parts()

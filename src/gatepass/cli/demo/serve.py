@@ -16,7 +16,7 @@ import sys
 import threading
 from typing import Any
 
-from gatepass.cli.demo.frameworks import SERVERS
+from gatepass.cli.demo.servers import SERVERS
 
 __all__: list[str] = []
 

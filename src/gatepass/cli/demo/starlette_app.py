@@ -7,8 +7,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from gatepass.cli.demo.account import log_in
-from gatepass.cli.demo.resource import Parts, parts
+from gatepass.cli.demo.resource import Parts, log_in, parts
 from gatepass_starlette import AccessTokenMiddleware, public, require_auth, to_response, token_endpoints
 
 site: Parts = parts()

@@ -9,10 +9,9 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import IO, Self, cast
 
-from gatepass.cli.demo.frameworks import FRAMEWORKS
 from gatepass.errors import ConfigurationError
 
-__all__ = ["Fleet"]
+__all__ = ["FRAMEWORKS", "SERVERS", "Fleet"]
 
 _PATIENCE = 5.0
 
@@ -78,3 +77,7 @@ class Fleet:
                 process.kill()
                 process.wait()
             cast("IO[str]", process.stdout).close()
+
+
+FRAMEWORKS = {"flask": "Flask", "starlette": "Starlette", "fastapi": "FastAPI", "django": "Django"}
+SERVERS = {"flask": "waitress", "starlette": "uvicorn", "fastapi": "uvicorn", "django": "uvicorn"}

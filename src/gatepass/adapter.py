@@ -1,0 +1,31 @@
+"""What the author of an adapter needs beside the names of `gatepass` itself.
+
+An adapter imports `gatepass`, this module and `gatepass.errors`. It hands the request's fields to `ResourceServer`,
+sends its `Response`, and asks here how open a route is and whether guards stand where they were meant to.
+"""
+
+from gatepass.common.settings import extra_hint
+from gatepass.http.access import Access, access_of, check_guards, public_paths, standing_before
+from gatepass.http.cookies import BrowserRequest
+from gatepass.http.jwks_endpoint import JWKSEndpoint
+from gatepass.http.layers import application_below, held_below
+from gatepass.http.requirement import Rules
+from gatepass.http.response import Caching, Response
+from gatepass.token_endpoint.endpoint import TokenRequest
+
+__all__ = [
+    "Access",
+    "BrowserRequest",
+    "Caching",
+    "JWKSEndpoint",
+    "Response",
+    "Rules",
+    "TokenRequest",
+    "access_of",
+    "application_below",
+    "check_guards",
+    "extra_hint",
+    "held_below",
+    "public_paths",
+    "standing_before",
+]
