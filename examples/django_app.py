@@ -92,7 +92,7 @@ def login(request: HttpRequest) -> HttpResponse:
         refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
         headers = {"WWW-Authenticate": str(Challenge(realm="api")), "Cache-Control": "no-store"}
         return JsonResponse(refusal, status=401, headers=headers)
-    return to_response(endpoints.signed_in(service.grant(name, scope="orders:read")))
+    return to_response(endpoints.login_response(service.grant(name, scope="orders:read")))
 
 
 @csrf_exempt  # another site has no access token to send

@@ -92,7 +92,7 @@ def log_in(form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> Response:
         headers = {"WWW-Authenticate": str(Challenge(realm="api")), "Cache-Control": "no-store"}
         return JSONResponse(refusal, 401, headers)
     granted = [scope for scope in form.scopes if scope in SCOPES]
-    return to_response(endpoints.signed_in(service.grant(form.username, scope=granted)))
+    return to_response(endpoints.login_response(service.grant(form.username, scope=granted)))
 
 
 @app.post("/logout", status_code=204)

@@ -76,7 +76,7 @@ def login() -> ResponseReturnValue:
     if not password_is_right(name, request.form.get("password", "")):
         refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
         return refusal, 401, {"WWW-Authenticate": str(Challenge(realm="api")), "Cache-Control": "no-store"}
-    return to_response(endpoints.signed_in(service.grant(name, scope="orders:read")))
+    return to_response(endpoints.login_response(service.grant(name, scope="orders:read")))
 
 
 @app.post("/logout")

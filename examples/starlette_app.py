@@ -80,7 +80,7 @@ def answer_to_login(name: str, password: str) -> Response:
         refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
         headers = {"WWW-Authenticate": str(Challenge(realm="api")), "Cache-Control": "no-store"}
         return JSONResponse(refusal, 401, headers)
-    return to_response(endpoints.signed_in(service.grant(name, scope="orders:read")))
+    return to_response(endpoints.login_response(service.grant(name, scope="orders:read")))
 
 
 def logout(request: Request) -> Response:  # not async: Starlette runs it in a worker thread

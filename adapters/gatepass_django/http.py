@@ -39,8 +39,8 @@ class Credentials(TypedDict):
     """What `ResourceServer.admit` wants to know of a request."""
 
     authorization: tuple[str, ...]
-    scheme: str | None
-    client: str | None
+    url_scheme: str | None
+    peer: str | None
     forwarded: bool
     browser: BrowserRequest | None
 
@@ -51,8 +51,8 @@ def credentials(request: HttpRequest, server: ResourceServer) -> Credentials:
     authorization: str | None = meta.get("HTTP_AUTHORIZATION")
     return {
         "authorization": () if authorization is None else (authorization,),
-        "scheme": request.scheme,
-        "client": meta.get("REMOTE_ADDR"),
+        "url_scheme": request.scheme,
+        "peer": meta.get("REMOTE_ADDR"),
         "forwarded": is_forwarded(request),
         "browser": browser_request(request) if "cookie" in server.sources else None,
     }

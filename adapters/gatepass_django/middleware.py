@@ -18,7 +18,7 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import get_resolver, resolve
 
 from gatepass import AuthError
-from gatepass.adapter import Access, access_of, check_guards
+from gatepass.adapter import AccessLevel, access_level, check_guards
 from gatepass.errors import refusal_in
 from gatepass_django.conf import configuration
 from gatepass_django.http import (
@@ -121,7 +121,7 @@ class AccessTokenMiddleware:
     def _refusal(self, request: HttpRequest, error: AuthError) -> Refusal:
         return Refusal(self._server.respond(error, method=wire_method(request)))
 
-    def _judge(self, request: HttpRequest, access: Access) -> Refusal | None:
+    def _judge(self, request: HttpRequest, access: AccessLevel) -> Refusal | None:
         server = self._server
         try:
             token = server.admit(access, **credentials(request, server))
@@ -130,7 +130,7 @@ class AccessTokenMiddleware:
         identify(request, Identity(server, token))
         return None
 
-    async def _judge_async(self, request: HttpRequest, access: Access) -> Refusal | None:
+    async def _judge_async(self, request: HttpRequest, access: AccessLevel) -> Refusal | None:
         server = self._server
         try:
             token = await server.admit_async(access, run_blocking=_in_thread, **credentials(request, server))
@@ -140,7 +140,7 @@ class AccessTokenMiddleware:
         return None
 
     def _sent(
-        self, request: HttpRequest, response: HttpResponseBase, access: Access, *, bare: bool
+        self, request: HttpRequest, response: HttpResponseBase, access: AccessLevel, *, bare: bool
     ) -> HttpResponseBase:
         raised: AuthError | None = getattr(request, _RAISED, None)
         if raised is not None and response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -150,14 +150,14 @@ class AccessTokenMiddleware:
         tell_caches(response, self._server.caching[access])
         return response
 
-    def _access(self, request: HttpRequest) -> Access:
+    def _access(self, request: HttpRequest) -> AccessLevel:
         if request.path_info in self._public:
             return "public"
         urlconf = _urlconf_of(request)
         if not self._has_marks(urlconf):
             return "protected"
         try:
-            return access_of(resolve(request.path_info, urlconf).func)
+            return access_level(resolve(request.path_info, urlconf).func)
         except Exception:  # noqa: BLE001 - a converter's, perhaps: Django meets it again, for those who may come so far
             return "protected"
 
@@ -167,7 +167,7 @@ class AccessTokenMiddleware:
         if found is None:
             views = list(views_of(get_resolver(urlconf)))
             check_guards(views)
-            found = self._urlconfs_with_marks[urlconf] = any(access_of(view) != "protected" for view in views)
+            found = self._urlconfs_with_marks[urlconf] = any(access_level(view) != "protected" for view in views)
         return found
 
     def _is_open(self, request: HttpRequest, view: object) -> bool:
@@ -178,7 +178,7 @@ class AccessTokenMiddleware:
         if request.path_info in self._public:
             return True
         self._has_marks(_urlconf_of(request))  # which middleware may have changed: its guards are looked at, too
-        return _is_known(request) or access_of(view) != "protected"
+        return _is_known(request) or access_level(view) != "protected"
 
     def _process_view(self, request: HttpRequest, view: object, *_: object) -> Refusal | None:
         return None if self._is_open(request, view) else self._judge(request, "protected")

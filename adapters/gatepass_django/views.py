@@ -12,7 +12,7 @@ from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 
 from gatepass import AuthError, ConfigurationError, Requirement
-from gatepass.adapter import Rules, standing_before
+from gatepass.adapter import Rules, mark_guard
 from gatepass_django.http import Refusal, identity_of, wire_method
 
 __all__ = ["require_auth"]
@@ -36,13 +36,13 @@ def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_View],
             async def guarded_async(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
                 return _refusal(request, requirement) or await view(request, *args, **kwargs)
 
-            return cast("_View", standing_before(view, guarded_async))
+            return cast("_View", mark_guard(view, guarded_async))
 
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
             return _refusal(request, requirement) or view(request, *args, **kwargs)
 
-        return cast("_View", standing_before(view, guarded))
+        return cast("_View", mark_guard(view, guarded))
 
     return decorate
 

@@ -16,7 +16,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer
-from gatepass.adapter import Access, Rules
+from gatepass.adapter import AccessLevel, Rules
 from gatepass_fastapi.refusal import answer_refusals_of, refused
 from gatepass_starlette import Identity, admit, check_routes, identify, identity_of, tell_caches
 
@@ -64,9 +64,11 @@ class _Bearer(SecurityBase):
     @property
     def responses(self) -> dict[int | str, dict[str, Any]]:
         """The refusals for OpenAPI, which a dependency cannot list itself: `APIRouter(responses=bearer.responses)`."""
-        return described(self._server.body)
+        return described(self._server.error_format)
 
-    async def _token(self, connection: HTTPConnection, needed: SecurityScopes, access: Access) -> AccessToken | None:
+    async def _token(
+        self, connection: HTTPConnection, needed: SecurityScopes, access: AccessLevel
+    ) -> AccessToken | None:
         app = connection.scope.get("app")
         if app is not None and id(app) not in self._checked:
             check_routes(app)
@@ -80,7 +82,7 @@ class _Bearer(SecurityBase):
             raise refused(connection, answer) from error
         return token
 
-    async def _verified(self, connection: HTTPConnection, access: Access) -> AccessToken | None:
+    async def _verified(self, connection: HTTPConnection, access: AccessLevel) -> AccessToken | None:
         known = identity_of(connection.scope)
         if known is None:  # the middleware is not in front, which answers what the application raises
             answer_refusals_of(connection)
@@ -158,13 +160,13 @@ _SITUATIONS: Final = (
 )
 
 
-def described(body: Literal["problem", "oauth", "empty"]) -> dict[int | str, dict[str, Any]]:
-    """The refusals of a server with this *body*, in the form of FastAPI's `responses=`; new at each call."""
+def described(error_format: Literal["problem", "oauth", "empty"]) -> dict[int | str, dict[str, Any]]:
+    """The refusals of a server with this *error_format*, in the form of FastAPI's `responses=`; new at each call."""
     return {
         status: {
             "description": text,
             "headers": headers,
-            **({"content": dict(_BODIES[body])} if _BODIES[body] else {}),
+            **({"content": dict(_BODIES[error_format])} if _BODIES[error_format] else {}),
         }
         for status, text, headers in _SITUATIONS
     }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, final
 from flask.app import Flask  # as in routes
 
 from gatepass import AuthError, ConfigurationError, ResourceServer
-from gatepass.adapter import Access, public_paths
+from gatepass.adapter import AccessLevel, public_paths
 from gatepass.errors import refusal_in
 from gatepass_flask.http import browser_request, is_forwarded, without_bodies
 from gatepass_flask.refusals import Start, answer_refusals_of, begun, send
@@ -64,14 +64,14 @@ class AccessTokenMiddleware:
         server = self._server
         method: str = environ["REQUEST_METHOD"]
         is_preflight = method == "OPTIONS" and self._is_preflight(environ)
-        access: Access = "public" if is_preflight else self._access(environ)
+        access: AccessLevel = "public" if is_preflight else self._access(environ)
         authorization = environ.get("HTTP_AUTHORIZATION")
         try:
             token = server.admit(
                 access,
                 () if authorization is None else (authorization,),
-                scheme=environ["wsgi.url_scheme"],
-                client=environ.get("REMOTE_ADDR"),
+                url_scheme=environ["wsgi.url_scheme"],
+                peer=environ.get("REMOTE_ADDR"),
                 forwarded=is_forwarded(environ),
                 browser=browser_request(environ) if self._takes_cookies else None,
             )
@@ -106,7 +106,7 @@ class AccessTokenMiddleware:
             self._app = self._inside
         self._is_new = False
 
-    def _access(self, environ: WSGIEnvironment) -> Access:
+    def _access(self, environ: WSGIEnvironment) -> AccessLevel:
         path = environ.get("PATH_INFO", "")
         if not path.isascii():
             path = path.encode("latin-1").decode(errors="replace")  # as Werkzeug does

@@ -12,7 +12,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.routing import Rule
 
 from gatepass import ConfigurationError
-from gatepass.adapter import Access, access_of, application_below, check_guards, held_below
+from gatepass.adapter import AccessLevel, access_level, application_below, check_guards, held_below
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -43,12 +43,12 @@ class Routes:
         owner = called.__self__ if isinstance(called, MethodType) else None
         self.nothing_between: Flask | None = owner if isinstance(owner, Flask) and owner is self._root else None
 
-    def access(self, environ: WSGIEnvironment) -> Access:
+    def access(self, environ: WSGIEnvironment) -> AccessLevel:
         """How open the view is that will be chosen; protected where none will be. Raises `ConfigurationError`."""
         if self._has_marks is None:
             views = [view for app in self.flasks() for view in app.view_functions.values()]
             check_guards(views)
-            self._has_marks = any(access_of(view) != "protected" for view in views)
+            self._has_marks = any(access_level(view) != "protected" for view in views)
         if not self._has_marks:
             return "protected"
         try:
@@ -56,7 +56,7 @@ class Routes:
             rule = None if app is None else _rule(app, environ)
         except Exception:  # noqa: BLE001 - a converter's, perhaps: Flask meets it again, for those who may come so far
             return "protected"
-        return access_of(None if app is None or rule is None else app.view_functions.get(rule.endpoint))
+        return access_level(None if app is None or rule is None else app.view_functions.get(rule.endpoint))
 
     def lead_back_to(self, middleware: object) -> bool:
         """Whether a Flask is called as a whole, and *middleware* has become a layer of its `wsgi_app`."""

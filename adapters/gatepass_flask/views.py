@@ -11,7 +11,7 @@ from flask import current_app, request
 from werkzeug.local import LocalProxy
 
 from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer
-from gatepass.adapter import Rules, standing_before
+from gatepass.adapter import Rules, mark_guard
 from gatepass_flask.http import to_response
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_View],
                 return to_response(server.respond(error, method=request.environ["REQUEST_METHOD"]))
             return (current_app.ensure_sync(view) if is_async else view)(*args, **kwargs)
 
-        return cast("_View", standing_before(view, guarded))
+        return cast("_View", mark_guard(view, guarded))
 
     return decorate
 

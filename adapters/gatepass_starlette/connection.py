@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.types import Scope
 
 from gatepass import AccessToken, ConfigurationError, ResourceServer, TokenEndpoints
-from gatepass.adapter import Access, BrowserRequest
+from gatepass.adapter import AccessLevel, BrowserRequest
 
 __all__ = ["admit", "browser_request", "field_lines", "header", "is_forwarded", "peer_of", "read_body"]
 
@@ -18,24 +18,24 @@ _FORWARDING: Final = frozenset(name.encode() for name in ResourceServer.forwardi
 _TLS: Final = frozenset(("https", "wss"))
 
 
-async def admit(server: ResourceServer, access: Access, scope: Scope) -> AccessToken | None:
+async def admit(server: ResourceServer, access: AccessLevel, scope: Scope) -> AccessToken | None:
     """The verified token of the connection, or None where *access* lets it be; raises `AuthError`.
 
     Runs a hook that may block in a worker thread. Without hooks nothing is awaited.
     """
     lines = field_lines(scope, b"authorization")
-    scheme = scope.get("scheme", "http")
-    client = peer_of(scope)
+    url_scheme = scope.get("scheme", "http")
+    peer = peer_of(scope)
     forwarded = is_forwarded(scope)
     browser = browser_request(scope) if "cookie" in server.sources else None
     if not server.may_block:
-        return server.admit(access, lines, scheme=scheme, client=client, forwarded=forwarded, browser=browser)
+        return server.admit(access, lines, url_scheme=url_scheme, peer=peer, forwarded=forwarded, browser=browser)
     return await server.admit_async(
         access,
         lines,
         run_blocking=run_in_threadpool,
-        scheme=scheme,
-        client=client,
+        url_scheme=url_scheme,
+        peer=peer,
         forwarded=forwarded,
         browser=browser,
     )

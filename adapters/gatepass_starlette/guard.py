@@ -15,7 +15,7 @@ from starlette.types import Scope
 from starlette.websockets import WebSocket
 
 from gatepass import AuthError, ConfigurationError, Requirement
-from gatepass.adapter import Response, Rules, standing_before
+from gatepass.adapter import Response, Rules, mark_guard
 from gatepass_starlette.identity import identity_of
 from gatepass_starlette.responses import POLICY_VIOLATION, refuse, refuse_websocket, to_response
 
@@ -35,7 +35,7 @@ def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_Endpoi
     def guard(endpoint: _Endpoint) -> _Endpoint:
         if inspect.isclass(endpoint):
             return cast("_Endpoint", _guarded_class(endpoint, requirement))
-        return cast("_Endpoint", standing_before(endpoint, _guarded_function(endpoint, requirement)))
+        return cast("_Endpoint", mark_guard(endpoint, _guarded_function(endpoint, requirement)))
 
     return guard
 

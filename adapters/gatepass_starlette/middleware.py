@@ -15,7 +15,7 @@ from starlette._utils import get_route_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepass import AuthError, ResourceServer
-from gatepass.adapter import Access, public_paths
+from gatepass.adapter import AccessLevel, public_paths
 from gatepass_starlette.connection import admit, header
 from gatepass_starlette.identity import Identity, identify
 from gatepass_starlette.refusals import run
@@ -54,7 +54,7 @@ class AccessTokenMiddleware:
             await self.app(scope, receive, send)
             return
         if scope["type"] == "http" and scope["method"] == "OPTIONS" and self._is_preflight(scope):
-            access: Access = "public"
+            access: AccessLevel = "public"
             receive, send = without_bodies(receive, send)
         else:
             access = self._access(scope)
@@ -68,7 +68,7 @@ class AccessTokenMiddleware:
         caching = self._server.caching[access]
         await run(self.app, scope, receive, varying(send, caching) if caching.vary else send, self._server)
 
-    def _access(self, scope: Scope) -> Access:
+    def _access(self, scope: Scope) -> AccessLevel:
         if self._public and get_route_path(scope) in self._public:
             return "public"
         return self._routes.access(scope)

@@ -22,7 +22,7 @@ from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router
 from starlette.types import ASGIApp, Scope
 
 from gatepass import ConfigurationError
-from gatepass.adapter import Access, access_of, application_below, check_guards
+from gatepass.adapter import AccessLevel, access_level, application_below, check_guards
 
 __all__ = ["Routes", "check_routes"]
 
@@ -58,7 +58,7 @@ class Routes:
                 "routes_of=None for an application without marks"
             )
 
-    def access(self, scope: Scope) -> Access:
+    def access(self, scope: Scope) -> AccessLevel:
         """How open the endpoint for *scope* is; routes marked after the first question do not count."""
         if self._marked is None:
             endpoints = self.check()
@@ -95,7 +95,7 @@ class Routes:
             known = self._below[id(app)] = app, _application_below(app)
         return known[1]
 
-    def _access_below(self, app: Any, scope: Scope) -> Access:
+    def _access_below(self, app: Any, scope: Scope) -> AccessLevel:
         scope = _entered(app, scope)
         route, matched, _ = _choose(_routes_of(app), scope)
         if route is None:
@@ -117,9 +117,9 @@ class Routes:
             if isinstance(route, (Mount, Host)):
                 yield route.app
                 below = self._found(route.app)
-                if below is None and access_of(route.app) == "protected":
+                if below is None and access_level(route.app) == "protected":
                     views = _flask_views(route.app)
-                    self._has_marks_unseen |= any(access_of(view) != "protected" for view in views)
+                    self._has_marks_unseen |= any(access_level(view) != "protected" for view in views)
                     yield from views
                 yield from self._endpoints(below, seen)
             else:
@@ -258,7 +258,7 @@ def _carries_mark(endpoint: Any) -> bool:
     return any(_mark_of(candidate) != "protected" for candidate in (endpoint, *members))
 
 
-def _access_of_endpoint(endpoint: Any, scope: Scope) -> Access:
+def _access_of_endpoint(endpoint: Any, scope: Scope) -> AccessLevel:
     access = _mark_of(endpoint)
     if access == "protected" and inspect.isclass(endpoint) and scope["type"] == "http":
         method: str = scope["method"].lower()
@@ -268,8 +268,8 @@ def _access_of_endpoint(endpoint: Any, scope: Scope) -> Access:
     return access
 
 
-def _mark_of(endpoint: Any) -> Access:
-    access = access_of(endpoint)
+def _mark_of(endpoint: Any) -> AccessLevel:
+    access = access_level(endpoint)
     if access == "protected" and isinstance(endpoint, functools.partial):
         inner: Any = endpoint.func  # pyright: ignore[reportUnknownMemberType]
         return _mark_of(inner)

@@ -5,7 +5,7 @@ sends its `Response`, and asks here how open a route is and whether guards stand
 """
 
 from gatepass.common.settings import extra_hint
-from gatepass.http.access import Access, access_of, check_guards, public_paths, standing_before
+from gatepass.http.access import AccessLevel, access_level, check_guards, mark_guard, public_paths
 from gatepass.http.cookies import BrowserRequest
 from gatepass.http.jwks_endpoint import JWKSEndpoint
 from gatepass.http.layers import application_below, held_below
@@ -14,18 +14,18 @@ from gatepass.http.response import Caching, Response
 from gatepass.token_endpoint.endpoint import TokenRequest
 
 __all__ = [
-    "Access",
+    "AccessLevel",
     "BrowserRequest",
     "Caching",
     "JWKSEndpoint",
     "Response",
     "Rules",
     "TokenRequest",
-    "access_of",
+    "access_level",
     "application_below",
     "check_guards",
     "extra_hint",
     "held_below",
+    "mark_guard",
     "public_paths",
-    "standing_before",
 ]

@@ -67,7 +67,7 @@ class AuthError(Exception):
     error: ClassVar[str | None] = None
     description: ClassVar[str | None] = None
     reason: ClassVar[str] = "refused"
-    challenged: ClassVar[bool] = True
+    has_challenge: ClassVar[bool] = True
     """Whether the answer carries `WWW-Authenticate` (RFC 6750 section 3)."""
 
     def __init__(self, log_detail: str = "") -> None:
@@ -75,7 +75,7 @@ class AuthError(Exception):
         self.log_detail: str = log_detail
 
     @property
-    def needed_scopes(self) -> tuple[str, ...]:
+    def required_scopes(self) -> tuple[str, ...]:
         """The scopes that the challenge names so that the client can ask for them."""
         return ()
 
@@ -284,7 +284,7 @@ class InsufficientScope(Forbidden):
         self._required = required
 
     @property
-    def needed_scopes(self) -> tuple[str, ...]:
+    def required_scopes(self) -> tuple[str, ...]:
         """Every scope that the operation needs, in the order of the rule."""
         return self._required
 
@@ -294,7 +294,7 @@ class ConcealedResource(Forbidden):
 
     status = 404
     reason = "concealed"
-    challenged = False
+    has_challenge = False
 
 
 # We cannot tell: nothing is known against the token, so it is 503, never 401 and never anonymous.
@@ -307,7 +307,7 @@ class AuthUnavailable(AuthError):
     error: ClassVar[str | None] = "temporarily_unavailable"
     description: ClassVar[str | None] = "The authorization service is temporarily unavailable"
     reason = "unavailable"
-    challenged = False
+    has_challenge = False
 
     def __init__(self, log_detail: str = "", *, retry_after: int = 5) -> None:
         super().__init__(log_detail)

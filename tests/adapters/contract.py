@@ -560,7 +560,7 @@ class AdapterContract:
         self.same(client.send("GET", f"/boom/{kind}", bearer()), RAISED[kind])
 
     def test_the_server_that_judged_the_request_answers_what_the_view_raises(self):
-        client = self.build(resource_server(realm="shop", body="oauth"))
+        client = self.build(resource_server(realm="shop", error_format="oauth"))
 
         answer = client.send("GET", "/boom/auth", bearer())
 
@@ -615,7 +615,7 @@ class AdapterContract:
         dpop = Challenge("DPoP", realm="api", parameters={"algs": "ES256 EdDSA"})
         client = self.build(
             resource_server(
-                companions=[dpop],
+                extra_challenges=[dpop],
                 challenge_scopes=["orders:read"],
                 resource_metadata="https://api.example/.well-known/oauth-protected-resource",
             )
@@ -638,7 +638,7 @@ class AdapterContract:
         self.same(client.send("GET", "/orders", bearer()), (status, f"{challenge}, {metadata}", body))
 
     def test_an_empty_body_has_no_type(self):
-        answer = self.build(resource_server(body="empty")).send("GET", "/protected")
+        answer = self.build(resource_server(error_format="empty")).send("GET", "/protected")
 
         assert answer.headers == [
             ("www-authenticate", 'Bearer realm="api"'),
@@ -648,7 +648,7 @@ class AdapterContract:
         assert answer.body == b""
 
     def test_the_short_json_of_oauth_can_be_had(self):
-        answer = self.build(resource_server(body="oauth")).send("GET", "/protected", bearer("abc"))
+        answer = self.build(resource_server(error_format="oauth")).send("GET", "/protected", bearer("abc"))
 
         assert answer.body == b'{"error":"invalid_token","error_description":"The access token is malformed"}'
         assert answer.all("content-type") == ["application/json"]

@@ -17,7 +17,7 @@ TENANT = {"id": 7, "units": [{"name": "north", "leads": ["anna"]}], "none": None
 
 
 def claims():
-    return resource_server().authenticate([f"Bearer {token(tenant=TENANT)}"], scheme="https").claims
+    return resource_server().authenticate([f"Bearer {token(tenant=TENANT)}"], url_scheme="https").claims
 
 
 def flask(found):

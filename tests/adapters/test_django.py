@@ -783,7 +783,7 @@ class TestSetting:
             return answer_to({**GOOD, **options}, headers, scheme=scheme)
 
         assert answer(REALM="shop").all("www-authenticate") == ['Bearer realm="shop"']
-        assert answer(BODY="empty").body == b""
+        assert answer(ERROR_FORMAT="empty").body == b""
         assert answer(HTTPS="require").status == 401
         assert answer(token_without_kid(), HTTPS="off", scheme="http").status == 200
         assert answer(token_without_kid(), scheme="http").status == 400

@@ -616,11 +616,11 @@ def test_a_rule_that_is_no_list_is_refused_in_words(given):
 
 
 @pytest.mark.parametrize(
-    ("body", "types"),
+    ("error_format", "types"),
     [("problem", ["application/problem+json"]), ("oauth", ["application/json"]), ("empty", [])],
 )
-def test_a_router_may_list_the_refusals_in_openapi(body, types):
-    bearer_token = AccessTokenBearer(resource_server(body=body), any_roles=["admin"])
+def test_a_router_may_list_the_refusals_in_openapi(error_format, types):
+    bearer_token = AccessTokenBearer(resource_server(error_format=error_format), any_roles=["admin"])
     router = APIRouter(responses=bearer_token.responses)
 
     @router.get("/orders", responses={404: {"description": "theirs"}})

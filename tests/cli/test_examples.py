@@ -103,7 +103,7 @@ def log_in(port, username="anna", password="tea and biscuits", **fields):
     return request(port, PATHS[port][0], form=urlencode({"username": username, "password": password, **fields}))
 
 
-def signed_in(port):
+def login_response(port):
     """The pair of a new login."""
     status, pair = answer_of(log_in(port, scope="orders:read"))
     assert status == 200
@@ -147,7 +147,7 @@ def test_a_login_gives_a_pair_that_no_cache_keeps(shop):
 
 
 def test_a_refresh_gives_the_next_pair_and_a_spent_token_that_comes_again_ends_the_login(shop):
-    first = signed_in(shop)
+    first = login_response(shop)
 
     assert opens(shop, first)
 
@@ -166,7 +166,7 @@ def test_a_refresh_gives_the_next_pair_and_a_spent_token_that_comes_again_ends_t
 
 
 def test_a_logout_ends_both_tokens_of_this_login_and_of_no_other(shop):
-    other, pair = signed_in(shop), signed_in(shop)
+    other, pair = login_response(shop), login_response(shop)
 
     assert opens(shop, pair)
     assert request(shop, "/logout", token=pair["access_token"], form="")[0] == 204
@@ -179,7 +179,7 @@ def test_a_logout_ends_both_tokens_of_this_login_and_of_no_other(shop):
 
 
 def test_a_refresh_token_that_is_revoked_takes_the_access_tokens_with_it(shop):
-    first = signed_in(shop)
+    first = login_response(shop)
     _, second = answer_of(refresh(shop, first))
 
     assert request(shop, "/revoke", form=urlencode({"token": second["refresh_token"]}))[0] == 200
@@ -190,7 +190,7 @@ def test_a_refresh_token_that_is_revoked_takes_the_access_tokens_with_it(shop):
 
 
 def test_an_access_token_that_is_revoked_ends_alone(shop):
-    pair = signed_in(shop)
+    pair = login_response(shop)
 
     assert request(shop, "/revoke", form=urlencode({"token": pair["access_token"]}))[0] == 200
 
@@ -242,7 +242,7 @@ def test_a_login_is_kept_in_the_working_directory_and_outlives_the_server(tmp_pa
     monkeypatch.delenv("SESSIONS_DB", raising=False)
     port = port_for("flask_app")
     with serving(flask("flask_app", port), port, ENVIRONMENT, cwd=tmp_path):
-        first = signed_in(port)
+        first = login_response(port)
         _, second = answer_of(refresh(port, first))
 
     assert (tmp_path / "sessions.db").is_file()

@@ -138,7 +138,7 @@ def test_how_long_a_token_still_passes_is_for_its_own_verifier_to_say():
     for name, left in ((ours.issuer, 910), (other, 100)):
         token = TokenIssuer(**{**NAMES, "issuer": name}, client_id="web", clock=lambda: 1_000).issue("anna")
 
-        assert server.seconds_left(server.authenticate([f"Bearer {token}"], scheme="https")) == left
+        assert server.seconds_left(server.authenticate([f"Bearer {token}"], url_scheme="https")) == left
 
 
 class TestWhatIsNoClock:

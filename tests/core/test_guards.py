@@ -5,7 +5,7 @@ import functools
 import pytest
 
 from gatepass import ConfigurationError
-from gatepass.adapter import check_guards, standing_before
+from gatepass.adapter import check_guards, mark_guard
 
 
 def guarded(view):
@@ -13,7 +13,7 @@ def guarded(view):
     def guard():
         return view()
 
-    return standing_before(view, guard)
+    return mark_guard(view, guard)
 
 
 def cached(view):

@@ -167,7 +167,7 @@ def test_headers_beside_the_token_are_not_repeated_either(caplog):
     with caplog.at_level(logging.DEBUG):
         for line in (SENTINEL, f"Basic {SENTINEL}", f"Bearer {SENTINEL} {SENTINEL}", f"Bearer a, Bearer {SENTINEL}"):
             with pytest.raises(AuthError) as refused:
-                server.authenticate([line], scheme=SENTINEL, client=SENTINEL)
+                server.authenticate([line], url_scheme=SENTINEL, peer=SENTINEL)
             assert SENTINEL not in repr(server.respond(refused.value)) + repr(refused.value) + repr(vars(refused.value))
     assert SENTINEL not in caplog.text
 

@@ -177,7 +177,7 @@ FIELD_READERS = {
     "Upgrade": lambda text: COOKIES.access_token(browser(cookie="__Host-access=a", upgrade=text)),
     "If-None-Match": lambda text: ENDPOINT.answer("GET", if_none_match=[text]),
     "If-None-Match in many lines": lambda text: ENDPOINT.answer("GET", if_none_match=text.split(" ")),
-    "X-Forwarded-For": lambda text: SERVER.authenticate(["Bearer a.b.c"], scheme=text, client=text),
+    "X-Forwarded-For": lambda text: SERVER.authenticate(["Bearer a.b.c"], url_scheme=text, peer=text),
     "Content-Length": lambda text: TokenEndpoints.announces_body([text]),
     "Cache-Control of a key server": lambda text: stated_freshness(text, ""),
     "Age of a key server": lambda text: stated_freshness("max-age=5", text),

@@ -38,7 +38,7 @@ class TestScopes:
         allow(held, scopes="c b a")
         error = refusal(held, scopes=["a", "d", "e"])
         assert type(error) is InsufficientScope
-        assert error.needed_scopes == ("a", "d", "e")
+        assert error.required_scopes == ("a", "d", "e")
 
     @pytest.mark.parametrize(
         "scope", ["A", "a", "ab", "orders", "orders:", "orders:rea", "orders:read2", "ORDERS:READ", "orders:*"]
@@ -49,12 +49,12 @@ class TestScopes:
     def test_any_of_the_scopes_will_do(self):
         allow(token(scope="b"), any_scopes=["a", "b"])
         error = refusal(token(scope="c"), any_scopes=["a", "b"])
-        assert error.needed_scopes == ("a",)
+        assert error.required_scopes == ("a",)
 
     def test_both_rules_must_hold_and_the_challenge_names_all_that_is_needed(self):
         allow(token(scope="a c"), scopes="a", any_scopes="b c")
-        assert refusal(token(scope="a"), scopes="a", any_scopes="b c").needed_scopes == ("a", "b")
-        assert refusal(token(scope="b"), scopes="a", any_scopes="b c").needed_scopes == ("a",)
+        assert refusal(token(scope="a"), scopes="a", any_scopes="b c").required_scopes == ("a", "b")
+        assert refusal(token(scope="b"), scopes="a", any_scopes="b c").required_scopes == ("a",)
 
     def test_a_token_without_scopes_has_none(self):
         refusal(token(scope=...), scopes=["a"])
@@ -118,7 +118,7 @@ class TestConcealing:
         error = refusal(token(scope="x"), denial="not_found", **rule)
 
         assert type(error) is ConcealedResource
-        assert error.needed_scopes == ()
+        assert error.required_scopes == ()
 
     def test_who_may_see_it_sees_it(self):
         allow(token(scope="a"), scopes=["a"], denial="not_found")

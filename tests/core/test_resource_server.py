@@ -189,21 +189,21 @@ class TestHTTPS:
         server = ResourceServer(make_verifier())
 
         for authorization in (bearer(signed()), bearer("garbage")):
-            assert refusal(server, authorization, scheme=scheme, client="192.0.2.1") is InsecureTransport
+            assert refusal(server, authorization, url_scheme=scheme, peer="192.0.2.1") is InsecureTransport
 
     @pytest.mark.parametrize("scheme", ["https", "wss"])
     def test_a_token_over_tls_is_welcome(self, scheme):
-        for known in ({}, {"client": "192.0.2.1"}, {"client": "192.0.2.1", "forwarded": True}):
-            assert ResourceServer(make_verifier()).authenticate(bearer(signed()), scheme=scheme, **known)
+        for known in ({}, {"peer": "192.0.2.1"}, {"peer": "192.0.2.1", "forwarded": True}):
+            assert ResourceServer(make_verifier()).authenticate(bearer(signed()), url_scheme=scheme, **known)
 
     @pytest.mark.parametrize("client", LOOPBACK)
     def test_a_token_from_this_machine_is_welcome(self, client):
         for scheme in ("http", "ws"):
-            assert ResourceServer(make_verifier()).authenticate(bearer(signed()), scheme=scheme, client=client)
+            assert ResourceServer(make_verifier()).authenticate(bearer(signed()), url_scheme=scheme, peer=client)
 
     @pytest.mark.parametrize("client", NOT_LOOPBACK)
     def test_what_is_not_known_to_be_this_machine_is_not(self, client):
-        assert refusal(ResourceServer(make_verifier()), bearer(signed()), scheme="http", client=client) is (
+        assert refusal(ResourceServer(make_verifier()), bearer(signed()), url_scheme="http", peer=client) is (
             InsecureTransport
         )
 
@@ -212,22 +212,22 @@ class TestHTTPS:
 
         assert server.authenticate(bearer(signed()))
         assert refusal(server, bearer(signed()), forwarded=True) is InsecureTransport
-        assert refusal(server, bearer(signed()), client="192.0.2.1") is InsecureTransport
+        assert refusal(server, bearer(signed()), peer="192.0.2.1") is InsecureTransport
 
     @pytest.mark.parametrize("client", LOOPBACK)
     def test_a_proxy_on_this_machine_that_tells_of_itself_is_not_the_client(self, client):
         server = ResourceServer(make_verifier())
 
-        assert refusal(server, bearer(signed()), scheme="http", client=client, forwarded=True) is InsecureTransport
+        assert refusal(server, bearer(signed()), url_scheme="http", peer=client, forwarded=True) is InsecureTransport
 
     def test_who_brings_no_token_is_told_to_bring_one(self):
-        assert refusal(ResourceServer(make_verifier()), [], scheme="http") is MissingCredentials
+        assert refusal(ResourceServer(make_verifier()), [], url_scheme="http") is MissingCredentials
 
     def test_the_refusal_says_once_what_to_set(self, caplog):
         server = ResourceServer(make_verifier())
 
         for _ in range(3):
-            assert refusal(server, bearer(signed()), scheme="http", client="192.0.2.1") is InsecureTransport
+            assert refusal(server, bearer(signed()), url_scheme="http", peer="192.0.2.1") is InsecureTransport
         assert [record.levelno for record in caplog.records] == [logging.ERROR]
         for text in ("plain http", "X-Forwarded-Proto", 'https="off"', '"warn"'):
             assert text in caplog.text
@@ -248,7 +248,7 @@ class TestHTTPS:
     def test_what_to_set_is_said_for_the_framework_and_the_server_at_hand(self, caplog, monkeypatch, loaded, hint):
         as_if_loaded(monkeypatch, loaded)
 
-        refusal(ResourceServer(make_verifier()), bearer(signed()), scheme="http", client="192.0.2.1")
+        refusal(ResourceServer(make_verifier()), bearer(signed()), url_scheme="http", peer="192.0.2.1")
 
         assert hint in caplog.text
         others = {"waitress", "ProxyFix(", "SECURE_PROXY", "uvicorn", "ProxyFixMiddleware", "daphne", "granian"}
@@ -258,7 +258,7 @@ class TestHTTPS:
     def test_where_the_server_is_not_known_the_advice_is_for_each(self, caplog, monkeypatch, loaded):
         as_if_loaded(monkeypatch, loaded)
 
-        refusal(ResourceServer(make_verifier()), bearer(signed()), scheme="http", client="192.0.2.1")
+        refusal(ResourceServer(make_verifier()), bearer(signed()), url_scheme="http", peer="192.0.2.1")
 
         assert "--forwarded-allow-ips" in caplog.text
         assert "ProxyFixMiddleware" in caplog.text
@@ -268,19 +268,19 @@ class TestHTTPS:
         server = ResourceServer(make_verifier(), https="warn")
 
         for client in ("127.0.0.1", "::1", "127.8.8.8"):
-            server.authenticate(bearer(signed()), scheme="http", client=client)
-        server.authenticate(bearer(signed()), scheme="https", client="192.0.2.1")
+            server.authenticate(bearer(signed()), url_scheme="http", peer=client)
+        server.authenticate(bearer(signed()), url_scheme="https", peer="192.0.2.1")
         server.authenticate(bearer(signed()))
         assert not caplog.records
         for client in ("192.0.2.1", None, "unix socket", "192.0.2.2"):
-            server.authenticate(bearer(signed()), scheme="http", client=client)
-        server.authenticate(bearer(signed()), scheme="http", client="127.0.0.1", forwarded=True)
+            server.authenticate(bearer(signed()), url_scheme="http", peer=client)
+        server.authenticate(bearer(signed()), url_scheme="http", peer="127.0.0.1", forwarded=True)
         assert [record.levelno for record in caplog.records] == [logging.WARNING]
         assert "plain http" in caplog.text
         assert "192.0.2" not in caplog.text
 
     def test_it_may_be_left_to_the_proxy(self, caplog):
-        ResourceServer(make_verifier(), https="off").authenticate(bearer(signed()), scheme="http", client="192.0.2.1")
+        ResourceServer(make_verifier(), https="off").authenticate(bearer(signed()), url_scheme="http", peer="192.0.2.1")
 
         assert not caplog.records
 

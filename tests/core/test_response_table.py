@@ -144,7 +144,7 @@ def test_the_scopes_of_the_service_guide_those_who_come_with_nothing():
 
 
 def test_other_schemes_are_offered_on_401_alone():
-    settings = {"companions": [Challenge("Basic", realm="legacy")]}
+    settings = {"extra_challenges": [Challenge("Basic", realm="legacy")]}
 
     for error in (MissingCredentials(), errors.ExpiredToken()):
         names = [name for name, _ in headers_of(error, **settings)]
@@ -169,14 +169,14 @@ class TestBodies:
     """Three styles, one content."""
 
     def test_the_oauth_style_repeats_the_challenge(self):
-        answer = make_server(body="oauth").respond(errors.ExpiredToken())
+        answer = make_server(error_format="oauth").respond(errors.ExpiredToken())
 
         assert json.loads(answer.body) == {"error": "invalid_token", "error_description": "The access token expired"}
         assert ("Content-Type", "application/json") in answer.headers
-        assert make_server(body="oauth").respond(MissingCredentials()).body == b"{}"
+        assert make_server(error_format="oauth").respond(MissingCredentials()).body == b"{}"
 
     def test_the_empty_style_says_nothing(self):
-        answer = make_server(body="empty").respond(errors.ExpiredToken())
+        answer = make_server(error_format="empty").respond(errors.ExpiredToken())
 
         assert answer.body == b""
         assert [name for name, _ in answer.headers] == ["WWW-Authenticate", "Cache-Control", "Content-Length"]
@@ -217,10 +217,10 @@ def test_no_other_answer_depends_on_that(name):
         ({"resource_metadata": "http://api.example"}, "https URL"),
         ({"challenge_scopes": ["offline_access"]}, "offline_access"),
         ({"challenge_scopes": ["a b"]}, "scopes"),
-        ({"companions": ['Basic realm="api"\r\nSet-Cookie: a=b']}, "companions="),
-        ({"companions": ["Basic"]}, "companions="),
-        ({"companions": "Basic"}, "companions="),
-        ({"body": "html"}, "body="),
+        ({"extra_challenges": ['Basic realm="api"\r\nSet-Cookie: a=b']}, "extra_challenges="),
+        ({"extra_challenges": ["Basic"]}, "extra_challenges="),
+        ({"extra_challenges": "Basic"}, "extra_challenges="),
+        ({"error_format": "html"}, "error_format="),
         ({"problem_base": "/problems"}, "problem_base="),
         ({"malformed_status": 422}, "malformed_status="),
         ({"https": True}, "https="),

@@ -5,13 +5,13 @@ import functools
 import pytest
 
 from gatepass import ConfigurationError, optional_auth, public
-from gatepass.adapter import access_of, public_paths
+from gatepass.adapter import access_level, public_paths
 
 
 def test_everything_is_protected_without_a_mark():
-    assert access_of(lambda: None) == "protected"
-    assert access_of(object()) == "protected"
-    assert access_of(None) == "protected"
+    assert access_level(lambda: None) == "protected"
+    assert access_level(object()) == "protected"
+    assert access_level(None) == "protected"
 
 
 def test_a_mark_opens_the_view_that_bears_it_and_survives_well_behaved_decorators():
@@ -24,7 +24,11 @@ def test_a_mark_opens_the_view_that_bears_it_and_survives_well_behaved_decorator
     @functools.wraps(open_view)
     def wrapped(): ...
 
-    assert (access_of(open_view), access_of(half_open_view), access_of(wrapped)) == ("public", "optional", "public")
+    assert (access_level(open_view), access_level(half_open_view), access_level(wrapped)) == (
+        "public",
+        "optional",
+        "public",
+    )
 
 
 class Slotted:
@@ -66,9 +70,9 @@ def test_a_class_is_open_by_its_own_mark_and_does_not_open_its_heirs():
 
     class Heir(Status): ...
 
-    assert (access_of(Status), access_of(as_view(Status))) == ("public", "public")
-    assert (access_of(Heir), access_of(as_view(Heir))) == ("protected", "protected")
-    assert access_of(as_view(optional_auth(Heir))) == "optional"
+    assert (access_level(Status), access_level(as_view(Status))) == ("public", "public")
+    assert (access_level(Heir), access_level(as_view(Heir))) == ("protected", "protected")
+    assert access_level(as_view(optional_auth(Heir))) == "optional"
 
 
 def test_a_view_of_a_class_can_be_marked_itself():
@@ -79,7 +83,7 @@ def test_a_view_of_a_class_can_be_marked_itself():
     @functools.wraps(view := public(as_view(Heir)))
     def wrapped(): ...
 
-    assert (access_of(view), access_of(wrapped), access_of(as_view(Heir))) == ("public", "public", "protected")
+    assert (access_level(view), access_level(wrapped), access_level(as_view(Heir))) == ("public", "public", "protected")
 
 
 @pytest.mark.parametrize(

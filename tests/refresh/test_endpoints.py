@@ -242,7 +242,7 @@ def _django_login(login):
 @pytest.mark.parametrize("made", [_flask_login, _starlette_login, _fastapi_login, _django_login])
 def test_a_login_route_of_one_line_puts_a_pair_into_cookies(made):
     world = World(cookies=COOKIES)
-    client = made(lambda: world.endpoints.signed_in(world.service.grant("anna", scope="a b")))
+    client = made(lambda: world.endpoints.login_response(world.service.grant("anna", scope="a b")))
 
     access, refresh_token = CookieEndpointContract().session(client.send("POST", "/login"))
 
@@ -254,7 +254,7 @@ def test_a_login_without_cookies_gets_the_pair_in_json():
     world = World()
     pair = world.service.grant("anna")
 
-    answer = world.endpoints.signed_in(pair)
+    answer = world.endpoints.login_response(pair)
 
     assert json.loads(answer.body)["refresh_token"] == pair.refresh_token
     assert all(name != "Set-Cookie" for name, _ in answer.headers)
@@ -265,7 +265,7 @@ def test_an_answer_of_the_applications_own_can_carry_the_cookies():
     pair = world.service.grant("anna")
 
     assert world.endpoints.set_cookies(pair) == tuple(
-        header for header in world.endpoints.signed_in(pair).headers if header[0] == "Set-Cookie"
+        header for header in world.endpoints.login_response(pair).headers if header[0] == "Set-Cookie"
     )
     assert [(name.lower(), value) for name, value in world.endpoints.clear_cookies()] == CLEARED
 
@@ -307,7 +307,7 @@ def test_a_token_that_browsers_would_drop_is_said_to_be_too_long():
     world = World(cookies=COOKIES, claims_for=lambda subject: {"roles": ["r" * 4_000]})
 
     with pytest.raises(ValueError, match="fewer claims"):
-        world.endpoints.signed_in(world.service.grant("anna"))
+        world.endpoints.login_response(world.service.grant("anna"))
 
 
 def test_a_session_survives_an_access_token_that_is_too_long_for_a_while(caplog):

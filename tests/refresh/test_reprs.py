@@ -56,7 +56,7 @@ def test_pairs_requests_and_answers_show_no_token():
     sessions = [BrowserSession(None), BrowserSession(cookies)]
     values = [
         pair, request, request.browser, cookies, service, store, *sessions, TokenEndpoints(service, cookies=cookies),
-        TokenEndpoints(service).signed_in(pair), *(Answers("r", one).session(pair) for one in sessions[1:]),
+        TokenEndpoints(service).login_response(pair), *(Answers("r", one).session(pair) for one in sessions[1:]),
         _Credentials("web", SECRET, InvalidClient), Form.parse(_MEDIA_TYPE, request.body), RefreshToken.parse(pair.refresh_token),
     ]  # fmt: skip
 

@@ -49,7 +49,7 @@ def flask_app():
     @app.post("/login")
     @public
     def login():
-        return to_response(endpoints.signed_in(service.grant("anna")))
+        return to_response(endpoints.login_response(service.grant("anna")))
 
     return app
 
@@ -73,7 +73,7 @@ def starlette_app():
 
     @public
     async def login(request):
-        return to_response(endpoints.signed_in(await run_in_threadpool(service.grant, "anna")))
+        return to_response(endpoints.login_response(await run_in_threadpool(service.grant, "anna")))
 
     routes = [
         Route("/protected", protected),

@@ -26,7 +26,7 @@ from gatepass import (
     optional_auth,
     public,
 )
-from gatepass.adapter import Response, access_of, application_below, check_guards, public_paths, standing_before
+from gatepass.adapter import Response, access_level, application_below, check_guards, mark_guard, public_paths
 from gatepass.errors import ExpiredToken, InsufficientScope, InvalidToken
 
 
@@ -111,7 +111,7 @@ def judge(token: str) -> str:
     except InvalidToken as error:
         return error.reason
     except InsufficientScope as error:
-        assert_type(error.needed_scopes, tuple[str, ...])
+        assert_type(error.required_scopes, tuple[str, ...])
         return error.reason
     except AuthError as error:
         assert_type(error.status, int)
@@ -126,10 +126,10 @@ def server() -> ResourceServer:
         realm="orders",
         resource_metadata="https://api.example/.well-known/oauth-protected-resource",
         challenge_scopes="orders:read",
-        companions=[Challenge("Basic", realm="orders")],
+        extra_challenges=[Challenge("Basic", realm="orders")],
         https="require",
         implies={"orders:write": "orders:read"},
-        body="oauth",
+        error_format="oauth",
         malformed_status=401,
     )
 
@@ -137,7 +137,7 @@ def server() -> ResourceServer:
 def answer(authorization: list[str]) -> Response | AccessToken:
     resource_server = server()
     try:
-        token = resource_server.authenticate(authorization, scheme="https", client="192.0.2.1")
+        token = resource_server.authenticate(authorization, url_scheme="https", peer="192.0.2.1")
         resource_server.authorize(token, scopes=["orders:read"], any_roles="clerk", denial="not_found")
         assert_type(resource_server.enforce(token, Requirement(any_scopes=["a", "b"])), AccessToken)
         assert_type(resource_server.admit("optional", authorization), AccessToken | None)
@@ -171,8 +171,8 @@ def routes() -> None:
     assert_type(greet("anna"), str)
     assert_type(public_paths(["/healthz"]), frozenset[str])
     assert_type(application_below(healthz, callable), Any)
-    check_guards([standing_before(healthz, healthz)])
-    if access_of(healthz) == "public":
+    check_guards([mark_guard(healthz, healthz)])
+    if access_level(healthz) == "public":
         greet("all")
 
 

@@ -20,9 +20,9 @@ __all__ = [
     "MAX_KID_LENGTH",
     "YEAR",
     "moment_of",
+    "numeric_date",
     "steady_clock",
     "wall_clock",
-    "whole_seconds",
 ]
 
 DAY: Final = 86_400
@@ -46,11 +46,11 @@ LAST_SECOND: Final = 253_402_300_799
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def whole_seconds(moment: datetime, name: str) -> int:
+def numeric_date(moment: datetime, name: str) -> int:
     """*moment* as a NumericDate. Raises `ValueError`.
 
     >>> from datetime import UTC
-    >>> whole_seconds(datetime(2027, 1, 15, 8, tzinfo=UTC), "not_after")
+    >>> numeric_date(datetime(2027, 1, 15, 8, tzinfo=UTC), "not_after")
     1800000000
     """
     if not isinstance(moment, datetime) or moment.utcoffset() is None:  # pyright: ignore[reportUnnecessaryIsInstance]

@@ -17,9 +17,9 @@ from gatepass.common.texts import listed
 from gatepass.errors import ConfigurationError
 from gatepass.http.layers import call_of, held_by
 
-__all__ = ["Access", "access_of", "check_guards", "optional_auth", "public", "public_paths", "standing_before"]
+__all__ = ["AccessLevel", "access_level", "check_guards", "mark_guard", "optional_auth", "public", "public_paths"]
 
-Access = Literal["protected", "optional", "public"]
+AccessLevel = Literal["protected", "optional", "public"]
 """`protected`: a valid token or a refusal. `optional`: no credentials are fine, bad ones are not. `public`: neither is
 looked at."""
 
@@ -32,7 +32,7 @@ _NONE: Any = None  # as in @public(), which is answered with what to write
 class _Mark:
     """What one decoration wrote: each is an object of its own, so that copies show where they come from."""
 
-    access: Access
+    access: AccessLevel
     view_class: type | None
     """The class of the view, where the mark was put on a view that a class had made already."""
 
@@ -42,7 +42,7 @@ def public(view: _View = _NONE) -> _View:
 
     >>> @public
     ... def healthz(): ...
-    >>> access_of(healthz)
+    >>> access_level(healthz)
     'public'
     """
     return _marked(view, "public")
@@ -53,7 +53,7 @@ def optional_auth(view: _View = _NONE) -> _View:
     return _marked(view, "optional")
 
 
-def access_of(view: object) -> Access:
+def access_level(view: object) -> AccessLevel:
     """How open *view* is: `"protected"` without a mark of its own.
 
     A class does not inherit its parent's mark, and neither does the view that Django or Flask makes of it.
@@ -69,7 +69,7 @@ def access_of(view: object) -> Access:
     return _access_borne_by(made_from) if _is_inherited(mark, made_from) else mark.access
 
 
-def _marked(view: _View, access: Access) -> _View:
+def _marked(view: _View, access: AccessLevel) -> _View:
     name = "public" if access == "public" else "optional_auth"
     if not callable(view):
         raise ConfigurationError(f"{name} marks a view, and takes nothing else: write @{name}, without parentheses")
@@ -89,7 +89,7 @@ def _class_of(own: Mapping[str, Any]) -> type | None:
     return made_from if isinstance(made_from, type) else None
 
 
-def _access_borne_by(view_class: type) -> Access:
+def _access_borne_by(view_class: type) -> AccessLevel:
     mark: _Mark | None = vars(view_class).get(_MARK)
     if mark is not None:
         return mark.access
@@ -130,7 +130,7 @@ _FUNCTIONS: Final = (FunctionType, MethodType, functools.partial)
 _Guard = TypeVar("_Guard", bound=Callable[..., Any])
 
 
-def standing_before(view: Any, guard: _Guard) -> _Guard:
+def mark_guard(view: Any, guard: _Guard) -> _Guard:
     """*guard*, and a note on each of the two that it is *view*'s."""
     vars(guard).pop(_BARE, None)  # functools.wraps copies what an earlier guard noted on the view
     setattr(guard, _GUARDS, (guard, view))

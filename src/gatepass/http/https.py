@@ -67,14 +67,18 @@ class HTTPSRule:
         self._mode = mode
         self._logged = False
 
-    def check(self, scheme: str | None, peer: str | None, *, forwarded: bool) -> None:
+    def check(self, url_scheme: str | None, peer: str | None, *, forwarded: bool) -> None:
         """Apply the rule to a request with a token. Raises `InsecureTransport`.
 
-        *scheme* is the framework's, *peer* the address of the connection's other end, *forwarded* whether the request
-        has one of `FORWARDING_HEADERS`. With neither scheme nor peer, there is no connection to judge: every framework
-        knows a request's scheme, so the token came from elsewhere, such as a queue or a test.
+        *url_scheme* is the framework's, *peer* the address of the connection's other end, *forwarded* whether the
+        request has one of `FORWARDING_HEADERS`. With neither scheme nor peer, there is no connection to judge: every
+        framework knows a request's scheme, so the token came from elsewhere, such as a queue or a test.
         """
-        if scheme in _SECURE_SCHEMES or self._mode == "off" or (scheme is None and peer is None and not forwarded):
+        if (
+            url_scheme in _SECURE_SCHEMES
+            or self._mode == "off"
+            or (url_scheme is None and peer is None and not forwarded)
+        ):
             return
         if self._mode == "warn" and self._logged:
             return

@@ -11,13 +11,13 @@ from typing import Final, Literal, Unpack, final
 
 from gatepass.common.allow import Allow
 from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, MissingCredentials
-from gatepass.http.access import Access
+from gatepass.http.access import AccessLevel
 from gatepass.http.challenge import Challenge
 from gatepass.http.cookies import BrowserRequest, CookieTransport
 from gatepass.http.extractor import Sources
 from gatepass.http.https import FORWARDING_HEADERS, HTTPSMode, HTTPSRule
 from gatepass.http.requirement import Requirement, Rules, ScopeHierarchy
-from gatepass.http.response import BodyStyle, Caching, Response, ResponseTable, caching_for
+from gatepass.http.response import Caching, ErrorFormat, Response, ResponseTable, caching_for
 from gatepass.keys.source import RunBlocking
 from gatepass.tokens.access_token import AccessToken
 from gatepass.tokens.verifier import TokenVerifier
@@ -34,11 +34,11 @@ class ResourceServer:
 
     *verifiers*: one `TokenVerifier`, or several with different issuers, told apart by the exact `iss`.
     *realm* and *resource_metadata* (an https URL, RFC 9728) go into every challenge, *challenge_scopes* into the one
-    for requests without credentials; *companions* are challenges of other schemes that the service also takes.
+    for requests without credentials; *extra_challenges* are challenges of other schemes that the service also takes.
     *https*: `"require"` refuses a token that came over plain http, but for loopback; `"warn"` or `"off"` are the named
     ways out (see `gatepass.http.https`). *implies*: which scopes include which.
     *cookies*: also takes a token from the access cookie of a browser.
-    *body*: `"problem"` (RFC 9457), `"oauth"` or `"empty"`; *problem_base*: the base URL of a problem's `type`.
+    *error_format*: `"problem"` (RFC 9457), `"oauth"` or `"empty"`; *problem_base*: the base URL of a problem's `type`.
     *malformed_status*: 401 takes the place of 400 in every answer, for those who know no 400.
     *allow*: `HTTP_ON_LOOPBACK` takes URLs on this machine, for development.
 
@@ -60,8 +60,8 @@ class ResourceServer:
         "_https",
         "_sources",
         "_verifiers",
-        "body",
         "caching",
+        "error_format",
         "may_block",
         "needs_event_loop",
         "sources",
@@ -77,11 +77,11 @@ class ResourceServer:
         realm: str = "api",
         resource_metadata: str | None = None,
         challenge_scopes: str | Iterable[str] = (),
-        companions: Iterable[Challenge] = (),
+        extra_challenges: Iterable[Challenge] = (),
         https: HTTPSMode = "require",
         implies: Mapping[str, str | Iterable[str]] | None = None,
         cookies: CookieTransport | None = None,
-        body: BodyStyle = "problem",
+        error_format: ErrorFormat = "problem",
         problem_base: str | None = None,
         malformed_status: Literal[400, 401] = 400,
         allow: Allow = (),
@@ -89,20 +89,20 @@ class ResourceServer:
         self._verifiers = Verifiers(verifiers)
         self._sources = Sources(cookies)
         self.sources: frozenset[str] = self._sources.names
-        self.caching: Mapping[Access, Caching] = caching_for(self.sources)
+        self.caching: Mapping[AccessLevel, Caching] = caching_for(self.sources)
         """What an adapter adds to the application's own answers, by how open the route is."""
         self._answers = ResponseTable(
             realm=realm,
             resource_metadata=resource_metadata,
             challenge_scopes=challenge_scopes,
-            companions=companions,
-            body=body,
+            extra_challenges=extra_challenges,
+            error_format=error_format,
             problem_base=problem_base,
             malformed_status=malformed_status,
             vary=self.caching["protected"].vary,
             allow=allow,
         )
-        self.body: BodyStyle = body
+        self.error_format: ErrorFormat = error_format
         self._https = HTTPSRule(https)
         self._hierarchy = ScopeHierarchy({} if implies is None else implies)
         hooks = self._verifiers.hooks
@@ -115,20 +115,20 @@ class ResourceServer:
         self,
         authorization: Sequence[str],
         *,
-        scheme: str | None = None,
-        client: str | None = None,
+        url_scheme: str | None = None,
+        peer: str | None = None,
         forwarded: bool = False,
         browser: BrowserRequest | None = None,
     ) -> AccessToken:
         """The verified token of a request, or an `AuthError`.
 
-        *authorization*: the `Authorization` field lines as they came. *scheme*: `"https"` or `"http"`, as the
-        framework reports it; *client*: the peer's address; *forwarded*: whether one of `forwarding_headers` is there.
-        Adapters give all three; without scheme and client the token came by no connection, such as from a queue, and
+        *authorization*: the `Authorization` field lines as they came. *url_scheme*: `"https"` or `"http"`, as the
+        framework reports it; *peer*: the peer's address; *forwarded*: whether one of `forwarding_headers` is there.
+        Adapters give all three; without url_scheme and peer the token came by no connection, such as from a queue, and
         `https=` has nothing to judge. *browser*: what stands beside a cookie, where `"cookie"` is one of `sources`.
         """
         raw = self._sources.token(authorization, browser)
-        self._https.check(scheme, client, forwarded=forwarded)
+        self._https.check(url_scheme, peer, forwarded=forwarded)
         return self._verifiers.verify(raw)
 
     async def authenticate_async(
@@ -136,23 +136,23 @@ class ResourceServer:
         authorization: Sequence[str],
         *,
         run_blocking: RunBlocking,
-        scheme: str | None = None,
-        client: str | None = None,
+        url_scheme: str | None = None,
+        peer: str | None = None,
         forwarded: bool = False,
         browser: BrowserRequest | None = None,
     ) -> AccessToken:
         """`authenticate` for an event loop: what may block goes through *run_blocking*, and only that."""
         raw = self._sources.token(authorization, browser)
-        self._https.check(scheme, client, forwarded=forwarded)
+        self._https.check(url_scheme, peer, forwarded=forwarded)
         return await self._verifiers.verify_async(raw, run_blocking)
 
     def admit(
         self,
-        access: Access,
+        access: AccessLevel,
         authorization: Sequence[str],
         *,
-        scheme: str | None = None,
-        client: str | None = None,
+        url_scheme: str | None = None,
+        peer: str | None = None,
         forwarded: bool = False,
         browser: BrowserRequest | None = None,
     ) -> AccessToken | None:
@@ -160,7 +160,9 @@ class ResourceServer:
         if access == "public":
             return None
         try:
-            return self.authenticate(authorization, scheme=scheme, client=client, forwarded=forwarded, browser=browser)
+            return self.authenticate(
+                authorization, url_scheme=url_scheme, peer=peer, forwarded=forwarded, browser=browser
+            )
         except MissingCredentials:
             if access == "optional":
                 return None
@@ -168,24 +170,26 @@ class ResourceServer:
 
     async def admit_async(
         self,
-        access: Access,
+        access: AccessLevel,
         authorization: Sequence[str],
         *,
         run_blocking: RunBlocking,
-        scheme: str | None = None,
-        client: str | None = None,
+        url_scheme: str | None = None,
+        peer: str | None = None,
         forwarded: bool = False,
         browser: BrowserRequest | None = None,
     ) -> AccessToken | None:
         """`admit` for an event loop. Without hooks nothing is awaited."""
         if not self.may_block or access == "public":
-            return self.admit(access, authorization, scheme=scheme, client=client, forwarded=forwarded, browser=browser)
+            return self.admit(
+                access, authorization, url_scheme=url_scheme, peer=peer, forwarded=forwarded, browser=browser
+            )
         try:
             return await self.authenticate_async(
                 authorization,
                 run_blocking=run_blocking,
-                scheme=scheme,
-                client=client,
+                url_scheme=url_scheme,
+                peer=peer,
                 forwarded=forwarded,
                 browser=browser,
             )

@@ -16,13 +16,13 @@ from typing import Final, Literal, final
 from gatepass.common.allow import HTTP_ON_LOOPBACK, Allow, allowed
 from gatepass.common.settings import https_url
 from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, MissingCredentials
-from gatepass.http.access import Access
+from gatepass.http.access import AccessLevel
 from gatepass.http.challenge import Challenge
 from gatepass.http.requirement import needed_scopes
 
-__all__ = ["BodyStyle", "Caching", "Response", "ResponseTable", "caching_for"]
+__all__ = ["Caching", "ErrorFormat", "Response", "ResponseTable", "caching_for"]
 
-BodyStyle = Literal["problem", "oauth", "empty"]
+ErrorFormat = Literal["problem", "oauth", "empty"]
 
 _MEDIA_TYPES: Final = {"problem": "application/problem+json", "oauth": "application/json"}
 
@@ -45,8 +45,15 @@ class ResponseTable:
     """Turns each `AuthError` into its answer, with the wording and extras of one resource server."""
 
     __slots__ = (
-        "_allow", "_challenge_scopes", "_companions", "_malformed_status", "_problem_base", "_realm",
-        "_resource_metadata", "_style", "_vary",
+        "_allow",
+        "_challenge_scopes",
+        "_extra_challenges",
+        "_format",
+        "_malformed_status",
+        "_problem_base",
+        "_realm",
+        "_resource_metadata",
+        "_vary",
     )  # fmt: skip
 
     def __init__(
@@ -55,8 +62,8 @@ class ResponseTable:
         realm: str,
         resource_metadata: str | None,
         challenge_scopes: str | Iterable[str],
-        companions: Iterable[Challenge],
-        body: BodyStyle,
+        extra_challenges: Iterable[Challenge],
+        error_format: ErrorFormat,
         problem_base: str | None,
         malformed_status: Literal[400, 401],
         vary: Iterable[str] = (),
@@ -68,15 +75,15 @@ class ResponseTable:
         self._realm = realm
         self._resource_metadata = resource_metadata
         self._challenge_scopes = needed_scopes(challenge_scopes, "challenge_scopes")
-        listed = isinstance(companions, Iterable)  # pyright: ignore[reportUnnecessaryIsInstance]
-        self._companions = tuple(companions) if listed else ()
-        if not listed or not all(isinstance(challenge, Challenge) for challenge in self._companions):  # pyright: ignore[reportUnnecessaryIsInstance]
+        listed = isinstance(extra_challenges, Iterable)  # pyright: ignore[reportUnnecessaryIsInstance]
+        self._extra_challenges = tuple(extra_challenges) if listed else ()
+        if not listed or not all(isinstance(challenge, Challenge) for challenge in self._extra_challenges):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(
-                'companions= takes a list of challenges, such as [Challenge("Basic", realm="api")]'
+                'extra_challenges= takes a list of challenges, such as [Challenge("Basic", realm="api")]'
             )
-        if body not in ("problem", "oauth", "empty"):
-            raise ConfigurationError('body= must be "problem", "oauth" or "empty"')
-        self._style: BodyStyle = body
+        if error_format not in ("problem", "oauth", "empty"):
+            raise ConfigurationError('error_format= must be "problem", "oauth" or "empty"')
+        self._format: ErrorFormat = error_format
         base = None if problem_base is None else https_url(problem_base, "problem_base", permitted)
         self._problem_base = None if base is None else base.rstrip("/")
         if malformed_status not in (400, 401):
@@ -99,16 +106,16 @@ class ResponseTable:
         if self._vary:
             headers.append(("Vary", self._vary))
         if body:
-            headers.append(("Content-Type", _MEDIA_TYPES[self._style]))
+            headers.append(("Content-Type", _MEDIA_TYPES[self._format]))
         headers.append(("Content-Length", str(len(body))))
         return Response(status, tuple(headers), b"" if method == "HEAD" else body)
 
     def _challenges(self, error: AuthError, status: int, code: str | None, description: str | None) -> list[Challenge]:
-        if not error.challenged:
+        if not error.has_challenge:
             return []
-        scopes = self._challenge_scopes if isinstance(error, MissingCredentials) else error.needed_scopes
+        scopes = self._challenge_scopes if isinstance(error, MissingCredentials) else error.required_scopes
         first = self._challenge(code, description, scopes)
-        return [first, *self._companions] if status == HTTPStatus.UNAUTHORIZED else [first]
+        return [first, *self._extra_challenges] if status == HTTPStatus.UNAUTHORIZED else [first]
 
     def _challenge(self, code: str | None, description: str | None, scopes: Sequence[str]) -> Challenge:
         return Challenge(
@@ -121,10 +128,10 @@ class ResponseTable:
         )
 
     def _body(self, error: AuthError, status: int, code: str | None, description: str | None) -> bytes:
-        if self._style == "empty":
+        if self._format == "empty":
             return b""
         members: dict[str, str | int] = {}
-        if self._style == "problem":
+        if self._format == "problem":
             if self._problem_base is not None and code is not None:
                 members["type"] = f"{self._problem_base}/{error.reason}"
             members |= {"title": HTTPStatus(status).phrase, "status": status}
@@ -166,11 +173,11 @@ _NOTHING: Final = Caching()
 _STRANGER: Final = Caching(("Authorization",))
 _COOKIE: Final = Caching(("Authorization", "Cookie"), "private")
 # Shared caches keep no answer to a request with `Authorization` (RFC 9111 section 3.5), but may keep a stranger's.
-_BY_HEADER: Final[dict[Access, Caching]] = {"public": _NOTHING, "protected": _NOTHING, "optional": _STRANGER}
+_BY_HEADER: Final[dict[AccessLevel, Caching]] = {"public": _NOTHING, "protected": _NOTHING, "optional": _STRANGER}
 # About cookies they have no such rule, and some do not look at `Vary`.
-_BY_COOKIE: Final[dict[Access, Caching]] = {"public": _NOTHING, "protected": _COOKIE, "optional": _COOKIE}
+_BY_COOKIE: Final[dict[AccessLevel, Caching]] = {"public": _NOTHING, "protected": _COOKIE, "optional": _COOKIE}
 
 
-def caching_for(sources: frozenset[str]) -> Mapping[Access, Caching]:
+def caching_for(sources: frozenset[str]) -> Mapping[AccessLevel, Caching]:
     """The rules of a service that takes tokens from *sources*, by how open a route is."""
     return MappingProxyType(_BY_COOKIE if "cookie" in sources else _BY_HEADER)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, final
 
-from gatepass.common.limits import YEAR, whole_seconds
+from gatepass.common.limits import YEAR, numeric_date
 from gatepass.common.scope import scope_tokens
 from gatepass.common.settings import clock_function, seconds
 from gatepass.common.texts import listed, plain
@@ -138,7 +138,7 @@ class TokenService:
             client_id=plain_text(self._client(client_id), "client_id"),
             scope=" ".join(scope_tokens(scope)),
             audience=plain_text(self._audience(audience), "audience"),
-            auth_time=None if auth_time is None else whole_seconds(auth_time, "auth_time"),
+            auth_time=None if auth_time is None else numeric_date(auth_time, "auth_time"),
             acr=None if acr is None else plain_text(acr, "acr"),
             amr=_methods(amr),
             created_at=now,

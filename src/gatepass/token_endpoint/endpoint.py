@@ -147,7 +147,7 @@ class TokenEndpoints:
 
         return self._served(request, self._browser.any_token, revoked, self._answers.revocation_refusal)
 
-    def signed_in(self, pair: TokenPair) -> Response:
+    def login_response(self, pair: TokenPair) -> Response:
         """The answer of a login route, for the *pair* of `TokenService.grant`: by cookies if there are *cookies*.
 
         Raises `ValueError` for an access token that is too long for a cookie.

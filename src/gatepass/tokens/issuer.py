@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, final
 
 from gatepass.common.allow import Allow, allowed
-from gatepass.common.limits import LONGEST_ACCESS_TTL, whole_seconds
+from gatepass.common.limits import LONGEST_ACCESS_TTL, numeric_date
 from gatepass.common.scope import scope_tokens
 from gatepass.common.settings import audience_names, clock_function, issuer_name, seconds
 from gatepass.common.texts import plain
@@ -151,7 +151,7 @@ class TokenIssuer:
             raise ValueError("the clock gives no seconds: no token can be dated so") from None
         if now < 0:
             raise ValueError("the clock says that it is before 1970: no token can be dated so")
-        expires = now + self._ttl if not_after is None else min(now + self._ttl, whole_seconds(not_after, "not_after"))
+        expires = now + self._ttl if not_after is None else min(now + self._ttl, numeric_date(not_after, "not_after"))
         own = f'"sub":{dump_text(subject)},"iat":{now},"exp":{expires},"jti":"{_fresh_id()}"'
         further = b"}"
         if extra:

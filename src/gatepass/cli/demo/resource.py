@@ -79,7 +79,7 @@ def log_in(parts: Parts, username: str, password: str) -> Response:
     """A new pair of tokens, or a refusal. Slow on purpose: an event loop calls it in a worker thread."""
     right = hmac.compare_digest(_digest(password), _DIGEST)  # for an unknown name, too: both take as long
     if username == USERNAME and right:
-        return parts.endpoints.signed_in(parts.service.grant(USERNAME, scope="orders:read"))
+        return parts.endpoints.login_response(parts.service.grant(USERNAME, scope="orders:read"))
     headers = (
         ("WWW-Authenticate", str(Challenge(realm="api"))),
         ("Cache-Control", "no-store"),
