@@ -44,7 +44,7 @@ class _Bearer(SecurityBase):
         description: str | None = None,
         **rules: Unpack[Rules],
     ) -> None:
-        if openapi is not None and not isinstance(openapi, SecurityBase):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if openapi is not None and not isinstance(openapi, SecurityBase):
             raise ConfigurationError(
                 'openapi= takes a scheme of fastapi.security, such as OAuth2PasswordBearer(tokenUrl="token")'
             )

@@ -61,7 +61,7 @@ def _guarded_function(endpoint: Callable[..., Any], requirement: Requirement) ->
 
     def connection_in(args: tuple[Any, ...], kwargs: dict[str, Any]) -> HTTPConnection:
         found: HTTPConnection = kwargs[name] if name in kwargs else args[index]
-        if not isinstance(found, HTTPConnection):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(found, HTTPConnection):
             raise ConfigurationError(
                 "require_auth of gatepass_starlette was called without Starlette's request: in a view of another "
                 "framework, import require_auth from its own adapter"

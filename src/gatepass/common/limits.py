@@ -53,7 +53,7 @@ def numeric_date(moment: datetime, name: str) -> int:
     >>> numeric_date(datetime(2027, 1, 15, 8, tzinfo=UTC), "not_after")
     1800000000
     """
-    if not isinstance(moment, datetime) or moment.utcoffset() is None:  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(moment, datetime) or moment.utcoffset() is None:
         raise ValueError(f"{name}= takes a datetime that knows its time zone, such as datetime.now(UTC)")
     return int(moment.timestamp())
 

@@ -85,7 +85,7 @@ def issuer_text(issuer: str) -> str:
 
 def strings(value: str | Iterable[str], name: str) -> tuple[str, ...]:
     """*value* as a tuple of strings; one string stands for itself. Empty strings and repetitions are refused."""
-    if not isinstance(value, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(value, Iterable):
         raise ConfigurationError(f"{name}= takes a string or a list of strings")
     items: tuple[Any, ...] = (plain(value),) if isinstance(value, str) else listed(value) or tuple(value)
     names = tuple(item for item in items if isinstance(item, str) and item)
@@ -109,7 +109,7 @@ def audience_names(value: str | Iterable[str] | None, hint: str) -> tuple[str, .
 def seconds(value: float | timedelta, name: str, *, least: float, most: float) -> float:
     """*value*, a number of seconds or a timedelta, within the bounds."""
     number = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not least <= number <= most:  # pyright: ignore[reportUnnecessaryIsInstance]
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not least <= number <= most:
         raise ConfigurationError(f"{name}= must be a timedelta or a number from {least:g} to {most:.10g} seconds")
     return number
 

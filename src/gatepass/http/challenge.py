@@ -94,7 +94,7 @@ def _matches(pattern: re.Pattern[str], value: object) -> bool:
 
 
 def _further(parameters: Mapping[str, str] | None) -> Iterable[tuple[str, str]]:
-    if parameters is not None and not isinstance(parameters, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if parameters is not None and not isinstance(parameters, Mapping):
         raise ConfigurationError("parameters= takes a dict of strings")
     return () if parameters is None else parameters.items()
 

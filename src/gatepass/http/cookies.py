@@ -82,7 +82,7 @@ class CookieTransport:
         allow: Allow = (),
     ) -> None:
         permitted = allowed(allow)
-        if not isinstance(same_site, str) or same_site not in _SAME_SITE:  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(same_site, str) or same_site not in _SAME_SITE:
             raise ConfigurationError('same_site= must be "strict" or "lax": with None every site could use the cookies')
         own = frozenset(_origin(origin, permitted) for origin in strings(origins, "origins"))
         if not own:
@@ -164,7 +164,7 @@ def _origin(value: str, allow: Allowed) -> str:
 
 
 def _host_name(value: str, name: str) -> str:
-    if not isinstance(value, str) or not _NAME.fullmatch(value):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise ConfigurationError(f'{name}= must begin with "__Host-": other names can be set by neighbour hosts')
     return plain(value)
 

@@ -109,7 +109,7 @@ class ScopeHierarchy:
     __slots__ = ("_included",)
 
     def __init__(self, implies: Mapping[str, Iterable[str]]) -> None:
-        if not isinstance(implies, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(implies, Mapping):
             raise ConfigurationError('implies= takes a dict such as {"orders:write": ["orders:read"]}')
         direct = {
             needed_scopes([scope], "implies")[0]: needed_scopes(narrower, "implies")

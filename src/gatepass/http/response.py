@@ -75,9 +75,9 @@ class ResponseTable:
         self._realm = realm
         self._resource_metadata = resource_metadata
         self._challenge_scopes = needed_scopes(challenge_scopes, "challenge_scopes")
-        listed = isinstance(extra_challenges, Iterable)  # pyright: ignore[reportUnnecessaryIsInstance]
+        listed = isinstance(extra_challenges, Iterable)
         self._extra_challenges = tuple(extra_challenges) if listed else ()
-        if not listed or not all(isinstance(challenge, Challenge) for challenge in self._extra_challenges):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not listed or not all(isinstance(challenge, Challenge) for challenge in self._extra_challenges):
             raise ConfigurationError(
                 'extra_challenges= takes a list of challenges, such as [Challenge("Basic", realm="api")]'
             )

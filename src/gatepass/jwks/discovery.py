@@ -50,7 +50,7 @@ class FixedAddress:
     __slots__ = ("_url", "name")
 
     def __init__(self, jwks_uri: str, allow: Allowed) -> None:
-        if not isinstance(jwks_uri, str) or not fetchable(jwks_uri, allow):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(jwks_uri, str) or not fetchable(jwks_uri, allow):
             raise ConfigurationError(
                 "jwks_uri must be an https URL such as https://auth.example.com/jwks.json; "
                 "for a server on this machine say allow=HTTP_ON_LOOPBACK"

@@ -172,7 +172,7 @@ class KeyRing(KeySource):
         After an emergency the key's tokens are refused here now, and elsewhere as copies of the public keys grow old.
         If it was the one that signed, the next one does from now on; others learn a fresh one in the same time.
         """
-        if not (emergency is None or isinstance(emergency, Emergency)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not (emergency is None or isinstance(emergency, Emergency)):
             raise ConfigurationError("remove takes EMERGENCY, or nothing, beside the kid")
         self._change(lambda line, now: removed(line, now, self._schedule, kid, emergency))
 

@@ -135,7 +135,7 @@ make one with: gatepass keygen HS256
 
     @classmethod
     def _from_jwk(cls, jwk: Mapping[str, Any], algorithm: str | None, check: Check) -> Key:
-        if not isinstance(jwk, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(jwk, Mapping):
             is_text = isinstance(jwk, str) and jwk.lstrip().startswith("{")
             parsed = ": json.loads(text) makes one of its text" if is_text else ""
             raise ConfigurationError(f"a JWK must be a JSON object{parsed}")
@@ -283,7 +283,7 @@ def _check_kid(kid: object) -> None:
 
 
 def _utf8(value: str | bytes, what: str) -> bytes:
-    if not isinstance(value, (str, bytes)):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(value, (str, bytes)):
         content = ": of a file give the content, Path(...).read_bytes()" if isinstance(value, PathLike) else ""
         raise ConfigurationError(f"{what} must be str or bytes{content}")
     try:

@@ -44,10 +44,10 @@ class KeySet:
     _signing: Key | None
 
     def __init__(self, keys: Iterable[Key], *, signing: Key | None = None) -> None:
-        if isinstance(keys, Mapping) or not isinstance(keys, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if isinstance(keys, Mapping) or not isinstance(keys, Iterable):
             raise ConfigurationError("a KeySet takes a list of keys: KeySet([key])")
         members = tuple(keys)
-        if not all(isinstance(key, Key) for key in members):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not all(isinstance(key, Key) for key in members):
             raise ConfigurationError("a KeySet holds Key objects; make them with Key.from_secret, from_pem or from_jwk")
         if not members:
             raise ConfigurationError("a KeySet needs at least one key")
@@ -159,7 +159,7 @@ def _index(keys: Iterable[Key]) -> dict[tuple[str, str], list[Key]]:
 
 
 def _names(algorithms: Iterable[str]) -> list[str]:
-    if isinstance(algorithms, (str, Mapping)) or not isinstance(algorithms, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+    if isinstance(algorithms, (str, Mapping)) or not isinstance(algorithms, Iterable):
         raise ConfigurationError('algorithms= takes a list of names, such as ["ES256"]')
     names = [algorithm_named(name).name for name in algorithms]
     if not names:

@@ -50,7 +50,7 @@ class RefreshToken:
     def parse(cls, text: str) -> RefreshToken | None:
         """The token that *text* spells, or None for text of another form."""
         text = plain(text)
-        if not isinstance(text, str) or len(text) != _TEXT_LENGTH or not text.isascii():  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(text, str) or len(text) != _TEXT_LENGTH or not text.isascii():
             return None
         try:
             octets = decode_base64url(text.encode())

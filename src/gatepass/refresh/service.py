@@ -70,11 +70,11 @@ class TokenService:
         on_reuse: Callable[[Family], object] | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        if not isinstance(issuer, TokenIssuer):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(issuer, TokenIssuer):
             raise ConfigurationError("TokenService takes the TokenIssuer that makes its access tokens")
-        if not isinstance(store, RefreshStore):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(store, RefreshStore):
             raise ConfigurationError("store= must be a RefreshStore, such as SQLiteStore(path)")
-        if not (revocation is None or isinstance(revocation, AccessTokenRevocation)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not (revocation is None or isinstance(revocation, AccessTokenRevocation)):
             raise ConfigurationError("revocation= takes an AccessTokenRevocation(store, access_ttl=...)")
         if revocation is not None and revocation.access_ttl < issuer.access_ttl:
             raise ConfigurationError("revocation= was made for a shorter access_ttl= than the issuer's")

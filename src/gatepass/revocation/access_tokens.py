@@ -66,7 +66,7 @@ class AccessTokenRevocation:
         fail_open_for: float | timedelta = 0,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        if not isinstance(store, RevocationStore):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(store, RevocationStore):
             raise ConfigurationError("store= must be a RevocationStore, such as SQLiteStore(path)")
         life = seconds(access_ttl, "access_ttl", least=1, most=LONGEST_ACCESS_TTL)
         self._longest = life + 1  # an issuer may have rounded

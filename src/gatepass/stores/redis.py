@@ -149,7 +149,7 @@ class RedisStore:
     __slots__ = ("_clients", "_ours", "_prefix")
 
     def __init__(self, client_or_url: str | Redis | RedisCluster, *, prefix: str = "gatepass") -> None:
-        if not isinstance(prefix, str) or not prefix or not prefix.isprintable() or set(prefix) & set("{}"):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(prefix, str) or not prefix or not prefix.isprintable() or set(prefix) & set("{}"):
             raise ConfigurationError("prefix= must be a printable string without braces")
         self._ours = isinstance(client_or_url, str)
 

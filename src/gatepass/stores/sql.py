@@ -67,7 +67,7 @@ class SQLStore:
     )  # fmt: skip
 
     def __init__(self, engine: Engine) -> None:
-        if not isinstance(engine, Engine):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(engine, Engine):
             raise ConfigurationError("engine= must be an Engine, as SQLAlchemy's create_engine() makes it")
         name = engine.dialect.name
         if name not in sql.PUT:

@@ -92,11 +92,11 @@ class TokenEndpoints:
         cookies: CookieTransport | None = None,
         https: HTTPSMode = "require",
     ) -> None:
-        if not isinstance(service, TokenService):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(service, TokenService):
             raise ConfigurationError("TokenEndpoints takes a TokenService(issuer, store, check_subject=...)")
         if authenticate_client is None and service.client_id is None:
             raise ConfigurationError("authenticate_client= is missing, and the issuer has no client_id= of its own")
-        if not (verifier is None or isinstance(verifier, TokenVerifier)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not (verifier is None or isinstance(verifier, TokenVerifier)):
             raise ConfigurationError("verifier= takes a TokenVerifier")
         if verifier is not None and not service.revokes_access_tokens:
             raise ConfigurationError("verifier= is for revoking access tokens: give the TokenService a revocation=")

@@ -70,7 +70,7 @@ class TokenIssuer:
     ) -> None:
         self.issuer: str = issuer_name(plain(issuer), allowed(allow))
         self.audience: tuple[str, ...] = audience_names(audience, "name the API that the tokens are for")
-        if client_id is not None and not (isinstance(client_id, str) and client_id):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if client_id is not None and not (isinstance(client_id, str) and client_id):
             raise ConfigurationError("client_id= must be a non-empty string")
         self._client_id = plain(client_id)
         self._ttl = int(seconds(access_ttl, "access_ttl", least=1, most=LONGEST_ACCESS_TTL))

@@ -208,7 +208,7 @@ class Profile:
         """
         known: list[Profile] = [getattr(Profile, constant) for constant in _CONSTANTS]
         for profile in known:
-            if isinstance(name, str) and profile.name == name.lower().replace("_", "-"):  # pyright: ignore[reportUnnecessaryIsInstance]
+            if isinstance(name, str) and profile.name == name.lower().replace("_", "-"):
                 return profile
         raise ConfigurationError(f"a profile is one of {', '.join(repr(profile.name) for profile in known)}")
 

@@ -98,7 +98,7 @@ class TokenVerifier:
         cache_size: int = 1_000,
         allow: Allow = (),
     ) -> None:
-        if not isinstance(profile, Profile):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(profile, Profile):
             raise ConfigurationError(f"profile= must be a Profile, such as {Profile.like(profile)}")
         if type(trial_keys) is not int or not 0 <= trial_keys <= _MOST_TRIAL_KEYS:
             raise ConfigurationError(f"trial_keys= must be a number from 0 to {_MOST_TRIAL_KEYS}")

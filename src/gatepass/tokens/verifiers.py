@@ -29,7 +29,7 @@ class Verifiers:
     def __init__(self, verifiers: TokenVerifier | Iterable[TokenVerifier]) -> None:
         several = verifiers if isinstance(verifiers, Iterable) else (verifiers,)
         members = tuple(several)
-        if not members or not all(isinstance(verifier, TokenVerifier) for verifier in members):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not members or not all(isinstance(verifier, TokenVerifier) for verifier in members):
             raise ConfigurationError(
                 "a ResourceServer takes a TokenVerifier(issuer=..., audience=..., keys=...), or a list of several"
             )
