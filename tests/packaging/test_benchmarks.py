@@ -1,4 +1,4 @@
-"""The benchmark runs, and renews its page. How fast anything is, no test says."""
+"""The benchmarks run, and renew their page. No test judges a figure."""
 
 import re
 import subprocess

@@ -69,7 +69,7 @@ INTERNAL = {
     "gatepass.tokens.access_token": (1, "read-only containers alone"),
     "gatepass.tokens.cache": (2, "the cache's eviction and its memory"),
     "gatepass.tokens.claims": (3, "the fast path must agree with the named checks"),
-    "gatepass.tokens.profile": (1, "every provider's profile, whatever is added"),
+    "gatepass.tokens.profile": (1, "every provider's profile, also one that is added later"),
     "gatepass.tokens.verifiers": (1, "the choice among issuers, apart from HTTP"),
     "gatepass_django.conf": (1, "the check of the setting, without a request"),
     "gatepass_django.refresh.models": (5, "rows as the database holds them"),
