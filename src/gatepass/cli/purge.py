@@ -1,8 +1,8 @@
 """`gatepass purge`: delete families that ended and revocations that concern no living token, batch after batch.
 
 For a daily job. Every batch is on the disk before the next begins, so the command may be interrupted at any moment and
-run again. A URL with a password is refused as an argument. An error repeats neither a URL nor a driver's text, which
-may quote one.
+run again. A URL with a password is refused as an argument. An error repeats neither a URL nor the text of a
+server's driver, which may quote the URL.
 """
 
 from __future__ import annotations
