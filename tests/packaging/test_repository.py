@@ -72,6 +72,17 @@ def test_every_small_module_has_a_reason(lengths):
     assert [name for name, reason in SMALL.items() if len(reason.split()) < 3] == []
 
 
+def test_limits_are_named_max_or_min(repository):
+    other = re.compile(r"\b_*(?:LONGEST|LARGEST|MOST|LEAST|DEEPEST)_\w+")
+    found = {
+        f"{module.relative_to(repository).as_posix()}: {name}"
+        for module in modules(repository)
+        for name in other.findall(module.read_text(encoding="utf-8"))
+    }
+
+    assert sorted(found) == []
+
+
 def test_the_packages_top_level_stays_small(repository):
     assert 0 < len(list((repository / "src" / "gatepass").glob("*.py"))) <= MAX_TOP_MODULES
 
