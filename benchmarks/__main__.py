@@ -24,8 +24,15 @@ def main() -> None:
 
         stores(sys.argv[2:])
         return
+    if sys.argv[1:2] == ["compare"]:
+        from benchmarks.compare import main as compare  # noqa: PLC0415 - it needs every framework
+
+        compare(sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks", description=__doc__, epilog="The stores: python -m benchmarks stores --help"
+        prog="python -m benchmarks",
+        description=__doc__,
+        epilog="Also: python -m benchmarks stores --help, python -m benchmarks compare --help",
     )
     parser.add_argument("--processes", type=int, default=7, help="how many processes measure (default: 7)")
     parser.add_argument("--quick", action="store_true", help="see that everything runs; the figures mean nothing")

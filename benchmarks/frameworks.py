@@ -34,9 +34,9 @@ from benchmarks.peers import with_gatepass, with_pyjwt
 from benchmarks.sample import KeyMaterial
 from gatepass import ResourceServer
 
-__all__ = ["BARE", "BY_HAND", "FRAMEWORKS", "OURS", "REMEMBERED", "requests"]
+__all__ = ["BARE", "BY_HAND", "CACHED", "FRAMEWORKS", "OURS", "requests"]
 
-BARE, BY_HAND, OURS, REMEMBERED = "unprotected", "PyJWT by hand", "gatepass", "gatepass, cache_ttl="
+BARE, BY_HAND, OURS, CACHED = "unprotected", "PyJWT by hand", "gatepass", "gatepass, cache_ttl="
 
 Check = Callable[[str], dict[str, Any]]
 Servers = dict[str, ResourceServer]
@@ -47,7 +47,7 @@ def requests(framework: str, material: KeyMaterial) -> dict[str, Batch]:
     check = with_pyjwt.verifying(material)
     servers = {
         OURS: ResourceServer(with_gatepass.verifier(material)),
-        REMEMBERED: ResourceServer(with_gatepass.verifier(material, cache_ttl=300)),
+        CACHED: ResourceServer(with_gatepass.verifier(material, cache_ttl=300)),
     }
     return FRAMEWORKS[framework](check, servers, f"Bearer {with_gatepass.sample_token(material)}")
 

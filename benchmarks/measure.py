@@ -8,18 +8,19 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from jwt.utils import base64url_decode, base64url_encode
+
 from benchmarks import primitive, remote_keys
 from benchmarks.frameworks import FRAMEWORKS, requests
 from benchmarks.interleave import Batch, Effort, Timing, interleave
 from benchmarks.peers import PYJWT, installed_peers, with_gatepass, with_pyjwt
 from benchmarks.sample import AGAIN, FETCHED, ISSUED, VERIFIED, KeyMaterial, fresh_materials
 from gatepass import AccessTokenRevocation, AuthError
-from gatepass.jose.compact import decode_base64url, encode_base64url
 from gatepass.stores.memory import MemoryStore
 
-__all__ = ["ANEW", "ASKING", "REMEMBERED", "measure"]
+__all__ = ["CACHED", "CACHED_WITH_REVOCATION", "UNCACHED", "measure"]
 
-ANEW, REMEMBERED, ASKING = "gatepass", "gatepass, cache_ttl=", "gatepass, cache_ttl= and is_revoked="
+UNCACHED, CACHED, CACHED_WITH_REVOCATION = "gatepass", "gatepass, cache_ttl=", "gatepass, cache_ttl= and is_revoked="
 
 Results = dict[str, dict[str, Timing]]
 
@@ -49,10 +50,10 @@ def _jobs(materials: dict[str, KeyMaterial]) -> Iterator[tuple[str, dict[str, Ba
 def _verifying(material: KeyMaterial) -> dict[str, Batch]:
     token = with_gatepass.sample_token(material)
     signing_input, _, signature = token.encode().rpartition(b".")
-    alone = primitive.verifying(material, decode_base64url(signature))
+    alone = primitive.verifying(material, base64url_decode(signature))
     return {
-        **{peer.NAME: _taking(peer.verifying(material), token) for peer in installed_peers()},
-        primitive.PRIMITIVE: _taking(alone, signing_input),
+        **{peer.NAME: _repeat_with(peer.verifying(material), token) for peer in installed_peers()},
+        primitive.PRIMITIVE: _repeat_with(alone, signing_input),
     }
 
 
@@ -61,21 +62,21 @@ def _verifying_again(material: KeyMaterial) -> dict[str, Batch]:
     token = with_gatepass.sample_token(material)
     revocation = AccessTokenRevocation(MemoryStore(), access_ttl=86_400)
     ways = {
-        ANEW: with_gatepass.verifier(material),
-        REMEMBERED: with_gatepass.verifier(material, cache_ttl=300),
-        ASKING: with_gatepass.verifier(material, cache_ttl=300, is_revoked=revocation),
+        UNCACHED: with_gatepass.verifier(material),
+        CACHED: with_gatepass.verifier(material, cache_ttl=300),
+        CACHED_WITH_REVOCATION: with_gatepass.verifier(material, cache_ttl=300, is_revoked=revocation),
     }
     return {
-        **{name: _taking(verifier.verify, token) for name, verifier in ways.items()},
-        PYJWT: _taking(with_pyjwt.verifying(material), token),
+        **{name: _repeat_with(verifier.verify, token) for name, verifier in ways.items()},
+        PYJWT: _repeat_with(with_pyjwt.verifying(material), token),
     }
 
 
 def _issuing(material: KeyMaterial) -> dict[str, Batch]:
     signing_input = with_gatepass.sample_token(material).encode().rpartition(b".")[0]
     return {
-        **{peer.NAME: _taking_nothing(peer.issuing(material)) for peer in installed_peers()},
-        primitive.PRIMITIVE: _taking(primitive.signing(material), signing_input),
+        **{peer.NAME: _repeat(peer.issuing(material)) for peer in installed_peers()},
+        primitive.PRIMITIVE: _repeat_with(primitive.signing(material), signing_input),
     }
 
 
@@ -85,9 +86,9 @@ def _refusing(material: KeyMaterial) -> dict[str, Batch]:
     header, _, _ = with_gatepass.sample_token(material).split(".")
 
     def signed(payload: bytes) -> str:
-        signing_input = header.encode() + b"." + encode_base64url(payload)
+        signing_input = header.encode() + b"." + base64url_encode(payload)
         signature = with_gatepass.key(material).sign(signing_input)
-        return (signing_input + b"." + encode_base64url(signature)).decode()
+        return (signing_input + b"." + base64url_encode(signature)).decode()
 
     texts = {
         "a token of 8 MB": signed(b'{"a":"' + b"a" * 6_000_000 + b'"}'),
@@ -113,7 +114,7 @@ def _refused(verify: Callable[[str], object], text: str) -> Batch:
     return batch
 
 
-def _taking(job: Callable[[Any], object], given: Any) -> Batch:
+def _repeat_with(job: Callable[[Any], object], given: Any) -> Batch:
     def batch(count: int) -> None:
         for _ in range(count):
             job(given)
@@ -121,7 +122,7 @@ def _taking(job: Callable[[Any], object], given: Any) -> Batch:
     return batch
 
 
-def _taking_nothing(job: Callable[[], object]) -> Batch:
+def _repeat(job: Callable[[], object]) -> Batch:
     def batch(count: int) -> None:
         for _ in range(count):
             job()

@@ -26,19 +26,19 @@ def svg(runs: Runs) -> str:
     """Bars by job and contender; a thin line from the least to the most that a process saw."""
     jobs = [f"verify {name}" for name in VERIFIED] + [f"issue {name}" for name in ISSUED]
     groups = {job: {name: of for name, of in speedups(runs, job).items() if name != PRIMITIVE} for job in jobs}
-    longest = max(spread.most for group in groups.values() for spread in group.values())
+    longest = max(spread.maximum for group in groups.values() for spread in group.values())
     scale = (_WIDTH - _LEFT - 60) / longest
     parts: list[str] = []
     y = _TOP
     for job, group in groups.items():
         parts.append(_text(_LEFT - 8, y + len(group) * _BAR / 2 + 4, job, anchor="end"))
         for name, spread in group.items():
-            width = spread.middle * scale
-            least, most, middle = spread.least * scale, spread.most * scale, y + _BAR / 2
+            width = spread.median * scale
+            least, most, middle = spread.minimum * scale, spread.maximum * scale, y + _BAR / 2
             parts += [
                 f'<rect x="{_LEFT}" y="{y}" width="{width:.1f}" height="{_BAR - 2}" class="{_COLOURS[name][0]}"/>',
                 f'<path class="range" d="M{_LEFT + least:.1f} {middle - 1}H{_LEFT + most:.1f}"/>',
-                _text(_LEFT + most + 5, y + _BAR - 4, f"{spread.middle:.1f}"),
+                _text(_LEFT + most + 5, y + _BAR - 4, f"{spread.median:.1f}"),
             ]
             y += _BAR
         y += _GAP
@@ -49,7 +49,7 @@ def svg(runs: Runs) -> str:
     )
     heading = _text(_LEFT, 20, f"{_TITLE}; thin line: from the least to the most")
     described = "; ".join(
-        f"{job}: " + ", ".join(f"{name} {spread.middle:.1f}" for name, spread in group.items())
+        f"{job}: " + ", ".join(f"{name} {spread.median:.1f}" for name, spread in group.items())
         for job, group in groups.items()
     )
     return (

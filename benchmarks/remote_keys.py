@@ -34,7 +34,7 @@ def contenders(material: KeyMaterial) -> dict[str, Batch]:
     fetched.refresh()
     token = sample_token(material)
     return {
-        name: _taking(_verifier(source).verify, token)
+        name: _repeat_with(_verifier(source).verify, token)
         for name, source in ((AT_HAND, keys), (FETCHED_KEYS, fetched), (ONCE_MORE, keys))
     }
 
@@ -58,7 +58,7 @@ def _verifier(keys: KeySet | KeySource) -> TokenVerifier:
     return TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=keys)
 
 
-def _taking(verify: Callable[[str], object], token: str) -> Batch:
+def _repeat_with(verify: Callable[[str], object], token: str) -> Batch:
     def batch(count: int) -> None:
         for _ in range(count):
             verify(token)

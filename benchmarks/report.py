@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Iterable
 from importlib.metadata import PackageNotFoundError, version
 
-from benchmarks.frameworks import BARE, BY_HAND, FRAMEWORKS, OURS, REMEMBERED
+from benchmarks.frameworks import BARE, BY_HAND, CACHED, FRAMEWORKS, OURS
 from benchmarks.interleave import Timing
 from benchmarks.peers import PYJWT
 from benchmarks.primitive import PRIMITIVE
@@ -21,17 +21,17 @@ Runs = list[dict[str, dict[str, Timing]]]
 
 
 class Spread:
-    """One figure as several processes saw it."""
+    """One figure as several processes measured it."""
 
     def __init__(self, values: Iterable[float]) -> None:
         ordered = sorted(values)
-        self.least, self.middle, self.most = ordered[0], statistics.median(ordered), ordered[-1]
+        self.minimum, self.median, self.maximum = ordered[0], statistics.median(ordered), ordered[-1]
 
     def text(self, digits: int, unit: str = "") -> str:
-        middle = f"{self.middle:.{digits}f}{unit}"
-        if self.least == self.most:
+        middle = f"{self.median:.{digits}f}{unit}"
+        if self.minimum == self.maximum:
             return middle
-        return f"{middle} ({self.least:.{digits}f} to {self.most:.{digits}f})"
+        return f"{middle} ({self.minimum:.{digits}f} to {self.maximum:.{digits}f})"
 
 
 def speedups(runs: Runs, job: str) -> dict[str, Spread]:
@@ -81,7 +81,7 @@ def _circumstances(runs: Runs) -> str:
     frameworks = ", ".join(f"{name} {_version(name)}" for name in FRAMEWORKS)
     return (
         f"{platform.python_implementation()} {platform.python_version()} on {platform.machine()}; {versions}; "
-        f"{frameworks}. {len(runs)} processes; each figure is the median of what they saw, in brackets the least "
+        f"{frameworks}. {len(runs)} processes; each figure is their median, in brackets the least "
         "and the most."
     )
 
@@ -175,7 +175,7 @@ def _requests(runs: Runs) -> list[str]:
             job = f"{framework} {algorithm}"
             added = {
                 name: [run[job][name].minimum - run[job][BARE].minimum for run in runs]
-                for name in (BY_HAND, OURS, REMEMBERED)
+                for name in (BY_HAND, OURS, CACHED)
             }
             lines.append(
                 _row(
@@ -183,10 +183,10 @@ def _requests(runs: Runs) -> list[str]:
                     f"{statistics.median(run[job][BARE].minimum for run in runs):.1f}",
                     f"{statistics.median(added[BY_HAND]):.1f}",
                     f"{statistics.median(added[OURS]):.1f}",
-                    f"{statistics.median(added[REMEMBERED]):.1f}",
+                    f"{statistics.median(added[CACHED]):.1f}",
                     *(
                         Spread(ours / hand for ours, hand in zip(added[name], added[BY_HAND], strict=True)).text(2)
-                        for name in (OURS, REMEMBERED)
+                        for name in (OURS, CACHED)
                     ),
                 )
             )

@@ -18,7 +18,7 @@ def key(material: KeyMaterial) -> Key:
 
 
 def sample_token(material: KeyMaterial) -> str:
-    """One token that outlives the run, for everybody to verify."""
+    """One token, valid longer than the run, that every contender verifies."""
     issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=key(material), client_id=CLIENT, access_ttl=86_400)
     return issuer.issue(SUBJECT, scope=SCOPES)
 

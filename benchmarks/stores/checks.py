@@ -20,7 +20,7 @@ __all__ = ["checks"]
 
 _REVOKED = 10_000
 _COUNTED = 100
-_NOT_ROUND_TRIPS_OF_A_CHECK = frozenset(("info", "config|resetstat"))
+_OWN_COMMANDS = frozenset(("info", "config|resetstat"))
 
 Checks = dict[str, tuple[Timing, float]]
 """By store: what a check takes, and how many round trips."""
@@ -44,7 +44,7 @@ def checks(folder: Path, effort: Effort) -> Checks:
 
 def _measured(found: dict[str, Any], token: AccessToken, effort: Effort) -> Checks:
     timings = interleave(
-        {"nothing": _nothing, **{name: _asking(ask, token) for name, (ask, _) in found.items()}}, effort
+        {"nothing": _do_nothing, **{name: _repeat_check(ask, token) for name, (ask, _) in found.items()}}, effort
     )
     empty = timings["nothing"]
     return {
@@ -63,10 +63,10 @@ def _round_trips(ask: Callable[[AccessToken], bool], token: AccessToken, admin: 
         ask(token)
     stats: Any = admin.info("commandstats")
     calls = {name.removeprefix("cmdstat_"): each["calls"] for name, each in stats.items()}
-    return sum(count for name, count in calls.items() if name not in _NOT_ROUND_TRIPS_OF_A_CHECK) / _COUNTED
+    return sum(count for name, count in calls.items() if name not in _OWN_COMMANDS) / _COUNTED
 
 
-def _asking(ask: Callable[[AccessToken], bool], token: AccessToken) -> Batch:
+def _repeat_check(ask: Callable[[AccessToken], bool], token: AccessToken) -> Batch:
     def batch(count: int) -> None:
         for _ in range(count):
             ask(token)
@@ -74,7 +74,7 @@ def _asking(ask: Callable[[AccessToken], bool], token: AccessToken) -> Batch:
     return batch
 
 
-def _nothing(count: int) -> None:
+def _do_nothing(count: int) -> None:
     for _ in range(count):
         pass
 

@@ -13,7 +13,7 @@ from benchmarks.stores.places import Place
 
 __all__ = ["LOADERS", "simulated_name"]
 
-_AT_ONCE = 500_000
+_BATCH = 500_000
 _INDEXED = ("subject", "client_id", "purge_at")
 
 
@@ -27,8 +27,8 @@ def _load_sqlite(place: Place, size: int) -> None:
         for name in _INDEXED:
             connection.execute(f"DROP INDEX gatepass_families_{name}")
         connection.execute("PRAGMA synchronous = OFF")
-        for start in range(0, size, _AT_ONCE):
-            connection.execute(_SQLITE, {"first": start, "end": min(size, start + _AT_ONCE), "now": int(time.time())})
+        for start in range(0, size, _BATCH):
+            connection.execute(_SQLITE, {"first": start, "end": min(size, start + _BATCH), "now": int(time.time())})
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     place.store.create_schema()
     with closing(sqlite3.connect(place.database)) as connection:
@@ -39,8 +39,8 @@ def _load_postgresql(place: Place, size: int) -> None:
     with place.database.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for name in ("subject_hash", "client_id_hash", "purge_at"):
             connection.execute(text(f"DROP INDEX ix_gatepass_families_{name}"))
-        for start in range(0, size, _AT_ONCE):
-            end = min(size, start + _AT_ONCE) - 1
+        for start in range(0, size, _BATCH):
+            end = min(size, start + _BATCH) - 1
             connection.execute(text(_POSTGRESQL), {"first": start, "last": end, "now": int(time.time())})
         place.store.create_schema()
         connection.execute(text("VACUUM ANALYZE gatepass_families"))

@@ -96,7 +96,7 @@ def own_redis(folder: Path) -> Iterator[str]:
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:  # noqa: S603 - ours, on loopback
         try:
             with Redis(port=port) as client:
-                _answering(client)
+                _wait_until_ready(client)
             yield f"redis://127.0.0.1:{port}/0"
         finally:
             server.terminate()
@@ -118,7 +118,7 @@ def redis(folder: Path) -> Iterator[Place]:
 def sql_place(kind: str, folder: Path) -> Iterator[Place]:  # noqa: ARG001 - the places are called alike
     """Bare: one UPDATE in autocommit, by the driver, in the same database."""
     make, drop, into = _DATABASES[kind]
-    home = _home(kind)
+    home = _server_url(kind)
     name = f"gatepass_bench_{secrets.token_hex(4)}"
     admin = create_engine(home, isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": 3})
     try:
@@ -131,7 +131,7 @@ def sql_place(kind: str, folder: Path) -> Iterator[Place]:  # noqa: ARG001 - the
         store = SQLStore(engine)
         store.create_schema()
         with closing(engine.raw_connection()) as pooled:
-            yield Place(store, _bare(pooled.driver_connection, kind), _said(engine, _DURABLE[kind]), engine)
+            yield Place(store, _bare(pooled.driver_connection, kind), _query(engine, _DURABLE[kind]), engine)
     finally:
         engine.dispose()
         with admin.connect() as connection:
@@ -154,12 +154,12 @@ def _bare(connection: Any, kind: str) -> CompareAndSet:
     return compare_and_set
 
 
-def _said(engine: Engine, question: str) -> str:
+def _query(engine: Engine, question: str) -> str:
     with engine.connect() as connection:
         return str(connection.execute(text(f"SELECT {question}")).scalar_one())
 
 
-def _answering(client: Redis) -> None:
+def _wait_until_ready(client: Redis) -> None:
     for _ in range(500):
         try:
             client.ping()
@@ -169,7 +169,7 @@ def _answering(client: Redis) -> None:
     raise NotRunning("Redis: redis-server did not start")
 
 
-def _home(kind: str) -> URL:
+def _server_url(kind: str) -> URL:
     variable, default, driver = _ADDRESSES[kind]
     return make_url(os.environ.get(variable) or default).set(drivername=driver)
 

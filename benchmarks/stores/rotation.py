@@ -49,7 +49,7 @@ def _bare(place: Place) -> Batch:
     def batch(count: int) -> None:
         for _ in range(count):
             name, new = next(names), secrets.token_bytes(32)
-            _must(exchange(name, current[name], new))
+            _require_success(exchange(name, current[name], new))
             current[name] = new
 
     return batch
@@ -72,7 +72,7 @@ def _store(place: Place, look: Callable[[str], bool]) -> Batch:
                 rotated_at=family.created_at,
                 idle_expires_at=family.idle_expires_at,
             )
-            _must(look(name) and rotate(name, rotation))
+            _require_success(look(name) and rotate(name, rotation))
             current[name] = new
 
     return batch
@@ -95,6 +95,6 @@ def _service(place: Place) -> Batch:
     return batch
 
 
-def _must(exchanged: bool) -> None:  # noqa: FBT001 - what the exchange answered
+def _require_success(exchanged: bool) -> None:  # noqa: FBT001 - what the exchange answered
     if not exchanged:
         raise RuntimeError("the store refused an exchange that was right")

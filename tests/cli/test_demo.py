@@ -16,11 +16,11 @@ from tests.needs import missing, reason_for
 from tests.ports import free_port
 
 from gatepass.cli import demo as command
-from gatepass.cli.demo import servers as fleet
-from gatepass.cli.demo.cases import CASES, LOGIN, SESSION, Case, Mint
+from gatepass.cli.demo import servers
+from gatepass.cli.demo.cases import CASES, LOGIN, SESSION, Case, DemoTokens
 from gatepass.cli.demo.resource import KEY_VARIABLE, STORE_VARIABLE
 from gatepass.cli.demo.results import Answer, problems, report
-from gatepass.cli.demo.servers import Fleet
+from gatepass.cli.demo.servers import Servers
 from gatepass.errors import ConfigurationError
 from gatepass.stores.sqlite import SQLiteStore
 
@@ -244,7 +244,7 @@ def test_the_demo_asks_the_telling_questions():
     assert {case.status for case in ALL} == {200, 400, 401, 403}
     assert len({case.name for case in ALL}) == len(ALL)
     assert len(CASES) >= 12
-    for name in Mint().tokens():
+    for name in DemoTokens().by_name():
         assert any(f"{{{name}}}" in f"{case.authorization}{case.path}" for case in CASES), name
 
 
@@ -275,7 +275,7 @@ def test_a_login_goes_on_to_the_next_application_with_every_request(monkeypatch)
         return Answer(case.status, (), b"", {"login": login})
 
     monkeypatch.setattr(command, "ask", answered)
-    told = command._session_told({"flask": 1, "starlette": 2, "fastapi": 3, "django": 4})
+    told = command._session_results({"flask": 1, "starlette": 2, "fastapi": 3, "django": 4})
 
     assert [path[:5] for path in visited.values()] == [
         [1, 2, 3, 4, 1],
@@ -291,21 +291,21 @@ def settings(tmp_path):
     """What an application of the demo finds in its environment."""
     with SQLiteStore(tmp_path / "sessions.db") as store:
         store.create_schema()
-    return {KEY_VARIABLE: json.dumps(Mint().key.to_private_jwk()), STORE_VARIABLE: str(tmp_path / "sessions.db")}
+    return {KEY_VARIABLE: json.dumps(DemoTokens().key.to_private_jwk()), STORE_VARIABLE: str(tmp_path / "sessions.db")}
 
 
 def test_a_server_that_cannot_start_is_reported_and_takes_the_others_down(settings):
     started = []
     settings[KEY_VARIABLE] = "{not a key"
 
-    with pytest.raises(ConfigurationError, match="did not start"), Fleet(settings, lambda *_: started.append(_)):
+    with pytest.raises(ConfigurationError, match="did not start"), Servers(settings, lambda *_: started.append(_)):
         pytest.fail("unreachable")
 
     assert started == []
 
 
 def test_a_server_that_ends_by_itself_ends_the_waiting(settings):
-    with Fleet(settings, lambda *_: None) as running:
+    with Servers(settings, lambda *_: None) as running:
         running.check()
         running._processes["django"].kill()
         running._processes["django"].wait()
@@ -315,9 +315,9 @@ def test_a_server_that_ends_by_itself_ends_the_waiting(settings):
 
 
 def test_a_server_that_does_not_stop_is_stopped(monkeypatch, settings):
-    monkeypatch.setattr(fleet, "_PATIENCE", 0)
+    monkeypatch.setattr(servers, "_PATIENCE", 0)
 
-    with Fleet(settings, lambda *_: None) as running:
+    with Servers(settings, lambda *_: None) as running:
         processes = running._processes
         processes["django"].send_signal(signal.SIGSTOP)  # who lies still does not notice that it shall end
 

@@ -8,10 +8,10 @@ import subprocess
 import sys
 
 import pytest
+from jwt.utils import base64url_encode
 from tests.needs import reason_for
 
 from gatepass import HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER, Key, KeySet, TokenIssuer
-from gatepass.jose.compact import encode_base64url
 
 ISSUER = "https://auth.example"
 AUDIENCE = "https://api.example"
@@ -31,9 +31,9 @@ def issuer(**settings):
 
 
 def signed(header, claims, key=KEY):
-    parts = [encode_base64url(json.dumps(part).encode()) for part in (header, claims)]
+    parts = [base64url_encode(json.dumps(part).encode()) for part in (header, claims)]
     signing_input = b".".join(parts)
-    return (signing_input + b"." + encode_base64url(key.sign(signing_input))).decode()
+    return (signing_input + b"." + base64url_encode(key.sign(signing_input))).decode()
 
 
 @pytest.fixture
@@ -279,7 +279,7 @@ LARGE = {
 
 @pytest.mark.parametrize("payload", LARGE.values(), ids=list(LARGE))
 def test_a_report_grows_no_faster_than_the_token(gatepass_here, key_file, payload):
-    parts = [encode_base64url(part) for part in (b'{"alg":"ES256"}', payload.encode())]
+    parts = [base64url_encode(part) for part in (b'{"alg":"ES256"}', payload.encode())]
     token = b".".join([*parts, b"AAAA"]).decode()
 
     for options in ([], ["--key", key_file, *OPTIONS]):
@@ -355,6 +355,9 @@ def test_text_that_is_no_token_fails_with_a_sentence(gatepass_here, key_file, st
         (["--issuer", ISSUER], "without the issuer's key"),
         (["--key", "key.pem", "--issuer", "http://auth.example"], "https URL"),
         (["--key", "key.pem", "--issuer", "http://auth.example", "--allow", "http-on-loopback"], "https URL"),
+        (["--key", "key.pem", "--issuer", "http://localhost"], "Error: --issuer must be an https URL"),
+        (["--key", "key.pem", "--issuer", "http://localhost"], "on this machine say --allow http-on-loopback"),
+        (["--key", "key.pem", "--audience", "x", "--audience", "x"], "Error: --audience names something twice"),
         (["--allow", "non-https-issuer"], "without the issuer's key"),
         (["--key", "key.pem", "--algorithm", "RS256"], "does not fit"),
         (["one", "two"], "one file at a time"),

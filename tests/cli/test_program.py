@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 import pytest
 
-from gatepass.common.settings import extra_hint
+from gatepass.adapter import extra_hint
 
 
 def without(*modules, arguments=()):

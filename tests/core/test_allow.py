@@ -12,6 +12,7 @@ from gatepass import (
     ConfigurationError,
     CookieTransport,
     Key,
+    Profile,
     ResourceServer,
     TokenIssuer,
     TokenVerifier,
@@ -20,7 +21,6 @@ from gatepass.common.allow import is_loopback
 from gatepass.errors import InvalidIssuer, MissingCredentials
 from gatepass.jose.compact import encode_base64url
 from gatepass.jose.strict_json import dump_object
-from gatepass.tokens.profile import Profile
 
 KEY = Key.from_secret(SECRET)
 AUTH, API = "https://auth.example", "https://api.example"

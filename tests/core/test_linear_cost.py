@@ -19,16 +19,16 @@ from tests.needs import missing, reason_for
 from tests.packaging.sources import source_files
 
 from gatepass import CookieTransport, Key, KeySet, ResourceServer, TokenEndpoints
+from gatepass.adapter import BrowserRequest, JWKSEndpoint
 from gatepass.common.scope import scope_tokens
 from gatepass.common.settings import https_url
 from gatepass.http.bearer import bearer_token
-from gatepass.http.cookies import BrowserRequest, cookie_token
-from gatepass.http.jwks_endpoint import JWKSEndpoint
+from gatepass.http.cookies import cookie_token
 from gatepass.jose.compact import MAX_TOKEN_LENGTH, parse_compact
 from gatepass.jose.strict_json import parse_object
 from gatepass.jwks.http import fetchable, read_key_set, stated_freshness
 from gatepass.keys.secret import check_secret
-from gatepass.refresh.family import RefreshToken
+from gatepass.refresh import RefreshToken
 from gatepass.refresh.rotation import Wish
 from gatepass.testing.base import held
 from gatepass.token_endpoint.client_auth import ClientAuthentication

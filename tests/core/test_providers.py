@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from gatepass import ANY_AUDIENCE, ConfigurationError, Profile
+from gatepass import ANY_AUDIENCE, ConfigurationError, Profile, Requirement
 from gatepass.errors import (
     AuthError,
     Forbidden,
@@ -15,7 +15,7 @@ from gatepass.errors import (
     MissingClaim,
     WrongTokenType,
 )
-from gatepass.http.requirement import Requirement, ScopeHierarchy
+from gatepass.http.requirement import ScopeHierarchy
 from gatepass.tokens.explain import explain
 from gatepass.tokens.profile import PROVIDERS as PROFILES
 

@@ -4,11 +4,11 @@ How a fenced block is read:
 
 * `python` is a program of its own, `pycon` continues the program above it and shows what it must print.
 * `console` is typed into the page's one shell, line by line, and shows what that must print.
-* Anything else (`sh`, `text`, `http`, ...) is only looked at.
+* Other languages (`sh`, `text`, `http`, ...) are not run.
 
 A comment on the line before a block says otherwise: `<!-- continues -->` (the program above goes on),
 `<!-- file: NAME -->` (the block is that file, beside the page's programs), `<!-- second terminal -->` (a server that
-runs on), `<!-- answer: NAME -->`, and `<!-- not run: WHY -->`. In what is shown, `...` stands for whatever is there.
+runs on), `<!-- answer: NAME -->`, and `<!-- not run: WHY -->`. In what is shown, `...` stands for any text.
 """
 
 import re

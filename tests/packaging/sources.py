@@ -1,5 +1,7 @@
-"""The project's own modules, found by walking the sources, so that none can hide from a test."""
+"""The project's own modules, found by walking the sources, and the imports that a source text makes."""
 
+import ast
+from collections.abc import Iterator
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -13,3 +15,12 @@ def source_files() -> dict[str, Path]:
             parts = path.relative_to(root).with_suffix("").parts
             found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
+
+
+def imported(source: str) -> Iterator[tuple[str, str]]:
+    """Each absolute import anywhere in *source*, as (module, name taken from it or "")."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, "") for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            yield from ((node.module or "", alias.name) for alias in node.names)

@@ -1,5 +1,6 @@
-"""The benchmark runs, and renews its page. How fast anything is, no test says."""
+"""The benchmarks run, and renew their page. No test judges a figure."""
 
+import re
 import subprocess
 import sys
 
@@ -11,7 +12,7 @@ pytest.importorskip("starlette")
 
 
 def run(repository, *options):
-    command = [sys.executable, "-m", "benchmarks", "--quick", *options]
+    command = [sys.executable, "-m", "benchmarks", *options, "--quick"]
     return subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False, timeout=480)
 
 
@@ -49,6 +50,24 @@ def test_the_benchmark_of_remote_keys_runs(repository):
     done = subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False, timeout=480)
     assert done.returncode == 0, done.stderr
     assert [line.split()[0] for line in done.stdout.splitlines()] == ["ES256"] * 3 + ["RS256"] * 3
+
+
+def test_two_checkouts_are_compared_by_paired_ratios(repository):
+    pytest.importorskip("fastapi")
+    done = run(repository, "compare", str(repository))
+    assert done.returncode == 0, done.stderr
+    rows = re.findall(r"^(\S+(?: \S+)?) +\d+\.\d{3}  \(\d+\.\d{3} to \d+\.\d{3}\)$", done.stdout, re.MULTILINE)
+    assert len(rows) == len(done.stdout.splitlines())
+    algorithms = ("HS256", "RS256", "ES256", "EdDSA", "PS256")
+    assert {f"{job} {name}" for job in ("verify", "issue") for name in algorithms} <= set(rows)
+    assert {"again HS256", "Flask", "Django", "Starlette", "FastAPI"} <= set(rows)
+
+
+def test_a_folder_that_is_no_checkout_is_not_compared(repository, tmp_path):
+    pytest.importorskip("fastapi")
+    done = run(repository, "compare", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stdout == ""
 
 
 PARTS = ("rotation", "growth", "checks")

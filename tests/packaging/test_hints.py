@@ -8,7 +8,8 @@ from importlib.util import find_spec
 import pytest
 from tests.needs import missing
 
-from gatepass.common.settings import EXTRAS, extra_hint
+from gatepass.adapter import extra_hint
+from gatepass.common.settings import EXTRAS
 
 NEEDED = {
     "gatepass_flask": ("flask", "flask"),

@@ -1,11 +1,9 @@
 """What the sources import beside themselves. The rooms' own contract is in `pyproject.toml`: `lint-imports` checks it."""
 
-import ast
 import sys
-from collections.abc import Iterator
 
 import pytest
-from tests.packaging.sources import source_files
+from tests.packaging.sources import imported, source_files
 
 FILES = source_files()
 OURS = {module.partition(".")[0] for module in FILES}
@@ -37,15 +35,6 @@ NETWORK = {"asyncio", "http.client", "http.server", "socket", "socketserver", "s
 MAY_CONNECT = ("gatepass.cli.demo", "gatepass.jwks")
 # It asks whether an event loop runs, and waits on it for a thread.
 MAY_AWAIT = {"gatepass.keys.source"}
-
-
-def imported(source: str) -> Iterator[tuple[str, str]]:
-    """Each absolute import anywhere in *source*, as (module, name taken from it or "")."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Import):
-            yield from ((alias.name, "") for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield from ((node.module or "", alias.name) for alias in node.names)
 
 
 def imports_of(module: str) -> list[tuple[str, str]]:

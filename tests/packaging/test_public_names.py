@@ -106,10 +106,12 @@ PUBLIC = {
         "TokenService",
     },
     "gatepass.revocation": {"AccessTokenRevocation", "RevocationStore"},
+    "gatepass.stores.memory": {"MemoryStore"},
     "gatepass.stores.redis": {"RedisStore"},
     "gatepass.stores.sql": {"SQLStore"},
     "gatepass.stores.sqlite": {"SQLiteStore"},
     "gatepass.testing": {"RefreshStoreContract", "RevocationStoreContract"},
+    "gatepass.tokens.explain": {"Finding", "Outcome", "explain"},
     "gatepass.refresh.errors": {
         "HookUnavailable",
         "InvalidClient",

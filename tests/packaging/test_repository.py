@@ -10,7 +10,19 @@ import pytest
 from tests.conftest import ONCE
 from tests.needs import missing, reason_for
 
-LONGEST_MODULE = 400
+MIN_LINES, MAX_LINES = 40, 400
+MAX_TOP_MODULES = 8
+# Modules below MIN_LINES; a package's __init__ may have three.
+SMALL = {
+    "src/gatepass/__main__.py": "python -m gatepass looks for this name",
+    "src/gatepass/adapter.py": "names alone: the interface for adapters",
+    "src/gatepass/cli/demo/fastapi_app.py": "a process imports one framework and no other",
+    "src/gatepass/cli/demo/flask_app.py": "a process imports one framework and no other",
+    "adapters/gatepass_django/apps.py": "Django looks for this name",
+    "adapters/gatepass_django/refresh/apps.py": "Django looks for this name",
+    "adapters/gatepass_django/spectacular.py": "needs drf-spectacular, which a project may not have",
+    "adapters/gatepass_django/urls.py": "the middleware and the system checks share it",
+}
 in_a_shell = pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", ".ci/run is a shell script"))
 
 
@@ -39,14 +51,40 @@ def modules(repository):
     return sorted([*(repository / "src").rglob("*.py"), *(repository / "adapters").rglob("*.py")])
 
 
-def test_no_module_is_longer_than_one_subject(repository):
-    lengths = {
+@pytest.fixture(scope="module")
+def lengths(repository):
+    return {
         module.relative_to(repository).as_posix(): len(module.read_text(encoding="utf-8").splitlines())
         for module in modules(repository)
     }
 
+
+def test_no_module_has_more_lines_than_a_chapter(lengths):
     assert lengths
-    assert {name: length for name, length in lengths.items() if length > LONGEST_MODULE} == {}
+    assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
+
+
+def test_every_small_module_has_a_reason(lengths):
+    small = {name for name, length in lengths.items() if length < MIN_LINES and not name.endswith("/__init__.py")}
+
+    assert small - set(SMALL) == set()
+    assert set(SMALL) - set(lengths) == set()
+    assert [name for name, reason in SMALL.items() if len(reason.split()) < 3] == []
+
+
+def test_limits_are_named_max_or_min(repository):
+    other = re.compile(r"\b_*(?:LONGEST|LARGEST|MOST|LEAST|DEEPEST)_\w+")
+    found = {
+        f"{module.relative_to(repository).as_posix()}: {name}"
+        for module in modules(repository)
+        for name in other.findall(module.read_text(encoding="utf-8"))
+    }
+
+    assert sorted(found) == []
+
+
+def test_the_packages_top_level_stays_small(repository):
+    assert 0 < len(list((repository / "src" / "gatepass").glob("*.py"))) <= MAX_TOP_MODULES
 
 
 def test_no_tracked_file_names_a_path_of_one_machine(tracked, repository):

@@ -13,9 +13,10 @@ from tests.refresh.doubles import Clock, make_issuer, make_revocation, make_serv
 from tests.refresh.own_servers import own_server
 from tests.refresh.sql_places import connect
 
+from gatepass import TokenEndpoints
+from gatepass.adapter import TokenRequest
 from gatepass.stores.sql import SQLStore
 from gatepass.testing.base import held, later
-from gatepass.token_endpoint.endpoint import TokenEndpoints, TokenRequest
 
 # What a driver had open to a server that was killed may be dropped as it lies.
 pytestmark = pytest.mark.filterwarnings("ignore:.*was deleted while still open:ResourceWarning")

@@ -18,7 +18,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from tests.adapters.clients import ASGIClient, WSGIClient
 
-import gatepass_django.endpoints
+import gatepass_django
 import gatepass_fastapi
 import gatepass_flask
 import gatepass_starlette
@@ -153,7 +153,7 @@ def reading(get_response):
 
 
 def test_django_serves_a_form_that_middleware_has_read(endpoints, service):
-    urlpatterns[:] = gatepass_django.endpoints.token_endpoints(endpoints)
+    urlpatterns[:] = gatepass_django.token_endpoints(endpoints)
     with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[f"{__name__}.reading"]):
         client = WSGIClient(WSGIHandler())
         assert refreshed(client, service) == 200

@@ -11,8 +11,8 @@ from tests.refresh.doubles import NOW, Clock, make_revocation, make_service, mak
 from tests.refresh.every_store import EVERY_KIND, place_of
 
 from gatepass.errors import AuthError
+from gatepass.refresh import RefreshToken
 from gatepass.refresh.errors import InvalidGrant, RefreshTokenReused
-from gatepass.refresh.family import RefreshToken
 from gatepass.stores.redis import MARGIN
 
 HOUR = 3_600

@@ -15,8 +15,8 @@ from tests.refresh.places import a_place
 from tests.refresh.serving_process import open_store
 from tests.refresh.sessions import Session, busy
 
+from gatepass.refresh import RefreshToken
 from gatepass.refresh.errors import RefreshTokenReused
-from gatepass.refresh.family import RefreshToken
 
 PROGRAM = Path(__file__).with_name("serving_process.py")
 ROOT = Path(__file__).parents[2]

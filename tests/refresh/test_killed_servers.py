@@ -15,8 +15,8 @@ from tests.refresh.redis_servers import RedisServer
 from tests.refresh.sessions import Session, busy, wait_until
 from tests.refresh.sql_places import connect
 
+from gatepass.refresh import RefreshToken
 from gatepass.refresh.errors import InvalidGrant, RefreshTokenReused, StoreUnavailable
-from gatepass.refresh.family import RefreshToken
 from gatepass.stores.redis import RedisStore
 from gatepass.stores.sql import SQLStore
 

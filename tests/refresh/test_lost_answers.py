@@ -12,8 +12,8 @@ from tests.refresh.sessions import Session
 from tests.refresh.sql_places import connect, connect_through, empty_place
 from tests.refresh.wires import Wire
 
+from gatepass.refresh import RefreshToken
 from gatepass.refresh.errors import RefreshTokenReused
-from gatepass.refresh.family import RefreshToken
 from gatepass.stores import redis
 from gatepass.stores.redis import REVOKE, ROTATE, RedisStore
 from gatepass.stores.sql import SQLStore

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from gatepass.common.settings import extra_hint
+from gatepass.adapter import extra_hint
 
 REDIS = f"gatepass.stores.redis needs redis-py; install it with: {extra_hint('redis')}"
 SQL = f"gatepass.stores.sql needs SQLAlchemy and a driver; install it with: {extra_hint('sql')}"

@@ -17,11 +17,11 @@ from tests.refresh.doubles import (
     make_verifier,
 )
 
-from gatepass import ANY_AUDIENCE, ANY_ISSUER, ConfigurationError, Key, KeyRing, KeySet, Profile
+from gatepass import ANY_AUDIENCE, ANY_ISSUER, ConfigurationError, Key, KeyRing, KeySet, Profile, TokenEndpoints
+from gatepass.adapter import TokenRequest
 from gatepass.errors import AuthError, RevokedToken, UnknownKey
 from gatepass.jose.compact import decode_base64url, encode_base64url
 from gatepass.keys.source import KeySource
-from gatepass.token_endpoint.endpoint import TokenEndpoints, TokenRequest
 
 OTHER = "https://reports.example"
 

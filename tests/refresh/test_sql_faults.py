@@ -14,8 +14,8 @@ from tests.refresh.sessions import Session, busy, wait_until
 from tests.refresh.sql_places import connect, connect_through, empty_place
 from tests.refresh.wires import Wire
 
+from gatepass.refresh import RefreshToken
 from gatepass.refresh.errors import RefreshTokenReused, StoreUnavailable
-from gatepass.refresh.family import RefreshToken
 from gatepass.stores.sql import SQLStore
 
 

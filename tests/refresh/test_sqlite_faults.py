@@ -17,8 +17,8 @@ from tests.needs import missing
 from tests.refresh.doubles import Clock, make_service, reason_of
 from tests.refresh.sessions import Session, busy, wait_until
 
+from gatepass.refresh import RefreshToken
 from gatepass.refresh.errors import InvalidGrant, RefreshTokenReused, StoreUnavailable
-from gatepass.refresh.family import RefreshToken
 from gatepass.stores import sqlite
 from gatepass.stores.rows import row_of
 from gatepass.stores.sqlite import SQLiteStore

@@ -1,15 +1,24 @@
-"""The command `gatepass`: keys for day one, an answer to "why 401?", housekeeping, and the demo.
+"""The command `gatepass`: its commands, and how errors end it. No mistake of a user ends in a traceback.
 
-Nothing of it is imported by the core. click and rich come with an extra and are imported late, so that without them
-a sentence is printed and not a traceback.
+No other room imports it. click and rich come with an extra and are imported late, so that without them a sentence is
+printed and not a traceback.
 """
+
+# ruff: noqa: PLC0415 - the modules of the commands import click and rich
 
 from __future__ import annotations
 
 import importlib.util
+import io
 import sys
+from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from gatepass.common.settings import extra_hint
+from gatepass.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from click import Group
 
 __all__ = ["main"]
 
@@ -17,10 +26,44 @@ _NEEDED = ("click", "rich")
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command that `sys.argv` names, and exit: 0 success, 1 the answer is no, 2 the command was wrong."""
     if any(importlib.util.find_spec(name) is None for name in _NEEDED):
-        sys.stderr.write(f"the gatepass command needs click and rich; install them with: {extra_hint('cli')}\n")
-        sys.exit(2)
-    from gatepass.cli.program import run  # noqa: PLC0415 - see above
+        _fail(f"the gatepass command needs click and rich; install them with: {extra_hint('cli')}")
+    from gatepass.cli.text import visible
 
-    run()
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a character gets its escape
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        _commands()(prog_name="gatepass")
+    except ConfigurationError as error:
+        _fail(f"Error: {visible(str(error))}")
+    except OSError as error:
+        place = f": {error.filename}" if error.filename else ""
+        _fail(f"Error: {visible((error.strerror or 'input or output failed') + place)}")
+
+
+def _commands() -> Group:
+    import click
+
+    from gatepass.cli.demo import demo
+    from gatepass.cli.inspect import inspect
+    from gatepass.cli.keygen import keygen
+    from gatepass.cli.keys import keys
+    from gatepass.cli.purge import purge
+
+    @click.group(
+        commands=[keygen, keys, inspect, purge, demo],
+        context_settings={"help_option_names": ["-h", "--help"]},
+        epilog="Each command explains itself: gatepass COMMAND --help",
+    )
+    @click.version_option(version("gatepass"), prog_name="gatepass")
+    def gatepass() -> None:
+        """Issue and check JWT access tokens: keys, explanations, housekeeping, and a demo."""
+
+    return gatepass
+
+
+def _fail(sentence: str) -> None:
+    sys.stderr.write(f"{sentence}\n")
+    sys.exit(2)

@@ -1,7 +1,8 @@
 """`gatepass inspect`: what a token says, and every check that it passes or fails, on the operator's own terminal.
 
 The token comes from a file or from standard input. As an argument it is refused: a command line stays in the
-shell's history and shows in the list of processes.
+shell's history and shows in the list of processes. The key comes from a file or an environment variable: a PEM, a JWK,
+a JWK Set or a secret.
 """
 
 from __future__ import annotations
@@ -30,19 +31,20 @@ from gatepass.tokens.explain import Finding, explain
 from gatepass.tokens.profile import ANY_AUDIENCE, ANY_ISSUER, PROVIDERS, Profile
 from gatepass.tokens.verifier import TokenVerifier
 
-__all__ = ["inspect", "read_keys"]
+__all__ = ["inspect"]
 
 _PROFILES = {profile.name: profile for profile in (Profile.RFC9068, Profile.GENERIC, *PROVIDERS)}
 _ALLOWANCES: dict[str, HttpOnLoopback | NonHttpsIssuer] = {
     "http-on-loopback": HTTP_ON_LOOPBACK,
     "non-https-issuer": NON_HTTPS_ISSUER,
 }
-_LONGEST_INPUT = 1_000_000
+_MAX_INPUT = 1_000_000
+"""Bytes that are read of a token or a key file."""
 _LIKE_A_TOKEN = re.compile(r"(?i:bearer\b.*)|eyJ.*|[\w-]{8,}\.[\w-]{8,}\.[\w-]*", re.DOTALL)
 _PREFIX = re.compile(r"\s*(?:authorization\s*:\s*)?(?:bearer\s+)?", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,30}")
 """The name of a variable. It is shorter than any secret, which may stand in its place and is not repeated."""
-_WIDEST = 32
+_MAX_INDENT = 32
 """How far values are indented: one long name must not fill every line with blanks."""
 _DATES = frozenset(("exp", "nbf", "iat", "auth_time", "updated_at"))
 _STYLES = {"passed": "green", "failed": "bold red", "not reached": "dim"}
@@ -94,15 +96,18 @@ def inspect(
     elif key_file is not None and key_env is not None:
         raise click.UsageError("--key and --key-env exclude each other.")
     else:
-        verifier = TokenVerifier(
-            issuer=issuer or ANY_ISSUER,
-            allow=[_ALLOWANCES[name] for name in allow],
-            audience=audience or ANY_AUDIENCE,
-            keys=read_keys(key_file, algorithm=algorithm, kid=kid)
-            if key_file
-            else _key_in(key_env or "", algorithm, kid),
-            profile=_PROFILES[profile or "rfc9068"],
-        )
+        try:
+            verifier = TokenVerifier(
+                issuer=issuer or ANY_ISSUER,
+                allow=[_ALLOWANCES[name] for name in allow],
+                audience=audience or ANY_AUDIENCE,
+                keys=_keys_in_file(key_file, algorithm, kid)
+                if key_file
+                else _key_in_env(key_env or "", algorithm, kid),
+                profile=_PROFILES[profile or "rfc9068"],
+            )
+        except ConfigurationError as error:
+            raise ConfigurationError(_with_options(str(error))) from None
     token = _read_token(source[0] if source else "-")
     unasked = [name for name, given in (("issuer", issuer), ("audience", audience)) if verifier and not given]
     findings = () if verifier is None else explain(token, verifier)
@@ -138,7 +143,7 @@ class _Report:
         return True
 
     def _show_members(self, members: Mapping[str, Any]) -> None:
-        width = min(max((len(visible(name)) for name in members), default=0), _WIDEST)
+        width = min(max((len(visible(name)) for name in members), default=0), _MAX_INDENT)
         for name, value in members.items():
             when = moment(value, self._now)
             self._line(
@@ -180,13 +185,6 @@ def _standing(findings: list[Finding], unasked: list[str]) -> tuple[str, str]:
     return (f"verified, except {' and '.join(unasked)}", "yellow") if unasked else ("verified", "green")
 
 
-def _key_in(variable: str, algorithm: str | None, kid: str | None) -> Key:
-    if not os.environ.get(variable, "").strip():
-        shown = variable if _NAME.fullmatch(variable) else "of --key-env"
-        raise ConfigurationError(f"the environment variable {shown} is not set: put the issuer's key into it")
-    return Key.from_env(variable, algorithm=algorithm, kid=kid)
-
-
 def _accepted(verifier: TokenVerifier) -> dict[str, list[str]]:
     types = ["without typ" if name is None else name for name in verifier.profile.types]
     return {"type": sorted(types), "algorithm": sorted(verifier.algorithms)}
@@ -206,10 +204,10 @@ def _read_token(source: str) -> str:
     if source == "-":
         if sys.stdin.isatty():
             click.echo("Paste the token, then press Enter and Ctrl-D.", err=True)
-        raw = sys.stdin.buffer.read(_LONGEST_INPUT)
+        raw = sys.stdin.buffer.read(_MAX_INPUT)
     else:
         with Path(source).open("rb") as file:
-            raw = file.read(_LONGEST_INPUT)
+            raw = file.read(_MAX_INPUT)
     text = raw.decode("ascii", errors="replace")
     found = _PREFIX.sub("", text, count=1).strip()
     if not found:
@@ -217,29 +215,39 @@ def _read_token(source: str) -> str:
     return found
 
 
-_LONGEST_FILE = 1_000_000
+def _with_options(text: str) -> str:
+    """*text* of the library with this command's options in place of the parameters."""
+    for name, value in _ALLOWANCES.items():
+        text = text.replace(f"allow={value!r}", f"--allow {name}")
+    return re.sub(r"\b(algorithm|audience|issuer)= ?", r"--\1 ", text)
 
 
-def read_keys(path: Path, *, algorithm: str | None, kid: str | None) -> Key | KeySet:
+def _key_in_env(variable: str, algorithm: str | None, kid: str | None) -> Key:
+    if not os.environ.get(variable, "").strip():
+        shown = variable if _NAME.fullmatch(variable) else "of --key-env"
+        raise ConfigurationError(f"the environment variable {shown} is not set: put the issuer's key into it")
+    return Key.from_env(variable, algorithm=algorithm, kid=kid)
+
+
+def _keys_in_file(path: Path, algorithm: str | None, kid: str | None) -> Key | KeySet:
     """What *path* holds, bound to *algorithm* and *kid* where the file does not say.
 
     Raises `ConfigurationError` or `OSError`.
     """
     with path.open("rb") as file:
-        raw = file.read(_LONGEST_FILE)
-    text = raw.strip()
+        text = file.read(_MAX_INPUT).strip()
     if not text:
         raise ConfigurationError(f"{path} is empty")
     if text.startswith(b"{"):
         if kid is not None:
             raise ConfigurationError(f"{path} says its key ids itself: leave out --kid")
-        return _from_json(text, path, algorithm)
+        return _keys_from_json(text, path, algorithm)
     if plain_pem(text) is not None:
         return Key.from_pem(text, algorithm=algorithm, kid=kid)
     return Key.from_secret(text, algorithm=algorithm or "HS256", kid=kid)
 
 
-def _from_json(text: bytes, path: Path, algorithm: str | None) -> Key | KeySet:
+def _keys_from_json(text: bytes, path: Path, algorithm: str | None) -> Key | KeySet:
     try:
         document: Any = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,7 +1,8 @@
 """`gatepass purge`: delete families that ended and revocations that concern no living token, batch after batch.
 
 For a daily job. Every batch is on the disk before the next begins, so the command may be interrupted at any moment and
-run again. A URL with a password is not taken as an argument, and no part of a URL is ever printed.
+run again. A URL with a password is refused as an argument. An error repeats neither a URL nor the text of a
+server's driver, which may quote the URL.
 """
 
 from __future__ import annotations
@@ -10,8 +11,8 @@ import importlib.util
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
@@ -26,11 +27,32 @@ from gatepass.common.limits import DAY
 from gatepass.common.settings import extra_hint
 from gatepass.errors import ConfigurationError
 from gatepass.refresh import Purged
+from gatepass.stores.sqlite import SQLiteStore
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Engine
+    from sqlalchemy import Engine
 
-__all__ = ["ForgetfulStore", "StoreFailed", "expires_by_itself", "holds_password", "opened_store", "purge"]
+__all__ = ["purge"]
+
+_REDIS: Final = frozenset(("redis", "rediss", "unix"))
+_SERVERS: Final = frozenset(("postgresql", "mysql", "mariadb"))
+_SECRETS: Final = frozenset(("password", "passwd", "sslpassword"))
+_WAIT: Final = 30
+"""Seconds for which a batch waits for concurrent writers, and for a server that says nothing."""
+
+_CONNECT: Final = {"connect_timeout": 5}
+_CONNECT_AND_ANSWER: Final = {**_CONNECT, "read_timeout": _WAIT, "write_timeout": _WAIT}
+_TIMEOUTS: Final = {
+    "psycopg": _CONNECT, "psycopg2": _CONNECT, "pymysql": _CONNECT_AND_ANSWER, "mysqldb": _CONNECT_AND_ANSWER,
+}  # fmt: skip
+
+_REFUSED: Final = frozenset((1044, 1045, 1049, 1142, 1698, "42501"))
+"""Error numbers of MySQL and the SQLSTATE of PostgreSQL for a user, password, database or right that is refused."""
+
+_SPELLING: Final = (
+    "the store must be a file of SQLite, or a URL that begins with sqlite:///, postgresql+psycopg://, "
+    "mysql+pymysql://, redis://, rediss:// or unix://"
+)
 
 
 @dataclass(slots=True)
@@ -75,13 +97,13 @@ def purge(
     then stays deleted. Exits with 2 when the store is none.
     """
     named = _named(store, store_env)
-    if expires_by_itself(named):
+    if _scheme(named) in _REDIS:
         click.echo("nothing to do: Redis deletes families and revocations by itself when they expire")
         return
     removed = _Removed()
     failure = None
     try:
-        with opened_store(named) as opened:
+        with _opened_store(named) as opened:
             _purge(opened, removed, batch=batch, limit=limit, ended_for=ended_for)
     except StoreFailed as error:
         failure = visible(str(error))
@@ -95,31 +117,41 @@ def purge(
 
 
 def _named(store: str | None, variable: str | None) -> str:
-    if (store is None) == (variable is None):
+    """The path or URL of the store. Only an argument is quoted in errors: a variable may hold a password."""
+    if bool(store) == bool(variable):
         raise click.UsageError("name the store, as STORE or with --store-env.")
-    if variable is not None:
+    if variable:
         found = os.environ.get(variable, "").strip()
         if not found:
             raise ConfigurationError(f"the environment variable {variable} is not set; put the store's URL into it")
         return found
-    if not store:
-        raise click.UsageError("name the store, as STORE or with --store-env.")
-    if "://" in store and holds_password(store):
-        raise click.UsageError(
-            "that URL holds a password. On a command line it stays in the shell's history and shows in the list of "
-            "processes: put the URL into an environment variable, and name that with --store-env."
-        )
-    if "://" not in store:
-        _check_file(Path(store))
+    store = store or ""
+    if "://" in store:
+        if _holds_password(store):
+            raise click.UsageError(
+                "that URL holds a password. On a command line it stays in the shell's history and shows in the list of "
+                "processes: put the URL into an environment variable, and name that with --store-env."
+            )
+    elif Path(store).is_dir():
+        raise ConfigurationError(f"{store} is a directory: name the file of SQLite in it")
+    elif not Path(store).exists():
+        raise ConfigurationError(f"there is no file {store}: is the path right? A service makes it by create_schema()")
     return store
 
 
-def _check_file(path: Path) -> None:
-    """Only what came as an argument is named: a variable may hold anything."""
-    if path.is_dir():
-        raise ConfigurationError(f"{path} is a directory: name the file of SQLite in it")
-    if not path.exists():
-        raise ConfigurationError(f"there is no file {path}: is the path right? A service makes it by create_schema()")
+def _holds_password(url: str) -> bool:
+    """Whether *url* has a secret in it. One that cannot be parsed is taken for one that has."""
+    try:
+        parts = urlsplit(url)
+        return parts.password is not None or any(name in _SECRETS for name, _ in parse_qsl(parts.query))
+    except ValueError:
+        return True
+
+
+def _scheme(store: str) -> str:
+    """The scheme of a URL; nothing for a path."""
+    scheme, colon, _ = store.partition("://")
+    return scheme.casefold() if colon else ""
 
 
 def _purge(store: ForgetfulStore, removed: _Removed, *, batch: int, limit: int | None, ended_for: int) -> None:
@@ -151,24 +183,6 @@ def _purge(store: ForgetfulStore, removed: _Removed, *, batch: int, limit: int |
         go_on(revocations)
 
 
-_REDIS: Final = frozenset(("redis", "rediss", "unix"))
-_SERVERS: Final = frozenset(("postgresql", "mysql", "mariadb"))
-_SECRETS: Final = frozenset(("password", "passwd", "sslpassword"))
-_WAIT: Final = 30
-"""Seconds for which a batch waits for those who write at the same time, and for a server that says nothing."""
-
-_CONNECT_ARGUMENTS: Final[Mapping[str, Mapping[str, int]]] = {
-    "psycopg": {"connect_timeout": 5},
-    "psycopg2": {"connect_timeout": 5},
-    "pymysql": {"connect_timeout": 5, "read_timeout": _WAIT, "write_timeout": _WAIT},
-    "mysqldb": {"connect_timeout": 5, "read_timeout": _WAIT, "write_timeout": _WAIT},
-}
-_SPELLING: Final = (
-    "the store must be a file of SQLite, or a URL that begins with sqlite:///, postgresql+psycopg://, "
-    "mysql+pymysql://, redis://, rediss:// or unix://"
-)
-
-
 class ForgetfulStore(Protocol):
     """What can be purged: either half of a store may have something to forget."""
 
@@ -181,73 +195,55 @@ class StoreFailed(Exception):
     """The store did not answer, or would not. Its text is a sentence of ours, and the name of the driver's error."""
 
 
-def holds_password(store: str) -> bool:
-    """Whether *store* is a URL with a secret in it. One that cannot be read is taken for one that has."""
-    try:
-        parts = urlsplit(store)
-        return parts.password is not None or any(name in _SECRETS for name, _ in parse_qsl(parts.query))
-    except ValueError:
-        return True
-
-
-def expires_by_itself(store: str) -> bool:
-    """Whether *store* names a Redis, where nothing is left to purge."""
-    return "://" in store and _scheme(store) in _REDIS
-
-
 @contextmanager
-def opened_store(store: str) -> Generator[ForgetfulStore, None, None]:
+def _opened_store(store: str) -> Generator[ForgetfulStore, None, None]:
     """The store of a path or URL, closed in the end.
 
-    Raises `ConfigurationError` for what will not work until somebody changes it, such as tables that are not there,
-    and `StoreFailed` for whatever the database raises meanwhile.
+    Raises `ConfigurationError` for what the operator must change, such as tables that are not there, and `StoreFailed`
+    for every error of the database.
     """
-    if "://" not in store:
-        opened = _sqlite(store)
-    elif _scheme(store) == "sqlite":
-        opened = _sqlite(_path_of(store))
-    else:
-        opened = _sql(store)
     try:
-        with opened as found:
-            yield found
-    except (ConfigurationError, OSError, StoreFailed):
+        with ExitStack() as stack:
+            if "://" not in store or _scheme(store) == "sqlite":
+                yield stack.enter_context(SQLiteStore(_sqlite_path(store), timeout=_WAIT))
+            else:
+                engine = _engine(store)
+                stack.callback(engine.dispose)
+                from gatepass.stores.sql import SQLStore  # noqa: PLC0415 - it needs SQLAlchemy, an extra
+
+                yield SQLStore(engine)
+    except (ConfigurationError, OSError):
         raise
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
             raise ConfigurationError("SQLite says: the file is not a database; is the path right?") from None
         raise StoreFailed(f"SQLite says: {error} ({type(error).__qualname__})") from None  # a file has no password
-    except Exception as error:  # noqa: BLE001 - drivers raise what they like, and their texts may quote the URL
-        raise StoreFailed(_of_a_server(error)) from None
+    except Exception as error:  # noqa: BLE001 - drivers raise many types, and their texts may quote the URL
+        cause: Any = getattr(error, "orig", None) or error
+        codes = (*cause.args[:1], getattr(cause, "sqlstate", None))
+        # PostgreSQL gives no code before there is a connection.
+        refused = "FATAL:" in str(cause) or any(code in _REFUSED for code in codes if isinstance(code, int | str))
+        told = "refused the user, its password, rights or database" if refused else "cannot be reached, or gave up"
+        raise StoreFailed(f"the database server {told} ({type(cause).__qualname__})") from None
 
 
-@contextmanager
-def _sqlite(path: str) -> Generator[ForgetfulStore, None, None]:
-    from gatepass.stores.sqlite import SQLiteStore  # noqa: PLC0415 - see above
+def _sqlite_path(store: str) -> str:
+    if "://" not in store:
+        return store
+    place = store.partition("://")[2]
+    if not place.startswith("/") or place == "/" or "?" in place:
+        raise ConfigurationError("a file of SQLite is named sqlite:///relative/path or sqlite:////absolute/path")
+    return place[1:]
 
-    with SQLiteStore(path, timeout=_WAIT) as store:
-        yield store
 
-
-@contextmanager
-def _sql(store: str) -> Generator[ForgetfulStore, None, None]:
+def _engine(store: str) -> Engine:
     if importlib.util.find_spec("sqlalchemy") is None:
         raise ConfigurationError(
             "this store needs SQLAlchemy and a driver (for MariaDB pymysql in psycopg's place); install them with: "
             + extra_hint("sql", "psycopg[binary]")
         )
-    from gatepass.stores.sql import SQLStore  # noqa: PLC0415 - see above
-
-    engine = _engine(store)
-    try:
-        yield SQLStore(engine)
-    finally:
-        engine.dispose()
-
-
-def _engine(store: str) -> Engine:
-    from sqlalchemy import create_engine, make_url  # noqa: PLC0415 - see above
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError  # noqa: PLC0415 - the same
+    from sqlalchemy import create_engine, make_url  # noqa: PLC0415 - an extra
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError  # noqa: PLC0415 - an extra
 
     try:
         url = make_url(store)
@@ -258,8 +254,9 @@ def _engine(store: str) -> Engine:
         raise ConfigurationError(_SPELLING)
     if dialect.is_async:
         raise ConfigurationError("the URL names a driver for event loops; take one such as psycopg or pymysql")
+    timeouts = {name: value for name, value in _TIMEOUTS.get(dialect.driver, {}).items() if name not in url.query}
     try:
-        return create_engine(url, connect_args=_limits(url, dialect.driver), hide_parameters=True, pool_size=1)
+        return create_engine(url, connect_args=timeouts, hide_parameters=True, pool_size=1)
     except ModuleNotFoundError:
         raise ConfigurationError(
             f"the driver {dialect.driver} is not installed; install it, or name another in the URL: "
@@ -267,39 +264,3 @@ def _engine(store: str) -> Engine:
         ) from None
     except Exception as error:
         raise ConfigurationError(f"the URL of the store cannot be used ({type(error).__qualname__})") from error
-
-
-def _limits(url: URL, driver: str) -> dict[str, int]:
-    """How long the driver may wait, where the URL does not say so itself."""
-    return {name: value for name, value in _CONNECT_ARGUMENTS.get(driver, {}).items() if name not in url.query}
-
-
-def _scheme(store: str) -> str:
-    return store.partition("://")[0].casefold()
-
-
-def _path_of(store: str) -> str:
-    place = store.partition("://")[2]
-    if not place.startswith("/") or place == "/" or "?" in place:
-        raise ConfigurationError("a file of SQLite is named sqlite:///relative/path or sqlite:////absolute/path")
-    return place[1:]
-
-
-_REFUSALS: Final[Mapping[object, str]] = {
-    1044: "refused the user, or does not let it use this database",
-    1045: "refused the user or its password",
-    1698: "refused the user or its password",
-    1049: "has no database of that name",
-    1142: "does not let this user read and delete",
-    "42501": "does not let this user read and delete",
-}
-
-
-def _of_a_server(error: Exception) -> str:
-    cause: Any = getattr(error, "orig", None) or error
-    codes = (cause.args[0] if cause.args else None, getattr(cause, "sqlstate", None))
-    known = next((_REFUSALS[code] for code in codes if isinstance(code, int | str) and code in _REFUSALS), None)
-    if known is None:  # PostgreSQL gives no code before there is a connection
-        refused = "FATAL:" in str(cause)
-        known = "refused the user, its password or the database" if refused else "cannot be reached, or gave up"
-    return f"the database server {known} ({type(cause).__qualname__})"

@@ -11,7 +11,7 @@ from gatepass.common.limits import DAY, LAST_SECOND, moment_of
 
 __all__ = ["age", "as_json", "moment", "visible"]
 
-_MOST_MARKS: Final = 4
+_MAX_MARKS: Final = 4
 # Printable by their category, and yet nothing to see: Default_Ignorable_Code_Point of Unicode, and letters and symbols
 # that are drawn as a blank (Braille, hieroglyphs, a note without a head, the filler of Khitan).
 _BLANK: Final = re.compile(
@@ -40,7 +40,7 @@ def visible(text: str) -> str:
             room = 0
         else:
             shown.append(character)
-            room = room - 1 if is_mark else _MOST_MARKS * character.isalnum()
+            room = room - 1 if is_mark else _MAX_MARKS * character.isalnum()
     return "".join(shown)
 
 

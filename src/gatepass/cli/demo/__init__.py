@@ -1,7 +1,6 @@
-"""`gatepass demo`: the same requests to Flask, Starlette, FastAPI and Django, and whether the answers are the same.
+"""`gatepass demo`: send the same requests to Flask, Starlette, FastAPI and Django, and compare the answers.
 
-Real servers on the loopback interface, real requests over the wire, and one SQLite file that they share. Fails if any
-answer is wrong or differs.
+Four servers on the loopback interface share one SQLite file. The demo fails if an answer is wrong or differs.
 """
 
 from __future__ import annotations
@@ -16,17 +15,17 @@ from pathlib import Path
 
 import click
 
-from gatepass.cli.demo.cases import CASES, LOGIN, SESSION, Case, Mint
+from gatepass.cli.demo.cases import CASES, LOGIN, SESSION, Case, DemoTokens
 from gatepass.cli.demo.resource import KEY_VARIABLE, PASSWORD, STORE_VARIABLE, USERNAME
-from gatepass.cli.demo.results import Answer, Told, ask, report
-from gatepass.cli.demo.servers import FRAMEWORKS, SERVERS, Fleet
+from gatepass.cli.demo.results import Answer, Results, ask, report
+from gatepass.cli.demo.servers import FRAMEWORKS, SERVER_NAMES, Servers
 from gatepass.common.settings import extra_hint
 from gatepass.errors import ConfigurationError
 from gatepass.stores.sqlite import SQLiteStore
 
 __all__ = ["demo"]
 
-_NEEDED = (*FRAMEWORKS, *SERVERS.values())
+_NEEDED = (*FRAMEWORKS, *SERVER_NAMES.values())
 _READS_FORMS = ("python_multipart", "multipart")  # the second is its older name
 
 
@@ -43,17 +42,17 @@ def demo(context: click.Context, *, serve: bool) -> None:
         raise ConfigurationError(
             f"the demo needs four frameworks and two servers; install them with: {extra_hint('demo')}"
         )
-    mint = Mint()
-    tokens = mint.tokens()
+    demo_tokens = DemoTokens()
+    tokens = demo_tokens.by_name()
     with tempfile.TemporaryDirectory(prefix="gatepass-") as folder:
         sessions = Path(folder, "sessions.db")
         with SQLiteStore(sessions) as store:
             store.create_schema()
-        settings = {KEY_VARIABLE: json.dumps(mint.key.to_private_jwk()), STORE_VARIABLE: str(sessions)}
-        with Fleet(settings, _announce) as fleet:
-            right = report(_tokens_told(fleet.ports, tokens), _session_told(fleet.ports))
+        settings = {KEY_VARIABLE: json.dumps(demo_tokens.key.to_private_jwk()), STORE_VARIABLE: str(sessions)}
+        with Servers(settings, _announce) as servers:
+            right = report(_token_results(servers.ports, tokens), _session_results(servers.ports))
             if serve:
-                _leave_running(fleet, tokens)
+                _leave_running(servers, tokens)
     context.exit(0 if right else 1)
 
 
@@ -62,23 +61,23 @@ def _installed(name: str) -> bool:
 
 
 def _announce(framework: str, port: int) -> None:
-    click.echo(f"{FRAMEWORKS[framework]} on {SERVERS[framework]} answers at http://127.0.0.1:{port}", err=True)
+    click.echo(f"{FRAMEWORKS[framework]} on {SERVER_NAMES[framework]} answers at http://127.0.0.1:{port}", err=True)
 
 
-def _tokens_told(ports: Mapping[str, int], tokens: Mapping[str, str]) -> Told:
+def _token_results(ports: Mapping[str, int], tokens: Mapping[str, str]) -> Results:
     return {case: _answers(case, ports, dict.fromkeys(ports, tokens)) for case in CASES}
 
 
-def _session_told(ports: Mapping[str, int]) -> Told:
+def _session_results(ports: Mapping[str, int]) -> Results:
     """Four logins side by side, each of which takes every request to the next application."""
-    told: dict[Case, Mapping[str, Answer]] = {}
+    results: dict[Case, Mapping[str, Answer]] = {}
     known: list[dict[str, str]] = [{} for _ in ports]
     for case in SESSION:
-        told[case] = _answers(case, ports, dict(zip(ports, known, strict=True)))
-        for tokens, answer in zip(known, told[case].values(), strict=True):
+        results[case] = _answers(case, ports, dict(zip(ports, known, strict=True)))
+        for tokens, answer in zip(known, results[case].values(), strict=True):
             tokens.update(answer.tokens)
         known = [*known[-1:], *known[:-1]]
-    return told
+    return results
 
 
 def _answers(case: Case, ports: Mapping[str, int], tokens: Mapping[str, Mapping[str, str]]) -> dict[str, Answer]:
@@ -91,10 +90,10 @@ def _answers(case: Case, ports: Mapping[str, int], tokens: Mapping[str, Mapping[
     return found
 
 
-def _leave_running(fleet: Fleet, tokens: Mapping[str, str]) -> None:
-    first, second, third, fourth = (f"http://127.0.0.1:{port}" for port in fleet.ports.values())
+def _leave_running(servers: Servers, tokens: Mapping[str, str]) -> None:
+    first, second, third, fourth = (f"http://127.0.0.1:{port}" for port in servers.ports.values())
     orders = [f'curl -i {site}/orders -H "Authorization: Bearer $TOKEN"' for site in (first, second, third, fourth)]
-    pair = ask(fleet.ports["flask"], LOGIN, {}).tokens
+    pair = ask(servers.ports["flask"], LOGIN, {}).tokens
     lines = (
         "",
         "To try, until you press Ctrl-C:",
@@ -120,6 +119,6 @@ def _leave_running(fleet: Fleet, tokens: Mapping[str, str]) -> None:
     try:
         while True:
             time.sleep(1)
-            fleet.check()
+            servers.check()
     except KeyboardInterrupt:
         click.echo("Stopped.", err=True)

@@ -1,4 +1,10 @@
-"""The demo's requests, and what each must be answered: spelled out, and not asked of the code that answers."""
+"""The demo's requests with the answer that each must get, and the tokens that they carry.
+
+The answers are spelled out here and not computed by the code under comparison. `CASES` send one access token each.
+`SESSION` is the life of a login: each request goes to the next application, because the four share one database. It
+ends one login by a stolen refresh token and one by a logout. `DemoTokens` issues good tokens, and builds by hand
+those that no issuer would make.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +16,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gatepass import Key, TokenIssuer
-from gatepass.cli.demo.resource import AUDIENCE, CLIENT, ISSUER, LONGEST_TTL, PASSWORD, USERNAME
+from gatepass.cli.demo.resource import AUDIENCE, CLIENT, ISSUER, MAX_TTL, PASSWORD, USERNAME
 from gatepass.jose.compact import encode_base64url, parse_compact
 
-__all__ = ["CASES", "LOGIN", "SESSION", "Case", "Mint"]
+__all__ = ["CASES", "LOGIN", "SESSION", "Case", "DemoTokens"]
 
 _BASE = 'Bearer realm="api"'
 _INVALID = _BASE + ', error="invalid_token", error_description="The access token '
@@ -23,9 +29,9 @@ _INVALID = _BASE + ', error="invalid_token", error_description="The access token
 class Case:
     """A request to *path* with these `Authorization` lines, and the status, challenge and body that it must get.
 
-    It is a POST of *form*, if there is one. A name in braces stands for the token of that name. *keeps* names the pair
-    that the answer brings: "first" makes it `first_access` and `first_refresh`, and leaves dots in the body. Where no
-    body is given, the four need only agree on it.
+    With *form* it is a POST. A name in braces stands for the token of that name. *keeps* names the pair of tokens in
+    the answer: "first" stores them as `first_access` and `first_refresh`, and leaves dots in the body. Without *body*
+    the four answers need only agree on it.
     """
 
     name: str
@@ -81,7 +87,6 @@ _FORM = f"username={USERNAME}&password={PASSWORD.replace(' ', '+')}"
 _REFRESH = "grant_type=refresh_token&refresh_token="
 _PAIR = '{"access_token":"...","token_type":"Bearer","expires_in":900,"refresh_token":"...","scope":"orders:read"}'
 _SPENT = '{"error":"invalid_grant","error_description":"The refresh token is not valid"}'
-_CHALLENGE_INVALID = _BASE + ', error="invalid_token", error_description="The access token '
 _ORDERS = f"orders of {USERNAME}"
 
 LOGIN = Case("log in", (), 200, path="/login", form=_FORM, body=_PAIR, keeps="first")
@@ -98,12 +103,12 @@ SESSION = (
     ),
     LOGIN,
     Case("the access token", ("Bearer {first_access}",), 200, body=_ORDERS),
-    Case("the refresh token in its place", ("Bearer {first_refresh}",), 401, _CHALLENGE_INVALID + 'is malformed"'),
+    Case("the refresh token in its place", ("Bearer {first_refresh}",), 401, _INVALID + 'is malformed"'),
     Case("refresh", (), 200, path="/token", form=_REFRESH + "{first_refresh}", body=_PAIR, keeps="next"),
     Case("the new access token", ("Bearer {next_access}",), 200, body=_ORDERS),
     Case("refresh with the spent token", (), 400, path="/token", form=_REFRESH + "{first_refresh}", body=_SPENT),
     Case("refresh with its successor", (), 400, path="/token", form=_REFRESH + "{next_refresh}", body=_SPENT),
-    Case("the new access token, after that", ("Bearer {next_access}",), 401, _CHALLENGE_INVALID + 'was revoked"'),
+    Case("the new access token, after that", ("Bearer {next_access}",), 401, _INVALID + 'was revoked"'),
     Case("log in again", (), 200, path="/login", form=_FORM, body=_PAIR, keeps="again"),
     Case(
         "refresh with the token in the URL",
@@ -123,17 +128,17 @@ SESSION = (
     ),
     Case("log out: revoke the refresh token", (), 200, path="/revoke", form="token={again_refresh}", body="{}"),
     Case("refresh, signed out", (), 400, path="/token", form=_REFRESH + "{again_refresh}", body=_SPENT),
-    Case("the access token, signed out", ("Bearer {again_access}",), 401, _CHALLENGE_INVALID + 'was revoked"'),
+    Case("the access token, signed out", ("Bearer {again_access}",), 401, _INVALID + 'was revoked"'),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Mint:
-    """Makes tokens with one private key, by the names that the demo's requests use."""
+class DemoTokens:
+    """The tokens of one private key, by the names that the demo's requests use."""
 
     key: Key = field(default_factory=Key.generate)
 
-    def tokens(self) -> dict[str, str]:
+    def by_name(self) -> dict[str, str]:
         """Every token of the demo by its name."""
         good = self._issued(scope="orders:read")
         namesake = Key.from_jwk({**Key.generate().to_private_jwk(), "kid": self.key.kid})
@@ -157,7 +162,7 @@ class Mint:
             "issuer": ISSUER,
             "audience": AUDIENCE,
             "keys": self.key,
-            "access_ttl": LONGEST_TTL,
+            "access_ttl": MAX_TTL,
         }
         return TokenIssuer(**{**given, **settings}, client_id=CLIENT).issue("anna", scope=scope)
 
@@ -172,7 +177,7 @@ class Mint:
         return (signing_input + b"." + encode_base64url((sign or self.key.sign)(signing_input))).decode()
 
     def _hmac_with_public_key(self, signing_input: bytes) -> bytes:
-        """The oldest forgery of all: everybody has the public key, so everybody could sign."""
+        """Sign with the public key as a secret, which every client could do where a key had two algorithms."""
         return hmac.digest(self.key.to_pem().encode(), signing_input, "sha256")
 
 

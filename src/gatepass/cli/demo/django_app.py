@@ -6,9 +6,9 @@ from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
 
-from gatepass.cli.demo.resource import Parts, log_in, parts
+from gatepass.cli.demo.resource import Parts, build, log_in
 
-site: Parts = parts()
+site: Parts = build()
 settings.configure(
     ALLOWED_HOSTS=["127.0.0.1"],
     ROOT_URLCONF=__name__,

@@ -7,10 +7,10 @@ from fastapi.responses import PlainTextResponse
 from fastapi.security import OAuth2PasswordBearer, OAuth2PasswordRequestForm
 
 from gatepass import AccessToken
-from gatepass.cli.demo.resource import Parts, log_in, parts
+from gatepass.cli.demo.resource import Parts, build, log_in
 from gatepass_fastapi import AccessTokenBearer, to_response, token_endpoints
 
-site: Parts = parts()
+site: Parts = build()
 app: FastAPI = FastAPI(default_response_class=PlainTextResponse)
 app.include_router(token_endpoints(site.endpoints))
 bearer: AccessTokenBearer = AccessTokenBearer(site.server, openapi=OAuth2PasswordBearer(tokenUrl="login"))

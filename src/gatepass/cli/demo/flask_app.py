@@ -2,10 +2,10 @@
 
 from flask import Flask, Response, request
 
-from gatepass.cli.demo.resource import Parts, log_in, parts
+from gatepass.cli.demo.resource import Parts, build, log_in
 from gatepass_flask import AccessTokenMiddleware, access_token, public, require_auth, to_response, token_endpoints
 
-site: Parts = parts()
+site: Parts = build()
 app: Flask = Flask(__name__)
 app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, site.server, public=["/healthz"])  # type: ignore[method-assign]
 app.register_blueprint(token_endpoints(site.endpoints))

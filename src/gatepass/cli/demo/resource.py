@@ -1,4 +1,7 @@
-"""What the demo's four applications share: one issuer, API and key, and one SQLite file that knows who is signed in."""
+"""What the demo's four applications share: one issuer, API, key and account, and one SQLite file with the sessions.
+
+`log_in` is the part that an application writes itself: it checks a password and grants a pair of tokens.
+"""
 
 from __future__ import annotations
 
@@ -27,43 +30,55 @@ __all__ = [
     "CLIENT",
     "ISSUER",
     "KEY_VARIABLE",
-    "LONGEST_TTL",
+    "MAX_TTL",
     "PASSWORD",
     "STORE_VARIABLE",
     "USERNAME",
     "Parts",
+    "build",
     "log_in",
-    "parts",
 ]
 
 ISSUER = "https://auth.example"
 AUDIENCE = "https://orders.example"
 CLIENT = "demo"
 USERNAME = "anna"
+PASSWORD = "tea and biscuits"  # noqa: S105 - the demo prints it
 KEY_VARIABLE = "JWT_PRIVATE_KEY"
 STORE_VARIABLE = "SESSIONS_DB"
-LONGEST_TTL = timedelta(hours=1)
+MAX_TTL = timedelta(hours=1)
 
 
 class Parts(NamedTuple):
-    """What an application is put together from."""
+    """The objects from which each application is built."""
 
     server: ResourceServer
     service: TokenService
     endpoints: TokenEndpoints
 
 
-def parts() -> Parts:
-    """The parts that the environment describes. The file has its tables already."""
+def build() -> Parts:
+    """The parts for the key and the file that the environment names. The file has its tables already."""
     key, store = Key.from_env(KEY_VARIABLE), SQLiteStore(os.environ[STORE_VARIABLE])
     issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=key, client_id=CLIENT)
-    revocation = AccessTokenRevocation(store, access_ttl=LONGEST_TTL)  # the mint's tokens live longer
+    revocation = AccessTokenRevocation(store, access_ttl=MAX_TTL)  # the tokens in CASES live longer than the issuer's
     verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=key.public(), is_revoked=revocation)
     service = TokenService(issuer, store, check_subject=lambda name: name == USERNAME, revocation=revocation)
     return Parts(ResourceServer(verifier), service, TokenEndpoints(service))
 
 
-PASSWORD = "tea and biscuits"  # noqa: S105 - anybody may know it
+def log_in(parts: Parts, username: str, password: str) -> Response:
+    """A new pair of tokens, or a refusal. Slow on purpose: an event loop calls it in a worker thread."""
+    right = hmac.compare_digest(_digest(password), _DIGEST)  # for an unknown name too, so that both take equally long
+    if username == USERNAME and right:
+        return parts.endpoints.login_response(parts.service.grant(USERNAME, scope="orders:read"))
+    headers = (
+        ("WWW-Authenticate", str(Challenge(realm="api"))),
+        ("Cache-Control", "no-store"),
+        ("Content-Type", "application/json"),
+    )
+    return Response(401, headers, b'{"error":"invalid_grant","error_description":"Incorrect username or password"}')
+
 
 _SALT = secrets.token_bytes(16)
 
@@ -73,16 +88,3 @@ def _digest(password: str) -> bytes:
 
 
 _DIGEST = _digest(PASSWORD)
-
-
-def log_in(parts: Parts, username: str, password: str) -> Response:
-    """A new pair of tokens, or a refusal. Slow on purpose: an event loop calls it in a worker thread."""
-    right = hmac.compare_digest(_digest(password), _DIGEST)  # for an unknown name, too: both take as long
-    if username == USERNAME and right:
-        return parts.endpoints.login_response(parts.service.grant(USERNAME, scope="orders:read"))
-    headers = (
-        ("WWW-Authenticate", str(Challenge(realm="api"))),
-        ("Cache-Control", "no-store"),
-        ("Content-Type", "application/json"),
-    )
-    return Response(401, headers, b'{"error":"invalid_grant","error_description":"Incorrect username or password"}')

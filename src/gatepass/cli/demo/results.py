@@ -1,7 +1,7 @@
-"""The demo's one table, and the verdict below it.
+"""The demo's requests over the wire, the comparison of the four answers, and the table of results.
 
-Challenges stand in it as they came over the wire. Where a terminal is too narrow for them, it has their errors, and one
-challenge in full stands below.
+The table shows each challenge as it was sent. On a narrow terminal it shows the error of each challenge, and one
+challenge in full below the table.
 """
 
 from __future__ import annotations
@@ -21,19 +21,22 @@ from gatepass.cli.demo.cases import Case
 from gatepass.cli.demo.servers import FRAMEWORKS
 from gatepass.cli.text import visible
 
-__all__ = ["Answer", "Told", "ask", "problems", "report"]
+__all__ = ["Answer", "Results", "ask", "problems", "report"]
 
-
-_PATIENCE = 60.0
-_OF_THE_SERVER = frozenset(("connection", "content-length", "date", "server", "transfer-encoding"))
+_TIMEOUT = 60.0
+_SERVER_HEADERS = frozenset(("connection", "content-length", "date", "server", "transfer-encoding"))
 _TOKENS = ("access", "refresh")
+_ERROR = re.compile(r'error="([^"]*)", error_description="([^"]*)"')
+_FILE_WIDTH = 200
+_MIN_CHALLENGE_WIDTH = 130
+"""Columns of a terminal that shows challenges in full."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """*headers* in the order of their names, which are in lower case, without those that a server adds.
+    """*headers* are sorted by name, in lower case, without those that a server adds.
 
-    *tokens*: what the answer brought, by the names that later requests use. The body has dots in their place.
+    *tokens* are those of the body, by the names that later requests use. The body has dots in their place.
     """
 
     status: int
@@ -51,9 +54,13 @@ class Answer:
         return str(_members(self.body).get("error", ""))
 
 
+Results = Mapping[Case, Mapping[str, Answer]]
+"""The answer of each framework to each request."""
+
+
 def ask(port: int, case: Case, tokens: Mapping[str, str]) -> Answer:
     """The answer of the server on *port*. Raises `OSError` or `http.client.HTTPException` if there is none."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PATIENCE)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
     try:
         connection.putrequest("GET" if case.form is None else "POST", case.path.format_map(tokens))
         for line in case.authorization:
@@ -65,10 +72,65 @@ def ask(port: int, case: Case, tokens: Mapping[str, str]) -> Answer:
         connection.endheaders(form or None)
         response = connection.getresponse()
         headers = sorted((name.lower(), value) for name, value in response.getheaders())
-        kept = tuple(header for header in headers if header[0] not in _OF_THE_SERVER)
+        kept = tuple(header for header in headers if header[0] not in _SERVER_HEADERS)
         return _read(case, Answer(response.status, kept, response.read()))
     finally:
         connection.close()
+
+
+def problems(case: Case, answers: Mapping[str, Answer]) -> list[str]:
+    """One sentence for each mistake in *answers*; none if each is right and all are the same to the byte."""
+    found: list[str] = []
+    expected = () if case.challenge is None else (case.challenge,)
+    first, reference = next(iter(answers.items()))
+    for framework, answer in answers.items():
+        if answer.status != case.status:
+            found.append(f"{framework} answered {answer.status}, not {case.status}")
+        if answer.challenges != expected:
+            found.append(f"{framework} sent another WWW-Authenticate: {list(answer.challenges)}")
+        if case.body is not None and answer.body != case.body.encode():
+            found.append(f"{framework} sent another body than expected")
+        if (case.status != 200 or case.keeps) and ("cache-control", "no-store") not in answer.headers:
+            found.append(f"{framework} lets caches keep the answer")
+        if answer.headers != reference.headers:
+            found.append(f"{framework} sent other headers than {first}: {dict(answer.headers)}")
+        if answer.body != reference.body:
+            found.append(f"{framework} sent another body than {first}")
+    return found
+
+
+def report(*parts: Results) -> bool:
+    """Print the table and the verdict. Returns whether every answer is right."""
+    console = Console(markup=False, highlight=False, emoji=False)
+    if not console.is_terminal:
+        console.width = max(console.width, _FILE_WIDTH)
+    narrow = console.is_terminal and console.width < _MIN_CHALLENGE_WIDTH
+    table = Table("Request", "Status", "WWW-Authenticate, or the error", "All four")
+    wrong: list[str] = []
+    for part in parts:
+        for case, given in part.items():
+            found = problems(case, given)
+            wrong.extend(f"{case.name}: {problem}" for problem in found)
+            table.add_row(
+                case.name,
+                _each(str(answer.status) for answer in given.values()),
+                _each(_shown(answer, brief=narrow) for answer in given.values()),
+                Text("DIFFER", "bold red") if found else Text("agree", "green"),
+            )
+        table.add_section()
+    console.print(table)
+    if narrow:
+        _show_in_full(console, parts)
+    for line in wrong:
+        console.print(Text(visible(line), "bold red"), soft_wrap=True)
+    console.print(
+        f"{len(wrong)} answers are wrong."
+        if wrong
+        else f"{sum(map(len, parts))} requests, {len(FRAMEWORKS)} frameworks: every answer is right, "
+        "and status, headers and body are the same to the byte, but for the tokens in it.",
+        soft_wrap=True,
+    )
+    return not wrong
 
 
 def _read(case: Case, answer: Answer) -> Answer:
@@ -91,83 +153,20 @@ def _members(body: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
-def problems(case: Case, answers: Mapping[str, Answer]) -> list[str]:
-    """What is wrong with *answers*, by framework; nothing if each is right and all are the same to the byte."""
-    found: list[str] = []
-    expected = () if case.challenge is None else (case.challenge,)
-    first, reference = next(iter(answers.items()))
-    for framework, answer in answers.items():
-        if answer.status != case.status:
-            found.append(f"{framework} answered {answer.status}, not {case.status}")
-        if answer.challenges != expected:
-            found.append(f"{framework} sent another WWW-Authenticate: {list(answer.challenges)}")
-        if case.body is not None and answer.body != case.body.encode():
-            found.append(f"{framework} sent another body than expected")
-        if (case.status != 200 or case.keeps) and ("cache-control", "no-store") not in answer.headers:
-            found.append(f"{framework} lets caches keep the answer")
-        if answer.headers != reference.headers:
-            found.append(f"{framework} sent other headers than {first}: {dict(answer.headers)}")
-        if answer.body != reference.body:
-            found.append(f"{framework} sent another body than {first}")
-    return found
-
-
-Told = Mapping[Case, Mapping[str, Answer]]
-"""What each framework answered to each request."""
-
-_WIDTH_OF_A_FILE = 200
-_WIDTH_OF_A_CHALLENGE = 130
-_ERROR = re.compile(r'error="([^"]*)", error_description="([^"]*)"')
-
-
-def report(*parts: Told) -> bool:
-    """Print the table, and whether all is well."""
-    console = Console(markup=False, highlight=False, emoji=False)
-    if not console.is_terminal:
-        console.width = max(console.width, _WIDTH_OF_A_FILE)
-    narrow = console.is_terminal and console.width < _WIDTH_OF_A_CHALLENGE
-    table = Table("Request", "Status", "WWW-Authenticate, or the error", "All four")
-    wrong: list[str] = []
-    for part in parts:
-        for case, given in part.items():
-            found = problems(case, given)
-            wrong.extend(f"{case.name}: {problem}" for problem in found)
-            table.add_row(
-                case.name,
-                _each(str(answer.status) for answer in given.values()),
-                _each(_told(answer, brief=narrow) for answer in given.values()),
-                Text("DIFFER", "bold red") if found else Text("agree", "green"),
-            )
-        table.add_section()
-    console.print(table)
-    if narrow:
-        _show_in_full(console, parts)
-    for line in wrong:
-        console.print(Text(visible(line), "bold red"), soft_wrap=True)
-    console.print(
-        f"{len(wrong)} answers are wrong."
-        if wrong
-        else f"{sum(map(len, parts))} requests, {len(FRAMEWORKS)} frameworks: every answer is right, "
-        "and status, headers and body are the same to the byte, but for the tokens in it.",
-        soft_wrap=True,
-    )
-    return not wrong
-
-
-def _told(answer: Answer, *, brief: bool) -> str:
-    """The challenges of *answer*, or its error; of a challenge with an error that one alone where it is to be *brief*.
+def _shown(answer: Answer, *, brief: bool) -> str:
+    """The challenges of *answer*, or the error in its body. With *brief*, the error alone of a challenge that has one.
 
     >>> wire = (("www-authenticate", 'Bearer realm="api", error="invalid_token", error_description="It expired"'),)
-    >>> _told(Answer(401, wire, b""), brief=True)
+    >>> _shown(Answer(401, wire, b""), brief=True)
     'invalid_token: It expired'
     """
     found = [(_ERROR.search(challenge) if brief else None, challenge) for challenge in answer.challenges]
-    told = [challenge if error is None else f"{error[1]}: {error[2]}" for error, challenge in found]
-    return ", ".join(told) or answer.error
+    shown = [challenge if error is None else f"{error[1]}: {error[2]}" for error, challenge in found]
+    return ", ".join(shown) or answer.error
 
 
-def _show_in_full(console: Console, parts: Iterable[Told]) -> None:
-    """One challenge as it came, of those that the table shortens."""
+def _show_in_full(console: Console, parts: Iterable[Results]) -> None:
+    """Print one challenge in full, the first that the table shortens."""
     for part in parts:
         for case, given in part.items():
             for challenge in next(iter(given.values())).challenges:
@@ -178,5 +177,5 @@ def _show_in_full(console: Console, parts: Iterable[Told]) -> None:
 
 
 def _each(values: Iterable[str]) -> str:
-    """*values*, each of them once."""
+    """*values* without repetitions."""
     return visible(" / ".join(dict.fromkeys(values)))

@@ -1,7 +1,6 @@
 """One application of the demo on a real server, in a process of its own: `python -m gatepass.cli.demo.serve flask`.
 
-It says on standard output which port it got, and serves until its standard input ends; so it never outlives the
-demo, however that ends.
+It prints its port to standard output and serves until its standard input ends, so it never outlives the demo.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import sys
 import threading
 from typing import Any
 
-from gatepass.cli.demo.servers import SERVERS
+from gatepass.cli.demo.servers import SERVER_NAMES
 
 __all__: list[str] = []
 
@@ -27,7 +26,7 @@ def _serve(framework: str) -> None:
         sys.stdout.write(f"{listening.getsockname()[1]}\n")
         sys.stdout.flush()
         threading.Thread(target=_stop_at_end_of_input, daemon=True).start()
-        (_waitress if SERVERS[framework] == "waitress" else _uvicorn)(app, listening)
+        (_waitress if SERVER_NAMES[framework] == "waitress" else _uvicorn)(app, listening)
 
 
 def _waitress(app: Any, listening: socket.socket) -> None:
@@ -50,7 +49,7 @@ def _stop_at_end_of_input() -> None:
 if __name__ == "__main__":
     # Started from a background job, a process ignores this signal unless told otherwise.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    logging.getLogger("gatepass").setLevel(logging.ERROR)  # the table tells the rest
+    logging.getLogger("gatepass").setLevel(logging.ERROR)  # the table shows the refusals
     try:
         _serve(sys.argv[1])
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The four applications, started side by side on free ports of the loopback interface and stopped together."""
+"""The demo's frameworks and their servers, started side by side on free loopback ports and stopped together."""
 
 from __future__ import annotations
 
@@ -11,15 +11,19 @@ from typing import IO, Self, cast
 
 from gatepass.errors import ConfigurationError
 
-__all__ = ["FRAMEWORKS", "SERVERS", "Fleet"]
+__all__ = ["FRAMEWORKS", "SERVER_NAMES", "Servers"]
+
+FRAMEWORKS = {"flask": "Flask", "starlette": "Starlette", "fastapi": "FastAPI", "django": "Django"}
+SERVER_NAMES = {"flask": "waitress", "starlette": "uvicorn", "fastapi": "uvicorn", "django": "uvicorn"}
 
 _PATIENCE = 5.0
+"""Seconds for a server to stop, before it is killed."""
 
 
-class Fleet:
-    """A context in which the servers run, with *settings* in their environment.
+class Servers:
+    """A context in which the four servers run, with *settings* in their environment.
 
-    *started* is told of each server that answers: its framework and its port.
+    *started* is called with the framework and the port of each server that answers.
     """
 
     def __init__(self, settings: Mapping[str, str], started: Callable[[str, int], None]) -> None:
@@ -57,13 +61,13 @@ class Fleet:
             stdout=subprocess.PIPE,
             text=True,
             env=self._environment,
-            start_new_session=True,  # Ctrl-C is for us; the servers stop when we say so
+            start_new_session=True,  # Ctrl-C reaches the demo alone, which then stops the servers
         )
 
     def _port_of(self, framework: str, process: subprocess.Popen[str]) -> int:
         line = cast("IO[str]", process.stdout).readline()
         if not line.strip().isdecimal():
-            raise ConfigurationError(f"the server of {FRAMEWORKS[framework]} did not start; what it said stands above")
+            raise ConfigurationError(f"the server of {FRAMEWORKS[framework]} did not start; its output is above")
         self._started(framework, int(line))
         return int(line)
 
@@ -77,7 +81,3 @@ class Fleet:
                 process.kill()
                 process.wait()
             cast("IO[str]", process.stdout).close()
-
-
-FRAMEWORKS = {"flask": "Flask", "starlette": "Starlette", "fastapi": "FastAPI", "django": "Django"}
-SERVERS = {"flask": "waitress", "starlette": "uvicorn", "fastapi": "uvicorn", "django": "uvicorn"}

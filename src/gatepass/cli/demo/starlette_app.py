@@ -7,10 +7,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from gatepass.cli.demo.resource import Parts, log_in, parts
+from gatepass.cli.demo.resource import Parts, build, log_in
 from gatepass_starlette import AccessTokenMiddleware, public, require_auth, to_response, token_endpoints
 
-site: Parts = parts()
+site: Parts = build()
 
 
 @public
