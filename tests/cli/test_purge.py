@@ -21,7 +21,7 @@ from tests.refresh.sql_places import connect, empty_place
 from gatepass.cli.purge import _purge, _Removed
 from gatepass.stores.sql import SQLStore
 from gatepass.stores.sqlite import SQLiteStore
-from gatepass.testing.base import held
+from gatepass.testing.base import make_family
 
 HOUR, DAY = 3_600, 86_400
 SECRET = "hunter2-hunter2"
@@ -63,9 +63,11 @@ def fill(store):
     """Three families that ended long ago, one an hour ago, one that lives; two revocations that are past, one not."""
     now = int(time.time())
     for number in range(3):
-        store.create(held(family_id=f"gone{number}", idle_expires_at=now - DAY - HOUR, expires_at=now + DAY).family)
-    store.create(held(family_id="late", idle_expires_at=now - HOUR, expires_at=now + DAY).family)
-    store.create(held(family_id="alive", idle_expires_at=now + HOUR, expires_at=now + DAY).family)
+        store.create(
+            make_family(family_id=f"gone{number}", idle_expires_at=now - DAY - HOUR, expires_at=now + DAY).family
+        )
+    store.create(make_family(family_id="late", idle_expires_at=now - HOUR, expires_at=now + DAY).family)
+    store.create(make_family(family_id="alive", idle_expires_at=now + HOUR, expires_at=now + DAY).family)
     for name, keep in (("a", now - 9), ("b", now - 9), ("c", now + HOUR)):
         store.put_revocation(name, issued_until=now, keep_until=keep)
 

@@ -103,7 +103,7 @@ class DjangoStore:
         """See `RefreshStore.purge`. It looks at *limit* families in all, in whole batches."""
         over = Q(expires_at__lt=before) | Q(idle_expires_at__lt=before) | Q(revoked_at__lt=before)
         end = Least(F("expires_at"), F("idle_expires_at"), Coalesce(F("revoked_at"), F("expires_at")))
-        spent = F("rotated_at") + Rotation.LONGEST_GRACE
+        spent = F("rotated_at") + Rotation.MAX_GRACE
         deleted = seen = 0
         with self._writing(self._families) as rows:
             while deleted < limit and seen < limit:
@@ -114,7 +114,7 @@ class DjangoStore:
                 if dead:
                     deleted += _deleted(rows.filter(over, pk__in=dead), self._using)
                 if alive:  # put off to the end, or to that of a salt that is still of use
-                    kept = rows.filter(pk__in=alive, rotated_at__lt=before - Rotation.LONGEST_GRACE).exclude(salt="")
+                    kept = rows.filter(pk__in=alive, rotated_at__lt=before - Rotation.MAX_GRACE).exclude(salt="")
                     kept.update(salt="")
                     rows.filter(pk__in=alive).update(purge_at=Case(When(salt="", then=end), default=Least(end, spent)))
                 seen += len(found)

@@ -11,41 +11,41 @@ from collections.abc import Callable
 from typing import TypeVar, final
 
 from gatepass.refresh.family import Family
-from gatepass.refresh.hooks import Application, ask
+from gatepass.refresh.hooks import ServiceHooks, call_store
 from gatepass.refresh.store import RefreshStore
 from gatepass.revocation.access_tokens import AccessTokenRevocation
 
-__all__ = ["Ending"]
+__all__ = ["FamilyRevoker"]
 
 _T = TypeVar("_T")
 
 
 @final
-class Ending:
+class FamilyRevoker:
     """Ends families, by one, by subject or by client. Every method raises `StoreUnavailable`, and may be repeated."""
 
-    __slots__ = ("_application", "_clock", "_revocation", "_store")
+    __slots__ = ("_clock", "_hooks", "_revocation", "_store")
 
     def __init__(
         self,
         store: RefreshStore,
         revocation: AccessTokenRevocation | None,
-        application: Application,
+        hooks: ServiceHooks,
         clock: Callable[[], float],
     ) -> None:
         self._store = store
         self._revocation = revocation
-        self._application = application
+        self._hooks = hooks
         self._clock = clock
 
-    def family(self, family_id: str) -> bool:
+    def revoke_family(self, family_id: str) -> bool:
         """Whether the family was there and not yet revoked."""
         return self._both(
             lambda: self._store.revoke(family_id, at=self._now()),
             lambda revocation: revocation.revoke_family(family_id),
         )
 
-    def reused(self, family: Family) -> None:
+    def on_reuse(self, family: Family) -> None:
         """A spent token of *family* came again: the application hears of it once, however often it comes.
 
         It hears of it also where the store does not answer, and may have ended the family: or nobody might.
@@ -55,53 +55,53 @@ class Ending:
             try:
                 first = self._store.revoke(family.family_id, at=self._now())
             except Exception:
-                self._application.hears_of_reuse(family)
+                self._hooks.notify_reuse(family)
                 raise
             if first:
-                self._application.hears_of_reuse(family)
+                self._hooks.notify_reuse(family)
 
         self._both(end, lambda revocation: revocation.revoke_family(family.family_id))
 
-    def over(self, family_id: str, *, since: int) -> None:
+    def ensure_revoked(self, family_id: str, *, since: int) -> None:
         """A token of a family that ended came again: if the access tokens could not be ended with it, they are now."""
         if self._revocation is not None:
-            ask(self._revocation.ensure_family, family_id, since=since)
+            call_store(self._revocation.ensure_family_revoked, family_id, since=since)
 
-    def subject(self, subject: str) -> int:
+    def revoke_subject(self, subject: str) -> int:
         """How many families of *subject* ended."""
         return self._all(
             lambda: self._store.revoke_subject(subject, at=self._now()),
             lambda revocation: revocation.revoke_subject(subject),
         )
 
-    def client(self, client_id: str) -> int:
+    def revoke_client(self, client_id: str) -> int:
         """How many families of the client ended."""
         return self._all(
             lambda: self._store.revoke_client(client_id, at=self._now()),
             lambda revocation: revocation.revoke_client(client_id),
         )
 
-    def cut_off(self, family: Family) -> int | None:
+    def revoked_before(self, family: Family) -> int | None:
         """Up to when the access tokens of its subject or client are revoked. A grant looks before and after."""
         if self._revocation is None:
             return None
-        return ask(self._revocation.cut_off, family.subject, family.client_id)
+        return call_store(self._revocation.revoked_before, family.subject, family.client_id)
 
     def _all(self, families: Callable[[], int], access_tokens: Callable[[AccessTokenRevocation], None]) -> int:
         """The cut-off comes first as well: a grant that is kept too late to be ended here finds it there."""
         try:
             if self._revocation is not None:
-                ask(access_tokens, self._revocation)
+                call_store(access_tokens, self._revocation)
         finally:
             ended = self._both(families, access_tokens)
         return ended
 
     def _both(self, families: Callable[[], _T], access_tokens: Callable[[AccessTokenRevocation], None]) -> _T:
         try:
-            return ask(families)
+            return call_store(families)
         finally:
             if self._revocation is not None:
-                ask(access_tokens, self._revocation)
+                call_store(access_tokens, self._revocation)
 
     def _now(self) -> int:
         return int(self._clock())

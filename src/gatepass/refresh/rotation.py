@@ -4,7 +4,7 @@ Refused with one and the same error: tokens that are unknown, expired, revoked, 
 spent one ends the family, unless it is the immediate predecessor within the grace window, or an exchange whose
 outcome the store never told; these get the successor that there already is.
 
-Where there is no grace window any more, the store is told to forget what it needed (`Windows`).
+Where there is no grace window any more, the store is told to forget what it needed (`GraceWindows`).
 
 A token pair is handed out only after the same call has written it. What the store shows may not be on its disk
 yet (MariaDB shows a commit before it waits for its log), so a successor that was only seen is written once more.
@@ -36,19 +36,19 @@ from gatepass.refresh.errors import (
     TokenEndpointError,
 )
 from gatepass.refresh.family import SEED_OCTETS, Family, RefreshToken, Rotation, seed_of
-from gatepass.refresh.hooks import Application, ask
-from gatepass.refresh.pair import Mint, TokenPair
-from gatepass.refresh.revoker import Ending
+from gatepass.refresh.hooks import ServiceHooks, call_store
+from gatepass.refresh.pair import TokenPair, TokenPairIssuer
+from gatepass.refresh.revoker import FamilyRevoker
 from gatepass.refresh.store import RefreshStore
 
-__all__ = ["Exchange", "Unsettled", "Windows", "Wish"]
+__all__ = ["GraceWindows", "InDoubtRotations", "RefreshParameters", "RefreshTokenRotation"]
 
 _FORGOTTEN_BESIDE: Final = 2
 """How many windows an exchange closes for others. It opens one."""
 _logger = logging.getLogger("gatepass.refresh")
 
 
-class Wish(NamedTuple):
+class RefreshParameters(NamedTuple):
     """What a client asks for beside the next token; None is all that was granted."""
 
     scope: str | Iterable[str] | None
@@ -73,26 +73,33 @@ class Wish(NamedTuple):
 
 
 @final
-class Exchange:
+class RefreshTokenRotation:
     """Exchanges the tokens of one store's families. *idle* and *grace* are seconds."""
 
-    __slots__ = ("_application", "_ending", "_grace", "_idle", "_mint", "_store", "_unsettled", "_windows")
+    __slots__ = ("_grace", "_hooks", "_idle", "_in_doubt", "_pairs", "_revoker", "_store", "_windows")
 
     def __init__(
-        self, store: RefreshStore, *, mint: Mint, application: Application, ending: Ending, idle: int, grace: float
+        self,
+        store: RefreshStore,
+        *,
+        pairs: TokenPairIssuer,
+        hooks: ServiceHooks,
+        revoker: FamilyRevoker,
+        idle: int,
+        grace: float,
     ) -> None:
         self._store = store
-        self._mint = mint
-        self._application = application
-        self._ending = ending
+        self._pairs = pairs
+        self._hooks = hooks
+        self._revoker = revoker
         self._idle = idle
         self._grace = grace
-        self._unsettled = Unsettled()
-        self._windows = Windows(grace)
+        self._in_doubt = InDoubtRotations()
+        self._windows = GraceWindows(grace)
 
-    def exchange(self, text: str, *, client_id: str, wish: Wish, now: int) -> TokenPair:
+    def rotate(self, text: str, *, client_id: str, parameters: RefreshParameters, now: int) -> TokenPair:
         """The next pair for the client's token *text*. Raises a `TokenEndpointError`, and the token is not spent."""
-        pair = self._exchanged(text, client_id, wish, now)
+        pair = self._rotate(text, client_id, parameters, now)
         self.forget(now, most=_FORGOTTEN_BESIDE)
         return pair
 
@@ -103,13 +110,13 @@ class Exchange:
         """
         for family in self._windows.over(now, most=most):
             with suppress(ConfigurationError, StoreUnavailable):
-                ask(self._store.rotate, family.family_id, Rotation.without_salt(family))
+                call_store(self._store.rotate, family.family_id, Rotation.without_salt(family))
 
-    def _exchanged(self, text: str, client_id: str, wish: Wish, now: int) -> TokenPair:
-        token, family = self._presented(text, client_id, now)
+    def _rotate(self, text: str, client_id: str, parameters: RefreshParameters, now: int) -> TokenPair:
+        token, family = self._load_active(text, client_id, now)
         if not compare_digest(family.current_hash, token.secret_hash):
-            return self._spent(token, family, wish, now)
-        scope = self._admitted(family, wish)
+            return self._handle_spent(token, family, parameters, now)
+        scope = self._authorize(family, parameters)
         salt = secrets.token_bytes(SEED_OCTETS)
         successor = token.successor(salt)
         rotation = Rotation(
@@ -123,97 +130,97 @@ class Exchange:
         rotated = family.rotated(rotation)
         pair = self._pair(rotated, successor, scope, now)
         if self._grace:
-            self._windows.opened(rotated)
-        if self._rotated(family.family_id, rotation, salt):
+            self._windows.add(rotated)
+        if self._apply(family.family_id, rotation, salt):
             return pair
-        return self._spent(token, self._moved_on(token, rotation, client_id, now), wish, now)
+        return self._handle_spent(token, self._reload(token, rotation, client_id, now), parameters, now)
 
     def find(self, text: str, client_id: str) -> tuple[RefreshToken, Family] | None:
         """The token and its family, dead or alive; None if unknown. Raises `InvalidGrant` for another client's."""
         token = RefreshToken.parse(text)
         if token is None:
             return None
-        family = ask(self._store.get, token.family_id)
+        family = call_store(self._store.get, token.family_id)
         if family is None or not compare_digest(family.proof_hash, token.proof_hash):
             return None
         if family.client_id != client_id:
             raise InvalidGrant("refresh_client_mismatch")
         return token, family
 
-    def _presented(self, text: str, client_id: str, now: int) -> tuple[RefreshToken, Family]:
+    def _load_active(self, text: str, client_id: str, now: int) -> tuple[RefreshToken, Family]:
         found = self.find(text, client_id)
         if found is None:
             raise InvalidGrant("refresh_unknown")
         _, family = found
         if family.revoked_at is not None:
-            self._ending.over(family.family_id, since=family.revoked_at)
+            self._revoker.ensure_revoked(family.family_id, since=family.revoked_at)
             raise InvalidGrant("refresh_revoked")
         if now >= min(family.expires_at, family.idle_expires_at):
             raise InvalidGrant("refresh_expired")
-        if not self._mint.serves(family.audience):
+        if not self._pairs.serves(family.audience):
             raise InvalidGrant("refresh_audience")
         return found
 
-    def _admitted(self, family: Family, wish: Wish) -> str:
+    def _authorize(self, family: Family, parameters: RefreshParameters) -> str:
         """The scope to give. A subject that may not sign in any more loses the family."""
-        scope = wish.within(family)
-        if not self._application.admits(family.subject):
-            self._ending.family(family.family_id)
+        scope = parameters.within(family)
+        if not self._hooks.is_allowed(family.subject):
+            self._revoker.revoke_family(family.family_id)
             raise InvalidGrant("refresh_subject")
         return scope
 
     def _pair(self, family: Family, successor: RefreshToken, scope: str, now: int) -> TokenPair:
         try:
-            return self._mint.pair(family, successor, scope=scope, now=now)
+            return self._pairs.issue(family, successor, scope=scope, now=now)
         except TokenEndpointError:
             raise
         except Exception as error:
             _logger.error("no access token: %s", traced(error))  # noqa: TRY400 - a traceback quotes
             raise ServiceUnavailable("access_token_unavailable") from error
 
-    def _rotated(self, family_id: str, rotation: Rotation, salt: bytes) -> bool:
+    def _apply(self, family_id: str, rotation: Rotation, salt: bytes) -> bool:
         try:
-            return ask(self._store.rotate, family_id, rotation)
+            return call_store(self._store.rotate, family_id, rotation)
         except BaseException as error:
-            self._unsettled.remember(family_id, rotation, salt)
-            if isinstance(error, StoreUnavailable) and self._took_place(family_id, rotation):
+            self._in_doubt.remember(family_id, rotation, salt)
+            if isinstance(error, StoreUnavailable) and self._was_applied(family_id, rotation):
                 return True
             raise
 
-    def _took_place(self, family_id: str, rotation: Rotation) -> bool:
+    def _was_applied(self, family_id: str, rotation: Rotation) -> bool:
         """Whether *rotation* is in place and durable, and this caller may hand out its successor."""
-        again = ask(self._store.rotate, family_id, Rotation.again(rotation))
-        return again and self._unsettled.settle(family_id, rotation.current_hash)
+        again = call_store(self._store.rotate, family_id, Rotation.again(rotation))
+        return again and self._in_doubt.settle(family_id, rotation.current_hash)
 
-    def _moved_on(self, token: RefreshToken, rotation: Rotation, client_id: str, now: int) -> Family:
+    def _reload(self, token: RefreshToken, rotation: Rotation, client_id: str, now: int) -> Family:
         """The family of *token*, in which the store refused *rotation* because it holds neither hash for current."""
-        _, family = self._presented(token.text(), client_id, now)
+        _, family = self._load_active(token.text(), client_id, now)
         if any(compare_digest(family.current_hash, one) for one in (token.secret_hash, rotation.previous_hash)):
             _logger.error("the store refused a rotation, and holds for current what that would have replaced")
             raise StoreUnavailable("store_contradiction")  # or a crash undid the rotation that came between
         return family
 
-    def _spent(self, token: RefreshToken, family: Family, wish: Wish, now: int) -> TokenPair:
+    def _handle_spent(self, token: RefreshToken, family: Family, parameters: RefreshParameters, now: int) -> TokenPair:
         """The successor once more for a predecessor that may have it; the family's end for every other token."""
         in_grace = abs(now - family.rotated_at) < self._grace  # a clock that was set back does not widen the window
-        remembered = self._unsettled.salt_of(family.family_id, family.current_hash)
+        remembered = self._in_doubt.salt_of(family.family_id, family.current_hash)
         salt = (seed_of(family.salt) if in_grace else b"") or remembered
         successor = token.successor(salt)
         if not salt or not compare_digest(family.current_hash, successor.secret_hash):  # then no immediate predecessor
             raise self._reuse(family)
-        pair = self._pair(family, successor, self._admitted(family, wish), now)
+        pair = self._pair(family, successor, self._authorize(family, parameters), now)
         if in_grace:
-            self._windows.opened(family)
+            self._windows.add(family)
         again = Rotation.again(family)
-        if not ask(self._store.rotate, family.family_id, again):  # it ended or moved on meanwhile
-            raise self._reuse(self._moved_on(token, again, family.client_id, now))
-        settled = self._unsettled.settle(family.family_id, successor.secret_hash)
+        if not call_store(self._store.rotate, family.family_id, again):  # it ended or moved on meanwhile
+            raise self._reuse(self._reload(token, again, family.client_id, now))
+        settled = self._in_doubt.settle(family.family_id, successor.secret_hash)
         if not (in_grace or settled):
             raise self._reuse(family)
         return pair
 
     def _reuse(self, family: Family) -> RefreshTokenReused:
-        self._ending.reused(family)
+        self._revoker.on_reuse(family)
         return RefreshTokenReused("refresh_reused")
 
 
@@ -231,7 +238,7 @@ class _Kept:
 
 
 @final
-class Unsettled:
+class InDoubtRotations:
     """The salts of such rotations, by family and by the hash of the successor; the oldest go when there are too many.
 
     Those of one family are few: a client that tries again and again does not push out what others need. A fork begins
@@ -287,7 +294,7 @@ class _Open:
 
 
 @final
-class Windows:
+class GraceWindows:
     """The families of the last rotations, whose windows are open for *grace* seconds."""
 
     __slots__ = ("_grace", "_open")
@@ -296,7 +303,7 @@ class Windows:
         self._grace = grace
         self._open = PerProcess(_Open)
 
-    def opened(self, family: Family) -> None:
+    def add(self, family: Family) -> None:
         """The token of *family* was exchanged a moment ago."""
         self._open.get().families.append(family)
 

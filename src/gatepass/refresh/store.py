@@ -58,7 +58,7 @@ class RefreshStore(Protocol):
     def purge(self, *, before: int, limit: int) -> int:
         """Delete at most *limit* families that expired, idled out or were revoked earlier than *before*; how many.
 
-        Of every family that lives on, it empties the `salt` where it was rotated more than `Rotation.LONGEST_GRACE`
+        Of every family that lives on, it empties the `salt` where it was rotated more than `Rotation.MAX_GRACE`
         seconds before *before*, also if another process rotated it.
 
         A purge that may stop for another reason, such as how many it looked at, answers with a `Purged`.

@@ -16,17 +16,17 @@ from gatepass.common.limits import LARGEST_LEEWAY, LONGEST_ACCESS_TTL
 from gatepass.common.settings import clock_function, seconds
 from gatepass.common.texts import plain
 from gatepass.errors import ConfigurationError, RevocationUnavailable
-from gatepass.revocation.fail_open import Answers, FailOpen
-from gatepass.revocation.store import RevocationStore, Unrevoked
+from gatepass.revocation.fail_open import FailOpen, LastAnswer
+from gatepass.revocation.store import RevocationCache, RevocationStore
 from gatepass.tokens.access_token import AccessToken
 
 __all__ = ["AccessTokenRevocation", "RevocationStore"]
 
 # Twice the most that a verifier tolerates: once for its clock, once for a token that the issuer's clock dated ahead.
 _BEYOND: Final = 2 * LARGEST_LEEWAY + 1
-_LONGEST_CACHE_TTL: Final = 60.0
-_LONGEST_FAIL_OPEN: Final = 300.0
-_LARGEST_CACHE: Final = 1_000_000
+_MAX_CACHE_TTL: Final = 60.0
+_MAX_FAIL_OPEN: Final = 300.0
+_MAX_CACHE_SIZE: Final = 1_000_000
 _TOO_LONG: Final = (
     "a token lives longer than what would revoke it: "
     "give AccessTokenRevocation the longest life of any issuer on its store as access_ttl="
@@ -54,7 +54,7 @@ class AccessTokenRevocation:
     >>> revocation.revoke_subject("anna")
     """
 
-    __slots__ = ("_clock", "_life", "_longest", "_shared", "_store", "access_ttl")
+    __slots__ = ("_clock", "_life", "_max_life", "_shared", "_store", "access_ttl")
 
     def __init__(
         self,
@@ -69,19 +69,19 @@ class AccessTokenRevocation:
         if not isinstance(store, RevocationStore):
             raise ConfigurationError("store= must be a RevocationStore, such as SQLiteStore(path)")
         life = seconds(access_ttl, "access_ttl", least=1, most=LONGEST_ACCESS_TTL)
-        self._longest = life + 1  # an issuer may have rounded
+        self._max_life = life + 1  # an issuer may have rounded
         self._life = int(life) + _BEYOND
         self.access_ttl: timedelta = timedelta(seconds=life)
         """The longest life of an access token that can be revoked here."""
-        remembered = seconds(cache_ttl, "cache_ttl", least=0, most=_LONGEST_CACHE_TTL)
-        if type(cache_size) is not int or not 1 <= cache_size <= _LARGEST_CACHE:
-            raise ConfigurationError(f"cache_size= must be a number from 1 to {_LARGEST_CACHE}")
+        remembered = seconds(cache_ttl, "cache_ttl", least=0, most=_MAX_CACHE_TTL)
+        if type(cache_size) is not int or not 1 <= cache_size <= _MAX_CACHE_SIZE:
+            raise ConfigurationError(f"cache_size= must be a number from 1 to {_MAX_CACHE_SIZE}")
         self._shared = store
-        open_for = seconds(fail_open_for, "fail_open_for", least=0, most=_LONGEST_FAIL_OPEN)
-        answers = Answers(store)
+        open_for = seconds(fail_open_for, "fail_open_for", least=0, most=_MAX_FAIL_OPEN)
+        answers = LastAnswer(store)
         self._store: RevocationStore = answers if open_for else store
         if remembered:
-            self._store = Unrevoked(self._store, ttl=remembered, size=cache_size)
+            self._store = RevocationCache(self._store, ttl=remembered, size=cache_size)
         if open_for:
             self._store = FailOpen(self._store, answers, limit=open_for)
         self._clock = clock_function(clock, owner="AccessTokenRevocation")
@@ -92,7 +92,7 @@ class AccessTokenRevocation:
         client = token._names.client  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the same
         now = int(self._clock())
         issued = claims.get("iat")
-        if claims["exp"] - (now + LARGEST_LEEWAY if issued is None else issued) > self._longest:
+        if claims["exp"] - (now + LARGEST_LEEWAY if issued is None else issued) > self._max_life:
             raise RevocationUnavailable(_TOO_LONG)
         keys = _keys_of(claims, client)
         # What has no name cannot have been revoked, and a store that need not look would seem to have answered.
@@ -112,7 +112,7 @@ class AccessTokenRevocation:
         """Revoke every access token of a family, those still to be issued included."""
         self._put(_family_key(family_id), lasting=True)
 
-    def ensure_family(self, family_id: str, *, since: int) -> None:
+    def ensure_family_revoked(self, family_id: str, *, since: int) -> None:
         """Make up for `revoke_family`, should it have failed: *since* is when the family ended. Mostly a look alone."""
         now = int(self._clock())
         if now <= since + self._life and self._shared.revoked_until([_family_key(family_id)], now=now) is None:
@@ -126,7 +126,7 @@ class AccessTokenRevocation:
         """Revoke every access token of a client issued up to now, this second included."""
         self._put(_client_key(client_id), lasting=False)
 
-    def cut_off(self, subject: str, client_id: str) -> int | None:
+    def revoked_before(self, subject: str, client_id: str) -> int | None:
         """Up to when the tokens of *subject* at the client are revoked, as the store has it now: nothing remembered."""
         return self._shared.revoked_until((_subject_key(subject), _client_key(client_id)), now=int(self._clock()))
 

@@ -15,24 +15,24 @@ from gatepass.common.traces import traced
 from gatepass.errors import ConfigurationError
 from gatepass.revocation.store import RevocationStore
 
-__all__ = ["Answers", "FailOpen"]
+__all__ = ["FailOpen", "LastAnswer"]
 
-_QUIET: Final = 10.0
+_LOG_INTERVAL: Final = 10.0
 _logger = logging.getLogger("gatepass.revocation")
 
 
 @final
-class Answers:
+class LastAnswer:
     """A `RevocationStore` right before the real one, which notes when that last answered: a memory's word is none."""
 
-    __slots__ = ("_clock", "_store", "last")
+    __slots__ = ("_clock", "_store", "at")
 
     def __init__(
         self, store: RevocationStore, *, clock: Callable[[], float] = steady_clock
     ) -> None:  # not the time of day, which may be set back
         self._store = store
         self._clock = clock
-        self.last: float | None = None
+        self.at: float | None = None
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""
@@ -42,7 +42,7 @@ class Answers:
         """See `RevocationStore.revoked_until`."""
         asked = self._clock()
         until = self._store.revoked_until(keys, now=now)
-        self.last = asked
+        self.at = asked
         return until
 
     def purge_revocations(self, *, before: int, limit: int) -> int:
@@ -56,16 +56,16 @@ class FailOpen:
     the last of *answers*; a store that never answered is not let off.
     """
 
-    __slots__ = ("_answers", "_clock", "_limit", "_said", "_store")
+    __slots__ = ("_clock", "_last_answer", "_limit", "_store", "_warned_at")
 
     def __init__(
-        self, store: RevocationStore, answers: Answers, *, limit: float, clock: Callable[[], float] = steady_clock
+        self, store: RevocationStore, answers: LastAnswer, *, limit: float, clock: Callable[[], float] = steady_clock
     ) -> None:
         self._store = store
-        self._answers = answers
+        self._last_answer = answers
         self._limit = limit
         self._clock = clock
-        self._said: float | None = None
+        self._warned_at: float | None = None
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`. It raises as the store does."""
@@ -78,18 +78,18 @@ class FailOpen:
         except ConfigurationError:
             raise
         except Exception as error:
-            failed, last = self._clock(), self._answers.last
+            failed, last = self._clock(), self._last_answer.at
             if last is None or failed - last >= self._limit:
                 raise
-            self._say(error, failed)
+            self._warn(error, failed)
             return None
 
     def purge_revocations(self, *, before: int, limit: int) -> int:
         """See `RevocationStore.purge_revocations`."""
         return self._store.purge_revocations(before=before, limit=limit)
 
-    def _say(self, error: Exception, now: float) -> None:
-        if self._said is None or now - self._said >= _QUIET:
-            self._said = now
+    def _warn(self, error: Exception, now: float) -> None:
+        if self._warned_at is None or now - self._warned_at >= _LOG_INTERVAL:
+            self._warned_at = now
             _logger.error("the check of revocations fails open: the store raised %s", type(error).__qualname__)
             _logger.debug("what the store raised: %s", traced(error))

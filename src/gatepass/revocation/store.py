@@ -11,7 +11,7 @@ from typing import Protocol, final, runtime_checkable
 from gatepass.common.limits import steady_clock
 from gatepass.common.runtime import ProcessLock
 
-__all__ = ["RevocationStore", "Unrevoked"]
+__all__ = ["RevocationCache", "RevocationStore"]
 
 
 @runtime_checkable
@@ -36,7 +36,7 @@ class RevocationStore(Protocol):
 
 
 @final
-class Unrevoked:
+class RevocationCache:
     """A `RevocationStore` before another, which is asked again *ttl* seconds after it answered that nothing is known.
 
     At most *size* answers are remembered: whoever finds it full forgets them all.

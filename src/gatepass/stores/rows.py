@@ -10,7 +10,7 @@ from typing import Any, Final
 from gatepass.refresh.family import Family
 from gatepass.refresh.store import Purged
 
-__all__ = ["COLUMNS", "SCHEMA_VERSION", "family_of", "in_batches", "row_of"]
+__all__ = ["COLUMNS", "SCHEMA_VERSION", "family_of", "purge_in_batches", "row_of"]
 
 SCHEMA_VERSION: Final = 1
 
@@ -40,7 +40,7 @@ def family_of(row: Sequence[Any]) -> Family:
     return Family(**dict(zip(COLUMNS, values, strict=True)))
 
 
-def in_batches(limit: int, batch: int, purge: Callable[[int], tuple[int, int]]) -> Purged:
+def purge_in_batches(limit: int, batch: int, purge: Callable[[int], tuple[int, int]]) -> Purged:
     """How many rows went, *limit* at most. *purge* looks at a *batch* of rows, deletes so many of them at most, and
     answers how many it saw and how many it deleted; one that sees fewer than a batch has come to the end.
 

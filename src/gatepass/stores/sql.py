@@ -26,7 +26,7 @@ from sqlalchemy.exc import DBAPIError
 from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.store import Purged
 from gatepass.stores import sql_schema as sql
-from gatepass.stores.rows import SCHEMA_VERSION, family_of, in_batches, row_of
+from gatepass.stores.rows import SCHEMA_VERSION, family_of, purge_in_batches, row_of
 from gatepass.stores.sql_direct import DirectStatements
 from gatepass.stores.sql_schema import METADATA, hashed, schema
 from gatepass.stores.sqlite_file import check_database
@@ -143,11 +143,11 @@ class SQLStore:
             dead = sorted([name for name, end in rows if end < before][:most])
             alive = sorted(name for name, end in rows if end >= before)
             if alive:
-                self._change(sql.FORGET_SALTS, {"names": alive, "before": before - Rotation.LONGEST_GRACE})
+                self._change(sql.FORGET_SALTS, {"names": alive, "before": before - Rotation.MAX_GRACE})
                 self._change(sql.PUT_OFF, {"names": alive})  # to the end, or to that of a salt that is still of use
             return len(rows), self._change(sql.DELETE_DEAD, {"names": dead, "before": before}) if dead else 0
 
-        return in_batches(limit, _BATCH, purge)
+        return purge_in_batches(limit, _BATCH, purge)
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""
@@ -169,7 +169,7 @@ class SQLStore:
             keys = sorted(bytes(key) for (key,) in self._rows(sql.PAST, {"before": before, "size": size}))
             return len(keys), self._change(sql.FORGET, {"keys": keys, "before": before}) if keys else 0
 
-        return in_batches(limit, _BATCH, purge)
+        return purge_in_batches(limit, _BATCH, purge)
 
     def _revoke_all(self, column: str, name: bytes, at: int) -> int:
         """Page by page along the primary key, so that nothing is met twice, and in statements that lock few rows."""

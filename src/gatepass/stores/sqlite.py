@@ -19,7 +19,7 @@ from gatepass.common.settings import file_path, seconds
 from gatepass.errors import ConfigurationError
 from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.store import Purged
-from gatepass.stores.rows import COLUMNS, SCHEMA_VERSION, family_of, in_batches, row_of
+from gatepass.stores.rows import COLUMNS, SCHEMA_VERSION, family_of, purge_in_batches, row_of
 from gatepass.stores.sqlite_file import SQLiteFile
 
 __all__ = ["SQLiteStore"]
@@ -60,7 +60,7 @@ _END: Final = "min(expires_at, idle_expires_at, coalesce(revoked_at, expires_at)
 _ENDING: Final = f"SELECT rowid, {_END} FROM gatepass_families WHERE purge_at < ? ORDER BY purge_at LIMIT ?"  # noqa: S608 - the same
 _FORGET_SALT: Final = "UPDATE gatepass_families SET salt = x'' WHERE rowid = ? AND salt <> x'' AND rotated_at < ?"
 _PUT_OFF: Final = f"""UPDATE gatepass_families SET purge_at = CASE WHEN salt = x'' THEN {_END}
-    ELSE min({_END}, rotated_at + {Rotation.LONGEST_GRACE}) END WHERE rowid = ?"""  # noqa: S608 - the same
+    ELSE min({_END}, rotated_at + {Rotation.MAX_GRACE}) END WHERE rowid = ?"""  # noqa: S608 - the same
 _PUT: Final = """INSERT INTO gatepass_revocations VALUES (?, ?, ?) ON CONFLICT (key_hash) DO UPDATE
     SET issued_until = max(issued_until, excluded.issued_until), keep_until = max(keep_until, excluded.keep_until)"""
 _PURGE_REVOCATIONS: Final = """DELETE FROM gatepass_revocations WHERE key_hash IN
@@ -69,7 +69,7 @@ _PURGE_REVOCATIONS: Final = """DELETE FROM gatepass_revocations WHERE key_hash I
 _BATCH: Final = 500
 _GAP: Final = 0.005
 """Seconds between two of many transactions: other processes look for the lock now and then, and must find it free."""
-_LONGEST_TIMEOUT: Final = 60.0
+_MAX_TIMEOUT: Final = 60.0
 
 
 @final
@@ -95,8 +95,8 @@ class SQLiteStore:
             raise ConfigurationError(
                 "path= must be a file's path and no URI; MemoryStore() is the store without a file"
             )
-        wait = seconds(timeout, "timeout", least=0, most=_LONGEST_TIMEOUT)
-        self._file = SQLiteFile(file.absolute(), timeout=wait, greet=_check_version)
+        wait = seconds(timeout, "timeout", least=0, most=_MAX_TIMEOUT)
+        self._file = SQLiteFile(file.absolute(), timeout=wait, on_connect=_check_version)
 
     def create_schema(self) -> None:
         """Make the file and its tables; what is already there stays. Safe at every start, by many processes at once:
@@ -155,7 +155,7 @@ class SQLiteStore:
 
     def purge(self, *, before: int, limit: int) -> Purged:
         """See `RefreshStore.purge`. Each batch is a transaction of its own, so that nobody waits long for it."""
-        return in_batches(
+        return purge_in_batches(
             limit, _BATCH, lambda most: self._file.write(lambda connection: _purge(connection, before, most))
         )
 
@@ -180,7 +180,7 @@ class SQLiteStore:
             count = self._file.write(lambda connection: _changed(connection, _PURGE_REVOCATIONS, (before, size)))
             return count, count
 
-        return in_batches(limit, _BATCH, purge)
+        return purge_in_batches(limit, _BATCH, purge)
 
     def _revoke_all(self, column: str, name: str, at: int) -> int:
         """What there is at this moment, in transactions that nobody waits long for."""
@@ -224,7 +224,7 @@ def _purge(connection: sqlite3.Connection, before: int, most: int) -> tuple[int,
     dead = [(rowid,) for rowid, end in rows if end < before][:most]
     alive = [(rowid,) for rowid, end in rows if end >= before]
     connection.executemany("DELETE FROM gatepass_families WHERE rowid = ?", dead)
-    connection.executemany(_FORGET_SALT, [(rowid, before - Rotation.LONGEST_GRACE) for (rowid,) in alive])
+    connection.executemany(_FORGET_SALT, [(rowid, before - Rotation.MAX_GRACE) for (rowid,) in alive])
     connection.executemany(_PUT_OFF, alive)  # to the end, or to that of a salt that is still of use
     return len(rows), len(dead)
 

@@ -57,17 +57,29 @@ _REFUSED: Final = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlit
 
 @final
 class SQLiteFile:
-    """A database file. *greet* is shown each new connection and may refuse it."""
+    """A database file. *on_connect* is shown each new connection and may refuse it."""
 
     __slots__ = (
-        "__weakref__", "_forks", "_gate", "_greet", "_inside", "_is_split", "_own", "_path", "_pool", "_process",
-        "_timeout", "_turn", "_was_there", "_writers",
+        "__weakref__",
+        "_forks",
+        "_gate",
+        "_inside",
+        "_is_split",
+        "_on_connect",
+        "_own",
+        "_path",
+        "_pool",
+        "_process",
+        "_timeout",
+        "_was_there",
+        "_write_lock",
+        "_writers",
     )  # fmt: skip
 
-    def __init__(self, path: Path, *, timeout: float, greet: Callable[[sqlite3.Connection], None]) -> None:
+    def __init__(self, path: Path, *, timeout: float, on_connect: Callable[[sqlite3.Connection], None]) -> None:
         self._path = path
         self._timeout = timeout
-        self._greet = greet
+        self._on_connect = on_connect
         try:
             self._was_there = check_database(path)
         except OSError as error:
@@ -127,7 +139,7 @@ class SQLiteFile:
         try:
             if self._switched_to_a_log(connection) != "wal":
                 raise ConfigurationError("SQLite cannot keep a write-ahead log there; choose a path on a local disk")
-            with self._turn:
+            with self._write_lock:
                 _in_transaction(connection, [work])
         finally:
             connection.close()
@@ -162,18 +174,18 @@ class SQLiteFile:
             except Exception as error:  # noqa: BLE001 - one failed the transaction: run each alone
                 return [error] if len(works) == 1 else [_alone(connection, work) for work in works]
 
-        with self._turn:
+        with self._write_lock:
             return self._with_connection(together)
 
     def _with_connection(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         pool = self._pool
-        connection = pool.take() or self._open()
+        connection = pool.acquire() or self._open()
         try:
             answer = work(connection)
         except BaseException:
             connection.close()  # SQLite rolls back what was not committed
             raise
-        pool.give(connection)
+        pool.release(connection)
         return answer
 
     def _open(self) -> sqlite3.Connection:
@@ -193,7 +205,7 @@ class SQLiteFile:
         self._was_there = True
         connection = self._connect()
         try:
-            self._greet(connection)
+            self._on_connect(connection)
         except BaseException:
             connection.close()
             raise
@@ -219,7 +231,7 @@ class SQLiteFile:
         """Begin as a process that has touched nothing yet."""
         self._pool = pool
         self._writers = GroupCommit(self._transact)
-        self._turn = threading.Lock()
+        self._write_lock = threading.Lock()
         self._gate = threading.Lock()
         self._inside: weakref.WeakSet[_Inside] = weakref.WeakSet()  # weak: a thread may be interrupted anywhere
         self._own = threading.local()
@@ -282,13 +294,13 @@ class _Pool:
         self._closed = False
         self._end = weakref.finalize(self, _close_all, self._idle, os.getpid())
 
-    def take(self) -> sqlite3.Connection | None:
+    def acquire(self) -> sqlite3.Connection | None:
         with self._lock:
             if self._closed:
                 raise sqlite3.ProgrammingError("the store is closed")
             return self._idle.pop() if self._idle else None
 
-    def give(self, connection: sqlite3.Connection) -> None:
+    def release(self, connection: sqlite3.Connection) -> None:
         with self._lock:
             if not self._closed and len(self._idle) < _IDLE:
                 self._idle.append(connection)

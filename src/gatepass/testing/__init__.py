@@ -37,16 +37,16 @@ pytest.register_assert_rewrite(
 )
 
 # Imported after that, so that their asserts are rewritten.
-from gatepass.testing.concurrency import Contending  # noqa: E402
-from gatepass.testing.expiry import Ending  # noqa: E402
-from gatepass.testing.persistence import Keeping  # noqa: E402
+from gatepass.testing.concurrency import ConcurrencyTests  # noqa: E402
+from gatepass.testing.expiry import ExpiryTests  # noqa: E402
+from gatepass.testing.persistence import PersistenceTests  # noqa: E402
 from gatepass.testing.revocation_store import RevocationStoreContract  # noqa: E402
-from gatepass.testing.rotation import Exchanging  # noqa: E402
+from gatepass.testing.rotation import RotationTests  # noqa: E402
 
 __all__ = ["RefreshStoreContract", "RevocationStoreContract"]
 
 
-class RefreshStoreContract(Keeping, Exchanging, Ending, Contending):
+class RefreshStoreContract(PersistenceTests, RotationTests, ExpiryTests, ConcurrencyTests):
     """Every sentence of `RefreshStore`.
 
     Fixtures: `store`, an empty store, or one that nobody else uses. `reopen`, what opens the same store in a fresh

@@ -13,7 +13,7 @@ import pytest
 from gatepass.refresh.family import Family, RefreshToken, Rotation
 from gatepass.refresh.store import RefreshStore
 
-__all__ = ["ODD_TEXTS", "Ground", "Held", "held", "later", "revoked"]
+__all__ = ["ODD_TEXTS", "IssuedFamily", "StoreContractBase", "make_family", "revoked", "seconds_from_now"]
 
 ODD_TEXTS: Final = [
     "anna ",
@@ -44,7 +44,7 @@ ODD_TEXTS: Final = [
 """Texts that a database is tempted to fold, cut or misread."""
 
 
-class Ground:
+class StoreContractBase:
     """The fixture `store` gives an empty store, or one that nobody else uses."""
 
     purges: ClassVar[bool] = True
@@ -67,13 +67,13 @@ class Ground:
 
 @final
 @dataclass(frozen=True, slots=True)
-class Held:
+class IssuedFamily:
     """A family, and the refresh token that its client holds."""
 
     family: Family
     token: RefreshToken
 
-    def next(self, *, salt: bytes | None = None, **changes: Any) -> tuple[Held, Rotation]:
+    def next(self, *, salt: bytes | None = None, **changes: Any) -> tuple[IssuedFamily, Rotation]:
         """The exchange of the token: what the client holds after it, and the rotation that the store is given."""
         salt = secrets.token_bytes(32) if salt is None else salt
         successor = self.token.successor(salt)
@@ -85,15 +85,15 @@ class Held:
             idle_expires_at=self.family.idle_expires_at + 60,
         )
         rotation = replace(rotation, **changes)
-        return Held(self.family.rotated(rotation), successor), rotation
+        return IssuedFamily(self.family.rotated(rotation), successor), rotation
 
-    def again(self) -> tuple[Held, Rotation]:
+    def again(self) -> tuple[IssuedFamily, Rotation]:
         """The token written once more, and the rotation that does it."""
         rotation = Rotation.again(self.family)
-        return Held(self.family.rotated(rotation), self.token), rotation
+        return IssuedFamily(self.family.rotated(rotation), self.token), rotation
 
 
-def held(**changes: Any) -> Held:
+def make_family(**changes: Any) -> IssuedFamily:
     """A new family that lives for some hours, and its first token; *changes* are members of the family."""
     token = RefreshToken.fresh()
     now = int(time.time())
@@ -112,7 +112,7 @@ def held(**changes: Any) -> Held:
         proof_hash=token.proof_hash,
         current_hash=token.secret_hash,
     )
-    return Held(replace(family, **changes), token)
+    return IssuedFamily(replace(family, **changes), token)
 
 
 def revoked(family: Family | None, *, at: int | None = None) -> Family | None:
@@ -122,6 +122,6 @@ def revoked(family: Family | None, *, at: int | None = None) -> Family | None:
     return replace(family, salt=b"", revoked_at=family.revoked_at if at is None else at)
 
 
-def later(seconds: int) -> int:
+def seconds_from_now(seconds: int) -> int:
     """The moment *seconds* from now."""
     return int(time.time()) + seconds

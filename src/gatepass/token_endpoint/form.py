@@ -17,7 +17,7 @@ MAX_FORM_LENGTH: Final = 65_536
 """Octets. Whoever reads a body need not read further than one more."""
 
 _MEDIA_TYPE: Final = "application/x-www-form-urlencoded"
-_MOST_FIELDS: Final = 100
+_MAX_FIELDS: Final = 100
 _PARAMETERS: Final = frozenset(("", "charset=utf-8", 'charset="utf-8"'))
 
 
@@ -40,7 +40,7 @@ class Form:
             raise InvalidTokenRequest("body")
         fields: dict[str, list[str]] = {}
         try:
-            pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+            pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
         except ValueError:
             raise InvalidTokenRequest("body") from None
         for name, value in pairs:

@@ -23,7 +23,7 @@ from gatepass.refresh.errors import (
 )
 from gatepass.refresh.pair import TokenPair
 
-__all__ = ["Answers", "BrowserSession", "Headers", "not_post"]
+__all__ = ["BrowserSession", "Headers", "TokenResponses", "not_post"]
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -111,7 +111,7 @@ def not_post() -> Response:
 
 
 @final
-class Answers:
+class TokenResponses:
     """The answers of two endpoints, with one *realm* for clients that use Basic, for *browser*'s cookies or none."""
 
     __slots__ = ("_browser", "_challenge", "_vary")
@@ -132,15 +132,15 @@ class Answers:
         access: Members = {} if self._browser.hides_access_tokens else {"access_token": pair.access_token}
         return _with(self._answer(200, {**access, **_life(pair), **_scope(pair)}), given)
 
-    def postponed(self, pair: TokenPair) -> Response:
+    def cookie_too_large(self, pair: TokenPair) -> Response:
         """503 for a *pair* whose access token does not fit; the browser needs the next refresh token to try again."""
         return _with(self.refusal(ServiceUnavailable("access_token_too_long")), self._browser.renewed(pair))
 
-    def done(self) -> Response:
+    def revoked(self) -> Response:
         """Revoked, or never there (RFC 7009 section 2.2). The object is for clients that read every 200 as JSON."""
         return self._answer(200, {})
 
-    def closed(self, answer: Response) -> Response:
+    def with_cleared_cookies(self, answer: Response) -> Response:
         """*answer*, and the cookies go."""
         return _with(answer, self._browser.closed())
 
