@@ -18,7 +18,7 @@ from tests.refresh.services import running
 from tests.refresh.sessions import wait_until
 from tests.refresh.sql_places import connect, empty_place
 
-from gatepass.cli.purge import _purge, _Removed
+from gatepass.refresh import purge_store
 from gatepass.stores.sql import SQLStore
 from gatepass.stores.sqlite import SQLiteStore
 from gatepass.testing.base import make_family
@@ -129,9 +129,9 @@ def test_batch_follows_batch_until_nothing_is_left(file):
             sizes.append(-limit)
             return file[0].purge_revocations(before=before, limit=limit)
 
-    removed = _Removed()
-    _purge(Watched(), removed, batch=2, limit=None, ended_for=DAY)
+    deleted = list(purge_store(Watched(), now=int(time.time()), ended_for=DAY, batch=2))
 
+    assert deleted == [(2, 0), (3, 0), (3, 2), (3, 2)]
     assert sizes == [2, 2, -2, -2]  # of families the last one says that it is; of revocations it finds nothing
     assert left(file[0]) == {"late", "alive", "c"}
 

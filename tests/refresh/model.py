@@ -279,7 +279,7 @@ class Families(RuleBasedStateMachine):
     def purge_now(self, limit):
         before = self.clock.now - ACCESS - MAX_GRACE
         over = {family_id for family_id, one in self.families.items() if one.end() < before}
-        count = self.services[1].purge(limit=limit)
+        count = self.services[1].purge(limit=limit).deleted
         gone = {family_id for family_id in self.families if self.store.inner.get(family_id) is None}
         assert gone <= over, "a family was deleted before its time"
         assert len(gone) == count == (min(len(over), limit) if self.purges else 0)

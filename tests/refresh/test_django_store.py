@@ -155,8 +155,8 @@ class TestStatements:
         alive = make_family()
         store.create(alive.family)
 
-        assert store.purge(before=seconds_from_now(0), limit=1_100) == 1_100
-        assert store.purge(before=seconds_from_now(0), limit=1_100) == 103
+        assert store.purge(before=seconds_from_now(0), limit=1_100).deleted == 1_100
+        assert store.purge(before=seconds_from_now(0), limit=1_100).deleted == 103
         assert store.get(alive.family.family_id) == alive.family
 
 

@@ -47,9 +47,9 @@ def test_what_is_purged_is_forgotten_altogether():
     store = MemoryStore()
     for _ in range(3):
         store.create(make_family(subject="anna", idle_expires_at=seconds_from_now(-10)).family)
-    assert store.purge(before=seconds_from_now(0), limit=2) == 2
+    assert store.purge(before=seconds_from_now(0), limit=2).deleted == 2
     assert store.revoke_subject("anna", at=seconds_from_now(0)) == 1
-    assert store.purge(before=seconds_from_now(0), limit=2) == 1
+    assert store.purge(before=seconds_from_now(0), limit=2).deleted == 1
 
     assert not any((store._families, store._by_subject, store._by_client))
 

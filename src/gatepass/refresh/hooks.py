@@ -1,6 +1,6 @@
-"""Asking those who may fail: the store and the application. What they raise is one error that says we cannot tell.
+"""Calls to the store and to the application's functions. What they raise becomes one error: we cannot tell.
 
-The log gets the class of what was raised and never its text, which may quote anything.
+The log gets the class of what was raised and never its text, which may quote a token.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 
 def call_store(operation: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """What the store's *operation* returns. Raises `StoreUnavailable`, or `ConfigurationError` as the store does."""
+    """The result of the store's *operation*. Raises `StoreUnavailable`; a `ConfigurationError` passes through."""
     try:
         return operation(*args, **kwargs)
     except ConfigurationError:
@@ -34,7 +34,7 @@ def call_store(operation: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs)
 
 
 def require_sync_function(value: object, name: str, takes: str) -> None:
-    """Raise `ConfigurationError` for what cannot be called here and now, such as a coroutine function."""
+    """Raise `ConfigurationError` unless *value* is callable and no coroutine function."""
     if not callable(value):
         raise ConfigurationError(f"{name}= must be a function that takes {takes}")
     if is_coroutine_function(value):
@@ -43,7 +43,7 @@ def require_sync_function(value: object, name: str, takes: str) -> None:
 
 @final
 class ServiceHooks:
-    """The application's functions: may the subject sign in, what else do its tokens say, a spent token came again."""
+    """The application's functions `check_subject`, `claims_for` and `on_reuse`."""
 
     __slots__ = ("_check_subject", "_claims_for", "_on_reuse")
 
@@ -64,7 +64,7 @@ class ServiceHooks:
         self._on_reuse = on_reuse
 
     def is_allowed(self, subject: str) -> bool:
-        """Whether *subject* may still sign in. Raises `HookUnavailable` for anything but True and False."""
+        """Whether *subject* may still sign in. Raises `HookUnavailable` if the answer is neither True nor False."""
         answer = _call_hook("check_subject", self._check_subject, subject)
         if answer is not True and answer is not False:
             _logger.error("check_subject answered neither True nor False")
@@ -79,13 +79,13 @@ class ServiceHooks:
         return _call_hook("claims_for", lambda: dict(claims_for(subject)))
 
     def notify_reuse(self, family: Family) -> None:
-        """Tell of *family*, whose end nothing that the application does may hinder."""
+        """Log that a spent token of *family* came again, and call `on_reuse`. Its errors change nothing."""
         _logger.warning("refresh_reused: a spent refresh token came again, its family ends")
         if self._on_reuse is None:
             return
         try:
             self._on_reuse(family)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client's answer stands
+        except Exception as error:  # noqa: BLE001 - the family ends all the same
             _logger.error("on_reuse raised %s", traced(error))  # noqa: TRY400 - the same
 
 

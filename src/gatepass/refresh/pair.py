@@ -1,4 +1,4 @@
-"""What a client gets for a grant or a refresh: an access token that never outlives its family, and a refresh token."""
+"""Token pairs: an access token that never outlives its family, and the refresh token for the next."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SET_HERE: Final = frozenset(
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPair:
-    """What a client gets: a short-lived access token and the refresh token for the next. Neither shows in the repr.
+    """The answer to a grant or a refresh: a short-lived access token, and a refresh token. Neither shows in the repr.
 
     *expires_in* is the access token's life in seconds and *refresh_expires_in* the refresh token's, if it lies idle;
     *scope* is the access token's scope tokens separated by blanks.
@@ -37,7 +37,7 @@ class TokenPair:
 
 @final
 class TokenPairIssuer:
-    """Makes the pairs of a family: what the grant fixed, and what the application says of the subject now."""
+    """Issues the pairs of a family, with what the grant fixed and what `claims_for` says of the subject now."""
 
     __slots__ = ("_hooks", "_issuer")
 

@@ -1,10 +1,12 @@
-"""One refresh token for the next, exactly once: everything that may fail comes before the token is spent.
+"""The exchange of a refresh token for its successor, exactly once. All that may fail comes before the token is spent.
 
-Refused with one and the same error: tokens that are unknown, expired, revoked, another client's, or spent. Bringing a
-spent one ends the family, unless it is the immediate predecessor within the grace window, or an exchange whose
-outcome the store never told; these get the successor that there already is.
+Tokens that are unknown, expired, revoked, another client's or spent are refused with one and the same error. A spent
+token also ends its family, with two exceptions, in which the client gets the successor that there already is: its
+immediate predecessor within the grace window, and a rotation in doubt, whose outcome the store never told because a
+connection broke between the commit and the answer (`InDoubtRotations`).
 
-Where there is no grace window any more, the store is told to forget what it needed (`GraceWindows`).
+A salt and a spent token make the current one, so the store is told to forget the salts of windows that are over
+(`GraceWindows`): a reader of the database with an old token would have the session.
 
 A token pair is handed out only after the same call has written it. What the store shows may not be on its disk
 yet (MariaDB shows a commit before it waits for its log), so a successor that was only seen is written once more.
@@ -44,12 +46,15 @@ from gatepass.refresh.store import RefreshStore
 __all__ = ["GraceWindows", "InDoubtRotations", "RefreshParameters", "RefreshTokenRotation"]
 
 _FORGOTTEN_BESIDE: Final = 2
-"""How many windows an exchange closes for others. It opens one."""
+"""How many windows that are over each rotation closes. It opens one."""
+_MAX_IN_DOUBT: Final = 10_000
+_MAX_IN_DOUBT_OF_A_FAMILY: Final = 100
+_MAX_WINDOWS: Final = 10_000
 _logger = logging.getLogger("gatepass.refresh")
 
 
 class RefreshParameters(NamedTuple):
-    """What a client asks for beside the next token; None is all that was granted."""
+    """The `scope` and `resource` of a refresh request. None stands for all that was granted."""
 
     scope: str | Iterable[str] | None
     audience: str | Iterable[str] | None
@@ -74,7 +79,7 @@ class RefreshParameters(NamedTuple):
 
 @final
 class RefreshTokenRotation:
-    """Exchanges the tokens of one store's families. *idle* and *grace* are seconds."""
+    """Rotates the tokens of one store's families. *idle* and *grace* are seconds."""
 
     __slots__ = ("_grace", "_hooks", "_idle", "_in_doubt", "_pairs", "_revoker", "_store", "_windows")
 
@@ -98,19 +103,32 @@ class RefreshTokenRotation:
         self._windows = GraceWindows(grace)
 
     def rotate(self, text: str, *, client_id: str, parameters: RefreshParameters, now: int) -> TokenPair:
-        """The next pair for the client's token *text*. Raises a `TokenEndpointError`, and the token is not spent."""
+        """The next pair for the client's token *text*. If it raises a `TokenEndpointError`, the token is not spent."""
         pair = self._rotate(text, client_id, parameters, now)
-        self.forget(now, most=_FORGOTTEN_BESIDE)
+        self.forget(now, limit=_FORGOTTEN_BESIDE)
         return pair
 
-    def forget(self, now: int, *, most: int) -> None:
-        """Let the store forget the salts of windows that are over.
+    def forget(self, now: int, *, limit: int) -> None:
+        """Let the store forget the salts of at most *limit* windows that are over.
 
-        What fails takes no answer back that was earned before: the family's next exchange replaces the salt.
+        A failure is ignored, so that it cannot withhold a pair that was just written: the family's next rotation
+        replaces the salt.
         """
-        for family in self._windows.over(now, most=most):
+        for family in self._windows.pop_closed(now, limit=limit):
             with suppress(ConfigurationError, StoreUnavailable):
                 call_store(self._store.rotate, family.family_id, Rotation.without_salt(family))
+
+    def find(self, text: str, client_id: str) -> tuple[RefreshToken, Family] | None:
+        """The token and its family, dead or alive; None if unknown. Raises `InvalidGrant` for another client's."""
+        token = RefreshToken.parse(text)
+        if token is None:
+            return None
+        family = call_store(self._store.get, token.family_id)
+        if family is None or not compare_digest(family.proof_hash, token.proof_hash):
+            return None
+        if family.client_id != client_id:
+            raise InvalidGrant("refresh_client_mismatch")
+        return token, family
 
     def _rotate(self, text: str, client_id: str, parameters: RefreshParameters, now: int) -> TokenPair:
         token, family = self._load_active(text, client_id, now)
@@ -135,18 +153,6 @@ class RefreshTokenRotation:
             return pair
         return self._handle_spent(token, self._reload(token, rotation, client_id, now), parameters, now)
 
-    def find(self, text: str, client_id: str) -> tuple[RefreshToken, Family] | None:
-        """The token and its family, dead or alive; None if unknown. Raises `InvalidGrant` for another client's."""
-        token = RefreshToken.parse(text)
-        if token is None:
-            return None
-        family = call_store(self._store.get, token.family_id)
-        if family is None or not compare_digest(family.proof_hash, token.proof_hash):
-            return None
-        if family.client_id != client_id:
-            raise InvalidGrant("refresh_client_mismatch")
-        return token, family
-
     def _load_active(self, text: str, client_id: str, now: int) -> tuple[RefreshToken, Family]:
         found = self.find(text, client_id)
         if found is None:
@@ -162,7 +168,7 @@ class RefreshTokenRotation:
         return found
 
     def _authorize(self, family: Family, parameters: RefreshParameters) -> str:
-        """The scope to give. A subject that may not sign in any more loses the family."""
+        """The scope of the next access token. Revokes the family of a subject that may not sign in any more."""
         scope = parameters.within(family)
         if not self._hooks.is_allowed(family.subject):
             self._revoker.revoke_family(family.family_id)
@@ -224,11 +230,7 @@ class RefreshTokenRotation:
         return RefreshTokenReused("refresh_reused")
 
 
-_MAX_IN_DOUBT: Final = 10_000
-_MAX_IN_DOUBT_OF_A_FAMILY: Final = 100
-
-
-class _Kept:
+class _Salts:
     __slots__ = ("count", "lock", "salts")
 
     def __init__(self) -> None:
@@ -239,19 +241,20 @@ class _Kept:
 
 @final
 class InDoubtRotations:
-    """The salts of such rotations, by family and by the hash of the successor; the oldest go when there are too many.
+    """Salts of rotations whose outcome is unknown, by family and hash of the successor; when full, the oldest go.
 
-    Those of one family are few: a client that tries again and again does not push out what others need. A fork begins
-    without them: its parent hands them out.
+    The client that tries again gets the successor, once, and does not count as a thief. No usable token is kept: the
+    client's own is needed too. Each family has few, so that one client's retries do not displace those of others. A
+    fork begins with none, because its parent hands them out.
     """
 
     __slots__ = ("_kept",)
 
     def __init__(self) -> None:
-        self._kept = PerProcess(_Kept)
+        self._kept = PerProcess(_Salts)
 
     def remember(self, family_id: str, rotation: Rotation, salt: bytes) -> None:
-        """Nobody knows whether *rotation* took place."""
+        """Keep the *salt* of *rotation*, which may have been applied."""
         kept = self._kept.get()
         with kept.lock:
             own = kept.salts.setdefault(family_id, {})
@@ -268,7 +271,7 @@ class InDoubtRotations:
         return self._kept.get().salts.get(family_id, {}).get(current_hash, b"")
 
     def settle(self, family_id: str, current_hash: bytes) -> bool:
-        """Forget the rotation; True for exactly one caller, who may hand the successor out."""
+        """Forget the rotation. True for exactly one caller, which may hand the successor out."""
         kept = self._kept.get()
         with kept.lock:
             own = kept.salts.get(family_id, {})
@@ -280,22 +283,18 @@ class InDoubtRotations:
             return True
 
 
-_MAX_WINDOWS: Final = 10_000
-
-
 class _Open:
     __slots__ = ("families", "lock")
 
     def __init__(self) -> None:
-        self.families: deque[Family] = deque(
-            maxlen=_MAX_WINDOWS
-        )  # the oldest goes: its next rotation replaces the salt too
+        # The oldest goes when there are too many: the next rotation of that family replaces the salt, too.
+        self.families: deque[Family] = deque(maxlen=_MAX_WINDOWS)
         self.lock = threading.Lock()
 
 
 @final
 class GraceWindows:
-    """The families of the last rotations, whose windows are open for *grace* seconds."""
+    """The families that this process rotated last. Each has a window that is open for *grace* seconds."""
 
     __slots__ = ("_grace", "_open")
 
@@ -304,14 +303,14 @@ class GraceWindows:
         self._open = PerProcess(_Open)
 
     def add(self, family: Family) -> None:
-        """The token of *family* was exchanged a moment ago."""
+        """Open the window of *family*, whose token has just been rotated."""
         self._open.get().families.append(family)
 
-    def over(self, now: int, *, most: int) -> list[Family]:
-        """At most *most* families, each of them once, whose window is over."""
+    def pop_closed(self, now: int, *, limit: int) -> list[Family]:
+        """At most *limit* families whose window is over, each of them once."""
         found: list[Family] = []
         ours = self._open.get()
         with ours.lock:
-            while ours.families and len(found) < most and now - ours.families[0].rotated_at >= self._grace:
+            while ours.families and len(found) < limit and now - ours.families[0].rotated_at >= self._grace:
                 found.append(ours.families.popleft())
         return found

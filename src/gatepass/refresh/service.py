@@ -1,7 +1,7 @@
-"""Staying signed in: grants, refresh tokens that are good for one use, and what ends them.
+"""The token service: grants, refresh tokens that are good for one use, and their revocation.
 
-A grant makes a family. Each refresh exchanges the family's token for the next; whoever brings a spent one ends the
-family, because one of two people holds a stolen copy. The application's `check_subject` is asked at every refresh.
+A grant makes a family. Each refresh exchanges the family's token for the next. A spent token that comes again revokes
+the family, because one of two clients holds a stolen copy. Every refresh calls the application's `check_subject`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from gatepass.refresh.hooks import ServiceHooks, call_store
 from gatepass.refresh.pair import TokenPair, TokenPairIssuer
 from gatepass.refresh.revoker import FamilyRevoker
 from gatepass.refresh.rotation import RefreshParameters, RefreshTokenRotation
-from gatepass.refresh.store import Purged, RefreshStore
+from gatepass.refresh.store import PurgeResult, RefreshStore
 from gatepass.revocation.access_tokens import AccessTokenRevocation
 from gatepass.tokens.access_token import AccessToken
 from gatepass.tokens.issuer import TokenIssuer, only_audience
@@ -34,7 +34,7 @@ class TokenService:
     """Grants, refreshes and revokes.
 
     *issuer* makes the access tokens, *store* keeps the families. *refresh_ttl*: how long a refresh token may lie idle;
-    *absolute_ttl*: when the family ends whatever happens (both seconds or timedelta). *grace* (at most 60 seconds,
+    *absolute_ttl*: when the family ends in any case (both seconds or timedelta). *grace* (at most 60 seconds,
     default 0): how long the immediate predecessor still gets the same successor, for clients that lose an answer.
     *check_subject* takes the subject and answers True while it may sign in; *claims_for* gives further claims for its
     access tokens. *revocation* ends a family's access tokens with it. *on_reuse* is told of the family when a spent
@@ -53,14 +53,7 @@ class TokenService:
     """
 
     __slots__ = (
-        "_absolute_ttl",
-        "_clock",
-        "_issuer",
-        "_pairs",
-        "_refresh_ttl",
-        "_revocation",
-        "_revoker",
-        "_rotation",
+        "_absolute_ttl", "_clock", "_issuer", "_pairs", "_refresh_ttl", "_revocation", "_revoker", "_rotation",
         "_store",
     )  # fmt: skip
 
@@ -158,9 +151,7 @@ class TokenService:
         revoked_before = self._revoker.revoked_before(family)
         pair = self._pairs.issue(family, token, scope=family.scope, now=now)
         call_store(self._store.create, family)
-        if (
-            self._revoker.revoked_before(family) != revoked_before
-        ):  # everything of the subject ended, perhaps before this was there
+        if self._revoker.revoked_before(family) != revoked_before:  # perhaps before the family was there to be revoked
             self._revoker.revoke_family(family.family_id)
             raise ServiceUnavailable("ended_meanwhile")
         return pair
@@ -217,16 +208,16 @@ class TokenService:
         """End every family of a client; how many ended."""
         return self._revoker.revoke_client(plain_text(client_id, "client_id"))
 
-    def purge(self, *, limit: int = 1_000) -> Purged:
-        """Delete families that ended longer ago than any of their tokens could matter, at most *limit*; how many.
+    def purge(self, *, limit: int = 1_000) -> PurgeResult:
+        """Delete at most *limit* families that ended longer ago than any of their tokens could matter.
 
         It looks at no more than a few batches of families, and says by `more` whether to call it again. What this
         process kept for grace windows that are over is forgotten first.
         """
         now = self._clock()
-        self._rotation.forget(int(now), most=limit)
+        self._rotation.forget(int(now), limit=limit)
         before = int(now - self._issuer.access_ttl.total_seconds() - Rotation.MAX_GRACE)
-        return Purged.of(call_store(self._store.purge, before=before, limit=limit))
+        return call_store(self._store.purge, before=before, limit=limit)
 
     def _client(self, client_id: str | None) -> str:
         return plain(client_id) if client_id is not None else self._issuer.client_id or ""

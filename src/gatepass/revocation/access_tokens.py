@@ -20,7 +20,7 @@ from gatepass.revocation.fail_open import FailOpen, LastAnswer
 from gatepass.revocation.store import RevocationCache, RevocationStore
 from gatepass.tokens.access_token import AccessToken
 
-__all__ = ["AccessTokenRevocation", "RevocationStore"]
+__all__ = ["AccessTokenRevocation"]
 
 # Twice the most that a verifier tolerates: once for its clock, once for a token that the issuer's clock dated ahead.
 _BEYOND: Final = 2 * LARGEST_LEEWAY + 1
@@ -39,14 +39,14 @@ class AccessTokenRevocation:
 
     *access_ttl* is the longest life of a token that any issuer on this store makes (seconds or timedelta); a token that
     lives longer is 503, because it would outlive what revokes it. Entries outlive such tokens by all the leeway that a
-    verifier may have. Who makes tokens shorter leaves it until the longer ones are gone.
+    verifier may have. After shortening the issuer's tokens, leave it until the longer ones are gone.
 
     Every check asks the store once. *cache_ttl* (at most 60 seconds, default 0: off) lets this process remember that a
     token is not revoked, for at most *cache_size* tokens: what another process revokes is then seen up to so many
     seconds late, and what is revoked through this object at once.
 
     A store that cannot be asked is 503. *fail_open_for* (at most 300 seconds, default 0: never) is the other choice:
-    for so long after the store last answered this process, tokens are let in that it cannot ask about; the log says so.
+    for so long after the store last answered this process, tokens are accepted unchecked; the log says so.
     *clock* gives the seconds since 1970, `time.time` unless given.
 
     >>> from gatepass.stores.memory import MemoryStore
@@ -78,16 +78,16 @@ class AccessTokenRevocation:
             raise ConfigurationError(f"cache_size= must be a number from 1 to {_MAX_CACHE_SIZE}")
         self._shared = store
         open_for = seconds(fail_open_for, "fail_open_for", least=0, most=_MAX_FAIL_OPEN)
-        answers = LastAnswer(store)
-        self._store: RevocationStore = answers if open_for else store
+        last_answer = LastAnswer(store)
+        self._store: RevocationStore = last_answer if open_for else store
         if remembered:
             self._store = RevocationCache(self._store, ttl=remembered, size=cache_size)
         if open_for:
-            self._store = FailOpen(self._store, answers, limit=open_for)
+            self._store = FailOpen(self._store, last_answer, limit=open_for)
         self._clock = clock_function(clock, owner="AccessTokenRevocation")
 
     def __call__(self, token: AccessToken) -> bool:
-        """Whether *token* was revoked. Whatever the store raises goes to the verifier, which answers 503."""
+        """Whether *token* was revoked. The verifier answers 503 for errors of the store."""
         claims = token._claims  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - properties cost half of a check
         client = token._names.client  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the same
         now = int(self._clock())
@@ -99,7 +99,7 @@ class AccessTokenRevocation:
         until = self._store.revoked_until(keys, now=now) if keys else None
         if until is None:
             return False
-        # A token that does not say when it was issued is reached by any cut-off.
+        # A token that does not say when it was issued counts as issued before any revocation.
         return issued is None or int(issued) <= until
 
     def revoke_token(self, token: AccessToken) -> None:
@@ -113,7 +113,7 @@ class AccessTokenRevocation:
         self._put(_family_key(family_id), lasting=True)
 
     def ensure_family_revoked(self, family_id: str, *, since: int) -> None:
-        """Make up for `revoke_family`, should it have failed: *since* is when the family ended. Mostly a look alone."""
+        """Do what `revoke_family` did not, if it failed when the family ended at *since*. Usually it only reads."""
         now = int(self._clock())
         if now <= since + self._life and self._shared.revoked_until([_family_key(family_id)], now=now) is None:
             self.revoke_family(family_id)
@@ -127,7 +127,7 @@ class AccessTokenRevocation:
         self._put(_client_key(client_id), lasting=False)
 
     def revoked_before(self, subject: str, client_id: str) -> int | None:
-        """Up to when the tokens of *subject* at the client are revoked, as the store has it now: nothing remembered."""
+        """Up to when the tokens of *subject* at the client are revoked. It asks the store, not the cache."""
         return self._shared.revoked_until((_subject_key(subject), _client_key(client_id)), now=int(self._clock()))
 
     def purge(self, *, limit: int = 1_000) -> int:
@@ -153,7 +153,7 @@ def _keys_of(claims: dict[str, Any], client: tuple[str, ...]) -> list[str]:
         keys = _fewer_keys_of(claims, client)
     if "family_id" in claims:
         family_id = claims["family_id"]
-        if type(family_id) is str:  # a foreign issuer's may be anything
+        if type(family_id) is str:  # a foreign issuer's may be of any type
             keys.append("family:" + family_id)
     return keys
 

@@ -1,7 +1,7 @@
-"""The named alternative to 503: for a short while after the store's last answer, the check of revocations fails open.
+"""Fail open: for a short while after the store's last answer, an unreachable store counts as "not revoked".
 
-Whoever chooses it prefers serving a revoked token for that while to serving nobody. It concerns the check of access
-tokens alone; refresh tokens never work without their store.
+The default is 503. An application chooses this by `fail_open_for=` where serving a revoked token for that while is
+better than serving none. It concerns access tokens alone; refresh tokens never work without their store.
 """
 
 from __future__ import annotations
@@ -18,21 +18,26 @@ from gatepass.revocation.store import RevocationStore
 __all__ = ["FailOpen", "LastAnswer"]
 
 _LOG_INTERVAL: Final = 10.0
+"""Seconds between two lines in the log."""
 _logger = logging.getLogger("gatepass.revocation")
 
 
 @final
 class LastAnswer:
-    """A `RevocationStore` right before the real one, which notes when that last answered: a memory's word is none."""
+    """A `RevocationStore` directly in front of the real one that notes when it answered. A cache does not count."""
 
     __slots__ = ("_clock", "_store", "at")
 
     def __init__(
-        self, store: RevocationStore, *, clock: Callable[[], float] = steady_clock
-    ) -> None:  # not the time of day, which may be set back
+        self,
+        store: RevocationStore,
+        *,
+        clock: Callable[[], float] = steady_clock,  # not the time of day, which may be set back
+    ) -> None:
         self._store = store
         self._clock = clock
         self.at: float | None = None
+        """When the store was last asked and answered."""
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""
@@ -52,17 +57,22 @@ class LastAnswer:
 
 @final
 class FailOpen:
-    """A `RevocationStore` before another. What that raises counts as "nothing is known", up to *limit* seconds after
-    the last of *answers*; a store that never answered is not let off.
+    """A `RevocationStore` in front of another. Up to *limit* seconds after *last_answer*, its errors count as "nothing
+    is known". The errors of a store that never answered pass through.
     """
 
     __slots__ = ("_clock", "_last_answer", "_limit", "_store", "_warned_at")
 
     def __init__(
-        self, store: RevocationStore, answers: LastAnswer, *, limit: float, clock: Callable[[], float] = steady_clock
+        self,
+        store: RevocationStore,
+        last_answer: LastAnswer,
+        *,
+        limit: float,
+        clock: Callable[[], float] = steady_clock,
     ) -> None:
         self._store = store
-        self._last_answer = answers
+        self._last_answer = last_answer
         self._limit = limit
         self._clock = clock
         self._warned_at: float | None = None

@@ -1,6 +1,7 @@
-"""What a store of revocations promises to `AccessTokenRevocation`, and to what stands between the two.
+"""The protocol of a store of revocations, and the cache in front of one.
 
-A store that cannot tell raises; it never answers that nothing is revoked. `gatepass.testing` holds one to its word.
+A store that cannot tell raises; it never answers that nothing is revoked. Test a store of your own with
+`gatepass.testing.RevocationStoreContract`. The cache trades a stated delay for fewer round trips.
 """
 
 from __future__ import annotations
@@ -37,9 +38,10 @@ class RevocationStore(Protocol):
 
 @final
 class RevocationCache:
-    """A `RevocationStore` before another, which is asked again *ttl* seconds after it answered that nothing is known.
+    """A `RevocationStore` in front of another that remembers "not revoked" for *ttl* seconds after the question.
 
-    At most *size* answers are remembered: whoever finds it full forgets them all.
+    A revocation by another process is seen at most so many seconds late, one made through this object at once. Errors
+    are never remembered. At most *size* answers are; when it is full, all are dropped.
     """
 
     __slots__ = ("_clock", "_known", "_lock", "_size", "_store", "_ttl")
@@ -58,8 +60,8 @@ class RevocationCache:
         """See `RevocationStore.put_revocation`."""
         try:
             self._store.put_revocation(key, issued_until=issued_until, keep_until=keep_until)
-        finally:  # whatever was raised, the store may have it
-            # A new dictionary: who asked the store before this moment fills the old one, which nobody reads any more.
+        finally:  # also after an error: the store may have it
+            # A new dictionary: a call that asked the store before this moment fills the old one, which is not read.
             self._known = {}
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:

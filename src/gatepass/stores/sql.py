@@ -24,11 +24,11 @@ from sqlalchemy import Connection, Engine, insert, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from gatepass.refresh.family import Family, Rotation
-from gatepass.refresh.store import Purged
+from gatepass.refresh.store import PurgeResult
 from gatepass.stores import sql_schema as sql
-from gatepass.stores.rows import SCHEMA_VERSION, family_of, purge_in_batches, row_of
+from gatepass.stores.rows import SCHEMA_VERSION, family_of, hashed, purge_in_batches, row_of
 from gatepass.stores.sql_direct import DirectStatements
-from gatepass.stores.sql_schema import METADATA, hashed, schema
+from gatepass.stores.sql_schema import METADATA, schema
 from gatepass.stores.sqlite_file import check_database
 
 __all__ = ["SQLStore"]
@@ -135,7 +135,7 @@ class SQLStore:
         """See `RefreshStore.revoke_client`."""
         return self._revoke_all("client_id_hash", hashed(client_id), at)
 
-    def purge(self, *, before: int, limit: int) -> Purged:
+    def purge(self, *, before: int, limit: int) -> PurgeResult:
         """See `RefreshStore.purge`. In small batches, so that no lock is held for long."""
 
         def purge(most: int) -> tuple[int, int]:
@@ -169,7 +169,7 @@ class SQLStore:
             keys = sorted(bytes(key) for (key,) in self._rows(sql.PAST, {"before": before, "size": size}))
             return len(keys), self._change(sql.FORGET, {"keys": keys, "before": before}) if keys else 0
 
-        return purge_in_batches(limit, _BATCH, purge)
+        return purge_in_batches(limit, _BATCH, purge).deleted
 
     def _revoke_all(self, column: str, name: bytes, at: int) -> int:
         """Page by page along the primary key, so that nothing is met twice, and in statements that lock few rows."""

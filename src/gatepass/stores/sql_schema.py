@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -50,7 +49,6 @@ __all__ = [
     "REVOKED_UNTIL",
     "ROTATE",
     "families",
-    "hashed",
     "revocations",
     "schema",
 ]
@@ -74,11 +72,6 @@ class _Name(TypeDecorator[str]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         return value.decode() if isinstance(value, bytes) else value
-
-
-def hashed(text: str) -> bytes:
-    """What *text* is searched by."""
-    return sha256(text.encode()).digest()
 
 
 _OCTETS: Final = LargeBinary(64).with_variant(mysql.VARBINARY(64), *_MYSQL)

@@ -12,14 +12,13 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from functools import partial
-from hashlib import sha256
 from typing import Any, Final, final
 
 from gatepass.common.settings import file_path, seconds
 from gatepass.errors import ConfigurationError
 from gatepass.refresh.family import Family, Rotation
-from gatepass.refresh.store import Purged
-from gatepass.stores.rows import COLUMNS, SCHEMA_VERSION, family_of, purge_in_batches, row_of
+from gatepass.refresh.store import PurgeResult
+from gatepass.stores.rows import COLUMNS, SCHEMA_VERSION, family_of, hashed, purge_in_batches, row_of
 from gatepass.stores.sqlite_file import SQLiteFile
 
 __all__ = ["SQLiteStore"]
@@ -153,37 +152,37 @@ class SQLiteStore:
         """See `RefreshStore.revoke_client`."""
         return self._revoke_all("client_id", client_id, at)
 
-    def purge(self, *, before: int, limit: int) -> Purged:
-        """See `RefreshStore.purge`. Each batch is a transaction of its own, so that nobody waits long for it."""
+    def purge(self, *, before: int, limit: int) -> PurgeResult:
+        """See `RefreshStore.purge`. Each batch is a transaction of its own, so that no writer waits long for it."""
         return purge_in_batches(
-            limit, _BATCH, lambda most: self._file.write(lambda connection: _purge(connection, before, most))
+            limit, _BATCH, lambda limit: self._file.write(lambda connection: _purge(connection, before, limit))
         )
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""
-        values = (_hash(key), issued_until, keep_until)
+        values = (hashed(key), issued_until, keep_until)
         self._file.write(lambda connection: _changed(connection, _PUT, values))
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
         """See `RevocationStore.revoked_until`."""
         marks = ", ".join("?" * len(keys))
         query = f"SELECT max(issued_until) FROM gatepass_revocations WHERE key_hash IN ({marks}) AND keep_until >= ?"  # noqa: S608 - question marks
-        values = (*map(_hash, keys), now)
+        values = (*map(hashed, keys), now)
         rows: list[tuple[int | None]] = self._file.read(lambda connection: connection.execute(query, values).fetchall())
         return rows[0][0]
 
     def purge_revocations(self, *, before: int, limit: int) -> int:
         """See `RevocationStore.purge_revocations`."""
 
-        def purge(most: int) -> tuple[int, int]:
-            size = min(most, _BATCH)
+        def purge(limit: int) -> tuple[int, int]:
+            size = min(limit, _BATCH)
             count = self._file.write(lambda connection: _changed(connection, _PURGE_REVOCATIONS, (before, size)))
             return count, count
 
-        return purge_in_batches(limit, _BATCH, purge)
+        return purge_in_batches(limit, _BATCH, purge).deleted
 
     def _revoke_all(self, column: str, name: str, at: int) -> int:
-        """What there is at this moment, in transactions that nobody waits long for."""
+        """Revoke what there is at this moment, in transactions so short that no writer waits long."""
 
         def walk(connection: sqlite3.Connection) -> int:
             alive = connection.execute(_ALIVE[column], (name,))  # of this moment, whatever is written meanwhile
@@ -218,10 +217,10 @@ def _revoke(batch: list[dict[str, Any]], connection: sqlite3.Connection) -> int:
     return connection.executemany(_REVOKE, batch).rowcount
 
 
-def _purge(connection: sqlite3.Connection, before: int, most: int) -> tuple[int, int]:
-    """How many rows were looked at, and how many of them went; what lives is put off."""
+def _purge(connection: sqlite3.Connection, before: int, limit: int) -> tuple[int, int]:
+    """Delete at most *limit* rows of one batch and put the living off; how many it looked at, how many it deleted."""
     rows = connection.execute(_ENDING, (before, _BATCH)).fetchall()
-    dead = [(rowid,) for rowid, end in rows if end < before][:most]
+    dead = [(rowid,) for rowid, end in rows if end < before][:limit]
     alive = [(rowid,) for rowid, end in rows if end >= before]
     connection.executemany("DELETE FROM gatepass_families WHERE rowid = ?", dead)
     connection.executemany(_FORGET_SALT, [(rowid, before - Rotation.MAX_GRACE) for (rowid,) in alive])
@@ -231,7 +230,3 @@ def _purge(connection: sqlite3.Connection, before: int, most: int) -> tuple[int,
 
 def _changed(connection: sqlite3.Connection, statement: str, values: Any) -> int:
     return connection.execute(statement, values).rowcount
-
-
-def _hash(key: str) -> bytes:
-    return sha256(key.encode()).digest()

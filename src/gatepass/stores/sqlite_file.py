@@ -31,25 +31,7 @@ _IDLE: Final = 8
 _PAUSE: Final = 0.005
 _PRAGMAS: Final = ("synchronous = FULL", "fullfsync = ON", "trusted_schema = OFF")
 _BESIDE: Final = ("-journal", "-wal", "-shm")
-"""What SQLite keeps beside a file, and believes when it opens that: a journal that others made would be played back."""
-
-
-def check_database(path: Path) -> bool:
-    """Whether there is a file at *path*. Raises `OSError`, and `ConfigurationError` where others have a hand in it.
-
-    It is looked at and not opened: to close it again would drop the locks that SQLite has on it in this process.
-    """
-    try:
-        check_directory(path.parent)
-        check_file(path, SESSIONS)
-    except FileNotFoundError:
-        return False
-    for name in _BESIDE:
-        with suppress(FileNotFoundError):
-            check_file(path.with_name(path.name + name), SESSIONS)
-    return True
-
-
+"""The files beside it that SQLite trusts on opening: a journal made by another user would be played back."""
 _FOR_A_WHILE: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EINTR))
 
 _REFUSED: Final = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY))
@@ -57,23 +39,11 @@ _REFUSED: Final = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlit
 
 @final
 class SQLiteFile:
-    """A database file. *on_connect* is shown each new connection and may refuse it."""
+    """A database file. *on_connect* gets each new connection and may refuse it."""
 
     __slots__ = (
-        "__weakref__",
-        "_forks",
-        "_gate",
-        "_inside",
-        "_is_split",
-        "_on_connect",
-        "_own",
-        "_path",
-        "_pool",
-        "_process",
-        "_timeout",
-        "_was_there",
-        "_write_lock",
-        "_writers",
+        "__weakref__", "_forks", "_gate", "_inside", "_is_split", "_on_connect", "_own", "_path", "_pool", "_process",
+        "_timeout", "_was_there", "_write_lock", "_writers",
     )  # fmt: skip
 
     def __init__(self, path: Path, *, timeout: float, on_connect: Callable[[sqlite3.Connection], None]) -> None:
@@ -96,7 +66,7 @@ class SQLiteFile:
             )
 
     def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """What *work* answers, which only reads."""
+        """The result of *work*, which only reads."""
         here = self._come_in()
         try:
             return self._with_connection(work)
@@ -104,7 +74,7 @@ class SQLiteFile:
             del here
 
     def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """What *work* answers, once it is on the disk. It may run twice, but counts once."""
+        """The result of *work*, once it is on the disk. It may run twice, but counts once."""
         here = self._come_in()
         try:
             outcome: _T = self._writers.run(work)
@@ -169,9 +139,9 @@ class SQLiteFile:
         def together(connection: sqlite3.Connection) -> Sequence[Any]:
             try:
                 return _in_transaction(connection, works)
-            except sqlite3.OperationalError:  # the disk or the lock: no work's fault, and the next would wait as long
+            except sqlite3.OperationalError:  # disk or lock: each work alone would fail, too
                 raise
-            except Exception as error:  # noqa: BLE001 - one failed the transaction: run each alone
+            except Exception as error:  # noqa: BLE001 - retry each alone: only the failing one gets its error
                 return [error] if len(works) == 1 else [_alone(connection, work) for work in works]
 
         with self._write_lock:
@@ -315,6 +285,22 @@ class _Pool:
         with self._lock:
             self._closed = True
         self._end()
+
+
+def check_database(path: Path) -> bool:
+    """Whether there is a file at *path*. Raises `OSError`, and `ConfigurationError` if other users could change it.
+
+    The file is not opened: closing it would drop the locks that SQLite has on it in this process.
+    """
+    try:
+        check_directory(path.parent)
+        check_file(path, SESSIONS)
+    except FileNotFoundError:
+        return False
+    for name in _BESIDE:
+        with suppress(FileNotFoundError):
+            check_file(path.with_name(path.name + name), SESSIONS)
+    return True
 
 
 def _out_of_reach(path: Path, error: OSError | sqlite3.OperationalError) -> ConfigurationError:

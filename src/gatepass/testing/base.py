@@ -1,4 +1,7 @@
-"""What the classes of the contract for `RefreshStore` stand on: the fixtures that a store's author supplies."""
+"""The base of the contract for `RefreshStore`: the fixtures that a store's author supplies, and families for its tests.
+
+The families have real tokens, their hashes, and times around the present.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,28 @@ from gatepass.refresh.family import Family, RefreshToken, Rotation
 from gatepass.refresh.store import RefreshStore
 
 __all__ = ["ODD_TEXTS", "IssuedFamily", "StoreContractBase", "make_family", "revoked", "seconds_from_now"]
+
+
+class StoreContractBase:
+    """The fixture `store` gives an empty store, or one that no other test uses."""
+
+    purges: ClassVar[bool] = True
+    """False where the database forgets what ended by itself, and `purge` may find nothing to do."""
+
+    @pytest.fixture
+    def store(self) -> Any:
+        raise NotImplementedError("supply a fixture `store`")
+
+    @pytest.fixture
+    def reopen(self) -> Callable[[], RefreshStore] | None:
+        """What opens the same store in a fresh process, pickled on its way; None where processes cannot share it."""
+        return None
+
+    @pytest.fixture
+    def dump(self) -> Callable[[], Iterable[bytes]] | None:
+        """What reads everything that the store keeps, as raw as it can be had; None where there is no way."""
+        return None
+
 
 ODD_TEXTS: Final = [
     "anna ",
@@ -44,31 +69,10 @@ ODD_TEXTS: Final = [
 """Texts that a database is tempted to fold, cut or misread."""
 
 
-class StoreContractBase:
-    """The fixture `store` gives an empty store, or one that nobody else uses."""
-
-    purges: ClassVar[bool] = True
-    """False where the database forgets what ended by itself, and `purge` may find nothing to do."""
-
-    @pytest.fixture
-    def store(self) -> Any:
-        raise NotImplementedError("supply a fixture `store`")
-
-    @pytest.fixture
-    def reopen(self) -> Callable[[], RefreshStore] | None:
-        """What opens the same store in a fresh process, pickled on its way; None where processes cannot share it."""
-        return None
-
-    @pytest.fixture
-    def dump(self) -> Callable[[], Iterable[bytes]] | None:
-        """What reads everything that the store keeps, as raw as it can be had; None where there is no way."""
-        return None
-
-
 @final
 @dataclass(frozen=True, slots=True)
 class IssuedFamily:
-    """A family, and the refresh token that its client holds."""
+    """A family, and the refresh token that was issued to its client."""
 
     family: Family
     token: RefreshToken

@@ -1,4 +1,4 @@
-"""What `RefreshStore` promises to callers at one moment, as tests."""
+"""The tests of `RefreshStore` under concurrent callers: threads, processes and forks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def _rotate(turns: list[list[tuple[str, Rotation]]], store: RefreshStore, run: i
 
 
 def _last_of_chain(store: RefreshStore, one: IssuedFamily) -> IssuedFamily:
-    """What the client holds when it was refused, having refreshed as often as it could."""
+    """What the client holds when it is refused, after it refreshed as often as it could."""
     for _ in range(200):
         after, rotation = one.next()
         if not store.rotate(one.family.family_id, rotation):
@@ -36,7 +36,7 @@ def _last_of_chain(store: RefreshStore, one: IssuedFamily) -> IssuedFamily:
 
 
 class ConcurrencyTests(StoreContractBase):
-    """Of any number of callers, exactly one."""
+    """Of any number of callers with one token, exactly one succeeds."""
 
     def test_of_50_threads_with_one_token_exactly_one_wins(self, store: RefreshStore) -> None:
         turns = self._turns(store, _THREADS)
@@ -59,7 +59,7 @@ class ConcurrencyTests(StoreContractBase):
     def test_of_8_forks_of_one_process_with_one_token_exactly_one_wins(
         self, store: RefreshStore, reopen: Callable[[], RefreshStore] | None
     ) -> None:
-        """As a server does that loads the application and forks its workers then: nothing may be shared by them."""
+        """As by a server that loads the application and then forks its workers, which may share nothing."""
         if reopen is None or not hasattr(os, "fork"):
             pytest.skip("this store cannot be shared by processes, or no process forks here")
         turns = self._turns(store, _PROCESSES)
@@ -69,7 +69,7 @@ class ConcurrencyTests(StoreContractBase):
         self._judge(store, turns, answers)
 
     def test_a_hash_that_is_put_in_its_own_place_takes_no_rotation_back(self, store: RefreshStore) -> None:
-        """Who asks for the successor again and who goes on with it may come at one moment."""
+        """One caller asks for the successor again while another already uses it."""
         firsts = [make_family() for _ in range(rounds())]
         for one in firsts:
             store.create(one.family)
@@ -180,10 +180,10 @@ class ConcurrencyTests(StoreContractBase):
         for _ in range(20):
             store.create(make_family(idle_expires_at=seconds_from_now(10)).family)
 
-        (counts,) = in_threads(4, 1, lambda _run, _number: store.purge(before=seconds_from_now(100), limit=100))
+        (results,) = in_threads(4, 1, lambda _run, _number: store.purge(before=seconds_from_now(100), limit=100))
 
         if self.purges:
-            assert sum(counts) == 20
+            assert sum(result.deleted for result in results) == 20
 
     def _turns(self, store: RefreshStore, racers: int) -> list[list[tuple[str, Rotation]]]:
         """For each round a family, and for each racer a rotation of its own with the family's one token."""

@@ -1,4 +1,4 @@
-"""What `RefreshStore` promises of revocation and of `purge`, as tests."""
+"""The tests of `RefreshStore.revoke`, its variants, and `purge`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from gatepass.keys import Key
 from gatepass.refresh.family import Family, RefreshToken, Rotation
 from gatepass.refresh.service import TokenService
-from gatepass.refresh.store import RefreshStore
+from gatepass.refresh.store import PurgeResult, RefreshStore
 from gatepass.testing.base import ODD_TEXTS, StoreContractBase, make_family, seconds_from_now
 from gatepass.tokens.issuer import TokenIssuer
 
@@ -17,7 +17,7 @@ __all__ = ["ExpiryTests"]
 
 
 class ExpiryTests(StoreContractBase):
-    """What is revoked stays revoked, and purge takes the dead alone."""
+    """What is revoked stays revoked, and `purge` deletes what ended and nothing else."""
 
     def test_a_revoked_family_is_there_and_dead(self, store: RefreshStore) -> None:
         first = make_family()
@@ -91,25 +91,39 @@ class ExpiryTests(StoreContractBase):
         for one in (absolute, idle, revoked, *alive):
             store.create(one.family)
 
-        deleted = store.purge(before=before, limit=100)
+        deleted = store.purge(before=before, limit=100).deleted
 
         assert [store.get(one.family.family_id) for one in alive] == [one.family for one in alive]
         if self.purges:
             assert deleted == 3
             assert [store.get(one.family.family_id) for one in (absolute, idle, revoked)] == [None] * 3
-        assert store.purge(before=before, limit=100) == 0
+        assert store.purge(before=before, limit=100).deleted == 0
 
     def test_purge_deletes_no_more_than_its_limit(self, store: RefreshStore) -> None:
         dying = [make_family(idle_expires_at=seconds_from_now(10)) for _ in range(7)]
         for one in dying:
             store.create(one.family)
 
-        counts = [store.purge(before=seconds_from_now(100), limit=3) for _ in range(4)]
+        results = [store.purge(before=seconds_from_now(100), limit=3) for _ in range(4)]
 
         if self.purges:
-            assert counts == [3, 3, 1, 0]
+            assert [result.deleted for result in results] == [3, 3, 1, 0]
             assert [store.get(one.family.family_id) for one in dying] == [None] * 7
-        assert all(count <= 3 for count in counts)
+        assert all(result.deleted <= 3 for result in results)
+
+    def test_purge_says_whether_to_call_it_again(self, store: RefreshStore) -> None:
+        dying = [make_family(idle_expires_at=seconds_from_now(10)) for _ in range(7)]
+        for one in dying:
+            store.create(one.family)
+
+        results = [store.purge(before=seconds_from_now(100), limit=3)]
+        while results[-1].more and len(results) < 10:
+            results.append(store.purge(before=seconds_from_now(100), limit=3))
+
+        assert all(isinstance(result, PurgeResult) for result in results)
+        assert results[-1].more is False
+        if self.purges:
+            assert [store.get(one.family.family_id) for one in dying] == [None] * 7
 
     def test_purge_goes_by_the_latest_rotation(self, store: RefreshStore) -> None:
         longer, shorter = (
@@ -120,10 +134,10 @@ class ExpiryTests(StoreContractBase):
             store.create(one.family)
             assert store.rotate(one.family.family_id, one.next(idle_expires_at=idle)[1])
 
-        deleted = store.purge(before=seconds_from_now(1_000), limit=100)
+        deleted = store.purge(before=seconds_from_now(1_000), limit=100).deleted
 
         assert store.get(longer.family.family_id) is not None
-        assert store.purge(before=seconds_from_now(1_000), limit=100) == 0
+        assert store.purge(before=seconds_from_now(1_000), limit=100).deleted == 0
         if self.purges:
             assert deleted == 1
             assert store.get(shorter.family.family_id) is None
@@ -136,7 +150,7 @@ class ExpiryTests(StoreContractBase):
         dead = make_family(idle_expires_at=seconds_from_now(200))
         store.create(dead.family)
 
-        deleted = store.purge(before=seconds_from_now(1_000), limit=2)
+        deleted = store.purge(before=seconds_from_now(1_000), limit=2).deleted
 
         if self.purges:
             assert deleted == 1
@@ -154,7 +168,7 @@ class ExpiryTests(StoreContractBase):
             assert store.rotate(one.family.family_id, rotation)
             rotated.append(after.family if salt is None else replace(after.family, salt=salt))
 
-        assert store.purge(before=before, limit=100) == 0
+        assert store.purge(before=before, limit=100).deleted == 0
 
         if self.purges:
             assert [store.get(family.family_id) for family in rotated] == rotated
@@ -177,7 +191,7 @@ class ExpiryTests(StoreContractBase):
             pair = ours.refresh(pair.refresh_token)
             for waited, forgotten in ((held_back, False), (1, True)):
                 now += int(waited)
-                assert theirs.purge() == 0
+                assert theirs.purge().deleted == 0
                 family = store.get(token.family_id)
                 assert family is not None
                 if self.purges:
@@ -191,7 +205,7 @@ class ExpiryTests(StoreContractBase):
             assert store.rotate(one.family.family_id, rotation)
 
         for before, forgotten in ((seconds_from_now(400), False), (seconds_from_now(700), True)):
-            assert store.purge(before=before, limit=100) == 0
+            assert store.purge(before=before, limit=100).deleted == 0
             if self.purges:
                 expected = replace(one.family, salt=b"") if forgotten else one.family
                 assert store.get(one.family.family_id) == expected
@@ -205,7 +219,7 @@ class ExpiryTests(StoreContractBase):
         store.revoke_client(name, at=seconds_from_now(1))
         store.revoke(three[2].family.family_id, at=seconds_from_now(1))
 
-        deleted = store.purge(before=seconds_from_now(50), limit=100)
+        deleted = store.purge(before=seconds_from_now(50), limit=100).deleted
 
         if self.purges:
             assert deleted == 3

@@ -1,4 +1,4 @@
-"""What `RefreshStore` promises of `create` and `get`, as tests, and what a copy of the store is worth."""
+"""The tests of `RefreshStore.create` and `get`, and of what a copy of the store reveals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["PersistenceTests"]
 
 
 class PersistenceTests(StoreContractBase):
-    """What is kept comes back whole, and no token is kept."""
+    """Families come back as they were created, and no token is stored."""
 
     def test_it_is_a_refresh_store(self, store: RefreshStore) -> None:
         assert isinstance(store, RefreshStore)

@@ -1,4 +1,4 @@
-"""What `RevocationStore` promises, as tests: inherit `RevocationStoreContract` and supply the fixture `store`."""
+"""The tests of `RevocationStore`: inherit `RevocationStoreContract` and supply the fixture `store`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from gatepass.revocation import RevocationStore
+from gatepass.revocation.store import RevocationStore
 from gatepass.testing.base import seconds_from_now
 from gatepass.testing.racing import in_threads, rounds
 
@@ -20,7 +20,7 @@ def _key(suffix: str = "") -> str:
 
 
 class RevocationStoreContract:
-    """Every sentence of `RevocationStore`. The fixture `store` gives an empty store, or one that nobody else uses."""
+    """Every sentence of `RevocationStore`. The fixture `store` gives an empty store, or one that no other test uses."""
 
     purges_revocations: ClassVar[bool] = True
     """False where the database forgets what is past by itself, and `purge_revocations` may find nothing to do."""
@@ -152,7 +152,7 @@ class RevocationStoreContract:
                 return
             for key in keys[run]:
                 store.put_revocation(key, issued_until=until, keep_until=until + 900)
-                time.sleep(0.000_2)  # so that some are renewed between a look and the hand that follows it
+                time.sleep(0.000_2)  # so that some are renewed between a purge's SELECT and its DELETE
 
         in_threads(2, len(keys), renew_or_purge)
 

@@ -1,4 +1,4 @@
-"""What `RefreshStore` promises of `rotate`, as tests."""
+"""The tests of `RefreshStore.rotate`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["RotationTests"]
 
 
 class RotationTests(StoreContractBase):
-    """One current hash, compared to its last octet and replaced once."""
+    """The current hash is compared to its last octet and replaced once."""
 
     def test_a_rotation_changes_what_it_names_and_nothing_else(self, store: RefreshStore) -> None:
         first = make_family(auth_time=1, acr="a", amr=("pwd",))

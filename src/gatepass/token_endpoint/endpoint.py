@@ -160,11 +160,11 @@ class TokenEndpoints:
 
     def set_cookies(self, pair: TokenPair) -> tuple[tuple[str, str], ...]:
         """The same for an answer of your own, such as a redirect: its `Set-Cookie` pairs. Send `no-store` with them."""
-        return self._browser.opened(pair)
+        return self._browser.session_cookies(pair)
 
     def clear_cookies(self) -> tuple[tuple[str, str], ...]:
         """The `Set-Cookie` pairs that end the session in the browser, for a logout route of your own."""
-        return self._browser.closed()
+        return self._browser.cleared_cookies()
 
     @staticmethod
     def announces_body(content_length: Sequence[str]) -> bool:

@@ -1,6 +1,7 @@
-"""What the token and revocation endpoints answer (RFC 6749 section 5): built here and nowhere else.
+"""The responses of the token and revocation endpoints (RFC 6749 section 5), and the cookies of a browser's session.
 
-No text of the request is in any answer, and none may be cached.
+No text of the request is in any response, and none may be cached. In a browser's session the pair of tokens lives in
+two cookies that no script can read: the refresh token is taken from its cookie after the check of `Origin`.
 """
 
 from __future__ import annotations
@@ -23,14 +24,76 @@ from gatepass.refresh.errors import (
 )
 from gatepass.refresh.pair import TokenPair
 
-__all__ = ["BrowserSession", "Headers", "TokenResponses", "not_post"]
+__all__ = ["BrowserSession", "TokenResponses", "not_post"]
 
 Headers = tuple[tuple[str, str], ...]
+Members = dict[str, str | int]
+
+_NO_STORE: Final = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
+_JSON: Final = (("Content-Type", "application/json"),)
+
+
+@final
+class TokenResponses:
+    """Builds the responses of both endpoints. *realm* is for clients that use Basic; *browser* may have cookies."""
+
+    __slots__ = ("_browser", "_challenge", "_vary")
+
+    def __init__(self, realm: str, browser: BrowserSession) -> None:
+        self._challenge = ("WWW-Authenticate", str(Challenge("Basic", realm=realm)))
+        self._browser = browser
+        self._vary = () if browser.cookies is None else (("Vary", "Authorization, Cookie"),)
+
+    def tokens(self, pair: TokenPair) -> Response:
+        """The new pair (RFC 6749 section 5.1)."""
+        refresh: Members = {"refresh_token": pair.refresh_token}
+        return self._answer(200, {"access_token": pair.access_token, **_life(pair), **refresh, **_scope(pair)})
+
+    def session(self, pair: TokenPair) -> Response:
+        """The same by cookies: the body leaves out what a cookie holds, because no script needs it."""
+        given = self._browser.session_cookies(pair)
+        access: Members = {} if self._browser.hides_access_tokens else {"access_token": pair.access_token}
+        return _with(self._answer(200, {**access, **_life(pair), **_scope(pair)}), given)
+
+    def cookie_too_large(self, pair: TokenPair) -> Response:
+        """503 for an access token that does not fit a cookie. The new refresh token goes out, for the next try."""
+        return _with(self.refusal(ServiceUnavailable("access_token_too_long")), self._browser.refresh_cookie(pair))
+
+    def revoked(self) -> Response:
+        """Revoked, or never there (RFC 7009 section 2.2). The object is for clients that read every 200 as JSON."""
+        return self._answer(200, {})
+
+    def with_cleared_cookies(self, answer: Response) -> Response:
+        """*answer* with the cookies removed from the browser."""
+        return _with(answer, self._browser.cleared_cookies())
+
+    def refusal(self, error: TokenEndpointError) -> Response:
+        """The refusal of a request (RFC 6749 section 5.2)."""
+        members: Members = {"error": error.error, "error_description": error.description}
+        if isinstance(error, InvalidClientCredentials):
+            return self._answer(error.status, members, self._challenge)
+        if isinstance(error, ServiceUnavailable):
+            return self._answer(error.status, members, _retry(error))
+        return self._answer(error.status, members)
+
+    def revocation_refusal(self, error: TokenEndpointError) -> Response:
+        """The same at the revocation endpoint, whose 503 has no body (RFC 7009 section 2.2.1)."""
+        if isinstance(error, ServiceUnavailable):
+            return self._answer(error.status, None, _retry(error))
+        return self.refusal(error)
+
+    def _answer(self, status: int, members: Members | None, *headers: tuple[str, str]) -> Response:
+        return _with(_answer(status, members, *headers), self._vary)
+
+
+def not_post() -> Response:
+    """405 for any other method than POST."""
+    return _answer(405, None, ("Allow", "POST"))
 
 
 @final
 class BrowserSession:
-    """What *cookies* hold at one service. Without them nothing is read and nothing written."""
+    """The session that *cookies* hold in a browser. Without them nothing is read or written."""
 
     __slots__ = ("_cookies",)
 
@@ -62,24 +125,24 @@ class BrowserSession:
             return found
         return _read(self._cookies.access_token, request)
 
-    def opened(self, pair: TokenPair) -> Headers:
+    def session_cookies(self, pair: TokenPair) -> Headers:
         """The `Set-Cookie` pairs that put *pair* into the browser. Each cookie lives as long as its token.
 
         Raises `ValueError` for an access token that browsers would drop.
         """
         cookies = self._configured()
         if cookies.access_cookie is None:
-            return self.renewed(pair)
+            return self.refresh_cookie(pair)
         access = cookies.set_cookie(cookies.access_cookie, pair.access_token, max_age=pair.expires_in)
-        return (access, *self.renewed(pair))
+        return (access, *self.refresh_cookie(pair))
 
-    def renewed(self, pair: TokenPair) -> Headers:
-        """The pair that puts the refresh token of *pair* into the place of the one before, and no more."""
+    def refresh_cookie(self, pair: TokenPair) -> Headers:
+        """The one that replaces the refresh token alone."""
         cookies = self._configured()
         return (cookies.set_cookie(cookies.refresh_cookie, pair.refresh_token, max_age=pair.refresh_expires_in),)
 
-    def closed(self) -> Headers:
-        """The `Set-Cookie` pairs that take both tokens out."""
+    def cleared_cookies(self) -> Headers:
+        """The `Set-Cookie` pairs that remove both tokens."""
         cookies = self._configured()
         names = filter(None, (cookies.access_cookie, cookies.refresh_cookie))
         return tuple(cookies.set_cookie(name, "", max_age=0) for name in names)
@@ -97,70 +160,6 @@ def _read(read: Callable[[BrowserRequest], str | None], request: BrowserRequest)
         raise UntrustedTokenRequest(error.reason) from error
     except AuthError as error:
         raise InvalidTokenRequest(error.reason) from error
-
-
-Members = dict[str, str | int]
-
-_NO_STORE: Final = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
-_JSON: Final = (("Content-Type", "application/json"),)
-
-
-def not_post() -> Response:
-    """Another method than POST."""
-    return _answer(405, None, ("Allow", "POST"))
-
-
-@final
-class TokenResponses:
-    """The answers of two endpoints, with one *realm* for clients that use Basic, for *browser*'s cookies or none."""
-
-    __slots__ = ("_browser", "_challenge", "_vary")
-
-    def __init__(self, realm: str, browser: BrowserSession) -> None:
-        self._challenge = ("WWW-Authenticate", str(Challenge("Basic", realm=realm)))
-        self._browser = browser
-        self._vary = () if browser.cookies is None else (("Vary", "Authorization, Cookie"),)
-
-    def tokens(self, pair: TokenPair) -> Response:
-        """The new pair (RFC 6749 section 5.1)."""
-        refresh: Members = {"refresh_token": pair.refresh_token}
-        return self._answer(200, {"access_token": pair.access_token, **_life(pair), **refresh, **_scope(pair)})
-
-    def session(self, pair: TokenPair) -> Response:
-        """The same by cookies: what a cookie holds is not said again, for scripts have no need to see it."""
-        given = self._browser.opened(pair)
-        access: Members = {} if self._browser.hides_access_tokens else {"access_token": pair.access_token}
-        return _with(self._answer(200, {**access, **_life(pair), **_scope(pair)}), given)
-
-    def cookie_too_large(self, pair: TokenPair) -> Response:
-        """503 for a *pair* whose access token does not fit; the browser needs the next refresh token to try again."""
-        return _with(self.refusal(ServiceUnavailable("access_token_too_long")), self._browser.renewed(pair))
-
-    def revoked(self) -> Response:
-        """Revoked, or never there (RFC 7009 section 2.2). The object is for clients that read every 200 as JSON."""
-        return self._answer(200, {})
-
-    def with_cleared_cookies(self, answer: Response) -> Response:
-        """*answer*, and the cookies go."""
-        return _with(answer, self._browser.closed())
-
-    def refusal(self, error: TokenEndpointError) -> Response:
-        """The answer to *error* (RFC 6749 section 5.2)."""
-        members: Members = {"error": error.error, "error_description": error.description}
-        if isinstance(error, InvalidClientCredentials):
-            return self._answer(error.status, members, self._challenge)
-        if isinstance(error, ServiceUnavailable):
-            return self._answer(error.status, members, _retry(error))
-        return self._answer(error.status, members)
-
-    def revocation_refusal(self, error: TokenEndpointError) -> Response:
-        """The same at the revocation endpoint, whose 503 has no body (RFC 7009 section 2.2.1)."""
-        if isinstance(error, ServiceUnavailable):
-            return self._answer(error.status, None, _retry(error))
-        return self.refusal(error)
-
-    def _answer(self, status: int, members: Members | None, *headers: tuple[str, str]) -> Response:
-        return _with(_answer(status, members, *headers), self._vary)
 
 
 def _life(pair: TokenPair) -> Members:
