@@ -2,7 +2,7 @@
 
 The store holds hashes alone. A refresh token is 64 octets in base64url: which family it is of, a proof that its
 bearer was ever given a token of that family, and the secret that is good for one use. The proof tells a spent
-token from an invented one, so that nobody can end a family by guessing its name.
+token from an invented one: guessing a family's name is not enough to revoke it.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Final, final
 from gatepass.common.limits import steady_clock
 from gatepass.common.traces import traced
 from gatepass.errors import ConfigurationError
-from gatepass.revocation.store import RevocationStore
+from gatepass.revocation.store import RevocationStore, StoreLayer
 
 __all__ = ["FailOpen", "LastAnswer"]
 
@@ -23,10 +23,10 @@ _logger = logging.getLogger("gatepass.revocation")
 
 
 @final
-class LastAnswer:
+class LastAnswer(StoreLayer):
     """A `RevocationStore` directly in front of the real one that notes when it answered. A cache does not count."""
 
-    __slots__ = ("_clock", "_store", "at")
+    __slots__ = ("at",)
 
     def __init__(
         self,
@@ -34,14 +34,9 @@ class LastAnswer:
         *,
         clock: Callable[[], float] = steady_clock,  # not the time of day, which may be set back
     ) -> None:
-        self._store = store
-        self._clock = clock
+        super().__init__(store, clock)
         self.at: float | None = None
         """When the store was last asked and answered."""
-
-    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        """See `RevocationStore.put_revocation`."""
-        self._store.put_revocation(key, issued_until=issued_until, keep_until=keep_until)
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
         """See `RevocationStore.revoked_until`."""
@@ -50,18 +45,14 @@ class LastAnswer:
         self.at = asked
         return until
 
-    def purge_revocations(self, *, before: int, limit: int) -> int:
-        """See `RevocationStore.purge_revocations`."""
-        return self._store.purge_revocations(before=before, limit=limit)
-
 
 @final
-class FailOpen:
+class FailOpen(StoreLayer):
     """A `RevocationStore` in front of another. Up to *limit* seconds after *last_answer*, its errors count as "nothing
     is known". The errors of a store that never answered pass through.
     """
 
-    __slots__ = ("_clock", "_last_answer", "_limit", "_store", "_warned_at")
+    __slots__ = ("_last_answer", "_limit", "_warned_at")
 
     def __init__(
         self,
@@ -71,15 +62,10 @@ class FailOpen:
         limit: float,
         clock: Callable[[], float] = steady_clock,
     ) -> None:
-        self._store = store
+        super().__init__(store, clock)
         self._last_answer = last_answer
         self._limit = limit
-        self._clock = clock
         self._warned_at: float | None = None
-
-    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        """See `RevocationStore.put_revocation`. It raises as the store does."""
-        self._store.put_revocation(key, issued_until=issued_until, keep_until=keep_until)
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
         """See `RevocationStore.revoked_until`."""
@@ -93,10 +79,6 @@ class FailOpen:
                 raise
             self._warn(error, failed)
             return None
-
-    def purge_revocations(self, *, before: int, limit: int) -> int:
-        """See `RevocationStore.purge_revocations`."""
-        return self._store.purge_revocations(before=before, limit=limit)
 
     def _warn(self, error: Exception, now: float) -> None:
         if self._warned_at is None or now - self._warned_at >= _LOG_INTERVAL:

@@ -294,7 +294,7 @@ class _DriverCursors:
                 cursor, known = connection.connection.info.get(_CURSOR, (None, last_loss))
                 if known is last_loss:
                     if self._commits and statement is not sql.ROTATE_BY_CURSOR:
-                        connection.begin()  # whatever the pool does: SQLAlchemy ends it with the connection's use
+                        connection.begin()  # SQLAlchemy ends it when the connection goes back, however the pool is set
                     return self._executed(connection, cursor, statement, values, answer)
                 connection.invalidate()
 

@@ -185,7 +185,7 @@ class SQLiteStore:
         """Revoke what there is at this moment, in transactions so short that no writer waits long."""
 
         def walk(connection: sqlite3.Connection) -> int:
-            alive = connection.execute(_ALIVE[column], (name,))  # of this moment, whatever is written meanwhile
+            alive = connection.execute(_ALIVE[column], (name,))  # a snapshot of this moment
             revoked = 0
             while batch := [{"name": family_id, "at": at} for (family_id,) in alive.fetchmany(_BATCH)]:
                 revoked += self._file.write(partial(_revoke, batch))

@@ -248,6 +248,22 @@ class SQLiteFile:
         self._forked()
 
 
+def check_database(path: Path) -> bool:
+    """Whether there is a file at *path*. Raises `OSError`, and `ConfigurationError` if other users could change it.
+
+    The file is not opened: closing it would drop the locks that SQLite has on it in this process.
+    """
+    try:
+        check_directory(path.parent)
+        check_file(path, SESSIONS)
+    except FileNotFoundError:
+        return False
+    for name in _BESIDE:
+        with suppress(FileNotFoundError):
+            check_file(path.with_name(path.name + name), SESSIONS)
+    return True
+
+
 class _Inside:
     """A thread that uses connections."""
 
@@ -285,22 +301,6 @@ class _Pool:
         with self._lock:
             self._closed = True
         self._end()
-
-
-def check_database(path: Path) -> bool:
-    """Whether there is a file at *path*. Raises `OSError`, and `ConfigurationError` if other users could change it.
-
-    The file is not opened: closing it would drop the locks that SQLite has on it in this process.
-    """
-    try:
-        check_directory(path.parent)
-        check_file(path, SESSIONS)
-    except FileNotFoundError:
-        return False
-    for name in _BESIDE:
-        with suppress(FileNotFoundError):
-            check_file(path.with_name(path.name + name), SESSIONS)
-    return True
 
 
 def _out_of_reach(path: Path, error: OSError | sqlite3.OperationalError) -> ConfigurationError:

@@ -52,7 +52,7 @@ class ExpiryTests(StoreContractBase):
         assert store.rotate(first.family.family_id, second.next()[1]) is False
 
     @pytest.mark.parametrize("member", ["subject", "client_id"])
-    def test_all_families_of_one_are_revoked_and_nobody_elses(self, store: RefreshStore, member: str) -> None:
+    def test_all_families_of_one_are_revoked_and_no_others(self, store: RefreshStore, member: str) -> None:
         name = RefreshToken.fresh().family_id
         theirs = [make_family(**{member: name}) for _ in range(3)]
         others = [make_family(**{member: name + text}) for text in (" ", "x", "\n")] + [
@@ -73,13 +73,13 @@ class ExpiryTests(StoreContractBase):
 
     def test_similar_names_are_different_people(self, store: RefreshStore) -> None:
         mark = RefreshToken.fresh().family_id
-        everybody = [make_family(subject=mark + text, client_id=mark + text) for text in ["anna", *ODD_TEXTS]]
-        for one in everybody:
+        people = [make_family(subject=mark + text, client_id=mark + text) for text in ["anna", *ODD_TEXTS]]
+        for one in people:
             store.create(one.family)
 
-        for one in everybody[::2]:
+        for one in people[::2]:
             assert store.revoke_subject(one.family.subject, at=seconds_from_now(0)) == 1
-        for one in everybody[1::2]:
+        for one in people[1::2]:
             assert store.revoke_client(one.family.client_id, at=seconds_from_now(0)) == 1
 
     def test_purge_deletes_what_ended_and_nothing_else(self, store: RefreshStore) -> None:

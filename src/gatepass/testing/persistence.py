@@ -42,7 +42,7 @@ class PersistenceTests(StoreContractBase):
     def test_a_family_is_not_created_twice(self, store: RefreshStore) -> None:
         first = make_family()
         store.create(first.family)
-        with pytest.raises(Exception):  # noqa: B017, PT011 - whatever the database raises
+        with pytest.raises(Exception):  # noqa: B017, PT011 - each database raises its own
             store.create(replace(first.family, subject="mallory"))
 
         assert store.get(first.family.family_id) == first.family

@@ -117,7 +117,7 @@ class TokenEndpoints:
         return self._browser.cookies
 
     def token(self, request: TokenRequest) -> Response:
-        """Exchange a refresh token."""
+        """Serve the token endpoint: exchange a refresh token."""
 
         def refreshed(form: Form, stored: str | None) -> Response:
             pair = self._refreshed(request, form, stored)
@@ -132,11 +132,14 @@ class TokenEndpoints:
         return self._served(request, self._browser.refresh_token, refreshed, self._responses.refusal)
 
     def revoke(self, request: TokenRequest) -> Response:
-        """Revoke a refresh token with its family, or one access token. What is unknown is revoked already."""
+        """Serve the revocation endpoint: revoke a refresh token with its family, or one access token.
+
+        An unknown token is revoked already.
+        """
 
         def revoked(form: Form, stored: str | None) -> Response:
             text = _one(form, "token", stored)
-            form.get("token_type_hint")  # a hint helps nobody here, but must not come twice
+            form.get("token_type_hint")  # ignored, but refused if repeated
             client_id = self._clients.client(request.authorization, form)
             try:
                 self._revoke(text, client_id)
@@ -207,7 +210,7 @@ class TokenEndpoints:
 
     def _refreshed(self, request: TokenRequest, form: Form, stored: str | None) -> TokenPair:
         grant_type, scope = form.require("grant_type"), form.get("scope")
-        form.get("refresh_token")  # twice is refused whatever else is wrong
+        form.get("refresh_token")  # refused if repeated, before other errors
         client_id = self._clients.client(request.authorization, form)
         if grant_type != "refresh_token":
             raise UnsupportedGrantType

@@ -95,35 +95,31 @@ def not_post() -> Response:
 class BrowserSession:
     """The session that *cookies* hold in a browser. Without them nothing is read or written."""
 
-    __slots__ = ("_cookies",)
+    __slots__ = ("cookies",)
 
     def __init__(self, cookies: CookieTransport | None) -> None:
-        self._cookies = None if cookies is None else CookieTransport.expect(cookies)
-
-    @property
-    def cookies(self) -> CookieTransport | None:
-        return self._cookies
+        self.cookies = None if cookies is None else CookieTransport.expect(cookies)
 
     @property
     def hides_access_tokens(self) -> bool:
         """Whether access tokens have a cookie too."""
-        return self._cookies is not None and self._cookies.access_cookie is not None
+        return self.cookies is not None and self.cookies.access_cookie is not None
 
     def refresh_token(self, request: BrowserRequest | None) -> str | None:
         """The refresh token in its cookie, or None.
 
         Raises `UntrustedTokenRequest`, and `InvalidTokenRequest` for a cookie that is there twice or holds no token.
         """
-        if self._cookies is None or request is None:
+        if self.cookies is None or request is None:
             return None
-        return _read(self._cookies.refresh_token, request)
+        return _read(self.cookies.refresh_token, request)
 
     def any_token(self, request: BrowserRequest | None) -> str | None:
         """The refresh token, or where that cookie has gone already, the access token. Raises the same."""
         found = self.refresh_token(request)
-        if found is not None or self._cookies is None or request is None:
+        if found is not None or self.cookies is None or request is None:
             return found
-        return _read(self._cookies.access_token, request)
+        return _read(self.cookies.access_token, request)
 
     def session_cookies(self, pair: TokenPair) -> Headers:
         """The `Set-Cookie` pairs that put *pair* into the browser. Each cookie lives as long as its token.
@@ -148,9 +144,9 @@ class BrowserSession:
         return tuple(cookies.set_cookie(name, "", max_age=0) for name in names)
 
     def _configured(self) -> CookieTransport:
-        if self._cookies is None:
+        if self.cookies is None:
             raise ConfigurationError("there are no cookies to set: make the TokenEndpoints with cookies=")
-        return self._cookies
+        return self.cookies
 
 
 def _read(read: Callable[[BrowserRequest], str | None], request: BrowserRequest) -> str | None:
