@@ -10,7 +10,7 @@ from benchmarks.interleave import Batch, Effort, Timing, interleave
 from benchmarks.stores.places import Place
 from gatepass import Key, TokenIssuer, TokenService
 from gatepass.refresh import Rotation
-from gatepass.testing.base import Held, held
+from gatepass.testing.base import IssuedFamily, make_family
 
 __all__ = ["BARE", "BOTH", "ROTATE", "WHOLE", "rotations"]
 
@@ -34,8 +34,8 @@ def rotations(place: Place, effort: Effort) -> dict[str, Timing]:
     )
 
 
-def _held(place: Place) -> list[Held]:
-    made = [held() for _ in range(_FAMILIES)]
+def _held(place: Place) -> list[IssuedFamily]:
+    made = [make_family() for _ in range(_FAMILIES)]
     for one in made:
         place.store.create(one.family)
     return made

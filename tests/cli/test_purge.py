@@ -18,10 +18,10 @@ from tests.refresh.services import running
 from tests.refresh.sessions import wait_until
 from tests.refresh.sql_places import connect, empty_place
 
-from gatepass.cli.purge import _purge, _Removed
+from gatepass.refresh import purge_store
 from gatepass.stores.sql import SQLStore
 from gatepass.stores.sqlite import SQLiteStore
-from gatepass.testing.base import held
+from gatepass.testing.base import make_family
 
 HOUR, DAY = 3_600, 86_400
 SECRET = "hunter2-hunter2"
@@ -63,9 +63,11 @@ def fill(store):
     """Three families that ended long ago, one an hour ago, one that lives; two revocations that are past, one not."""
     now = int(time.time())
     for number in range(3):
-        store.create(held(family_id=f"gone{number}", idle_expires_at=now - DAY - HOUR, expires_at=now + DAY).family)
-    store.create(held(family_id="late", idle_expires_at=now - HOUR, expires_at=now + DAY).family)
-    store.create(held(family_id="alive", idle_expires_at=now + HOUR, expires_at=now + DAY).family)
+        store.create(
+            make_family(family_id=f"gone{number}", idle_expires_at=now - DAY - HOUR, expires_at=now + DAY).family
+        )
+    store.create(make_family(family_id="late", idle_expires_at=now - HOUR, expires_at=now + DAY).family)
+    store.create(make_family(family_id="alive", idle_expires_at=now + HOUR, expires_at=now + DAY).family)
     for name, keep in (("a", now - 9), ("b", now - 9), ("c", now + HOUR)):
         store.put_revocation(name, issued_until=now, keep_until=keep)
 
@@ -127,9 +129,9 @@ def test_batch_follows_batch_until_nothing_is_left(file):
             sizes.append(-limit)
             return file[0].purge_revocations(before=before, limit=limit)
 
-    removed = _Removed()
-    _purge(Watched(), removed, batch=2, limit=None, ended_for=DAY)
+    deleted = list(purge_store(Watched(), now=int(time.time()), ended_for=DAY, batch=2))
 
+    assert deleted == [(2, 0), (3, 0), (3, 2), (3, 2)]
     assert sizes == [2, 2, -2, -2]  # of families the last one says that it is; of revocations it finds nothing
     assert left(file[0]) == {"late", "alive", "c"}
 

@@ -24,8 +24,8 @@ from gatepass import (
 )
 from gatepass.errors import ExpiredToken, KeysUnavailable, RevokedToken
 from gatepass.refresh.errors import InvalidGrant
-from gatepass.revocation.fail_open import Answers, FailOpen
-from gatepass.revocation.store import Unrevoked
+from gatepass.revocation.fail_open import FailOpen, LastAnswer
+from gatepass.revocation.store import RevocationCache
 from gatepass.stores.memory import MemoryStore
 from gatepass.tokens.explain import explain
 
@@ -119,8 +119,8 @@ class TestTheDefaultIsLookedUpWhenItIsRead:
 
     def test_by_what_is_remembered_of_revocations(self):
         store = MemoryStore()
-        answers = Answers(store)
-        remembered, open_for = Unrevoked(store, ttl=60, size=10), FailOpen(answers, answers, limit=60)
+        answers = LastAnswer(store)
+        remembered, open_for = RevocationCache(store, ttl=60, size=10), FailOpen(answers, answers, limit=60)
         for check in (remembered, open_for):
             assert check.revoked_until(["subject:anna"], now=int(time.time())) is None
         store.put_revocation("subject:anna", issued_until=2**40, keep_until=2**40)

@@ -29,8 +29,8 @@ from gatepass.jose.strict_json import parse_object
 from gatepass.jwks.http import fetchable, read_key_set, stated_freshness
 from gatepass.keys.secret import check_secret
 from gatepass.refresh import RefreshToken
-from gatepass.refresh.rotation import Wish
-from gatepass.testing.base import held
+from gatepass.refresh.rotation import RefreshParameters
+from gatepass.testing.base import make_family
 from gatepass.token_endpoint.client_auth import ClientAuthentication
 from gatepass.token_endpoint.form import MAX_FORM_LENGTH, Form
 from gatepass.tokens.explain import explain
@@ -262,7 +262,7 @@ def test_a_signed_token_is_checked_in_linear_time(claims):
 
 def test_the_scope_of_a_refresh_is_checked_in_linear_time():
     def narrowed(scope):
-        return Wish(scope, None).within(held(scope=scope).family)
+        return RefreshParameters(scope, None).within(make_family(scope=scope).family)
 
     assert narrowed("a b") == "a b"
     assert_linear(narrowed, lambda size: " ".join(f"s{number}" for number in range(size // 6)), FIELD)

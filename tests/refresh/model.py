@@ -16,7 +16,7 @@ from gatepass.refresh.errors import InvalidGrant, TokenEndpointError
 
 from .doubles import AUDIENCE, Breaking, Clock, make_revocation, make_service, make_verifier
 
-IDLE, ABSOLUTE, ACCESS, LONGEST_GRACE = 3_000, 8_000, 900, 60
+IDLE, ABSOLUTE, ACCESS, MAX_GRACE = 3_000, 8_000, 900, 60
 SUBJECTS, CLIENTS = ("anna", "bert"), ("web", "mobile")
 SCOPES, AUDIENCES = ("a", "b", "a b", "c", None, None), (None, None, None, AUDIENCE, "https://other.example")
 FAULTS = ("before", "after", "unheard")
@@ -272,14 +272,14 @@ class Families(RuleBasedStateMachine):
         """At any time, and when the end of a family is just so long ago that it must stay, or may go."""
         self.purge_now(limit)
         if beyond is not None and self.families:
-            self.clock.now = max(self.clock.now, self.picked(pick)[0].end() + ACCESS + LONGEST_GRACE + beyond)
+            self.clock.now = max(self.clock.now, self.picked(pick)[0].end() + ACCESS + MAX_GRACE + beyond)
             self.purge_now(limit)
         self.revocation.purge()
 
     def purge_now(self, limit):
-        before = self.clock.now - ACCESS - LONGEST_GRACE
+        before = self.clock.now - ACCESS - MAX_GRACE
         over = {family_id for family_id, one in self.families.items() if one.end() < before}
-        count = self.services[1].purge(limit=limit)
+        count = self.services[1].purge(limit=limit).deleted
         gone = {family_id for family_id in self.families if self.store.inner.get(family_id) is None}
         assert gone <= over, "a family was deleted before its time"
         assert len(gone) == count == (min(len(over), limit) if self.purges else 0)

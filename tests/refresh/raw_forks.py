@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.refresh.every_store import place_of
 
 from gatepass import ConfigurationError
-from gatepass.testing.base import held, later
+from gatepass.testing.base import make_family, seconds_from_now
 
 AT_ONCE, POINTS = 3, 8
 fork = ctypes.PyDLL(None).fork  # with the interpreter's lock, or the child would wait for it for ever
@@ -37,7 +37,7 @@ class Rotation:
 
     def _run(self):
         try:
-            one = held()
+            one = make_family()
             self._store.create(one.family)  # so that this thread has a connection
             rotation = one.next()[1]
             sys.setprofile(self._count)
@@ -56,15 +56,15 @@ class Rotation:
 
 def live(store):
     """A family's life. The store is wrong if any of it is."""
-    one = held()
+    one = make_family()
     store.create(one.family)
     for _ in range(5):
         one, rotation = one.next()
         assert store.rotate(one.family.family_id, rotation) is True
         assert store.get(one.family.family_id) == one.family
-    store.put_revocation(one.family.family_id, issued_until=later(0), keep_until=later(900))
-    assert store.revoked_until([one.family.family_id], now=later(0)) is not None
-    assert store.revoke(one.family.family_id, at=later(0)) is True
+    store.put_revocation(one.family.family_id, issued_until=seconds_from_now(0), keep_until=seconds_from_now(900))
+    assert store.revoked_until([one.family.family_id], now=seconds_from_now(0)) is not None
+    assert store.revoke(one.family.family_id, at=seconds_from_now(0)) is True
 
 
 def of_a_child(store, meanwhile=lambda: None):

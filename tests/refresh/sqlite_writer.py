@@ -8,11 +8,11 @@ import sys
 import threading
 
 from gatepass.stores.sqlite import SQLiteStore
-from gatepass.testing.base import held
+from gatepass.testing.base import make_family
 
 
 def rotate_for_ever(store, number):
-    one = held(subject=f"family-{number}")
+    one = make_family(subject=f"family-{number}")
     store.create(one.family)
     say(number, "done", one)
     while True:

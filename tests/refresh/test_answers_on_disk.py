@@ -16,7 +16,7 @@ from tests.refresh.sql_places import connect
 from gatepass import TokenEndpoints
 from gatepass.adapter import TokenRequest
 from gatepass.stores.sql import SQLStore
-from gatepass.testing.base import held, later
+from gatepass.testing.base import make_family, seconds_from_now
 
 # What a driver had open to a server that was killed may be dropped as it lies.
 pytestmark = pytest.mark.filterwarnings("ignore:.*was deleted while still open:ResourceWarning")
@@ -49,19 +49,19 @@ def store(request, server):
 
 
 def revoke(store, one):
-    store.revoke(one.family.family_id, at=later(0))
+    store.revoke(one.family.family_id, at=seconds_from_now(0))
 
 
 def revoke_subject(store, one):
-    store.revoke_subject(one.family.subject, at=later(0))
+    store.revoke_subject(one.family.subject, at=seconds_from_now(0))
 
 
 def revoke_client(store, one):
-    store.revoke_client(one.family.client_id, at=later(0))
+    store.revoke_client(one.family.client_id, at=seconds_from_now(0))
 
 
 def put(store, one):
-    store.put_revocation(one.family.subject, issued_until=later(0), keep_until=later(900))
+    store.put_revocation(one.family.subject, issued_until=seconds_from_now(0), keep_until=seconds_from_now(900))
 
 
 def post(store, one):
@@ -87,7 +87,9 @@ def is_over(store, one):
     if one.family.family_id in TOKENS:
         return make_revocation(store, Clock())(make_verifier(Clock()).verify(signed_for(one)))
     family = store.get(one.family.family_id)
-    return family.revoked_at is not None or store.revoked_until([one.family.subject], now=later(0)) is not None
+    return (
+        family.revoked_at is not None or store.revoked_until([one.family.subject], now=seconds_from_now(0)) is not None
+    )
 
 
 @pytest.fixture(params=[revoke, revoke_subject, revoke_client, put, post], ids=lambda call: call.__name__)
@@ -97,9 +99,9 @@ def end(request):
 
 @pytest.fixture
 def family(store):
-    one = held()
+    one = make_family()
     name = one.family.family_id
-    one = held(subject=name, client_id=name)
+    one = make_family(subject=name, client_id=name)
     store.create(one.family)
     return one
 

@@ -5,10 +5,7 @@ import importlib
 import pytest
 from tests.refresh.every_store import place_of
 
-from gatepass.refresh import Purged
-from gatepass.testing.base import held, later
-
-from .doubles import Clock, make_service
+from gatepass.testing.base import make_family, seconds_from_now
 
 MODULES = {"sqlite": "gatepass.stores.sqlite", "sql": "gatepass.stores.sql", "django": "gatepass_django.refresh.store"}
 
@@ -25,50 +22,32 @@ def store(request, tmp_path, monkeypatch):
 def refreshed(store, number):
     """Families that live on, and that a purge must meet once."""
     for _ in range(number):
-        one = held(idle_expires_at=later(100))
+        one = make_family(idle_expires_at=seconds_from_now(100))
         store.create(one.family)
-        assert store.rotate(one.family.family_id, one.next(idle_expires_at=later(3_000))[1])
+        assert store.rotate(one.family.family_id, one.next(idle_expires_at=seconds_from_now(3_000))[1])
 
 
 @pytest.mark.parametrize("limit", [1, 3, 4])
 def test_a_purge_does_not_walk_through_all_that_live_on(store, limit):
     refreshed(store, 10)
-    dead = held(idle_expires_at=later(200)).family
+    dead = make_family(idle_expires_at=seconds_from_now(200)).family
     store.create(dead)
 
-    counts = [store.purge(before=later(1_000), limit=limit) for _ in range(2)]
-    assert (counts, [count.more for count in counts]) == ([0, 0 if limit < 4 else 1], [True, limit < 4])
-    while counts[-1].more:
-        counts.append(store.purge(before=later(1_000), limit=limit))
+    results = [store.purge(before=seconds_from_now(1_000), limit=limit) for _ in range(2)]
+    assert results == [(0, True), (0, True) if limit < 4 else (1, False)]
+    while results[-1].more:
+        results.append(store.purge(before=seconds_from_now(1_000), limit=limit))
 
-    assert sum(counts) == 1
-    assert len(counts) <= 5
+    assert sum(result.deleted for result in results) == 1
+    assert len(results) <= 5
     assert store.get(dead.family_id) is None
-    assert store.purge(before=later(1_000), limit=limit).more is False
+    assert store.purge(before=seconds_from_now(1_000), limit=limit).more is False
 
 
 def test_a_purge_that_reached_its_limit_says_that_there_may_be_more(store):
     for _ in range(5):
-        store.create(held(idle_expires_at=later(100)).family)
+        store.create(make_family(idle_expires_at=seconds_from_now(100)).family)
 
-    counts = [store.purge(before=later(1_000), limit=2) for _ in range(4)]
+    results = [store.purge(before=seconds_from_now(1_000), limit=2) for _ in range(4)]
 
-    assert [(int(count), count.more) for count in counts] == [(2, True), (2, True), (1, False), (0, False)]
-
-
-class Plain:
-    """A store whose purge answers with a number alone."""
-
-    def __init__(self, counts):
-        self.counts = counts
-
-    def purge(self, *, before, limit):
-        return self.counts.pop(0)
-
-    create = get = rotate = revoke = revoke_subject = revoke_client = purge
-
-
-def test_of_a_plain_number_the_service_says_that_there_may_be_more_as_long_as_something_went():
-    service = make_service(Plain([2, 1, 0, Purged(0, more=True)]), Clock())
-
-    assert [service.purge(limit=2).more for _ in range(4)] == [True, True, False, True]
+    assert results == [(2, True), (2, True), (1, False), (0, False)]

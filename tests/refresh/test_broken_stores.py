@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from tests.refresh.services import PATIENCE
 
+from gatepass.refresh import PurgeResult
 from gatepass.stores.memory import MemoryStore
 from gatepass.testing import RefreshStoreContract, RevocationStoreContract
 
@@ -88,7 +89,8 @@ class PurgesWhatItSaw(Interrupted):
     def purge(self, *, before, limit):
         dead = [name for name, family in list(self._families.items()) if family.ended_before(before)][:limit]
         self._pause(dead)
-        return sum(self._families.pop(name, None) is not None for name in dead)
+        deleted = sum(self._families.pop(name, None) is not None for name in dead)
+        return PurgeResult(deleted, more=len(dead) == limit)
 
     def purge_revocations(self, *, before, limit):
         past = [key for key, (_, keep_until) in list(self._revocations.items()) if keep_until < before][:limit]

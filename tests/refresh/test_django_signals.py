@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from tests.refresh import django_ready  # noqa: F401 - its import is what counts
 from tests.refresh.django_databases import empty_database
 
-from gatepass.testing.base import held, later
+from gatepass.testing.base import make_family, seconds_from_now
 from gatepass_django.refresh import DjangoStore
 
 
@@ -33,13 +33,13 @@ def listening(request):
 @pytest.mark.parametrize("ends", ["keep_until", "revoked_at"])
 def test_what_was_put_off_after_the_look_is_not_deleted(alias, ends):
     store = DjangoStore(using=alias)
-    one = held()
+    one = make_family()
     store.create(one.family)
-    store.revoke(one.family.family_id, at=later(0))
-    store.put_revocation("subject:anna", issued_until=later(0), keep_until=later(0))
+    store.revoke(one.family.family_id, at=seconds_from_now(0))
+    store.put_revocation("subject:anna", issued_until=seconds_from_now(0), keep_until=seconds_from_now(0))
     with CaptureQueriesContext(connections[alias]) as asked:
         purge = store.purge_revocations if ends == "keep_until" else store.purge
-        assert purge(before=later(1), limit=10)
+        assert purge(before=seconds_from_now(1), limit=10)
 
     deletions = [query["sql"] for query in asked if query["sql"].startswith("DELETE")]
     assert len(deletions) == 1

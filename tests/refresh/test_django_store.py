@@ -21,7 +21,7 @@ from tests.refresh.sessions import wait_until
 from gatepass import ConfigurationError, Key, TokenIssuer
 from gatepass.refresh import TokenService
 from gatepass.testing import RefreshStoreContract, RevocationStoreContract
-from gatepass.testing.base import held, later
+from gatepass.testing.base import make_family, seconds_from_now
 from gatepass_django.refresh import DjangoStore
 from gatepass_django.refresh.models import Revocation, TokenFamily
 
@@ -86,12 +86,12 @@ class TestStatements:
     )
     def test_one_statement_for_each_answer(self, alias, store, ask):
         with CaptureQueriesContext(connections[alias]) as said:
-            ask(store, held())
+            ask(store, make_family())
 
         assert len(said) == 1
 
     def test_one_statement_ends_a_family(self, alias, store):
-        one = held()
+        one = make_family()
         store.create(one.family)
         with CaptureQueriesContext(connections[alias]) as said:
             assert store.revoke(one.family.family_id, at=1)
@@ -108,7 +108,7 @@ class TestStatements:
     )
     def test_mariadb_alone_writes_where_there_is_nothing_to_end(self, alias, store, end):
         with CaptureQueriesContext(connections[alias]) as said:
-            end(store, held())
+            end(store, make_family())
 
         assert any("INSERT" in query["sql"] for query in said) == (alias == "mariadb")
 
@@ -123,7 +123,7 @@ class TestStatements:
         ]
 
     def test_a_rotation_is_an_update_that_names_the_hash_it_replaces(self, alias, store):
-        one = held()
+        one = make_family()
         store.create(one.family)
         with CaptureQueriesContext(connections[alias]) as said:
             assert store.rotate(one.family.family_id, one.next()[1])
@@ -147,30 +147,30 @@ class TestStatements:
 
     def test_a_long_purge_goes_in_batches(self, alias, store):
         for _ in range(3):
-            store.create(held(idle_expires_at=later(-10)).family)
+            store.create(make_family(idle_expires_at=seconds_from_now(-10)).family)
         row = TokenFamily.objects.using(alias).first()
         names = [f"{number:064x}" for number in range(1_200)]
         columns = {field.attname: getattr(row, field.attname) for field in TokenFamily._meta.concrete_fields}
         TokenFamily.objects.using(alias).bulk_create(TokenFamily(**{**columns, "id": name}) for name in names)
-        alive = held()
+        alive = make_family()
         store.create(alive.family)
 
-        assert store.purge(before=later(0), limit=1_100) == 1_100
-        assert store.purge(before=later(0), limit=1_100) == 103
+        assert store.purge(before=seconds_from_now(0), limit=1_100).deleted == 1_100
+        assert store.purge(before=seconds_from_now(0), limit=1_100).deleted == 103
         assert store.get(alive.family.family_id) == alive.family
 
 
 class TestTransactions:
     def test_inside_a_transaction_nothing_is_written(self, alias, store):
-        one = held()
+        one = make_family()
         store.create(one.family)
         writes = [
-            lambda: store.create(held().family),
+            lambda: store.create(make_family().family),
             lambda: store.rotate(one.family.family_id, one.next()[1]),
             lambda: store.revoke(one.family.family_id, at=1),
             lambda: store.revoke_subject(one.family.subject, at=1),
-            lambda: store.put_revocation("a", issued_until=1, keep_until=later(10)),
-            lambda: store.purge(before=later(99_999), limit=1),
+            lambda: store.put_revocation("a", issued_until=1, keep_until=seconds_from_now(10)),
+            lambda: store.purge(before=seconds_from_now(99_999), limit=1),
         ]
         for write in writes:
             with pytest.raises(ConfigurationError, match="non_atomic_requests"), transaction.atomic(using=alias):
@@ -180,7 +180,7 @@ class TestTransactions:
         assert TokenFamily.objects.using(alias).count() == 1
 
     def test_reading_inside_a_transaction_is_fine(self, alias, store):
-        one = held()
+        one = make_family()
         store.create(one.family)
         with transaction.atomic(using=alias):
             assert store.get(one.family.family_id) == one.family
@@ -190,7 +190,7 @@ class TestTransactions:
         connections[alias].set_autocommit(False)
         try:
             with pytest.raises(ConfigurationError, match="AUTOCOMMIT"):
-                store.create(held().family)
+                store.create(make_family().family)
         finally:
             connections[alias].rollback()
             connections[alias].set_autocommit(True)
@@ -202,11 +202,11 @@ class TestTransactions:
             databases = frozenset([alias])
 
             def test(self):
-                one = held()
+                one = make_family()
                 store.create(one.family)
                 kept.append(store.rotate(one.family.family_id, one.next()[1]))
-                store.put_revocation("a", issued_until=1, keep_until=later(10))
-                store.put_revocation("a", issued_until=2, keep_until=later(10))
+                store.put_revocation("a", issued_until=1, keep_until=seconds_from_now(10))
+                store.put_revocation("a", issued_until=2, keep_until=seconds_from_now(10))
                 kept.append(store.revoked_until(["a"], now=1))
 
         result = unittest.TestResult()
@@ -223,8 +223,8 @@ class TestSchema:
         try:
             for ask in (
                 lambda: store.get("a"),
-                lambda: store.create(held().family),
-                lambda: store.rotate("a", held().next()[1]),
+                lambda: store.create(make_family().family),
+                lambda: store.rotate("a", make_family().next()[1]),
                 lambda: store.revoked_until(["a"], now=1),
                 lambda: store.put_revocation("a", issued_until=1, keep_until=2),
                 lambda: store.purge(before=1, limit=1),
@@ -281,7 +281,7 @@ class TestFaults:
         return cut
 
     def test_a_connection_that_was_cut_is_one_error_and_then_a_new_connection(self, store, cut):
-        one = held()
+        one = make_family()
         store.create(one.family)
         cut()
         with pytest.raises(DatabaseError):
@@ -311,10 +311,10 @@ class TestFaults:
 
 class TestHousekeeping:
     def test_the_command_deletes_what_ended(self, alias, store):
-        for idle in (later(-90_000), later(-1_000), later(1_000)):
-            store.create(held(idle_expires_at=idle).family)
-        store.put_revocation("a", issued_until=1, keep_until=later(-10))
-        store.put_revocation("b", issued_until=1, keep_until=later(10))
+        for idle in (seconds_from_now(-90_000), seconds_from_now(-1_000), seconds_from_now(1_000)):
+            store.create(make_family(idle_expires_at=idle).family)
+        store.put_revocation("a", issued_until=1, keep_until=seconds_from_now(-10))
+        store.put_revocation("b", issued_until=1, keep_until=seconds_from_now(10))
         said = StringIO()
         call_command("gatepass_purge", database=alias, batch=1, stdout=said, skip_checks=True)
         call_command("gatepass_purge", database=alias, ended_for=0, stdout=said, skip_checks=True)
@@ -410,14 +410,14 @@ def test_the_admin_shows_families_without_hashes_and_changes_nothing():
         from django.core.management import call_command
         from django.test import Client
         from django.urls import path
-        from gatepass.testing.base import held
+        from gatepass.testing.base import make_family
         from gatepass_django.refresh import DjangoStore
         from gatepass_django.refresh.models import TokenFamily
 
         urlpatterns[:] = [path("admin/", admin.site.urls)]
         call_command("migrate", verbosity=0)
         call_command("check", "--tag", "admin", "--tag", "models", "--fail-level", "WARNING")
-        one, other = held(subject="anna"), held(subject="bert")
+        one, other = make_family(subject="anna"), make_family(subject="bert")
         for each in (one, other):
             DjangoStore().create(each.family)
         client = Client(headers={"host": "localhost"})

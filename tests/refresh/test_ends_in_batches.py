@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import event
 from tests.refresh.every_store import place_of
 
-from gatepass.testing.base import held, later
+from gatepass.testing.base import make_family, seconds_from_now
 
 MODULES = {"sqlite": "gatepass.stores.sqlite", "sql": "gatepass.stores.sql", "django": "gatepass_django.refresh.store"}
 
@@ -63,17 +63,17 @@ def count_changes(kind, store, work):
 
 @pytest.mark.parametrize("member", ["subject", "client_id"])
 def test_many_families_end_in_batches_and_every_one_of_them(kind, store, member):
-    theirs = [held(**{member: "anna"}) for _ in range(17)]
-    others = [held() for _ in range(3)]
+    theirs = [make_family(**{member: "anna"}) for _ in range(17)]
+    others = [make_family() for _ in range(3)]
     for one in (*theirs, *others):
         store.create(one.family)
-    store.revoke(theirs[0].family.family_id, at=later(-1))
+    store.revoke(theirs[0].family.family_id, at=seconds_from_now(-1))
     revoke = store.revoke_subject if member == "subject" else store.revoke_client
 
-    ended, changes = count_changes(kind, store, lambda: revoke("anna", at=later(0)))
+    ended, changes = count_changes(kind, store, lambda: revoke("anna", at=seconds_from_now(0)))
 
     assert ended == 16
     assert changes >= 6, "three at a time"
     assert all(store.get(one.family.family_id).revoked_at for one in theirs)
     assert [store.rotate(one.family.family_id, one.next()[1]) for one in others] == [True] * 3
-    assert revoke("anna", at=later(0)) == 0
+    assert revoke("anna", at=seconds_from_now(0)) == 0

@@ -6,8 +6,8 @@ import pytest
 
 from gatepass import ConfigurationError, Profile
 from gatepass.errors import RevocationUnavailable, RevokedToken
-from gatepass.revocation.fail_open import Answers, FailOpen
-from gatepass.revocation.store import Unrevoked
+from gatepass.revocation.fail_open import FailOpen, LastAnswer
+from gatepass.revocation.store import RevocationCache
 
 from .doubles import (
     AUDIENCE,
@@ -25,7 +25,7 @@ from .test_revocation import spelled
 
 @pytest.fixture
 def check(store, clock):
-    answers = Answers(store, clock=clock)
+    answers = LastAnswer(store, clock=clock)
     return FailOpen(answers, answers, limit=60, clock=clock)
 
 
@@ -106,8 +106,8 @@ def test_a_while_that_is_none_or_too_long_is_refused_at_once(store, clock, wrong
 
 
 def test_what_is_remembered_is_no_answer_of_the_stores(store, clock):
-    answers = Answers(store, clock=clock)
-    check = FailOpen(Unrevoked(answers, ttl=50, size=10, clock=clock), answers, limit=60, clock=clock)
+    answers = LastAnswer(store, clock=clock)
+    check = FailOpen(RevocationCache(answers, ttl=50, size=10, clock=clock), answers, limit=60, clock=clock)
     check.revoked_until(["subject:anna"], now=clock.now)
     store.before.add("revoked_until")
 
@@ -125,4 +125,4 @@ def test_a_token_that_nothing_can_revoke_does_not_ask_and_prolongs_nothing(store
     store.before.add("revoked_until")
 
     assert lenient.verify(nameless)
-    assert revocation._store._answers.last is None
+    assert revocation._store._last_answer.at is None

@@ -4,7 +4,7 @@ import pytest
 
 from gatepass.stores.memory import MemoryStore
 from gatepass.testing import RefreshStoreContract, RevocationStoreContract
-from gatepass.testing.base import held, later
+from gatepass.testing.base import make_family, seconds_from_now
 
 
 class TestMemoryStore(RefreshStoreContract, RevocationStoreContract):
@@ -32,8 +32,8 @@ def test_the_end_of_one_family_or_subject_does_not_look_at_all_others():
 
     store = MemoryStore()
     for number in range(1_000):
-        store.create(held(subject=Told(f"user-{number}"), client_id=Told(f"client-{number}")).family)
-    one = held(subject="anna", client_id="web").family
+        store.create(make_family(subject=Told(f"user-{number}"), client_id=Told(f"client-{number}")).family)
+    one = make_family(subject="anna", client_id="web").family
     store.create(one)
     looked.clear()
 
@@ -46,10 +46,10 @@ def test_the_end_of_one_family_or_subject_does_not_look_at_all_others():
 def test_what_is_purged_is_forgotten_altogether():
     store = MemoryStore()
     for _ in range(3):
-        store.create(held(subject="anna", idle_expires_at=later(-10)).family)
-    assert store.purge(before=later(0), limit=2) == 2
-    assert store.revoke_subject("anna", at=later(0)) == 1
-    assert store.purge(before=later(0), limit=2) == 1
+        store.create(make_family(subject="anna", idle_expires_at=seconds_from_now(-10)).family)
+    assert store.purge(before=seconds_from_now(0), limit=2).deleted == 2
+    assert store.revoke_subject("anna", at=seconds_from_now(0)) == 1
+    assert store.purge(before=seconds_from_now(0), limit=2).deleted == 1
 
     assert not any((store._families, store._by_subject, store._by_client))
 

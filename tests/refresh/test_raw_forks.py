@@ -50,10 +50,10 @@ def test_a_child_that_is_forked_in_the_middle_of_a_transaction_of_sqlite_says_so
 OUTLIVED = """
 import ctypes, os, sys
 from gatepass.stores.sqlite import SQLiteStore
-from gatepass.testing.base import held
-store, early, late = SQLiteStore(sys.argv[1]), held().family, held().family
+from gatepass.testing.base import make_family
+store, early, late = SQLiteStore(sys.argv[1]), make_family().family, make_family().family
 store.create_schema()
-store.create(held().family)  # and its connection waits for the next
+store.create(make_family().family)  # and its connection waits for the next
 (told, tell), (hears, say) = os.pipe(), os.pipe()
 child = os.fork() if sys.argv[2] == "hooks" else ctypes.PyDLL(None).fork()
 if child == 0:

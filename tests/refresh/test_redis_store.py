@@ -25,7 +25,7 @@ from gatepass.refresh.errors import StoreUnavailable
 from gatepass.revocation import AccessTokenRevocation
 from gatepass.stores.redis import MARGIN, PUT_REVOCATION, RedisStore
 from gatepass.testing import RefreshStoreContract, RevocationStoreContract
-from gatepass.testing.base import held, later
+from gatepass.testing.base import make_family, seconds_from_now
 
 
 def values_of(client, prefix):
@@ -109,11 +109,11 @@ class TestRedisCluster(RedisContract):
         return lambda: values_of(store._client, prefix)
 
     def test_the_families_of_a_client_are_revoked_on_every_node(self, store):
-        families = [held(client_id="web").family for _ in range(603)]
+        families = [make_family(client_id="web").family for _ in range(603)]
         for family in families:
             store.create(family)
 
-        assert store.revoke_client("web", at=later(0)) == 603
+        assert store.revoke_client("web", at=seconds_from_now(0)) == 603
         assert all(store.get(family.family_id).revoked_at for family in families)
 
 
@@ -143,7 +143,7 @@ class Client(threading.Thread):
     def __init__(self, store):
         super().__init__()
         self.store = store
-        self.held = held()
+        self.held = make_family()
         self.exchanged = 0
         self.failures = 0
         self.surprises = []
@@ -221,7 +221,7 @@ class TestFaults:
 
     def test_connections_that_were_killed_while_idle_are_not_noticed(self, own, prefix, raw):
         store = RedisStore(f"{own.url}&client_name={prefix}")
-        one = held()
+        one = make_family()
         store.create(one.family)
         for _ in range(3):
             victims = [client["id"] for client in raw.client_list() if client["name"] == prefix]
@@ -236,7 +236,7 @@ class TestFaults:
     def test_a_rotation_whose_answer_was_lost_is_found_done(self, own, prefix):
         wire = Wire("127.0.0.1", own.port)
         store = RedisStore(patient(f"redis://127.0.0.1:{wire.port}/0"), prefix=prefix)
-        one = held()
+        one = make_family()
         store.create(one.family)
         first, rotation = one.next()
         store.rotate(one.family.family_id, rotation)  # the server knows the script from now on
@@ -253,8 +253,8 @@ class TestFaults:
     def test_a_creation_whose_answer_was_lost_is_found_done(self, own, prefix, monkeypatch):
         wire = Wire("127.0.0.1", own.port)
         store = RedisStore(patient(f"redis://127.0.0.1:{wire.port}/0"), prefix=prefix)
-        store.create(held().family)  # so that the scripts are known
-        family = held().family
+        store.create(make_family().family)  # so that the scripts are known
+        family = make_family().family
         whole, keys = RedisStore._run, []
 
         def watched(self, script, key, *values):
@@ -273,7 +273,7 @@ class TestFaults:
         wire.close()
 
     def test_flushed_scripts_are_sent_again(self, store, raw):
-        one = held()
+        one = make_family()
         raw.script_flush()
         store.create(one.family)
         raw.script_flush()
@@ -281,10 +281,10 @@ class TestFaults:
 
         assert store.rotate(one.family.family_id, rotation) is True
         raw.script_flush()
-        assert store.revoke_subject(one.family.subject, at=later(0)) == 1
+        assert store.revoke_subject(one.family.subject, at=seconds_from_now(0)) == 1
 
     def test_a_server_that_hangs_is_an_error_in_time_and_serves_again(self, own, store, prefix, raw):
-        first = held()
+        first = make_family()
         store.create(first.family)
         second, rotation = first.next()
         store.rotate(first.family.family_id, rotation)  # the server knows the script from now on
@@ -296,7 +296,7 @@ class TestFaults:
             with pytest.raises(AnswerOverdue):
                 hasty.rotate(first.family.family_id, rotation)
             with pytest.raises(AnswerOverdue):
-                hasty.revoked_until(["jti:a"], now=later(0))
+                hasty.revoked_until(["jti:a"], now=seconds_from_now(0))
         finally:
             own.go_on()
 
@@ -324,12 +324,12 @@ class TestFaults:
         assert naps == []
 
     def test_a_full_server_refuses_and_forgets_nothing(self, own, store, raw):
-        one = held()
+        one = make_family()
         store.create(one.family)
         raw.config_set("maxmemory", 1)
         try:
             with pytest.raises(RedisError, match="maxmemory"):
-                store.create(held().family)
+                store.create(make_family().family)
             with pytest.raises(RedisError, match="maxmemory"):
                 store.rotate(one.family.family_id, one.next()[1])
         finally:
@@ -359,7 +359,7 @@ class TestFaults:
 @contextmanager
 def lasting(raw, **lives):
     """What is done meanwhile makes each key expire so many seconds later, by the clock that the server has, too."""
-    began = later(-1)  # Redis looks at it once for several commands
+    began = seconds_from_now(-1)  # Redis looks at it once for several commands
     yield
     ended = time.time()
     for key, seconds in lives.items():
@@ -371,8 +371,8 @@ def lasting(raw, **lives):
 
 class TestKeys:
     def test_a_family_and_its_indexes_expire_by_themselves_and_in_this_order(self, store, raw, prefix):
-        now = later(0)
-        family = held(created_at=now, idle_expires_at=now + 100, expires_at=now + 1_000).family
+        now = seconds_from_now(0)
+        family = make_family(created_at=now, idle_expires_at=now + 100, expires_at=now + 1_000).family
         lives = {
             f"{prefix}:family:{family.family_id}": 100 + 3_600,
             f"{prefix}:subject:{family.subject}": 1_000 + 7_200,
@@ -382,8 +382,8 @@ class TestKeys:
             store.create(family)
 
     def test_a_rotation_puts_the_end_off_and_never_beyond_the_absolute_one(self, store, raw, prefix):
-        now = later(0)
-        one = held(created_at=now, idle_expires_at=now + 100, expires_at=now + 1_000)
+        now = seconds_from_now(0)
+        one = make_family(created_at=now, idle_expires_at=now + 100, expires_at=now + 1_000)
         key = f"{prefix}:family:{one.family.family_id}"
         with lasting(raw, **{key: 1_000 + 3_600}):
             store.create(one.family)
@@ -394,8 +394,8 @@ class TestKeys:
             store.rotate(one.family.family_id, rotation)
 
     def test_a_revoked_family_stays_until_its_end(self, store, raw, prefix):
-        now = later(0)
-        family = held(created_at=now, idle_expires_at=now + 100).family
+        now = seconds_from_now(0)
+        family = make_family(created_at=now, idle_expires_at=now + 100).family
         with lasting(raw, **{f"{prefix}:family:{family.family_id}": 100 + 3_600}):
             store.create(family)
             store.revoke(family.family_id, at=now)
@@ -403,15 +403,15 @@ class TestKeys:
     def test_the_clocks_of_callers_do_not_end_families(self, store, raw, prefix):
         """Ten years behind or ahead of the server, a family lives for as long as it was meant to."""
         for years in (-10, 10):
-            start = later(years * 31_557_600)
-            family = held(created_at=start, idle_expires_at=start + 100, expires_at=start + 200).family
+            start = seconds_from_now(years * 31_557_600)
+            family = make_family(created_at=start, idle_expires_at=start + 100, expires_at=start + 200).family
             with lasting(raw, **{f"{prefix}:family:{family.family_id}": 100 + 3_600}):
                 store.create(family)
             assert store.revoke_subject(family.subject, at=start) == 1
 
     def test_a_revocation_by_a_clock_that_is_behind_the_servers_lives_as_long(self, store, raw, prefix):
         """Two hours behind: what it keeps for a quarter of an hour is past for the server."""
-        until = later(-2 * 3_600)
+        until = seconds_from_now(-2 * 3_600)
         with lasting(raw, **{f"{prefix}:revoked:jti:a": 900 + MARGIN}):
             store._run(PUT_REVOCATION, store._revocation("jti:a"), until, until + 900, 900 + MARGIN)
 
@@ -419,14 +419,14 @@ class TestKeys:
 
     def test_a_revocation_expires_by_itself(self, store, raw, prefix):
         with lasting(raw, **{f"{prefix}:revoked:jti:a": 100 + 3_600}):
-            store.put_revocation("jti:a", issued_until=later(0), keep_until=later(100))
-            store.put_revocation("jti:a", issued_until=later(0), keep_until=later(50))
+            store.put_revocation("jti:a", issued_until=seconds_from_now(0), keep_until=seconds_from_now(100))
+            store.put_revocation("jti:a", issued_until=seconds_from_now(0), keep_until=seconds_from_now(50))
 
     def test_every_key_expires(self, store, raw, prefix):
-        one = held()
+        one = make_family()
         store.create(one.family)
         store.rotate(one.family.family_id, one.next()[1])
-        store.revoke_client(one.family.client_id, at=later(0))
+        store.revoke_client(one.family.client_id, at=seconds_from_now(0))
         store.put_revocation("a", issued_until=1, keep_until=2)
         keys = list(raw.scan_iter(f"{prefix}:*"))
 
@@ -438,29 +438,29 @@ class TestKeys:
         raw.zadd(index, {f"dead-{number}": 1_000 + number for number in range(40)})
         sizes = []
         for _ in range(4):
-            store.create(held(subject="anna").family)
+            store.create(make_family(subject="anna").family)
             sizes.append(raw.zcard(index))
 
         assert sizes == [25, 10, 3, 4]
 
     def test_more_families_than_one_batch_are_all_revoked(self, store):
-        families = [held(client_id="web").family for _ in range(1_203)]
+        families = [make_family(client_id="web").family for _ in range(1_203)]
         for family in families:
             store.create(family)
 
-        assert store.revoke_client("web", at=later(0)) == 1_203
-        assert store.revoke_client("web", at=later(0)) == 0
+        assert store.revoke_client("web", at=seconds_from_now(0)) == 1_203
+        assert store.revoke_client("web", at=seconds_from_now(0)) == 0
         assert all(store.get(family.family_id).revoked_at for family in families)
 
     def test_a_family_on_its_way_does_not_survive_the_end_of_its_subject(self, own, store, prefix, monkeypatch):
         """The revocation comes when the indexes know of the family and the family is not there yet."""
         other = RedisStore(own.url, prefix=prefix)
-        family = held().family
+        family = make_family().family
         whole = RedisStore._run
 
         def interrupted(self, script, key, *values):
             if key == f"{prefix}:family:{family.family_id}" and self is store:
-                assert other.revoke_subject(family.subject, at=later(0)) == 0
+                assert other.revoke_subject(family.subject, at=seconds_from_now(0)) == 0
                 assert other.get(family.family_id) is None
             return whole(self, script, key, *values)
 
@@ -475,41 +475,41 @@ class TestKeys:
 
     def test_whoever_signs_in_after_the_revocation_stays(self, store):
         for _ in range(3):
-            family = held(subject="bert").family
+            family = make_family(subject="bert").family
             store.create(family)
             assert store.get(family.family_id).revoked_at is None
-            assert store.revoke_subject("bert", at=later(0)) == 1
+            assert store.revoke_subject("bert", at=seconds_from_now(0)) == 1
 
     def test_a_walk_that_broke_off_is_finished_by_the_next_call(self, store, raw, monkeypatch):
-        families = [held(client_id="shop").family for _ in range(700)]
+        families = [make_family(client_id="shop").family for _ in range(700)]
         for family in families:
             store.create(family)
         raw.config_set("maxmemory", 1)
         try:
             with pytest.raises(RedisError):
-                store.revoke_client("shop", at=later(0))
+                store.revoke_client("shop", at=seconds_from_now(0))
         finally:
             raw.config_set("maxmemory", 0)
 
-        assert store.revoke_client("shop", at=later(0)) == 700
+        assert store.revoke_client("shop", at=seconds_from_now(0)) == 700
 
 
 class TestClients:
     def test_a_client_that_decodes_does_as_well(self, own, prefix):
         store = RedisStore(Redis(port=own.port, socket_timeout=PATIENCE, decode_responses=True), prefix=prefix)
-        first = held(amr=("pwd", "ö"), auth_time=1)
+        first = make_family(amr=("pwd", "ö"), auth_time=1)
         store.create(first.family)
         second, rotation = first.next()
-        store.put_revocation("a", issued_until=1, keep_until=later(10))
+        store.put_revocation("a", issued_until=1, keep_until=seconds_from_now(10))
 
         assert store.rotate(first.family.family_id, rotation) is True
         assert store.get(first.family.family_id) == second.family
-        assert store.revoke_subject(first.family.subject, at=later(0)) == 1
+        assert store.revoke_subject(first.family.subject, at=seconds_from_now(0)) == 1
         assert store.revoked_until(["a"], now=2) == 1
         store._client.close()
 
     def test_what_a_window_needs_expires_with_the_longest(self, own, store, raw, prefix):
-        first = held()
+        first = make_family()
         store.create(first.family)
         family = f"{prefix}:family:{first.family.family_id}"
         salt = f"{prefix}:salt:{{{family}}}"
@@ -517,7 +517,7 @@ class TestClients:
         second, rotation = first.next()
         store.rotate(first.family.family_id, rotation)
 
-        assert 0 < raw.pttl(salt) <= 1_000 * Rotation.LONGEST_GRACE < raw.pttl(family)
+        assert 0 < raw.pttl(salt) <= 1_000 * Rotation.MAX_GRACE < raw.pttl(family)
         assert rotation.salt.hex() not in str(raw.hgetall(family))
         raw.pexpire(salt, 0)
         assert store.get(first.family.family_id) == replace(second.family, salt=b"")
@@ -534,12 +534,12 @@ class TestClients:
 
     def test_stores_with_different_prefixes_know_nothing_of_each_other(self, own, store):
         other = RedisStore(own.url, prefix="other")
-        family = held().family
+        family = make_family().family
         store.create(family)
-        store.put_revocation("a", issued_until=1, keep_until=later(10))
+        store.put_revocation("a", issued_until=1, keep_until=seconds_from_now(10))
 
         assert other.get(family.family_id) is None
-        assert other.revoke_subject(family.subject, at=later(0)) == 0
+        assert other.revoke_subject(family.subject, at=seconds_from_now(0)) == 0
         assert other.revoked_until(["a"], now=1) is None
         other.close()
 
@@ -564,9 +564,9 @@ class TestClients:
 def test_access_token_revocation_asks_redis_once(own, store, raw):
     revocation = AccessTokenRevocation(store, access_ttl=900)
     revocation.revoke_subject("anna")
-    store.revoked_until(["subject:anna", "jti:x y", "family:z"], now=later(0))
+    store.revoked_until(["subject:anna", "jti:x y", "family:z"], now=seconds_from_now(0))
     before = raw.info("commandstats")
-    store.revoked_until(["subject:anna", "jti:x y", "family:z"], now=later(0))
+    store.revoked_until(["subject:anna", "jti:x y", "family:z"], now=seconds_from_now(0))
     after = raw.info("commandstats")
 
     def calls(stats):

@@ -13,10 +13,10 @@ from gatepass.refresh import RefreshToken
 from gatepass.refresh.errors import InvalidClient
 from gatepass.stores.memory import MemoryStore
 from gatepass.stores.sql import SQLStore
-from gatepass.testing.base import held
+from gatepass.testing.base import make_family
 from gatepass.token_endpoint.client_auth import _Credentials
 from gatepass.token_endpoint.form import _MEDIA_TYPE, Form
-from gatepass.token_endpoint.responses import Answers, BrowserSession
+from gatepass.token_endpoint.responses import BrowserSession, TokenResponses
 
 from .doubles import Clock, make_service
 
@@ -33,7 +33,7 @@ def shown(value):
 
 
 def test_families_and_rotations_show_neither_hashes_nor_salts():
-    first = held()
+    first = make_family()
     second, rotation = first.next()
 
     for value in (first, second, second.family, rotation, second.token):
@@ -56,7 +56,7 @@ def test_pairs_requests_and_answers_show_no_token():
     sessions = [BrowserSession(None), BrowserSession(cookies)]
     values = [
         pair, request, request.browser, cookies, service, store, *sessions, TokenEndpoints(service, cookies=cookies),
-        TokenEndpoints(service).login_response(pair), *(Answers("r", one).session(pair) for one in sessions[1:]),
+        TokenEndpoints(service).login_response(pair), *(TokenResponses("r", one).session(pair) for one in sessions[1:]),
         _Credentials("web", SECRET, InvalidClient), Form.parse(_MEDIA_TYPE, request.body), RefreshToken.parse(pair.refresh_token),
     ]  # fmt: skip
 
@@ -70,7 +70,7 @@ def test_what_a_database_raises_quotes_no_values(tmp_path):
     engine = create_engine(f"sqlite:///{tmp_path / 'sql.db'}")
     store = SQLStore(engine)
     store.create_schema()
-    one = held(subject="anna-of-the-error")
+    one = make_family(subject="anna-of-the-error")
     store.create(one.family)
 
     with pytest.raises(DBAPIError) as raised:

@@ -14,7 +14,7 @@ from tests.refresh.sql_places import connect, empty_place
 from tests.refresh.test_sql_faults import end_connections, victim
 
 from gatepass.stores.sql import SQLStore
-from gatepass.testing.base import held
+from gatepass.testing.base import make_family
 
 
 @pytest.fixture(params=["postgresql", "mariadb"])
@@ -61,7 +61,7 @@ def fill_pool(engine, store, connections):
 
 
 def test_when_the_server_ends_all_connections_one_request_fails_and_no_other(kind, engine, store, admin):
-    one = held()
+    one = make_family()
     store.create(one.family)
     fill_pool(engine, store, 5)
     assert end_connections(kind, admin) >= 5
@@ -75,7 +75,7 @@ def test_when_the_server_ends_all_connections_one_request_fails_and_no_other(kin
 
 
 def test_a_rotation_after_the_server_came_back_takes_place_once(kind, engine, store, admin):
-    one = held()
+    one = make_family()
     store.create(one.family)
     fill_pool(engine, store, 3)
     end_connections(kind, admin)
@@ -91,7 +91,7 @@ def test_a_rotation_after_the_server_came_back_takes_place_once(kind, engine, st
 
 @pytest.mark.parametrize("operation", ["get", "rotate"])
 def test_what_the_database_refuses_is_an_error_of_sqlalchemy_without_values(store, admin, operation):
-    one = held()
+    one = make_family()
     store.get("nobody")
     with admin.connect() as connection:
         connection.execute(text("DROP TABLE gatepass_families"))
@@ -145,7 +145,7 @@ RELEASE = {"postgresql": "COMMIT", "mariadb": "UNLOCK TABLES"}
 
 @pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason=reason_for("POSIX", "a signal interrupts"))
 def test_a_connection_that_was_left_in_the_middle_is_not_used_again(kind, engine, store, admin):
-    one, other = held(), held()
+    one, other = make_family(), make_family()
     store.create(one.family)
     store.create(other.family)
     fill_pool(engine, store, 1)
@@ -166,7 +166,7 @@ def test_a_connection_that_was_left_in_the_middle_is_not_used_again(kind, engine
 
 def test_a_family_is_rotated_by_a_connection_that_was_used_for_others(store):
     """The cursor is kept; nothing of the last answer is."""
-    many = [held() for _ in range(20)]
+    many = [make_family() for _ in range(20)]
     for one in many:
         store.create(one.family)
     for _ in range(3):
@@ -183,7 +183,7 @@ def test_a_read_is_over_when_it_is_answered_even_if_the_pool_does_not_reset(kind
     """A transaction that stays open on MariaDB would go on to see the family as it was."""
     engine = connect(kind, place, pool_reset_on_return=None, pool_size=1, max_overflow=0)
     idle = SQLStore(engine)
-    one = held()
+    one = make_family()
     store.create(one.family)
     after, rotation = one.next()
     try:

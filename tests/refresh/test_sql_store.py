@@ -16,7 +16,7 @@ from gatepass.stores.rows import row_of
 from gatepass.stores.sql import SQLStore
 from gatepass.stores.sql_schema import METADATA, families, revocations
 from gatepass.testing import RefreshStoreContract, RevocationStoreContract
-from gatepass.testing.base import held
+from gatepass.testing.base import make_family
 from gatepass.testing.racing import in_threads
 
 KINDS = ["postgresql", "mariadb", "sqlite"]
@@ -108,7 +108,7 @@ def test_processes_may_make_the_schema_at_once(kind, tmp_path):
 
 
 def test_making_the_schema_again_keeps_what_is_there(store):
-    one = held().family
+    one = make_family().family
     store.create(one)
     store.create_schema()
 
@@ -148,7 +148,7 @@ def test_a_file_of_sqlite_that_others_can_change_is_refused(tmp_path, url, which
         changed.touch()
     changed.chmod(0o777)
 
-    for ask in (lambda store: store.get("x"), lambda store: store.create(held().family), SQLStore.create_schema):
+    for ask in (lambda store: store.get("x"), lambda store: store.create(make_family().family), SQLStore.create_schema):
         with pytest.raises(ConfigurationError, match="others can"):
             ask(SQLStore(engine))
     engine.dispose()
@@ -203,7 +203,7 @@ def filled(engine):
         return engine
     hashes = ("subject_hash", "client_id_hash")
     with engine.begin() as connection:
-        rows = [row_of(held().family) | {name: secrets.token_bytes(32) for name in hashes} for _ in range(2_000)]
+        rows = [row_of(make_family().family) | {name: secrets.token_bytes(32) for name in hashes} for _ in range(2_000)]
         connection.execute(insert(families), rows)
         entries = [{"key_hash": secrets.token_bytes(32), "issued_until": 1, "keep_until": 10**10} for _ in range(2_000)]
         connection.execute(insert(revocations), entries)
@@ -226,7 +226,7 @@ def test_every_statement_finds_its_rows_by_an_index(kind, filled, case):
 def test_a_rotation_on_postgresql_writes_no_index(kind, engine, store):
     if kind != "postgresql":
         pytest.skip("heap-only updates are PostgreSQL's")
-    one = held()
+    one = make_family()
     store.create(one.family)
     count = text(
         "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables "

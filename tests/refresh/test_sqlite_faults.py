@@ -22,7 +22,7 @@ from gatepass.refresh.errors import InvalidGrant, RefreshTokenReused, StoreUnava
 from gatepass.stores import sqlite
 from gatepass.stores.rows import row_of
 from gatepass.stores.sqlite import SQLiteStore
-from gatepass.testing.base import held
+from gatepass.testing.base import make_family
 
 WRITER = Path(__file__).with_name("sqlite_writer.py")
 FAMILIES = 8
@@ -310,8 +310,8 @@ def test_a_lock_held_too_long_is_503_and_nothing_is_done(store, path, service):
 
 
 def test_one_piece_of_work_that_fails_does_not_spoil_the_others(store):
-    good = [held().family for _ in range(3)]
-    bad = held(subject="\ud800").family
+    good = [make_family().family for _ in range(3)]
+    bad = make_family(subject="\ud800").family
     rows = [row_of(one) for one in (good[0], bad, good[1], good[0], good[2])]
 
     outcomes = store._file._transact([lambda connection, row=row: insert(connection, row) for row in rows])

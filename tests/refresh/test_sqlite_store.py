@@ -18,7 +18,7 @@ from gatepass.refresh import Rotation
 from gatepass.stores import sqlite, sqlite_file
 from gatepass.stores.sqlite import SQLiteStore
 from gatepass.testing import RefreshStoreContract, RevocationStoreContract
-from gatepass.testing.base import held, later
+from gatepass.testing.base import make_family, seconds_from_now
 from gatepass.testing.racing import in_processes, in_threads, rounds
 
 PATIENCE = 60
@@ -100,22 +100,22 @@ def test_purge_walks_an_index_in_order(store, path):
 
 def test_a_rotation_without_a_salt_writes_no_index(store, path):
     assert "purge_at" not in sqlite._ROTATE
-    before = held()
+    before = make_family()
     store.create(before.family)
     store.rotate(before.family.family_id, before.next(salt=b"")[1])
     assert purge_times(path) == [before.family.idle_expires_at]
 
 
 def test_of_rotations_with_a_salt_the_first_one_writes_an_index(store, path):
-    one = held()
+    one = make_family()
     store.create(one.family)
     for at in (100, 200, 300):
-        one, rotation = one.next(rotated_at=later(at))
+        one, rotation = one.next(rotated_at=seconds_from_now(at))
         store.rotate(one.family.family_id, rotation)
-        assert purge_times(path) == [later(100) + Rotation.LONGEST_GRACE]
+        assert purge_times(path) == [seconds_from_now(100) + Rotation.MAX_GRACE]
 
-    store.purge(before=later(250), limit=10)
-    assert purge_times(path) == [later(300) + Rotation.LONGEST_GRACE]
+    store.purge(before=seconds_from_now(250), limit=10)
+    assert purge_times(path) == [seconds_from_now(300) + Rotation.MAX_GRACE]
 
 
 def purge_times(path):
@@ -123,7 +123,7 @@ def purge_times(path):
         return [moment for (moment,) in connection.execute("SELECT purge_at FROM gatepass_families")]
 
 
-@pytest.mark.parametrize("ask", [lambda store: store.get("x"), lambda store: store.create(held().family)])
+@pytest.mark.parametrize("ask", [lambda store: store.get("x"), lambda store: store.create(make_family().family)])
 def test_a_missing_schema_says_what_to_call(path, ask):
     with SQLiteStore(path) as store, pytest.raises(ConfigurationError, match=r"call create_schema\(\) once"):
         ask(store)
@@ -153,7 +153,7 @@ def test_tables_of_another_version_are_refused(store, path):
 
 
 def test_making_the_schema_again_keeps_what_is_there(store, path):
-    one = held().family
+    one = make_family().family
     store.create(one)
     store.create_schema()
 
@@ -165,7 +165,7 @@ def start(folder, run, number):
     for _ in range(1 + number % 2 * 2):
         with SQLiteStore(folder / f"{run}.db", timeout=PATIENCE) as store:
             store.create_schema()
-            store.create(held().family)
+            store.create(make_family().family)
     return "started"
 
 
@@ -227,7 +227,7 @@ def test_it_can_live_in_a_file_with_the_applications_own_tables(path):
 
 
 def test_the_file_is_its_owners_alone(store, path):
-    store.create(held().family)
+    store.create(make_family().family)
 
     assert {stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()} == {0o600}
 
@@ -242,7 +242,7 @@ def test_what_is_made_is_its_owners_alone_whatever_the_umask(path, umask):
     try:
         with SQLiteStore(path) as store:
             store.create_schema()
-            store.create(held().family)
+            store.create(make_family().family)
             assert {stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()} == {0o600}
     finally:
         os.umask(previous)
@@ -255,7 +255,7 @@ def test_a_file_that_others_can_change_is_refused(store, path, mode):
 
     with pytest.raises(ConfigurationError, match=r"others can change .*sessions\.db.*: chmod 600 .*sessions\.db"):
         SQLiteStore(path)
-    for ask in (lambda: store.get("x"), lambda: store.create(held().family), store.create_schema):
+    for ask in (lambda: store.get("x"), lambda: store.create(make_family().family), store.create_schema):
         with pytest.raises(ConfigurationError, match="others can change"):
             ask()
 
@@ -491,7 +491,7 @@ def test_a_store_without_a_file_is_refused(path):
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason=reason_for("POSIX", "open files are counted in /proc"))
 def test_threads_leave_no_connections_behind(store, path):
     for _ in range(3):
-        in_threads(30, 1, lambda _run, _number: [store.get("x"), store.create(held().family)])
+        in_threads(30, 1, lambda _run, _number: [store.get("x"), store.create(make_family().family)])
 
     assert len(store._file._pool._idle) <= 8
     assert 0 < len(descriptors(path)) <= 2 * 30  # the file and its log, of those that were open at one moment
@@ -521,10 +521,10 @@ def test_a_store_that_is_forgotten_closes_its_file(path):
 FORK = """
 import os, sys, threading
 from gatepass.stores.sqlite import SQLiteStore
-from gatepass.testing.base import held
+from gatepass.testing.base import make_family
 store = SQLiteStore(sys.argv[1])
 store.create_schema()
-mine, theirs = held(), held()
+mine, theirs = make_family(), make_family()
 store.create(mine.family)
 store._file._writers._lock.acquire()  # another thread may hold any lock as this one forks
 store._file._pool._lock.acquire()
@@ -541,7 +541,7 @@ store._file._pool._lock.release()
 assert os.waitpid(child, 0)[1] == 0
 assert store.get(theirs.family.family_id) == theirs.family
 assert not store.rotate(mine.family.family_id, mine.next()[1])
-store.create(held().family)
+store.create(make_family().family)
 store.close()
 """
 
@@ -549,12 +549,12 @@ store.close()
 BUSY = """
 import os, sys, threading
 from gatepass.stores.sqlite import SQLiteStore
-from gatepass.testing.base import held
+from gatepass.testing.base import make_family
 store = SQLiteStore(sys.argv[1], timeout=60)
 stop = threading.Event()
 def write():
     while not stop.is_set():
-        store.create(held().family)
+        store.create(make_family().family)
 writers = [threading.Thread(target=write) for _ in range(3)]
 for writer in writers:
     writer.start()
@@ -562,7 +562,7 @@ children = []
 for _ in range(6):
     child = os.fork()
     if not child:
-        store.create(held().family)  # SQLite raises if it takes the file for locked
+        store.create(make_family().family)  # SQLite raises if it takes the file for locked
         os._exit(0)
     children.append(child)
 print([os.waitpid(child, 0)[1] for child in children])

@@ -10,7 +10,7 @@ from tests.refresh.redis_servers import RedisServer
 from gatepass import ConfigurationError
 from gatepass.errors import RevokedToken
 from gatepass.revocation import AccessTokenRevocation, RevocationStore
-from gatepass.revocation.store import Unrevoked
+from gatepass.revocation.store import RevocationCache
 from gatepass.stores.memory import MemoryStore
 from gatepass.stores.redis import RedisStore
 from gatepass.testing import RevocationStoreContract
@@ -34,7 +34,7 @@ def store():
 
 @pytest.fixture
 def remembering(store, clock):
-    return Unrevoked(store, ttl=TTL, size=3, clock=clock)
+    return RevocationCache(store, ttl=TTL, size=3, clock=clock)
 
 
 def asked(store):
@@ -44,7 +44,7 @@ def asked(store):
 class TestUnrevoked(RevocationStoreContract):
     @pytest.fixture
     def store(self):
-        return Unrevoked(MemoryStore(), ttl=60, size=100)
+        return RevocationCache(MemoryStore(), ttl=60, size=100)
 
 
 def test_the_store_is_asked_once_in_a_while(store, remembering, clock):
@@ -104,7 +104,7 @@ def test_a_revocation_while_the_store_answers_is_not_lost(store, clock):
         def put_revocation(self, key, **times):
             store.put_revocation(key, **times)
 
-    remembering = Unrevoked(Late(), ttl=TTL, size=3, clock=clock)
+    remembering = RevocationCache(Late(), ttl=TTL, size=3, clock=clock)
     remembering.revoked_until(KEYS, now=5)
 
     assert remembering.revoked_until(KEYS, now=5) == 2**40

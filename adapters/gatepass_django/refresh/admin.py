@@ -26,7 +26,7 @@ def _moment(seconds: int | None) -> datetime | None:
 
 @admin.register(TokenFamily)
 class TokenFamilyAdmin(_ModelAdmin):
-    """Searches for a whole subject or client, by the index; anything less would read the table from end to end."""
+    """Searches for a whole subject or client, by the index; a search for parts would read the whole table."""
 
     list_display: tuple[str, ...] = ("family_id", "subject", "client_id", "created", "ends", "revoked")  # pyright: ignore[reportIncompatibleVariableOverride] - narrower
     fields: ClassVar[tuple[str, ...]] = (  # pyright: ignore[reportIncompatibleVariableOverride] - narrower

@@ -1,6 +1,7 @@
-"""The two tables. What is searched for is found by a hash in hexadecimal, so that no collation folds case or blanks.
+"""The two tables, and the field that keeps their text as it was put.
 
-Nothing in them is a usable token. Times are seconds since 1970.
+Rows are found by a hash in hexadecimal, so that no collation folds case or blanks. Nothing in them is a usable token.
+Times are seconds since 1970.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 __all__ = ["ExactTextField", "Revocation", "TokenFamily"]
 
-
 if TYPE_CHECKING:
     _TextField = models.TextField[Any, Any]
 else:
@@ -20,10 +20,10 @@ else:
 
 
 class ExactTextField(_TextField):
-    """Text in every character there is. It is stored and never compared: no collation can be trusted with that."""
+    """Text that comes back as it was put, whatever the database's character set. It is stored and never compared."""
 
     def db_type(self, connection: BaseDatabaseWrapper) -> Any:
-        """The database's type; MariaDB and MySQL are told the character set that has them all."""
+        """The database's type. On MariaDB and MySQL it names the character set with all of Unicode."""
         kind = super().db_type(connection)
         return f"{kind} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" if connection.vendor == "mysql" else kind
 

@@ -1,7 +1,11 @@
-"""The store: one statement for each answer, and for `rotate` an UPDATE that says which hash it replaces.
+"""The store on Django's ORM: each answer rests on one statement; `rotate` is an UPDATE that names the hash it replaces.
 
-What it answers is committed. In a transaction of the project's that could still be rolled back, and with it the end
-of a stolen family, so there it refuses to write.
+What it returned is committed. In a transaction of the project's that could still be rolled back, and with it the
+revocation of a stolen family, so there it refuses to write.
+
+A connection serves one process: a fork that used its parent's would read answers meant for the other. A server that
+loads a project and then forks its workers (gunicorn's `--preload`, uWSGI) hands an open connection to each, and not
+every such server runs Python's hooks at forks. So the process that opened a connection is recorded beside it.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from django.db.models import Case, F, Max, Q, Value, When
 from django.db.models.functions import Coalesce, Greatest, Least
 
 from gatepass import ConfigurationError
-from gatepass.refresh import Family, Purged, Rotation
+from gatepass.refresh import Family, PurgeResult, Rotation
 
 __all__ = ["DjangoStore", "own_connection"]
 
@@ -35,15 +39,15 @@ _BATCH: Final = 500
 _PAGE: Final = 10_000
 _TRIES: Final = 5
 _DURABLE_BEFORE_VISIBLE: Final = frozenset(("postgresql", "sqlite"))
-"""Whose commits others see when they are on the disk and not before. Of others nothing is known here."""
+"""Databases that show a commit to others only when it is on the disk."""
 
 
 @final
 class DjangoStore:
     """Families and revocations in the database *using* of the setting DATABASES.
 
-    Whoever serves it with `ATOMIC_REQUESTS` decorates those views with `transaction.non_atomic_requests`. How long a
-    request waits for the database is said in DATABASES, too: `connect_timeout` and the driver's other options.
+    With `ATOMIC_REQUESTS`, decorate the views that use it with `transaction.non_atomic_requests`. How long a request
+    waits for the database is set in DATABASES too, by `connect_timeout` and the driver's other options.
     """
 
     __slots__ = ("_families", "_revocations", "_using")
@@ -99,11 +103,11 @@ class DjangoStore:
         """See `RefreshStore.revoke_client`."""
         return self._revoke_all({"client_id_hash": _hash(client_id)}, at)
 
-    def purge(self, *, before: int, limit: int) -> Purged:
+    def purge(self, *, before: int, limit: int) -> PurgeResult:
         """See `RefreshStore.purge`. It looks at *limit* families in all, in whole batches."""
         over = Q(expires_at__lt=before) | Q(idle_expires_at__lt=before) | Q(revoked_at__lt=before)
         end = Least(F("expires_at"), F("idle_expires_at"), Coalesce(F("revoked_at"), F("expires_at")))
-        spent = F("rotated_at") + Rotation.LONGEST_GRACE
+        spent = F("rotated_at") + Rotation.MAX_GRACE
         deleted = seen = 0
         with self._writing(self._families) as rows:
             while deleted < limit and seen < limit:
@@ -114,13 +118,13 @@ class DjangoStore:
                 if dead:
                     deleted += _deleted(rows.filter(over, pk__in=dead), self._using)
                 if alive:  # put off to the end, or to that of a salt that is still of use
-                    kept = rows.filter(pk__in=alive, rotated_at__lt=before - Rotation.LONGEST_GRACE).exclude(salt="")
+                    kept = rows.filter(pk__in=alive, rotated_at__lt=before - Rotation.MAX_GRACE).exclude(salt="")
                     kept.update(salt="")
                     rows.filter(pk__in=alive).update(purge_at=Case(When(salt="", then=end), default=Least(end, spent)))
                 seen += len(found)
                 if len(found) < _BATCH and deleted < limit:
-                    return Purged(deleted, more=False)
-        return Purged(deleted, more=True)
+                    return PurgeResult(deleted, more=False)
+        return PurgeResult(deleted, more=True)
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""
@@ -150,7 +154,7 @@ class DjangoStore:
             while names := _first(
                 rows.filter(keep_until__lt=before).order_by("keep_until"), min(limit - deleted, _BATCH)
             ):
-                # Asked once more: a later entry for the key may have come since.
+                # Checked again: a later entry for the key may have come since.
                 deleted += _deleted(rows.filter(pk__in=names, keep_until__lt=before), self._using)
         return deleted
 
@@ -168,7 +172,7 @@ class DjangoStore:
         return revoked
 
     def _wait_for_the_disk(self) -> None:
-        """Return when all that the database has shown to this call is on its disk, also what another call did.
+        """Return when all that the database has shown to this call is on its disk, including what other calls did.
 
         InnoDB shows a commit before it waits for its log, as Oracle does, and a statement that changes nothing waits
         for no log. So this writes a row and takes it away: the log up to there holds all that was shown.
@@ -182,7 +186,7 @@ class DjangoStore:
 
     @contextmanager
     def _writing(self, model: Any) -> Generator[Any, None, None]:
-        """Rows to be changed for good."""
+        """Rows that may be changed, outside of any transaction."""
         with self._asking(model) as rows:
             connection = connections[self._using]
             if not connection.get_autocommit():
@@ -190,7 +194,7 @@ class DjangoStore:
                     raise ConfigurationError("DjangoStore needs a database with AUTOCOMMIT, which is Django's default")
                 try:
                     with transaction.atomic(using=self._using, durable=True):
-                        pass  # only a test case's transaction lets this one in
+                        pass  # raises in any transaction but a test case's
                 except RuntimeError:
                     raise ConfigurationError(
                         "DjangoStore does not write inside a transaction, which may be rolled back: decorate the view "
@@ -217,7 +221,7 @@ class DjangoStore:
         if connection.connection is None or connection.in_atomic_block:
             return False
         if not connection.is_usable():
-            connection.close()  # the next question gets a new one, outside of requests too
+            connection.close()  # the next call gets a new one, outside of requests too
             return False
         table, needed = model._meta.db_table, {field.column for field in model._meta.concrete_fields}  # noqa: SLF001 - documented
         try:
@@ -241,9 +245,9 @@ def _revoked(rows: Any, at: int) -> int:
 
 
 def _deleted(rows: Any, using: str) -> int:
-    """How many of *rows* one DELETE took away, which looks as it deletes.
+    """How many of *rows* one DELETE statement deleted, which checks each row as it deletes.
 
-    Where anybody listens to the signals of all models, `delete()` would look first, and then delete what it had seen.
+    Where the project listens to the signals of all models, `delete()` would select first, and then delete by key.
     """
     count: int = rows._raw_delete(using)  # noqa: SLF001 - Django has no other name for it
     return count
@@ -278,7 +282,7 @@ def _hash(text: str) -> str:
 _inherited: Final[list[Any]] = []
 _loaded_by: Final = os.getpid()
 _process_of: Final[WeakKeyDictionary[Any, int]] = WeakKeyDictionary()
-"""By Django's wrapper: the process that connected. One that is not here connected before the application was loaded."""
+"""The process that opened each of Django's connections. Missing ones were opened before the application was loaded."""
 
 
 def own_connection(using: str) -> Any:

@@ -13,9 +13,8 @@ import sqlite3
 import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import click
@@ -26,7 +25,7 @@ from gatepass.cli.text import visible
 from gatepass.common.limits import DAY
 from gatepass.common.settings import extra_hint
 from gatepass.errors import ConfigurationError
-from gatepass.refresh import Purged
+from gatepass.refresh.store import PurgeableStore, purge_store
 from gatepass.stores.sqlite import SQLiteStore
 
 if TYPE_CHECKING:
@@ -53,21 +52,6 @@ _SPELLING: Final = (
     "the store must be a file of SQLite, or a URL that begins with sqlite:///, postgresql+psycopg://, "
     "mysql+pymysql://, redis://, rediss:// or unix://"
 )
-
-
-@dataclass(slots=True)
-class _Removed:
-    """What is gone so far, true at any moment."""
-
-    families: int = 0
-    revocations: int = 0
-
-    @property
-    def total(self) -> int:
-        return self.families + self.revocations
-
-    def __str__(self) -> str:
-        return f"deleted {self.families} families and {self.revocations} revocations"
 
 
 @click.command(
@@ -100,17 +84,21 @@ def purge(
     if _scheme(named) in _REDIS:
         click.echo("nothing to do: Redis deletes families and revocations by itself when they expire")
         return
-    removed = _Removed()
+    families = revocations = 0
     failure = None
     try:
-        with _opened_store(named) as opened:
-            _purge(opened, removed, batch=batch, limit=limit, ended_for=ended_for)
+        with _opened_store(named) as opened, _progress() as show:
+            show(_deleted(families, revocations))
+            for families, revocations in purge_store(
+                opened, now=int(time.time()), ended_for=ended_for, batch=batch, limit=limit
+            ):
+                show(_deleted(families, revocations))
     except StoreFailed as error:
         failure = visible(str(error))
     except KeyboardInterrupt:
         failure = "interrupted; run it again for the rest"
-    bounded = limit is not None and removed.total >= limit
-    click.echo(f"{removed}{'; stopped at --limit, there may be more' if bounded and not failure else ''}")
+    stopped = failure is None and limit is not None and families + revocations >= limit
+    click.echo(_deleted(families, revocations) + ("; stopped at --limit, there may be more" if stopped else ""))
     if failure is not None:
         click.echo(f"Error: {failure}", err=True)
         context.exit(1)
@@ -154,41 +142,19 @@ def _scheme(store: str) -> str:
     return scheme.casefold() if colon else ""
 
 
-def _purge(store: ForgetfulStore, removed: _Removed, *, batch: int, limit: int | None, ended_for: int) -> None:
-    now = int(time.time())
+def _deleted(families: int, revocations: int) -> str:
+    return f"deleted {families} families and {revocations} revocations"
 
-    def families(size: int) -> bool:
-        count = Purged.of(store.purge(before=now - ended_for, limit=size))
-        removed.families += count
-        return count.more
 
-    def revocations(size: int) -> bool:
-        count = store.purge_revocations(before=now, limit=size)
-        removed.revocations += count
-        return count > 0
-
+@contextmanager
+def _progress() -> Generator[Callable[[str], None], None, None]:
+    """A function that shows its text on a terminal, and nothing elsewhere."""
     console = Console(stderr=True, markup=False, highlight=False, emoji=False)
     console.quiet = not console.is_terminal  # a disabled Progress of Rich 13 still ends its line
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=console.quiet) as progress:
-        task = progress.add_task(str(removed), total=None)
-
-        def go_on(step: Callable[[int], bool]) -> None:
-            while size := batch if limit is None else min(batch, limit - removed.total):
-                if not step(size):
-                    return
-                progress.update(task, description=str(removed))
-
-        go_on(families)
-        go_on(revocations)
-
-
-class ForgetfulStore(Protocol):
-    """What can be purged: either half of a store may have something to forget."""
-
-    def purge(self, *, before: int, limit: int) -> int: ...
-
-    def purge_revocations(self, *, before: int, limit: int) -> int: ...
+        task = progress.add_task("", total=None)
+        yield lambda text: progress.update(task, description=text)
 
 
 class StoreFailed(Exception):
@@ -196,7 +162,7 @@ class StoreFailed(Exception):
 
 
 @contextmanager
-def _opened_store(store: str) -> Generator[ForgetfulStore, None, None]:
+def _opened_store(store: str) -> Generator[PurgeableStore, None, None]:
     """The store of a path or URL, closed in the end.
 
     Raises `ConfigurationError` for what the operator must change, such as tables that are not there, and `StoreFailed`

@@ -1,8 +1,13 @@
-"""Refresh tokens: families, rotation, revocation, and the endpoints that serve them."""
+"""Refresh tokens: families, their rotation, their revocation, and the protocol of their store.
+
+Every refresh token that does not work is refused alike. The endpoints are in `gatepass.token_endpoint`.
+"""
 
 from gatepass.refresh.family import Family, RefreshToken, Rotation
 from gatepass.refresh.pair import TokenPair
 from gatepass.refresh.service import TokenService
-from gatepass.refresh.store import Purged, RefreshStore
+from gatepass.refresh.store import PurgeResult, RefreshStore, purge_store
 
-__all__ = ["Family", "Purged", "RefreshStore", "RefreshToken", "Rotation", "TokenPair", "TokenService"]
+__all__ = [
+    "Family", "PurgeResult", "RefreshStore", "RefreshToken", "Rotation", "TokenPair", "TokenService", "purge_store",
+]  # fmt: skip

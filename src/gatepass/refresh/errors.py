@@ -72,7 +72,7 @@ class InvalidGrant(TokenEndpointError):
 
 
 class RefreshTokenReused(InvalidGrant):
-    """A spent token came again: somebody has a copy, and the family is revoked (RFC 9700 section 4.14.2)."""
+    """A spent token came again: it was copied, and the family is revoked (RFC 9700 section 4.14.2)."""
 
 
 class InvalidScope(TokenEndpointError):

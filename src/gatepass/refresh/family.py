@@ -2,7 +2,7 @@
 
 The store holds hashes alone. A refresh token is 64 octets in base64url: which family it is of, a proof that its
 bearer was ever given a token of that family, and the secret that is good for one use. The proof tells a spent
-token from an invented one, so that nobody can end a family by guessing its name.
+token from an invented one: guessing a family's name is not enough to revoke it.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Rotation:
     Neither it nor the hashes show in the repr.
     """
 
-    LONGEST_GRACE: ClassVar[int] = 60
+    MAX_GRACE: ClassVar[int] = 60
     """Seconds after *rotated_at* for which *salt* may be of use; then it is to be forgotten."""
 
     current_hash: bytes = field(repr=False)
@@ -195,7 +195,7 @@ class Family:
 
     def salt_is_spent(self, moment: int) -> bool:
         """Whether there is a salt that no window needs, where all that ended before *moment* may be forgotten."""
-        return bool(self.salt) and self.rotated_at < moment - Rotation.LONGEST_GRACE
+        return bool(self.salt) and self.rotated_at < moment - Rotation.MAX_GRACE
 
     def ended_before(self, moment: int) -> bool:
         """Whether the family expired, idled out or was revoked earlier than *moment*."""
@@ -203,4 +203,4 @@ class Family:
 
 
 def _look_at(end: int, last: Rotation | Family) -> int:
-    return min(end, last.rotated_at + Rotation.LONGEST_GRACE) if last.salt else end
+    return min(end, last.rotated_at + Rotation.MAX_GRACE) if last.salt else end

@@ -1,6 +1,6 @@
-"""Asking those who may fail: the store and the application. What they raise is one error that says we cannot tell.
+"""Calls to the store and to the application's functions. What they raise becomes one error: we cannot tell.
 
-The log gets the class of what was raised and never its text, which may quote anything.
+The log gets the class of what was raised and never its text, which may quote a token.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from gatepass.refresh.errors import HookUnavailable, StoreUnavailable
 from gatepass.refresh.family import Family
 from gatepass.tokens.hooks import is_coroutine_function
 
-__all__ = ["Application", "ask", "plain_function"]
+__all__ = ["ServiceHooks", "call_store", "require_sync_function"]
 
 _logger = logging.getLogger("gatepass.refresh")
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-def ask(operation: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """What the store's *operation* returns. Raises `StoreUnavailable`, or `ConfigurationError` as the store does."""
+def call_store(operation: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """The result of the store's *operation*. Raises `StoreUnavailable`; a `ConfigurationError` passes through."""
     try:
         return operation(*args, **kwargs)
     except ConfigurationError:
@@ -33,8 +33,8 @@ def ask(operation: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         raise StoreUnavailable("store_unavailable") from error
 
 
-def plain_function(value: object, name: str, takes: str) -> None:
-    """Raise `ConfigurationError` for what cannot be called here and now, such as a coroutine function."""
+def require_sync_function(value: object, name: str, takes: str) -> None:
+    """Raise `ConfigurationError` unless *value* is callable and no coroutine function."""
     if not callable(value):
         raise ConfigurationError(f"{name}= must be a function that takes {takes}")
     if is_coroutine_function(value):
@@ -42,8 +42,8 @@ def plain_function(value: object, name: str, takes: str) -> None:
 
 
 @final
-class Application:
-    """The application's functions: may the subject sign in, what else do its tokens say, a spent token came again."""
+class ServiceHooks:
+    """The application's functions `check_subject`, `claims_for` and `on_reuse`."""
 
     __slots__ = ("_check_subject", "_claims_for", "_on_reuse")
 
@@ -54,18 +54,18 @@ class Application:
         claims_for: Callable[[str], Mapping[str, Any]] | None,
         on_reuse: Callable[[Family], object] | None,
     ) -> None:
-        plain_function(check_subject, "check_subject", "a subject and answers True or False")
+        require_sync_function(check_subject, "check_subject", "a subject and answers True or False")
         if claims_for is not None:
-            plain_function(claims_for, "claims_for", "a subject and gives a mapping")
+            require_sync_function(claims_for, "claims_for", "a subject and gives a mapping")
         if on_reuse is not None:
-            plain_function(on_reuse, "on_reuse", "a Family")
+            require_sync_function(on_reuse, "on_reuse", "a Family")
         self._check_subject = check_subject
         self._claims_for = claims_for
         self._on_reuse = on_reuse
 
-    def admits(self, subject: str) -> bool:
-        """Whether *subject* may still sign in. Raises `HookUnavailable` for anything but True and False."""
-        answer = _asked("check_subject", self._check_subject, subject)
+    def is_allowed(self, subject: str) -> bool:
+        """Whether *subject* may still sign in. Raises `HookUnavailable` if the answer is neither True nor False."""
+        answer = _call_hook("check_subject", self._check_subject, subject)
         if answer is not True and answer is not False:
             _logger.error("check_subject answered neither True nor False")
             raise HookUnavailable("check_subject_unavailable")
@@ -76,20 +76,20 @@ class Application:
         if self._claims_for is None:
             return {}
         claims_for = self._claims_for
-        return _asked("claims_for", lambda: dict(claims_for(subject)))
+        return _call_hook("claims_for", lambda: dict(claims_for(subject)))
 
-    def hears_of_reuse(self, family: Family) -> None:
-        """Tell of *family*, whose end nothing that the application does may hinder."""
+    def notify_reuse(self, family: Family) -> None:
+        """Log that a spent token of *family* came again, and call `on_reuse`. Its errors change nothing."""
         _logger.warning("refresh_reused: a spent refresh token came again, its family ends")
         if self._on_reuse is None:
             return
         try:
             self._on_reuse(family)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the client's answer stands
+        except Exception as error:  # noqa: BLE001 - the family ends all the same
             _logger.error("on_reuse raised %s", traced(error))  # noqa: TRY400 - the same
 
 
-def _asked(name: str, hook: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+def _call_hook(name: str, hook: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     try:
         return hook(*args, **kwargs)
     except Exception as error:

@@ -1,4 +1,4 @@
-"""What a client gets for a grant or a refresh: an access token that never outlives its family, and a refresh token."""
+"""Token pairs: an access token that never outlives its family, and the refresh token for the next."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, Final, final
 
 from gatepass.common.scope import split_scope
 from gatepass.refresh.family import Family, RefreshToken
-from gatepass.refresh.hooks import Application
+from gatepass.refresh.hooks import ServiceHooks
 from gatepass.tokens.issuer import TokenIssuer
 
-__all__ = ["Mint", "TokenPair"]
+__all__ = ["TokenPair", "TokenPairIssuer"]
 
 _SET_HERE: Final = frozenset(
     ("subject", "scope", "client_id", "audience", "not_after", "auth_time", "acr", "amr", "family_id")
@@ -21,7 +21,7 @@ _SET_HERE: Final = frozenset(
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPair:
-    """What a client gets: a short-lived access token and the refresh token for the next. Neither shows in the repr.
+    """The answer to a grant or a refresh: a short-lived access token, and a refresh token. Neither shows in the repr.
 
     *expires_in* is the access token's life in seconds and *refresh_expires_in* the refresh token's, if it lies idle;
     *scope* is the access token's scope tokens separated by blanks.
@@ -36,25 +36,25 @@ class TokenPair:
 
 
 @final
-class Mint:
-    """Makes the pairs of a family: what the grant fixed, and what the application says of the subject now."""
+class TokenPairIssuer:
+    """Issues the pairs of a family, with what the grant fixed and what `claims_for` says of the subject now."""
 
-    __slots__ = ("_application", "_issuer")
+    __slots__ = ("_hooks", "_issuer")
 
-    def __init__(self, issuer: TokenIssuer, application: Application) -> None:
+    def __init__(self, issuer: TokenIssuer, hooks: ServiceHooks) -> None:
         self._issuer = issuer
-        self._application = application
+        self._hooks = hooks
 
     def serves(self, audience: str) -> bool:
         """Whether tokens for *audience* are still issued: settings may change while a family lives."""
         return audience in self._issuer.audience
 
-    def pair(self, family: Family, refresh_token: RefreshToken, *, scope: str, now: int) -> TokenPair:
+    def issue(self, family: Family, refresh_token: RefreshToken, *, scope: str, now: int) -> TokenPair:
         """The pair of *refresh_token* and an access token with *scope*.
 
         Raises `HookUnavailable`, and `ValueError` for what cannot go into a token.
         """
-        further = self._application.claims(family.subject)
+        further = self._hooks.claims(family.subject)
         clash = _SET_HERE.intersection(further)
         if clash:
             raise ValueError(f"these claims are not for claims_for= to set: {', '.join(sorted(clash))}")

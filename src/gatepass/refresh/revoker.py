@@ -1,8 +1,8 @@
-"""The end of families, and of the access tokens that came of them.
+"""The revocation of families, and of the access tokens that were issued to them.
 
-The families end first: what was exchanged before that moment was issued before it too, so the cut-off that follows
-reaches every access token. Both are tried, even if one fails: what can be ended is ended, and the caller hears of
-the rest. Whoever tries a token of an ended family makes up for what failed.
+The families go first: a token that was rotated before that moment was issued before it too, so the revocation of
+access tokens that follows reaches all of them. Both are tried, even if one fails, and the caller gets the error. A
+client that later brings a token of a revoked family makes up for access tokens that could not be revoked.
 """
 
 from __future__ import annotations
@@ -11,97 +11,97 @@ from collections.abc import Callable
 from typing import TypeVar, final
 
 from gatepass.refresh.family import Family
-from gatepass.refresh.hooks import Application, ask
+from gatepass.refresh.hooks import ServiceHooks, call_store
 from gatepass.refresh.store import RefreshStore
 from gatepass.revocation.access_tokens import AccessTokenRevocation
 
-__all__ = ["Ending"]
+__all__ = ["FamilyRevoker"]
 
 _T = TypeVar("_T")
 
 
 @final
-class Ending:
-    """Ends families, by one, by subject or by client. Every method raises `StoreUnavailable`, and may be repeated."""
+class FamilyRevoker:
+    """Revokes one family, or all of a subject or client. Every method may raise `StoreUnavailable` and be repeated."""
 
-    __slots__ = ("_application", "_clock", "_revocation", "_store")
+    __slots__ = ("_clock", "_hooks", "_revocation", "_store")
 
     def __init__(
         self,
         store: RefreshStore,
         revocation: AccessTokenRevocation | None,
-        application: Application,
+        hooks: ServiceHooks,
         clock: Callable[[], float],
     ) -> None:
         self._store = store
         self._revocation = revocation
-        self._application = application
+        self._hooks = hooks
         self._clock = clock
 
-    def family(self, family_id: str) -> bool:
-        """Whether the family was there and not yet revoked."""
+    def revoke_family(self, family_id: str) -> bool:
+        """Revoke one family; True if it was there and not yet revoked."""
         return self._both(
             lambda: self._store.revoke(family_id, at=self._now()),
             lambda revocation: revocation.revoke_family(family_id),
         )
 
-    def reused(self, family: Family) -> None:
-        """A spent token of *family* came again: the application hears of it once, however often it comes.
+    def on_reuse(self, family: Family) -> None:
+        """Revoke *family*, of which a spent token came again. The application is told once, however often it comes.
 
-        It hears of it also where the store does not answer, and may have ended the family: or nobody might.
+        It is also told where the store does not answer: that call may have been the one that revoked the family.
         """
 
-        def end() -> None:
+        def revoke() -> None:
             try:
                 first = self._store.revoke(family.family_id, at=self._now())
             except Exception:
-                self._application.hears_of_reuse(family)
+                self._hooks.notify_reuse(family)
                 raise
             if first:
-                self._application.hears_of_reuse(family)
+                self._hooks.notify_reuse(family)
 
-        self._both(end, lambda revocation: revocation.revoke_family(family.family_id))
+        self._both(revoke, lambda revocation: revocation.revoke_family(family.family_id))
 
-    def over(self, family_id: str, *, since: int) -> None:
-        """A token of a family that ended came again: if the access tokens could not be ended with it, they are now."""
+    def ensure_revoked(self, family_id: str, *, since: int) -> None:
+        """Revoke the access tokens of a family that was revoked at *since*, if that could not be done then."""
         if self._revocation is not None:
-            ask(self._revocation.ensure_family, family_id, since=since)
+            call_store(self._revocation.ensure_family_revoked, family_id, since=since)
 
-    def subject(self, subject: str) -> int:
-        """How many families of *subject* ended."""
+    def revoke_subject(self, subject: str) -> int:
+        """Revoke every family of *subject*; how many were not yet revoked."""
         return self._all(
             lambda: self._store.revoke_subject(subject, at=self._now()),
             lambda revocation: revocation.revoke_subject(subject),
         )
 
-    def client(self, client_id: str) -> int:
-        """How many families of the client ended."""
+    def revoke_client(self, client_id: str) -> int:
+        """Revoke every family of the client; how many were not yet revoked."""
         return self._all(
             lambda: self._store.revoke_client(client_id, at=self._now()),
             lambda revocation: revocation.revoke_client(client_id),
         )
 
-    def cut_off(self, family: Family) -> int | None:
-        """Up to when the access tokens of its subject or client are revoked. A grant looks before and after."""
+    def revoked_before(self, family: Family) -> int | None:
+        """Up to when the access tokens of the subject or client are revoked. A grant compares before and after."""
         if self._revocation is None:
             return None
-        return ask(self._revocation.cut_off, family.subject, family.client_id)
+        return call_store(self._revocation.revoked_before, family.subject, family.client_id)
 
     def _all(self, families: Callable[[], int], access_tokens: Callable[[AccessTokenRevocation], None]) -> int:
-        """The cut-off comes first as well: a grant that is kept too late to be ended here finds it there."""
+        """Access tokens first as well: a grant that is stored too late to be revoked here finds their revocation."""
         try:
             if self._revocation is not None:
-                ask(access_tokens, self._revocation)
+                call_store(access_tokens, self._revocation)
         finally:
             ended = self._both(families, access_tokens)
         return ended
 
     def _both(self, families: Callable[[], _T], access_tokens: Callable[[AccessTokenRevocation], None]) -> _T:
         try:
-            return ask(families)
+            return call_store(families)
         finally:
             if self._revocation is not None:
-                ask(access_tokens, self._revocation)
+                call_store(access_tokens, self._revocation)
 
     def _now(self) -> int:
         return int(self._clock())

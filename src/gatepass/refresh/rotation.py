@@ -1,10 +1,12 @@
-"""One refresh token for the next, exactly once: everything that may fail comes before the token is spent.
+"""The exchange of a refresh token for its successor, exactly once. All that may fail comes before the token is spent.
 
-Refused with one and the same error: tokens that are unknown, expired, revoked, another client's, or spent. Bringing a
-spent one ends the family, unless it is the immediate predecessor within the grace window, or an exchange whose
-outcome the store never told; these get the successor that there already is.
+Tokens that are unknown, expired, revoked, another client's or spent are refused with one and the same error. A spent
+token also ends its family, with two exceptions, in which the client gets the successor that there already is: its
+immediate predecessor within the grace window, and a rotation in doubt, whose outcome the store never told because a
+connection broke between the commit and the answer (`InDoubtRotations`).
 
-Where there is no grace window any more, the store is told to forget what it needed (`Windows`).
+A salt and a spent token make the current one, so the store is told to forget the salts of windows that are over
+(`GraceWindows`): a reader of the database with an old token would have the session.
 
 A token pair is handed out only after the same call has written it. What the store shows may not be on its disk
 yet (MariaDB shows a commit before it waits for its log), so a successor that was only seen is written once more.
@@ -36,20 +38,23 @@ from gatepass.refresh.errors import (
     TokenEndpointError,
 )
 from gatepass.refresh.family import SEED_OCTETS, Family, RefreshToken, Rotation, seed_of
-from gatepass.refresh.hooks import Application, ask
-from gatepass.refresh.pair import Mint, TokenPair
-from gatepass.refresh.revoker import Ending
+from gatepass.refresh.hooks import ServiceHooks, call_store
+from gatepass.refresh.pair import TokenPair, TokenPairIssuer
+from gatepass.refresh.revoker import FamilyRevoker
 from gatepass.refresh.store import RefreshStore
 
-__all__ = ["Exchange", "Unsettled", "Windows", "Wish"]
+__all__ = ["GraceWindows", "InDoubtRotations", "RefreshParameters", "RefreshTokenRotation"]
 
 _FORGOTTEN_BESIDE: Final = 2
-"""How many windows an exchange closes for others. It opens one."""
+"""How many windows that are over each rotation closes. It opens one."""
+_MAX_IN_DOUBT: Final = 10_000
+_MAX_IN_DOUBT_OF_A_FAMILY: Final = 100
+_MAX_WINDOWS: Final = 10_000
 _logger = logging.getLogger("gatepass.refresh")
 
 
-class Wish(NamedTuple):
-    """What a client asks for beside the next token; None is all that was granted."""
+class RefreshParameters(NamedTuple):
+    """The `scope` and `resource` of a refresh request. None stands for all that was granted."""
 
     scope: str | Iterable[str] | None
     audience: str | Iterable[str] | None
@@ -73,43 +78,63 @@ class Wish(NamedTuple):
 
 
 @final
-class Exchange:
-    """Exchanges the tokens of one store's families. *idle* and *grace* are seconds."""
+class RefreshTokenRotation:
+    """Rotates the tokens of one store's families. *idle* and *grace* are seconds."""
 
-    __slots__ = ("_application", "_ending", "_grace", "_idle", "_mint", "_store", "_unsettled", "_windows")
+    __slots__ = ("_grace", "_hooks", "_idle", "_in_doubt", "_pairs", "_revoker", "_store", "_windows")
 
     def __init__(
-        self, store: RefreshStore, *, mint: Mint, application: Application, ending: Ending, idle: int, grace: float
+        self,
+        store: RefreshStore,
+        *,
+        pairs: TokenPairIssuer,
+        hooks: ServiceHooks,
+        revoker: FamilyRevoker,
+        idle: int,
+        grace: float,
     ) -> None:
         self._store = store
-        self._mint = mint
-        self._application = application
-        self._ending = ending
+        self._pairs = pairs
+        self._hooks = hooks
+        self._revoker = revoker
         self._idle = idle
         self._grace = grace
-        self._unsettled = Unsettled()
-        self._windows = Windows(grace)
+        self._in_doubt = InDoubtRotations()
+        self._windows = GraceWindows(grace)
 
-    def exchange(self, text: str, *, client_id: str, wish: Wish, now: int) -> TokenPair:
-        """The next pair for the client's token *text*. Raises a `TokenEndpointError`, and the token is not spent."""
-        pair = self._exchanged(text, client_id, wish, now)
-        self.forget(now, most=_FORGOTTEN_BESIDE)
+    def rotate(self, text: str, *, client_id: str, parameters: RefreshParameters, now: int) -> TokenPair:
+        """The next pair for the client's token *text*. If it raises a `TokenEndpointError`, the token is not spent."""
+        pair = self._rotate(text, client_id, parameters, now)
+        self.forget(now, limit=_FORGOTTEN_BESIDE)
         return pair
 
-    def forget(self, now: int, *, most: int) -> None:
-        """Let the store forget the salts of windows that are over.
+    def forget(self, now: int, *, limit: int) -> None:
+        """Let the store forget the salts of at most *limit* windows that are over.
 
-        What fails takes no answer back that was earned before: the family's next exchange replaces the salt.
+        A failure is ignored, so that it cannot withhold a pair that was just written: the family's next rotation
+        replaces the salt.
         """
-        for family in self._windows.over(now, most=most):
+        for family in self._windows.pop_closed(now, limit=limit):
             with suppress(ConfigurationError, StoreUnavailable):
-                ask(self._store.rotate, family.family_id, Rotation.without_salt(family))
+                call_store(self._store.rotate, family.family_id, Rotation.without_salt(family))
 
-    def _exchanged(self, text: str, client_id: str, wish: Wish, now: int) -> TokenPair:
-        token, family = self._presented(text, client_id, now)
+    def find(self, text: str, client_id: str) -> tuple[RefreshToken, Family] | None:
+        """The token and its family, dead or alive; None if unknown. Raises `InvalidGrant` for another client's."""
+        token = RefreshToken.parse(text)
+        if token is None:
+            return None
+        family = call_store(self._store.get, token.family_id)
+        if family is None or not compare_digest(family.proof_hash, token.proof_hash):
+            return None
+        if family.client_id != client_id:
+            raise InvalidGrant("refresh_client_mismatch")
+        return token, family
+
+    def _rotate(self, text: str, client_id: str, parameters: RefreshParameters, now: int) -> TokenPair:
+        token, family = self._load_active(text, client_id, now)
         if not compare_digest(family.current_hash, token.secret_hash):
-            return self._spent(token, family, wish, now)
-        scope = self._admitted(family, wish)
+            return self._handle_spent(token, family, parameters, now)
+        scope = self._authorize(family, parameters)
         salt = secrets.token_bytes(SEED_OCTETS)
         successor = token.successor(salt)
         rotation = Rotation(
@@ -123,105 +148,89 @@ class Exchange:
         rotated = family.rotated(rotation)
         pair = self._pair(rotated, successor, scope, now)
         if self._grace:
-            self._windows.opened(rotated)
-        if self._rotated(family.family_id, rotation, salt):
+            self._windows.add(rotated)
+        if self._apply(family.family_id, rotation, salt):
             return pair
-        return self._spent(token, self._moved_on(token, rotation, client_id, now), wish, now)
+        return self._handle_spent(token, self._reload(token, rotation, client_id, now), parameters, now)
 
-    def find(self, text: str, client_id: str) -> tuple[RefreshToken, Family] | None:
-        """The token and its family, dead or alive; None if unknown. Raises `InvalidGrant` for another client's."""
-        token = RefreshToken.parse(text)
-        if token is None:
-            return None
-        family = ask(self._store.get, token.family_id)
-        if family is None or not compare_digest(family.proof_hash, token.proof_hash):
-            return None
-        if family.client_id != client_id:
-            raise InvalidGrant("refresh_client_mismatch")
-        return token, family
-
-    def _presented(self, text: str, client_id: str, now: int) -> tuple[RefreshToken, Family]:
+    def _load_active(self, text: str, client_id: str, now: int) -> tuple[RefreshToken, Family]:
         found = self.find(text, client_id)
         if found is None:
             raise InvalidGrant("refresh_unknown")
         _, family = found
         if family.revoked_at is not None:
-            self._ending.over(family.family_id, since=family.revoked_at)
+            self._revoker.ensure_revoked(family.family_id, since=family.revoked_at)
             raise InvalidGrant("refresh_revoked")
         if now >= min(family.expires_at, family.idle_expires_at):
             raise InvalidGrant("refresh_expired")
-        if not self._mint.serves(family.audience):
+        if not self._pairs.serves(family.audience):
             raise InvalidGrant("refresh_audience")
         return found
 
-    def _admitted(self, family: Family, wish: Wish) -> str:
-        """The scope to give. A subject that may not sign in any more loses the family."""
-        scope = wish.within(family)
-        if not self._application.admits(family.subject):
-            self._ending.family(family.family_id)
+    def _authorize(self, family: Family, parameters: RefreshParameters) -> str:
+        """The scope of the next access token. Revokes the family of a subject that may not sign in any more."""
+        scope = parameters.within(family)
+        if not self._hooks.is_allowed(family.subject):
+            self._revoker.revoke_family(family.family_id)
             raise InvalidGrant("refresh_subject")
         return scope
 
     def _pair(self, family: Family, successor: RefreshToken, scope: str, now: int) -> TokenPair:
         try:
-            return self._mint.pair(family, successor, scope=scope, now=now)
+            return self._pairs.issue(family, successor, scope=scope, now=now)
         except TokenEndpointError:
             raise
         except Exception as error:
             _logger.error("no access token: %s", traced(error))  # noqa: TRY400 - a traceback quotes
             raise ServiceUnavailable("access_token_unavailable") from error
 
-    def _rotated(self, family_id: str, rotation: Rotation, salt: bytes) -> bool:
+    def _apply(self, family_id: str, rotation: Rotation, salt: bytes) -> bool:
         try:
-            return ask(self._store.rotate, family_id, rotation)
+            return call_store(self._store.rotate, family_id, rotation)
         except BaseException as error:
-            self._unsettled.remember(family_id, rotation, salt)
-            if isinstance(error, StoreUnavailable) and self._took_place(family_id, rotation):
+            self._in_doubt.remember(family_id, rotation, salt)
+            if isinstance(error, StoreUnavailable) and self._was_applied(family_id, rotation):
                 return True
             raise
 
-    def _took_place(self, family_id: str, rotation: Rotation) -> bool:
+    def _was_applied(self, family_id: str, rotation: Rotation) -> bool:
         """Whether *rotation* is in place and durable, and this caller may hand out its successor."""
-        again = ask(self._store.rotate, family_id, Rotation.again(rotation))
-        return again and self._unsettled.settle(family_id, rotation.current_hash)
+        again = call_store(self._store.rotate, family_id, Rotation.again(rotation))
+        return again and self._in_doubt.settle(family_id, rotation.current_hash)
 
-    def _moved_on(self, token: RefreshToken, rotation: Rotation, client_id: str, now: int) -> Family:
+    def _reload(self, token: RefreshToken, rotation: Rotation, client_id: str, now: int) -> Family:
         """The family of *token*, in which the store refused *rotation* because it holds neither hash for current."""
-        _, family = self._presented(token.text(), client_id, now)
+        _, family = self._load_active(token.text(), client_id, now)
         if any(compare_digest(family.current_hash, one) for one in (token.secret_hash, rotation.previous_hash)):
             _logger.error("the store refused a rotation, and holds for current what that would have replaced")
             raise StoreUnavailable("store_contradiction")  # or a crash undid the rotation that came between
         return family
 
-    def _spent(self, token: RefreshToken, family: Family, wish: Wish, now: int) -> TokenPair:
+    def _handle_spent(self, token: RefreshToken, family: Family, parameters: RefreshParameters, now: int) -> TokenPair:
         """The successor once more for a predecessor that may have it; the family's end for every other token."""
         in_grace = abs(now - family.rotated_at) < self._grace  # a clock that was set back does not widen the window
-        remembered = self._unsettled.salt_of(family.family_id, family.current_hash)
+        remembered = self._in_doubt.salt_of(family.family_id, family.current_hash)
         salt = (seed_of(family.salt) if in_grace else b"") or remembered
         successor = token.successor(salt)
         if not salt or not compare_digest(family.current_hash, successor.secret_hash):  # then no immediate predecessor
             raise self._reuse(family)
-        pair = self._pair(family, successor, self._admitted(family, wish), now)
+        pair = self._pair(family, successor, self._authorize(family, parameters), now)
         if in_grace:
-            self._windows.opened(family)
+            self._windows.add(family)
         again = Rotation.again(family)
-        if not ask(self._store.rotate, family.family_id, again):  # it ended or moved on meanwhile
-            raise self._reuse(self._moved_on(token, again, family.client_id, now))
-        settled = self._unsettled.settle(family.family_id, successor.secret_hash)
+        if not call_store(self._store.rotate, family.family_id, again):  # it ended or moved on meanwhile
+            raise self._reuse(self._reload(token, again, family.client_id, now))
+        settled = self._in_doubt.settle(family.family_id, successor.secret_hash)
         if not (in_grace or settled):
             raise self._reuse(family)
         return pair
 
     def _reuse(self, family: Family) -> RefreshTokenReused:
-        self._ending.reused(family)
+        self._revoker.on_reuse(family)
         return RefreshTokenReused("refresh_reused")
 
 
-_MAX_IN_DOUBT: Final = 10_000
-_MAX_IN_DOUBT_OF_A_FAMILY: Final = 100
-
-
-class _Kept:
+class _Salts:
     __slots__ = ("count", "lock", "salts")
 
     def __init__(self) -> None:
@@ -231,20 +240,21 @@ class _Kept:
 
 
 @final
-class Unsettled:
-    """The salts of such rotations, by family and by the hash of the successor; the oldest go when there are too many.
+class InDoubtRotations:
+    """Salts of rotations whose outcome is unknown, by family and hash of the successor; when full, the oldest go.
 
-    Those of one family are few: a client that tries again and again does not push out what others need. A fork begins
-    without them: its parent hands them out.
+    The client that tries again gets the successor, once, and does not count as a thief. No usable token is kept: the
+    client's own is needed too. Each family has few, so that one client's retries do not displace those of others. A
+    fork begins with none, because its parent hands them out.
     """
 
     __slots__ = ("_kept",)
 
     def __init__(self) -> None:
-        self._kept = PerProcess(_Kept)
+        self._kept = PerProcess(_Salts)
 
     def remember(self, family_id: str, rotation: Rotation, salt: bytes) -> None:
-        """Nobody knows whether *rotation* took place."""
+        """Keep the *salt* of *rotation*, which may have been applied."""
         kept = self._kept.get()
         with kept.lock:
             own = kept.salts.setdefault(family_id, {})
@@ -261,7 +271,7 @@ class Unsettled:
         return self._kept.get().salts.get(family_id, {}).get(current_hash, b"")
 
     def settle(self, family_id: str, current_hash: bytes) -> bool:
-        """Forget the rotation; True for exactly one caller, who may hand the successor out."""
+        """Forget the rotation. True for exactly one caller, which may hand the successor out."""
         kept = self._kept.get()
         with kept.lock:
             own = kept.salts.get(family_id, {})
@@ -273,22 +283,18 @@ class Unsettled:
             return True
 
 
-_MAX_WINDOWS: Final = 10_000
-
-
 class _Open:
     __slots__ = ("families", "lock")
 
     def __init__(self) -> None:
-        self.families: deque[Family] = deque(
-            maxlen=_MAX_WINDOWS
-        )  # the oldest goes: its next rotation replaces the salt too
+        # The oldest goes when there are too many: the next rotation of that family replaces the salt, too.
+        self.families: deque[Family] = deque(maxlen=_MAX_WINDOWS)
         self.lock = threading.Lock()
 
 
 @final
-class Windows:
-    """The families of the last rotations, whose windows are open for *grace* seconds."""
+class GraceWindows:
+    """The families that this process rotated last. Each has a window that is open for *grace* seconds."""
 
     __slots__ = ("_grace", "_open")
 
@@ -296,15 +302,15 @@ class Windows:
         self._grace = grace
         self._open = PerProcess(_Open)
 
-    def opened(self, family: Family) -> None:
-        """The token of *family* was exchanged a moment ago."""
+    def add(self, family: Family) -> None:
+        """Open the window of *family*, whose token has just been rotated."""
         self._open.get().families.append(family)
 
-    def over(self, now: int, *, most: int) -> list[Family]:
-        """At most *most* families, each of them once, whose window is over."""
+    def pop_closed(self, now: int, *, limit: int) -> list[Family]:
+        """At most *limit* families whose window is over, each of them once."""
         found: list[Family] = []
         ours = self._open.get()
         with ours.lock:
-            while ours.families and len(found) < most and now - ours.families[0].rotated_at >= self._grace:
+            while ours.families and len(found) < limit and now - ours.families[0].rotated_at >= self._grace:
                 found.append(ours.families.popleft())
         return found

@@ -1,7 +1,7 @@
-"""Staying signed in: grants, refresh tokens that are good for one use, and what ends them.
+"""The token service: grants, refresh tokens that are good for one use, and their revocation.
 
-A grant makes a family. Each refresh exchanges the family's token for the next; whoever brings a spent one ends the
-family, because one of two people holds a stolen copy. The application's `check_subject` is asked at every refresh.
+A grant makes a family. Each refresh exchanges the family's token for the next. A spent token that comes again revokes
+the family, because one of two clients holds a stolen copy. Every refresh calls the application's `check_subject`.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from gatepass.common.texts import listed, plain
 from gatepass.errors import ConfigurationError
 from gatepass.refresh.errors import InvalidGrant, ServiceUnavailable
 from gatepass.refresh.family import Family, RefreshToken, Rotation, plain_text
-from gatepass.refresh.hooks import Application, ask
-from gatepass.refresh.pair import Mint, TokenPair
-from gatepass.refresh.revoker import Ending
-from gatepass.refresh.rotation import Exchange, Wish
-from gatepass.refresh.store import Purged, RefreshStore
+from gatepass.refresh.hooks import ServiceHooks, call_store
+from gatepass.refresh.pair import TokenPair, TokenPairIssuer
+from gatepass.refresh.revoker import FamilyRevoker
+from gatepass.refresh.rotation import RefreshParameters, RefreshTokenRotation
+from gatepass.refresh.store import PurgeResult, RefreshStore
 from gatepass.revocation.access_tokens import AccessTokenRevocation
 from gatepass.tokens.access_token import AccessToken
 from gatepass.tokens.issuer import TokenIssuer, only_audience
@@ -34,7 +34,7 @@ class TokenService:
     """Grants, refreshes and revokes.
 
     *issuer* makes the access tokens, *store* keeps the families. *refresh_ttl*: how long a refresh token may lie idle;
-    *absolute_ttl*: when the family ends whatever happens (both seconds or timedelta). *grace* (at most 60 seconds,
+    *absolute_ttl*: when the family ends in any case (both seconds or timedelta). *grace* (at most 60 seconds,
     default 0): how long the immediate predecessor still gets the same successor, for clients that lose an answer.
     *check_subject* takes the subject and answers True while it may sign in; *claims_for* gives further claims for its
     access tokens. *revocation* ends a family's access tokens with it. *on_reuse* is told of the family when a spent
@@ -53,7 +53,8 @@ class TokenService:
     """
 
     __slots__ = (
-        "_absolute_ttl", "_clock", "_ending", "_exchange", "_issuer", "_mint", "_refresh_ttl", "_revocation", "_store",
+        "_absolute_ttl", "_clock", "_issuer", "_pairs", "_refresh_ttl", "_revocation", "_revoker", "_rotation",
+        "_store",
     )  # fmt: skip
 
     def __init__(
@@ -82,20 +83,20 @@ class TokenService:
         self._absolute_ttl = int(seconds(absolute_ttl, "absolute_ttl", least=1, most=YEAR))
         if self._absolute_ttl < self._refresh_ttl:
             raise ConfigurationError("absolute_ttl= must not be shorter than refresh_ttl=")
-        application = Application(check_subject=check_subject, claims_for=claims_for, on_reuse=on_reuse)
+        hooks = ServiceHooks(check_subject=check_subject, claims_for=claims_for, on_reuse=on_reuse)
         self._issuer = issuer
         self._store = store
         self._revocation = revocation
         self._clock = clock_function(clock, owner="TokenService")
-        self._mint = Mint(issuer, application)
-        self._ending = Ending(store, revocation, application, self._clock)
-        self._exchange = Exchange(
+        self._pairs = TokenPairIssuer(issuer, hooks)
+        self._revoker = FamilyRevoker(store, revocation, hooks, self._clock)
+        self._rotation = RefreshTokenRotation(
             store,
-            mint=self._mint,
-            application=application,
-            ending=self._ending,
+            pairs=self._pairs,
+            hooks=hooks,
+            revoker=self._revoker,
             idle=self._refresh_ttl,
-            grace=seconds(grace, "grace", least=0, most=Rotation.LONGEST_GRACE),
+            grace=seconds(grace, "grace", least=0, most=Rotation.MAX_GRACE),
         )
 
     @property
@@ -147,11 +148,11 @@ class TokenService:
             proof_hash=token.proof_hash,
             current_hash=token.secret_hash,
         )
-        cut_off = self._ending.cut_off(family)
-        pair = self._mint.pair(family, token, scope=family.scope, now=now)
-        ask(self._store.create, family)
-        if self._ending.cut_off(family) != cut_off:  # everything of the subject ended, perhaps before this was there
-            self._ending.family(family.family_id)
+        revoked_before = self._revoker.revoked_before(family)
+        pair = self._pairs.issue(family, token, scope=family.scope, now=now)
+        call_store(self._store.create, family)
+        if self._revoker.revoked_before(family) != revoked_before:  # perhaps before the family was there to be revoked
+            self._revoker.revoke_family(family.family_id)
             raise ServiceUnavailable("ended_meanwhile")
         return pair
 
@@ -169,9 +170,9 @@ class TokenService:
         token alone. Raises a `TokenEndpointError`: `InvalidGrant` with one text for every token that does not work,
         `InvalidScope`, `InvalidTarget`, or `ServiceUnavailable`, after which the same token may be tried again.
         """
-        wish = Wish(scope, audience)
-        return self._exchange.exchange(
-            refresh_token, client_id=self._client(client_id), wish=wish, now=int(self._clock())
+        parameters = RefreshParameters(scope, audience)
+        return self._rotation.rotate(
+            refresh_token, client_id=self._client(client_id), parameters=parameters, now=int(self._clock())
         )
 
     def revoke(self, refresh_token: str, *, client_id: str | None = None) -> None:
@@ -179,9 +180,9 @@ class TokenService:
 
         Raises `InvalidGrant` for another client's token, and `StoreUnavailable`.
         """
-        found = self._exchange.find(refresh_token, self._client(client_id))
+        found = self._rotation.find(refresh_token, self._client(client_id))
         if found is not None:
-            self._ending.family(found[0].family_id)
+            self._revoker.revoke_family(found[0].family_id)
 
     def revoke_access_token(self, token: AccessToken, *, client_id: str | None = None) -> None:
         """End one access token, verified and the client's own. Raises `InvalidGrant` and `StoreUnavailable`."""
@@ -189,11 +190,11 @@ class TokenService:
             raise ConfigurationError("access tokens can be revoked by a TokenService with revocation= alone")
         if token.client_id != self._client(client_id):
             raise InvalidGrant("access_token_client_mismatch")
-        ask(self._revocation.revoke_token, token)
+        call_store(self._revocation.revoke_token, token)
 
     def revoke_family(self, family_id: str) -> bool:
         """End one family; True if it had not ended by a revocation before."""
-        return self._ending.family(plain(family_id))
+        return self._revoker.revoke_family(plain(family_id))
 
     def revoke_subject(self, subject: str) -> int:
         """Sign *subject* out everywhere, as after a change of password; how many families ended.
@@ -201,22 +202,22 @@ class TokenService:
         Tokens say when they were issued in whole seconds. With *revocation*, an access token that is issued later in
         the same second is refused too; its client refreshes it a moment later.
         """
-        return self._ending.subject(plain_text(subject, "subject"))
+        return self._revoker.revoke_subject(plain_text(subject, "subject"))
 
     def revoke_client(self, client_id: str) -> int:
         """End every family of a client; how many ended."""
-        return self._ending.client(plain_text(client_id, "client_id"))
+        return self._revoker.revoke_client(plain_text(client_id, "client_id"))
 
-    def purge(self, *, limit: int = 1_000) -> Purged:
-        """Delete families that ended longer ago than any of their tokens could matter, at most *limit*; how many.
+    def purge(self, *, limit: int = 1_000) -> PurgeResult:
+        """Delete at most *limit* families that ended longer ago than any of their tokens could matter.
 
         It looks at no more than a few batches of families, and says by `more` whether to call it again. What this
         process kept for grace windows that are over is forgotten first.
         """
         now = self._clock()
-        self._exchange.forget(int(now), most=limit)
-        before = int(now - self._issuer.access_ttl.total_seconds() - Rotation.LONGEST_GRACE)
-        return Purged.of(ask(self._store.purge, before=before, limit=limit))
+        self._rotation.forget(int(now), limit=limit)
+        before = int(now - self._issuer.access_ttl.total_seconds() - Rotation.MAX_GRACE)
+        return call_store(self._store.purge, before=before, limit=limit)
 
     def _client(self, client_id: str | None) -> str:
         return plain(client_id) if client_id is not None else self._issuer.client_id or ""

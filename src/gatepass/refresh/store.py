@@ -1,15 +1,18 @@
-"""What a store of token families must do. One operation is atomic, and everything rests on it: `rotate`.
+"""The protocol of a store of token families, and the loop that purges a store.
 
-Write your own store to this protocol, and let `gatepass.testing.RefreshStoreContract` judge it.
+One operation must be atomic, and all others rest on it: `rotate`. Test a store of your own with
+`gatepass.testing.RefreshStoreContract`.
 """
 
 from __future__ import annotations
 
-from typing import Protocol, final, runtime_checkable
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from gatepass.refresh.family import Family, Rotation
 
-__all__ = ["Purged", "RefreshStore"]
+__all__ = ["PurgeResult", "PurgeableStore", "RefreshStore", "purge_store"]
 
 
 @runtime_checkable
@@ -55,35 +58,58 @@ class RefreshStore(Protocol):
         """Revoke every family of *client_id*; how many were not yet revoked."""
         ...
 
-    def purge(self, *, before: int, limit: int) -> int:
-        """Delete at most *limit* families that expired, idled out or were revoked earlier than *before*; how many.
+    def purge(self, *, before: int, limit: int) -> PurgeResult:
+        """Delete at most *limit* families that expired, idled out or were revoked earlier than *before*.
 
-        Of every family that lives on, it empties the `salt` where it was rotated more than `Rotation.LONGEST_GRACE`
+        It may stop for another reason too, such as how many families it looked at; `more` says whether to call again.
+
+        Of every family that lives on, it empties the `salt` where it was rotated more than `Rotation.MAX_GRACE`
         seconds before *before*, also if another process rotated it.
-
-        A purge that may stop for another reason, such as how many it looked at, answers with a `Purged`.
         """
         ...
 
 
-@final
-class Purged(int):
-    """How many families were deleted.
-
-    >>> deleted = Purged(0, more=True)
-    >>> deleted == 0, deleted.more
-    (True, True)
+class PurgeResult(NamedTuple):
+    """What one call of `purge` did. *deleted* alone does not say whether to go on: families that live on count for
+    nothing, and those that ended may stand behind them.
     """
 
+    deleted: int
+    """How many families the call deleted."""
+
     more: bool
-    """Whether the purge stopped at a bound: call it again, until it did not."""
+    """Whether the call stopped at a bound: call it again until it did not."""
 
-    def __new__(cls, count: int, *, more: bool) -> Purged:
-        purged = super().__new__(cls, count)
-        purged.more = more
-        return purged
 
-    @classmethod
-    def of(cls, count: int) -> Purged:
-        """*count* as a store answered it; of a plain number, as long as something went there may be more."""
-        return count if isinstance(count, cls) else cls(count, more=count > 0)
+class PurgeableStore(Protocol):
+    """A store of families and revocations, as far as `purge_store` uses it."""
+
+    def purge(self, *, before: int, limit: int) -> PurgeResult:
+        """See `RefreshStore.purge`."""
+        ...
+
+    def purge_revocations(self, *, before: int, limit: int) -> int:
+        """See `RevocationStore.purge_revocations`."""
+        ...
+
+
+def purge_store(
+    store: PurgeableStore, *, now: int, ended_for: int, batch: int, limit: int | None = None
+) -> Iterator[tuple[int, int]]:
+    """Delete families that ended more than *ended_for* seconds before *now*, then revocations that are past.
+
+    Yields after each *batch* how many families and how many revocations were deleted so far. Stops when nothing is
+    left, or after *limit* entries, families and revocations together.
+    """
+    families = revocations = 0
+    left = sys.maxsize if limit is None else limit
+    more = True
+    while more and left:
+        deleted, more = store.purge(before=now - ended_for, limit=min(batch, left))
+        families, left = families + deleted, left - deleted
+        yield families, revocations
+    more = True
+    while more and left:
+        deleted = store.purge_revocations(before=now, limit=min(batch, left))
+        revocations, left, more = revocations + deleted, left - deleted, deleted > 0
+        yield families, revocations

@@ -16,17 +16,17 @@ from gatepass.common.limits import LARGEST_LEEWAY, LONGEST_ACCESS_TTL
 from gatepass.common.settings import clock_function, seconds
 from gatepass.common.texts import plain
 from gatepass.errors import ConfigurationError, RevocationUnavailable
-from gatepass.revocation.fail_open import Answers, FailOpen
-from gatepass.revocation.store import RevocationStore, Unrevoked
+from gatepass.revocation.fail_open import FailOpen, LastAnswer
+from gatepass.revocation.store import RevocationCache, RevocationStore
 from gatepass.tokens.access_token import AccessToken
 
-__all__ = ["AccessTokenRevocation", "RevocationStore"]
+__all__ = ["AccessTokenRevocation"]
 
 # Twice the most that a verifier tolerates: once for its clock, once for a token that the issuer's clock dated ahead.
 _BEYOND: Final = 2 * LARGEST_LEEWAY + 1
-_LONGEST_CACHE_TTL: Final = 60.0
-_LONGEST_FAIL_OPEN: Final = 300.0
-_LARGEST_CACHE: Final = 1_000_000
+_MAX_CACHE_TTL: Final = 60.0
+_MAX_FAIL_OPEN: Final = 300.0
+_MAX_CACHE_SIZE: Final = 1_000_000
 _TOO_LONG: Final = (
     "a token lives longer than what would revoke it: "
     "give AccessTokenRevocation the longest life of any issuer on its store as access_ttl="
@@ -39,14 +39,14 @@ class AccessTokenRevocation:
 
     *access_ttl* is the longest life of a token that any issuer on this store makes (seconds or timedelta); a token that
     lives longer is 503, because it would outlive what revokes it. Entries outlive such tokens by all the leeway that a
-    verifier may have. Who makes tokens shorter leaves it until the longer ones are gone.
+    verifier may have. After shortening the issuer's tokens, leave it until the longer ones are gone.
 
     Every check asks the store once. *cache_ttl* (at most 60 seconds, default 0: off) lets this process remember that a
     token is not revoked, for at most *cache_size* tokens: what another process revokes is then seen up to so many
     seconds late, and what is revoked through this object at once.
 
     A store that cannot be asked is 503. *fail_open_for* (at most 300 seconds, default 0: never) is the other choice:
-    for so long after the store last answered this process, tokens are let in that it cannot ask about; the log says so.
+    for so long after the store last answered this process, tokens are accepted unchecked; the log says so.
     *clock* gives the seconds since 1970, `time.time` unless given.
 
     >>> from gatepass.stores.memory import MemoryStore
@@ -54,7 +54,7 @@ class AccessTokenRevocation:
     >>> revocation.revoke_subject("anna")
     """
 
-    __slots__ = ("_clock", "_life", "_longest", "_shared", "_store", "access_ttl")
+    __slots__ = ("_clock", "_life", "_max_life", "_shared", "_store", "access_ttl")
 
     def __init__(
         self,
@@ -69,37 +69,37 @@ class AccessTokenRevocation:
         if not isinstance(store, RevocationStore):
             raise ConfigurationError("store= must be a RevocationStore, such as SQLiteStore(path)")
         life = seconds(access_ttl, "access_ttl", least=1, most=LONGEST_ACCESS_TTL)
-        self._longest = life + 1  # an issuer may have rounded
+        self._max_life = life + 1  # an issuer may have rounded
         self._life = int(life) + _BEYOND
         self.access_ttl: timedelta = timedelta(seconds=life)
         """The longest life of an access token that can be revoked here."""
-        remembered = seconds(cache_ttl, "cache_ttl", least=0, most=_LONGEST_CACHE_TTL)
-        if type(cache_size) is not int or not 1 <= cache_size <= _LARGEST_CACHE:
-            raise ConfigurationError(f"cache_size= must be a number from 1 to {_LARGEST_CACHE}")
+        remembered = seconds(cache_ttl, "cache_ttl", least=0, most=_MAX_CACHE_TTL)
+        if type(cache_size) is not int or not 1 <= cache_size <= _MAX_CACHE_SIZE:
+            raise ConfigurationError(f"cache_size= must be a number from 1 to {_MAX_CACHE_SIZE}")
         self._shared = store
-        open_for = seconds(fail_open_for, "fail_open_for", least=0, most=_LONGEST_FAIL_OPEN)
-        answers = Answers(store)
-        self._store: RevocationStore = answers if open_for else store
+        open_for = seconds(fail_open_for, "fail_open_for", least=0, most=_MAX_FAIL_OPEN)
+        last_answer = LastAnswer(store)
+        self._store: RevocationStore = last_answer if open_for else store
         if remembered:
-            self._store = Unrevoked(self._store, ttl=remembered, size=cache_size)
+            self._store = RevocationCache(self._store, ttl=remembered, size=cache_size)
         if open_for:
-            self._store = FailOpen(self._store, answers, limit=open_for)
+            self._store = FailOpen(self._store, last_answer, limit=open_for)
         self._clock = clock_function(clock, owner="AccessTokenRevocation")
 
     def __call__(self, token: AccessToken) -> bool:
-        """Whether *token* was revoked. Whatever the store raises goes to the verifier, which answers 503."""
+        """Whether *token* was revoked. The verifier answers 503 for errors of the store."""
         claims = token._claims  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - properties cost half of a check
         client = token._names.client  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the same
         now = int(self._clock())
         issued = claims.get("iat")
-        if claims["exp"] - (now + LARGEST_LEEWAY if issued is None else issued) > self._longest:
+        if claims["exp"] - (now + LARGEST_LEEWAY if issued is None else issued) > self._max_life:
             raise RevocationUnavailable(_TOO_LONG)
         keys = _keys_of(claims, client)
         # What has no name cannot have been revoked, and a store that need not look would seem to have answered.
         until = self._store.revoked_until(keys, now=now) if keys else None
         if until is None:
             return False
-        # A token that does not say when it was issued is reached by any cut-off.
+        # A token that does not say when it was issued counts as issued before any revocation.
         return issued is None or int(issued) <= until
 
     def revoke_token(self, token: AccessToken) -> None:
@@ -112,8 +112,8 @@ class AccessTokenRevocation:
         """Revoke every access token of a family, those still to be issued included."""
         self._put(_family_key(family_id), lasting=True)
 
-    def ensure_family(self, family_id: str, *, since: int) -> None:
-        """Make up for `revoke_family`, should it have failed: *since* is when the family ended. Mostly a look alone."""
+    def ensure_family_revoked(self, family_id: str, *, since: int) -> None:
+        """Do what `revoke_family` did not, if it failed when the family ended at *since*. Usually it only reads."""
         now = int(self._clock())
         if now <= since + self._life and self._shared.revoked_until([_family_key(family_id)], now=now) is None:
             self.revoke_family(family_id)
@@ -126,8 +126,8 @@ class AccessTokenRevocation:
         """Revoke every access token of a client issued up to now, this second included."""
         self._put(_client_key(client_id), lasting=False)
 
-    def cut_off(self, subject: str, client_id: str) -> int | None:
-        """Up to when the tokens of *subject* at the client are revoked, as the store has it now: nothing remembered."""
+    def revoked_before(self, subject: str, client_id: str) -> int | None:
+        """Up to when the tokens of *subject* at the client are revoked. It asks the store, not the cache."""
         return self._shared.revoked_until((_subject_key(subject), _client_key(client_id)), now=int(self._clock()))
 
     def purge(self, *, limit: int = 1_000) -> int:
@@ -153,7 +153,7 @@ def _keys_of(claims: dict[str, Any], client: tuple[str, ...]) -> list[str]:
         keys = _fewer_keys_of(claims, client)
     if "family_id" in claims:
         family_id = claims["family_id"]
-        if type(family_id) is str:  # a foreign issuer's may be anything
+        if type(family_id) is str:  # a foreign issuer's may be of any type
             keys.append("family:" + family_id)
     return keys
 

@@ -1,7 +1,7 @@
-"""The named alternative to 503: for a short while after the store's last answer, the check of revocations fails open.
+"""Fail open: for a short while after the store's last answer, an unreachable store counts as "not revoked".
 
-Whoever chooses it prefers serving a revoked token for that while to serving nobody. It concerns the check of access
-tokens alone; refresh tokens never work without their store.
+The default is 503. An application chooses this by `fail_open_for=` where serving a revoked token for that while is
+better than serving none. It concerns access tokens alone; refresh tokens never work without their store.
 """
 
 from __future__ import annotations
@@ -13,63 +13,59 @@ from typing import Final, final
 from gatepass.common.limits import steady_clock
 from gatepass.common.traces import traced
 from gatepass.errors import ConfigurationError
-from gatepass.revocation.store import RevocationStore
+from gatepass.revocation.store import RevocationStore, StoreLayer
 
-__all__ = ["Answers", "FailOpen"]
+__all__ = ["FailOpen", "LastAnswer"]
 
-_QUIET: Final = 10.0
+_LOG_INTERVAL: Final = 10.0
+"""Seconds between two lines in the log."""
 _logger = logging.getLogger("gatepass.revocation")
 
 
 @final
-class Answers:
-    """A `RevocationStore` right before the real one, which notes when that last answered: a memory's word is none."""
+class LastAnswer(StoreLayer):
+    """A `RevocationStore` directly in front of the real one that notes when it answered. A cache does not count."""
 
-    __slots__ = ("_clock", "_store", "last")
+    __slots__ = ("at",)
 
     def __init__(
-        self, store: RevocationStore, *, clock: Callable[[], float] = steady_clock
-    ) -> None:  # not the time of day, which may be set back
-        self._store = store
-        self._clock = clock
-        self.last: float | None = None
-
-    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        """See `RevocationStore.put_revocation`."""
-        self._store.put_revocation(key, issued_until=issued_until, keep_until=keep_until)
+        self,
+        store: RevocationStore,
+        *,
+        clock: Callable[[], float] = steady_clock,  # not the time of day, which may be set back
+    ) -> None:
+        super().__init__(store, clock)
+        self.at: float | None = None
+        """When the store was last asked and answered."""
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
         """See `RevocationStore.revoked_until`."""
         asked = self._clock()
         until = self._store.revoked_until(keys, now=now)
-        self.last = asked
+        self.at = asked
         return until
-
-    def purge_revocations(self, *, before: int, limit: int) -> int:
-        """See `RevocationStore.purge_revocations`."""
-        return self._store.purge_revocations(before=before, limit=limit)
 
 
 @final
-class FailOpen:
-    """A `RevocationStore` before another. What that raises counts as "nothing is known", up to *limit* seconds after
-    the last of *answers*; a store that never answered is not let off.
+class FailOpen(StoreLayer):
+    """A `RevocationStore` in front of another. Up to *limit* seconds after *last_answer*, its errors count as "nothing
+    is known". The errors of a store that never answered pass through.
     """
 
-    __slots__ = ("_answers", "_clock", "_limit", "_said", "_store")
+    __slots__ = ("_last_answer", "_limit", "_warned_at")
 
     def __init__(
-        self, store: RevocationStore, answers: Answers, *, limit: float, clock: Callable[[], float] = steady_clock
+        self,
+        store: RevocationStore,
+        last_answer: LastAnswer,
+        *,
+        limit: float,
+        clock: Callable[[], float] = steady_clock,
     ) -> None:
-        self._store = store
-        self._answers = answers
+        super().__init__(store, clock)
+        self._last_answer = last_answer
         self._limit = limit
-        self._clock = clock
-        self._said: float | None = None
-
-    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        """See `RevocationStore.put_revocation`. It raises as the store does."""
-        self._store.put_revocation(key, issued_until=issued_until, keep_until=keep_until)
+        self._warned_at: float | None = None
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
         """See `RevocationStore.revoked_until`."""
@@ -78,18 +74,14 @@ class FailOpen:
         except ConfigurationError:
             raise
         except Exception as error:
-            failed, last = self._clock(), self._answers.last
+            failed, last = self._clock(), self._last_answer.at
             if last is None or failed - last >= self._limit:
                 raise
-            self._say(error, failed)
+            self._warn(error, failed)
             return None
 
-    def purge_revocations(self, *, before: int, limit: int) -> int:
-        """See `RevocationStore.purge_revocations`."""
-        return self._store.purge_revocations(before=before, limit=limit)
-
-    def _say(self, error: Exception, now: float) -> None:
-        if self._said is None or now - self._said >= _QUIET:
-            self._said = now
+    def _warn(self, error: Exception, now: float) -> None:
+        if self._warned_at is None or now - self._warned_at >= _LOG_INTERVAL:
+            self._warned_at = now
             _logger.error("the check of revocations fails open: the store raised %s", type(error).__qualname__)
             _logger.debug("what the store raised: %s", traced(error))

@@ -1,6 +1,7 @@
-"""What a store of revocations promises to `AccessTokenRevocation`, and to what stands between the two.
+"""The protocol of a store of revocations, and the cache in front of one.
 
-A store that cannot tell raises; it never answers that nothing is revoked. `gatepass.testing` holds one to its word.
+A store that cannot tell raises; it never answers that nothing is revoked. Test a store of your own with
+`gatepass.testing.RevocationStoreContract`. The cache trades a stated delay for fewer round trips.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Protocol, final, runtime_checkable
 from gatepass.common.limits import steady_clock
 from gatepass.common.runtime import ProcessLock
 
-__all__ = ["RevocationStore", "Unrevoked"]
+__all__ = ["RevocationCache", "RevocationStore", "StoreLayer"]
 
 
 @runtime_checkable
@@ -35,31 +36,54 @@ class RevocationStore(Protocol):
         ...
 
 
-@final
-class Unrevoked:
-    """A `RevocationStore` before another, which is asked again *ttl* seconds after it answered that nothing is known.
+class StoreLayer:
+    """The base of a `RevocationStore` in front of another. It passes on what its subclass does not override."""
 
-    At most *size* answers are remembered: whoever finds it full forgets them all.
+    __slots__ = ("_clock", "_store")
+
+    def __init__(self, store: RevocationStore, clock: Callable[[], float]) -> None:
+        self._store = store
+        self._clock = clock
+
+    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
+        """See `RevocationStore.put_revocation`."""
+        self._store.put_revocation(key, issued_until=issued_until, keep_until=keep_until)
+
+    def purge_revocations(self, *, before: int, limit: int) -> int:
+        """See `RevocationStore.purge_revocations`."""
+        return self._store.purge_revocations(before=before, limit=limit)
+
+
+@final
+class RevocationCache(StoreLayer):
+    """A `RevocationStore` in front of another that remembers "not revoked" for *ttl* seconds after the question.
+
+    A revocation by another process is seen at most so many seconds late, one made through this object at once. Errors
+    are never remembered. At most *size* answers are; when it is full, all are dropped.
     """
 
-    __slots__ = ("_clock", "_known", "_lock", "_size", "_store", "_ttl")
+    __slots__ = ("_known", "_lock", "_size", "_ttl")
 
     def __init__(
-        self, store: RevocationStore, *, ttl: float, size: int, clock: Callable[[], float] = steady_clock
-    ) -> None:  # not the time of day, which may be set back
-        self._store = store
+        self,
+        store: RevocationStore,
+        *,
+        ttl: float,
+        size: int,
+        clock: Callable[[], float] = steady_clock,  # not the time of day, which may be set back
+    ) -> None:
+        super().__init__(store, clock)
         self._ttl = ttl
         self._size = size
-        self._clock = clock
         self._known: dict[tuple[str, ...], float] = {}
         self._lock = ProcessLock()
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""
         try:
-            self._store.put_revocation(key, issued_until=issued_until, keep_until=keep_until)
-        finally:  # whatever was raised, the store may have it
-            # A new dictionary: who asked the store before this moment fills the old one, which nobody reads any more.
+            super().put_revocation(key, issued_until=issued_until, keep_until=keep_until)
+        finally:  # also after an error: the store may have it
+            # A new dictionary: a call that asked the store before this moment fills the old one, which is not read.
             self._known = {}
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
@@ -75,7 +99,3 @@ class Unrevoked:
                     known.clear()
                 known[names] = asked
         return until
-
-    def purge_revocations(self, *, before: int, limit: int) -> int:
-        """See `RevocationStore.purge_revocations`."""
-        return self._store.purge_revocations(before=before, limit=limit)

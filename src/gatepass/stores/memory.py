@@ -9,7 +9,7 @@ from typing import final
 
 from gatepass.common.runtime import PerProcess
 from gatepass.refresh.family import Family, Rotation
-from gatepass.refresh.store import Purged
+from gatepass.refresh.store import PurgeResult
 
 __all__ = ["MemoryStore"]
 
@@ -71,7 +71,7 @@ class MemoryStore:
         with self._lock:
             return self._revoke(self._by_client.get(client_id, ()), at)
 
-    def purge(self, *, before: int, limit: int) -> Purged:
+    def purge(self, *, before: int, limit: int) -> PurgeResult:
         """See `RefreshStore.purge`."""
         with self._lock:
             dead = [family_id for family_id, family in self._families.items() if family.ended_before(before)][:limit]
@@ -80,7 +80,7 @@ class MemoryStore:
             spent = [family for family in self._families.values() if family.salt_is_spent(before)]
             for family in spent:
                 self._families[family.family_id] = replace(family, salt=b"")
-            return Purged(len(dead), more=len(dead) == limit)
+            return PurgeResult(len(dead), more=len(dead) == limit)
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""

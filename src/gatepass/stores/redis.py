@@ -1,14 +1,18 @@
 """A store in Redis or Valkey (the extra `redis`), for services that already run one.
 
-One hash for each family under a key of its own, and one Lua script for each change, so that a cluster works too. What
-a grace window needs stands beside it, and expires when no window can be open any more.
-Families and revocations expire by themselves; `purge` finds nothing to do. Sorted sets list the families of a subject
-and of a client; they are written before the family, and whoever ends what they list ends what is still on its way.
+Each family is a hash under a key of its own; the salt of a grace window has a second key, which expires with the
+window. Families and revocations expire by themselves, and `purge` finds nothing to do. Sorted sets list the families of
+a subject and of a client. They are written before the family, so that revoking what they list also reaches a family
+that is still to be written.
 
-**What the server must be told.** `maxmemory-policy noeviction`: whatever else it evicts may be a revocation.
-`appendonly yes` with `appendfsync always`, where an answer must survive a power cut; `everysec` may lose the last
-second, and a client whose rotation was lost is signed out as a thief would be. Replication is asynchronous: what a
-failover loses may be a revocation. Redis 6.2 or Valkey 7.2 is enough; nothing is read from replicas.
+Each change is one Lua script, whose keys are in one slot, so that a cluster works too. Lives are differences of the
+caller's times and are counted on the server's clock: two clocks that disagree do no harm. `call` identifies one call:
+if a driver loses the answer and sends the call again, the second answer is the first.
+
+**Settings of the server.** `maxmemory-policy noeviction`: an evicted key may be a revocation. `appendonly yes` with
+`appendfsync always`, where an answer must survive a power cut; `everysec` may lose the last second, and a client whose
+rotation was lost is signed out as a thief would be. Replication is asynchronous: a failover may lose a revocation.
+Redis 6.2 or Valkey 7.2 is enough; nothing is read from replicas.
 """
 
 from __future__ import annotations
@@ -37,11 +41,152 @@ from redis.retry import Retry
 
 from gatepass.common.runtime import PerProcess
 from gatepass.refresh.family import Family, Rotation
+from gatepass.refresh.store import PurgeResult
 
 __all__ = ["RedisStore"]
 
 MARGIN: Final = 3_600
-"""Seconds for which everything is kept beyond its end: what clocks and slow processes may be wrong by."""
+"""Seconds for which each key is kept beyond its end, for clocks that differ and slow processes."""
+
+_CONNECT_SECONDS: Final = 1.0
+_ANSWER_SECONDS: Final = 2.0
+_BATCH: Final = 500
+_SALT_LIFE: Final = Rotation.MAX_GRACE
+_HASHES: Final = frozenset(("proof_hash", "current_hash", "previous_hash"))
+_NUMBERS: Final = frozenset(("auth_time", "created_at", "expires_at", "idle_expires_at", "rotated_at", "revoked_at"))
+_MEMBERS: Final = tuple(one.name for one in fields(Family) if one.name not in ("family_id", "salt"))
+
+
+@final
+class RedisStore:
+    """Families and revocations in Redis or Valkey. Safe for threads and processes.
+
+    *client_or_url* is an URL (`redis://`, `rediss://`, `unix://`), for which a client is made that waits 1 second for
+    a connection and 2 for an answer (`?socket_timeout=` in the URL changes it), or a `redis.Redis` or
+    `redis.RedisCluster` of yours, which must have a `socket_timeout`. Retries are safe. Every key begins with *prefix*.
+    A forked process makes a client of its own, from an URL; one of yours is as safe over a fork as redis-py makes it.
+    """
+
+    __slots__ = ("_clients", "_ours", "_prefix")
+
+    def __init__(self, client_or_url: str | Redis | RedisCluster, *, prefix: str = "gatepass") -> None:
+        if not isinstance(prefix, str) or not prefix or not prefix.isprintable() or set(prefix) & set("{}"):
+            raise ConfigurationError("prefix= must be a printable string without braces")
+        self._ours = isinstance(client_or_url, str)
+
+        def client() -> Any:
+            return _fit(_connected(client_or_url) if isinstance(client_or_url, str) else client_or_url)
+
+        # Not left to redis-py: in a fork its pool takes a lock that another thread may have held.
+        self._clients = PerProcess(client)
+        self._prefix = prefix
+
+    @property
+    def _client(self) -> Any:
+        return self._clients.get()
+
+    def close(self) -> None:
+        """Close the connections, if they are the store's own and not those of a client that was handed in."""
+        if self._ours:
+            self._client.close()
+
+    def create(self, family: Family) -> None:
+        """See `RefreshStore.create`."""
+        absolute = _life(family.expires_at, family.created_at)
+        idle = _life(family.idle_expires_at, family.created_at)
+        for index in (self._index("subject", family.subject), self._index("client", family.client_id)):
+            self._run(LIST, index, family.family_id, absolute + MARGIN)
+        values = _spelled((name, getattr(family, name)) for name in _MEMBERS)
+        salt, call = family.salt.hex(), secrets.token_hex(8)
+        if not self._run(CREATE, self._family(family.family_id), call, idle, absolute, salt, _SALT_LIFE, *values):
+            raise KeyError("this family is already there")
+
+    def get(self, family_id: str) -> Family | None:
+        """See `RefreshStore.get`."""
+        flat, salt = self._run(GET, self._family(family_id))
+        kept = {_text(name): _text(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
+        if "current_hash" not in kept:
+            return None
+        members: dict[str, Any] = {"auth_time": None, "acr": None, "salt": bytes.fromhex(_text(salt))}
+        members.update((name, _read(name, kept[name])) for name in _MEMBERS if name in kept)
+        return Family(family_id=family_id, **members)
+
+    def rotate(self, family_id: str, rotation: Rotation) -> bool:
+        """See `RefreshStore.rotate`."""
+        idle = _life(rotation.idle_expires_at, rotation.rotated_at)
+        values = _spelled((one.name, getattr(rotation, one.name)) for one in fields(rotation) if one.name != "salt")
+        call, previous, salt = secrets.token_hex(8), rotation.previous_hash.hex(), rotation.salt.hex()
+        return bool(self._run(ROTATE, self._family(family_id), call, previous, idle, salt, _SALT_LIFE, *values))
+
+    def revoke(self, family_id: str, *, at: int) -> bool:
+        """See `RefreshStore.revoke`."""
+        return bool(self._run(REVOKE, self._family(family_id), secrets.token_hex(8), at, 0))
+
+    def revoke_subject(self, subject: str, *, at: int) -> int:
+        """See `RefreshStore.revoke_subject`. If it raises, some families may be revoked; call it again for the rest."""
+        return self._revoke_listed(self._index("subject", subject), at)
+
+    def revoke_client(self, client_id: str, *, at: int) -> int:
+        """See `RefreshStore.revoke_client`. If it raises, some families may be revoked; call it again for the rest."""
+        return self._revoke_listed(self._index("client", client_id), at)
+
+    def purge(self, *, before: int, limit: int) -> PurgeResult:  # noqa: ARG002 - the protocol's
+        """Nothing to do: families expire by themselves, and their indexes are cleaned as they are written."""
+        return PurgeResult(0, more=False)
+
+    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
+        """See `RevocationStore.put_revocation`."""
+        life = _life(keep_until, int(time.time()))  # by the clock of this machine, which said until when
+        self._run(PUT_REVOCATION, self._revocation(key), issued_until, keep_until, life)
+
+    def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
+        """See `RevocationStore.revoked_until`. In a cluster, one round trip to each node that holds some of *keys*."""
+        if not keys:
+            return None
+        client, names = self._client, list(map(self._revocation, keys))
+        # A cluster answers one MGET for each slot; redis-py sends them side by side.
+        values = client.mget_nonatomic(names) if isinstance(client, RedisCluster) else client.mget(names)
+        found = [_text(value).split(" ") for value in values if value]
+        return max((int(issued) for issued, keep in found if int(keep) >= now), default=None)
+
+    def purge_revocations(self, *, before: int, limit: int) -> int:  # noqa: ARG002 - the protocol's
+        """Nothing to do: revocations expire by themselves."""
+        return 0
+
+    def _revoke_listed(self, index: str, at: int) -> int:
+        """Revoke all families that *index* lists, including all that were added before this call."""
+        revoked, call = 0, secrets.token_hex(8)
+        listed = self._client.zscan_iter(index, count=_BATCH)
+        while batch := [_text(member) for member, _ in islice(listed, _BATCH)]:
+            pipeline = self._client.pipeline(transaction=False)
+            for family_id in batch:
+                # not eval(): redis-py keeps that name from pipelines of a cluster, and carries the command out
+                keys = self._keys(REVOKE, self._family(family_id))
+                pipeline.execute_command("EVAL", REVOKE, len(keys), *keys, call, at, MARGIN)
+            revoked += sum(pipeline.execute())
+            self._client.zrem(index, *batch)
+        return revoked
+
+    def _run(self, script: str, key: str, *values: str | int) -> Any:
+        keys = self._keys(script, key)
+        try:
+            return self._client.evalsha(_DIGESTS[script], len(keys), *keys, *values)
+        except NoScriptError:  # a server that is new, or whose scripts were flushed
+            return self._client.eval(script, len(keys), *keys, *values)
+
+    def _keys(self, script: str, key: str) -> tuple[str, ...]:
+        """*key*, and that of the family's salt. A cluster keeps both in one slot: that of what is in braces."""
+        return (key, f"{self._prefix}:salt:{{{key}}}") if script in _WITH_SALT else (key,)
+
+    def _family(self, family_id: str) -> str:
+        return f"{self._prefix}:family:{family_id}"
+
+    def _index(self, kind: str, name: str) -> str:
+        return f"{self._prefix}:{kind}:{name}"
+
+    def _revocation(self, key: str) -> str:
+        return f"{self._prefix}:revoked:{key}"
+
 
 # KEYS: index of a subject or client. ARGV: family, life. Each entry added may take up to 16 dead ones away.
 LIST: Final = """
@@ -122,149 +267,11 @@ redis.call('SET', KEYS[1], string.format('%.0f %.0f', issued, keep), 'EX', strin
 return 1
 """
 
-_CONNECT_SECONDS: Final = 1.0
-_ANSWER_SECONDS: Final = 2.0
-_BATCH: Final = 500
 _WITH_SALT: Final = frozenset((CREATE, GET, REVOKE, ROTATE))
-_SALT_LIFE: Final = Rotation.LONGEST_GRACE
-_HASHES: Final = frozenset(("proof_hash", "current_hash", "previous_hash"))
-_NUMBERS: Final = frozenset(("auth_time", "created_at", "expires_at", "idle_expires_at", "rotated_at", "revoked_at"))
-_MEMBERS: Final = tuple(one.name for one in fields(Family) if one.name not in ("family_id", "salt"))
 _DIGESTS: Final = {
     script: sha1(script.encode(), usedforsecurity=False).hexdigest()
     for script in (CREATE, GET, LIST, PUT_REVOCATION, REVOKE, ROTATE)
 }
-
-
-@final
-class RedisStore:
-    """Families and revocations in Redis or Valkey. Safe for threads and processes.
-
-    *client_or_url* is an URL (`redis://`, `rediss://`, `unix://`), for which a client is made that waits 1 second for
-    a connection and 2 for an answer (`?socket_timeout=` in the URL changes it), or a `redis.Redis` or
-    `redis.RedisCluster` of yours, which must have a `socket_timeout`. Retries are safe. Every key begins with *prefix*.
-    A forked process makes a client of its own, from an URL; one of yours is as safe over a fork as redis-py makes it.
-    """
-
-    __slots__ = ("_clients", "_ours", "_prefix")
-
-    def __init__(self, client_or_url: str | Redis | RedisCluster, *, prefix: str = "gatepass") -> None:
-        if not isinstance(prefix, str) or not prefix or not prefix.isprintable() or set(prefix) & set("{}"):
-            raise ConfigurationError("prefix= must be a printable string without braces")
-        self._ours = isinstance(client_or_url, str)
-
-        def client() -> Any:
-            return _fit(_connected(client_or_url) if isinstance(client_or_url, str) else client_or_url)
-
-        # Not left to redis-py: its pool asks for a lock in a fork, which another thread may have had.
-        self._clients = PerProcess(client)
-        self._prefix = prefix
-
-    @property
-    def _client(self) -> Any:
-        return self._clients.get()
-
-    def close(self) -> None:
-        """Close the connections, if they are the store's own and not those of a client that was handed in."""
-        if self._ours:
-            self._client.close()
-
-    def create(self, family: Family) -> None:
-        """See `RefreshStore.create`."""
-        absolute = _life(family.expires_at, family.created_at)
-        idle = _life(family.idle_expires_at, family.created_at)
-        for index in (self._index("subject", family.subject), self._index("client", family.client_id)):
-            self._run(LIST, index, family.family_id, absolute + MARGIN)
-        values = _spelled((name, getattr(family, name)) for name in _MEMBERS)
-        salt, call = family.salt.hex(), secrets.token_hex(8)
-        if not self._run(CREATE, self._family(family.family_id), call, idle, absolute, salt, _SALT_LIFE, *values):
-            raise KeyError("this family is already there")
-
-    def get(self, family_id: str) -> Family | None:
-        """See `RefreshStore.get`."""
-        flat, salt = self._run(GET, self._family(family_id))
-        kept = {_text(name): _text(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
-        if "current_hash" not in kept:
-            return None
-        members: dict[str, Any] = {"auth_time": None, "acr": None, "salt": bytes.fromhex(_text(salt))}
-        members.update((name, _read(name, kept[name])) for name in _MEMBERS if name in kept)
-        return Family(family_id=family_id, **members)
-
-    def rotate(self, family_id: str, rotation: Rotation) -> bool:
-        """See `RefreshStore.rotate`."""
-        idle = _life(rotation.idle_expires_at, rotation.rotated_at)
-        values = _spelled((one.name, getattr(rotation, one.name)) for one in fields(rotation) if one.name != "salt")
-        call, previous, salt = secrets.token_hex(8), rotation.previous_hash.hex(), rotation.salt.hex()
-        return bool(self._run(ROTATE, self._family(family_id), call, previous, idle, salt, _SALT_LIFE, *values))
-
-    def revoke(self, family_id: str, *, at: int) -> bool:
-        """See `RefreshStore.revoke`."""
-        return bool(self._run(REVOKE, self._family(family_id), secrets.token_hex(8), at, 0))
-
-    def revoke_subject(self, subject: str, *, at: int) -> int:
-        """See `RefreshStore.revoke_subject`. If it raises, some families may be revoked; call it again for the rest."""
-        return self._revoke_listed(self._index("subject", subject), at)
-
-    def revoke_client(self, client_id: str, *, at: int) -> int:
-        """See `RefreshStore.revoke_client`. If it raises, some families may be revoked; call it again for the rest."""
-        return self._revoke_listed(self._index("client", client_id), at)
-
-    def purge(self, *, before: int, limit: int) -> int:  # noqa: ARG002 - the protocol's
-        """Nothing to do: families expire by themselves, and their indexes are cleaned as they are written."""
-        return 0
-
-    def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        """See `RevocationStore.put_revocation`."""
-        life = _life(keep_until, int(time.time()))  # by the clock of this machine, which said until when
-        self._run(PUT_REVOCATION, self._revocation(key), issued_until, keep_until, life)
-
-    def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        """See `RevocationStore.revoked_until`. In a cluster, one round trip to each node that holds some of *keys*."""
-        if not keys:
-            return None
-        client, names = self._client, list(map(self._revocation, keys))
-        # A cluster answers one MGET for each slot; redis-py sends them side by side.
-        values = client.mget_nonatomic(names) if isinstance(client, RedisCluster) else client.mget(names)
-        found = [_text(value).split(" ") for value in values if value]
-        return max((int(issued) for issued, keep in found if int(keep) >= now), default=None)
-
-    def purge_revocations(self, *, before: int, limit: int) -> int:  # noqa: ARG002 - the protocol's
-        """Nothing to do: revocations expire by themselves."""
-        return 0
-
-    def _revoke_listed(self, index: str, at: int) -> int:
-        """End all that *index* lists. What joined it before this call is seen, however long the walk takes."""
-        revoked, call = 0, secrets.token_hex(8)
-        listed = self._client.zscan_iter(index, count=_BATCH)
-        while batch := [_text(member) for member, _ in islice(listed, _BATCH)]:
-            pipeline = self._client.pipeline(transaction=False)
-            for family_id in batch:
-                # not eval(): redis-py keeps that name from pipelines of a cluster, and carries the command out
-                keys = self._keys(REVOKE, self._family(family_id))
-                pipeline.execute_command("EVAL", REVOKE, len(keys), *keys, call, at, MARGIN)
-            revoked += sum(pipeline.execute())
-            self._client.zrem(index, *batch)
-        return revoked
-
-    def _run(self, script: str, key: str, *values: str | int) -> Any:
-        keys = self._keys(script, key)
-        try:
-            return self._client.evalsha(_DIGESTS[script], len(keys), *keys, *values)
-        except NoScriptError:  # a server that is new, or whose scripts were flushed
-            return self._client.eval(script, len(keys), *keys, *values)
-
-    def _keys(self, script: str, key: str) -> tuple[str, ...]:
-        """*key*, and that of the family's salt. A cluster keeps both in one slot: that of what is in braces."""
-        return (key, f"{self._prefix}:salt:{{{key}}}") if script in _WITH_SALT else (key,)
-
-    def _family(self, family_id: str) -> str:
-        return f"{self._prefix}:family:{family_id}"
-
-    def _index(self, kind: str, name: str) -> str:
-        return f"{self._prefix}:{kind}:{name}"
-
-    def _revocation(self, key: str) -> str:
-        return f"{self._prefix}:revoked:{key}"
 
 
 def _connected(url: str) -> Redis:

@@ -1,16 +1,20 @@
-"""Families as rows: the columns that every relational store has, and when a row may go."""
+"""What the stores on relational databases share: families as rows, the hash that a row is found by, purging in batches.
+
+A large deletion runs in small steps, so that it holds no lock for long and may stop anywhere.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import fields
+from hashlib import sha256
 from typing import Any, Final
 
 from gatepass.refresh.family import Family
-from gatepass.refresh.store import Purged
+from gatepass.refresh.store import PurgeResult
 
-__all__ = ["COLUMNS", "SCHEMA_VERSION", "family_of", "in_batches", "row_of"]
+__all__ = ["COLUMNS", "SCHEMA_VERSION", "family_of", "hashed", "purge_in_batches", "row_of"]
 
 SCHEMA_VERSION: Final = 1
 
@@ -40,11 +44,17 @@ def family_of(row: Sequence[Any]) -> Family:
     return Family(**dict(zip(COLUMNS, values, strict=True)))
 
 
-def in_batches(limit: int, batch: int, purge: Callable[[int], tuple[int, int]]) -> Purged:
-    """How many rows went, *limit* at most. *purge* looks at a *batch* of rows, deletes so many of them at most, and
-    answers how many it saw and how many it deleted; one that sees fewer than a batch has come to the end.
+def hashed(text: str) -> bytes:
+    """The hash that *text* is found by: no collation folds it, and it is short enough for every index."""
+    return sha256(text.encode()).digest()
 
-    It looks at *limit* rows in all, in whole batches: what is alive costs as much as what is dead.
+
+def purge_in_batches(limit: int, batch: int, purge: Callable[[int], tuple[int, int]]) -> PurgeResult:
+    """Call *purge* until at most *limit* rows are deleted or *limit* rows were looked at, in whole batches: a row that
+    stays costs as much as one that goes.
+
+    *purge* takes how many rows it may delete, looks at a *batch* of rows, and returns how many it looked at and how
+    many it deleted. If it looked at fewer than a batch, nothing is left.
     """
     deleted = seen = 0
     while deleted < limit and seen < limit:
@@ -52,5 +62,5 @@ def in_batches(limit: int, batch: int, purge: Callable[[int], tuple[int, int]]) 
         deleted += gone
         seen += looked
         if looked < batch and deleted < limit:
-            return Purged(deleted, more=False)
-    return Purged(deleted, more=True)
+            return PurgeResult(deleted, more=False)
+    return PurgeResult(deleted, more=True)

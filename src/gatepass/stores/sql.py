@@ -1,7 +1,8 @@
 """Families and revocations in PostgreSQL or MariaDB (MySQL, SQLite), by SQLAlchemy Core.
 
 Each answer rests on one statement that the database judges row by row; no transaction stays open between statements.
-What the driver raises leaves the method, and the service answers 503.
+What the driver raises leaves the method, and the service answers 503. Two drivers carry out the statements of every
+refresh without SQLAlchemy (`_DriverCursors`).
 """
 
 from __future__ import annotations
@@ -24,11 +25,10 @@ from sqlalchemy import Connection, Engine, insert, inspect, select
 from sqlalchemy.exc import DBAPIError
 
 from gatepass.refresh.family import Family, Rotation
-from gatepass.refresh.store import Purged
+from gatepass.refresh.store import PurgeResult
 from gatepass.stores import sql_schema as sql
-from gatepass.stores.rows import SCHEMA_VERSION, family_of, in_batches, row_of
-from gatepass.stores.sql_direct import DirectStatements
-from gatepass.stores.sql_schema import METADATA, hashed, schema
+from gatepass.stores.rows import COLUMNS, SCHEMA_VERSION, family_of, hashed, purge_in_batches, row_of
+from gatepass.stores.sql_schema import METADATA, schema
 from gatepass.stores.sqlite_file import check_database
 
 __all__ = ["SQLStore"]
@@ -41,8 +41,11 @@ _PAGE: Final = 10_000
 _UNDONE: Final = {"40001", "40P01", 1020, 1213}
 _VISIBLE_BEFORE_DURABLE: Final = {"mariadb", "mysql"}
 """Whose commits others see before they are durable."""
-
-
+_DRIVERS: Final = {"psycopg", "pymysql"}
+"""Whose cursors `_DriverCursors` knows. With others, every statement goes through SQLAlchemy."""
+_FAMILY_ID: Final = COLUMNS.index("family_id")
+_CURSOR: Final = "gatepass"
+"""The name under which a pooled connection keeps its cursor."""
 _OBJECTS_OF_THE_SCHEMA: Final = sum(1 + len(table.indexes) for table in METADATA.tables.values())
 
 
@@ -55,8 +58,8 @@ class SQLStore:
     `synchronous_commit` and `innodb_flush_log_at_trx_commit` as they come. A forked process leaves the engine's
     connections to its parent, and makes its own.
 
-    With psycopg and PyMySQL, what each refresh asks goes past SQLAlchemy to the driver's cursor: the engine's events
-    do not tell of it.
+    With psycopg and PyMySQL, the statements of each refresh go to the driver's cursor: the engine's events do not tell
+    of them.
 
     Indexes: of `gatepass_families` the primary key `family_id`, and `subject_hash`, `client_id_hash`, `purge_at`; of
     `gatepass_revocations` the primary key `key_hash`, and `keep_until`. Requests use the primary keys alone.
@@ -75,8 +78,8 @@ class SQLStore:
         self._schema_engine = engine
         # A statement alone is a transaction; where it costs nothing to say so, each operation is one round trip.
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT") if name == "postgresql" else engine
-        fits = DirectStatements.fits(engine)
-        self._direct = DirectStatements(self._engine, commits=name != "postgresql") if fits else None
+        has_known_cursor = engine.dialect.driver in _DRIVERS
+        self._direct = _DriverCursors(self._engine, commits=name != "postgresql") if has_known_cursor else None
         self._put = sql.PUT[name]
         self._shows_before_durable = name in _VISIBLE_BEFORE_DURABLE
         self._checked = False
@@ -91,7 +94,7 @@ class SQLStore:
                 with self._schema_engine.begin() as connection:
                     _create(connection)
                 break
-            except DBAPIError:  # another process made one of them after we looked
+            except DBAPIError:  # created concurrently after our check
                 if not tries_left:
                     raise
         self._check()
@@ -135,19 +138,19 @@ class SQLStore:
         """See `RefreshStore.revoke_client`."""
         return self._revoke_all("client_id_hash", hashed(client_id), at)
 
-    def purge(self, *, before: int, limit: int) -> Purged:
+    def purge(self, *, before: int, limit: int) -> PurgeResult:
         """See `RefreshStore.purge`. In small batches, so that no lock is held for long."""
 
-        def purge(most: int) -> tuple[int, int]:
+        def purge(limit: int) -> tuple[int, int]:
             rows = self._rows(sql.ENDING, {"before": before, "size": _BATCH})
-            dead = sorted([name for name, end in rows if end < before][:most])
+            dead = sorted([name for name, end in rows if end < before][:limit])
             alive = sorted(name for name, end in rows if end >= before)
             if alive:
-                self._change(sql.FORGET_SALTS, {"names": alive, "before": before - Rotation.LONGEST_GRACE})
+                self._change(sql.FORGET_SALTS, {"names": alive, "before": before - Rotation.MAX_GRACE})
                 self._change(sql.PUT_OFF, {"names": alive})  # to the end, or to that of a salt that is still of use
             return len(rows), self._change(sql.DELETE_DEAD, {"names": dead, "before": before}) if dead else 0
 
-        return in_batches(limit, _BATCH, purge)
+        return purge_in_batches(limit, _BATCH, purge)
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""
@@ -164,12 +167,12 @@ class SQLStore:
     def purge_revocations(self, *, before: int, limit: int) -> int:
         """See `RevocationStore.purge_revocations`."""
 
-        def purge(most: int) -> tuple[int, int]:
-            size = min(most, _BATCH)
+        def purge(limit: int) -> tuple[int, int]:
+            size = min(limit, _BATCH)
             keys = sorted(bytes(key) for (key,) in self._rows(sql.PAST, {"before": before, "size": size}))
             return len(keys), self._change(sql.FORGET, {"keys": keys, "before": before}) if keys else 0
 
-        return in_batches(limit, _BATCH, purge)
+        return purge_in_batches(limit, _BATCH, purge).deleted
 
     def _revoke_all(self, column: str, name: bytes, at: int) -> int:
         """Page by page along the primary key, so that nothing is met twice, and in statements that lock few rows."""
@@ -249,6 +252,76 @@ class SQLStore:
         if versions != [SCHEMA_VERSION]:
             raise ConfigurationError("the database's tables are of another version of gatepass")
         self._checked = True
+
+
+@final
+class _DriverCursors:
+    """Carries out the two statements of every refresh by the driver's own cursor: SQLAlchemy's layers cost as much as
+    the disk.
+
+    Connections come from the pool of *engine* and go back to it, unless an error occurred on them. They commit by
+    themselves, or here if *commits*. After a loss of the server, connections that were used before are not used again.
+    """
+
+    __slots__ = ("_binary_names", "_commits", "_engine", "_errors", "_last_loss")
+
+    def __init__(self, engine: Engine, *, commits: bool) -> None:
+        self._engine = engine
+        self._commits = commits
+        self._errors: Any = engine.dialect.loaded_dbapi.Error
+        self._binary_names = engine.dialect.driver == "pymysql"
+        self._last_loss = object()
+        """Another after each loss of the server. A cursor keeps it; with an older one its connection may be dead."""
+
+    def get(self, values: dict[str, Any]) -> Sequence[Any]:
+        """The rows of the family that *values* name, in the order of `COLUMNS`."""
+        rows: list[Any] = self._carry_out(sql.GET_BY_CURSOR, values, lambda cursor: cursor.fetchall())
+        if not self._binary_names:
+            return rows
+        return [(*row[:_FAMILY_ID], row[_FAMILY_ID].decode(), *row[_FAMILY_ID + 1 :]) for row in rows]
+
+    def rotate(self, values: dict[str, Any]) -> int:
+        """How many rows the rotation changed, once it is durable."""
+        changed: int = self._carry_out(sql.ROTATE_BY_CURSOR, values, lambda cursor: cursor.rowcount)
+        return changed
+
+    def _carry_out(self, statement: str, values: dict[str, Any], answer: Callable[[Any], Any]) -> Any:
+        if self._binary_names:
+            values = values | {"name": values["name"].encode()}
+        while True:
+            with self._engine.connect() as connection:
+                last_loss = self._last_loss
+                cursor, known = connection.connection.info.get(_CURSOR, (None, last_loss))
+                if known is last_loss:
+                    if self._commits and statement is not sql.ROTATE_BY_CURSOR:
+                        connection.begin()  # SQLAlchemy ends it when the connection goes back, however the pool is set
+                    return self._executed(connection, cursor, statement, values, answer)
+                connection.invalidate()
+
+    def _executed(
+        self, connection: Connection, cursor: Any, statement: str, values: dict[str, Any], answer: Callable[[Any], Any]
+    ) -> Any:
+        pooled = connection.connection
+        try:
+            if cursor is None:  # kept beside its connection: a new one forgets how to send what is sent every time
+                cursor = pooled.cursor()
+                pooled.info[_CURSOR] = (cursor, self._last_loss)
+            cursor.execute(statement, values)
+            if self._commits and statement is sql.ROTATE_BY_CURSOR:
+                pooled.commit()
+            return answer(cursor)
+        except self._errors as error:
+            gone = self._engine.dialect.is_disconnect(error, pooled, None)
+            if gone:  # a plain refusal must not write: it would take back what another thread has noticed
+                self._last_loss = object()
+            connection.invalidate(error)
+            raise DBAPIError.instance(
+                None, None, error, self._errors, hide_parameters=True, connection_invalidated=gone,
+                dialect=self._engine.dialect,
+            ) from error  # fmt: skip
+        except BaseException as error:
+            connection.invalidate(error)  # the connection's state is unknown
+            raise
 
 
 def _create(connection: Connection) -> None:

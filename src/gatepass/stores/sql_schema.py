@@ -1,8 +1,11 @@
-"""The statements of `SQLStore`, built once. Each of them is atomic alone, and asks an index."""
+"""The tables of `SQLStore`, in types that keep every octet on PostgreSQL and on MariaDB or MySQL, and its statements.
+
+Each statement is built once, is atomic alone and uses an index. Text is stored and never compared: it is found by the
+hash of its UTF-8 octets, so that no collation folds case, accents or trailing blanks, and every index is short enough.
+"""
 
 from __future__ import annotations
 
-from hashlib import sha256
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -34,26 +37,10 @@ from gatepass.refresh.family import Rotation
 from gatepass.stores.rows import COLUMNS
 
 __all__ = [
-    "ALIVE",
-    "CREATE",
-    "DELETE_DEAD",
-    "ENDING",
-    "FORGET",
-    "FORGET_ONE",
-    "FORGET_SALTS",
-    "GET",
-    "METADATA",
-    "PAST",
-    "PUT",
-    "PUT_OFF",
-    "REVOKE",
-    "REVOKED_UNTIL",
-    "ROTATE",
-    "families",
-    "hashed",
-    "revocations",
-    "schema",
-]
+    "ALIVE", "CREATE", "DELETE_DEAD", "ENDING", "FORGET", "FORGET_ONE", "FORGET_SALTS", "GET", "GET_BY_CURSOR",
+    "METADATA", "PAST", "PUT", "PUT_OFF", "REVOKE", "REVOKED_UNTIL", "ROTATE", "ROTATE_BY_CURSOR", "families",
+    "revocations", "schema",
+]  # fmt: skip
 
 _MYSQL: Final = ("mysql", "mariadb")
 
@@ -74,11 +61,6 @@ class _Name(TypeDecorator[str]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002 - SQLAlchemy's signature
         return value.decode() if isinstance(value, bytes) else value
-
-
-def hashed(text: str) -> bytes:
-    """What *text* is searched by."""
-    return sha256(text.encode()).digest()
 
 
 _OCTETS: Final = LargeBinary(64).with_variant(mysql.VARBINARY(64), *_MYSQL)
@@ -152,6 +134,7 @@ def _not_after(moment: str) -> Any:
 CREATE: Final = insert(families)
 
 GET: Final = select(*(_row[name] for name in COLUMNS)).where(_BY_NAME)
+GET_BY_CURSOR: Final = f"SELECT {', '.join(COLUMNS)} FROM gatepass_families WHERE family_id = %(name)s"  # noqa: S608 - names of our own
 
 ROTATE: Final = (
     update(families)
@@ -165,6 +148,10 @@ ROTATE: Final = (
         purge_at=_not_after("look"),
     )
 )
+ROTATE_BY_CURSOR: Final = """UPDATE gatepass_families
+    SET current_hash = %(new)s, previous_hash = %(old)s, salt = %(new_salt)s, rotated_at = %(moment)s,
+        idle_expires_at = %(idle)s, purge_at = CASE WHEN purge_at > %(look)s THEN %(look)s ELSE purge_at END
+    WHERE family_id = %(name)s AND current_hash = %(old)s AND revoked_at IS NULL"""
 
 _NAMED: Final = _row.family_id.in_(bindparam("names", expanding=True))
 
@@ -191,7 +178,7 @@ ENDING: Final = (
     .limit(bindparam("size"))
 )
 _KEPT: Final = _row.salt != b""
-_SPENT: Final = _row.rotated_at + Rotation.LONGEST_GRACE
+_SPENT: Final = _row.rotated_at + Rotation.MAX_GRACE
 FORGET_SALTS: Final = update(families).where(_NAMED, _KEPT, _row.rotated_at < bindparam("before")).values(salt=b"")
 PUT_OFF: Final = update(families).where(_NAMED).values(purge_at=case((and_(_KEPT, _SPENT < _END), _SPENT), else_=_END))
 DELETE_DEAD: Final = delete(families).where(_NAMED, bindparam("before") > _END)

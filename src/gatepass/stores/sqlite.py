@@ -12,14 +12,13 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from functools import partial
-from hashlib import sha256
 from typing import Any, Final, final
 
 from gatepass.common.settings import file_path, seconds
 from gatepass.errors import ConfigurationError
 from gatepass.refresh.family import Family, Rotation
-from gatepass.refresh.store import Purged
-from gatepass.stores.rows import COLUMNS, SCHEMA_VERSION, family_of, in_batches, row_of
+from gatepass.refresh.store import PurgeResult
+from gatepass.stores.rows import COLUMNS, SCHEMA_VERSION, family_of, hashed, purge_in_batches, row_of
 from gatepass.stores.sqlite_file import SQLiteFile
 
 __all__ = ["SQLiteStore"]
@@ -60,7 +59,7 @@ _END: Final = "min(expires_at, idle_expires_at, coalesce(revoked_at, expires_at)
 _ENDING: Final = f"SELECT rowid, {_END} FROM gatepass_families WHERE purge_at < ? ORDER BY purge_at LIMIT ?"  # noqa: S608 - the same
 _FORGET_SALT: Final = "UPDATE gatepass_families SET salt = x'' WHERE rowid = ? AND salt <> x'' AND rotated_at < ?"
 _PUT_OFF: Final = f"""UPDATE gatepass_families SET purge_at = CASE WHEN salt = x'' THEN {_END}
-    ELSE min({_END}, rotated_at + {Rotation.LONGEST_GRACE}) END WHERE rowid = ?"""  # noqa: S608 - the same
+    ELSE min({_END}, rotated_at + {Rotation.MAX_GRACE}) END WHERE rowid = ?"""  # noqa: S608 - the same
 _PUT: Final = """INSERT INTO gatepass_revocations VALUES (?, ?, ?) ON CONFLICT (key_hash) DO UPDATE
     SET issued_until = max(issued_until, excluded.issued_until), keep_until = max(keep_until, excluded.keep_until)"""
 _PURGE_REVOCATIONS: Final = """DELETE FROM gatepass_revocations WHERE key_hash IN
@@ -69,7 +68,7 @@ _PURGE_REVOCATIONS: Final = """DELETE FROM gatepass_revocations WHERE key_hash I
 _BATCH: Final = 500
 _GAP: Final = 0.005
 """Seconds between two of many transactions: other processes look for the lock now and then, and must find it free."""
-_LONGEST_TIMEOUT: Final = 60.0
+_MAX_TIMEOUT: Final = 60.0
 
 
 @final
@@ -95,8 +94,8 @@ class SQLiteStore:
             raise ConfigurationError(
                 "path= must be a file's path and no URI; MemoryStore() is the store without a file"
             )
-        wait = seconds(timeout, "timeout", least=0, most=_LONGEST_TIMEOUT)
-        self._file = SQLiteFile(file.absolute(), timeout=wait, greet=_check_version)
+        wait = seconds(timeout, "timeout", least=0, most=_MAX_TIMEOUT)
+        self._file = SQLiteFile(file.absolute(), timeout=wait, on_connect=_check_version)
 
     def create_schema(self) -> None:
         """Make the file and its tables; what is already there stays. Safe at every start, by many processes at once:
@@ -153,40 +152,40 @@ class SQLiteStore:
         """See `RefreshStore.revoke_client`."""
         return self._revoke_all("client_id", client_id, at)
 
-    def purge(self, *, before: int, limit: int) -> Purged:
-        """See `RefreshStore.purge`. Each batch is a transaction of its own, so that nobody waits long for it."""
-        return in_batches(
-            limit, _BATCH, lambda most: self._file.write(lambda connection: _purge(connection, before, most))
+    def purge(self, *, before: int, limit: int) -> PurgeResult:
+        """See `RefreshStore.purge`. Each batch is a transaction of its own, so that no writer waits long for it."""
+        return purge_in_batches(
+            limit, _BATCH, lambda limit: self._file.write(lambda connection: _purge(connection, before, limit))
         )
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         """See `RevocationStore.put_revocation`."""
-        values = (_hash(key), issued_until, keep_until)
+        values = (hashed(key), issued_until, keep_until)
         self._file.write(lambda connection: _changed(connection, _PUT, values))
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
         """See `RevocationStore.revoked_until`."""
         marks = ", ".join("?" * len(keys))
         query = f"SELECT max(issued_until) FROM gatepass_revocations WHERE key_hash IN ({marks}) AND keep_until >= ?"  # noqa: S608 - question marks
-        values = (*map(_hash, keys), now)
+        values = (*map(hashed, keys), now)
         rows: list[tuple[int | None]] = self._file.read(lambda connection: connection.execute(query, values).fetchall())
         return rows[0][0]
 
     def purge_revocations(self, *, before: int, limit: int) -> int:
         """See `RevocationStore.purge_revocations`."""
 
-        def purge(most: int) -> tuple[int, int]:
-            size = min(most, _BATCH)
+        def purge(limit: int) -> tuple[int, int]:
+            size = min(limit, _BATCH)
             count = self._file.write(lambda connection: _changed(connection, _PURGE_REVOCATIONS, (before, size)))
             return count, count
 
-        return in_batches(limit, _BATCH, purge)
+        return purge_in_batches(limit, _BATCH, purge).deleted
 
     def _revoke_all(self, column: str, name: str, at: int) -> int:
-        """What there is at this moment, in transactions that nobody waits long for."""
+        """Revoke what there is at this moment, in transactions so short that no writer waits long."""
 
         def walk(connection: sqlite3.Connection) -> int:
-            alive = connection.execute(_ALIVE[column], (name,))  # of this moment, whatever is written meanwhile
+            alive = connection.execute(_ALIVE[column], (name,))  # a snapshot of this moment
             revoked = 0
             while batch := [{"name": family_id, "at": at} for (family_id,) in alive.fetchmany(_BATCH)]:
                 revoked += self._file.write(partial(_revoke, batch))
@@ -218,20 +217,16 @@ def _revoke(batch: list[dict[str, Any]], connection: sqlite3.Connection) -> int:
     return connection.executemany(_REVOKE, batch).rowcount
 
 
-def _purge(connection: sqlite3.Connection, before: int, most: int) -> tuple[int, int]:
-    """How many rows were looked at, and how many of them went; what lives is put off."""
+def _purge(connection: sqlite3.Connection, before: int, limit: int) -> tuple[int, int]:
+    """Delete at most *limit* rows of one batch and put the living off; how many it looked at, how many it deleted."""
     rows = connection.execute(_ENDING, (before, _BATCH)).fetchall()
-    dead = [(rowid,) for rowid, end in rows if end < before][:most]
+    dead = [(rowid,) for rowid, end in rows if end < before][:limit]
     alive = [(rowid,) for rowid, end in rows if end >= before]
     connection.executemany("DELETE FROM gatepass_families WHERE rowid = ?", dead)
-    connection.executemany(_FORGET_SALT, [(rowid, before - Rotation.LONGEST_GRACE) for (rowid,) in alive])
+    connection.executemany(_FORGET_SALT, [(rowid, before - Rotation.MAX_GRACE) for (rowid,) in alive])
     connection.executemany(_PUT_OFF, alive)  # to the end, or to that of a salt that is still of use
     return len(rows), len(dead)
 
 
 def _changed(connection: sqlite3.Connection, statement: str, values: Any) -> int:
     return connection.execute(statement, values).rowcount
-
-
-def _hash(key: str) -> bytes:
-    return sha256(key.encode()).digest()

@@ -31,25 +31,7 @@ _IDLE: Final = 8
 _PAUSE: Final = 0.005
 _PRAGMAS: Final = ("synchronous = FULL", "fullfsync = ON", "trusted_schema = OFF")
 _BESIDE: Final = ("-journal", "-wal", "-shm")
-"""What SQLite keeps beside a file, and believes when it opens that: a journal that others made would be played back."""
-
-
-def check_database(path: Path) -> bool:
-    """Whether there is a file at *path*. Raises `OSError`, and `ConfigurationError` where others have a hand in it.
-
-    It is looked at and not opened: to close it again would drop the locks that SQLite has on it in this process.
-    """
-    try:
-        check_directory(path.parent)
-        check_file(path, SESSIONS)
-    except FileNotFoundError:
-        return False
-    for name in _BESIDE:
-        with suppress(FileNotFoundError):
-            check_file(path.with_name(path.name + name), SESSIONS)
-    return True
-
-
+"""The files beside it that SQLite trusts on opening: a journal made by another user would be played back."""
 _FOR_A_WHILE: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EINTR))
 
 _REFUSED: Final = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY))
@@ -57,17 +39,17 @@ _REFUSED: Final = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlit
 
 @final
 class SQLiteFile:
-    """A database file. *greet* is shown each new connection and may refuse it."""
+    """A database file. *on_connect* gets each new connection and may refuse it."""
 
     __slots__ = (
-        "__weakref__", "_forks", "_gate", "_greet", "_inside", "_is_split", "_own", "_path", "_pool", "_process",
-        "_timeout", "_turn", "_was_there", "_writers",
+        "__weakref__", "_forks", "_gate", "_inside", "_is_split", "_on_connect", "_own", "_path", "_pool", "_process",
+        "_timeout", "_was_there", "_write_lock", "_writers",
     )  # fmt: skip
 
-    def __init__(self, path: Path, *, timeout: float, greet: Callable[[sqlite3.Connection], None]) -> None:
+    def __init__(self, path: Path, *, timeout: float, on_connect: Callable[[sqlite3.Connection], None]) -> None:
         self._path = path
         self._timeout = timeout
-        self._greet = greet
+        self._on_connect = on_connect
         try:
             self._was_there = check_database(path)
         except OSError as error:
@@ -84,7 +66,7 @@ class SQLiteFile:
             )
 
     def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """What *work* answers, which only reads."""
+        """The result of *work*, which only reads."""
         here = self._come_in()
         try:
             return self._with_connection(work)
@@ -92,7 +74,7 @@ class SQLiteFile:
             del here
 
     def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """What *work* answers, once it is on the disk. It may run twice, but counts once."""
+        """The result of *work*, once it is on the disk. It may run twice, but counts once."""
         here = self._come_in()
         try:
             outcome: _T = self._writers.run(work)
@@ -127,7 +109,7 @@ class SQLiteFile:
         try:
             if self._switched_to_a_log(connection) != "wal":
                 raise ConfigurationError("SQLite cannot keep a write-ahead log there; choose a path on a local disk")
-            with self._turn:
+            with self._write_lock:
                 _in_transaction(connection, [work])
         finally:
             connection.close()
@@ -157,23 +139,23 @@ class SQLiteFile:
         def together(connection: sqlite3.Connection) -> Sequence[Any]:
             try:
                 return _in_transaction(connection, works)
-            except sqlite3.OperationalError:  # the disk or the lock: no work's fault, and the next would wait as long
+            except sqlite3.OperationalError:  # disk or lock: each work alone would fail, too
                 raise
-            except Exception as error:  # noqa: BLE001 - one failed the transaction: run each alone
+            except Exception as error:  # noqa: BLE001 - retry each alone: only the failing one gets its error
                 return [error] if len(works) == 1 else [_alone(connection, work) for work in works]
 
-        with self._turn:
+        with self._write_lock:
             return self._with_connection(together)
 
     def _with_connection(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         pool = self._pool
-        connection = pool.take() or self._open()
+        connection = pool.acquire() or self._open()
         try:
             answer = work(connection)
         except BaseException:
             connection.close()  # SQLite rolls back what was not committed
             raise
-        pool.give(connection)
+        pool.release(connection)
         return answer
 
     def _open(self) -> sqlite3.Connection:
@@ -193,7 +175,7 @@ class SQLiteFile:
         self._was_there = True
         connection = self._connect()
         try:
-            self._greet(connection)
+            self._on_connect(connection)
         except BaseException:
             connection.close()
             raise
@@ -219,7 +201,7 @@ class SQLiteFile:
         """Begin as a process that has touched nothing yet."""
         self._pool = pool
         self._writers = GroupCommit(self._transact)
-        self._turn = threading.Lock()
+        self._write_lock = threading.Lock()
         self._gate = threading.Lock()
         self._inside: weakref.WeakSet[_Inside] = weakref.WeakSet()  # weak: a thread may be interrupted anywhere
         self._own = threading.local()
@@ -266,6 +248,22 @@ class SQLiteFile:
         self._forked()
 
 
+def check_database(path: Path) -> bool:
+    """Whether there is a file at *path*. Raises `OSError`, and `ConfigurationError` if other users could change it.
+
+    The file is not opened: closing it would drop the locks that SQLite has on it in this process.
+    """
+    try:
+        check_directory(path.parent)
+        check_file(path, SESSIONS)
+    except FileNotFoundError:
+        return False
+    for name in _BESIDE:
+        with suppress(FileNotFoundError):
+            check_file(path.with_name(path.name + name), SESSIONS)
+    return True
+
+
 class _Inside:
     """A thread that uses connections."""
 
@@ -282,13 +280,13 @@ class _Pool:
         self._closed = False
         self._end = weakref.finalize(self, _close_all, self._idle, os.getpid())
 
-    def take(self) -> sqlite3.Connection | None:
+    def acquire(self) -> sqlite3.Connection | None:
         with self._lock:
             if self._closed:
                 raise sqlite3.ProgrammingError("the store is closed")
             return self._idle.pop() if self._idle else None
 
-    def give(self, connection: sqlite3.Connection) -> None:
+    def release(self, connection: sqlite3.Connection) -> None:
         with self._lock:
             if not self._closed and len(self._idle) < _IDLE:
                 self._idle.append(connection)

@@ -1,4 +1,4 @@
-"""Contracts for stores of your own: inherit a class, give it your store, and let pytest judge.
+"""Contracts for stores of your own: inherit a class, supply the fixture `store`, and run pytest.
 
 ```python
 from functools import partial
@@ -16,7 +16,7 @@ class TestMyStore(RefreshStoreContract, RevocationStoreContract):
         store.close()
 
     @pytest.fixture
-    def reopen(self):  # what opens the same store in another process; it is pickled
+    def reopen(self):  # opens the same store in another process; it is pickled
         return partial(MyStore, "test-database")
 
     @pytest.fixture
@@ -37,19 +37,19 @@ pytest.register_assert_rewrite(
 )
 
 # Imported after that, so that their asserts are rewritten.
-from gatepass.testing.concurrency import Contending  # noqa: E402
-from gatepass.testing.expiry import Ending  # noqa: E402
-from gatepass.testing.persistence import Keeping  # noqa: E402
+from gatepass.testing.concurrency import ConcurrencyTests  # noqa: E402
+from gatepass.testing.expiry import ExpiryTests  # noqa: E402
+from gatepass.testing.persistence import PersistenceTests  # noqa: E402
 from gatepass.testing.revocation_store import RevocationStoreContract  # noqa: E402
-from gatepass.testing.rotation import Exchanging  # noqa: E402
+from gatepass.testing.rotation import RotationTests  # noqa: E402
 
 __all__ = ["RefreshStoreContract", "RevocationStoreContract"]
 
 
-class RefreshStoreContract(Keeping, Exchanging, Ending, Contending):
-    """Every sentence of `RefreshStore`.
+class RefreshStoreContract(PersistenceTests, RotationTests, ExpiryTests, ConcurrencyTests):
+    """The tests of `RefreshStore`, all of them.
 
-    Fixtures: `store`, an empty store, or one that nobody else uses. `reopen`, what opens the same store in a fresh
-    process and can be pickled; without it no race between processes is run. `dump`, what reads all that is kept;
-    without it nobody looks for tokens there. Set `purges = False` where the database forgets what ended by itself.
+    Fixtures: `store`, an empty store, or one that no other test uses. `reopen` opens the same store in a fresh process
+    and can be pickled; without it no race between processes is run. `dump` reads all that is stored; without it there
+    is no search for tokens. Set `purges = False` where the database forgets what ended by itself.
     """

@@ -1,4 +1,7 @@
-"""What the classes of the contract for `RefreshStore` stand on: the fixtures that a store's author supplies."""
+"""The base of the contract for `RefreshStore`: the fixtures that a store's author supplies, and families for its tests.
+
+The families have real tokens, their hashes, and times around the present.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,29 @@ import pytest
 from gatepass.refresh.family import Family, RefreshToken, Rotation
 from gatepass.refresh.store import RefreshStore
 
-__all__ = ["ODD_TEXTS", "Ground", "Held", "held", "later", "revoked"]
+__all__ = ["ODD_TEXTS", "IssuedFamily", "StoreContractBase", "make_family", "revoked", "seconds_from_now"]
+
+
+class StoreContractBase:
+    """The fixture `store` gives an empty store, or one that no other test uses."""
+
+    purges: ClassVar[bool] = True
+    """False where the database forgets what ended by itself, and `purge` may find nothing to do."""
+
+    @pytest.fixture
+    def store(self) -> Any:
+        raise NotImplementedError("supply a fixture `store`")
+
+    @pytest.fixture
+    def reopen(self) -> Callable[[], RefreshStore] | None:
+        """What opens the same store in a fresh process, pickled on its way; None where processes cannot share it."""
+        return None
+
+    @pytest.fixture
+    def dump(self) -> Callable[[], Iterable[bytes]] | None:
+        """What reads everything that the store keeps, as raw as it can be had; None where there is no way."""
+        return None
+
 
 ODD_TEXTS: Final = [
     "anna ",
@@ -44,36 +69,15 @@ ODD_TEXTS: Final = [
 """Texts that a database is tempted to fold, cut or misread."""
 
 
-class Ground:
-    """The fixture `store` gives an empty store, or one that nobody else uses."""
-
-    purges: ClassVar[bool] = True
-    """False where the database forgets what ended by itself, and `purge` may find nothing to do."""
-
-    @pytest.fixture
-    def store(self) -> Any:
-        raise NotImplementedError("supply a fixture `store`")
-
-    @pytest.fixture
-    def reopen(self) -> Callable[[], RefreshStore] | None:
-        """What opens the same store in a fresh process, pickled on its way; None where processes cannot share it."""
-        return None
-
-    @pytest.fixture
-    def dump(self) -> Callable[[], Iterable[bytes]] | None:
-        """What reads everything that the store keeps, as raw as it can be had; None where there is no way."""
-        return None
-
-
 @final
 @dataclass(frozen=True, slots=True)
-class Held:
-    """A family, and the refresh token that its client holds."""
+class IssuedFamily:
+    """A family, and the refresh token that was issued to its client."""
 
     family: Family
     token: RefreshToken
 
-    def next(self, *, salt: bytes | None = None, **changes: Any) -> tuple[Held, Rotation]:
+    def next(self, *, salt: bytes | None = None, **changes: Any) -> tuple[IssuedFamily, Rotation]:
         """The exchange of the token: what the client holds after it, and the rotation that the store is given."""
         salt = secrets.token_bytes(32) if salt is None else salt
         successor = self.token.successor(salt)
@@ -85,15 +89,15 @@ class Held:
             idle_expires_at=self.family.idle_expires_at + 60,
         )
         rotation = replace(rotation, **changes)
-        return Held(self.family.rotated(rotation), successor), rotation
+        return IssuedFamily(self.family.rotated(rotation), successor), rotation
 
-    def again(self) -> tuple[Held, Rotation]:
+    def again(self) -> tuple[IssuedFamily, Rotation]:
         """The token written once more, and the rotation that does it."""
         rotation = Rotation.again(self.family)
-        return Held(self.family.rotated(rotation), self.token), rotation
+        return IssuedFamily(self.family.rotated(rotation), self.token), rotation
 
 
-def held(**changes: Any) -> Held:
+def make_family(**changes: Any) -> IssuedFamily:
     """A new family that lives for some hours, and its first token; *changes* are members of the family."""
     token = RefreshToken.fresh()
     now = int(time.time())
@@ -112,7 +116,7 @@ def held(**changes: Any) -> Held:
         proof_hash=token.proof_hash,
         current_hash=token.secret_hash,
     )
-    return Held(replace(family, **changes), token)
+    return IssuedFamily(replace(family, **changes), token)
 
 
 def revoked(family: Family | None, *, at: int | None = None) -> Family | None:
@@ -122,6 +126,6 @@ def revoked(family: Family | None, *, at: int | None = None) -> Family | None:
     return replace(family, salt=b"", revoked_at=family.revoked_at if at is None else at)
 
 
-def later(seconds: int) -> int:
+def seconds_from_now(seconds: int) -> int:
     """The moment *seconds* from now."""
     return int(time.time()) + seconds

@@ -1,4 +1,4 @@
-"""What `RefreshStore` promises to callers at one moment, as tests."""
+"""The tests of `RefreshStore` under concurrent callers: threads, processes and forks."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ import pytest
 
 from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.store import RefreshStore
-from gatepass.testing.base import Ground, Held, held, later, revoked
+from gatepass.testing.base import IssuedFamily, StoreContractBase, make_family, revoked, seconds_from_now
 from gatepass.testing.racing import in_forks, in_processes, in_threads, rounds
 
-__all__ = ["Contending"]
+__all__ = ["ConcurrencyTests"]
 
 _THREADS: Final = 50
 _PROCESSES: Final = 8
@@ -25,8 +25,8 @@ def _rotate(turns: list[list[tuple[str, Rotation]]], store: RefreshStore, run: i
     return store.rotate(family_id, rotation)
 
 
-def _last_of_chain(store: RefreshStore, one: Held) -> Held:
-    """What the client holds when it was refused, having refreshed as often as it could."""
+def _last_of_chain(store: RefreshStore, one: IssuedFamily) -> IssuedFamily:
+    """What the client holds when it is refused, after it refreshed as often as it could."""
     for _ in range(200):
         after, rotation = one.next()
         if not store.rotate(one.family.family_id, rotation):
@@ -35,8 +35,8 @@ def _last_of_chain(store: RefreshStore, one: Held) -> Held:
     return one
 
 
-class Contending(Ground):
-    """Of any number of callers, exactly one."""
+class ConcurrencyTests(StoreContractBase):
+    """Of any number of callers with one token, exactly one succeeds."""
 
     def test_of_50_threads_with_one_token_exactly_one_wins(self, store: RefreshStore) -> None:
         turns = self._turns(store, _THREADS)
@@ -59,7 +59,7 @@ class Contending(Ground):
     def test_of_8_forks_of_one_process_with_one_token_exactly_one_wins(
         self, store: RefreshStore, reopen: Callable[[], RefreshStore] | None
     ) -> None:
-        """As a server does that loads the application and forks its workers then: nothing may be shared by them."""
+        """As by a server that loads the application and then forks its workers, which may share nothing."""
         if reopen is None or not hasattr(os, "fork"):
             pytest.skip("this store cannot be shared by processes, or no process forks here")
         turns = self._turns(store, _PROCESSES)
@@ -69,8 +69,8 @@ class Contending(Ground):
         self._judge(store, turns, answers)
 
     def test_a_hash_that_is_put_in_its_own_place_takes_no_rotation_back(self, store: RefreshStore) -> None:
-        """Who asks for the successor again and who goes on with it may come at one moment."""
-        firsts = [held() for _ in range(rounds())]
+        """One caller asks for the successor again while another already uses it."""
+        firsts = [make_family() for _ in range(rounds())]
         for one in firsts:
             store.create(one.family)
         nexts = [one.next() for one in firsts]
@@ -89,7 +89,7 @@ class Contending(Ground):
             assert store.rotate(after.family.family_id, after.next()[1]) is True
 
     def test_families_do_not_hinder_one_another(self, store: RefreshStore) -> None:
-        families = [held() for _ in range(8)]
+        families = [make_family() for _ in range(8)]
 
         def live(run: int, number: int) -> bool:
             if run == 0:
@@ -103,10 +103,10 @@ class Contending(Ground):
         assert [store.get(one.family.family_id) for one in families] == [one.family for one in families]
 
     def test_no_rotation_follows_a_revocation(self, store: RefreshStore) -> None:
-        firsts = [held() for _ in range(rounds())]
+        firsts = [make_family() for _ in range(rounds())]
         for one in firsts:
             store.create(one.family)
-        at = later(0)
+        at = seconds_from_now(0)
 
         def rotate_or_revoke(run: int, number: int) -> bool | Family | None:
             family_id, rotation = firsts[run].family.family_id, firsts[run].next()[1]
@@ -126,14 +126,14 @@ class Contending(Ground):
     @pytest.mark.parametrize("member", ["subject", "client_id"])
     def test_no_family_escapes_the_end_of_all_by_rotating(self, store: RefreshStore, member: str) -> None:
         """And no rotation is taken back by it: that would make a spent token good once more."""
-        names = [held().family.family_id for _ in range(rounds())]
-        teams = [[held(**{member: name}) for _ in range(4)] for name in names]
+        names = [make_family().family.family_id for _ in range(rounds())]
+        teams = [[make_family(**{member: name}) for _ in range(4)] for name in names]
         for one in (one for team in teams for one in team):
             store.create(one.family)
         revoke = store.revoke_subject if member == "subject" else store.revoke_client
-        at = later(0)
+        at = seconds_from_now(0)
 
-        def rotate_or_revoke(run: int, number: int) -> Held | int:
+        def rotate_or_revoke(run: int, number: int) -> IssuedFamily | int:
             if number == 0:
                 return revoke(names[run], at=at)
             return _last_of_chain(store, teams[run][number - 1])
@@ -146,17 +146,17 @@ class Contending(Ground):
             assert revoke(names[run], at=at) == 0
 
     def test_a_family_that_is_rotated_while_a_purge_looks_at_it_stays(self, store: RefreshStore) -> None:
-        before = later(100)
-        teams = [[held(idle_expires_at=later(10)) for _ in range(8)] for _ in range(rounds())]
+        before = seconds_from_now(100)
+        teams = [[make_family(idle_expires_at=seconds_from_now(10)) for _ in range(8)] for _ in range(rounds())]
         for one in (one for team in teams for one in team):
             store.create(one.family)
 
-        def rotate_or_purge(run: int, number: int) -> list[tuple[Held, bool]] | None:
+        def rotate_or_purge(run: int, number: int) -> list[tuple[IssuedFamily, bool]] | None:
             if number == 0:
                 for _ in range(4):
                     store.purge(before=before, limit=1_000)
                 return None
-            nexts = [one.next(idle_expires_at=later(3_000)) for one in teams[run][number - 1 :: 2]]
+            nexts = [one.next(idle_expires_at=seconds_from_now(3_000)) for one in teams[run][number - 1 :: 2]]
             return [(after, store.rotate(after.family.family_id, rotation)) for after, rotation in nexts]
 
         for _, *answers in in_threads(3, len(teams), rotate_or_purge):
@@ -166,28 +166,30 @@ class Contending(Ground):
         store.purge(before=before, limit=1_000)
 
     def test_of_many_revocations_one_is_the_first(self, store: RefreshStore) -> None:
-        families = [held().family for _ in range(rounds())]
+        families = [make_family().family for _ in range(rounds())]
         for family in families:
             store.create(family)
 
-        answers = in_threads(8, len(families), lambda run, _number: store.revoke(families[run].family_id, at=later(0)))
+        answers = in_threads(
+            8, len(families), lambda run, _number: store.revoke(families[run].family_id, at=seconds_from_now(0))
+        )
 
         assert [run.count(True) for run in answers] == [1] * len(families)
 
     def test_purges_side_by_side_count_each_family_once(self, store: RefreshStore) -> None:
         for _ in range(20):
-            store.create(held(idle_expires_at=later(10)).family)
+            store.create(make_family(idle_expires_at=seconds_from_now(10)).family)
 
-        (counts,) = in_threads(4, 1, lambda _run, _number: store.purge(before=later(100), limit=100))
+        (results,) = in_threads(4, 1, lambda _run, _number: store.purge(before=seconds_from_now(100), limit=100))
 
         if self.purges:
-            assert sum(counts) == 20
+            assert sum(result.deleted for result in results) == 20
 
     def _turns(self, store: RefreshStore, racers: int) -> list[list[tuple[str, Rotation]]]:
         """For each round a family, and for each racer a rotation of its own with the family's one token."""
         turns: list[list[tuple[str, Rotation]]] = []
         for _ in range(rounds()):
-            one = held()
+            one = make_family()
             store.create(one.family)
             turns.append([(one.family.family_id, one.next()[1]) for _ in range(racers)])
         return turns

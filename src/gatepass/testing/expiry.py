@@ -1,4 +1,4 @@
-"""What `RefreshStore` promises of revocation and of `purge`, as tests."""
+"""The tests of `RefreshStore.revoke`, its variants, and `purge`."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import pytest
 from gatepass.keys import Key
 from gatepass.refresh.family import Family, RefreshToken, Rotation
 from gatepass.refresh.service import TokenService
-from gatepass.refresh.store import RefreshStore
-from gatepass.testing.base import ODD_TEXTS, Ground, held, later
+from gatepass.refresh.store import PurgeResult, RefreshStore
+from gatepass.testing.base import ODD_TEXTS, StoreContractBase, make_family, seconds_from_now
 from gatepass.tokens.issuer import TokenIssuer
 
-__all__ = ["Ending"]
+__all__ = ["ExpiryTests"]
 
 
-class Ending(Ground):
-    """What is revoked stays revoked, and purge takes the dead alone."""
+class ExpiryTests(StoreContractBase):
+    """What is revoked stays revoked, and `purge` deletes what ended and nothing else."""
 
     def test_a_revoked_family_is_there_and_dead(self, store: RefreshStore) -> None:
-        first = held()
-        at = later(0)
+        first = make_family()
+        at = seconds_from_now(0)
         store.create(first.family)
 
         assert store.revoke(first.family.family_id, at=at) is True
@@ -29,8 +29,8 @@ class Ending(Ground):
         assert store.get(first.family.family_id) == replace(first.family, revoked_at=at)
 
     def test_what_is_revoked_stays_so_since_the_first_time(self, store: RefreshStore) -> None:
-        first = held()
-        at = later(0)
+        first = make_family()
+        at = seconds_from_now(0)
         store.create(first.family)
         store.revoke(first.family.family_id, at=at)
 
@@ -40,30 +40,30 @@ class Ending(Ground):
         assert store.get(first.family.family_id) == replace(first.family, revoked_at=at)
 
     def test_an_unknown_family_is_not_revoked(self, store: RefreshStore) -> None:
-        assert store.revoke(held().family.family_id, at=later(0)) is False
+        assert store.revoke(make_family().family.family_id, at=seconds_from_now(0)) is False
 
     def test_a_rotated_family_is_revoked_like_another(self, store: RefreshStore) -> None:
-        first = held()
+        first = make_family()
         second, rotation = first.next()
         store.create(first.family)
         store.rotate(first.family.family_id, rotation)
 
-        assert store.revoke(first.family.family_id, at=later(0)) is True
+        assert store.revoke(first.family.family_id, at=seconds_from_now(0)) is True
         assert store.rotate(first.family.family_id, second.next()[1]) is False
 
     @pytest.mark.parametrize("member", ["subject", "client_id"])
-    def test_all_families_of_one_are_revoked_and_nobody_elses(self, store: RefreshStore, member: str) -> None:
+    def test_all_families_of_one_are_revoked_and_no_others(self, store: RefreshStore, member: str) -> None:
         name = RefreshToken.fresh().family_id
-        theirs = [held(**{member: name}) for _ in range(3)]
-        others = [held(**{member: name + text}) for text in (" ", "x", "\n")] + [
-            held(**{member: name.swapcase()}),
-            held(),
+        theirs = [make_family(**{member: name}) for _ in range(3)]
+        others = [make_family(**{member: name + text}) for text in (" ", "x", "\n")] + [
+            make_family(**{member: name.swapcase()}),
+            make_family(),
         ]
         for one in (*theirs, *others):
             store.create(one.family)
-        store.revoke(theirs[0].family.family_id, at=later(-10))
+        store.revoke(theirs[0].family.family_id, at=seconds_from_now(-10))
         revoke = store.revoke_subject if member == "subject" else store.revoke_client
-        at = later(0)
+        at = seconds_from_now(0)
 
         assert revoke(name, at=at) == 2
         assert revoke(name, at=at) == 0
@@ -73,67 +73,84 @@ class Ending(Ground):
 
     def test_similar_names_are_different_people(self, store: RefreshStore) -> None:
         mark = RefreshToken.fresh().family_id
-        everybody = [held(subject=mark + text, client_id=mark + text) for text in ["anna", *ODD_TEXTS]]
-        for one in everybody:
+        people = [make_family(subject=mark + text, client_id=mark + text) for text in ["anna", *ODD_TEXTS]]
+        for one in people:
             store.create(one.family)
 
-        for one in everybody[::2]:
-            assert store.revoke_subject(one.family.subject, at=later(0)) == 1
-        for one in everybody[1::2]:
-            assert store.revoke_client(one.family.client_id, at=later(0)) == 1
+        for one in people[::2]:
+            assert store.revoke_subject(one.family.subject, at=seconds_from_now(0)) == 1
+        for one in people[1::2]:
+            assert store.revoke_client(one.family.client_id, at=seconds_from_now(0)) == 1
 
     def test_purge_deletes_what_ended_and_nothing_else(self, store: RefreshStore) -> None:
-        before = later(1_000)
-        absolute = held(expires_at=before - 1, idle_expires_at=before + 50)
-        idle = held(expires_at=before + 50, idle_expires_at=before - 1)
-        revoked = held(revoked_at=before - 1)
-        alive = [held(expires_at=before, idle_expires_at=before), held(revoked_at=before), held()]
+        before = seconds_from_now(1_000)
+        absolute = make_family(expires_at=before - 1, idle_expires_at=before + 50)
+        idle = make_family(expires_at=before + 50, idle_expires_at=before - 1)
+        revoked = make_family(revoked_at=before - 1)
+        alive = [make_family(expires_at=before, idle_expires_at=before), make_family(revoked_at=before), make_family()]
         for one in (absolute, idle, revoked, *alive):
             store.create(one.family)
 
-        deleted = store.purge(before=before, limit=100)
+        deleted = store.purge(before=before, limit=100).deleted
 
         assert [store.get(one.family.family_id) for one in alive] == [one.family for one in alive]
         if self.purges:
             assert deleted == 3
             assert [store.get(one.family.family_id) for one in (absolute, idle, revoked)] == [None] * 3
-        assert store.purge(before=before, limit=100) == 0
+        assert store.purge(before=before, limit=100).deleted == 0
 
     def test_purge_deletes_no_more_than_its_limit(self, store: RefreshStore) -> None:
-        dying = [held(idle_expires_at=later(10)) for _ in range(7)]
+        dying = [make_family(idle_expires_at=seconds_from_now(10)) for _ in range(7)]
         for one in dying:
             store.create(one.family)
 
-        counts = [store.purge(before=later(100), limit=3) for _ in range(4)]
+        results = [store.purge(before=seconds_from_now(100), limit=3) for _ in range(4)]
 
         if self.purges:
-            assert counts == [3, 3, 1, 0]
+            assert [result.deleted for result in results] == [3, 3, 1, 0]
             assert [store.get(one.family.family_id) for one in dying] == [None] * 7
-        assert all(count <= 3 for count in counts)
+        assert all(result.deleted <= 3 for result in results)
+
+    def test_purge_says_whether_to_call_it_again(self, store: RefreshStore) -> None:
+        dying = [make_family(idle_expires_at=seconds_from_now(10)) for _ in range(7)]
+        for one in dying:
+            store.create(one.family)
+
+        results = [store.purge(before=seconds_from_now(100), limit=3)]
+        while results[-1].more and len(results) < 10:
+            results.append(store.purge(before=seconds_from_now(100), limit=3))
+
+        assert all(isinstance(result, PurgeResult) for result in results)
+        assert results[-1].more is False
+        if self.purges:
+            assert [store.get(one.family.family_id) for one in dying] == [None] * 7
 
     def test_purge_goes_by_the_latest_rotation(self, store: RefreshStore) -> None:
-        longer, shorter = held(idle_expires_at=later(100)), held(idle_expires_at=later(3_000))
-        for one, idle in ((longer, later(3_000)), (shorter, later(100))):
+        longer, shorter = (
+            make_family(idle_expires_at=seconds_from_now(100)),
+            make_family(idle_expires_at=seconds_from_now(3_000)),
+        )
+        for one, idle in ((longer, seconds_from_now(3_000)), (shorter, seconds_from_now(100))):
             store.create(one.family)
             assert store.rotate(one.family.family_id, one.next(idle_expires_at=idle)[1])
 
-        deleted = store.purge(before=later(1_000), limit=100)
+        deleted = store.purge(before=seconds_from_now(1_000), limit=100).deleted
 
         assert store.get(longer.family.family_id) is not None
-        assert store.purge(before=later(1_000), limit=100) == 0
+        assert store.purge(before=seconds_from_now(1_000), limit=100).deleted == 0
         if self.purges:
             assert deleted == 1
             assert store.get(shorter.family.family_id) is None
 
     def test_purge_finds_the_dead_behind_many_that_live_on(self, store: RefreshStore) -> None:
         for _ in range(10):
-            one = held(idle_expires_at=later(100))
+            one = make_family(idle_expires_at=seconds_from_now(100))
             store.create(one.family)
-            assert store.rotate(one.family.family_id, one.next(idle_expires_at=later(3_000))[1])
-        dead = held(idle_expires_at=later(200))
+            assert store.rotate(one.family.family_id, one.next(idle_expires_at=seconds_from_now(3_000))[1])
+        dead = make_family(idle_expires_at=seconds_from_now(200))
         store.create(dead.family)
 
-        deleted = store.purge(before=later(1_000), limit=2)
+        deleted = store.purge(before=seconds_from_now(1_000), limit=2).deleted
 
         if self.purges:
             assert deleted == 1
@@ -141,24 +158,24 @@ class Ending(Ground):
 
     def test_a_purge_forgets_the_salts_that_no_window_needs(self, store: RefreshStore) -> None:
         """With the salt and a spent token, a reader of the database has the current one."""
-        before = later(1_000)
-        teams = [(before - Rotation.LONGEST_GRACE - 1, b""), (before - Rotation.LONGEST_GRACE, None)]
+        before = seconds_from_now(1_000)
+        teams = [(before - Rotation.MAX_GRACE - 1, b""), (before - Rotation.MAX_GRACE, None)]
         rotated: list[Family] = []
         for at, salt in teams:
-            one = held(idle_expires_at=later(100))
+            one = make_family(idle_expires_at=seconds_from_now(100))
             store.create(one.family)
-            after, rotation = one.next(rotated_at=at, idle_expires_at=later(3_000))
+            after, rotation = one.next(rotated_at=at, idle_expires_at=seconds_from_now(3_000))
             assert store.rotate(one.family.family_id, rotation)
             rotated.append(after.family if salt is None else replace(after.family, salt=salt))
 
-        assert store.purge(before=before, limit=100) == 0
+        assert store.purge(before=before, limit=100).deleted == 0
 
         if self.purges:
             assert [store.get(family.family_id) for family in rotated] == rotated
 
     def test_a_purge_forgets_the_salts_that_another_process_left(self, store: RefreshStore) -> None:
         """Also of a family that lives for long, and once more after each of its rotations."""
-        now = later(0)
+        now = seconds_from_now(0)
         issuer = TokenIssuer(
             issuer="https://auth.example", audience="https://api.example", keys=Key.generate("ES256"), client_id="web"
         )
@@ -166,7 +183,7 @@ class Ending(Ground):
             TokenService(issuer, store, check_subject=lambda _subject: True, grace=30, clock=lambda: now)
             for _ in range(2)
         )
-        held_back = issuer.access_ttl.total_seconds() + 2 * Rotation.LONGEST_GRACE
+        held_back = issuer.access_ttl.total_seconds() + 2 * Rotation.MAX_GRACE
         pair = ours.grant("anna")
         token = RefreshToken.parse(pair.refresh_token)
         assert token is not None
@@ -174,35 +191,35 @@ class Ending(Ground):
             pair = ours.refresh(pair.refresh_token)
             for waited, forgotten in ((held_back, False), (1, True)):
                 now += int(waited)
-                assert theirs.purge() == 0
+                assert theirs.purge().deleted == 0
                 family = store.get(token.family_id)
                 assert family is not None
                 if self.purges:
                     assert (family.salt == b"") is forgotten
 
     def test_a_purge_keeps_a_salt_that_a_window_needs_for_a_later_one(self, store: RefreshStore) -> None:
-        one = held()
+        one = make_family()
         store.create(one.family)
-        for at in (later(100), later(500)):
+        for at in (seconds_from_now(100), seconds_from_now(500)):
             one, rotation = one.next(rotated_at=at)
             assert store.rotate(one.family.family_id, rotation)
 
-        for before, forgotten in ((later(400), False), (later(700), True)):
-            assert store.purge(before=before, limit=100) == 0
+        for before, forgotten in ((seconds_from_now(400), False), (seconds_from_now(700), True)):
+            assert store.purge(before=before, limit=100).deleted == 0
             if self.purges:
                 expected = replace(one.family, salt=b"") if forgotten else one.family
                 assert store.get(one.family.family_id) == expected
 
     def test_purge_finds_a_family_revoked_after_its_creation(self, store: RefreshStore) -> None:
         name = RefreshToken.fresh().family_id
-        three = [held(subject=name), held(client_id=name), held()]
+        three = [make_family(subject=name), make_family(client_id=name), make_family()]
         for one in three:
             store.create(one.family)
-        store.revoke_subject(name, at=later(1))
-        store.revoke_client(name, at=later(1))
-        store.revoke(three[2].family.family_id, at=later(1))
+        store.revoke_subject(name, at=seconds_from_now(1))
+        store.revoke_client(name, at=seconds_from_now(1))
+        store.revoke(three[2].family.family_id, at=seconds_from_now(1))
 
-        deleted = store.purge(before=later(50), limit=100)
+        deleted = store.purge(before=seconds_from_now(50), limit=100).deleted
 
         if self.purges:
             assert deleted == 3

@@ -1,4 +1,4 @@
-"""What `RefreshStore` promises of `create` and `get`, as tests, and what a copy of the store is worth."""
+"""The tests of `RefreshStore.create` and `get`, and of what a copy of the store reveals."""
 
 from __future__ import annotations
 
@@ -8,31 +8,31 @@ from dataclasses import replace
 import pytest
 
 from gatepass.refresh.store import RefreshStore
-from gatepass.testing.base import ODD_TEXTS, Ground, held, later
+from gatepass.testing.base import ODD_TEXTS, StoreContractBase, make_family, seconds_from_now
 
-__all__ = ["Keeping"]
+__all__ = ["PersistenceTests"]
 
 
-class Keeping(Ground):
-    """What is kept comes back whole, and no token is kept."""
+class PersistenceTests(StoreContractBase):
+    """Families come back as they were created, and no token is stored."""
 
     def test_it_is_a_refresh_store(self, store: RefreshStore) -> None:
         assert isinstance(store, RefreshStore)
 
     def test_what_was_created_is_got_back_whole(self, store: RefreshStore) -> None:
-        family = held(auth_time=later(-5), acr="urn:level:2", amr=("pwd", "otp")).family
+        family = make_family(auth_time=seconds_from_now(-5), acr="urn:level:2", amr=("pwd", "otp")).family
         store.create(family)
 
         assert store.get(family.family_id) == family
 
     def test_an_unknown_family_is_none(self, store: RefreshStore) -> None:
-        store.create(held().family)
+        store.create(make_family().family)
 
-        assert store.get(held().family.family_id) is None
+        assert store.get(make_family().family.family_id) is None
 
     def test_absent_facts_stay_absent_and_empty_ones_empty(self, store: RefreshStore) -> None:
-        absent = held(auth_time=None, acr=None, amr=(), client_id="", scope="").family
-        empty = held(auth_time=0, acr="", amr=("",)).family
+        absent = make_family(auth_time=None, acr=None, amr=(), client_id="", scope="").family
+        empty = make_family(auth_time=0, acr="", amr=("",)).family
         store.create(absent)
         store.create(empty)
 
@@ -40,30 +40,30 @@ class Keeping(Ground):
         assert store.get(empty.family_id) == empty
 
     def test_a_family_is_not_created_twice(self, store: RefreshStore) -> None:
-        first = held()
+        first = make_family()
         store.create(first.family)
-        with pytest.raises(Exception):  # noqa: B017, PT011 - whatever the database raises
+        with pytest.raises(Exception):  # noqa: B017, PT011 - each database raises its own
             store.create(replace(first.family, subject="mallory"))
 
         assert store.get(first.family.family_id) == first.family
 
     def test_a_family_can_be_kept_with_all_it_went_through(self, store: RefreshStore) -> None:
-        after, _ = held().next()
-        family = replace(after.family, revoked_at=later(-1))
+        after, _ = make_family().next()
+        family = replace(after.family, revoked_at=seconds_from_now(-1))
         store.create(family)
 
         assert store.get(family.family_id) == family
 
     @pytest.mark.parametrize("text", ODD_TEXTS)
     def test_text_comes_back_as_it_was_put(self, store: RefreshStore, text: str) -> None:
-        family = held(subject=text, client_id=text, scope=text, audience=text, acr=text, amr=(text, text)).family
+        family = make_family(subject=text, client_id=text, scope=text, audience=text, acr=text, amr=(text, text)).family
         store.create(family)
 
         assert store.get(family.family_id) == family
 
     def test_large_values_come_back_whole(self, store: RefreshStore) -> None:
         scope = " ".join(f"scope:{number}" for number in range(3_000))
-        family = held(
+        family = make_family(
             subject="s" * 1_000 + "é😀" * 200,
             client_id="https://client.example/" + "c" * 2_000,
             scope=scope,
@@ -74,11 +74,11 @@ class Keeping(Ground):
         store.create(family)
 
         assert store.get(family.family_id) == family
-        assert store.revoke_subject(family.subject, at=later(0)) == 1
-        assert store.revoke_client(family.client_id, at=later(0)) == 0
+        assert store.revoke_subject(family.subject, at=seconds_from_now(0)) == 1
+        assert store.revoke_client(family.client_id, at=seconds_from_now(0)) == 0
 
     def test_families_are_told_apart_by_every_octet_of_their_names(self, store: RefreshStore) -> None:
-        family = held(family_id="AbCdEfGhIjKlMnOpQrStUv").family
+        family = make_family(family_id="AbCdEfGhIjKlMnOpQrStUv").family
         store.create(family)
 
         for other in (
@@ -88,7 +88,7 @@ class Keeping(Ground):
             "AbCdEfGhIjKlMnOpQrStU",
         ):
             assert store.get(other) is None
-            assert not store.revoke(other, at=later(0))
+            assert not store.revoke(other, at=seconds_from_now(0))
         assert store.get(family.family_id) == family
 
     def test_a_copy_of_the_store_holds_no_token(
@@ -96,7 +96,7 @@ class Keeping(Ground):
     ) -> None:
         if dump is None:
             pytest.skip("this store has no dump")
-        one = held()
+        one = make_family()
         tokens = [one.token]
         store.create(one.family)
         for _ in range(3):

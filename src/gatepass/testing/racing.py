@@ -1,4 +1,4 @@
-"""Races: the same question asked by many threads or processes at one moment."""
+"""Races: the same call by many threads, processes or forks at one moment."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import threading
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.synchronize import Barrier
 from typing import Any, Final
@@ -54,11 +53,7 @@ def in_forks(count: int, runs: int, store: Any, ask: Callable[[Any, int, int], A
     """`ask(store, run, number)` by *count* forks of this process at once, with the very *store* that it holds."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # a test runner may have threads; the forks need none
-        return _in_children("fork", count, runs, partial(_itself, store), ask)
-
-
-def _itself(store: Any) -> Any:
-    return store
+        return _in_children("fork", count, runs, lambda: store, ask)
 
 
 def _in_children(

@@ -21,7 +21,7 @@ from gatepass.refresh.errors import (
     InvalidTokenRequest,
     UnauthorizedClient,
 )
-from gatepass.refresh.hooks import plain_function
+from gatepass.refresh.hooks import require_sync_function
 from gatepass.token_endpoint.form import Form
 
 __all__ = ["AuthenticateClient", "ClientAuthentication"]
@@ -50,7 +50,7 @@ class ClientAuthentication:
 
     def __init__(self, authenticate_client: AuthenticateClient | None, *, own: str | None) -> None:
         if authenticate_client is not None:
-            plain_function(authenticate_client, "authenticate_client", "a client's id and secret")
+            require_sync_function(authenticate_client, "authenticate_client", "a client's id and secret")
         self._authenticate = authenticate_client
         self._own = own
 

@@ -32,7 +32,7 @@ from gatepass.refresh.pair import TokenPair
 from gatepass.refresh.service import TokenService
 from gatepass.token_endpoint.client_auth import AuthenticateClient, ClientAuthentication
 from gatepass.token_endpoint.form import MAX_FORM_LENGTH, Form
-from gatepass.token_endpoint.responses import Answers, BrowserSession, not_post
+from gatepass.token_endpoint.responses import BrowserSession, TokenResponses, not_post
 from gatepass.tokens.profile import ANY_ISSUER
 from gatepass.tokens.verifier import TokenVerifier
 
@@ -78,7 +78,7 @@ class TokenEndpoints:
     Raises `ConfigurationError` when the settings contradict each other.
     """
 
-    __slots__ = ("_answers", "_browser", "_clients", "_https", "_service", "_verifier")
+    __slots__ = ("_browser", "_clients", "_https", "_responses", "_service", "_verifier")
 
     body_limit: Final = MAX_FORM_LENGTH + 1
 
@@ -108,7 +108,7 @@ class TokenEndpoints:
         self._verifier = None if verifier is None else verifier._for_revocation()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - a verifier without audience and hooks is for nothing else
         self._clients = ClientAuthentication(authenticate_client, own=service.client_id)
         self._browser = BrowserSession(cookies)
-        self._answers = Answers(realm, self._browser)
+        self._responses = TokenResponses(realm, self._browser)
         self._https = HTTPSRule(https)
 
     @property
@@ -117,50 +117,57 @@ class TokenEndpoints:
         return self._browser.cookies
 
     def token(self, request: TokenRequest) -> Response:
-        """Exchange a refresh token."""
+        """Serve the token endpoint: exchange a refresh token."""
 
         def refreshed(form: Form, stored: str | None) -> Response:
             pair = self._refreshed(request, form, stored)
             if stored is None:
-                return self._answers.tokens(pair)
+                return self._responses.tokens(pair)
             try:
-                return self._answers.session(pair)
+                return self._responses.session(pair)
             except ValueError:
                 _logger.error("no answer: the access token is too long for a cookie")  # noqa: TRY400 - nothing to trace
-                return self._answers.postponed(pair)
+                return self._responses.cookie_too_large(pair)
 
-        return self._served(request, self._browser.refresh_token, refreshed, self._answers.refusal)
+        return self._served(request, self._browser.refresh_token, refreshed, self._responses.refusal)
 
     def revoke(self, request: TokenRequest) -> Response:
-        """Revoke a refresh token with its family, or one access token. What is unknown is revoked already."""
+        """Serve the revocation endpoint: revoke a refresh token with its family, or one access token.
+
+        An unknown token is revoked already.
+        """
 
         def revoked(form: Form, stored: str | None) -> Response:
             text = _one(form, "token", stored)
-            form.get("token_type_hint")  # a hint helps nobody here, but must not come twice
+            form.get("token_type_hint")  # ignored, but refused if repeated
             client_id = self._clients.client(request.authorization, form)
             try:
                 self._revoke(text, client_id)
             except UnsupportedTokenType:
                 if stored is None:
                     raise
-            return self._answers.done() if stored is None else self._answers.closed(self._answers.done())
+            return (
+                self._responses.revoked()
+                if stored is None
+                else self._responses.with_cleared_cookies(self._responses.revoked())
+            )
 
-        return self._served(request, self._browser.any_token, revoked, self._answers.revocation_refusal)
+        return self._served(request, self._browser.any_token, revoked, self._responses.revocation_refusal)
 
     def login_response(self, pair: TokenPair) -> Response:
         """The answer of a login route, for the *pair* of `TokenService.grant`: by cookies if there are *cookies*.
 
         Raises `ValueError` for an access token that is too long for a cookie.
         """
-        return self._answers.tokens(pair) if self.cookies is None else self._answers.session(pair)
+        return self._responses.tokens(pair) if self.cookies is None else self._responses.session(pair)
 
     def set_cookies(self, pair: TokenPair) -> tuple[tuple[str, str], ...]:
         """The same for an answer of your own, such as a redirect: its `Set-Cookie` pairs. Send `no-store` with them."""
-        return self._browser.opened(pair)
+        return self._browser.session_cookies(pair)
 
     def clear_cookies(self) -> tuple[tuple[str, str], ...]:
         """The `Set-Cookie` pairs that end the session in the browser, for a logout route of your own."""
-        return self._browser.closed()
+        return self._browser.cleared_cookies()
 
     @staticmethod
     def announces_body(content_length: Sequence[str]) -> bool:
@@ -193,7 +200,7 @@ class TokenEndpoints:
             level = logging.ERROR if isinstance(error, ServiceUnavailable) else logging.INFO
             _logger.log(level, "refused: %s", error.reason)
             dead = stored is not None and isinstance(error, InvalidGrant)
-            return self._answers.closed(refuse(error)) if dead else refuse(error)
+            return self._responses.with_cleared_cookies(refuse(error)) if dead else refuse(error)
 
     def _check_https(self, request: TokenRequest) -> None:
         try:
@@ -203,7 +210,7 @@ class TokenEndpoints:
 
     def _refreshed(self, request: TokenRequest, form: Form, stored: str | None) -> TokenPair:
         grant_type, scope = form.require("grant_type"), form.get("scope")
-        form.get("refresh_token")  # twice is refused whatever else is wrong
+        form.get("refresh_token")  # refused if repeated, before other errors
         client_id = self._clients.client(request.authorization, form)
         if grant_type != "refresh_token":
             raise UnsupportedGrantType

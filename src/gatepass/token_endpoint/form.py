@@ -1,4 +1,4 @@
-"""The form that a client posts (RFC 6749 appendix B), read strictly; what it must not say twice it says once.
+"""The form that a client posts (RFC 6749 appendix B). Rejects repeated parameters.
 
 Refused with one `invalid_request`: another media type or charset, a body that is too long or no UTF-8, too many fields.
 """
@@ -14,10 +14,10 @@ from gatepass.refresh.errors import InvalidMediaType, InvalidTokenRequest
 __all__ = ["MAX_FORM_LENGTH", "Form"]
 
 MAX_FORM_LENGTH: Final = 65_536
-"""Octets. Whoever reads a body need not read further than one more."""
+"""Octets. An adapter need not read more than one octet beyond."""
 
 _MEDIA_TYPE: Final = "application/x-www-form-urlencoded"
-_MOST_FIELDS: Final = 100
+_MAX_FIELDS: Final = 100
 _PARAMETERS: Final = frozenset(("", "charset=utf-8", 'charset="utf-8"'))
 
 
@@ -40,7 +40,7 @@ class Form:
             raise InvalidTokenRequest("body")
         fields: dict[str, list[str]] = {}
         try:
-            pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MOST_FIELDS)
+            pairs = parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=_MAX_FIELDS)
         except ValueError:
             raise InvalidTokenRequest("body") from None
         for name, value in pairs:

@@ -1,6 +1,7 @@
-"""What the token and revocation endpoints answer (RFC 6749 section 5): built here and nowhere else.
+"""The responses of the token and revocation endpoints (RFC 6749 section 5), and the cookies of a browser's session.
 
-No text of the request is in any answer, and none may be cached.
+No text of the request is in any response, and none may be cached. In a browser's session the pair of tokens lives in
+two cookies that no script can read: the refresh token is taken from its cookie after the check of `Origin`.
 """
 
 from __future__ import annotations
@@ -23,96 +24,18 @@ from gatepass.refresh.errors import (
 )
 from gatepass.refresh.pair import TokenPair
 
-__all__ = ["Answers", "BrowserSession", "Headers", "not_post"]
+__all__ = ["BrowserSession", "TokenResponses", "not_post"]
 
 Headers = tuple[tuple[str, str], ...]
-
-
-@final
-class BrowserSession:
-    """What *cookies* hold at one service. Without them nothing is read and nothing written."""
-
-    __slots__ = ("_cookies",)
-
-    def __init__(self, cookies: CookieTransport | None) -> None:
-        self._cookies = None if cookies is None else CookieTransport.expect(cookies)
-
-    @property
-    def cookies(self) -> CookieTransport | None:
-        return self._cookies
-
-    @property
-    def hides_access_tokens(self) -> bool:
-        """Whether access tokens have a cookie too."""
-        return self._cookies is not None and self._cookies.access_cookie is not None
-
-    def refresh_token(self, request: BrowserRequest | None) -> str | None:
-        """The refresh token in its cookie, or None.
-
-        Raises `UntrustedTokenRequest`, and `InvalidTokenRequest` for a cookie that is there twice or holds no token.
-        """
-        if self._cookies is None or request is None:
-            return None
-        return _read(self._cookies.refresh_token, request)
-
-    def any_token(self, request: BrowserRequest | None) -> str | None:
-        """The refresh token, or where that cookie has gone already, the access token. Raises the same."""
-        found = self.refresh_token(request)
-        if found is not None or self._cookies is None or request is None:
-            return found
-        return _read(self._cookies.access_token, request)
-
-    def opened(self, pair: TokenPair) -> Headers:
-        """The `Set-Cookie` pairs that put *pair* into the browser. Each cookie lives as long as its token.
-
-        Raises `ValueError` for an access token that browsers would drop.
-        """
-        cookies = self._configured()
-        if cookies.access_cookie is None:
-            return self.renewed(pair)
-        access = cookies.set_cookie(cookies.access_cookie, pair.access_token, max_age=pair.expires_in)
-        return (access, *self.renewed(pair))
-
-    def renewed(self, pair: TokenPair) -> Headers:
-        """The pair that puts the refresh token of *pair* into the place of the one before, and no more."""
-        cookies = self._configured()
-        return (cookies.set_cookie(cookies.refresh_cookie, pair.refresh_token, max_age=pair.refresh_expires_in),)
-
-    def closed(self) -> Headers:
-        """The `Set-Cookie` pairs that take both tokens out."""
-        cookies = self._configured()
-        names = filter(None, (cookies.access_cookie, cookies.refresh_cookie))
-        return tuple(cookies.set_cookie(name, "", max_age=0) for name in names)
-
-    def _configured(self) -> CookieTransport:
-        if self._cookies is None:
-            raise ConfigurationError("there are no cookies to set: make the TokenEndpoints with cookies=")
-        return self._cookies
-
-
-def _read(read: Callable[[BrowserRequest], str | None], request: BrowserRequest) -> str | None:
-    try:
-        return read(request)
-    except UntrustedOrigin as error:
-        raise UntrustedTokenRequest(error.reason) from error
-    except AuthError as error:
-        raise InvalidTokenRequest(error.reason) from error
-
-
 Members = dict[str, str | int]
 
 _NO_STORE: Final = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
 _JSON: Final = (("Content-Type", "application/json"),)
 
 
-def not_post() -> Response:
-    """Another method than POST."""
-    return _answer(405, None, ("Allow", "POST"))
-
-
 @final
-class Answers:
-    """The answers of two endpoints, with one *realm* for clients that use Basic, for *browser*'s cookies or none."""
+class TokenResponses:
+    """Builds the responses of both endpoints. *realm* is for clients that use Basic; *browser* may have cookies."""
 
     __slots__ = ("_browser", "_challenge", "_vary")
 
@@ -127,25 +50,25 @@ class Answers:
         return self._answer(200, {"access_token": pair.access_token, **_life(pair), **refresh, **_scope(pair)})
 
     def session(self, pair: TokenPair) -> Response:
-        """The same by cookies: what a cookie holds is not said again, for scripts have no need to see it."""
-        given = self._browser.opened(pair)
+        """The same by cookies: the body leaves out what a cookie holds, because no script needs it."""
+        given = self._browser.session_cookies(pair)
         access: Members = {} if self._browser.hides_access_tokens else {"access_token": pair.access_token}
         return _with(self._answer(200, {**access, **_life(pair), **_scope(pair)}), given)
 
-    def postponed(self, pair: TokenPair) -> Response:
-        """503 for a *pair* whose access token does not fit; the browser needs the next refresh token to try again."""
-        return _with(self.refusal(ServiceUnavailable("access_token_too_long")), self._browser.renewed(pair))
+    def cookie_too_large(self, pair: TokenPair) -> Response:
+        """503 for an access token that does not fit a cookie. The new refresh token goes out, for the next try."""
+        return _with(self.refusal(ServiceUnavailable("access_token_too_long")), self._browser.refresh_cookie(pair))
 
-    def done(self) -> Response:
+    def revoked(self) -> Response:
         """Revoked, or never there (RFC 7009 section 2.2). The object is for clients that read every 200 as JSON."""
         return self._answer(200, {})
 
-    def closed(self, answer: Response) -> Response:
-        """*answer*, and the cookies go."""
-        return _with(answer, self._browser.closed())
+    def with_cleared_cookies(self, answer: Response) -> Response:
+        """*answer* with the cookies removed from the browser."""
+        return _with(answer, self._browser.cleared_cookies())
 
     def refusal(self, error: TokenEndpointError) -> Response:
-        """The answer to *error* (RFC 6749 section 5.2)."""
+        """The refusal of a request (RFC 6749 section 5.2)."""
         members: Members = {"error": error.error, "error_description": error.description}
         if isinstance(error, InvalidClientCredentials):
             return self._answer(error.status, members, self._challenge)
@@ -161,6 +84,78 @@ class Answers:
 
     def _answer(self, status: int, members: Members | None, *headers: tuple[str, str]) -> Response:
         return _with(_answer(status, members, *headers), self._vary)
+
+
+def not_post() -> Response:
+    """405 for any other method than POST."""
+    return _answer(405, None, ("Allow", "POST"))
+
+
+@final
+class BrowserSession:
+    """The session that *cookies* hold in a browser. Without them nothing is read or written."""
+
+    __slots__ = ("cookies",)
+
+    def __init__(self, cookies: CookieTransport | None) -> None:
+        self.cookies = None if cookies is None else CookieTransport.expect(cookies)
+
+    @property
+    def hides_access_tokens(self) -> bool:
+        """Whether access tokens have a cookie too."""
+        return self.cookies is not None and self.cookies.access_cookie is not None
+
+    def refresh_token(self, request: BrowserRequest | None) -> str | None:
+        """The refresh token in its cookie, or None.
+
+        Raises `UntrustedTokenRequest`, and `InvalidTokenRequest` for a cookie that is there twice or holds no token.
+        """
+        if self.cookies is None or request is None:
+            return None
+        return _read(self.cookies.refresh_token, request)
+
+    def any_token(self, request: BrowserRequest | None) -> str | None:
+        """The refresh token, or where that cookie has gone already, the access token. Raises the same."""
+        found = self.refresh_token(request)
+        if found is not None or self.cookies is None or request is None:
+            return found
+        return _read(self.cookies.access_token, request)
+
+    def session_cookies(self, pair: TokenPair) -> Headers:
+        """The `Set-Cookie` pairs that put *pair* into the browser. Each cookie lives as long as its token.
+
+        Raises `ValueError` for an access token that browsers would drop.
+        """
+        cookies = self._configured()
+        if cookies.access_cookie is None:
+            return self.refresh_cookie(pair)
+        access = cookies.set_cookie(cookies.access_cookie, pair.access_token, max_age=pair.expires_in)
+        return (access, *self.refresh_cookie(pair))
+
+    def refresh_cookie(self, pair: TokenPair) -> Headers:
+        """The one that replaces the refresh token alone."""
+        cookies = self._configured()
+        return (cookies.set_cookie(cookies.refresh_cookie, pair.refresh_token, max_age=pair.refresh_expires_in),)
+
+    def cleared_cookies(self) -> Headers:
+        """The `Set-Cookie` pairs that remove both tokens."""
+        cookies = self._configured()
+        names = filter(None, (cookies.access_cookie, cookies.refresh_cookie))
+        return tuple(cookies.set_cookie(name, "", max_age=0) for name in names)
+
+    def _configured(self) -> CookieTransport:
+        if self.cookies is None:
+            raise ConfigurationError("there are no cookies to set: make the TokenEndpoints with cookies=")
+        return self.cookies
+
+
+def _read(read: Callable[[BrowserRequest], str | None], request: BrowserRequest) -> str | None:
+    try:
+        return read(request)
+    except UntrustedOrigin as error:
+        raise UntrustedTokenRequest(error.reason) from error
+    except AuthError as error:
+        raise InvalidTokenRequest(error.reason) from error
 
 
 def _life(pair: TokenPair) -> Members:

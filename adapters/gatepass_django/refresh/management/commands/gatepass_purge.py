@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from argparse import ArgumentParser
-from collections.abc import Callable
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
 from gatepass import ConfigurationError
-from gatepass.refresh import Purged
+from gatepass.refresh import purge_store
 from gatepass_django.refresh import DjangoStore
 
 __all__ = ["Command"]
@@ -32,20 +31,10 @@ class Command(BaseCommand):
     def handle(self, *_: Any, database: str, batch: int, ended_for: int, **__: Any) -> None:
         if batch < 1 or ended_for < 0:
             raise CommandError("--batch must be at least 1, and --ended-for not negative")
-        now = int(time.time())
         try:
             store = DjangoStore(using=database)
-            families = _all(lambda: store.purge(before=now - ended_for, limit=batch))
-            revocations = _all(lambda: store.purge_revocations(before=now, limit=batch))
+            batches = list(purge_store(store, now=int(time.time()), ended_for=ended_for, batch=batch))
         except ConfigurationError as error:
             raise CommandError(str(error)) from None
+        families, revocations = batches[-1]
         self.stdout.write(f"deleted {families} families and {revocations} revocations")
-
-
-def _all(purge: Callable[[], int]) -> int:
-    total = 0
-    while True:
-        deleted = Purged.of(purge())
-        total += deleted
-        if not deleted.more:
-            return total
