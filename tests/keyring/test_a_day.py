@@ -15,7 +15,6 @@ from gatepass import KeySet
 from gatepass.adapter import JWKSEndpoint
 from gatepass.errors import AuthError, UnknownKey
 from gatepass.keyring import EMERGENCY, changes
-from gatepass.keyring.changes import rotate
 from gatepass.keyring.timeline import Timeline
 
 from .rings import AHEAD, HOUR, KEEP, NOW, Clock, active, make_issuer, make_ring, make_verifier
@@ -124,6 +123,8 @@ def test_no_request_fails_where_a_spare_is_always_ready_and_rotation_is_brisk(pl
 
 
 def test_the_day_would_show_keys_that_are_announced_too_late(place, monkeypatch):
+    rotate = changes.rotate
+
     def hasty(line, now, schedule, *, ahead=None):
         none = replace(schedule, cache_ttl=0, margin=0)
         return replace(rotate(replace(line, announced=0), now, none, ahead=60), schedule=schedule)

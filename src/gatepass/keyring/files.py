@@ -23,7 +23,16 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar, final
 
-from gatepass.common.private_files import KEY_DIRECTORY, KEYS, Kept, check_directory, create, link, open_file, refuse
+from gatepass.common.private_files import (
+    KEY_DIRECTORY,
+    KEYS,
+    FilePolicy,
+    check_directory,
+    create,
+    link,
+    open_file,
+    refuse,
+)
 from gatepass.errors import ConfigurationError
 
 __all__ = ["FILE", "FileVersion", "LockLost", "MountedFile", "RingDirectory", "WriteLock", "read_ring_file"]
@@ -35,7 +44,7 @@ _MAX_BYTES: Final = 1_000_000
 _LOCK_TIMEOUT: Final = 10.0
 """Seconds that a process may hold the lock: much longer than a change takes, and short enough for a request."""
 _MAX_ATTEMPTS: Final = 3
-_MOUNTED_KEYS: Final = Kept("the private keys", 0o027, "mount it with the mode 0440 or 0400")
+_MOUNTED_KEYS: Final = FilePolicy("the private keys", 0o027, "mount it with the mode 0440 or 0400")
 _T = TypeVar("_T")
 _logger = logging.getLogger("gatepass.keyring")
 
@@ -228,9 +237,9 @@ class MountedFile:
         return read_ring_file(self.path, _MOUNTED_KEYS, follow_links=True)  # Kubernetes replaces a link
 
 
-def read_ring_file(path: Path, kept: Kept, *, follow_links: bool = False) -> tuple[FileVersion, bytes]:
-    """The content of the file at *path*, if its mode is fit for *kept*. Raises `OSError`, or `ConfigurationError`."""
-    with open_file(path, kept, follow_links=follow_links) as file:
+def read_ring_file(path: Path, policy: FilePolicy, *, follow_links: bool = False) -> tuple[FileVersion, bytes]:
+    """The content of the file at *path*, if *policy* accepts it. Raises `OSError`, or `ConfigurationError`."""
+    with open_file(path, policy, follow_links=follow_links) as file:
         found = os.fstat(file.fileno())
         text = file.read(_MAX_BYTES + 1)
     if len(text) > _MAX_BYTES:
