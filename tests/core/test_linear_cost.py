@@ -26,7 +26,7 @@ from gatepass.http.bearer import bearer_token
 from gatepass.http.cookies import cookie_token
 from gatepass.jose.compact import MAX_TOKEN_LENGTH, parse_compact
 from gatepass.jose.strict_json import parse_object
-from gatepass.jwks.http import fetchable, read_key_set, stated_freshness
+from gatepass.jwks.http import fetchable, freshness_lifetime, read_key_set
 from gatepass.keys.secret import check_secret
 from gatepass.refresh import RefreshToken
 from gatepass.refresh.rotation import RefreshParameters
@@ -179,9 +179,9 @@ FIELD_READERS = {
     "If-None-Match in many lines": lambda text: ENDPOINT.answer("GET", if_none_match=text.split(" ")),
     "X-Forwarded-For": lambda text: SERVER.authenticate(["Bearer a.b.c"], url_scheme=text, peer=text),
     "Content-Length": lambda text: TokenEndpoints.announces_body([text]),
-    "Cache-Control of a key server": lambda text: stated_freshness(text, ""),
-    "Age of a key server": lambda text: stated_freshness("max-age=5", text),
-    "max-age of a key server": lambda text: stated_freshness(f"max-age={text}", ""),
+    "Cache-Control of a key server": lambda text: freshness_lifetime(text, ""),
+    "Age of a key server": lambda text: freshness_lifetime("max-age=5", text),
+    "max-age of a key server": lambda text: freshness_lifetime(f"max-age={text}", ""),
     "jwks_uri": lambda text: fetchable(f"https://a/{text}", None),
     "host of a jwks_uri": lambda text: fetchable(f"https://{text}", None),
     "issuer": lambda text: https_url(f"https://{text}", "issuer"),
@@ -196,9 +196,7 @@ FORM_READERS = {
 JSON_READERS = {
     "JSON": lambda text: parse_object(text.encode()),
     "JSON object": lambda text: parse_object(b'{"a":' + text.encode() + b"}"),
-    "JWK Set": lambda text: read_key_set(
-        b'{"keys":[' + text.encode() + b"]}", algorithms=frozenset(["ES256"]), max_keys=100
-    ),
+    "JWK Set": lambda text: read_key_set(b'{"keys":[' + text.encode() + b"]}", algorithms=frozenset(["ES256"])),
     "header": lambda text: VERIFIER.verify(signed(Verbatim('{"alg":' + text + "}"), key=SECRET_KEY)),
     "claims": lambda text: VERIFIER.verify(
         signed(header_for(SECRET_KEY), Verbatim('{"a":' + text + "}"), key=SECRET_KEY)

@@ -43,7 +43,11 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def verifier_for(provider: Provider, events: list[KeyEvent], clock: Clock) -> Callable[..., TokenVerifier]:
+def verifier_for(
+    provider: Provider, events: list[KeyEvent], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., TokenVerifier]:
+    monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", 60)
+
     def verifier(audience: str = AUDIENCE) -> TokenVerifier:
         keys = JWKSClient(
             IssuerMetadata(provider.issuer),
@@ -51,7 +55,6 @@ def verifier_for(provider: Provider, events: list[KeyEvent], clock: Clock) -> Ca
             on_event=events.append,
             clock=clock,
             timeout=60,
-            longest_wait=60,
         )
         return TokenVerifier(issuer=provider.issuer, audience=audience, keys=keys)
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from tests.jwks.server import PATIENCE
 
-from gatepass.jwks.snapshot import Timing
+from gatepass import JWKSClient
 
 DAY = dt.timedelta(days=1)
 AUTHORITY = ec.generate_private_key(ec.SECP256R1())
@@ -33,10 +33,9 @@ def trusting() -> ssl.SSLContext:
 
 def trusted_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients that the library makes by itself trust the authority, and wait for as long as a busy machine takes."""
-    made = Timing.of
-    patient = {"timeout": PATIENCE, "longest_wait": PATIENCE}
     monkeypatch.setattr("gatepass.jwks.http._trusted_certificates", trusting)
-    monkeypatch.setattr(Timing, "of", lambda options: made({**patient, **options}))
+    monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", PATIENCE)
+    monkeypatch.setitem(JWKSClient.__init__.__kwdefaults__, "timeout", PATIENCE)
 
 
 def vouched_for(*, address: str = "127.0.0.1", ends: dt.timedelta = DAY) -> ssl.SSLContext:

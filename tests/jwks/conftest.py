@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("httpx")
 
 from tests.jwks import leaps
-from tests.jwks.server import Answer, KeyServer, serving
+from tests.jwks.server import PATIENCE, Answer, KeyServer, serving
 from tests.jwks.tokens import Clock, Ear
 
 
@@ -17,6 +17,12 @@ from tests.jwks.tokens import Clock, Ear
 def _leaps(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time of fetches leaps when a key server says so."""
     monkeypatch.setattr("asyncio.events.new_event_loop", leaps.new_event_loop)
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long requests wait must not decide what becomes of a token, unless a test says so."""
+    monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", PATIENCE)
 
 
 @pytest.fixture

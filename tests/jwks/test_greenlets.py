@@ -29,7 +29,7 @@ def subject(url):
         if isinstance(event, FetchFailed):
             print(event, file=sys.stderr)
 
-    keys = JWKSClient(url, allow=HTTP_ON_LOOPBACK, on_event=told, timeout=60, longest_wait=60)
+    keys = JWKSClient(url, allow=HTTP_ON_LOOPBACK, on_event=told, timeout=60)
     verifier = TokenVerifier(issuer="https://auth.example", audience="https://api.example", keys=keys)
     return verifier.verify(sys.argv[1]).subject
 

@@ -90,9 +90,10 @@ def test_an_answer_that_stood_still_does_not_count_as_fresh_even_if_no_other_fet
     ear.wait_for(FetchEnded, 2)  # without a pause: the key server did nothing wrong
 
 
-def test_fetches_that_stand_still_one_after_the_other_do_not_pile_up(serve, clock):
+def test_fetches_that_stand_still_one_after_the_other_do_not_pile_up(serve, clock, monkeypatch):
+    monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", 0.1)
     server = serve(document(jwks(OLD)))
-    keys = client(server.url, clock=clock, longest_wait=0.1)
+    keys = client(server.url, clock=clock)
     keys.refresh()
     clock.now += 700
     server.answer = hang

@@ -10,6 +10,7 @@ from tests.jwks.ways import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, WAYS, in_a_threa
 from gatepass import AuthError
 from gatepass.errors import KeysUnavailable, UnknownKey
 from gatepass.jwks import FetchEnded, FetchFailed, UnknownKid
+from gatepass.jwks.unknown_kids import UnknownKidLimiter
 
 
 @pytest.fixture
@@ -145,7 +146,7 @@ def test_a_kid_that_was_unknown_a_moment_ago_is_known_once_any_fetch_brings_it(s
 
 def test_a_kid_that_was_unknown_once_is_looked_for_when_the_keys_have_died_meanwhile(server, clock):
     server.answer = document(jwks(OLD))
-    keys = client(server.url, clock=clock, fresh_for=60, most_fresh=60, usable_for=60, unknown_kid_interval=300)
+    keys = client(server.url, clock=clock, usable_for=60, unknown_kid_interval=300)
     check = verifier(keys)
     assert in_a_thread(check, token(NEW)) == UNKNOWN_KEY
     server.answer = document(jwks(OLD, NEW))
@@ -182,13 +183,15 @@ def test_the_burst_comes_back_with_time_and_no_further(server, keys, clock):
         assert len(server.requests) - before == fetches
 
 
-def test_remembered_kids_take_a_bounded_room(serve, clock):
-    keys = client(serve(document(jwks(OLD))).url, clock=clock, remembered_kids=3, unknown_kid_burst=100)
-    check = verifier(keys)
-    for number in range(50):
-        refused(check, forged(f"{number}" + "x" * 1_000))
+def test_a_bounded_number_of_kids_is_remembered_and_the_oldest_goes_first():
+    limiter = UnknownKidLimiter(interval=10)
+    for number in range(3_000):
+        limiter.remember(str(number), since=0)
+    limiter.remember("2500", since=1)  # which it has, so none goes for it
 
-    assert len(keys._unknown._until) == 3
+    assert sum(limiter.remembers(str(number), now=5) for number in range(3_000)) == 1_000
+    assert limiter.remembers("2500", now=10)
+    assert not limiter.remembers("2501", now=10)
 
 
 def test_a_limit_that_is_reached_never_touches_a_known_key(server, keys, clock):

@@ -273,7 +273,9 @@ def test_processes_forked_with_the_same_keys_do_not_refresh_them_together(serve,
     told = []
     for _ in range(6):
         read, write = os.pipe()
-        child = in_a_child(lambda write=write: os.write(write, str(keys._flight.held.refresh_at - clock.now).encode()))
+        child = in_a_child(
+            lambda write=write: os.write(write, str(keys._flight.snapshot.refresh_at - clock.now).encode())
+        )
         assert os.waitpid(child, 0)[1] == 0
         told.append(float(os.read(read, 100)))
         os.close(read)
@@ -316,7 +318,7 @@ def test_two_requests_that_find_keys_stale_at_once_try_once(serve, clock, ear):
     keys.refresh()
     server.answer = refuse
     clock.now += 700
-    found_stale = keys._flight.held
+    found_stale = keys._flight.snapshot
     keys.current()
     ear.wait_for(FetchFailed)
 
@@ -348,9 +350,10 @@ def test_nobody_waits_for_ever_for_a_transport_that_blocks_its_thread(serve):
 MANY = 4 * PATIENCE // 2 + 80
 
 
-def test_forged_kids_do_not_hold_up_a_pool_of_threads_while_the_key_server_hangs(serve):
+def test_forged_kids_do_not_hold_up_a_pool_of_threads_while_the_key_server_hangs(serve, monkeypatch):
+    monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", 2)
     server = serve(document(GOOD))
-    keys = client(server.url, longest_wait=2)
+    keys = client(server.url)
     keys.refresh()
     check = verifier(keys)
     server.answer = hang
@@ -362,9 +365,10 @@ def test_forged_kids_do_not_hold_up_a_pool_of_threads_while_the_key_server_hangs
     assert keys._flight.under_way.number == 2  # the first of them hangs to this moment
 
 
-def test_a_dead_issuer_holds_up_a_pool_of_threads_once_and_then_hardly(serve, clock):
+def test_a_dead_issuer_holds_up_a_pool_of_threads_once_and_then_hardly(serve, clock, monkeypatch):
+    monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", 2)
     server = serve(refuse)
-    keys = client(server.url, clock=clock, longest_wait=2)
+    keys = client(server.url, clock=clock)
     check = verifier(keys)
     assert in_a_thread(check, token()) == CANNOT_TELL
     server.answer = hang
@@ -378,9 +382,10 @@ def test_a_dead_issuer_holds_up_a_pool_of_threads_once_and_then_hardly(serve, cl
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_who_would_wait_too_long_is_told_so_and_the_fetch_goes_on(serve, let_go, way):
+def test_who_would_wait_too_long_is_told_so_and_the_fetch_goes_on(serve, let_go, way, monkeypatch):
+    monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", 0.2)
     server = serve(document(GOOD))
-    keys = client(server.url, longest_wait=0.2)
+    keys = client(server.url)
     keys.refresh()
     server.answer = once(let_go.is_set, document(jwks(OLD, NEW)))
 
@@ -398,17 +403,19 @@ def when_longer_than(wait, keys, answer):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_the_first_keys_are_waited_for_as_long_as_a_fetch_may_take(serve, way):
+def test_the_first_keys_are_waited_for_as_long_as_a_fetch_may_take(serve, way, monkeypatch):
+    monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", 0.1)
     server = serve(refuse)
-    keys = client(server.url, longest_wait=0.1)
+    keys = client(server.url)
     server.answer = when_longer_than(0.1, keys, document(GOOD))
 
     assert way(verifier(keys), token()) == ACCEPTED
 
 
-def test_who_asks_by_hand_waits_for_the_end(serve):
+def test_who_asks_by_hand_waits_for_the_end(serve, monkeypatch):
+    monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", 0.1)
     server = serve(document(GOOD))
-    keys = client(server.url, longest_wait=0.1)
+    keys = client(server.url)
     keys.refresh()
     server.answer = when_longer_than(0.1, keys, document(jwks(OLD, NEW)))
     keys.refresh()

@@ -54,9 +54,9 @@ def jwks(*keys: Key) -> dict[str, Any]:
 
 
 def client(url: Any, **settings: Any) -> JWKSClient:
-    """One that is patient: how long it waits must not decide what becomes of a token, unless a test says so."""
+    """One whose fetches take as long as they need, unless a test says so."""
     accept = {"allow": HTTP_ON_LOOPBACK} if str(url).startswith("http://") else {}
-    return JWKSClient(url, **{"timeout": PATIENCE, "longest_wait": PATIENCE, **accept, **settings})
+    return JWKSClient(url, **{"timeout": PATIENCE, **accept, **settings})
 
 
 def waiters(keys: JWKSClient) -> int:

@@ -14,8 +14,7 @@ import pytest
 from gatepass import KeySet
 from gatepass.adapter import JWKSEndpoint
 from gatepass.errors import AuthError, UnknownKey
-from gatepass.keyring import EMERGENCY, ring
-from gatepass.keyring.changes import rotated
+from gatepass.keyring import EMERGENCY, changes
 from gatepass.keyring.timeline import Timeline
 
 from .rings import AHEAD, HOUR, KEEP, NOW, Clock, active, make_issuer, make_ring, make_verifier
@@ -124,17 +123,21 @@ def test_no_request_fails_where_a_spare_is_always_ready_and_rotation_is_brisk(pl
 
 
 def test_the_day_would_show_keys_that_are_announced_too_late(place, monkeypatch):
+    rotate = changes.rotate
+
     def hasty(line, now, schedule, *, ahead=None):
         none = replace(schedule, cache_ttl=0, margin=0)
-        return replace(rotated(replace(line, announced=0), now, none, ahead=60), schedule=schedule)
+        return replace(rotate(replace(line, announced=0), now, none, ahead=60), schedule=schedule)
 
-    monkeypatch.setattr(ring, "rotated", hasty)
+    monkeypatch.setattr(changes, "rotate", hasty)
 
     assert {name for _, name in live(place, hours=9)[0]} == {"UnknownKey"}
 
 
 def test_the_day_would_show_keys_that_are_removed_too_early(place, monkeypatch):
-    monkeypatch.setattr(Timeline, "ends", lambda line, entry: line.retires(entry) and line.retires(entry) + CACHE)
+    monkeypatch.setattr(
+        Timeline, "ends_at", lambda line, entry: line.retires_at(entry) and line.retires_at(entry) + CACHE
+    )
 
     assert {name for _, name in live(place, hours=9)[0]} == {"UnknownKey"}
 

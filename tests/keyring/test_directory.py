@@ -9,7 +9,7 @@ from tests.needs import missing, reason_for
 
 from gatepass import ConfigurationError, KeyRing
 from gatepass.errors import UnknownKey
-from gatepass.keyring import files as directory
+from gatepass.keyring import files
 from gatepass.keyring.manifest import from_text, to_text
 
 from .rings import make_issuer, make_ring, make_verifier, states
@@ -123,9 +123,7 @@ def test_a_directory_that_was_opened_to_others_is_noticed_with_the_next_change(p
 def test_who_reads_a_ring_waits_until_it_is_on_the_disk(place, ring, clock, monkeypatch):
     """Who replaced the file may have been killed before it was there for good."""
     kept, fsync = [], os.fsync
-    monkeypatch.setattr(
-        directory.os, "fsync", lambda descriptor: kept.append(os.fstat(descriptor)) or fsync(descriptor)
-    )
+    monkeypatch.setattr(files.os, "fsync", lambda descriptor: kept.append(os.fstat(descriptor)) or fsync(descriptor))
 
     make_ring(place, clock)
 
@@ -142,7 +140,7 @@ def test_a_place_that_cannot_be_a_directory_is_refused(tmp_path, clock, path):
 
 def test_what_belongs_to_somebody_else_is_refused(place, ring, clock, monkeypatch):
     stranger = os.geteuid() + 1
-    monkeypatch.setattr(directory.os, "geteuid", lambda: stranger)
+    monkeypatch.setattr(files.os, "geteuid", lambda: stranger)
 
     with pytest.raises(ConfigurationError, match="belongs to another user, who must be the one"):
         ring.rotate()
@@ -186,7 +184,7 @@ def test_a_disk_that_is_full_changes_nothing(place, ring, monkeypatch):
     def full(descriptor):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(directory.os, "fsync", full)
+    monkeypatch.setattr(files.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         ring.rotate()
 
@@ -195,8 +193,8 @@ def test_a_disk_that_is_full_changes_nothing(place, ring, monkeypatch):
 
 
 def test_a_lock_that_is_not_given_back_is_told(place, ring, monkeypatch):
-    monkeypatch.setattr(directory, "_PATIENCE", 0.05)
-    with directory.Directory(place).locked(), pytest.raises(TimeoutError, match="does not let go"):
+    monkeypatch.setattr(files, "_LOCK_TIMEOUT", 0.05)
+    with files.RingDirectory(place).locked(), pytest.raises(TimeoutError, match="does not let go"):
         ring.rotate()
     ring.rotate()
 
@@ -204,7 +202,7 @@ def test_a_lock_that_is_not_given_back_is_told(place, ring, monkeypatch):
 
 
 def test_without_posix_locks_a_sentence_says_so(place, clock, monkeypatch):
-    monkeypatch.setattr(directory.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(files.importlib.util, "find_spec", lambda name: None)
 
     with pytest.raises(ConfigurationError, match="locks and modes of POSIX"):
         make_ring(place, clock)
@@ -266,13 +264,13 @@ def test_a_damaged_file_is_refused_and_left_as_it_is(place, ring, clock, damage)
 
 def test_a_file_that_was_damaged_is_read_once_and_not_for_each_forged_token(place, ring, clock, monkeypatch):
     reads = []
-    read_whole = directory.read_whole
+    read_ring_file = files.read_ring_file
 
     def counted(*given):
         reads.append(given)
-        return read_whole(*given)
+        return read_ring_file(*given)
 
-    monkeypatch.setattr(directory, "read_whole", counted)
+    monkeypatch.setattr(files, "read_ring_file", counted)
     verifier, other = make_verifier(ring, clock), make_issuer(make_ring(place.with_name("other"), clock), clock)
     good, whole = make_issuer(ring, clock).issue("anna"), (place / "keyring.json").read_bytes()
     (place / "keyring.json").write_bytes(b"{")
@@ -290,7 +288,7 @@ def test_a_file_that_was_damaged_is_read_once_and_not_for_each_forged_token(plac
     with pytest.raises(UnknownKey):
         verifier.verify(other.issue("anna"))
     assert len(reads) == 3
-    assert not ring._watch.is_behind()
+    assert not ring._watch.is_outdated()
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,7 @@ import pytest
 from tests.needs import reason_for
 
 from gatepass import KeyRing
-from gatepass.keyring import EMERGENCY
-from gatepass.keyring import files as directory
+from gatepass.keyring import EMERGENCY, files
 from gatepass.keyring.manifest import from_text
 
 from .rings import HOUR, NOW, NUMBERS, Clock, active, make_ring, states
@@ -70,14 +69,14 @@ for now in itertools.count(1_800_000_000, 10_000):
 IMPATIENT = """
 import sys
 from gatepass import KeyRing
-from gatepass.keyring import files as directory
-from gatepass.keyring.changes import rotated
+from gatepass.keyring import files
+from gatepass.keyring.changes import rotate
 place, numbers, now = sys.argv[1], eval(sys.argv[2]), float(sys.argv[3])
-directory._PATIENCE, directory._TRIES = 0.03, 1_000
+files._LOCK_TIMEOUT, files._MAX_ATTEMPTS = 0.03, 1_000
 ring = KeyRing(place, clock=lambda: now, **numbers)
 print("ready", flush=True)
 sys.stdin.readline()
-ring._change(lambda line, now: rotated(line, now, line.schedule, ahead=line.schedule.publish_ahead))
+ring._change(lambda line, now: rotate(line, now, line.schedule, ahead=line.schedule.publish_ahead))
 """
 
 STOPPED = KILLED.replace("SIGKILL", "SIGSTOP")
@@ -88,8 +87,8 @@ from gatepass import KeyRing
 place, numbers, now = sys.argv[1], eval(sys.argv[2]), [float(sys.argv[3])]
 KeyRing(place + "-gone", clock=lambda: now[0], **numbers)
 ring = KeyRing(place, clock=lambda: now[0], **numbers)
-ring._watch._looking.acquire()  # as if a thread of the parent's were at it
-ring._due._running.acquire()
+ring._watch._lock.acquire()  # as if a thread of the parent's were at it
+ring._rotation._running.acquire()
 child = os.fork()
 if child:
     sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
@@ -199,7 +198,7 @@ def test_a_process_that_is_stopped_while_it_writes_holds_up_no_removal_and_undoe
     known_to_others = active(ring)
     stopped = start(STOPPED, place, NUMBERS, NOW, function, number)
     assert os.WIFSTOPPED(os.waitpid(stopped.pid, os.WUNTRACED)[1])
-    monkeypatch.setattr(directory, "_PATIENCE", 0.05)
+    monkeypatch.setattr(files, "_LOCK_TIMEOUT", 0.05)
 
     ring.remove(known_to_others, EMERGENCY)
 

@@ -495,7 +495,7 @@ def test_a_refresh_while_the_ring_cannot_be_read_spends_nothing(ring, clock, pla
 
 
 def test_after_a_long_rest_nobody_is_told_that_keys_are_missing(ring, clock, monkeypatch):
-    monkeypatch.setattr(watch, "_PATIENCE", 120)  # for the thread that looks, however late it gets a turn
+    monkeypatch.setattr(watch, "_MAX_WAIT", 120)  # for the thread that looks, however late it gets a turn
     clock.now += 3 * HOUR
     started = threading.Barrier(8)
     outcomes = []
@@ -515,9 +515,9 @@ def test_after_a_long_rest_nobody_is_told_that_keys_are_missing(ring, clock, mon
 
 
 def test_who_comes_while_another_looks_goes_on_with_the_last_view(ring, clock, monkeypatch):
-    monkeypatch.setattr(watch, "_PATIENCE", 3_600)  # who waits for the other does so for ever
+    monkeypatch.setattr(watch, "_MAX_WAIT", 3_600)  # who waits for the other does so for ever
     before = ring.current()
-    ring._watch._looking.acquire()
+    ring._watch._lock.acquire()
     clock.now += 3
 
     with ThreadPoolExecutor(1) as pool:
@@ -525,7 +525,7 @@ def test_who_comes_while_another_looks_goes_on_with_the_last_view(ring, clock, m
         try:
             assert came.result(120) is before
         finally:
-            ring._watch._looking.release()  # the other looks on to this moment
+            ring._watch._lock.release()  # the other looks on to this moment
 
 
 def test_a_file_that_others_may_read_later_is_not_believed(ring, clock, place, caplog):
@@ -623,7 +623,7 @@ def test_a_verifier_is_refused_a_leeway_for_which_retired_keys_are_not_kept(ring
 def test_a_key_that_another_thread_has_found_meanwhile_is_not_called_unknown(ring, clock, place):
     seen = ring.current()
     make_ring(place, clock).rotate()
-    ring._watch.look_again(clock.now)
+    ring._watch.refresh(clock.now)
 
     assert len(list(ring.search("any", seen))) == 1
     assert list(ring.search("any", ring.current())) == []

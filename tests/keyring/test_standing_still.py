@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gatepass.keyring.watch import DueRotation
+from gatepass.keyring.watch import BackgroundRotation
 
 from .rings import HOUR, make_ring, states
 
@@ -33,7 +33,7 @@ def test_a_rotation_that_is_due_is_done_when_the_request_has_its_keys(place, clo
 
 @pytest.mark.usefixtures("uwsgi")
 def test_an_event_loop_is_not_kept_busy_with_it():
-    due, where = DueRotation(lambda: 0.0), []
+    due, where = BackgroundRotation(lambda: 0.0), []
 
     async def asked():
         due.begin(lambda: where.append(threading.current_thread()))

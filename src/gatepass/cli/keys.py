@@ -18,7 +18,7 @@ from rich.text import Text
 
 from gatepass.cli.text import age, visible
 from gatepass.errors import ConfigurationError
-from gatepass.jwks.snapshot import Timing
+from gatepass.jwks.snapshot import MIN_TTL
 from gatepass.keyring import EMERGENCY, KeyRing, RingKey
 
 __all__ = ["keys"]
@@ -72,7 +72,7 @@ def remove(*, directory: Path, kid: str, emergency: bool) -> None:
     ring.remove(kid, EMERGENCY if emergency else None)
     _show(ring)
     if emergency:
-        longest = f"{max(ring.cache_ttl.total_seconds(), Timing.of({}).least_fresh):g}"  # a JWKSClient keeps to both
+        longest = f"{max(ring.cache_ttl.total_seconds(), MIN_TTL):g}"  # a JWKSClient keeps to both
         click.echo(
             f"Others may accept the removed key for {longest} seconds, from their copies, or longer if these are old.",
             err=True,

@@ -20,7 +20,7 @@ __all__ = [
     "KEYS",
     "KEY_DIRECTORY",
     "SESSIONS",
-    "Kept",
+    "FilePolicy",
     "check_directory",
     "check_file",
     "create",
@@ -37,42 +37,42 @@ _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 _MOST_LINKS: Final = 40
 
 
-class Kept(NamedTuple):
-    """What a place keeps, which bits of its mode would open it to others, and what to do then."""
+class FilePolicy(NamedTuple):
+    """What a file or directory holds, which bits of its mode open it to other users, and how to close it."""
 
     what: str
     forbidden: int
     remedy: str
 
 
-KEYS: Final = Kept("the private keys", 0o077, "chmod 600 {}")
-KEY_DIRECTORY: Final = Kept("the private keys", 0o077, "chmod 700 {}")
-SESSIONS: Final = Kept("who is signed in", _WRITE, "chmod 600 {}")
+KEYS: Final = FilePolicy("the private keys", 0o077, "chmod 600 {}")
+KEY_DIRECTORY: Final = FilePolicy("the private keys", 0o077, "chmod 700 {}")
+SESSIONS: Final = FilePolicy("who is signed in", _WRITE, "chmod 600 {}")
 """Hashes alone, so others may read them: an application's own tables may be in the same file."""
 
 
-def refuse(found: os.stat_result, path: Path, kept: Kept) -> None:
+def refuse(found: os.stat_result, path: Path, policy: FilePolicy) -> None:
     """Raise `ConfigurationError` if others have a hand in *found*, which is at *path*."""
     if not _POSIX:
         return
     if found.st_uid not in (os.geteuid(), 0):
         raise ConfigurationError(
-            f"{path} belongs to another user, who can read or change {kept.what}: run this as its owner, or chown it"
+            f"{path} belongs to another user, who can read or change {policy.what}: run this as its owner, or chown it"
         )
-    if stat.S_IMODE(found.st_mode) & kept.forbidden:
-        can = "read or change" if kept.forbidden & ~_WRITE else "change"
-        raise ConfigurationError(f"others can {can} {path}, and with it {kept.what}: {kept.remedy.format(path)}")
+    if stat.S_IMODE(found.st_mode) & policy.forbidden:
+        can = "read or change" if policy.forbidden & ~_WRITE else "change"
+        raise ConfigurationError(f"others can {can} {path}, and with it {policy.what}: {policy.remedy.format(path)}")
 
 
-def check_file(path: Path, kept: Kept) -> os.stat_result:
+def check_file(path: Path, policy: FilePolicy) -> os.stat_result:
     """The file at *path*, which is not opened. Raises `OSError`, or `ConfigurationError` for one that will not do."""
     found = path.lstat()
     _refuse_other_kinds(found, path)
-    refuse(found, path, kept)
+    refuse(found, path, policy)
     return found
 
 
-def open_file(path: Path, kept: Kept, *, follow_links: bool = False) -> BinaryIO:
+def open_file(path: Path, policy: FilePolicy, *, follow_links: bool = False) -> BinaryIO:
     """The file at *path*, to be read. It is judged when it is open, so what is read is what was judged.
 
     Raises `OSError`, or `ConfigurationError` for a file that will not do.
@@ -87,7 +87,7 @@ def open_file(path: Path, kept: Kept, *, follow_links: bool = False) -> BinaryIO
     try:
         found = os.fstat(descriptor)
         _refuse_other_kinds(found, path)
-        refuse(found, path, kept)
+        refuse(found, path, policy)
     except BaseException:
         file.close()
         raise

@@ -1,7 +1,7 @@
-"""The public keys for others to fetch (RFC 7517 section 5): a method and its validators in, an answer out.
+"""The public keys for other services (RFC 7517 section 5): a method and its validators in, an answer out.
 
-The same number of seconds tells others how long to keep a copy and the ring how early to publish a key. No private
-member and no secret is ever in an answer.
+One number tells those services how long to keep a copy and the ring how early to publish a key. No answer holds a
+private member or a secret.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _OPAQUE: Final = re.compile(r'"[^"]*"')
 
 @final
 class JWKSEndpoint:
-    """Publishes *keys*, a `KeyRing` or keys that stay; a secret among them is a `ConfigurationError`.
+    """Publishes *keys*, a `KeyRing` or fixed keys; a secret among them is a `ConfigurationError`.
 
-    *cache_ttl* (seconds or timedelta, 5 minutes unless given) is how long others may keep a copy of keys that stay;
-    a ring says so itself. `answer` may read a file: an event loop calls it in a worker thread.
+    *cache_ttl* (seconds or timedelta, 5 minutes unless given) is how long other services may keep a copy of fixed keys;
+    a ring has its own. `answer` may read a file: an event loop calls it in a worker thread.
     """
 
-    __slots__ = ("_cache_control", "_made", "_ring", "_static")
+    __slots__ = ("_cache_control", "_document", "_keys", "_ring")
 
     def __init__(
         self, keys: KeyRing | Key | KeySet | Iterable[Key], *, cache_ttl: float | timedelta | None = None
@@ -47,34 +47,33 @@ class JWKSEndpoint:
             if cache_ttl is not None:
                 raise ConfigurationError("cache_ttl= is the key ring's to say: give it to the KeyRing")
             self._ring: KeyRing | None = keys
-            lifetime, held = keys.cache_ttl.total_seconds(), keys.current()
+            lifetime, self._keys = keys.cache_ttl.total_seconds(), keys.current()
         else:
             self._ring = None
             given = _DEFAULT_TTL if cache_ttl is None else cache_ttl
-            lifetime, held = seconds(given, "cache_ttl", least=0, most=LONGEST_COPY), key_set(keys)
-        self._static = held
+            lifetime, self._keys = seconds(given, "cache_ttl", least=0, most=LONGEST_COPY), key_set(keys)
         self._cache_control = ("Cache-Control", f"public, max-age={int(lifetime)}")
-        self._made = self._make(held)
+        self._document = self._serialize(self._keys)
 
     def answer(self, method: str, *, if_none_match: Sequence[str] = ()) -> Response:
         """The answer to *method*; *if_none_match* has the values of that header's lines, as they came."""
         if method not in ("GET", "HEAD"):
             return _refusal(405, ("Allow", "GET, HEAD"))
         try:
-            keys = self._static if self._ring is None else self._ring.current()
+            keys = self._keys if self._ring is None else self._ring.current()
         except KeysUnavailable as error:
             return _refusal(error.status, ("Retry-After", str(error.retry_after)))
-        made = self._made
-        if made[0] is not keys:
-            made = self._made = self._make(keys)
-        _, tag, body = made
+        document = self._document
+        if document[0] is not keys:
+            document = self._document = self._serialize(keys)
+        _, tag, body = document
         validators = (("ETag", tag), self._cache_control)
         if _matches(if_none_match, tag):
             return Response(304, validators, b"")
-        described = (("Content-Type", "application/jwk-set+json"), ("Content-Length", str(len(body))))
-        return Response(200, (*validators, *described), b"" if method == "HEAD" else body)
+        content = (("Content-Type", "application/jwk-set+json"), ("Content-Length", str(len(body))))
+        return Response(200, (*validators, *content), b"" if method == "HEAD" else body)
 
-    def _make(self, keys: KeySet) -> tuple[KeySet, str, bytes]:
+    def _serialize(self, keys: KeySet) -> tuple[KeySet, str, bytes]:
         """The document for *keys*, and a strong validator of it and of how long it may be kept."""
         body = json.dumps(keys.to_jwks(), separators=(",", ":")).encode()
         digest = hashlib.sha256(self._cache_control[1].encode() + b"\n" + body).digest()
@@ -82,7 +81,7 @@ class JWKSEndpoint:
 
 
 def _matches(lines: Sequence[str], tag: str) -> bool:
-    """RFC 9110 section 13.1.2, compared weakly as it says; what is no list of entity tags matches nothing."""
+    """RFC 9110 section 13.1.2, by weak comparison; a value that is no list of entity tags does not match."""
     value = ",".join(lines)
     if value.strip(" \t") == "*":
         return True

@@ -1,4 +1,7 @@
-"""An issuer's keys from its own server: fetched, refreshed ahead, kept through an outage, and never trusted blindly."""
+"""An issuer's keys from its own server: fetched, refreshed ahead and kept through an outage.
+
+Refused are plain http, redirects, answers that are too large, and private or weak keys.
+"""
 
 from gatepass.jwks.client import JWKSClient
 from gatepass.jwks.discovery import IssuerMetadata

@@ -12,27 +12,32 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
-from typing import Literal, Unpack, final
+from typing import Final, Literal, final
 
 from gatepass.common.allow import Allow, allowed
 from gatepass.common.limits import steady_clock
 from gatepass.common.runtime import may_block, threads_stand_still, warn_of_standing_threads
-from gatepass.common.settings import clock_function
+from gatepass.common.settings import clock_function, seconds
 from gatepass.errors import KeysUnavailable
-from gatepass.jwks.discovery import FixedAddress, IssuerMetadata
+from gatepass.jwks.discovery import FixedLocation, IssuerMetadata
 from gatepass.jwks.events import EventSink, KeyEvent, StaleKeysUsed, UnknownKid
 from gatepass.jwks.fetcher import Fetcher
-from gatepass.jwks.http import Http, Transport
+from gatepass.jwks.http import HttpClient, Transport
 from gatepass.jwks.single_flight import SingleFlight
-from gatepass.jwks.snapshot import NOTHING, Held, KeyState, Timing, TimingOptions
-from gatepass.jwks.unknown_kids import UnknownKids
+from gatepass.jwks.snapshot import EMPTY, CachePolicy, JWKSSnapshot, KeyState
+from gatepass.jwks.unknown_kids import UnknownKidLimiter
 from gatepass.keys import KeySet
 from gatepass.keys.key_set import asymmetric_names
 from gatepass.keys.source import Fetch, KeySource
 
 __all__ = ["JWKSClient"]
 
-_LEAST_RETRY_AFTER = 5
+_MAX_WAIT: Final = 1.0
+"""Seconds after its beginning that a request waits for a fetch where it has an answer without it: each waiting request
+may hold a thread of the server, and forged tokens can make requests wait.
+"""
+_MIN_RETRY_AFTER: Final = 5
+"""Seconds: clients that come back sooner would add load to an outage."""
 _logger = logging.getLogger("gatepass.jwks")
 
 
@@ -40,64 +45,71 @@ _logger = logging.getLogger("gatepass.jwks")
 class JWKSClient(KeySource):
     """The keys at *jwks_uri*, for the `keys=` of a `TokenVerifier`; several verifiers may share it.
 
-    Give an `IssuerMetadata` instead of an address to find the address through the issuer's metadata.
-    *algorithms* restricts the keys, and binds those that name none. *transport* makes the `httpx` transport of each
-    fetch, where a proxy or a private authority must be named. *on_event* is told of every `KeyEvent`, in whatever
-    thread it happens. *allow*: `HTTP_ON_LOOPBACK` for development. *clock* gives seconds that never go back.
-    The other keywords are the numbers of `gatepass.jwks.snapshot`.
+    Give an `IssuerMetadata` instead of a URL to find the URL through the issuer's metadata. *algorithms* restricts the
+    keys, and binds those that name none. *timeout* is for a whole fetch.
+    Keys are fresh for as long as the server says, within a minute and *max_ttl* (an hour unless *usable_for* is less),
+    or for *fresh_for* (10 minutes, unless *max_ttl* is less) if it says nothing; after *usable_for* without a fetch
+    they are dead. A kid that the issuer does not publish is fetched once in *unknown_kid_interval*, all such kids
+    together twice and then once in each. Times are seconds or timedeltas.
+    *transport* makes the `httpx` transport of each fetch, for a proxy or a private authority. *on_event* is called with
+    every `KeyEvent`, in the thread in which it happens. *allow*: `HTTP_ON_LOOPBACK` for development. *clock* gives
+    seconds that never go back.
 
-    Making one fetches nothing: the first token that needs a key does, or `refresh`. Raises `ConfigurationError`.
+    To make a client fetches nothing: the first token that needs a key does, or `refresh`. Raises `ConfigurationError`.
 
     >>> keys = JWKSClient("https://auth.example/jwks.json", usable_for=timedelta(hours=2))
     >>> keys.state
     'empty'
     """
 
-    __slots__ = ("_clock", "_events", "_flight", "_longest_wait", "_unknown")
+    __slots__ = ("_clock", "_events", "_flight", "_unknown_kids")
 
     def __init__(
         self,
         jwks_uri: str | IssuerMetadata,
         *,
         algorithms: Iterable[str] | None = None,
+        timeout: float | timedelta = 5,
+        fresh_for: float | timedelta | None = None,
+        max_ttl: float | timedelta | None = None,
+        usable_for: float | timedelta = 3_600,
+        unknown_kid_interval: float | timedelta = 10,
         transport: Transport | None = None,
         on_event: Callable[[KeyEvent], object] | None = None,
         allow: Allow = (),
         clock: Callable[[], float] | None = None,
-        **timing: Unpack[TimingOptions],
     ) -> None:
-        self._clock = told = clock_function(clock, default=steady_clock)
-        numbers = Timing.of(timing)
-        http = Http(transport, timeout=numbers.timeout, max_bytes=numbers.max_bytes)
+        self._clock = clock_function(clock, default=steady_clock)
+        policy = CachePolicy(fresh_for=fresh_for, max_ttl=max_ttl, usable_for=usable_for)
+        time_limit = seconds(timeout, "timeout", least=0.1, most=60)
+        interval = seconds(unknown_kid_interval, "unknown_kid_interval", least=1, most=300)
+        http = HttpClient(transport, timeout=time_limit)
         names = None if algorithms is None else asymmetric_names(algorithms)
         permitted = allowed(allow)
-        address = jwks_uri if isinstance(jwks_uri, IssuerMetadata) else FixedAddress(jwks_uri, permitted)
-        fetcher = Fetcher(address, http, numbers, algorithms=names, clock=told)
+        location = jwks_uri if isinstance(jwks_uri, IssuerMetadata) else FixedLocation(jwks_uri, permitted)
+        fetcher = Fetcher(location, http, policy, timeout=time_limit, algorithms=names, clock=self._clock)
         self._events = EventSink(on_event)
         warn_of_standing_threads(_logger, "the requests that need keys fetch them, and wait for that")
-        self._flight = SingleFlight(fetcher, numbers, self._events, told)
-        self._longest_wait = numbers.longest_wait
-        self._unknown = UnknownKids(
-            interval=numbers.unknown_kid_interval, burst=numbers.unknown_kid_burst, capacity=numbers.remembered_kids
-        )
+        self._flight = SingleFlight(fetcher, self._events, self._clock)
+        self._unknown_kids = UnknownKidLimiter(interval=interval)
 
     @property
     def source(self) -> str:
-        """The configured address: a `jwks_uri`, without its query, or an issuer."""
+        """The configured location: a `jwks_uri`, without its query, or an issuer."""
         return self._flight.source
 
     @property
     def state(self) -> KeyState:
-        """`"empty"` before the first fetch; `"fresh"`; `"stale"` when the last fetches failed or nobody asked for
-        long; `"dead"` when that has lasted so long that the keys are no longer used.
+        """`"empty"` before the first fetch; `"fresh"`; `"stale"` when no fetch has replaced the keys in time; `"dead"`
+        when they are so old that they are no longer used.
         """
-        return self._flight.held.state(self._clock())
+        return self._flight.snapshot.state(self._clock())
 
     @property
     def age(self) -> timedelta | None:
         """How long ago a fetch succeeded; None if none has."""
-        held = self._flight.held
-        return None if held is NOTHING else timedelta(seconds=self._clock() - held.fetched_at)
+        snapshot = self._flight.snapshot
+        return None if snapshot is EMPTY else timedelta(seconds=self._clock() - snapshot.fetched_at)
 
     def refresh(self) -> None:
         """Fetch now, or wait for the fetch under way: at start-up, say. Raises `KeysUnavailable`."""
@@ -108,24 +120,24 @@ class JWKSClient(KeySource):
             raise self._unavailable()
 
     def current(self) -> KeySet | None:
-        """The keys to use now, None before the first fetch and when the last is too long ago. Never waits."""
+        """The keys to use now; None before the first fetch and after `usable_for` without one. Never waits."""
         flight = self._flight
-        held = flight.held
+        snapshot = flight.snapshot
         now = self._clock()
-        if held.fetched_at <= now < held.refresh_at:
-            return held.keys
-        if held.usable(now) is not None and not flight.is_fetching and now >= flight.retry_at:
-            self._refresh_ahead(held, now)
-        return flight.held.usable(now)
+        if snapshot.fetched_at <= now < snapshot.refresh_at:
+            return snapshot.keys
+        if snapshot.usable(now) is not None and flight.running is None and now >= flight.retry_at:
+            self._refresh_ahead(snapshot, now)
+        return flight.snapshot.usable(now)
 
     def search(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:
-        """See `KeySource.search`. A kid that nobody publishes is looked for once an interval at most.
+        """See `KeySource.search`. A kid that the issuer does not publish is fetched once an interval at most.
 
-        With other keys, or bad news of a slow server, nobody waits long for it: each request may hold a thread.
+        With other keys at hand, or after a failed fetch, the wait is short: each waiting request may hold a thread.
         """
         begun_before, came_at = self._flight.number, self._clock()
         while True:
-            usable = self._flight.held.usable(self._clock())
+            usable = self._flight.snapshot.usable(self._clock())
             if usable is not seen:  # another request's fetch has just brought other keys
                 seen = usable
                 yield Fetch.already_ended()
@@ -133,55 +145,56 @@ class JWKSClient(KeySource):
             fetch = self._fetch_for(kid, seen)
             if fetch is None:
                 return
-            yield fetch if seen is None and not self._flight.is_failing else fetch.within(self._longest_wait)
+            yield fetch if seen is None and not self._flight.is_failing else fetch.within(_MAX_WAIT)
             if not fetch.succeeded:
                 raise self._unavailable()
             if fetch.number > begun_before:  # it began after the token came, so what it brought is the answer
                 with self._flight.lock:
-                    self._unknown.remember(kid, came_at)  # it may have been published since, however long that took
-                self._events.tell(UnknownKid(self.source, "fetched"))
+                    self._unknown_kids.remember(kid, came_at)  # since then: the fetch may have missed a new key
+                self._events.emit(UnknownKid(self.source, "fetched"))
                 return
 
     def _fetch_for(self, kid: str | None, seen: KeySet | None) -> Fetch | None:
+        """The fetch that may bring *kid*, None if it is known or assumed not to exist."""
         flight = self._flight
         with flight.lock:
             now = self._clock()
-            if flight.held.usable(now) is not seen:
+            if flight.snapshot.usable(now) is not seen:
                 return Fetch.already_ended()
-            under_way = flight.under_way
-            if under_way is not None and not under_way.is_gone:
-                return under_way
-            if seen is not None and self._unknown.remembers(kid, now):
+            running = flight.running
+            if running is not None:
+                return running
+            if seen is not None and self._unknown_kids.remembers(kid, now):
                 outcome: Literal["remembered", "limited"] = "remembered"
             elif now < flight.retry_at:
                 raise self._unavailable()
-            elif seen is None:  # and what an older fetch did not bring is no news any more
-                return flight.begin("first" if flight.held is NOTHING else "scheduled")
-            elif self._unknown.may_fetch(now):
+            elif seen is None:  # a kid that was remembered while there were keys is looked for all the same
+                return flight.begin("first" if flight.snapshot is EMPTY else "scheduled")
+            elif self._unknown_kids.may_fetch(now):
                 return flight.begin("unknown_kid")
             elif flight.is_failing:  # the last fetch did not say that the key does not exist
                 raise self._unavailable()
             else:
                 outcome = "limited"
-        self._events.tell(UnknownKid(self.source, outcome))
+        self._events.emit(UnknownKid(self.source, outcome))
         return None
 
-    def _refresh_ahead(self, held: Held, now: float) -> None:
+    def _refresh_ahead(self, snapshot: JWKSSnapshot, now: float) -> None:
         flight = self._flight
         with flight.lock:
-            flight.forked()  # after which it may not be time yet
-            if flight.held is not held or flight.is_fetching or now < flight.retry_at:
+            flight.check_fork()  # which may put the refresh off
+            if flight.snapshot is not snapshot or flight.running is not None or now < flight.retry_at:
                 return
             stood_still = flight.under_way is not None
             fetch = flight.begin("scheduled")
-        if (stood_still or threads_stand_still()) and may_block():  # it runs while this one waits
-            fetch.within(self._longest_wait).wait()
-        if now >= held.fresh_until and flight.held is held:
-            self._events.tell(StaleKeysUsed(self.source, now - held.fetched_at))
+        if (stood_still or threads_stand_still()) and may_block():  # its thread runs while this one waits
+            fetch.within(_MAX_WAIT).wait()
+        if now >= snapshot.fresh_until and flight.snapshot is snapshot:
+            self._events.emit(StaleKeysUsed(self.source, now - snapshot.fetched_at))
 
     def _unavailable(self) -> KeysUnavailable:
         pause = self._flight.retry_at - self._clock()
-        return KeysUnavailable("the key server cannot be asked", retry_after=math.ceil(max(_LEAST_RETRY_AFTER, pause)))
+        return KeysUnavailable("the key server cannot be asked", retry_after=math.ceil(max(_MIN_RETRY_AFTER, pause)))
 
     def __repr__(self) -> str:
         return f"<JWKSClient of {self.source}, {self.state}>"

@@ -1,6 +1,6 @@
-"""What happens to remote keys, for metrics and alarms: small values, handed to one hook and written to the log.
+"""What happens to remote keys, for metrics and alarms: small values, written to the log and given to one hook.
 
-An event holds numbers, reasons from a fixed list and the address that was configured: no text that came from outside.
+An event holds numbers, reasons from a fixed list and the configured location: no text from a server or a token.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class FetchEnded:
 
 @dataclass(frozen=True, slots=True)
 class FetchFailed:
-    """A fetch brought nothing to use. *cause* is one of the table in the documents; *usable_for*: how many seconds
-    the keys that are held will do, 0 where there are none; *retry_after*: seconds without another try; *status*: that
-    of an answer that was another one than was wanted.
+    """A fetch failed. *cause*: see the table in the documents; *retry_after*: seconds without another try;
+    *usable_for*: seconds that the keys at hand may still be used, 0 if there are none; *status*: that of an answer with
+    an unexpected one.
     """
 
     source: str
@@ -68,8 +68,8 @@ class StaleKeysUsed:
 
 @dataclass(frozen=True, slots=True)
 class UnknownKid:
-    """A token named a key that the issuer does not publish. *outcome*: a fetch said so just now, one said so
-    a moment ago, or the limit on such fetches was reached.
+    """A token named a key that the issuer does not publish. *outcome*: a fetch said so just now, one said so less
+    than an interval ago, or the limit on such fetches is reached.
     """
 
     source: str
@@ -81,7 +81,7 @@ KeyEvent: TypeAlias = FetchEnded | FetchFailed | KeysChanged | StaleKeysUsed | U
 
 @final
 class EventSink:
-    """Writes each event to the log `gatepass.jwks` and tells the application's hook, whose failure changes nothing."""
+    """Writes each event to the log `gatepass.jwks` and calls the application's *hook*, whose errors it logs."""
 
     __slots__ = ("_hook",)
 
@@ -90,13 +90,13 @@ class EventSink:
             raise ConfigurationError("on_event= must be a function that takes a KeyEvent")
         self._hook = hook
 
-    def tell(self, event: KeyEvent) -> None:
+    def emit(self, event: KeyEvent) -> None:
         _logger.log(_level(event), "%s", event)
         if self._hook is None:
             return
         try:
             self._hook(event)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the keys stand
+        except Exception as error:  # noqa: BLE001 - the hook's error must not cost the keys
             _logger.error("on_event raised %s", traced(error))  # noqa: TRY400 - a traceback quotes
 
 

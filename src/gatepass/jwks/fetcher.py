@@ -1,6 +1,6 @@
-"""A fetch from beginning to end, in the calling thread: the address, the document, the next snapshot.
+"""A fetch from beginning to end, in the calling thread: the URL, the document, the next snapshot.
 
-It runs on an event loop of its own, since that is how one deadline can end everything that a server may drag out.
+It runs on an event loop of its own, so that one deadline ends everything that a server may drag out.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from contextlib import suppress
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, final
 
-from gatepass.jwks.discovery import Address
+from gatepass.jwks.discovery import JWKSLocation
 from gatepass.jwks.events import FetchReason
-from gatepass.jwks.http import Connection, FetchError, Http, fingerprint, read_key_set
-from gatepass.jwks.snapshot import Held, Timing
+from gatepass.jwks.http import Connection, FetchError, HttpClient, fingerprint, read_key_set
+from gatepass.jwks.snapshot import CachePolicy, JWKSSnapshot, refresh_delay
 from gatepass.keys import KeySet
 
 if TYPE_CHECKING:
@@ -28,104 +28,108 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 _URGENT: Final[tuple[FetchReason, ...]] = ("unknown_kid", "asked")
-_PAST_CACHES: Final = {"Cache-Control": "no-cache"}  # a cache on the way may hold a copy from before the rotation
+_BYPASS_CACHES: Final = {"Cache-Control": "no-cache"}  # a cache on the way may hold a copy from before the rotation
 
 
 @final
 class Fetcher:
-    """What a `JWKSClient` fetches with. *clock* gives seconds that never go back."""
+    """What a `JWKSClient` fetches with. *timeout* is for a whole fetch; *clock* gives seconds that never go back."""
 
-    __slots__ = ("_algorithms", "_clock", "_http", "_timing", "address")
+    __slots__ = ("_algorithms", "_clock", "_http", "_policy", "location", "timeout")
 
     def __init__(
         self,
-        address: Address,
-        http: Http,
-        timing: Timing,
+        location: JWKSLocation,
+        http: HttpClient,
+        policy: CachePolicy,
         *,
+        timeout: float,
         algorithms: tuple[str, ...] | None,
         clock: Callable[[], float],
     ) -> None:
-        self.address: Address = address
+        self.location: JWKSLocation = location
+        self.timeout: float = timeout
         self._http = http
-        self._timing = timing
+        self._policy = policy
         self._algorithms = algorithms
         self._clock = clock
 
-    def fetch(self, held: Held, reason: FetchReason) -> Held:
-        """The snapshot that follows *held*, from the key server itself where the *reason* is that one key is missed.
+    def fetch(self, last: JWKSSnapshot, reason: FetchReason) -> JWKSSnapshot:
+        """The snapshot that follows *last*, past all caches if *reason* is that a key is missing.
+
         Raises `FetchError`.
         """
-        import asyncio  # noqa: PLC0415 - whoever never fetches never pays for it
+        import asyncio  # noqa: PLC0415 - loaded by services that fetch
 
         with asyncio.Runner() as runner:
             loop = runner.get_loop()
-            loop.set_default_executor(_LookUps(loop))
-            return runner.run(self._within_deadline(held, reason))
+            loop.set_default_executor(_NameResolver(loop))
+            return runner.run(self._within_deadline(last, reason))
 
-    async def _within_deadline(self, held: Held, reason: FetchReason) -> Held:
+    async def _within_deadline(self, last: JWKSSnapshot, reason: FetchReason) -> JWKSSnapshot:
         import asyncio  # noqa: PLC0415 - the same
 
         try:
-            async with asyncio.timeout(self._timing.timeout):
-                async with self._http.connection(_PAST_CACHES if reason in _URGENT else {}) as connection:
-                    return await self._next(connection, held)
+            async with asyncio.timeout(self.timeout):
+                async with self._http.connection(_BYPASS_CACHES if reason in _URGENT else {}) as connection:
+                    return await self._locate_and_fetch(connection, last)
         except TimeoutError:
-            self.address.doubt(self._clock())
+            self.location.invalidate(self._clock())
             raise FetchError("timeout") from None
 
-    async def _next(self, connection: Connection, held: Held) -> Held:
+    async def _locate_and_fetch(self, connection: Connection, last: JWKSSnapshot) -> JWKSSnapshot:
         now = self._clock()
-        address = await self._address(connection, now)
+        url = await self._resolve(connection, now)
         try:
-            return await self._found_at(address, connection, held)
+            return await self._fetch_from(url, connection, last)
         except FetchError:
-            if not self.address.doubt(now):
+            if not self.location.invalidate(now):
                 raise
-            moved_to = await self._address(connection, now)
-            if moved_to == address:
+            moved_to = await self._resolve(connection, now)
+            if moved_to == url:
                 raise
-        return await self._found_at(moved_to, connection, held)
+        return await self._fetch_from(moved_to, connection, last)
 
-    async def _address(self, connection: Connection, now: float) -> str:
-        return await self.address.resolve(
-            lambda url: self._http.get(connection, url), now, patience=self._timing.timeout / 2
+    async def _resolve(self, connection: Connection, now: float) -> str:
+        return await self.location.resolve(
+            lambda url: self._http.get(connection, url), now, time_limit=self.timeout / 2
         )
 
-    async def _found_at(self, address: str, connection: Connection, held: Held) -> Held:
-        etag = held.etag if held.keys is not None and held.address == address else None
-        document = await self._http.get(connection, address, etag=etag)
+    async def _fetch_from(self, url: str, connection: Connection, last: JWKSSnapshot) -> JWKSSnapshot:
+        etag = last.etag if last.url == url else None
+        document = await self._http.get(connection, url, etag=etag)
         if document.body is None:
-            keys, digest = held.keys, held.digest
+            keys, digest = last.keys, last.digest
             if document.etag not in (None, etag):
-                etag = None  # it speaks of another document: taken for ours, its tag would vouch for our keys for ever
+                etag = None  # the tag of another document: sent again, it would keep our keys alive for ever
         else:
             etag, digest = document.etag, sha256(document.body).digest()
-            keys = held.keys if digest == held.digest else self._read(document.body, held)
+            keys = last.keys if digest == last.digest else self._parse(document.body, last)
         now = self._clock()
-        fresh_for = self._timing.freshness(document.fresh_for)
-        return Held(
+        fresh_for = self._policy.ttl(document.fresh_for)
+        return JWKSSnapshot(
             keys,
-            address,
+            url,
             digest,
             etag,
             fetched_at=now,
-            refresh_at=now + self._timing.ahead(fresh_for),
+            refresh_at=now + refresh_delay(fresh_for),
             fresh_until=now + fresh_for,
-            usable_until=now + self._timing.usable_for,
+            usable_until=now + self._policy.usable_for,
         )
 
-    def _read(self, body: bytes, held: Held) -> KeySet:
-        """The same object while the keys are the same, so that verifiers keep what they know about them."""
-        fetched = read_key_set(body, algorithms=self._algorithms, max_keys=self._timing.max_keys)
-        return held.keys if held.keys and fingerprint(held.keys) == fingerprint(fetched) else fetched
+    def _parse(self, body: bytes, last: JWKSSnapshot) -> KeySet:
+        """The same object while the keys are the same, so that verifiers keep what they remember of them."""
+        fetched = read_key_set(body, algorithms=self._algorithms)
+        return last.keys if last.keys and fingerprint(last.keys) == fingerprint(fetched) else fetched
 
 
 @final
-class _LookUps(ThreadPoolExecutor):
-    """Looks up names, which nothing can interrupt: neither the end of a fetch nor that of the process waits for it.
+class _NameResolver(ThreadPoolExecutor):
+    """Resolves each name in a daemon thread. A resolver cannot be interrupted: neither the fetch nor the process may
+    have to wait for it, as the interpreter's end waits for the threads of a real pool.
 
-    A pool by its type alone, which an event loop insists on: the threads of a real one hold up the interpreter's end.
+    It derives from a pool because an event loop accepts no other executor.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -138,18 +142,18 @@ class _LookUps(ThreadPoolExecutor):
         def look_up() -> None:
             try:
                 found = fn(*args, **kwargs)
-            except BaseException as error:  # noqa: BLE001 - handed to who waits, if there is anybody
+            except BaseException as error:  # noqa: BLE001 - the future's to raise
                 future.set_exception(error)
             else:
                 future.set_result(found)
             with suppress(RuntimeError):  # the loop is closed: the fetch has ended without this name
                 # From Python 3.14 on a result from a greenlet, which shares the loop's thread, leaves the loop asleep.
-                self._loop.call_soon_threadsafe(_nothing)
+                self._loop.call_soon_threadsafe(_wake)
 
-        future.set_running_or_notify_cancel()  # a look-up that nobody waits for any more has a place for its result
+        future.set_running_or_notify_cancel()  # so that a fetch which has ended cannot cancel it
         threading.Thread(target=look_up, name="gatepass-jwks-name", daemon=True).start()
         return future
 
 
-def _nothing() -> None:
-    """What wakes a loop."""
+def _wake() -> None:
+    """A callback that wakes an event loop, and does nothing else."""

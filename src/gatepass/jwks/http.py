@@ -1,8 +1,8 @@
-"""One GET of a small JSON document from a server that may be hostile, slow or broken.
+"""Documents from a server that may be hostile, slow or broken: the GET, how long the answer is fresh, and its keys.
 
-https alone, no redirect, no cookie, no proxy and no password found in the environment, identity encoding, a bound on
-the bytes, and one deadline over everything, the name's look-up included. Every failure is a `FetchError` with a cause
-from a fixed list; nothing of what the server said is in it.
+https alone, no redirect, no cookie, no proxy and no password from the environment, identity encoding, a bound on the
+bytes and on the keys. Foreign, malformed, secret and private entries of a key set are left out one by one. Every
+failure is a `FetchError` with a cause from a fixed list; it holds no text of the server's.
 """
 
 from __future__ import annotations
@@ -29,13 +29,12 @@ __all__ = [
     "Connection",
     "Document",
     "FetchError",
-    "Fingerprint",
-    "Http",
+    "HttpClient",
     "Transport",
     "fetchable",
     "fingerprint",
+    "freshness_lifetime",
     "read_key_set",
-    "stated_freshness",
 ]
 
 if TYPE_CHECKING:
@@ -51,18 +50,23 @@ Cause: TypeAlias = Literal[
 ]  # fmt: skip
 Transport: TypeAlias = "Callable[[], httpx.AsyncBaseTransport]"
 
-_URL = re.compile(
+_MAX_BYTES: Final = 256 * 1024
+"""Of one document, which is held in memory: a hundred RSA keys with a certificate each are less."""
+_MAX_KEYS: Final = 100
+"""In one document: each costs a check of the key. Providers publish a few."""
+_logger = logging.getLogger("gatepass.jwks")
+_URL: Final = re.compile(
     r"https?://[A-Za-z0-9\-._~:\[\]%]+(?:/[A-Za-z0-9\-._~:/@!$&'()*+,;=%]*)?(?:\?[A-Za-z0-9\-._~:/?@!$&'()*+,;=%]*)?"
 )
-# By OpenSSL's numbers: CERT_NOT_YET_VALID and CERT_HAS_EXPIRED, HOSTNAME_MISMATCH and IP_ADDRESS_MISMATCH.
+# Verification errors of OpenSSL: CERT_NOT_YET_VALID and CERT_HAS_EXPIRED, HOSTNAME_MISMATCH and IP_ADDRESS_MISMATCH.
 _CERTIFICATES: Final[Mapping[int, Cause]] = {
     9: "expired_certificate", 10: "expired_certificate", 62: "wrong_host_name", 64: "wrong_host_name",
 }  # fmt: skip
-_ETAG = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{1,200}"')
+_ETAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{1,200}"')
 
 
 class FetchError(Exception):
-    """Nothing of use came; *cause* says why, and *status* is the answer's where it is another one than was wanted."""
+    """A fetch brought no keys; *cause* says why, and *status* is that of an answer with an unexpected one."""
 
     def __init__(self, cause: Cause, status: int | None = None) -> None:
         super().__init__(cause)
@@ -72,7 +76,7 @@ class FetchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What an answer held. *body* is None where the server said that the document is the one we have."""
+    """An answer's content. *body* is None if the server said that the document has not changed."""
 
     body: bytes | None
     etag: str | None
@@ -86,16 +90,85 @@ class Connection(NamedTuple):
     headers: Mapping[str, str]
 
 
-def _client_library() -> Any:
-    try:
-        library = importlib.import_module("httpx")
-    except ImportError:
-        raise ConfigurationError(
-            f"keys that are fetched need an HTTP client: {extra_hint('jwks')}, or give keys= a Key or KeySet"
-        ) from None
-    if not hasattr(library, "AsyncHTTPTransport"):
-        raise ConfigurationError(f"{stranger(library)}: rename or remove it, then {extra_hint('jwks')}")
-    return library
+@final
+class HttpClient:
+    """Fetches documents. To make one loads the client library and the trusted certificates, once and at start-up.
+
+    *transport* makes the `httpx` transport of each fetch, for a proxy or a private authority.
+    """
+
+    __slots__ = ("_headers", "_httpx", "_timeout", "_transport")
+
+    def __init__(self, transport: Transport | None, *, timeout: float) -> None:
+        self._httpx = _client_library()
+        pyjwt()  # parses the keys: if it is missing or another library, refuse to start
+        if transport is not None and not callable(transport):
+            raise ConfigurationError("transport= must be a function that makes an httpx.AsyncBaseTransport")
+        self._transport = transport or self._default_transport()
+        # httpx closes its socket after a time-out of its own, but not when it is cancelled in a handshake.
+        self._timeout = self._httpx.Timeout(timeout * 0.95).as_dict()
+        self._headers = {
+            "Accept": "application/jwk-set+json, application/json",
+            "Accept-Encoding": "identity",
+            "Connection": "keep-alive",
+            "User-Agent": "gatepass",
+        }
+
+    def _default_transport(self) -> Transport:
+        context, library = _trusted_certificates(), self._httpx
+
+        def transport() -> httpx.AsyncBaseTransport:
+            made: httpx.AsyncBaseTransport = library.AsyncHTTPTransport(verify=context, trust_env=False)
+            return made
+
+        transport()  # the first one imports more of the library: do that at start-up too
+        return transport
+
+    @contextlib.asynccontextmanager
+    async def connection(self, headers: Mapping[str, str]) -> AsyncGenerator[Connection, None]:
+        """A new connection for one fetch. Each of its requests has *headers*."""
+        # No httpx.AsyncClient: it logs URLs with their query, and keeps cookies.
+        async with self._transport() as transport:
+            yield Connection(transport, {**self._headers, **headers})
+
+    async def get(self, connection: Connection, url: str, *, etag: str | None = None) -> Document:
+        """The document at *url*. Raises `FetchError`."""
+        conditional = {} if etag is None else {"If-None-Match": etag}
+        try:
+            request = self._httpx.Request(
+                "GET", url, headers={**connection.headers, **conditional}, extensions={"timeout": self._timeout}
+            )
+            response = await connection.transport.handle_async_request(request)
+            try:
+                return await self._document(response, conditional=bool(conditional))
+            finally:
+                await response.aclose()
+        except self._httpx.RemoteProtocolError:
+            raise FetchError("truncated") from None
+        except (self._httpx.TimeoutException, TimeoutError):
+            raise FetchError("timeout") from None
+        except (self._httpx.HTTPError, self._httpx.InvalidURL, OSError) as error:
+            raise FetchError(_connection_cause(error)) from None
+
+    async def _document(self, response: httpx.Response, *, conditional: bool) -> Document:
+        headers = response.headers
+        fresh_for = freshness_lifetime(headers.get("cache-control", ""), headers.get("age", ""))
+        etag = headers.get("etag", "")
+        valid_etag = etag if _ETAG.fullmatch(etag) else None
+        if conditional and response.status_code == 304:
+            return Document(None, valid_etag, fresh_for)
+        if 300 <= response.status_code < 400 and response.status_code != 304:
+            raise FetchError("redirect", response.status_code)
+        if response.status_code != 200:
+            raise FetchError("status", response.status_code)
+        if headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
+            raise FetchError("encoded")
+        body = bytearray()
+        async for chunk in response.aiter_bytes():  # not aiter_raw: a mock transport has read those already
+            body += chunk
+            if len(body) > _MAX_BYTES:
+                raise FetchError("too_large")
+        return Document(bytes(body), valid_etag, fresh_for)
 
 
 def fetchable(url: str, allow: Allowed) -> bool:
@@ -112,113 +185,37 @@ def fetchable(url: str, allow: Allowed) -> bool:
     return parts.scheme == "https" or (allow.http_on_loopback and is_loopback(parts.hostname))
 
 
-@cache
-def _trusted_certificates() -> ssl.SSLContext:
-    """Those of this machine. Reading them takes tens of milliseconds: once, for all clients, at start-up."""
-    import ssl  # noqa: PLC0415 - for those who fetch
-
-    return ssl.create_default_context()
-
-
-@final
-class Http:
-    """Fetches documents. Made at start-up, where it loads the client library and the trusted certificates once.
-
-    *transport* makes the `httpx` transport of each fetch, where a proxy or a private authority must be named.
-    """
-
-    __slots__ = ("_headers", "_httpx", "_max_bytes", "_patience", "_transport")
-
-    def __init__(self, transport: Transport | None, *, timeout: float, max_bytes: int) -> None:
-        self._httpx = _client_library()
-        pyjwt()  # the keys that come need it: what is wrong with it shows now, and not as an outage
-        if transport is not None and not callable(transport):
-            raise ConfigurationError("transport= must be a function that makes an httpx.AsyncBaseTransport")
-        self._transport = transport or self._default_transport()
-        # The library closes its socket after a time-out of its own, and not when it is cancelled in a handshake.
-        self._patience = self._httpx.Timeout(timeout * 0.95).as_dict()
-        self._max_bytes = max_bytes
-        self._headers = {
-            "Accept": "application/jwk-set+json, application/json",
-            "Accept-Encoding": "identity",
-            "Connection": "keep-alive",
-            "User-Agent": "gatepass",
-        }
-
-    def _default_transport(self) -> Transport:
-        context, library = _trusted_certificates(), self._httpx
-
-        def transport() -> httpx.AsyncBaseTransport:
-            made: httpx.AsyncBaseTransport = library.AsyncHTTPTransport(verify=context, trust_env=False)
-            return made
-
-        transport()  # the first one loads the other half of the library: at start-up too
-        return transport
-
-    @contextlib.asynccontextmanager
-    async def connection(self, headers: Mapping[str, str]) -> AsyncGenerator[Connection, None]:
-        """What one fetch sends its requests by, with nothing left over from the last. *headers* go with each."""
-        # Not by a client of the library's: it logs addresses with their query, and reads cookies.
-        async with self._transport() as transport:
-            yield Connection(transport, {**self._headers, **headers})
-
-    async def get(self, connection: Connection, url: str, *, etag: str | None = None) -> Document:
-        """The document at *url*. Raises `FetchError`."""
-        conditional = {} if etag is None else {"If-None-Match": etag}
-        try:
-            request = self._httpx.Request(
-                "GET", url, headers={**connection.headers, **conditional}, extensions={"timeout": self._patience}
-            )
-            response = await connection.transport.handle_async_request(request)
-            try:
-                return await self._document(response, conditional=bool(conditional))
-            finally:
-                await response.aclose()
-        except self._httpx.RemoteProtocolError:
-            raise FetchError("truncated") from None
-        except (self._httpx.TimeoutException, TimeoutError):
-            raise FetchError("timeout") from None
-        except (self._httpx.HTTPError, self._httpx.InvalidURL, OSError) as error:
-            raise FetchError(_unreached(error)) from None
-
-    async def _document(self, response: httpx.Response, *, conditional: bool) -> Document:
-        headers = response.headers
-        fresh_for = stated_freshness(headers.get("cache-control", ""), headers.get("age", ""))
-        etag = headers.get("etag", "")
-        kept = etag if _ETAG.fullmatch(etag) else None
-        if conditional and response.status_code == 304:
-            return Document(None, kept, fresh_for)
-        if 300 <= response.status_code < 400 and response.status_code != 304:
-            raise FetchError("redirect", response.status_code)
-        if response.status_code != 200:
-            raise FetchError("status", response.status_code)
-        if headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
-            raise FetchError("encoded")
-        body = bytearray()
-        async for piece in response.aiter_bytes():  # identity; the raw ones of a test's transport are gone already
-            body += piece
-            if len(body) > self._max_bytes:
-                raise FetchError("too_large")
-        return Document(bytes(body), kept, fresh_for)
+def read_key_set(body: bytes, *, algorithms: Iterable[str] | None) -> KeySet:
+    """The usable keys in *body* (RFC 7517 section 5). Raises `FetchError`."""
+    try:
+        document = parse_object(body)
+    except MalformedToken:
+        raise FetchError("not_json") from None
+    entries = document.get("keys")
+    if not isinstance(entries, list):
+        raise FetchError("not_a_key_set")
+    if len(entries) > _MAX_KEYS:  # pyright: ignore[reportUnknownArgumentType]
+        raise FetchError("too_many_keys")
+    leaked = sum(isinstance(entry, dict) and is_private_jwk(entry) for entry in entries)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if leaked:
+        _logger.error("a key server publishes %d private or secret keys, which are left out: tell who runs it", leaked)
+    try:
+        return KeySet.from_jwks(document, algorithms=algorithms)
+    except ConfigurationError:
+        raise FetchError("no_usable_key") from None
 
 
-def _unreached(error: BaseException | None) -> Cause:
-    """What kept the connection from being made, told apart by what TLS says of it, which the client library wraps."""
-    import ssl  # noqa: PLC0415 - for those who fetch
-
-    while error is not None and not isinstance(error, ssl.SSLError):
-        error = error.__cause__ or error.__context__
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return _CERTIFICATES.get(error.verify_code, "untrusted_certificate")
-    return "unreachable" if error is None else "tls_failed"
+def fingerprint(keys: KeySet | None) -> frozenset[tuple[str | None, str, str]]:
+    """The identity of a key set: each key's kid, algorithm and RFC 7638 thumbprint."""
+    return frozenset((key.kid, key.algorithm, key.thumbprint()) for key in keys or ())
 
 
-def stated_freshness(cache_control: str, age: str) -> float | None:
-    """Seconds, from the values of `Cache-Control` and `Age`; None where the answer says nothing.
+def freshness_lifetime(cache_control: str, age: str) -> float | None:
+    """Seconds, from the values of `Cache-Control` and `Age` (RFC 9111 section 4.2); None if they say nothing.
 
-    What forbids storing, contradicts itself or is absurd counts as 0: the caller's least bound then decides.
+    A value that forbids caching, contradicts itself or is no number counts as 0: the caller has a lower bound.
 
-    >>> stated_freshness("public, max-age=300", "60")
+    >>> freshness_lifetime("public, max-age=300", "60")
     240.0
     """
     directives = [directive.strip().lower().partition("=") for directive in cache_control.split(",")]
@@ -235,30 +232,32 @@ def stated_freshness(cache_control: str, age: str) -> float | None:
     return max(0.0, float(stated - spent))
 
 
-Fingerprint = frozenset[tuple[str | None, str, str]]
-_logger = logging.getLogger("gatepass.jwks")
+@cache
+def _trusted_certificates() -> ssl.SSLContext:
+    """Those of this machine, read once for all clients, at start-up: that takes tens of milliseconds."""
+    import ssl  # noqa: PLC0415 - loaded by services that fetch
+
+    return ssl.create_default_context()
 
 
-def read_key_set(body: bytes, *, algorithms: Iterable[str] | None, max_keys: int) -> KeySet:
-    """The usable keys in *body* (RFC 7517 section 5). Raises `FetchError`."""
+def _client_library() -> Any:
     try:
-        document = parse_object(body)
-    except MalformedToken:
-        raise FetchError("not_json") from None
-    entries = document.get("keys")
-    if not isinstance(entries, list):
-        raise FetchError("not_a_key_set")
-    if len(entries) > max_keys:  # pyright: ignore[reportUnknownArgumentType]
-        raise FetchError("too_many_keys")
-    leaked = sum(isinstance(entry, dict) and is_private_jwk(entry) for entry in entries)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    if leaked:
-        _logger.error("a key server publishes %d private or secret keys, which are left out: tell who runs it", leaked)
-    try:
-        return KeySet.from_jwks(document, algorithms=algorithms)
-    except ConfigurationError:
-        raise FetchError("no_usable_key") from None
+        library = importlib.import_module("httpx")
+    except ImportError:
+        raise ConfigurationError(
+            f"keys that are fetched need an HTTP client: {extra_hint('jwks')}, or give keys= a Key or KeySet"
+        ) from None
+    if not hasattr(library, "AsyncHTTPTransport"):
+        raise ConfigurationError(f"{stranger(library)}: rename or remove it, then {extra_hint('jwks')}")
+    return library
 
 
-def fingerprint(keys: KeySet | None) -> Fingerprint:
-    """What tells one key set from another: each key's kid, algorithm and RFC 7638 thumbprint."""
-    return frozenset((key.kid, key.algorithm, key.thumbprint()) for key in keys or ())
+def _connection_cause(error: BaseException | None) -> Cause:
+    """Why no connection was made: the client library wraps the error of TLS, which says most."""
+    import ssl  # noqa: PLC0415 - loaded by services that fetch
+
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__ or error.__context__
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _CERTIFICATES.get(error.verify_code, "untrusted_certificate")
+    return "unreachable" if error is None else "tls_failed"

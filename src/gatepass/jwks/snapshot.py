@@ -1,7 +1,4 @@
-"""Every number by which remote keys live, in one place: how long they are fresh, how often a fetch may be tried.
-
-The documents show them in one table. Contradictions raise `ConfigurationError` when the client is made.
-"""
+"""What a `JWKSClient` holds of an issuer: an immutable snapshot of the keys, and how long one is fresh and usable."""
 
 from __future__ import annotations
 
@@ -9,27 +6,37 @@ import math
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Literal, TypeAlias, TypedDict, final
+from typing import Final, Literal, TypeAlias, final
 
 from gatepass.common.limits import DAY
 from gatepass.common.settings import seconds
 from gatepass.errors import ConfigurationError
 from gatepass.keys import KeySet
 
-__all__ = ["NOTHING", "Held", "KeyState", "Timing", "TimingOptions"]
+__all__ = ["EMPTY", "MIN_TTL", "CachePolicy", "JWKSSnapshot", "KeyState", "refresh_delay"]
 
 KeyState: TypeAlias = Literal["empty", "fresh", "stale", "dead"]
 
-_MOMENT: Final = 60.0
-"""Seconds: a thread may look at the clock, and at the keys when another has fetched them anew."""
+MIN_TTL: Final = 60
+"""Seconds: an answer that forbids caching would otherwise cost a fetch for each request."""
+_MAX_TTL: Final = 3_600.0
+"""Seconds: a withdrawn key is noticed within the hour, however long the issuer lets its answers be cached."""
+_FRESH_FOR: Final = 600.0
+_REFRESH_AT: Final = 0.8
+"""The part of its freshness after which a snapshot is refreshed: what is left is for a slow fetch and a second try."""
+_JITTER: Final = 0.1
+"""The part of that delay which is left to chance, so that processes that started together do not fetch together."""
+_CLOCK_TOLERANCE: Final = 60.0
+"""Seconds: a thread may read the clock before another one fetches, and the new snapshot after that."""
 
 
+@final
 @dataclass(frozen=True, slots=True)
-class Held:
-    """*digest* is that of the document. Times are seconds of the client's clock."""
+class JWKSSnapshot:
+    """The keys that one fetch brought. *digest* is the document's. Times are seconds of the client's clock."""
 
     keys: KeySet | None
-    address: str
+    url: str
     digest: bytes
     etag: str | None
     fetched_at: float
@@ -46,100 +53,42 @@ class Held:
 
     def usable(self, now: float) -> KeySet | None:
         """The keys, while they may be used. A clock that was set back says nothing of their age."""
-        return self.keys if self.fetched_at - _MOMENT <= now < self.usable_until else None
+        return self.keys if self.fetched_at - _CLOCK_TOLERANCE <= now < self.usable_until else None
 
 
-NOTHING: Final = Held(None, "", b"", None, -math.inf, -math.inf, -math.inf, -math.inf)
-"""Before the first fetch."""
-
-
-class TimingOptions(TypedDict, total=False):
-    """The numbers that a `JWKSClient` takes as keywords; times are seconds or timedelta."""
-
-    fresh_for: float | timedelta
-    least_fresh: float | timedelta
-    most_fresh: float | timedelta
-    refresh_at: float
-    usable_for: float | timedelta
-    first_retry: float | timedelta
-    longest_retry: float | timedelta
-    timeout: float | timedelta
-    longest_wait: float | timedelta
-    unknown_kid_interval: float | timedelta
-    unknown_kid_burst: int
-    remembered_kids: int
-    max_bytes: int
-    max_keys: int
+EMPTY: Final = JWKSSnapshot(None, "", b"", None, -math.inf, -math.inf, -math.inf, -math.inf)
+"""The snapshot before the first fetch."""
 
 
 @final
-@dataclass(frozen=True, slots=True)
-class Timing:
-    """The same numbers, checked. Times are seconds."""
+class CachePolicy:
+    """How long fetched keys are fresh and usable, in seconds; what is None is as long as the other numbers allow.
 
-    fresh_for: float
-    least_fresh: float
-    most_fresh: float
-    refresh_at: float
-    usable_for: float
-    first_retry: float
-    longest_retry: float
-    timeout: float
-    longest_wait: float
-    unknown_kid_interval: float
-    unknown_kid_burst: int
-    remembered_kids: int
-    max_bytes: int
-    max_keys: int
+    Raises `ConfigurationError`.
+    """
 
-    @classmethod
-    def of(cls, options: TimingOptions) -> Timing:
-        """*options* over the defaults. Raises `ConfigurationError`, also for a name that is none of these."""
-        unknown = sorted(options.keys() - cls.__slots__)
-        if unknown:
-            raise ConfigurationError(f"JWKSClient knows no {unknown[0]}=")
-        timing = cls(
-            fresh_for=seconds(options.get("fresh_for", 600), "fresh_for", least=1, most=DAY),
-            least_fresh=seconds(options.get("least_fresh", 60), "least_fresh", least=1, most=DAY),
-            most_fresh=seconds(options.get("most_fresh", 3_600), "most_fresh", least=1, most=DAY),
-            refresh_at=seconds(options.get("refresh_at", 0.8), "refresh_at", least=0.1, most=1),
-            usable_for=seconds(options.get("usable_for", 3_600), "usable_for", least=1, most=DAY),
-            first_retry=seconds(options.get("first_retry", 1), "first_retry", least=0.1, most=60),
-            longest_retry=seconds(options.get("longest_retry", 60), "longest_retry", least=1, most=3_600),
-            timeout=seconds(options.get("timeout", 5), "timeout", least=0.1, most=60),
-            longest_wait=seconds(options.get("longest_wait", 1), "longest_wait", least=0.1, most=60),
-            unknown_kid_interval=seconds(
-                options.get("unknown_kid_interval", 10), "unknown_kid_interval", least=1, most=300
-            ),
-            unknown_kid_burst=_number(options.get("unknown_kid_burst", 2), "unknown_kid_burst", most=100),
-            remembered_kids=_number(options.get("remembered_kids", 1_000), "remembered_kids", most=100_000),
-            max_bytes=_number(options.get("max_bytes", 256 * 1024), "max_bytes", most=16 * 1024 * 1024),
-            max_keys=_number(options.get("max_keys", 100), "max_keys", most=1_000),
-        )
-        if not timing.least_fresh <= timing.fresh_for <= timing.most_fresh:
-            raise ConfigurationError("fresh_for= must lie between least_fresh= and most_fresh=")
-        if timing.usable_for < timing.most_fresh:
-            raise ConfigurationError("usable_for= must not be shorter than most_fresh=: fresh keys are usable keys")
-        if timing.longest_retry < timing.first_retry:
-            raise ConfigurationError("longest_retry= must not be shorter than first_retry=")
-        return timing
+    __slots__ = ("_fresh_for", "_max_ttl", "usable_for")
 
-    def freshness(self, stated: float | None) -> float:
-        """How long an answer is fresh whose own headers said *stated* seconds, or nothing."""
-        return self.fresh_for if stated is None else min(max(stated, self.least_fresh), self.most_fresh)
+    def __init__(
+        self, *, fresh_for: float | timedelta | None, max_ttl: float | timedelta | None, usable_for: float | timedelta
+    ) -> None:
+        self.usable_for: float = _checked(usable_for, "usable_for")
+        self._max_ttl = min(_MAX_TTL, self.usable_for) if max_ttl is None else _checked(max_ttl, "max_ttl")
+        self._fresh_for = min(_FRESH_FOR, self._max_ttl) if fresh_for is None else _checked(fresh_for, "fresh_for")
+        if self._max_ttl > self.usable_for:
+            raise ConfigurationError("max_ttl= must not be longer than usable_for=: fresh keys are usable keys")
+        if self._fresh_for > self._max_ttl:
+            raise ConfigurationError(f"fresh_for= must not be longer than max_ttl=, which is {self._max_ttl:g} seconds")
 
-    def ahead(self, fresh_for: float) -> float:
-        """When to refresh keys that are fresh for so long: a little earlier each time by chance, so that many
-        processes which started together do not ask together.
-        """
-        return fresh_for * self.refresh_at * (1 - secrets.randbelow(1_000) / 10_000)
-
-    def back_off(self, failures: int) -> float:
-        """Seconds without another try after so many failures in a row."""
-        return min(self.longest_retry, self.first_retry * 2.0 ** min(failures - 1, 32))
+    def ttl(self, stated: float | None) -> float:
+        """How long an answer is fresh whose own headers said *stated* seconds, or None if they said nothing."""
+        return self._fresh_for if stated is None else min(max(stated, MIN_TTL), self._max_ttl)
 
 
-def _number(value: object, name: str, *, most: int) -> int:
-    if type(value) is not int or not 1 <= value <= most:
-        raise ConfigurationError(f"{name}= must be a whole number from 1 to {most}")
-    return value
+def refresh_delay(fresh_for: float) -> float:
+    """Seconds after a fetch until keys that are *fresh_for* seconds fresh are refreshed."""
+    return fresh_for * _REFRESH_AT * (1 - _JITTER * secrets.randbelow(1_000) / 1_000)
+
+
+def _checked(value: float | timedelta, name: str) -> float:
+    return seconds(value, name, least=MIN_TTL, most=DAY)

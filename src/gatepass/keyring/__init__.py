@@ -1,4 +1,7 @@
-"""Our own signing keys over time: published, active, retired, removed. Windows are computed from a few numbers."""
+"""A service's own signing keys over time: published, active, retired, removed, at instants computed from a few numbers.
+
+Refused are numbers that contradict each other, and files that other users can read or replace.
+"""
 
 from gatepass.keyring.changes import EMERGENCY, Emergency
 from gatepass.keyring.ring import KeyRing

@@ -1,6 +1,6 @@
-"""What may happen to a ring: a first key, a rotation, a removal. Each gives a new `Timeline`, or refuses.
+"""The changes of a ring: create, adopt another schedule, rotate, remove. Each returns a new `Timeline`, or refuses.
 
-No change takes a key away that somebody may still need, but for one: `EMERGENCY`.
+Only `EMERGENCY` removes a key that a live token or another service's copy may still need.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import Final, final
 
 from gatepass.errors import ConfigurationError
-from gatepass.keyring.schedule import MOST_KEYS, MOST_REMOVED, Schedule
+from gatepass.keyring.schedule import MAX_KEYS, MAX_REMOVED, Schedule
 from gatepass.keyring.timeline import Entry, Timeline
 from gatepass.keys import Key
 
-__all__ = ["EMERGENCY", "Emergency", "begun", "continued", "removed", "rotated"]
+__all__ = ["EMERGENCY", "Emergency", "adopt", "create", "remove", "rotate"]
 
 
 @final
@@ -28,19 +28,19 @@ class Emergency:
 
 
 EMERGENCY: Final = Emergency()
-"""For `KeyRing.remove`: the key is known to others. All its tokens die, though their holders did nothing wrong."""
+"""For `KeyRing.remove`: the private key is known to others. All its tokens are refused from then on."""
 
 
-def begun(now: float, schedule: Schedule) -> Timeline:
-    """A new ring. Its first key signs at once, for nobody has a copy without it."""
-    first = _fresh(now, schedule, signs_from=int(now))
+def create(now: float, schedule: Schedule) -> Timeline:
+    """A new ring. Its first key signs at once, for there is no copy of the public keys without it."""
+    first = _new_entry(now, schedule, signs_from=int(now))
     return Timeline(entries=(first,), schedule=schedule, announced=schedule.announced)
 
 
-def continued(line: Timeline, now: float, schedule: Schedule) -> Timeline:
-    """*line* under a *schedule* that may differ from the one before. Another algorithm means another key.
+def adopt(line: Timeline, now: float, schedule: Schedule) -> Timeline:
+    """*line* under a *schedule* that may differ from its own. Another algorithm is a rotation.
 
-    Longer windows hold from now on, for the keys at hand too; shorter ones only for the keys to come.
+    Longer windows hold from now on, also for the keys at hand; shorter ones hold for the keys to come.
     """
     kept = tuple(
         one
@@ -52,39 +52,33 @@ def continued(line: Timeline, now: float, schedule: Schedule) -> Timeline:
     able = [one for one in adopted.in_order() if one.can_sign]
     if not able or able[-1].algorithm == schedule.algorithm:
         return adopted
-    return rotated(adopted, now, schedule)
+    return rotate(adopted, now, schedule)
 
 
-def rotated(line: Timeline, now: float, schedule: Schedule, *, ahead: int | None = None) -> Timeline:
+def rotate(line: Timeline, now: float, schedule: Schedule, *, ahead: int | None = None) -> Timeline:
     """*line* with a next key that signs *ahead* seconds from now, or as soon as every copy can have it.
 
-    Without *ahead*, a key that is published already is brought forward instead of making another; one for another
-    algorithm is dropped, for it never signed.
+    Without *ahead*, a key that is published already is brought forward and no other is made; a published key for
+    another algorithm, which never signed, is dropped.
     """
-    signer = line.signer(now)
-    waiting = [one for one in line.in_order() if one.can_sign and one != signer and line.state(one, now) == "published"]
+    waiting = [one for one in line.in_order() if one.can_sign and line.state(one, now) == "published"]
     wait = max(line.announced, schedule.announced)
-    if ahead is not None:
-        fresh = _fresh(now, schedule, signs_from=_free(line, math.ceil(now + max(ahead, wait))))
-        return _tidied(
-            replace(line, entries=(*line.entries, fresh), schedule=schedule, announced=schedule.announced), now
-        )
-    fitting = [one for one in waiting if one.algorithm == schedule.algorithm]
-    others = [one for one in waiting if one.algorithm != schedule.algorithm]
-    for one in others:
-        line = _without(line, one, now)
-    if fitting:
-        first = fitting[0]
-        at = _free(line, math.ceil(max(now, min(first.published_at, now) + wait)))
-        if first.signs_from is not None and at < first.signs_from:
-            line = _changed(line, replace(first, signs_from=at))
-        return _tidied(replace(line, schedule=schedule), now)
-    fresh = _fresh(now, schedule, signs_from=_free(line, math.ceil(now + wait)))
-    return _tidied(replace(line, entries=(*line.entries, fresh), schedule=schedule, announced=schedule.announced), now)
+    if ahead is None:
+        for one in waiting:
+            if one.algorithm != schedule.algorithm:
+                line = _drop(line, one, now)
+        first = next((one for one in waiting if one.algorithm == schedule.algorithm), None)
+        if first is not None:
+            at = _free_second(line, math.ceil(max(now, min(first.published_at, now) + wait)))
+            if first.signs_from is not None and at < first.signs_from:
+                line = _with_entry(line, replace(first, signs_from=at))
+            return _prune(replace(line, schedule=schedule), now)
+    fresh = _new_entry(now, schedule, signs_from=_free_second(line, math.ceil(now + max(ahead or 0, wait))))
+    return _prune(replace(line, entries=(*line.entries, fresh), schedule=schedule, announced=schedule.announced), now)
 
 
-def removed(line: Timeline, now: float, schedule: Schedule, kid: str, emergency: Emergency | None) -> Timeline:
-    """*line* without the key *kid*. Without `EMERGENCY` only a key that nobody needs may go."""
+def remove(line: Timeline, now: float, schedule: Schedule, kid: str, emergency: Emergency | None) -> Timeline:
+    """*line* without the key *kid*, which must not have signed yet, or *emergency* is given."""
     found = [one for one in line.entries if one.kid == kid and line.state(one, now) != "removed"]
     if not found:
         raise ConfigurationError("this key ring publishes no key with that kid: look at the list of its keys")
@@ -93,25 +87,24 @@ def removed(line: Timeline, now: float, schedule: Schedule, kid: str, emergency:
     if emergency is None and state != "published":
         reason = "it signs; rotate first" if state == "active" else "tokens that it signed are alive; wait"
         raise ConfigurationError(f"this key is needed: {reason}, or remove it as an emergency if others know it")
-    line = _without(line, entry, now)
+    line = _drop(line, entry, now)
     if entry == signer:
-        line = _succeeded(line, now, schedule)
-    return _tidied(line, now)
+        line = _promote_next(line, now, schedule)
+    return _prune(line, now)
 
 
-def _succeeded(line: Timeline, now: float, schedule: Schedule) -> Timeline:
-    """The next key at once: the one that was published the longest, or a fresh one that no copy has yet."""
-    at = _free(line, int(now))
-    waiting = [one for one in line.in_order() if one.can_sign and line.state(one, now) in ("published", "active")]
-    later = [one for one in waiting if one.signs_from is not None and one.signs_from > now]
+def _promote_next(line: Timeline, now: float, schedule: Schedule) -> Timeline:
+    """Let the next key sign at once: the one that was published the longest, or a new one that no copy has yet."""
+    at = _free_second(line, int(now))
+    later = [one for one in line.in_order() if one.can_sign and one.signs_from is not None and one.signs_from > now]
     if later:
-        return _changed(line, replace(later[0], signs_from=at))
-    return replace(line, entries=(*line.entries, _fresh(now, schedule, signs_from=at)))
+        return _with_entry(line, replace(later[0], signs_from=at))
+    return replace(line, entries=(*line.entries, _new_entry(now, schedule, signs_from=at)))
 
 
-def _fresh(now: float, schedule: Schedule, *, signs_from: int) -> Entry:
+def _new_entry(now: float, schedule: Schedule, *, signs_from: int) -> Entry:
     jwk = Key.generate(schedule.algorithm).to_private_jwk()
-    while jwk["kid"].startswith("-"):  # on a command line that would be an option
+    while jwk["kid"].startswith("-"):  # a command line would take it for an option
         jwk = Key.generate(schedule.algorithm).to_private_jwk()
     return Entry(
         kid=jwk["kid"],
@@ -123,18 +116,18 @@ def _fresh(now: float, schedule: Schedule, *, signs_from: int) -> Entry:
     )
 
 
-def _without(line: Timeline, entry: Entry, now: float) -> Timeline:
-    """A key that has signed keeps its instant, at which the one before it retired."""
+def _drop(line: Timeline, entry: Entry, now: float) -> Timeline:
+    """*line* with *entry* as removed. If it has signed it keeps its instant, at which the key before it retired."""
     signed = entry.signs_from is not None and entry.signs_from <= now
     gone = replace(entry, jwk=None, removed_at=int(now), signs_from=entry.signs_from if signed else None)
-    return _changed(line, gone)
+    return _with_entry(line, gone)
 
 
-def _changed(line: Timeline, entry: Entry) -> Timeline:
+def _with_entry(line: Timeline, entry: Entry) -> Timeline:
     return replace(line, entries=tuple(entry if one.kid == entry.kid else one for one in line.entries))
 
 
-def _free(line: Timeline, instant: int) -> int:
+def _free_second(line: Timeline, instant: int) -> int:
     """*instant*, or the first second after it at which no other key begins."""
     taken = {one.signs_from for one in line.entries}
     while instant in taken:
@@ -142,21 +135,21 @@ def _free(line: Timeline, instant: int) -> int:
     return instant
 
 
-def _tidied(line: Timeline, now: float) -> Timeline:
-    """Retired keys lose their private halves; of removed ones the last few are remembered, as long as there is room.
+def _prune(line: Timeline, now: float) -> Timeline:
+    """*line* without the private halves of retired keys, and with the last few removed keys alone.
 
-    Remembered keys come back if it turns out that the clock was ahead.
+    These come back if the clock was ahead and is set right.
     """
     entries: list[Entry] = []
     past: list[Entry] = []
     for one in line.entries:
-        retires, state = line.retires(one), line.state(one, now)
+        retires, state = line.retires_at(one), line.state(one, now)
         spent = state in ("retired", "removed") and retires is not None and retires + line.schedule.margin <= now
         (past if state == "removed" else entries).append(_public(one) if spent else one)
-    if len(entries) > MOST_KEYS:
-        raise ConfigurationError(f"this key ring has {MOST_KEYS} keys that are still needed: rotate less often")
-    past.sort(key=lambda one: line.ends(one) or 0)
-    kept = {one.kid for one in past[-MOST_REMOVED:]}
+    if len(entries) > MAX_KEYS:
+        raise ConfigurationError(f"this key ring has {MAX_KEYS} keys that are still needed: rotate less often")
+    past.sort(key=lambda one: line.ends_at(one) or 0)
+    kept = {one.kid for one in past[-MAX_REMOVED:]}
     return replace(line, entries=(*(one for one in past if one.kid in kept), *entries))
 
 

@@ -1,9 +1,12 @@
-"""The directory of a ring: one file that is read whole and replaced whole, and a lock for those who change it.
+"""The files of a ring: its directory, with a lock for processes that change it, or a file that the platform mounts.
 
-Readers take no lock, for the file is never half of anything, and see no file before a power cut would bring it back.
-A process that is stopped under the lock holds others up for some seconds, after which they take it over. Refused are a
-directory and files that others than their owner can read, or put aside, that belong to another user, or that are links
-(`gatepass.common.private_files`).
+The ring is one file, which is read whole and replaced whole. Readers take no lock: the file is never incomplete, and
+what they read is on the disk for good. A process that is stopped under the lock delays others for some seconds; then
+they take the lock over. Refused are a directory and files that other users can read or replace, that belong to another
+user, or that are links (`gatepass.common.private_files`).
+
+A mounted file, such as a secret of Kubernetes or Docker, is never written. It may be a link and its group may read it,
+because platforms mount secrets so; other users may not read it, and only its owner may change it.
 """
 
 from __future__ import annotations
@@ -20,46 +23,48 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Final, NamedTuple, TypeVar, final
 
-from gatepass.common.private_files import KEY_DIRECTORY, KEYS, Kept, check_directory, create, link, open_file, refuse
+from gatepass.common.private_files import (
+    KEY_DIRECTORY,
+    KEYS,
+    FilePolicy,
+    check_directory,
+    create,
+    link,
+    open_file,
+    refuse,
+)
 from gatepass.errors import ConfigurationError
 
-__all__ = ["FILE", "Directory", "MountedFile", "Overtaken", "Stamp", "Turn", "read_whole", "stamp_of"]
+__all__ = ["FILE", "FileVersion", "LockLost", "MountedFile", "RingDirectory", "WriteLock", "read_ring_file"]
 
 FILE: Final = "keyring.json"
 _LOCK: Final = "lock"
 _UNFINISHED: Final = ".unfinished"
-_LONGEST_FILE: Final = 1_000_000
-_PATIENCE: Final = 10.0
-_TRIES: Final = 3
+_MAX_BYTES: Final = 1_000_000
+_LOCK_TIMEOUT: Final = 10.0
+"""Seconds that a process may hold the lock: much longer than a change takes, and short enough for a request."""
+_MAX_ATTEMPTS: Final = 3
+_MOUNTED_KEYS: Final = FilePolicy("the private keys", 0o027, "mount it with the mode 0440 or 0400")
 _T = TypeVar("_T")
-
-
-class _Lock(NamedTuple):
-    """A lock file that was opened by *process*, and whether it is held."""
-
-    process: int
-    device: int
-    inode: int
-    held: bool
-
-
-_of_this_process: dict[int, _Lock] = {}
-"""By their descriptors, which a fork copies: the lock lasts as long as any copy."""
 _logger = logging.getLogger("gatepass.keyring")
 
 
-class Stamp(NamedTuple):
-    """By which a file that was replaced is told from the one before."""
+class FileVersion(NamedTuple):
+    """What distinguishes a file from the one that it replaced."""
 
     device: int
     inode: int
     size: int
     changed: int
 
+    @classmethod
+    def of(cls, found: os.stat_result) -> FileVersion:
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
+
 
 @final
-class Directory:
-    """The place at *path*, which is made if it is not there (its parent must be)."""
+class RingDirectory:
+    """The directory at *path* of a ring that the service's own processes share and change."""
 
     __slots__ = ("path",)
 
@@ -69,48 +74,48 @@ class Directory:
         self.path: Path = path
 
     def make(self) -> None:
-        """Make the directory, and see that it is the owner's alone."""
+        """Make the directory, for its owner alone, if it is not there; its parent must be."""
         check_directory(self.path.parent)
         with contextlib.suppress(FileExistsError):
             self.path.mkdir(mode=0o700)
-        self._check()
 
-    def stamp(self) -> Stamp:
-        """Cheap to ask, and another one after each change. Raises `OSError`."""
-        return stamp_of(os.stat(self.path / FILE))  # noqa: PTH116 - asked often, and a Path is slower
+    def version(self) -> FileVersion:
+        """The version of the file, without reading it. Raises `OSError`."""
+        return FileVersion.of(os.stat(self.path / FILE))  # noqa: PTH116 - called often, and a Path is slower
 
-    def read(self) -> tuple[Stamp, bytes]:
-        """The file's content, which no power cut takes back. Raises `OSError`, or `ConfigurationError` where others
-        could read it too.
+    def read(self) -> tuple[FileVersion, bytes]:
+        """The file's content, once it is on the disk for good.
+
+        Raises `OSError`, or `ConfigurationError` if other users can read it.
         """
         self._check()
-        found = read_whole(self.path / FILE, KEYS)
-        _keep_names(self.path)  # who replaced the file may not have come so far
+        found = read_ring_file(self.path / FILE, KEYS)
+        _sync_directory(self.path)  # the process that replaced the file may not have come so far
         return found
 
-    def change(self, work: Callable[[Turn], _T]) -> _T:
-        """What *work* makes of its turn under the lock; again, if it was overtaken. Raises `OSError`."""
-        for _ in range(_TRIES):
-            with contextlib.suppress(Overtaken), self.locked() as turn:
-                return work(turn)
-        raise Overtaken
+    def change(self, work: Callable[[WriteLock], _T]) -> _T:
+        """The result of *work* under the lock; *work* runs again if it loses the lock. Raises `OSError`."""
+        for _ in range(_MAX_ATTEMPTS):
+            with contextlib.suppress(LockLost), self.locked() as lock:
+                return work(lock)
+        raise LockLost
 
     @contextlib.contextmanager
-    def locked(self) -> Generator[Turn, None, None]:
-        """For one process and thread at a time. A process that keeps it for longer than any change takes loses it.
+    def locked(self) -> Generator[WriteLock, None, None]:
+        """Hold the lock, for one process and thread at a time. A process that holds it for too long loses it.
 
-        Raises `TimeoutError` if a thread of this one does, and `Overtaken`.
+        Raises `TimeoutError` if another thread of this process does so, and `LockLost`.
         """
         owner = self.path.stat().st_uid
         if owner != os.geteuid():
             raise ConfigurationError(f"{self.path} belongs to another user, who must be the one to change it")
-        turn = Turn(self.path, self._lock())
+        lock = WriteLock(self.path, self._acquire())
         try:
-            turn.sweep()
-            yield turn
+            lock.sweep()
+            yield lock
         finally:
-            if _of_this_process.pop(turn.descriptor, None) is not None:
-                _unlock(turn.descriptor)
+            if _lock_files.pop(lock.descriptor, None) is not None:
+                _release_lock(lock.descriptor)
 
     def _check(self) -> None:
         found = self.path.lstat()
@@ -119,57 +124,57 @@ class Directory:
         refuse(found, self.path, KEY_DIRECTORY)
         check_directory(self.path.parent)
 
-    def _lock(self) -> int:
-        """The descriptor of the lock, which is this thread's now."""
-        import fcntl  # noqa: PLC0415 - without it this module can be imported all the same
+    def _acquire(self) -> int:
+        """The descriptor of the lock, which this thread holds now."""
+        import fcntl  # noqa: PLC0415 - POSIX alone has it, and all systems import this module
 
         _close_inherited()
-        deadline = time.monotonic() + _PATIENCE
+        deadline = time.monotonic() + _LOCK_TIMEOUT
         while True:
-            descriptor = _opened(self.path / _LOCK)
+            descriptor = _open_lock(self.path / _LOCK)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                _closed(descriptor)
+                _close_lock(descriptor)
                 if time.monotonic() > deadline:
-                    return self._taken_over()
+                    return self._take_over()
                 time.sleep(0.01)
             else:
-                if _is_at(descriptor, self.path / _LOCK):
-                    return _held(descriptor)
-                _closed(descriptor)  # it was taken over a moment ago
+                if _is_same_file(descriptor, self.path / _LOCK):
+                    return _mark_held(descriptor)
+                _close_lock(descriptor)  # another process has just taken it over
 
-    def _taken_over(self) -> int:
-        """A lock in the place of the one that another process keeps, which was stopped, or whose fork has a copy.
+    def _take_over(self) -> int:
+        """Replace the lock file that another process holds, which was stopped, or whose fork has a copy of the lock.
 
-        When that process goes on, it finds that the lock is another one, or its new file gone, and changes nothing.
+        When that process goes on, it finds another lock file, or its unfinished file removed, and changes nothing.
         """
         import fcntl  # noqa: PLC0415 - the same
 
         place = self.path / _LOCK
-        if _is_ours(place):  # a thread's: it has gone on while this one waited, and is at work
+        if _is_held_here(place):  # by a thread, which is not stopped: it works while this one waits
             raise TimeoutError(errno.ETIMEDOUT, "another thread does not let go of the key ring", str(place))
         fresh = self.path / f"{secrets.token_hex(8)}{_UNFINISHED}"
-        descriptor = _opened(fresh)
+        descriptor = _open_lock(fresh)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.replace(fresh, place)  # noqa: PTH105 - beside its siblings
-        except FileNotFoundError:  # another one that took over has swept it
-            _closed(descriptor)
-            raise Overtaken from None
+            os.replace(fresh, place)  # noqa: PTH105 - as flock and fsync beside it
+        except FileNotFoundError:  # another process took over first, and swept it
+            _close_lock(descriptor)
+            raise LockLost from None
         except BaseException:
-            _closed(descriptor)
+            _close_lock(descriptor)
             raise
-        _logger.warning("the lock of a key ring was taken from a process that kept it for %g seconds", _PATIENCE)
-        return _held(descriptor)
+        _logger.warning("the lock of a key ring was taken from a process that kept it for %g seconds", _LOCK_TIMEOUT)
+        return _mark_held(descriptor)
 
 
 @final
-class Turn:
-    """The right to change the file, for as long as the lock in the directory is the one that *descriptor* has open.
+class WriteLock:
+    """The right to replace the file, while the lock file in the directory is the one that *descriptor* has open.
 
-    To put a new file in place is one step, and fails if the directory was swept since: so of two that
-    believe it is their turn, the one that was overtaken changes nothing.
+    To put a new file in place is one step, which fails if the directory was swept since. So of two processes that
+    believe they hold the lock, the one that lost it changes nothing.
     """
 
     __slots__ = ("_path", "descriptor")
@@ -179,133 +184,42 @@ class Turn:
         self.descriptor: int = descriptor
 
     def sweep(self) -> None:
-        """Remove what a process left that was killed or overtaken while it wrote: it holds keys that no ring has."""
+        """Remove the unfinished files of processes that were killed or lost the lock: they hold keys of no ring."""
         for left in self._path.glob(f"*{_UNFINISHED}"):
             left.unlink(missing_ok=True)
 
-    def replace(self, text: bytes) -> Stamp:
-        """Put *text* in the file's place: readers see the old or the new, and keep it. Raises `Overtaken`."""
+    def replace(self, text: bytes) -> FileVersion:
+        """Put *text* in the file's place, on the disk for good; readers see the old or the new. Raises `LockLost`."""
         unfinished = self._path / f"{secrets.token_hex(8)}{_UNFINISHED}"
         try:
             with os.fdopen(create(unfinished), "wb") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
-                stamp = stamp_of(os.fstat(file.fileno()))
-            if not _is_at(self.descriptor, self._path / _LOCK):  # only now: from here on a sweep is what stops us
-                raise Overtaken
+                version = FileVersion.of(os.fstat(file.fileno()))
+            if not _is_same_file(self.descriptor, self._path / _LOCK):  # from here on a sweep stops us
+                raise LockLost
             try:
-                os.replace(unfinished, self._path / FILE)  # noqa: PTH105 - said as fsync beside it is
+                os.replace(unfinished, self._path / FILE)  # noqa: PTH105 - the same
             except FileNotFoundError:
-                raise Overtaken from None
+                raise LockLost from None
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
-        _keep_names(self._path)
-        return stamp
+        _sync_directory(self._path)
+        return version
 
 
-class Overtaken(TimeoutError):
-    """This thread was stopped for so long that another took the lock. Nothing was changed."""
+class LockLost(TimeoutError):
+    """This thread was stopped for so long that another process took the lock over. The file is unchanged."""
 
     def __init__(self) -> None:
         super().__init__(errno.ETIMEDOUT, "others come first at the key ring")
 
 
-def _opened(path: Path) -> int:
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError:
-        if path.is_symlink():
-            raise link(path) from None
-        raise
-    os.fchmod(descriptor, 0o600)  # the umask may have left less
-    found = os.fstat(descriptor)
-    _of_this_process[descriptor] = _Lock(os.getpid(), found.st_dev, found.st_ino, held=False)
-    return descriptor
-
-
-def _held(descriptor: int) -> int:
-    _of_this_process[descriptor] = _of_this_process[descriptor]._replace(held=True)
-    return descriptor
-
-
-def _is_ours(path: Path) -> bool:
-    """Whether a thread of this process holds the lock at *path*."""
-    found = path.stat()
-    mine = [lock for lock in list(_of_this_process.values()) if lock.held and lock.process == os.getpid()]
-    return any((lock.device, lock.inode) == (found.st_dev, found.st_ino) for lock in mine)
-
-
-def _closed(descriptor: int) -> None:
-    if _of_this_process.pop(descriptor, None) is not None:
-        os.close(descriptor)
-
-
-def _is_at(descriptor: int, path: Path) -> bool:
-    """Whether the file that *descriptor* has open is the one at *path*."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except OSError:
-        return False
-
-
-def _close_inherited() -> None:
-    """In a child: the lock is the parent's, and must not live on in here when the parent is killed."""
-    for descriptor, lock in list(_of_this_process.items()):
-        if lock.process != os.getpid() and _of_this_process.pop(descriptor, None) is not None:
-            with contextlib.suppress(OSError):  # a server may have closed it, and opened something else there
-                found = os.fstat(descriptor)
-                if (found.st_dev, found.st_ino) == (lock.device, lock.inode):
-                    os.close(descriptor)  # and not unlocked, which would take the lock from the parent
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_close_inherited)  # at once, where the server says that it forks
-
-
-def _keep_names(directory: Path) -> None:
-    """Return when the file that has the name now keeps it: a power cut might bring the one before it back."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in (errno.EROFS, errno.EINVAL):  # where nothing is written, nothing was replaced
-            raise
-    finally:
-        os.close(descriptor)
-
-
-def read_whole(path: Path, kept: Kept, *, follow_links: bool = False) -> tuple[Stamp, bytes]:
-    """The file at *path*, if it may hold what it keeps. Raises `OSError`, or `ConfigurationError`."""
-    with open_file(path, kept, follow_links=follow_links) as file:
-        found = os.fstat(file.fileno())
-        text = file.read(_LONGEST_FILE + 1)
-    if len(text) > _LONGEST_FILE:
-        raise ConfigurationError(f"{path} is too large for a key ring: put back a copy of it")
-    return stamp_of(found), text
-
-
-def stamp_of(found: os.stat_result) -> Stamp:
-    """By what *found* is told from another file."""
-    return Stamp(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
-
-
-def _unlock(descriptor: int) -> None:
-    import fcntl  # noqa: PLC0415 - the same
-
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # to close it is not enough where a child was forked meanwhile
-    finally:
-        os.close(descriptor)
-
-
-_KEYS: Final = Kept("the private keys", 0o027, "mount it with the mode 0440 or 0400")
-
-
 @final
 class MountedFile:
-    """The file at *path*, or `keyring.json` in the directory at *path*."""
+    """A ring that is only read: the file at *path*, or `keyring.json` in the directory at *path*."""
 
     __slots__ = ("path",)
 
@@ -314,10 +228,106 @@ class MountedFile:
             raise ConfigurationError("a key ring needs the file modes of POSIX, which this system lacks")
         self.path: Path = path / FILE if path.is_dir() else path
 
-    def stamp(self) -> Stamp:
-        """Cheap to ask, and another one after each change, also of a link on the way. Raises `OSError`."""
-        return stamp_of(os.stat(self.path))  # noqa: PTH116 - asked often, and a Path is slower
+    def version(self) -> FileVersion:
+        """The version of the file that all links lead to, without reading it. Raises `OSError`."""
+        return FileVersion.of(os.stat(self.path))  # noqa: PTH116 - called often, and a Path is slower
 
-    def read(self) -> tuple[Stamp, bytes]:
-        """The file's content. Raises `OSError`, or `ConfigurationError` where others could change or read it."""
-        return read_whole(self.path, _KEYS, follow_links=True)  # Kubernetes exchanges a link
+    def read(self) -> tuple[FileVersion, bytes]:
+        """The file's content. Raises `OSError`, or `ConfigurationError` if other users can change or read it."""
+        return read_ring_file(self.path, _MOUNTED_KEYS, follow_links=True)  # Kubernetes replaces a link
+
+
+def read_ring_file(path: Path, policy: FilePolicy, *, follow_links: bool = False) -> tuple[FileVersion, bytes]:
+    """The content of the file at *path*, if *policy* accepts it. Raises `OSError`, or `ConfigurationError`."""
+    with open_file(path, policy, follow_links=follow_links) as file:
+        found = os.fstat(file.fileno())
+        text = file.read(_MAX_BYTES + 1)
+    if len(text) > _MAX_BYTES:
+        raise ConfigurationError(f"{path} is too large for a key ring: put back a copy of it")
+    return FileVersion.of(found), text
+
+
+class _LockFile(NamedTuple):
+    """A lock file that *process* opened, and whether it holds the lock."""
+
+    process: int
+    device: int
+    inode: int
+    held: bool
+
+
+_lock_files: dict[int, _LockFile] = {}
+"""By their descriptors. A fork copies these, and the lock lasts as long as any copy."""
+
+
+def _open_lock(path: Path) -> int:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError:
+        if path.is_symlink():
+            raise link(path) from None
+        raise
+    os.fchmod(descriptor, 0o600)  # a umask may have taken more
+    found = os.fstat(descriptor)
+    _lock_files[descriptor] = _LockFile(os.getpid(), found.st_dev, found.st_ino, held=False)
+    return descriptor
+
+
+def _mark_held(descriptor: int) -> int:
+    _lock_files[descriptor] = _lock_files[descriptor]._replace(held=True)
+    return descriptor
+
+
+def _close_lock(descriptor: int) -> None:
+    if _lock_files.pop(descriptor, None) is not None:
+        os.close(descriptor)
+
+
+def _release_lock(descriptor: int) -> None:
+    import fcntl  # noqa: PLC0415 - the same
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # to close it is not enough if a child was forked meanwhile
+    finally:
+        os.close(descriptor)
+
+
+def _is_held_here(path: Path) -> bool:
+    """Whether a thread of this process holds the lock at *path*."""
+    found = path.stat()
+    mine = [lock for lock in list(_lock_files.values()) if lock.held and lock.process == os.getpid()]
+    return any((lock.device, lock.inode) == (found.st_dev, found.st_ino) for lock in mine)
+
+
+def _is_same_file(descriptor: int, path: Path) -> bool:
+    """Whether the file that *descriptor* has open is the one at *path*."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False
+
+
+def _close_inherited() -> None:
+    """In a child, close the parent's lock: else the child would hold it after the parent was killed."""
+    for descriptor, lock in list(_lock_files.items()):
+        if lock.process != os.getpid() and _lock_files.pop(descriptor, None) is not None:
+            with contextlib.suppress(OSError):  # a server may have closed it, and opened another file there
+                found = os.fstat(descriptor)
+                if (found.st_dev, found.st_ino) == (lock.device, lock.inode):
+                    os.close(descriptor)  # but do not unlock, which would take the lock from the parent
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_close_inherited)  # at once, if the server forks with Python's hooks
+
+
+def _sync_directory(directory: Path) -> None:
+    """Return when the names in *directory* are on the disk: else a power cut may bring the file before it back."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EROFS, errno.EINVAL):  # a read-only file system: no file was replaced
+            raise
+    finally:
+        os.close(descriptor)

@@ -1,4 +1,4 @@
-"""A ring as the text of its one file, and back. Read as strictly as if somebody else had written it."""
+"""A ring as the text of its one file, and back. It is read as strictly as input from a stranger."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any, Final
 from gatepass.common.limits import LAST_SECOND
 from gatepass.errors import ConfigurationError, MalformedToken
 from gatepass.jose.strict_json import parse_object
-from gatepass.keyring.schedule import MOST_KEYS, MOST_REMOVED, Schedule
+from gatepass.keyring.schedule import MAX_KEYS, MAX_REMOVED, Schedule
 from gatepass.keyring.timeline import Entry, Timeline
 
 __all__ = ["from_text", "to_text"]
 
 _VERSION: Final = 1
-_MOST_ENTRIES: Final = MOST_KEYS + MOST_REMOVED
-"""What a timeline says of its keys costs the square of their number."""
+_MAX_ENTRIES: Final = MAX_KEYS + MAX_REMOVED
+"""The cost of a timeline's answers grows with the square of this."""
 _SCHEDULE: Final = tuple(each.name for each in dataclasses.fields(Schedule))
 _ENTRY: Final = tuple(each.name for each in dataclasses.fields(Entry))
 
@@ -36,7 +36,7 @@ def to_text(line: Timeline) -> bytes:
 
 
 def from_text(text: bytes) -> Timeline:
-    """The ring in *text*. Raises `ConfigurationError`, which never shows any of it."""
+    """The ring in *text*. Raises `ConfigurationError`, which shows no part of it."""
     try:
         document = parse_object(text)
         if document["version"] != _VERSION:
@@ -45,9 +45,9 @@ def from_text(text: bytes) -> Timeline:
         line = Timeline(
             entries=tuple(_entry(each) for each in document["keys"]),
             schedule=Schedule.checked(**numbers),
-            announced=_instant(document["announced"]),
+            announced=_second(document["announced"]),
         )
-        if len({one.kid for one in line.entries}) != len(line.entries) or len(line.entries) > _MOST_ENTRIES:
+        if len({one.kid for one in line.entries}) != len(line.entries) or len(line.entries) > _MAX_ENTRIES:
             raise ValueError
     except ConfigurationError:
         raise
@@ -63,20 +63,20 @@ def _entry(members: dict[str, Any]) -> Entry:
     entry = Entry(
         kid=members["kid"],
         algorithm=members["algorithm"],
-        published_at=_instant(members["published_at"]),
-        signs_from=None if signs_from is None else _instant(signs_from),
-        keep=_instant(members["keep"]),
-        removed_at=None if removed_at is None else _instant(removed_at),
+        published_at=_second(members["published_at"]),
+        signs_from=None if signs_from is None else _second(signs_from),
+        keep=_second(members["keep"]),
+        removed_at=None if removed_at is None else _second(removed_at),
         jwk=jwk,
     )
     if type(entry.kid) is not str or type(entry.algorithm) is not str:
         raise TypeError
     if jwk is not None and (jwk["kid"], jwk["alg"], jwk["kty"] == "oct") != (entry.kid, entry.algorithm, False):
-        raise ValueError  # the rest of it is read where a key is made of it
+        raise ValueError  # its other members are checked when the key is made
     return entry
 
 
-def _instant(value: object) -> int:
+def _second(value: object) -> int:
     if type(value) is not int or not 0 <= value <= LAST_SECOND:
         raise ValueError
     return value

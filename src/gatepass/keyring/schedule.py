@@ -1,7 +1,7 @@
-"""The numbers of a key ring, and what follows from them: how early a key is shown, how long it stays.
+"""The numbers of a key ring, and what follows from them: how early a key is published, and how long it stays.
 
-Whoever checks tokens keeps a copy of our public keys for a while. So a key is shown before it signs, for at least
-as long as a copy may be kept, and it stays after it signed, until its last token is dead everywhere.
+Services that verify tokens keep a copy of the public keys for a while. So a key is published before it signs, for at
+least as long as a copy may be kept, and stays after it has signed, until its last token is dead everywhere.
 Numbers that contradict each other are refused here, when the ring is made.
 """
 
@@ -18,23 +18,23 @@ from gatepass.errors import ConfigurationError
 from gatepass.keys.algorithms import algorithm_named
 from gatepass.keys.key_set import asymmetric_names
 
-__all__ = ["MOST_KEYS", "MOST_REMOVED", "RELOAD", "Schedule"]
+__all__ = ["MAX_KEYS", "MAX_REMOVED", "RELOAD_INTERVAL", "Schedule"]
 
-RELOAD: Final = 2
-"""Seconds after which a process looks again whether another one changed the ring."""
-MOST_KEYS: Final = 32
-"""That a ring publishes at one time: others need not take more."""
-MOST_REMOVED: Final = 8
-"""That a ring remembers of those that it publishes no more."""
+RELOAD_INTERVAL: Final = 2
+"""Seconds after which a process checks again whether another one changed the ring."""
+MAX_KEYS: Final = 32
+"""Keys that a ring publishes at one time: a client of the JWK Set may refuse more."""
+MAX_REMOVED: Final = 8
+"""Keys that a ring remembers after their removal."""
 
-_LONGEST: Final = 10 * YEAR
-_LEAST_MARGIN: Final = 3 * RELOAD
+_MAX_TIME: Final = 10 * YEAR
+_MIN_MARGIN: Final = 3 * RELOAD_INTERVAL
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """Whole seconds all of them; the arguments of `KeyRing` say what each is for."""
+    """The arguments of `KeyRing`, in whole seconds."""
 
     algorithm: str
     access_ttl: int
@@ -65,11 +65,11 @@ class Schedule:
         lifetime = _whole(access_ttl, "access_ttl", least=1, most=LONGEST_ACCESS_TTL)
         tolerated = _whole(leeway, "leeway", least=0, most=LARGEST_LEEWAY)
         cached = _whole(cache_ttl, "cache_ttl", least=1, most=LONGEST_COPY)
-        spare = _whole(margin, "margin", least=_LEAST_MARGIN, most=DAY)
+        spare = _whole(margin, "margin", least=_MIN_MARGIN, most=DAY)
         announced, needed = cached + spare, lifetime + tolerated + cached + spare
-        ahead = announced if publish_ahead is None else _whole(publish_ahead, "publish_ahead", least=1, most=_LONGEST)
-        keep = needed if keep_retired is None else _whole(keep_retired, "keep_retired", least=1, most=_LONGEST)
-        every = None if rotate_every is None else _whole(rotate_every, "rotate_every", least=1, most=_LONGEST)
+        ahead = announced if publish_ahead is None else _whole(publish_ahead, "publish_ahead", least=1, most=_MAX_TIME)
+        keep = needed if keep_retired is None else _whole(keep_retired, "keep_retired", least=1, most=_MAX_TIME)
+        every = None if rotate_every is None else _whole(rotate_every, "rotate_every", least=1, most=_MAX_TIME)
         if ahead < announced:
             raise ConfigurationError(
                 f"publish_ahead= is {ahead} seconds, but others may use a copy without the new key for cache_ttl= and "
@@ -85,10 +85,10 @@ class Schedule:
                 f"rotate_every= is {every} seconds, but each key is published {ahead} seconds before it signs: "
                 "raise rotate_every=, or lower cache_ttl= or publish_ahead="
             )
-        if every is not None and math.ceil(keep / every) + math.ceil(ahead / every) + 2 > MOST_KEYS:
+        if every is not None and math.ceil(keep / every) + math.ceil(ahead / every) + 2 > MAX_KEYS:
             raise ConfigurationError(
                 f"rotate_every= is {every} seconds, but each key is published for {ahead + every + keep} seconds, "
-                f"which is more than {MOST_KEYS} keys at once: raise rotate_every=, or lower access_ttl= or "
+                f"which is more than {MAX_KEYS} keys at once: raise rotate_every=, or lower access_ttl= or "
                 "keep_retired="
             )
         return cls(
@@ -104,7 +104,7 @@ class Schedule:
 
     @property
     def announced(self) -> int:
-        """How long a key must have been published, at the very least, before it signs."""
+        """The least time for which a key is published before it signs."""
         return self.cache_ttl + self.margin
 
 

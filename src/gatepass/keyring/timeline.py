@@ -1,21 +1,21 @@
-"""The keys of a ring in the order in which they sign, and what each is at an instant. Nothing here reads a clock.
+"""The keys of a ring in the order in which they sign, the state of each at an instant, and the list for operators.
 
-Every key has one fixed instant from which it signs. All else follows: the next key's instant retires it, and a while
-after that it is removed. So all processes agree without a word, and nothing need be written when a state changes.
-A clock that is wrong finds a key to sign with all the same, and one that others know.
+Every key has one fixed instant from which it signs. All else follows: the next key's instant retires it, and some time
+later it is removed. So all processes agree without a message, and no file is written when a state changes. A process
+with a wrong clock still finds a key to sign with, and one that is published. No function here reads a clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal, final
 
-from gatepass.common.limits import LAST_SECOND
+from gatepass.common.limits import LAST_SECOND, moment_of
 from gatepass.keyring.schedule import Schedule
 
-__all__ = ["Entry", "RingKey", "State", "Timeline", "listed"]
+__all__ = ["Entry", "RingKey", "State", "Timeline", "list_keys"]
 
 State = Literal["published", "active", "retired", "removed"]
 
@@ -25,7 +25,7 @@ State = Literal["published", "active", "retired", "removed"]
 class Entry:
     """One key. *signs_from* is None if it was removed before it ever signed; *keep* is how long it stays retired.
 
-    *jwk* has the private members until the key is retired, and is None once the key was removed by hand.
+    *jwk* has the private members until the key is retired, and is None after the key was removed by hand.
     """
 
     kid: str
@@ -54,22 +54,21 @@ class Timeline:
     announced: int
 
     def in_order(self) -> tuple[Entry, ...]:
-        """The keys that sign or have signed, by their instants. One that was removed still ends its predecessor."""
-        return tuple(sorted((one for one in self.entries if one.signs_from is not None), key=_instant))
+        """The keys that have an instant, in order. A key that was removed still retires the one before it."""
+        return tuple(sorted((one for one in self.entries if one.signs_from is not None), key=_signs_from))
 
     def signer(self, now: float) -> Entry | None:
         """The key that signs: the last one whose instant is past.
 
-        Where that one is gone it is the next, which is published already. A clock from before the first instant gets
-        the first key.
+        If that one is removed it is the next, which is published already. Before the first instant it is the first key.
         """
         ordered = self.in_order()
-        place = max((index for index, one in enumerate(ordered) if _instant(one) <= now), default=0)
+        place = max((index for index, one in enumerate(ordered) if _signs_from(one) <= now), default=0)
         able = [one for one in (*ordered[place:], *reversed(ordered[:place])) if one.can_sign]
         return able[0] if able else None
 
     def published(self, now: float) -> tuple[Entry, ...]:
-        """The keys that others may learn, in order."""
+        """The keys that are not removed, in order."""
         return tuple(one for one in self.in_order() if self.state(one, now) != "removed")
 
     def state(self, entry: Entry, now: float) -> State:
@@ -79,53 +78,47 @@ class Timeline:
             return "active"
         if now < entry.signs_from:
             return "published"
-        ends = self.ends(entry)
+        ends = self.ends_at(entry)
         return "retired" if ends is None or now < ends else "removed"
 
-    def retires(self, entry: Entry) -> int | None:
+    def retires_at(self, entry: Entry) -> int | None:
         """When the next key takes over, None while none is planned."""
         if entry.signs_from is None:
             return None
-        later = [_instant(one) for one in self.in_order() if _instant(one) > entry.signs_from]
+        later = [_signs_from(one) for one in self.in_order() if _signs_from(one) > entry.signs_from]
         return later[0] if later else None
 
-    def ends(self, entry: Entry) -> int | None:
+    def ends_at(self, entry: Entry) -> int | None:
         """When *entry* leaves the published keys, None while that is not fixed."""
         if entry.removed_at is not None:
             return entry.removed_at
-        retires = self.retires(entry)
+        retires = self.retires_at(entry)
         return None if retires is None else retires + entry.keep
 
     def next_change(self, now: float) -> float:
         """The first instant after *now* at which some key changes its state."""
-        instants = [instant for one in self.entries for instant in (one.signs_from, self.ends(one))]
+        instants = [instant for one in self.entries for instant in (one.signs_from, self.ends_at(one))]
         return min((instant for instant in instants if instant is not None and instant > now), default=float("inf"))
 
     def is_due(self, now: float, schedule: Schedule) -> bool:
         """Whether it is time to publish the next key.
 
-        A key whose turn is farther away than any schedule puts it was made by a clock that ran ahead, and does
-        not count as the next.
+        A key that signs later than any schedule says was made by a clock that ran ahead. It does not count as the next.
         """
         ahead = max(schedule.publish_ahead, self.announced)
         horizon = now + ahead + max(schedule.rotate_every or 0, ahead)
-        if any(one.can_sign and now < _instant(one) <= horizon for one in self.in_order()):
+        if any(one.can_sign and now < _signs_from(one) <= horizon for one in self.in_order()):
             return False
         signer = self.signer(now)
         if signer is None:
             return True
-        return schedule.rotate_every is not None and now >= _instant(signer) + schedule.rotate_every - ahead
-
-
-def _instant(entry: Entry) -> int:
-    """When *entry* signs first; asked of those in order alone, which all have an instant."""
-    return -1 if entry.signs_from is None else entry.signs_from
+        return schedule.rotate_every is not None and now >= _signs_from(signer) + schedule.rotate_every - ahead
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RingKey:
-    """A key and its times, which are None while they are open."""
+    """A key and its times; a time that is not fixed yet is None."""
 
     kid: str
     algorithm: str
@@ -136,25 +129,26 @@ class RingKey:
     removed_at: datetime | None
 
 
-def listed(line: Timeline, now: float) -> tuple[RingKey, ...]:
+def list_keys(line: Timeline, now: float) -> tuple[RingKey, ...]:
     """Every key of *line* as it is at *now*, the oldest first."""
     return tuple(
         RingKey(
             kid=one.kid,
             algorithm=one.algorithm,
             state=line.state(one, now),
-            published_at=_moment(one.published_at),
-            signs_from=_moment_or_none(one.signs_from),
-            retires_at=_moment_or_none(line.retires(one)),
-            removed_at=_moment_or_none(line.ends(one)),
+            published_at=moment_of(one.published_at),
+            signs_from=_moment(one.signs_from),
+            retires_at=_moment(line.retires_at(one)),
+            removed_at=_moment(line.ends_at(one)),
         )
         for one in sorted(line.entries, key=lambda one: (one.published_at, one.signs_from is None, one.signs_from or 0))
     )
 
 
-def _moment(instant: int) -> datetime:
-    return datetime.fromtimestamp(min(instant, LAST_SECOND), UTC)
+def _signs_from(entry: Entry) -> int:
+    """When *entry* signs first; for entries of `in_order`, which all have an instant."""
+    return -1 if entry.signs_from is None else entry.signs_from
 
 
-def _moment_or_none(instant: int | None) -> datetime | None:
-    return None if instant is None else _moment(instant)
+def _moment(second: int | None) -> datetime | None:
+    return None if second is None else moment_of(min(second, LAST_SECOND))

@@ -1,7 +1,11 @@
-"""What one process sees of a ring. For every token two numbers are compared, and nothing more.
+"""What one process does about a ring on its own: watch the file for changes, and run rotations that are due.
 
-Once in a while, and at the instant at which some key changes its state, the directory is looked at. While it cannot
-be read the last view holds, for as long as others may keep a copy of the keys; after that nobody can tell.
+For each token a view costs two comparisons. Every two seconds, and at the instant at which a key changes its state, a
+request checks the file. While it cannot be read the last view holds, for as long as others may keep a copy of the keys;
+after that the answer is 503.
+
+A rotation runs in a thread of its own, since to make a key and write it takes too long for a request. If the server
+lets threads stand still, one would keep the lock, so a request rotates. A failure is logged, and tried again later.
 """
 
 from __future__ import annotations
@@ -13,88 +17,94 @@ from typing import Final, NamedTuple, final
 
 from gatepass.common.runtime import ProcessLock, may_block, threads_stand_still
 from gatepass.errors import ConfigurationError, KeysUnavailable
-from gatepass.keyring.files import Directory, MountedFile, Stamp
+from gatepass.keyring.files import FileVersion, MountedFile, RingDirectory
 from gatepass.keyring.manifest import from_text
-from gatepass.keyring.schedule import RELOAD
+from gatepass.keyring.schedule import RELOAD_INTERVAL
 from gatepass.keyring.timeline import Entry, Timeline
 from gatepass.keys import Key, KeySet
 
-__all__ = ["DueRotation", "View", "Watch"]
+__all__ = ["BackgroundRotation", "View", "Watch"]
 
-_PATIENCE: Final = 5.0
+_MAX_WAIT: Final = 5.0
+"""Seconds that a request whose view is too old waits for another one that reads the file."""
+_PAUSE: Final = 60.0
+"""Seconds after a failed rotation: a disk that is full stays so, and each try takes the lock."""
 _logger = logging.getLogger("gatepass.keyring")
 
 
 class View(NamedTuple):
-    """What was found, good for instants from *since* up to *until*; the file was read, or the same, at *read_at*."""
+    """The ring from *since* up to *until*, as the file said; it was last read, or found unchanged, at *read_at*."""
 
     since: float
     until: float
     read_at: float
-    stamp: Stamp
+    version: FileVersion
     line: Timeline
     keys: KeySet
 
 
 @final
 class Watch:
-    """Watches *place*, beginning with *line*, which was found there. *patience* is for when it cannot be read."""
+    """Watches *place*, where *line* was found in *version*. A view is good for *usable_for* seconds without a read."""
 
-    __slots__ = ("_known", "_looking", "_patience", "_place", "_unusable", "view")
+    __slots__ = ("_lock", "_parsed", "_place", "_unusable", "_usable_for", "view")
 
     def __init__(
-        self, place: Directory | MountedFile, stamp: Stamp, line: Timeline, now: float, *, patience: float
+        self, place: RingDirectory | MountedFile, version: FileVersion, line: Timeline, now: float, *, usable_for: float
     ) -> None:
         self._place = place
-        self._patience = patience
-        self._known: dict[tuple[str, bool], Key] = {}
-        self._looking = ProcessLock()
-        self._unusable: Stamp | None = None
-        self.view: View = self._seen(stamp, line, now, None)
+        self._usable_for = usable_for
+        self._parsed: dict[tuple[str, bool], Key] = {}
+        self._lock = ProcessLock()
+        self._unusable: FileVersion | None = None
+        self.view: View = self._view_of(version, line, now, None)
 
-    def looked(self, now: float) -> View:
-        """A view for *now*. Whoever comes while another looks goes on with the last one, unless that is too old."""
+    def view_at(self, now: float) -> View:
+        """A view for *now*; the last one while another request reads the file, unless it is too old.
+
+        Raises `KeysUnavailable`.
+        """
         view = self.view
-        is_old = not view.read_at <= now < view.read_at + self._patience
-        if self._looking.acquire(timeout=_PATIENCE if is_old else 0):
+        is_old = not view.read_at <= now < view.read_at + self._usable_for
+        if self._lock.acquire(timeout=_MAX_WAIT if is_old else 0):
             try:
                 if not self.view.since <= now < self.view.until:
-                    self.view = self._look(now, self.view)
+                    self.view = self._refresh(now, self.view)
             finally:
-                self._looking.release()
+                self._lock.release()
         view = self.view
-        if now >= view.read_at + self._patience:
+        if now >= view.read_at + self._usable_for:
             raise KeysUnavailable("the key ring cannot be read")
         return view
 
-    def look_again(self, now: float) -> None:
-        """Look at once, for something was changed."""
-        with self._looking:
-            self.view = self._look(now, self.view)
+    def refresh(self, now: float) -> None:
+        """Read the file now, for it was changed."""
+        with self._lock:
+            self.view = self._refresh(now, self.view)
 
-    def is_behind(self) -> bool:
-        """Whether the file is another one than what was seen, or found to be of no use, as far as that can be told."""
+    def is_outdated(self) -> bool:
+        """Whether the file was replaced since it was read. A file that cannot be read counts as the same."""
         try:
-            return self._place.stamp() not in (self.view.stamp, self._unusable)
+            return self._place.version() not in (self.view.version, self._unusable)
         except OSError:
             return False
 
-    def _look(self, now: float, last: View) -> View:
-        seen: Stamp | None = None
+    def _refresh(self, now: float, last: View) -> View:
+        seen: FileVersion | None = None
         try:
-            seen = self._place.stamp()
-            if seen == last.stamp:
-                return self._seen(last.stamp, last.line, now, last)
-            stamp, text = self._place.read()
-            return self._seen(stamp, from_text(text), now, last)
+            seen = self._place.version()
+            if seen == last.version:
+                return self._view_of(last.version, last.line, now, last)
+            version, text = self._place.read()
+            return self._view_of(version, from_text(text), now, last)
         except (OSError, ConfigurationError) as error:
-            self._unusable = seen  # known only now: whoever comes while it is read must wait for what is in it
-            if last.read_at == last.since:  # say it once
+            self._unusable = seen  # only now: while it is read, other requests for an unknown key wait for its content
+            if last.read_at == last.since:  # the first failure alone
                 _logger.error("the key ring cannot be read: %s", type(error).__name__)  # noqa: TRY400 - no traceback
-            found, read_at = self._seen(last.stamp, last.line, now, last), min(last.read_at, now)
-            return found._replace(read_at=read_at, until=min(found.until, read_at + self._patience))
+            found, read_at = self._view_of(last.version, last.line, now, last), min(last.read_at, now)
+            return found._replace(read_at=read_at, until=min(found.until, read_at + self._usable_for))
 
-    def _seen(self, stamp: Stamp, line: Timeline, now: float, last: View | None) -> View:
+    def _view_of(self, version: FileVersion, line: Timeline, now: float, last: View | None) -> View:
         signer = line.signer(now)
         if signer is None:
             raise ConfigurationError("this key ring has no key that can sign: put back a copy of its file")
@@ -103,25 +113,22 @@ class Watch:
             held = last.keys
         else:
             held = KeySet(keys.values(), signing=keys[signer.kid])
-            self._known = {label: key for label, key in self._known.items() if label[0] in keys}
-        return View(now, min(now + RELOAD, line.next_change(now)), now, stamp, line, held)
+            self._parsed = {label: key for label, key in self._parsed.items() if label[0] in keys}
+        return View(now, min(now + RELOAD_INTERVAL, line.next_change(now)), now, version, line, held)
 
     def _key(self, entry: Entry, *, private: bool) -> Key:
-        """The key of *entry*, parsed once; a private one for the key that signs, and for no other."""
-        known = self._known.get((entry.kid, private))
+        """The key of *entry*, parsed once: the private one for the key that signs, the public one for others."""
+        known = self._parsed.get((entry.kid, private))
         if known is None:
-            whole = self._known.get((entry.kid, True)) or Key.from_jwk(entry.jwk or {})
-            self._known[entry.kid, whole.can_sign] = whole
-            known = self._known[entry.kid, private] = whole.public() if whole.can_sign and not private else whole
+            whole = self._parsed.get((entry.kid, True)) or Key.from_jwk(entry.jwk or {})
+            self._parsed[entry.kid, whole.can_sign] = whole
+            known = self._parsed[entry.kid, private] = whole.public() if whole.can_sign and not private else whole
         return known
 
 
-_PAUSE: Final = 60.0
-
-
 @final
-class DueRotation:
-    """For one ring in one process. *clock* is the ring's."""
+class BackgroundRotation:
+    """Runs the rotations of one ring in one process. *clock* is the ring's."""
 
     __slots__ = ("_clock", "_not_before", "_running")
 
@@ -131,7 +138,7 @@ class DueRotation:
         self._running = ProcessLock()
 
     def begin(self, rotate: Callable[[], None]) -> None:
-        """Let *rotate* run, unless it does already or has failed just now."""
+        """Run *rotate*, unless it is running or has just failed."""
         if self._clock() < self._not_before <= self._clock() + _PAUSE or not self._running.acquire(blocking=False):
             return
         if threads_stand_still() and may_block():
@@ -139,7 +146,7 @@ class DueRotation:
             return
         try:
             threading.Thread(target=self._run, args=(rotate,), name="gatepass-keyring", daemon=True).start()
-        except RuntimeError:  # the interpreter is about to end, or has no thread to give: another time
+        except RuntimeError:  # the interpreter ends, or the process can start no thread: a later request tries again
             self._running.release()
 
     def _run(self, rotate: Callable[[], None]) -> None:
