@@ -23,7 +23,8 @@ from gatepass.common.texts import LARGEST_HEADER_NUMBER, header_number
 from gatepass.errors import ConfigurationError, MalformedToken
 from gatepass.jose.strict_json import parse_object
 from gatepass.keys import KeySet
-from gatepass.keys.jwk import is_private_jwk, pyjwt
+from gatepass.keys.algorithms import pyjwt
+from gatepass.keys.jwk import is_private_jwk
 
 __all__ = [
     "Connection",

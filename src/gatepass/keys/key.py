@@ -121,7 +121,7 @@ make one with: gatepass keygen HS256
         """
         material, pss = load_pem(_utf8(pem, "a PEM"), None if password is None else _utf8(password, "password="))
         bound = (pss or usual_algorithm(material)) if algorithm is None else algorithm
-        if pss is not None and algorithm_named(bound).padding == "PKCS1v15":
+        if pss is not None and algorithm_named(bound).pyjwt == "RSAAlgorithm":
             raise ConfigurationError("this RSA key is for PSS alone: it takes PS256, PS384 or PS512")
         return cls._named(material, algorithm=bound, kid=kid)
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 
 from gatepass.errors import ConfigurationError
 from gatepass.jose.compact import encode_base64url
-from gatepass.keys.algorithms import Algorithm
+from gatepass.keys.algorithms import EC_CURVES, Algorithm
 from gatepass.keys.encodings import decodings, first_sequence
 from gatepass.keys.jwk import public_members, thumbprint
 from gatepass.keys.public_numbers import (
@@ -53,11 +53,6 @@ PRIVATE_KEYS = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519Pr
 Material = PrivateKeyTypes | PublicKeyTypes | bytes
 
 _EC_ALGORITHMS = {"secp256r1": ("ES256",), "secp384r1": ("ES384",), "secp521r1": ("ES512",)}
-_EC_CURVES: dict[str | None, ec.EllipticCurve] = {
-    "P-256": ec.SECP256R1(),
-    "P-384": ec.SECP384R1(),
-    "P-521": ec.SECP521R1(),
-}
 
 
 def fitting_algorithms(material: Material) -> tuple[str, ...]:
@@ -123,7 +118,7 @@ def generate_material(row: Algorithm) -> PrivateKeyTypes | bytes:
     if row.kty == "RSA":
         return rsa.generate_private_key(public_exponent=65537, key_size=3072)
     if row.kty == "EC":
-        return ec.generate_private_key(_EC_CURVES[row.curve])
+        return ec.generate_private_key(EC_CURVES[row.curve]())
     return ed448.Ed448PrivateKey.generate() if row.curve == "Ed448" else ed25519.Ed25519PrivateKey.generate()
 
 
