@@ -13,11 +13,11 @@ from typing import Final
 __all__ = [
     "DAY",
     "FIRST_SECOND",
-    "LARGEST_LEEWAY",
     "LAST_SECOND",
-    "LONGEST_ACCESS_TTL",
-    "LONGEST_COPY",
+    "MAX_ACCESS_TTL",
+    "MAX_JWKS_CACHE_TTL",
     "MAX_KID_LENGTH",
+    "MAX_LEEWAY",
     "YEAR",
     "moment_of",
     "numeric_date",
@@ -28,11 +28,11 @@ __all__ = [
 DAY: Final = 86_400
 YEAR: Final = 366 * DAY
 
-LONGEST_ACCESS_TTL: Final = DAY
+MAX_ACCESS_TTL: Final = DAY
 """Seconds that an access token may live."""
-LARGEST_LEEWAY: Final = 300
+MAX_LEEWAY: Final = 300
 """Seconds that a verifier may tolerate."""
-LONGEST_COPY: Final = 7 * DAY
+MAX_JWKS_CACHE_TTL: Final = 7 * DAY
 """Seconds that others may be told to keep a copy of public keys."""
 
 MAX_KID_LENGTH: Final = 1_024

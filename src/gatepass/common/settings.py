@@ -38,7 +38,7 @@ _UNNOTICED = 60
 
 # The characters of RFC 3986, less those that begin a query and a fragment.
 _PLAIN_URL = re.compile(r"[A-Za-z0-9\-._~:/\[\]@!$&'()*+,;=%]+")
-_LONGEST_NAME: Final = 1_024
+_MAX_NAME_LENGTH: Final = 1_024
 
 
 def https_url(value: object, name: str, allow: Allowed = HTTPS_ALONE) -> str:
@@ -75,9 +75,9 @@ def issuer_name(issuer: object, allow: Allowed) -> str:
 
 
 def issuer_text(issuer: str) -> str:
-    if len(issuer) > _LONGEST_NAME or not issuer.isprintable() or issuer != issuer.strip():
+    if len(issuer) > _MAX_NAME_LENGTH or not issuer.isprintable() or issuer != issuer.strip():
         raise ConfigurationError(
-            f"issuer= must be the exact name in the tokens: at most {_LONGEST_NAME} printable characters, and no blank "
+            f"issuer= must be the exact name in the tokens: at most {_MAX_NAME_LENGTH} printable characters, and no blank "
             "before or after it"
         )
     return issuer
@@ -106,11 +106,11 @@ def audience_names(value: str | Iterable[str] | None, hint: str) -> tuple[str, .
     return names
 
 
-def seconds(value: float | timedelta, name: str, *, least: float, most: float) -> float:
+def seconds(value: float | timedelta, name: str, *, minimum: float, maximum: float) -> float:
     """*value*, a number of seconds or a timedelta, within the bounds."""
     number = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not least <= number <= most:
-        raise ConfigurationError(f"{name}= must be a timedelta or a number from {least:g} to {most:.10g} seconds")
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not minimum <= number <= maximum:
+        raise ConfigurationError(f"{name}= must be a timedelta or a number from {minimum:g} to {maximum:.10g} seconds")
     return number
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeVar, cast
 
-__all__ = ["LARGEST_HEADER_NUMBER", "header_number", "listed", "plain"]
+__all__ = ["MAX_HEADER_NUMBER", "header_number", "listed", "plain"]
 
 _T = TypeVar("_T")
 
@@ -40,7 +40,7 @@ def listed(value: object) -> tuple[Any, ...] | None:
     return members
 
 
-LARGEST_HEADER_NUMBER: Final = 2**31
+MAX_HEADER_NUMBER: Final = 2**31
 """What a larger number counts as (RFC 9111 section 1.2.2)."""
 
 _DIGITS: Final = re.compile("[0-9]+")
@@ -58,4 +58,4 @@ def header_number(value: str) -> int | None:
         return None
     digits = value.lstrip("0")
     # Python converts no more than 4,300 digits, and these are more than enough.
-    return min(int(digits or "0"), LARGEST_HEADER_NUMBER) if len(digits) <= 10 else LARGEST_HEADER_NUMBER
+    return min(int(digits or "0"), MAX_HEADER_NUMBER) if len(digits) <= 10 else MAX_HEADER_NUMBER

@@ -118,8 +118,8 @@ class JWKSClient(KeySource):
             self._refresh_ahead(held, now)
         return flight.held.usable(now)
 
-    def search(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:
-        """See `KeySource.search`. A kid that nobody publishes is looked for once an interval at most.
+    def fetch_missing(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:
+        """See `KeySource.fetch_missing`. A kid that nobody publishes is looked for once an interval at most.
 
         With other keys, or bad news of a slow server, nobody waits long for it: each request may hold a thread.
         """
@@ -133,7 +133,7 @@ class JWKSClient(KeySource):
             fetch = self._fetch_for(kid, seen)
             if fetch is None:
                 return
-            yield fetch if seen is None and not self._flight.is_failing else fetch.within(self._longest_wait)
+            yield fetch if seen is None and not self._flight.is_failing else fetch.with_timeout(self._longest_wait)
             if not fetch.succeeded:
                 raise self._unavailable()
             if fetch.number > begun_before:  # it began after the token came, so what it brought is the answer
@@ -175,7 +175,7 @@ class JWKSClient(KeySource):
             stood_still = flight.under_way is not None
             fetch = flight.begin("scheduled")
         if (stood_still or threads_stand_still()) and may_block():  # it runs while this one waits
-            fetch.within(self._longest_wait).wait()
+            fetch.with_timeout(self._longest_wait).wait()
         if now >= held.fresh_until and flight.held is held:
             self._events.tell(StaleKeysUsed(self.source, now - held.fetched_at))
 

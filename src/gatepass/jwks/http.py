@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from gatepass.common.allow import Allowed, is_loopback
 from gatepass.common.settings import extra_hint, stranger
-from gatepass.common.texts import LARGEST_HEADER_NUMBER, header_number
+from gatepass.common.texts import MAX_HEADER_NUMBER, header_number
 from gatepass.errors import ConfigurationError, MalformedToken
 from gatepass.jose.strict_json import parse_object
 from gatepass.keys import KeySet
@@ -230,7 +230,7 @@ def stated_freshness(cache_control: str, age: str) -> float | None:
     if not ages:
         return None
     stated = ages.pop()
-    if ages or stated is None or stated == LARGEST_HEADER_NUMBER:
+    if ages or stated is None or stated == MAX_HEADER_NUMBER:
         return 0.0
     spent = header_number(age.partition(",")[0].strip()) or 0  # of several the first (RFC 9111 section 5.1)
     return max(0.0, float(stated - spent))

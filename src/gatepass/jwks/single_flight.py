@@ -89,7 +89,7 @@ class SingleFlight:
             self._put_off()  # for the case that this one stands still too: its threads would pile up
         self.forked()
         self.number += 1
-        fetch = Fetch(self.number, patience=self._timing.timeout + 1)
+        fetch = Fetch(self.number, timeout=self._timing.timeout + 1)
         thread = threading.Thread(target=self._run, args=(fetch, reason), name="gatepass-jwks", daemon=True)
         self._begun = fetch
         try:

@@ -99,17 +99,17 @@ class Timing:
         if unknown:
             raise ConfigurationError(f"JWKSClient knows no {unknown[0]}=")
         timing = cls(
-            fresh_for=seconds(options.get("fresh_for", 600), "fresh_for", least=1, most=DAY),
-            least_fresh=seconds(options.get("least_fresh", 60), "least_fresh", least=1, most=DAY),
-            most_fresh=seconds(options.get("most_fresh", 3_600), "most_fresh", least=1, most=DAY),
-            refresh_at=seconds(options.get("refresh_at", 0.8), "refresh_at", least=0.1, most=1),
-            usable_for=seconds(options.get("usable_for", 3_600), "usable_for", least=1, most=DAY),
-            first_retry=seconds(options.get("first_retry", 1), "first_retry", least=0.1, most=60),
-            longest_retry=seconds(options.get("longest_retry", 60), "longest_retry", least=1, most=3_600),
-            timeout=seconds(options.get("timeout", 5), "timeout", least=0.1, most=60),
-            longest_wait=seconds(options.get("longest_wait", 1), "longest_wait", least=0.1, most=60),
+            fresh_for=seconds(options.get("fresh_for", 600), "fresh_for", minimum=1, maximum=DAY),
+            least_fresh=seconds(options.get("least_fresh", 60), "least_fresh", minimum=1, maximum=DAY),
+            most_fresh=seconds(options.get("most_fresh", 3_600), "most_fresh", minimum=1, maximum=DAY),
+            refresh_at=seconds(options.get("refresh_at", 0.8), "refresh_at", minimum=0.1, maximum=1),
+            usable_for=seconds(options.get("usable_for", 3_600), "usable_for", minimum=1, maximum=DAY),
+            first_retry=seconds(options.get("first_retry", 1), "first_retry", minimum=0.1, maximum=60),
+            longest_retry=seconds(options.get("longest_retry", 60), "longest_retry", minimum=1, maximum=3_600),
+            timeout=seconds(options.get("timeout", 5), "timeout", minimum=0.1, maximum=60),
+            longest_wait=seconds(options.get("longest_wait", 1), "longest_wait", minimum=0.1, maximum=60),
             unknown_kid_interval=seconds(
-                options.get("unknown_kid_interval", 10), "unknown_kid_interval", least=1, most=300
+                options.get("unknown_kid_interval", 10), "unknown_kid_interval", minimum=1, maximum=300
             ),
             unknown_kid_burst=_number(options.get("unknown_kid_burst", 2), "unknown_kid_burst", most=100),
             remembered_kids=_number(options.get("remembered_kids", 1_000), "remembered_kids", most=100_000),

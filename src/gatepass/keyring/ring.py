@@ -137,7 +137,7 @@ class KeyRing(KeySource):
             self._due.begin(self.rotate_if_due)
         return view.keys
 
-    def search(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:  # noqa: ARG002 - there is one place
+    def fetch_missing(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:  # noqa: ARG002 - there is one place
         """Look at once whether another process changed the ring, as it does where a key was removed in an emergency."""
         if self._watch.is_behind():
             self._watch.look_again(self._clock())

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, final
 
-from gatepass.common.limits import DAY, LARGEST_LEEWAY, LONGEST_ACCESS_TTL, LONGEST_COPY, YEAR
+from gatepass.common.limits import DAY, MAX_ACCESS_TTL, MAX_JWKS_CACHE_TTL, MAX_LEEWAY, YEAR
 from gatepass.common.settings import seconds
 from gatepass.errors import ConfigurationError
 from gatepass.keys.algorithms import algorithm_named
@@ -62,9 +62,9 @@ class Schedule:
         if algorithm_named(algorithm).kty == "oct":
             asymmetric = ", ".join(asymmetric_names(None))
             raise ConfigurationError(f"a key ring publishes its keys, so algorithm= must be one of {asymmetric}")
-        lifetime = _whole(access_ttl, "access_ttl", least=1, most=LONGEST_ACCESS_TTL)
-        tolerated = _whole(leeway, "leeway", least=0, most=LARGEST_LEEWAY)
-        cached = _whole(cache_ttl, "cache_ttl", least=1, most=LONGEST_COPY)
+        lifetime = _whole(access_ttl, "access_ttl", least=1, most=MAX_ACCESS_TTL)
+        tolerated = _whole(leeway, "leeway", least=0, most=MAX_LEEWAY)
+        cached = _whole(cache_ttl, "cache_ttl", least=1, most=MAX_JWKS_CACHE_TTL)
         spare = _whole(margin, "margin", least=_LEAST_MARGIN, most=DAY)
         announced, needed = cached + spare, lifetime + tolerated + cached + spare
         ahead = announced if publish_ahead is None else _whole(publish_ahead, "publish_ahead", least=1, most=_LONGEST)
@@ -109,4 +109,4 @@ class Schedule:
 
 
 def _whole(value: float | timedelta, name: str, *, least: int, most: int) -> int:
-    return math.ceil(seconds(value, name, least=least, most=most))
+    return math.ceil(seconds(value, name, minimum=least, maximum=most))

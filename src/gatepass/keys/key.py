@@ -36,7 +36,7 @@ from gatepass.keys.material import (
     usual_algorithm,
 )
 
-__all__ = ["Key", "json_in", "jwk_text", "text_of"]
+__all__ = ["Key", "jwk_text"]
 
 Check = Callable[[Algorithm, Material], None]
 
@@ -166,7 +166,7 @@ make one with: gatepass keygen HS256
         do; *password* opens an encrypted PEM. A bare secret is bound to HS256 unless *algorithm* says otherwise.
         The value never appears in an error.
         """
-        value = text_of(name)
+        value = _read_env(name)
         jwk = jwk_text(value)
         if jwk is None and plain_pem(_utf8(value, "a secret")) is not None:
             return cls.from_pem(value, algorithm=algorithm, kid=kid, password=password)
@@ -174,7 +174,7 @@ make one with: gatepass keygen HS256
             raise ConfigurationError("password= opens an encrypted PEM, and the environment variable holds none")
         if jwk is None:
             return cls.from_secret(value, algorithm="HS256" if algorithm is None else algorithm, kid=kid)
-        members = json_in(jwk, name)
+        members = _parse_env_jwk(jwk, name)
         return cls.from_jwk(members if kid is None else {**members, "kid": kid}, algorithm=algorithm)
 
     @classmethod
@@ -293,18 +293,18 @@ def _utf8(value: str | bytes, what: str) -> bytes:
     raise ConfigurationError(f"{what} must be text that has a UTF-8 form")
 
 
-_LONGEST_NAME: Final = 64
+_MAX_NAME_LENGTH: Final = 64
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 # Short words in capitals, as in JWT_SECRET_KEY: no secret that is long enough looks like it.
 _CONVENTIONAL: Final = re.compile(r"(?=.{1,40}\Z)[A-Z_][A-Z0-9]{0,19}(?:_[A-Z0-9]{0,19})*", re.ASCII)
 
 
-def text_of(name: str) -> str:
+def _read_env(name: str) -> str:
     """The value of the variable *name*, without blanks around it. Raises `ConfigurationError` if it is not set."""
     value = _value(name)
     if value:
         return value
-    if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
+    if len(name) > _MAX_NAME_LENGTH or not _NAME.fullmatch(name):
         raise ConfigurationError(
             'from_env takes the name of an environment variable, such as "JWT_SECRET_KEY", and not what is in it'
         )
@@ -327,7 +327,7 @@ def jwk_text(value: str) -> str | None:
     return next((layer.decode() for layer in found if layer.startswith(b"{") and layer.isascii()), None)
 
 
-def json_in(value: str, name: str) -> dict[str, Any]:
+def _parse_env_jwk(value: str, name: str) -> dict[str, Any]:
     """The JWK in *value*, which the variable *name* holds."""
     try:
         return parse_object(value.encode())

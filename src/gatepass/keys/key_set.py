@@ -22,8 +22,8 @@ __all__ = ["KeySet", "algorithm_names", "asymmetric_names", "key_set", "why_unus
 
 _logger = logging.getLogger("gatepass.keys")
 
-_LONGEST_MODULUS = 8_200  # bits, with what base64url adds
-_MOST_WORK = 8 * 2_052**3
+_MAX_MODULUS_BITS = 8_200  # bits, with what base64url adds
+_MAX_PRIME_SEARCH = 8 * 2_052**3
 """What the search for prime RSA moduli may cost for one set: 8 keys of 2048 bits or 1 of 4096, 0.2 s."""
 
 
@@ -122,15 +122,15 @@ class KeySet:
         """The JWK Set to publish: public members alone. A set of secrets raises `ConfigurationError`."""
         return {"keys": [key.to_jwk() for key in self._keys]}
 
-    def named(self, kid: str, algorithm: str) -> tuple[Key, ...]:
+    def get(self, kid: str, algorithm: str) -> tuple[Key, ...]:
         """The key with this *kid* and *algorithm*, as a tuple of one or none."""
         return self._named.get((kid, algorithm), ())
 
-    def knows(self, kid: str) -> bool:
+    def has_kid(self, kid: str) -> bool:
         """Whether any key, of whatever algorithm, has this *kid*."""
         return any(key.kid == kid for key in self._keys)
 
-    def fitting(self, algorithm: str) -> tuple[Key, ...]:
+    def for_algorithm(self, algorithm: str) -> tuple[Key, ...]:
         """Every key for *algorithm*: the candidates when a token names no `kid`."""
         return tuple(key for key in self._keys if key.algorithm == algorithm)
 
@@ -188,10 +188,10 @@ def _parsed(text: str | bytes) -> dict[str, Any]:
 def _checks(jwks: list[dict[str, Any] | None]) -> Iterator[Check]:
     """The check for each of *jwks*: the whole one until RSA keys have taken the work that there is for one set."""
     judged: set[str] = set()
-    left = _MOST_WORK
+    left = _MAX_PRIME_SEARCH
     for jwk in jwks:
         modulus = None if jwk is None else jwk.get("n")
-        if isinstance(modulus, str) and modulus not in judged and 6 * len(modulus) <= _LONGEST_MODULUS:
+        if isinstance(modulus, str) and modulus not in judged and 6 * len(modulus) <= _MAX_MODULUS_BITS:
             cost = (6 * len(modulus)) ** 3
             if cost > left:
                 yield check_material_quickly

@@ -94,7 +94,7 @@ def check_material_quickly(row: Algorithm, material: Material) -> None:
     if row.name not in fitting_algorithms(material):
         raise ConfigurationError(f"this key does not fit {row.name}, which takes {_taken_by(row, material)}")
     if isinstance(material, bytes):
-        check_secret(material, algorithm=row.name, least=row.hash_bytes)
+        check_secret(material, algorithm=row.name, minimum=row.hash_bytes)
     half = public_material(material)
     if isinstance(half, rsa.RSAPublicKey):
         numbers = half.public_numbers()

@@ -21,7 +21,7 @@ from gatepass.errors import ConfigurationError
 from gatepass.keys.encodings import BEFORE_TEXT, decodings, first_sequence
 from gatepass.keys.weak_secrets import is_guessable, is_known
 
-__all__ = ["check_secret", "is_key_material", "misplaced"]
+__all__ = ["check_secret", "is_key_material"]
 
 _TEXTUAL_KEY = re.compile(
     rb"-----BEGIN|---- BEGIN SSH2|PuTTY-User-Key-File|<(?:\w+:)?RSAKeyValue\b"
@@ -32,7 +32,7 @@ _TEXTUAL_KEY = re.compile(
     re.IGNORECASE,
 )
 _DER_BEGINS = re.compile(rb"M[CEFHI]")  # a SEQUENCE of a usual length, in base64
-_MOST_BEGINNINGS = 32
+_MAX_DER_CANDIDATES = 32
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]+")
 _LINE_BREAKS = re.compile(rb"\s+|\\[nr]")
 _CURVES: dict[int, ec.EllipticCurve] = {
@@ -42,10 +42,10 @@ _CURVES: dict[int, ec.EllipticCurve] = {
 }  # by the size of an uncompressed point
 
 
-def check_secret(secret: bytes, *, algorithm: str, least: int) -> None:
+def check_secret(secret: bytes, *, algorithm: str, minimum: int) -> None:
     """Raise `ConfigurationError` unless *secret* may sign with *algorithm* (RFC 7518 section 3.2).
 
-    *least* is the length in bytes that the hash demands.
+    *minimum* is the length in bytes that the hash demands.
     """
     advice = f"make one with: gatepass keygen {algorithm}"
     if is_key_material(secret):
@@ -53,12 +53,12 @@ def check_secret(secret: bytes, *, algorithm: str, least: int) -> None:
             "this secret is itself a key, a certificate or a JWK, which others may know; "
             f"load it with Key.from_pem or Key.from_jwk, or {advice}"
         )
-    other = misplaced(secret)
+    other = _not_a_secret(secret)
     if other is not None:
         raise ConfigurationError(other)
-    if len(secret) < least:
+    if len(secret) < minimum:
         raise ConfigurationError(
-            f"an {algorithm} secret needs at least {least} bytes, this one has {len(secret)}; {advice}"
+            f"an {algorithm} secret needs at least {minimum} bytes, this one has {len(secret)}; {advice}"
         )
     if is_guessable(secret) or is_known(secret):
         raise ConfigurationError(f"this secret is guessable: repeated, sequential or a well-known example; {advice}")
@@ -88,7 +88,7 @@ def _is_plain_key(data: bytes) -> bool:
 
 def _has_der_inside(data: bytes) -> bool:
     """Whether the base64 of a key stands somewhere in it: behind a comment, a name, another text."""
-    for begins in islice(_DER_BEGINS.finditer(data), _MOST_BEGINNINGS):
+    for begins in islice(_DER_BEGINS.finditer(data), _MAX_DER_CANDIDATES):
         text = _BASE64.findall(_LINE_BREAKS.sub(b"", data[begins.start() :]))[0]
         whole = text[:-1] if len(text) % 4 == 1 else text  # a single character is no octet
         if _is_der(base64.urlsafe_b64decode(whole + b"==")):
@@ -147,7 +147,7 @@ _QUOTED: Final = re.compile(rb"([\"'])[\w+/=.~ -]*\1")
 _TOKEN: Final = re.compile(rb"(?:bearer +)?([\w-]+)\.[\w-]+\.[\w-]*", re.IGNORECASE)
 
 
-def misplaced(secret: bytes) -> str | None:
+def _not_a_secret(secret: bytes) -> str | None:
     """A sentence for what *secret* is instead of a secret, or None."""
     if _PATH.fullmatch(secret):
         return "this is the path of a file and no secret; load what is in it with Key.from_pem(Path(...).read_bytes())"

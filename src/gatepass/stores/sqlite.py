@@ -95,7 +95,7 @@ class SQLiteStore:
             raise ConfigurationError(
                 "path= must be a file's path and no URI; MemoryStore() is the store without a file"
             )
-        wait = seconds(timeout, "timeout", least=0, most=_LONGEST_TIMEOUT)
+        wait = seconds(timeout, "timeout", minimum=0, maximum=_LONGEST_TIMEOUT)
         self._file = SQLiteFile(file.absolute(), timeout=wait, greet=_check_version)
 
     def create_schema(self) -> None:
