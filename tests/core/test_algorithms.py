@@ -2,6 +2,8 @@
 
 import dataclasses
 import secrets
+import sys
+import types
 
 import jwt.algorithms
 import pytest
@@ -175,6 +177,7 @@ def test_a_name_like_no_other_is_answered_with_all_names(name):
         ("es384", "ES384"),
         ("ED25519", "Ed25519"),
         ("eddsa", "EdDSA"),
+        ("XS256", "HS256"),
     ],
 )
 def test_a_misspelt_name_is_answered_with_the_one_that_was_meant(typed, meant):
@@ -417,6 +420,32 @@ def test_a_key_is_bound_to_no_algorithm_of_another_type_or_curve(algorithm, othe
         assert callable(bind_sign(ALGORITHMS[other], material))
     else:
         assert_bound_to_nothing(ALGORITHMS[other], material)
+
+
+@pytest.mark.parametrize(
+    ("names", "submodule"),
+    [((), None), (("PyJWTError",), None), (("PyJWTError",), ()), ((), ("ECAlgorithm",))],
+)
+def test_another_module_with_the_name_of_pyjwt_is_named_when_a_key_is_bound(monkeypatch, names, submodule):
+    stranger = types.ModuleType("jwt")
+    stranger.__file__ = "/srv/jwt.py"
+    vars(stranger).update(dict.fromkeys(names))
+    monkeypatch.setitem(sys.modules, "jwt", stranger)
+    monkeypatch.delitem(sys.modules, "jwt.algorithms")
+    if submodule is not None:
+        monkeypatch.setitem(sys.modules, "jwt.algorithms", types.SimpleNamespace(**dict.fromkeys(submodule)))
+
+    assert refusal(lambda: Key.generate("ES256")) == (
+        "the module jwt in /srv/jwt.py is not the library of that name that gatepass needs, PyJWT: "
+        "rename or remove it, then pip install pyjwt"
+    )
+
+
+def test_without_pyjwt_a_secret_is_bound_and_no_other_key(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jwt", None)
+
+    assert Key.generate("HS256").can_sign
+    assert refusal(lambda: Key.generate("ES256")) == "PyJWT is missing: pip install pyjwt"
 
 
 def bound_alike(algorithm):

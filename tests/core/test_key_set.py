@@ -483,10 +483,10 @@ def test_one_of_the_two_names_of_an_edwards_key_may_be_allowed():
     assert labels(KeySet.from_jwks({"keys": [jwk]}, algorithms=["Ed25519"])) == {("k1", "Ed25519")}
 
 
-@pytest.mark.parametrize("algorithms", ["ES256", "", 5, object()])
+@pytest.mark.parametrize("algorithms", ["ES256", b"ES256", "", 5, object()])
 def test_the_algorithms_allowed_are_a_list(algorithms):
     assert refusal(lambda: KeySet.from_jwks({"keys": [GOOD]}, algorithms=algorithms)) == (
-        'algorithms= takes a list of names, such as ["ES256"]'
+        'algorithms= takes a list, such as algorithms=["ES256"]'
     )
 
 
@@ -498,7 +498,7 @@ def test_an_empty_list_of_algorithms_never_means_all(algorithms):
     )
 
 
-@pytest.mark.parametrize("algorithms", [["none"], ["ES256", "es256"], [None], [["ES256"]], b"ES256"])
+@pytest.mark.parametrize("algorithms", [["none"], ["ES256", "es256"], [None], [["ES256"]]])
 def test_an_unknown_algorithm_in_the_list_is_refused(algorithms):
     """V-09."""
     assert refusal(lambda: KeySet.from_jwks({"keys": [GOOD]}, algorithms=algorithms)).startswith("unknown algorithm; ")
@@ -646,7 +646,7 @@ def test_a_mapping_is_no_list_of_keys_or_names():
     for keys in ({key: 1}, {"keys": []}):
         assert refusal(lambda keys=keys: KeySet(keys)) == "a KeySet takes a list of keys: KeySet([key])"
     assert refusal(lambda: KeySet.from_jwks({"keys": [GOOD]}, algorithms={"ES256": 1})) == (
-        'algorithms= takes a list of names, such as ["ES256"]'
+        'algorithms= takes a list, such as algorithms=["ES256"]'
     )
 
 

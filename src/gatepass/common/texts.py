@@ -1,8 +1,7 @@
-"""Text as callers give it: one string, or a list of them. Subclasses of `str` come out as `str` itself.
+"""Text as callers give it, one string or a list of them, and numbers in HTTP headers.
 
-A member of an enumeration is text in one place and not in another: it may format as its name, and be looked up by its
-value. So it is made plain where it comes in. Refused where a list is expected: a mapping, which would be read as its
-keys, and octets.
+Subclasses of `str` become `str`: a member of an enumeration may format as its name, and be looked up by its value.
+Refused where a list is expected: a mapping, which would be read as its keys, and octets.
 """
 
 from __future__ import annotations

@@ -146,13 +146,10 @@ def pyjwt() -> Any:
         import jwt  # noqa: PLC0415
     except ImportError:
         raise ConfigurationError("PyJWT is missing: pip install pyjwt") from None
-    try:
-        is_pyjwt = hasattr(importlib.import_module("jwt.algorithms"), "ECAlgorithm") and hasattr(jwt, "PyJWTError")
-    except ImportError:
-        is_pyjwt = False
-    if not is_pyjwt:
-        raise ConfigurationError(f"{stranger(jwt)}, PyJWT: rename or remove it, then pip install pyjwt")
-    return jwt
+    with suppress(ImportError):
+        if hasattr(importlib.import_module("jwt.algorithms"), "ECAlgorithm") and hasattr(jwt, "PyJWTError"):
+            return jwt
+    raise ConfigurationError(f"{stranger(jwt)}, PyJWT: rename or remove it, then pip install pyjwt")
 
 
 def _pyjwt_algorithm(row: Algorithm, key: PublicKeyTypes | PrivateKeyTypes | bytes, operation: str) -> Any:

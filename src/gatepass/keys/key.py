@@ -1,7 +1,8 @@
-"""One key, bound to exactly one algorithm when it is made.
+"""One key, bound to exactly one algorithm when it is made: from a secret, a PEM, a JWK or an environment variable.
 
-Every way of making a key ends in the same constructor, so no path skips a check. A key never shows its
-material in a repr and cannot be pickled by accident.
+Every way of making a key ends in `_bind`, so no path skips a check. A key does not show its material in a repr and is
+not pickled. An error repeats the argument of `Key.from_env` only if it is plainly a variable's name: callers have given
+the secret itself, `Key.from_env(os.environ["JWT_SECRET_KEY"])`.
 """
 
 from __future__ import annotations
@@ -328,7 +329,7 @@ def jwk_text(value: str) -> str | None:
 
 
 def _parse_env_jwk(value: str, name: str) -> dict[str, Any]:
-    """The JWK in *value*, which the variable *name* holds."""
+    """The JWK in *value*, which is that of the variable *name*. Raises `ConfigurationError`."""
     try:
         return parse_object(value.encode())
     except UnicodeEncodeError:

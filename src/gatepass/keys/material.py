@@ -1,8 +1,9 @@
-"""What a key is made of, and which algorithms may use it.
+"""Key material: which algorithms may use it, how it is generated, and how it is read from PEM (RFC 7468).
 
 Refused: a key of another type or curve than the algorithm's, RSA outside 2048 to 8192 bits (RFC 7518
-sections 3.3 and 8.6), with an unusual exponent or a modulus that hides nothing, points of small order, and secrets
-that `secret` refuses.
+sections 3.3 and 8.6), with an unusual exponent or a modulus that is easy to factor, points of small order, and secrets
+that `secret` refuses. A PEM is also read as deployment tools write it: base64 of the whole or of its DER, line breaks
+written out, indentation, a byte order mark, UTF-16. Refused are a second key, and certificates that are no chain.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def fitting_algorithms(material: Material) -> tuple[str, ...]:
 
 
 def usual_algorithm(material: Material) -> str:
-    """The algorithm to bind *material* to when nobody named one. Edwards keys have two names and no usual one."""
+    """The algorithm for *material* when the caller names none. Edwards keys have two names and no usual one."""
     fitting = fitting_algorithms(material)
     if not fitting:
         raise ConfigurationError("this kind of key or curve is not used for signing tokens")
@@ -123,12 +124,12 @@ def generate_material(row: Algorithm) -> PrivateKeyTypes | bytes:
 
 
 def public_material(material: Material) -> PublicKeyTypes | bytes:
-    """What verifies: a private key's public half, a secret or a public key itself."""
+    """The material that verifies: a private key's public half, a secret or a public key itself."""
     return material.public_key() if isinstance(material, PRIVATE_KEYS) else material  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
 
 
 def public_half(material: Material) -> PublicKeyTypes:
-    """What may be published. A secret raises `ConfigurationError`."""
+    """The public key to publish. A secret raises `ConfigurationError`."""
     half = public_material(material)
     if isinstance(half, bytes):
         raise ConfigurationError("a secret has no public half; use an asymmetric algorithm to publish keys")
@@ -238,7 +239,7 @@ def _framed(layers: list[bytes]) -> bytes:
 
 
 def _advice(data: bytes) -> str:
-    """What to do with *data*, which is no PEM."""
+    """The advice for *data*, which is no PEM."""
     if _SSH_PUBLIC.match(data):
         return "this is a public key of OpenSSH: ssh-keygen -e -m PKCS8 -f FILE writes one of RSA or EC as PEM"
     if first_sequence(data) == data and not data.isascii():

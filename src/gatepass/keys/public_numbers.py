@@ -1,10 +1,9 @@
-"""RSA numbers before OpenSSL sees them: their bounds, and the factors of a private key that comes without.
+"""Checks of public numbers: RSA's bounds and moduli, Edwards points, and the factors of an RSA key that lacks them.
 
-OpenSSL's checks cost the cube of a key's size, and a recovery of factors from hostile numbers can take days. What is
-out of bounds is refused first.
-
-A public key can be checked only in part: that two large random primes made it cannot be seen. What is looked for is
-what broken generators have made: a modulus that is a prime, the power of one, has a small factor or two close ones.
+OpenSSL's checks cost the cube of a key's size, and a recovery of factors from hostile numbers can take days, so
+numbers out of bounds are refused first. A public key shows only in part how it was made: the checks find what broken
+generators have made, an RSA modulus that is a prime, the power of one, has a small factor or two close ones, and an
+Edwards point of small order or in another than its one form.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""What may serve as an HMAC secret: long enough, not guessable, and not somebody's public key.
+"""The check of an HMAC secret: long enough, not guessable, no key material, and no other value in its place.
 
 Public keys taken for HMAC secrets are the oldest hole in this field (algorithm confusion). The first
-defence is that a `Key` is bound to one algorithm; this module is the second: whatever parses as key
-material, also inside one or two layers of base64, hex or JSON, is refused as a secret.
+defence is that a `Key` is bound to one algorithm; this module is the second: data that parses as key
+material, also inside one or two layers of base64, hex or JSON, is refused as a secret. So are the path of a key's
+file, an address, a value in its quotes and a token: each is long enough to pass, and others know it.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
 from gatepass.errors import ConfigurationError
-from gatepass.keys.encodings import BEFORE_TEXT, decodings, first_sequence
+from gatepass.keys.encodings import BEFORE_TEXT, first_sequence, layers
 from gatepass.keys.weak_secrets import is_guessable, is_known
 
 __all__ = ["check_secret", "is_key_material"]
@@ -53,9 +54,8 @@ def check_secret(secret: bytes, *, algorithm: str, minimum: int) -> None:
             "this secret is itself a key, a certificate or a JWK, which others may know; "
             f"load it with Key.from_pem or Key.from_jwk, or {advice}"
         )
-    other = _not_a_secret(secret)
-    if other is not None:
-        raise ConfigurationError(other)
+    if error := _not_a_secret(secret):
+        raise ConfigurationError(error)
     if len(secret) < minimum:
         raise ConfigurationError(
             f"an {algorithm} secret needs at least {minimum} bytes, this one has {len(secret)}; {advice}"
@@ -66,9 +66,7 @@ def check_secret(secret: bytes, *, algorithm: str, minimum: int) -> None:
 
 def is_key_material(data: bytes) -> bool:
     """Whether *data* is a key, certificate or JWK, as it stands or under one or two layers of encoding."""
-    once = decodings(data)
-    layers = [data, *once, *(twice for layer in once for twice in decodings(layer))]
-    return any(_is_plain_key(form) for layer in layers for form in _forms(layer))
+    return any(_is_plain_key(form) for layer in layers(data) for form in _forms(layer))
 
 
 def _forms(data: bytes) -> tuple[bytes, bytes]:
@@ -148,7 +146,10 @@ _TOKEN: Final = re.compile(rb"(?:bearer +)?([\w-]+)\.[\w-]+\.[\w-]*", re.IGNOREC
 
 
 def _not_a_secret(secret: bytes) -> str | None:
-    """A sentence for what *secret* is instead of a secret, or None."""
+    """The error for *secret* if it is a path, an address, a quoted value or a token; else None.
+
+    No random secret in base64 or hex fits one of the patterns: their alphabets have `/`, but no dots, tildes or quotes.
+    """
     if _PATH.fullmatch(secret):
         return "this is the path of a file and no secret; load what is in it with Key.from_pem(Path(...).read_bytes())"
     if _ADDRESS.fullmatch(secret):

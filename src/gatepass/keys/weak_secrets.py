@@ -1,6 +1,7 @@
-"""Secrets that can be guessed by their form: repeated, sequential, a walk over the keyboard, a placeholder, a sentence.
+"""Secrets that can be guessed by their form, and those that are known: printed examples, and digests of usual words.
 
-A rule is here only if a random secret in hex, base64, base64url or plain octets has no noticeable chance to meet it.
+Guessable forms: repeated, sequential, a walk over the keyboard, a placeholder, a sentence. A rule is here only if a
+random secret in hex, base64, base64url or plain octets has no noticeable chance to meet it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Collection
 from itertools import pairwise
 from typing import Any, Final
 
-from gatepass.keys.encodings import decodings
+from gatepass.keys.encodings import decodings, layers
 
 __all__ = ["is_guessable", "is_known", "usual_words"]
 
@@ -118,10 +119,9 @@ _DIGESTS: Final[dict[int, _Digest]] = {
 
 def is_known(secret: bytes) -> bool:
     """Whether *secret* is one of the samples, or the MD5, SHA-1 or SHA-2 digest of a usual word."""
-    once = decodings(secret)
-    layers = {secret, *once, *(twice for layer in once for twice in decodings(layer))}
     samples = {line.split()[0] for line in _lines("known_secrets.txt")}
-    return any(hashlib.sha256(layer).hexdigest() in samples or _is_digest_of_a_word(layer) for layer in layers)
+    readings = set(layers(secret))
+    return any(hashlib.sha256(octets).hexdigest() in samples or _is_digest_of_a_word(octets) for octets in readings)
 
 
 def usual_words() -> list[bytes]:

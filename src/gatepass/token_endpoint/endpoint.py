@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, final
 
+from gatepass.common.settings import require_instance
 from gatepass.common.texts import MAX_HEADER_NUMBER, header_number
 from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, InsecureTransport, UnknownKey
 from gatepass.http.cookies import BrowserRequest, CookieTransport
@@ -171,9 +172,7 @@ class TokenEndpoints:
     @staticmethod
     def expect(value: object) -> TokenEndpoints:
         """*value*, if it is one. Raises `ConfigurationError`."""
-        if isinstance(value, TokenEndpoints):
-            return value
-        raise ConfigurationError("token_endpoints takes a TokenEndpoints(service)")
+        return require_instance(value, TokenEndpoints, "token_endpoints takes a TokenEndpoints(service)")
 
     def _served(
         self,
