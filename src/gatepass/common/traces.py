@@ -1,6 +1,6 @@
-"""Where an exception of the application came from, for the log: its type and its frames, and none of its words.
+"""The origin of an application's exception, for the log: its type and its frames, without its message.
 
-What it says may hold anything, a token or a password too; a file, a line and a function's name are the program's.
+The message may hold a token or a password; a file, a line and a function's name are the program's.
 """
 
 from __future__ import annotations

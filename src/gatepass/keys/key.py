@@ -86,7 +86,7 @@ class Key:
     def from_secret(cls, secret: str | bytes, *, algorithm: str = "HS256", kid: str | None = None) -> Key:
         """An HMAC key; a *secret* of type str stands for its UTF-8 bytes.
 
-        Refused with `ConfigurationError`: fewer bytes than the hash has (RFC 7518 section 3.2), anything
+        Refused with `ConfigurationError`: fewer bytes than the hash has (RFC 7518 section 3.2), a value
         that is itself a key, a certificate or a JWK, secrets that are plainly guessable, and text with a line break
         at its end or a byte order mark, which other readers of the same secret take away.
 
@@ -204,7 +204,7 @@ make one with: gatepass keygen HS256
 
     @property
     def is_secret(self) -> bool:
-        """Whether this is an HMAC secret, which whoever verifies could also sign with."""
+        """Whether this is an HMAC secret: a service that verifies with it could also sign."""
         return isinstance(self._material, bytes)
 
     def sign(self, signing_input: bytes) -> bytes:
