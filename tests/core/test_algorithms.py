@@ -2,6 +2,8 @@
 
 import dataclasses
 import secrets
+import sys
+import types
 
 import jwt.algorithms
 import pytest
@@ -51,22 +53,80 @@ def test_the_table_is_that_of_the_rfcs():
     rows = {name: dataclasses.astuple(row)[1:] for name, row in ALGORITHMS.items()}
 
     assert rows == {
-        "HS256": ("oct", None, 32, "", 0),
-        "HS384": ("oct", None, 48, "", 0),
-        "HS512": ("oct", None, 64, "", 0),
-        "RS256": ("RSA", None, 32, "PKCS1v15", 0),
-        "RS384": ("RSA", None, 48, "PKCS1v15", 0),
-        "RS512": ("RSA", None, 64, "PKCS1v15", 0),
-        "PS256": ("RSA", None, 32, "PSS", 0),
-        "PS384": ("RSA", None, 48, "PSS", 0),
-        "PS512": ("RSA", None, 64, "PSS", 0),
-        "ES256": ("EC", "P-256", 32, "", 32),
-        "ES384": ("EC", "P-384", 48, "", 48),
-        "ES512": ("EC", "P-521", 64, "", 66),
-        "Ed25519": ("OKP", "Ed25519", 0, "", 0),
-        "Ed448": ("OKP", "Ed448", 0, "", 0),
-        "EdDSA": ("OKP", None, 0, "", 0),
+        "HS256": ("oct", "", 32, None),
+        "HS384": ("oct", "", 48, None),
+        "HS512": ("oct", "", 64, None),
+        "RS256": ("RSA", "RSAAlgorithm", 32, None),
+        "RS384": ("RSA", "RSAAlgorithm", 48, None),
+        "RS512": ("RSA", "RSAAlgorithm", 64, None),
+        "PS256": ("RSA", "RSAPSSAlgorithm", 32, None),
+        "PS384": ("RSA", "RSAPSSAlgorithm", 48, None),
+        "PS512": ("RSA", "RSAPSSAlgorithm", 64, None),
+        "ES256": ("EC", "ECAlgorithm", 32, "P-256"),
+        "ES384": ("EC", "ECAlgorithm", 48, "P-384"),
+        "ES512": ("EC", "ECAlgorithm", 64, "P-521"),
+        "Ed25519": ("OKP", "OKPAlgorithm", 0, "Ed25519"),
+        "Ed448": ("OKP", "OKPAlgorithm", 0, "Ed448"),
+        "EdDSA": ("OKP", "OKPAlgorithm", 0, None),
     }
+
+
+# By algorithm: the class of jwt.algorithms, what its object was made with, and the operations that it performs.
+# Exceptions, both cryptography's: HMAC, which is cheaper there, and ECDSA's signing, which PyJWT does with random nonces.
+BOTH = ("sign", "verify")
+ENGINES = {
+    "HS256": ("", {}, ()),
+    "HS384": ("", {}, ()),
+    "HS512": ("", {}, ()),
+    "RS256": ("RSAAlgorithm", {"hash_alg": hashes.SHA256}, BOTH),
+    "RS384": ("RSAAlgorithm", {"hash_alg": hashes.SHA384}, BOTH),
+    "RS512": ("RSAAlgorithm", {"hash_alg": hashes.SHA512}, BOTH),
+    "PS256": ("RSAPSSAlgorithm", {"hash_alg": hashes.SHA256}, BOTH),
+    "PS384": ("RSAPSSAlgorithm", {"hash_alg": hashes.SHA384}, BOTH),
+    "PS512": ("RSAPSSAlgorithm", {"hash_alg": hashes.SHA512}, BOTH),
+    "ES256": ("ECAlgorithm", {"hash_alg": hashes.SHA256, "expected_curve": ec.SECP256R1}, ("verify",)),
+    "ES384": ("ECAlgorithm", {"hash_alg": hashes.SHA384, "expected_curve": ec.SECP384R1}, ("verify",)),
+    "ES512": ("ECAlgorithm", {"hash_alg": hashes.SHA512, "expected_curve": ec.SECP521R1}, ("verify",)),
+    "Ed25519": ("OKPAlgorithm", {}, BOTH),
+    "Ed448": ("OKPAlgorithm", {}, BOTH),
+    "EdDSA": ("OKPAlgorithm", {}, BOTH),
+}
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Each call of `sign` and `verify` on an object of `jwt.algorithms`: its class, what it was made with, and which."""
+    calls = []
+    for name in ("HMACAlgorithm", "RSAAlgorithm", "RSAPSSAlgorithm", "ECAlgorithm", "OKPAlgorithm"):
+        for operation in BOTH:
+            original = getattr(getattr(jwt.algorithms, name), operation)
+
+            def recorded(self, *arguments, original=original, operation=operation):
+                calls.append((type(self).__name__, vars(self), operation))
+                return original(self, *arguments)
+
+            monkeypatch.setattr(getattr(jwt.algorithms, name), operation, recorded)
+    return calls
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_the_object_of_pyjwt_signs_and_verifies(algorithm, calls):
+    name, parameters, operations = ENGINES[algorithm]
+    key = key_for(algorithm)
+
+    assert key.verifies(MESSAGE, key.sign(MESSAGE))
+    assert calls == [(name, parameters, operation) for operation in operations]
+
+
+@pytest.mark.parametrize("algorithm", ASYMMETRIC)
+def test_what_pyjwt_says_of_a_signature_of_the_right_length_counts(algorithm, monkeypatch):
+    engine = getattr(jwt.algorithms, ENGINES[algorithm][0])
+    monkeypatch.setattr(engine, "verify", lambda *_: True)
+    key, length = key_for(algorithm), SIGNATURE_BYTES[algorithm]
+
+    assert key.verifies(MESSAGE, bytes(length))
+    assert not key.verifies(MESSAGE, bytes(length - 1))
+    assert not key.verifies(MESSAGE, bytes(length + 1))
 
 
 @pytest.mark.parametrize(
@@ -117,6 +177,7 @@ def test_a_name_like_no_other_is_answered_with_all_names(name):
         ("es384", "ES384"),
         ("ED25519", "Ed25519"),
         ("eddsa", "EdDSA"),
+        ("XS256", "HS256"),
     ],
 )
 def test_a_misspelt_name_is_answered_with_the_one_that_was_meant(typed, meant):
@@ -341,10 +402,63 @@ def test_any_octets_for_a_signature_are_answered_with_no(algorithm):
 @pytest.mark.parametrize("private", [x25519.X25519PrivateKey.generate(), x448.X448PrivateKey.generate()])
 def test_a_key_for_key_agreement_is_bound_to_nothing(algorithm, private):
     """K-06."""
-    row = ALGORITHMS[algorithm]
+    assert_bound_to_nothing(ALGORITHMS[algorithm], private)
 
-    assert refusal(lambda: bind_sign(row, private)) == "this kind of key cannot sign"
-    assert refusal(lambda: bind_verify(row, private.public_key())) == "this kind of key cannot verify signatures"
+
+def assert_bound_to_nothing(row, private):
+    assert refusal(lambda: bind_sign(row, private)) == f"this kind of key cannot sign with {row.name}"
+    public = private if isinstance(private, bytes) else private.public_key()
+    assert refusal(lambda: bind_verify(row, public)) == f"this kind of key cannot verify with {row.name}"
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("other", ALGORITHMS)
+def test_a_key_is_bound_to_no_algorithm_of_another_type_or_curve(algorithm, other):
+    """Below the checks of `Key`: two that are of one type and curve take the same keys."""
+    material = key_for(algorithm)._material
+    if bound_alike(algorithm) == bound_alike(other):
+        assert callable(bind_sign(ALGORITHMS[other], material))
+    else:
+        assert_bound_to_nothing(ALGORITHMS[other], material)
+
+
+@pytest.mark.parametrize(
+    ("names", "submodule"),
+    [((), None), (("PyJWTError",), None), (("PyJWTError",), ()), ((), ("ECAlgorithm",))],
+)
+def test_another_module_with_the_name_of_pyjwt_is_named_when_a_key_is_bound(monkeypatch, names, submodule):
+    stranger = types.ModuleType("jwt")
+    stranger.__file__ = "/srv/jwt.py"
+    vars(stranger).update(dict.fromkeys(names))
+    monkeypatch.setitem(sys.modules, "jwt", stranger)
+    monkeypatch.delitem(sys.modules, "jwt.algorithms")
+    if submodule is not None:
+        monkeypatch.setitem(sys.modules, "jwt.algorithms", types.SimpleNamespace(**dict.fromkeys(submodule)))
+
+    assert refusal(lambda: Key.generate("ES256")) == (
+        "the module jwt in /srv/jwt.py is not the library of that name that gatepass needs, PyJWT: "
+        "rename or remove it, then pip install pyjwt"
+    )
+
+
+def test_without_pyjwt_a_secret_is_bound_and_no_other_key(monkeypatch):
+    monkeypatch.setitem(sys.modules, "jwt", None)
+
+    assert Key.generate("HS256").can_sign
+    assert refusal(lambda: Key.generate("ES256")) == "PyJWT is missing: pip install pyjwt"
+
+
+def bound_alike(algorithm):
+    row = ALGORITHMS[algorithm]
+    return row.kty, row.kty == "EC" and row.curve
+
+
+@pytest.mark.parametrize("algorithm", ASYMMETRIC)
+def test_the_halves_of_a_key_do_not_stand_in_for_each_other(algorithm):
+    row, private = ALGORITHMS[algorithm], private_for(algorithm)
+
+    assert refusal(lambda: bind_sign(row, private.public_key())) == f"this kind of key cannot sign with {algorithm}"
+    assert refusal(lambda: bind_verify(row, private)) == f"this kind of key cannot verify with {algorithm}"
 
 
 def test_a_stranger_s_key_verifies_nothing_of_ours():

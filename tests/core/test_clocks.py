@@ -111,9 +111,9 @@ class TestTheDefaultIsLookedUpWhenItIsRead:
         with pytest.raises(KeysUnavailable) as first:
             made.refresh()
         with pytest.raises(KeysUnavailable):
-            next(made.search("kid", None))
+            next(made.fetch_missing("kid", None))
         with later(HOUR):
-            assert next(made.search("kid", None)) is not None
+            assert next(made.fetch_missing("kid", None)) is not None
 
         assert first.value.retry_after
 

@@ -94,8 +94,8 @@ def test_keys_of_different_algorithms_may_share_a_kid():
     """K-13: the algorithm of the token tells them apart, and only the fitting one is found."""
     keys = KeySet([key_for("ES256"), key_for("RS256"), key_for("Ed25519")])
 
-    assert [key.algorithm for key in keys.named("k1", "RS256")] == ["RS256"]
-    assert keys.named("k1", "PS256") == ()
+    assert [key.algorithm for key in keys.get("k1", "RS256")] == ["RS256"]
+    assert keys.get("k1", "PS256") == ()
     assert labels(keys) == {("k1", "ES256"), ("k1", "RS256"), ("k1", "Ed25519")}
 
 
@@ -103,10 +103,10 @@ def test_keys_without_kid_are_found_by_algorithm_alone():
     """K-23."""
     keys = KeySet([Key.from_secret(SECRET), Key.from_secret(SECRET[::-1])])
 
-    assert len(keys.fitting("HS256")) == 2
-    assert keys.fitting("HS384") == ()
-    assert keys.named("None", "HS256") == ()
-    assert not keys.knows("None")
+    assert len(keys.for_algorithm("HS256")) == 2
+    assert keys.for_algorithm("HS384") == ()
+    assert keys.get("None", "HS256") == ()
+    assert not keys.has_kid("None")
 
 
 def test_a_kid_is_compared_for_equality_and_nothing_else():
@@ -114,12 +114,12 @@ def test_a_kid_is_compared_for_equality_and_nothing_else():
     key = key_for("ES256", kid="Key-1")
     keys = KeySet([key])
 
-    assert keys.named("Key-1", "ES256") == (key,)
-    assert keys.knows("Key-1")
+    assert keys.get("Key-1", "ES256") == (key,)
+    assert keys.has_kid("Key-1")
     for other in ("key-1", "Key-1 ", "Key-", "", "Key-1\0", "*", "../Key-1"):
-        assert keys.named(other, "ES256") == ()
-        assert not keys.knows(other)
-    assert keys.named("Key-1", "es256") == ()
+        assert keys.get(other, "ES256") == ()
+        assert not keys.has_kid(other)
+    assert keys.get("Key-1", "es256") == ()
 
 
 def test_a_set_says_what_it_holds_and_no_more():
@@ -228,7 +228,7 @@ def test_a_published_set_is_read_back_as_public_keys(form):
     assert labels(again) == {(algorithm, algorithm) for algorithm in ASYMMETRIC}
     assert not any(key.can_sign for key in again)
     for key in keys:
-        (found,) = again.named(key.kid, key.algorithm)
+        (found,) = again.get(key.kid, key.algorithm)
         assert found.verifies(b"text", key.sign(b"text"))
 
 
@@ -483,10 +483,10 @@ def test_one_of_the_two_names_of_an_edwards_key_may_be_allowed():
     assert labels(KeySet.from_jwks({"keys": [jwk]}, algorithms=["Ed25519"])) == {("k1", "Ed25519")}
 
 
-@pytest.mark.parametrize("algorithms", ["ES256", "", 5, object()])
+@pytest.mark.parametrize("algorithms", ["ES256", b"ES256", "", 5, object()])
 def test_the_algorithms_allowed_are_a_list(algorithms):
     assert refusal(lambda: KeySet.from_jwks({"keys": [GOOD]}, algorithms=algorithms)) == (
-        'algorithms= takes a list of names, such as ["ES256"]'
+        'algorithms= takes a list, such as algorithms=["ES256"]'
     )
 
 
@@ -498,7 +498,7 @@ def test_an_empty_list_of_algorithms_never_means_all(algorithms):
     )
 
 
-@pytest.mark.parametrize("algorithms", [["none"], ["ES256", "es256"], [None], [["ES256"]], b"ES256"])
+@pytest.mark.parametrize("algorithms", [["none"], ["ES256", "es256"], [None], [["ES256"]]])
 def test_an_unknown_algorithm_in_the_list_is_refused(algorithms):
     """V-09."""
     assert refusal(lambda: KeySet.from_jwks({"keys": [GOOD]}, algorithms=algorithms)).startswith("unknown algorithm; ")
@@ -646,7 +646,7 @@ def test_a_mapping_is_no_list_of_keys_or_names():
     for keys in ({key: 1}, {"keys": []}):
         assert refusal(lambda keys=keys: KeySet(keys)) == "a KeySet takes a list of keys: KeySet([key])"
     assert refusal(lambda: KeySet.from_jwks({"keys": [GOOD]}, algorithms={"ES256": 1})) == (
-        'algorithms= takes a list of names, such as ["ES256"]'
+        'algorithms= takes a list, such as algorithms=["ES256"]'
     )
 
 

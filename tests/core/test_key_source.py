@@ -50,7 +50,7 @@ class Cabinet(KeySource):
     def current(self):
         return self.keys
 
-    def search(self, kid, seen):
+    def fetch_missing(self, kid, seen):
         self.searches.append((kid, seen))
         while self.answers:
             answer = self.answers.pop(0)
@@ -206,7 +206,7 @@ async def until_waiting(fetch, tasks):
 
 class TestAFetch:
     def test_whoever_waits_goes_on_when_it_ends(self):
-        fetch = Fetch(1, patience=PATIENCE)
+        fetch = Fetch(1, timeout=PATIENCE)
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(fetch.wait)
             while not fetch._ended._condition._waiters:
@@ -217,7 +217,7 @@ class TestAFetch:
         assert fetch.succeeded
 
     def test_nobody_waits_longer_than_one_may_take(self):
-        fetch = Fetch(1, patience=0.05)
+        fetch = Fetch(1, timeout=0.05)
 
         fetch.wait()
 
@@ -228,7 +228,7 @@ class TestAFetch:
             pytest.fail("a thread was spent on waiting")
 
         async def main():
-            fetch = Fetch(1, patience=PATIENCE)
+            fetch = Fetch(1, timeout=PATIENCE)
             waiting = [asyncio.create_task(fetch.wait_async(no_thread)) for _ in range(100)]
             await until_waiting(fetch, 100)
             assert not any(task.done() for task in waiting)
@@ -239,7 +239,7 @@ class TestAFetch:
         assert asyncio.run(main()).succeeded
 
     def test_an_event_loop_loses_patience_too(self):
-        fetch = Fetch(1, patience=0.05)
+        fetch = Fetch(1, timeout=0.05)
 
         asyncio.run(fetch.wait_async(lambda _: pytest.fail("a thread was spent")))
 
@@ -247,7 +247,7 @@ class TestAFetch:
 
     def test_a_cancelled_task_leaves_it_to_the_others(self):
         async def main():
-            fetch = Fetch(1, patience=PATIENCE)
+            fetch = Fetch(1, timeout=PATIENCE)
             first, second = (asyncio.create_task(fetch.wait_async(None)) for _ in range(2))
             await until_waiting(fetch, 2)
             first.cancel()
@@ -260,7 +260,7 @@ class TestAFetch:
         assert asyncio.run(main()) == (True, True)
 
     def test_another_event_loop_waits_in_a_thread(self):
-        fetch = Fetch(1, patience=PATIENCE)
+        fetch = Fetch(1, timeout=PATIENCE)
         asked = []
 
         async def run_blocking(function):
@@ -387,8 +387,8 @@ class TestSettings:
 @pytest.mark.parametrize("others", [[], [make_verifier(issuer="https://other.example")]], ids=["one", "two"])
 def test_an_event_loop_other_than_asyncio_waits_in_the_thread_that_it_was_given(others):
     class Slow(Cabinet):
-        def search(self, kid, seen):
-            self.fetch = Fetch(1, patience=30)
+        def fetch_missing(self, kid, seen):
+            self.fetch = Fetch(1, timeout=30)
             yield self.fetch
 
     source = Slow(None)

@@ -285,7 +285,7 @@ def test_a_key_set_is_read_in_linear_time(kind):
 @pytest.mark.parametrize("pump", SECRET_PUMPS)
 def test_a_secret_is_judged_in_linear_time(pump):
     def check(text):
-        check_secret(text.encode(), algorithm="HS256", least=32)
+        check_secret(text.encode(), algorithm="HS256", minimum=32)
 
     for beginning, end in product(("", "kXq2Zr8v"), ("", "!", "kXq2Zr8v")):
         assert_linear(check, lambda size, b=beginning, e=end: b + pump * (size // len(pump)) + e, 32_000)

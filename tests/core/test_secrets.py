@@ -39,7 +39,7 @@ from tests.core.made_keys import (
 from tests.core.well_known_secrets import SAMPLES, known_secrets, readings
 
 from gatepass import ConfigurationError, Key, KeySet
-from gatepass.keys.secret import is_key_material, misplaced
+from gatepass.keys.secret import _not_a_secret, is_key_material
 from gatepass.keys.weak_secrets import is_guessable, is_known
 
 KEY_MATERIAL = (
@@ -766,7 +766,7 @@ def test_a_token_is_no_secret(before):
 def test_three_segments_without_a_header_may_be_a_secret():
     listed = base64.urlsafe_b64encode(b'["alg", "typ", 4711]').decode().rstrip("=")
 
-    assert misplaced(f"{listed}.c2lnbmF0dXJl.c2lnbmF0dXJl".encode()) is None
+    assert _not_a_secret(f"{listed}.c2lnbmF0dXJl.c2lnbmF0dXJl".encode()) is None
 
 
 @given(st.binary(min_size=32, max_size=64))
@@ -774,10 +774,10 @@ def test_a_random_secret_is_never_taken_for_anything_else(octets):
     spelled = base64.b64encode(octets)
     plain = [octets.hex().encode(), spelled, spelled.rstrip(b"="), base64.urlsafe_b64encode(octets).rstrip(b"=")]
 
-    assert [misplaced(secret) for secret in plain] == [None] * 4
+    assert [_not_a_secret(secret) for secret in plain] == [None] * 4
 
 
 @given(st.text("/ABCabc+=", min_size=32, max_size=64), st.text("abcdefghij/", max_size=12))
 def test_nor_is_one_that_begins_with_slashes(text, path):
     """As one in sixty-four in base64 does."""
-    assert misplaced(f"/{path}/{text}".encode()) is None
+    assert _not_a_secret(f"/{path}/{text}".encode()) is None

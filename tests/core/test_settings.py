@@ -167,7 +167,7 @@ def test_a_duration_within_its_bounds_is_taken(value):
     """V-28: the bounds belong to it."""
     expected = value.total_seconds() if isinstance(value, timedelta) else value
 
-    assert seconds(value, "leeway", least=0, most=300) == expected
+    assert seconds(value, "leeway", minimum=0, maximum=300) == expected
 
 
 @pytest.mark.parametrize(
@@ -198,11 +198,11 @@ def test_a_duration_within_its_bounds_is_taken(value):
 )
 def test_a_duration_outside_its_bounds_or_of_another_type_is_refused(value):
     """V-28, D2: no boolean, no text, no NaN."""
-    assert refusal(lambda: seconds(value, "leeway", least=0, most=300)) == LEEWAY
+    assert refusal(lambda: seconds(value, "leeway", minimum=0, maximum=300)) == LEEWAY
 
 
 def test_the_bounds_are_told_in_plain_numbers():
-    assert refusal(lambda: seconds(0, "access_ttl", least=0.5, most=86400)) == (
+    assert refusal(lambda: seconds(0, "access_ttl", minimum=0.5, maximum=86400)) == (
         "access_ttl= must be a timedelta or a number from 0.5 to 86400 seconds"
     )
 

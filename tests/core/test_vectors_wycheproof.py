@@ -51,7 +51,7 @@ JUDGED_BY_A_KEY = "judged by a key"
 TRUNCATED = "a tag cut to half its length, which no JWS has: refused by the key"
 SHORT = "a secret of fewer bytes than the hash has, which makes no key"
 GUESSABLE = "the sequential secret of every invalid vector, which is guessable and makes no key"
-HMAC_LEAST = {JUDGED_BY_A_KEY: 30, TRUNCATED: 30, SHORT: 6, GUESSABLE: 108}
+HMAC_MIN = {JUDGED_BY_A_KEY: 30, TRUNCATED: 30, SHORT: 6, GUESSABLE: 108}
 """How the vectors of each of these files divide, and how many of each kind there are at least. What makes no key is
 put to the function that a key would be bound to."""
 
@@ -192,5 +192,5 @@ def test_the_hmac_vectors_are_judged_as_wycheproof_judges_them(algorithm):
                 disagreements[test["tcId"]] = test["comment"]
 
     assert disagreements == {}
-    assert counts.keys() == HMAC_LEAST.keys()
-    assert counts >= Counter(HMAC_LEAST), counts
+    assert counts.keys() == HMAC_MIN.keys()
+    assert counts >= Counter(HMAC_MIN), counts

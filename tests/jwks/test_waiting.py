@@ -399,7 +399,7 @@ def test_who_would_wait_too_long_is_told_so_and_the_fetch_goes_on(serve, let_go,
 
 def when_longer_than(wait, keys, answer):
     """The same *answer*, when a request that waits so long at most has given up."""
-    return once(lambda: keys._flight.under_way.within(wait)._left() == 0, answer)
+    return once(lambda: keys._flight.under_way.with_timeout(wait)._left() == 0, answer)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -458,7 +458,7 @@ def test_what_another_request_has_just_fetched_needs_no_fetch(serve):
 
 def test_a_search_that_nobody_ends_leaves_nothing_locked(serve):
     keys = client(serve(document(GOOD)).url)
-    search = keys.search(OLD.kid, None)
+    search = keys.fetch_missing(OLD.kid, None)
     next(search)
     del search
 

@@ -625,5 +625,5 @@ def test_a_key_that_another_thread_has_found_meanwhile_is_not_called_unknown(rin
     make_ring(place, clock).rotate()
     ring._watch.refresh(clock.now)
 
-    assert len(list(ring.search("any", seen))) == 1
-    assert list(ring.search("any", ring.current())) == []
+    assert len(list(ring.fetch_missing("any", seen))) == 1
+    assert list(ring.fetch_missing("any", ring.current())) == []

@@ -58,7 +58,7 @@ PUBLIC = {
         "StaleKeysUsed",
         "UnknownKid",
     },
-    "gatepass.keys.source": {"Fetch", "KeySource", "RunBlocking", "settle", "settle_async"},
+    "gatepass.keys.source": {"Fetch", "KeySource", "RunBlocking", "run", "run_async"},
     "gatepass.errors": {
         "AuthError",
         "AuthUnavailable",

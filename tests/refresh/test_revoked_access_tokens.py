@@ -139,7 +139,7 @@ class Source(KeySource):
 class Fetching(Source):
     """A source that could fetch other keys, and that was asked a moment ago."""
 
-    def search(self, kid, seen):
+    def fetch_missing(self, kid, seen):
         return iter(())
 
 

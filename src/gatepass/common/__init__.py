@@ -1,4 +1,4 @@
-"""What every room uses: settings that are checked once, limits, scopes, clocks, and what a process owns.
+"""Tools for every room: checks of settings, limits, scopes, clocks, private files, threads and locks of a process.
 
-Nothing here knows tokens, keys or HTTP.
+No tokens, keys or HTTP here.
 """

@@ -1,7 +1,8 @@
-"""The limits that several parts must agree on, each written once.
+"""The limits that several rooms share, each written once; moments in seconds since 1970, and the clocks.
 
-An issuer's longest token is what a key ring and a list of revocations keep things for; a verifier's largest leeway is
-what they add to it. Were two of these numbers to drift apart, a token could outlive its key or its revocation.
+A key ring and a list of revocations keep entries for as long as an issuer's longest token lives, plus a verifier's
+largest leeway. If two of these numbers differed, a token could outlive its key or its revocation. Refused: a datetime
+without its time zone, which is another moment on every machine.
 """
 
 from __future__ import annotations
@@ -13,11 +14,11 @@ from typing import Final
 __all__ = [
     "DAY",
     "FIRST_SECOND",
-    "LARGEST_LEEWAY",
     "LAST_SECOND",
-    "LONGEST_ACCESS_TTL",
-    "LONGEST_COPY",
+    "MAX_ACCESS_TTL",
+    "MAX_JWKS_CACHE_TTL",
     "MAX_KID_LENGTH",
+    "MAX_LEEWAY",
     "YEAR",
     "moment_of",
     "numeric_date",
@@ -28,12 +29,12 @@ __all__ = [
 DAY: Final = 86_400
 YEAR: Final = 366 * DAY
 
-LONGEST_ACCESS_TTL: Final = DAY
-"""Seconds that an access token may live."""
-LARGEST_LEEWAY: Final = 300
-"""Seconds that a verifier may tolerate."""
-LONGEST_COPY: Final = 7 * DAY
-"""Seconds that others may be told to keep a copy of public keys."""
+MAX_ACCESS_TTL: Final = DAY
+"""Seconds: the lifetime of an access token."""
+MAX_LEEWAY: Final = 300
+"""Seconds: the leeway of a verifier."""
+MAX_JWKS_CACHE_TTL: Final = 7 * DAY
+"""Seconds: the time for which others may cache a published JWK Set."""
 
 MAX_KID_LENGTH: Final = 1_024
 """Characters of a key id, in a key and in a token's header: a key that no token may name would verify nothing."""
@@ -41,7 +42,7 @@ MAX_KID_LENGTH: Final = 1_024
 FIRST_SECOND: Final = -62_135_596_800
 """Of the year 1, the first that a datetime has."""
 LAST_SECOND: Final = 253_402_300_799
-"""Of the year 9999, the last one. Milliseconds that are given for seconds lie beyond."""
+"""Of the year 9999, the last one. Milliseconds given for seconds are larger."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

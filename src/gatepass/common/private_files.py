@@ -34,7 +34,7 @@ _POSIX: Final = hasattr(os, "geteuid")
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _NO_WAITING: Final = getattr(os, "O_NONBLOCK", 0)  # a pipe would keep the process until another opens it too
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
-_MOST_LINKS: Final = 40
+_MAX_LINKS: Final = 40
 
 
 class FilePolicy(NamedTuple):
@@ -117,7 +117,7 @@ def check_directory(path: Path) -> None:
             continue
         _refuse_shared(place.lstat(), place)
         links += 1
-        if links > _MOST_LINKS:
+        if links > _MAX_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
         if found.st_uid not in (os.geteuid(), 0):
             raise ConfigurationError(

@@ -1,6 +1,6 @@
-"""What the process around us does to threads and locks: servers that fork without Python's hooks, or freeze threads.
+"""Threads, locks and values of one process, under servers that fork without Python's hooks or freeze threads.
 
-uWSGI is one of each: it runs no hook after a fork, and without `enable-threads` no thread between two requests.
+uWSGI does both: it runs no hook after a fork, and without `enable-threads` no thread between two requests.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 
 @final
 class PerProcess(Generic[_T]):
-    """What *make* made in this process, when it was first asked for here."""
+    """A value of each process: `get` calls *make* once in each."""
 
     __slots__ = ("_made", "_make")
 
@@ -30,7 +30,7 @@ class PerProcess(Generic[_T]):
         self._made: dict[int, _T] = {os.getpid(): make()}
 
     def get(self) -> _T:
-        """The process's own. A parent's stays as it is, and is not used here."""
+        """The value of this process. The parent's is left alone."""
         process = os.getpid()
         made = self._made.get(process)
         return self._made.setdefault(process, self._make()) if made is None else made  # of several threads one counts
@@ -42,7 +42,7 @@ _ONE_THREAD = (*_OFF, True, b"1", "1")  # which is none, to uWSGI
 
 @final
 class ProcessLock:
-    """A lock that is free in a forked child, also if a thread of the parent's had it: it compares process ids."""
+    """A lock that is free in a forked child, even if a thread of the parent held it: it compares process ids."""
 
     __slots__ = ("_locks",)
 
@@ -100,6 +100,6 @@ def threads_stand_still() -> bool:
 
 
 def warn_of_standing_threads(logger: logging.Logger, consequence: str) -> None:
-    """Say at start-up, where threads stand still, how to let them run, and what happens until then."""
+    """Log at start-up, under a server that freezes threads, the *consequence* and how to let them run."""
     if threads_stand_still():
         logger.warning("uWSGI runs no threads between requests: set enable-threads = true; until then %s", consequence)

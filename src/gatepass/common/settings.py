@@ -1,4 +1,7 @@
-"""Settings, checked when objects are made: each function returns the value to use or raises `ConfigurationError`."""
+"""Checks of settings when objects are made: each returns the value to use or raises `ConfigurationError`.
+
+URLs, issuers, lists of names, durations, clocks, paths and types; and the advice for a library that is missing.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from gatepass.common.allow import HTTPS_ALONE, Allowed, is_loopback
@@ -27,10 +30,13 @@ __all__ = [
     "https_url",
     "issuer_name",
     "issuer_text",
+    "require_instance",
     "seconds",
     "stranger",
     "strings",
 ]
+
+_T = TypeVar("_T")
 
 _logger = logging.getLogger("gatepass")
 _UNNOTICED = 60
@@ -38,7 +44,7 @@ _UNNOTICED = 60
 
 # The characters of RFC 3986, less those that begin a query and a fragment.
 _PLAIN_URL = re.compile(r"[A-Za-z0-9\-._~:/\[\]@!$&'()*+,;=%]+")
-_LONGEST_NAME: Final = 1_024
+_MAX_NAME_LENGTH: Final = 1_024
 
 
 def https_url(value: object, name: str, allow: Allowed = HTTPS_ALONE) -> str:
@@ -75,10 +81,10 @@ def issuer_name(issuer: object, allow: Allowed) -> str:
 
 
 def issuer_text(issuer: str) -> str:
-    if len(issuer) > _LONGEST_NAME or not issuer.isprintable() or issuer != issuer.strip():
+    if len(issuer) > _MAX_NAME_LENGTH or not issuer.isprintable() or issuer != issuer.strip():
         raise ConfigurationError(
-            f"issuer= must be the exact name in the tokens: at most {_LONGEST_NAME} printable characters, and no blank "
-            "before or after it"
+            f"issuer= must be the exact name in the tokens: at most {_MAX_NAME_LENGTH} printable characters, and no "
+            "blank before or after it"
         )
     return issuer
 
@@ -98,6 +104,13 @@ def strings(value: str | Iterable[str], name: str) -> tuple[str, ...]:
     return names
 
 
+def require_instance(value: object, kind: type[_T], error: str) -> _T:
+    """*value*, if it is a *kind*. Raises `ConfigurationError` with *error*."""
+    if isinstance(value, kind):
+        return value
+    raise ConfigurationError(error)
+
+
 def audience_names(value: str | Iterable[str] | None, hint: str) -> tuple[str, ...]:
     """At least one audience."""
     names = strings(value or (), "audience")
@@ -106,11 +119,11 @@ def audience_names(value: str | Iterable[str] | None, hint: str) -> tuple[str, .
     return names
 
 
-def seconds(value: float | timedelta, name: str, *, least: float, most: float) -> float:
-    """*value*, a number of seconds or a timedelta, within the bounds."""
+def seconds(value: float | timedelta, name: str, *, minimum: float, maximum: float) -> float:
+    """*value*, a number of seconds or a timedelta, from *minimum* to *maximum*."""
     number = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not least <= number <= most:
-        raise ConfigurationError(f"{name}= must be a timedelta or a number from {least:g} to {most:.10g} seconds")
+    if isinstance(number, bool) or not isinstance(number, (int, float)) or not minimum <= number <= maximum:
+        raise ConfigurationError(f"{name}= must be a timedelta or a number from {minimum:g} to {maximum:.10g} seconds")
     return number
 
 
@@ -197,6 +210,6 @@ def extra_hint(extra: str, *others: str) -> str:
 
 
 def stranger(module: ModuleType) -> str:
-    """That *module*, which was imported by its name, is another one than is needed; and where it lies."""
+    """The error for *module*, which has the name of the library that is needed and is another one."""
     place = getattr(module, "__file__", None) or "an unknown place"
     return f"the module {module.__name__} in {place} is not the library of that name that gatepass needs"

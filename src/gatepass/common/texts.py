@@ -1,8 +1,7 @@
-"""Text as callers give it: one string, or a list of them. Subclasses of `str` come out as `str` itself.
+"""Text as callers give it, one string or a list of them, and numbers in HTTP headers.
 
-A member of an enumeration is text in one place and not in another: it may format as its name, and be looked up by its
-value. So it is made plain where it comes in. Refused where a list is expected: a mapping, which would be read as its
-keys, and octets.
+Subclasses of `str` become `str`: a member of an enumeration may format as its name, and be looked up by its value.
+Refused where a list is expected: a mapping, which would be read as its keys, and octets.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeVar, cast
 
-__all__ = ["LARGEST_HEADER_NUMBER", "header_number", "listed", "plain"]
+__all__ = ["MAX_HEADER_NUMBER", "header_number", "listed", "plain"]
 
 _T = TypeVar("_T")
 
@@ -40,7 +39,7 @@ def listed(value: object) -> tuple[Any, ...] | None:
     return members
 
 
-LARGEST_HEADER_NUMBER: Final = 2**31
+MAX_HEADER_NUMBER: Final = 2**31
 """What a larger number counts as (RFC 9111 section 1.2.2)."""
 
 _DIGITS: Final = re.compile("[0-9]+")
@@ -58,4 +57,4 @@ def header_number(value: str) -> int | None:
         return None
     digits = value.lstrip("0")
     # Python converts no more than 4,300 digits, and these are more than enough.
-    return min(int(digits or "0"), LARGEST_HEADER_NUMBER) if len(digits) <= 10 else LARGEST_HEADER_NUMBER
+    return min(int(digits or "0"), MAX_HEADER_NUMBER) if len(digits) <= 10 else MAX_HEADER_NUMBER

@@ -1,6 +1,6 @@
-"""Where an exception of the application came from, for the log: its type and its frames, and none of its words.
+"""The origin of an application's exception, for the log: its type and its frames, without its message.
 
-What it says may hold anything, a token or a password too; a file, a line and a function's name are the program's.
+The message may hold a token or a password; a file, a line and a function's name are the program's.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import Final
 
 __all__ = ["traced"]
 
-_MOST_FRAMES: Final = 12
-_MOST_CAUSES: Final = 4
+_MAX_FRAMES: Final = 12
+_MAX_CAUSES: Final = 4
 
 
 def traced(error: BaseException) -> str:
@@ -27,7 +27,7 @@ def traced(error: BaseException) -> str:
     """
     told: list[str] = []
     current: BaseException | None = error
-    while current is not None and len(told) < _MOST_CAUSES:
+    while current is not None and len(told) < _MAX_CAUSES:
         told.append(_one(current))
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
     return ", from ".join(told)
@@ -38,5 +38,5 @@ def _one(error: BaseException) -> str:
         f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}"
         for frame, line in traceback.walk_tb(error.__traceback__)
     ]
-    shown = " < ".join(reversed(frames[-_MOST_FRAMES:]))
+    shown = " < ".join(reversed(frames[-_MAX_FRAMES:]))
     return f"{type(error).__qualname__} at {shown}" if shown else type(error).__qualname__

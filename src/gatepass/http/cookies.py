@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, final
 
 from gatepass.common.allow import Allow, Allowed, allowed, is_loopback
-from gatepass.common.settings import strings
+from gatepass.common.settings import require_instance, strings
 from gatepass.common.texts import plain
 from gatepass.errors import ConfigurationError, MalformedCookie, MultipleTokens, UntrustedOrigin
 
@@ -138,9 +138,9 @@ class CookieTransport:
     @staticmethod
     def expect(value: object) -> CookieTransport:
         """*value*, if it is one. Raises `ConfigurationError`."""
-        if isinstance(value, CookieTransport):
-            return value
-        raise ConfigurationError('cookies= takes a CookieTransport(origins=["https://app.example.com"])')
+        return require_instance(
+            value, CookieTransport, 'cookies= takes a CookieTransport(origins=["https://app.example.com"])'
+        )
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError("a CookieTransport does not change")

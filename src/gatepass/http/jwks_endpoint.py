@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final, final
 
-from gatepass.common.limits import LONGEST_COPY
+from gatepass.common.limits import MAX_JWKS_CACHE_TTL
 from gatepass.common.settings import seconds
 from gatepass.errors import ConfigurationError, KeysUnavailable
 from gatepass.http.response import Response
@@ -51,7 +51,7 @@ class JWKSEndpoint:
         else:
             self._ring = None
             given = _DEFAULT_TTL if cache_ttl is None else cache_ttl
-            lifetime, self._keys = seconds(given, "cache_ttl", least=0, most=LONGEST_COPY), key_set(keys)
+            lifetime, self._keys = seconds(given, "cache_ttl", minimum=0, maximum=MAX_JWKS_CACHE_TTL), key_set(keys)
         self._cache_control = ("Cache-Control", f"public, max-age={int(lifetime)}")
         self._document = self._serialize(self._keys)
 

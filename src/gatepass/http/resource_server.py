@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, Unpack, final
 
 from gatepass.common.allow import Allow
+from gatepass.common.settings import require_instance
 from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, MissingCredentials
 from gatepass.http.access import AccessLevel
 from gatepass.http.challenge import Challenge
@@ -234,9 +235,9 @@ class ResourceServer:
     @staticmethod
     def expect(value: object) -> ResourceServer:
         """*value*, if it is a resource server; adapters ask when they are made. Raises `ConfigurationError`."""
-        if isinstance(value, ResourceServer):
-            return value
-        raise ConfigurationError("an adapter takes a ResourceServer; make one with ResourceServer(verifier)")
+        return require_instance(
+            value, ResourceServer, "an adapter takes a ResourceServer; make one with ResourceServer(verifier)"
+        )
 
     def require_sync(self) -> None:
         """For adapters without an event loop: raises `ConfigurationError` if a hook is a coroutine function."""

@@ -81,8 +81,8 @@ class JWKSClient(KeySource):
     ) -> None:
         self._clock = clock_function(clock, default=steady_clock)
         policy = CachePolicy(fresh_for=fresh_for, max_ttl=max_ttl, usable_for=usable_for)
-        time_limit = seconds(timeout, "timeout", least=0.1, most=60)
-        interval = seconds(unknown_kid_interval, "unknown_kid_interval", least=1, most=300)
+        time_limit = seconds(timeout, "timeout", minimum=0.1, maximum=60)
+        interval = seconds(unknown_kid_interval, "unknown_kid_interval", minimum=1, maximum=300)
         http = HttpClient(transport, timeout=time_limit)
         names = None if algorithms is None else asymmetric_names(algorithms)
         permitted = allowed(allow)
@@ -130,8 +130,8 @@ class JWKSClient(KeySource):
             self._refresh_ahead(snapshot, now)
         return flight.snapshot.usable(now)
 
-    def search(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:
-        """See `KeySource.search`. A kid that the issuer does not publish is fetched once an interval at most.
+    def fetch_missing(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:
+        """See `KeySource.fetch_missing`. A kid that the issuer does not publish is fetched once an interval at most.
 
         With other keys at hand, or after a failed fetch, the wait is short: each waiting request may hold a thread.
         """
@@ -145,7 +145,7 @@ class JWKSClient(KeySource):
             fetch = self._fetch_for(kid, seen)
             if fetch is None:
                 return
-            yield fetch if seen is None and not self._flight.is_failing else fetch.within(_MAX_WAIT)
+            yield fetch if seen is None and not self._flight.is_failing else fetch.with_timeout(_MAX_WAIT)
             if not fetch.succeeded:
                 raise self._unavailable()
             if fetch.number > begun_before:  # it began after the token came, so what it brought is the answer
@@ -188,7 +188,7 @@ class JWKSClient(KeySource):
             stood_still = flight.under_way is not None
             fetch = flight.begin("scheduled")
         if (stood_still or threads_stand_still()) and may_block():  # its thread runs while this one waits
-            fetch.within(_MAX_WAIT).wait()
+            fetch.with_timeout(_MAX_WAIT).wait()
         if now >= snapshot.fresh_until and flight.snapshot is snapshot:
             self._events.emit(StaleKeysUsed(self.source, now - snapshot.fetched_at))
 

@@ -19,11 +19,12 @@ from urllib.parse import urlsplit
 
 from gatepass.common.allow import Allowed, is_loopback
 from gatepass.common.settings import extra_hint, stranger
-from gatepass.common.texts import LARGEST_HEADER_NUMBER, header_number
+from gatepass.common.texts import MAX_HEADER_NUMBER, header_number
 from gatepass.errors import ConfigurationError, MalformedToken
 from gatepass.jose.strict_json import parse_object
 from gatepass.keys import KeySet
-from gatepass.keys.jwk import is_private_jwk, pyjwt
+from gatepass.keys.algorithms import pyjwt
+from gatepass.keys.jwk import is_private_jwk
 
 __all__ = [
     "Connection",
@@ -226,7 +227,7 @@ def freshness_lifetime(cache_control: str, age: str) -> float | None:
     if not ages:
         return None
     stated = ages.pop()
-    if ages or stated is None or stated == LARGEST_HEADER_NUMBER:
+    if ages or stated is None or stated == MAX_HEADER_NUMBER:
         return 0.0
     spent = header_number(age.partition(",")[0].strip()) or 0  # of several the first (RFC 9111 section 5.1)
     return max(0.0, float(stated - spent))

@@ -100,7 +100,7 @@ class SingleFlight:
             self._back_off()  # the next thread may stand still too: without a pause they would pile up
         self.check_fork()
         self.number += 1
-        fetch = Fetch(self.number, patience=self._fetcher.timeout + _GRACE)
+        fetch = Fetch(self.number, timeout=self._fetcher.timeout + _GRACE)
         thread = threading.Thread(target=self._run, args=(fetch, reason), name="gatepass-jwks", daemon=True)
         self._fetch = fetch
         try:

@@ -91,4 +91,4 @@ def refresh_delay(fresh_for: float) -> float:
 
 
 def _checked(value: float | timedelta, name: str) -> float:
-    return seconds(value, name, least=MIN_TTL, most=DAY)
+    return seconds(value, name, minimum=MIN_TTL, maximum=DAY)

@@ -138,7 +138,7 @@ class KeyRing(KeySource):
             self._rotation.begin(self.rotate_if_due)
         return view.keys
 
-    def search(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:  # noqa: ARG002 - there is one place
+    def fetch_missing(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:  # noqa: ARG002 - there is one place
         """Check now whether another process changed the ring, for example removed a key in an emergency."""
         if self._watch.is_outdated():
             self._watch.refresh(self._clock())

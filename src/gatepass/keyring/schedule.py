@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, final
 
-from gatepass.common.limits import DAY, LARGEST_LEEWAY, LONGEST_ACCESS_TTL, LONGEST_COPY, YEAR
+from gatepass.common.limits import DAY, MAX_ACCESS_TTL, MAX_JWKS_CACHE_TTL, MAX_LEEWAY, YEAR
 from gatepass.common.settings import seconds
 from gatepass.errors import ConfigurationError
 from gatepass.keys.algorithms import algorithm_named
@@ -62,14 +62,16 @@ class Schedule:
         if algorithm_named(algorithm).kty == "oct":
             asymmetric = ", ".join(asymmetric_names(None))
             raise ConfigurationError(f"a key ring publishes its keys, so algorithm= must be one of {asymmetric}")
-        lifetime = _whole(access_ttl, "access_ttl", least=1, most=LONGEST_ACCESS_TTL)
-        tolerated = _whole(leeway, "leeway", least=0, most=LARGEST_LEEWAY)
-        cached = _whole(cache_ttl, "cache_ttl", least=1, most=LONGEST_COPY)
-        spare = _whole(margin, "margin", least=_MIN_MARGIN, most=DAY)
+        lifetime = _whole(access_ttl, "access_ttl", minimum=1, maximum=MAX_ACCESS_TTL)
+        tolerated = _whole(leeway, "leeway", minimum=0, maximum=MAX_LEEWAY)
+        cached = _whole(cache_ttl, "cache_ttl", minimum=1, maximum=MAX_JWKS_CACHE_TTL)
+        spare = _whole(margin, "margin", minimum=_MIN_MARGIN, maximum=DAY)
         announced, needed = cached + spare, lifetime + tolerated + cached + spare
-        ahead = announced if publish_ahead is None else _whole(publish_ahead, "publish_ahead", least=1, most=_MAX_TIME)
-        keep = needed if keep_retired is None else _whole(keep_retired, "keep_retired", least=1, most=_MAX_TIME)
-        every = None if rotate_every is None else _whole(rotate_every, "rotate_every", least=1, most=_MAX_TIME)
+        ahead = (
+            announced if publish_ahead is None else _whole(publish_ahead, "publish_ahead", minimum=1, maximum=_MAX_TIME)
+        )
+        keep = needed if keep_retired is None else _whole(keep_retired, "keep_retired", minimum=1, maximum=_MAX_TIME)
+        every = None if rotate_every is None else _whole(rotate_every, "rotate_every", minimum=1, maximum=_MAX_TIME)
         if ahead < announced:
             raise ConfigurationError(
                 f"publish_ahead= is {ahead} seconds, but others may use a copy without the new key for cache_ttl= and "
@@ -108,5 +110,5 @@ class Schedule:
         return self.cache_ttl + self.margin
 
 
-def _whole(value: float | timedelta, name: str, *, least: int, most: int) -> int:
-    return math.ceil(seconds(value, name, least=least, most=most))
+def _whole(value: float | timedelta, name: str, *, minimum: int, maximum: int) -> int:
+    return math.ceil(seconds(value, name, minimum=minimum, maximum=maximum))

@@ -1,4 +1,7 @@
-"""Keys: what signs and what verifies. The only part of gatepass that touches PyJWT and cryptography."""
+"""Keys, sets of keys, and sources of keys that change. The one room that uses PyJWT and cryptography.
+
+Refused: a second algorithm for a key, secrets and asymmetric keys in one set, weak keys, secrets that are keys.
+"""
 
 from gatepass.keys.key import Key
 from gatepass.keys.key_set import KeySet

@@ -1,11 +1,11 @@
-"""What stands under a layer of hex, base32 or base64, and where DER ends."""
+"""Data under one or two layers of hex, base32 or base64, and the end of a DER sequence."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 
-__all__ = ["BEFORE_TEXT", "decodings", "first_sequence"]
+__all__ = ["BEFORE_TEXT", "decodings", "first_sequence", "layers"]
 
 BEFORE_TEXT = b" \t\r\n\v\f\xef\xbb\xbf\xff\xfe"
 """Blanks, and the byte order marks of UTF-8 and UTF-16."""
@@ -27,6 +27,12 @@ def decodings(data: bytes) -> list[bytes]:
         except ValueError:
             continue
     return found
+
+
+def layers(data: bytes) -> list[bytes]:
+    """*data*, its decodings, and theirs."""
+    once = decodings(data)
+    return [data, *once, *(twice for layer in once for twice in decodings(layer))]
 
 
 def _base32(text: bytes) -> bytes:

@@ -8,7 +8,6 @@ null counts as absent: many serializers write what a key does not have so.
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,9 +17,9 @@ from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from gatepass.common.settings import stranger
 from gatepass.errors import ConfigurationError, MalformedToken
 from gatepass.jose.compact import decode_base64url, encode_base64url
+from gatepass.keys.algorithms import pyjwt
 from gatepass.keys.public_numbers import check_rsa_public, rsa_factors
 
 if TYPE_CHECKING:
@@ -32,7 +31,6 @@ __all__ = [
     "present_members",
     "private_members",
     "public_members",
-    "pyjwt",
     "thumbprint",
     "without_leading_zeros",
 ]
@@ -189,24 +187,6 @@ def _load_curve(
     )
     _check_halves(key, jwk, public)
     return key
-
-
-def pyjwt() -> Any:
-    """PyJWT, imported late: it brings an HTTP client along, which most programs never need.
-
-    Raises `ConfigurationError` where another module has its name.
-    """
-    try:
-        import jwt  # noqa: PLC0415
-    except ImportError:
-        raise ConfigurationError("PyJWT is missing: pip install pyjwt") from None
-    try:
-        is_pyjwt = hasattr(importlib.import_module("jwt.algorithms"), "ECAlgorithm") and hasattr(jwt, "PyJWTError")
-    except ImportError:
-        is_pyjwt = False
-    if not is_pyjwt:
-        raise ConfigurationError(f"{stranger(jwt)}, PyJWT: rename or remove it, then pip install pyjwt")
-    return jwt
 
 
 def _convert(converter: str, jwk: dict[str, Any]) -> Any:

@@ -1,7 +1,8 @@
-"""One key, bound to exactly one algorithm when it is made.
+"""One key, bound to exactly one algorithm when it is made: from a secret, a PEM, a JWK or an environment variable.
 
-Every way of making a key ends in the same constructor, so no path skips a check. A key never shows its
-material in a repr and cannot be pickled by accident.
+Every way of making a key ends in `_bind`, so no path skips a check. A key does not show its material in a repr and is
+not pickled. An error repeats the argument of `Key.from_env` only if it is plainly a variable's name: callers have given
+the secret itself, `Key.from_env(os.environ["JWT_SECRET_KEY"])`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from gatepass.keys.material import (
     usual_algorithm,
 )
 
-__all__ = ["Key", "json_in", "jwk_text", "text_of"]
+__all__ = ["Key", "jwk_text"]
 
 Check = Callable[[Algorithm, Material], None]
 
@@ -85,7 +86,7 @@ class Key:
     def from_secret(cls, secret: str | bytes, *, algorithm: str = "HS256", kid: str | None = None) -> Key:
         """An HMAC key; a *secret* of type str stands for its UTF-8 bytes.
 
-        Refused with `ConfigurationError`: fewer bytes than the hash has (RFC 7518 section 3.2), anything
+        Refused with `ConfigurationError`: fewer bytes than the hash has (RFC 7518 section 3.2), a value
         that is itself a key, a certificate or a JWK, secrets that are plainly guessable, and text with a line break
         at its end or a byte order mark, which other readers of the same secret take away.
 
@@ -121,7 +122,7 @@ make one with: gatepass keygen HS256
         """
         material, pss = load_pem(_utf8(pem, "a PEM"), None if password is None else _utf8(password, "password="))
         bound = (pss or usual_algorithm(material)) if algorithm is None else algorithm
-        if pss is not None and algorithm_named(bound).padding == "PKCS1v15":
+        if pss is not None and algorithm_named(bound).pyjwt == "RSAAlgorithm":
             raise ConfigurationError("this RSA key is for PSS alone: it takes PS256, PS384 or PS512")
         return cls._named(material, algorithm=bound, kid=kid)
 
@@ -166,7 +167,7 @@ make one with: gatepass keygen HS256
         do; *password* opens an encrypted PEM. A bare secret is bound to HS256 unless *algorithm* says otherwise.
         The value never appears in an error.
         """
-        value = text_of(name)
+        value = _read_env(name)
         jwk = jwk_text(value)
         if jwk is None and plain_pem(_utf8(value, "a secret")) is not None:
             return cls.from_pem(value, algorithm=algorithm, kid=kid, password=password)
@@ -174,7 +175,7 @@ make one with: gatepass keygen HS256
             raise ConfigurationError("password= opens an encrypted PEM, and the environment variable holds none")
         if jwk is None:
             return cls.from_secret(value, algorithm="HS256" if algorithm is None else algorithm, kid=kid)
-        members = json_in(jwk, name)
+        members = _parse_env_jwk(jwk, name)
         return cls.from_jwk(members if kid is None else {**members, "kid": kid}, algorithm=algorithm)
 
     @classmethod
@@ -203,7 +204,7 @@ make one with: gatepass keygen HS256
 
     @property
     def is_secret(self) -> bool:
-        """Whether this is an HMAC secret, which whoever verifies could also sign with."""
+        """Whether this is an HMAC secret: a service that verifies with it could also sign."""
         return isinstance(self._material, bytes)
 
     def sign(self, signing_input: bytes) -> bytes:
@@ -293,18 +294,18 @@ def _utf8(value: str | bytes, what: str) -> bytes:
     raise ConfigurationError(f"{what} must be text that has a UTF-8 form")
 
 
-_LONGEST_NAME: Final = 64
+_MAX_NAME_LENGTH: Final = 64
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 # Short words in capitals, as in JWT_SECRET_KEY: no secret that is long enough looks like it.
 _CONVENTIONAL: Final = re.compile(r"(?=.{1,40}\Z)[A-Z_][A-Z0-9]{0,19}(?:_[A-Z0-9]{0,19})*", re.ASCII)
 
 
-def text_of(name: str) -> str:
+def _read_env(name: str) -> str:
     """The value of the variable *name*, without blanks around it. Raises `ConfigurationError` if it is not set."""
     value = _value(name)
     if value:
         return value
-    if len(name) > _LONGEST_NAME or not _NAME.fullmatch(name):
+    if len(name) > _MAX_NAME_LENGTH or not _NAME.fullmatch(name):
         raise ConfigurationError(
             'from_env takes the name of an environment variable, such as "JWT_SECRET_KEY", and not what is in it'
         )
@@ -327,8 +328,8 @@ def jwk_text(value: str) -> str | None:
     return next((layer.decode() for layer in found if layer.startswith(b"{") and layer.isascii()), None)
 
 
-def json_in(value: str, name: str) -> dict[str, Any]:
-    """The JWK in *value*, which the variable *name* holds."""
+def _parse_env_jwk(value: str, name: str) -> dict[str, Any]:
+    """The JWK in *value*, which is that of the variable *name*. Raises `ConfigurationError`."""
     try:
         return parse_object(value.encode())
     except UnicodeEncodeError:

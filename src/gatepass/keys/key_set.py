@@ -1,7 +1,7 @@
-"""The keys of one issuer. Secrets and asymmetric keys never meet in one set.
+"""The keys of one issuer, as given or from a JWK Set, and the arguments `keys=` and `algorithms=`.
 
-A set answers one question: which keys may have signed a token that says *this* `kid` and *this* `alg`?
-It compares both for equality and knows no fallback.
+A set finds the keys for a token's `kid` and `alg`. It compares both for equality and has no fallback.
+Refused: secrets and asymmetric keys in one set, and two keys with one kid and algorithm.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ __all__ = ["KeySet", "algorithm_names", "asymmetric_names", "key_set", "why_unus
 
 _logger = logging.getLogger("gatepass.keys")
 
-_LONGEST_MODULUS = 8_200  # bits, with what base64url adds
-_MOST_WORK = 8 * 2_052**3
+_MAX_MODULUS_BITS = 8_200  # bits, with what base64url adds
+_MAX_PRIME_SEARCH = 8 * 2_052**3
 """What the search for prime RSA moduli may cost for one set: 8 keys of 2048 bits or 1 of 4096, 0.2 s."""
 
 
@@ -36,11 +36,11 @@ class KeySet:
     [True]
     """
 
-    __slots__ = ("_keys", "_named", "_signing", "algorithms")
+    __slots__ = ("_by_name", "_keys", "_signing", "algorithms")
 
     algorithms: frozenset[str]
     _keys: tuple[Key, ...]
-    _named: dict[tuple[str, str], tuple[Key, ...]]
+    _by_name: dict[tuple[str, str], tuple[Key, ...]]
     _signing: Key | None
 
     def __init__(self, keys: Iterable[Key], *, signing: Key | None = None) -> None:
@@ -63,7 +63,7 @@ class KeySet:
             raise ConfigurationError("signing= must be one of the keys, and a private key or secret")
         fill = object.__setattr__
         fill(self, "_keys", members)
-        fill(self, "_named", {label: tuple(sharing) for label, sharing in named.items()})
+        fill(self, "_by_name", {label: tuple(sharing) for label, sharing in named.items()})
         fill(self, "_signing", signing or (able[0] if len(able) == 1 else None))
         fill(self, "algorithms", frozenset(key.algorithm for key in members))
 
@@ -78,7 +78,9 @@ class KeySet:
         RS256, an Edwards key to both its names.
         Raises `ConfigurationError` when no usable key remains.
         """
-        allowed = None if algorithms is None else _names(algorithms)
+        allowed = None if algorithms is None else algorithm_names(algorithms)
+        if allowed == ():
+            raise ConfigurationError("algorithms= is empty: name at least one, or leave it out")
         jwks = [
             without_leading_zeros(present_members(entry)) if isinstance(entry, Mapping) else None  # pyright: ignore[reportUnknownArgumentType]
             for entry in _entries(document)
@@ -122,16 +124,16 @@ class KeySet:
         """The JWK Set to publish: public members alone. A set of secrets raises `ConfigurationError`."""
         return {"keys": [key.to_jwk() for key in self._keys]}
 
-    def named(self, kid: str, algorithm: str) -> tuple[Key, ...]:
+    def get(self, kid: str, algorithm: str) -> tuple[Key, ...]:
         """The key with this *kid* and *algorithm*, as a tuple of one or none."""
-        return self._named.get((kid, algorithm), ())
+        return self._by_name.get((kid, algorithm), ())
 
-    def knows(self, kid: str) -> bool:
-        """Whether any key, of whatever algorithm, has this *kid*."""
+    def has_kid(self, kid: str) -> bool:
+        """Whether a key has this *kid*, under any algorithm."""
         return any(key.kid == kid for key in self._keys)
 
-    def fitting(self, algorithm: str) -> tuple[Key, ...]:
-        """Every key for *algorithm*: the candidates when a token names no `kid`."""
+    def for_algorithm(self, algorithm: str) -> tuple[Key, ...]:
+        """Every key for *algorithm*: the candidates for a token without `kid`."""
         return tuple(key for key in self._keys if key.algorithm == algorithm)
 
     def __iter__(self) -> Iterator[Key]:
@@ -158,15 +160,6 @@ def _index(keys: Iterable[Key]) -> dict[tuple[str, str], list[Key]]:
     return named
 
 
-def _names(algorithms: Iterable[str]) -> list[str]:
-    if isinstance(algorithms, (str, Mapping)) or not isinstance(algorithms, Iterable):
-        raise ConfigurationError('algorithms= takes a list of names, such as ["ES256"]')
-    names = [algorithm_named(name).name for name in algorithms]
-    if not names:
-        raise ConfigurationError("algorithms= is empty: name at least one, or leave it out")
-    return names
-
-
 def _entries(document: Mapping[str, Any] | str | bytes) -> list[Any]:
     value: Any = _parsed(document) if isinstance(document, (str, bytes)) else document
     entries = value.get("keys") if isinstance(value, Mapping) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
@@ -188,10 +181,10 @@ def _parsed(text: str | bytes) -> dict[str, Any]:
 def _checks(jwks: list[dict[str, Any] | None]) -> Iterator[Check]:
     """The check for each of *jwks*: the whole one until RSA keys have taken the work that there is for one set."""
     judged: set[str] = set()
-    left = _MOST_WORK
+    left = _MAX_PRIME_SEARCH
     for jwk in jwks:
         modulus = None if jwk is None else jwk.get("n")
-        if isinstance(modulus, str) and modulus not in judged and 6 * len(modulus) <= _LONGEST_MODULUS:
+        if isinstance(modulus, str) and modulus not in judged and 6 * len(modulus) <= _MAX_MODULUS_BITS:
             cost = (6 * len(modulus)) ** 3
             if cost > left:
                 yield check_material_quickly
@@ -202,7 +195,7 @@ def _checks(jwks: list[dict[str, Any] | None]) -> Iterator[Check]:
 
 
 def _public_keys(
-    jwk: Mapping[str, Any] | None, allowed: list[str] | None, check: Check
+    jwk: Mapping[str, Any] | None, allowed: tuple[str, ...] | None, check: Check
 ) -> tuple[list[Key], str | None]:
     """The keys in one entry, two if its algorithm has two names, and what is wrong with it.
 
@@ -251,7 +244,7 @@ def why_unused(entry: object, fault: str | None, *, were_made: bool) -> tuple[in
 
 
 def _elsewhere(jwk: Mapping[str, Any]) -> str | None:
-    """What a key says of itself that makes it none for the signatures that we check."""
+    """Why *jwk* is for another use than the signatures that gatepass checks, by its own members; else None."""
     use, operations = jwk.get("use"), jwk.get("key_ops")
     if isinstance(use, str) and use != "sig":
         return 'its "use" is not "sig"'

@@ -1,8 +1,9 @@
-"""What a key is made of, and which algorithms may use it.
+"""Key material: which algorithms may use it, how it is generated, and how it is read from PEM (RFC 7468).
 
 Refused: a key of another type or curve than the algorithm's, RSA outside 2048 to 8192 bits (RFC 7518
-sections 3.3 and 8.6), with an unusual exponent or a modulus that hides nothing, points of small order, and secrets
-that `secret` refuses.
+sections 3.3 and 8.6), with an unusual exponent or a modulus that is easy to factor, points of small order, and secrets
+that `secret` refuses. A PEM is also read as deployment tools write it: base64 of the whole or of its DER, line breaks
+written out, indentation, a byte order mark, UTF-16. Refused are a second key, and certificates that are no chain.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 
 from gatepass.errors import ConfigurationError
 from gatepass.jose.compact import encode_base64url
-from gatepass.keys.algorithms import Algorithm
+from gatepass.keys.algorithms import EC_CURVES, Algorithm
 from gatepass.keys.encodings import decodings, first_sequence
 from gatepass.keys.jwk import public_members, thumbprint
 from gatepass.keys.public_numbers import (
@@ -53,11 +54,6 @@ PRIVATE_KEYS = (rsa.RSAPrivateKey, ec.EllipticCurvePrivateKey, ed25519.Ed25519Pr
 Material = PrivateKeyTypes | PublicKeyTypes | bytes
 
 _EC_ALGORITHMS = {"secp256r1": ("ES256",), "secp384r1": ("ES384",), "secp521r1": ("ES512",)}
-_EC_CURVES: dict[str | None, ec.EllipticCurve] = {
-    "P-256": ec.SECP256R1(),
-    "P-384": ec.SECP384R1(),
-    "P-521": ec.SECP521R1(),
-}
 
 
 def fitting_algorithms(material: Material) -> tuple[str, ...]:
@@ -75,7 +71,7 @@ def fitting_algorithms(material: Material) -> tuple[str, ...]:
 
 
 def usual_algorithm(material: Material) -> str:
-    """The algorithm to bind *material* to when nobody named one. Edwards keys have two names and no usual one."""
+    """The algorithm for *material* when the caller names none. Edwards keys have two names and no usual one."""
     fitting = fitting_algorithms(material)
     if not fitting:
         raise ConfigurationError("this kind of key or curve is not used for signing tokens")
@@ -99,7 +95,7 @@ def check_material_quickly(row: Algorithm, material: Material) -> None:
     if row.name not in fitting_algorithms(material):
         raise ConfigurationError(f"this key does not fit {row.name}, which takes {_taken_by(row, material)}")
     if isinstance(material, bytes):
-        check_secret(material, algorithm=row.name, least=row.hash_bytes)
+        check_secret(material, algorithm=row.name, minimum=row.hash_bytes)
     half = public_material(material)
     if isinstance(half, rsa.RSAPublicKey):
         numbers = half.public_numbers()
@@ -123,17 +119,17 @@ def generate_material(row: Algorithm) -> PrivateKeyTypes | bytes:
     if row.kty == "RSA":
         return rsa.generate_private_key(public_exponent=65537, key_size=3072)
     if row.kty == "EC":
-        return ec.generate_private_key(_EC_CURVES[row.curve])
+        return ec.generate_private_key(EC_CURVES[row.curve]())
     return ed448.Ed448PrivateKey.generate() if row.curve == "Ed448" else ed25519.Ed25519PrivateKey.generate()
 
 
 def public_material(material: Material) -> PublicKeyTypes | bytes:
-    """What verifies: a private key's public half, a secret or a public key itself."""
+    """The material that verifies: a private key's public half, a secret or a public key itself."""
     return material.public_key() if isinstance(material, PRIVATE_KEYS) else material  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
 
 
 def public_half(material: Material) -> PublicKeyTypes:
-    """What may be published. A secret raises `ConfigurationError`."""
+    """The public key to publish. A secret raises `ConfigurationError`."""
     half = public_material(material)
     if isinstance(half, bytes):
         raise ConfigurationError("a secret has no public half; use an asymmetric algorithm to publish keys")
@@ -243,7 +239,7 @@ def _framed(layers: list[bytes]) -> bytes:
 
 
 def _advice(data: bytes) -> str:
-    """What to do with *data*, which is no PEM."""
+    """The advice for *data*, which is no PEM."""
     if _SSH_PUBLIC.match(data):
         return "this is a public key of OpenSSH: ssh-keygen -e -m PKCS8 -f FILE writes one of RSA or EC as PEM"
     if first_sequence(data) == data and not data.isascii():

@@ -1,10 +1,9 @@
-"""RSA numbers before OpenSSL sees them: their bounds, and the factors of a private key that comes without.
+"""Checks of public numbers: RSA's bounds and moduli, Edwards points, and the factors of an RSA key that lacks them.
 
-OpenSSL's checks cost the cube of a key's size, and a recovery of factors from hostile numbers can take days. What is
-out of bounds is refused first.
-
-A public key can be checked only in part: that two large random primes made it cannot be seen. What is looked for is
-what broken generators have made: a modulus that is a prime, the power of one, has a small factor or two close ones.
+OpenSSL's checks cost the cube of a key's size, and a recovery of factors from hostile numbers can take days, so
+numbers out of bounds are refused first. A public key shows only in part how it was made: the checks find what broken
+generators have made, an RSA modulus that is a prime, the power of one, has a small factor or two close ones, and an
+Edwards point of small order or in another than its one form.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from gatepass.errors import ConfigurationError
 __all__ = ["check_edwards_point", "check_rsa_modulus", "check_rsa_modulus_quickly", "check_rsa_public", "rsa_factors"]
 
 _BITS: Final = range(2048, 8193)
-_LARGEST_EXPONENT: Final = 2**64 - 1  # OpenSSL verifies nothing with a larger one beside a long modulus
+_MAX_EXPONENT: Final = 2**64 - 1  # OpenSSL verifies nothing with a larger one beside a long modulus
 _SMALL: Final = 2**16
 _CLOSE: Final = 64
 """Steps of Fermat's method: they find primes that differ by less than 16 times the fourth root of the modulus."""
@@ -35,7 +34,7 @@ def check_rsa_public(*, bits: int, exponent: int) -> None:
     """Raise `ConfigurationError` unless a modulus of *bits* and *exponent* may be used (RFC 7518 sections 3.3, 8.6)."""
     if bits not in _BITS:
         raise ConfigurationError(f"an RSA key must have 2048 to 8192 bits, this one has {bits}")
-    if exponent % 2 == 0 or not 3 <= exponent <= _LARGEST_EXPONENT:
+    if exponent % 2 == 0 or not 3 <= exponent <= _MAX_EXPONENT:
         raise ConfigurationError("the public exponent of an RSA key must be odd, at least 3 and of at most 64 bits")
 
 

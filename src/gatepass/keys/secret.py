@@ -1,8 +1,9 @@
-"""What may serve as an HMAC secret: long enough, not guessable, and not somebody's public key.
+"""The check of an HMAC secret: long enough, not guessable, no key material, and no other value in its place.
 
 Public keys taken for HMAC secrets are the oldest hole in this field (algorithm confusion). The first
-defence is that a `Key` is bound to one algorithm; this module is the second: whatever parses as key
-material, also inside one or two layers of base64, hex or JSON, is refused as a secret.
+defence is that a `Key` is bound to one algorithm; this module is the second: data that parses as key
+material, also inside one or two layers of base64, hex or JSON, is refused as a secret. So are the path of a key's
+file, an address, a value in its quotes and a token: each is long enough to pass, and others know it.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
 from gatepass.errors import ConfigurationError
-from gatepass.keys.encodings import BEFORE_TEXT, decodings, first_sequence
+from gatepass.keys.encodings import BEFORE_TEXT, first_sequence, layers
 from gatepass.keys.weak_secrets import is_guessable, is_known
 
-__all__ = ["check_secret", "is_key_material", "misplaced"]
+__all__ = ["check_secret", "is_key_material"]
 
 _TEXTUAL_KEY = re.compile(
     rb"-----BEGIN|---- BEGIN SSH2|PuTTY-User-Key-File|<(?:\w+:)?RSAKeyValue\b"
@@ -32,7 +33,7 @@ _TEXTUAL_KEY = re.compile(
     re.IGNORECASE,
 )
 _DER_BEGINS = re.compile(rb"M[CEFHI]")  # a SEQUENCE of a usual length, in base64
-_MOST_BEGINNINGS = 32
+_MAX_DER_CANDIDATES = 32
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]+")
 _LINE_BREAKS = re.compile(rb"\s+|\\[nr]")
 _CURVES: dict[int, ec.EllipticCurve] = {
@@ -42,10 +43,10 @@ _CURVES: dict[int, ec.EllipticCurve] = {
 }  # by the size of an uncompressed point
 
 
-def check_secret(secret: bytes, *, algorithm: str, least: int) -> None:
+def check_secret(secret: bytes, *, algorithm: str, minimum: int) -> None:
     """Raise `ConfigurationError` unless *secret* may sign with *algorithm* (RFC 7518 section 3.2).
 
-    *least* is the length in bytes that the hash demands.
+    *minimum* is the length in bytes that the hash demands.
     """
     advice = f"make one with: gatepass keygen {algorithm}"
     if is_key_material(secret):
@@ -53,12 +54,11 @@ def check_secret(secret: bytes, *, algorithm: str, least: int) -> None:
             "this secret is itself a key, a certificate or a JWK, which others may know; "
             f"load it with Key.from_pem or Key.from_jwk, or {advice}"
         )
-    other = misplaced(secret)
-    if other is not None:
-        raise ConfigurationError(other)
-    if len(secret) < least:
+    if error := _not_a_secret(secret):
+        raise ConfigurationError(error)
+    if len(secret) < minimum:
         raise ConfigurationError(
-            f"an {algorithm} secret needs at least {least} bytes, this one has {len(secret)}; {advice}"
+            f"an {algorithm} secret needs at least {minimum} bytes, this one has {len(secret)}; {advice}"
         )
     if is_guessable(secret) or is_known(secret):
         raise ConfigurationError(f"this secret is guessable: repeated, sequential or a well-known example; {advice}")
@@ -66,9 +66,7 @@ def check_secret(secret: bytes, *, algorithm: str, least: int) -> None:
 
 def is_key_material(data: bytes) -> bool:
     """Whether *data* is a key, certificate or JWK, as it stands or under one or two layers of encoding."""
-    once = decodings(data)
-    layers = [data, *once, *(twice for layer in once for twice in decodings(layer))]
-    return any(_is_plain_key(form) for layer in layers for form in _forms(layer))
+    return any(_is_plain_key(form) for layer in layers(data) for form in _forms(layer))
 
 
 def _forms(data: bytes) -> tuple[bytes, bytes]:
@@ -88,7 +86,7 @@ def _is_plain_key(data: bytes) -> bool:
 
 def _has_der_inside(data: bytes) -> bool:
     """Whether the base64 of a key stands somewhere in it: behind a comment, a name, another text."""
-    for begins in islice(_DER_BEGINS.finditer(data), _MOST_BEGINNINGS):
+    for begins in islice(_DER_BEGINS.finditer(data), _MAX_DER_CANDIDATES):
         text = _BASE64.findall(_LINE_BREAKS.sub(b"", data[begins.start() :]))[0]
         whole = text[:-1] if len(text) % 4 == 1 else text  # a single character is no octet
         if _is_der(base64.urlsafe_b64decode(whole + b"==")):
@@ -147,8 +145,11 @@ _QUOTED: Final = re.compile(rb"([\"'])[\w+/=.~ -]*\1")
 _TOKEN: Final = re.compile(rb"(?:bearer +)?([\w-]+)\.[\w-]+\.[\w-]*", re.IGNORECASE)
 
 
-def misplaced(secret: bytes) -> str | None:
-    """A sentence for what *secret* is instead of a secret, or None."""
+def _not_a_secret(secret: bytes) -> str | None:
+    """The error for *secret* if it is a path, an address, a quoted value or a token; else None.
+
+    No random secret in base64 or hex fits one of the patterns: their alphabets have `/`, but no dots, tildes or quotes.
+    """
     if _PATH.fullmatch(secret):
         return "this is the path of a file and no secret; load what is in it with Key.from_pem(Path(...).read_bytes())"
     if _ADDRESS.fullmatch(secret):

@@ -1,7 +1,7 @@
-"""Keys that change while the service runs: where a verifier finds the ones of this instant, and how it waits for more.
+"""Keys that change while the service runs: the protocol of a source, its fetches, and how a verifier waits for them.
 
-A source answers `current` at once, without a lock and without I/O. Only a token whose key is not there makes the
-verifier `search`, and what a search yields can be awaited by a thread and by an event loop alike.
+`KeySource.current` returns at once, without a lock and without I/O. A verifier calls `fetch_missing` only for a token
+whose key is not there. `run` waits for the fetches in a thread, `run_async` on an event loop.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast, final
 
 from gatepass.keys import KeySet
 
-__all__ = ["Fetch", "KeySource", "RunBlocking", "settle", "settle_async"]
+__all__ = ["Fetch", "KeySource", "RunBlocking", "run", "run_async"]
 
 _T = TypeVar("_T")
 
@@ -26,30 +26,30 @@ RunBlocking = Callable[[Callable[[], Any]], Awaitable[Any]]
 
 @final
 class Fetch:
-    """One fetch under way, for as many threads and tasks as wait for it. None of them can cancel it."""
+    """One fetch under way, for the threads and tasks that wait for it. None of them can cancel it."""
 
-    __slots__ = ("_began", "_ended", "_patience", "_process", "number")
+    __slots__ = ("_began", "_ended", "_process", "_timeout", "number")
 
-    def __init__(self, number: int, *, patience: float) -> None:
-        """*number* orders the fetches of one source; *patience*: seconds from now after which waiting has no sense."""
+    def __init__(self, number: int, *, timeout: float) -> None:
+        """*number* orders the fetches of one source. Waiting ends *timeout* seconds from now."""
         self.number: int = number
         self._process = os.getpid()
         self._began = time.monotonic()
-        self._patience = patience
+        self._timeout = timeout
         self._ended: Future[bool] = Future()
         self._ended.set_running_or_notify_cancel()  # from here on a cancelled waiter cannot cancel it
 
     @classmethod
     def already_ended(cls) -> Fetch:
-        """A fetch that nobody need wait for: what it brought is there."""
-        fetch = cls(0, patience=0)
+        """A fetch whose keys are there: no caller waits for it."""
+        fetch = cls(0, timeout=0)
         fetch.end(succeeded=True)
         return fetch
 
-    def within(self, patience: float) -> Fetch:
-        """The same fetch, for somebody with less *patience*, in seconds from its beginning: a late one goes on."""
+    def with_timeout(self, timeout: float) -> Fetch:
+        """The same fetch, for a caller that waits at most *timeout* seconds from its beginning."""
         same = copy(self)
-        same._patience = min(patience, self._patience)  # noqa: SLF001 - a copy of ourselves
+        same._timeout = min(timeout, self._timeout)  # noqa: SLF001 - a copy of ourselves
         return same
 
     @property
@@ -59,7 +59,7 @@ class Fetch:
 
     @property
     def is_gone(self) -> bool:
-        """Whether nothing will come of it any more: that, or the thread stands still, as some servers let it."""
+        """Whether it will not end: it is foreign, or its time is over because the server froze its thread."""
         return self.is_foreign or self._left() <= 0
 
     @property
@@ -68,18 +68,18 @@ class Fetch:
         return self._ended.done() and self._ended.result()
 
     def end(self, *, succeeded: bool) -> None:
-        """Let everybody who waits go on."""
+        """Set the result: every waiting caller goes on."""
         self._ended.set_result(succeeded)
 
     def wait(self) -> None:
-        """Block until the fetch has ended, or for as long as one may take at most."""
+        """Block until the fetch has ended or its time is over."""
         try:
             self._ended.result(self._left())
         except TimeoutError:
-            return  # not a success, and the search says so
+            return  # `succeeded` is False
 
     async def wait_async(self, run_blocking: RunBlocking) -> None:
-        """The same without blocking the event loop. Under asyncio no thread is spent on waiting either."""
+        """`wait` for an event loop, which is not blocked. Under asyncio it takes no thread."""
         if self._ended.done():
             return
         import asyncio  # noqa: PLC0415 - a service without an event loop never pays for it
@@ -92,11 +92,11 @@ class Fetch:
             await asyncio.wait({asyncio.wrap_future(self._ended)}, timeout=self._left())
 
     def _left(self) -> float:
-        return max(0.0, self._began + self._patience - time.monotonic())
+        return max(0.0, self._began + self._timeout - time.monotonic())
 
 
 class KeySource(ABC):
-    """Where a `TokenVerifier` finds keys that change. A subclass gives `current`, and `search` if it can fetch."""
+    """Keys that change, for a `TokenVerifier`. A subclass defines `current`, and `fetch_missing` if it can fetch."""
 
     __slots__ = ()
 
@@ -107,15 +107,15 @@ class KeySource(ABC):
         Called for every token: neither a lock nor I/O may make it wait.
         """
 
-    def search(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:  # noqa: ARG002 - for those who can
+    def fetch_missing(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:  # noqa: ARG002 - for subclasses
         """Yield each fetch that may bring the key *kid*, which is not among the keys *seen*.
 
-        It ends when no fetch will help: the key does not exist. Raises `KeysUnavailable` when nobody can tell.
+        It ends when no fetch will help: the key does not exist. Raises `KeysUnavailable` if that cannot be known.
         """
         return iter(())
 
 
-def settle(steps: Generator[Fetch, None, _T]) -> _T:
+def run(steps: Generator[Fetch, None, _T]) -> _T:
     """Run *steps* to their result, and block for each fetch that they yield."""
     while True:
         try:
@@ -124,8 +124,8 @@ def settle(steps: Generator[Fetch, None, _T]) -> _T:
             return cast("_T", done.value)
 
 
-async def settle_async(steps: Generator[Fetch, None, _T], run_blocking: RunBlocking) -> _T:
-    """`settle` for an event loop, which goes on meanwhile."""
+async def run_async(steps: Generator[Fetch, None, _T], run_blocking: RunBlocking) -> _T:
+    """`run` for an event loop, which is not blocked."""
     while True:
         try:
             fetch = next(steps)

@@ -1,6 +1,7 @@
-"""Secrets that can be guessed by their form: repeated, sequential, a walk over the keyboard, a placeholder, a sentence.
+"""Secrets that can be guessed by their form, and those that are known: printed examples, and digests of usual words.
 
-A rule is here only if a random secret in hex, base64, base64url or plain octets has no noticeable chance to meet it.
+Guessable forms: repeated, sequential, a walk over the keyboard, a placeholder, a sentence. A rule is here only if a
+random secret in hex, base64, base64url or plain octets has no noticeable chance to meet it.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from collections.abc import Callable, Collection
 from itertools import pairwise
 from typing import Any, Final
 
-from gatepass.keys.encodings import decodings
+from gatepass.keys.encodings import decodings, layers
 
 __all__ = ["is_guessable", "is_known", "usual_words"]
 
-_LEAST_DISTINCT_OCTETS: Final = 8
-_LEAST_TEXT: Final = 12
-_LEAST_WORD: Final = 3
-_MOST_JUDGED: Final = 1_024  # octets: a longer secret shows its form in them
+_MIN_DISTINCT_OCTETS: Final = 8
+_MIN_TEXT: Final = 12
+_MIN_WORD: Final = 3
+_MAX_JUDGED: Final = 1_024  # octets: a longer secret shows its form in them
 
 # Phrases of placeholders and tutorials; compared on the letters and digits alone, in lower case.
 _WELL_KNOWN_PHRASES: Final = (
@@ -51,22 +52,22 @@ _BETWEEN_WORDS: Final = b" \t\r\n-_.,:;!?'\"/"
 
 def is_guessable(secret: bytes) -> bool:
     """Also under one or two layers of an encoding, if there is text: random octets say nothing there."""
-    secret = secret[:_MOST_JUDGED]
+    secret = secret[:_MAX_JUDGED]
     once = _texts(secret)
-    words = frozenset(word for word in usual_words() if len(word) >= _LEAST_WORD)
+    words = frozenset(word for word in usual_words() if len(word) >= _MIN_WORD)
     texts = (secret, *once, *(twice for text in once for twice in _texts(text)))
     return any(_is_plainly_guessable(text, words) for text in texts)
 
 
 def _texts(data: bytes) -> list[bytes]:
-    return [layer for layer in decodings(data) if len(layer) >= _LEAST_TEXT and layer.isascii()]
+    return [layer for layer in decodings(data) if len(layer) >= _MIN_TEXT and layer.isascii()]
 
 
 def _is_plainly_guessable(secret: bytes, words: Collection[bytes]) -> bool:
     lower = secret.lower()
     spellings = {_SIGNS.sub(b"", lower), _SIGNS.sub(b"", lower.translate(_AS_LETTERS))}
     return (
-        len(set(secret)) < _LEAST_DISTINCT_OCTETS
+        len(set(secret)) < _MIN_DISTINCT_OCTETS
         or _repeats(secret)
         or len({(after - before) % 256 for before, after in pairwise(secret)}) == 1
         or any(phrase in folded for folded in spellings for phrase in _WELL_KNOWN_PHRASES)
@@ -81,7 +82,7 @@ def _repeats(secret: bytes) -> bool:
     """Whether some text of at most half the length, repeated, makes the whole. Shorter ones have too few octets."""
     half = secret[: len(secret) - len(secret) // 2]
     # The first place where the first half comes again is a period, if there is any (Fine and Wilf).
-    period = secret.find(half, _LEAST_DISTINCT_OCTETS)
+    period = secret.find(half, _MIN_DISTINCT_OCTETS)
     return period > 0 and secret.startswith(secret[period:])
 
 
@@ -96,7 +97,7 @@ def _is_walk(text: bytes, known_steps: Collection[tuple[int, int]], *, stride: i
 
 def _is_sentence(secret: bytes, folded: bytes, words: Collection[bytes]) -> bool:
     """Whether half of *secret*, blanks and the like not counted, is some of *words*."""
-    sizes = range(max(map(len, words)), _LEAST_WORD - 1, -1)
+    sizes = range(max(map(len, words)), _MIN_WORD - 1, -1)
     usual = place = 0
     while place < len(folded):
         pieces = (folded[place : place + size] for size in sizes)
@@ -118,10 +119,9 @@ _DIGESTS: Final[dict[int, _Digest]] = {
 
 def is_known(secret: bytes) -> bool:
     """Whether *secret* is one of the samples, or the MD5, SHA-1 or SHA-2 digest of a usual word."""
-    once = decodings(secret)
-    layers = {secret, *once, *(twice for layer in once for twice in decodings(layer))}
     samples = {line.split()[0] for line in _lines("known_secrets.txt")}
-    return any(hashlib.sha256(layer).hexdigest() in samples or _is_digest_of_a_word(layer) for layer in layers)
+    readings = set(layers(secret))
+    return any(hashlib.sha256(octets).hexdigest() in samples or _is_digest_of_a_word(octets) for octets in readings)
 
 
 def usual_words() -> list[bytes]:

@@ -79,8 +79,8 @@ class TokenService:
             raise ConfigurationError("revocation= takes an AccessTokenRevocation(store, access_ttl=...)")
         if revocation is not None and revocation.access_ttl < issuer.access_ttl:
             raise ConfigurationError("revocation= was made for a shorter access_ttl= than the issuer's")
-        self._refresh_ttl = int(seconds(refresh_ttl, "refresh_ttl", least=1, most=YEAR))
-        self._absolute_ttl = int(seconds(absolute_ttl, "absolute_ttl", least=1, most=YEAR))
+        self._refresh_ttl = int(seconds(refresh_ttl, "refresh_ttl", minimum=1, maximum=YEAR))
+        self._absolute_ttl = int(seconds(absolute_ttl, "absolute_ttl", minimum=1, maximum=YEAR))
         if self._absolute_ttl < self._refresh_ttl:
             raise ConfigurationError("absolute_ttl= must not be shorter than refresh_ttl=")
         hooks = ServiceHooks(check_subject=check_subject, claims_for=claims_for, on_reuse=on_reuse)
@@ -96,7 +96,7 @@ class TokenService:
             hooks=hooks,
             revoker=self._revoker,
             idle=self._refresh_ttl,
-            grace=seconds(grace, "grace", least=0, most=Rotation.MAX_GRACE),
+            grace=seconds(grace, "grace", minimum=0, maximum=Rotation.MAX_GRACE),
         )
 
     @property

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, Final, final
 
-from gatepass.common.limits import LARGEST_LEEWAY, LONGEST_ACCESS_TTL
+from gatepass.common.limits import MAX_ACCESS_TTL, MAX_LEEWAY
 from gatepass.common.settings import clock_function, seconds
 from gatepass.common.texts import plain
 from gatepass.errors import ConfigurationError, RevocationUnavailable
@@ -23,7 +23,7 @@ from gatepass.tokens.access_token import AccessToken
 __all__ = ["AccessTokenRevocation"]
 
 # Twice the most that a verifier tolerates: once for its clock, once for a token that the issuer's clock dated ahead.
-_BEYOND: Final = 2 * LARGEST_LEEWAY + 1
+_BEYOND: Final = 2 * MAX_LEEWAY + 1
 _MAX_CACHE_TTL: Final = 60.0
 _MAX_FAIL_OPEN: Final = 300.0
 _MAX_CACHE_SIZE: Final = 1_000_000
@@ -68,16 +68,16 @@ class AccessTokenRevocation:
     ) -> None:
         if not isinstance(store, RevocationStore):
             raise ConfigurationError("store= must be a RevocationStore, such as SQLiteStore(path)")
-        life = seconds(access_ttl, "access_ttl", least=1, most=LONGEST_ACCESS_TTL)
+        life = seconds(access_ttl, "access_ttl", minimum=1, maximum=MAX_ACCESS_TTL)
         self._max_life = life + 1  # an issuer may have rounded
         self._life = int(life) + _BEYOND
         self.access_ttl: timedelta = timedelta(seconds=life)
         """The longest life of an access token that can be revoked here."""
-        remembered = seconds(cache_ttl, "cache_ttl", least=0, most=_MAX_CACHE_TTL)
+        remembered = seconds(cache_ttl, "cache_ttl", minimum=0, maximum=_MAX_CACHE_TTL)
         if type(cache_size) is not int or not 1 <= cache_size <= _MAX_CACHE_SIZE:
             raise ConfigurationError(f"cache_size= must be a number from 1 to {_MAX_CACHE_SIZE}")
         self._shared = store
-        open_for = seconds(fail_open_for, "fail_open_for", least=0, most=_MAX_FAIL_OPEN)
+        open_for = seconds(fail_open_for, "fail_open_for", minimum=0, maximum=_MAX_FAIL_OPEN)
         last_answer = LastAnswer(store)
         self._store: RevocationStore = last_answer if open_for else store
         if remembered:
@@ -92,7 +92,7 @@ class AccessTokenRevocation:
         client = token._names.client  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the same
         now = int(self._clock())
         issued = claims.get("iat")
-        if claims["exp"] - (now + LARGEST_LEEWAY if issued is None else issued) > self._max_life:
+        if claims["exp"] - (now + MAX_LEEWAY if issued is None else issued) > self._max_life:
             raise RevocationUnavailable(_TOO_LONG)
         keys = _keys_of(claims, client)
         # What has no name cannot have been revoked, and a store that need not look would seem to have answered.

@@ -94,7 +94,7 @@ class SQLiteStore:
             raise ConfigurationError(
                 "path= must be a file's path and no URI; MemoryStore() is the store without a file"
             )
-        wait = seconds(timeout, "timeout", least=0, most=_MAX_TIMEOUT)
+        wait = seconds(timeout, "timeout", minimum=0, maximum=_MAX_TIMEOUT)
         self._file = SQLiteFile(file.absolute(), timeout=wait, on_connect=_check_version)
 
     def create_schema(self) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, final
 
-from gatepass.common.texts import LARGEST_HEADER_NUMBER, header_number
+from gatepass.common.settings import require_instance
+from gatepass.common.texts import MAX_HEADER_NUMBER, header_number
 from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, InsecureTransport, UnknownKey
 from gatepass.http.cookies import BrowserRequest, CookieTransport
 from gatepass.http.https import HTTPSMode, HTTPSRule
@@ -173,14 +174,12 @@ class TokenEndpoints:
     def announces_body(content_length: Sequence[str]) -> bool:
         """Whether the lines of `Content-Length` say that there is a body; what is no length says nothing."""
         numbers = {header_number(line.strip(" \t")) for line in content_length}
-        return len(numbers) == 1 and numbers.isdisjoint((None, 0, LARGEST_HEADER_NUMBER))
+        return len(numbers) == 1 and numbers.isdisjoint((None, 0, MAX_HEADER_NUMBER))
 
     @staticmethod
     def expect(value: object) -> TokenEndpoints:
         """*value*, if it is one. Raises `ConfigurationError`."""
-        if isinstance(value, TokenEndpoints):
-            return value
-        raise ConfigurationError("token_endpoints takes a TokenEndpoints(service)")
+        return require_instance(value, TokenEndpoints, "token_endpoints takes a TokenEndpoints(service)")
 
     def _served(
         self,
@@ -253,4 +252,4 @@ def _has_every_key(keys: KeySet | KeySource) -> bool:
     """Whether a key that is not among *keys* now does not exist: a source that fetches may not have been able to."""
     if isinstance(keys, KeySet | KeyRing):
         return True
-    return type(keys).search is KeySource.search and keys.current() is not None
+    return type(keys).fetch_missing is KeySource.fetch_missing and keys.current() is not None

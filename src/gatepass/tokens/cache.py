@@ -38,14 +38,14 @@ class HeldKeys:
         if self.keys is None:
             raise UnknownKey("no keys are held")
         if kid is not None:
-            found = self.keys.named(kid, algorithm)
+            found = self.keys.get(kid, algorithm)
             if found:
                 return found
-            if self.keys.knows(kid):
+            if self.keys.has_kid(kid):
                 raise DisallowedAlgorithm("alg is not the key's")
             if not self.any_kid:
                 raise UnknownKey("kid")
-        fitting = self.keys.fitting(algorithm)
+        fitting = self.keys.for_algorithm(algorithm)
         if not 0 < len(fitting) <= most:
             raise UnknownKey("no kid, and no key or too many keys to try")
         return fitting

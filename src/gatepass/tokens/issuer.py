@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, final
 
 from gatepass.common.allow import Allow, allowed
-from gatepass.common.limits import LONGEST_ACCESS_TTL, numeric_date
+from gatepass.common.limits import MAX_ACCESS_TTL, numeric_date
 from gatepass.common.scope import scope_tokens
 from gatepass.common.settings import audience_names, clock_function, issuer_name, seconds
 from gatepass.common.texts import plain
@@ -73,7 +73,7 @@ class TokenIssuer:
         if client_id is not None and not (isinstance(client_id, str) and client_id):
             raise ConfigurationError("client_id= must be a non-empty string")
         self._client_id = plain(client_id)
-        self._ttl = int(seconds(access_ttl, "access_ttl", least=1, most=LONGEST_ACCESS_TTL))
+        self._ttl = int(seconds(access_ttl, "access_ttl", minimum=1, maximum=MAX_ACCESS_TTL))
         self._clock = clock_function(clock, owner="TokenIssuer")
         self._constant_parts: dict[tuple[object, ...], bytes] = {}
         self._ring = keys if isinstance(keys, KeyRing) else None

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any, NamedTuple, TypeVar, final
 
 from gatepass.common.allow import HTTP_ON_LOOPBACK, Allow, Allowed, allowed
-from gatepass.common.limits import LARGEST_LEEWAY, YEAR
+from gatepass.common.limits import MAX_LEEWAY, YEAR
 from gatepass.common.settings import audience_names, clock_function, seconds
 from gatepass.common.texts import plain
 from gatepass.errors import ConfigurationError, InvalidSignature, UnknownKey
@@ -24,7 +24,7 @@ from gatepass.jwks.http import fetchable
 from gatepass.keyring import KeyRing
 from gatepass.keys import Key, KeySet
 from gatepass.keys.key_set import algorithm_names, asymmetric_names, key_set
-from gatepass.keys.source import Fetch, KeySource, RunBlocking, settle, settle_async
+from gatepass.keys.source import Fetch, KeySource, RunBlocking, run, run_async
 from gatepass.tokens.access_token import AccessToken, verified
 from gatepass.tokens.cache import HeldKeys, KnownTokens, digest_of
 from gatepass.tokens.claims import (
@@ -104,8 +104,8 @@ class TokenVerifier:
             raise ConfigurationError(f"trial_keys= must be a number from 0 to {_MOST_TRIAL_KEYS}")
         if type(cache_size) is not int or not 2 <= cache_size <= _MAX_CACHE_SIZE:
             raise ConfigurationError(f"cache_size= must be a number from 2 to {_MAX_CACHE_SIZE}")
-        tolerated = seconds(leeway, "leeway", least=0, most=LARGEST_LEEWAY)
-        oldest = None if max_token_age is None else seconds(max_token_age, "max_token_age", least=1, most=YEAR)
+        tolerated = seconds(leeway, "leeway", minimum=0, maximum=MAX_LEEWAY)
+        oldest = None if max_token_age is None else seconds(max_token_age, "max_token_age", minimum=1, maximum=YEAR)
         accepted: frozenset[str] | AnyAudience = (
             audience
             if isinstance(audience, AnyAudience)
@@ -119,7 +119,7 @@ class TokenVerifier:
         self._given: KeySet | KeySource = given.keys
         self.algorithms: frozenset[str] = given.algorithms
         self._source: KeySource | None = given.source
-        remembered = seconds(cache_ttl, "cache_ttl", least=0, most=_MAX_CACHE_TTL)
+        remembered = seconds(cache_ttl, "cache_ttl", minimum=0, maximum=_MAX_CACHE_TTL)
         self._remembers = remembered > 0
         self._held: HeldKeys = HeldKeys(
             given.fixed, KnownTokens(ttl=remembered, size=cache_size), any_kid=given.any_kid
@@ -184,7 +184,7 @@ class TokenVerifier:
         later.
         """
         other = copy(self)
-        checks = compile_checks(self.profile, audience=ANY_AUDIENCE, leeway=2 * LARGEST_LEEWAY, max_token_age=None)
+        checks = compile_checks(self.profile, audience=ANY_AUDIENCE, leeway=2 * MAX_LEEWAY, max_token_age=None)
         kept = [named for named in checks if named.name in _CHECKS_FOR_REVOCATION]
         other.named_checks = (self.named_checks[0], *kept)
         other.hooks = ()
@@ -209,7 +209,7 @@ class TokenVerifier:
             return self._candidates(header, held)
         except UnknownKey:
             pass
-        return settle(_tried(source, key_id(header), held.keys, lambda: self.candidates(header)))
+        return run(_tried(source, key_id(header), held.keys, lambda: self.candidates(header)))
 
     def _candidates(self, header: Mapping[str, Any], held: HeldKeys) -> tuple[Key, ...]:
         algorithm = accepted_algorithm(header, self.profile, self.algorithms)
@@ -227,7 +227,7 @@ class TokenVerifier:
         except UnknownKey:
             if self._source is None:
                 raise
-        return settle(self._search(self._source, unverified, held.keys))
+        return run(self._search(self._source, unverified, held.keys))
 
     async def _established_async(self, unverified: Parts, run_blocking: RunBlocking) -> AccessToken:
         held = self._held if self._source is None else self._current(self._source)
@@ -236,7 +236,7 @@ class TokenVerifier:
         except UnknownKey:
             if self._source is None:
                 raise
-        return await settle_async(self._search(self._source, unverified, held.keys), run_blocking)
+        return await run_async(self._search(self._source, unverified, held.keys), run_blocking)
 
     def _admitted(self, token: AccessToken) -> AccessToken:
         for hook in self.hooks:
@@ -295,7 +295,7 @@ def _tried(
     source: KeySource, kid: str | None, seen: KeySet | None, attempt: Callable[[], _T]
 ) -> Generator[Fetch, None, _T]:
     """What *attempt* returns after one of the fetches that may bring the key *kid*."""
-    for fetch in source.search(kid, seen):
+    for fetch in source.fetch_missing(kid, seen):
         yield fetch
         try:
             return attempt()
