@@ -125,7 +125,7 @@ def public_paths(paths: Iterable[str]) -> frozenset[str]:
 
 _BARE: Final = "__gatepass_bare__"
 _GUARDS: Final = "__gatepass_guards__"
-_MOST: Final = 1_000  # functions that one view leads to
+_MAX_FUNCTIONS: Final = 1_000  # functions that one view leads to
 _FUNCTIONS: Final = (FunctionType, MethodType, functools.partial)
 _Guard = TypeVar("_Guard", bound=Callable[..., Any])
 
@@ -171,7 +171,7 @@ def _behind(view: Any, *, ends_at_guards: bool = False) -> list[Any]:
     found: list[Any] = []
     seen = {id(view)}
     waiting: deque[tuple[Any, bool]] = deque([(view, ends_at_guards)])
-    while waiting and len(found) < _MOST:
+    while waiting and len(found) < _MAX_FUNCTIONS:
         one, may_be_past = waiting.popleft()
         found.append(one)
         if may_be_past and _is_guard(one):

@@ -26,7 +26,7 @@ _TOKEN_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*("?)', re.DOTALL)
 _SCHEME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FURTHER_CREDENTIALS = re.compile(r",[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ +[^ ]")
-_LONGEST = MAX_TOKEN_LENGTH + 64
+_MAX_VALUE_LENGTH = MAX_TOKEN_LENGTH + 64
 _JWS_DOTS = 2
 _NO_LINES = 'the Authorization lines are a list: authenticate(["Bearer ..."])'
 
@@ -42,7 +42,7 @@ def bearer_token(authorization: Sequence[str]) -> str:
     """
     try:
         value = authorization[0] if len(authorization) == 1 else ",".join(authorization)
-        token = _credentials(value) if len(value) <= _LONGEST else None
+        token = _credentials(value) if len(value) <= _MAX_VALUE_LENGTH else None
     except TypeError:
         raise ConfigurationError(_NO_LINES) from None
     if token is None and isinstance(authorization, str):
@@ -67,7 +67,7 @@ def _refuse(value: str) -> str:
     if scheme is None:
         raise MalformedCredentials
     is_bearer = scheme[0].lower() == "bearer"
-    if len(value) > _LONGEST:
+    if len(value) > _MAX_VALUE_LENGTH:
         raise MalformedToken("longer than any token") if is_bearer else UnsupportedScheme
     if _FURTHER_CREDENTIALS.search(_QUOTED.sub(_left_of, value)):
         raise MultipleTokens("more than one set of credentials")

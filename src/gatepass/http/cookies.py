@@ -17,7 +17,7 @@ from gatepass.common.settings import strings
 from gatepass.common.texts import plain
 from gatepass.errors import ConfigurationError, MalformedCookie, MultipleTokens, UntrustedOrigin
 
-__all__ = ["LONGEST_COOKIE", "BrowserRequest", "CookieTransport", "SameSite", "cookie_token"]
+__all__ = ["MAX_COOKIE_LENGTH", "BrowserRequest", "CookieTransport", "SameSite", "cookie_token"]
 
 SameSite = Literal["strict", "lax"]
 
@@ -127,9 +127,9 @@ class CookieTransport:
 
         Raises `ValueError` for a token that browsers would drop.
         """
-        if len(name) + len(value) > LONGEST_COOKIE:
+        if len(name) + len(value) > MAX_COOKIE_LENGTH:
             raise ValueError(
-                f"browsers drop cookies of more than {LONGEST_COOKIE} octets; put fewer claims into this token"
+                f"browsers drop cookies of more than {MAX_COOKIE_LENGTH} octets; put fewer claims into this token"
             )
         # The attributes stand in the order of their names, as Django will write them.
         attributes = f"HttpOnly; Max-Age={max(max_age, 0)}; Path=/; SameSite={self._same_site}; Secure"
@@ -169,10 +169,10 @@ def _host_name(value: str, name: str) -> str:
     return plain(value)
 
 
-LONGEST_COOKIE: Final = 4_096
+MAX_COOKIE_LENGTH: Final = 4_096
 """Octets of name and value together: what browsers keep. They drop a longer cookie and say nothing."""
 
-_LONGEST_FIELD: Final = 65_536
+_MAX_FIELD_LENGTH: Final = 65_536
 _TOKEN: Final = re.compile(r"[A-Za-z0-9._-]+")
 _COMMA: Final = re.compile(r",[ \t]*")
 
@@ -186,7 +186,7 @@ def cookie_token(lines: Sequence[str], name: str) -> str | None:
     'abc.def.ghi'
     """
     field = ";".join(lines)  # HTTP/2 may send each cookie in a line of its own (RFC 9113 section 8.2.3)
-    if len(field) > _LONGEST_FIELD:
+    if len(field) > _MAX_FIELD_LENGTH:
         raise MalformedCookie("the field is too long")
     if name not in field:
         return None
@@ -200,6 +200,6 @@ def cookie_token(lines: Sequence[str], name: str) -> str | None:
         raise MalformedCookie("the cookie stands after a comma")
     if not values or not values[0]:
         return None
-    if len(name) + len(values[0]) > LONGEST_COOKIE or not _TOKEN.fullmatch(values[0]):
+    if len(name) + len(values[0]) > MAX_COOKIE_LENGTH or not _TOKEN.fullmatch(values[0]):
         raise MalformedCookie("the value is no token")
     return values[0]

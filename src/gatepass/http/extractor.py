@@ -13,11 +13,11 @@ from gatepass.errors import ConfigurationError, MissingCredentials, MultipleToke
 from gatepass.http.bearer import bearer_token
 from gatepass.http.cookies import BrowserRequest, CookieTransport
 
-__all__ = ["Sources"]
+__all__ = ["TokenExtractor"]
 
 
 @final
-class Sources:
+class TokenExtractor:
     """The enabled sources. Raises `ConfigurationError` for cookies that hold no access token."""
 
     __slots__ = ("_cookies", "names")

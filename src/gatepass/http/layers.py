@@ -26,8 +26,8 @@ from gatepass.errors import ConfigurationError
 
 __all__ = ["application_below", "call_of", "held_below", "held_by"]
 
-_MOST: Final = 1_000  # objects that are looked at
-_MOST_CONTAINERS: Final = 100_000
+_MAX_OBJECTS: Final = 1_000  # objects that are looked at
+_MAX_CONTAINERS: Final = 100_000
 _CONTAINERS: Final[dict[type, Callable[[Any], Iterable[Any]]]] = {
     dict: dict[Any, Any].values,
     list: list[Any].__iter__,
@@ -88,7 +88,7 @@ def _search(
                 seen[id(held)] = held
                 waiting.append(held)
                 containers += issubclass(type(held), tuple(_CONTAINERS))
-        if len(seen) - containers > _MOST or containers > _MOST_CONTAINERS:
+        if len(seen) - containers > _MAX_OBJECTS or containers > _MAX_CONTAINERS:
             raise ConfigurationError(
                 "the layers below AccessTokenMiddleware hold too much to be searched for the application: say which "
                 "it is with routes_of=app, or routes_of=None if no view is marked or guarded"

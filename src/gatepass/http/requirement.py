@@ -15,7 +15,7 @@ from gatepass.common.settings import strings
 from gatepass.errors import ConcealedResource, ConfigurationError, Forbidden, InsufficientScope
 from gatepass.tokens.access_token import AccessToken
 
-__all__ = ["Requirement", "Rules", "ScopeHierarchy", "needed_scopes"]
+__all__ = ["Requirement", "Rules", "ScopeHierarchy", "parse_scopes"]
 
 
 class Rules(TypedDict, total=False):
@@ -70,11 +70,11 @@ class Requirement:
             raise ConfigurationError('denial= must be "forbid" (403) or "not_found" (404)')
         if scopes == "":
             raise ConfigurationError("scopes= is an empty string: name a scope, or leave it out")
-        self.scopes: tuple[str, ...] = needed_scopes(scopes, "scopes")
+        self.scopes: tuple[str, ...] = parse_scopes(scopes, "scopes")
         if isinstance(scopes, Iterator) and not self.scopes:  # such as a generator that was read before
             raise ConfigurationError("scopes= has nothing left, so that any token would pass: give a list")
         self.any_scopes: tuple[str, ...] = (
-            () if any_scopes is None else _at_least_one(needed_scopes(any_scopes, "any_scopes"), "any_scopes")
+            () if any_scopes is None else _at_least_one(parse_scopes(any_scopes, "any_scopes"), "any_scopes")
         )
         named = (("roles", any_roles), ("groups", any_groups), ("entitlements", any_entitlements))
         self.any_of: tuple[tuple[str, frozenset[str]], ...] = tuple(
@@ -112,7 +112,7 @@ class ScopeHierarchy:
         if not isinstance(implies, Mapping):
             raise ConfigurationError('implies= takes a dict such as {"orders:write": ["orders:read"]}')
         direct = {
-            needed_scopes([scope], "implies")[0]: needed_scopes(narrower, "implies")
+            parse_scopes([scope], "implies")[0]: parse_scopes(narrower, "implies")
             for scope, narrower in implies.items()
         }
         self._included = {scope: frozenset(_reachable(scope, direct)) for scope in direct}
@@ -148,7 +148,7 @@ def _at_least_one(values: tuple[str, ...], name: str) -> tuple[str, ...]:
     return values
 
 
-def needed_scopes(value: str | Iterable[str], name: str) -> tuple[str, ...]:
+def parse_scopes(value: str | Iterable[str], name: str) -> tuple[str, ...]:
     """The scopes that the argument *name* asks for. Raises `ConfigurationError`."""
     try:
         tokens = scope_tokens(value)

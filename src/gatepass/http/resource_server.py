@@ -14,7 +14,7 @@ from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, Miss
 from gatepass.http.access import AccessLevel
 from gatepass.http.challenge import Challenge
 from gatepass.http.cookies import BrowserRequest, CookieTransport
-from gatepass.http.extractor import Sources
+from gatepass.http.extractor import TokenExtractor
 from gatepass.http.https import FORWARDING_HEADERS, HTTPSMode, HTTPSRule
 from gatepass.http.requirement import Requirement, Rules, ScopeHierarchy
 from gatepass.http.response import Caching, ErrorFormat, Response, ResponseTable, caching_for
@@ -56,9 +56,9 @@ class ResourceServer:
 
     __slots__ = (
         "_answers",
+        "_extractor",
         "_hierarchy",
         "_https",
-        "_sources",
         "_verifiers",
         "caching",
         "error_format",
@@ -87,8 +87,8 @@ class ResourceServer:
         allow: Allow = (),
     ) -> None:
         self._verifiers = Verifiers(verifiers)
-        self._sources = Sources(cookies)
-        self.sources: frozenset[str] = self._sources.names
+        self._extractor = TokenExtractor(cookies)
+        self.sources: frozenset[str] = self._extractor.names
         self.caching: Mapping[AccessLevel, Caching] = caching_for(self.sources)
         """What an adapter adds to the application's own answers, by how open the route is."""
         self._answers = ResponseTable(
@@ -127,7 +127,7 @@ class ResourceServer:
         Adapters give all three; without url_scheme and peer the token came by no connection, such as from a queue, and
         `https=` has nothing to judge. *browser*: what stands beside a cookie, where `"cookie"` is one of `sources`.
         """
-        raw = self._sources.token(authorization, browser)
+        raw = self._extractor.token(authorization, browser)
         self._https.check(url_scheme, peer, forwarded=forwarded)
         return self._verifiers.verify(raw)
 
@@ -142,7 +142,7 @@ class ResourceServer:
         browser: BrowserRequest | None = None,
     ) -> AccessToken:
         """`authenticate` for an event loop: what may block goes through *run_blocking*, and only that."""
-        raw = self._sources.token(authorization, browser)
+        raw = self._extractor.token(authorization, browser)
         self._https.check(url_scheme, peer, forwarded=forwarded)
         return await self._verifiers.verify_async(raw, run_blocking)
 

@@ -18,7 +18,7 @@ from gatepass.common.settings import https_url
 from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, MissingCredentials
 from gatepass.http.access import AccessLevel
 from gatepass.http.challenge import Challenge
-from gatepass.http.requirement import needed_scopes
+from gatepass.http.requirement import parse_scopes
 
 __all__ = ["Caching", "ErrorFormat", "Response", "ResponseTable", "caching_for"]
 
@@ -74,7 +74,7 @@ class ResponseTable:
         self._vary = ", ".join(vary)
         self._realm = realm
         self._resource_metadata = resource_metadata
-        self._challenge_scopes = needed_scopes(challenge_scopes, "challenge_scopes")
+        self._challenge_scopes = parse_scopes(challenge_scopes, "challenge_scopes")
         listed = isinstance(extra_challenges, Iterable)
         self._extra_challenges = tuple(extra_challenges) if listed else ()
         if not listed or not all(isinstance(challenge, Challenge) for challenge in self._extra_challenges):

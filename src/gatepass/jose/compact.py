@@ -18,13 +18,13 @@ from gatepass.jose.strict_json import parse_object
 
 __all__ = [
     "MAX_TOKEN_LENGTH",
-    "Parts",
+    "CompactParts",
     "UnverifiedToken",
     "decode_base64url",
     "encode_base64url",
-    "octets_of",
     "parse_compact",
-    "take_apart",
+    "split_compact",
+    "to_bytes",
 ]
 
 MAX_TOKEN_LENGTH = 16_384
@@ -48,18 +48,18 @@ class UnverifiedToken(NamedTuple):
         return parse_object(decode_base64url(self.header_segment))
 
 
-Parts = tuple[bytes, bytes, bytes, bytes, dict[str, Any]]
+CompactParts = tuple[bytes, bytes, bytes, bytes, dict[str, Any]]
 """The fields of an `UnverifiedToken`, without their names."""
 
 
 def parse_compact(token: str) -> UnverifiedToken:
     """Take *token* apart. Raises `MalformedToken`, or `UnsupportedToken` for an encrypted one."""
-    return UnverifiedToken(*take_apart(token))
+    return UnverifiedToken(*split_compact(token))
 
 
-def take_apart(token: str) -> Parts:
+def split_compact(token: str) -> CompactParts:
     """`parse_compact` for those who do not need the names, which cost as much as finding the dots."""
-    octets = octets_of(token)
+    octets = to_bytes(token)
     signing_input, _, signature_segment = octets.rpartition(b".")
     header_segment, dot, payload_segment = signing_input.partition(b".")
     if not dot or _DOT in payload_segment:
@@ -71,7 +71,7 @@ def take_apart(token: str) -> Parts:
     return octets, header_segment, signing_input, signature, claims
 
 
-def octets_of(token: str) -> bytes:
+def to_bytes(token: str) -> bytes:
     """The text itself, if it is short enough and ASCII. Raises `MalformedToken`."""
     if type(token) is not str:
         token = plain(token)

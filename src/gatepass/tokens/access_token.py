@@ -76,7 +76,7 @@ class AccessToken:
     @property
     def is_client(self) -> bool:
         """Whether a client acts for itself: no user is behind the token (RFC 9068 sections 2.2 and 5)."""
-        return self._names.is_own_in(self._claims)
+        return self._names.is_client_only(self._claims)
 
     @property
     def token_id(self) -> str | None:

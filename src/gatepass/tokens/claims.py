@@ -33,18 +33,18 @@ from gatepass.tokens.profile import RFC9068_NAMES, AnyAudience, AnyIssuer, Claim
 __all__ = [
     "CHECKED_BY_NAME",
     "Check",
-    "EndOf",
-    "IsOrdinary",
+    "FastPath",
     "NamedCheck",
+    "ValidUntil",
     "audience_check",
     "compile_checks",
-    "compile_end",
-    "compile_ordinary",
+    "compile_fast_path",
+    "compile_valid_until",
     "identifier_check",
     "is_scope",
     "issuer_check",
     "kind_check",
-    "never_ordinary",
+    "no_fast_path",
     "role_check",
     "scope_check",
 ]
@@ -90,7 +90,7 @@ def identifier_check(profile: Profile) -> Check:
                 raise MissingClaim(name)
         if not others <= claims.keys():
             raise MissingClaim("a claim that the profile adds")
-        if any(choice.isdisjoint(claims) for choice in profile.one_of):
+        if any(choice.isdisjoint(claims) for choice in profile.any_of):
             raise MissingClaim("all of the claims of which the profile wants one")
         if len({claims[name] for name in clients if name in claims}) > 1:
             raise InvalidClaim("two claims name different clients")
@@ -150,20 +150,20 @@ def kind_check(profile: Profile) -> Check:
     def check_kind(claims: Mapping[str, Any], _now: float) -> None:
         if not profile.prohibited.isdisjoint(claims):
             raise WrongTokenType("a claim of another kind of token")
-        for name in profile.kind_claims.intersection(claims):
+        for name in profile.use_claims.intersection(claims):
             kind = claims[name]
-            if isinstance(kind, str) and kind.lower() in profile.foreign_kinds:
+            if isinstance(kind, str) and kind.lower() in profile.rejected_uses:
                 raise WrongTokenType("the payload names another kind of token")
-        if profile.own_kind is not None:
-            label, kinds = profile.own_kind
+        if profile.token_use is not None:
+            label, kinds = profile.token_use
             if not isinstance(claims.get(label), str) or claims[label] not in kinds:
                 raise WrongTokenType("the payload does not say that it is an access token")
 
     return check_kind
 
 
-IsOrdinary = Callable[[Mapping[str, Any], float], bool]
-EndOf = Callable[[Mapping[str, Any]], float]
+FastPath = Callable[[Mapping[str, Any], float], bool]
+ValidUntil = Callable[[Mapping[str, Any]], float]
 
 _MAX_KNOWN_SCOPES = 256
 
@@ -201,7 +201,7 @@ def compile_checks(
     names = profile.names
     if not isinstance(audience, AnyAudience) and not audience.isdisjoint(profile.shared_audiences):
         raise ConfigurationError("audience= is in everybody's tokens: have the provider name this service in aud")
-    labelled = profile.prohibited or profile.kind_claims or profile.own_kind
+    labelled = profile.prohibited or profile.use_claims or profile.token_use
     return (
         NamedCheck("expiry", _expiry_check(leeway)),
         NamedCheck("start", _start_check(leeway, iat_required="iat" in profile.required or max_token_age is not None)),
@@ -215,22 +215,22 @@ def compile_checks(
     )
 
 
-def compile_ordinary(
+def compile_fast_path(
     profile: Profile, *, audience: frozenset[str] | AnyAudience, leeway: float, max_token_age: float | None
-) -> IsOrdinary:
+) -> FastPath:
     """Whether claims are of the ordinary form, which passes every check of `compile_checks` for the same policy.
 
     False decides nothing: it means that the checks must be asked.
     """
-    if not _has_usual_names(profile) or profile.one_of or profile.own_kind:
-        return never_ordinary
+    if not _has_usual_names(profile) or profile.any_of or profile.token_use:
+        return no_fast_path
     wanted = frozenset[str]() if isinstance(audience, AnyAudience) else audience
     oldest = math.inf if max_token_age is None else max_token_age + leeway
     others = profile.required - CHECKED_BY_NAME
-    betrayals = profile.prohibited | profile.kind_claims
+    betrayals = profile.prohibited | profile.use_claims
     is_known_scope = lru_cache(_MAX_KNOWN_SCOPES)(is_scope)  # the same few texts come again and again
 
-    def is_ordinary(claims: Mapping[str, Any], now: float) -> bool:
+    def passes_fast_path(claims: Mapping[str, Any], now: float) -> bool:
         try:
             exp, iat, aud = claims["exp"], claims["iat"], claims["aud"]
             sub, client_id, jti = claims["sub"], claims["client_id"], claims["jti"]
@@ -252,17 +252,17 @@ def compile_ordinary(
             and (not others or others <= claims.keys())
         )
 
-    return is_ordinary
+    return passes_fast_path
 
 
-def compile_end(*, leeway: float, max_token_age: float | None) -> EndOf:
+def compile_valid_until(*, leeway: float, max_token_age: float | None) -> ValidUntil:
     """When claims that pass the checks begin to fail them: seconds since 1970."""
 
-    def end_of(claims: Mapping[str, Any]) -> float:
+    def valid_until(claims: Mapping[str, Any]) -> float:
         ends: float = claims["exp"] + leeway
         return ends if max_token_age is None else min(ends, claims["iat"] + max_token_age + leeway)
 
-    return end_of
+    return valid_until
 
 
 def _has_usual_names(profile: Profile) -> bool:
@@ -270,7 +270,7 @@ def _has_usual_names(profile: Profile) -> bool:
     return replace(profile.names, scope_list=False, single_role=False) == RFC9068_NAMES
 
 
-def never_ordinary(_claims: Mapping[str, Any], _now: float) -> bool:
+def no_fast_path(_claims: Mapping[str, Any], _now: float) -> bool:
     """Leave every token to the checks: a provider's has a form of its own, which only they know."""
     return False
 

@@ -93,7 +93,7 @@ def _candidates(
 ) -> tuple[Key, ...]:
     """The keys for *header*, asking again without what was refused, so that one refusal does not hide the next."""
     try:
-        return verifier.sought(header) if fetches else verifier.candidates(header)
+        return verifier.candidates_after_fetch(header) if fetches else verifier.candidates(header)
     except UnsupportedToken as error:
         refusals["extensions"] = error
         plain = {name: value for name, value in header.items() if name not in ("crit", "b64", "cty")}

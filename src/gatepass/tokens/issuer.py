@@ -24,7 +24,7 @@ from gatepass.keys import Key, KeySet
 from gatepass.keys.key_set import key_set
 from gatepass.tokens.profile import Profile
 
-__all__ = ["TokenIssuer", "check_given", "only_audience"]
+__all__ = ["TokenIssuer", "only_audience", "validate_extra_claims"]
 
 _MAX_CONSTANT_PARTS = 1_024
 
@@ -155,7 +155,7 @@ class TokenIssuer:
         own = f'"sub":{dump_text(subject)},"iat":{now},"exp":{expires},"jti":"{_fresh_id()}"'
         further = b"}"
         if extra:
-            check_given(extra)
+            validate_extra_claims(extra)
             further = b"," + dump_object(extra)[1:]
         payload = self._constant_part(client_id, audience, scope) + own.encode() + further
         signer = self._signer if self._ring is None else self._current_signer(self._ring)
@@ -251,7 +251,7 @@ _NEAR_MISSES = {
 _STRING_LISTS = frozenset(("roles", "groups", "entitlements", "amr"))
 
 
-def check_given(claims: Mapping[str, Any]) -> None:
+def validate_extra_claims(claims: Mapping[str, Any]) -> None:
     """Raise `ValueError` unless *claims* may stand in a token."""
     refused = _REFUSED_CLAIMS.intersection(claims)
     if refused:

@@ -38,8 +38,8 @@ class ClaimNames:
     `audience`: the first that is there says whom the token is for. `client`: the claims that name the client; all
     that are there must agree. `scope`: a text, and with `scope_list` also a list. `roles` and `groups`: what is found
     on all their paths together, lists, and with `single_role` also a text, which is one name and never split.
-    A token is a client's own, with no user behind it, where `own` holds the client's name followed by `own_suffix`,
-    or where it equals the claim `own_equals`.
+    A token is a client's own, with no user behind it, where `client_only_claim` holds the client's name followed by
+    `client_only_suffix`, or where it equals the claim `client_only_equals`.
     """
 
     audience: tuple[str, ...] = ("aud",)
@@ -49,9 +49,9 @@ class ClaimNames:
     roles: tuple[ClaimPath, ...] = (("roles",),)
     groups: tuple[ClaimPath, ...] = (("groups",),)
     single_role: bool = True
-    own: str = "sub"
-    own_suffix: str = ""
-    own_equals: str | None = None
+    client_only_claim: str = "sub"
+    client_only_suffix: str = ""
+    client_only_equals: str | None = None
 
     def audience_in(self, claims: Mapping[str, Any]) -> tuple[str, ...]:
         """Whom the token is for."""
@@ -69,10 +69,10 @@ class ClaimNames:
                 return client
         return None
 
-    def is_own_in(self, claims: Mapping[str, Any]) -> bool:
+    def is_client_only(self, claims: Mapping[str, Any]) -> bool:
         """Whether a client has the token for itself."""
-        other = self.client_in(claims) if self.own_equals is None else claims.get(self.own_equals)
-        return isinstance(other, str) and claims.get(self.own) == other + self.own_suffix
+        other = self.client_in(claims) if self.client_only_equals is None else claims.get(self.client_only_equals)
+        return isinstance(other, str) and claims.get(self.client_only_claim) == other + self.client_only_suffix
 
     def scopes_in(self, claims: Mapping[str, Any]) -> frozenset[str]:
         """The scope tokens."""
@@ -156,9 +156,9 @@ class Profile:
 
     `types` are the accepted `typ` values, in lower case and without `application/` (RFC 7515 section 4.1.9);
     None stands for an absent `typ`. `required` claims must be there. `prohibited` claims betray another kind
-    of token, as do the values in `foreign_kinds` in the members that providers use to label a token's kind.
+    of token, as do the values in `rejected_uses` in the members that providers use to label a token's kind.
 
-    A profile of a provider says more. Of each set in `one_of` at least one claim must be there. `own_kind` is the
+    A profile of a provider says more. Of each set in `any_of` at least one claim must be there. `token_use` is the
     claim that labels an access token, and its values. `shared_audiences` are in everybody's tokens, and therefore
     nobody's `audience=`. `names` says where client, scopes, roles and groups are found.
     """
@@ -167,10 +167,10 @@ class Profile:
     types: frozenset[str | None]
     required: frozenset[str]
     prohibited: frozenset[str] = frozenset()
-    kind_claims: frozenset[str] = frozenset()
-    foreign_kinds: frozenset[str] = frozenset()
-    one_of: tuple[frozenset[str], ...] = ()
-    own_kind: tuple[str, frozenset[str]] | None = None
+    use_claims: frozenset[str] = frozenset()
+    rejected_uses: frozenset[str] = frozenset()
+    any_of: tuple[frozenset[str], ...] = ()
+    token_use: tuple[str, frozenset[str]] | None = None
     shared_audiences: frozenset[str] = frozenset()
     names: ClaimNames = RFC9068_NAMES
 
@@ -278,9 +278,9 @@ Profile.GENERIC = Profile(
     # ID tokens (OpenID Connect Core), logout and event tokens (RFC 8417), DPoP proofs (RFC 9449).
     prohibited=frozenset(("nonce", "at_hash", "c_hash", "s_hash", "events", "htm", "htu", "ath")),
     # How Keycloak, Cognito, simplejwt and Flask-JWT-Extended say in the payload what a token is.
-    kind_claims=frozenset(("typ", "token_use", "token_type", "type")),
+    use_claims=frozenset(("typ", "token_use", "token_type", "type")),
     # What is said to be bound to a proof (DPoP, "pop") is no bearer token, even if it bears no cnf.
-    foreign_kinds=frozenset(
+    rejected_uses=frozenset(
         ("id", "id_token", "refresh", "refresh_token", "offline", "logout", "sliding", "dpop", "pop")
     ),
     names=ClaimNames(),
@@ -295,9 +295,9 @@ Profile.KEYCLOAK = replace(
     required=_BASICS | {"aud", "azp", "jti", "typ"},
     # Versions before 24 put the login's nonce into access tokens too; the label below is what tells them apart.
     prohibited=Profile.GENERIC.prohibited - {"nonce"},
-    own_kind=("typ", frozenset(("Bearer",))),
+    token_use=("typ", frozenset(("Bearer",))),
     shared_audiences=frozenset(("account",)),
-    names=ClaimNames(client=("azp",), roles=(("realm_access", "roles"),), own="client_id"),
+    names=ClaimNames(client=("azp",), roles=(("realm_access", "roles"),), client_only_claim="client_id"),
 )
 
 Profile.AUTH0 = replace(
@@ -305,8 +305,8 @@ Profile.AUTH0 = replace(
     name="auth0",
     types=frozenset(("jwt", "at+jwt")),
     required=_BASICS | {"aud"},
-    one_of=(frozenset(("azp", "client_id")),),
-    names=ClaimNames(client=("azp", "client_id"), own_suffix="@clients"),
+    any_of=(frozenset(("azp", "client_id")),),
+    names=ClaimNames(client=("azp", "client_id"), client_only_suffix="@clients"),
 )
 
 Profile.ENTRA_ID = replace(
@@ -315,8 +315,8 @@ Profile.ENTRA_ID = replace(
     types=frozenset(("jwt",)),
     required=_BASICS | {"aud"},
     # ID tokens name no client. A token with neither scopes nor roles is one that any app of the tenant can get.
-    one_of=(frozenset(("azp", "appid")), frozenset(("scp", "roles"))),
-    names=ClaimNames(client=("azp", "appid"), scope="scp", own_equals="oid"),
+    any_of=(frozenset(("azp", "appid")), frozenset(("scp", "roles"))),
+    names=ClaimNames(client=("azp", "appid"), scope="scp", client_only_equals="oid"),
 )
 
 Profile.COGNITO = replace(
@@ -324,7 +324,7 @@ Profile.COGNITO = replace(
     name="cognito",
     types=frozenset((None,)),
     required=_BASICS | {"client_id", "token_use"},  # jti comes only with token revocation switched on
-    own_kind=("token_use", frozenset(("access",))),
+    token_use=("token_use", frozenset(("access",))),
     names=ClaimNames(audience=("aud", "client_id"), roles=(("cognito:groups",),), groups=(("cognito:groups",),)),
 )
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import final
 
 from gatepass.errors import ConfigurationError, InvalidClaim, InvalidIssuer, MissingClaim
-from gatepass.jose.compact import Parts, take_apart
+from gatepass.jose.compact import CompactParts, split_compact
 from gatepass.keys.source import RunBlocking
 from gatepass.tokens.access_token import AccessToken
 from gatepass.tokens.hooks import Hook
@@ -46,14 +46,14 @@ class Verifiers:
         """See `TokenVerifier.verify`."""
         if self._single is not None:
             return self._single.verify(token)
-        unverified = take_apart(token)
+        unverified = split_compact(token)
         return self._chosen(unverified).verify_parsed(unverified)
 
     async def verify_async(self, token: str, run_blocking: RunBlocking) -> AccessToken:
         """See `TokenVerifier.verify_async`."""
         if self._single is not None:
             return await self._single.verify_async(token, run_blocking=run_blocking)
-        unverified = take_apart(token)
+        unverified = split_compact(token)
         return await self._chosen(unverified).verify_parsed_async(unverified, run_blocking)
 
     def seconds_left(self, token: AccessToken) -> float:
@@ -61,7 +61,7 @@ class Verifiers:
         verifier = self._single or self._by_issuer[token.issuer or ""]
         return verifier.seconds_left(token)
 
-    def _chosen(self, unverified: Parts) -> TokenVerifier:
+    def _chosen(self, unverified: CompactParts) -> TokenVerifier:
         claims: Mapping[str, object] = unverified[-1]
         issuer = claims.get("iss")
         if not isinstance(issuer, str):
