@@ -40,7 +40,7 @@ from gatepass.tokens.claims import (
 )
 from gatepass.tokens.header import accepted_algorithm, key_id
 from gatepass.tokens.hooks import Hook, HookFunction, check_subject_hook, is_revoked_hook
-from gatepass.tokens.profile import ANY_AUDIENCE, AnyAudience, AnyIssuer, Profile, verified_issuer
+from gatepass.tokens.profile import ANY_AUDIENCE, AnyAudience, AnyIssuer, Profile, expected_issuer
 
 __all__ = ["ResolvedKeys", "TokenVerifier", "resolve_keys"]
 
@@ -103,7 +103,7 @@ class TokenVerifier:
         allow: Allow = (),
     ) -> None:
         if not isinstance(profile, Profile):
-            raise ConfigurationError(f"profile= must be a Profile, such as {Profile.like(profile)}")
+            raise ConfigurationError(f"profile= must be a Profile, such as {Profile.suggestion(profile)}")
         if type(trial_keys) is not int or not 0 <= trial_keys <= _MAX_TRIAL_KEYS:
             raise ConfigurationError(f"trial_keys= must be a number from 0 to {_MAX_TRIAL_KEYS}")
         if type(cache_size) is not int or not 2 <= cache_size <= _MAX_CACHE_SIZE:
@@ -118,7 +118,7 @@ class TokenVerifier:
             )
         )
         permitted = allowed(allow)
-        self.issuer: str | AnyIssuer = verified_issuer(plain(issuer), profile, permitted)
+        self.issuer: str | AnyIssuer = expected_issuer(plain(issuer), profile, permitted)
         resolved = resolve_keys(keys, issuer=self.issuer, algorithms=algorithms, leeway=tolerated, allow=permitted)
         self.keys: KeySet | KeySource = resolved.keys
         """Without *keys* it is the `JWKSClient` that asks the issuer."""
