@@ -1,7 +1,7 @@
-"""What an operation demands of a verified token: scopes, roles, groups, entitlements.
+"""The rights that an operation requires of a verified token: scopes, roles, groups, entitlements.
 
-Every rule says in its name whether all or any of the listed values are needed. A rule is checked when it is
-made, so a typing mistake in a scope fails at start-up.
+The name of each rule says whether all or any of the listed values are needed. A rule is checked when it is made, so a
+typing mistake in a scope fails at start-up.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Requirement:
     __slots__ = ("any_of", "any_scopes", "denial", "scopes")
 
     def __new__(cls, *misplaced: Any, **rules: Any) -> Self:
-        """Refuses what is no rule in words of its own; `__init__` would name itself."""
+        """Refuse unknown rules with a hint; the `TypeError` of `__init__` has none."""
         if misplaced:
             raise ConfigurationError(
                 "rules have names, as in require_auth(scopes=[...]); without a rule write @require_auth(), with "
@@ -104,7 +104,7 @@ class Requirement:
 
 @final
 class ScopeHierarchy:
-    """Which scopes include which: `{"files:write": ["files:read"]}`, followed through as far as it goes."""
+    """Which scopes include which: `{"files:write": ["files:read"]}`, transitively."""
 
     __slots__ = ("_included",)
 
@@ -118,7 +118,7 @@ class ScopeHierarchy:
         self._included = {scope: frozenset(_reachable(scope, direct)) for scope in direct}
 
     def expand(self, scopes: frozenset[str]) -> frozenset[str]:
-        """*scopes* and everything that they include."""
+        """*scopes* and all scopes that they include."""
         if not self._included:
             return scopes
         return scopes.union(*(self._included[scope] for scope in scopes if scope in self._included))
@@ -142,14 +142,14 @@ def _held(token: AccessToken, claim: str) -> frozenset[str]:
 
 
 def _at_least_one(values: tuple[str, ...], name: str) -> tuple[str, ...]:
-    """*values*, unless there are none: a list that turned out empty must not open what it was to guard."""
+    """*values*, if there are any: an empty list must not leave the operation unguarded."""
     if not values:
         raise ConfigurationError(f"{name}= is empty, so that nobody could pass: name at least one, or leave it out")
     return values
 
 
 def parse_scopes(value: str | Iterable[str], name: str) -> tuple[str, ...]:
-    """The scopes that the argument *name* asks for. Raises `ConfigurationError`."""
+    """The scopes in *value*, the setting *name*. Raises `ConfigurationError`."""
     try:
         tokens = scope_tokens(value)
     except ValueError:

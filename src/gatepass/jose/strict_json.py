@@ -21,7 +21,7 @@ MAX_DEPTH = 32
 
 _BACKSLASH = 0x5C
 _BRACKET = 0x5B
-# The closing quote may be missing: were it demanded, the search would begin anew at each quote of a text without one.
+# The closing quote is optional: if it were required, the search would start again at each quote of a text without one.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*"?', re.DOTALL)
 
 
