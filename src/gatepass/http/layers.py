@@ -133,7 +133,7 @@ def held_by(holder: object) -> Iterator[Any]:
 
 
 def _stored(holder: object) -> Iterator[Any]:
-    """The values in the slots and attributes of *holder*, the object that a proxy wraps, and the `__call__` of its type."""
+    """The values of *holder*, slots and attributes, the object that a proxy wraps, and the `__call__` of its type."""
     for base in type(holder).__mro__:
         own = vars(base)
         for name, member in own.items():

@@ -146,7 +146,7 @@ class TokenVerifier:
         self._trial_keys = trial_keys
 
     def verify(self, token: str) -> AccessToken:
-        """The verified *token*, or an `AuthError`; nothing else is raised, whatever the input."""
+        """The verified *token*. Raises an `AuthError`, and no other exception, for any input."""
         cached = self._cached(to_bytes(token)) if self._caches else None
         return self._finish(cached or self._attempt(split_compact(token)))
 
