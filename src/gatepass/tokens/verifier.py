@@ -80,8 +80,8 @@ class TokenVerifier:
     """
 
     __slots__ = (
-        "_caches", "_check_issuer", "_checks", "_clock", "_passes_fast_path", "_snapshot", "_source", "_trial_keys",
-        "_valid_until", "algorithms", "hooks", "issuer", "keys", "named_checks", "profile",
+        "_caches", "_check_issuer", "_checks", "_clock", "_keys", "_passes_fast_path", "_snapshot", "_source",
+        "_trial_keys", "_valid_until", "algorithms", "hooks", "issuer", "named_checks", "profile",
     )  # fmt: skip
 
     def __init__(
@@ -120,8 +120,7 @@ class TokenVerifier:
         permitted = allowed(allow)
         self.issuer: str | AnyIssuer = expected_issuer(plain(issuer), profile, permitted)
         resolved = resolve_keys(keys, issuer=self.issuer, algorithms=algorithms, leeway=tolerated, allow=permitted)
-        self.keys: KeySet | KeySource = resolved.keys
-        """Without *keys* it is the `JWKSClient` that asks the issuer."""
+        self._keys = resolved.keys
         self.algorithms: frozenset[str] = resolved.algorithms
         self._source: KeySource | None = resolved.source
         remembered = seconds(cache_ttl, "cache_ttl", least=0, most=_MAX_CACHE_TTL)
@@ -164,6 +163,11 @@ class TokenVerifier:
         """`verify_async` for a token that was split already."""
         cached = self._cached(parts[0]) if self._caches else None
         return await self._finish_async(cached or self._attempt(parts), run_blocking)
+
+    @property
+    def keys(self) -> KeySet | KeySource:
+        """The keys or their source; without *keys* it is the `JWKSClient` that asks the issuer."""
+        return self._keys
 
     def seconds_left(self, token: AccessToken) -> float:
         """For how long *token* would still pass, by this verifier's clock and leeway; negative once it does not."""
