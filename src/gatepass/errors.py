@@ -1,12 +1,11 @@
-"""Everything that can be said about a request that is refused, and the one error of our own side.
+"""The two families of errors, which never mix.
 
-Two families that never mix:
-
-* `AuthError`: the request's fault, or an outage while judging it. Each leaf fixes the status, the
-  RFC 6750 code, a constant description and a stable `reason` for logs and metrics.
 * `ConfigurationError`: the application's fault, raised when objects are made.
+* `AuthError`: a refused request. Each leaf has a status, the code of RFC 6750 section 3.1, a constant description
+  and a stable `reason` for logs and metrics. Its branches, in the order of this module: the request (400, 401, 403),
+  the token (401), its rights (403), and an outage that prevents a decision (503).
 
-No text that came from a token or a request is ever put into one of these.
+No error holds text from a token or a request.
 """
 
 from __future__ import annotations
@@ -56,11 +55,11 @@ class ConfigurationError(ValueError):
 
 
 class AuthError(Exception):
-    """A request is refused. Safe to show: `str(error)` is constant for each class.
+    """A refused request. Safe to show: `str(error)` is constant for each class.
 
-    `status` is the HTTP status, `error` the code of RFC 6750 section 3.1 (or None where the RFC wants
-    none), `description` its text, `reason` a stable slug for logs and metrics.
-    `log_detail` may name the check or the claim, in our own words, for the log alone.
+    `status` is the HTTP status, `error` the code of RFC 6750 section 3.1 (None where the RFC wants none),
+    `description` its text, `reason` a stable slug for logs and metrics.
+    `log_detail` may name the failed check or claim, for the log alone.
     """
 
     status: ClassVar[int] = 401
@@ -68,7 +67,7 @@ class AuthError(Exception):
     description: ClassVar[str | None] = None
     reason: ClassVar[str] = "refused"
     has_challenge: ClassVar[bool] = True
-    """Whether the answer carries `WWW-Authenticate` (RFC 6750 section 3)."""
+    """Whether the response has `WWW-Authenticate` (RFC 6750 section 3)."""
 
     def __init__(self, log_detail: str = "") -> None:
         super().__init__(self.description or self.reason)
@@ -76,33 +75,30 @@ class AuthError(Exception):
 
     @property
     def required_scopes(self) -> tuple[str, ...]:
-        """The scopes that the challenge names so that the client can ask for them."""
+        """The scopes that the challenge names, for the client to request."""
         return ()
 
 
-# Refusals for how the credentials came, before any token is looked at.
-
-
-# No usable credentials: RFC 6750 section 3.1 wants no error code.
+# The request has no usable credentials: RFC 6750 section 3.1 wants no error code.
 
 
 class MissingCredentials(AuthError):
-    """The request brings no credentials."""
+    """The request has no credentials."""
 
     reason = "missing_credentials"
 
 
 class UnsupportedScheme(MissingCredentials):
-    """The request authenticates in a way that this server does not take, such as Basic."""
+    """The request uses an authentication scheme that this server does not accept, such as Basic."""
 
     reason = "unsupported_scheme"
 
 
-# The request itself is wrong.
+# The request is malformed: its token is not read.
 
 
 class InvalidRequest(AuthError):
-    """The credentials are sent in a way that the standards forbid."""
+    """The request sends credentials in a way that the standards forbid."""
 
     status = 400
     error: ClassVar[str | None] = "invalid_request"
@@ -118,14 +114,14 @@ class MalformedCredentials(InvalidRequest):
 
 
 class MalformedCookie(InvalidRequest):
-    """The cookie that should hold the access token holds none, or the `Cookie` field cannot be read in one way."""
+    """The cookie holds no access token, or the `Cookie` field is ambiguous."""
 
     description: ClassVar[str | None] = "The Cookie header is malformed"
     reason = "malformed_cookie"
 
 
 class MultipleTokens(InvalidRequest):
-    """More than one token, `Authorization` line, or cookie of the name."""
+    """The request has more than one token, `Authorization` line or access cookie."""
 
     description: ClassVar[str | None] = "More than one access token was sent"
     reason = "multiple_tokens"
@@ -139,18 +135,18 @@ class InsecureTransport(InvalidRequest):
 
 
 class UntrustedOrigin(InvalidRequest):
-    """A cookie came with a request that may change something, and not from a page of ours (`Origin`): 403."""
+    """A request with a cookie is not safe (RFC 9110 section 9.2.1), and its `Origin` is not one of ours: 403."""
 
     status = 403
     description: ClassVar[str | None] = "The request does not come from an allowed origin"
     reason = "untrusted_origin"
 
 
-# Refusals of a token that came and is bad: 401 `invalid_token`, each with its own text and reason.
+# The token is bad: 401 `invalid_token`.
 
 
 class InvalidToken(AuthError):
-    """A token came and is not accepted. The parent of every such refusal."""
+    """The token is not accepted. The parent of every such error."""
 
     error: ClassVar[str | None] = "invalid_token"
     description: ClassVar[str | None] = "The access token is invalid"
@@ -165,7 +161,7 @@ class MalformedToken(InvalidToken):
 
 
 class UnsupportedToken(InvalidToken):
-    """Encrypted, nested, or with critical header extensions: kinds that are never taken."""
+    """Encrypted, nested, or with critical header extensions: never accepted."""
 
     description: ClassVar[str | None] = "The access token is malformed"
     reason = "unsupported_token"
@@ -193,14 +189,14 @@ class UnknownKey(InvalidToken):
 
 
 class InvalidSignature(InvalidToken):
-    """The signature is not the key's."""
+    """The signature does not verify with the key."""
 
     description: ClassVar[str | None] = "The access token signature is invalid"
     reason = "invalid_signature"
 
 
 class ExpiredToken(InvalidToken):
-    """`exp` has come (RFC 7519 section 4.1.4), or the token is older than the policy allows."""
+    """`exp` is reached (RFC 7519 section 4.1.4), or the token is older than the policy allows."""
 
     description: ClassVar[str | None] = "The access token expired"
     reason = "expired_token"
@@ -214,14 +210,14 @@ class ImmatureToken(InvalidToken):
 
 
 class InvalidIssuer(InvalidToken):
-    """`iss` is not, character for character, an issuer that we trust."""
+    """`iss` is not, character for character, a trusted issuer."""
 
     description: ClassVar[str | None] = "The access token issuer is not accepted"
     reason = "invalid_issuer"
 
 
 class InvalidAudience(InvalidToken):
-    """`aud` is absent or names somebody else."""
+    """`aud` is absent or names other services."""
 
     description: ClassVar[str | None] = "The access token is not intended for this resource"
     reason = "invalid_audience"
@@ -242,38 +238,38 @@ class InvalidClaim(InvalidToken):
 
 
 class InvalidSubject(InvalidToken):
-    """The application's `check_subject` does not know the subject, or has disabled it."""
+    """The application's `check_subject` returned False."""
 
     description: ClassVar[str | None] = "The access token subject is not accepted"
     reason = "invalid_subject"
 
 
 class RevokedToken(InvalidToken):
-    """The application's `is_revoked` said so."""
+    """The application's `is_revoked` returned True."""
 
     description: ClassVar[str | None] = "The access token was revoked"
     reason = "revoked_token"
 
 
 class BindingError(InvalidToken):
-    """The token is bound to a key or a certificate (`cnf`, RFC 7800) and came as a mere bearer token."""
+    """The token is bound to a key or a certificate (`cnf`, RFC 7800), and no proof of it was checked."""
 
     description: ClassVar[str | None] = "The access token is sender-constrained"
     reason = "binding_required"
 
 
-# Refusals of a good token that does not hold what the operation needs.
+# The token is good and lacks the rights that the operation needs.
 
 
 class Forbidden(AuthError):
-    """A role, group or entitlement is missing: no other scope would help, so none is named."""
+    """A role, group or entitlement is missing. The challenge names no scope, for none would help."""
 
     status = 403
     reason = "forbidden"
 
 
 class InsufficientScope(Forbidden):
-    """Scopes are missing. The challenge names all that the operation needs."""
+    """A scope is missing. The challenge names all scopes that the operation needs."""
 
     error: ClassVar[str | None] = "insufficient_scope"
     description: ClassVar[str | None] = "The access token lacks a required scope"
@@ -285,23 +281,23 @@ class InsufficientScope(Forbidden):
 
     @property
     def required_scopes(self) -> tuple[str, ...]:
-        """Every scope that the operation needs, in the order of the rule."""
+        """All scopes that the operation needs, in the order of the rule."""
         return self._required
 
 
 class ConcealedResource(Forbidden):
-    """Refused with `denial="not_found"`: 404 in place of 403. Its body tells it from the framework's own 404."""
+    """404 in place of 403, for a rule with `denial="not_found"`. The body differs from the framework's own 404."""
 
     status = 404
     reason = "concealed"
     has_challenge = False
 
 
-# We cannot tell: nothing is known against the token, so it is 503, never 401 and never anonymous.
+# The token cannot be judged now: 503, never 401 and never anonymous.
 
 
 class AuthUnavailable(AuthError):
-    """Nothing is known against the token, but it cannot be judged now. Ask again later."""
+    """The token cannot be judged now. The client may try again later."""
 
     status = 503
     error: ClassVar[str | None] = "temporarily_unavailable"
@@ -312,31 +308,31 @@ class AuthUnavailable(AuthError):
     def __init__(self, log_detail: str = "", *, retry_after: int = 5) -> None:
         super().__init__(log_detail)
         self.retry_after: int = retry_after
-        """Seconds, sent as `Retry-After`."""
+        """Seconds until the next try, sent as `Retry-After`."""
 
 
 class KeysUnavailable(AuthUnavailable):
-    """The issuer's keys cannot be had."""
+    """The issuer's keys cannot be fetched or read."""
 
     reason = "keys_unavailable"
 
 
 class RevocationUnavailable(AuthUnavailable):
-    """`is_revoked` raised, or answered neither True nor False."""
+    """`is_revoked` raised, or returned neither True nor False."""
 
     reason = "revocation_unavailable"
 
 
 class SubjectUnavailable(AuthUnavailable):
-    """`check_subject` raised, or answered neither True nor False."""
+    """`check_subject` raised, or returned neither True nor False."""
 
     reason = "subject_unavailable"
 
 
 def refusal_in(error: BaseException | None) -> AuthError | None:
-    """*error* if it is a refusal, or the refusal that stands for a group of nothing else, nested or not.
+    """The `AuthError` to answer *error* with: itself, or one of an exception group that holds no other errors.
 
-    An outage comes first, then the order of the group.
+    Of a group, nested or not, it is the first outage, or else the first error.
     """
     if isinstance(error, AuthError):
         return error
@@ -345,11 +341,11 @@ def refusal_in(error: BaseException | None) -> AuthError | None:
     found: list[AuthError] = []
     waiting: list[BaseException] = [error]
     while waiting:
-        one = waiting.pop()
-        if isinstance(one, BaseExceptionGroup):
-            waiting += reversed(cast("BaseExceptionGroup[BaseException]", one).exceptions)
-        elif isinstance(one, AuthError):
-            found.append(one)
+        member = waiting.pop()
+        if isinstance(member, BaseExceptionGroup):
+            waiting += reversed(cast("BaseExceptionGroup[BaseException]", member).exceptions)
+        elif isinstance(member, AuthError):
+            found.append(member)
         else:
             return None
-    return next((one for one in found if isinstance(one, AuthUnavailable)), found[0])
+    return next((refusal for refusal in found if isinstance(refusal, AuthUnavailable)), found[0])

@@ -22,7 +22,7 @@ from gatepass.errors import (
     WrongTokenType,
 )
 from gatepass.http.bearer import bearer_token
-from gatepass.jose.compact import MAX_TOKEN_LENGTH, take_apart
+from gatepass.jose.compact import MAX_TOKEN_LENGTH, split_compact
 from gatepass.jose.strict_json import parse_object
 
 ROOM = MAX_TOKEN_LENGTH + 64
@@ -53,7 +53,7 @@ def test_a_quoted_text_is_no_further_set_of_credentials(line):
 def test_a_hook_is_asked_about_the_token_itself_however_the_token_came():
     seen = []
     verifier = make_verifier(is_revoked=lambda token: bool(seen.append(token.subject)))
-    parts = take_apart(signed())
+    parts = split_compact(signed())
 
     async def run_blocking(function, *arguments):
         return function(*arguments)
@@ -71,7 +71,7 @@ def test_a_hook_is_asked_about_the_token_itself_however_the_token_came():
 
 def test_a_hook_that_says_no_is_heard_however_the_token_came():
     verifier = make_verifier(is_revoked=lambda token: token.subject == "anna")
-    parts = take_apart(signed())
+    parts = split_compact(signed())
 
     for verify in (lambda: verifier.verify(signed()), lambda: verifier.verify_parsed(parts)):
         with pytest.raises(RevokedToken):
@@ -101,14 +101,14 @@ def test_headers_of_good_tokens_are_remembered_with_their_key_and_never_more_tha
     for number in range(300):
         token = signed(header_for(SECRET_KEY, serial=number), key=SECRET_KEY)
         assert verifier.verify(token).subject == "anna"
-        assert verifier._held.known[token.partition(".")[0].encode()] == (SECRET_KEY,)
-        assert len(verifier._held.known) <= 128
+        assert verifier._snapshot.keys_by_header[token.partition(".")[0].encode()] == (SECRET_KEY,)
+        assert len(verifier._snapshot.keys_by_header) <= 128
 
 
 def test_a_remembered_header_is_not_looked_up_again():
     verifier, token = make_verifier(keys=SECRET_KEY), signed(key=SECRET_KEY)
     verifier.verify(token)
-    verifier._held.known[token.partition(".")[0].encode()] = (Key.generate("HS256"),)
+    verifier._snapshot.keys_by_header[token.partition(".")[0].encode()] = (Key.generate("HS256"),)
 
     with pytest.raises(InvalidSignature):
         verifier.verify(token)
@@ -229,7 +229,7 @@ def test_every_check_has_a_name_and_its_place():
 
 @pytest.mark.parametrize(
     "rule",
-    [{"prohibited": frozenset({"nonce"})}, {"kind_claims": frozenset({"nonce"}), "foreign_kinds": frozenset({"id"})}],
+    [{"prohibited": frozenset({"nonce"})}, {"use_claims": frozenset({"nonce"}), "rejected_uses": frozenset({"id"})}],
 )
 def test_either_way_of_telling_a_foreign_kind_is_enough(rule):
     """V-21."""

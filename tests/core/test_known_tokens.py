@@ -21,7 +21,7 @@ from gatepass.errors import (
     UnknownKey,
 )
 from gatepass.keys.source import KeySource
-from gatepass.tokens.cache import KnownTokens, digest_of
+from gatepass.tokens.cache import VerifiedTokenCache, digest_of
 
 from .tokens import NOW, SIGNING_KEY, Clock, claims_for, make_verifier, signed
 
@@ -295,7 +295,7 @@ def test_what_is_remembered_holds_no_text_that_anybody_could_send():
 
 @pytest.mark.parametrize("size", [2, 3, 10, 11])
 def test_the_memory_is_bounded_and_keeps_the_newest(size):
-    memory = KnownTokens(ttl=60, size=size)
+    memory = VerifiedTokenCache(ttl=60, size=size)
     token = make_verifier().verify(TOKEN)
     digests = [digest_of(str(number).encode()) for number in range(100)]
 
@@ -305,7 +305,7 @@ def test_the_memory_is_bounded_and_keeps_the_newest(size):
         assert sum(memory.find(one, NOW) is not None for one in digests) <= size
         kept = digests[: digests.index(digest) + 1]
         assert all(memory.find(one, NOW) is token for one in kept[-(size // 2) :])
-    assert memory.emptied().find(digests[-1], NOW) is None
+    assert memory.empty_copy().find(digests[-1], NOW) is None
 
 
 def test_threads_share_a_small_memory():

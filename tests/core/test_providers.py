@@ -143,7 +143,7 @@ def test_what_the_profile_requires_must_be_there(provider):
     for claim in provider.profile.required:
         with pytest.raises((MissingClaim, InvalidAudience, WrongTokenType)):
             access(provider, **{claim: ...})
-    for choice in provider.profile.one_of:
+    for choice in provider.profile.any_of:
         with pytest.raises(MissingClaim):
             access(provider, **dict.fromkeys(choice, ...))
 
@@ -534,9 +534,9 @@ def test_an_audience_that_every_token_has_is_refused_with_what_to_do():
 @pytest.mark.parametrize(
     ("rule", "missing", "refusal"),
     [
-        ({"one_of": (frozenset(("tenant", "organisation")),)}, {}, MissingClaim),
-        ({"own_kind": ("kind", frozenset(("access",)))}, {}, WrongTokenType),
-        ({"own_kind": ("kind", frozenset(("access",)))}, {"kind": "other"}, WrongTokenType),
+        ({"any_of": (frozenset(("tenant", "organisation")),)}, {}, MissingClaim),
+        ({"token_use": ("kind", frozenset(("access",)))}, {}, WrongTokenType),
+        ({"token_use": ("kind", frozenset(("access",)))}, {"kind": "other"}, WrongTokenType),
     ],
 )
 def test_a_rule_of_a_profile_of_ones_own_holds_beside_the_claim_names_of_rfc_9068(rule, missing, refusal):

@@ -323,13 +323,13 @@ class TestKeysAndSignature:
 
         for number in range(300):
             verifier.verify(signed(header_for(extra=number)))
-        assert len(verifier._held.known) <= 128
+        assert len(verifier._snapshot.keys_by_header) <= 128
 
     def test_headers_of_bad_signatures_are_not_remembered(self):
         verifier = make_verifier()
         refusal(signed(header_for(), key=Key.generate("ES256")), verifier)
 
-        assert not verifier._held.known
+        assert not verifier._snapshot.keys_by_header
 
     @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
                                            "ES256", "ES384", "ES512", "EdDSA", "Ed25519", "Ed448"])  # fmt: skip

@@ -29,7 +29,7 @@ __all__ = [
     "file_path",
     "https_url",
     "issuer_name",
-    "issuer_text",
+    "non_url_issuer",
     "require_instance",
     "seconds",
     "stranger",
@@ -76,11 +76,12 @@ def https_url(value: object, name: str, allow: Allowed = HTTPS_ALONE) -> str:
 def issuer_name(issuer: object, allow: Allowed) -> str:
     """*issuer*, if it is an https URL, or what *allow* takes in its place."""
     if allow.non_https_issuer and isinstance(issuer, str) and issuer and not issuer.startswith("https:"):
-        return issuer_text(issuer)
+        return non_url_issuer(issuer)
     return https_url(issuer, "issuer", allow)
 
 
-def issuer_text(issuer: str) -> str:
+def non_url_issuer(issuer: str) -> str:
+    """*issuer*, a name that is no URL, if tokens can have it character for character."""
     if len(issuer) > _MAX_NAME_LENGTH or not issuer.isprintable() or issuer != issuer.strip():
         raise ConfigurationError(
             f"issuer= must be the exact name in the tokens: at most {_MAX_NAME_LENGTH} printable characters, and no "

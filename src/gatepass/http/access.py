@@ -1,6 +1,10 @@
-"""How open a route is. Everything is protected unless a route says otherwise, by a mark or by its exact path.
+"""The access level of a route, and whether guards stand where they were meant to.
 
-A path never exempts by its beginning: `/health` opens neither `/healthz` nor `/health/secrets`.
+Each route is protected unless a mark on its view or its exact path says otherwise. A path exempts no other path that
+begins with it: `/health` opens neither `/healthz` nor `/health/secrets`.
+
+A guard is the view that `require_auth` returns. An application that registers the view in its place would serve it
+unprotected, so `mark_guard` notes the pair and `check_guards` refuses to start.
 """
 
 from __future__ import annotations
@@ -20,25 +24,21 @@ from gatepass.http.layers import call_of, held_by
 __all__ = ["AccessLevel", "access_level", "check_guards", "mark_guard", "optional_auth", "public", "public_paths"]
 
 AccessLevel = Literal["protected", "optional", "public"]
-"""`protected`: a valid token or a refusal. `optional`: no credentials are fine, bad ones are not. `public`: neither is
-looked at."""
+"""`protected`: a valid token is required. `optional`: a request without credentials passes, bad ones are refused.
+`public`: credentials are not read."""
 
 _MARK: Final = "__gatepass_access__"
 _View = TypeVar("_View", bound=Callable[..., Any])
-_NONE: Any = None  # as in @public(), which is answered with what to write
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Mark:
-    """What one decoration wrote: each is an object of its own, so that copies show where they come from."""
-
-    access: AccessLevel
-    view_class: type | None
-    """The class of the view, where the mark was put on a view that a class had made already."""
+_BARE: Final = "__gatepass_bare__"
+_GUARDS: Final = "__gatepass_guards__"
+_MAX_FUNCTIONS: Final = 1_000  # functions that one view leads to
+_FUNCTIONS: Final = (FunctionType, MethodType, functools.partial)
+_Guard = TypeVar("_Guard", bound=Callable[..., Any])
+_NONE: Any = None  # for @public(), whose error says what to write
 
 
 def public(view: _View = _NONE) -> _View:
-    """Mark *view* as open to everybody, on every route that has it: no token is looked at, and no identity is there.
+    """Mark *view* as public, on every route that has it: no token is read, and the request has no identity.
 
     >>> @public
     ... def healthz(): ...
@@ -49,12 +49,12 @@ def public(view: _View = _NONE) -> _View:
 
 
 def optional_auth(view: _View = _NONE) -> _View:
-    """Mark *view*, on every route that has it, as open to requests without credentials; bad ones are still refused."""
+    """Mark *view*, on every route that has it, to accept requests without credentials; bad ones are still refused."""
     return _marked(view, "optional")
 
 
 def access_level(view: object) -> AccessLevel:
-    """How open *view* is: `"protected"` without a mark of its own.
+    """The access level of *view*: `"protected"` without a mark of its own.
 
     A class does not inherit its parent's mark, and neither does the view that Django or Flask makes of it.
     """
@@ -62,52 +62,11 @@ def access_level(view: object) -> AccessLevel:
     mark: _Mark | None = own.get(_MARK)
     made_from = _class_of(own)
     if made_from is None or isinstance(view, type):
-        return mark.access if mark is not None else "protected"
+        return mark.level if mark is not None else "protected"
     if mark is None:
         mark = vars(made_from).get(_MARK)
-        return mark.access if mark is not None else "protected"
-    return _access_borne_by(made_from) if _is_inherited(mark, made_from) else mark.access
-
-
-def _marked(view: _View, access: AccessLevel) -> _View:
-    name = "public" if access == "public" else "optional_auth"
-    if not callable(view):
-        raise ConfigurationError(f"{name} marks a view, and takes nothing else: write @{name}, without parentheses")
-    try:
-        setattr(view, _MARK, _Mark(access, _class_of(getattr(view, "__dict__", {}))))
-    except (AttributeError, TypeError):
-        raise ConfigurationError(
-            f"{name} cannot mark a bound method, nor an object or a class without attributes of its own: give the "
-            f"route a function that calls it, and write @{name} above that function"
-        ) from None
-    return view
-
-
-def _class_of(own: Mapping[str, Any]) -> type | None:
-    """The class that Django, REST framework or Flask made a view of, which has the attributes *own*."""
-    made_from = own.get("view_class") or own.get("cls")
-    return made_from if isinstance(made_from, type) else None
-
-
-def _access_borne_by(view_class: type) -> AccessLevel:
-    mark: _Mark | None = vars(view_class).get(_MARK)
-    if mark is not None:
-        return mark.access
-    # Django's method_decorator copies a parent's mark over the one of its decorators, and keeps these in a closure.
-    decorators = [one for held in held_by(vars(view_class).get("dispatch")) for one in held_by(held)]
-    return "public" if public in decorators else "optional" if optional_auth in decorators else "protected"
-
-
-def _is_inherited(mark: _Mark, made_from: type) -> bool:
-    """Whether a view of the class *made_from* has *mark* because of what a parent class bears."""
-    if mark.view_class is made_from:
-        return False  # put on this very view
-    parents = made_from.__mro__[1:]
-    # Django's as_view() copies the marks of dispatch, which is perhaps a parent's, or wraps it.
-    if any(getattr(vars(parent).get("dispatch"), "__dict__", {}).get(_MARK) is mark for parent in parents):
-        return True
-    # Flask's as_view() puts the `decorators` of the class, or of a parent, on each view anew.
-    return hasattr(made_from, "dispatch_request") and "decorators" not in vars(made_from)
+        return mark.level if mark is not None else "protected"
+    return _level_of_class(made_from) if _is_inherited(mark, made_from) else mark.level
 
 
 def public_paths(paths: Iterable[str]) -> frozenset[str]:
@@ -123,15 +82,8 @@ def public_paths(paths: Iterable[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-_BARE: Final = "__gatepass_bare__"
-_GUARDS: Final = "__gatepass_guards__"
-_MOST: Final = 1_000  # functions that one view leads to
-_FUNCTIONS: Final = (FunctionType, MethodType, functools.partial)
-_Guard = TypeVar("_Guard", bound=Callable[..., Any])
-
-
 def mark_guard(view: Any, guard: _Guard) -> _Guard:
-    """*guard*, and a note on each of the two that it is *view*'s."""
+    """*guard*, after a note on each of the two that it guards *view*."""
     vars(guard).pop(_BARE, None)  # functools.wraps copies what an earlier guard noted on the view
     setattr(guard, _GUARDS, (guard, view))
     if _is_made_for_one_call(view):
@@ -144,7 +96,7 @@ def mark_guard(view: Any, guard: _Guard) -> _Guard:
 
 
 def check_guards(views: Iterable[object]) -> None:
-    """Raise `ConfigurationError` if *views*, all that are registered, have one bare and its guard nowhere."""
+    """Raise `ConfigurationError` if one of the registered *views* is bare and its guard is not among them."""
     registered = [view for view in views if view is not None]
     guarded: set[int] = set()
     for view in registered:
@@ -163,37 +115,87 @@ def check_guards(views: Iterable[object]) -> None:
                 )
 
 
-def _behind(view: Any, *, ends_at_guards: bool = False) -> list[Any]:
-    """*view*, and what decorators between it and the function that was written have wrapped or enclosed.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Mark:
+    """The result of one decoration. Marks compare by identity, so a copied mark shows where it comes from."""
 
-    With *ends_at_guards*, not what a guard is there for.
+    level: AccessLevel
+    view_class: type | None
+    """The class of the view, where the marked view was made from a class."""
+
+
+def _marked(view: _View, level: AccessLevel) -> _View:
+    name = "public" if level == "public" else "optional_auth"
+    if not callable(view):
+        raise ConfigurationError(f"{name} marks a view, and takes nothing else: write @{name}, without parentheses")
+    try:
+        setattr(view, _MARK, _Mark(level, _class_of(getattr(view, "__dict__", {}))))
+    except (AttributeError, TypeError):
+        raise ConfigurationError(
+            f"{name} cannot mark a bound method, nor an object or a class without attributes of its own: give the "
+            f"route a function that calls it, and write @{name} above that function"
+        ) from None
+    return view
+
+
+def _class_of(own: Mapping[str, Any]) -> type | None:
+    """The class that Django, REST framework or Flask made a view from. The view has the attributes *own*."""
+    made_from = own.get("view_class") or own.get("cls")
+    return made_from if isinstance(made_from, type) else None
+
+
+def _level_of_class(view_class: type) -> AccessLevel:
+    mark: _Mark | None = vars(view_class).get(_MARK)
+    if mark is not None:
+        return mark.level
+    # Django's method_decorator copies a parent's mark over the one of its decorators, and keeps these in a closure.
+    decorators = [inner for held in held_by(vars(view_class).get("dispatch")) for inner in held_by(held)]
+    return "public" if public in decorators else "optional" if optional_auth in decorators else "protected"
+
+
+def _is_inherited(mark: _Mark, made_from: type) -> bool:
+    """Whether a view of the class *made_from* has *mark* from a parent class."""
+    if mark.view_class is made_from:
+        return False  # the mark was put on this view
+    parents = made_from.__mro__[1:]
+    # Django's as_view() copies the marks of dispatch, which is perhaps a parent's, or wraps it.
+    if any(getattr(vars(parent).get("dispatch"), "__dict__", {}).get(_MARK) is mark for parent in parents):
+        return True
+    # Flask's as_view() puts the `decorators` of the class, or of a parent, on each view anew.
+    return hasattr(made_from, "dispatch_request") and "decorators" not in vars(made_from)
+
+
+def _behind(view: Any, *, ends_at_guards: bool = False) -> list[Any]:
+    """*view*, and the functions that its decorators wrapped or enclosed, down to the one that was written.
+
+    With *ends_at_guards* the search does not go past a guard.
     """
     found: list[Any] = []
     seen = {id(view)}
     waiting: deque[tuple[Any, bool]] = deque([(view, ends_at_guards)])
-    while waiting and len(found) < _MOST:
-        one, may_be_past = waiting.popleft()
-        found.append(one)
-        if may_be_past and _is_guard(one):
+    while waiting and len(found) < _MAX_FUNCTIONS:
+        current, ends_here = waiting.popleft()
+        found.append(current)
+        if ends_here and _is_guard(current):
             continue
-        for inner, is_enclosed in _inside(one):
+        for inner, is_enclosed in _inside(current):
             if id(inner) not in seen:
                 seen.add(id(inner))
-                # A guard that a view encloses is perhaps called there, which guards no route that has its view.
+                # A view may enclose a guard to call it, which does not guard the routes of the guard's own view.
                 waiting.append((inner, ends_at_guards or is_enclosed))
     return found
 
 
 def _inside(view: object) -> Iterator[tuple[Any, bool]]:
-    """What *view* may be a decorator's wrapper of, and whether it is so by enclosing it alone."""
+    """The functions that *view* may wrap as a decorator, and whether it only encloses them."""
     wrapped = getattr(view, "__wrapped__", None)
     if wrapped is not None and (_view_class(view) is None or _view_class(wrapped) is not None):
         yield wrapped, False  # not the method that a class's view took its attributes from
     kind = type(view)
     if not issubclass(kind, type):
-        passed_over = (wrapped, call_of(kind))  # the latter is of all instances of a class
+        passed_over = (wrapped, call_of(kind))  # `__call__` is shared by all instances of a class
         for held in held_by(view):
-            if issubclass(type(held), _FUNCTIONS) and not any(held is one for one in passed_over):
+            if issubclass(type(held), _FUNCTIONS) and not any(held is other for other in passed_over):
                 yield held, True
 
 
@@ -203,14 +205,13 @@ def _is_guard(view: object) -> bool:
 
 
 def _is_made_for_one_call(view: object) -> bool:
-    """Whether Django's `method_decorator` has bound a method for one call: it applies the decorator at each."""
+    """Whether Django's `method_decorator` bound a method for one call: it applies the decorator at each call."""
     return isinstance(view, functools.partial) and isinstance(view.func, MethodType) and "__wrapped__" in vars(view)
 
 
 def _view_class(view: object) -> type | None:
     """The class that *view* was made from, or is."""
-    made_from: object = view if isinstance(view, type) else _note(view, "view_class") or _note(view, "cls")
-    return made_from if isinstance(made_from, type) else None
+    return view if isinstance(view, type) else _class_of(getattr(view, "__dict__", {}))
 
 
 def _members(view: object) -> list[Any]:

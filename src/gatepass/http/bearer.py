@@ -1,7 +1,7 @@
-"""Bearer credentials (RFC 6750 section 2): one token out of the `Authorization` field, or a refusal.
+"""Bearer credentials (RFC 6750 section 2): the one token in the `Authorization` field, or a refusal.
 
-Several field lines and one comma-joined line are the same thing in HTTP (RFC 9110 section 5.3), and servers
-differ in which they hand over; so lines are joined first, and every server gets the same answer.
+Several field lines and one comma-joined line mean the same in HTTP (RFC 9110 section 5.3), and servers differ in
+which they pass on. Lines are joined first, so that every server gets the same response.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ from gatepass.jose.compact import MAX_TOKEN_LENGTH
 __all__ = ["bearer_token"]
 
 _TOKEN_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
-# The closing quote may be missing: were it demanded, the search would begin anew at each quote of a text without one.
+# The closing quote is optional: if it were required, the search would start again at each quote of a text without one.
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*("?)', re.DOTALL)
 _SCHEME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FURTHER_CREDENTIALS = re.compile(r",[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ +[^ ]")
-_LONGEST = MAX_TOKEN_LENGTH + 64
+_MAX_VALUE_LENGTH = MAX_TOKEN_LENGTH + 64
 _JWS_DOTS = 2
 _NO_LINES = 'the Authorization lines are a list: authenticate(["Bearer ..."])'
 
 
 def bearer_token(authorization: Sequence[str]) -> str:
-    """The token in the `Authorization` lines of one request, given as they came.
+    """The token in the `Authorization` lines of one request, as received.
 
     Raises `MissingCredentials` (none, empty, or another scheme), `MalformedCredentials`, `MultipleTokens`, or
-    `MalformedToken` for one that is too long to look at.
+    `MalformedToken` for a token that is too long.
 
     >>> bearer_token(["Bearer abc.def.ghi"])
     'abc.def.ghi'
     """
     try:
         value = authorization[0] if len(authorization) == 1 else ",".join(authorization)
-        token = _credentials(value) if len(value) <= _LONGEST else None
+        token = _credentials(value) if len(value) <= _MAX_VALUE_LENGTH else None
     except TypeError:
         raise ConfigurationError(_NO_LINES) from None
     if token is None and isinstance(authorization, str):
@@ -67,7 +67,7 @@ def _refuse(value: str) -> str:
     if scheme is None:
         raise MalformedCredentials
     is_bearer = scheme[0].lower() == "bearer"
-    if len(value) > _LONGEST:
+    if len(value) > _MAX_VALUE_LENGTH:
         raise MalformedToken("longer than any token") if is_bearer else UnsupportedScheme
     if _FURTHER_CREDENTIALS.search(_QUOTED.sub(_left_of, value)):
         raise MultipleTokens("more than one set of credentials")
@@ -81,5 +81,5 @@ def _refuse(value: str) -> str:
 
 
 def _left_of(quoted: re.Match[str]) -> str:
-    """Nothing of a quoted text; all of one that never ends, for it may hide what follows."""
+    """Remove a quoted text; keep one without an end, which may hide what follows."""
     return "" if quoted[1] else quoted[0]

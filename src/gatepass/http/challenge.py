@@ -1,7 +1,7 @@
 """Challenges (RFC 9110 section 11.6.1, RFC 6750 section 3): the one place that writes `WWW-Authenticate`.
 
-Refused when made: a challenge without parameters, a parameter named twice, characters that the grammars
-forbid. Frameworks differ in what header text they let pass; nothing that is refused here reaches them.
+Refused when made: a challenge without parameters, a parameter named twice, characters that the grammars forbid.
+Frameworks differ in which header text they accept, so the check is here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from typing import final
-from urllib.parse import urlsplit
 
 from gatepass.common.allow import Allow, allowed
 from gatepass.common.scope import scope_tokens
@@ -22,15 +21,14 @@ __all__ = ["Challenge"]
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _PRINTABLE = re.compile(r"[\x20-\x7E]*")
 _ERROR_TEXT = re.compile(r"[\x20\x21\x23-\x5B\x5D-\x7E]+")
-_URI_TEXT = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 
 
 @final
 class Challenge:
     """One challenge, immutable; `str(challenge)` is its header text. Parameters come in a fixed order.
 
-    *scope* and *acr_values* are lists, *max_age* is seconds; *parameters* are further ones for other schemes.
-    *allow*: `HTTP_ON_LOOPBACK` for a *resource_metadata* of development.
+    *parameters* are further ones for other schemes. *allow*: `HTTP_ON_LOOPBACK` for a *resource_metadata* of
+    development.
 
     >>> str(Challenge(realm="api", error="invalid_token"))
     'Bearer realm="api", error="invalid_token"'
@@ -47,10 +45,7 @@ class Challenge:
         realm: str | None = None,
         error: str | None = None,
         error_description: str | None = None,
-        error_uri: str | None = None,
         scope: Iterable[str] = (),
-        acr_values: Iterable[str] = (),
-        max_age: int | None = None,
         resource_metadata: str | None = None,
         parameters: Mapping[str, str] | None = None,
         allow: Allow = (),
@@ -62,10 +57,7 @@ class Challenge:
             ("realm", realm),
             ("error", _error_text(error, "error")),
             ("error_description", _error_text(error_description, "error_description")),
-            ("error_uri", _absolute_uri(error_uri)),
-            ("scope", _scope_text(scope, "scope")),
-            ("acr_values", _scope_text(acr_values, "acr_values")),
-            ("max_age", _age_text(max_age)),
+            ("scope", _scope_text(scope)),
             (
                 "resource_metadata",
                 None if resource_metadata is None else https_url(resource_metadata, "resource_metadata", permitted),
@@ -119,23 +111,9 @@ def _error_text(value: str | None, name: str) -> str | None:
     return value
 
 
-def _absolute_uri(value: str | None) -> str | None:
-    if value is not None and not (_matches(_URI_TEXT, value) and urlsplit(value).scheme):
-        raise ConfigurationError("error_uri must be an absolute URI (RFC 6750 section 3)")
-    return value
-
-
-def _scope_text(value: Iterable[str], name: str) -> str | None:
+def _scope_text(value: Iterable[str]) -> str | None:
     try:
         return " ".join(scope_tokens(value)) or None
     except ValueError:
         pass
-    raise ConfigurationError(f"{name} takes strings of printable ASCII without spaces, quotes or backslashes")
-
-
-def _age_text(value: int | None) -> str | None:
-    if value is None:
-        return None
-    if type(value) is not int or value < 0:
-        raise ConfigurationError("max_age must be a whole number of seconds, not negative (RFC 9470 section 3)")
-    return str(value)
+    raise ConfigurationError("scope takes strings of printable ASCII without spaces, quotes or backslashes")

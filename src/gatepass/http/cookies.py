@@ -1,8 +1,10 @@
 """Tokens in cookies, for a browser's pages: opt-in, and never without the check of `Origin`.
 
-Browsers send a cookie along whoever made them send the request, so a cookie alone proves nothing about the page. What
-they also send, and no page can forge, is the page's origin: it must be one of ours, to the character. The cookies are
-`HttpOnly`, so that no script reads them, and named `__Host-`, so that no neighbour host can plant one (RFC 6265bis).
+Browsers add a cookie to requests from any page, so a cookie proves nothing about the page. They also send the page's
+origin, which no page can forge: it must be one of ours, character for character. The cookies are `HttpOnly`, so that no
+script reads them, and named `__Host-`, so that no neighbour host can set one (RFC 6265bis).
+
+Parsers of the `Cookie` field differ in what they make of a repeated name or a comma; `cookie_token` refuses both.
 """
 
 from __future__ import annotations
@@ -17,10 +19,16 @@ from gatepass.common.settings import require_instance, strings
 from gatepass.common.texts import plain
 from gatepass.errors import ConfigurationError, MalformedCookie, MultipleTokens, UntrustedOrigin
 
-__all__ = ["LONGEST_COOKIE", "BrowserRequest", "CookieTransport", "SameSite", "cookie_token"]
+__all__ = ["MAX_COOKIE_LENGTH", "BrowserRequest", "CookieTransport", "SameSite", "cookie_token"]
 
 SameSite = Literal["strict", "lax"]
 
+MAX_COOKIE_LENGTH: Final = 4_096
+"""Octets of name and value together. Browsers drop a longer cookie silently."""
+
+_MAX_FIELD_LENGTH: Final = 65_536
+_TOKEN: Final = re.compile(r"[A-Za-z0-9._-]+")
+_COMMA: Final = re.compile(r",[ \t]*")
 _SAME_SITE: Final = {"strict": "Strict", "lax": "Lax"}
 _NAME: Final = re.compile(r"__Host-[A-Za-z0-9._-]{1,64}")
 _ORIGIN: Final = re.compile(
@@ -30,36 +38,16 @@ _SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS"))
 
 
 @final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BrowserRequest:
-    """What the cookie transport wants to know of a request. Only the method shows in the repr.
-
-    *method* is the one on the wire, None for a WebSocket handshake; *cookie*, *origin* and *upgrade* are the field
-    lines of these names as they came.
-    """
-
-    method: str | None
-    cookie: tuple[str, ...] = field(default=(), repr=False)
-    origin: tuple[str, ...] = field(default=(), repr=False)
-    upgrade: tuple[str, ...] = field(default=(), repr=False)
-
-    @property
-    def is_safe(self) -> bool:
-        """Whether the request changes nothing (RFC 9110 section 9.2.1). A handshake opens a socket: it is not."""
-        return self.method in _SAFE and not any("websocket" in line.lower() for line in self.upgrade)
-
-
-@final
 class CookieTransport:
     """One object for both sides: `TokenEndpoints(..., cookies=)` writes, `ResourceServer(..., cookies=)` reads.
 
-    *origins*: the origins of your own pages as browsers send them, such as `https://app.example.com`; no other page may
-    use the cookies for anything but reading. *same_site*: `"strict"`, or `"lax"` so that links from other sites arrive
-    signed in. *access_cookie* None leaves access tokens in the JSON answer, for pages that send them in the header.
-    *allow*: `HTTP_ON_LOOPBACK` takes origins such as `http://localhost:5173`, for development. The cookies stay as they
-    are.
+    *origins*: the origins of your own pages as browsers send them, such as `https://app.example.com`; other pages can
+    use the cookies for safe requests only. *same_site*: `"strict"`, or `"lax"` so that links from other sites arrive
+    signed in. *access_cookie* None leaves access tokens in the JSON response, for pages that send them in the header.
+    *allow*: `HTTP_ON_LOOPBACK` accepts origins such as `http://localhost:5173`, for development. The cookies do not
+    change.
 
-    Raises `ConfigurationError` for what would be weaker than it looks.
+    Raises `ConfigurationError` for settings that are weaker than they look.
 
     >>> CookieTransport(origins=["https://app.example.com"])
     <CookieTransport of https://app.example.com>
@@ -116,20 +104,20 @@ class CookieTransport:
         return found
 
     def refresh_token(self, request: BrowserRequest) -> str | None:
-        """The refresh token in the cookie of *request*, or None. Raises as `access_token`, whatever the method."""
+        """The refresh token in the cookie of *request*, or None. Raises as `access_token`, for every method."""
         found = cookie_token(request.cookie, self.refresh_cookie)
         if found is not None:
             self.check_origin(request)
         return found
 
     def set_cookie(self, name: str, value: str, *, max_age: int) -> tuple[str, str]:
-        """The header pair that puts a token into the cookie *name* for *max_age* seconds, or with 0 takes it out.
+        """The header pair that sets the cookie *name* to a token for *max_age* seconds, or with 0 removes it.
 
         Raises `ValueError` for a token that browsers would drop.
         """
-        if len(name) + len(value) > LONGEST_COOKIE:
+        if len(name) + len(value) > MAX_COOKIE_LENGTH:
             raise ValueError(
-                f"browsers drop cookies of more than {LONGEST_COOKIE} octets; put fewer claims into this token"
+                f"browsers drop cookies of more than {MAX_COOKIE_LENGTH} octets; put fewer claims into this token"
             )
         # The attributes stand in the order of their names, as Django will write them.
         attributes = f"HttpOnly; Max-Age={max(max_age, 0)}; Path=/; SameSite={self._same_site}; Secure"
@@ -147,6 +135,54 @@ class CookieTransport:
 
     def __repr__(self) -> str:
         return f"<CookieTransport of {', '.join(sorted(self._origins))}>"
+
+
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrowserRequest:
+    """The parts of a request that the cookie transport reads. Only the method shows in the repr.
+
+    *method* is the one on the wire, None for a WebSocket handshake; *cookie*, *origin* and *upgrade* are the field
+    lines of these names as they came.
+    """
+
+    method: str | None
+    cookie: tuple[str, ...] = field(default=(), repr=False)
+    origin: tuple[str, ...] = field(default=(), repr=False)
+    upgrade: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def is_safe(self) -> bool:
+        """Whether the request changes nothing (RFC 9110 section 9.2.1). A handshake opens a socket: it is not."""
+        return self.method in _SAFE and not any("websocket" in line.lower() for line in self.upgrade)
+
+
+def cookie_token(lines: Sequence[str], name: str) -> str | None:
+    """The value of the cookie *name* in the `Cookie` lines of one request, given as they came; None without one.
+
+    An empty value counts as absent. Raises `MultipleTokens` and `MalformedCookie`.
+
+    >>> cookie_token(["theme=dark; __Host-access=abc.def.ghi"], "__Host-access")
+    'abc.def.ghi'
+    """
+    field = ";".join(lines)  # HTTP/2 may send each cookie in a line of its own (RFC 9113 section 8.2.3)
+    if len(field) > _MAX_FIELD_LENGTH:
+        raise MalformedCookie("the field is too long")
+    if name not in field:
+        return None
+    pairs = [pair.lstrip(" \t").partition("=") for pair in field.split(";")]
+    values = [value for found, equals, value in pairs if found == name and equals]
+    # Some servers join two lines by a comma, and a page of a neighbour host can write one into its own cookie.
+    after_commas = _COMMA.sub(",", field).count(f",{name}=")
+    if len(values) + after_commas > 1:
+        raise MultipleTokens("a repeated cookie")
+    if after_commas:
+        raise MalformedCookie("the cookie stands after a comma")
+    if not values or not values[0]:
+        return None
+    if len(name) + len(values[0]) > MAX_COOKIE_LENGTH or not _TOKEN.fullmatch(values[0]):
+        raise MalformedCookie("the value is no token")
+    return values[0]
 
 
 def _origin(value: str, allow: Allowed) -> str:
@@ -167,39 +203,3 @@ def _host_name(value: str, name: str) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
         raise ConfigurationError(f'{name}= must begin with "__Host-": other names can be set by neighbour hosts')
     return plain(value)
-
-
-LONGEST_COOKIE: Final = 4_096
-"""Octets of name and value together: what browsers keep. They drop a longer cookie and say nothing."""
-
-_LONGEST_FIELD: Final = 65_536
-_TOKEN: Final = re.compile(r"[A-Za-z0-9._-]+")
-_COMMA: Final = re.compile(r",[ \t]*")
-
-
-def cookie_token(lines: Sequence[str], name: str) -> str | None:
-    """The value of the cookie *name* in the `Cookie` lines of one request, given as they came; None without one.
-
-    An empty value counts as absent. Raises `MultipleTokens` and `MalformedCookie`.
-
-    >>> cookie_token(["theme=dark; __Host-access=abc.def.ghi"], "__Host-access")
-    'abc.def.ghi'
-    """
-    field = ";".join(lines)  # HTTP/2 may send each cookie in a line of its own (RFC 9113 section 8.2.3)
-    if len(field) > _LONGEST_FIELD:
-        raise MalformedCookie("the field is too long")
-    if name not in field:
-        return None
-    pairs = [pair.lstrip(" \t").partition("=") for pair in field.split(";")]
-    values = [value for own, equals, value in pairs if own == name and equals]
-    # Some servers join two lines by a comma, and a page of a neighbour host can write one into a cookie of its own.
-    after_commas = _COMMA.sub(",", field).count(f",{name}=")
-    if len(values) + after_commas > 1:
-        raise MultipleTokens("a repeated cookie")
-    if after_commas:
-        raise MalformedCookie("the cookie stands after a comma")
-    if not values or not values[0]:
-        return None
-    if len(name) + len(values[0]) > LONGEST_COOKIE or not _TOKEN.fullmatch(values[0]):
-        raise MalformedCookie("the value is no token")
-    return values[0]

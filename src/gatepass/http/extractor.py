@@ -1,7 +1,7 @@
-"""Where a request may bring its access token: the header always, a cookie if the service asks for it.
+"""Extract the access token of a request: from the header always, from a cookie if the service enables it.
 
-A token by both of them is refused even if it is the same (RFC 6750 section 2). What is there and bad fails; it is not
-passed over for the other source. A form's body is never read: RFC 6750 section 2.2 advises against it.
+Tokens in both are refused even if they are equal (RFC 6750 section 2). A bad token in one source is not skipped in
+favour of the other. A form's body is never read: RFC 6750 section 2.2 advises against it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from gatepass.errors import ConfigurationError, MissingCredentials, MultipleToke
 from gatepass.http.bearer import bearer_token
 from gatepass.http.cookies import BrowserRequest, CookieTransport
 
-__all__ = ["Sources"]
+__all__ = ["TokenExtractor"]
 
 
 @final
-class Sources:
+class TokenExtractor:
     """The enabled sources. Raises `ConfigurationError` for cookies that hold no access token."""
 
     __slots__ = ("_cookies", "names")
@@ -30,11 +30,11 @@ class Sources:
 
     def token(self, authorization: Sequence[str], browser: BrowserRequest | None) -> str:
         """The one token of a request. Raises an `AuthError`."""
-        stored = None if browser is None or self._cookies is None else self._cookies.access_token(browser)
-        if stored is None:
+        in_cookie = None if browser is None or self._cookies is None else self._cookies.access_token(browser)
+        if in_cookie is None:
             return bearer_token(authorization)
         try:
             bearer_token(authorization)
         except MissingCredentials:
-            return stored
+            return in_cookie
         raise MultipleTokens("both in the header and in the cookie")

@@ -1,10 +1,10 @@
-"""HTTPS only: what to do with a token that came over plain http (RFC 6750 section 5.3, RFC 6749 section 3.2).
+"""The rule for tokens that came over plain http (RFC 6750 section 5.3, RFC 6749 section 3.2).
 
-`require` refuses the request before the token is looked at, `warn` logs once, `off` leaves it to the proxy. A loopback
-peer is exempt, unless the request has a header that proxies add: its client may be on another machine. An unknown peer,
-such as a unix socket's, is not exempt.
+`require` refuses the request before the token is read, `warn` logs once, `off` leaves the check to the proxy. A
+loopback peer is exempt, unless the request has a header that proxies add: its client may be on another machine. An
+unknown peer, such as a unix socket's, is not exempt.
 
-The rule detects misconfiguration. It protects no token from an attacker on the network, who has read it by then.
+The rule detects misconfiguration. It protects no token from an attacker on the network, who has already read it.
 """
 
 from __future__ import annotations

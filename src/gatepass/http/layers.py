@@ -1,8 +1,8 @@
-"""The application below the layers that stand in front of it, found through what each layer holds.
+"""Find the application below the middleware in front of it, through the objects that each layer holds.
 
-A layer keeps the next one under any name: in an attribute or a slot, as the object that a method is bound to, in a
-closure's cell. One that it holds may yet be another one than it calls, so the globals that its code names are looked at
-too. Nothing is run on the way, no property and no `__getattr__`: values are read where objects store them.
+A layer holds the next one under any name: in an attribute or a slot, as the object that a method is bound to, in a
+closure's cell. It may call another one than it holds, so the globals that its code names are searched too. The search
+runs no code, no property and no `__getattr__`: it reads values where objects store them.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from gatepass.errors import ConfigurationError
 
 __all__ = ["application_below", "call_of", "held_below", "held_by"]
 
-_MOST: Final = 1_000  # objects that are looked at
-_MOST_CONTAINERS: Final = 100_000
+_MAX_OBJECTS: Final = 1_000  # objects that are searched
+_MAX_CONTAINERS: Final = 100_000
 _CONTAINERS: Final[dict[type, Callable[[Any], Iterable[Any]]]] = {
     dict: dict[Any, Any].values,
     list: list[Any].__iter__,
@@ -47,8 +47,9 @@ def application_below(
 ) -> Any:
     """*app* itself, or the one application that its layers hold; None where they hold none.
 
-    *passes_to*: the next layer, where the kind of a layer tells it. *parts_of*: what of an application is no other one.
-    Raises `ConfigurationError` if the layers hold several, or name another one, or have more objects than a stack has.
+    *passes_to*: the next layer, where the type of a layer determines it. *parts_of*: the parts of an application that
+    are not another one. Raises `ConfigurationError` if the layers hold several, name another one, or hold too many
+    objects to search.
     """
 
     def next_to(layer: object) -> Iterable[object]:
@@ -67,7 +68,7 @@ def application_below(
 
 
 def held_below(app: object, is_wanted: Callable[[object], bool]) -> Any:
-    """What *app* is or its layers hold, as `application_below` has it, but without a look at names."""
+    """As `application_below`, without the globals that the layers' code names."""
     return _only(_search(app, is_wanted, held_by))
 
 
@@ -88,7 +89,7 @@ def _search(
                 seen[id(held)] = held
                 waiting.append(held)
                 containers += issubclass(type(held), tuple(_CONTAINERS))
-        if len(seen) - containers > _MOST or containers > _MOST_CONTAINERS:
+        if len(seen) - containers > _MAX_OBJECTS or containers > _MAX_CONTAINERS:
             raise ConfigurationError(
                 "the layers below AccessTokenMiddleware hold too much to be searched for the application: say which "
                 "it is with routes_of=app, or routes_of=None if no view is marked or guarded"
@@ -106,7 +107,7 @@ def _only(found: list[object]) -> object:
 
 
 def held_by(holder: object) -> Iterator[Any]:
-    """What *holder* wraps, is bound to, encloses or stores, in the same order each time."""
+    """The objects that *holder* wraps, is bound to, encloses or stores, in a fixed order."""
     kind = type(holder)  # isinstance() would ask a proxy, which answers for what it stands for
     if issubclass(kind, tuple(_CONTAINERS)):
         yield from next(values for container, values in _CONTAINERS.items() if issubclass(kind, container))(holder)
@@ -124,7 +125,7 @@ def held_by(holder: object) -> Iterator[Any]:
             except ValueError:  # not filled yet
                 continue
         yield from (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
-        # Beside what it wraps, functools.wraps copies all attributes of that, and they are not this layer's.
+        # functools.wraps also copies all attributes of the wrapped function, and they are not this layer's.
         own = vars(function)
         yield from (own["__wrapped__"],) if "__wrapped__" in own else own.values()
     elif not issubclass(kind, _HOLD_NOTHING):
@@ -132,12 +133,12 @@ def held_by(holder: object) -> Iterator[Any]:
 
 
 def _stored(holder: object) -> Iterator[Any]:
-    """The values of *holder*'s slots and attributes, what a proxy wraps, and the function that a call runs."""
+    """The values of *holder*, slots and attributes, the object that a proxy wraps, and the `__call__` of its type."""
     for base in type(holder).__mro__:
         own = vars(base)
         for name, member in own.items():
             is_slot = isinstance(member, MemberDescriptorType) and "__slots__" in own
-            # A proxy written in C keeps what it wraps in its own way, and a dictionary that is not its own.
+            # A proxy written in C stores the wrapped object in its own way, and shows the dictionary of that.
             is_wrapped = name == "__wrapped__" and isinstance(member, GetSetDescriptorType)
             is_dictionary = name == "__dict__" and isinstance(member, GetSetDescriptorType)
             if not (is_slot or is_wrapped or is_dictionary):
@@ -154,12 +155,12 @@ def _stored(holder: object) -> Iterator[Any]:
 
 
 def call_of(kind: type) -> object:
-    """What runs when an instance of *kind* is called. Not callable(), which asks a proxy."""
+    """The function that runs when an instance of *kind* is called. Not callable(), which a proxy answers."""
     return next((vars(base)["__call__"] for base in kind.__mro__ if "__call__" in vars(base)), None)
 
 
 def _may_lead_on(layer: object, held: object) -> bool:
-    """Whether *held* may be, or may lead to, the next layer: what cannot be called is looked into in few places."""
+    """Whether *held* may be, or may lead to, the next layer: few places hold a layer that cannot be called."""
     kind = type(held)
     if issubclass(kind, _HOLD_NOTHING):
         return False
@@ -209,7 +210,7 @@ def _globals_named(code: CodeType, names: dict[str, Any]) -> Iterator[Any]:
 
 
 def _is_elsewhere(named: object, function: FunctionType) -> bool:
-    """Whether *named* is a plain function of another module than *function*: there the search would have no end."""
+    """Whether *named* is a plain function of another module than *function*: the search must end at modules."""
     if not issubclass(type(named), FunctionType):
         return False
     other = cast("FunctionType", named)

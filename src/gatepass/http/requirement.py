@@ -1,7 +1,7 @@
-"""What an operation demands of a verified token: scopes, roles, groups, entitlements.
+"""The rights that an operation requires of a verified token: scopes, roles, groups, entitlements.
 
-Every rule says in its name whether all or any of the listed values are needed. A rule is checked when it is
-made, so a typing mistake in a scope fails at start-up.
+The name of each rule says whether all or any of the listed values are needed. A rule is checked when it is made, so a
+typing mistake in a scope fails at start-up.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gatepass.common.settings import strings
 from gatepass.errors import ConcealedResource, ConfigurationError, Forbidden, InsufficientScope
 from gatepass.tokens.access_token import AccessToken
 
-__all__ = ["Requirement", "Rules", "ScopeHierarchy", "needed_scopes"]
+__all__ = ["Requirement", "Rules", "ScopeHierarchy", "parse_scopes"]
 
 
 class Rules(TypedDict, total=False):
@@ -45,7 +45,7 @@ class Requirement:
     __slots__ = ("any_of", "any_scopes", "denial", "scopes")
 
     def __new__(cls, *misplaced: Any, **rules: Any) -> Self:
-        """Refuses what is no rule in words of its own; `__init__` would name itself."""
+        """Refuse unknown rules with a hint; the `TypeError` of `__init__` has none."""
         if misplaced:
             raise ConfigurationError(
                 "rules have names, as in require_auth(scopes=[...]); without a rule write @require_auth(), with "
@@ -70,11 +70,11 @@ class Requirement:
             raise ConfigurationError('denial= must be "forbid" (403) or "not_found" (404)')
         if scopes == "":
             raise ConfigurationError("scopes= is an empty string: name a scope, or leave it out")
-        self.scopes: tuple[str, ...] = needed_scopes(scopes, "scopes")
+        self.scopes: tuple[str, ...] = parse_scopes(scopes, "scopes")
         if isinstance(scopes, Iterator) and not self.scopes:  # such as a generator that was read before
             raise ConfigurationError("scopes= has nothing left, so that any token would pass: give a list")
         self.any_scopes: tuple[str, ...] = (
-            () if any_scopes is None else _at_least_one(needed_scopes(any_scopes, "any_scopes"), "any_scopes")
+            () if any_scopes is None else _at_least_one(parse_scopes(any_scopes, "any_scopes"), "any_scopes")
         )
         named = (("roles", any_roles), ("groups", any_groups), ("entitlements", any_entitlements))
         self.any_of: tuple[tuple[str, frozenset[str]], ...] = tuple(
@@ -104,7 +104,7 @@ class Requirement:
 
 @final
 class ScopeHierarchy:
-    """Which scopes include which: `{"files:write": ["files:read"]}`, followed through as far as it goes."""
+    """Which scopes include which: `{"files:write": ["files:read"]}`, transitively."""
 
     __slots__ = ("_included",)
 
@@ -112,13 +112,13 @@ class ScopeHierarchy:
         if not isinstance(implies, Mapping):
             raise ConfigurationError('implies= takes a dict such as {"orders:write": ["orders:read"]}')
         direct = {
-            needed_scopes([scope], "implies")[0]: needed_scopes(narrower, "implies")
+            parse_scopes([scope], "implies")[0]: parse_scopes(narrower, "implies")
             for scope, narrower in implies.items()
         }
         self._included = {scope: frozenset(_reachable(scope, direct)) for scope in direct}
 
     def expand(self, scopes: frozenset[str]) -> frozenset[str]:
-        """*scopes* and everything that they include."""
+        """*scopes* and all scopes that they include."""
         if not self._included:
             return scopes
         return scopes.union(*(self._included[scope] for scope in scopes if scope in self._included))
@@ -142,14 +142,14 @@ def _held(token: AccessToken, claim: str) -> frozenset[str]:
 
 
 def _at_least_one(values: tuple[str, ...], name: str) -> tuple[str, ...]:
-    """*values*, unless there are none: a list that turned out empty must not open what it was to guard."""
+    """*values*, if there are any: an empty list must not leave the operation unguarded."""
     if not values:
         raise ConfigurationError(f"{name}= is empty, so that nobody could pass: name at least one, or leave it out")
     return values
 
 
-def needed_scopes(value: str | Iterable[str], name: str) -> tuple[str, ...]:
-    """The scopes that the argument *name* asks for. Raises `ConfigurationError`."""
+def parse_scopes(value: str | Iterable[str], name: str) -> tuple[str, ...]:
+    """The scopes in *value*, the setting *name*. Raises `ConfigurationError`."""
     try:
         tokens = scope_tokens(value)
     except ValueError:

@@ -1,6 +1,6 @@
-"""The resource server: a request's credentials in, an `AccessToken` out; a refusal in, an HTTP answer out.
+"""The resource server: a request's credentials in, an `AccessToken` out; an `AuthError` in, an HTTP response out.
 
-Every adapter calls the same few methods, so a new check reaches all frameworks from here.
+Every adapter calls these methods, so a new check reaches all frameworks from here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, Miss
 from gatepass.http.access import AccessLevel
 from gatepass.http.challenge import Challenge
 from gatepass.http.cookies import BrowserRequest, CookieTransport
-from gatepass.http.extractor import Sources
+from gatepass.http.extractor import TokenExtractor
 from gatepass.http.https import FORWARDING_HEADERS, HTTPSMode, HTTPSRule
 from gatepass.http.requirement import Requirement, Rules, ScopeHierarchy
 from gatepass.http.response import Caching, ErrorFormat, Response, ResponseTable, caching_for
@@ -31,7 +31,7 @@ _logger = logging.getLogger("gatepass")
 
 @final
 class ResourceServer:
-    """One protected service: whose tokens it takes, and how it answers.
+    """One protected service: which tokens it accepts, and how it answers.
 
     *verifiers*: one `TokenVerifier`, or several with different issuers, told apart by the exact `iss`.
     *realm* and *resource_metadata* (an https URL, RFC 9728) go into every challenge, *challenge_scopes* into the one
@@ -57,9 +57,9 @@ class ResourceServer:
 
     __slots__ = (
         "_answers",
+        "_extractor",
         "_hierarchy",
         "_https",
-        "_sources",
         "_verifiers",
         "caching",
         "error_format",
@@ -88,10 +88,10 @@ class ResourceServer:
         allow: Allow = (),
     ) -> None:
         self._verifiers = Verifiers(verifiers)
-        self._sources = Sources(cookies)
-        self.sources: frozenset[str] = self._sources.names
+        self._extractor = TokenExtractor(cookies)
+        self.sources: frozenset[str] = self._extractor.names
         self.caching: Mapping[AccessLevel, Caching] = caching_for(self.sources)
-        """What an adapter adds to the application's own answers, by how open the route is."""
+        """The headers that an adapter adds to the application's own responses, by access level."""
         self._answers = ResponseTable(
             realm=realm,
             resource_metadata=resource_metadata,
@@ -128,7 +128,7 @@ class ResourceServer:
         Adapters give all three; without url_scheme and peer the token came by no connection, such as from a queue, and
         `https=` has nothing to judge. *browser*: what stands beside a cookie, where `"cookie"` is one of `sources`.
         """
-        raw = self._sources.token(authorization, browser)
+        raw = self._extractor.token(authorization, browser)
         self._https.check(url_scheme, peer, forwarded=forwarded)
         return self._verifiers.verify(raw)
 
@@ -143,13 +143,13 @@ class ResourceServer:
         browser: BrowserRequest | None = None,
     ) -> AccessToken:
         """`authenticate` for an event loop: what may block goes through *run_blocking*, and only that."""
-        raw = self._sources.token(authorization, browser)
+        raw = self._extractor.token(authorization, browser)
         self._https.check(url_scheme, peer, forwarded=forwarded)
         return await self._verifiers.verify_async(raw, run_blocking)
 
     def admit(
         self,
-        access: AccessLevel,
+        level: AccessLevel,
         authorization: Sequence[str],
         *,
         url_scheme: str | None = None,
@@ -157,21 +157,21 @@ class ResourceServer:
         forwarded: bool = False,
         browser: BrowserRequest | None = None,
     ) -> AccessToken | None:
-        """`authenticate` for a route that is as open as *access* says; None where nobody need be known."""
-        if access == "public":
+        """`authenticate` for a route with this access *level*; None where the request needs no token and has none."""
+        if level == "public":
             return None
         try:
             return self.authenticate(
                 authorization, url_scheme=url_scheme, peer=peer, forwarded=forwarded, browser=browser
             )
         except MissingCredentials:
-            if access == "optional":
+            if level == "optional":
                 return None
             raise
 
     async def admit_async(
         self,
-        access: AccessLevel,
+        level: AccessLevel,
         authorization: Sequence[str],
         *,
         run_blocking: RunBlocking,
@@ -181,9 +181,9 @@ class ResourceServer:
         browser: BrowserRequest | None = None,
     ) -> AccessToken | None:
         """`admit` for an event loop. Without hooks nothing is awaited."""
-        if not self.may_block or access == "public":
+        if not self.may_block or level == "public":
             return self.admit(
-                access, authorization, url_scheme=url_scheme, peer=peer, forwarded=forwarded, browser=browser
+                level, authorization, url_scheme=url_scheme, peer=peer, forwarded=forwarded, browser=browser
             )
         try:
             return await self.authenticate_async(
@@ -195,30 +195,30 @@ class ResourceServer:
                 browser=browser,
             )
         except MissingCredentials:
-            if access == "optional":
+            if level == "optional":
                 return None
             raise
 
     def authorize(self, token: AccessToken | None, **rules: Unpack[Rules]) -> None:
-        """Raise unless *token* is there and meets *rules*, the keywords of `Requirement`."""
+        """Raise unless *token* meets *rules*, the keywords of `Requirement`."""
         self.enforce(token, Requirement(**rules))
 
     def enforce(self, token: AccessToken | None, requirement: Requirement) -> AccessToken:
-        """The *token*, if it is there and meets *requirement*; otherwise an `AuthError`."""
+        """The *token*, if it meets *requirement*. Raises an `AuthError`, also for None."""
         if token is None:
             raise MissingCredentials
         requirement.check(token, self._hierarchy)
         return token
 
     def seconds_left(self, token: AccessToken) -> float:
-        """For how long *token*, which `authenticate` gave, would still be let in: for what outlives a request.
+        """For how many seconds `authenticate` would still accept *token*, for connections that outlive a request.
 
-        By the clock and the leeway of its verifier; negative once it is over.
+        By the clock and the leeway of its verifier; negative after its end.
         """
         return self._verifiers.seconds_left(token)
 
     def respond(self, error: AuthError, *, method: str = "GET") -> Response:
-        """The HTTP answer to *error*, and one line in the log with its `reason`."""
+        """The HTTP response to *error*, and one line in the log with its `reason`."""
         level = logging.ERROR if isinstance(error, AuthUnavailable) else logging.INFO
         detail = f" {error.log_detail}" if error.log_detail else ""
         _logger.log(level, "refused: %s%s", error.reason, detail)

@@ -1,7 +1,10 @@
-"""The answer to a refused request, as a plain value that any framework can send: built here and nowhere else.
+"""The response to a refused request, as a plain value that any framework can send, and the rules for caches.
 
-The body is a problem document (RFC 9457), the short JSON of OAuth, or nothing. It repeats the challenge and adds
-nothing: no text from the token or the request.
+The body is a problem document (RFC 9457), the short JSON of OAuth, or empty. It repeats the challenge: no text from the
+token or the request is in it.
+
+`Caching` has the headers that keep shared caches from giving one user's response to another: they differ by access
+level and by where tokens may come from.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from gatepass.common.settings import https_url
 from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, MissingCredentials
 from gatepass.http.access import AccessLevel
 from gatepass.http.challenge import Challenge
-from gatepass.http.requirement import needed_scopes
+from gatepass.http.requirement import parse_scopes
 
 __all__ = ["Caching", "ErrorFormat", "Response", "ResponseTable", "caching_for"]
 
@@ -29,10 +32,10 @@ _MEDIA_TYPES: Final = {"problem": "application/problem+json", "oauth": "applicat
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP answer: `status`, `headers` in order (a name may come twice), and `body`.
+    """An HTTP response: `status`, `headers` in order (a name may come twice), and `body`.
 
-    For a HEAD request the body is empty and the headers are those of GET (RFC 9110 section 9.3.2). The status alone
-    shows in the repr: the answer to a login has tokens in its body or its cookies.
+    For a HEAD request the body is empty and the headers are those of GET (RFC 9110 section 9.3.2). The repr shows the
+    status alone: the response to a login has tokens in its body or its cookies.
     """
 
     status: int
@@ -42,7 +45,7 @@ class Response:
 
 @final
 class ResponseTable:
-    """Turns each `AuthError` into its answer, with the wording and extras of one resource server."""
+    """Turns each `AuthError` into its response, with the settings of one resource server."""
 
     __slots__ = (
         "_allow",
@@ -74,7 +77,7 @@ class ResponseTable:
         self._vary = ", ".join(vary)
         self._realm = realm
         self._resource_metadata = resource_metadata
-        self._challenge_scopes = needed_scopes(challenge_scopes, "challenge_scopes")
+        self._challenge_scopes = parse_scopes(challenge_scopes, "challenge_scopes")
         listed = isinstance(extra_challenges, Iterable)
         self._extra_challenges = tuple(extra_challenges) if listed else ()
         if not listed or not all(isinstance(challenge, Challenge) for challenge in self._extra_challenges):
@@ -89,10 +92,10 @@ class ResponseTable:
         if malformed_status not in (400, 401):
             raise ConfigurationError("malformed_status= must be 400 or 401")
         self._malformed_status = malformed_status
-        self._challenge(None, None, ())  # an unusable realm or URL fails now
+        self._challenge(None, None, ())  # a realm or URL that no challenge can have fails now
 
     def answer(self, error: AuthError, *, method: str) -> Response:
-        """The answer; `Cache-Control: no-store` on every one (RFC 9110 section 15.1)."""
+        """The response to *error*; each has `Cache-Control: no-store` (RFC 9110 section 15.1)."""
         status, code, description = error.status, error.error, error.description
         if status == HTTPStatus.BAD_REQUEST and self._malformed_status != status:
             status, code = self._malformed_status, "invalid_token"
@@ -145,15 +148,15 @@ class ResponseTable:
 @final
 @dataclass(frozen=True, slots=True)
 class Caching:
-    """*vary* names the request fields that the answer depends on (RFC 9110 section 12.5.5); *control* is the
-    `Cache-Control` (RFC 9111 section 5.2) of answers that have none.
+    """*vary* names the request fields that a response depends on (RFC 9110 section 12.5.5); *control* is the
+    `Cache-Control` (RFC 9111 section 5.2) of responses that have none.
     """
 
     vary: tuple[str, ...] = ()
     control: str = ""
 
     def missing(self, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        """The header pairs that an answer with *headers* still needs.
+        """The header pairs that a response with *headers* still needs.
 
         >>> Caching(("Authorization", "Cookie")).missing([("Vary", "Accept, cookie")])
         [('Vary', 'Authorization')]
@@ -169,15 +172,15 @@ class Caching:
         return pairs
 
 
-_NOTHING: Final = Caching()
-_STRANGER: Final = Caching(("Authorization",))
-_COOKIE: Final = Caching(("Authorization", "Cookie"), "private")
-# Shared caches keep no answer to a request with `Authorization` (RFC 9111 section 3.5), but may keep a stranger's.
-_BY_HEADER: Final[dict[AccessLevel, Caching]] = {"public": _NOTHING, "protected": _NOTHING, "optional": _STRANGER}
-# About cookies they have no such rule, and some do not look at `Vary`.
-_BY_COOKIE: Final[dict[AccessLevel, Caching]] = {"public": _NOTHING, "protected": _COOKIE, "optional": _COOKIE}
-
-
 def caching_for(sources: frozenset[str]) -> Mapping[AccessLevel, Caching]:
-    """The rules of a service that takes tokens from *sources*, by how open a route is."""
-    return MappingProxyType(_BY_COOKIE if "cookie" in sources else _BY_HEADER)
+    """The rules of a service that accepts tokens from *sources*, by access level."""
+    return MappingProxyType(_WITH_COOKIE if "cookie" in sources else _HEADER_ONLY)
+
+
+_NONE: Final = Caching()
+_ANONYMOUS: Final = Caching(("Authorization",))
+_PRIVATE: Final = Caching(("Authorization", "Cookie"), "private")
+# Shared caches store no response to a request with `Authorization` (RFC 9111 section 3.5), but may store another.
+_HEADER_ONLY: Final[dict[AccessLevel, Caching]] = {"public": _NONE, "protected": _NONE, "optional": _ANONYMOUS}
+# For cookies they have no such rule, and some ignore `Vary`.
+_WITH_COOKIE: Final[dict[AccessLevel, Caching]] = {"public": _NONE, "protected": _PRIVATE, "optional": _PRIVATE}

@@ -1,10 +1,10 @@
-"""The compact serialization of RFC 7515 section 7.1, read strictly: what it says has one spelling.
+"""The JWS Compact Serialization (RFC 7515 section 7.1) and base64url, read strictly: each value has one spelling.
 
-Refused before anything is decoded: text longer than `MAX_TOKEN_LENGTH`, anything but three segments, any
-character outside base64url, padding, set spare bits. What this module returns is *unverified* and says so.
+Refused before JSON is parsed: text longer than `MAX_TOKEN_LENGTH`, other than three segments, characters outside
+base64url, padding, set spare bits. What this module returns is *unverified* and says so.
 
-The text of a token is still no identity: whoever holds an ECDSA token can compute a second valid signature for
-it. Revoke by `jti`, never by text or digest.
+The text of a token is not its identity: the holder of an ECDSA token can compute a second valid signature for it.
+Revoke by `jti`, never by text or digest.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from gatepass.jose.strict_json import parse_object
 
 __all__ = [
     "MAX_TOKEN_LENGTH",
-    "Parts",
+    "CompactParts",
     "UnverifiedToken",
     "decode_base64url",
     "encode_base64url",
-    "octets_of",
     "parse_compact",
-    "take_apart",
+    "split_compact",
+    "to_bytes",
 ]
 
 MAX_TOKEN_LENGTH = 16_384
@@ -35,7 +35,7 @@ _DOT = ord(".")
 
 
 class UnverifiedToken(NamedTuple):
-    """A token taken apart. Nobody has vouched for any of it."""
+    """The parts of a token whose signature is not checked yet."""
 
     octets: bytes
     header_segment: bytes
@@ -44,22 +44,22 @@ class UnverifiedToken(NamedTuple):
     claims: dict[str, Any]
 
     def header(self) -> dict[str, Any]:
-        """The JOSE header, parsed when asked for: a known header segment is not parsed again."""
+        """The JOSE header, parsed at each call: the verifier knows most headers by their segment."""
         return parse_object(decode_base64url(self.header_segment))
 
 
-Parts = tuple[bytes, bytes, bytes, bytes, dict[str, Any]]
+CompactParts = tuple[bytes, bytes, bytes, bytes, dict[str, Any]]
 """The fields of an `UnverifiedToken`, without their names."""
 
 
 def parse_compact(token: str) -> UnverifiedToken:
-    """Take *token* apart. Raises `MalformedToken`, or `UnsupportedToken` for an encrypted one."""
-    return UnverifiedToken(*take_apart(token))
+    """Split and decode *token*. Raises `MalformedToken`, or `UnsupportedToken` for an encrypted one."""
+    return UnverifiedToken(*split_compact(token))
 
 
-def take_apart(token: str) -> Parts:
-    """`parse_compact` for those who do not need the names, which cost as much as finding the dots."""
-    octets = octets_of(token)
+def split_compact(token: str) -> CompactParts:
+    """`parse_compact` without the names of the fields, which would cost as much as finding the dots."""
+    octets = to_bytes(token)
     signing_input, _, signature_segment = octets.rpartition(b".")
     header_segment, dot, payload_segment = signing_input.partition(b".")
     if not dot or _DOT in payload_segment:
@@ -71,8 +71,8 @@ def take_apart(token: str) -> Parts:
     return octets, header_segment, signing_input, signature, claims
 
 
-def octets_of(token: str) -> bytes:
-    """The text itself, if it is short enough and ASCII. Raises `MalformedToken`."""
+def to_bytes(token: str) -> bytes:
+    """The octets of *token*, if it is short enough and ASCII. Raises `MalformedToken`."""
     if type(token) is not str:
         token = plain(token)
     if type(token) is not str or len(token) > MAX_TOKEN_LENGTH or not token.isascii():

@@ -1,10 +1,10 @@
 """The claim checks (RFC 7519 section 4.1, RFC 9068 section 4), compiled once from a policy.
 
-Each check takes claims whose signature holds and the time now, and either returns or raises. Comparisons
-are written so that a clock or a claim that is not a number refuses. Nothing here reads a clock.
+Each check takes claims whose signature holds and the time now, and either returns or raises. Comparisons are written
+so that a clock or a claim that is not a number refuses. Nothing here reads a clock.
 
-Most tokens are of one ordinary form, which a single expression recognises; the checks are for all others.
-That expression never accepts what a check would refuse: a test draws claims at random to see that it does not.
+Most tokens have one plain form. A single expression, the fast path, recognises it; the checks are for all others. The
+fast path accepts nothing that a check refuses: a test compares the two on claims drawn at random.
 """
 
 from __future__ import annotations
@@ -31,145 +31,28 @@ from gatepass.errors import (
 from gatepass.tokens.profile import RFC9068_NAMES, AnyAudience, AnyIssuer, ClaimNames, Profile, is_strings
 
 __all__ = [
-    "CHECKED_BY_NAME",
     "Check",
-    "EndOf",
-    "IsOrdinary",
+    "FastPath",
     "NamedCheck",
-    "audience_check",
+    "ValidUntil",
     "compile_checks",
-    "compile_end",
-    "compile_ordinary",
-    "identifier_check",
-    "is_scope",
+    "compile_fast_path",
+    "compile_valid_until",
     "issuer_check",
-    "kind_check",
-    "never_ordinary",
-    "role_check",
-    "scope_check",
+    "no_fast_path",
 ]
 
 Check = Callable[[Mapping[str, Any], float], None]
+FastPath = Callable[[Mapping[str, Any], float], bool]
+ValidUntil = Callable[[Mapping[str, Any]], float]
 
 _IDENTIFIERS = ("sub", "client_id", "jti")
-CHECKED_BY_NAME = frozenset((*_IDENTIFIERS, "iss", "aud", "exp", "iat"))
-
-
-def audience_check(audience: frozenset[str] | AnyAudience, places: tuple[str, ...]) -> Check:
-    """One of *audience* is in the first of *places* that the token has (RFC 7519 section 4.1.3)."""
-
-    def check_audience(claims: Mapping[str, Any], _now: float) -> None:
-        place = next((place for place in places if place in claims), places[0])
-        names = _names(claims.get(place))
-        if names is None and place in claims:
-            raise InvalidClaim(f"{place} is neither a string nor a list of strings")
-        if not isinstance(audience, AnyAudience) and audience.isdisjoint(names or ()):
-            raise InvalidAudience(place)
-
-    return check_audience
-
-
-def _names(value: Any) -> list[str] | None:
-    """The names in an audience of either form (RFC 7519 section 4.1.3), or None for anything else."""
-    names: list[Any] = value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
-    return names if all(isinstance(name, str) for name in names) else None
-
-
-def identifier_check(profile: Profile) -> Check:
-    """What *profile* requires is there, and what identifies somebody is text."""
-    clients = profile.names.client
-    identifiers = tuple(dict.fromkeys((*_IDENTIFIERS, *clients)))
-    others = profile.required - CHECKED_BY_NAME - set(clients)
-
-    def check_identifiers(claims: Mapping[str, Any], _now: float) -> None:
-        for name in identifiers:
-            if name in claims:
-                if not isinstance(claims[name], str) or not claims[name]:
-                    raise InvalidClaim(f"{name} is not a string, or empty")
-            elif name in profile.required:
-                raise MissingClaim(name)
-        if not others <= claims.keys():
-            raise MissingClaim("a claim that the profile adds")
-        if any(choice.isdisjoint(claims) for choice in profile.one_of):
-            raise MissingClaim("all of the claims of which the profile wants one")
-        if len({claims[name] for name in clients if name in claims}) > 1:
-            raise InvalidClaim("two claims name different clients")
-
-    return check_identifiers
-
-
-def is_scope(text: str) -> bool:
-    """Scope tokens with one blank between them, or none at all (RFC 6749 section 3.3)."""
-    return not text or SCOPES.fullmatch(text) is not None
-
-
-def scope_check(names: ClaimNames) -> Check:
-    """The claim of scopes holds scope tokens: a text, and where *names* say so perhaps a list."""
-    name = names.scope
-
-    def check_scope(claims: Mapping[str, Any], _now: float) -> None:
-        scope = claims.get(name, "")
-        if names.scope_list and is_strings(scope):
-            if not all(SCOPE_TOKEN.fullmatch(token) for token in scope):
-                raise InvalidClaim(f"{name} is not a list of scope tokens")
-            return
-        if not isinstance(scope, str):
-            hint = (
-                f': it is a list, which a profile with scopes_in("{name}") reads' if scope and is_strings(scope) else ""
-            )
-            raise InvalidClaim(f"{name} is not a string{hint}")
-        if not is_scope(scope):
-            raise InvalidClaim(f"{name} is not a string of scope tokens")
-
-    return check_scope
-
-
-def role_check(names: ClaimNames) -> Check:
-    """On each path to roles or groups there are objects, and at its end a list of strings, perhaps one, or nothing."""
-    paths = tuple(dict.fromkeys((*names.roles, *names.groups)))
-
-    def check_roles(claims: Mapping[str, Any], _now: float) -> None:
-        for path in paths:
-            found: Any = claims
-            for name in path:
-                if not isinstance(found, dict):
-                    raise InvalidClaim("what holds roles is not an object")
-                if name not in found:
-                    break
-                found = found[name]  # pyright: ignore[reportUnknownVariableType]
-            else:
-                if not names.is_role(found):
-                    raise InvalidClaim("roles or groups are not a list of strings")
-
-    return check_roles
-
-
-def kind_check(profile: Profile) -> Check:
-    """Nothing marks another kind of token, and the label of an access token is there if the profile has one."""
-
-    def check_kind(claims: Mapping[str, Any], _now: float) -> None:
-        if not profile.prohibited.isdisjoint(claims):
-            raise WrongTokenType("a claim of another kind of token")
-        for name in profile.kind_claims.intersection(claims):
-            kind = claims[name]
-            if isinstance(kind, str) and kind.lower() in profile.foreign_kinds:
-                raise WrongTokenType("the payload names another kind of token")
-        if profile.own_kind is not None:
-            label, kinds = profile.own_kind
-            if not isinstance(claims.get(label), str) or claims[label] not in kinds:
-                raise WrongTokenType("the payload does not say that it is an access token")
-
-    return check_kind
-
-
-IsOrdinary = Callable[[Mapping[str, Any], float], bool]
-EndOf = Callable[[Mapping[str, Any]], float]
-
+_CHECKED_BY_NAME = frozenset((*_IDENTIFIERS, "iss", "aud", "exp", "iat"))
 _MAX_KNOWN_SCOPES = 256
 
 
 class NamedCheck(NamedTuple):
-    """A check, and what to call it when a person asks."""
+    """A check, and its name for `explain`."""
 
     name: str
     check: Check
@@ -178,7 +61,7 @@ class NamedCheck(NamedTuple):
 def issuer_check(issuer: str | AnyIssuer) -> Check:
     """`iss` equals *issuer*, code point for code point (RFC 9068 section 4)."""
 
-    def check_issuer(claims: Mapping[str, Any], _now: float = 0.0) -> None:
+    def check_issuer(claims: Mapping[str, Any], _now: float) -> None:
         found = claims.get("iss")
         if found == issuer:
             return
@@ -197,40 +80,40 @@ def issuer_check(issuer: str | AnyIssuer) -> Check:
 def compile_checks(
     profile: Profile, *, audience: frozenset[str] | AnyAudience, leeway: float, max_token_age: float | None
 ) -> tuple[NamedCheck, ...]:
-    """Every check after the signature but the issuer's, in the order in which they are made."""
+    """Every check after the signature but the issuer's, in the order in which they run."""
     names = profile.names
     if not isinstance(audience, AnyAudience) and not audience.isdisjoint(profile.shared_audiences):
         raise ConfigurationError("audience= is in everybody's tokens: have the provider name this service in aud")
-    labelled = profile.prohibited or profile.kind_claims or profile.own_kind
+    has_kind = profile.prohibited or profile.use_claims or profile.token_use
     return (
         NamedCheck("expiry", _expiry_check(leeway)),
         NamedCheck("start", _start_check(leeway, iat_required="iat" in profile.required or max_token_age is not None)),
         *([] if max_token_age is None else [NamedCheck("age", _age_check(max_token_age + leeway))]),
-        NamedCheck("audience", audience_check(audience, names.audience)),
-        NamedCheck("identifiers", identifier_check(profile)),
-        NamedCheck("scope", scope_check(names)),
-        *([] if _has_usual_names(profile) else [NamedCheck("roles", role_check(names))]),
-        *([NamedCheck("token kind", kind_check(profile))] if labelled else []),
+        NamedCheck("audience", _audience_check(audience, names.audience)),
+        NamedCheck("identifiers", _identifier_check(profile)),
+        NamedCheck("scope", _scope_check(names)),
+        *([] if _has_usual_names(profile) else [NamedCheck("roles", _role_check(names))]),
+        *([NamedCheck("token kind", _kind_check(profile))] if has_kind else []),
         NamedCheck("binding", _check_binding),
     )
 
 
-def compile_ordinary(
+def compile_fast_path(
     profile: Profile, *, audience: frozenset[str] | AnyAudience, leeway: float, max_token_age: float | None
-) -> IsOrdinary:
-    """Whether claims are of the ordinary form, which passes every check of `compile_checks` for the same policy.
+) -> FastPath:
+    """Whether claims have the plain form, which passes every check of `compile_checks` for the same policy.
 
-    False decides nothing: it means that the checks must be asked.
+    False decides nothing: the checks must run.
     """
-    if not _has_usual_names(profile) or profile.one_of or profile.own_kind:
-        return never_ordinary
-    wanted = frozenset[str]() if isinstance(audience, AnyAudience) else audience
+    if not _has_usual_names(profile) or profile.any_of or profile.token_use:
+        return no_fast_path
+    accepted = frozenset[str]() if isinstance(audience, AnyAudience) else audience
     oldest = math.inf if max_token_age is None else max_token_age + leeway
-    others = profile.required - CHECKED_BY_NAME
-    betrayals = profile.prohibited | profile.kind_claims
-    is_known_scope = lru_cache(_MAX_KNOWN_SCOPES)(is_scope)  # the same few texts come again and again
+    others = profile.required - _CHECKED_BY_NAME
+    marks = profile.prohibited | profile.use_claims
+    is_known_scope = lru_cache(_MAX_KNOWN_SCOPES)(_is_scope)  # a service sees few different scopes
 
-    def is_ordinary(claims: Mapping[str, Any], now: float) -> bool:
+    def passes_fast_path(claims: Mapping[str, Any], now: float) -> bool:
         try:
             exp, iat, aud = claims["exp"], claims["iat"], claims["aud"]
             sub, client_id, jti = claims["sub"], claims["client_id"], claims["jti"]
@@ -243,41 +126,36 @@ def compile_ordinary(
             and FIRST_SECOND <= iat <= now + leeway
             and now - oldest < iat
             and type(aud) is type(sub) is type(client_id) is type(jti) is type(scope) is str
-            and aud in wanted
+            and aud in accepted
             and bool(sub and client_id and jti)
             and is_known_scope(scope)
             and "nbf" not in claims
             and "cnf" not in claims
-            and (not betrayals or betrayals.isdisjoint(claims))
+            and (not marks or marks.isdisjoint(claims))
             and (not others or others <= claims.keys())
         )
 
-    return is_ordinary
+    return passes_fast_path
 
 
-def compile_end(*, leeway: float, max_token_age: float | None) -> EndOf:
-    """When claims that pass the checks begin to fail them: seconds since 1970."""
-
-    def end_of(claims: Mapping[str, Any]) -> float:
-        ends: float = claims["exp"] + leeway
-        return ends if max_token_age is None else min(ends, claims["iat"] + max_token_age + leeway)
-
-    return end_of
-
-
-def _has_usual_names(profile: Profile) -> bool:
-    """Whether the claims have RFC 9068's names, in its forms or in wider ones."""
-    return replace(profile.names, scope_list=False, single_role=False) == RFC9068_NAMES
-
-
-def never_ordinary(_claims: Mapping[str, Any], _now: float) -> bool:
-    """Leave every token to the checks: a provider's has a form of its own, which only they know."""
+def no_fast_path(_claims: Mapping[str, Any], _now: float) -> bool:
+    """Leave every token to the checks, for profiles whose claims have other names."""
     return False
 
 
-def _is_date(value: Any) -> TypeGuard[float]:
-    """A NumericDate: a JSON number, not a bool, a string or null (RFC 7519 section 2)."""
-    return (type(value) is int or type(value) is float) and FIRST_SECOND <= value <= LAST_SECOND
+def compile_valid_until(*, leeway: float, max_token_age: float | None) -> ValidUntil:
+    """When claims that pass the checks begin to fail them: seconds since 1970."""
+
+    def valid_until(claims: Mapping[str, Any]) -> float:
+        ends: float = claims["exp"] + leeway
+        return ends if max_token_age is None else min(ends, claims["iat"] + max_token_age + leeway)
+
+    return valid_until
+
+
+def _has_usual_names(profile: Profile) -> bool:
+    """Whether the profile reads the claims of RFC 9068, in its forms or in wider ones."""
+    return replace(profile.names, scope_list=False, single_role=False) == RFC9068_NAMES
 
 
 def _expiry_check(leeway: float) -> Check:
@@ -315,6 +193,118 @@ def _age_check(oldest: float) -> Check:
             raise ExpiredToken("older than max_token_age")
 
     return check_age
+
+
+def _is_date(value: Any) -> TypeGuard[float]:
+    """A NumericDate: a JSON number, not a bool, a string or null (RFC 7519 section 2)."""
+    return (type(value) is int or type(value) is float) and FIRST_SECOND <= value <= LAST_SECOND
+
+
+def _audience_check(audience: frozenset[str] | AnyAudience, places: tuple[str, ...]) -> Check:
+    """The first of the claims *places* that the token has names one of *audience* (RFC 7519 section 4.1.3)."""
+
+    def check_audience(claims: Mapping[str, Any], _now: float) -> None:
+        place = next((place for place in places if place in claims), places[0])
+        names = _names(claims.get(place))
+        if names is None and place in claims:
+            raise InvalidClaim(f"{place} is neither a string nor a list of strings")
+        if not isinstance(audience, AnyAudience) and audience.isdisjoint(names or ()):
+            raise InvalidAudience(place)
+
+    return check_audience
+
+
+def _names(value: Any) -> list[str] | None:
+    """The names in an audience of either form (RFC 7519 section 4.1.3), or None for other values."""
+    names: list[Any] = value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
+    return names if all(isinstance(name, str) for name in names) else None
+
+
+def _identifier_check(profile: Profile) -> Check:
+    """The claims that *profile* requires are present, and the identifiers are non-empty strings."""
+    clients = profile.names.client
+    identifiers = tuple(dict.fromkeys((*_IDENTIFIERS, *clients)))
+    others = profile.required - _CHECKED_BY_NAME - set(clients)
+
+    def check_identifiers(claims: Mapping[str, Any], _now: float) -> None:
+        for name in identifiers:
+            if name in claims:
+                if not isinstance(claims[name], str) or not claims[name]:
+                    raise InvalidClaim(f"{name} is not a string, or empty")
+            elif name in profile.required:
+                raise MissingClaim(name)
+        if not others <= claims.keys():
+            raise MissingClaim("a claim that the profile adds")
+        if any(choice.isdisjoint(claims) for choice in profile.any_of):
+            raise MissingClaim("all of the claims of which the profile wants one")
+        if len({claims[name] for name in clients if name in claims}) > 1:
+            raise InvalidClaim("two claims name different clients")
+
+    return check_identifiers
+
+
+def _scope_check(names: ClaimNames) -> Check:
+    """The scope claim holds scope tokens: a text, or a list where *names* allow one."""
+    name = names.scope
+
+    def check_scope(claims: Mapping[str, Any], _now: float) -> None:
+        scope = claims.get(name, "")
+        if names.scope_list and is_strings(scope):
+            if not all(SCOPE_TOKEN.fullmatch(token) for token in scope):
+                raise InvalidClaim(f"{name} is not a list of scope tokens")
+            return
+        if not isinstance(scope, str):
+            hint = (
+                f': it is a list, which a profile with scopes_in("{name}") reads' if scope and is_strings(scope) else ""
+            )
+            raise InvalidClaim(f"{name} is not a string{hint}")
+        if not _is_scope(scope):
+            raise InvalidClaim(f"{name} is not a string of scope tokens")
+
+    return check_scope
+
+
+def _is_scope(text: str) -> bool:
+    """Scope tokens with one blank between them, or none at all (RFC 6749 section 3.3)."""
+    return not text or SCOPES.fullmatch(text) is not None
+
+
+def _role_check(names: ClaimNames) -> Check:
+    """Each path to roles or groups leads through objects to a list of strings, or one string, or to nothing."""
+    paths = tuple(dict.fromkeys((*names.roles, *names.groups)))
+
+    def check_roles(claims: Mapping[str, Any], _now: float) -> None:
+        for path in paths:
+            found: Any = claims
+            for name in path:
+                if not isinstance(found, dict):
+                    raise InvalidClaim("what holds roles is not an object")
+                if name not in found:
+                    break
+                found = found[name]  # pyright: ignore[reportUnknownVariableType]
+            else:
+                if not names.is_role(found):
+                    raise InvalidClaim("roles or groups are not a list of strings")
+
+    return check_roles
+
+
+def _kind_check(profile: Profile) -> Check:
+    """No claim marks another kind of token, and the profile's `token_use`, if any, marks an access token."""
+
+    def check_kind(claims: Mapping[str, Any], _now: float) -> None:
+        if not profile.prohibited.isdisjoint(claims):
+            raise WrongTokenType("a claim of another kind of token")
+        for name in profile.use_claims.intersection(claims):
+            use = claims[name]
+            if isinstance(use, str) and use.lower() in profile.rejected_uses:
+                raise WrongTokenType("the payload names another kind of token")
+        if profile.token_use is not None:
+            name, uses = profile.token_use
+            if not isinstance(claims.get(name), str) or claims[name] not in uses:
+                raise WrongTokenType("the payload does not say that it is an access token")
+
+    return check_kind
 
 
 def _check_binding(claims: Mapping[str, Any], _now: float) -> None:

@@ -1,7 +1,7 @@
-"""Every check that a token passes or fails, and not only the first failure: for an operator who asks why.
+"""All checks that a token passes or fails, not only the first failure: for an operator, never for an HTTP response.
 
-Built from the verifier's own pieces, so that it cannot drift from what a request would get: there is a failure
-here exactly when `TokenVerifier.verify` raises. Not for answers on the wire.
+It is built from the verifier's own parts, so that it cannot differ from it: there is a failure here exactly when
+`TokenVerifier.verify` raises.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _HEADER_CHECKS = ("extensions", "type", "algorithm", "key")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check and how it went. The texts are those of the error, and empty unless it failed; *detail* may also say
-    why it was not reached.
+    """One check and its outcome. The texts are the error's, empty unless the check failed; *detail* may also say why it
+    was not reached.
 
-    Nothing in it comes from the token.
+    No text comes from the token.
     """
 
     name: str
@@ -50,9 +50,9 @@ class Finding:
 def explain(token: str, verifier: TokenVerifier) -> tuple[Finding, ...]:
     """How each check of *verifier* goes for *token*.
 
-    Claims are checked even where the signature fails: such findings speak of text that anybody may have written.
+    Claims are checked even where the signature fails: such findings are about claims that an attacker may have written.
     Keys are fetched where `verify` would fetch them, and waited for: under an event loop call it in a thread.
-    The application's hooks are asked only about a token that passed everything else; coroutine functions are not.
+    The application's hooks are called only for a token that passed all other checks; coroutine functions are not.
     """
     checks = [named.name for named in verifier.named_checks]
     hooks = [hook.name for hook in verifier.hooks]
@@ -60,9 +60,9 @@ def explain(token: str, verifier: TokenVerifier) -> tuple[Finding, ...]:
         unverified = parse_compact(token)
     except AuthError as error:
         return (_failed(_STRUCTURE, error), *_not_reached([*_HEADER_CHECKS, _SIGNATURE, *checks, *hooks]))
-    told = _claim_findings(unverified.claims, verifier)
-    fetches = all(finding.outcome == "passed" for finding in told)  # for junk `verify` fetches nothing
-    findings = [*_header_findings(unverified, verifier, fetches=fetches), *told]
+    of_claims = _claim_findings(unverified.claims, verifier)
+    fetches = all(finding.outcome == "passed" for finding in of_claims)  # for junk `verify` fetches nothing
+    findings = [*_header_findings(unverified, verifier, fetches=fetches), *of_claims]
     if any(finding.outcome == "failed" for finding in findings):
         return (*findings, *_not_reached(hooks))
     return (*findings, *_hook_findings(unverified.claims, verifier))
@@ -91,9 +91,9 @@ def _header_findings(unverified: UnverifiedToken, verifier: TokenVerifier, *, fe
 def _candidates(
     header: Mapping[str, Any], verifier: TokenVerifier, refusals: dict[str, AuthError], *, fetches: bool
 ) -> tuple[Key, ...]:
-    """The keys for *header*, asking again without what was refused, so that one refusal does not hide the next."""
+    """The keys for *header*. After a refusal it tries again without the refused part, to find the next one."""
     try:
-        return verifier.sought(header) if fetches else verifier.candidates(header)
+        return verifier.candidates_after_fetch(header) if fetches else verifier.candidates(header)
     except UnsupportedToken as error:
         refusals["extensions"] = error
         plain = {name: value for name, value in header.items() if name not in ("crit", "b64", "cty")}

@@ -1,4 +1,4 @@
-"""What a token's header alone is reason to refuse: extensions, the kind of token, the algorithm, the shape of `kid`."""
+"""The checks of the JOSE header: extensions, `typ`, `alg` and the form of `kid` (RFC 7515 section 4.1)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def accepted_algorithm(header: Mapping[str, Any], profile: Profile, algorithms: 
 
 
 def key_id(header: Mapping[str, Any]) -> str | None:
-    """The `kid` of *header*, None where there is none."""
+    """The `kid` of *header*, or None."""
     if "kid" not in header:
         return None
     kid = header["kid"]
@@ -42,12 +42,12 @@ def _check_extensions(header: Mapping[str, Any]) -> None:
 
 def _check_type(header: Mapping[str, Any], profile: Profile) -> None:
     if "typ" not in header:
-        kind = None
+        media_type = None
     elif isinstance(header["typ"], str):
-        kind = _media_type(header["typ"])
+        media_type = _media_type(header["typ"])
     else:
         raise WrongTokenType("typ is not a string")
-    if kind not in profile.types:
+    if media_type not in profile.types:
         raise WrongTokenType("typ")
 
 

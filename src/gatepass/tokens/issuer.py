@@ -1,7 +1,8 @@
-"""The issuer: makes RFC 9068 access tokens, short-lived, with nothing in them that was not asked for.
+"""The issuer: makes short-lived RFC 9068 access tokens, with no claims beside the required and the given ones.
 
-Refused: what `given_claims` refuses of the caller's claims, text that is not strict JSON, a client that would pass for
-a user, and tokens too large for any verifier.
+Refused: a client that would pass for a user, tokens too large for any verifier, and some extra claims. These must not
+set what the issuer sets or a header does, name another kind of token, be a parameter of another library (it would be
+signed and never read), or hold values that JSON bends or no verifier reads.
 """
 
 from __future__ import annotations
@@ -24,17 +25,25 @@ from gatepass.keys import Key, KeySet
 from gatepass.keys.key_set import key_set
 from gatepass.tokens.profile import Profile
 
-__all__ = ["TokenIssuer", "check_given", "only_audience"]
+__all__ = ["TokenIssuer", "only_audience", "validate_extra_claims"]
 
 _MAX_CONSTANT_PARTS = 1_024
-
-
-class _Signer(NamedTuple):
-    """The key that signs under *keys*, and the header that it signs, up to the dot."""
-
-    keys: KeySet
-    key: Key
-    header: bytes
+_PLAIN_SCOPE_TYPES = (str, list, tuple)
+_ISSUER_CLAIMS = frozenset(("iss", "aud", "sub", "client_id", "iat", "exp", "nbf", "jti", "scope", "cnf"))
+_HEADER_MEMBERS = frozenset(
+    ("alg", "typ", "kid", "cty", "crit", "b64", "jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "headers")
+)
+_REFUSED_CLAIMS = _ISSUER_CLAIMS | _HEADER_MEMBERS | Profile.GENERIC.prohibited
+_LIFETIME_HINT = "use access_ttl= of TokenIssuer, or not_after="
+_CLAIMS_HINT = 'give each claim by its own name, as in issue("anna", tenant="north"), or all of a dict with **'
+# Parameter names of other libraries.
+_NEAR_MISSES = {
+    "scopes": "use scope=",
+    **dict.fromkeys(("expires_in", "expires_delta", "lifetime", "ttl"), _LIFETIME_HINT),
+    **dict.fromkeys(("claims", "additional_claims", "extra_claims", "user_claims"), _CLAIMS_HINT),
+    "additional_headers": "a token's header is the issuer's to set",
+}
+_STRING_LISTS = frozenset(("roles", "groups", "entitlements", "amr"))
 
 
 @final
@@ -105,8 +114,8 @@ class TokenIssuer:
 
         *scope* is a list of scope tokens or their blank-separated text. Further *claims* are added as they are;
         `roles`, `groups`, `entitlements` and `amr` must be lists of strings. *not_after* (an aware datetime) ends the
-        token earlier than its lifetime would. The client and the user can read
-        a token: put nothing into it that they should not see (RFC 9068 section 6).
+        token earlier than its lifetime would. The client and the user can read a token: put nothing into it that they
+        should not see (RFC 9068 section 6).
 
         Raises `ValueError` when an argument cannot go into a token, and `KeysUnavailable` when a `KeyRing` cannot
         be read.
@@ -152,12 +161,12 @@ class TokenIssuer:
         if now < 0:
             raise ValueError("the clock says that it is before 1970: no token can be dated so")
         expires = now + self._ttl if not_after is None else min(now + self._ttl, numeric_date(not_after, "not_after"))
-        own = f'"sub":{dump_text(subject)},"iat":{now},"exp":{expires},"jti":"{_fresh_id()}"'
-        further = b"}"
+        variable_part = f'"sub":{dump_text(subject)},"iat":{now},"exp":{expires},"jti":"{_new_token_id()}"'
+        extra_part = b"}"
         if extra:
-            check_given(extra)
-            further = b"," + dump_object(extra)[1:]
-        payload = self._constant_part(client_id, audience, scope) + own.encode() + further
+            validate_extra_claims(extra)
+            extra_part = b"," + dump_object(extra)[1:]
+        payload = self._constant_part(client_id, audience, scope) + variable_part.encode() + extra_part
         signer = self._signer if self._ring is None else self._current_signer(self._ring)
         signing_input = signer.header + encode_base64url(payload)
         token = (signing_input + b"." + encode_base64url(signer.key.sign(signing_input))).decode()
@@ -175,14 +184,13 @@ class TokenIssuer:
         """The members that repeat from token to token, checked and encoded once: `{"iss":...,` up to a comma."""
         if audience is not None and type(audience) is not str:
             audience = plain(audience)
-        kind = type(scope)
-        if kind is not str and kind is not list and kind is not tuple:
+        if type(scope) not in _PLAIN_SCOPE_TYPES:
             scope = plain(scope) if isinstance(scope, str) else scope_tokens(scope)
         key: tuple[object, ...]
         try:
             if type(scope) is str:
                 key = client_id, audience, scope
-            else:  # by its text, for a class of strings may compare as it likes; no scope that is good holds a NUL
+            else:  # by its text, because a subclass of str may define its own comparison; no valid scope holds a NUL
                 key = client_id, audience, "\0".join(scope), len(scope)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             known = self._constant_parts.get(key)
         except TypeError:
@@ -191,16 +199,16 @@ class TokenIssuer:
             return known
         if type(client_id) is not str or not client_id:
             raise ValueError("client_id must be a non-empty string")
-        claims = {"iss": self.issuer, "aud": self._chosen(audience), "client_id": client_id}
-        granted = scope_tokens(scope)
-        if granted:
-            claims["scope"] = " ".join(granted)
+        claims = {"iss": self.issuer, "aud": self._choose_audience(audience), "client_id": client_id}
+        scopes = scope_tokens(scope)
+        if scopes:
+            claims["scope"] = " ".join(scopes)
         if len(self._constant_parts) >= _MAX_CONSTANT_PARTS:
             self._constant_parts.clear()
         part = self._constant_parts[key] = dump_object(claims)[:-1] + b","
         return part
 
-    def _chosen(self, audience: str | None) -> str:
+    def _choose_audience(self, audience: str | None) -> str:
         if audience is None:
             return only_audience(self.audience)
         if audience not in self.audience:
@@ -212,46 +220,14 @@ class TokenIssuer:
 
 
 def only_audience(audiences: tuple[str, ...]) -> str:
-    """The one that nobody need name. Raises `ValueError` where there are several."""
+    """The audience of an issuer that has one. Raises `ValueError` where there are several."""
     first, *others = audiences
     if others:
         raise ValueError("this issuer serves several audiences: say which one with audience=")
     return first
 
 
-def _signer(keys: KeySet) -> _Signer:
-    if not any(key.can_sign for key in keys):
-        raise ConfigurationError(
-            "keys= is a public key, which only checks; TokenIssuer needs the private key or a secret"
-        )
-    key = keys.signing_key
-    header = {"alg": key.algorithm, "typ": "at+jwt", **({} if key.kid is None else {"kid": key.kid})}
-    return _Signer(keys, key, encode_base64url(dump_object(header)) + b".")
-
-
-def _fresh_id() -> str:
-    """A text of 128 random bits, which needs no escape in JSON."""
-    return encode_base64url(secrets.token_bytes(16)).decode()
-
-
-_OWN_CLAIMS = frozenset(("iss", "aud", "sub", "client_id", "iat", "exp", "nbf", "jti", "scope", "cnf"))
-_HEADER_MEMBERS = frozenset(
-    ("alg", "typ", "kid", "cty", "crit", "b64", "jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "headers")
-)
-_REFUSED_CLAIMS = _OWN_CLAIMS | _HEADER_MEMBERS | Profile.GENERIC.prohibited
-_LIFE = "use access_ttl= of TokenIssuer, or not_after="
-_ONE_BY_ONE = 'give each claim by its own name, as in issue("anna", tenant="north"), or all of a dict with **'
-# What other libraries call the arguments: as a claim each would be signed, and never read.
-_NEAR_MISSES = {
-    "scopes": "use scope=",
-    **dict.fromkeys(("expires_in", "expires_delta", "lifetime", "ttl"), _LIFE),
-    **dict.fromkeys(("claims", "additional_claims", "extra_claims", "user_claims"), _ONE_BY_ONE),
-    "additional_headers": "a token's header is the issuer's to set",
-}
-_STRING_LISTS = frozenset(("roles", "groups", "entitlements", "amr"))
-
-
-def check_given(claims: Mapping[str, Any]) -> None:
+def validate_extra_claims(claims: Mapping[str, Any]) -> None:
     """Raise `ValueError` unless *claims* may stand in a token."""
     refused = _REFUSED_CLAIMS.intersection(claims)
     if refused:
@@ -266,8 +242,31 @@ def check_given(claims: Mapping[str, Any]) -> None:
         _check_json(value, room=MAX_DEPTH - 1)
 
 
+class _Signer(NamedTuple):
+    """The key that signs under *keys*, and the header that it signs, up to the dot."""
+
+    keys: KeySet
+    key: Key
+    header: bytes
+
+
+def _signer(keys: KeySet) -> _Signer:
+    if not any(key.can_sign for key in keys):
+        raise ConfigurationError(
+            "keys= is a public key, which only checks; TokenIssuer needs the private key or a secret"
+        )
+    key = keys.signing_key
+    header = {"alg": key.algorithm, "typ": "at+jwt", **({} if key.kid is None else {"kid": key.kid})}
+    return _Signer(keys, key, encode_base64url(dump_object(header)) + b".")
+
+
+def _new_token_id() -> str:
+    """128 random bits in base64url, which needs no escape in JSON."""
+    return encode_base64url(secrets.token_bytes(16)).decode()
+
+
 def _check_json(value: Any, *, room: int) -> None:
-    """Refuse what no verifier reads, or what the JSON encoder would quietly bend. *room*: how deep it may still go."""
+    """Refuse values that no verifier reads or that the JSON encoder would convert. *room*: levels left to nest."""
     if isinstance(value, (dict, list, tuple)):
         if not room:
             raise ValueError(f"a claim is nested deeper than {MAX_DEPTH}, which no verifier takes")

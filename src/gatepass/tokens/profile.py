@@ -1,6 +1,8 @@
-"""What kind of JWT counts as an access token: its `typ`, the claims it must have and the ones it must not.
+"""Profiles: which JWTs count as access tokens, and which of their claims name the client, scopes, roles and groups.
 
-Every kind of JWT an issuer makes needs rules of its own, or one passes for another (RFC 8725 section 3.12).
+Each kind of JWT that an issuer makes needs its own rules, or one passes for another (RFC 8725 section 3.12). A profile
+gives the accepted `typ`, the claims that must be present and those that must not; providers differ in both, and in
+`ClaimNames`. `ANY_ISSUER` and `ANY_AUDIENCE` are the named opt-outs, `expected_issuer` checks an `issuer=`.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, TypeGuard, final
 
 from gatepass.common.allow import Allowed
-from gatepass.common.settings import issuer_name, issuer_text
+from gatepass.common.settings import issuer_name, non_url_issuer
 from gatepass.common.texts import plain
 from gatepass.errors import ConfigurationError
 
@@ -24,103 +26,8 @@ __all__ = [
     "ClaimNames",
     "ClaimPath",
     "Profile",
-    "verified_issuer",
+    "expected_issuer",
 ]
-
-ClaimPath = tuple[str, ...]
-"""The way to a claim inside objects: `("realm_access", "roles")`."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimNames:
-    """The claims to read.
-
-    `audience`: the first that is there says whom the token is for. `client`: the claims that name the client; all
-    that are there must agree. `scope`: a text, and with `scope_list` also a list. `roles` and `groups`: what is found
-    on all their paths together, lists, and with `single_role` also a text, which is one name and never split.
-    A token is a client's own, with no user behind it, where `own` holds the client's name followed by `own_suffix`,
-    or where it equals the claim `own_equals`.
-    """
-
-    audience: tuple[str, ...] = ("aud",)
-    client: tuple[str, ...] = ("client_id",)
-    scope: str = "scope"
-    scope_list: bool = True
-    roles: tuple[ClaimPath, ...] = (("roles",),)
-    groups: tuple[ClaimPath, ...] = (("groups",),)
-    single_role: bool = True
-    own: str = "sub"
-    own_suffix: str = ""
-    own_equals: str | None = None
-
-    def audience_in(self, claims: Mapping[str, Any]) -> tuple[str, ...]:
-        """Whom the token is for."""
-        for name in self.audience:
-            if name in claims:
-                found: str | list[str] = claims[name]
-                return (found,) if isinstance(found, str) else tuple(found)
-        return ()
-
-    def client_in(self, claims: Mapping[str, Any]) -> str | None:
-        """The client that asked for the token."""
-        for name in self.client:
-            if name in claims:
-                client: str = claims[name]
-                return client
-        return None
-
-    def is_own_in(self, claims: Mapping[str, Any]) -> bool:
-        """Whether a client has the token for itself."""
-        other = self.client_in(claims) if self.own_equals is None else claims.get(self.own_equals)
-        return isinstance(other, str) and claims.get(self.own) == other + self.own_suffix
-
-    def scopes_in(self, claims: Mapping[str, Any]) -> frozenset[str]:
-        """The scope tokens."""
-        scope: str | list[str] | None = claims.get(self.scope)
-        if not scope:
-            return frozenset()
-        return frozenset(scope.split(" ") if isinstance(scope, str) else scope)
-
-    def roles_in(self, claims: Mapping[str, Any]) -> frozenset[str]:
-        """The roles on all paths."""
-        return frozenset[str]().union(*(self.strings_in(found_at(path, claims)) for path in self.roles))
-
-    def groups_in(self, claims: Mapping[str, Any]) -> frozenset[str]:
-        """The groups on all paths."""
-        return frozenset[str]().union(*(self.strings_in(found_at(path, claims)) for path in self.groups))
-
-    def is_role(self, value: Any) -> bool:
-        """Whether *value* has the form of roles or groups."""
-        return is_strings(value) or (self.single_role and isinstance(value, str))
-
-    def strings_in(self, value: Any) -> frozenset[str]:
-        """The strings in *value*; none where it has another form than roles have."""
-        if isinstance(value, str):
-            return frozenset((value,)) if self.single_role and value else frozenset()
-        return frozenset(value) if is_strings(value) else frozenset()
-
-
-RFC9068_NAMES: Final = ClaimNames(scope_list=False, single_role=False)
-"""Those of RFC 9068, in the forms that it gives them."""
-
-
-def found_at(path: ClaimPath, claims: Mapping[str, Any]) -> Any:
-    """What is at *path*, None where it does not lead to anything."""
-    found: Any = claims
-    for name in path:
-        if not isinstance(found, dict):
-            return None
-        found = found.get(name)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    return found  # pyright: ignore[reportUnknownVariableType]
-
-
-def is_strings(value: Any) -> TypeGuard[list[str]]:
-    """Whether *value* is an array of strings."""
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)  # pyright: ignore[reportUnknownVariableType]
-
-
-_NEVER_OPTIONAL = frozenset(("iss", "aud", "exp"))
-_CONSTANTS = ("RFC9068", "GENERIC", "KEYCLOAK", "AUTH0", "ENTRA_ID", "COGNITO", "OKTA", "GOOGLE")
 
 
 @final
@@ -144,10 +51,90 @@ class AnyAudience:
 
 
 ANY_ISSUER: Final = AnyIssuer()
-"""Named opt-out: `iss` is not looked at. Whoever holds a trusted key may then speak as anybody."""
+"""Named opt-out: `iss` is not checked. The holder of a trusted key may then speak for any issuer."""
 
 ANY_AUDIENCE: Final = AnyAudience()
-"""Named opt-out: `aud` is not looked at. A token made for another service then opens this one too."""
+"""Named opt-out: `aud` is not checked. A token made for another service then opens this one too."""
+
+
+ClaimPath = tuple[str, ...]
+"""The path to a claim inside objects: `("realm_access", "roles")`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimNames:
+    """The claims that a profile reads.
+
+    `audience`: the first that is present names the audience. `client`: the claims that name the client; all that are
+    present must agree. `scope`: a text, and with `scope_list` also a list. `roles` and `groups`: the values on all
+    their paths together, lists, and with `single_role` also a text, which is one name and never split.
+    A token is a client's own, with no user behind it, where `client_only_claim` holds the client's name followed by
+    `client_only_suffix`, or where it equals the claim `client_only_equals`.
+    """
+
+    audience: tuple[str, ...] = ("aud",)
+    client: tuple[str, ...] = ("client_id",)
+    scope: str = "scope"
+    scope_list: bool = True
+    roles: tuple[ClaimPath, ...] = (("roles",),)
+    groups: tuple[ClaimPath, ...] = (("groups",),)
+    single_role: bool = True
+    client_only_claim: str = "sub"
+    client_only_suffix: str = ""
+    client_only_equals: str | None = None
+
+    def audience_in(self, claims: Mapping[str, Any]) -> tuple[str, ...]:
+        """The audiences of the token."""
+        for name in self.audience:
+            if name in claims:
+                found: str | list[str] = claims[name]
+                return (found,) if isinstance(found, str) else tuple(found)
+        return ()
+
+    def client_in(self, claims: Mapping[str, Any]) -> str | None:
+        """The client that asked for the token."""
+        for name in self.client:
+            if name in claims:
+                client: str = claims[name]
+                return client
+        return None
+
+    def is_client_only(self, claims: Mapping[str, Any]) -> bool:
+        """Whether a client has the token for itself."""
+        other = self.client_in(claims) if self.client_only_equals is None else claims.get(self.client_only_equals)
+        return isinstance(other, str) and claims.get(self.client_only_claim) == other + self.client_only_suffix
+
+    def scopes_in(self, claims: Mapping[str, Any]) -> frozenset[str]:
+        """The scope tokens."""
+        scope: str | list[str] | None = claims.get(self.scope)
+        if not scope:
+            return frozenset()
+        return frozenset(scope.split(" ") if isinstance(scope, str) else scope)
+
+    def roles_in(self, claims: Mapping[str, Any]) -> frozenset[str]:
+        """The roles on all paths."""
+        return frozenset[str]().union(*(self.strings_in(found_at(path, claims)) for path in self.roles))
+
+    def groups_in(self, claims: Mapping[str, Any]) -> frozenset[str]:
+        """The groups on all paths."""
+        return frozenset[str]().union(*(self.strings_in(found_at(path, claims)) for path in self.groups))
+
+    def is_role(self, value: Any) -> bool:
+        """Whether *value* has the form of roles or groups."""
+        return is_strings(value) or (self.single_role and isinstance(value, str))
+
+    def strings_in(self, value: Any) -> frozenset[str]:
+        """The strings in *value*; none where it does not have the form of roles."""
+        if isinstance(value, str):
+            return frozenset((value,)) if self.single_role and value else frozenset()
+        return frozenset(value) if is_strings(value) else frozenset()
+
+
+RFC9068_NAMES: Final = ClaimNames(scope_list=False, single_role=False)
+"""Those of RFC 9068, in its forms."""
+
+
+_NEVER_OPTIONAL = frozenset(("iss", "aud", "exp"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,22 +142,22 @@ class Profile:
     """Rules for one kind of access token.
 
     `types` are the accepted `typ` values, in lower case and without `application/` (RFC 7515 section 4.1.9);
-    None stands for an absent `typ`. `required` claims must be there. `prohibited` claims betray another kind
-    of token, as do the values in `foreign_kinds` in the members that providers use to label a token's kind.
+    None stands for an absent `typ`. `required` claims must be present. `prohibited` claims mark another kind of
+    token, and so does one of `rejected_uses` in one of `use_claims`, the claims in which providers state a token's use.
 
-    A profile of a provider says more. Of each set in `one_of` at least one claim must be there. `own_kind` is the
-    claim that labels an access token, and its values. `shared_audiences` are in everybody's tokens, and therefore
-    nobody's `audience=`. `names` says where client, scopes, roles and groups are found.
+    A provider's profile has more rules. Of each set in `any_of` at least one claim must be present. `token_use` is a
+    claim and the values of it that an access token has. `shared_audiences` are in the tokens of every client, so an
+    `audience=` must not name them. `names` says where client, scopes, roles and groups are found.
     """
 
     name: str
     types: frozenset[str | None]
     required: frozenset[str]
     prohibited: frozenset[str] = frozenset()
-    kind_claims: frozenset[str] = frozenset()
-    foreign_kinds: frozenset[str] = frozenset()
-    one_of: tuple[frozenset[str], ...] = ()
-    own_kind: tuple[str, frozenset[str]] | None = None
+    use_claims: frozenset[str] = frozenset()
+    rejected_uses: frozenset[str] = frozenset()
+    any_of: tuple[frozenset[str], ...] = ()
+    token_use: tuple[str, frozenset[str]] | None = None
     shared_audiences: frozenset[str] = frozenset()
     names: ClaimNames = RFC9068_NAMES
 
@@ -201,25 +188,26 @@ class Profile:
 
     @staticmethod
     def named(name: str) -> Profile:
-        """The profile of that name, for settings that are text. Case does not matter, nor `_` for `-`.
+        """The profile with this *name*, for settings that are text. Case does not matter, nor `_` for `-`.
 
         >>> Profile.named("ENTRA_ID")
         <Profile entra-id>
         """
-        known: list[Profile] = [getattr(Profile, constant) for constant in _CONSTANTS]
+        known = (Profile.RFC9068, Profile.GENERIC, *PROVIDERS)
         for profile in known:
             if isinstance(name, str) and profile.name == name.lower().replace("_", "-"):
                 return profile
         raise ConfigurationError(f"a profile is one of {', '.join(repr(profile.name) for profile in known)}")
 
     @staticmethod
-    def like(name: object) -> str:
-        """What to write where *name* was written: the constant of that name, or else two to choose from."""
-        text = plain(name).upper().replace("-", "_") if isinstance(name, str) else ""
-        return f"Profile.{text}" if text in _CONSTANTS[2:] else "Profile.RFC9068 or Profile.GENERIC"
+    def suggestion(name: object) -> str:
+        """What to write in place of *name*: the constant of that provider, or the two general ones."""
+        text = plain(name).lower().replace("_", "-") if isinstance(name, str) else ""
+        is_provider = any(text == profile.name for profile in PROVIDERS)
+        return f"Profile.{text.upper().replace('-', '_')}" if is_provider else "Profile.RFC9068 or Profile.GENERIC"
 
     def allow_missing(self, *claims: str) -> Profile:
-        """This profile with *claims* no longer required. Their types are checked when they are there.
+        """This profile with *claims* no longer required. Their types are checked where they are present.
 
         >>> Profile.RFC9068.allow_missing("jti", "client_id").name
         'rfc9068 without client_id, jti'
@@ -235,7 +223,7 @@ class Profile:
         return replace(self, name=name, required=self.required.difference(claims))
 
     def roles_at(self, *paths: ClaimPath) -> Profile:
-        """This profile with the roles found at *paths*, and nowhere else: a list of them, or one as a text.
+        """This profile with the roles at *paths* alone: a list of them, or one as a text.
 
         >>> Profile.KEYCLOAK.roles_at(("resource_access", "orders-api", "roles")).names.roles
         (('resource_access', 'orders-api', 'roles'),)
@@ -246,7 +234,7 @@ class Profile:
         return replace(self, names=replace(self.names, roles=plain_paths, single_role=True))
 
     def scopes_in(self, claim: str) -> Profile:
-        """This profile with the scopes found in *claim*, and nowhere else: their text, or a list of them.
+        """This profile with the scopes in *claim* alone: a text or a list.
 
         >>> Profile.AUTH0.scopes_in("permissions").names.scope
         'permissions'
@@ -257,12 +245,6 @@ class Profile:
 
     def __repr__(self) -> str:
         return f"<Profile {self.name}>"
-
-
-def _is_path(value: Any) -> bool:
-    """Whether *value* is a tuple of names. Text is not: a dot may be part of a claim's name."""
-    names: tuple[Any, ...] = value if isinstance(value, tuple) else ()  # pyright: ignore[reportUnknownVariableType]
-    return bool(names) and all(isinstance(name, str) and name for name in names)
 
 
 Profile.RFC9068 = Profile(
@@ -277,10 +259,10 @@ Profile.GENERIC = Profile(
     required=frozenset(("iss", "aud", "exp")),
     # ID tokens (OpenID Connect Core), logout and event tokens (RFC 8417), DPoP proofs (RFC 9449).
     prohibited=frozenset(("nonce", "at_hash", "c_hash", "s_hash", "events", "htm", "htu", "ath")),
-    # How Keycloak, Cognito, simplejwt and Flask-JWT-Extended say in the payload what a token is.
-    kind_claims=frozenset(("typ", "token_use", "token_type", "type")),
-    # What is said to be bound to a proof (DPoP, "pop") is no bearer token, even if it bears no cnf.
-    foreign_kinds=frozenset(
+    # Where Keycloak, Cognito, simplejwt and Flask-JWT-Extended state in the payload what a token is for.
+    use_claims=frozenset(("typ", "token_use", "token_type", "type")),
+    # A token that states that it is bound to a proof (DPoP, "pop") is no bearer token, even without cnf.
+    rejected_uses=frozenset(
         ("id", "id_token", "refresh", "refresh_token", "offline", "logout", "sliding", "dpop", "pop")
     ),
     names=ClaimNames(),
@@ -293,11 +275,11 @@ Profile.KEYCLOAK = replace(
     name="keycloak",
     types=frozenset(("jwt", "at+jwt")),  # at+jwt is a switch of the client
     required=_BASICS | {"aud", "azp", "jti", "typ"},
-    # Versions before 24 put the login's nonce into access tokens too; the label below is what tells them apart.
+    # Versions before 24 put the login's nonce into access tokens too; token_use tells them apart.
     prohibited=Profile.GENERIC.prohibited - {"nonce"},
-    own_kind=("typ", frozenset(("Bearer",))),
+    token_use=("typ", frozenset(("Bearer",))),
     shared_audiences=frozenset(("account",)),
-    names=ClaimNames(client=("azp",), roles=(("realm_access", "roles"),), own="client_id"),
+    names=ClaimNames(client=("azp",), roles=(("realm_access", "roles"),), client_only_claim="client_id"),
 )
 
 Profile.AUTH0 = replace(
@@ -305,8 +287,8 @@ Profile.AUTH0 = replace(
     name="auth0",
     types=frozenset(("jwt", "at+jwt")),
     required=_BASICS | {"aud"},
-    one_of=(frozenset(("azp", "client_id")),),
-    names=ClaimNames(client=("azp", "client_id"), own_suffix="@clients"),
+    any_of=(frozenset(("azp", "client_id")),),
+    names=ClaimNames(client=("azp", "client_id"), client_only_suffix="@clients"),
 )
 
 Profile.ENTRA_ID = replace(
@@ -315,8 +297,8 @@ Profile.ENTRA_ID = replace(
     types=frozenset(("jwt",)),
     required=_BASICS | {"aud"},
     # ID tokens name no client. A token with neither scopes nor roles is one that any app of the tenant can get.
-    one_of=(frozenset(("azp", "appid")), frozenset(("scp", "roles"))),
-    names=ClaimNames(client=("azp", "appid"), scope="scp", own_equals="oid"),
+    any_of=(frozenset(("azp", "appid")), frozenset(("scp", "roles"))),
+    names=ClaimNames(client=("azp", "appid"), scope="scp", client_only_equals="oid"),
 )
 
 Profile.COGNITO = replace(
@@ -324,7 +306,7 @@ Profile.COGNITO = replace(
     name="cognito",
     types=frozenset((None,)),
     required=_BASICS | {"client_id", "token_use"},  # jti comes only with token revocation switched on
-    own_kind=("token_use", frozenset(("access",))),
+    token_use=("token_use", frozenset(("access",))),
     names=ClaimNames(audience=("aud", "client_id"), roles=(("cognito:groups",),), groups=(("cognito:groups",),)),
 )
 
@@ -353,11 +335,34 @@ PROVIDERS: Final = (
 )
 
 
-def verified_issuer(issuer: object, profile: Profile, allow: Allowed) -> str | AnyIssuer:
-    """*issuer*, if it can be the `iss` of *profile*'s tokens: as `issuer_name`, and outside RFC 9068 perhaps a name."""
+def expected_issuer(issuer: object, profile: Profile, allow: Allowed) -> str | AnyIssuer:
+    """*issuer*, if tokens of *profile* can have it as `iss`: an https URL or what *allow* takes in its place.
+
+    Profiles other than RFC 9068's also take a name without a scheme.
+    """
     if isinstance(issuer, AnyIssuer):
         return issuer
-    # Such as accounts.google.com.
     if "at+jwt" not in profile.types and isinstance(issuer, str) and issuer and "://" not in issuer:
-        return issuer_text(issuer)
+        return non_url_issuer(issuer)  # such as accounts.google.com
     return issuer_name(issuer, allow)
+
+
+def found_at(path: ClaimPath, claims: Mapping[str, Any]) -> Any:
+    """The value at *path*, or None."""
+    found: Any = claims
+    for name in path:
+        if not isinstance(found, dict):
+            return None
+        found = found.get(name)  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return found  # pyright: ignore[reportUnknownVariableType]
+
+
+def is_strings(value: Any) -> TypeGuard[list[str]]:
+    """Whether *value* is an array of strings."""
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)  # pyright: ignore[reportUnknownVariableType]
+
+
+def _is_path(value: Any) -> bool:
+    """Whether *value* is a tuple of names. Text is not: a dot may be part of a claim's name."""
+    names: tuple[Any, ...] = value if isinstance(value, tuple) else ()  # pyright: ignore[reportUnknownVariableType]
+    return bool(names) and all(isinstance(name, str) and name for name in names)

@@ -1,8 +1,11 @@
 """The verifier: text in, `AccessToken` out, or an `AuthError`. Its policy is fixed when it is made.
 
 The order is that of RFC 8725: structure; the unverified issuer, type and algorithm, which may only reject; the
-key; the signature; then time, audience and the other claims; then the application's own hooks.
-No claim is visible to anybody before the signature holds.
+key; the signature; then time, audience and the other claims; then the application's hooks.
+No claim leaves this module before the signature holds.
+
+`resolve_keys` turns the argument `keys=` into keys that stay or a source of keys that change. Without `keys=` the
+issuer's metadata says where they are.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from gatepass.common.limits import MAX_LEEWAY, YEAR
 from gatepass.common.settings import audience_names, clock_function, seconds
 from gatepass.common.texts import plain
 from gatepass.errors import ConfigurationError, InvalidSignature, UnknownKey
-from gatepass.jose.compact import Parts, decode_base64url, octets_of, take_apart
+from gatepass.jose.compact import CompactParts, decode_base64url, split_compact, to_bytes
 from gatepass.jose.strict_json import parse_object
 from gatepass.jwks import IssuerMetadata, JWKSClient
 from gatepass.jwks.http import fetchable
@@ -26,25 +29,26 @@ from gatepass.keys import Key, KeySet
 from gatepass.keys.key_set import algorithm_names, asymmetric_names, key_set
 from gatepass.keys.source import Fetch, KeySource, RunBlocking, run, run_async
 from gatepass.tokens.access_token import AccessToken, verified
-from gatepass.tokens.cache import HeldKeys, KnownTokens, digest_of
+from gatepass.tokens.cache import KeySnapshot, VerifiedTokenCache, digest_of
 from gatepass.tokens.claims import (
     NamedCheck,
     compile_checks,
-    compile_end,
-    compile_ordinary,
+    compile_fast_path,
+    compile_valid_until,
     issuer_check,
-    never_ordinary,
+    no_fast_path,
 )
 from gatepass.tokens.header import accepted_algorithm, key_id
-from gatepass.tokens.hooks import Hook, Question, check_subject_hook, is_revoked_hook
-from gatepass.tokens.profile import ANY_AUDIENCE, AnyAudience, AnyIssuer, Profile, verified_issuer
+from gatepass.tokens.hooks import Hook, HookFunction, check_subject_hook, is_revoked_hook
+from gatepass.tokens.profile import ANY_AUDIENCE, AnyAudience, AnyIssuer, Profile, expected_issuer
 
-__all__ = ["TokenVerifier", "VerifyingKeys", "verifying_keys"]
+__all__ = ["ResolvedKeys", "TokenVerifier", "resolve_keys"]
 
 _T = TypeVar("_T")
+_Fetching = Generator[Fetch, None, AccessToken]
 _MAX_CACHE_TTL = 300.0
 _MAX_CACHE_SIZE = 1_000_000
-_MOST_TRIAL_KEYS = 16
+_MAX_TRIAL_KEYS = 16
 _CHECKS_FOR_REVOCATION = {"expiry", "identifiers"}
 
 
@@ -59,10 +63,10 @@ class TokenVerifier:
     *profile* says what counts as an access token. *leeway* (seconds or timedelta, at most 300) covers clocks that
     disagree. *max_token_age* refuses tokens issued longer ago than that. *trial_keys* bounds how many keys are tried
     when a token names no `kid`.
-    *is_revoked* and *check_subject* are asked last; each takes the `AccessToken` and answers True or False.
+    *is_revoked* and *check_subject* are called last; each takes the `AccessToken` and returns True or False.
     *clock* gives the seconds since 1970, `time.time` unless given.
-    *cache_ttl* (seconds or timedelta, at most 300; 0, the default, is off) remembers which tokens were proved, at most
-    *cache_size* of them: the same text is not proved again while its keys and its time last. Hooks are always asked.
+    *cache_ttl* (seconds or timedelta, at most 300; 0, the default, is off) caches verified tokens, at most *cache_size*
+    of them: the same text is not verified again while its keys stay and its time lasts. Hooks are always called.
     *allow*: `HTTP_ON_LOOPBACK` for development, `NON_HTTPS_ISSUER` for an issuer that is a name; it needs *keys*.
 
     Raises `ConfigurationError` when a setting is missing, weak or contradictory.
@@ -76,8 +80,8 @@ class TokenVerifier:
     """
 
     __slots__ = (
-        "_check_issuer", "_checks", "_clock", "_end_of", "_given", "_held", "_is_ordinary", "_remembers", "_source",
-        "_trial_keys", "algorithms", "hooks", "issuer", "named_checks", "profile",
+        "_caches", "_check_issuer", "_checks", "_clock", "_keys", "_passes_fast_path", "_snapshot", "_source",
+        "_trial_keys", "_valid_until", "algorithms", "hooks", "issuer", "named_checks", "profile",
     )  # fmt: skip
 
     def __init__(
@@ -92,16 +96,16 @@ class TokenVerifier:
         max_token_age: float | timedelta | None = None,
         trial_keys: int = 4,
         clock: Callable[[], float] | None = None,
-        is_revoked: Question | None = None,
-        check_subject: Question | None = None,
+        is_revoked: HookFunction | None = None,
+        check_subject: HookFunction | None = None,
         cache_ttl: float | timedelta = 0,
         cache_size: int = 1_000,
         allow: Allow = (),
     ) -> None:
         if not isinstance(profile, Profile):
-            raise ConfigurationError(f"profile= must be a Profile, such as {Profile.like(profile)}")
-        if type(trial_keys) is not int or not 0 <= trial_keys <= _MOST_TRIAL_KEYS:
-            raise ConfigurationError(f"trial_keys= must be a number from 0 to {_MOST_TRIAL_KEYS}")
+            raise ConfigurationError(f"profile= must be a Profile, such as {Profile.suggestion(profile)}")
+        if type(trial_keys) is not int or not 0 <= trial_keys <= _MAX_TRIAL_KEYS:
+            raise ConfigurationError(f"trial_keys= must be a number from 0 to {_MAX_TRIAL_KEYS}")
         if type(cache_size) is not int or not 2 <= cache_size <= _MAX_CACHE_SIZE:
             raise ConfigurationError(f"cache_size= must be a number from 2 to {_MAX_CACHE_SIZE}")
         tolerated = seconds(leeway, "leeway", minimum=0, maximum=MAX_LEEWAY)
@@ -114,15 +118,15 @@ class TokenVerifier:
             )
         )
         permitted = allowed(allow)
-        self.issuer: str | AnyIssuer = verified_issuer(plain(issuer), profile, permitted)
-        given = verifying_keys(keys, issuer=self.issuer, algorithms=algorithms, leeway=tolerated, allow=permitted)
-        self._given: KeySet | KeySource = given.keys
-        self.algorithms: frozenset[str] = given.algorithms
-        self._source: KeySource | None = given.source
+        self.issuer: str | AnyIssuer = expected_issuer(plain(issuer), profile, permitted)
+        resolved = resolve_keys(keys, issuer=self.issuer, algorithms=algorithms, leeway=tolerated, allow=permitted)
+        self._keys = resolved.keys
+        self.algorithms: frozenset[str] = resolved.algorithms
+        self._source: KeySource | None = resolved.source
         remembered = seconds(cache_ttl, "cache_ttl", minimum=0, maximum=_MAX_CACHE_TTL)
-        self._remembers = remembered > 0
-        self._held: HeldKeys = HeldKeys(
-            given.fixed, KnownTokens(ttl=remembered, size=cache_size), any_kid=given.any_kid
+        self._caches = remembered > 0
+        self._snapshot = KeySnapshot(
+            resolved.fixed, VerifiedTokenCache(ttl=remembered, size=cache_size), any_kid=resolved.any_kid
         )
         self.profile: Profile = profile
         self.named_checks: tuple[NamedCheck, ...] = (
@@ -135,46 +139,58 @@ class TokenVerifier:
         )
         self._check_issuer, *checks = (named.check for named in self.named_checks)
         self._checks = tuple(checks)
-        self._is_ordinary = compile_ordinary(profile, audience=accepted, leeway=tolerated, max_token_age=oldest)
-        self._end_of = compile_end(leeway=tolerated, max_token_age=oldest)
+        self._passes_fast_path = compile_fast_path(profile, audience=accepted, leeway=tolerated, max_token_age=oldest)
+        self._valid_until = compile_valid_until(leeway=tolerated, max_token_age=oldest)
         self._clock = clock_function(clock, owner="TokenVerifier")
         self._trial_keys = trial_keys
 
+    def verify(self, token: str) -> AccessToken:
+        """The verified *token*. Raises an `AuthError`, and no other exception, for any input."""
+        cached = self._cached(to_bytes(token)) if self._caches else None
+        return self._finish(cached or self._attempt(split_compact(token)))
+
+    async def verify_async(self, token: str, *, run_blocking: RunBlocking) -> AccessToken:
+        """`verify` for an event loop: hooks are awaited, or run by *run_blocking* in a worker thread."""
+        cached = self._cached(to_bytes(token)) if self._caches else None
+        return await self._finish_async(cached or self._attempt(split_compact(token)), run_blocking)
+
+    def verify_parsed(self, parts: CompactParts) -> AccessToken:
+        """`verify` for a token that was split already, to choose among issuers."""
+        cached = self._cached(parts[0]) if self._caches else None
+        return self._finish(cached or self._attempt(parts))
+
+    async def verify_parsed_async(self, parts: CompactParts, run_blocking: RunBlocking) -> AccessToken:
+        """`verify_async` for a token that was split already."""
+        cached = self._cached(parts[0]) if self._caches else None
+        return await self._finish_async(cached or self._attempt(parts), run_blocking)
+
     @property
     def keys(self) -> KeySet | KeySource:
-        """What the verifier goes by; without *keys* it is the `JWKSClient` that asks the issuer."""
-        return self._given
+        """The keys or their source; without *keys* it is the `JWKSClient` that asks the issuer."""
+        return self._keys
 
     def seconds_left(self, token: AccessToken) -> float:
         """For how long *token* would still pass, by this verifier's clock and leeway; negative once it does not."""
-        return self._end_of(token._claims) - self._clock()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        return self._valid_until(token._claims) - self._clock()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
     @property
     def may_wait(self) -> bool:
         """Whether a token may have to wait for keys to be fetched."""
         return self._source is not None
 
-    def verify(self, token: str) -> AccessToken:
-        """The verified *token*, or an `AuthError`; nothing else is raised, whatever the input."""
-        known = self._known(octets_of(token)) if self._remembers else None
-        return self._admitted(known or self._established(take_apart(token)))
+    def candidates(self, header: Mapping[str, Any]) -> tuple[Key, ...]:
+        """The keys of this instant that may have signed under *header*. Raises where it is reason to refuse."""
+        return self._candidates(header, self._current_snapshot())
 
-    async def verify_async(self, token: str, *, run_blocking: RunBlocking) -> AccessToken:
-        """`verify` for an event loop: hooks are awaited, or run by *run_blocking* in a worker thread."""
-        known = self._known(octets_of(token)) if self._remembers else None
-        proved = known or await self._established_async(take_apart(token), run_blocking)
-        return await self._admitted_async(proved, run_blocking)
-
-    def verify_parsed(self, unverified: Parts) -> AccessToken:
-        """`verify` for a token that was taken apart already, to choose among issuers."""
-        known = self._known(unverified[0]) if self._remembers else None
-        return self._admitted(known or self._established(unverified))
-
-    async def verify_parsed_async(self, unverified: Parts, run_blocking: RunBlocking) -> AccessToken:
-        """`verify_async` for a token that was taken apart already."""
-        known = self._known(unverified[0]) if self._remembers else None
-        proved = known or await self._established_async(unverified, run_blocking)
-        return await self._admitted_async(proved, run_blocking)
+    def candidates_after_fetch(self, header: Mapping[str, Any]) -> tuple[Key, ...]:
+        """`candidates` after the fetches that `verify` would wait for, had the token's claims passed every check."""
+        snapshot = self._current_snapshot()
+        try:
+            return self._candidates(header, snapshot)
+        except UnknownKey:
+            if self._source is None:
+                raise
+        return run(_retry(self._source, key_id(header), snapshot.keys, lambda: self.candidates(header)))
 
     def _for_revocation(self) -> TokenVerifier:
         """A verifier of the tokens that are worth revoking: a service may accept them, now or later (RFC 7009).
@@ -189,112 +205,95 @@ class TokenVerifier:
         other.named_checks = (self.named_checks[0], *kept)
         other.hooks = ()
         other._checks = tuple(named.check for named in kept)  # noqa: SLF001 - a copy of ourselves
-        other._is_ordinary = never_ordinary  # noqa: SLF001 - a copy of ourselves
-        other._remembers = False  # noqa: SLF001 - a copy of ourselves
-        other._trial_keys = _MOST_TRIAL_KEYS  # noqa: SLF001 - a copy of ourselves
-        # Which keys a header has is another matter with more of them.
-        other._held = HeldKeys(self._held.keys, KnownTokens(ttl=0, size=2), any_kid=self._held.any_kid)  # noqa: SLF001 - a copy of ourselves
+        other._passes_fast_path = no_fast_path  # noqa: SLF001 - a copy of ourselves
+        other._caches = False  # noqa: SLF001 - a copy of ourselves
+        other._trial_keys = _MAX_TRIAL_KEYS  # noqa: SLF001 - a copy of ourselves
+        # With more trial keys a header may lead to other keys, so the copy has a table of its own.
+        own = self._snapshot
+        other._snapshot = KeySnapshot(own.keys, own.tokens.empty_copy(), any_kid=own.any_kid)  # noqa: SLF001 - a copy of ourselves
         return other
 
-    def candidates(self, header: Mapping[str, Any]) -> tuple[Key, ...]:
-        """The keys of this instant that may have signed under *header*. Raises where it is reason to refuse."""
-        return self._candidates(header, self._held if self._source is None else self._current(self._source))
-
-    def sought(self, header: Mapping[str, Any]) -> tuple[Key, ...]:
-        """`candidates` after the fetches that `verify` would wait for, had the token's claims passed every check."""
-        if self._source is None:
-            return self._candidates(header, self._held)
-        source, held = self._source, self._current(self._source)
-        try:
-            return self._candidates(header, held)
-        except UnknownKey:
-            pass
-        return run(_tried(source, key_id(header), held.keys, lambda: self.candidates(header)))
-
-    def _candidates(self, header: Mapping[str, Any], held: HeldKeys) -> tuple[Key, ...]:
+    def _candidates(self, header: Mapping[str, Any], snapshot: KeySnapshot) -> tuple[Key, ...]:
         algorithm = accepted_algorithm(header, self.profile, self.algorithms)
-        return held.candidates(key_id(header), algorithm, most=self._trial_keys)
+        return snapshot.candidates(key_id(header), algorithm, limit=self._trial_keys)
 
-    def _known(self, octets: bytes) -> AccessToken | None:
-        """The token with this text, if it was proved with the keys of this instant and is still good."""
-        held = self._held if self._source is None else self._current(self._source)
-        return held.tokens.find(digest_of(octets), self._clock())
+    def _cached(self, octets: bytes) -> AccessToken | None:
+        """The token with this text, if it was verified with the keys of this instant and is still good."""
+        snapshot = self._snapshot if self._source is None else self._current_snapshot()
+        return snapshot.tokens.find(digest_of(octets), self._clock())
 
-    def _established(self, unverified: Parts) -> AccessToken:
-        held = self._held if self._source is None else self._current(self._source)
+    def _attempt(self, parts: CompactParts) -> AccessToken | _Fetching:
+        """The verified token, or where its key must be fetched first, the steps that lead to it."""
+        snapshot = self._snapshot if self._source is None else self._current_snapshot()
         try:
-            return self._prove(unverified, held)
+            return self._verify_with(snapshot, parts)
         except UnknownKey:
             if self._source is None:
                 raise
-        return run(self._search(self._source, unverified, held.keys))
+        return self._fetch_and_verify(self._source, parts, snapshot.keys)
 
-    async def _established_async(self, unverified: Parts, run_blocking: RunBlocking) -> AccessToken:
-        held = self._held if self._source is None else self._current(self._source)
-        try:
-            return self._prove(unverified, held)
-        except UnknownKey:
-            if self._source is None:
-                raise
-        return await run_async(self._search(self._source, unverified, held.keys), run_blocking)
-
-    def _admitted(self, token: AccessToken) -> AccessToken:
+    def _finish(self, found: AccessToken | _Fetching) -> AccessToken:
+        # Hooks are not steps of the generator: a call with a hook would take 14 % longer, and 60 % from the cache.
+        token = found if isinstance(found, AccessToken) else run(found)
         for hook in self.hooks:
             hook.check(token)
         return token
 
-    async def _admitted_async(self, token: AccessToken, run_blocking: RunBlocking) -> AccessToken:
+    async def _finish_async(self, found: AccessToken | _Fetching, run_blocking: RunBlocking) -> AccessToken:
+        token = found if isinstance(found, AccessToken) else await run_async(found, run_blocking)
         for hook in self.hooks:
             await hook.check_async(token, run_blocking)
         return token
 
-    def _prove(self, unverified: Parts, held: HeldKeys) -> AccessToken:
-        octets, segment, signing_input, signature, claims = unverified
+    def _verify_with(self, snapshot: KeySnapshot, parts: CompactParts) -> AccessToken:
+        """Check signature and claims. Raises `UnknownKey` where *snapshot* has no key for the token."""
+        octets, segment, signing_input, signature, claims = parts
         if claims.get("iss") != self.issuer:
             self._check_issuer(claims, 0.0)  # a foreign issuer costs no key and no signature
-        keys = held.known.get(segment)
+        keys = snapshot.keys_by_header.get(segment)
         if keys is None:
-            keys = self._candidates(parse_object(decode_base64url(segment)), held)
+            keys = self._candidates(parse_object(decode_base64url(segment)), snapshot)
         for key in keys:
             if key.verifies(signing_input, signature):
                 break
         else:
             raise InvalidSignature
-        if segment not in held.known:
-            held.remember(segment, keys)
+        if segment not in snapshot.keys_by_header:
+            snapshot.remember(segment, keys)
         now = self._clock()
-        if not self._is_ordinary(claims, now):
+        if not self._passes_fast_path(claims, now):
             for check in self._checks:
                 check(claims, now)
         token = verified(claims, self.profile.names)
-        if self._remembers:
-            held.tokens.keep(digest_of(octets), token, now=now, ends=self._end_of(claims))
+        if self._caches:
+            snapshot.tokens.keep(digest_of(octets), token, now=now, ends=self._valid_until(claims))
         return token
 
-    def _current(self, source: KeySource) -> HeldKeys:
-        keys = source.current()
-        held = self._held
-        if held.keys is not keys:
-            held = self._held = HeldKeys(keys, held.tokens.emptied())
-        return held
+    def _current_snapshot(self) -> KeySnapshot:
+        """The keys of this instant. Where they changed, what was cached for the old ones is dropped."""
+        snapshot = self._snapshot
+        keys = snapshot.keys if self._source is None else self._source.current()
+        if keys is not snapshot.keys:
+            snapshot = self._snapshot = KeySnapshot(keys, snapshot.tokens.empty_copy())
+        return snapshot
 
-    def _search(self, source: KeySource, unverified: Parts, seen: KeySet | None) -> Generator[Fetch, None, AccessToken]:
-        """Prove a token whose key is not among those *seen*; what is yielded must be waited for."""
-        _, segment, _, _, claims = unverified
+    def _fetch_and_verify(self, source: KeySource, parts: CompactParts, seen: KeySet | None) -> _Fetching:
+        """Verify a token whose key is not among those *seen*; what is yielded must be waited for."""
+        _, segment, _, _, claims = parts
         now = self._clock()
-        for check in self._checks:  # nobody vouches for the claims yet, so they may only refuse: junk fetches nothing
+        for check in self._checks:  # the claims are not verified yet and may only refuse: junk fetches nothing
             check(claims, now)
         kid = key_id(parse_object(decode_base64url(segment)))
-        return (yield from _tried(source, kid, seen, lambda: self._prove(unverified, self._current(source))))
+        return (yield from _retry(source, kid, seen, lambda: self._verify_with(self._current_snapshot(), parts)))
 
     def __repr__(self) -> str:
         return f"<TokenVerifier of {self.issuer}, {self.profile.name}>"
 
 
-def _tried(
+def _retry(
     source: KeySource, kid: str | None, seen: KeySet | None, attempt: Callable[[], _T]
 ) -> Generator[Fetch, None, _T]:
-    """What *attempt* returns after one of the fetches that may bring the key *kid*."""
+    """The result of *attempt* after one of the fetches that may bring the key *kid*."""
     for fetch in source.fetch_missing(kid, seen):
         yield fetch
         try:
@@ -304,7 +303,7 @@ def _tried(
     raise UnknownKey("kid")
 
 
-class VerifyingKeys(NamedTuple):
+class ResolvedKeys(NamedTuple):
     """Keys that stay, or a source of keys that change; and the algorithms that a token may name."""
 
     keys: KeySet | KeySource
@@ -321,15 +320,15 @@ class VerifyingKeys(NamedTuple):
         return self.keys if isinstance(self.keys, KeySource) else None
 
 
-def verifying_keys(
+def resolve_keys(
     keys: Key | KeySet | KeySource | Iterable[Key] | None,
     *,
     issuer: str | AnyIssuer,
     algorithms: Iterable[str] | None,
     leeway: float,
     allow: Allowed,
-) -> VerifyingKeys:
-    """What *keys* means; left out, *issuer* is asked for them. Raises `ConfigurationError`."""
+) -> ResolvedKeys:
+    """What *keys* means. Without it, the metadata of *issuer* says where they are. Raises `ConfigurationError`."""
     if isinstance(keys, KeyRing) and leeway > keys.leeway.total_seconds():
         raise ConfigurationError(
             "leeway= is longer than the key ring's, which would remove keys too early: give KeyRing the longest leeway="
@@ -337,10 +336,10 @@ def verifying_keys(
     if keys is None:
         keys = _discovered(issuer, algorithms, allow)
     if isinstance(keys, KeySource):
-        return VerifyingKeys(keys, frozenset(asymmetric_names(algorithms)))
+        return ResolvedKeys(keys, frozenset(asymmetric_names(algorithms)))
     fixed = key_set(keys)
     any_kid = isinstance(keys, Key) and not keys.is_named
-    return VerifyingKeys(fixed, _allowed(fixed, algorithms), any_kid)
+    return ResolvedKeys(fixed, _allowed(fixed, algorithms), any_kid)
 
 
 def _discovered(issuer: str | AnyIssuer, algorithms: Iterable[str] | None, allow: Allowed) -> KeySource:

@@ -1,7 +1,7 @@
-"""Whose tokens a service takes: one issuer, or several that are told apart by the exact `iss`.
+"""The issuers whose tokens a service accepts: one, or several with different `iss`.
 
-The unverified `iss` only chooses among verifiers that were configured; the one it chooses then checks everything,
-with its own keys alone (RFC 8725 section 3.8).
+The unverified `iss` only selects one of the configured verifiers, which then makes every check with its own keys
+alone (RFC 8725 section 3.8).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import final
 
 from gatepass.errors import ConfigurationError, InvalidClaim, InvalidIssuer, MissingClaim
-from gatepass.jose.compact import Parts, take_apart
+from gatepass.jose.compact import CompactParts, split_compact
 from gatepass.keys.source import RunBlocking
 from gatepass.tokens.access_token import AccessToken
 from gatepass.tokens.hooks import Hook
@@ -46,23 +46,23 @@ class Verifiers:
         """See `TokenVerifier.verify`."""
         if self._single is not None:
             return self._single.verify(token)
-        unverified = take_apart(token)
-        return self._chosen(unverified).verify_parsed(unverified)
+        parts = split_compact(token)
+        return self._select(parts).verify_parsed(parts)
 
     async def verify_async(self, token: str, run_blocking: RunBlocking) -> AccessToken:
         """See `TokenVerifier.verify_async`."""
         if self._single is not None:
             return await self._single.verify_async(token, run_blocking=run_blocking)
-        unverified = take_apart(token)
-        return await self._chosen(unverified).verify_parsed_async(unverified, run_blocking)
+        parts = split_compact(token)
+        return await self._select(parts).verify_parsed_async(parts, run_blocking)
 
     def seconds_left(self, token: AccessToken) -> float:
         """See `TokenVerifier.seconds_left`. Raises `LookupError` for a token of another issuer."""
         verifier = self._single or self._by_issuer[token.issuer or ""]
         return verifier.seconds_left(token)
 
-    def _chosen(self, unverified: Parts) -> TokenVerifier:
-        claims: Mapping[str, object] = unverified[-1]
+    def _select(self, parts: CompactParts) -> TokenVerifier:
+        claims: Mapping[str, object] = parts[-1]
         issuer = claims.get("iss")
         if not isinstance(issuer, str):
             raise InvalidClaim("iss is not a string") if "iss" in claims else MissingClaim("iss")
