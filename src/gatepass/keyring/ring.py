@@ -81,6 +81,7 @@ class KeyRing(KeySource):
     @classmethod
     def open(cls, directory: str | Path, *, clock: Callable[[], float] | None = None) -> KeyRing:
         """The ring that is in *directory* already, with the numbers that the service gave it."""
+        clock_function(clock)  # the wrong argument is named before the place is looked at
         try:
             _, text = RingDirectory(file_path(directory, "directory")).read()
         except OSError as error:
