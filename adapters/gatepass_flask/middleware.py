@@ -35,28 +35,28 @@ class AccessTokenMiddleware:
     *public*: exact decoded paths, below the mount, that are open to everybody. If a proxy ends TLS, put Werkzeug's
     `ProxyFix` around this middleware, so that the scheme is the client's.
 
-    Raises `ConfigurationError` if no Flask is found, or if a hook of *resource_server* is a coroutine function: WSGI
+    Raises `ConfigurationError` if no Flask is found, or if a hook of *server* is a coroutine function: WSGI
     has no event loop.
     """
 
     def __init__(
         self,
         app: WSGIApplication,
-        resource_server: ResourceServer,
+        server: ResourceServer,
         *,
         public: Iterable[str] = (),
         routes_of: Flask | EllipsisType | None = ...,
     ) -> None:
-        ResourceServer.expect(resource_server).require_sync()
+        ResourceServer.expect(server).require_sync()
         self._app: WSGIApplication = app
         self._inside: WSGIApplication = app.wsgi_app if isinstance(app, Flask) else app
         self._is_new = True
-        self._server = resource_server
+        self._server = server
         self._public = public_paths(public)
         self._routes = Routes(app, routes_of)
         for flask in self._routes.flasks():
             answer_refusals_of(flask)
-        self._takes_cookies = "cookie" in resource_server.sources
+        self._takes_cookies = "cookie" in server.sources
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if self._is_new:

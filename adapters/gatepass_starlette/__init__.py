@@ -2,7 +2,7 @@
 
 In short::
 
-    app = Starlette(routes, middleware=[Middleware(AccessTokenMiddleware, resource_server=server)])
+    app = Starlette(routes, middleware=[Middleware(AccessTokenMiddleware, server=server)])
 
 
     @require_auth(scopes=["orders:read"])

@@ -45,7 +45,7 @@ def _refusal(scope: Scope, requirement: Requirement) -> Response | None:
     if identity is None:
         raise ConfigurationError(
             "require_auth found no AccessTokenMiddleware in front of this endpoint: give the application "
-            "middleware=[Middleware(AccessTokenMiddleware, resource_server=...)]"
+            "middleware=[Middleware(AccessTokenMiddleware, server=...)]"
         )
     try:
         identity.server.enforce(identity.token, requirement)

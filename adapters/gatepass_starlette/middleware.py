@@ -29,7 +29,7 @@ _PREFLIGHT: Final = frozenset((b"origin", b"access-control-request-method"))
 
 @final
 class AccessTokenMiddleware:
-    """Lets a connection reach *app* with the token that *resource_server* verified, or answers it.
+    """Lets a connection reach *app* with the token that *server* verified, or answers it.
 
     *public*: exact decoded paths below the mount that need no token, such as `["/healthz"]`. The marks count that
     the routes of *app* have. *routes_of*: the Starlette or FastAPI application, where a layer hides it; None for any
@@ -39,13 +39,13 @@ class AccessTokenMiddleware:
     def __init__(
         self,
         app: ASGIApp,
-        resource_server: ResourceServer,
+        server: ResourceServer,
         *,
         public: Iterable[str] = (),
         routes_of: ASGIApp | EllipsisType | None = ...,
     ) -> None:
         self.app = app
-        self._server = ResourceServer.expect(resource_server)
+        self._server = ResourceServer.expect(server)
         self._public = public_paths(public)
         self._routes = Routes(app, routes_of)
 

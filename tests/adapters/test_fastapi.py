@@ -179,7 +179,7 @@ def router() -> APIRouter:  # noqa: C901 - the same views
 
 def by_middleware(server: ResourceServer, *inner: Middleware, paths: Any = ("/healthz",)) -> FastAPI:
     app = FastAPI(
-        middleware=[Middleware(AccessTokenMiddleware, resource_server=server, public=paths), *inner],
+        middleware=[Middleware(AccessTokenMiddleware, server=server, public=paths), *inner],
         exception_handlers=HANDLERS,
     )
     outer = APIRouter()
@@ -200,7 +200,7 @@ class TestFastAPIByMiddleware(CookieContract, MiddlewareContract):
         return ASGIClient(app)
 
     def build_public(self, server, paths):
-        return AccessTokenMiddleware(FastAPI(), resource_server=server, public=paths)
+        return AccessTokenMiddleware(FastAPI(), server=server, public=paths)
 
 
 @pytest.mark.filterwarnings("ignore:The `root_path` parameter is deprecated")
@@ -222,7 +222,7 @@ def test_a_preflight_reaches_no_endpoint_below_a_root_path_of_fastapis_own(targe
     app.add_api_route("/thing", thing, methods=["OPTIONS", "GET"])
     app.mount("/sub", sub)
     app.mount("/raw", raw)
-    answer = ASGIClient(AccessTokenMiddleware(app, resource_server=resource_server())).send(
+    answer = ASGIClient(AccessTokenMiddleware(app, server=resource_server())).send(
         "OPTIONS", target, PREFLIGHT
     )
 
@@ -379,7 +379,7 @@ def counted(server_settings: dict[str, Any] | None = None) -> tuple[ResourceServ
 def app_with(server: ResourceServer, *, of_middleware: ResourceServer | None = None) -> FastAPI:
     app = plain()
     if of_middleware is not None:
-        app.add_middleware(AccessTokenMiddleware, resource_server=of_middleware)
+        app.add_middleware(AccessTokenMiddleware, server=of_middleware)
     bearer_token = AccessTokenBearer(server)
     first, second = (Security(bearer_token, scopes=[scope]) for scope in ("a", "b"))
 
@@ -423,7 +423,7 @@ def test_a_token_that_another_server_verified_counts_for_nothing():
 
 def test_a_guard_asks_the_server_of_the_middleware_and_not_that_of_a_dependency():
     strict, lenient = resource_server(), resource_server(implies={"a": ["b"]})
-    app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, resource_server=strict)])
+    app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, server=strict)])
 
     @app.get("/", dependencies=[Security(AccessTokenBearer(lenient), scopes=["b"])])
     @require_auth(scopes=["b"])
@@ -471,7 +471,7 @@ def test_marks_hold_in_routers_included_and_applications_mounted():
     deep, sub = APIRouter(), FastAPI()
     deep.include_router(marked_router(), prefix="/deep")
     sub.include_router(marked_router())
-    app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, resource_server=resource_server())])
+    app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, server=resource_server())])
     app.include_router(marked_router())
     app.include_router(deep, prefix="/v1")
     app.include_router(deep, prefix="/v2")
@@ -498,7 +498,7 @@ def test_a_class_of_routes_that_matches_in_its_own_way_opens_nothing_by_mistake(
     beta.get("/report")(public(lambda: "beta"))
     stable.get("/report")(lambda: "stable")
     stable.get("/open")(public(lambda: "open"))
-    app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, resource_server=resource_server())])
+    app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, server=resource_server())])
     app.include_router(stable, prefix="/first")
     app.include_router(beta, prefix="/v")
     app.include_router(stable, prefix="/v")
@@ -520,9 +520,9 @@ def test_an_application_that_sets_its_own_root_path_keeps_its_marks(around):
     app = rooted("/api")
     app.include_router(marked_router())
     if around:
-        made = ASGIClient(AccessTokenMiddleware(app, resource_server=resource_server()))
+        made = ASGIClient(AccessTokenMiddleware(app, server=resource_server()))
     else:
-        app.add_middleware(AccessTokenMiddleware, resource_server=resource_server())
+        app.add_middleware(AccessTokenMiddleware, server=resource_server())
         made = ASGIClient(app)
 
     for target in ("/p/open/1", "/api/p/open/1"):
@@ -543,7 +543,7 @@ def test_a_mounted_application_with_a_root_path_of_its_own_is_read_as_it_reads_i
     async def second() -> str:
         return "open"
 
-    app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, resource_server=resource_server())])
+    app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, server=resource_server())])
     app.mount("/sub", sub)
     stranger, friend = (ASGIClient(app).send("GET", "/sub/secret", headers) for headers in ([], bearer()))
 
@@ -555,7 +555,7 @@ def test_a_mounted_application_with_a_root_path_of_its_own_is_read_as_it_reads_i
 
 
 def test_the_documentation_is_protected_by_the_middleware_like_all_else():
-    app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, resource_server=resource_server(), public=["/docs"])])
+    app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, server=resource_server(), public=["/docs"])])
 
     assert ASGIClient(app).send("GET", "/docs").status == 200
     same(ASGIClient(app).send("GET", "/openapi.json"), NO_CREDENTIALS)
@@ -862,6 +862,6 @@ def test_a_guard_above_the_decorator_of_the_route_is_told_before_it_lets_anybody
         return "secret"
 
     app.include_router(router)
-    app.add_middleware(AccessTokenMiddleware, resource_server=resource_server())
+    app.add_middleware(AccessTokenMiddleware, server=resource_server())
 
     assert isinstance(ASGIClient(app).send("GET", "/orders", bearer()).crash, ConfigurationError)

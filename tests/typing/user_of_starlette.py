@@ -63,5 +63,5 @@ def application(server: ResourceServer) -> Starlette:
             Route("/terms", terms),
             WebSocketRoute("/events", events),
         ],
-        middleware=[Middleware(AccessTokenMiddleware, resource_server=server, public=["/healthz"])],
+        middleware=[Middleware(AccessTokenMiddleware, server=server, public=["/healthz"])],
     )
