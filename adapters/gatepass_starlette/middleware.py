@@ -10,14 +10,13 @@ from collections.abc import Iterable
 from types import EllipsisType
 from typing import Final, final
 
-# The router's own function, so that a path is public exactly where the router would say it is that path.
-from starlette._utils import get_route_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepass import AuthError, ResourceServer
 from gatepass.adapter import AccessLevel, public_paths
 from gatepass_starlette.connection import admit, header
 from gatepass_starlette.identity import Identity, identify
+from gatepass_starlette.internals import path_reader
 from gatepass_starlette.refusals import run
 from gatepass_starlette.responses import refuse, varying, without_bodies
 from gatepass_starlette.routes import Routes
@@ -47,6 +46,7 @@ class AccessTokenMiddleware:
         self.app = app
         self._server = ResourceServer.expect(server)
         self._public = public_paths(public)
+        self._path_of = path_reader() if self._public else None
         self._routes = Routes(app, routes_of)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +69,7 @@ class AccessTokenMiddleware:
         await run(self.app, scope, receive, varying(send, caching) if caching.vary else send, self._server)
 
     def _access(self, scope: Scope) -> AccessLevel:
-        if self._public and get_route_path(scope) in self._public:
+        if self._path_of is not None and self._path_of(scope) in self._public:
             return "public"
         return self._routes.access(scope)
 
