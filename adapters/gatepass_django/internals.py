@@ -12,8 +12,7 @@ Django:
 REST framework:
 
 * `_request`, Django's request: authentication fails with a `ConfigurationError`.
-* `view` in `parser_context`, `permission_denied` and `headers` of a view, and `set_rollback`: REST framework refuses
-  in its own words, or the transaction is not rolled back by it but by Django alone.
+* `view` in `parser_context`, `permission_denied` and `headers` of a view: REST framework refuses in its own words.
 * `ForcedAuthentication`, which a test forces: it counts for nothing.
 * `AND` and `OR` with `op1` and `op2`: nothing is known of combined permissions, and caches are told to vary.
 """
@@ -39,7 +38,6 @@ __all__ = [
     "is_file",
     "is_forced",
     "move_closers",
-    "roll_back",
     "view_of",
     "views_of",
 ]
@@ -88,7 +86,8 @@ def django_request(request: Any) -> HttpRequest:
 
 def view_of(request: Any) -> Any:
     """The view of REST framework that serves *request*, or None."""
-    return (getattr(request, "parser_context", None) or {}).get("view")
+    context: dict[str, Any] = getattr(request, "parser_context", None) or {}
+    return context.get("view")
 
 
 def is_forced(request: Any) -> bool:
@@ -109,13 +108,6 @@ def deny_by(view: Any, make: Callable[[Callable[..., Any]], Callable[..., Any]])
 def drop_headers(view: Any) -> None:
     """Leave out the headers that REST framework adds to each answer."""
     view.headers = {}
-
-
-def roll_back() -> None:
-    """Mark the transaction of the request, as REST framework does for exceptions that it answers."""
-    from rest_framework import views  # noqa: PLC0415 - its module imports the one of our authentication
-
-    getattr(views, "set_rollback", lambda: None)()
 
 
 def combined(permission: object, by: Literal["AND", "OR"]) -> tuple[Any, Any] | None:

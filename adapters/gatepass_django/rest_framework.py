@@ -24,6 +24,7 @@ if find_spec("rest_framework") is None:
         f"gatepass_django.rest_framework needs Django REST framework; install it with: {extra_hint('drf')}"
     )
 
+from django.db import connections, transaction
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, NotAuthenticated
@@ -34,7 +35,7 @@ from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, Re
 from gatepass.adapter import Rules
 from gatepass_django.conf import configuration
 from gatepass_django.http import Identity, Refusal, credentials, identify, identity_of, tell_caches, wire_method
-from gatepass_django.internals import deny_by, django_request, drop_headers, is_forced, roll_back, view_of
+from gatepass_django.internals import deny_by, django_request, drop_headers, is_forced, view_of
 from gatepass_django.permissions import RequiresToken, keeps_strangers_out
 from gatepass_django.user import AccessTokenUser
 
@@ -147,13 +148,21 @@ def _answer_refusals_of(request: Request, view: Any) -> None:
             found = getattr(request, _REFUSED, None)
         if found is None:
             return theirs(exception, context)
-        roll_back()
+        _roll_back()
         drop_headers(view)
         return found if isinstance(found, Refusal) else _refusal(request, found)
 
     view.get_exception_handler = lambda: handle
     deny_by(view, denying)  # what a view itself denies does not pass here, and stays its own
     view.finalize_response = _finalizing(request, view.finalize_response, handle)
+
+
+def _roll_back() -> None:
+    """Undo the transactions of the request, as Django does for an exception that leaves the view."""
+    for alias in connections:
+        connection = connections[alias]
+        if connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block:
+            transaction.set_rollback(True, using=alias)
 
 
 def _finalizing(request: Request, theirs: Callable[..., Any], handle: Callable[..., Any]) -> Callable[..., Any]:

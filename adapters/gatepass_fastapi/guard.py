@@ -8,7 +8,7 @@ What the application raises itself is answered too, unless the application has a
 # Annotations stay objects here: FastAPI reads the one that the guard adds.
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Final, Never, NoReturn, TypeVar, Unpack, cast, get_args, get_origin
 
 from starlette.requests import HTTPConnection
@@ -53,7 +53,7 @@ def _guarded(endpoint: Callable[..., Any], requirement: Requirement) -> Callable
 
     def check(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         given = kwargs.pop(_OWN, None) if own is None else kwargs.get(own)
-        connection = next((one for one in (given, *args, *kwargs.values()) if isinstance(one, HTTPConnection)), None)
+        connection = _first_connection((given, *args, *kwargs.values()))
         if connection is None:
             raise ConfigurationError(
                 "require_auth of gatepass_fastapi was called without a request: in a view of another framework, import "
@@ -83,6 +83,13 @@ def _guarded(endpoint: Callable[..., Any], requirement: Requirement) -> Callable
         guarded = guarded_sync
     guarded.__signature__ = shown if own is not None else _with_connection(shown)
     return cast("Callable[..., Any]", guarded)
+
+
+def _first_connection(arguments: Iterable[object]) -> HTTPConnection | None:
+    for one in arguments:
+        if isinstance(one, HTTPConnection):
+            return cast("HTTPConnection", one)
+    return None
 
 
 def _signature(endpoint: Callable[..., Any]) -> inspect.Signature:

@@ -83,7 +83,7 @@ def members(routes: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
                 yield context, original is not None and original is _namespace(context)
 
 
-def _namespace(route: Any) -> object:
+def _namespace(route: object) -> object:
     """The namespace of the module whose code decides what *route* matches."""
     return getattr(getattr(type(route), "matches", None), "__globals__", None)
 

@@ -507,9 +507,7 @@ class TestRoutesOf:
         app = Starlette(routes=asgi_routes())
         names = {"inner": app}
         exec("async def layer(*call): await inner(*call)", names)  # noqa: S102 - as above
-        wrap = functools.partial(
-            gatepass_starlette.AccessTokenMiddleware, names["layer"], server=resource_server()
-        )
+        wrap = functools.partial(gatepass_starlette.AccessTokenMiddleware, names["layer"], server=resource_server())
 
         with pytest.raises(ConfigurationError, match=r"no routes.*routes_of=app.*routes_of=None"):
             wrap()
@@ -519,9 +517,7 @@ class TestRoutesOf:
     @pytest.mark.parametrize("routes_of", ["shop", 5, [], asgi_closure(None), Starlette])
     def test_what_has_no_routes_cannot_be_named(self, routes_of):
         with pytest.raises(ConfigurationError, match="routes_of= takes"):
-            gatepass_starlette.AccessTokenMiddleware(
-                Starlette(), server=resource_server(), routes_of=routes_of
-            )
+            gatepass_starlette.AccessTokenMiddleware(Starlette(), server=resource_server(), routes_of=routes_of)
 
     def test_a_layer_that_chooses_between_applications_is_refused(self):
         both = {"/one": Starlette(routes=asgi_routes()), "/two": Starlette(routes=asgi_routes())}
@@ -535,9 +531,7 @@ class TestRoutesOf:
     def test_a_mount_that_is_wrapped_is_entered_as_its_routes_are(self):
         """A path of the mounted application is no path of the mount."""
         inner = [Route("/api/all", public(functools.partial(about))), *asgi_routes()]
-        wrapped = gatepass_starlette.AccessTokenMiddleware(
-            Mount("/api", routes=inner), server=resource_server()
-        )
+        wrapped = gatepass_starlette.AccessTokenMiddleware(Mount("/api", routes=inner), server=resource_server())
 
         is_guarded(ASGIClient(wrapped), "/api")
 

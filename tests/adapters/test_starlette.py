@@ -1019,9 +1019,7 @@ def test_an_application_without_routes_is_protected_whole():
     async def app(scope, receive, send):
         await PlainTextResponse("in")(scope, receive, send)
 
-    wrapped = ASGIClient(
-        AccessTokenMiddleware(app, server=resource_server(), public=["/healthz"], routes_of=None)
-    )
+    wrapped = ASGIClient(AccessTokenMiddleware(app, server=resource_server(), public=["/healthz"], routes_of=None))
 
     same(wrapped.send("GET", "/"), NO_CREDENTIALS)
     assert wrapped.send("GET", "/", bearer()).body == b"in"
