@@ -60,6 +60,7 @@ from gatepass_starlette import (
     AccessTokenMiddleware,
     AccessTokenUser,
     closed_at_expiry,
+    current_access_token,
     optional_auth,
     public,
     require_auth,
@@ -429,7 +430,7 @@ def test_the_user_of_a_request_carries_the_token():
     seen = []
 
     async def view(request):
-        seen.append((request.user, request.state.access_token))
+        seen.append((request.user, current_access_token(request)))
         return PlainTextResponse("")
 
     client([Route("/", view)]).send("GET", "/", bearer())
@@ -438,6 +439,16 @@ def test_the_user_of_a_request_carries_the_token():
     assert isinstance(user, AccessTokenUser)
     assert user.is_authenticated
     assert user.access_token is found
+
+
+def test_the_current_token_is_none_for_a_stranger_and_an_error_without_the_middleware():
+    @optional_auth
+    async def view(request):
+        return PlainTextResponse(str(current_access_token(request)))
+
+    assert client([Route("/", view)]).send("GET", "/").body == b"None"
+    answer = ASGIClient(Starlette(routes=[Route("/", view)])).send("GET", "/", bearer())
+    assert isinstance(answer.crash, ConfigurationError)
 
 
 def test_starlettes_own_requires_works():
