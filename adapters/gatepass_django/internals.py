@@ -12,13 +12,15 @@ Django:
 REST framework:
 
 * `_request`, Django's request: authentication fails with a `ConfigurationError`.
-* `view` in `parser_context`, `permission_denied` and `headers` of a view: REST framework refuses in its own words.
+* `view` in `parser_context`, and `headers` of a view: REST framework refuses in its own words.
+* `permission_denied` of a view: what is denied without a reason of ours is a 500.
 * `ForcedAuthentication`, which a test forces: it counts for nothing.
 * `AND` and `OR` with `op1` and `op2`: nothing is known of combined permissions, and caches are told to vary.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -32,12 +34,12 @@ __all__ = [
     "asgi_method",
     "close",
     "combined",
-    "deny_by",
     "django_request",
     "drop_headers",
     "is_file",
     "is_forced",
     "move_closers",
+    "replace_denial",
     "view_of",
     "views_of",
 ]
@@ -92,17 +94,15 @@ def view_of(request: Any) -> Any:
 
 def is_forced(request: Any) -> bool:
     """Whether a test of the project says who makes the request, by `force_authenticate` and without credentials."""
-    from rest_framework import request as module  # noqa: PLC0415 - a project may do without REST framework
-
-    forced = getattr(module, "ForcedAuthentication", None)
+    forced = _of_rest_framework("request", "ForcedAuthentication")
     return forced is not None and any(isinstance(one, forced) for one in request.authenticators or ())
 
 
-def deny_by(view: Any, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
-    """Let what *make* makes of *view*'s own method deny requests."""
+def replace_denial(view: Any, deny: Callable[..., None]) -> Any:
+    """Let *deny* say for *view* that a permission denies the request; returns what *view* says itself."""
     theirs = getattr(view, "permission_denied", None)
-    if theirs is not None:
-        view.permission_denied = make(theirs)
+    view.permission_denied = deny
+    return theirs
 
 
 def drop_headers(view: Any) -> None:
@@ -112,12 +112,15 @@ def drop_headers(view: Any) -> None:
 
 def combined(permission: object, by: Literal["AND", "OR"]) -> tuple[Any, Any] | None:
     """Both sides of *permission*, if it was made of two *by* `&` or `|`."""
-    from rest_framework import permissions  # noqa: PLC0415 - as above
-
-    kind = getattr(permissions, by, None)
+    kind = _of_rest_framework("permissions", by)
     if kind is None or not isinstance(permission, kind):
         return None
     return getattr(permission, "op1", None), getattr(permission, "op2", None)
+
+
+def _of_rest_framework(module: str, name: str) -> Any:
+    """What REST framework calls *name*. It is imported where a view is served, and a project may do without it."""
+    return getattr(sys.modules.get(f"rest_framework.{module}"), name, None)
 
 
 def _part(holder: object, name: str) -> Any:

@@ -35,7 +35,7 @@ from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, Re
 from gatepass.adapter import Rules
 from gatepass_django.conf import configuration
 from gatepass_django.http import Identity, Refusal, credentials, identify, identity_of, tell_caches, wire_method
-from gatepass_django.internals import deny_by, django_request, drop_headers, is_forced, view_of
+from gatepass_django.internals import django_request, drop_headers, is_forced, replace_denial, view_of
 from gatepass_django.permissions import RequiresToken, keeps_strangers_out
 from gatepass_django.user import AccessTokenUser
 
@@ -132,15 +132,12 @@ def _answer_refusals_of(request: Request, view: Any) -> None:
         return
     theirs = view.get_exception_handler()
 
-    def denying(denied: Callable[..., Any]) -> Callable[..., None]:
-        def deny(_: Request, *args: Any, **kwargs: Any) -> None:
-            found: AuthError | None = getattr(request, _REFUSED, None)
-            if found is None:
-                denied(request, *args, **kwargs)
-            else:
-                raise Refused(found)
-
-        return deny
+    def deny(_: Request, *args: Any, **kwargs: Any) -> None:
+        found: AuthError | None = getattr(request, _REFUSED, None)
+        if found is None:
+            denied(request, *args, **kwargs)
+        else:
+            raise Refused(found)
 
     def handle(exception: Exception, context: dict[str, Any]) -> Any:
         found: AuthError | Refusal | None = refusal_in(exception)
@@ -153,7 +150,7 @@ def _answer_refusals_of(request: Request, view: Any) -> None:
         return found if isinstance(found, Refusal) else _refusal(request, found)
 
     view.get_exception_handler = lambda: handle
-    deny_by(view, denying)  # what a view itself denies does not pass here, and stays its own
+    denied = replace_denial(view, deny)  # what a view itself denies does not pass here, and stays its own
     view.finalize_response = _finalizing(request, view.finalize_response, handle)
 
 
