@@ -127,7 +127,7 @@ def _check_authentication(request: Request) -> None:
 
 
 def _answer_refusals_of(request: Request, view: Any) -> None:
-    """Let the core answer what this request is refused for, whatever handler the project has."""
+    """Let the core answer what this request is refused for, in place of the project's exception handler."""
     if view is None:
         return
     theirs = view.get_exception_handler()

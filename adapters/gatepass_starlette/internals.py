@@ -1,6 +1,6 @@
 """Every use of parts of Starlette and FastAPI that they do not document, and what happens in a release without one.
 
-* `starlette._utils.get_route_path`, the path as the router sees it: `public=` is refused at start-up.
+* `get_route_path` in `starlette.routing`, the path as the router sees it: `public=` is refused at start-up.
 * `scope["starlette.exception_handlers"]`, the handlers of an application: no handler counts, and the server answers.
 * closures of `starlette.routing` and `fastapi.routing` around an endpoint: no routes are found, all is protected.
 * `effective_route_contexts`, `starlette_route` and `original_route` of included routers of FastAPI: their routes are
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import FunctionType
 from typing import Any, Final
 
-import starlette._utils as starlette_utils
+from starlette import routing
 from starlette.routing import Route, Router
 from starlette.types import Scope
 
@@ -37,7 +37,7 @@ _OWN_PACKAGES: Final = frozenset(("fastapi", "gatepass_starlette", "starlette"))
 
 def path_reader() -> Callable[[Scope], str]:
     """The router's own function, so that a path is public exactly where the router would say it is that path."""
-    read: Callable[[Scope], str] | None = getattr(starlette_utils, "get_route_path", None)
+    read: Callable[[Scope], str] | None = getattr(routing, "get_route_path", None)
     if read is None:
         raise ConfigurationError(
             "public= cannot be matched with this version of Starlette: mark the views with @public, or install a "

@@ -64,7 +64,7 @@ class TestStarlette:
         router = Router([Route("/x", whoami)])
         assert guarded(router, public=["/x"]).send("GET", "/x").status == 200
 
-        monkeypatch.delattr("starlette._utils.get_route_path")
+        monkeypatch.delattr("starlette.routing.get_route_path")
 
         with pytest.raises(ConfigurationError, match="public= cannot be matched"):
             guarded(router, public=["/x"])
