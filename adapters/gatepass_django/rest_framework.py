@@ -24,6 +24,7 @@ if find_spec("rest_framework") is None:
         f"gatepass_django.rest_framework needs Django REST framework; install it with: {extra_hint('drf')}"
     )
 
+from django.conf import settings
 from django.db import connections, transaction
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
@@ -156,9 +157,8 @@ def _answer_refusals_of(request: Request, view: Any) -> None:
 
 def _roll_back() -> None:
     """Undo the transactions of the request, as Django does for an exception that leaves the view."""
-    for alias in connections:
-        connection = connections[alias]
-        if connection.settings_dict["ATOMIC_REQUESTS"] and connection.in_atomic_block:
+    for alias, options in settings.DATABASES.items():
+        if options.get("ATOMIC_REQUESTS") and connections[alias].in_atomic_block:
             transaction.set_rollback(True, using=alias)
 
 
