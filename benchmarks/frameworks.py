@@ -156,8 +156,7 @@ def _starlette(check: Check, servers: Servers, authorization: str) -> dict[str, 
         return PlainTextResponse(request.state.access_token.subject)
 
     guards = {
-        name: Middleware(gatepass_starlette.AccessTokenMiddleware, resource_server=server)
-        for name, server in servers.items()
+        name: Middleware(gatepass_starlette.AccessTokenMiddleware, server=server) for name, server in servers.items()
     }
     apps = {
         BARE: Starlette(routes=[Route("/orders", bare)]),

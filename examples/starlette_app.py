@@ -110,5 +110,5 @@ app = Starlette(
         Route("/orders", orders),
         Route("/healthz", healthz),
     ],
-    middleware=[Middleware(AccessTokenMiddleware, resource_server=ResourceServer(verifier))],
+    middleware=[Middleware(AccessTokenMiddleware, server=ResourceServer(verifier))],
 )

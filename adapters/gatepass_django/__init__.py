@@ -22,11 +22,12 @@ from gatepass import optional_auth, public
 from gatepass_django.endpoints import jwks_endpoint, token_endpoints
 from gatepass_django.http import AccessTokenRequest, to_response
 from gatepass_django.middleware import AccessTokenMiddleware
-from gatepass_django.views import require_auth
+from gatepass_django.views import current_access_token, require_auth
 
 __all__ = [
     "AccessTokenMiddleware",
     "AccessTokenRequest",
+    "current_access_token",
     "jwks_endpoint",
     "optional_auth",
     "public",

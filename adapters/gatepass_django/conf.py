@@ -2,7 +2,7 @@
 
 The options are those of `TokenVerifier` and `ResourceServer` in capitals, where functions and `COOKIES` may be dotted
 paths, `PROFILE` a name such as "keycloak" and `ALLOW` one such as "HTTP_ON_LOOPBACK" or several; `PUBLIC`, the paths
-that are open to everybody; and the source of keys, `KEY_ENV`, `PEM_FILE`, `JWKS_FILE`, `JWKS_URI` or `KEYS`. Without
+that need no token; and the source of keys, `KEY_ENV`, `PEM_FILE`, `JWKS_FILE`, `JWKS_URI` or `KEYS`. Without
 one they are found through the issuer's metadata.
 With `RESOURCE_SERVER`, a dotted path or the object, `PUBLIC` may stand beside it, and nothing else.
 """

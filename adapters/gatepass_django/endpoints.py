@@ -60,7 +60,7 @@ def jwks_endpoint(
 def _view(serve: Callable[[TokenRequest], Response], limit: int) -> Callable[[HttpRequest], HttpResponseBase]:
     @csrf_exempt
     @login_not_required
-    @non_atomic_requests  # what the answer says must have happened, whatever becomes of the request
+    @non_atomic_requests  # the answer must hold even where the request is rolled back
     def view(request: HttpRequest) -> HttpResponseBase:
         authorization: str | None = request.META.get("HTTP_AUTHORIZATION")
         method = wire_method(request)

@@ -1,4 +1,4 @@
-"""Between Django's requests and responses and the plain values of the core."""
+"""Between Django's requests and responses and the plain values of the core; who makes a request; how streams begin."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from gatepass import AccessToken, ResourceServer
 from gatepass.adapter import BrowserRequest, Caching, Response
+from gatepass_django.internals import asgi_method, close, is_file, move_closers
 
 __all__ = [
     "AccessTokenRequest",
@@ -69,14 +70,14 @@ def browser_request(request: HttpRequest) -> BrowserRequest:
 
 
 def is_forwarded(request: HttpRequest) -> bool:
-    """Whether a proxy says that it stands between."""
+    """Whether a proxy's headers are there."""
     return not request.META.keys().isdisjoint(_FORWARDING)
 
 
 def wire_method(request: HttpRequest) -> str:
     """The method as it came: Django writes its own in capitals, and under ASGI that of `META` too."""
     if isinstance(request, ASGIRequest):
-        return str(request.scope["method"])
+        return asgi_method(request)
     return request.META.get("REQUEST_METHOD") or request.method or ""
 
 
@@ -95,7 +96,7 @@ def without_body(response: HttpResponseBase) -> HttpResponse:
     """Status and headers of *response*, which are all that a CORS preflight asks for."""
     bare = HttpResponse(status=response.status_code)
     bare.headers, bare.cookies = response.headers, response.cookies
-    bare._resource_closers = response._resource_closers  # type: ignore[attr-defined]  # noqa: SLF001
+    move_closers(response, bare)
     if "Content-Length" in bare:
         bare["Content-Length"] = "0"
     return bare
@@ -146,7 +147,7 @@ class AccessTokenRequest(HttpRequest):
 
 
 class Identity(NamedTuple):
-    """Who makes the request, if anybody need be known, and the server that judged it."""
+    """The token, if the request has one, and the server that judged the request."""
 
     server: ResourceServer
     token: AccessToken | None
@@ -159,7 +160,7 @@ def identify(request: HttpRequest, identity: Identity) -> None:
 
 
 def identity_of(request: HttpRequest) -> Identity | None:
-    """The identity on *request*, or None if nobody has judged it."""
+    """The identity on *request*, or None if the request was not judged."""
     found: Identity | None = getattr(request, _IDENTITY, None)
     return found
 
@@ -168,13 +169,13 @@ def begin(request: HttpRequest, response: Any) -> None:
     """Run *response*, a stream, up to its first octet, and let it begin there. Raises what the stream does."""
     if isinstance(request, ASGIRequest):
         async_to_sync(begin_async)(response)
-    elif _can_be_refused(response):
+    elif not is_file(response):
         _begin(response)
 
 
 async def begin_async(response: Any) -> None:
     """`begin` under ASGI."""
-    if not _can_be_refused(response) or response.get("Content-Type", "").startswith("text/event-stream"):
+    if is_file(response) or response.get("Content-Type", "").startswith("text/event-stream"):
         return
     if not response.is_async:
         await sync_to_async(_begin)(response)
@@ -187,7 +188,7 @@ async def begin_async(response: Any) -> None:
             if part:
                 break
     except Exception:
-        _close(response)
+        close(response)
         raise
 
     async def whole() -> AsyncIterator[bytes]:
@@ -199,11 +200,6 @@ async def begin_async(response: Any) -> None:
     response.streaming_content = whole()
 
 
-def _can_be_refused(response: Any) -> bool:
-    """Whether *response* is no file, which the server may send by itself."""
-    return getattr(response, "file_to_stream", None) is None
-
-
 def _begin(response: Any) -> None:
     first: list[bytes] = []
     try:
@@ -213,12 +209,6 @@ def _begin(response: Any) -> None:
             if part:
                 break
     except Exception:
-        _close(response)
+        close(response)
         raise
     response.streaming_content = chain(first, parts)
-
-
-def _close(response: Any) -> None:
-    """What Django does in the end, but for its signal: the request has not ended."""
-    for close in response._resource_closers:  # noqa: SLF001 - no other way
-        close()

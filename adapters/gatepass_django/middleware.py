@@ -34,7 +34,7 @@ from gatepass_django.http import (
     wire_method,
     without_body,
 )
-from gatepass_django.urls import views_of
+from gatepass_django.internals import views_of
 
 __all__ = ["AccessTokenMiddleware"]
 
@@ -146,7 +146,7 @@ class AccessTokenMiddleware:
         if raised is not None and response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
             response = self._refusal(request, raised)
         if bare and not _is_known(request) and not isinstance(response, Refusal):
-            return without_body(response)  # whoever answered this preflight, it was no view
+            return without_body(response)  # middleware answered this preflight, and no view
         tell_caches(response, self._server.caching[access])
         return response
 

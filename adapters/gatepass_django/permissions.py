@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from rest_framework.permissions import AND, OR, BasePermission, IsAdminUser, IsAuthenticated
+from rest_framework.permissions import BasePermission, IsAdminUser, IsAuthenticated
 
 from gatepass import Requirement
+from gatepass_django.internals import combined
 
 if TYPE_CHECKING:
     from rest_framework.views import APIView
@@ -22,12 +23,13 @@ class RequiresToken(BasePermission):
 
 
 def keeps_strangers_out(permission: object) -> bool:
-    """Whether *permission* is known to let in no request without credentials. Of others a cache had better be told."""
+    """Whether *permission* is known to let in no request without credentials; caches must vary where it is not."""
     kind = type(permission)
-    if isinstance(permission, AND):
-        return any(map(keeps_strangers_out, _sides(permission)))
-    if isinstance(permission, OR):
-        return all(map(keeps_strangers_out, _sides(permission)))
+    both, either = combined(permission, "AND"), combined(permission, "OR")
+    if both is not None:
+        return any(map(keeps_strangers_out, both))
+    if either is not None:
+        return all(map(keeps_strangers_out, either))
     asked = getattr(kind, "has_permission", None)  # a subclass may ask for less
     return asked in (IsAuthenticated.has_permission, IsAdminUser.has_permission) or issubclass(kind, RequiresToken)
 
@@ -41,12 +43,8 @@ def needed_scopes(view: APIView) -> list[str]:
 def _flat(permissions: Iterable[Any]) -> Iterator[Any]:
     """*permissions*, with both sides of each that was made by `&`."""
     for permission in permissions:
-        if isinstance(permission, AND):
-            yield from _flat(_sides(permission))
+        both = combined(permission, "AND")
+        if both is not None:
+            yield from _flat(both)
         else:
             yield permission
-
-
-def _sides(permission: AND | OR) -> tuple[Any, Any]:
-    """What REST framework does not document; without it nothing is known of either side."""
-    return getattr(permission, "op1", None), getattr(permission, "op2", None)

@@ -24,16 +24,19 @@ if find_spec("rest_framework") is None:
         f"gatepass_django.rest_framework needs Django REST framework; install it with: {extra_hint('drf')}"
     )
 
+from django.conf import settings
+from django.db import connections, transaction
 from django.http import HttpRequest
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import APIException, NotAuthenticated
 from rest_framework.permissions import BasePermission
-from rest_framework.request import ForcedAuthentication, Request
+from rest_framework.request import Request
 
 from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer
 from gatepass.adapter import Rules
 from gatepass_django.conf import configuration
 from gatepass_django.http import Identity, Refusal, credentials, identify, identity_of, tell_caches, wire_method
+from gatepass_django.internals import django_request, drop_headers, is_forced, replace_denial, view_of
 from gatepass_django.permissions import RequiresToken, keeps_strangers_out
 from gatepass_django.user import AccessTokenUser
 
@@ -57,15 +60,15 @@ class AccessTokenAuthentication(BaseAuthentication):
     """`request.user` is an `AccessTokenUser`, `request.auth` the `AccessToken`; a stranger is the next class's."""
 
     def authenticate(self, request: Request) -> tuple[AccessTokenUser, AccessToken] | None:
-        view = (request.parser_context or {}).get("view")
+        view = view_of(request)
         _answer_refusals_of(request, view)
-        is_judged_before = identity_of(request._request) is not None  # noqa: SLF001 - no other way to Django's request
+        is_judged_before = identity_of(django_request(request)) is not None
         server, token = _identified(request)
         _tell_caches_of(view, server, alone=not is_judged_before)
         if token is None:
             return None
         user = AccessTokenUser(token)
-        _let_await(request._request, user)  # noqa: SLF001 - as above
+        _let_await(django_request(request), user)
         return user, token
 
     def authenticate_header(self, request: Request) -> str:
@@ -99,41 +102,36 @@ def requires(*misplaced: Never, **rules: Unpack[Rules]) -> type[BasePermission]:
 
 def _identified(request: Request) -> Identity:
     """The middleware's verdict, or our own where there is no middleware."""
-    django_request = request._request  # noqa: SLF001 - the same
-    identity = identity_of(django_request)
-    if identity is None and _is_forced(request):
+    inner = django_request(request)
+    identity = identity_of(inner)
+    if identity is None and is_forced(request):
         identity = Identity(configuration().server, request.auth if isinstance(request.auth, AccessToken) else None)
-        identify(django_request, identity)
+        identify(inner, identity)
     if identity is None:
         server = configuration().server
         try:
-            token = server.admit("optional", **credentials(django_request, server))
+            token = server.admit("optional", **credentials(inner, server))
         except AuthError as error:
-            identify(django_request, Identity(server, None))
+            identify(inner, Identity(server, None))
             setattr(request, _REFUSED, error)
             raise Refused(error) from error
         identity = Identity(server, token)
-        identify(django_request, identity)
+        identify(inner, identity)
     return identity
 
 
 def _check_authentication(request: Request) -> None:
-    if _is_forced(request):
+    if is_forced(request):
         return
     if not any(isinstance(one, AccessTokenAuthentication) for one in request.authenticators or ()):
         raise ConfigurationError("requires() needs AccessTokenAuthentication among the view's authentication classes")
 
 
-def _is_forced(request: Request) -> bool:
-    """Whether a test of the project says who makes the request, by `force_authenticate` and without credentials."""
-    return any(isinstance(one, ForcedAuthentication) for one in request.authenticators or ())
-
-
 def _answer_refusals_of(request: Request, view: Any) -> None:
-    """Let the core answer what this request is refused for, whatever handler the project has."""
+    """Let the core answer what this request is refused for, in place of the project's exception handler."""
     if view is None:
         return
-    theirs, denied = view.get_exception_handler(), view.permission_denied
+    theirs = view.get_exception_handler()
 
     def deny(_: Request, *args: Any, **kwargs: Any) -> None:
         found: AuthError | None = getattr(request, _REFUSED, None)
@@ -148,15 +146,20 @@ def _answer_refusals_of(request: Request, view: Any) -> None:
             found = getattr(request, _REFUSED, None)
         if found is None:
             return theirs(exception, context)
-        from rest_framework.views import set_rollback  # noqa: PLC0415 - its module imports this one
-
-        set_rollback()
-        view.headers = {}  # else REST framework adds its own to ours
+        _roll_back()
+        drop_headers(view)
         return found if isinstance(found, Refusal) else _refusal(request, found)
 
     view.get_exception_handler = lambda: handle
-    view.permission_denied = deny  # what a view itself denies does not pass here, and stays its own
+    denied = replace_denial(view, deny)  # what a view itself denies does not pass here, and stays its own
     view.finalize_response = _finalizing(request, view.finalize_response, handle)
+
+
+def _roll_back() -> None:
+    """Undo the transactions of the request, as Django does for an exception that leaves the view."""
+    for alias, options in settings.DATABASES.items():
+        if options.get("ATOMIC_REQUESTS") and connections[alias].in_atomic_block:
+            transaction.set_rollback(True, using=alias)
 
 
 def _finalizing(request: Request, theirs: Callable[..., Any], handle: Callable[..., Any]) -> Callable[..., Any]:
@@ -217,7 +220,7 @@ def _tell_caches_of(view: Any, server: ResourceServer, *, alone: bool) -> None:
 
 def _refusal(request: Request, error: AuthError) -> Refusal:
     server = _identified(request).server
-    return Refusal(server.respond(error, method=wire_method(request._request)))  # noqa: SLF001
+    return Refusal(server.respond(error, method=wire_method(django_request(request))))
 
 
 if find_spec("drf_spectacular") is not None:

@@ -1,4 +1,4 @@
-"""`require_auth`: what a view demands of the request's token, for functions, methods and classes, sync and async."""
+"""The request's token for a view: `require_auth` demands it, sync and async, `current_access_token` reads it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any, Final, Never, TypeVar, Unpack, cast
 from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 
-from gatepass import AuthError, ConfigurationError, Requirement
+from gatepass import AccessToken, AuthError, ConfigurationError, Requirement
 from gatepass.adapter import Rules, mark_guard
-from gatepass_django.http import Refusal, identity_of, wire_method
+from gatepass_django.http import Identity, Refusal, identity_of, wire_method
 
-__all__ = ["require_auth"]
+__all__ = ["current_access_token", "require_auth"]
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 
@@ -47,6 +47,11 @@ def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_View],
     return decorate
 
 
+def current_access_token(request: HttpRequest) -> AccessToken | None:
+    """The request's access token; None on a public route, or an optional one without credentials."""
+    return _identity(request).token
+
+
 _ON_CLASSES: Final = (
     'require_auth decorates view functions: put @method_decorator(require_auth(...), name="dispatch") on the class, '
     "and in REST framework say permission_classes = [requires(...)]; in a view of another framework, import "
@@ -61,6 +66,15 @@ def _takes_a_request(view: Callable[..., Any]) -> bool:
 
 
 def _refusal(request: HttpRequest, requirement: Requirement) -> Refusal | None:
+    identity = _identity(request)
+    try:
+        identity.server.enforce(identity.token, requirement)
+    except AuthError as error:
+        return Refusal(identity.server.respond(error, method=wire_method(request)))
+    return None
+
+
+def _identity(request: HttpRequest) -> Identity:
     identity = identity_of(request)
     if identity is None:
         if not isinstance(getattr(request, "_request", request), HttpRequest):  # else it is REST framework's request
@@ -69,8 +83,4 @@ def _refusal(request: HttpRequest, requirement: Requirement) -> Refusal | None:
             "no AccessTokenMiddleware judged this request: "
             'add "gatepass_django.AccessTokenMiddleware" to the setting MIDDLEWARE'
         )
-    try:
-        identity.server.enforce(identity.token, requirement)
-    except AuthError as error:
-        return Refusal(identity.server.respond(error, method=wire_method(request)))
-    return None
+    return identity

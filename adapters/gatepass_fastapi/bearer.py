@@ -1,7 +1,7 @@
 """The dependency: a verified token for an HTTP or WebSocket route, or the resource server's own answer.
 
-FastAPI reads and parses a request's body before it asks a dependency; where strangers must not get that far, put the
-middleware of `gatepass_starlette` in front. A token that it verified for the same server is not verified again.
+FastAPI reads and parses a request's body before it calls a dependency; where strangers must not get that far, put
+`AccessTokenMiddleware` in front. A token that it verified for the same server is not verified again.
 """
 
 # Annotations stay objects here: FastAPI reads those of `__call__`, and old versions cannot resolve texts.
@@ -17,8 +17,12 @@ from starlette.responses import Response
 
 from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer
 from gatepass.adapter import AccessLevel, Rules
-from gatepass_fastapi.refusal import answer_refusals_of, refused
-from gatepass_starlette import Identity, admit, check_routes, identify, identity_of, tell_caches
+from gatepass_fastapi.guard import answer_refusals_of, refuse
+from gatepass_fastapi.internals import forget_state
+from gatepass_starlette.connection import admit
+from gatepass_starlette.identity import Identity, identify, identity_of
+from gatepass_starlette.responses import tell_caches
+from gatepass_starlette.routes import check_routes
 
 __all__ = ["AccessTokenBearer", "OptionalAccessTokenBearer", "described"]
 
@@ -78,8 +82,7 @@ class _Bearer(SecurityBase):
             if token is not None:
                 self._server.enforce(token, self._requirement(tuple(needed.scopes)))
         except AuthError as error:
-            answer = self._server.respond(error, method=connection.scope.get("method", "GET"))
-            raise refused(connection, answer) from error
+            refuse(connection, self._server, error)
         return token
 
     async def _verified(self, connection: HTTPConnection, access: AccessLevel) -> AccessToken | None:
@@ -92,7 +95,7 @@ class _Bearer(SecurityBase):
         token = await admit(self._server, access, connection.scope)
         if own:
             identify(connection.scope, Identity(self._server, token))
-            vars(connection).pop("_state", None)  # request.state, if something has read it before the token was there
+            forget_state(connection)  # if something has read it before the token was there
         return token
 
     def _requirement(self, scopes: tuple[str, ...]) -> Requirement:

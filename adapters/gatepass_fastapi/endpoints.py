@@ -16,9 +16,9 @@ from starlette.responses import Response
 from gatepass import Key, KeyRing, KeySet, TokenEndpoints, public
 from gatepass.adapter import JWKSEndpoint, TokenRequest
 from gatepass.adapter import Response as Answer
-from gatepass_starlette import jwks_endpoint as jwks_routes
-from gatepass_starlette import serve_jwks_request, serve_token_request
-from gatepass_starlette import token_endpoints as routes
+from gatepass_starlette.endpoints import jwks_endpoint as jwks_routes
+from gatepass_starlette.endpoints import serve_jwks_request, serve_token_request
+from gatepass_starlette.endpoints import token_endpoints as routes
 
 __all__ = ["jwks_endpoint", "token_endpoints"]
 

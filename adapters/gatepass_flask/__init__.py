@@ -1,6 +1,6 @@
 """Access tokens in Flask, and before any other WSGI application: wrap the application, then guard views.
 
-app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server, public=["/healthz"])
+app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, server, public=["/healthz"])
 
 @app.get("/orders")
 @require_auth(scopes=["orders:read"])

@@ -16,6 +16,7 @@ from flask.blueprints import BlueprintSetupState
 from gatepass import Key, KeyRing, KeySet, TokenEndpoints, public
 from gatepass.adapter import JWKSEndpoint, Response, TokenRequest
 from gatepass_flask.http import browser_request, is_forwarded, read_body, to_response
+from gatepass_flask.internals import endpoint_name
 
 __all__ = ["jwks_endpoint", "token_endpoints"]
 
@@ -84,9 +85,9 @@ def _view(serve: Callable[[TokenRequest], Response], limit: int) -> Callable[[],
 def _rule(path: str, endpoint: str, view: Callable[[], flask.Response]) -> Callable[[BlueprintSetupState], None]:
     def register(state: BlueprintSetupState) -> None:
         # Not app.add_url_rule: a rule of Flask's names its methods, and Flask itself answers all others.
-        full_name = f"{state.name_prefix}.{state.name}.{endpoint}".lstrip(".")
+        full_name = endpoint_name(state, endpoint)
         full_path = f"{(state.url_prefix or '').rstrip('/')}/{path.lstrip('/')}"
         state.app.url_map.add(state.app.url_rule_class(full_path, endpoint=full_name, subdomain=state.subdomain))
-        state.app.view_functions[full_name] = view
+        state.app.endpoint(full_name)(view)
 
     return register

@@ -1,4 +1,7 @@
-"""The body of a request to an endpoint, even where a hook or an extension has asked for the form already."""
+"""Between the WSGI environ and Flask's responses and the plain values of the core.
+
+A body is read even where a hook or an extension has parsed the form before, and left out of answers to CORS preflights.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,38 @@ if TYPE_CHECKING:
 __all__ = ["browser_request", "is_forwarded", "read_body", "to_response", "without_bodies"]
 
 
+_FORWARDING: Final = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in ResourceServer.forwarding_headers)
+
+
+def to_response(answer: Answer) -> Response:
+    """*answer* as it is: status, header lines in order, body."""
+    response = Response(answer.body, status=answer.status)
+    response.headers = Headers(answer.headers)  # ours alone: Flask would add a type to an empty body
+    return response
+
+
+def browser_request(environ: WSGIEnvironment) -> BrowserRequest:
+    """What the cookie transport reads of the request."""
+    return BrowserRequest(
+        method=environ["REQUEST_METHOD"],
+        cookie=_lines(environ, "HTTP_COOKIE"),
+        origin=_lines(environ, "HTTP_ORIGIN"),
+        upgrade=_lines(environ, "HTTP_UPGRADE"),
+    )
+
+
+def is_forwarded(environ: WSGIEnvironment) -> bool:
+    """Whether a proxy's headers are there."""
+    return not environ.keys().isdisjoint(_FORWARDING)
+
+
+def _lines(environ: WSGIEnvironment, name: str) -> tuple[str, ...]:
+    value = environ.get(name)
+    return () if value is None else (value,)
+
+
 def read_body(limit: int) -> bytes:
-    """At most *limit* octets of it, if nobody has read it before."""
+    """At most *limit* octets of the body, or all of one that was read before."""
     body = bytearray()
     while len(body) < limit and (part := request.stream.read(limit - len(body))):
         body += part
@@ -40,37 +73,8 @@ def _read_before() -> bytes:
     return body
 
 
-def to_response(answer: Answer) -> Response:
-    """*answer* as it is: status, header lines in order, body."""
-    response = Response(answer.body, status=answer.status)
-    response.headers = Headers(answer.headers)  # ours alone: Flask would add a type to an empty body
-    return response
-
-
-_FORWARDING: Final = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in ResourceServer.forwarding_headers)
-
-
-def browser_request(environ: WSGIEnvironment) -> BrowserRequest:
-    return BrowserRequest(
-        method=environ["REQUEST_METHOD"],
-        cookie=_lines(environ, "HTTP_COOKIE"),
-        origin=_lines(environ, "HTTP_ORIGIN"),
-        upgrade=_lines(environ, "HTTP_UPGRADE"),
-    )
-
-
-def is_forwarded(environ: WSGIEnvironment) -> bool:
-    """Whether a proxy says that it stands between."""
-    return not environ.keys().isdisjoint(_FORWARDING)
-
-
-def _lines(environ: WSGIEnvironment, name: str) -> tuple[str, ...]:
-    value = environ.get(name)
-    return () if value is None else (value,)
-
-
 def without_bodies(app: WSGIApplication, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """The status and headers of *app*'s answer to a request that nobody vouched for."""
+    """The status and headers of *app*'s answer to a request that no token vouches for."""
 
     def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
         bare = [(name, "0" if name.lower() == "content-length" else value) for name, value in headers]

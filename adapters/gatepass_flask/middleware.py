@@ -1,7 +1,7 @@
 """The WSGI middleware: judges each request before the application sees it. It decides nothing itself.
 
 Everything is protected, unknown paths too, but for exact public paths and for views marked `public` or
-`optional_auth`. The identity goes into the WSGI environ, where no request can put anything, and nowhere else.
+`optional_auth`. The identity goes into the WSGI environ alone, under a key that no request can set.
 """
 
 from __future__ import annotations
@@ -32,31 +32,31 @@ class AccessTokenMiddleware:
 
     *app*: `app.wsgi_app` of a Flask, with the layers around it, or the Flask itself: the marks on its views count.
     *routes_of*: the Flask, where a layer hides it; None for any other WSGI application, which has no marks.
-    *public*: exact decoded paths, below the mount, that are open to everybody. If a proxy ends TLS, put Werkzeug's
+    *public*: exact decoded paths, below the mount, that are open to all. If a proxy ends TLS, put Werkzeug's
     `ProxyFix` around this middleware, so that the scheme is the client's.
 
-    Raises `ConfigurationError` if no Flask is found, or if a hook of *resource_server* is a coroutine function: WSGI
+    Raises `ConfigurationError` if no Flask is found, or if a hook of *server* is a coroutine function: WSGI
     has no event loop.
     """
 
     def __init__(
         self,
         app: WSGIApplication,
-        resource_server: ResourceServer,
+        server: ResourceServer,
         *,
         public: Iterable[str] = (),
         routes_of: Flask | EllipsisType | None = ...,
     ) -> None:
-        ResourceServer.expect(resource_server).require_sync()
+        ResourceServer.expect(server).require_sync()
         self._app: WSGIApplication = app
         self._inside: WSGIApplication = app.wsgi_app if isinstance(app, Flask) else app
         self._is_new = True
-        self._server = resource_server
+        self._server = server
         self._public = public_paths(public)
         self._routes = Routes(app, routes_of)
         for flask in self._routes.flasks():
             answer_refusals_of(flask)
-        self._takes_cookies = "cookie" in resource_server.sources
+        self._takes_cookies = "cookie" in server.sources
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if self._is_new:
@@ -115,7 +115,7 @@ class AccessTokenMiddleware:
         return self._routes.access(environ)
 
     def _is_preflight(self, environ: WSGIEnvironment) -> bool:
-        """Whether this is a CORS preflight that no view will see. What an unknown application does, nobody can tell."""
+        """Whether this is a CORS preflight that no view will see; never for an application other than Flask."""
         is_preflight = ResourceServer.is_preflight(
             environ["REQUEST_METHOD"],
             origin=environ.get("HTTP_ORIGIN"),

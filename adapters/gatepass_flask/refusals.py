@@ -16,6 +16,7 @@ from flask import Flask, request
 from gatepass.adapter import Caching, Response
 from gatepass.errors import refusal_in
 from gatepass_flask.http import to_response
+from gatepass_flask.internals import error_handlers
 from gatepass_flask.views import identity_of
 
 if TYPE_CHECKING:
@@ -62,8 +63,7 @@ class _Answering:
 
 def _handler(app: Flask, error: Exception) -> Any:
     """The application's own handler for *error*, a blueprint's first."""
-    for name in (*request.blueprints, None):
-        handlers = app.error_handler_spec.get(name, {}).get(None, {})
+    for handlers in error_handlers(app, request.blueprints):
         for kind in type(error).__mro__:
             if kind in handlers and kind not in _GENERAL:
                 return handlers[kind]

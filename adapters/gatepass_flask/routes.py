@@ -13,6 +13,7 @@ from werkzeug.routing import Rule
 
 from gatepass import ConfigurationError
 from gatepass.adapter import AccessLevel, access_level, application_below, check_guards, held_below
+from gatepass_flask.internals import answers_options_itself, dispatched, views
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
@@ -46,9 +47,9 @@ class Routes:
     def access(self, environ: WSGIEnvironment) -> AccessLevel:
         """How open the view is that will be chosen; protected where none will be. Raises `ConfigurationError`."""
         if self._has_marks is None:
-            views = [view for app in self.flasks() for view in app.view_functions.values()]
-            check_guards(views)
-            self._has_marks = any(access_level(view) != "protected" for view in views)
+            registered = [view for app in self.flasks() for view in views(app).values()]
+            check_guards(registered)
+            self._has_marks = any(access_level(view) != "protected" for view in registered)
         if not self._has_marks:
             return "protected"
         try:
@@ -56,7 +57,7 @@ class Routes:
             rule = None if app is None else _rule(app, environ)
         except Exception:  # noqa: BLE001 - a converter's, perhaps: Flask meets it again, for those who may come so far
             return "protected"
-        return access_level(None if app is None or rule is None else app.view_functions.get(rule.endpoint))
+        return access_level(None if app is None or rule is None else views(app).get(rule.endpoint))
 
     def lead_back_to(self, middleware: object) -> bool:
         """Whether a Flask is called as a whole, and *middleware* has become a layer of its `wsgi_app`."""
@@ -66,7 +67,7 @@ class Routes:
     def runs_no_view(self, environ: WSGIEnvironment) -> bool:
         """Whether Flask will answer this preflight by itself: by its automatic `OPTIONS`, a redirect, 404 or 405."""
         app = self.nothing_between  # what a layer makes of the method and the path, cannot be told
-        if app is None or any(getattr(type(app), name) is not getattr(Flask, name) for name in _DISPATCH):
+        if app is None or any(getattr(type(app), name, None) is not getattr(Flask, name, app) for name in _DISPATCH):
             return False  # it may make another request of it before a view is chosen
         try:
             if app.request_class(environ).method != "OPTIONS":
@@ -76,7 +77,7 @@ class Routes:
             return True
         except Exception:  # noqa: BLE001 - as above
             return False
-        return rule is not None and getattr(rule, "provide_automatic_options", False) is True
+        return rule is not None and answers_options_itself(rule)
 
     def _found(self, app: Any) -> Flask | DispatcherMiddleware | None:
         known = self._below.get(id(app))
@@ -95,18 +96,20 @@ class Routes:
             if isinstance(found, Flask):
                 yield found
             elif isinstance(found, DispatcherMiddleware):
-                waiting += map(self._found, (found.app, *found.mounts.values()))
+                default, mounts = dispatched(found)
+                waiting += map(self._found, (default, *mounts.values()))
 
     def _chosen(self, environ: WSGIEnvironment) -> tuple[Flask | None, WSGIEnvironment]:
         """The application for the request, and the environ that it will see."""
         found = self._root
         while isinstance(found, DispatcherMiddleware):
+            default, mounts = dispatched(found)
             script, rest = environ.get("PATH_INFO", ""), ""
-            while "/" in script and script not in found.mounts:
+            while "/" in script and script not in mounts:
                 script, _, last = script.rpartition("/")
                 rest = f"/{last}{rest}"
             environ = {**environ, "SCRIPT_NAME": environ.get("SCRIPT_NAME", "") + script, "PATH_INFO": rest}
-            found = self._found(found.mounts.get(script, found.app))
+            found = self._found(mounts.get(script, default))
         return (found if isinstance(found, Flask) else None), environ
 
 

@@ -79,7 +79,7 @@ def _identity() -> Identity:
     if found is None:
         raise ConfigurationError(
             "no AccessTokenMiddleware judged this request: "
-            "add app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server)"
+            "add app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, server)"
         )
     return found
 

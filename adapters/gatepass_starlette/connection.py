@@ -1,4 +1,4 @@
-"""What a connection's ASGI scope says about its credentials, handed to the resource server."""
+"""Reads a connection's ASGI scope for the resource server: credentials, peer, headers, and a request's body."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def peer_of(scope: Scope) -> str | None:
 
 
 def is_forwarded(scope: Scope) -> bool:
-    """Whether a proxy says that it stands between; not looked for where TLS has been seen already."""
+    """Whether a proxy's headers are there; not looked for where the connection is TLS."""
     return scope.get("scheme") not in _TLS and not _FORWARDING.isdisjoint(
         [name.lower() for name, _ in scope["headers"]]
     )
@@ -81,7 +81,7 @@ def header(scope: Scope, name: bytes) -> str:
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """Of it *limit* octets or a little more, if nobody has read it before."""
+    """The body up to *limit* octets or a little more, or the form that was parsed before."""
     parts: list[bytes] = []
     size = 0
     try:
@@ -90,7 +90,7 @@ async def read_body(request: Request, limit: int) -> bytes:
             size += len(part)
             if size >= limit:
                 break
-    except RuntimeError:  # read before, by way of this very object
+    except RuntimeError:  # read before, through this object
         return await _parsed(request)
     if not size and TokenEndpoints.announces_body(field_lines(request.scope, b"content-length")):
         raise _gone()

@@ -1,4 +1,7 @@
-"""`require_auth`: what one endpoint demands of the token that the middleware verified."""
+"""The request's token for an endpoint: `require_auth` demands it, `current_access_token` reads it.
+
+`closed_at_expiry` ends a WebSocket when its token expires.
+"""
 
 from __future__ import annotations
 
@@ -14,12 +17,19 @@ from starlette.requests import HTTPConnection
 from starlette.types import Scope
 from starlette.websockets import WebSocket
 
-from gatepass import AuthError, ConfigurationError, Requirement
+from gatepass import AccessToken, AuthError, ConfigurationError, Requirement
 from gatepass.adapter import Response, Rules, mark_guard
-from gatepass_starlette.identity import identity_of
+from gatepass_starlette.identity import Identity, identity_of
 from gatepass_starlette.responses import POLICY_VIOLATION, refuse, refuse_websocket, to_response
 
-__all__ = ["closed_at_expiry", "require_auth"]
+__all__ = [
+    "closed_at_expiry",
+    "current_access_token",
+    "guarded_class",
+    "refuse_generators",
+    "require_auth",
+    "require_identity",
+]
 
 _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
 
@@ -34,19 +44,40 @@ def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_Endpoi
 
     def guard(endpoint: _Endpoint) -> _Endpoint:
         if inspect.isclass(endpoint):
-            return cast("_Endpoint", _guarded_class(endpoint, requirement))
+            return cast("_Endpoint", guarded_class(endpoint, requirement))
         return cast("_Endpoint", mark_guard(endpoint, _guarded_function(endpoint, requirement)))
 
     return guard
 
 
+def current_access_token(connection: HTTPConnection) -> AccessToken | None:
+    """The token of a request or WebSocket; None on a public route, or an optional one without credentials."""
+    return require_identity(connection.scope).token
+
+
+@asynccontextmanager
+async def closed_at_expiry(websocket: WebSocket) -> AsyncGenerator[None, None]:
+    """Run the block until it ends or the socket's token expires; then the block is cancelled and the socket closed.
+
+    It expires when a request with it would be refused: by the clock and the leeway of its verifier. The close code is
+    1008, the reason `token expired`. A socket without a token has nothing that could expire.
+
+        async with closed_at_expiry(websocket):
+            async for text in websocket.iter_text(): ...
+    """
+    identity = identity_of(websocket.scope)
+    remaining = None
+    if identity is not None and identity.token is not None:
+        remaining = identity.server.seconds_left(identity.token)
+    with anyio.move_on_after(remaining) as deadline:
+        yield
+    if deadline.cancelled_caught:
+        await websocket.close(POLICY_VIOLATION, "token expired")
+
+
 def _refusal(scope: Scope, requirement: Requirement) -> Response | None:
-    identity = identity_of(scope)
-    if identity is None:
-        raise ConfigurationError(
-            "require_auth found no AccessTokenMiddleware in front of this endpoint: give the application "
-            "middleware=[Middleware(AccessTokenMiddleware, resource_server=...)]"
-        )
+    """The answer to a connection whose token does not meet *requirement*."""
+    identity = require_identity(scope)
     try:
         identity.server.enforce(identity.token, requirement)
     except AuthError as error:
@@ -54,10 +85,20 @@ def _refusal(scope: Scope, requirement: Requirement) -> Response | None:
     return None
 
 
+def require_identity(scope: Scope) -> Identity:
+    """What the middleware found out about the connection; raises `ConfigurationError` if it has not judged it."""
+    identity = identity_of(scope)
+    if identity is None:
+        raise ConfigurationError(
+            "no AccessTokenMiddleware judged this connection: give the application "
+            "middleware=[Middleware(AccessTokenMiddleware, server=...)]"
+        )
+    return identity
+
+
 def _guarded_function(endpoint: Callable[..., Any], requirement: Requirement) -> Callable[..., Any]:
     index, name = _connection_parameter(endpoint)
-    if inspect.isgeneratorfunction(endpoint) or inspect.isasyncgenfunction(endpoint):
-        raise ConfigurationError("require_auth cannot answer in place of a generator: use a dependency, or no yield")
+    refuse_generators(endpoint)
 
     def connection_in(args: tuple[Any, ...], kwargs: dict[str, Any]) -> HTTPConnection:
         found: HTTPConnection = kwargs[name] if name in kwargs else args[index]
@@ -91,7 +132,14 @@ def _guarded_function(endpoint: Callable[..., Any], requirement: Requirement) ->
     return guarded_async
 
 
-def _guarded_class(endpoint: Any, requirement: Requirement) -> Any:
+def refuse_generators(endpoint: Callable[..., Any]) -> None:
+    """Raise `ConfigurationError` for a generator, in whose place no answer can stand."""
+    if inspect.isgeneratorfunction(endpoint) or inspect.isasyncgenfunction(endpoint):
+        raise ConfigurationError("require_auth cannot answer in place of a generator: use a dependency, or no yield")
+
+
+def guarded_class(endpoint: Any, requirement: Requirement) -> Any:
+    """*endpoint*, an `HTTPEndpoint` or `WebSocketEndpoint`, with a guard before its `dispatch`."""
     if not issubclass(endpoint, (HTTPEndpoint, WebSocketEndpoint)):
         raise ConfigurationError("require_auth decorates functions, methods, HTTPEndpoint and WebSocketEndpoint")
     dispatch: Any = endpoint.dispatch
@@ -117,23 +165,3 @@ def _connection_parameter(endpoint: Callable[..., Any]) -> tuple[int, str]:
         'require_auth needs a parameter named "request" or "websocket" on the endpoint, in FastAPI "request: Request"; '
         "a view of Flask has none, and takes require_auth from gatepass_flask"
     )
-
-
-@asynccontextmanager
-async def closed_at_expiry(websocket: WebSocket) -> AsyncGenerator[None, None]:
-    """Run the block until it ends or the socket's token expires; then the block is cancelled and the socket closed.
-
-    It expires when a request with it would be refused: by the clock and the leeway of its verifier. The close code is
-    1008, the reason `token expired`. A socket without a token has nothing that could expire.
-
-        async with closed_at_expiry(websocket):
-            async for text in websocket.iter_text(): ...
-    """
-    identity = identity_of(websocket.scope)
-    remaining = None
-    if identity is not None and identity.token is not None:
-        remaining = identity.server.seconds_left(identity.token)
-    with anyio.move_on_after(remaining) as deadline:
-        yield
-    if deadline.cancelled_caught:
-        await websocket.close(POLICY_VIOLATION, "token expired")

@@ -48,12 +48,12 @@ class AccessTokenUser(BaseUser):
 
     @property
     def display_name(self) -> str:
-        """The token's subject: an access token names nobody more kindly."""
+        """The token's subject: an access token carries no display name."""
         return self.access_token.subject
 
 
 class _Credentials(AuthCredentials):
-    """`request.auth` of a connection with a token: its scopes, sorted when somebody asks for them."""
+    """`request.auth` of a connection with a token: its scopes, sorted when they are read."""
 
     def __init__(self, access_token: AccessToken) -> None:  # without the parent's, which would set the scopes
         self._access_token = access_token
@@ -64,7 +64,7 @@ class _Credentials(AuthCredentials):
 
 
 def identify(scope: Scope, identity: Identity) -> None:
-    """Write *identity* into *scope*, over whatever stood there."""
+    """Write *identity* into *scope*, over an earlier one."""
     scope[_KEY] = identity
     token = identity.token
     scope["state"] = with_token(scope.get("state"), token)
@@ -75,7 +75,7 @@ def identify(scope: Scope, identity: Identity) -> None:
 
 
 def identity_of(scope: Scope) -> Identity | None:
-    """What `identify` wrote, or None where nothing has looked at the connection yet."""
+    """What `identify` wrote, or None where the connection was not judged."""
     identity: Identity | None = scope.get(_KEY)
     return identity
 

@@ -10,14 +10,13 @@ from collections.abc import Iterable
 from types import EllipsisType
 from typing import Final, final
 
-# The router's own function, so that a path is public exactly where the router would say it is that path.
-from starlette._utils import get_route_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepass import AuthError, ResourceServer
 from gatepass.adapter import AccessLevel, public_paths
 from gatepass_starlette.connection import admit, header
 from gatepass_starlette.identity import Identity, identify
+from gatepass_starlette.internals import path_reader
 from gatepass_starlette.refusals import run
 from gatepass_starlette.responses import refuse, varying, without_bodies
 from gatepass_starlette.routes import Routes
@@ -29,7 +28,7 @@ _PREFLIGHT: Final = frozenset((b"origin", b"access-control-request-method"))
 
 @final
 class AccessTokenMiddleware:
-    """Lets a connection reach *app* with the token that *resource_server* verified, or answers it.
+    """Lets a connection reach *app* with the token that *server* verified, or answers it.
 
     *public*: exact decoded paths below the mount that need no token, such as `["/healthz"]`. The marks count that
     the routes of *app* have. *routes_of*: the Starlette or FastAPI application, where a layer hides it; None for any
@@ -39,14 +38,15 @@ class AccessTokenMiddleware:
     def __init__(
         self,
         app: ASGIApp,
-        resource_server: ResourceServer,
+        server: ResourceServer,
         *,
         public: Iterable[str] = (),
         routes_of: ASGIApp | EllipsisType | None = ...,
     ) -> None:
         self.app = app
-        self._server = ResourceServer.expect(resource_server)
+        self._server = ResourceServer.expect(server)
         self._public = public_paths(public)
+        self._path_of = path_reader() if self._public else None
         self._routes = Routes(app, routes_of)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,7 +69,7 @@ class AccessTokenMiddleware:
         await run(self.app, scope, receive, varying(send, caching) if caching.vary else send, self._server)
 
     def _access(self, scope: Scope) -> AccessLevel:
-        if self._public and get_route_path(scope) in self._public:
+        if self._path_of is not None and self._path_of(scope) in self._public:
             return "public"
         return self._routes.access(scope)
 

@@ -16,12 +16,12 @@ from starlette.websockets import WebSocketClose
 
 from gatepass import ResourceServer
 from gatepass.errors import refusal_in
+from gatepass_starlette.internals import exception_handlers
 from gatepass_starlette.responses import POLICY_VIOLATION, refuse
 
 __all__ = ["run"]
 
-_LONGEST_WAIT: Final = 262_144
-"""Octets of a 500 that wait. An error page of Starlette's debug mode is shorter."""
+_MAX_WAITING: Final = 262_144  # octets of a 500; an error page of Starlette's debug mode is shorter
 
 
 async def run(app: ASGIApp, scope: Scope, receive: Receive, send: Send, server: ResourceServer) -> None:
@@ -68,7 +68,7 @@ class _Sender:
         error = sys.exc_info()[1]
         if error is None or refusal_in(error) is None:
             return False
-        handlers: dict[object, object] = self._scope.get("starlette.exception_handlers", ({},))[0]
+        handlers = exception_handlers(self._scope) or {}
         return not any(kind in handlers for kind in type(error).__mro__)
 
     async def _hold(self, message: Message) -> None:
@@ -82,7 +82,7 @@ class _Sender:
             return refusal_in(sys.exc_info()[1]) is not None  # an answer to the refusal that is about to come
         # Starlette's BaseHTTPMiddleware hands parts on outside of the exception, and ends with an empty one.
         self._size += 1 + len(body)
-        return self._size <= _LONGEST_WAIT
+        return self._size <= _MAX_WAITING
 
     async def let_go(self) -> None:
         """Send what waits."""

@@ -29,7 +29,7 @@ def to_response(answer: Answer) -> Response:
 
 
 async def refuse(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a request, or a handshake that nobody accepted yet."""
+    """Answer a request, or a handshake that was not accepted yet."""
     if scope["type"] == "http" or "websocket.http.response" in (scope.get("extensions") or {}):
         await to_response(answer)(scope, receive, send)
     else:
@@ -66,7 +66,7 @@ _BODIES: Final = frozenset(("http.response.body", "http.response.pathsend", "htt
 
 
 def without_bodies(receive: Receive, send: Send) -> tuple[Receive, Send]:
-    """*receive* and *send* for an application to which a request came that nobody vouched for."""
+    """*receive* and *send* for an application that gets a request without a verified token."""
 
     async def receive_bare() -> Message:
         message = await receive()

@@ -18,18 +18,24 @@ from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.middleware.cors import CORSMiddleware
-from starlette.routing import BaseRoute, Host, Match, Mount, Route, Router
+from starlette.routing import BaseRoute, Host, Match, Mount, Router
 from starlette.types import ASGIApp, Scope
 
 from gatepass import ConfigurationError
 from gatepass.adapter import AccessLevel, access_level, application_below, check_guards
+from gatepass_starlette.internals import (
+    is_endpoint_closure,
+    is_original,
+    lets_router_refuse,
+    members,
+    middleware_classes,
+    takes_other_methods,
+)
 
 __all__ = ["Routes", "check_routes"]
 
-_DEEPEST_STACK: Final = 100
-_ROUTING: Final = ("starlette.routing", "fastapi.routing")
+_MAX_LAYERS: Final = 100
 _STARLETTE: Final[type] = Starlette.__mro__[-2]  # the class itself: an instrumentor may have put an heir in its place
-_STOCK: Final = frozenset(("fastapi", "gatepass_starlette", "starlette"))
 
 
 def check_routes(app: ASGIApp) -> None:
@@ -113,7 +119,7 @@ class Routes:
         seen.add(id(app))
         if isinstance(app, (FunctionType, type)):  # what was made of a single endpoint
             yield app
-        for route in _flat(_routes_of(app)):
+        for route, _ in members(_routes_of(app)):
             if isinstance(route, (Mount, Host)):
                 yield route.app
                 below = self._found(route.app)
@@ -146,8 +152,7 @@ def _parts_of(app: object) -> Iterable[object]:
 def _has_routes(layer: Any) -> bool:
     """Whether *layer* is an application with routes, a route, or what Starlette and FastAPI make of one endpoint."""
     if issubclass(type(layer), FunctionType):  # isinstance() would ask a proxy
-        # Not by its __module__, which functools.wraps copies from a router to the closure around it.
-        return layer.__closure__ is not None and layer.__globals__.get("__name__") in _ROUTING
+        return is_endpoint_closure(cast("FunctionType", layer))
     if issubclass(type(layer), type):
         return issubclass(layer, (HTTPEndpoint, WebSocketEndpoint))
     return issubclass(type(layer), (_STARLETTE, Router, BaseRoute))
@@ -172,16 +177,14 @@ def _runs_no_endpoint(app: Any, scope: Scope) -> bool:
     for kind in _kinds(app):
         if kind is CORSMiddleware:
             return True  # it lets no preflight through
-        if not _is_stock(kind, "__call__") or issubclass(kind, BaseHTTPMiddleware):
-            return False  # whatever it makes of the path and the method, or does with the request
+        if not is_original(kind, "__call__") or issubclass(kind, BaseHTTPMiddleware):
+            return False  # it may change the path or the method, or answer the request itself
     scope = _entered(router, scope)
     route, matched, match = _choose(router.routes, scope)
     if match is Match.NONE:
-        default = getattr(getattr(router, "router", router), "default", None)
-        return getattr(default, "__func__", None) is Router.not_found
+        return lets_router_refuse(router)
     if match is Match.PARTIAL:  # the path is there, and takes other methods
-        original = getattr(route, "original_route", route)
-        return isinstance(original, Route) and _is_stock(type(original), "handle")
+        return takes_other_methods(route)
     return isinstance(route, (Mount, Host)) and _runs_no_endpoint(matched["endpoint"], {**scope, **matched})
 
 
@@ -189,13 +192,8 @@ def _kinds(app: Any) -> Iterator[Any]:
     """The classes of *app* and of what is below it, with the middleware that an application has not built yet."""
     for layer in _layers(app):
         yield type(layer)
-        for middleware in getattr(layer, "user_middleware", ()):
-            yield middleware.cls
-
-
-def _is_stock(kind: Any, method: str) -> bool:
-    """Whether *kind* has *method* as Starlette, FastAPI or we ourselves wrote it."""
-    return getattr(getattr(kind, method, None), "__module__", "").partition(".")[0] in _STOCK
+        middleware = middleware_classes(layer)
+        yield from (None,) if middleware is None else middleware
 
 
 def _entered(router: Any, scope: Scope) -> Scope:
@@ -207,8 +205,8 @@ def _entered(router: Any, scope: Scope) -> Scope:
 def _choose(routes: Iterable[Any], scope: Scope) -> tuple[Any, Scope, Match]:
     """The route that Starlette's router would take, what it adds to the scope, and how well it fits."""
     partial: tuple[Any, Scope, Match] = (None, {}, Match.NONE)
-    for route in _flat(routes):
-        if _is_opaque(route):
+    for route, tells in members(routes):
+        if not tells:
             return None, {}, Match.FULL
         match, matched = route.matches(scope)
         if match is Match.FULL:
@@ -218,26 +216,9 @@ def _choose(routes: Iterable[Any], scope: Scope) -> tuple[Any, Scope, Match]:
     return partial
 
 
-def _flat(routes: Iterable[Any]) -> Iterator[Any]:
-    """*routes*, with the members of a router that FastAPI included in its place."""
-    for route in routes:
-        included = getattr(route, "effective_route_contexts", None)
-        if included is None:
-            yield route
-        else:
-            for context in included():
-                yield context.starlette_route or context
-
-
-def _is_opaque(route: Any) -> bool:
-    """Whether an included route is of a class that decides in its own way what it matches, unseen from outside."""
-    original: Any = getattr(route, "original_route", None)
-    return original is not None and original.__class__.matches.__module__ != route.__class__.__module__
-
-
 def _layers(app: Any) -> Iterator[Any]:
     """*app* and what is below it, along the `app` attribute of stock middleware, to the first thing with routes."""
-    for _ in range(_DEEPEST_STACK):  # a stack that leads back to itself ends here
+    for _ in range(_MAX_LAYERS):  # a stack that leads back to itself ends here
         if app is None:
             return
         owner = getattr(app, "__self__", app)  # a router's own bound method

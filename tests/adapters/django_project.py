@@ -6,7 +6,7 @@ from django.urls import path
 from tests.adapters.meeting import meet, meet_on_the_loop
 from tests.adapters.raising import refuse
 
-from gatepass_django import optional_auth, public, require_auth
+from gatepass_django import current_access_token, optional_auth, public, require_auth
 
 django.setup()
 
@@ -16,7 +16,8 @@ def text(body):
 
 
 def who(request):
-    return text("nobody" if request.access_token is None else request.access_token.subject)
+    token = current_access_token(request)
+    return text("nobody" if token is None else token.subject)
 
 
 async def who_async(request):

@@ -61,7 +61,7 @@ def by_middleware():
         Route("/protected", whoami, methods=["GET", "POST"]),
     ]
     server = resource_server(cookies=COOKIES)
-    return Starlette(routes=routes, middleware=[Middleware(AccessTokenMiddleware, resource_server=server)])
+    return Starlette(routes=routes, middleware=[Middleware(AccessTokenMiddleware, server=server)])
 
 
 def by_dependency():

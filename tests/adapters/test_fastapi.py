@@ -1,5 +1,6 @@
 """FastAPI: the contract by dependency and by middleware, and what FastAPI adds: OpenAPI, WebSocket routes, overrides."""
 
+import asyncio
 import functools
 import json
 import threading
@@ -8,13 +9,16 @@ from typing import Annotated, Any
 
 import fastapi
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Security, WebSocketException
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Security, WebSocketException
 from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer, OAuth2PasswordBearer
+from pydantic import BaseModel
+from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
+from starlette.requests import HTTPConnection
 from starlette.requests import Request as HTTPRequest
-from starlette.routing import Match
+from starlette.routing import Match, Route, Router
 from starlette.websockets import WebSocket
 from tests.adapters.asgi import exchange, handshake, uvicorn_on_loopback, websocket, websocket_scope
 from tests.adapters.clients import ASGIClient
@@ -35,8 +39,15 @@ from tests.adapters.test_starlette import CORS, HANDLERS, others_are_served_whil
 from tests.adapters.tokens import bearer, resource_server, token
 
 from gatepass import AccessToken, ConfigurationError, ResourceServer
-from gatepass_fastapi import AccessTokenBearer, OptionalAccessTokenBearer
-from gatepass_starlette import AccessTokenMiddleware, optional_auth, public, require_auth
+from gatepass_fastapi import (
+    AccessTokenBearer,
+    AccessTokenMiddleware,
+    OptionalAccessTokenBearer,
+    current_access_token,
+    optional_auth,
+    public,
+    require_auth,
+)
 
 
 def handlers() -> dict[Any, Any]:
@@ -113,7 +124,7 @@ class TestFastAPIByDependency(CookieContract, AdapterContract):
 
 
 def subject(request: HTTPRequest) -> str:
-    found: AccessToken | None = request.state.access_token
+    found = current_access_token(request)
     return "nobody" if found is None else found.subject
 
 
@@ -179,7 +190,7 @@ def router() -> APIRouter:  # noqa: C901 - the same views
 
 def by_middleware(server: ResourceServer, *inner: Middleware, paths: Any = ("/healthz",)) -> FastAPI:
     app = FastAPI(
-        middleware=[Middleware(AccessTokenMiddleware, resource_server=server, public=paths), *inner],
+        middleware=[Middleware(AccessTokenMiddleware, server=server, public=paths), *inner],
         exception_handlers=HANDLERS,
     )
     outer = APIRouter()
@@ -200,7 +211,7 @@ class TestFastAPIByMiddleware(CookieContract, MiddlewareContract):
         return ASGIClient(app)
 
     def build_public(self, server, paths):
-        return AccessTokenMiddleware(FastAPI(), resource_server=server, public=paths)
+        return AccessTokenMiddleware(FastAPI(), server=server, public=paths)
 
 
 @pytest.mark.filterwarnings("ignore:The `root_path` parameter is deprecated")
@@ -222,9 +233,7 @@ def test_a_preflight_reaches_no_endpoint_below_a_root_path_of_fastapis_own(targe
     app.add_api_route("/thing", thing, methods=["OPTIONS", "GET"])
     app.mount("/sub", sub)
     app.mount("/raw", raw)
-    answer = ASGIClient(AccessTokenMiddleware(app, resource_server=resource_server())).send(
-        "OPTIONS", target, PREFLIGHT
-    )
+    answer = ASGIClient(AccessTokenMiddleware(app, server=resource_server())).send("OPTIONS", target, PREFLIGHT)
 
     assert (answer.status, ran) == (401, [])
 
@@ -379,7 +388,7 @@ def counted(server_settings: dict[str, Any] | None = None) -> tuple[ResourceServ
 def app_with(server: ResourceServer, *, of_middleware: ResourceServer | None = None) -> FastAPI:
     app = plain()
     if of_middleware is not None:
-        app.add_middleware(AccessTokenMiddleware, resource_server=of_middleware)
+        app.add_middleware(AccessTokenMiddleware, server=of_middleware)
     bearer_token = AccessTokenBearer(server)
     first, second = (Security(bearer_token, scopes=[scope]) for scope in ("a", "b"))
 
@@ -423,7 +432,7 @@ def test_a_token_that_another_server_verified_counts_for_nothing():
 
 def test_a_guard_asks_the_server_of_the_middleware_and_not_that_of_a_dependency():
     strict, lenient = resource_server(), resource_server(implies={"a": ["b"]})
-    app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, resource_server=strict)])
+    app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, server=strict)])
 
     @app.get("/", dependencies=[Security(AccessTokenBearer(lenient), scopes=["b"])])
     @require_auth(scopes=["b"])
@@ -431,6 +440,180 @@ def test_a_guard_asks_the_server_of_the_middleware_and_not_that_of_a_dependency(
         return "in"
 
     assert ASGIClient(app).send("GET", "/", bearer(token(scope="a"))).status == 403
+
+
+# --- guards on FastAPI's path functions
+
+
+def behind_the_middleware(**settings: Any) -> FastAPI:
+    return FastAPI(middleware=[Middleware(AccessTokenMiddleware, server=resource_server())], **settings)
+
+
+class Order(BaseModel):
+    number: int
+
+
+def quantity(number: int = 1) -> int:
+    return number * 2
+
+
+def guarded_views(app: FastAPI, guard: Any) -> None:
+    """Views of many shapes, each guarded, at /1, /2, ... with the query `number=4`."""
+
+    def add(view: Any, **options: Any) -> None:
+        app.get(f"/{len(app.routes)}", **options)(guard(view))
+
+    async def bare() -> dict[str, str]:
+        return {"number": "4"}
+
+    def plain(number: int) -> dict[str, int]:
+        return {"number": number}
+
+    async def filtered() -> Any:
+        return {"number": 4, "hidden": True}
+
+    async def parsed(number: "int", more: "Annotated[int, Depends(quantity)]") -> "dict[str, int]":
+        return {"number": number, "more": more}
+
+    async def with_request(number: int, req: HTTPRequest) -> dict[str, str]:
+        return {"path": req.url.path}
+
+    async def with_connection(conn: Annotated[HTTPConnection, "any"], number: int = 0) -> dict[str, int]:
+        return {"headers": len(conn.headers), "number": number}
+
+    def with_namesake(request: Annotated[str, Query(alias="number")]) -> str:
+        return request
+
+    def with_response(response: fastapi.Response) -> PlainTextResponse:
+        response.headers["X-Lost"] = "in a response of its own"
+        return PlainTextResponse("own", 201)
+
+    add(bare)
+    add(plain)
+    add(filtered, response_model=Order)
+    add(parsed)
+    add(with_request)
+    add(with_connection)
+    add(with_namesake)
+    add(with_response)
+    add(with_connection, status_code=202)
+    add(guard(bare))
+
+
+def test_a_guarded_path_function_is_to_fastapi_what_it_was():
+    plain, guarded = FastAPI(docs_url=None, redoc_url=None), FastAPI(docs_url=None, redoc_url=None)
+    guarded.add_middleware(AccessTokenMiddleware, server=resource_server())
+    guarded_views(plain, lambda view: view)
+    guarded_views(guarded, require_auth(scopes=["a"]))
+    clients = ASGIClient(plain), ASGIClient(guarded)
+
+    assert guarded.openapi() == plain.openapi()
+    for route in plain.routes[1:]:
+        target = f"{route.path}?number=4"
+        headers = bearer(token(scope="a"))
+        expected, answer = (client.send("GET", target, headers) for client in clients)
+        assert expected.status < 300
+        assert (answer.status, answer.body) == (expected.status, expected.body)
+        refused = clients[1].send("GET", target, bearer(token(scope="b")))
+        assert refused.status == 403
+        assert 'error="insufficient_scope"' in refused.all("www-authenticate")[0]
+
+
+def test_a_guarded_plain_function_stays_in_a_thread():
+    app, threads = behind_the_middleware(), []
+
+    @app.get("/plain")
+    @require_auth()
+    def plain() -> None:
+        threads.append(threading.current_thread())
+
+    @app.get("/native")
+    @require_auth()
+    async def native() -> None:
+        threads.append(threading.current_thread())
+
+    for target in ("/plain", "/native"):
+        assert ASGIClient(app).send("GET", target, bearer()).status == 200
+    assert [thread is threading.current_thread() for thread in threads] == [False, True]
+
+
+def test_a_guarded_dependency_stops_the_request():
+    app = behind_the_middleware()
+
+    @require_auth(scopes=["a"])
+    def dependency() -> str:
+        return "let in"
+
+    @app.get("/")
+    async def view(found: Annotated[str, Depends(dependency)]) -> str:
+        return found
+
+    assert ASGIClient(app).send("GET", "/", bearer(token(scope="a"))).body == b'"let in"'
+    assert ASGIClient(app).send("GET", "/", bearer()).status == 403
+
+
+def test_guards_hold_on_what_starlette_calls_in_a_fastapi():
+    app = behind_the_middleware()
+
+    @require_auth(scopes=["a"])
+    async def route(request: HTTPRequest) -> PlainTextResponse:
+        return PlainTextResponse("in")
+
+    @require_auth(scopes=["a"])
+    class Endpoint(HTTPEndpoint):
+        async def get(self, request: HTTPRequest) -> PlainTextResponse:
+            return PlainTextResponse("in")
+
+    class Method(HTTPEndpoint):
+        @require_auth(scopes=["a"])
+        def get(self, request: HTTPRequest) -> PlainTextResponse:
+            return PlainTextResponse("in")
+
+    app.router.routes += [Route("/route", route), Route("/class", Endpoint), Route("/method", Method)]
+    app.mount("/router", Router([Route("/", route)]))
+
+    for target in ("/route", "/class", "/method", "/router/"):
+        assert ASGIClient(app).send("GET", target, bearer(token(scope="a"))).body == b"in"
+        assert ASGIClient(app).send("GET", target, bearer()).status == 403
+
+
+def test_a_guarded_websocket_route_refuses_the_handshake():
+    app = behind_the_middleware()
+
+    @app.websocket("/")
+    @require_auth(scopes=["a"])
+    async def watch(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await websocket.send_text(current_access_token(websocket).subject)
+
+    headers = bearer(token(scope="a"))
+    assert websocket(app, websocket_scope("/", headers)).texts == ["anna"]
+    assert websocket(app, websocket_scope("/", bearer())).denial.status == 403
+    assert websocket(app, websocket_scope("/", bearer(), extensions=None)).kinds == ["websocket.close"]
+
+
+def test_a_guard_without_a_judge_lets_nothing_run():
+    app = FastAPI()
+
+    @app.get("/")
+    @require_auth()
+    async def view() -> str:
+        return "in"
+
+    answer = ASGIClient(app).send("GET", "/", bearer())
+
+    assert answer.status == 500
+    assert "Middleware(AccessTokenMiddleware, server=...)" in str(answer.crash)
+    with pytest.raises(ConfigurationError, match="called without a request"):
+        asyncio.run(view())
+
+
+def test_a_guard_refuses_generators():
+    with pytest.raises(ConfigurationError, match="in place of a generator"):
+
+        @require_auth()
+        async def view():
+            yield "in"
 
 
 def test_a_public_mark_does_not_silence_the_dependency():
@@ -471,7 +654,7 @@ def test_marks_hold_in_routers_included_and_applications_mounted():
     deep, sub = APIRouter(), FastAPI()
     deep.include_router(marked_router(), prefix="/deep")
     sub.include_router(marked_router())
-    app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, resource_server=resource_server())])
+    app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, server=resource_server())])
     app.include_router(marked_router())
     app.include_router(deep, prefix="/v1")
     app.include_router(deep, prefix="/v2")
@@ -498,7 +681,7 @@ def test_a_class_of_routes_that_matches_in_its_own_way_opens_nothing_by_mistake(
     beta.get("/report")(public(lambda: "beta"))
     stable.get("/report")(lambda: "stable")
     stable.get("/open")(public(lambda: "open"))
-    app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, resource_server=resource_server())])
+    app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, server=resource_server())])
     app.include_router(stable, prefix="/first")
     app.include_router(beta, prefix="/v")
     app.include_router(stable, prefix="/v")
@@ -520,9 +703,9 @@ def test_an_application_that_sets_its_own_root_path_keeps_its_marks(around):
     app = rooted("/api")
     app.include_router(marked_router())
     if around:
-        made = ASGIClient(AccessTokenMiddleware(app, resource_server=resource_server()))
+        made = ASGIClient(AccessTokenMiddleware(app, server=resource_server()))
     else:
-        app.add_middleware(AccessTokenMiddleware, resource_server=resource_server())
+        app.add_middleware(AccessTokenMiddleware, server=resource_server())
         made = ASGIClient(app)
 
     for target in ("/p/open/1", "/api/p/open/1"):
@@ -543,7 +726,7 @@ def test_a_mounted_application_with_a_root_path_of_its_own_is_read_as_it_reads_i
     async def second() -> str:
         return "open"
 
-    app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, resource_server=resource_server())])
+    app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, server=resource_server())])
     app.mount("/sub", sub)
     stranger, friend = (ASGIClient(app).send("GET", "/sub/secret", headers) for headers in ([], bearer()))
 
@@ -555,7 +738,7 @@ def test_a_mounted_application_with_a_root_path_of_its_own_is_read_as_it_reads_i
 
 
 def test_the_documentation_is_protected_by_the_middleware_like_all_else():
-    app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, resource_server=resource_server(), public=["/docs"])])
+    app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, server=resource_server(), public=["/docs"])])
 
     assert ASGIClient(app).send("GET", "/docs").status == 200
     same(ASGIClient(app).send("GET", "/openapi.json"), NO_CREDENTIALS)
@@ -862,6 +1045,6 @@ def test_a_guard_above_the_decorator_of_the_route_is_told_before_it_lets_anybody
         return "secret"
 
     app.include_router(router)
-    app.add_middleware(AccessTokenMiddleware, resource_server=resource_server())
+    app.add_middleware(AccessTokenMiddleware, server=resource_server())
 
     assert isinstance(ASGIClient(app).send("GET", "/orders", bearer()).crash, ConfigurationError)

@@ -376,7 +376,7 @@ ASGI_LAYERS = {
 
 
 def starlette_app(inside=(), outside=(), *, misplaced=False):
-    ours = Middleware(gatepass_starlette.AccessTokenMiddleware, resource_server=resource_server())
+    ours = Middleware(gatepass_starlette.AccessTokenMiddleware, server=resource_server())
     layers = [*map(Middleware, outside), ours, *map(Middleware, inside)]
     return Starlette(routes=asgi_routes(misplaced=misplaced), middleware=layers)
 
@@ -385,7 +385,7 @@ def fastapi_app(inside=(), outside=(), *, misplaced=False):
     app = fastapi.FastAPI(routes=asgi_routes(misplaced=misplaced))
     for layer in inside:
         app.add_middleware(layer)
-    app.add_middleware(gatepass_starlette.AccessTokenMiddleware, resource_server=resource_server())
+    app.add_middleware(gatepass_starlette.AccessTokenMiddleware, server=resource_server())
     for layer in outside:
         app.add_middleware(layer)
     return app
@@ -396,7 +396,7 @@ def around(inside=(), outside=(), *, misplaced=False):
     app = Starlette(routes=asgi_routes(misplaced=misplaced))
     for layer in inside:
         app = layer(app)
-    app = gatepass_starlette.AccessTokenMiddleware(app, resource_server=resource_server())
+    app = gatepass_starlette.AccessTokenMiddleware(app, server=resource_server())
     for layer in outside:
         app = layer(app)
     return app
@@ -464,7 +464,7 @@ def test_a_layer_may_refer_to_the_application_that_it_stands_in(framework, name)
     app = framework(routes=asgi_routes())
     layer = REFERRING[name](app)
     app.add_middleware(layer.cls, **layer.kwargs)
-    app.add_middleware(gatepass_starlette.AccessTokenMiddleware, resource_server=resource_server())
+    app.add_middleware(gatepass_starlette.AccessTokenMiddleware, server=resource_server())
 
     is_guarded(ASGIClient(app))
 
@@ -472,7 +472,7 @@ def test_a_layer_may_refer_to_the_application_that_it_stands_in(framework, name)
 def test_a_layer_that_may_call_another_application_is_refused():
     app = Starlette(routes=asgi_routes())
     app.add_middleware(Owned, owner=Starlette())
-    app.add_middleware(gatepass_starlette.AccessTokenMiddleware, resource_server=resource_server())
+    app.add_middleware(gatepass_starlette.AccessTokenMiddleware, server=resource_server())
 
     crash = ASGIClient(app).send("GET", "/about").crash
     assert isinstance(crash, ConfigurationError)
@@ -487,7 +487,7 @@ def test_the_instrumentors_of_opentelemetry_may_come_before_and_after(framework,
     app = (Starlette if framework == "starlette" else fastapi.FastAPI)(routes=asgi_routes())
     if is_before:
         instrumentor.instrument_app(app)
-    app.add_middleware(gatepass_starlette.AccessTokenMiddleware, resource_server=resource_server())
+    app.add_middleware(gatepass_starlette.AccessTokenMiddleware, server=resource_server())
     if not is_before:
         instrumentor.instrument_app(app)
 
@@ -499,7 +499,7 @@ def test_an_instrumented_fastapi_may_be_wrapped_as_a_whole():
     app = fastapi.FastAPI(routes=asgi_routes())
     module.FastAPIInstrumentor().instrument_app(app)
 
-    is_guarded(ASGIClient(gatepass_starlette.AccessTokenMiddleware(app, resource_server=resource_server())))
+    is_guarded(ASGIClient(gatepass_starlette.AccessTokenMiddleware(app, server=resource_server())))
 
 
 class TestRoutesOf:
@@ -507,9 +507,7 @@ class TestRoutesOf:
         app = Starlette(routes=asgi_routes())
         names = {"inner": app}
         exec("async def layer(*call): await inner(*call)", names)  # noqa: S102 - as above
-        wrap = functools.partial(
-            gatepass_starlette.AccessTokenMiddleware, names["layer"], resource_server=resource_server()
-        )
+        wrap = functools.partial(gatepass_starlette.AccessTokenMiddleware, names["layer"], server=resource_server())
 
         with pytest.raises(ConfigurationError, match=r"no routes.*routes_of=app.*routes_of=None"):
             wrap()
@@ -519,9 +517,7 @@ class TestRoutesOf:
     @pytest.mark.parametrize("routes_of", ["shop", 5, [], asgi_closure(None), Starlette])
     def test_what_has_no_routes_cannot_be_named(self, routes_of):
         with pytest.raises(ConfigurationError, match="routes_of= takes"):
-            gatepass_starlette.AccessTokenMiddleware(
-                Starlette(), resource_server=resource_server(), routes_of=routes_of
-            )
+            gatepass_starlette.AccessTokenMiddleware(Starlette(), server=resource_server(), routes_of=routes_of)
 
     def test_a_layer_that_chooses_between_applications_is_refused(self):
         both = {"/one": Starlette(routes=asgi_routes()), "/two": Starlette(routes=asgi_routes())}
@@ -530,14 +526,12 @@ class TestRoutesOf:
             await both[scope["path"]](scope, receive, send)
 
         with pytest.raises(ConfigurationError, match="several applications"):
-            gatepass_starlette.AccessTokenMiddleware(choose, resource_server=resource_server())
+            gatepass_starlette.AccessTokenMiddleware(choose, server=resource_server())
 
     def test_a_mount_that_is_wrapped_is_entered_as_its_routes_are(self):
         """A path of the mounted application is no path of the mount."""
         inner = [Route("/api/all", public(functools.partial(about))), *asgi_routes()]
-        wrapped = gatepass_starlette.AccessTokenMiddleware(
-            Mount("/api", routes=inner), resource_server=resource_server()
-        )
+        wrapped = gatepass_starlette.AccessTokenMiddleware(Mount("/api", routes=inner), server=resource_server())
 
         is_guarded(ASGIClient(wrapped), "/api")
 
@@ -552,7 +546,7 @@ def asgi(app):
 class TestMountedFlask:
     @staticmethod
     def mall(mounted):
-        protection = Middleware(gatepass_starlette.AccessTokenMiddleware, resource_server=resource_server())
+        protection = Middleware(gatepass_starlette.AccessTokenMiddleware, server=resource_server())
         return ASGIClient(Starlette(routes=[*asgi_routes(), Mount("/flask", mounted)], middleware=[protection]))
 
     def test_one_without_marks_is_closed(self):
@@ -589,7 +583,7 @@ class TestMounts:
     @pytest.mark.parametrize("name", ASGI_LAYERS)
     @pytest.mark.parametrize("kind", [Starlette, Router, fastapi.FastAPI, fastapi.APIRouter])
     def test_marks_and_guards_of_a_mounted_application_hold_through_a_layer(self, kind, name):
-        protection = Middleware(gatepass_starlette.AccessTokenMiddleware, resource_server=resource_server())
+        protection = Middleware(gatepass_starlette.AccessTokenMiddleware, server=resource_server())
         mounted = ASGI_LAYERS[name](kind(routes=asgi_routes()))
         app = Starlette(routes=[Mount("/shop", mounted)], middleware=[protection])
 
@@ -597,7 +591,7 @@ class TestMounts:
 
     @pytest.mark.parametrize("name", ASGI_LAYERS)
     def test_a_misplaced_guard_of_a_mounted_application_is_told_through_a_layer(self, name):
-        protection = Middleware(gatepass_starlette.AccessTokenMiddleware, resource_server=resource_server())
+        protection = Middleware(gatepass_starlette.AccessTokenMiddleware, server=resource_server())
         mounted = ASGI_LAYERS[name](Starlette(routes=asgi_routes(misplaced=True)))
         app = Starlette(routes=[Mount("/shop", mounted)], middleware=[protection])
 

@@ -470,7 +470,7 @@ GENERAL = {Exception: general_async}
 
 
 def starlette(*routes, inner=(), **settings):
-    guard = Middleware(ASGIMiddleware, resource_server=resource_server())
+    guard = Middleware(ASGIMiddleware, server=resource_server())
     return Starlette(routes=routes, middleware=[guard, *inner], exception_handlers=GENERAL, **settings)
 
 
@@ -503,7 +503,7 @@ class TestStarlette:
         app = Starlette(routes=[Route("/x", refused_async)], exception_handlers=GENERAL)
 
         same(
-            ASGIClient(ASGIMiddleware(app, resource_server=resource_server())).send("GET", "/x", bearer()),
+            ASGIClient(ASGIMiddleware(app, server=resource_server())).send("GET", "/x", bearer()),
             SCOPE_IS_MISSING,
         )
 
@@ -519,7 +519,7 @@ class TestStarlette:
             return StreamingResponse(parts(), status) if streams else PlainTextResponse("something broke", status)
 
         inner = Starlette(routes=[Route("/x", view)], exception_handlers={Exception: theirs})
-        for app in (ASGIMiddleware(inner, resource_server=resource_server()), starlette(Mount("/", inner))):
+        for app in (ASGIMiddleware(inner, server=resource_server()), starlette(Mount("/", inner))):
             same(ASGIClient(app).send("GET", "/x", bearer()), SCOPE_IS_MISSING)
 
     @pytest.mark.parametrize("status", [200, 503])
@@ -567,7 +567,7 @@ class TestStarlette:
             except AuthError:
                 await PlainTextResponse("caught")(scope, receive, send)
 
-        guarded = ASGIMiddleware(app, resource_server=resource_server(), routes_of=None)
+        guarded = ASGIMiddleware(app, server=resource_server(), routes_of=None)
 
         assert ASGIClient(guarded).send("GET", "/x", bearer()).body == b"caught"
 
@@ -605,7 +605,7 @@ class TestStarlette:
             await send({"type": f"http.response.{kind}", "links": []})
             refuse("scope")
 
-        guarded = ASGIMiddleware(app, resource_server=resource_server(), routes_of=None)
+        guarded = ASGIMiddleware(app, server=resource_server(), routes_of=None)
 
         async def keeping(scope, receive, send):
             async def keep(message):
@@ -874,7 +874,7 @@ def fastapi(*, middleware, mounted=False):  # noqa: C901 - one application, view
     if mounted:
         app.mount("/", inner)
     if middleware:
-        app.add_middleware(ASGIMiddleware, resource_server=SERVER)
+        app.add_middleware(ASGIMiddleware, server=SERVER)
     return app
 
 

@@ -60,6 +60,7 @@ from gatepass_starlette import (
     AccessTokenMiddleware,
     AccessTokenUser,
     closed_at_expiry,
+    current_access_token,
     optional_auth,
     public,
     require_auth,
@@ -156,7 +157,7 @@ class PassesOn:
 def application(server: ResourceServer, routes: Any, *inner: Middleware, paths: Any = (), **settings: Any) -> Starlette:
     return Starlette(
         routes=routes,
-        middleware=[Middleware(AccessTokenMiddleware, resource_server=server, public=paths), *inner],
+        middleware=[Middleware(AccessTokenMiddleware, server=server, public=paths), *inner],
         exception_handlers=HANDLERS,
         **settings,
     )
@@ -173,7 +174,7 @@ class TestStarlette(CookieContract, MiddlewareContract):
         return ASGIClient(Starlette(routes=ROUTES))
 
     def build_public(self, server, paths):
-        return AccessTokenMiddleware(whoami, resource_server=server, public=paths, routes_of=None)
+        return AccessTokenMiddleware(whoami, server=server, public=paths, routes_of=None)
 
 
 def same(answer: Any, golden: Golden) -> None:
@@ -193,7 +194,7 @@ def test_the_lifespan_passes_untouched():
     async def app(scope, receive, send):
         seen.append(scope)
 
-    plain = AccessTokenMiddleware(app, resource_server=resource_server(), routes_of=None)
+    plain = AccessTokenMiddleware(app, server=resource_server(), routes_of=None)
     asyncio.run(plain({"type": "lifespan"}, None, None))
 
     assert seen == [{"type": "lifespan"}]
@@ -325,7 +326,7 @@ def test_middleware_outside_that_has_touched_the_state_sees_what_a_view_writes_b
         del request.state.started
         return PlainTextResponse("")
 
-    guard = Middleware(AccessTokenMiddleware, resource_server=resource_server())
+    guard = Middleware(AccessTokenMiddleware, server=resource_server())
     app = Starlette(routes=[Route("/", view)], middleware=[Middleware(Outside), guard])
 
     assert ASGIClient(app).send("GET", "/", bearer()).body.startswith(b"by the view False ")
@@ -406,7 +407,7 @@ def test_a_kind_of_connection_that_nobody_knows_is_not_let_through():
         reached.append(scope)
 
     scope = asgi_scope(Request("GET", "/protected")) | {"type": "webtransport"}
-    sent = call(AccessTokenMiddleware(app, resource_server=resource_server(), routes_of=None), scope)
+    sent = call(AccessTokenMiddleware(app, server=resource_server(), routes_of=None), scope)
 
     assert reached == []
     assert [message["type"] for message in sent] == ["websocket.close"]
@@ -429,7 +430,7 @@ def test_the_user_of_a_request_carries_the_token():
     seen = []
 
     async def view(request):
-        seen.append((request.user, request.state.access_token))
+        seen.append((request.user, current_access_token(request)))
         return PlainTextResponse("")
 
     client([Route("/", view)]).send("GET", "/", bearer())
@@ -438,6 +439,16 @@ def test_the_user_of_a_request_carries_the_token():
     assert isinstance(user, AccessTokenUser)
     assert user.is_authenticated
     assert user.access_token is found
+
+
+def test_the_current_token_is_none_for_a_stranger_and_an_error_without_the_middleware():
+    @optional_auth
+    async def view(request):
+        return PlainTextResponse(str(current_access_token(request)))
+
+    assert client([Route("/", view)]).send("GET", "/").body == b"None"
+    answer = ASGIClient(Starlette(routes=[Route("/", view)])).send("GET", "/", bearer())
+    assert isinstance(answer.crash, ConfigurationError)
 
 
 def test_starlettes_own_requires_works():
@@ -609,7 +620,7 @@ class _Thing(HTTPEndpoint):
 )
 def test_a_preflight_reaches_nothing_that_would_answer_it_but_cors_and_the_router(app):
     marks = {"routes_of": None} if isinstance(app, _AnyApplication) else {}
-    guarded_app = ASGIClient(AccessTokenMiddleware(app, resource_server=resource_server(), **marks))
+    guarded_app = ASGIClient(AccessTokenMiddleware(app, server=resource_server(), **marks))
 
     assert guarded_app.send("OPTIONS", "/thing", PREFLIGHT).status == 401
 
@@ -621,7 +632,7 @@ def test_starlettes_own_cors_answers_a_preflight_for_whatever_is_inside_it(where
     if where == "below the middleware":
         app = application(resource_server(), routes, cors)
     elif where == "in an application that is wrapped":
-        app = AccessTokenMiddleware(Starlette(routes=routes, middleware=[cors]), resource_server=resource_server())
+        app = AccessTokenMiddleware(Starlette(routes=routes, middleware=[cors]), server=resource_server())
     else:
         inner = Starlette(routes=routes, middleware=[cors])
         app = application(resource_server(), [Mount("/", inner)])
@@ -661,7 +672,7 @@ class Answering(Route):
     ],
 )
 def test_a_preflight_does_not_pass_where_a_layer_of_ones_own_may_make_something_else_of_it(app):
-    guarded_app = ASGIClient(AccessTokenMiddleware(app, resource_server=resource_server()))
+    guarded_app = ASGIClient(AccessTokenMiddleware(app, server=resource_server()))
     headers = [*PREFLIGHT, ("X-HTTP-Method-Override", "DELETE")]
 
     assert guarded_app.send("OPTIONS", "/thing", headers).status == 401
@@ -718,7 +729,7 @@ def test_what_a_converter_raises_lets_nobody_in():
 def test_an_application_may_be_mounted_in_itself():
     app = Starlette(routes=[Route("/who", whoami)])
     app.mount("/v1", app)
-    guarded_app = ASGIClient(AccessTokenMiddleware(app, resource_server=resource_server()))
+    guarded_app = ASGIClient(AccessTokenMiddleware(app, server=resource_server()))
 
     assert guarded_app.send("GET", "/v1/v1/who", bearer()).body == b"anna"
     assert guarded_app.send("GET", "/v1/v1/who").status == 401
@@ -795,7 +806,7 @@ def test_a_forgotten_middleware_is_named_in_the_error():
     answer = ASGIClient(Starlette(routes=ROUTES)).send("GET", "/orders", bearer(token(scope="orders:read")))
 
     assert isinstance(answer.crash, ConfigurationError)
-    assert "Middleware(AccessTokenMiddleware, resource_server=...)" in str(answer.crash)
+    assert "Middleware(AccessTokenMiddleware, server=...)" in str(answer.crash)
 
 
 # --- marks, wherever the router finds the endpoint
@@ -935,11 +946,11 @@ def test_routes_without_marks_are_not_searched_twice():
 def test_the_middleware_can_stand_around_or_at_any_part_of_an_application():
     routes = [Route("/open", open_to_all), Route("/shut", whoami), Route("/orders", guarded(scopes=["orders:read"]))]
     server = resource_server()
-    own = [Middleware(AccessTokenMiddleware, resource_server=server)]
+    own = [Middleware(AccessTokenMiddleware, server=server)]
     apps = {
-        "": AccessTokenMiddleware(Starlette(routes=routes), resource_server=server),
+        "": AccessTokenMiddleware(Starlette(routes=routes), server=server),
         "/mount": Starlette(routes=[Mount("/mount", routes=routes, middleware=own)]),
-        "/app": Starlette(routes=[Mount("/app", AccessTokenMiddleware(Router(routes), resource_server=server))]),
+        "/app": Starlette(routes=[Mount("/app", AccessTokenMiddleware(Router(routes), server=server))]),
         "/router": Starlette(routes=[Mount("/router", Router(routes, middleware=own))]),
     }
 
@@ -952,7 +963,7 @@ def test_the_middleware_can_stand_around_or_at_any_part_of_an_application():
 
 
 def test_the_middleware_of_a_single_route_protects_it_whatever_its_mark():
-    own = [Middleware(AccessTokenMiddleware, resource_server=resource_server())]
+    own = [Middleware(AccessTokenMiddleware, server=resource_server())]
     one = ASGIClient(Starlette(routes=[Route("/", open_to_all, middleware=own)]))
 
     same(one.send("GET", "/"), NO_CREDENTIALS)
@@ -963,7 +974,7 @@ def test_the_middleware_of_a_single_route_protects_it_whatever_its_mark():
     ("inner", "marks"), [(files_of, {"routes_of": None}), (lambda: Router([Route("/a", whoami)]), {})]
 )
 def test_a_mount_that_is_public_above_is_protected_by_its_own_middleware(inner, marks):
-    own = AccessTokenMiddleware(inner(), resource_server=resource_server(realm="own"), **marks)
+    own = AccessTokenMiddleware(inner(), server=resource_server(realm="own"), **marks)
     both = client([Mount("/own", app=public(own))])
 
     assert both.send("GET", "/own/a").all("www-authenticate") == ['Bearer realm="own"']
@@ -971,7 +982,7 @@ def test_a_mount_that_is_public_above_is_protected_by_its_own_middleware(inner, 
 
 
 def test_a_public_route_of_the_application_above_opens_none_of_the_same_name_below():
-    inner = AccessTokenMiddleware(Router([Route("/healthz", whoami)]), resource_server=resource_server())
+    inner = AccessTokenMiddleware(Router([Route("/healthz", whoami)]), server=resource_server())
     apps = ASGIClient(Starlette(routes=[Route("/healthz", open_to_all_without_identity), Mount("/api", inner)]))
 
     assert apps.send("GET", "/healthz").body == b"open"
@@ -984,7 +995,7 @@ async def open_to_all_without_identity(request):
 
 
 def test_public_paths_are_read_below_the_mount_of_the_middleware():
-    inner = AccessTokenMiddleware(Router(ROUTES), resource_server=resource_server(), public=["/healthz"])
+    inner = AccessTokenMiddleware(Router(ROUTES), server=resource_server(), public=["/healthz"])
     apps = ASGIClient(Starlette(routes=[Mount("/api", inner)]))
 
     assert apps.send("GET", "/api/healthz").body == b"nobody"
@@ -1005,7 +1016,7 @@ def test_each_middleware_judges_for_its_own_server():
     tenant = resource_server(realm="tenant")
     inner = AccessTokenMiddleware(
         Router([Route("/open", open_to_all), Route("/orders", guarded(scopes=["orders:read"]))]),
-        resource_server=tenant,
+        server=tenant,
     )
     apps = client([Mount("/tenant", inner)])
 
@@ -1019,9 +1030,7 @@ def test_an_application_without_routes_is_protected_whole():
     async def app(scope, receive, send):
         await PlainTextResponse("in")(scope, receive, send)
 
-    wrapped = ASGIClient(
-        AccessTokenMiddleware(app, resource_server=resource_server(), public=["/healthz"], routes_of=None)
-    )
+    wrapped = ASGIClient(AccessTokenMiddleware(app, server=resource_server(), public=["/healthz"], routes_of=None))
 
     same(wrapped.send("GET", "/"), NO_CREDENTIALS)
     assert wrapped.send("GET", "/", bearer()).body == b"in"
@@ -1322,7 +1331,7 @@ def test_trio_serves_as_well_as_asyncio(is_async, revoked, golden):
         return revoked
 
     server = resource_server({"is_revoked": ask if is_async else lambda _: revoked})
-    app = AccessTokenMiddleware(Router(ROUTES), resource_server=server)
+    app = AccessTokenMiddleware(Router(ROUTES), server=server)
     sent = []
 
     async def send(message):
@@ -1456,7 +1465,7 @@ def test_a_route_with_the_bare_function_of_a_guard_is_told_before_it_lets_anybod
 
     require_auth(scopes=["orders:read"])(orders)
     routes = [Route("/orders", orders)]
-    protection = Middleware(AccessTokenMiddleware, resource_server=resource_server())
+    protection = Middleware(AccessTokenMiddleware, server=resource_server())
     app = Starlette(routes=[Mount("/shop", routes=routes)] if mounted else routes, middleware=[protection])
 
     answer = ASGIClient(app).send("GET", "/shop/orders" if mounted else "/orders", bearer())
@@ -1469,7 +1478,7 @@ def test_a_route_with_the_guard_runs_it_whatever_else_has_the_function():
         return PlainTextResponse("orders")
 
     guard = require_auth(scopes=["orders:read"])(orders)
-    protection = Middleware(AccessTokenMiddleware, resource_server=resource_server())
+    protection = Middleware(AccessTokenMiddleware, server=resource_server())
     client = ASGIClient(Starlette(routes=[Route("/orders", guard), Route("/all", orders)], middleware=[protection]))
 
     assert client.send("GET", "/orders", bearer()).status == 403

@@ -64,7 +64,7 @@ class TestFlask(JWKSContract):
 
 class TestStarlette(JWKSContract):
     def build(self, server, keys, **options):
-        middleware = [Middleware(gatepass_starlette.AccessTokenMiddleware, resource_server=server)]
+        middleware = [Middleware(gatepass_starlette.AccessTokenMiddleware, server=server)]
         app = Starlette(routes=gatepass_starlette.jwks_endpoint(keys, **options), middleware=middleware)
         return ASGIClient(app)
 
@@ -73,7 +73,7 @@ class TestFastAPI(JWKSContract):
     def build(self, server, keys, **options):
         app = FastAPI()
         app.include_router(gatepass_fastapi.jwks_endpoint(keys, **options))
-        app.add_middleware(gatepass_starlette.AccessTokenMiddleware, resource_server=server)
+        app.add_middleware(gatepass_fastapi.AccessTokenMiddleware, server=server)
         return ASGIClient(app)
 
     def test_openapi_shows_it(self, ring):

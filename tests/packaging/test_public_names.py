@@ -1,8 +1,32 @@
-"""The public names, spelled out: a new one, or one that goes, is a decision that is made here."""
+"""The public names, spelled out: a new one, or one that goes, is a decision that is made here.
+
+The tables of docs/frameworks.md are made from the code. To renew them:
+
+    GATEPASS_WRITE_TABLES=1 pytest tests/packaging/test_public_names.py
+"""
 
 import ast
+import os
 
 import pytest
+
+MAX_NAMES = 28  # of gatepass itself
+VERBS = {
+    "AccessTokenMiddleware",
+    "current_access_token",
+    "jwks_endpoint",
+    "optional_auth",
+    "public",
+    "require_auth",
+    "to_response",
+    "token_endpoints",
+}
+ADAPTERS = {
+    "Flask": "gatepass_flask",
+    "Starlette": "gatepass_starlette",
+    "FastAPI": "gatepass_fastapi",
+    "Django": "gatepass_django",
+}
 
 PUBLIC = {
     "gatepass": {
@@ -132,60 +156,16 @@ PUBLIC = {
         "UnsupportedTokenType",
         "UntrustedTokenRequest",
     },
-    "gatepass_django": {
-        "AccessTokenMiddleware",
-        "AccessTokenRequest",
-        "jwks_endpoint",
-        "optional_auth",
-        "public",
-        "require_auth",
-        "to_response",
-        "token_endpoints",
-    },
+    "gatepass_django": VERBS | {"AccessTokenRequest"},
     "gatepass_django.refresh": {"DjangoStore"},
     "gatepass_django.rest_framework": {
         "AccessTokenAuthentication",
         "AccessTokenUser",
         "requires",
     },
-    "gatepass_fastapi": {
-        "AccessTokenBearer",
-        "OptionalAccessTokenBearer",
-        "jwks_endpoint",
-        "to_response",
-        "token_endpoints",
-    },
-    "gatepass_flask": {
-        "AccessTokenMiddleware",
-        "access_token",
-        "current_access_token",
-        "jwks_endpoint",
-        "optional_auth",
-        "public",
-        "require_auth",
-        "to_response",
-        "token_endpoints",
-    },
-    "gatepass_starlette": {
-        "AccessTokenMiddleware",
-        "AccessTokenUser",
-        "Identity",
-        "admit",
-        "check_routes",
-        "closed_at_expiry",
-        "identify",
-        "identity_of",
-        "jwks_endpoint",
-        "optional_auth",
-        "public",
-        "refuse_websocket",
-        "require_auth",
-        "serve_jwks_request",
-        "serve_token_request",
-        "tell_caches",
-        "to_response",
-        "token_endpoints",
-    },
+    "gatepass_fastapi": VERBS | {"AccessTokenBearer", "OptionalAccessTokenBearer", "closed_at_expiry"},
+    "gatepass_flask": VERBS | {"access_token"},
+    "gatepass_starlette": VERBS | {"AccessTokenUser", "closed_at_expiry"},
 }
 
 
@@ -215,3 +195,34 @@ def test_every_package_declares_its_names(repository):
     packages = {path.parent.name for root in ("src", "adapters") for path in (repository / root).glob("*/__init__.py")}
 
     assert packages <= set(PUBLIC)
+
+
+def test_gatepass_itself_keeps_its_names_few():
+    assert len(PUBLIC["gatepass"]) <= MAX_NAMES
+
+
+BEGIN, END = "<!-- public names: made by tests/packaging/test_public_names.py -->\n", "<!-- end of public names -->"
+
+
+def table(heads, rows):
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in (heads, ["---"] * len(heads), *rows))
+
+
+def test_the_documented_tables_are_the_code_s(repository):
+    modules = ["gatepass", "gatepass.adapter", "gatepass_django.rest_framework", "gatepass_django.refresh"]
+    names = {module: sorted(declared(module, repository), key=str.lower) for module in [*modules, *ADAPTERS.values()]}
+    listed = [[f"`{module}`", ", ".join(f"`{name}`" for name in names[module])] for module in modules]
+    verbs = sorted({name for module in ADAPTERS.values() for name in names[module]}, key=str.lower)
+    verbs.sort(key=lambda verb: verb not in VERBS)
+    marked = [
+        [f"`{verb}`", *("yes" if verb in names[module] else "" for module in ADAPTERS.values())] for verb in verbs
+    ]
+    tables = f"\n{table(['name', *ADAPTERS], marked)}\n{table(['module', 'names'], listed)}\n"
+    page = repository / "docs/frameworks.md"
+    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
+    written, _, after = rest.partition(END)
+
+    if os.environ.get("GATEPASS_WRITE_TABLES"):
+        page.write_text(f"{before}{BEGIN}{tables}{END}{after}", encoding="utf-8")
+    else:
+        assert written == tables, "the tables are renewed as the first lines of this file say"

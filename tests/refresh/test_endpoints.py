@@ -130,7 +130,7 @@ class TestFlask(CookieEndpointContract):
 class TestStarlette(CookieEndpointContract):
     def build(self, world, prefix=""):
         routes = [*gatepass_starlette.token_endpoints(world.endpoints)]
-        middleware = [Middleware(gatepass_starlette.AccessTokenMiddleware, resource_server=world.server)]
+        middleware = [Middleware(gatepass_starlette.AccessTokenMiddleware, server=world.server)]
         return ASGIClient(Starlette(routes=[Mount(prefix, routes=routes)] if prefix else routes, middleware=middleware))
 
 
@@ -138,7 +138,7 @@ class TestFastAPI(CookieEndpointContract):
     def build(self, world, prefix=""):
         app = FastAPI()
         app.include_router(gatepass_fastapi.token_endpoints(world.endpoints), prefix=prefix)
-        app.add_middleware(gatepass_starlette.AccessTokenMiddleware, resource_server=world.server)
+        app.add_middleware(gatepass_fastapi.AccessTokenMiddleware, server=world.server)
         return ASGIClient(app)
 
     def test_openapi_shows_the_forms(self, world):

@@ -82,5 +82,5 @@ def starlette_app():
         *token_endpoints(endpoints),
     ]
     app = Starlette(routes=routes)
-    app.add_middleware(AccessTokenMiddleware, resource_server=server)
+    app.add_middleware(AccessTokenMiddleware, server=server)
     return app

@@ -8,7 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from gatepass import AccessToken
-from gatepass_django import AccessTokenRequest, optional_auth, public, require_auth
+from gatepass_django import AccessTokenRequest, current_access_token, optional_auth, public, require_auth
 from gatepass_django.rest_framework import AccessTokenAuthentication, AccessTokenUser, requires
 
 
@@ -25,7 +25,9 @@ async def report(request: AccessTokenRequest) -> HttpResponse:
 
 @optional_auth
 def greeting(request: HttpRequest) -> HttpResponse:
-    return HttpResponse(request.path)
+    token = current_access_token(request)
+    assert_type(token, AccessToken | None)
+    return HttpResponse(request.path if token is None else token.subject)
 
 
 @public

@@ -15,11 +15,11 @@ from gatepass_flask import (
 )
 
 
-def application(resource_server: ResourceServer) -> Flask:
+def application(server: ResourceServer) -> Flask:
     app = Flask(__name__)
-    app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server, public=["/healthz"])  # type: ignore[method-assign]
-    AccessTokenMiddleware(app, resource_server, routes_of=app)
-    AccessTokenMiddleware(app.wsgi_app, resource_server, routes_of=None)
+    app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, server, public=["/healthz"])  # type: ignore[method-assign]
+    AccessTokenMiddleware(app, server, routes_of=app)
+    AccessTokenMiddleware(app.wsgi_app, server, routes_of=None)
 
     @app.get("/orders/<int:number>")
     @require_auth(scopes=["orders:read"], any_roles=["clerk"])

@@ -14,7 +14,7 @@ from gatepass import AccessToken, ResourceServer
 from gatepass_starlette import (
     AccessTokenMiddleware,
     AccessTokenUser,
-    identity_of,
+    current_access_token,
     optional_auth,
     public,
     require_auth,
@@ -42,11 +42,9 @@ async def events(websocket: WebSocket) -> None:
 
 @optional_auth
 async def greeting(request: Request) -> JSONResponse:
-    identity = identity_of(request.scope)
-    if identity is None:
-        return JSONResponse(None)
-    assert_type(identity.token, AccessToken | None)
-    return JSONResponse({"known": identity.token is not None})
+    token = current_access_token(request)
+    assert_type(token, AccessToken | None)
+    return JSONResponse({"known": token is not None})
 
 
 @public
@@ -63,5 +61,5 @@ def application(server: ResourceServer) -> Starlette:
             Route("/terms", terms),
             WebSocketRoute("/events", events),
         ],
-        middleware=[Middleware(AccessTokenMiddleware, resource_server=server, public=["/healthz"])],
+        middleware=[Middleware(AccessTokenMiddleware, server=server, public=["/healthz"])],
     )

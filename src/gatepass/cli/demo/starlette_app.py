@@ -37,5 +37,5 @@ app: Starlette = Starlette(
         Route("/orders", orders),
         Route("/healthz", healthz),
     ],
-    middleware=[Middleware(AccessTokenMiddleware, resource_server=site.server)],
+    middleware=[Middleware(AccessTokenMiddleware, server=site.server)],
 )

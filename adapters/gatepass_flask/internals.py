@@ -1,0 +1,59 @@
+"""Every use of parts of Flask and Werkzeug that they call internal, and what happens in a release without one.
+
+* `Flask.view_functions`, to read: the first request fails with a `ConfigurationError`.
+* `Flask.error_handler_spec`: no handler of the application counts, and the server answers.
+* `provide_automatic_options` of a rule: no CORS preflight passes.
+* `app` and `mounts` of `DispatcherMiddleware`: the middleware is not made, by a `ConfigurationError`.
+* `name` and `name_prefix` of a blueprint's registration: it fails with a `ConfigurationError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from flask.app import Flask
+from flask.blueprints import BlueprintSetupState
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.routing import Rule
+
+from gatepass import ConfigurationError
+
+__all__ = ["answers_options_itself", "dispatched", "endpoint_name", "error_handlers", "views"]
+
+
+def views(app: Flask) -> Mapping[str, Any]:
+    """The views of *app* by endpoint, its blueprints' too."""
+    return cast("Mapping[str, Any]", _part(app, "view_functions"))
+
+
+def error_handlers(app: Flask, blueprints: list[str]) -> Iterator[Mapping[Any, Any]]:
+    """The handlers by class of each of *blueprints*, and then of *app*."""
+    specification: Mapping[str | None, Mapping[int | None, Any]] = getattr(app, "error_handler_spec", {})
+    for name in (*blueprints, None):
+        yield specification.get(name, {}).get(None, {})
+
+
+def answers_options_itself(rule: Rule) -> bool:
+    """Whether Flask answers `OPTIONS` in the place of *rule*'s view."""
+    return getattr(rule, "provide_automatic_options", False) is True
+
+
+def dispatched(dispatcher: DispatcherMiddleware) -> tuple[Any, Mapping[str, Any]]:
+    """The application that *dispatcher* calls by default, and the others by path."""
+    return _part(dispatcher, "app"), _part(dispatcher, "mounts")
+
+
+def endpoint_name(state: BlueprintSetupState, endpoint: str) -> str:
+    """The name of a blueprint's *endpoint* in the application."""
+    return f"{_part(state, 'name_prefix')}.{_part(state, 'name')}.{endpoint}".lstrip(".")
+
+
+def _part(holder: object, name: str) -> Any:
+    try:
+        return getattr(holder, name)
+    except AttributeError:
+        raise ConfigurationError(
+            f"{type(holder).__name__}.{name} is missing in this version of Flask or Werkzeug: install one that this "
+            "version of gatepass was tested with"
+        ) from None
