@@ -10,7 +10,8 @@ No error holds text from a token or a request.
 
 from __future__ import annotations
 
-from typing import ClassVar, cast
+import traceback
+from typing import ClassVar, Final, cast
 
 __all__ = [
     "AuthError",
@@ -349,3 +350,37 @@ def refusal_in(error: BaseException | None) -> AuthError | None:
         else:
             return None
     return next((refusal for refusal in found if isinstance(refusal, AuthUnavailable)), found[0])
+
+
+_MAX_FRAMES: Final = 12
+_MAX_CAUSES: Final = 4
+
+
+def traced(error: BaseException) -> str:
+    """The type of *error* and its frames, the innermost first, and the same of its causes: what the log may say.
+
+    The message is left out, because it may hold a token or a password.
+
+    >>> def ask():
+    ...     return missing
+    >>> try:
+    ...     ask()
+    ... except NameError as error:
+    ...     print(traced(error).partition(" < ")[0])
+    NameError at <doctest gatepass.errors.traced[0]>:2 in ask
+    """
+    told: list[str] = []
+    current: BaseException | None = error
+    while current is not None and len(told) < _MAX_CAUSES:
+        told.append(_one(current))
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return ", from ".join(told)
+
+
+def _one(error: BaseException) -> str:
+    frames = [
+        f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+    ]
+    shown = " < ".join(reversed(frames[-_MAX_FRAMES:]))
+    return f"{type(error).__qualname__} at {shown}" if shown else type(error).__qualname__

@@ -48,6 +48,7 @@ from gatepass_fastapi import (
     public,
     require_auth,
 )
+from gatepass_starlette import require_auth as starlette_require_auth
 
 
 def handlers() -> dict[Any, Any]:
@@ -606,6 +607,23 @@ def test_a_guard_without_a_judge_lets_nothing_run():
     assert "Middleware(AccessTokenMiddleware, server=...)" in str(answer.crash)
     with pytest.raises(ConfigurationError, match="called without a request"):
         asyncio.run(view())
+
+
+@pytest.mark.parametrize("kind", ["async", "sync"])
+def test_the_guard_of_starlette_stops_a_dependency_too(kind):
+    async def checked(request: HTTPRequest) -> None: ...
+
+    def checked_in_a_thread(request: HTTPRequest) -> None: ...
+
+    app = behind_the_middleware()
+    guarded = starlette_require_auth(scopes=["a"])(checked if kind == "async" else checked_in_a_thread)
+
+    @app.get("/", dependencies=[Depends(guarded)])
+    def view() -> str:
+        return "in"
+
+    assert ASGIClient(app).send("GET", "/", bearer(token(scope="a"))).status == 200
+    assert ASGIClient(app).send("GET", "/", bearer()).status == 403
 
 
 def test_a_guard_refuses_generators():

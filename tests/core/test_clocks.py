@@ -24,8 +24,7 @@ from gatepass import (
 )
 from gatepass.errors import ExpiredToken, KeysUnavailable, RevokedToken
 from gatepass.refresh.errors import InvalidGrant
-from gatepass.revocation.fail_open import FailOpen, LastAnswer
-from gatepass.revocation.store import RevocationCache
+from gatepass.revocation.store import FailOpen, LastAnswer, RevocationCache
 from gatepass.stores.memory import MemoryStore
 from gatepass.tokens.explain import explain
 

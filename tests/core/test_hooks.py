@@ -7,7 +7,6 @@ import logging
 import pytest
 
 from gatepass import AuthError, ConfigurationError, ResourceServer
-from gatepass.common.traces import traced
 from gatepass.errors import (
     AuthUnavailable,
     ExpiredToken,
@@ -15,6 +14,7 @@ from gatepass.errors import (
     RevocationUnavailable,
     RevokedToken,
     SubjectUnavailable,
+    traced,
 )
 
 from .tokens import claims_for, make_verifier, signed

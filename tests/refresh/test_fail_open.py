@@ -6,8 +6,7 @@ import pytest
 
 from gatepass import ConfigurationError, Profile
 from gatepass.errors import RevocationUnavailable, RevokedToken
-from gatepass.revocation.fail_open import FailOpen, LastAnswer
-from gatepass.revocation.store import RevocationCache
+from gatepass.revocation.store import FailOpen, LastAnswer, RevocationCache
 
 from .doubles import (
     AUDIENCE,

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, final
 
-from gatepass.common.traces import traced
-from gatepass.errors import ConfigurationError
+from gatepass.errors import ConfigurationError, traced
 
 __all__ = [
     "EventSink", "FetchEnded", "FetchFailed", "FetchReason", "KeyEvent", "KeysChanged", "StaleKeysUsed", "UnknownKid",

@@ -22,7 +22,7 @@ from functools import partial
 from typing import Any, Final, ParamSpec, TypeVar, cast, final
 
 from gatepass.common.runtime import ProcessLock
-from gatepass.common.traces import traced
+from gatepass.errors import traced
 from gatepass.jwks.events import EventSink, FetchEnded, FetchFailed, FetchReason, KeysChanged
 from gatepass.jwks.fetcher import Fetcher
 from gatepass.jwks.http import FetchError, fingerprint

@@ -9,8 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar, final
 
-from gatepass.common.traces import traced
-from gatepass.errors import ConfigurationError
+from gatepass.errors import ConfigurationError, traced
 from gatepass.refresh.errors import HookUnavailable, StoreUnavailable
 from gatepass.refresh.family import Family
 from gatepass.tokens.hooks import is_coroutine_function

@@ -26,8 +26,7 @@ from typing import Final, NamedTuple, final
 from gatepass.common.runtime import PerProcess
 from gatepass.common.scope import scope_tokens, split_scope
 from gatepass.common.texts import listed
-from gatepass.common.traces import traced
-from gatepass.errors import ConfigurationError
+from gatepass.errors import ConfigurationError, traced
 from gatepass.refresh.errors import (
     InvalidGrant,
     InvalidScope,

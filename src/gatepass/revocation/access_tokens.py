@@ -16,8 +16,7 @@ from gatepass.common.limits import MAX_ACCESS_TTL, MAX_LEEWAY
 from gatepass.common.settings import clock_function, seconds
 from gatepass.common.texts import plain
 from gatepass.errors import ConfigurationError, RevocationUnavailable
-from gatepass.revocation.fail_open import FailOpen, LastAnswer
-from gatepass.revocation.store import RevocationCache, RevocationStore
+from gatepass.revocation.store import FailOpen, LastAnswer, RevocationCache, RevocationStore
 from gatepass.tokens.access_token import AccessToken
 
 __all__ = ["AccessTokenRevocation"]

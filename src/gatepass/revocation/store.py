@@ -1,18 +1,21 @@
-"""The protocol of a store of revocations, and the cache in front of one.
+"""The protocol of a store of revocations, and the layers in front of one: a cache, and fail open.
 
 A store that cannot tell raises; it never answers that nothing is revoked. Test a store of your own with
-`gatepass.testing.RevocationStoreContract`. The cache trades a stated delay for fewer round trips.
+`gatepass.testing.RevocationStoreContract`. The cache trades a stated delay for fewer round trips. With `fail_open_for=`
+an unreachable store counts as "not revoked" for a short while after its last answer; the default is 503.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
-from typing import Protocol, final, runtime_checkable
+from typing import Final, Protocol, final, runtime_checkable
 
 from gatepass.common.limits import steady_clock
 from gatepass.common.runtime import ProcessLock
+from gatepass.errors import ConfigurationError, traced
 
-__all__ = ["RevocationCache", "RevocationStore", "StoreLayer"]
+__all__ = ["FailOpen", "LastAnswer", "RevocationCache", "RevocationStore", "StoreLayer"]
 
 
 @runtime_checkable
@@ -99,3 +102,73 @@ class RevocationCache(StoreLayer):
                     known.clear()
                 known[names] = asked
         return until
+
+
+_LOG_INTERVAL: Final = 10.0
+"""Seconds between two lines in the log."""
+_logger = logging.getLogger("gatepass.revocation")
+
+
+@final
+class LastAnswer(StoreLayer):
+    """A `RevocationStore` directly in front of the real one that notes when it answered. A cache does not count."""
+
+    __slots__ = ("at",)
+
+    def __init__(
+        self,
+        store: RevocationStore,
+        *,
+        clock: Callable[[], float] = steady_clock,  # not the time of day, which may be set back
+    ) -> None:
+        super().__init__(store, clock)
+        self.at: float | None = None
+        """When the store was last asked and answered."""
+
+    def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
+        """See `RevocationStore.revoked_until`."""
+        asked = self._clock()
+        until = self._store.revoked_until(keys, now=now)
+        self.at = asked
+        return until
+
+
+@final
+class FailOpen(StoreLayer):
+    """A `RevocationStore` in front of another. Up to *limit* seconds after *last_answer*, its errors count as "nothing
+    is known". The errors of a store that never answered pass through.
+    """
+
+    __slots__ = ("_last_answer", "_limit", "_warned_at")
+
+    def __init__(
+        self,
+        store: RevocationStore,
+        last_answer: LastAnswer,
+        *,
+        limit: float,
+        clock: Callable[[], float] = steady_clock,
+    ) -> None:
+        super().__init__(store, clock)
+        self._last_answer = last_answer
+        self._limit = limit
+        self._warned_at: float | None = None
+
+    def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
+        """See `RevocationStore.revoked_until`."""
+        try:
+            return self._store.revoked_until(keys, now=now)
+        except ConfigurationError:
+            raise
+        except Exception as error:
+            failed, last = self._clock(), self._last_answer.at
+            if last is None or failed - last >= self._limit:
+                raise
+            self._warn(error, failed)
+            return None
+
+    def _warn(self, error: Exception, now: float) -> None:
+        if self._warned_at is None or now - self._warned_at >= _LOG_INTERVAL:
+            self._warned_at = now
+            _logger.error("the check of revocations fails open: the store raised %s", type(error).__qualname__)
+            _logger.debug("what the store raised: %s", traced(error))

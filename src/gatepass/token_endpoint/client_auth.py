@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple, final
 from urllib.parse import unquote_plus
 
-from gatepass.common.traces import traced
+from gatepass.errors import traced
 from gatepass.refresh.errors import (
     HookUnavailable,
     InvalidClient,

@@ -11,7 +11,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
-from gatepass.common.traces import traced
 from gatepass.errors import (
     AuthUnavailable,
     ConfigurationError,
@@ -20,6 +19,7 @@ from gatepass.errors import (
     RevocationUnavailable,
     RevokedToken,
     SubjectUnavailable,
+    traced,
 )
 from gatepass.keys.source import RunBlocking
 from gatepass.tokens.access_token import AccessToken
