@@ -21,7 +21,6 @@ SMALL = {
     "adapters/gatepass_django/apps.py": "Django looks for this name",
     "adapters/gatepass_django/refresh/apps.py": "Django looks for this name",
     "adapters/gatepass_django/spectacular.py": "needs drf-spectacular, which a project may not have",
-    "adapters/gatepass_django/urls.py": "the middleware and the system checks share it",
 }
 in_a_shell = pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", ".ci/run is a shell script"))
 

@@ -44,6 +44,7 @@ _LIKE_A_TOKEN = re.compile(r"(?i:bearer\b.*)|eyJ.*|[\w-]{8,}\.[\w-]{8,}\.[\w-]*"
 _PREFIX = re.compile(r"\s*(?:authorization\s*:\s*)?(?:bearer\s+)?", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,30}")
 """The name of a variable. It is shorter than any secret, which may stand in its place and is not repeated."""
+_PARAMETER = re.compile(r"\b(algorithm|audience|issuer)= ?")
 _MAX_INDENT = 32
 """How far values are indented: one long name must not fill every line with blanks."""
 _DATES = frozenset(("exp", "nbf", "iat", "auth_time", "updated_at"))
@@ -219,7 +220,7 @@ def _with_options(text: str) -> str:
     """*text* of the library with this command's options in place of the parameters."""
     for name, value in _ALLOWANCES.items():
         text = text.replace(f"allow={value!r}", f"--allow {name}")
-    return re.sub(r"\b(algorithm|audience|issuer)= ?", r"--\1 ", text)
+    return _PARAMETER.sub(r"--\1 ", text)
 
 
 def _key_in_env(variable: str, algorithm: str | None, kid: str | None) -> Key:
