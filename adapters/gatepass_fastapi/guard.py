@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Annotated, Any, Final, Never, NoReturn, TypeVar, Unpack, cast, get_args, get_origin
 
-from starlette.requests import HTTPConnection
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.websockets import WebSocket
 
@@ -49,7 +49,9 @@ def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_Endpoi
 
 def _guarded(endpoint: Callable[..., Any], requirement: Requirement) -> Callable[..., Any]:
     shown = _signature(endpoint)
-    own = next((name for name, one in shown.parameters.items() if _type_of(one) is HTTPConnection), None)
+    own = next((name for name, one in shown.parameters.items() if _is_connection(one, endpoint)), None)
+    if own is None and _OWN in shown.parameters:
+        raise ConfigurationError(f"rename the parameter {_OWN}: require_auth adds one of this name")
 
     def check(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         given = kwargs.pop(_OWN, None) if own is None else kwargs.get(own)
@@ -99,9 +101,13 @@ def _signature(endpoint: Callable[..., Any]) -> inspect.Signature:
         return inspect.signature(endpoint)
 
 
-def _type_of(parameter: inspect.Parameter) -> object:
+def _is_connection(parameter: inspect.Parameter, endpoint: Callable[..., Any]) -> bool:
+    """Whether FastAPI gives *parameter* the connection, by which it knows neither a request nor a WebSocket."""
     annotation = parameter.annotation
-    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    if isinstance(annotation, str):
+        annotation = getattr(inspect.unwrap(endpoint), "__globals__", {}).get(annotation)
+    kind = get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
+    return inspect.isclass(kind) and issubclass(kind, HTTPConnection) and not issubclass(kind, (Request, WebSocket))
 
 
 def _with_connection(shown: inspect.Signature) -> inspect.Signature:

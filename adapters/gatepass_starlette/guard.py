@@ -75,18 +75,12 @@ async def closed_at_expiry(websocket: WebSocket) -> AsyncGenerator[None, None]:
         await websocket.close(POLICY_VIOLATION, "token expired")
 
 
-def _refusal(scope: Scope, requirement: Requirement, guarded: object = None) -> Response | None:
-    """The answer to a connection whose token does not meet *requirement*.
-
-    It is raised where *guarded* is not the route's own endpoint: there a returned answer would stop nothing, as in a
-    dependency of FastAPI.
-    """
+def _refusal(scope: Scope, requirement: Requirement) -> Response | None:
+    """The answer to a connection whose token does not meet *requirement*."""
     identity = require_identity(scope)
     try:
         identity.server.enforce(identity.token, requirement)
     except AuthError as error:
-        if guarded is not None and scope.get("endpoint") is not guarded:
-            raise
         return identity.server.respond(error, method=scope.get("method", "GET"))
     return None
 
@@ -119,7 +113,7 @@ def _guarded_function(endpoint: Callable[..., Any], requirement: Requirement) ->
 
         @functools.wraps(endpoint)
         def guarded(*args: Any, **kwargs: Any) -> Any:
-            refusal = _refusal(connection_in(args, kwargs).scope, requirement, guarded)
+            refusal = _refusal(connection_in(args, kwargs).scope, requirement)
             return endpoint(*args, **kwargs) if refusal is None else to_response(refusal)
 
         return guarded
@@ -127,7 +121,7 @@ def _guarded_function(endpoint: Callable[..., Any], requirement: Requirement) ->
     @functools.wraps(endpoint)
     async def guarded_async(*args: Any, **kwargs: Any) -> Any:
         connection = connection_in(args, kwargs)
-        refusal = _refusal(connection.scope, requirement, guarded_async)
+        refusal = _refusal(connection.scope, requirement)
         if refusal is None:
             return await endpoint(*args, **kwargs)
         if isinstance(connection, WebSocket):

@@ -48,7 +48,6 @@ from gatepass_fastapi import (
     public,
     require_auth,
 )
-from gatepass_starlette import require_auth as starlette_require_auth
 
 
 def handlers() -> dict[Any, Any]:
@@ -609,21 +608,38 @@ def test_a_guard_without_a_judge_lets_nothing_run():
         asyncio.run(view())
 
 
-@pytest.mark.parametrize("kind", ["async", "sync"])
-def test_the_guard_of_starlette_stops_a_dependency_too(kind):
-    async def checked(request: HTTPRequest) -> None: ...
+class Peer(HTTPConnection):
+    """A connection of the application's own class."""
 
-    def checked_in_a_thread(request: HTTPRequest) -> None: ...
 
+def test_a_guarded_view_may_ask_for_the_connection_itself():
     app = behind_the_middleware()
-    guarded = starlette_require_auth(scopes=["a"])(checked if kind == "async" else checked_in_a_thread)
 
-    @app.get("/", dependencies=[Depends(guarded)])
-    def view() -> str:
-        return "in"
+    @app.get("/base")
+    @require_auth()
+    async def of_the_base(connection: HTTPConnection) -> str:
+        return connection.url.path
 
-    assert ASGIClient(app).send("GET", "/", bearer(token(scope="a"))).status == 200
-    assert ASGIClient(app).send("GET", "/", bearer()).status == 403
+    @app.get("/derived")
+    @require_auth()
+    async def of_a_class_of_ones_own(connection: Peer) -> str:
+        return connection.url.path
+
+    async def written(connection: "HTTPConnection", other: "NotThere" = None) -> str:  # noqa: F821
+        return connection.url.path
+
+    app.add_api_route("/written", require_auth()(written), response_model=None)
+
+    for path in ("/base", "/derived", "/written"):
+        assert ASGIClient(app).send("GET", path, bearer()).body == f'"{path}"'.encode()
+
+
+def test_a_guard_says_that_its_parameter_has_a_name_of_its_own():
+    with pytest.raises(ConfigurationError, match="rename the parameter gatepass_connection"):
+
+        @require_auth()
+        async def view(gatepass_connection: int) -> str:
+            return "in"
 
 
 def test_a_guard_refuses_generators():

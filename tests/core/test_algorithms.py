@@ -461,6 +461,25 @@ def test_the_halves_of_a_key_do_not_stand_in_for_each_other(algorithm):
     assert refusal(lambda: bind_verify(row, private)) == f"this kind of key cannot verify with {algorithm}"
 
 
+def test_a_module_named_jwt_that_fails_is_a_setting_to_change(monkeypatch, tmp_path):
+    (tmp_path / "jwt.py").write_text("raise RuntimeError('no')")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "jwt"]:
+        monkeypatch.delitem(sys.modules, name)
+
+    assert refusal(lambda: Key.generate("ES256")) == "the module jwt cannot be imported: is there a jwt.py of your own?"
+
+
+def test_a_pyjwt_that_checks_no_curve_is_too_old(monkeypatch):
+    class OlderECAlgorithm:
+        def __init__(self, hash_alg):
+            self.hash_alg = hash_alg
+
+    monkeypatch.setattr(jwt.algorithms, "ECAlgorithm", OlderECAlgorithm)
+
+    assert refusal(lambda: Key.generate("ES256")) == "this version of PyJWT is too old: pip install -U pyjwt"
+
+
 def test_a_stranger_s_key_verifies_nothing_of_ours():
     for curve in CURVES.values():
         stranger = ec.generate_private_key(curve)

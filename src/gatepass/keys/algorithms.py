@@ -146,6 +146,8 @@ def pyjwt() -> Any:
         import jwt  # noqa: PLC0415
     except ImportError:
         raise ConfigurationError("PyJWT is missing: pip install pyjwt") from None
+    except Exception as error:
+        raise ConfigurationError("the module jwt cannot be imported: is there a jwt.py of your own?") from error
     with suppress(ImportError):
         if hasattr(importlib.import_module("jwt.algorithms"), "ECAlgorithm") and hasattr(jwt, "PyJWTError"):
             return jwt
@@ -157,7 +159,10 @@ def _pyjwt_algorithm(row: Algorithm, key: PublicKeyTypes | PrivateKeyTypes | byt
     library = pyjwt()
     if row.pyjwt and not isinstance(key, bytes) and hasattr(key, operation):
         parameters = filter(None, (_HASHES.get(row.hash_bytes), EC_CURVES.get(row.curve)))
-        algorithm = getattr(library.algorithms, row.pyjwt)(*parameters)
+        try:
+            algorithm = getattr(library.algorithms, row.pyjwt)(*parameters)
+        except TypeError:
+            raise ConfigurationError("this version of PyJWT is too old: pip install -U pyjwt") from None
         with suppress(library.PyJWTError, TypeError):
             algorithm.prepare_key(key)
             return algorithm
