@@ -44,7 +44,7 @@ _DURABLE_BEFORE_VISIBLE: Final = frozenset(("postgresql", "sqlite"))
 
 @final
 class DjangoStore:
-    """Families and revocations in the database *using* of the setting DATABASES.
+    """A `RefreshStore` and `RevocationStore` in the database *using* of the setting DATABASES.
 
     With `ATOMIC_REQUESTS`, decorate the views that use it with `transaction.non_atomic_requests`. How long a request
     waits for the database is set in DATABASES too, by `connect_timeout` and the driver's other options.
@@ -68,18 +68,15 @@ class DjangoStore:
         self._revocations: Any = revocations
 
     def create(self, family: Family) -> None:
-        """See `RefreshStore.create`."""
         with self._writing(self._families) as rows:
             rows.create(**_row(family))
 
     def get(self, family_id: str) -> Family | None:
-        """See `RefreshStore.get`."""
         with self._asking(self._families) as rows:
             found = list(rows.filter(pk=_hash(family_id)).values(*_MEMBERS)[:1])
         return _family(found[0]) if found else None
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
-        """See `RefreshStore.rotate`."""
         changes = {one.name: _spelled(one.name, getattr(rotation, one.name)) for one in fields(rotation)}
         with self._writing(self._families) as rows:
             current = rows.filter(
@@ -88,7 +85,6 @@ class DjangoStore:
             return bool(current.update(**changes, purge_at=Least(F("purge_at"), Value(rotation.look_at))) == 1)
 
     def revoke(self, family_id: str, *, at: int) -> bool:
-        """See `RefreshStore.revoke`."""
         with self._writing(self._families) as rows:
             first = _revoked(rows.filter(pk=_hash(family_id)), at) == 1
         if not first:
@@ -96,15 +92,13 @@ class DjangoStore:
         return first
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
-        """See `RefreshStore.revoke_subject`."""
         return self._revoke_all({"subject_hash": _hash(subject)}, at)
 
     def revoke_client(self, client_id: str, *, at: int) -> int:
-        """See `RefreshStore.revoke_client`."""
         return self._revoke_all({"client_id_hash": _hash(client_id)}, at)
 
     def purge(self, *, before: int, limit: int) -> PurgeResult:
-        """See `RefreshStore.purge`. It looks at *limit* families in all, in whole batches."""
+        """It looks at *limit* families in all, in whole batches."""
         over = Q(expires_at__lt=before) | Q(idle_expires_at__lt=before) | Q(revoked_at__lt=before)
         end = Least(F("expires_at"), F("idle_expires_at"), Coalesce(F("revoked_at"), F("expires_at")))
         spent = F("rotated_at") + Rotation.MAX_GRACE
@@ -127,7 +121,6 @@ class DjangoStore:
         return PurgeResult(deleted, more=True)
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        """See `RevocationStore.put_revocation`."""
         times = {"issued_until": issued_until, "keep_until": keep_until}
         with self._writing(self._revocations) as rows:
             for _ in range(_TRIES):
@@ -139,7 +132,6 @@ class DjangoStore:
         raise OperationalError("a revocation was purged again and again while it was put")
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        """See `RevocationStore.revoked_until`."""
         if not keys:
             return None
         with self._asking(self._revocations) as rows:
@@ -148,7 +140,6 @@ class DjangoStore:
             return last
 
     def purge_revocations(self, *, before: int, limit: int) -> int:
-        """See `RevocationStore.purge_revocations`."""
         deleted = 0
         with self._writing(self._revocations) as rows:
             while names := _first(

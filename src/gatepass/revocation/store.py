@@ -49,11 +49,9 @@ class StoreLayer:
         self._clock = clock
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        """See `RevocationStore.put_revocation`."""
         self._store.put_revocation(key, issued_until=issued_until, keep_until=keep_until)
 
     def purge_revocations(self, *, before: int, limit: int) -> int:
-        """See `RevocationStore.purge_revocations`."""
         return self._store.purge_revocations(before=before, limit=limit)
 
 
@@ -82,7 +80,6 @@ class RevocationCache(StoreLayer):
         self._lock = ProcessLock()
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        """See `RevocationStore.put_revocation`."""
         try:
             super().put_revocation(key, issued_until=issued_until, keep_until=keep_until)
         finally:  # also after an error: the store may have it
@@ -90,7 +87,6 @@ class RevocationCache(StoreLayer):
             self._known = {}
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        """See `RevocationStore.revoked_until`."""
         known, names, asked = self._known, tuple(keys), self._clock()
         since = known.get(names)
         if since is not None and asked - since < self._ttl:
@@ -126,7 +122,6 @@ class LastAnswer(StoreLayer):
         """When the store was last asked and answered."""
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        """See `RevocationStore.revoked_until`."""
         asked = self._clock()
         until = self._store.revoked_until(keys, now=now)
         self.at = asked
@@ -155,7 +150,6 @@ class FailOpen(StoreLayer):
         self._warned_at: float | None = None
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        """See `RevocationStore.revoked_until`."""
         try:
             return self._store.revoked_until(keys, now=now)
         except ConfigurationError:

@@ -91,7 +91,6 @@ class RedisStore:
             self._client.close()
 
     def create(self, family: Family) -> None:
-        """See `RefreshStore.create`."""
         absolute = _life(family.expires_at, family.created_at)
         idle = _life(family.idle_expires_at, family.created_at)
         for index in (self._index("subject", family.subject), self._index("client", family.client_id)):
@@ -102,7 +101,6 @@ class RedisStore:
             raise KeyError("this family is already there")
 
     def get(self, family_id: str) -> Family | None:
-        """See `RefreshStore.get`."""
         flat, salt = self._run(GET, self._family(family_id))
         kept = {_text(name): _text(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
         if "current_hash" not in kept:
@@ -112,22 +110,20 @@ class RedisStore:
         return Family(family_id=family_id, **members)
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
-        """See `RefreshStore.rotate`."""
         idle = _life(rotation.idle_expires_at, rotation.rotated_at)
         values = _spelled((one.name, getattr(rotation, one.name)) for one in fields(rotation) if one.name != "salt")
         call, previous, salt = secrets.token_hex(8), rotation.previous_hash.hex(), rotation.salt.hex()
         return bool(self._run(ROTATE, self._family(family_id), call, previous, idle, salt, _SALT_LIFE, *values))
 
     def revoke(self, family_id: str, *, at: int) -> bool:
-        """See `RefreshStore.revoke`."""
         return bool(self._run(REVOKE, self._family(family_id), secrets.token_hex(8), at, 0))
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
-        """See `RefreshStore.revoke_subject`. If it raises, some families may be revoked; call it again for the rest."""
+        """If it raises, some families may be revoked; call it again for the rest."""
         return self._revoke_listed(self._index("subject", subject), at)
 
     def revoke_client(self, client_id: str, *, at: int) -> int:
-        """See `RefreshStore.revoke_client`. If it raises, some families may be revoked; call it again for the rest."""
+        """If it raises, some families may be revoked; call it again for the rest."""
         return self._revoke_listed(self._index("client", client_id), at)
 
     def purge(self, *, before: int, limit: int) -> PurgeResult:  # noqa: ARG002 - the protocol's
@@ -135,12 +131,11 @@ class RedisStore:
         return PurgeResult(0, more=False)
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        """See `RevocationStore.put_revocation`."""
         life = _life(keep_until, int(time.time()))  # by the clock of this machine, which said until when
         self._run(PUT_REVOCATION, self._revocation(key), issued_until, keep_until, life)
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        """See `RevocationStore.revoked_until`. In a cluster, one round trip to each node that holds some of *keys*."""
+        """In a cluster, one round trip to each node that holds some of *keys*."""
         if not keys:
             return None
         client, names = self._client, list(map(self._revocation, keys))

@@ -100,20 +100,17 @@ class SQLStore:
         self._check()
 
     def create(self, family: Family) -> None:
-        """See `RefreshStore.create`."""
         row = row_of(family)
         self._change(
             sql.CREATE, row | {"subject_hash": hashed(family.subject), "client_id_hash": hashed(family.client_id)}
         )
 
     def get(self, family_id: str) -> Family | None:
-        """See `RefreshStore.get`."""
         values, direct = {"name": family_id}, self._direct
         rows = self._rows(sql.GET, values) if direct is None else self._ask(lambda: direct.get(values))
         return family_of(rows[0]) if rows else None
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
-        """See `RefreshStore.rotate`."""
         values = {
             "name": family_id,
             "old": rotation.previous_hash,
@@ -127,19 +124,16 @@ class SQLStore:
         return (self._change(sql.ROTATE, values) if direct is None else self._ask(lambda: direct.rotate(values))) == 1
 
     def revoke(self, family_id: str, *, at: int) -> bool:
-        """See `RefreshStore.revoke`."""
         return self._change_durably(sql.REVOKE, {"names": [family_id], "at": at}) > 0
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
-        """See `RefreshStore.revoke_subject`."""
         return self._revoke_all("subject_hash", hashed(subject), at)
 
     def revoke_client(self, client_id: str, *, at: int) -> int:
-        """See `RefreshStore.revoke_client`."""
         return self._revoke_all("client_id_hash", hashed(client_id), at)
 
     def purge(self, *, before: int, limit: int) -> PurgeResult:
-        """See `RefreshStore.purge`. In small batches, so that no lock is held for long."""
+        """In small batches, so that no lock is held for long."""
 
         def purge(limit: int) -> tuple[int, int]:
             rows = self._rows(sql.ENDING, {"before": before, "size": _BATCH})
@@ -153,19 +147,16 @@ class SQLStore:
         return purge_in_batches(limit, _BATCH, purge)
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        """See `RevocationStore.put_revocation`."""
         values = {"key_hash": hashed(key), "issued_until": issued_until, "keep_until": keep_until}
         self._change_durably(self._put, values)
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        """See `RevocationStore.revoked_until`."""
         if not keys:
             return None
         ((latest,),) = self._rows(sql.REVOKED_UNTIL, {"keys": [hashed(key) for key in keys], "now": now})
         return None if latest is None else int(latest)
 
     def purge_revocations(self, *, before: int, limit: int) -> int:
-        """See `RevocationStore.purge_revocations`."""
 
         def purge(limit: int) -> tuple[int, int]:
             size = min(limit, _BATCH)
