@@ -19,6 +19,7 @@ __all__ = [
     "Credentials",
     "Identity",
     "Refusal",
+    "add_cache_headers",
     "begin",
     "begin_async",
     "browser_request",
@@ -27,7 +28,6 @@ __all__ = [
     "identity_of",
     "is_forwarded",
     "is_preflight",
-    "tell_caches",
     "to_response",
     "wire_method",
     "without_body",
@@ -86,7 +86,7 @@ def _lines(request: HttpRequest, name: str) -> tuple[str, ...]:
     return () if value is None else (value,)
 
 
-def tell_caches(response: HttpResponseBase, caching: Caching) -> None:
+def add_cache_headers(response: HttpResponseBase, caching: Caching) -> None:
     """Add the header lines that *caching* misses."""
     for name, value in caching.missing(response.items()):
         response[name] = f"{response[name]}, {value}" if name in response else value

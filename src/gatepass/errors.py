@@ -369,15 +369,15 @@ def traced(error: BaseException) -> str:
     ...     print(traced(error).partition(" < ")[0])
     NameError at <doctest gatepass.errors.traced[0]>:2 in ask
     """
-    told: list[str] = []
+    chain: list[str] = []
     current: BaseException | None = error
-    while current is not None and len(told) < _MAX_CAUSES:
-        told.append(_one(current))
+    while current is not None and len(chain) < _MAX_CAUSES:
+        chain.append(_frames_of(current))
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
-    return ", from ".join(told)
+    return ", from ".join(chain)
 
 
-def _one(error: BaseException) -> str:
+def _frames_of(error: BaseException) -> str:
     frames = [
         f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}"
         for frame, line in traceback.walk_tb(error.__traceback__)

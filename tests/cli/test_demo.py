@@ -315,7 +315,7 @@ def test_a_server_that_ends_by_itself_ends_the_waiting(settings):
 
 
 def test_a_server_that_does_not_stop_is_stopped(monkeypatch, settings):
-    monkeypatch.setattr(servers, "_PATIENCE", 0)
+    monkeypatch.setattr(servers, "_STOP_TIMEOUT", 0)
 
     with Servers(settings, lambda *_: None) as running:
         processes = running._processes

@@ -68,7 +68,7 @@ PUBLIC = {
         "application_below",
         "check_guards",
         "extra_hint",
-        "held_below",
+        "layer_below",
         "public_paths",
         "mark_guard",
     },

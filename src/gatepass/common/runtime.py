@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar, final
 
-__all__ = ["PerProcess", "ProcessLock", "may_block", "threads_stand_still", "warn_of_standing_threads"]
+__all__ = ["PerProcess", "ProcessLock", "may_block", "threads_are_frozen", "warn_of_frozen_threads"]
 
 _T = TypeVar("_T")
 
@@ -80,7 +80,7 @@ def may_block() -> bool:
     return True
 
 
-def threads_stand_still() -> bool:
+def threads_are_frozen() -> bool:
     """Whether the server is known to run no thread of ours between two requests: uWSGI without its threads."""
     try:
         uwsgi: Any = importlib.import_module("uwsgi")
@@ -89,17 +89,17 @@ def threads_stand_still() -> bool:
     options: Any = getattr(uwsgi, "opt", None)
     if not isinstance(options, Mapping):
         return False
-    said: dict[str, object] = {
+    given: dict[str, object] = {
         name.decode() if isinstance(name, bytes) else str(name): value  # pyright: ignore[reportUnknownArgumentType]
         for name, value in options.items()  # pyright: ignore[reportUnknownVariableType]
     }
-    if any(said.get(name) not in _OFF for name in ("enable-threads", "gevent", "asyncio")):
+    if any(given.get(name) not in _OFF for name in ("enable-threads", "gevent", "asyncio")):
         return False
     has_threads: Any = getattr(uwsgi, "has_threads", None)  # newer ones say so themselves
-    return said.get("threads") in _ONE_THREAD if has_threads is None else not has_threads
+    return given.get("threads") in _ONE_THREAD if has_threads is None else not has_threads
 
 
-def warn_of_standing_threads(logger: logging.Logger, consequence: str) -> None:
+def warn_of_frozen_threads(logger: logging.Logger, consequence: str) -> None:
     """Log at start-up, under a server that freezes threads, the *consequence* and how to let them run."""
-    if threads_stand_still():
+    if threads_are_frozen():
         logger.warning("uWSGI runs no threads between requests: set enable-threads = true; until then %s", consequence)

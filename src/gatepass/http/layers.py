@@ -24,7 +24,7 @@ from typing import Any, Final, cast
 
 from gatepass.errors import ConfigurationError
 
-__all__ = ["application_below", "call_of", "held_below", "held_by"]
+__all__ = ["application_below", "call_of", "layer_below", "referents"]
 
 _MAX_OBJECTS: Final = 1_000  # objects that are searched
 _MAX_CONTAINERS: Final = 100_000
@@ -54,11 +54,11 @@ def application_below(
 
     def next_to(layer: object) -> Iterable[object]:
         known = passes_to(layer)
-        return held_by(layer) if known is None else (known,)
+        return referents(layer) if known is None else (known,)
 
     def next_and_named(layer: object) -> Iterable[object]:
         known = passes_to(layer)
-        return (*held_by(layer), *_named_by(layer)) if known is None else (known,)
+        return (*referents(layer), *_named_by(layer)) if known is None else (known,)
 
     found = _search(app, is_application, next_to)
     if found:
@@ -67,9 +67,9 @@ def application_below(
     return _only([one for one in found if id(one) not in parts])
 
 
-def held_below(app: object, is_wanted: Callable[[object], bool]) -> Any:
+def layer_below(app: object, is_wanted: Callable[[object], bool]) -> Any:
     """As `application_below`, without the globals that the layers' code names."""
-    return _only(_search(app, is_wanted, held_by))
+    return _only(_search(app, is_wanted, referents))
 
 
 def _search(
@@ -106,7 +106,7 @@ def _only(found: list[object]) -> object:
     return found[0] if found else None
 
 
-def held_by(holder: object) -> Iterator[Any]:
+def referents(holder: object) -> Iterator[Any]:
     """The objects that *holder* wraps, is bound to, encloses or stores, in a fixed order."""
     kind = type(holder)  # isinstance() would ask a proxy, which answers for what it stands for
     if issubclass(kind, tuple(_CONTAINERS)):

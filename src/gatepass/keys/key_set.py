@@ -96,11 +96,11 @@ class KeySet:
             if useful.isdisjoint((key.kid, key.algorithm) for key in keys)
         ]
         for level in (logging.WARNING, logging.DEBUG):
-            told = [f"keys[{place}]: {reason}" for place, deserved, reason in unused if deserved == level]
-            if told:
+            reasons = [f"keys[{place}]: {reason}" for place, deserved, reason in unused if deserved == level]
+            if reasons:
                 _logger.log(
                     level if usable else logging.WARNING,
-                    "%d of the %d entries of a JWK Set are of no use here: %s", len(told), len(found), "; ".join(told),
+                    "ignored %d of %d JWK Set entries: %s", len(reasons), len(found), "; ".join(reasons),
                 )  # fmt: skip
         if not usable:
             secret = any(jwk is not None and is_private_jwk(jwk) for jwk in jwks)
@@ -231,9 +231,9 @@ def why_unused(entry: object, fault: str | None, *, were_made: bool) -> tuple[in
     if not isinstance(entry, Mapping):
         return logging.WARNING, "it is not an object"
     jwk: Mapping[str, Any] = entry  # pyright: ignore[reportUnknownVariableType]
-    elsewhere = _elsewhere(jwk)
-    if elsewhere is not None:
-        return logging.DEBUG, elsewhere
+    other_use = _other_use(jwk)
+    if other_use is not None:
+        return logging.DEBUG, other_use
     if is_private_jwk(jwk):
         return logging.WARNING, "it holds a private or secret member"
     if fault is not None:
@@ -243,7 +243,7 @@ def why_unused(entry: object, fault: str | None, *, were_made: bool) -> tuple[in
     return logging.WARNING, "another one has its kid and algorithm, and is another key"
 
 
-def _elsewhere(jwk: Mapping[str, Any]) -> str | None:
+def _other_use(jwk: Mapping[str, Any]) -> str | None:
     """Why *jwk* is for another use than the signatures that gatepass checks, by its own members; else None."""
     use, operations = jwk.get("use"), jwk.get("key_ops")
     if isinstance(use, str) and use != "sig":

@@ -44,10 +44,10 @@ from gatepass.refresh.store import RefreshStore
 
 __all__ = ["GraceWindows", "InDoubtRotations", "RefreshParameters", "RefreshTokenRotation"]
 
-_FORGOTTEN_BESIDE: Final = 2
+_WINDOWS_PER_ROTATION: Final = 2
 """How many windows that are over each rotation closes. It opens one."""
 _MAX_IN_DOUBT: Final = 10_000
-_MAX_IN_DOUBT_OF_A_FAMILY: Final = 100
+_MAX_IN_DOUBT_PER_FAMILY: Final = 100
 _MAX_WINDOWS: Final = 10_000
 _logger = logging.getLogger("gatepass.refresh")
 
@@ -104,7 +104,7 @@ class RefreshTokenRotation:
     def rotate(self, text: str, *, client_id: str, parameters: RefreshParameters, now: int) -> TokenPair:
         """The next pair for the client's token *text*. If it raises a `TokenEndpointError`, the token is not spent."""
         pair = self._rotate(text, client_id, parameters, now)
-        self.forget(now, limit=_FORGOTTEN_BESIDE)
+        self.forget(now, limit=_WINDOWS_PER_ROTATION)
         return pair
 
     def forget(self, now: int, *, limit: int) -> None:
@@ -247,38 +247,38 @@ class InDoubtRotations:
     fork begins with none, because its parent hands them out.
     """
 
-    __slots__ = ("_kept",)
+    __slots__ = ("_state",)
 
     def __init__(self) -> None:
-        self._kept = PerProcess(_Salts)
+        self._state = PerProcess(_Salts)
 
     def remember(self, family_id: str, rotation: Rotation, salt: bytes) -> None:
         """Keep the *salt* of *rotation*, which may have been applied."""
-        kept = self._kept.get()
-        with kept.lock:
-            own = kept.salts.setdefault(family_id, {})
+        state = self._state.get()
+        with state.lock:
+            own = state.salts.setdefault(family_id, {})
             own[rotation.current_hash] = salt
-            kept.count += 1
-            if len(own) > _MAX_IN_DOUBT_OF_A_FAMILY:
+            state.count += 1
+            if len(own) > _MAX_IN_DOUBT_PER_FAMILY:
                 del own[next(iter(own))]
-                kept.count -= 1
-            if kept.count > _MAX_IN_DOUBT:
-                kept.count -= len(kept.salts.popitem(last=False)[1])
+                state.count -= 1
+            if state.count > _MAX_IN_DOUBT:
+                state.count -= len(state.salts.popitem(last=False)[1])
 
     def salt_of(self, family_id: str, current_hash: bytes) -> bytes:
         """The salt of the successor with *current_hash*, or nothing."""
-        return self._kept.get().salts.get(family_id, {}).get(current_hash, b"")
+        return self._state.get().salts.get(family_id, {}).get(current_hash, b"")
 
     def settle(self, family_id: str, current_hash: bytes) -> bool:
         """Forget the rotation. True for exactly one caller, which may hand the successor out."""
-        kept = self._kept.get()
-        with kept.lock:
-            own = kept.salts.get(family_id, {})
+        state = self._state.get()
+        with state.lock:
+            own = state.salts.get(family_id, {})
             if own.pop(current_hash, None) is None:
                 return False
-            kept.count -= 1
+            state.count -= 1
             if not own:
-                del kept.salts[family_id]
+                del state.salts[family_id]
             return True
 
 

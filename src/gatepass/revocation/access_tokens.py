@@ -22,7 +22,7 @@ from gatepass.tokens.access_token import AccessToken
 __all__ = ["AccessTokenRevocation"]
 
 # Twice the most that a verifier tolerates: once for its clock, once for a token that the issuer's clock dated ahead.
-_BEYOND: Final = 2 * MAX_LEEWAY + 1
+_KEEP_MARGIN: Final = 2 * MAX_LEEWAY + 1
 _MAX_CACHE_TTL: Final = 60.0
 _MAX_FAIL_OPEN: Final = 300.0
 _MAX_CACHE_SIZE: Final = 1_000_000
@@ -53,7 +53,7 @@ class AccessTokenRevocation:
     >>> revocation.revoke_subject("anna")
     """
 
-    __slots__ = ("_clock", "_life", "_max_life", "_shared", "_store", "access_ttl")
+    __slots__ = ("_clock", "_lifetime", "_max_lifetime", "_shared", "_store", "access_ttl")
 
     def __init__(
         self,
@@ -67,10 +67,10 @@ class AccessTokenRevocation:
     ) -> None:
         if not isinstance(store, RevocationStore):
             raise ConfigurationError("store= must be a RevocationStore, such as SQLiteStore(path)")
-        life = seconds(access_ttl, "access_ttl", minimum=1, maximum=MAX_ACCESS_TTL)
-        self._max_life = life + 1  # an issuer may have rounded
-        self._life = int(life) + _BEYOND
-        self.access_ttl: timedelta = timedelta(seconds=life)
+        lifetime = seconds(access_ttl, "access_ttl", minimum=1, maximum=MAX_ACCESS_TTL)
+        self._max_lifetime = lifetime + 1  # an issuer may have rounded
+        self._lifetime = int(lifetime) + _KEEP_MARGIN
+        self.access_ttl: timedelta = timedelta(seconds=lifetime)
         """The longest life of an access token that can be revoked here."""
         remembered = seconds(cache_ttl, "cache_ttl", minimum=0, maximum=_MAX_CACHE_TTL)
         if type(cache_size) is not int or not 1 <= cache_size <= _MAX_CACHE_SIZE:
@@ -91,7 +91,7 @@ class AccessTokenRevocation:
         client = token._names.client  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the same
         now = int(self._clock())
         issued = claims.get("iat")
-        if claims["exp"] - (now + MAX_LEEWAY if issued is None else issued) > self._max_life:
+        if claims["exp"] - (now + MAX_LEEWAY if issued is None else issued) > self._max_lifetime:
             raise RevocationUnavailable(_TOO_LONG)
         keys = _keys_of(claims, client)
         # What has no name cannot have been revoked, and a store that need not look would seem to have answered.
@@ -114,7 +114,7 @@ class AccessTokenRevocation:
     def ensure_family_revoked(self, family_id: str, *, since: int) -> None:
         """Do what `revoke_family` did not, if it failed when the family ended at *since*. Usually it only reads."""
         now = int(self._clock())
-        if now <= since + self._life and self._shared.revoked_until([_family_key(family_id)], now=now) is None:
+        if now <= since + self._lifetime and self._shared.revoked_until([_family_key(family_id)], now=now) is None:
             self.revoke_family(family_id)
 
     def revoke_subject(self, subject: str) -> None:
@@ -135,9 +135,9 @@ class AccessTokenRevocation:
 
     def _put(self, key: str, *, lasting: bool, end: datetime | None = None) -> None:
         now = int(self._clock())
-        keep_until = now + self._life
+        keep_until = now + self._lifetime
         if end is not None:
-            keep_until = max(keep_until, int(end.timestamp()) + _BEYOND)
+            keep_until = max(keep_until, int(end.timestamp()) + _KEEP_MARGIN)
         self._store.put_revocation(key, issued_until=keep_until if lasting else now, keep_until=keep_until)
 
 

@@ -34,11 +34,11 @@ from gatepass.stores.sqlite_file import check_database
 __all__ = ["SQLStore"]
 
 _T = TypeVar("_T")
-_TRIES: Final = 5
+_MAX_TRIES: Final = 5
 _BATCH: Final = 200
 _PAGE: Final = 10_000
 # Serialization failure and deadlock, by SQLSTATE; record changed and deadlock, by MariaDB's number.
-_UNDONE: Final = {"40001", "40P01", 1020, 1213}
+_RETRYABLE: Final = {"40001", "40P01", 1020, 1213}
 _VISIBLE_BEFORE_DURABLE: Final = {"mariadb", "mysql"}
 """Whose commits others see before they are durable."""
 _DRIVERS: Final = {"psycopg", "pymysql"}
@@ -88,7 +88,7 @@ class SQLStore:
 
     def create_schema(self) -> None:
         """Make the tables and indexes; what is already there stays. Safe to call at every start."""
-        self._leave_what_is_inherited()
+        self._drop_inherited_connections()
         for tries_left in reversed(range(_OBJECTS_OF_THE_SCHEMA + 1)):
             try:
                 with self._schema_engine.begin() as connection:
@@ -107,7 +107,7 @@ class SQLStore:
 
     def get(self, family_id: str) -> Family | None:
         values, direct = {"name": family_id}, self._direct
-        rows = self._rows(sql.GET, values) if direct is None else self._ask(lambda: direct.get(values))
+        rows = self._rows(sql.GET, values) if direct is None else self._retry(lambda: direct.get(values))
         return family_of(rows[0]) if rows else None
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
@@ -121,7 +121,7 @@ class SQLStore:
             "look": rotation.look_at,
         }
         direct = self._direct
-        return (self._change(sql.ROTATE, values) if direct is None else self._ask(lambda: direct.rotate(values))) == 1
+        return (self._change(sql.ROTATE, values) if direct is None else self._retry(lambda: direct.rotate(values))) == 1
 
     def revoke(self, family_id: str, *, at: int) -> bool:
         return self._change_durably(sql.REVOKE, {"names": [family_id], "at": at}) > 0
@@ -183,14 +183,14 @@ class SQLStore:
             with self._engine.connect() as connection:
                 return connection.execute(statement, values).all()
 
-        return self._ask(read)
+        return self._retry(read)
 
     def _change(self, statement: Any, values: dict[str, Any]) -> int:
         def write() -> int:
             with self._engine.begin() as connection:
                 return connection.execute(statement, values).rowcount
 
-        return self._ask(write)
+        return self._retry(write)
 
     def _change_durably(self, statement: Any, values: dict[str, Any]) -> int:
         """Change what ends something, and return when that is on the disk, also if another call had ended it.
@@ -210,22 +210,22 @@ class SQLStore:
                 connection.execute(sql.FORGET_ONE, {"key": name})
                 return changed
 
-        return self._ask(write)
+        return self._retry(write)
 
-    def _ask(self, work: Callable[[], _T]) -> _T:
-        self._leave_what_is_inherited()
+    def _retry(self, work: Callable[[], _T]) -> _T:
+        self._drop_inherited_connections()
         if not self._checked:
             self._check()
-        for tries_left in reversed(range(_TRIES)):
+        for tries_left in reversed(range(_MAX_TRIES)):
             try:
                 return work()
             except DBAPIError as error:
                 error.hide_parameters = True  # also where the engine shows them: they are hashes and subjects
-                if not (tries_left and _undone(error)):
+                if not (tries_left and _is_retryable(error)):
                     raise
         raise AssertionError
 
-    def _leave_what_is_inherited(self) -> None:
+    def _drop_inherited_connections(self) -> None:
         """In a fork: two processes on one connection would read each other's answers."""
         process = os.getpid()  # asked each time: not every server that forks runs Python's hooks
         if process != self._process:
@@ -342,8 +342,8 @@ def _versions(connection: Connection) -> list[int]:
     return [version for (version,) in connection.execute(select(schema.c.version))]
 
 
-def _undone(error: DBAPIError) -> bool:
+def _is_retryable(error: DBAPIError) -> bool:
     """Whether the database says that it did nothing because another was in the way: then it may be asked again."""
     cause = error.orig
     code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-    return code in _UNDONE or (cause is not None and bool(cause.args) and cause.args[0] in _UNDONE)
+    return code in _RETRYABLE or (cause is not None and bool(cause.args) and cause.args[0] in _RETRYABLE)
