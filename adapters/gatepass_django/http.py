@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator
 from itertools import chain
-from typing import Any, Final, NamedTuple, TypedDict, final
+from typing import Any, Final, TypedDict, final
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from gatepass import AccessToken, ResourceServer
-from gatepass.adapter import BrowserRequest, Caching, Response
+from gatepass.adapter import BrowserRequest, Caching, Identity, Response
 from gatepass_django.internals import asgi_method, close, is_file, move_closers
 
 __all__ = [
     "AccessTokenRequest",
-    "Credentials",
-    "Identity",
     "Refusal",
     "add_cache_headers",
     "begin",
@@ -144,13 +142,6 @@ class AccessTokenRequest(HttpRequest):
     """The type of a request that brought a token: for annotations, `def orders(request: AccessTokenRequest)`."""
 
     access_token: AccessToken
-
-
-class Identity(NamedTuple):
-    """The token, if the request has one, and the server that judged the request."""
-
-    server: ResourceServer
-    token: AccessToken | None
 
 
 def identify(request: HttpRequest, identity: Identity) -> None:

@@ -18,11 +18,10 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import get_resolver, resolve
 
 from gatepass import AuthError
-from gatepass.adapter import AccessLevel, access_level, check_guards
+from gatepass.adapter import AccessLevel, Identity, access_level, check_guards
 from gatepass.errors import refusal_in
 from gatepass_django.conf import configuration
 from gatepass_django.http import (
-    Identity,
     Refusal,
     add_cache_headers,
     begin,

@@ -33,9 +33,9 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer
-from gatepass.adapter import Rules
+from gatepass.adapter import Identity, Rules
 from gatepass_django.conf import configuration
-from gatepass_django.http import Identity, Refusal, add_cache_headers, credentials, identify, identity_of, wire_method
+from gatepass_django.http import Refusal, add_cache_headers, credentials, identify, identity_of, wire_method
 from gatepass_django.internals import django_request, drop_headers, is_forced, replace_denial, view_of
 from gatepass_django.permissions import RequiresToken, requires_credentials
 from gatepass_django.user import AccessTokenUser

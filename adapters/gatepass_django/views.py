@@ -12,8 +12,8 @@ from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 
 from gatepass import AccessToken, AuthError, ConfigurationError, Requirement
-from gatepass.adapter import Rules, mark_guard
-from gatepass_django.http import Identity, Refusal, identity_of, wire_method
+from gatepass.adapter import Identity, Rules, mark_guard
+from gatepass_django.http import Refusal, identity_of, wire_method
 
 __all__ = ["current_access_token", "require_auth"]
 

@@ -16,11 +16,11 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer
-from gatepass.adapter import AccessLevel, Rules
+from gatepass.adapter import AccessLevel, Identity, Rules
 from gatepass_fastapi.guard import answer_refusals_of, refuse
 from gatepass_fastapi.internals import forget_state
 from gatepass_starlette.connection import admit
-from gatepass_starlette.identity import Identity, identify, identity_of
+from gatepass_starlette.identity import identify, identity_of
 from gatepass_starlette.responses import add_cache_headers
 from gatepass_starlette.routes import check_routes
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, final
 from flask.app import Flask  # as in routes
 
 from gatepass import AuthError, ConfigurationError, ResourceServer
-from gatepass.adapter import AccessLevel, public_paths
+from gatepass.adapter import AccessLevel, Identity, public_paths
 from gatepass.errors import refusal_in
 from gatepass_flask.http import browser_request, is_forwarded, without_bodies
 from gatepass_flask.refusals import Start, answer_refusals_of, send, start_body
 from gatepass_flask.routes import Routes
-from gatepass_flask.views import IDENTITY, Identity
+from gatepass_flask.views import IDENTITY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment

@@ -8,24 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from starlette.authentication import AuthCredentials, BaseUser, UnauthenticatedUser
 from starlette.datastructures import State
 from starlette.types import Scope
 
-from gatepass import AccessToken, ResourceServer
+from gatepass import AccessToken
+from gatepass.adapter import Identity
 
-__all__ = ["AccessTokenUser", "Identity", "identify", "identity_of", "with_token"]
+__all__ = ["AccessTokenUser", "identify", "identity_of"]
 
 _KEY: Final = "gatepass.identity"
-
-
-class Identity(NamedTuple):
-    """A token, if the connection has one, and the server that vouches for it."""
-
-    server: ResourceServer
-    token: AccessToken | None
 
 
 @final

@@ -10,6 +10,7 @@ from gatepass.http.cookies import BrowserRequest
 from gatepass.http.jwks_endpoint import JWKSEndpoint
 from gatepass.http.layers import application_below, layer_below
 from gatepass.http.requirement import Rules
+from gatepass.http.resource_server import Identity
 from gatepass.http.response import Caching, Response
 from gatepass.token_endpoint.endpoint import TokenRequest
 
@@ -17,6 +18,7 @@ __all__ = [
     "AccessLevel",
     "BrowserRequest",
     "Caching",
+    "Identity",
     "JWKSEndpoint",
     "Response",
     "Rules",

@@ -60,6 +60,7 @@ PUBLIC = {
         "AccessLevel",
         "BrowserRequest",
         "Caching",
+        "Identity",
         "JWKSEndpoint",
         "Response",
         "Rules",
