@@ -34,7 +34,7 @@ from gatepass import (
 )
 from gatepass.adapter import public_paths
 
-__all__ = ["Configuration", "configuration", "unknown_options"]
+__all__ = ["configuration", "unknown_options"]
 
 _KEY_SOURCES: Final = ("KEY_ENV", "PEM_FILE", "JWKS_FILE", "JWKS_URI", "KEYS")
 _PATH: Final = re.compile(r"(?:\w:|\.{1,2})?(?:[/\\][\w .@-]{1,32}){1,16}|[\w@-]{1,24}\.\w{2,5}")

@@ -79,7 +79,7 @@ def without_bodies(app: WSGIApplication, environ: WSGIEnvironment, start_respons
     def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
         bare = [(name, "0" if name.lower() == "content-length" else value) for name, value in headers]
         start_response(status, bare, *exc_info)
-        return _discard
+        return lambda _data: None  # the `write` of old applications
 
     environ |= {"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"}
     body = app(environ, start)
@@ -88,7 +88,3 @@ def without_bodies(app: WSGIApplication, environ: WSGIEnvironment, start_respons
     finally:
         getattr(body, "close", lambda: None)()
     return []
-
-
-def _discard(_data: bytes, /) -> None:
-    """The `write` of old applications."""

@@ -61,7 +61,7 @@ def identify(scope: Scope, identity: Identity) -> None:
     """Write *identity* into *scope*, over an earlier one."""
     scope[_KEY] = identity
     token = identity.token
-    scope["state"] = with_token(scope.get("state"), token)
+    scope["state"] = _with_token(scope.get("state"), token)
     if token is None:
         scope["auth"], scope["user"] = AuthCredentials(), UnauthenticatedUser()
     else:
@@ -77,7 +77,7 @@ def identity_of(scope: Scope) -> Identity | None:
 _OWN: Final = "access_token"
 
 
-def with_token(state: Any, token: AccessToken | None) -> dict[str, Any]:
+def _with_token(state: Any, token: AccessToken | None) -> dict[str, Any]:
     """*state* with *token*; what can be no state is left out."""
     if isinstance(state, (MutableMapping, State)):
         return _RequestState(state, token)

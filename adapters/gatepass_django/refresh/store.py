@@ -30,7 +30,7 @@ from django.db.models.functions import Coalesce, Greatest, Least
 from gatepass import ConfigurationError
 from gatepass.refresh import Family, PurgeResult, Rotation
 
-__all__ = ["DjangoStore", "own_connection"]
+__all__ = ["DjangoStore"]
 
 _APP: Final = "gatepass_refresh"
 _HASHES: Final = frozenset(("proof_hash", "current_hash", "previous_hash", "salt"))

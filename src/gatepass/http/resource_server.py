@@ -56,17 +56,9 @@ class ResourceServer:
     """
 
     __slots__ = (
-        "_answers",
-        "_extractor",
-        "_hierarchy",
-        "_https",
-        "_verifiers",
-        "caching",
-        "error_format",
-        "may_block",
-        "needs_event_loop",
-        "sources",
-    )
+        "_answers", "_extractor", "_hierarchy", "_https", "_verifiers", "caching", "error_format", "may_block",
+        "needs_event_loop", "sources",
+    )  # fmt: skip
 
     forwarding_headers: Final = FORWARDING_HEADERS
     """The names, in lower case, of what proxies add; adapters say whether a request over plain http has any."""

@@ -35,7 +35,7 @@ from gatepass.common.private_files import (
 )
 from gatepass.errors import ConfigurationError
 
-__all__ = ["FILE", "FileVersion", "LockLost", "MountedFile", "RingDirectory", "WriteLock", "read_ring_file"]
+__all__ = ["FILE", "FileVersion", "MountedFile", "RingDirectory", "WriteLock", "read_ring_file"]
 
 FILE: Final = "keyring.json"
 _LOCK: Final = "lock"

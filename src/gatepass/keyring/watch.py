@@ -23,7 +23,7 @@ from gatepass.keyring.schedule import RELOAD_INTERVAL
 from gatepass.keyring.timeline import Entry, Timeline
 from gatepass.keys import Key, KeySet
 
-__all__ = ["BackgroundRotation", "View", "Watch"]
+__all__ = ["BackgroundRotation", "Watch"]
 
 _MAX_WAIT: Final = 5.0
 """Seconds that a request whose view is too old waits for another one that reads the file."""

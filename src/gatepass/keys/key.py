@@ -37,7 +37,7 @@ from gatepass.keys.material import (
     usual_algorithm,
 )
 
-__all__ = ["Key", "jwk_text"]
+__all__ = ["Key"]
 
 Check = Callable[[Algorithm, Material], None]
 
@@ -168,7 +168,7 @@ make one with: gatepass keygen HS256
         The value never appears in an error.
         """
         value = _read_env(name)
-        jwk = jwk_text(value)
+        jwk = _jwk_text(value)
         if jwk is None and plain_pem(_utf8(value, "a secret")) is not None:
             return cls.from_pem(value, algorithm=algorithm, kid=kid, password=password)
         if password is not None:
@@ -319,7 +319,7 @@ def _read_env(name: str) -> str:
     )
 
 
-def jwk_text(value: str) -> str | None:
+def _jwk_text(value: str) -> str | None:
     """The JSON object in *value*, also if it is a JWK in quotes or under a layer of base64; None if there is none."""
     if value.startswith("{"):
         return value

@@ -18,7 +18,7 @@ from gatepass.keys.jwk import is_private_jwk, load_jwk, present_members, without
 from gatepass.keys.key import Check, Key
 from gatepass.keys.material import check_material, check_material_quickly, fitting_algorithms
 
-__all__ = ["KeySet", "algorithm_names", "asymmetric_names", "key_set", "why_unused"]
+__all__ = ["KeySet", "algorithm_names", "asymmetric_names", "key_set"]
 
 _logger = logging.getLogger("gatepass.keys")
 
@@ -91,7 +91,7 @@ class KeySet:
         usable = [sharing[0] for sharing in index.values() if len({key.thumbprint() for key in sharing}) == 1]
         useful = {(key.kid, key.algorithm) for key in usable}
         unused = [
-            (place, *why_unused(jwk, fault, were_made=bool(keys)))
+            (place, *_why_unused(jwk, fault, were_made=bool(keys)))
             for place, (jwk, (keys, fault)) in enumerate(zip(jwks, read, strict=True))
             if useful.isdisjoint((key.kid, key.algorithm) for key in keys)
         ]
@@ -223,7 +223,7 @@ _TYPES: Final = frozenset(("RSA", "EC", "OKP", "oct"))
 _CURVES: Final = frozenset(("P-256", "P-384", "P-521", "Ed25519", "Ed448"))
 
 
-def why_unused(entry: object, fault: str | None, *, were_made: bool) -> tuple[int, str]:
+def _why_unused(entry: object, fault: str | None, *, were_made: bool) -> tuple[int, str]:
     """The log level that *entry* deserves, and the reason.
 
     *fault* is what is wrong with its key, and *were_made* says whether it gave keys for the algorithms that are wanted.

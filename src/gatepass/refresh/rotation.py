@@ -42,7 +42,7 @@ from gatepass.refresh.pair import TokenPair, TokenPairIssuer
 from gatepass.refresh.revoker import FamilyRevoker
 from gatepass.refresh.store import RefreshStore
 
-__all__ = ["GraceWindows", "InDoubtRotations", "RefreshParameters", "RefreshTokenRotation"]
+__all__ = ["RefreshParameters", "RefreshTokenRotation"]
 
 _WINDOWS_PER_ROTATION: Final = 2
 """How many windows that are over each rotation closes. It opens one."""

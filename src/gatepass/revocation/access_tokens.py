@@ -105,29 +105,30 @@ class AccessTokenRevocation:
         """Revoke one token, by its `jti`. Raises `ValueError` for a token without one."""
         if token.token_id is None:
             raise ValueError("this token has no jti to be revoked by")
-        self._put(_jti_key(token.issuer, token.token_id), lasting=True, end=token.expires_at)
+        # A jti is unique for its issuer alone, and an issuer holds no blank.
+        self._put(f"jti:{token.issuer} {token.token_id}", lasting=True, end=token.expires_at)
 
     def revoke_family(self, family_id: str) -> None:
         """Revoke every access token of a family, those still to be issued included."""
-        self._put(_family_key(family_id), lasting=True)
+        self._put(_key("family", family_id), lasting=True)
 
     def ensure_family_revoked(self, family_id: str, *, since: int) -> None:
         """Do what `revoke_family` did not, if it failed when the family ended at *since*. Usually it only reads."""
         now = int(self._clock())
-        if now <= since + self._lifetime and self._shared.revoked_until([_family_key(family_id)], now=now) is None:
+        if now <= since + self._lifetime and self._shared.revoked_until([_key("family", family_id)], now=now) is None:
             self.revoke_family(family_id)
 
     def revoke_subject(self, subject: str) -> None:
         """Revoke every access token of *subject* issued up to now, this second included."""
-        self._put(_subject_key(subject), lasting=False)
+        self._put(_key("subject", subject), lasting=False)
 
     def revoke_client(self, client_id: str) -> None:
         """Revoke every access token of a client issued up to now, this second included."""
-        self._put(_client_key(client_id), lasting=False)
+        self._put(_key("client", client_id), lasting=False)
 
     def revoked_before(self, subject: str, client_id: str) -> int | None:
         """Up to when the tokens of *subject* at the client are revoked. It asks the store, not the cache."""
-        return self._shared.revoked_until((_subject_key(subject), _client_key(client_id)), now=int(self._clock()))
+        return self._shared.revoked_until((_key("subject", subject), _key("client", client_id)), now=int(self._clock()))
 
     def purge(self, *, limit: int = 1_000) -> int:
         """Delete entries that concern no living token any more, at most *limit*; how many."""
@@ -169,17 +170,6 @@ def _fewer_keys_of(claims: dict[str, Any], client: tuple[str, ...]) -> list[str]
     return keys
 
 
-def _family_key(family_id: str) -> str:
-    return f"family:{plain(family_id)}"
-
-
-def _subject_key(subject: str) -> str:
-    return f"subject:{plain(subject)}"
-
-
-def _client_key(client_id: str) -> str:
-    return f"client:{plain(client_id)}"
-
-
-def _jti_key(issuer: str | None, token_id: str) -> str:
-    return f"jti:{issuer} {token_id}"  # a jti is unique for its issuer alone, and an issuer holds no blank
+def _key(kind: str, name: str) -> str:
+    """What revokes everything of one family, subject or client."""
+    return f"{kind}:{plain(name)}"

@@ -15,7 +15,7 @@ from gatepass.common.limits import steady_clock
 from gatepass.common.runtime import ProcessLock
 from gatepass.errors import ConfigurationError, traced
 
-__all__ = ["FailOpen", "LastAnswer", "RevocationCache", "RevocationStore", "StoreLayer"]
+__all__ = ["FailOpen", "LastAnswer", "RevocationCache", "RevocationStore"]
 
 
 @runtime_checkable
@@ -39,7 +39,7 @@ class RevocationStore(Protocol):
         ...
 
 
-class StoreLayer:
+class _StoreLayer:
     """The base of a `RevocationStore` in front of another. It passes on what its subclass does not override."""
 
     __slots__ = ("_clock", "_store")
@@ -56,7 +56,7 @@ class StoreLayer:
 
 
 @final
-class RevocationCache(StoreLayer):
+class RevocationCache(_StoreLayer):
     """A `RevocationStore` in front of another that remembers "not revoked" for *ttl* seconds after the question.
 
     A revocation by another process is seen at most so many seconds late, one made through this object at once. Errors
@@ -106,7 +106,7 @@ _logger = logging.getLogger("gatepass.revocation")
 
 
 @final
-class LastAnswer(StoreLayer):
+class LastAnswer(_StoreLayer):
     """A `RevocationStore` directly in front of the real one that notes when it answered. A cache does not count."""
 
     __slots__ = ("at",)
@@ -129,7 +129,7 @@ class LastAnswer(StoreLayer):
 
 
 @final
-class FailOpen(StoreLayer):
+class FailOpen(_StoreLayer):
     """A `RevocationStore` in front of another. Up to *limit* seconds after *last_answer*, its errors count as "nothing
     is known". The errors of a store that never answered pass through.
     """

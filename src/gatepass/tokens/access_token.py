@@ -12,7 +12,7 @@ from typing import Any, NoReturn, final
 from gatepass.common.limits import moment_of
 from gatepass.tokens.profile import RFC9068_NAMES, ClaimNames
 
-__all__ = ["AccessToken", "freeze", "thaw"]
+__all__ = ["AccessToken", "freeze"]
 
 
 @final

@@ -24,7 +24,6 @@ __all__ = [
     "AnyAudience",
     "AnyIssuer",
     "ClaimNames",
-    "ClaimPath",
     "Profile",
     "expected_issuer",
 ]

@@ -42,7 +42,7 @@ from gatepass.tokens.header import accepted_algorithm, key_id
 from gatepass.tokens.hooks import Hook, HookFunction, check_subject_hook, is_revoked_hook
 from gatepass.tokens.profile import ANY_AUDIENCE, AnyAudience, AnyIssuer, Profile, expected_issuer
 
-__all__ = ["ResolvedKeys", "TokenVerifier", "resolve_keys"]
+__all__ = ["TokenVerifier"]
 
 _T = TypeVar("_T")
 _Fetching = Generator[Fetch, None, AccessToken]

@@ -151,7 +151,7 @@ class DemoTokens:
             "strange_key": self._issued(keys=Key.generate()),
             "namesake_key": self._issued(keys=namesake),
             "id_token": self._by_hand(self._header(typ="JWT")),
-            "unsigned": self._by_hand(self._header(alg="none"), sign=_no_signature),
+            "unsigned": self._by_hand(self._header(alg="none"), sign=lambda _: b""),
             "confused": self._by_hand(self._header(alg="HS256"), sign=self._hmac_with_public_key),
             "altered": _with_subject(good, "admin"),
             "endless": "A" * 20_000,
@@ -179,10 +179,6 @@ class DemoTokens:
     def _hmac_with_public_key(self, signing_input: bytes) -> bytes:
         """Sign with the public key as a secret, which every client could do where a key had two algorithms."""
         return hmac.digest(self.key.to_pem().encode(), signing_input, "sha256")
-
-
-def _no_signature(_signing_input: bytes) -> bytes:
-    return b""
 
 
 def _with_subject(token: str, subject: str) -> str:
