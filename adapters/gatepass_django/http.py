@@ -33,6 +33,8 @@ __all__ = [
 
 _FORWARDING: Final = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in ResourceServer.forwarding_headers)
 
+_IDENTITY: Final = "_gatepass_identity"
+
 
 class Credentials(TypedDict):
     """What `ResourceServer.admit` wants to know of a request."""
@@ -133,9 +135,6 @@ class Refusal(HttpResponse):
     def __await__(self) -> Generator[None, None, Refusal]:
         yield from ()
         return self
-
-
-_IDENTITY: Final = "_gatepass_identity"
 
 
 class AccessTokenRequest(HttpRequest):

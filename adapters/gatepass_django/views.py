@@ -19,6 +19,12 @@ __all__ = ["current_access_token", "require_auth"]
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 
+_ON_CLASSES: Final = (
+    'require_auth decorates view functions: put @method_decorator(require_auth(...), name="dispatch") on the class, '
+    "and in REST framework say permission_classes = [requires(...)]; in a view of another framework, import "
+    "require_auth from its own adapter"
+)
+
 
 def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_View], _View]:
     """A decorator that lets a view run only for a token that meets *rules*, the keywords of `Requirement`.
@@ -50,13 +56,6 @@ def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_View],
 def current_access_token(request: HttpRequest) -> AccessToken | None:
     """The request's access token; None on a public route, or an optional one without credentials."""
     return _identity(request).token
-
-
-_ON_CLASSES: Final = (
-    'require_auth decorates view functions: put @method_decorator(require_auth(...), name="dispatch") on the class, '
-    "and in REST framework say permission_classes = [requires(...)]; in a view of another framework, import "
-    "require_auth from its own adapter"
-)
 
 
 def _takes_a_request(view: Callable[..., Any]) -> bool:

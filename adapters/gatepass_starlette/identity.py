@@ -21,6 +21,8 @@ __all__ = ["AccessTokenUser", "identify", "identity_of"]
 
 _KEY: Final = "gatepass.identity"
 
+_OWN: Final = "access_token"
+
 
 @final
 class AccessTokenUser(BaseUser):
@@ -72,9 +74,6 @@ def identity_of(scope: Scope) -> Identity | None:
     """What `identify` wrote, or None where the connection was not judged."""
     identity: Identity | None = scope.get(_KEY)
     return identity
-
-
-_OWN: Final = "access_token"
 
 
 def _with_token(state: Any, token: AccessToken | None) -> dict[str, Any]:

@@ -28,6 +28,8 @@ __all__ = [
 
 POLICY_VIOLATION: Final = 1008  # RFC 6455 section 7.4.1
 
+_BODIES: Final = frozenset(("http.response.body", "http.response.pathsend", "http.response.zerocopysend"))
+
 
 def to_response(answer: Answer) -> Response:
     """*answer* as it is: status, header lines in order, body."""
@@ -68,9 +70,6 @@ def varying(send: Send, caching: Caching) -> Send:
         await send(message)
 
     return send_varying
-
-
-_BODIES: Final = frozenset(("http.response.body", "http.response.pathsend", "http.response.zerocopysend"))
 
 
 def without_bodies(receive: Receive, send: Send) -> tuple[Receive, Send]:

@@ -50,6 +50,9 @@ __all__ = [
     "refusal_in",
 ]
 
+_MAX_FRAMES: Final = 12
+_MAX_CAUSES: Final = 4
+
 
 class ConfigurationError(ValueError):
     """A setting is missing, weak or contradictory. The text says what to change."""
@@ -350,10 +353,6 @@ def refusal_in(error: BaseException | None) -> AuthError | None:
         else:
             return None
     return next((refusal for refusal in found if isinstance(refusal, AuthUnavailable)), found[0])
-
-
-_MAX_FRAMES: Final = 12
-_MAX_CAUSES: Final = 4
 
 
 def traced(error: BaseException) -> str:

@@ -18,6 +18,9 @@ __all__ = ["PerProcess", "ProcessLock", "may_block", "threads_are_frozen", "warn
 
 _T = TypeVar("_T")
 
+_OFF = (False, None, b"false", "false", b"0", "0")
+_ONE_THREAD = (*_OFF, True, b"1", "1")  # which is none, to uWSGI
+
 
 @final
 class PerProcess(Generic[_T]):
@@ -34,10 +37,6 @@ class PerProcess(Generic[_T]):
         process = os.getpid()
         made = self._made.get(process)
         return self._made.setdefault(process, self._make()) if made is None else made  # of several threads one counts
-
-
-_OFF = (False, None, b"false", "false", b"0", "0")
-_ONE_THREAD = (*_OFF, True, b"1", "1")  # which is none, to uWSGI
 
 
 @final

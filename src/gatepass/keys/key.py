@@ -43,6 +43,11 @@ Check = Callable[[Algorithm, Material], None]
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
+_MAX_NAME_LENGTH: Final = 64
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+# Short words in capitals, as in JWT_SECRET_KEY: no secret that is long enough looks like it.
+_CONVENTIONAL: Final = re.compile(r"(?=.{1,40}\Z)[A-Z_][A-Z0-9]{0,19}(?:_[A-Z0-9]{0,19})*", re.ASCII)
+
 
 @final
 class Key:
@@ -292,12 +297,6 @@ def _utf8(value: str | bytes, what: str) -> bytes:
     except UnicodeEncodeError:
         pass
     raise ConfigurationError(f"{what} must be text that has a UTF-8 form")
-
-
-_MAX_NAME_LENGTH: Final = 64
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-# Short words in capitals, as in JWT_SECRET_KEY: no secret that is long enough looks like it.
-_CONVENTIONAL: Final = re.compile(r"(?=.{1,40}\Z)[A-Z_][A-Z0-9]{0,19}(?:_[A-Z0-9]{0,19})*", re.ASCII)
 
 
 def _read_env(name: str) -> str:

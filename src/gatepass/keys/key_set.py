@@ -26,6 +26,9 @@ _MAX_MODULUS_BITS = 8_200  # bits, with what base64url adds
 _MAX_PRIME_SEARCH = 8 * 2_052**3
 """What the search for prime RSA moduli may cost for one set: 8 keys of 2048 bits or 1 of 4096, 0.2 s."""
 
+_TYPES: Final = frozenset(("RSA", "EC", "OKP", "oct"))
+_CURVES: Final = frozenset(("P-256", "P-384", "P-521", "Ed25519", "Ed448"))
+
 
 @final
 class KeySet:
@@ -217,10 +220,6 @@ def _public_keys(
     except ConfigurationError as error:
         return [], str(error)
     return [key for key in keys if allowed is None or key.algorithm in allowed], None
-
-
-_TYPES: Final = frozenset(("RSA", "EC", "OKP", "oct"))
-_CURVES: Final = frozenset(("P-256", "P-384", "P-521", "Ed25519", "Ed448"))
 
 
 def _why_unused(entry: object, fault: str | None, *, were_made: bool) -> tuple[int, str]:

@@ -29,6 +29,14 @@ _CACHE_SIZE: Final = 128
 _MAX_TRIES: Final = 64
 """Each finds the factors with at least even odds."""
 
+_P25519: Final = 2**255 - 19
+_P448: Final = 2**448 - 2**224 - 1
+_ORDER_8: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+"""A root of d*y^4 + 2*y^2 = 1: the points that are of order 4 when they are doubled."""
+# By y alone: the points of one y, with either sign of x, have the same order.
+_SMALL_25519: Final = frozenset((0, 1, _P25519 - 1, _ORDER_8, _P25519 - _ORDER_8))
+_SMALL_448: Final = frozenset((0, 1, _P448 - 1))
+
 
 def check_rsa_public(*, bits: int, exponent: int) -> None:
     """Raise `ConfigurationError` unless a modulus of *bits* and *exponent* may be used (RFC 7518 sections 3.3, 8.6)."""
@@ -108,15 +116,6 @@ def rsa_factors(n: int, e: int, d: int) -> tuple[int, int] | None:
             p = math.gcd(root - 1, n)
             return max(p, n // p), min(p, n // p)
     return None
-
-
-_P25519: Final = 2**255 - 19
-_P448: Final = 2**448 - 2**224 - 1
-_ORDER_8: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
-"""A root of d*y^4 + 2*y^2 = 1: the points that are of order 4 when they are doubled."""
-# By y alone: the points of one y, with either sign of x, have the same order.
-_SMALL_25519: Final = frozenset((0, 1, _P25519 - 1, _ORDER_8, _P25519 - _ORDER_8))
-_SMALL_448: Final = frozenset((0, 1, _P448 - 1))
 
 
 def check_edwards_point(key: Ed25519PublicKey | Ed448PublicKey) -> None:

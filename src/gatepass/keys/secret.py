@@ -42,6 +42,18 @@ _CURVES: dict[int, ec.EllipticCurve] = {
     133: ec.SECP521R1(),
 }  # by the size of an uncompressed point
 
+_PATH: Final = re.compile(
+    rb"(?:\.{1,2}|~|[a-z]:|file:/?)[/\\][\w .~+@/\\-]+"
+    rb"|(?:.*[/\\])?[\w .~+@-]+\.(?:pem|key|der|crt|cer|p8|p12|json|jwks?)"
+    # A secret may begin with a slash, but hardly with one of these.
+    rb"|/(?-i:app|code|data|etc|home|mnt|opt|private|root|run|srv|tmp|Users|usr|var)/[\w .~+@/-]+",
+    re.IGNORECASE | re.DOTALL,
+)
+_ADDRESS: Final = re.compile(rb"(?:[a-z][a-z0-9+.-]*://|arn:[a-z])\S+", re.IGNORECASE)
+# With other punctuation inside, the quotes may well be some of it.
+_QUOTED: Final = re.compile(rb"([\"'])[\w+/=.~ -]*\1")
+_TOKEN: Final = re.compile(rb"(?:bearer +)?([\w-]+)\.[\w-]+\.[\w-]*", re.IGNORECASE)
+
 
 def check_secret(secret: bytes, *, algorithm: str, minimum: int) -> None:
     """Raise `ConfigurationError` unless *secret* may sign with *algorithm* (RFC 7518 section 3.2).
@@ -130,19 +142,6 @@ def _is_point(data: bytes) -> bool:
         return curve is not None and bool(ec.EllipticCurvePublicKey.from_encoded_point(curve, data))
     except ValueError:
         return False
-
-
-_PATH: Final = re.compile(
-    rb"(?:\.{1,2}|~|[a-z]:|file:/?)[/\\][\w .~+@/\\-]+"
-    rb"|(?:.*[/\\])?[\w .~+@-]+\.(?:pem|key|der|crt|cer|p8|p12|json|jwks?)"
-    # A secret may begin with a slash, but hardly with one of these.
-    rb"|/(?-i:app|code|data|etc|home|mnt|opt|private|root|run|srv|tmp|Users|usr|var)/[\w .~+@/-]+",
-    re.IGNORECASE | re.DOTALL,
-)
-_ADDRESS: Final = re.compile(rb"(?:[a-z][a-z0-9+.-]*://|arn:[a-z])\S+", re.IGNORECASE)
-# With other punctuation inside, the quotes may well be some of it.
-_QUOTED: Final = re.compile(rb"([\"'])[\w+/=.~ -]*\1")
-_TOKEN: Final = re.compile(rb"(?:bearer +)?([\w-]+)\.[\w-]+\.[\w-]*", re.IGNORECASE)
 
 
 def _not_a_secret(secret: bytes) -> str | None:

@@ -17,6 +17,10 @@ from gatepass.errors import ConfigurationError, traced
 
 __all__ = ["FailOpen", "LastAnswer", "RevocationCache", "RevocationStore"]
 
+_LOG_INTERVAL: Final = 10.0
+"""Seconds between two lines in the log."""
+_logger = logging.getLogger("gatepass.revocation")
+
 
 @runtime_checkable
 class RevocationStore(Protocol):
@@ -98,11 +102,6 @@ class RevocationCache(_StoreLayer):
                     known.clear()
                 known[names] = asked
         return until
-
-
-_LOG_INTERVAL: Final = 10.0
-"""Seconds between two lines in the log."""
-_logger = logging.getLogger("gatepass.revocation")
 
 
 @final
