@@ -22,6 +22,7 @@ __all__ = [
     "begin_async",
     "browser_request",
     "credentials",
+    "header_lines",
     "identify",
     "identity_of",
     "is_forwarded",
@@ -63,9 +64,9 @@ def browser_request(request: HttpRequest) -> BrowserRequest:
     """What the cookie transport wants to know of *request*; Django's own reading of cookies is not asked."""
     return BrowserRequest(
         method=wire_method(request),
-        cookie=_lines(request, "HTTP_COOKIE"),
-        origin=_lines(request, "HTTP_ORIGIN"),
-        upgrade=_lines(request, "HTTP_UPGRADE"),
+        cookie=header_lines(request, "HTTP_COOKIE"),
+        origin=header_lines(request, "HTTP_ORIGIN"),
+        upgrade=header_lines(request, "HTTP_UPGRADE"),
     )
 
 
@@ -81,7 +82,8 @@ def wire_method(request: HttpRequest) -> str:
     return request.META.get("REQUEST_METHOD") or request.method or ""
 
 
-def _lines(request: HttpRequest, name: str) -> tuple[str, ...]:
+def header_lines(request: HttpRequest, name: str) -> tuple[str, ...]:
+    """The lines of the header that `META` has under *name*: servers join them to one."""
     value: str | None = request.META.get(name)
     return () if value is None else (value,)
 

@@ -20,7 +20,7 @@ from gatepass.adapter import Response as Answer
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["browser_request", "is_forwarded", "read_body", "to_response", "without_bodies"]
+__all__ = ["browser_request", "close", "header_lines", "is_forwarded", "read_body", "to_response", "without_bodies"]
 
 
 _FORWARDING: Final = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in ResourceServer.forwarding_headers)
@@ -37,9 +37,9 @@ def browser_request(environ: WSGIEnvironment) -> BrowserRequest:
     """What the cookie transport reads of the request."""
     return BrowserRequest(
         method=environ["REQUEST_METHOD"],
-        cookie=_lines(environ, "HTTP_COOKIE"),
-        origin=_lines(environ, "HTTP_ORIGIN"),
-        upgrade=_lines(environ, "HTTP_UPGRADE"),
+        cookie=header_lines(environ, "HTTP_COOKIE"),
+        origin=header_lines(environ, "HTTP_ORIGIN"),
+        upgrade=header_lines(environ, "HTTP_UPGRADE"),
     )
 
 
@@ -48,7 +48,8 @@ def is_forwarded(environ: WSGIEnvironment) -> bool:
     return not environ.keys().isdisjoint(_FORWARDING)
 
 
-def _lines(environ: WSGIEnvironment, name: str) -> tuple[str, ...]:
+def header_lines(environ: WSGIEnvironment, name: str) -> tuple[str, ...]:
+    """The lines of the header that *environ* has under *name*: servers join them to one."""
     value = environ.get(name)
     return () if value is None else (value,)
 
@@ -86,5 +87,10 @@ def without_bodies(app: WSGIApplication, environ: WSGIEnvironment, start_respons
     try:
         next(iter(body), b"")  # PEP 3333 lets an application wait with the status until its body is asked for
     finally:
-        getattr(body, "close", lambda: None)()
+        close(body)
     return []
+
+
+def close(body: Iterable[bytes]) -> None:
+    """Tell *body* that no more of it is asked for."""
+    getattr(body, "close", lambda: None)()

@@ -15,7 +15,7 @@ from flask import Flask, request
 
 from gatepass.adapter import Caching, Response
 from gatepass.errors import refusal_in
-from gatepass_flask.http import to_response
+from gatepass_flask.http import close, to_response
 from gatepass_flask.internals import error_handlers
 from gatepass_flask.views import identity_of
 
@@ -126,7 +126,7 @@ def start_body(body: Iterable[bytes], environ: WSGIEnvironment) -> Iterable[byte
             if part:
                 break
     except BaseException:
-        _close(body)
+        close(body)
         raise
     return _StartedBody(first, parts, body)
 
@@ -136,10 +136,6 @@ def _is_whole(body: Iterable[bytes], environ: WSGIEnvironment) -> bool:
     file_wrapper = environ.get("wsgi.file_wrapper")
     is_own = isinstance(file_wrapper, type) and isinstance(body, file_wrapper)
     return is_own or isinstance(body, (list, tuple)) or hasattr(body, "read")
-
-
-def _close(body: Iterable[bytes]) -> None:
-    getattr(body, "close", lambda: None)()
 
 
 @final
@@ -156,4 +152,4 @@ class _StartedBody:
         return self._parts
 
     def close(self) -> None:
-        _close(self._body)
+        close(self._body)

@@ -64,10 +64,7 @@ _STYLES = {"passed": "green", "failed": "bold red", "not reached": "dim"}
 @click.option("--kid", help="The key id by which tokens name the key, if it is a PEM or a secret.")
 @click.option("--issuer", help="The issuer that the token must name.")
 @click.option(
-    "--allow",
-    multiple=True,
-    type=click.Choice(list(_ALLOWANCES)),
-    help="Take an issuer that is no https URL.",
+    "--allow", multiple=True, type=click.Choice(list(_ALLOWANCES)), help="Take an issuer that is no https URL."
 )
 @click.option("--audience", multiple=True, help="This service's identifier; may be repeated.")
 @click.option("--profile", type=click.Choice(list(_PROFILES)), help="What counts as an access token (default rfc9068).")

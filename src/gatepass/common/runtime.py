@@ -66,16 +66,12 @@ class ProcessLock:
 
 def may_block() -> bool:
     """Whether the calling thread may wait: it runs no event loop that others depend on."""
-    asyncio: Any = sys.modules.get("asyncio.events")
-    trio: Any = sys.modules.get("trio.lowlevel")
-    if asyncio is not None:
-        with contextlib.suppress(RuntimeError):
-            asyncio.get_running_loop()
-            return False
-    if trio is not None:
-        with contextlib.suppress(RuntimeError):
-            trio.current_trio_token()
-            return False
+    for name, current in (("asyncio.events", "get_running_loop"), ("trio.lowlevel", "current_trio_token")):
+        loaded = sys.modules.get(name)
+        if loaded is not None:
+            with contextlib.suppress(RuntimeError):
+                getattr(loaded, current)()
+                return False
     return True
 
 

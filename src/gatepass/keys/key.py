@@ -159,12 +159,7 @@ make one with: gatepass keygen HS256
 
     @classmethod
     def from_env(
-        cls,
-        name: str,
-        *,
-        algorithm: str | None = None,
-        kid: str | None = None,
-        password: str | bytes | None = None,
+        cls, name: str, *, algorithm: str | None = None, kid: str | None = None, password: str | bytes | None = None
     ) -> Key:
         r"""The secret, PEM or JWK that the environment variable *name* holds.
 

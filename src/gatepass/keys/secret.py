@@ -36,11 +36,8 @@ _DER_BEGINS = re.compile(rb"M[CEFHI]")  # a SEQUENCE of a usual length, in base6
 _MAX_DER_CANDIDATES = 32
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]+")
 _LINE_BREAKS = re.compile(rb"\s+|\\[nr]")
-_CURVES: dict[int, ec.EllipticCurve] = {
-    65: ec.SECP256R1(),
-    97: ec.SECP384R1(),
-    133: ec.SECP521R1(),
-}  # by the size of an uncompressed point
+# By the size of an uncompressed point.
+_CURVES: dict[int, ec.EllipticCurve] = {65: ec.SECP256R1(), 97: ec.SECP384R1(), 133: ec.SECP521R1()}
 
 _PATH: Final = re.compile(
     rb"(?:\.{1,2}|~|[a-z]:|file:/?)[/\\][\w .~+@/\\-]+"

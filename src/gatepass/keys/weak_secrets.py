@@ -50,13 +50,10 @@ _SIGNS: Final = re.compile(rb"[^a-z0-9]")
 _BETWEEN_WORDS: Final = b" \t\r\n-_.,:;!?'\"/"
 
 _Digest = Callable[..., Any]
+# By their size.
 _DIGESTS: Final[dict[int, _Digest]] = {
-    16: hashlib.md5,
-    20: hashlib.sha1,
-    32: hashlib.sha256,
-    48: hashlib.sha384,
-    64: hashlib.sha512,
-}  # by their size
+    16: hashlib.md5, 20: hashlib.sha1, 32: hashlib.sha256, 48: hashlib.sha384, 64: hashlib.sha512,
+}  # fmt: skip
 
 
 def is_guessable(secret: bytes) -> bool:

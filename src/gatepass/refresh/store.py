@@ -84,13 +84,9 @@ class PurgeResult(NamedTuple):
 class PurgeableStore(Protocol):
     """A store of families and revocations, as far as `purge_store` uses it."""
 
-    def purge(self, *, before: int, limit: int) -> PurgeResult:
-        """See `RefreshStore.purge`."""
-        ...
+    def purge(self, *, before: int, limit: int) -> PurgeResult: ...
 
-    def purge_revocations(self, *, before: int, limit: int) -> int:
-        """See `RevocationStore.purge_revocations`."""
-        ...
+    def purge_revocations(self, *, before: int, limit: int) -> int: ...
 
 
 def purge_store(

@@ -62,9 +62,7 @@ class SQLiteFile:
                 weakref.WeakMethod, (self._before_fork, self._after_fork_in_parent, self._after_fork_in_child)
             )
             os.register_at_fork(
-                before=lambda: _call(before),
-                after_in_parent=lambda: _call(parent),
-                after_in_child=lambda: _call(child),
+                before=lambda: _call(before), after_in_parent=lambda: _call(parent), after_in_child=lambda: _call(child)
             )
 
     def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:

@@ -158,12 +158,7 @@ class DemoTokens:
         }
 
     def _issued(self, *, scope: str = "orders:read", **settings: Any) -> str:
-        given: dict[str, Any] = {
-            "issuer": ISSUER,
-            "audience": AUDIENCE,
-            "keys": self.key,
-            "access_ttl": MAX_TTL,
-        }
+        given: dict[str, Any] = {"issuer": ISSUER, "audience": AUDIENCE, "keys": self.key, "access_ttl": MAX_TTL}
         return TokenIssuer(**{**given, **settings}, client_id=CLIENT).issue("anna", scope=scope)
 
     def _header(self, **changes: str) -> dict[str, Any]:
