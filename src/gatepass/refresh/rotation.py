@@ -20,6 +20,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Final, NamedTuple, final
 
@@ -229,13 +230,11 @@ class RefreshTokenRotation:
         return RefreshTokenReused("refresh_reused")
 
 
+@dataclass(slots=True)
 class _Salts:
-    __slots__ = ("count", "lock", "salts")
-
-    def __init__(self) -> None:
-        self.salts: OrderedDict[str, dict[bytes, bytes]] = OrderedDict()
-        self.count = 0
-        self.lock = threading.Lock()
+    salts: OrderedDict[str, dict[bytes, bytes]] = field(default_factory=OrderedDict[str, dict[bytes, bytes]])
+    count: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 @final
@@ -282,13 +281,11 @@ class InDoubtRotations:
             return True
 
 
+@dataclass(slots=True)
 class _Open:
-    __slots__ = ("families", "lock")
-
-    def __init__(self) -> None:
-        # The oldest goes when there are too many: the next rotation of that family replaces the salt, too.
-        self.families: deque[Family] = deque(maxlen=_MAX_WINDOWS)
-        self.lock = threading.Lock()
+    # The oldest goes when there are too many: the next rotation of that family replaces the salt, too.
+    families: deque[Family] = field(default_factory=lambda: deque[Family](maxlen=_MAX_WINDOWS))
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 @final
