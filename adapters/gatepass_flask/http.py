@@ -5,7 +5,7 @@ A body is read even where a hook or an extension has parsed the form before, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -77,7 +77,7 @@ def _read_before() -> bytes:
 def without_bodies(app: WSGIApplication, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """The status and headers of *app*'s answer to a request that no token vouches for."""
 
-    def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+    def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
         bare = [(name, "0" if name.lower() == "content-length" else value) for name, value in headers]
         start_response(status, bare, *exc_info)
         return lambda _data: None  # the `write` of old applications
