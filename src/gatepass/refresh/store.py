@@ -51,11 +51,11 @@ class RefreshStore(Protocol):
         ...
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
-        """Revoke every family of *subject*, in steps if there are many; how many were not yet revoked."""
+        """Revoke every family of *subject*, in steps if there are many. Returns how many were not yet revoked."""
         ...
 
     def revoke_client(self, client_id: str, *, at: int) -> int:
-        """Revoke every family of *client_id*; how many were not yet revoked."""
+        """Revoke every family of *client_id*. Returns how many were not yet revoked."""
         ...
 
     def purge(self, *, before: int, limit: int) -> PurgeResult:

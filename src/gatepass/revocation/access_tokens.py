@@ -131,7 +131,7 @@ class AccessTokenRevocation:
         return self._shared.revoked_until((_key("subject", subject), _key("client", client_id)), now=int(self._clock()))
 
     def purge(self, *, limit: int = 1_000) -> int:
-        """Delete entries that concern no living token any more, at most *limit*; how many."""
+        """Delete entries that concern no living token any more, at most *limit*. Returns how many."""
         return self._store.purge_revocations(before=int(self._clock()), limit=limit)
 
     def _put(self, key: str, *, lasting: bool, end: datetime | None = None) -> None:

@@ -39,7 +39,7 @@ class RevocationStore(Protocol):
         ...
 
     def purge_revocations(self, *, before: int, limit: int) -> int:
-        """Delete at most *limit* entries whose `keep_until` is earlier than *before*; how many."""
+        """Delete at most *limit* entries whose `keep_until` is earlier than *before*. Returns how many."""
         ...
 
 
