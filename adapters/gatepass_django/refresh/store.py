@@ -112,8 +112,8 @@ class DjangoStore:
                 if dead:
                     deleted += _deleted(rows.filter(over, pk__in=dead), self._using)
                 if alive:  # put off to the end, or to that of a salt that is still of use
-                    kept = rows.filter(pk__in=alive, rotated_at__lt=before - Rotation.MAX_GRACE).exclude(salt="")
-                    kept.update(salt="")
+                    salted = rows.filter(pk__in=alive, rotated_at__lt=before - Rotation.MAX_GRACE).exclude(salt="")
+                    salted.update(salt="")
                     rows.filter(pk__in=alive).update(purge_at=Case(When(salt="", then=end), default=Least(end, spent)))
                 seen += len(found)
                 if len(found) < _BATCH and deleted < limit:

@@ -84,11 +84,11 @@ def _search(
         if is_application(layer):
             found.append(layer)
             continue
-        for held in leads_to(layer):
-            if id(held) not in seen and _may_lead_on(layer, held):
-                seen[id(held)] = held
-                waiting.append(held)
-                containers += issubclass(type(held), tuple(_CONTAINERS))
+        for referent in leads_to(layer):
+            if id(referent) not in seen and _may_lead_on(layer, referent):
+                seen[id(referent)] = referent
+                waiting.append(referent)
+                containers += issubclass(type(referent), tuple(_CONTAINERS))
         if len(seen) - containers > _MAX_OBJECTS or containers > _MAX_CONTAINERS:
             raise ConfigurationError(
                 "the layers below AccessTokenMiddleware hold too much to be searched for the application: say which "
@@ -159,9 +159,9 @@ def call_of(kind: type) -> object:
     return next((vars(base)["__call__"] for base in kind.__mro__ if "__call__" in vars(base)), None)
 
 
-def _may_lead_on(layer: object, held: object) -> bool:
-    """Whether *held* may be, or may lead to, the next layer: few places hold a layer that cannot be called."""
-    kind = type(held)
+def _may_lead_on(layer: object, referent: object) -> bool:
+    """Whether *referent* may be, or may lead to, the next layer: few places hold a layer that cannot be called."""
+    kind = type(referent)
     if issubclass(kind, _HOLD_NOTHING):
         return False
     is_bound = issubclass(type(layer), (MethodType, FunctionType))  # a method's object, or what a function encloses

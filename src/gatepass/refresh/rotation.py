@@ -61,8 +61,8 @@ class RefreshParameters(NamedTuple):
 
     def within(self, family: Family) -> str:
         """The scope for the access token. Raises `InvalidScope` or `InvalidTarget` beyond the grant."""
-        asked = () if self.audience is None else self.audience
-        named = (asked,) if isinstance(asked, str) else listed(asked)
+        requested = () if self.audience is None else self.audience
+        named = (requested,) if isinstance(requested, str) else listed(requested)
         if named is None or any(one != family.audience for one in named):
             raise InvalidTarget
         if self.scope is None:
@@ -305,8 +305,8 @@ class GraceWindows:
     def pop_closed(self, now: int, *, limit: int) -> list[Family]:
         """At most *limit* families whose window is over, each of them once."""
         found: list[Family] = []
-        ours = self._open.get()
-        with ours.lock:
-            while ours.families and len(found) < limit and now - ours.families[0].rotated_at >= self._grace:
-                found.append(ours.families.popleft())
+        windows = self._open.get()
+        with windows.lock:
+            while windows.families and len(found) < limit and now - windows.families[0].rotated_at >= self._grace:
+                found.append(windows.families.popleft())
         return found
