@@ -19,6 +19,8 @@ from gatepass_django.internals import views_of
 
 __all__ = ["GatepassConfig"]
 
+_MIDDLEWARE = ("gatepass_django.AccessTokenMiddleware", "gatepass_django.middleware.AccessTokenMiddleware")
+
 
 class GatepassConfig(AppConfig):
     """For INSTALLED_APPS, as `"gatepass_django"`."""
@@ -28,9 +30,6 @@ class GatepassConfig(AppConfig):
 
     def ready(self) -> None:
         register(Tags.security)(check_setting)
-
-
-_MIDDLEWARE = ("gatepass_django.AccessTokenMiddleware", "gatepass_django.middleware.AccessTokenMiddleware")
 
 
 def check_setting(**_: Any) -> list[CheckMessage]:

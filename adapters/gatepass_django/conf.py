@@ -34,7 +34,7 @@ from gatepass import (
 )
 from gatepass.adapter import public_paths
 
-__all__ = ["Configuration", "configuration", "unknown_options"]
+__all__ = ["configuration", "unknown_options"]
 
 _KEY_SOURCES: Final = ("KEY_ENV", "PEM_FILE", "JWKS_FILE", "JWKS_URI", "KEYS")
 _PATH: Final = re.compile(r"(?:\w:|\.{1,2})?(?:[/\\][\w .@-]{1,32}){1,16}|[\w@-]{1,24}\.\w{2,5}")
@@ -59,7 +59,7 @@ def configuration() -> Configuration:
     """The setting, read once. Raises `ConfigurationError` with a sentence that says what to change."""
     value: Any = getattr(settings, "GATEPASS", None)
     if isinstance(value, str) and value:
-        return Configuration(_found(value, "the setting GATEPASS"), frozenset())
+        return Configuration(_as_server(value, "the setting GATEPASS"), frozenset())
     if not value or not isinstance(value, dict):
         raise ConfigurationError(
             'the setting GATEPASS is missing: give a dict with "ISSUER" and "AUDIENCE", and with a source of keys such '
@@ -72,12 +72,12 @@ def configuration() -> Configuration:
     try:
         public = public_paths(options.get("PUBLIC", ()))
         if "RESOURCE_SERVER" not in options:
-            return Configuration(_built(options), public)
+            return Configuration(_build_server(options), public)
     except ConfigurationError as error:
-        raise ConfigurationError(_placed(str(error))) from None
+        raise ConfigurationError(_with_option(str(error))) from None
     if set(options) - {"RESOURCE_SERVER", "PUBLIC"}:
         raise ConfigurationError("beside RESOURCE_SERVER only PUBLIC may stand: the server was built with the rest")
-    return Configuration(_found(options["RESOURCE_SERVER"], _place("RESOURCE_SERVER")), public)
+    return Configuration(_as_server(options["RESOURCE_SERVER"], _option("RESOURCE_SERVER")), public)
 
 
 def _forget(*, setting: str, **_: Any) -> None:
@@ -100,27 +100,27 @@ def _resembling(name: str) -> list[str]:
     return sorted({*get_close_matches(name, _KNOWN, n=1), *longer})
 
 
-def _found(server: object, place: str) -> ResourceServer:
-    found = _imported(server, place)
+def _as_server(server: object, place: str) -> ResourceServer:
+    found = _import(server, place)
     if not isinstance(found, ResourceServer):
         raise ConfigurationError("GATEPASS must name a ResourceServer that the project built")
     return found
 
 
-def _built(given: Mapping[str, Any]) -> ResourceServer:
+def _build_server(given: Mapping[str, Any]) -> ResourceServer:
     options: dict[str, Any] = {**given, "ALLOW": _allowed(given.get("ALLOW", ()))}
     if isinstance(options.get("ALGORITHMS"), Iterator):  # read for the keys and for the verifier
         options["ALGORITHMS"] = tuple(options["ALGORITHMS"])
     policy = {name: options[name] for name in _VERIFIER.intersection(options)}
     for name in _FUNCTIONS:
         if name in policy:
-            policy[name] = _imported(policy[name], _place(name))
+            policy[name] = _import(policy[name], _option(name))
     if isinstance(policy.get("PROFILE"), str):
         policy["PROFILE"] = _profile(policy["PROFILE"])
     named: dict[str, Any] = {"issuer": "", "audience": "", "keys": _keys(options), **_lower(policy)}
     rest = {name: options[name] for name in _SERVER.intersection(options)}
     if "COOKIES" in rest:
-        rest["COOKIES"] = _imported(rest["COOKIES"], _place("COOKIES"))
+        rest["COOKIES"] = _import(rest["COOKIES"], _option("COOKIES"))
     return ResourceServer(TokenVerifier(**named), **_lower(rest))
 
 
@@ -130,12 +130,12 @@ def _allowed(allow: Any) -> tuple[Any, ...]:
     return tuple(_ALLOWANCES.get(value, value) if isinstance(value, str) else value for value in values)
 
 
-def _placed(text: str) -> str:
+def _with_option(text: str) -> str:
     """*text*, which begins with a keyword argument, after the option that was written in its place."""
     text = _ALLOWANCE.sub(r'"ALLOW": "\1"', text)
     found = _ARGUMENT.match(text)
     option = found[1].upper() if found else ""
-    return f"{_place(option)}: {text}" if option in _KNOWN else text
+    return f"{_option(option)}: {text}" if option in _KNOWN else text
 
 
 def _profile(name: str) -> Profile:
@@ -156,7 +156,7 @@ def _keys(options: Mapping[str, Any]) -> Any:
     algorithms = tuple(options.get("ALGORITHMS") or ())
     only = algorithms[0] if len(algorithms) == 1 else None  # then it is the one that the key is bound to
     if source == "KEYS":
-        return _given(value)
+        return _as_keys(value)
     if source == "JWKS_URI":
         return JWKSClient(value, algorithms=algorithms or None, allow=options["ALLOW"])
     if source == "KEY_ENV":
@@ -167,7 +167,7 @@ def _keys(options: Mapping[str, Any]) -> Any:
     return KeySet.from_jwks(text, algorithms=algorithms or None)
 
 
-def _given(keys: Any) -> Any:
+def _as_keys(keys: Any) -> Any:
     """*keys*, unless None: a source that turned out empty is a mistake, and not a wish to look elsewhere."""
     if keys is None:
         raise ConfigurationError("KEYS in the setting GATEPASS is None: leave it out to have the issuer's keys found")
@@ -188,11 +188,11 @@ def _text(path: str | Path, name: str) -> bytes:
         raise ConfigurationError(f"the file that {name} names{shown} cannot be read: {type(error).__name__}") from None
 
 
-def _place(name: str) -> str:
+def _option(name: str) -> str:
     return f"{name} in the setting GATEPASS"
 
 
-def _imported(value: object, place: str) -> object:
+def _import(value: object, place: str) -> object:
     if not isinstance(value, str):
         return value
     try:

@@ -19,7 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from gatepass import Key, KeyRing, KeySet, TokenEndpoints, public
 from gatepass.adapter import JWKSEndpoint, Response, TokenRequest
-from gatepass_django.http import Refusal, browser_request, is_forwarded, wire_method
+from gatepass_django.http import Refusal, browser_request, header_lines, is_forwarded, wire_method
 
 __all__ = ["jwks_endpoint", "token_endpoints"]
 
@@ -51,8 +51,8 @@ def jwks_endpoint(
     @login_not_required
     @non_atomic_requests
     def view(request: HttpRequest) -> HttpResponseBase:
-        known: str | None = request.META.get("HTTP_IF_NONE_MATCH")
-        return Refusal(endpoint.answer(wire_method(request), if_none_match=() if known is None else (known,)))
+        known = header_lines(request, "HTTP_IF_NONE_MATCH")
+        return Refusal(endpoint.answer(wire_method(request), if_none_match=known))
 
     return [url_path(path.lstrip("/"), public(view), name="jwks")]
 
@@ -62,12 +62,11 @@ def _view(serve: Callable[[TokenRequest], Response], limit: int) -> Callable[[Ht
     @login_not_required
     @non_atomic_requests  # the answer must hold even where the request is rolled back
     def view(request: HttpRequest) -> HttpResponseBase:
-        authorization: str | None = request.META.get("HTTP_AUTHORIZATION")
         method = wire_method(request)
         asked = TokenRequest(
             method=method,
             content_type=request.META.get("CONTENT_TYPE", ""),
-            authorization=() if authorization is None else (authorization,),
+            authorization=header_lines(request, "HTTP_AUTHORIZATION"),
             body=request.read(limit) if method == "POST" else b"",
             browser=browser_request(request),
             url_scheme=request.scheme,

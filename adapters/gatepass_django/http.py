@@ -4,36 +4,37 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator
 from itertools import chain
-from typing import Any, Final, NamedTuple, TypedDict, final
+from typing import Any, Final, TypedDict, final
 
 from asgiref.sync import async_to_sync, sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 
 from gatepass import AccessToken, ResourceServer
-from gatepass.adapter import BrowserRequest, Caching, Response
+from gatepass.adapter import BrowserRequest, Caching, Identity, Response
 from gatepass_django.internals import asgi_method, close, is_file, move_closers
 
 __all__ = [
     "AccessTokenRequest",
-    "Credentials",
-    "Identity",
     "Refusal",
+    "add_cache_headers",
     "begin",
     "begin_async",
     "browser_request",
     "credentials",
+    "header_lines",
     "identify",
     "identity_of",
     "is_forwarded",
     "is_preflight",
-    "tell_caches",
     "to_response",
     "wire_method",
     "without_body",
 ]
 
 _FORWARDING: Final = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in ResourceServer.forwarding_headers)
+
+_IDENTITY: Final = "_gatepass_identity"
 
 
 class Credentials(TypedDict):
@@ -63,9 +64,9 @@ def browser_request(request: HttpRequest) -> BrowserRequest:
     """What the cookie transport wants to know of *request*; Django's own reading of cookies is not asked."""
     return BrowserRequest(
         method=wire_method(request),
-        cookie=_lines(request, "HTTP_COOKIE"),
-        origin=_lines(request, "HTTP_ORIGIN"),
-        upgrade=_lines(request, "HTTP_UPGRADE"),
+        cookie=header_lines(request, "HTTP_COOKIE"),
+        origin=header_lines(request, "HTTP_ORIGIN"),
+        upgrade=header_lines(request, "HTTP_UPGRADE"),
     )
 
 
@@ -81,12 +82,13 @@ def wire_method(request: HttpRequest) -> str:
     return request.META.get("REQUEST_METHOD") or request.method or ""
 
 
-def _lines(request: HttpRequest, name: str) -> tuple[str, ...]:
+def header_lines(request: HttpRequest, name: str) -> tuple[str, ...]:
+    """The lines of the header that `META` has under *name*: servers join them to one."""
     value: str | None = request.META.get(name)
     return () if value is None else (value,)
 
 
-def tell_caches(response: HttpResponseBase, caching: Caching) -> None:
+def add_cache_headers(response: HttpResponseBase, caching: Caching) -> None:
     """Add the header lines that *caching* misses."""
     for name, value in caching.missing(response.items()):
         response[name] = f"{response[name]}, {value}" if name in response else value
@@ -137,20 +139,10 @@ class Refusal(HttpResponse):
         return self
 
 
-_IDENTITY: Final = "_gatepass_identity"
-
-
 class AccessTokenRequest(HttpRequest):
     """The type of a request that brought a token: for annotations, `def orders(request: AccessTokenRequest)`."""
 
     access_token: AccessToken
-
-
-class Identity(NamedTuple):
-    """The token, if the request has one, and the server that judged the request."""
-
-    server: ResourceServer
-    token: AccessToken | None
 
 
 def identify(request: HttpRequest, identity: Identity) -> None:

@@ -18,19 +18,18 @@ from django.http import HttpRequest, HttpResponseBase
 from django.urls import get_resolver, resolve
 
 from gatepass import AuthError
-from gatepass.adapter import AccessLevel, access_level, check_guards
+from gatepass.adapter import AccessLevel, Identity, access_level, check_guards
 from gatepass.errors import refusal_in
 from gatepass_django.conf import configuration
 from gatepass_django.http import (
-    Identity,
     Refusal,
+    add_cache_headers,
     begin,
     begin_async,
     credentials,
     identify,
     identity_of,
     is_preflight,
-    tell_caches,
     wire_method,
     without_body,
 )
@@ -65,7 +64,7 @@ class AccessTokenMiddleware:
             self.process_view = self._process_view_async
         else:
             self._server.require_sync()
-        got_request_exception.connect(self._note)
+        got_request_exception.connect(self._record_refusal)
 
     def __call__(self, request: HttpRequest) -> Any:
         if self._is_async:
@@ -84,7 +83,7 @@ class AccessTokenMiddleware:
             if raised is None:
                 raise
             response = self._refusal(request, raised)
-        return self._sent(request, response, access, bare=bare)
+        return self._finish(request, response, access, bare=bare)
 
     async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
         access = self._access(request)
@@ -101,14 +100,14 @@ class AccessTokenMiddleware:
             if raised is None:
                 raise
             response = self._refusal(request, raised)
-        return self._sent(request, response, access, bare=bare)
+        return self._finish(request, response, access, bare=bare)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> Refusal | None:
         """Answer a refusal that a view raised, or a template that was rendered late."""
         refusal = refusal_in(exception)
         return self._refusal(request, refusal) if refusal is not None and self._has_judged(request) else None
 
-    def _note(self, request: HttpRequest | None = None, **_: Any) -> None:
+    def _record_refusal(self, request: HttpRequest | None = None, **_: Any) -> None:
         """Keep a refusal that middleware below raised, of which Django hands on only the 500 that it made of it."""
         refusal = refusal_in(sys.exc_info()[1])
         if refusal is not None and request is not None and self._has_judged(request):
@@ -139,15 +138,15 @@ class AccessTokenMiddleware:
         identify(request, Identity(server, token))
         return None
 
-    def _sent(
+    def _finish(
         self, request: HttpRequest, response: HttpResponseBase, access: AccessLevel, *, bare: bool
     ) -> HttpResponseBase:
         raised: AuthError | None = getattr(request, _RAISED, None)
         if raised is not None and response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
             response = self._refusal(request, raised)
-        if bare and not _is_known(request) and not isinstance(response, Refusal):
+        if bare and not _has_token(request) and not isinstance(response, Refusal):
             return without_body(response)  # middleware answered this preflight, and no view
-        tell_caches(response, self._server.caching[access])
+        add_cache_headers(response, self._server.caching[access])
         return response
 
     def _access(self, request: HttpRequest) -> AccessLevel:
@@ -178,7 +177,7 @@ class AccessTokenMiddleware:
         if request.path_info in self._public:
             return True
         self._has_marks(_urlconf_of(request))  # which middleware may have changed: its guards are looked at, too
-        return _is_known(request) or access_level(view) != "protected"
+        return _has_token(request) or access_level(view) != "protected"
 
     def _process_view(self, request: HttpRequest, view: object, *_: object) -> Refusal | None:
         return None if self._is_open(request, view) else self._judge(request, "protected")
@@ -191,7 +190,7 @@ def _urlconf_of(request: HttpRequest) -> Any:
     return getattr(request, "urlconf", None) or settings.ROOT_URLCONF
 
 
-def _is_known(request: HttpRequest) -> bool:
+def _has_token(request: HttpRequest) -> bool:
     identity = identity_of(request)
     return identity is not None and identity.token is not None
 

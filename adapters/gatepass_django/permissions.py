@@ -13,7 +13,7 @@ from gatepass_django.internals import combined
 if TYPE_CHECKING:
     from rest_framework.views import APIView
 
-__all__ = ["RequiresToken", "keeps_strangers_out", "needed_scopes"]
+__all__ = ["RequiresToken", "required_scopes", "requires_credentials"]
 
 
 class RequiresToken(BasePermission):
@@ -22,19 +22,19 @@ class RequiresToken(BasePermission):
     requirement: Requirement
 
 
-def keeps_strangers_out(permission: object) -> bool:
+def requires_credentials(permission: object) -> bool:
     """Whether *permission* is known to let in no request without credentials; caches must vary where it is not."""
     kind = type(permission)
     both, either = combined(permission, "AND"), combined(permission, "OR")
     if both is not None:
-        return any(map(keeps_strangers_out, both))
+        return any(map(requires_credentials, both))
     if either is not None:
-        return all(map(keeps_strangers_out, either))
+        return all(map(requires_credentials, either))
     asked = getattr(kind, "has_permission", None)  # a subclass may ask for less
     return asked in (IsAuthenticated.has_permission, IsAdminUser.has_permission) or issubclass(kind, RequiresToken)
 
 
-def needed_scopes(view: APIView) -> list[str]:
+def required_scopes(view: APIView) -> list[str]:
     """The scopes that every request to *view* must have. Those of alternatives are none of them."""
     asked = [permission for permission in _flat(view.get_permissions()) if isinstance(permission, RequiresToken)]
     return list(dict.fromkeys(scope for permission in asked for scope in permission.requirement.scopes))

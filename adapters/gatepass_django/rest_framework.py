@@ -33,11 +33,11 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer
-from gatepass.adapter import Rules
+from gatepass.adapter import Identity, Rules
 from gatepass_django.conf import configuration
-from gatepass_django.http import Identity, Refusal, credentials, identify, identity_of, tell_caches, wire_method
+from gatepass_django.http import Refusal, add_cache_headers, credentials, identify, identity_of, wire_method
 from gatepass_django.internals import django_request, drop_headers, is_forced, replace_denial, view_of
-from gatepass_django.permissions import RequiresToken, keeps_strangers_out
+from gatepass_django.permissions import RequiresToken, requires_credentials
 from gatepass_django.user import AccessTokenUser
 
 if TYPE_CHECKING:
@@ -62,13 +62,13 @@ class AccessTokenAuthentication(BaseAuthentication):
     def authenticate(self, request: Request) -> tuple[AccessTokenUser, AccessToken] | None:
         view = view_of(request)
         _answer_refusals_of(request, view)
-        is_judged_before = identity_of(django_request(request)) is not None
+        has_middleware = identity_of(django_request(request)) is not None
         server, token = _identified(request)
-        _tell_caches_of(view, server, alone=not is_judged_before)
+        _add_cache_headers_to(view, server, alone=not has_middleware)
         if token is None:
             return None
         user = AccessTokenUser(token)
-        _let_await(django_request(request), user)
+        _set_auser(django_request(request), user)
         return user, token
 
     def authenticate_header(self, request: Request) -> str:
@@ -191,7 +191,7 @@ def _rendered(request: Request, response: Any) -> Any:
         return _refusal(request, refusal)
 
 
-def _let_await(request: HttpRequest, user: AccessTokenUser) -> None:
+def _set_auser(request: HttpRequest, user: AccessTokenUser) -> None:
     """Let `request.auser` of Django, if it is there, give the user that REST framework puts on *request*."""
     if not hasattr(request, "auser"):
         return
@@ -202,7 +202,7 @@ def _let_await(request: HttpRequest, user: AccessTokenUser) -> None:
     setattr(request, "auser", auser)  # noqa: B010 - its type says that it is a User of the database
 
 
-def _tell_caches_of(view: Any, server: ResourceServer, *, alone: bool) -> None:
+def _add_cache_headers_to(view: Any, server: ResourceServer, *, alone: bool) -> None:
     """What the middleware does for the answers of other views, where it stands in front; or *alone*."""
     if view is None or not (alone or server.caching["protected"].vary):
         return
@@ -211,8 +211,8 @@ def _tell_caches_of(view: Any, server: ResourceServer, *, alone: bool) -> None:
     def finalize(*args: Any, **kwargs: Any) -> Any:
         response = theirs(*args, **kwargs)
         if not isinstance(response, Refusal):
-            is_open = alone and not any(keeps_strangers_out(permission) for permission in view.get_permissions())
-            tell_caches(response, server.caching["optional" if is_open else "protected"])
+            is_open = alone and not any(requires_credentials(permission) for permission in view.get_permissions())
+            add_cache_headers(response, server.caching["optional" if is_open else "protected"])
         return response
 
     view.finalize_response = finalize

@@ -7,7 +7,7 @@ from typing import Any, Final
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.settings import spectacular_settings
 
-from gatepass_django.permissions import needed_scopes
+from gatepass_django.permissions import required_scopes
 
 __all__ = ["AccessTokenScheme"]
 
@@ -27,7 +27,7 @@ class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
     def get_security_requirement(self, auto_schema: Any) -> dict[str, list[str]]:
         scopes: list[str] = []
         if not str(spectacular_settings.OAS_VERSION).startswith("3.0"):
-            scopes = needed_scopes(auto_schema.view)
+            scopes = required_scopes(auto_schema.view)
         return {_NAME: scopes}
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:  # noqa: ARG002 - its interface

@@ -11,6 +11,11 @@ from gatepass import AccessToken
 
 __all__ = ["AccessTokenUser"]
 
+_NO_ROW: Final = (
+    "the user of an access token has no row in the database: if this project keeps its users, look one up by "
+    "request.user.pk, the subject"
+)
+
 
 @final
 class AccessTokenUser:
@@ -121,9 +126,3 @@ class AccessTokenUser:
 
     def check_password(self, raw_password: object) -> NoReturn:
         raise NotImplementedError(_NO_ROW)
-
-
-_NO_ROW: Final = (
-    "the user of an access token has no row in the database: if this project keeps its users, look one up by "
-    "request.user.pk, the subject"
-)

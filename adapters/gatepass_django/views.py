@@ -12,12 +12,18 @@ from asgiref.sync import iscoroutinefunction
 from django.http import HttpRequest
 
 from gatepass import AccessToken, AuthError, ConfigurationError, Requirement
-from gatepass.adapter import Rules, mark_guard
-from gatepass_django.http import Identity, Refusal, identity_of, wire_method
+from gatepass.adapter import Identity, Rules, mark_guard
+from gatepass_django.http import Refusal, identity_of, wire_method
 
 __all__ = ["current_access_token", "require_auth"]
 
 _View = TypeVar("_View", bound=Callable[..., Any])
+
+_ON_CLASSES: Final = (
+    'require_auth decorates view functions: put @method_decorator(require_auth(...), name="dispatch") on the class, '
+    "and in REST framework say permission_classes = [requires(...)]; in a view of another framework, import "
+    "require_auth from its own adapter"
+)
 
 
 def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_View], _View]:
@@ -50,13 +56,6 @@ def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_View],
 def current_access_token(request: HttpRequest) -> AccessToken | None:
     """The request's access token; None on a public route, or an optional one without credentials."""
     return _identity(request).token
-
-
-_ON_CLASSES: Final = (
-    'require_auth decorates view functions: put @method_decorator(require_auth(...), name="dispatch") on the class, '
-    "and in REST framework say permission_classes = [requires(...)]; in a view of another framework, import "
-    "require_auth from its own adapter"
-)
 
 
 def _takes_a_request(view: Callable[..., Any]) -> bool:

@@ -16,15 +16,15 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer
-from gatepass.adapter import AccessLevel, Rules
+from gatepass.adapter import AccessLevel, Identity, Rules
 from gatepass_fastapi.guard import answer_refusals_of, refuse
 from gatepass_fastapi.internals import forget_state
 from gatepass_starlette.connection import admit
-from gatepass_starlette.identity import Identity, identify, identity_of
-from gatepass_starlette.responses import tell_caches
+from gatepass_starlette.identity import identify, identity_of
+from gatepass_starlette.responses import add_cache_headers
 from gatepass_starlette.routes import check_routes
 
-__all__ = ["AccessTokenBearer", "OptionalAccessTokenBearer", "described"]
+__all__ = ["AccessTokenBearer", "OptionalAccessTokenBearer", "openapi_responses"]
 
 
 class _Hint:
@@ -68,7 +68,7 @@ class _Bearer(SecurityBase):
     @property
     def responses(self) -> dict[int | str, dict[str, Any]]:
         """The refusals for OpenAPI, which a dependency cannot list itself: `APIRouter(responses=bearer.responses)`."""
-        return described(self._server.error_format)
+        return openapi_responses(self._server.error_format)
 
     async def _token(
         self, connection: HTTPConnection, needed: SecurityScopes, access: AccessLevel
@@ -123,7 +123,7 @@ class AccessTokenBearer(_Bearer):
 
     async def __call__(self, connection: HTTPConnection, scopes: SecurityScopes, response: Response) -> AccessToken:
         token = await self._token(connection, scopes, "protected")
-        tell_caches(response.headers, self._server.caching["protected"])
+        add_cache_headers(response.headers, self._server.caching["protected"])
         return cast("AccessToken", token)
 
 
@@ -137,7 +137,7 @@ class OptionalAccessTokenBearer(_Bearer):
         self, connection: HTTPConnection, scopes: SecurityScopes, response: Response
     ) -> AccessToken | None:
         token = await self._token(connection, scopes, "optional")
-        tell_caches(response.headers, self._server.caching["optional"])
+        add_cache_headers(response.headers, self._server.caching["optional"])
         return token
 
 
@@ -154,16 +154,16 @@ _BODIES: Final[dict[str, dict[str, Any]]] = {
     "empty": {},
 }
 _CHALLENGE: Final = {"WWW-Authenticate": {"schema": _TEXT}}
-_PAUSE: Final = {"Retry-After": {"schema": {"type": "integer"}}}
+_RETRY_AFTER: Final = {"Retry-After": {"schema": {"type": "integer"}}}
 _SITUATIONS: Final = (
     (400, "The credentials are malformed", _CHALLENGE),
     (401, "No access token, or one that is not accepted", _CHALLENGE),
     (403, "The access token does not allow this", _CHALLENGE),
-    (503, "The access token cannot be judged now", _PAUSE),
+    (503, "The access token cannot be judged now", _RETRY_AFTER),
 )
 
 
-def described(error_format: Literal["problem", "oauth", "empty"]) -> dict[int | str, dict[str, Any]]:
+def openapi_responses(error_format: Literal["problem", "oauth", "empty"]) -> dict[int | str, dict[str, Any]]:
     """The refusals of a server with this *error_format*, in the form of FastAPI's `responses=`; new at each call."""
     return {
         status: {

@@ -64,7 +64,7 @@ _PUBLISHED: Final[dict[int | str, dict[str, Any]]] = {
     503: {"description": "Try again later"},
 }
 _REFUSED_PAGE: Final[dict[int | str, dict[str, Any]]] = {
-    403: {"description": "Not from a page of this service", "content": {"application/json": {"schema": _ERROR}}},
+    403: {"description": "Not from a page of this service", "content": {"application/json": {"schema": _ERROR}}}
 }
 
 
@@ -120,13 +120,7 @@ def jwks_endpoint(
 
     router = APIRouter()
     router.add_api_route(
-        path,
-        view,
-        methods=["GET"],
-        response_class=Response,
-        responses=_PUBLISHED,
-        name="jwks",
-        summary="Public keys",
+        path, view, methods=["GET"], response_class=Response, responses=_PUBLISHED, name="jwks", summary="Public keys"
     )
     router.routes.extend(jwks_routes(keys, path=path, cache_ttl=cache_ttl))
     return router

@@ -15,7 +15,7 @@ from flask.blueprints import BlueprintSetupState
 
 from gatepass import Key, KeyRing, KeySet, TokenEndpoints, public
 from gatepass.adapter import JWKSEndpoint, Response, TokenRequest
-from gatepass_flask.http import browser_request, is_forwarded, read_body, to_response
+from gatepass_flask.http import browser_request, header_lines, is_forwarded, read_body, to_response
 from gatepass_flask.internals import endpoint_name
 
 __all__ = ["jwks_endpoint", "token_endpoints"]
@@ -51,10 +51,8 @@ def jwks_endpoint(
 
     @public
     def view() -> flask.Response:
-        known = request.environ.get("HTTP_IF_NONE_MATCH")
-        return to_response(
-            endpoint.answer(request.environ["REQUEST_METHOD"], if_none_match=() if known is None else (known,))
-        )
+        known = header_lines(request.environ, "HTTP_IF_NONE_MATCH")
+        return to_response(endpoint.answer(request.environ["REQUEST_METHOD"], if_none_match=known))
 
     blueprint = Blueprint(name, __name__)
     blueprint.record(_rule(path, "jwks", view))
@@ -65,12 +63,11 @@ def _view(serve: Callable[[TokenRequest], Response], limit: int) -> Callable[[],
     @public
     def view() -> flask.Response:
         environ = request.environ
-        authorization = environ.get("HTTP_AUTHORIZATION")
         method: str = environ["REQUEST_METHOD"]  # Flask writes its own in capitals
         asked = TokenRequest(
             method=method,
             content_type=environ.get("CONTENT_TYPE", ""),
-            authorization=() if authorization is None else (authorization,),
+            authorization=header_lines(environ, "HTTP_AUTHORIZATION"),
             body=read_body(limit) if method == "POST" else b"",
             browser=browser_request(environ),
             url_scheme=environ["wsgi.url_scheme"],

@@ -5,7 +5,7 @@ A body is read even where a hook or an extension has parsed the form before, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -20,7 +20,7 @@ from gatepass.adapter import Response as Answer
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["browser_request", "is_forwarded", "read_body", "to_response", "without_bodies"]
+__all__ = ["browser_request", "close", "header_lines", "is_forwarded", "read_body", "to_response", "without_bodies"]
 
 
 _FORWARDING: Final = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in ResourceServer.forwarding_headers)
@@ -37,9 +37,9 @@ def browser_request(environ: WSGIEnvironment) -> BrowserRequest:
     """What the cookie transport reads of the request."""
     return BrowserRequest(
         method=environ["REQUEST_METHOD"],
-        cookie=_lines(environ, "HTTP_COOKIE"),
-        origin=_lines(environ, "HTTP_ORIGIN"),
-        upgrade=_lines(environ, "HTTP_UPGRADE"),
+        cookie=header_lines(environ, "HTTP_COOKIE"),
+        origin=header_lines(environ, "HTTP_ORIGIN"),
+        upgrade=header_lines(environ, "HTTP_UPGRADE"),
     )
 
 
@@ -48,7 +48,8 @@ def is_forwarded(environ: WSGIEnvironment) -> bool:
     return not environ.keys().isdisjoint(_FORWARDING)
 
 
-def _lines(environ: WSGIEnvironment, name: str) -> tuple[str, ...]:
+def header_lines(environ: WSGIEnvironment, name: str) -> tuple[str, ...]:
+    """The lines of the header that *environ* has under *name*: servers join them to one."""
     value = environ.get(name)
     return () if value is None else (value,)
 
@@ -76,19 +77,20 @@ def _read_before() -> bytes:
 def without_bodies(app: WSGIApplication, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """The status and headers of *app*'s answer to a request that no token vouches for."""
 
-    def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Any:
+    def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
         bare = [(name, "0" if name.lower() == "content-length" else value) for name, value in headers]
         start_response(status, bare, *exc_info)
-        return _discard
+        return lambda _data: None  # the `write` of old applications
 
     environ |= {"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"}
     body = app(environ, start)
     try:
         next(iter(body), b"")  # PEP 3333 lets an application wait with the status until its body is asked for
     finally:
-        getattr(body, "close", lambda: None)()
+        close(body)
     return []
 
 
-def _discard(_data: bytes, /) -> None:
-    """The `write` of old applications."""
+def close(body: Iterable[bytes]) -> None:
+    """Tell *body* that no more of it is asked for."""
+    getattr(body, "close", lambda: None)()

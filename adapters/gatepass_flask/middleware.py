@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, final
 from flask.app import Flask  # as in routes
 
 from gatepass import AuthError, ConfigurationError, ResourceServer
-from gatepass.adapter import AccessLevel, public_paths
+from gatepass.adapter import AccessLevel, Identity, public_paths
 from gatepass.errors import refusal_in
 from gatepass_flask.http import browser_request, is_forwarded, without_bodies
-from gatepass_flask.refusals import Start, answer_refusals_of, begun, send
+from gatepass_flask.refusals import Start, answer_refusals_of, send, start_body
 from gatepass_flask.routes import Routes
-from gatepass_flask.views import IDENTITY, Identity
+from gatepass_flask.views import IDENTITY
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -81,10 +81,10 @@ class AccessTokenMiddleware:
         start = Start(start_response, server.caching[access])
         try:
             body = without_bodies(self._app, environ, start) if is_preflight else self._app(environ, start)
-            body = begun(body, environ)
+            body = start_body(body, environ)
         except Exception as error:
             refusal = refusal_in(error)
-            if refusal is None or start.has_gone:
+            if refusal is None or start.has_started:
                 raise
             return send(server.respond(refusal, method=method), start_response)
         start.go()

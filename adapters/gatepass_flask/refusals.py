@@ -15,14 +15,14 @@ from flask import Flask, request
 
 from gatepass.adapter import Caching, Response
 from gatepass.errors import refusal_in
-from gatepass_flask.http import to_response
+from gatepass_flask.http import close, to_response
 from gatepass_flask.internals import error_handlers
 from gatepass_flask.views import identity_of
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-__all__ = ["Start", "answer_refusals_of", "begun", "send"]
+__all__ = ["Start", "answer_refusals_of", "send", "start_body"]
 
 _GENERAL: Final = (Exception, BaseException, object)
 
@@ -35,12 +35,12 @@ def answer_refusals_of(app: Flask) -> None:
     """
     for name in ("handle_user_exception", "handle_exception"):
         theirs = getattr(app, name)
-        if not isinstance(theirs, _Answering):
-            setattr(app, name, _Answering(app, theirs, of_views=name == "handle_user_exception"))
+        if not isinstance(theirs, _RefusalHandler):
+            setattr(app, name, _RefusalHandler(app, theirs, of_views=name == "handle_user_exception"))
 
 
 @final
-class _Answering:
+class _RefusalHandler:
     """Stands before *theirs*, a method of *app* for exceptions: *of_views*, or of all that runs after."""
 
     def __init__(self, app: Flask, theirs: Callable[..., Any], *, of_views: bool) -> None:
@@ -83,19 +83,19 @@ class Start:
     *caching*: what caches are told of an answer that depends on who asks.
     """
 
-    __slots__ = ("_caching", "_start_response", "_waiting", "_write_on", "has_gone")
+    __slots__ = ("_caching", "_start_response", "_waiting", "_write_on", "has_started")
 
     def __init__(self, start_response: StartResponse, caching: Caching) -> None:
         self._start_response = start_response
         self._caching = caching
         self._waiting: tuple[Any, ...] | None = None
         self._write_on: Callable[[bytes], object] | None = None
-        self.has_gone: bool = False
+        self.has_started: bool = False
 
     def __call__(self, status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
         if self._caching.vary:
             headers = [*headers, *self._caching.missing(headers)]
-        if self.has_gone:
+        if self.has_started:
             return self._start_response(status, headers, *exc_info)
         self._waiting = status, headers, *exc_info
         return self._write
@@ -104,7 +104,7 @@ class Start:
         """Begin the answer, as far as the application has."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
-            self.has_gone = True
+            self.has_started = True
             self._write_on = self._start_response(*waiting)
 
     def _write(self, data: bytes, /) -> None:
@@ -114,7 +114,7 @@ class Start:
             self._write_on(data)
 
 
-def begun(body: Iterable[bytes], environ: WSGIEnvironment) -> Iterable[bytes]:
+def start_body(body: Iterable[bytes], environ: WSGIEnvironment) -> Iterable[bytes]:
     """*body* of an application that may run only now: it has run up to its first octet. Raises what it does."""
     if _is_whole(body, environ):
         return body
@@ -126,9 +126,9 @@ def begun(body: Iterable[bytes], environ: WSGIEnvironment) -> Iterable[bytes]:
             if part:
                 break
     except BaseException:
-        _close(body)
+        close(body)
         raise
-    return _Begun(first, parts, body)
+    return _StartedBody(first, parts, body)
 
 
 def _is_whole(body: Iterable[bytes], environ: WSGIEnvironment) -> bool:
@@ -138,12 +138,8 @@ def _is_whole(body: Iterable[bytes], environ: WSGIEnvironment) -> bool:
     return is_own or isinstance(body, (list, tuple)) or hasattr(body, "read")
 
 
-def _close(body: Iterable[bytes]) -> None:
-    getattr(body, "close", lambda: None)()
-
-
 @final
-class _Begun:
+class _StartedBody:
     """*first* and the other *parts* of *body*."""
 
     __slots__ = ("_body", "_parts")
@@ -156,4 +152,4 @@ class _Begun:
         return self._parts
 
     def close(self) -> None:
-        _close(self._body)
+        close(self._body)

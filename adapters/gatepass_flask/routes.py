@@ -12,7 +12,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.routing import Rule
 
 from gatepass import ConfigurationError
-from gatepass.adapter import AccessLevel, access_level, application_below, check_guards, held_below
+from gatepass.adapter import AccessLevel, access_level, application_below, check_guards, layer_below
 from gatepass_flask.internals import answers_options_itself, dispatched, views
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ class Routes:
     def lead_back_to(self, middleware: object) -> bool:
         """Whether a Flask is called as a whole, and *middleware* has become a layer of its `wsgi_app`."""
         app = self._called
-        return app is not None and held_below(app.wsgi_app, lambda layer: layer is middleware) is not None
+        return app is not None and layer_below(app.wsgi_app, lambda layer: layer is middleware) is not None
 
     def runs_no_view(self, environ: WSGIEnvironment) -> bool:
         """Whether Flask will answer this preflight by itself: by its automatic `OPTIONS`, a redirect, 404 or 405."""
@@ -122,7 +122,7 @@ def _has_routes(layer: object) -> bool:
 def _is_called_whole(layers: object, app: Flask) -> bool:
     """Whether *layers* lead to *app* itself, and not to its bound `wsgi_app` alone, which runs none of its layers."""
     try:
-        found = held_below(layers, lambda layer: layer is app or _is_method_of(layer, app))
+        found = layer_below(layers, lambda layer: layer is app or _is_method_of(layer, app))
     except ConfigurationError:  # to both
         return False
     return found is app

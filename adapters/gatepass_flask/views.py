@@ -5,19 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from inspect import isclass, iscoroutinefunction
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Never, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Final, Never, TypeVar, Unpack, cast
 
 from flask import current_app, request
 from werkzeug.local import LocalProxy
 
-from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer
-from gatepass.adapter import Rules, mark_guard
+from gatepass import AccessToken, AuthError, ConfigurationError, Requirement
+from gatepass.adapter import Identity, Rules, mark_guard
 from gatepass_flask.http import to_response
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIEnvironment
 
-__all__ = ["IDENTITY", "Identity", "access_token", "current_access_token", "identity_of", "require_auth"]
+__all__ = ["IDENTITY", "access_token", "current_access_token", "identity_of", "require_auth"]
+
+IDENTITY: Final = "gatepass.identity"
+"""The key of the environ under which the request's `Identity` stands."""
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 _NO_REQUEST: Final = (
@@ -82,17 +85,6 @@ def _identity() -> Identity:
             "add app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, server)"
         )
     return found
-
-
-IDENTITY = "gatepass.identity"
-"""The key of the environ under which the request's `Identity` stands."""
-
-
-class Identity(NamedTuple):
-    """The token, if the request has one, and the server that judged the request."""
-
-    server: ResourceServer
-    token: AccessToken | None
 
 
 def identity_of(environ: WSGIEnvironment) -> Identity | None:

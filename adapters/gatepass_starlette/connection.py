@@ -93,7 +93,7 @@ async def read_body(request: Request, limit: int) -> bytes:
     except RuntimeError:  # read before, through this object
         return await _parsed(request)
     if not size and TokenEndpoints.announces_body(field_lines(request.scope, b"content-length")):
-        raise _gone()
+        raise _body_was_read()
     return b"".join(parts)
 
 
@@ -102,11 +102,11 @@ async def _parsed(request: Request) -> bytes:
     try:
         form = await request.form()
     except (RuntimeError, AssertionError):  # it was not parsed, and cannot be any more
-        raise _gone() from None
+        raise _body_was_read() from None
     return urlencode([(name, value) for name, value in form.multi_items() if isinstance(value, str)]).encode()
 
 
-def _gone() -> ConfigurationError:
+def _body_was_read() -> ConfigurationError:
     return ConfigurationError(
         "something read the request's body before the token endpoint and kept it to itself: let middleware call "
         "request.body() instead of request.form(), or pass by the token endpoints"

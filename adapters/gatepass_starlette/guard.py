@@ -18,8 +18,8 @@ from starlette.types import Scope
 from starlette.websockets import WebSocket
 
 from gatepass import AccessToken, AuthError, ConfigurationError, Requirement
-from gatepass.adapter import Response, Rules, mark_guard
-from gatepass_starlette.identity import Identity, identity_of
+from gatepass.adapter import Identity, Response, Rules, mark_guard
+from gatepass_starlette.identity import identity_of
 from gatepass_starlette.responses import POLICY_VIOLATION, refuse, refuse_websocket, to_response
 
 __all__ = [

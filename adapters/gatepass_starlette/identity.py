@@ -8,24 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, MutableMapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, final
+from typing import TYPE_CHECKING, Any, Final, final
 
 from starlette.authentication import AuthCredentials, BaseUser, UnauthenticatedUser
 from starlette.datastructures import State
 from starlette.types import Scope
 
-from gatepass import AccessToken, ResourceServer
+from gatepass import AccessToken
+from gatepass.adapter import Identity
 
-__all__ = ["AccessTokenUser", "Identity", "identify", "identity_of", "with_token"]
+__all__ = ["AccessTokenUser", "identify", "identity_of"]
 
 _KEY: Final = "gatepass.identity"
 
-
-class Identity(NamedTuple):
-    """A token, if the connection has one, and the server that vouches for it."""
-
-    server: ResourceServer
-    token: AccessToken | None
+_OWN: Final = "access_token"
 
 
 @final
@@ -67,7 +63,7 @@ def identify(scope: Scope, identity: Identity) -> None:
     """Write *identity* into *scope*, over an earlier one."""
     scope[_KEY] = identity
     token = identity.token
-    scope["state"] = with_token(scope.get("state"), token)
+    scope["state"] = _with_token(scope.get("state"), token)
     if token is None:
         scope["auth"], scope["user"] = AuthCredentials(), UnauthenticatedUser()
     else:
@@ -80,10 +76,7 @@ def identity_of(scope: Scope) -> Identity | None:
     return identity
 
 
-_OWN: Final = "access_token"
-
-
-def with_token(state: Any, token: AccessToken | None) -> dict[str, Any]:
+def _with_token(state: Any, token: AccessToken | None) -> dict[str, Any]:
     """*state* with *token*; what can be no state is left out."""
     if isinstance(state, (MutableMapping, State)):
         return _RequestState(state, token)

@@ -13,9 +13,9 @@ from typing import Final, final
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gatepass import AuthError, ResourceServer
-from gatepass.adapter import AccessLevel, public_paths
+from gatepass.adapter import AccessLevel, Identity, public_paths
 from gatepass_starlette.connection import admit, header
-from gatepass_starlette.identity import Identity, identify
+from gatepass_starlette.identity import identify
 from gatepass_starlette.internals import path_reader
 from gatepass_starlette.refusals import run
 from gatepass_starlette.responses import refuse, varying, without_bodies

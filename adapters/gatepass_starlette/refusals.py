@@ -21,7 +21,7 @@ from gatepass_starlette.responses import POLICY_VIOLATION, refuse
 
 __all__ = ["run"]
 
-_MAX_WAITING: Final = 262_144  # octets of a 500; an error page of Starlette's debug mode is shorter
+_MAX_BUFFERED: Final = 262_144  # octets of a 500; an error page of Starlette's debug mode is shorter
 
 
 async def run(app: ASGIApp, scope: Scope, receive: Receive, send: Send, server: ResourceServer) -> None:
@@ -35,31 +35,31 @@ async def run(app: ASGIApp, scope: Scope, receive: Receive, send: Send, server: 
     except Exception as error:
         refusal = refusal_in(error)
         if refusal is None or sender.has_begun:
-            await sender.let_go()
+            await sender.flush()
             raise
         await refuse(server.respond(refusal, method=scope["method"]), scope, receive, send)
     else:
-        if sender.waiting:
-            await sender.let_go()
+        if sender.buffered:
+            await sender.flush()
 
 
 @final
 class _Sender:
     """`send` of one request; it knows whether an answer has begun, and lets a 500 wait."""
 
-    __slots__ = ("_scope", "_send", "_size", "has_begun", "waiting")
+    __slots__ = ("_scope", "_send", "_size", "buffered", "has_begun")
 
     def __init__(self, send: Send, scope: Scope) -> None:
         self._send = send
         self._scope = scope
         self._size = 0
-        self.waiting: list[Message] = []
+        self.buffered: list[Message] = []
         self.has_begun = False
 
     def __call__(self, message: Message) -> Awaitable[None]:
         if not self.has_begun:
-            if self.waiting or message.get("status") == 500 or self._answers_any_mistake():
-                return self._hold(message)
+            if self.buffered or message.get("status") == 500 or self._answers_any_mistake():
+                return self._buffer(message)
             self.has_begun = message["type"] == "http.response.start"  # and not an early hint or a push
         return self._send(message)
 
@@ -71,24 +71,24 @@ class _Sender:
         handlers = exception_handlers(self._scope) or {}
         return not any(kind in handlers for kind in type(error).__mro__)
 
-    async def _hold(self, message: Message) -> None:
-        self.waiting.append(message)
-        if not self._must_wait(message):
-            await self.let_go()
+    async def _buffer(self, message: Message) -> None:
+        self.buffered.append(message)
+        if not self._must_buffer(message):
+            await self.flush()
 
-    def _must_wait(self, message: Message) -> bool:
+    def _must_buffer(self, message: Message) -> bool:
         body = message.get("body", b"")
         if body and not message.get("more_body", False):
             return refusal_in(sys.exc_info()[1]) is not None  # an answer to the refusal that is about to come
         # Starlette's BaseHTTPMiddleware hands parts on outside of the exception, and ends with an empty one.
         self._size += 1 + len(body)
-        return self._size <= _MAX_WAITING
+        return self._size <= _MAX_BUFFERED
 
-    async def let_go(self) -> None:
+    async def flush(self) -> None:
         """Send what waits."""
-        waiting, self.waiting = self.waiting, []
-        self.has_begun = self.has_begun or bool(waiting)
-        for message in waiting:
+        buffered, self.buffered = self.buffered, []
+        self.has_begun = self.has_begun or bool(buffered)
+        for message in buffered:
             await self._send(message)
 
 

@@ -16,9 +16,19 @@ from starlette.websockets import WebSocket, WebSocketClose, WebSocketState
 from gatepass.adapter import Caching
 from gatepass.adapter import Response as Answer
 
-__all__ = ["POLICY_VIOLATION", "refuse", "refuse_websocket", "tell_caches", "to_response", "varying", "without_bodies"]
+__all__ = [
+    "POLICY_VIOLATION",
+    "add_cache_headers",
+    "refuse",
+    "refuse_websocket",
+    "to_response",
+    "varying",
+    "without_bodies",
+]
 
 POLICY_VIOLATION: Final = 1008  # RFC 6455 section 7.4.1
+
+_BODIES: Final = frozenset(("http.response.body", "http.response.pathsend", "http.response.zerocopysend"))
 
 
 def to_response(answer: Answer) -> Response:
@@ -44,7 +54,7 @@ async def refuse_websocket(answer: Answer, websocket: WebSocket) -> None:
         await websocket.close(POLICY_VIOLATION)
 
 
-def tell_caches(headers: MutableHeaders, caching: Caching) -> None:
+def add_cache_headers(headers: MutableHeaders, caching: Caching) -> None:
     """Add the header lines that *caching* misses."""
     for name, value in caching.missing(headers.items()):
         headers.append(name.lower(), value)
@@ -56,13 +66,10 @@ def varying(send: Send, caching: Caching) -> Send:
     async def send_varying(message: Message) -> None:
         if message["type"] == "http.response.start":
             message.setdefault("headers", [])
-            tell_caches(MutableHeaders(scope=message), caching)
+            add_cache_headers(MutableHeaders(scope=message), caching)
         await send(message)
 
     return send_varying
-
-
-_BODIES: Final = frozenset(("http.response.body", "http.response.pathsend", "http.response.zerocopysend"))
 
 
 def without_bodies(receive: Receive, send: Send) -> tuple[Receive, Send]:

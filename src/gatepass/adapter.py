@@ -8,8 +8,9 @@ from gatepass.common.settings import extra_hint
 from gatepass.http.access import AccessLevel, access_level, check_guards, mark_guard, public_paths
 from gatepass.http.cookies import BrowserRequest
 from gatepass.http.jwks_endpoint import JWKSEndpoint
-from gatepass.http.layers import application_below, held_below
+from gatepass.http.layers import application_below, layer_below
 from gatepass.http.requirement import Rules
+from gatepass.http.resource_server import Identity
 from gatepass.http.response import Caching, Response
 from gatepass.token_endpoint.endpoint import TokenRequest
 
@@ -17,6 +18,7 @@ __all__ = [
     "AccessLevel",
     "BrowserRequest",
     "Caching",
+    "Identity",
     "JWKSEndpoint",
     "Response",
     "Rules",
@@ -25,7 +27,7 @@ __all__ = [
     "application_below",
     "check_guards",
     "extra_hint",
-    "held_below",
+    "layer_below",
     "mark_guard",
     "public_paths",
 ]

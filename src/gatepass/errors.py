@@ -50,6 +50,9 @@ __all__ = [
     "refusal_in",
 ]
 
+_MAX_FRAMES: Final = 12
+_MAX_CAUSES: Final = 4
+
 
 class ConfigurationError(ValueError):
     """A setting is missing, weak or contradictory. The text says what to change."""
@@ -352,10 +355,6 @@ def refusal_in(error: BaseException | None) -> AuthError | None:
     return next((refusal for refusal in found if isinstance(refusal, AuthUnavailable)), found[0])
 
 
-_MAX_FRAMES: Final = 12
-_MAX_CAUSES: Final = 4
-
-
 def traced(error: BaseException) -> str:
     """The type of *error* and its frames, the innermost first, and the same of its causes: what the log may say.
 
@@ -369,15 +368,15 @@ def traced(error: BaseException) -> str:
     ...     print(traced(error).partition(" < ")[0])
     NameError at <doctest gatepass.errors.traced[0]>:2 in ask
     """
-    told: list[str] = []
+    chain: list[str] = []
     current: BaseException | None = error
-    while current is not None and len(told) < _MAX_CAUSES:
-        told.append(_one(current))
+    while current is not None and len(chain) < _MAX_CAUSES:
+        chain.append(_frames_of(current))
         current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
-    return ", from ".join(told)
+    return ", from ".join(chain)
 
 
-def _one(error: BaseException) -> str:
+def _frames_of(error: BaseException) -> str:
     frames = [
         f"{frame.f_code.co_filename}:{line} in {frame.f_code.co_name}"
         for frame, line in traceback.walk_tb(error.__traceback__)

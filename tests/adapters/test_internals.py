@@ -38,7 +38,7 @@ import gatepass_flask.internals as of_flask
 from gatepass import ConfigurationError, public
 from gatepass.errors import InsufficientScope
 from gatepass_django.http import is_preflight
-from gatepass_django.permissions import keeps_strangers_out
+from gatepass_django.permissions import requires_credentials
 from gatepass_django.rest_framework import requires
 from gatepass_fastapi import AccessTokenBearer, require_auth
 from gatepass_starlette import AccessTokenMiddleware
@@ -340,11 +340,11 @@ class TestRESTFramework:
     @pytest.mark.parametrize("part", ["op1", "AND"])
     def test_caches_are_told_to_vary_where_permissions_cannot_be_taken_apart(self, monkeypatch, part):
         both = (IsAuthenticated & IsAuthenticated)()
-        assert keeps_strangers_out(both)
+        assert requires_credentials(both)
 
         if part == "AND":
             monkeypatch.delattr("rest_framework.permissions.AND")
         else:
             del both.op1, both.op2
 
-        assert not keeps_strangers_out(both)
+        assert not requires_credentials(both)

@@ -274,7 +274,7 @@ def test_a_login_goes_on_to_the_next_application_with_every_request(monkeypatch)
         visited.setdefault(login, []).append(port)
         return Answer(case.status, (), b"", {"login": login})
 
-    monkeypatch.setattr(command, "ask", answered)
+    monkeypatch.setattr(command, "send_request", answered)
     told = command._session_results({"flask": 1, "starlette": 2, "fastapi": 3, "django": 4})
 
     assert [path[:5] for path in visited.values()] == [
@@ -315,7 +315,7 @@ def test_a_server_that_ends_by_itself_ends_the_waiting(settings):
 
 
 def test_a_server_that_does_not_stop_is_stopped(monkeypatch, settings):
-    monkeypatch.setattr(servers, "_PATIENCE", 0)
+    monkeypatch.setattr(servers, "_STOP_TIMEOUT", 0)
 
     with Servers(settings, lambda *_: None) as running:
         processes = running._processes

@@ -65,7 +65,7 @@ class TestEachHook:
     @pytest.mark.parametrize("answer", [None, 0, 1, "", "no", [], object()])
     def test_any_other_answer_means_that_we_cannot_tell(self, name, answer, caplog):
         assert outcome(**{name: returning(answer)}) is REFUSALS[name][1]
-        assert f"{name} answered neither True nor False" in caplog.text
+        assert f"{name} returned neither True nor False" in caplog.text
 
     @pytest.mark.parametrize(
         "error",

@@ -341,7 +341,7 @@ def test_an_entry_that_is_not_ours_to_use_is_left_out_and_the_rest_works(foreign
     (record,) = log.records
     counted, _, told = record.getMessage().partition(": ")
     place, _, reason = told.partition(": ")
-    assert (record.name, counted) == ("gatepass.keys", "1 of the 2 entries of a JWK Set are of no use here")
+    assert (record.name, counted) == ("gatepass.keys", "ignored 1 of 2 JWK Set entries")
     assert record.levelname == ("DEBUG" if foreign in FOR_SOMETHING_ELSE else "WARNING")
     assert place == ("keys[0]" if first else "keys[1]")
     assert reason == FOR_SOMETHING_ELSE.get(foreign, reason) != ""
@@ -402,7 +402,7 @@ def test_an_entry_with_two_names_does_not_hide_one_that_was_left_out(log):
     KeySet.from_jwks({"keys": [edwards, FOREIGN["secret"]]})
 
     (record,) = log.records
-    assert record.getMessage().startswith("1 of the 2 entries of a JWK Set are of no use here: keys[")
+    assert record.getMessage().startswith("ignored 1 of 2 JWK Set entries: keys[")
 
 
 def test_of_two_entries_with_one_kid_and_algorithm_neither_is_used(log):
@@ -413,9 +413,7 @@ def test_of_two_entries_with_one_kid_and_algorithm_neither_is_used(log):
     assert labels(KeySet.from_jwks({"keys": [GOOD, twin, other]})) == {("other", "RS256")}
     (record,) = log.records
     reason = "another one has its kid and algorithm, and is another key"
-    assert record.getMessage() == (
-        f"2 of the 3 entries of a JWK Set are of no use here: keys[0]: {reason}; keys[1]: {reason}"
-    )
+    assert record.getMessage() == (f"ignored 2 of 3 JWK Set entries: keys[0]: {reason}; keys[1]: {reason}")
     assert refusal(lambda: KeySet.from_jwks({"keys": [GOOD, twin]})) == NOTHING_USABLE
 
 

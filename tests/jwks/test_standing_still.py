@@ -15,7 +15,7 @@ from tests.jwks.ways import ACCEPTED, in_a_thread, under_asyncio
 from tests.needs import reason_for
 
 from gatepass import JWKSClient
-from gatepass.common.runtime import may_block, threads_stand_still
+from gatepass.common.runtime import may_block, threads_are_frozen
 from gatepass.jwks import FetchEnded, FetchFailed
 
 
@@ -138,7 +138,7 @@ def test_uwsgi_is_asked_whether_it_runs_threads(uwsgi, caplog, opt, still):
 
     JWKSClient("https://auth.example/jwks")
 
-    assert threads_stand_still() is still
+    assert threads_are_frozen() is still
     said = [record for record in caplog.records if "enable-threads" in record.message]
     assert [record.levelno for record in said] == [logging.WARNING] * still
 
@@ -147,13 +147,13 @@ def test_uwsgi_is_asked_whether_it_runs_threads(uwsgi, caplog, opt, still):
 def test_a_uwsgi_that_says_whether_it_has_threads_is_believed(monkeypatch, threads):
     monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt={}, has_threads=threads))
 
-    assert threads_stand_still() is (threads == 0)
+    assert threads_are_frozen() is (threads == 0)
 
 
 def test_elsewhere_nothing_is_said(caplog):
     JWKSClient("https://auth.example/jwks")
 
-    assert not threads_stand_still()
+    assert not threads_are_frozen()
     assert caplog.records == []
 
 

@@ -361,7 +361,7 @@ def test_a_file_that_is_away_for_a_moment_is_503_and_the_sessions_are_there_agai
         if used:
             assert service.refresh(service.grant("bert").refresh_token)
             store._file._pool.close()  # the connections are gone with the volume
-            store._file._forked()
+            store._file._after_fork_in_child()
         path.rename(path.with_suffix(".away"))
         assert reason_of(service.refresh, token) == "store_unavailable"
         assert not path.exists()

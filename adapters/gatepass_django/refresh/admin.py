@@ -30,18 +30,8 @@ class TokenFamilyAdmin(_ModelAdmin):
 
     list_display: tuple[str, ...] = ("family_id", "subject", "client_id", "created", "ends", "revoked")  # pyright: ignore[reportIncompatibleVariableOverride] - narrower
     fields: ClassVar[tuple[str, ...]] = (  # pyright: ignore[reportIncompatibleVariableOverride] - narrower
-        "family_id",
-        "subject",
-        "client_id",
-        "scope",
-        "audience",
-        "acr",
-        "amr",
-        "created",
-        "rotated",
-        "ends",
-        "revoked",
-    )
+        "family_id", "subject", "client_id", "scope", "audience", "acr", "amr", "created", "rotated", "ends", "revoked",
+    )  # fmt: skip
     readonly_fields: ClassVar[tuple[str, ...]] = fields  # pyright: ignore[reportIncompatibleVariableOverride] - narrower
     search_fields: ClassVar[tuple[str, ...]] = ("subject_hash",)  # pyright: ignore[reportIncompatibleVariableOverride] - narrower
     search_help_text: ClassVar[str | None] = "A subject or client, whole"  # pyright: ignore[reportIncompatibleVariableOverride] - narrower

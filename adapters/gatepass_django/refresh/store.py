@@ -30,21 +30,21 @@ from django.db.models.functions import Coalesce, Greatest, Least
 from gatepass import ConfigurationError
 from gatepass.refresh import Family, PurgeResult, Rotation
 
-__all__ = ["DjangoStore", "own_connection"]
+__all__ = ["DjangoStore"]
 
 _APP: Final = "gatepass_refresh"
 _HASHES: Final = frozenset(("proof_hash", "current_hash", "previous_hash", "salt"))
 _MEMBERS: Final = tuple(one.name for one in fields(Family))
 _BATCH: Final = 500
 _PAGE: Final = 10_000
-_TRIES: Final = 5
+_MAX_TRIES: Final = 5
 _DURABLE_BEFORE_VISIBLE: Final = frozenset(("postgresql", "sqlite"))
 """Databases that show a commit to others only when it is on the disk."""
 
 
 @final
 class DjangoStore:
-    """Families and revocations in the database *using* of the setting DATABASES.
+    """A `RefreshStore` and `RevocationStore` in the database *using* of the setting DATABASES.
 
     With `ATOMIC_REQUESTS`, decorate the views that use it with `transaction.non_atomic_requests`. How long a request
     waits for the database is set in DATABASES too, by `connect_timeout` and the driver's other options.
@@ -68,19 +68,16 @@ class DjangoStore:
         self._revocations: Any = revocations
 
     def create(self, family: Family) -> None:
-        """See `RefreshStore.create`."""
         with self._writing(self._families) as rows:
             rows.create(**_row(family))
 
     def get(self, family_id: str) -> Family | None:
-        """See `RefreshStore.get`."""
-        with self._asking(self._families) as rows:
+        with self._reading(self._families) as rows:
             found = list(rows.filter(pk=_hash(family_id)).values(*_MEMBERS)[:1])
         return _family(found[0]) if found else None
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
-        """See `RefreshStore.rotate`."""
-        changes = {one.name: _spelled(one.name, getattr(rotation, one.name)) for one in fields(rotation)}
+        changes = {one.name: _encoded(one.name, getattr(rotation, one.name)) for one in fields(rotation)}
         with self._writing(self._families) as rows:
             current = rows.filter(
                 pk=_hash(family_id), current_hash=rotation.previous_hash.hex(), revoked_at__isnull=True
@@ -88,23 +85,20 @@ class DjangoStore:
             return bool(current.update(**changes, purge_at=Least(F("purge_at"), Value(rotation.look_at))) == 1)
 
     def revoke(self, family_id: str, *, at: int) -> bool:
-        """See `RefreshStore.revoke`."""
         with self._writing(self._families) as rows:
             first = _revoked(rows.filter(pk=_hash(family_id)), at) == 1
         if not first:
-            self._wait_for_the_disk()
+            self._flush_log()
         return first
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
-        """See `RefreshStore.revoke_subject`."""
         return self._revoke_all({"subject_hash": _hash(subject)}, at)
 
     def revoke_client(self, client_id: str, *, at: int) -> int:
-        """See `RefreshStore.revoke_client`."""
         return self._revoke_all({"client_id_hash": _hash(client_id)}, at)
 
     def purge(self, *, before: int, limit: int) -> PurgeResult:
-        """See `RefreshStore.purge`. It looks at *limit* families in all, in whole batches."""
+        """It looks at *limit* families in all, in whole batches."""
         over = Q(expires_at__lt=before) | Q(idle_expires_at__lt=before) | Q(revoked_at__lt=before)
         end = Least(F("expires_at"), F("idle_expires_at"), Coalesce(F("revoked_at"), F("expires_at")))
         spent = F("rotated_at") + Rotation.MAX_GRACE
@@ -118,8 +112,8 @@ class DjangoStore:
                 if dead:
                     deleted += _deleted(rows.filter(over, pk__in=dead), self._using)
                 if alive:  # put off to the end, or to that of a salt that is still of use
-                    kept = rows.filter(pk__in=alive, rotated_at__lt=before - Rotation.MAX_GRACE).exclude(salt="")
-                    kept.update(salt="")
+                    salted = rows.filter(pk__in=alive, rotated_at__lt=before - Rotation.MAX_GRACE).exclude(salt="")
+                    salted.update(salt="")
                     rows.filter(pk__in=alive).update(purge_at=Case(When(salt="", then=end), default=Least(end, spent)))
                 seen += len(found)
                 if len(found) < _BATCH and deleted < limit:
@@ -127,28 +121,25 @@ class DjangoStore:
         return PurgeResult(deleted, more=True)
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        """See `RevocationStore.put_revocation`."""
         times = {"issued_until": issued_until, "keep_until": keep_until}
         with self._writing(self._revocations) as rows:
-            for _ in range(_TRIES):
+            for _ in range(_MAX_TRIES):
                 rows.bulk_create([self._revocations(pk=_hash(key), **times)], ignore_conflicts=True)
                 later = {name: Greatest(F(name), Value(value)) for name, value in times.items()}
                 if rows.filter(pk=_hash(key)).update(**later) == 1:
-                    self._wait_for_the_disk()
+                    self._flush_log()
                     return
         raise OperationalError("a revocation was purged again and again while it was put")
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        """See `RevocationStore.revoked_until`."""
         if not keys:
             return None
-        with self._asking(self._revocations) as rows:
+        with self._reading(self._revocations) as rows:
             found = rows.filter(pk__in={_hash(key) for key in keys}, keep_until__gte=now)
             last: int | None = found.aggregate(last=Max("issued_until"))["last"]
             return last
 
     def purge_revocations(self, *, before: int, limit: int) -> int:
-        """See `RevocationStore.purge_revocations`."""
         deleted = 0
         with self._writing(self._revocations) as rows:
             while names := _first(
@@ -168,10 +159,10 @@ class DjangoStore:
                 for start in range(0, len(names), _BATCH):
                     revoked += _revoked(rows.filter(pk__in=names[start : start + _BATCH]), at)
                 names = _first(alive.filter(pk__gt=names[-1]), _PAGE) if len(names) == _PAGE else []
-        self._wait_for_the_disk()
+        self._flush_log()
         return revoked
 
-    def _wait_for_the_disk(self) -> None:
+    def _flush_log(self) -> None:
         """Return when all that the database has shown to this call is on its disk, including what other calls did.
 
         InnoDB shows a commit before it waits for its log, as Oracle does, and a statement that changes nothing waits
@@ -187,7 +178,7 @@ class DjangoStore:
     @contextmanager
     def _writing(self, model: Any) -> Generator[Any, None, None]:
         """Rows that may be changed, outside of any transaction."""
-        with self._asking(model) as rows:
+        with self._reading(model) as rows:
             connection = connections[self._using]
             if not connection.get_autocommit():
                 if not connection.in_atomic_block:
@@ -203,7 +194,7 @@ class DjangoStore:
             yield rows
 
     @contextmanager
-    def _asking(self, model: Any) -> Generator[Any, None, None]:
+    def _reading(self, model: Any) -> Generator[Any, None, None]:
         own_connection(self._using)
         try:
             yield model._base_manager.using(self._using)  # noqa: SLF001 - Django's name for the manager without filters
@@ -259,7 +250,7 @@ def _row(family: Family) -> dict[str, Any]:
         "subject_hash": _hash(family.subject),
         "client_id_hash": _hash(family.client_id),
         "purge_at": family.look_at,
-        **{name: _spelled(name, getattr(family, name)) for name in _MEMBERS},
+        **{name: _encoded(name, getattr(family, name)) for name in _MEMBERS},
     }
 
 
@@ -269,7 +260,7 @@ def _family(row: dict[str, Any]) -> Family:
     return Family(**members)
 
 
-def _spelled(name: str, value: Any) -> Any:
+def _encoded(name: str, value: Any) -> Any:
     if name in _HASHES:
         return value.hex()
     return json.dumps(value) if name == "amr" else value

@@ -64,10 +64,7 @@ _STYLES = {"passed": "green", "failed": "bold red", "not reached": "dim"}
 @click.option("--kid", help="The key id by which tokens name the key, if it is a PEM or a secret.")
 @click.option("--issuer", help="The issuer that the token must name.")
 @click.option(
-    "--allow",
-    multiple=True,
-    type=click.Choice(list(_ALLOWANCES)),
-    help="Take an issuer that is no https URL.",
+    "--allow", multiple=True, type=click.Choice(list(_ALLOWANCES)), help="Take an issuer that is no https URL."
 )
 @click.option("--audience", multiple=True, help="This service's identifier; may be repeated.")
 @click.option("--profile", type=click.Choice(list(_PROFILES)), help="What counts as an access token (default rfc9068).")
@@ -110,10 +107,10 @@ def inspect(
         except ConfigurationError as error:
             raise ConfigurationError(_with_options(str(error))) from None
     token = _read_token(source[0] if source else "-")
-    unasked = [name for name, given in (("issuer", issuer), ("audience", audience)) if verifier and not given]
+    unchecked = [name for name, given in (("issuer", issuer), ("audience", audience)) if verifier and not given]
     findings = () if verifier is None else explain(token, verifier)
     wanted = {"issuer": issuer, "audience": audience, **({} if verifier is None else _accepted(verifier))}
-    context.exit(_Report(Console(markup=False, highlight=False, emoji=False), wanted).show(token, findings, unasked))
+    context.exit(_Report(Console(markup=False, highlight=False, emoji=False), wanted).show(token, findings, unchecked))
 
 
 class _Report:
@@ -124,14 +121,14 @@ class _Report:
         self._wanted = wanted
         self._now = time.time()
 
-    def show(self, token: str, findings: Iterable[Finding], unasked: list[str]) -> int:
+    def show(self, token: str, findings: Iterable[Finding], unchecked: list[str]) -> int:
         """Print everything; 0 if nothing failed."""
-        told = [finding for finding in findings if finding.name not in unasked or finding.outcome == "failed"]
-        readable = self._show_contents(token, _standing(told, unasked))
-        self._show_checks(told, unasked)
-        return 0 if readable and all(finding.outcome == "passed" for finding in told) else 1
+        shown = [finding for finding in findings if finding.name not in unchecked or finding.outcome == "failed"]
+        readable = self._show_contents(token, _verdict(shown, unchecked))
+        self._show_checks(shown, unchecked)
+        return 0 if readable and all(finding.outcome == "passed" for finding in shown) else 1
 
-    def _show_contents(self, token: str, standing: tuple[str, str]) -> bool:
+    def _show_contents(self, token: str, verdict: tuple[str, str]) -> bool:
         try:
             unverified = parse_compact(token)
             header = unverified.header()
@@ -139,21 +136,21 @@ class _Report:
             self._line((f"This cannot be read: {error.description} ({error.log_detail or error.reason})", "bold red"))
             return False
         for title, members in (("Header", header), ("Claims", unverified.claims)):
-            self._line((f"{title}  ", "bold"), standing)
+            self._line((f"{title}  ", "bold"), verdict)
             self._show_members(members)
         return True
 
     def _show_members(self, members: Mapping[str, Any]) -> None:
         width = min(max((len(visible(name)) for name in members), default=0), _MAX_INDENT)
         for name, value in members.items():
-            when = moment(value, self._now)
+            date = moment(value, self._now)
             self._line(
                 (f"  {visible(name):<{width}}  ", "cyan"),
                 (as_json(value), ""),
-                (f"  {when}" if when and name in _DATES else "", "dim"),
+                (f"  {date}" if date and name in _DATES else "", "dim"),
             )
 
-    def _show_checks(self, findings: list[Finding], unasked: list[str]) -> None:
+    def _show_checks(self, findings: list[Finding], unchecked: list[str]) -> None:
         if findings:
             self._line(("Checks", "bold"))
         for finding in findings:
@@ -167,14 +164,14 @@ class _Report:
             )
         if any(finding.reason == "unknown_key" for finding in findings):
             self._line(("  If the key is the right one, give its id as the token names it: --kid", "dim"))
-        for name in unasked:
+        for name in unchecked:
             self._line(("  not checked  ", "bold yellow"), (f"{name}: give --{name}", ""))
 
     def _line(self, *parts: tuple[str, str]) -> None:
         self._console.print(Text.assemble(*parts), soft_wrap=True)
 
 
-def _standing(findings: list[Finding], unasked: list[str]) -> tuple[str, str]:
+def _verdict(findings: list[Finding], unchecked: list[str]) -> tuple[str, str]:
     """What may be believed of the text above, and its colour."""
     outcomes = {finding.name: finding.outcome for finding in findings}
     if not findings:
@@ -183,7 +180,7 @@ def _standing(findings: list[Finding], unasked: list[str]) -> tuple[str, str]:
         return "UNVERIFIED, no signature holds: anybody may have written this", "bold yellow"
     if set(outcomes.values()) != {"passed"}:
         return "signed with this key, but refused", "bold red"
-    return (f"verified, except {' and '.join(unasked)}", "yellow") if unasked else ("verified", "green")
+    return (f"verified, except {' and '.join(unchecked)}", "yellow") if unchecked else ("verified", "green")
 
 
 def _accepted(verifier: TokenVerifier) -> dict[str, list[str]]:

@@ -21,18 +21,18 @@ from gatepass.keys.algorithms import ALGORITHMS, likeliest
 
 __all__ = ["keygen"]
 
-_CLOSE = 0.5
+_MIN_SIMILARITY = 0.5
 _PRIVATE_MODE = 0o600
 _PUBLIC_MODE = 0o644
 # What Key.from_secret and Key.from_pem bind a key to when they are not told.
-_ASSUMED = ("HS256", "RS256", "ES256", "ES384", "ES512")
+_DEFAULT_ALGORITHMS = ("HS256", "RS256", "ES256", "ES384", "ES512")
 
 
-def _known(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+def _check_algorithm(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     """*value*, if the table has it; for a near miss the right name is suggested."""
     if value in ALGORITHMS:
         return value
-    near = likeliest(value, alike=_CLOSE)
+    near = likeliest(value, alike=_MIN_SIMILARITY)
     hint = f"did you mean {near}?" if near else f"choose one of {', '.join(ALGORITHMS)}."
     raise click.BadParameter(f"there is no algorithm {visible(value)}; {hint}")
 
@@ -40,7 +40,7 @@ def _known(_context: click.Context, _parameter: click.Parameter, value: str) -> 
 @click.command(
     short_help="Print a fresh secret or key pair.", epilog='Example: export JWT_SECRET_KEY="$(gatepass keygen HS256)"'
 )
-@click.argument("algorithm", default="ES256", callback=_known)
+@click.argument("algorithm", default="ES256", callback=_check_algorithm)
 @click.option(
     "--format",
     "form",
@@ -118,7 +118,7 @@ def _publish(public: str, out: Path | None) -> None:
 
 
 def _how_to_load(algorithm: str, form: str, out: Path | None) -> str:
-    named = "" if form == "jwk" or algorithm in _ASSUMED else f', algorithm="{algorithm}"'
+    named = "" if form == "jwk" or algorithm in _DEFAULT_ALGORITHMS else f', algorithm="{algorithm}"'
     if out is None:
         variable = "JWT_SECRET_KEY" if ALGORITHMS[algorithm].kty == "oct" else "JWT_PRIVATE_KEY"
         return f'In an environment variable, Key.from_env("{variable}"{named}) loads it.'

@@ -25,8 +25,8 @@ __all__ = ["keys"]
 
 _STYLES = {"active": "bold green", "published": "cyan", "retired": "yellow", "removed": "dim"}
 _TIMES = ("signs from", "signs until", "published until")
-_OPEN = "-"
-_WIDTH_OF_A_FILE = 160
+_NOT_FIXED = "-"
+_FILE_WIDTH = 160
 
 _ring = click.argument("directory", type=click.Path(path_type=Path))
 
@@ -40,7 +40,7 @@ def keys() -> None:
 @_ring
 def list_keys(*, directory: Path) -> None:
     """Show the keys of the ring in DIRECTORY: what each is now, and until when."""
-    _show(_opened(directory))
+    _show(_open(directory))
 
 
 @keys.command(short_help="Let another key sign as soon as everybody can have it.")
@@ -50,7 +50,7 @@ def rotate(*, directory: Path) -> None:
 
     Where a key is published already and waits, that one is brought forward.
     """
-    ring = _opened(directory)
+    ring = _open(directory)
     ring.rotate()
     _show(ring)
     waiting = [key.signs_from for key in ring.all_keys() if key.state == "published" and key.signs_from is not None]
@@ -68,18 +68,18 @@ def remove(*, directory: Path, kid: str, emergency: bool) -> None:
     With --emergency any key goes at once, and its tokens are refused: here within seconds, elsewhere as soon as copies
     of the public keys are renewed. If it was the one that signs, the next one signs from now on.
     """
-    ring = _opened(directory)
+    ring = _open(directory)
     ring.remove(kid, EMERGENCY if emergency else None)
     _show(ring)
     if emergency:
-        longest = f"{max(ring.cache_ttl.total_seconds(), MIN_TTL):g}"  # a JWKSClient keeps to both
+        span = f"{max(ring.cache_ttl.total_seconds(), MIN_TTL):g}"  # a JWKSClient keeps to both
         click.echo(
-            f"Others may accept the removed key for {longest} seconds, from their copies, or longer if these are old.",
+            f"Others may accept the removed key for {span} seconds, from their copies, or longer if these are old.",
             err=True,
         )
 
 
-def _opened(directory: Path) -> KeyRing:
+def _open(directory: Path) -> KeyRing:
     try:
         return KeyRing.open(directory)
     except ConfigurationError as error:
@@ -92,20 +92,20 @@ def _opened(directory: Path) -> KeyRing:
 def _show(ring: KeyRing) -> None:
     console = Console(markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
-        console = Console(markup=False, highlight=False, emoji=False, width=_WIDTH_OF_A_FILE)
+        console = Console(markup=False, highlight=False, emoji=False, width=_FILE_WIDTH)
     listed = [(key, _times(key)) for key in ring.all_keys()]
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for title in ("state", *_TIMES, "algorithm", "key id"):
         table.add_column(title)
     for key, times in listed:
         table.add_row(_state(key), *times, key.algorithm, visible(key.kid))
-    if console.measure(table, options=console.options.update(max_width=_WIDTH_OF_A_FILE)).maximum <= console.width:
+    if console.measure(table, options=console.options.update(max_width=_FILE_WIDTH)).maximum <= console.width:
         console.print(table)
         return
     for key, times in listed:  # a key id is pasted into another command, so it stays on one line
         console.print(Text(visible(key.kid)), soft_wrap=True)
-        told = "".join(f"; {title}: {when}" for title, when in zip(_TIMES, times, strict=True) if when != _OPEN)
-        console.print(Padding(Text.assemble(_state(key), f", {key.algorithm}{told}"), (0, 0, 0, 2)))
+        details = "".join(f"; {title}: {when}" for title, when in zip(_TIMES, times, strict=True) if when != _NOT_FIXED)
+        console.print(Padding(Text.assemble(_state(key), f", {key.algorithm}{details}"), (0, 0, 0, 2)))
 
 
 def _state(key: RingKey) -> Text:
@@ -118,4 +118,4 @@ def _times(key: RingKey) -> list[str]:
 
 
 def _when(moment: datetime | None, now: float) -> str:
-    return _OPEN if moment is None else age(moment.timestamp() - now)
+    return _NOT_FIXED if moment is None else age(moment.timestamp() - now)

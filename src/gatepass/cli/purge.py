@@ -189,8 +189,8 @@ def _opened_store(store: str) -> Generator[PurgeableStore, None, None]:
         codes = (*cause.args[:1], getattr(cause, "sqlstate", None))
         # PostgreSQL gives no code before there is a connection.
         refused = "FATAL:" in str(cause) or any(code in _REFUSED for code in codes if isinstance(code, int | str))
-        told = "refused the user, its password, rights or database" if refused else "cannot be reached, or gave up"
-        raise StoreFailed(f"the database server {told} ({type(cause).__qualname__})") from None
+        problem = "refused the user, its password, rights or database" if refused else "cannot be reached, or gave up"
+        raise StoreFailed(f"the database server {problem} ({type(cause).__qualname__})") from None
 
 
 def _sqlite_path(store: str) -> str:

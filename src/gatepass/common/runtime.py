@@ -14,9 +14,12 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar, final
 
-__all__ = ["PerProcess", "ProcessLock", "may_block", "threads_stand_still", "warn_of_standing_threads"]
+__all__ = ["PerProcess", "ProcessLock", "may_block", "threads_are_frozen", "warn_of_frozen_threads"]
 
 _T = TypeVar("_T")
+
+_OFF = (False, None, b"false", "false", b"0", "0")
+_ONE_THREAD = (*_OFF, True, b"1", "1")  # which is none, to uWSGI
 
 
 @final
@@ -34,10 +37,6 @@ class PerProcess(Generic[_T]):
         process = os.getpid()
         made = self._made.get(process)
         return self._made.setdefault(process, self._make()) if made is None else made  # of several threads one counts
-
-
-_OFF = (False, None, b"false", "false", b"0", "0")
-_ONE_THREAD = (*_OFF, True, b"1", "1")  # which is none, to uWSGI
 
 
 @final
@@ -67,20 +66,16 @@ class ProcessLock:
 
 def may_block() -> bool:
     """Whether the calling thread may wait: it runs no event loop that others depend on."""
-    asyncio: Any = sys.modules.get("asyncio.events")
-    trio: Any = sys.modules.get("trio.lowlevel")
-    if asyncio is not None:
-        with contextlib.suppress(RuntimeError):
-            asyncio.get_running_loop()
-            return False
-    if trio is not None:
-        with contextlib.suppress(RuntimeError):
-            trio.current_trio_token()
-            return False
+    for name, current in (("asyncio.events", "get_running_loop"), ("trio.lowlevel", "current_trio_token")):
+        loaded = sys.modules.get(name)
+        if loaded is not None:
+            with contextlib.suppress(RuntimeError):
+                getattr(loaded, current)()
+                return False
     return True
 
 
-def threads_stand_still() -> bool:
+def threads_are_frozen() -> bool:
     """Whether the server is known to run no thread of ours between two requests: uWSGI without its threads."""
     try:
         uwsgi: Any = importlib.import_module("uwsgi")
@@ -89,17 +84,17 @@ def threads_stand_still() -> bool:
     options: Any = getattr(uwsgi, "opt", None)
     if not isinstance(options, Mapping):
         return False
-    said: dict[str, object] = {
+    given: dict[str, object] = {
         name.decode() if isinstance(name, bytes) else str(name): value  # pyright: ignore[reportUnknownArgumentType]
         for name, value in options.items()  # pyright: ignore[reportUnknownVariableType]
     }
-    if any(said.get(name) not in _OFF for name in ("enable-threads", "gevent", "asyncio")):
+    if any(given.get(name) not in _OFF for name in ("enable-threads", "gevent", "asyncio")):
         return False
     has_threads: Any = getattr(uwsgi, "has_threads", None)  # newer ones say so themselves
-    return said.get("threads") in _ONE_THREAD if has_threads is None else not has_threads
+    return given.get("threads") in _ONE_THREAD if has_threads is None else not has_threads
 
 
-def warn_of_standing_threads(logger: logging.Logger, consequence: str) -> None:
+def warn_of_frozen_threads(logger: logging.Logger, consequence: str) -> None:
     """Log at start-up, under a server that freezes threads, the *consequence* and how to let them run."""
-    if threads_stand_still():
+    if threads_are_frozen():
         logger.warning("uWSGI runs no threads between requests: set enable-threads = true; until then %s", consequence)

@@ -39,7 +39,7 @@ __all__ = [
 _T = TypeVar("_T")
 
 _logger = logging.getLogger("gatepass")
-_UNNOTICED = 60
+_MIN_CLOCK_SKEW = 60
 """Seconds that a clock may be away from this machine's before the log says so."""
 
 # The characters of RFC 3986, less those that begin a query and a fragment.
@@ -150,11 +150,11 @@ def clock_function(
         raise ConfigurationError(
             "clock= gives no seconds since 1970, but something smaller: divide milliseconds by 1,000"
         )
-    apart = now - default()
-    if owner and _UNNOTICED < abs(apart) < DAY:
+    skew = now - default()
+    if owner and _MIN_CLOCK_SKEW < abs(skew) < DAY:
         _logger.warning(
             "the clock= of a %s is %d seconds %s time.time, and tokens are dated or judged by it",
-            owner, abs(apart), "behind" if apart < 0 else "ahead of",
+            owner, abs(skew), "behind" if skew < 0 else "ahead of",
         )  # fmt: skip
     return value
 

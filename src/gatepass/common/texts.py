@@ -14,6 +14,10 @@ __all__ = ["MAX_HEADER_NUMBER", "header_number", "listed", "plain"]
 
 _T = TypeVar("_T")
 
+MAX_HEADER_NUMBER: Final = 2**31
+"""What a larger number counts as (RFC 9111 section 1.2.2)."""
+_DIGITS: Final = re.compile("[0-9]+")
+
 
 def plain(value: _T) -> _T:
     """*value*, as the text that it holds if its class is one derived from `str`.
@@ -37,12 +41,6 @@ def listed(value: object) -> tuple[Any, ...] | None:
     if isinstance(value, (set, frozenset)) and all(isinstance(member, str) for member in members):
         return tuple(sorted(members))
     return members
-
-
-MAX_HEADER_NUMBER: Final = 2**31
-"""What a larger number counts as (RFC 9111 section 1.2.2)."""
-
-_DIGITS: Final = re.compile("[0-9]+")
 
 
 def header_number(value: str) -> int | None:

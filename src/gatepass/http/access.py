@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, TypeVar
 
 from gatepass.common.texts import listed
 from gatepass.errors import ConfigurationError
-from gatepass.http.layers import call_of, held_by
+from gatepass.http.layers import call_of, referents
 
 __all__ = ["AccessLevel", "access_level", "check_guards", "mark_guard", "optional_auth", "public", "public_paths"]
 
@@ -149,7 +149,7 @@ def _level_of_class(view_class: type) -> AccessLevel:
     if mark is not None:
         return mark.level
     # Django's method_decorator copies a parent's mark over the one of its decorators, and keeps these in a closure.
-    decorators = [inner for held in held_by(vars(view_class).get("dispatch")) for inner in held_by(held)]
+    decorators = [inner for referent in referents(vars(view_class).get("dispatch")) for inner in referents(referent)]
     return "public" if public in decorators else "optional" if optional_auth in decorators else "protected"
 
 
@@ -194,9 +194,9 @@ def _inside(view: object) -> Iterator[tuple[Any, bool]]:
     kind = type(view)
     if not issubclass(kind, type):
         passed_over = (wrapped, call_of(kind))  # `__call__` is shared by all instances of a class
-        for held in held_by(view):
-            if issubclass(type(held), _FUNCTIONS) and not any(held is other for other in passed_over):
-                yield held, True
+        for referent in referents(view):
+            if issubclass(type(referent), _FUNCTIONS) and not any(referent is other for other in passed_over):
+                yield referent, True
 
 
 def _is_guard(view: object) -> bool:

@@ -28,7 +28,7 @@ _SCHEME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FURTHER_CREDENTIALS = re.compile(r",[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ +[^ ]")
 _MAX_VALUE_LENGTH = MAX_TOKEN_LENGTH + 64
 _JWS_DOTS = 2
-_NO_LINES = 'the Authorization lines are a list: authenticate(["Bearer ..."])'
+_NOT_A_LIST = 'the Authorization lines are a list: authenticate(["Bearer ..."])'
 
 
 def bearer_token(authorization: Sequence[str]) -> str:
@@ -44,9 +44,9 @@ def bearer_token(authorization: Sequence[str]) -> str:
         value = authorization[0] if len(authorization) == 1 else ",".join(authorization)
         token = _credentials(value) if len(value) <= _MAX_VALUE_LENGTH else None
     except TypeError:
-        raise ConfigurationError(_NO_LINES) from None
+        raise ConfigurationError(_NOT_A_LIST) from None
     if token is None and isinstance(authorization, str):
-        raise ConfigurationError(_NO_LINES)
+        raise ConfigurationError(_NOT_A_LIST)
     return token or _refuse(value.strip(" \t"))
 
 
@@ -69,7 +69,7 @@ def _refuse(value: str) -> str:
     is_bearer = scheme[0].lower() == "bearer"
     if len(value) > _MAX_VALUE_LENGTH:
         raise MalformedToken("longer than any token") if is_bearer else UnsupportedScheme
-    if _FURTHER_CREDENTIALS.search(_QUOTED.sub(_left_of, value)):
+    if _FURTHER_CREDENTIALS.search(_QUOTED.sub(_drop_quoted, value)):
         raise MultipleTokens("more than one set of credentials")
     if not is_bearer:
         bare = scheme[0] == value and value.count(".") == _JWS_DOTS
@@ -80,6 +80,6 @@ def _refuse(value: str) -> str:
     return token
 
 
-def _left_of(quoted: re.Match[str]) -> str:
+def _drop_quoted(quoted: re.Match[str]) -> str:
     """Remove a quoted text; keep one without an end, which may hide what follows."""
     return "" if quoted[1] else quoted[0]

@@ -28,7 +28,7 @@ _SECURE_SCHEMES: Final = frozenset(("https", "wss"))
 _LOOPBACK: Final = frozenset(("127.0.0.1", "::1", "testclient"))
 _logger = logging.getLogger("gatepass")
 
-_CAME: Final = "a token came over plain http"
+_EVENT: Final = "a token came over plain http"
 _MESSAGE: Final = (
     "%s. Without a proxy, serve https. Behind a proxy that ends TLS, let it send X-Forwarded-Proto (in nginx: "
     "proxy_set_header X-Forwarded-Proto $scheme), and let this program believe it: %s. If the proxy takes care of "
@@ -85,9 +85,9 @@ class HTTPSRule:
         if not forwarded and (peer in _LOOPBACK or _is_loopback(peer)):
             return
         if self._mode == "require":
-            self._log(logging.ERROR, f"{_CAME} and was refused")
+            self._log(logging.ERROR, f"{_EVENT} and was refused")
             raise InsecureTransport
-        self._log(logging.WARNING, _CAME)
+        self._log(logging.WARNING, _EVENT)
 
     def _log(self, level: int, what: str) -> None:
         if not self._logged:

@@ -24,7 +24,7 @@ from typing import Any, Final, cast
 
 from gatepass.errors import ConfigurationError
 
-__all__ = ["application_below", "call_of", "held_below", "held_by"]
+__all__ = ["application_below", "call_of", "layer_below", "referents"]
 
 _MAX_OBJECTS: Final = 1_000  # objects that are searched
 _MAX_CONTAINERS: Final = 100_000
@@ -54,11 +54,11 @@ def application_below(
 
     def next_to(layer: object) -> Iterable[object]:
         known = passes_to(layer)
-        return held_by(layer) if known is None else (known,)
+        return referents(layer) if known is None else (known,)
 
     def next_and_named(layer: object) -> Iterable[object]:
         known = passes_to(layer)
-        return (*held_by(layer), *_named_by(layer)) if known is None else (known,)
+        return (*referents(layer), *_named_by(layer)) if known is None else (known,)
 
     found = _search(app, is_application, next_to)
     if found:
@@ -67,9 +67,9 @@ def application_below(
     return _only([one for one in found if id(one) not in parts])
 
 
-def held_below(app: object, is_wanted: Callable[[object], bool]) -> Any:
+def layer_below(app: object, is_wanted: Callable[[object], bool]) -> Any:
     """As `application_below`, without the globals that the layers' code names."""
-    return _only(_search(app, is_wanted, held_by))
+    return _only(_search(app, is_wanted, referents))
 
 
 def _search(
@@ -84,11 +84,11 @@ def _search(
         if is_application(layer):
             found.append(layer)
             continue
-        for held in leads_to(layer):
-            if id(held) not in seen and _may_lead_on(layer, held):
-                seen[id(held)] = held
-                waiting.append(held)
-                containers += issubclass(type(held), tuple(_CONTAINERS))
+        for referent in leads_to(layer):
+            if id(referent) not in seen and _may_lead_on(layer, referent):
+                seen[id(referent)] = referent
+                waiting.append(referent)
+                containers += issubclass(type(referent), tuple(_CONTAINERS))
         if len(seen) - containers > _MAX_OBJECTS or containers > _MAX_CONTAINERS:
             raise ConfigurationError(
                 "the layers below AccessTokenMiddleware hold too much to be searched for the application: say which "
@@ -106,7 +106,7 @@ def _only(found: list[object]) -> object:
     return found[0] if found else None
 
 
-def held_by(holder: object) -> Iterator[Any]:
+def referents(holder: object) -> Iterator[Any]:
     """The objects that *holder* wraps, is bound to, encloses or stores, in a fixed order."""
     kind = type(holder)  # isinstance() would ask a proxy, which answers for what it stands for
     if issubclass(kind, tuple(_CONTAINERS)):
@@ -159,9 +159,9 @@ def call_of(kind: type) -> object:
     return next((vars(base)["__call__"] for base in kind.__mro__ if "__call__" in vars(base)), None)
 
 
-def _may_lead_on(layer: object, held: object) -> bool:
-    """Whether *held* may be, or may lead to, the next layer: few places hold a layer that cannot be called."""
-    kind = type(held)
+def _may_lead_on(layer: object, referent: object) -> bool:
+    """Whether *referent* may be, or may lead to, the next layer: few places hold a layer that cannot be called."""
+    kind = type(referent)
     if issubclass(kind, _HOLD_NOTHING):
         return False
     is_bound = issubclass(type(layer), (MethodType, FunctionType))  # a method's object, or what a function encloses

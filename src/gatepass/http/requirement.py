@@ -86,13 +86,13 @@ class Requirement:
 
     def check(self, token: AccessToken, hierarchy: ScopeHierarchy) -> None:
         """Raise `InsufficientScope`, `Forbidden` or `ConcealedResource` unless *token* meets the rule."""
-        held = hierarchy.expand(token.scopes)
-        missing_any = bool(self.any_scopes) and held.isdisjoint(self.any_scopes)
-        if missing_any or not held.issuperset(self.scopes):
+        granted = hierarchy.expand(token.scopes)
+        missing_any = bool(self.any_scopes) and granted.isdisjoint(self.any_scopes)
+        if missing_any or not granted.issuperset(self.scopes):
             needed = (*self.scopes, *(self.any_scopes[:1] if missing_any else ()))
             raise self._denied(InsufficientScope(tuple(dict.fromkeys(needed))))
         for claim, values in self.any_of:
-            if values.isdisjoint(_held(token, claim)):
+            if values.isdisjoint(_values_of(token, claim)):
                 raise self._denied(Forbidden(claim))
 
     def _denied(self, error: Forbidden) -> Forbidden:
@@ -135,7 +135,7 @@ def _reachable(scope: str, direct: Mapping[str, tuple[str, ...]]) -> set[str]:
     return found
 
 
-def _held(token: AccessToken, claim: str) -> frozenset[str]:
+def _values_of(token: AccessToken, claim: str) -> frozenset[str]:
     if claim == "roles":
         return token.roles
     return token.groups if claim == "groups" else token.strings(claim)

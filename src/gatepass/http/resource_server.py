@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final, Literal, Unpack, final
+from typing import Final, Literal, NamedTuple, Unpack, final
 
 from gatepass.common.allow import Allow
 from gatepass.common.settings import require_instance
@@ -24,7 +24,7 @@ from gatepass.tokens.access_token import AccessToken
 from gatepass.tokens.verifier import TokenVerifier
 from gatepass.tokens.verifiers import Verifiers
 
-__all__ = ["ResourceServer"]
+__all__ = ["Identity", "ResourceServer"]
 
 _logger = logging.getLogger("gatepass")
 
@@ -56,17 +56,9 @@ class ResourceServer:
     """
 
     __slots__ = (
-        "_answers",
-        "_extractor",
-        "_hierarchy",
-        "_https",
-        "_verifiers",
-        "caching",
-        "error_format",
-        "may_block",
-        "needs_event_loop",
-        "sources",
-    )
+        "_answers", "_extractor", "_hierarchy", "_https", "_verifiers", "caching", "error_format", "may_block",
+        "needs_event_loop", "sources",
+    )  # fmt: skip
 
     forwarding_headers: Final = FORWARDING_HEADERS
     """The names, in lower case, of what proxies add; adapters say whether a request over plain http has any."""
@@ -246,3 +238,10 @@ class ResourceServer:
                 "is_revoked= or check_subject= is a coroutine function, which a synchronous adapter cannot await; "
                 "give a plain function"
             )
+
+
+class Identity(NamedTuple):
+    """The token, if the request has one, and the server that judged the request: what an adapter keeps on it."""
+
+    server: ResourceServer
+    token: AccessToken | None

@@ -48,15 +48,8 @@ class ResponseTable:
     """Turns each `AuthError` into its response, with the settings of one resource server."""
 
     __slots__ = (
-        "_allow",
-        "_challenge_scopes",
-        "_extra_challenges",
-        "_format",
-        "_malformed_status",
-        "_problem_base",
-        "_realm",
-        "_resource_metadata",
-        "_vary",
+        "_allow", "_challenge_scopes", "_extra_challenges", "_format", "_malformed_status", "_problem_base", "_realm",
+        "_resource_metadata", "_vary",
     )  # fmt: skip
 
     def __init__(

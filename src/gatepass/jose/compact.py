@@ -33,6 +33,17 @@ MAX_TOKEN_LENGTH = 16_384
 _JWE_DOTS = 4
 _DOT = ord(".")
 
+_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+# Everything outside the alphabet, "+", "/" and "=" included, becomes "!", which a strict decoder refuses.
+_TO_STANDARD = bytes(
+    octet if octet in _ALPHABET else {ord("-"): ord("+"), ord("_"): ord("/")}.get(octet, ord("!"))
+    for octet in range(256)
+)
+_TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
+_PADDING = (b"", b"", b"==", b"=")
+# After one octet four bits of the last character are unused, after two octets two bits: they must be zero.
+_CANONICAL_ENDS = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
+
 
 class UnverifiedToken(NamedTuple):
     """The parts of a token whose signature is not checked yet."""
@@ -103,15 +114,3 @@ def encode_base64url(octets: bytes) -> bytes:
     b'aGk'
     """
     return binascii.b2a_base64(octets, newline=False).translate(_TO_URL_SAFE, b"=")
-
-
-_ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-# Everything outside the alphabet, "+", "/" and "=" included, becomes "!", which a strict decoder refuses.
-_TO_STANDARD = bytes(
-    octet if octet in _ALPHABET else {ord("-"): ord("+"), ord("_"): ord("/")}.get(octet, ord("!"))
-    for octet in range(256)
-)
-_TO_URL_SAFE = bytes.maketrans(b"+/", b"-_")
-_PADDING = (b"", b"", b"==", b"=")
-# After one octet four bits of the last character are unused, after two octets two bits: they must be zero.
-_CANONICAL_ENDS = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")

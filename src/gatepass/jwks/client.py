@@ -16,7 +16,7 @@ from typing import Final, Literal, final
 
 from gatepass.common.allow import Allow, allowed
 from gatepass.common.limits import steady_clock
-from gatepass.common.runtime import may_block, threads_stand_still, warn_of_standing_threads
+from gatepass.common.runtime import may_block, threads_are_frozen, warn_of_frozen_threads
 from gatepass.common.settings import clock_function, seconds
 from gatepass.errors import KeysUnavailable
 from gatepass.jwks.discovery import FixedLocation, IssuerMetadata
@@ -89,7 +89,7 @@ class JWKSClient(KeySource):
         location = jwks_uri if isinstance(jwks_uri, IssuerMetadata) else FixedLocation(jwks_uri, permitted)
         fetcher = Fetcher(location, http, policy, timeout=time_limit, algorithms=names, clock=self._clock)
         self._events = EventSink(on_event)
-        warn_of_standing_threads(_logger, "the requests that need keys fetch them, and wait for that")
+        warn_of_frozen_threads(_logger, "the requests that need keys fetch them, and wait for that")
         self._flight = SingleFlight(fetcher, self._events, self._clock)
         self._unknown_kids = UnknownKidLimiter(interval=interval)
 
@@ -185,9 +185,9 @@ class JWKSClient(KeySource):
             flight.check_fork()  # which may put the refresh off
             if flight.snapshot is not snapshot or flight.running is not None or now < flight.retry_at:
                 return
-            stood_still = flight.under_way is not None
+            was_frozen = flight.under_way is not None
             fetch = flight.begin("scheduled")
-        if (stood_still or threads_stand_still()) and may_block():  # its thread runs while this one waits
+        if (was_frozen or threads_are_frozen()) and may_block():  # its thread runs while this one waits
             fetch.with_timeout(_MAX_WAIT).wait()
         if now >= snapshot.fresh_until and flight.snapshot is snapshot:
             self._events.emit(StaleKeysUsed(self.source, now - snapshot.fetched_at))

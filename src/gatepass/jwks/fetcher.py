@@ -148,12 +148,8 @@ class _NameResolver(ThreadPoolExecutor):
                 future.set_result(found)
             with suppress(RuntimeError):  # the loop is closed: the fetch has ended without this name
                 # From Python 3.14 on a result from a greenlet, which shares the loop's thread, leaves the loop asleep.
-                self._loop.call_soon_threadsafe(_wake)
+                self._loop.call_soon_threadsafe(lambda: None)
 
         future.set_running_or_notify_cancel()  # so that a fetch which has ended cannot cancel it
         threading.Thread(target=look_up, name="gatepass-jwks-name", daemon=True).start()
         return future
-
-
-def _wake() -> None:
-    """A callback that wakes an event loop, and does nothing else."""

@@ -29,7 +29,7 @@ from gatepass.jwks.http import FetchError, fingerprint
 from gatepass.jwks.snapshot import EMPTY, JWKSSnapshot, refresh_delay
 from gatepass.keys.source import Fetch
 
-__all__ = ["SingleFlight", "run_in_native_thread"]
+__all__ = ["SingleFlight"]
 
 _FIRST_RETRY: Final = 1.0
 _MAX_RETRY: Final = 60.0

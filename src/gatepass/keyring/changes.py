@@ -42,13 +42,13 @@ def adopt(line: Timeline, now: float, schedule: Schedule) -> Timeline:
 
     Longer windows hold from now on, also for the keys at hand; shorter ones hold for the keys to come.
     """
-    kept = tuple(
+    entries = tuple(
         one
         if line.state(one, now) in ("retired", "removed")
         else replace(one, keep=max(one.keep, schedule.keep_retired))
         for one in line.entries
     )
-    adopted = Timeline(entries=kept, schedule=schedule, announced=max(line.announced, schedule.announced))
+    adopted = Timeline(entries=entries, schedule=schedule, announced=max(line.announced, schedule.announced))
     able = [one for one in adopted.in_order() if one.can_sign]
     if not able or able[-1].algorithm == schedule.algorithm:
         return adopted
@@ -149,8 +149,8 @@ def _prune(line: Timeline, now: float) -> Timeline:
     if len(entries) > MAX_KEYS:
         raise ConfigurationError(f"this key ring has {MAX_KEYS} keys that are still needed: rotate less often")
     past.sort(key=lambda one: line.ends_at(one) or 0)
-    kept = {one.kid for one in past[-MAX_REMOVED:]}
-    return replace(line, entries=(*(one for one in past if one.kid in kept), *entries))
+    kids = {one.kid for one in past[-MAX_REMOVED:]}
+    return replace(line, entries=(*(one for one in past if one.kid in kids), *entries))
 
 
 def _public(entry: Entry) -> Entry:

@@ -35,7 +35,7 @@ from gatepass.common.private_files import (
 )
 from gatepass.errors import ConfigurationError
 
-__all__ = ["FILE", "FileVersion", "LockLost", "MountedFile", "RingDirectory", "WriteLock", "read_ring_file"]
+__all__ = ["FILE", "FileVersion", "MountedFile", "RingDirectory", "WriteLock", "read_ring_file"]
 
 FILE: Final = "keyring.json"
 _LOCK: Final = "lock"
@@ -295,8 +295,8 @@ def _release_lock(descriptor: int) -> None:
 def _is_held_here(path: Path) -> bool:
     """Whether a thread of this process holds the lock at *path*."""
     found = path.stat()
-    mine = [lock for lock in list(_lock_files.values()) if lock.held and lock.process == os.getpid()]
-    return any((lock.device, lock.inode) == (found.st_dev, found.st_ino) for lock in mine)
+    own_locks = [lock for lock in list(_lock_files.values()) if lock.held and lock.process == os.getpid()]
+    return any((lock.device, lock.inode) == (found.st_dev, found.st_ino) for lock in own_locks)
 
 
 def _is_same_file(descriptor: int, path: Path) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, final
 
 from gatepass.common.limits import DAY
-from gatepass.common.runtime import warn_of_standing_threads
+from gatepass.common.runtime import warn_of_frozen_threads
 from gatepass.common.settings import clock_function, file_path
 from gatepass.errors import ConfigurationError
 from gatepass.keyring import changes
@@ -186,7 +186,7 @@ class KeyRing(KeySource):
         self._watch = watch
         self._clock = clock
         self._rotation = BackgroundRotation(clock)
-        warn_of_standing_threads(_logger, "a rotation that is due is the work of a request")
+        warn_of_frozen_threads(_logger, "a rotation that is due is the work of a request")
 
     def _open_or_create(self, directory: RingDirectory, now: float) -> Watch:
         directory.make()

@@ -15,7 +15,7 @@ import threading
 from collections.abc import Callable
 from typing import Final, NamedTuple, final
 
-from gatepass.common.runtime import ProcessLock, may_block, threads_stand_still
+from gatepass.common.runtime import ProcessLock, may_block, threads_are_frozen
 from gatepass.errors import ConfigurationError, KeysUnavailable
 from gatepass.keyring.files import FileVersion, MountedFile, RingDirectory
 from gatepass.keyring.manifest import from_text
@@ -23,7 +23,7 @@ from gatepass.keyring.schedule import RELOAD_INTERVAL
 from gatepass.keyring.timeline import Entry, Timeline
 from gatepass.keys import Key, KeySet
 
-__all__ = ["BackgroundRotation", "View", "Watch"]
+__all__ = ["BackgroundRotation", "Watch"]
 
 _MAX_WAIT: Final = 5.0
 """Seconds that a request whose view is too old waits for another one that reads the file."""
@@ -110,11 +110,11 @@ class Watch:
             raise ConfigurationError("this key ring has no key that can sign: put back a copy of its file")
         keys = {one.kid: self._key(one, private=one == signer) for one in line.published(now)}
         if last is not None and tuple(last.keys) == tuple(keys.values()):
-            held = last.keys
+            current = last.keys
         else:
-            held = KeySet(keys.values(), signing=keys[signer.kid])
+            current = KeySet(keys.values(), signing=keys[signer.kid])
             self._parsed = {label: key for label, key in self._parsed.items() if label[0] in keys}
-        return View(now, min(now + RELOAD_INTERVAL, line.next_change(now)), now, version, line, held)
+        return View(now, min(now + RELOAD_INTERVAL, line.next_change(now)), now, version, line, current)
 
     def _key(self, entry: Entry, *, private: bool) -> Key:
         """The key of *entry*, parsed once: the private one for the key that signs, the public one for others."""
@@ -141,7 +141,7 @@ class BackgroundRotation:
         """Run *rotate*, unless it is running or has just failed."""
         if self._clock() < self._not_before <= self._clock() + _PAUSE or not self._running.acquire(blocking=False):
             return
-        if threads_stand_still() and may_block():
+        if threads_are_frozen() and may_block():
             self._run(rotate)
             return
         try:

@@ -37,11 +37,16 @@ from gatepass.keys.material import (
     usual_algorithm,
 )
 
-__all__ = ["Key", "jwk_text"]
+__all__ = ["Key"]
 
 Check = Callable[[Algorithm, Material], None]
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+
+_MAX_NAME_LENGTH: Final = 64
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
+# Short words in capitals, as in JWT_SECRET_KEY: no secret that is long enough looks like it.
+_CONVENTIONAL: Final = re.compile(r"(?=.{1,40}\Z)[A-Z_][A-Z0-9]{0,19}(?:_[A-Z0-9]{0,19})*", re.ASCII)
 
 
 @final
@@ -154,12 +159,7 @@ make one with: gatepass keygen HS256
 
     @classmethod
     def from_env(
-        cls,
-        name: str,
-        *,
-        algorithm: str | None = None,
-        kid: str | None = None,
-        password: str | bytes | None = None,
+        cls, name: str, *, algorithm: str | None = None, kid: str | None = None, password: str | bytes | None = None
     ) -> Key:
         r"""The secret, PEM or JWK that the environment variable *name* holds.
 
@@ -168,7 +168,7 @@ make one with: gatepass keygen HS256
         The value never appears in an error.
         """
         value = _read_env(name)
-        jwk = jwk_text(value)
+        jwk = _jwk_text(value)
         if jwk is None and plain_pem(_utf8(value, "a secret")) is not None:
             return cls.from_pem(value, algorithm=algorithm, kid=kid, password=password)
         if password is not None:
@@ -294,12 +294,6 @@ def _utf8(value: str | bytes, what: str) -> bytes:
     raise ConfigurationError(f"{what} must be text that has a UTF-8 form")
 
 
-_MAX_NAME_LENGTH: Final = 64
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-# Short words in capitals, as in JWT_SECRET_KEY: no secret that is long enough looks like it.
-_CONVENTIONAL: Final = re.compile(r"(?=.{1,40}\Z)[A-Z_][A-Z0-9]{0,19}(?:_[A-Z0-9]{0,19})*", re.ASCII)
-
-
 def _read_env(name: str) -> str:
     """The value of the variable *name*, without blanks around it. Raises `ConfigurationError` if it is not set."""
     value = _value(name)
@@ -319,7 +313,7 @@ def _read_env(name: str) -> str:
     )
 
 
-def jwk_text(value: str) -> str | None:
+def _jwk_text(value: str) -> str | None:
     """The JSON object in *value*, also if it is a JWK in quotes or under a layer of base64; None if there is none."""
     if value.startswith("{"):
         return value

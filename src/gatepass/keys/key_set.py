@@ -18,13 +18,16 @@ from gatepass.keys.jwk import is_private_jwk, load_jwk, present_members, without
 from gatepass.keys.key import Check, Key
 from gatepass.keys.material import check_material, check_material_quickly, fitting_algorithms
 
-__all__ = ["KeySet", "algorithm_names", "asymmetric_names", "key_set", "why_unused"]
+__all__ = ["KeySet", "algorithm_names", "asymmetric_names", "key_set"]
 
 _logger = logging.getLogger("gatepass.keys")
 
 _MAX_MODULUS_BITS = 8_200  # bits, with what base64url adds
 _MAX_PRIME_SEARCH = 8 * 2_052**3
 """What the search for prime RSA moduli may cost for one set: 8 keys of 2048 bits or 1 of 4096, 0.2 s."""
+
+_TYPES: Final = frozenset(("RSA", "EC", "OKP", "oct"))
+_CURVES: Final = frozenset(("P-256", "P-384", "P-521", "Ed25519", "Ed448"))
 
 
 @final
@@ -91,16 +94,16 @@ class KeySet:
         usable = [sharing[0] for sharing in index.values() if len({key.thumbprint() for key in sharing}) == 1]
         useful = {(key.kid, key.algorithm) for key in usable}
         unused = [
-            (place, *why_unused(jwk, fault, were_made=bool(keys)))
+            (place, *_why_unused(jwk, fault, were_made=bool(keys)))
             for place, (jwk, (keys, fault)) in enumerate(zip(jwks, read, strict=True))
             if useful.isdisjoint((key.kid, key.algorithm) for key in keys)
         ]
         for level in (logging.WARNING, logging.DEBUG):
-            told = [f"keys[{place}]: {reason}" for place, deserved, reason in unused if deserved == level]
-            if told:
+            reasons = [f"keys[{place}]: {reason}" for place, deserved, reason in unused if deserved == level]
+            if reasons:
                 _logger.log(
                     level if usable else logging.WARNING,
-                    "%d of the %d entries of a JWK Set are of no use here: %s", len(told), len(found), "; ".join(told),
+                    "ignored %d of %d JWK Set entries: %s", len(reasons), len(found), "; ".join(reasons),
                 )  # fmt: skip
         if not usable:
             secret = any(jwk is not None and is_private_jwk(jwk) for jwk in jwks)
@@ -219,11 +222,7 @@ def _public_keys(
     return [key for key in keys if allowed is None or key.algorithm in allowed], None
 
 
-_TYPES: Final = frozenset(("RSA", "EC", "OKP", "oct"))
-_CURVES: Final = frozenset(("P-256", "P-384", "P-521", "Ed25519", "Ed448"))
-
-
-def why_unused(entry: object, fault: str | None, *, were_made: bool) -> tuple[int, str]:
+def _why_unused(entry: object, fault: str | None, *, were_made: bool) -> tuple[int, str]:
     """The log level that *entry* deserves, and the reason.
 
     *fault* is what is wrong with its key, and *were_made* says whether it gave keys for the algorithms that are wanted.
@@ -231,9 +230,9 @@ def why_unused(entry: object, fault: str | None, *, were_made: bool) -> tuple[in
     if not isinstance(entry, Mapping):
         return logging.WARNING, "it is not an object"
     jwk: Mapping[str, Any] = entry  # pyright: ignore[reportUnknownVariableType]
-    elsewhere = _elsewhere(jwk)
-    if elsewhere is not None:
-        return logging.DEBUG, elsewhere
+    other_use = _other_use(jwk)
+    if other_use is not None:
+        return logging.DEBUG, other_use
     if is_private_jwk(jwk):
         return logging.WARNING, "it holds a private or secret member"
     if fault is not None:
@@ -243,7 +242,7 @@ def why_unused(entry: object, fault: str | None, *, were_made: bool) -> tuple[in
     return logging.WARNING, "another one has its kid and algorithm, and is another key"
 
 
-def _elsewhere(jwk: Mapping[str, Any]) -> str | None:
+def _other_use(jwk: Mapping[str, Any]) -> str | None:
     """Why *jwk* is for another use than the signatures that gatepass checks, by its own members; else None."""
     use, operations = jwk.get("use"), jwk.get("key_ops")
     if isinstance(use, str) and use != "sig":

@@ -55,6 +55,29 @@ Material = PrivateKeyTypes | PublicKeyTypes | bytes
 
 _EC_ALGORITHMS = {"secp256r1": ("ES256",), "secp384r1": ("ES384",), "secp521r1": ("ES512",)}
 
+_BEGIN: Final = b"-----BEGIN "
+_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
+# What `openssl ecparam -genkey` writes before the key, which says its curve itself.
+_PARAMETERS: Final = re.compile(rb"-----BEGIN EC PARAMETERS-----[^-]*-----END EC PARAMETERS-----")
+_WRITTEN_RETURN: Final = re.compile(rb"\\{1,4}r")
+_WRITTEN_BREAK: Final = re.compile(rb"\\{1,4}n")
+_OTHER_FRAMES: Final = {
+    b"-----BEGIN OPENSSH PRIVATE KEY": "this is a private key of OpenSSH: ssh-keygen -p -m PKCS8 -f FILE writes one of "
+    "RSA or EC as PEM in its place, and gatepass keygen makes a new key",
+    b"CERTIFICATE REQUEST-----": "this is a certificate request: give the key or the certificate; "
+    "openssl req -pubkey -noout -in FILE writes its public key",
+    b"-----BEGIN TRUSTED CERTIFICATE": "this is a certificate with OpenSSL's notes: openssl x509 -in FILE writes it "
+    "without them",
+    b"-----BEGIN PKCS7": "this is a bundle of certificates: openssl pkcs7 -print_certs -in FILE writes them as PEM",
+}
+_SSH_PUBLIC: Final = re.compile(rb"(?:ssh-|ecdsa-sha2-)[a-z0-9-]+ AAAA|---- BEGIN SSH2")
+_BODY: Final = re.compile(rb"-----([A-Za-z0-9+/=\s]+)-----END ")
+_RSA: Final = bytes.fromhex("06092a864886f70d010101")  # rsaEncryption, RFC 8017 appendix A.1
+_RSA_PSS: Final = bytes.fromhex("06092a864886f70d01010a")  # id-RSASSA-PSS, RFC 4055 section 1.2
+_HASHES_OF_PSS: Final = {
+    bytes.fromhex(f"60864801650304020{number}"): name for number, name in ((1, "PS256"), (2, "PS384"), (3, "PS512"))
+}
+
 
 def fitting_algorithms(material: Material) -> tuple[str, ...]:
     """The algorithms that key type and curve admit, the usual one first; none for a key that is not for signatures."""
@@ -141,31 +164,6 @@ def material_thumbprint(material: Material) -> str:
     if isinstance(material, bytes):
         return thumbprint({"k": encode_base64url(material).decode(), "kty": "oct"})
     return thumbprint(public_members(public_half(material)))
-
-
-_BEGIN: Final = b"-----BEGIN "
-_CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
-# What `openssl ecparam -genkey` writes before the key, which says its curve itself.
-_PARAMETERS: Final = re.compile(rb"-----BEGIN EC PARAMETERS-----[^-]*-----END EC PARAMETERS-----")
-_WRITTEN_RETURN: Final = re.compile(rb"\\{1,4}r")
-_WRITTEN_BREAK: Final = re.compile(rb"\\{1,4}n")
-_OTHER_FRAMES: Final = {
-    b"-----BEGIN OPENSSH PRIVATE KEY": "this is a private key of OpenSSH: ssh-keygen -p -m PKCS8 -f FILE writes one of "
-    "RSA or EC as PEM in its place, and gatepass keygen makes a new key",
-    b"CERTIFICATE REQUEST-----": "this is a certificate request: give the key or the certificate; "
-    "openssl req -pubkey -noout -in FILE writes its public key",
-    b"-----BEGIN TRUSTED CERTIFICATE": "this is a certificate with OpenSSL's notes: openssl x509 -in FILE writes it "
-    "without them",
-    b"-----BEGIN PKCS7": "this is a bundle of certificates: openssl pkcs7 -print_certs -in FILE writes them as PEM",
-}
-_SSH_PUBLIC: Final = re.compile(rb"(?:ssh-|ecdsa-sha2-)[a-z0-9-]+ AAAA|---- BEGIN SSH2")
-_BODY: Final = re.compile(rb"-----([A-Za-z0-9+/=\s]+)-----END ")
-
-_RSA: Final = bytes.fromhex("06092a864886f70d010101")  # rsaEncryption, RFC 8017 appendix A.1
-_RSA_PSS: Final = bytes.fromhex("06092a864886f70d01010a")  # id-RSASSA-PSS, RFC 4055 section 1.2
-_HASHES_OF_PSS: Final = {
-    bytes.fromhex(f"60864801650304020{number}"): name for number, name in ((1, "PS256"), (2, "PS384"), (3, "PS512"))
-}
 
 
 class Loaded(NamedTuple):

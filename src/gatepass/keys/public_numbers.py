@@ -23,11 +23,19 @@ __all__ = ["check_edwards_point", "check_rsa_modulus", "check_rsa_modulus_quickl
 _BITS: Final = range(2048, 8193)
 _MAX_EXPONENT: Final = 2**64 - 1  # OpenSSL verifies nothing with a larger one beside a long modulus
 _SMALL: Final = 2**16
-_CLOSE: Final = 64
+_FERMAT_STEPS: Final = 64
 """Steps of Fermat's method: they find primes that differ by less than 16 times the fourth root of the modulus."""
-_REMEMBERED: Final = 128
-_TRIES: Final = 64
+_CACHE_SIZE: Final = 128
+_MAX_TRIES: Final = 64
 """Each finds the factors with at least even odds."""
+
+_P25519: Final = 2**255 - 19
+_P448: Final = 2**448 - 2**224 - 1
+_ORDER_8: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+"""A root of d*y^4 + 2*y^2 = 1: the points that are of order 4 when they are doubled."""
+# By y alone: the points of one y, with either sign of x, have the same order.
+_SMALL_25519: Final = frozenset((0, 1, _P25519 - 1, _ORDER_8, _P25519 - _ORDER_8))
+_SMALL_448: Final = frozenset((0, 1, _P448 - 1))
 
 
 def check_rsa_public(*, bits: int, exponent: int) -> None:
@@ -60,12 +68,12 @@ def _weak() -> ConfigurationError:
     )
 
 
-@lru_cache(maxsize=_REMEMBERED)  # the same keys come again, with each half, algorithm and fetch
+@lru_cache(maxsize=_CACHE_SIZE)  # the same keys come again, with each half, algorithm and fetch
 def _has_weak_factors(n: int) -> bool:
     return n % 2 == 0 or math.gcd(_product_of_small_primes() % n, n) != 1 or _has_close_factors(n)
 
 
-@lru_cache(maxsize=_REMEMBERED)
+@lru_cache(maxsize=_CACHE_SIZE)
 def _is_power_of_a_prime(n: int) -> bool:
     return math.gcd(pow(2, n, n) - 2, n) != 1  # Fermat's little theorem, modulo the prime
 
@@ -73,7 +81,7 @@ def _is_power_of_a_prime(n: int) -> bool:
 def _has_close_factors(n: int) -> bool:
     """Whether the odd *n* is a square, or `a*a - b*b` with an *a* that is hardly larger than its root."""
     root = math.isqrt(n)
-    squares = (a * a - n for a in range(root, root + _CLOSE))
+    squares = (a * a - n for a in range(root, root + _FERMAT_STEPS))
     return any(square >= 0 and math.isqrt(square) ** 2 == square for square in squares)
 
 
@@ -95,7 +103,7 @@ def rsa_factors(n: int, e: int, d: int) -> tuple[int, int] | None:
     if n % 2 == 0 or multiple <= 0 or multiple % 2 or math.gcd(pow(2, n, n) - 2, n) != 1:  # a prime, or a power of one
         return None
     twos = (multiple & -multiple).bit_length() - 1
-    for _ in range(_TRIES):
+    for _ in range(_MAX_TRIES):
         root = pow(secrets.randbelow(n - 3) + 2, multiple >> twos, n)
         for _ in range(twos):
             square = root * root % n
@@ -108,15 +116,6 @@ def rsa_factors(n: int, e: int, d: int) -> tuple[int, int] | None:
             p = math.gcd(root - 1, n)
             return max(p, n // p), min(p, n // p)
     return None
-
-
-_P25519: Final = 2**255 - 19
-_P448: Final = 2**448 - 2**224 - 1
-_ORDER_8: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
-"""A root of d*y^4 + 2*y^2 = 1: the points that are of order 4 when they are doubled."""
-# By y alone: the points of one y, with either sign of x, have the same order.
-_SMALL_25519: Final = frozenset((0, 1, _P25519 - 1, _ORDER_8, _P25519 - _ORDER_8))
-_SMALL_448: Final = frozenset((0, 1, _P448 - 1))
 
 
 def check_edwards_point(key: Ed25519PublicKey | Ed448PublicKey) -> None:

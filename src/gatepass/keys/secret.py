@@ -36,11 +36,20 @@ _DER_BEGINS = re.compile(rb"M[CEFHI]")  # a SEQUENCE of a usual length, in base6
 _MAX_DER_CANDIDATES = 32
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]+")
 _LINE_BREAKS = re.compile(rb"\s+|\\[nr]")
-_CURVES: dict[int, ec.EllipticCurve] = {
-    65: ec.SECP256R1(),
-    97: ec.SECP384R1(),
-    133: ec.SECP521R1(),
-}  # by the size of an uncompressed point
+# By the size of an uncompressed point.
+_CURVES: dict[int, ec.EllipticCurve] = {65: ec.SECP256R1(), 97: ec.SECP384R1(), 133: ec.SECP521R1()}
+
+_PATH: Final = re.compile(
+    rb"(?:\.{1,2}|~|[a-z]:|file:/?)[/\\][\w .~+@/\\-]+"
+    rb"|(?:.*[/\\])?[\w .~+@-]+\.(?:pem|key|der|crt|cer|p8|p12|json|jwks?)"
+    # A secret may begin with a slash, but hardly with one of these.
+    rb"|/(?-i:app|code|data|etc|home|mnt|opt|private|root|run|srv|tmp|Users|usr|var)/[\w .~+@/-]+",
+    re.IGNORECASE | re.DOTALL,
+)
+_ADDRESS: Final = re.compile(rb"(?:[a-z][a-z0-9+.-]*://|arn:[a-z])\S+", re.IGNORECASE)
+# With other punctuation inside, the quotes may well be some of it.
+_QUOTED: Final = re.compile(rb"([\"'])[\w+/=.~ -]*\1")
+_TOKEN: Final = re.compile(rb"(?:bearer +)?([\w-]+)\.[\w-]+\.[\w-]*", re.IGNORECASE)
 
 
 def check_secret(secret: bytes, *, algorithm: str, minimum: int) -> None:
@@ -130,19 +139,6 @@ def _is_point(data: bytes) -> bool:
         return curve is not None and bool(ec.EllipticCurvePublicKey.from_encoded_point(curve, data))
     except ValueError:
         return False
-
-
-_PATH: Final = re.compile(
-    rb"(?:\.{1,2}|~|[a-z]:|file:/?)[/\\][\w .~+@/\\-]+"
-    rb"|(?:.*[/\\])?[\w .~+@-]+\.(?:pem|key|der|crt|cer|p8|p12|json|jwks?)"
-    # A secret may begin with a slash, but hardly with one of these.
-    rb"|/(?-i:app|code|data|etc|home|mnt|opt|private|root|run|srv|tmp|Users|usr|var)/[\w .~+@/-]+",
-    re.IGNORECASE | re.DOTALL,
-)
-_ADDRESS: Final = re.compile(rb"(?:[a-z][a-z0-9+.-]*://|arn:[a-z])\S+", re.IGNORECASE)
-# With other punctuation inside, the quotes may well be some of it.
-_QUOTED: Final = re.compile(rb"([\"'])[\w+/=.~ -]*\1")
-_TOKEN: Final = re.compile(rb"(?:bearer +)?([\w-]+)\.[\w-]+\.[\w-]*", re.IGNORECASE)
 
 
 def _not_a_secret(secret: bytes) -> str | None:

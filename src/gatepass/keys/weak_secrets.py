@@ -49,6 +49,12 @@ _STEPS_IN_RING: Final = frozenset(
 _SIGNS: Final = re.compile(rb"[^a-z0-9]")
 _BETWEEN_WORDS: Final = b" \t\r\n-_.,:;!?'\"/"
 
+_Digest = Callable[..., Any]
+# By their size.
+_DIGESTS: Final[dict[int, _Digest]] = {
+    16: hashlib.md5, 20: hashlib.sha1, 32: hashlib.sha256, 48: hashlib.sha384, 64: hashlib.sha512,
+}  # fmt: skip
+
 
 def is_guessable(secret: bytes) -> bool:
     """Also under one or two layers of an encoding, if there is text: random octets say nothing there."""
@@ -105,16 +111,6 @@ def _is_sentence(secret: bytes, folded: bytes, words: Collection[bytes]) -> bool
         usual += len(word)
         place += len(word) or 1
     return 2 * usual >= len(secret.translate(None, _BETWEEN_WORDS))
-
-
-_Digest = Callable[..., Any]
-_DIGESTS: Final[dict[int, _Digest]] = {
-    16: hashlib.md5,
-    20: hashlib.sha1,
-    32: hashlib.sha256,
-    48: hashlib.sha384,
-    64: hashlib.sha512,
-}  # by their size
 
 
 def is_known(secret: bytes) -> bool:

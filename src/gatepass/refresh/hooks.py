@@ -53,9 +53,9 @@ class ServiceHooks:
         claims_for: Callable[[str], Mapping[str, Any]] | None,
         on_reuse: Callable[[Family], object] | None,
     ) -> None:
-        require_sync_function(check_subject, "check_subject", "a subject and answers True or False")
+        require_sync_function(check_subject, "check_subject", "a subject and returns True or False")
         if claims_for is not None:
-            require_sync_function(claims_for, "claims_for", "a subject and gives a mapping")
+            require_sync_function(claims_for, "claims_for", "a subject and returns a mapping")
         if on_reuse is not None:
             require_sync_function(on_reuse, "on_reuse", "a Family")
         self._check_subject = check_subject
@@ -66,7 +66,7 @@ class ServiceHooks:
         """Whether *subject* may still sign in. Raises `HookUnavailable` if the answer is neither True nor False."""
         answer = _call_hook("check_subject", self._check_subject, subject)
         if answer is not True and answer is not False:
-            _logger.error("check_subject answered neither True nor False")
+            _logger.error("check_subject returned neither True nor False")
             raise HookUnavailable("check_subject_unavailable")
         return answer
 

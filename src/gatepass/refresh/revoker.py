@@ -68,14 +68,14 @@ class FamilyRevoker:
             call_store(self._revocation.ensure_family_revoked, family_id, since=since)
 
     def revoke_subject(self, subject: str) -> int:
-        """Revoke every family of *subject*; how many were not yet revoked."""
+        """Revoke every family of *subject*. Returns how many were not yet revoked."""
         return self._all(
             lambda: self._store.revoke_subject(subject, at=self._now()),
             lambda revocation: revocation.revoke_subject(subject),
         )
 
     def revoke_client(self, client_id: str) -> int:
-        """Revoke every family of the client; how many were not yet revoked."""
+        """Revoke every family of the client. Returns how many were not yet revoked."""
         return self._all(
             lambda: self._store.revoke_client(client_id, at=self._now()),
             lambda revocation: revocation.revoke_client(client_id),

@@ -20,6 +20,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from hmac import compare_digest
 from typing import Final, NamedTuple, final
 
@@ -42,12 +43,12 @@ from gatepass.refresh.pair import TokenPair, TokenPairIssuer
 from gatepass.refresh.revoker import FamilyRevoker
 from gatepass.refresh.store import RefreshStore
 
-__all__ = ["GraceWindows", "InDoubtRotations", "RefreshParameters", "RefreshTokenRotation"]
+__all__ = ["RefreshParameters", "RefreshTokenRotation"]
 
-_FORGOTTEN_BESIDE: Final = 2
+_WINDOWS_PER_ROTATION: Final = 2
 """How many windows that are over each rotation closes. It opens one."""
 _MAX_IN_DOUBT: Final = 10_000
-_MAX_IN_DOUBT_OF_A_FAMILY: Final = 100
+_MAX_IN_DOUBT_PER_FAMILY: Final = 100
 _MAX_WINDOWS: Final = 10_000
 _logger = logging.getLogger("gatepass.refresh")
 
@@ -60,8 +61,8 @@ class RefreshParameters(NamedTuple):
 
     def within(self, family: Family) -> str:
         """The scope for the access token. Raises `InvalidScope` or `InvalidTarget` beyond the grant."""
-        asked = () if self.audience is None else self.audience
-        named = (asked,) if isinstance(asked, str) else listed(asked)
+        requested = () if self.audience is None else self.audience
+        named = (requested,) if isinstance(requested, str) else listed(requested)
         if named is None or any(one != family.audience for one in named):
             raise InvalidTarget
         if self.scope is None:
@@ -104,7 +105,7 @@ class RefreshTokenRotation:
     def rotate(self, text: str, *, client_id: str, parameters: RefreshParameters, now: int) -> TokenPair:
         """The next pair for the client's token *text*. If it raises a `TokenEndpointError`, the token is not spent."""
         pair = self._rotate(text, client_id, parameters, now)
-        self.forget(now, limit=_FORGOTTEN_BESIDE)
+        self.forget(now, limit=_WINDOWS_PER_ROTATION)
         return pair
 
     def forget(self, now: int, *, limit: int) -> None:
@@ -229,13 +230,11 @@ class RefreshTokenRotation:
         return RefreshTokenReused("refresh_reused")
 
 
+@dataclass(slots=True)
 class _Salts:
-    __slots__ = ("count", "lock", "salts")
-
-    def __init__(self) -> None:
-        self.salts: OrderedDict[str, dict[bytes, bytes]] = OrderedDict()
-        self.count = 0
-        self.lock = threading.Lock()
+    salts: OrderedDict[str, dict[bytes, bytes]] = field(default_factory=OrderedDict[str, dict[bytes, bytes]])
+    count: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 @final
@@ -247,48 +246,46 @@ class InDoubtRotations:
     fork begins with none, because its parent hands them out.
     """
 
-    __slots__ = ("_kept",)
+    __slots__ = ("_state",)
 
     def __init__(self) -> None:
-        self._kept = PerProcess(_Salts)
+        self._state = PerProcess(_Salts)
 
     def remember(self, family_id: str, rotation: Rotation, salt: bytes) -> None:
         """Keep the *salt* of *rotation*, which may have been applied."""
-        kept = self._kept.get()
-        with kept.lock:
-            own = kept.salts.setdefault(family_id, {})
+        state = self._state.get()
+        with state.lock:
+            own = state.salts.setdefault(family_id, {})
             own[rotation.current_hash] = salt
-            kept.count += 1
-            if len(own) > _MAX_IN_DOUBT_OF_A_FAMILY:
+            state.count += 1
+            if len(own) > _MAX_IN_DOUBT_PER_FAMILY:
                 del own[next(iter(own))]
-                kept.count -= 1
-            if kept.count > _MAX_IN_DOUBT:
-                kept.count -= len(kept.salts.popitem(last=False)[1])
+                state.count -= 1
+            if state.count > _MAX_IN_DOUBT:
+                state.count -= len(state.salts.popitem(last=False)[1])
 
     def salt_of(self, family_id: str, current_hash: bytes) -> bytes:
         """The salt of the successor with *current_hash*, or nothing."""
-        return self._kept.get().salts.get(family_id, {}).get(current_hash, b"")
+        return self._state.get().salts.get(family_id, {}).get(current_hash, b"")
 
     def settle(self, family_id: str, current_hash: bytes) -> bool:
         """Forget the rotation. True for exactly one caller, which may hand the successor out."""
-        kept = self._kept.get()
-        with kept.lock:
-            own = kept.salts.get(family_id, {})
+        state = self._state.get()
+        with state.lock:
+            own = state.salts.get(family_id, {})
             if own.pop(current_hash, None) is None:
                 return False
-            kept.count -= 1
+            state.count -= 1
             if not own:
-                del kept.salts[family_id]
+                del state.salts[family_id]
             return True
 
 
+@dataclass(slots=True)
 class _Open:
-    __slots__ = ("families", "lock")
-
-    def __init__(self) -> None:
-        # The oldest goes when there are too many: the next rotation of that family replaces the salt, too.
-        self.families: deque[Family] = deque(maxlen=_MAX_WINDOWS)
-        self.lock = threading.Lock()
+    # The oldest goes when there are too many: the next rotation of that family replaces the salt, too.
+    families: deque[Family] = field(default_factory=lambda: deque[Family](maxlen=_MAX_WINDOWS))
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 @final
@@ -308,8 +305,8 @@ class GraceWindows:
     def pop_closed(self, now: int, *, limit: int) -> list[Family]:
         """At most *limit* families whose window is over, each of them once."""
         found: list[Family] = []
-        ours = self._open.get()
-        with ours.lock:
-            while ours.families and len(found) < limit and now - ours.families[0].rotated_at >= self._grace:
-                found.append(ours.families.popleft())
+        windows = self._open.get()
+        with windows.lock:
+            while windows.families and len(found) < limit and now - windows.families[0].rotated_at >= self._grace:
+                found.append(windows.families.popleft())
         return found

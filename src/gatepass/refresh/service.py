@@ -36,7 +36,7 @@ class TokenService:
     *issuer* makes the access tokens, *store* keeps the families. *refresh_ttl*: how long a refresh token may lie idle;
     *absolute_ttl*: when the family ends in any case (both seconds or timedelta). *grace* (at most 60 seconds,
     default 0): how long the immediate predecessor still gets the same successor, for clients that lose an answer.
-    *check_subject* takes the subject and answers True while it may sign in; *claims_for* gives further claims for its
+    *check_subject* takes the subject and returns True while it may sign in; *claims_for* gives further claims for its
     access tokens. *revocation* ends a family's access tokens with it. *on_reuse* is told of the family when a spent
     token comes again: once, or more often if the store fails meanwhile. All are plain functions, and may do I/O.
     *clock* gives the seconds since 1970, `time.time` unless given.
@@ -197,7 +197,7 @@ class TokenService:
         return self._revoker.revoke_family(plain(family_id))
 
     def revoke_subject(self, subject: str) -> int:
-        """Sign *subject* out everywhere, as after a change of password; how many families ended.
+        """Sign *subject* out everywhere, as after a change of password. Returns how many families ended.
 
         Tokens say when they were issued in whole seconds. With *revocation*, an access token that is issued later in
         the same second is refused too; its client refreshes it a moment later.
@@ -205,7 +205,7 @@ class TokenService:
         return self._revoker.revoke_subject(plain_text(subject, "subject"))
 
     def revoke_client(self, client_id: str) -> int:
-        """End every family of a client; how many ended."""
+        """End every family of a client. Returns how many ended."""
         return self._revoker.revoke_client(plain_text(client_id, "client_id"))
 
     def purge(self, *, limit: int = 1_000) -> PurgeResult:

@@ -51,11 +51,11 @@ class RefreshStore(Protocol):
         ...
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
-        """Revoke every family of *subject*, in steps if there are many; how many were not yet revoked."""
+        """Revoke every family of *subject*, in steps if there are many. Returns how many were not yet revoked."""
         ...
 
     def revoke_client(self, client_id: str, *, at: int) -> int:
-        """Revoke every family of *client_id*; how many were not yet revoked."""
+        """Revoke every family of *client_id*. Returns how many were not yet revoked."""
         ...
 
     def purge(self, *, before: int, limit: int) -> PurgeResult:
@@ -84,13 +84,9 @@ class PurgeResult(NamedTuple):
 class PurgeableStore(Protocol):
     """A store of families and revocations, as far as `purge_store` uses it."""
 
-    def purge(self, *, before: int, limit: int) -> PurgeResult:
-        """See `RefreshStore.purge`."""
-        ...
+    def purge(self, *, before: int, limit: int) -> PurgeResult: ...
 
-    def purge_revocations(self, *, before: int, limit: int) -> int:
-        """See `RevocationStore.purge_revocations`."""
-        ...
+    def purge_revocations(self, *, before: int, limit: int) -> int: ...
 
 
 def purge_store(

@@ -22,7 +22,7 @@ from gatepass.tokens.access_token import AccessToken
 __all__ = ["AccessTokenRevocation"]
 
 # Twice the most that a verifier tolerates: once for its clock, once for a token that the issuer's clock dated ahead.
-_BEYOND: Final = 2 * MAX_LEEWAY + 1
+_KEEP_MARGIN: Final = 2 * MAX_LEEWAY + 1
 _MAX_CACHE_TTL: Final = 60.0
 _MAX_FAIL_OPEN: Final = 300.0
 _MAX_CACHE_SIZE: Final = 1_000_000
@@ -53,7 +53,7 @@ class AccessTokenRevocation:
     >>> revocation.revoke_subject("anna")
     """
 
-    __slots__ = ("_clock", "_life", "_max_life", "_shared", "_store", "access_ttl")
+    __slots__ = ("_clock", "_lifetime", "_max_lifetime", "_shared", "_store", "access_ttl")
 
     def __init__(
         self,
@@ -67,10 +67,10 @@ class AccessTokenRevocation:
     ) -> None:
         if not isinstance(store, RevocationStore):
             raise ConfigurationError("store= must be a RevocationStore, such as SQLiteStore(path)")
-        life = seconds(access_ttl, "access_ttl", minimum=1, maximum=MAX_ACCESS_TTL)
-        self._max_life = life + 1  # an issuer may have rounded
-        self._life = int(life) + _BEYOND
-        self.access_ttl: timedelta = timedelta(seconds=life)
+        lifetime = seconds(access_ttl, "access_ttl", minimum=1, maximum=MAX_ACCESS_TTL)
+        self._max_lifetime = lifetime + 1  # an issuer may have rounded
+        self._lifetime = int(lifetime) + _KEEP_MARGIN
+        self.access_ttl: timedelta = timedelta(seconds=lifetime)
         """The longest life of an access token that can be revoked here."""
         remembered = seconds(cache_ttl, "cache_ttl", minimum=0, maximum=_MAX_CACHE_TTL)
         if type(cache_size) is not int or not 1 <= cache_size <= _MAX_CACHE_SIZE:
@@ -91,7 +91,7 @@ class AccessTokenRevocation:
         client = token._names.client  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - the same
         now = int(self._clock())
         issued = claims.get("iat")
-        if claims["exp"] - (now + MAX_LEEWAY if issued is None else issued) > self._max_life:
+        if claims["exp"] - (now + MAX_LEEWAY if issued is None else issued) > self._max_lifetime:
             raise RevocationUnavailable(_TOO_LONG)
         keys = _keys_of(claims, client)
         # What has no name cannot have been revoked, and a store that need not look would seem to have answered.
@@ -105,39 +105,40 @@ class AccessTokenRevocation:
         """Revoke one token, by its `jti`. Raises `ValueError` for a token without one."""
         if token.token_id is None:
             raise ValueError("this token has no jti to be revoked by")
-        self._put(_jti_key(token.issuer, token.token_id), lasting=True, end=token.expires_at)
+        # A jti is unique for its issuer alone, and an issuer holds no blank.
+        self._put(f"jti:{token.issuer} {token.token_id}", lasting=True, end=token.expires_at)
 
     def revoke_family(self, family_id: str) -> None:
         """Revoke every access token of a family, those still to be issued included."""
-        self._put(_family_key(family_id), lasting=True)
+        self._put(_key("family", family_id), lasting=True)
 
     def ensure_family_revoked(self, family_id: str, *, since: int) -> None:
         """Do what `revoke_family` did not, if it failed when the family ended at *since*. Usually it only reads."""
         now = int(self._clock())
-        if now <= since + self._life and self._shared.revoked_until([_family_key(family_id)], now=now) is None:
+        if now <= since + self._lifetime and self._shared.revoked_until([_key("family", family_id)], now=now) is None:
             self.revoke_family(family_id)
 
     def revoke_subject(self, subject: str) -> None:
         """Revoke every access token of *subject* issued up to now, this second included."""
-        self._put(_subject_key(subject), lasting=False)
+        self._put(_key("subject", subject), lasting=False)
 
     def revoke_client(self, client_id: str) -> None:
         """Revoke every access token of a client issued up to now, this second included."""
-        self._put(_client_key(client_id), lasting=False)
+        self._put(_key("client", client_id), lasting=False)
 
     def revoked_before(self, subject: str, client_id: str) -> int | None:
         """Up to when the tokens of *subject* at the client are revoked. It asks the store, not the cache."""
-        return self._shared.revoked_until((_subject_key(subject), _client_key(client_id)), now=int(self._clock()))
+        return self._shared.revoked_until((_key("subject", subject), _key("client", client_id)), now=int(self._clock()))
 
     def purge(self, *, limit: int = 1_000) -> int:
-        """Delete entries that concern no living token any more, at most *limit*; how many."""
+        """Delete entries that concern no living token any more, at most *limit*. Returns how many."""
         return self._store.purge_revocations(before=int(self._clock()), limit=limit)
 
     def _put(self, key: str, *, lasting: bool, end: datetime | None = None) -> None:
         now = int(self._clock())
-        keep_until = now + self._life
+        keep_until = now + self._lifetime
         if end is not None:
-            keep_until = max(keep_until, int(end.timestamp()) + _BEYOND)
+            keep_until = max(keep_until, int(end.timestamp()) + _KEEP_MARGIN)
         self._store.put_revocation(key, issued_until=keep_until if lasting else now, keep_until=keep_until)
 
 
@@ -169,17 +170,6 @@ def _fewer_keys_of(claims: dict[str, Any], client: tuple[str, ...]) -> list[str]
     return keys
 
 
-def _family_key(family_id: str) -> str:
-    return f"family:{plain(family_id)}"
-
-
-def _subject_key(subject: str) -> str:
-    return f"subject:{plain(subject)}"
-
-
-def _client_key(client_id: str) -> str:
-    return f"client:{plain(client_id)}"
-
-
-def _jti_key(issuer: str | None, token_id: str) -> str:
-    return f"jti:{issuer} {token_id}"  # a jti is unique for its issuer alone, and an issuer holds no blank
+def _key(kind: str, name: str) -> str:
+    """What revokes everything of one family, subject or client."""
+    return f"{kind}:{plain(name)}"

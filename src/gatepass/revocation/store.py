@@ -15,7 +15,11 @@ from gatepass.common.limits import steady_clock
 from gatepass.common.runtime import ProcessLock
 from gatepass.errors import ConfigurationError, traced
 
-__all__ = ["FailOpen", "LastAnswer", "RevocationCache", "RevocationStore", "StoreLayer"]
+__all__ = ["FailOpen", "LastAnswer", "RevocationCache", "RevocationStore"]
+
+_LOG_INTERVAL: Final = 10.0
+"""Seconds between two lines in the log."""
+_logger = logging.getLogger("gatepass.revocation")
 
 
 @runtime_checkable
@@ -35,11 +39,11 @@ class RevocationStore(Protocol):
         ...
 
     def purge_revocations(self, *, before: int, limit: int) -> int:
-        """Delete at most *limit* entries whose `keep_until` is earlier than *before*; how many."""
+        """Delete at most *limit* entries whose `keep_until` is earlier than *before*. Returns how many."""
         ...
 
 
-class StoreLayer:
+class _StoreLayer:
     """The base of a `RevocationStore` in front of another. It passes on what its subclass does not override."""
 
     __slots__ = ("_clock", "_store")
@@ -49,16 +53,14 @@ class StoreLayer:
         self._clock = clock
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        """See `RevocationStore.put_revocation`."""
         self._store.put_revocation(key, issued_until=issued_until, keep_until=keep_until)
 
     def purge_revocations(self, *, before: int, limit: int) -> int:
-        """See `RevocationStore.purge_revocations`."""
         return self._store.purge_revocations(before=before, limit=limit)
 
 
 @final
-class RevocationCache(StoreLayer):
+class RevocationCache(_StoreLayer):
     """A `RevocationStore` in front of another that remembers "not revoked" for *ttl* seconds after the question.
 
     A revocation by another process is seen at most so many seconds late, one made through this object at once. Errors
@@ -82,7 +84,6 @@ class RevocationCache(StoreLayer):
         self._lock = ProcessLock()
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        """See `RevocationStore.put_revocation`."""
         try:
             super().put_revocation(key, issued_until=issued_until, keep_until=keep_until)
         finally:  # also after an error: the store may have it
@@ -90,7 +91,6 @@ class RevocationCache(StoreLayer):
             self._known = {}
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        """See `RevocationStore.revoked_until`."""
         known, names, asked = self._known, tuple(keys), self._clock()
         since = known.get(names)
         if since is not None and asked - since < self._ttl:
@@ -104,13 +104,8 @@ class RevocationCache(StoreLayer):
         return until
 
 
-_LOG_INTERVAL: Final = 10.0
-"""Seconds between two lines in the log."""
-_logger = logging.getLogger("gatepass.revocation")
-
-
 @final
-class LastAnswer(StoreLayer):
+class LastAnswer(_StoreLayer):
     """A `RevocationStore` directly in front of the real one that notes when it answered. A cache does not count."""
 
     __slots__ = ("at",)
@@ -126,7 +121,6 @@ class LastAnswer(StoreLayer):
         """When the store was last asked and answered."""
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        """See `RevocationStore.revoked_until`."""
         asked = self._clock()
         until = self._store.revoked_until(keys, now=now)
         self.at = asked
@@ -134,7 +128,7 @@ class LastAnswer(StoreLayer):
 
 
 @final
-class FailOpen(StoreLayer):
+class FailOpen(_StoreLayer):
     """A `RevocationStore` in front of another. Up to *limit* seconds after *last_answer*, its errors count as "nothing
     is known". The errors of a store that never answered pass through.
     """
@@ -155,7 +149,6 @@ class FailOpen(StoreLayer):
         self._warned_at: float | None = None
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        """See `RevocationStore.revoked_until`."""
         try:
             return self._store.revoked_until(keys, now=now)
         except ConfigurationError:

@@ -1,1 +1,5 @@
-"""Stores of token families and revocations. Each module imports what it needs, and says what is missing."""
+"""Stores of token families and revocations: in memory, SQLite, Redis, and SQL databases by SQLAlchemy.
+
+Each implements `gatepass.refresh.RefreshStore` and `gatepass.revocation.RevocationStore`, which describe the methods.
+Each module imports what it needs, and raises `ImportError` with the command that installs what is missing.
+"""

@@ -35,7 +35,6 @@ class MemoryStore:
         return self._locks.get()
 
     def create(self, family: Family) -> None:
-        """See `RefreshStore.create`."""
         with self._lock:
             if family.family_id in self._families:
                 raise KeyError("this family is already there")
@@ -44,11 +43,9 @@ class MemoryStore:
                 index.setdefault(name, set()).add(family.family_id)
 
     def get(self, family_id: str) -> Family | None:
-        """See `RefreshStore.get`."""
         return self._families.get(family_id)
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
-        """See `RefreshStore.rotate`."""
         with self._lock:
             family = self._families.get(family_id)
             if family is None or family.revoked_at is not None or family.current_hash != rotation.previous_hash:
@@ -57,22 +54,18 @@ class MemoryStore:
             return True
 
     def revoke(self, family_id: str, *, at: int) -> bool:
-        """See `RefreshStore.revoke`."""
         with self._lock:
             return self._revoke((family_id,), at) > 0
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
-        """See `RefreshStore.revoke_subject`."""
         with self._lock:
             return self._revoke(self._by_subject.get(subject, ()), at)
 
     def revoke_client(self, client_id: str, *, at: int) -> int:
-        """See `RefreshStore.revoke_client`."""
         with self._lock:
             return self._revoke(self._by_client.get(client_id, ()), at)
 
     def purge(self, *, before: int, limit: int) -> PurgeResult:
-        """See `RefreshStore.purge`."""
         with self._lock:
             dead = [family_id for family_id, family in self._families.items() if family.ended_before(before)][:limit]
             for family_id in dead:
@@ -83,13 +76,11 @@ class MemoryStore:
             return PurgeResult(len(dead), more=len(dead) == limit)
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        """See `RevocationStore.put_revocation`."""
         with self._lock:
             known = self._revocations.get(key, (issued_until, keep_until))
             self._revocations[key] = (max(known[0], issued_until), max(known[1], keep_until))
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        """See `RevocationStore.revoked_until`."""
         latest: int | None = None
         if self._revocations.keys().isdisjoint(keys):  # as with most requests
             return None
@@ -100,7 +91,6 @@ class MemoryStore:
         return latest
 
     def purge_revocations(self, *, before: int, limit: int) -> int:
-        """See `RevocationStore.purge_revocations`."""
         with self._lock:
             dead = [key for key, (_, keep_until) in self._revocations.items() if keep_until < before][:limit]
             for key in dead:

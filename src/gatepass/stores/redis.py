@@ -46,7 +46,7 @@ from gatepass.refresh.store import PurgeResult
 __all__ = ["RedisStore"]
 
 MARGIN: Final = 3_600
-"""Seconds for which each key is kept beyond its end, for clocks that differ and slow processes."""
+"""Seconds for which each key is stored beyond its end, for clocks that differ and slow processes."""
 
 _CONNECT_SECONDS: Final = 1.0
 _ANSWER_SECONDS: Final = 2.0
@@ -75,7 +75,7 @@ class RedisStore:
         self._ours = isinstance(client_or_url, str)
 
         def client() -> Any:
-            return _fit(_connected(client_or_url) if isinstance(client_or_url, str) else client_or_url)
+            return _check_client(_connect(client_or_url) if isinstance(client_or_url, str) else client_or_url)
 
         # Not left to redis-py: in a fork its pool takes a lock that another thread may have held.
         self._clients = PerProcess(client)
@@ -91,43 +91,41 @@ class RedisStore:
             self._client.close()
 
     def create(self, family: Family) -> None:
-        """See `RefreshStore.create`."""
         absolute = _life(family.expires_at, family.created_at)
         idle = _life(family.idle_expires_at, family.created_at)
         for index in (self._index("subject", family.subject), self._index("client", family.client_id)):
             self._run(LIST, index, family.family_id, absolute + MARGIN)
-        values = _spelled((name, getattr(family, name)) for name in _MEMBERS)
+        values = _encode_fields((name, getattr(family, name)) for name in _MEMBERS)
         salt, call = family.salt.hex(), secrets.token_hex(8)
         if not self._run(CREATE, self._family(family.family_id), call, idle, absolute, salt, _SALT_LIFE, *values):
             raise KeyError("this family is already there")
 
     def get(self, family_id: str) -> Family | None:
-        """See `RefreshStore.get`."""
         flat, salt = self._run(GET, self._family(family_id))
-        kept = {_text(name): _text(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
-        if "current_hash" not in kept:
+        stored = {_text(name): _text(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
+        if "current_hash" not in stored:
             return None
         members: dict[str, Any] = {"auth_time": None, "acr": None, "salt": bytes.fromhex(_text(salt))}
-        members.update((name, _read(name, kept[name])) for name in _MEMBERS if name in kept)
+        members.update((name, _decode_field(name, stored[name])) for name in _MEMBERS if name in stored)
         return Family(family_id=family_id, **members)
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
-        """See `RefreshStore.rotate`."""
         idle = _life(rotation.idle_expires_at, rotation.rotated_at)
-        values = _spelled((one.name, getattr(rotation, one.name)) for one in fields(rotation) if one.name != "salt")
+        values = _encode_fields(
+            (one.name, getattr(rotation, one.name)) for one in fields(rotation) if one.name != "salt"
+        )
         call, previous, salt = secrets.token_hex(8), rotation.previous_hash.hex(), rotation.salt.hex()
         return bool(self._run(ROTATE, self._family(family_id), call, previous, idle, salt, _SALT_LIFE, *values))
 
     def revoke(self, family_id: str, *, at: int) -> bool:
-        """See `RefreshStore.revoke`."""
         return bool(self._run(REVOKE, self._family(family_id), secrets.token_hex(8), at, 0))
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
-        """See `RefreshStore.revoke_subject`. If it raises, some families may be revoked; call it again for the rest."""
+        """If it raises, some families may be revoked; call it again for the rest."""
         return self._revoke_listed(self._index("subject", subject), at)
 
     def revoke_client(self, client_id: str, *, at: int) -> int:
-        """See `RefreshStore.revoke_client`. If it raises, some families may be revoked; call it again for the rest."""
+        """If it raises, some families may be revoked; call it again for the rest."""
         return self._revoke_listed(self._index("client", client_id), at)
 
     def purge(self, *, before: int, limit: int) -> PurgeResult:  # noqa: ARG002 - the protocol's
@@ -135,12 +133,11 @@ class RedisStore:
         return PurgeResult(0, more=False)
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        """See `RevocationStore.put_revocation`."""
         life = _life(keep_until, int(time.time()))  # by the clock of this machine, which said until when
         self._run(PUT_REVOCATION, self._revocation(key), issued_until, keep_until, life)
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        """See `RevocationStore.revoked_until`. In a cluster, one round trip to each node that holds some of *keys*."""
+        """In a cluster, one round trip to each node that holds some of *keys*."""
         if not keys:
             return None
         client, names = self._client, list(map(self._revocation, keys))
@@ -274,7 +271,7 @@ _DIGESTS: Final = {
 }
 
 
-def _connected(url: str) -> Redis:
+def _connect(url: str) -> Redis:
     try:
         client: Redis = cast("Any", Redis).from_url(  # its annotations do not say what it takes
             url,
@@ -289,7 +286,7 @@ def _connected(url: str) -> Redis:
     return client
 
 
-def _fit(client: object) -> Redis | RedisCluster:
+def _check_client(client: object) -> Redis | RedisCluster:
     if not isinstance(client, Redis | RedisCluster):
         raise ConfigurationError("RedisStore takes an URL, a redis.Redis or a redis.RedisCluster")
     options: dict[str, Any] = client.get_connection_kwargs()  # type: ignore[no-untyped-call,unused-ignore]
@@ -305,11 +302,11 @@ def _fit(client: object) -> Redis | RedisCluster:
 
 
 def _life(end: int, start: int) -> int:
-    """Seconds from *start* to *end* and the margin: what is over already is kept for the margin, too."""
+    """Seconds from *start* to *end* and the margin: what is over already is stored for the margin, too."""
     return max(end - start, 0) + MARGIN
 
 
-def _spelled(members: Iterable[tuple[str, Any]]) -> Iterator[str]:
+def _encode_fields(members: Iterable[tuple[str, Any]]) -> Iterator[str]:
     """Names and values in turn, as text, so that a client with `decode_responses` does as well; None is left out."""
     for name, value in members:
         if value is None:
@@ -321,7 +318,7 @@ def _spelled(members: Iterable[tuple[str, Any]]) -> Iterator[str]:
             yield json.dumps(value) if name == "amr" else str(value)
 
 
-def _read(name: str, text: str) -> Any:
+def _decode_field(name: str, text: str) -> Any:
     if name in _HASHES:
         return bytes.fromhex(text)
     if name in _NUMBERS:

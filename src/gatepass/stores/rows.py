@@ -58,9 +58,9 @@ def purge_in_batches(limit: int, batch: int, purge: Callable[[int], tuple[int, i
     """
     deleted = seen = 0
     while deleted < limit and seen < limit:
-        looked, gone = purge(limit - deleted)
-        deleted += gone
-        seen += looked
-        if looked < batch and deleted < limit:
+        inspected, removed = purge(limit - deleted)
+        deleted += removed
+        seen += inspected
+        if inspected < batch and deleted < limit:
             return PurgeResult(deleted, more=False)
     return PurgeResult(deleted, more=True)

@@ -34,11 +34,11 @@ from gatepass.stores.sqlite_file import check_database
 __all__ = ["SQLStore"]
 
 _T = TypeVar("_T")
-_TRIES: Final = 5
+_MAX_TRIES: Final = 5
 _BATCH: Final = 200
 _PAGE: Final = 10_000
 # Serialization failure and deadlock, by SQLSTATE; record changed and deadlock, by MariaDB's number.
-_UNDONE: Final = {"40001", "40P01", 1020, 1213}
+_RETRYABLE: Final = {"40001", "40P01", 1020, 1213}
 _VISIBLE_BEFORE_DURABLE: Final = {"mariadb", "mysql"}
 """Whose commits others see before they are durable."""
 _DRIVERS: Final = {"psycopg", "pymysql"}
@@ -88,7 +88,7 @@ class SQLStore:
 
     def create_schema(self) -> None:
         """Make the tables and indexes; what is already there stays. Safe to call at every start."""
-        self._leave_what_is_inherited()
+        self._drop_inherited_connections()
         for tries_left in reversed(range(_OBJECTS_OF_THE_SCHEMA + 1)):
             try:
                 with self._schema_engine.begin() as connection:
@@ -100,20 +100,17 @@ class SQLStore:
         self._check()
 
     def create(self, family: Family) -> None:
-        """See `RefreshStore.create`."""
         row = row_of(family)
         self._change(
             sql.CREATE, row | {"subject_hash": hashed(family.subject), "client_id_hash": hashed(family.client_id)}
         )
 
     def get(self, family_id: str) -> Family | None:
-        """See `RefreshStore.get`."""
         values, direct = {"name": family_id}, self._direct
-        rows = self._rows(sql.GET, values) if direct is None else self._ask(lambda: direct.get(values))
+        rows = self._rows(sql.GET, values) if direct is None else self._retry(lambda: direct.get(values))
         return family_of(rows[0]) if rows else None
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
-        """See `RefreshStore.rotate`."""
         values = {
             "name": family_id,
             "old": rotation.previous_hash,
@@ -124,22 +121,19 @@ class SQLStore:
             "look": rotation.look_at,
         }
         direct = self._direct
-        return (self._change(sql.ROTATE, values) if direct is None else self._ask(lambda: direct.rotate(values))) == 1
+        return (self._change(sql.ROTATE, values) if direct is None else self._retry(lambda: direct.rotate(values))) == 1
 
     def revoke(self, family_id: str, *, at: int) -> bool:
-        """See `RefreshStore.revoke`."""
         return self._change_durably(sql.REVOKE, {"names": [family_id], "at": at}) > 0
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
-        """See `RefreshStore.revoke_subject`."""
         return self._revoke_all("subject_hash", hashed(subject), at)
 
     def revoke_client(self, client_id: str, *, at: int) -> int:
-        """See `RefreshStore.revoke_client`."""
         return self._revoke_all("client_id_hash", hashed(client_id), at)
 
     def purge(self, *, before: int, limit: int) -> PurgeResult:
-        """See `RefreshStore.purge`. In small batches, so that no lock is held for long."""
+        """In small batches, so that no lock is held for long."""
 
         def purge(limit: int) -> tuple[int, int]:
             rows = self._rows(sql.ENDING, {"before": before, "size": _BATCH})
@@ -153,19 +147,16 @@ class SQLStore:
         return purge_in_batches(limit, _BATCH, purge)
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        """See `RevocationStore.put_revocation`."""
         values = {"key_hash": hashed(key), "issued_until": issued_until, "keep_until": keep_until}
         self._change_durably(self._put, values)
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        """See `RevocationStore.revoked_until`."""
         if not keys:
             return None
         ((latest,),) = self._rows(sql.REVOKED_UNTIL, {"keys": [hashed(key) for key in keys], "now": now})
         return None if latest is None else int(latest)
 
     def purge_revocations(self, *, before: int, limit: int) -> int:
-        """See `RevocationStore.purge_revocations`."""
 
         def purge(limit: int) -> tuple[int, int]:
             size = min(limit, _BATCH)
@@ -192,14 +183,14 @@ class SQLStore:
             with self._engine.connect() as connection:
                 return connection.execute(statement, values).all()
 
-        return self._ask(read)
+        return self._retry(read)
 
     def _change(self, statement: Any, values: dict[str, Any]) -> int:
         def write() -> int:
             with self._engine.begin() as connection:
                 return connection.execute(statement, values).rowcount
 
-        return self._ask(write)
+        return self._retry(write)
 
     def _change_durably(self, statement: Any, values: dict[str, Any]) -> int:
         """Change what ends something, and return when that is on the disk, also if another call had ended it.
@@ -219,22 +210,22 @@ class SQLStore:
                 connection.execute(sql.FORGET_ONE, {"key": name})
                 return changed
 
-        return self._ask(write)
+        return self._retry(write)
 
-    def _ask(self, work: Callable[[], _T]) -> _T:
-        self._leave_what_is_inherited()
+    def _retry(self, work: Callable[[], _T]) -> _T:
+        self._drop_inherited_connections()
         if not self._checked:
             self._check()
-        for tries_left in reversed(range(_TRIES)):
+        for tries_left in reversed(range(_MAX_TRIES)):
             try:
                 return work()
             except DBAPIError as error:
                 error.hide_parameters = True  # also where the engine shows them: they are hashes and subjects
-                if not (tries_left and _undone(error)):
+                if not (tries_left and _is_retryable(error)):
                     raise
         raise AssertionError
 
-    def _leave_what_is_inherited(self) -> None:
+    def _drop_inherited_connections(self) -> None:
         """In a fork: two processes on one connection would read each other's answers."""
         process = os.getpid()  # asked each time: not every server that forks runs Python's hooks
         if process != self._process:
@@ -351,8 +342,8 @@ def _versions(connection: Connection) -> list[int]:
     return [version for (version,) in connection.execute(select(schema.c.version))]
 
 
-def _undone(error: DBAPIError) -> bool:
+def _is_retryable(error: DBAPIError) -> bool:
     """Whether the database says that it did nothing because another was in the way: then it may be asked again."""
     cause = error.orig
     code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-    return code in _UNDONE or (cause is not None and bool(cause.args) and cause.args[0] in _UNDONE)
+    return code in _RETRYABLE or (cause is not None and bool(cause.args) and cause.args[0] in _RETRYABLE)

@@ -177,10 +177,12 @@ ENDING: Final = (
     .order_by(_row.purge_at)
     .limit(bindparam("size"))
 )
-_KEPT: Final = _row.salt != b""
+_HAS_SALT: Final = _row.salt != b""
 _SPENT: Final = _row.rotated_at + Rotation.MAX_GRACE
-FORGET_SALTS: Final = update(families).where(_NAMED, _KEPT, _row.rotated_at < bindparam("before")).values(salt=b"")
-PUT_OFF: Final = update(families).where(_NAMED).values(purge_at=case((and_(_KEPT, _SPENT < _END), _SPENT), else_=_END))
+FORGET_SALTS: Final = update(families).where(_NAMED, _HAS_SALT, _row.rotated_at < bindparam("before")).values(salt=b"")
+PUT_OFF: Final = (
+    update(families).where(_NAMED).values(purge_at=case((and_(_HAS_SALT, _SPENT < _END), _SPENT), else_=_END))
+)
 DELETE_DEAD: Final = delete(families).where(_NAMED, bindparam("before") > _END)
 
 _KEYS: Final = _entry.key_hash.in_(bindparam("keys", expanding=True))

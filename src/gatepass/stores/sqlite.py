@@ -114,17 +114,14 @@ class SQLiteStore:
         self.close()
 
     def create(self, family: Family) -> None:
-        """See `RefreshStore.create`."""
         row = row_of(family)
         self._file.write(lambda connection: _changed(connection, _INSERT, row))
 
     def get(self, family_id: str) -> Family | None:
-        """See `RefreshStore.get`."""
         rows = self._file.read(lambda connection: connection.execute(_SELECT, (family_id,)).fetchall())
         return family_of(rows[0]) if rows else None
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
-        """See `RefreshStore.rotate`."""
         look = rotation.look_at
         values = (
             rotation.current_hash, rotation.previous_hash, rotation.salt, rotation.rotated_at,
@@ -140,31 +137,26 @@ class SQLiteStore:
         return self._file.write(exchange)
 
     def revoke(self, family_id: str, *, at: int) -> bool:
-        """See `RefreshStore.revoke`."""
         values = {"name": family_id, "at": at}
         return self._file.write(lambda connection: _changed(connection, _REVOKE, values)) > 0
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
-        """See `RefreshStore.revoke_subject`."""
         return self._revoke_all("subject", subject, at)
 
     def revoke_client(self, client_id: str, *, at: int) -> int:
-        """See `RefreshStore.revoke_client`."""
         return self._revoke_all("client_id", client_id, at)
 
     def purge(self, *, before: int, limit: int) -> PurgeResult:
-        """See `RefreshStore.purge`. Each batch is a transaction of its own, so that no writer waits long for it."""
+        """Each batch is a transaction of its own, so that no writer waits long for it."""
         return purge_in_batches(
             limit, _BATCH, lambda limit: self._file.write(lambda connection: _purge(connection, before, limit))
         )
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        """See `RevocationStore.put_revocation`."""
         values = (hashed(key), issued_until, keep_until)
         self._file.write(lambda connection: _changed(connection, _PUT, values))
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        """See `RevocationStore.revoked_until`."""
         marks = ", ".join("?" * len(keys))
         query = f"SELECT max(issued_until) FROM gatepass_revocations WHERE key_hash IN ({marks}) AND keep_until >= ?"  # noqa: S608 - question marks
         values = (*map(hashed, keys), now)
@@ -172,7 +164,6 @@ class SQLiteStore:
         return rows[0][0]
 
     def purge_revocations(self, *, before: int, limit: int) -> int:
-        """See `RevocationStore.purge_revocations`."""
 
         def purge(limit: int) -> tuple[int, int]:
             size = min(limit, _BATCH)

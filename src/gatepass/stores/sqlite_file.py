@@ -27,12 +27,12 @@ from gatepass.stores.group_commit import GroupCommit
 __all__ = ["SQLiteFile", "check_database"]
 
 _T = TypeVar("_T")
-_IDLE: Final = 8
+_MAX_IDLE: Final = 8
 _PAUSE: Final = 0.005
 _PRAGMAS: Final = ("synchronous = FULL", "fullfsync = ON", "trusted_schema = OFF")
-_BESIDE: Final = ("-journal", "-wal", "-shm")
+_SIDE_FILES: Final = ("-journal", "-wal", "-shm")
 """The files beside it that SQLite trusts on opening: a journal made by another user would be played back."""
-_FOR_A_WHILE: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EINTR))
+_TRANSIENT: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EINTR))
 
 _REFUSED: Final = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY))
 
@@ -53,21 +53,21 @@ class SQLiteFile:
         try:
             self._was_there = check_database(path)
         except OSError as error:
-            raise _out_of_reach(path, error) from error
+            raise _unusable(path, error) from error
         self._is_split = False
         """Whether a connection was in use as this process was forked: then nothing is known of the file's locks."""
         self._begin(_Pool())
         if hasattr(os, "register_at_fork"):
-            before, parent, child = map(weakref.WeakMethod, (self._before_fork, self._after_fork, self._forked))
+            before, parent, child = map(
+                weakref.WeakMethod, (self._before_fork, self._after_fork_in_parent, self._after_fork_in_child)
+            )
             os.register_at_fork(
-                before=lambda: _call(before),
-                after_in_parent=lambda: _call(parent),
-                after_in_child=lambda: _call(child),
+                before=lambda: _call(before), after_in_parent=lambda: _call(parent), after_in_child=lambda: _call(child)
             )
 
     def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """The result of *work*, which only reads."""
-        here = self._come_in()
+        here = self._enter()
         try:
             return self._with_connection(work)
         finally:
@@ -75,7 +75,7 @@ class SQLiteFile:
 
     def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
         """The result of *work*, once it is on the disk. It may run twice, but counts once."""
-        here = self._come_in()
+        here = self._enter()
         try:
             outcome: _T = self._writers.run(work)
         finally:
@@ -90,31 +90,31 @@ class SQLiteFile:
                 os.close(create(self._path))
             check_database(self._path)
         except OSError as error:
-            if error.errno in _FOR_A_WHILE:
+            if error.errno in _TRANSIENT:
                 raise
-            raise _out_of_reach(self._path, error) from error
+            raise _unusable(self._path, error) from error
         self._was_there = True
-        here = self._come_in()
+        here = self._enter()
         try:
             self._fill(work)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode & 0xFF not in _REFUSED:
                 raise
-            raise _out_of_reach(self._path, error) from error
+            raise _unusable(self._path, error) from error
         finally:
             del here
 
     def _fill(self, work: Callable[[sqlite3.Connection], None]) -> None:
         connection = self._connect()
         try:
-            if self._switched_to_a_log(connection) != "wal":
+            if self._enable_wal(connection) != "wal":
                 raise ConfigurationError("SQLite cannot keep a write-ahead log there; choose a path on a local disk")
             with self._write_lock:
                 _in_transaction(connection, [work])
         finally:
             connection.close()
 
-    def _switched_to_a_log(self, connection: sqlite3.Connection) -> str:
+    def _enable_wal(self, connection: sqlite3.Connection) -> str:
         """The journal mode after the switch, which reads before it writes: SQLite refuses such an upgrade of a lock at
         once, because two connections could wait for each other. So it is tried again until the timeout has passed.
         """
@@ -132,7 +132,7 @@ class SQLiteFile:
     def close(self) -> None:
         """Close the connections. Those at work close when they have finished."""
         if os.getpid() != self._process:
-            self._left_without_hooks()
+            self._after_unhooked_fork()
         self._pool.close()
 
     def _transact(self, works: Sequence[Callable[[sqlite3.Connection], Any]]) -> Sequence[Any]:
@@ -203,19 +203,19 @@ class SQLiteFile:
         self._writers = GroupCommit(self._transact)
         self._write_lock = threading.Lock()
         self._gate = threading.Lock()
-        self._inside: weakref.WeakSet[_Inside] = weakref.WeakSet()  # weak: a thread may be interrupted anywhere
+        self._inside: weakref.WeakSet[_Use] = weakref.WeakSet()  # weak: a thread may be interrupted anywhere
         self._own = threading.local()
         self._forks = 0
         self._process = os.getpid()
 
-    def _come_in(self) -> _Inside:
+    def _enter(self) -> _Use:
         """What the caller holds while it uses connections."""
         if os.getpid() != self._process:
-            self._left_without_hooks()
-        outer: _Inside | None = getattr(self._own, "inside", lambda: None)()
+            self._after_unhooked_fork()
+        outer: _Use | None = getattr(self._own, "inside", lambda: None)()
         if outer is not None:  # it writes while it reads: a fork that waits for one waits for both
             return outer
-        here = _Inside()
+        here = _Use()
         self._own.inside = weakref.ref(here)
         while True:
             with self._gate:
@@ -233,19 +233,19 @@ class SQLiteFile:
         if not len(self._inside):
             self._pool.empty()
 
-    def _after_fork(self) -> None:
+    def _after_fork_in_parent(self) -> None:
         with self._gate:
             self._forks -= 1
 
-    def _forked(self) -> None:
+    def _after_fork_in_child(self) -> None:
         self._is_split = self._is_split or len(self._inside) > 0
         self._begin(_Pool(inherited=self._pool))
 
-    def _left_without_hooks(self) -> None:
+    def _after_unhooked_fork(self) -> None:
         """In a child whose server runs no hooks at forks, such as uWSGI's."""
         if not len(self._inside):
             self._pool.empty()  # which frees no lock of the parent's: those are the process's own
-        self._forked()
+        self._after_fork_in_child()
 
 
 def check_database(path: Path) -> bool:
@@ -258,13 +258,13 @@ def check_database(path: Path) -> bool:
         check_file(path, SESSIONS)
     except FileNotFoundError:
         return False
-    for name in _BESIDE:
+    for name in _SIDE_FILES:
         with suppress(FileNotFoundError):
             check_file(path.with_name(path.name + name), SESSIONS)
     return True
 
 
-class _Inside:
+class _Use:
     """A thread that uses connections."""
 
     __slots__ = ("__weakref__",)
@@ -288,7 +288,7 @@ class _Pool:
 
     def release(self, connection: sqlite3.Connection) -> None:
         with self._lock:
-            if not self._closed and len(self._idle) < _IDLE:
+            if not self._closed and len(self._idle) < _MAX_IDLE:
                 self._idle.append(connection)
                 return
         connection.close()
@@ -303,7 +303,7 @@ class _Pool:
         self._end()
 
 
-def _out_of_reach(path: Path, error: OSError | sqlite3.OperationalError) -> ConfigurationError:
+def _unusable(path: Path, error: OSError | sqlite3.OperationalError) -> ConfigurationError:
     reason = error.strerror if isinstance(error, OSError) else str(error)
     return ConfigurationError(
         f"the store's file {path} cannot be used: {reason}; "

@@ -16,7 +16,7 @@ import pytest
 from gatepass.refresh.family import Family, RefreshToken, Rotation
 from gatepass.refresh.store import RefreshStore
 
-__all__ = ["ODD_TEXTS", "IssuedFamily", "StoreContractBase", "make_family", "revoked", "seconds_from_now"]
+__all__ = ["ODD_TEXTS", "IssuedFamily", "StoreContractBase", "make_family", "put_family", "revoked", "seconds_from_now"]
 
 
 class StoreContractBase:
@@ -77,6 +77,10 @@ class IssuedFamily:
     family: Family
     token: RefreshToken
 
+    @property
+    def family_id(self) -> str:
+        return self.family.family_id
+
     def next(self, *, salt: bytes | None = None, **changes: Any) -> tuple[IssuedFamily, Rotation]:
         """The exchange of the token: what the client holds after it, and the rotation that the store is given."""
         salt = secrets.token_bytes(32) if salt is None else salt
@@ -117,6 +121,13 @@ def make_family(**changes: Any) -> IssuedFamily:
         current_hash=token.secret_hash,
     )
     return IssuedFamily(replace(family, **changes), token)
+
+
+def put_family(store: RefreshStore, **changes: Any) -> IssuedFamily:
+    """`make_family`, and *store* has the family."""
+    one = make_family(**changes)
+    store.create(one.family)
+    return one
 
 
 def revoked(family: Family | None, *, at: int | None = None) -> Family | None:

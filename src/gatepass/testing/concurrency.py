@@ -11,7 +11,7 @@ import pytest
 
 from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.store import RefreshStore
-from gatepass.testing.base import IssuedFamily, StoreContractBase, make_family, revoked, seconds_from_now
+from gatepass.testing.base import IssuedFamily, StoreContractBase, make_family, put_family, revoked, seconds_from_now
 from gatepass.testing.racing import in_forks, in_processes, in_threads, rounds
 
 __all__ = ["ConcurrencyTests"]
@@ -29,7 +29,7 @@ def _last_of_chain(store: RefreshStore, one: IssuedFamily) -> IssuedFamily:
     """What the client holds when it is refused, after it refreshed as often as it could."""
     for _ in range(200):
         after, rotation = one.next()
-        if not store.rotate(one.family.family_id, rotation):
+        if not store.rotate(one.family_id, rotation):
             break
         one = after
     return one
@@ -70,13 +70,11 @@ class ConcurrencyTests(StoreContractBase):
 
     def test_a_hash_that_is_put_in_its_own_place_takes_no_rotation_back(self, store: RefreshStore) -> None:
         """One caller asks for the successor again while another already uses it."""
-        firsts = [make_family() for _ in range(rounds())]
-        for one in firsts:
-            store.create(one.family)
+        firsts = [put_family(store) for _ in range(rounds())]
         nexts = [one.next() for one in firsts]
 
         def repeat_or_rotate(run: int, number: int) -> bool:
-            family_id = firsts[run].family.family_id
+            family_id = firsts[run].family_id
             if number == 0:
                 return store.rotate(family_id, nexts[run][1])
             return any(not store.rotate(family_id, firsts[run].again()[1]) for _ in range(200))
@@ -85,8 +83,8 @@ class ConcurrencyTests(StoreContractBase):
 
         assert [run[0] for run in answers] == [True] * len(firsts)
         for after, _ in nexts:
-            assert store.get(after.family.family_id) == after.family
-            assert store.rotate(after.family.family_id, after.next()[1]) is True
+            assert store.get(after.family_id) == after.family
+            assert store.rotate(after.family_id, after.next()[1]) is True
 
     def test_families_do_not_hinder_one_another(self, store: RefreshStore) -> None:
         families = [make_family() for _ in range(8)]
@@ -95,28 +93,26 @@ class ConcurrencyTests(StoreContractBase):
             if run == 0:
                 store.create(families[number].family)
             families[number], rotation = families[number].next()
-            return store.rotate(families[number].family.family_id, rotation)
+            return store.rotate(families[number].family_id, rotation)
 
         answers = in_threads(8, rounds(), live)
 
         assert all(all(run) for run in answers)
-        assert [store.get(one.family.family_id) for one in families] == [one.family for one in families]
+        assert [store.get(one.family_id) for one in families] == [one.family for one in families]
 
     def test_no_rotation_follows_a_revocation(self, store: RefreshStore) -> None:
-        firsts = [make_family() for _ in range(rounds())]
-        for one in firsts:
-            store.create(one.family)
+        firsts = [put_family(store) for _ in range(rounds())]
         at = seconds_from_now(0)
 
         def rotate_or_revoke(run: int, number: int) -> bool | Family | None:
-            family_id, rotation = firsts[run].family.family_id, firsts[run].next()[1]
+            family_id, rotation = firsts[run].family_id, firsts[run].next()[1]
             if number:
                 return store.rotate(family_id, rotation)
             assert store.revoke(family_id, at=at)
             return store.get(family_id)
 
         for run, (at_the_end, *exchanged) in enumerate(in_threads(4, len(firsts), rotate_or_revoke)):
-            family = store.get(firsts[run].family.family_id)
+            family = store.get(firsts[run].family_id)
             assert family is not None
             assert family == at_the_end, "the family changed after its revocation"
             assert family.revoked_at == at
@@ -126,10 +122,8 @@ class ConcurrencyTests(StoreContractBase):
     @pytest.mark.parametrize("member", ["subject", "client_id"])
     def test_no_family_escapes_the_end_of_all_by_rotating(self, store: RefreshStore, member: str) -> None:
         """And no rotation is taken back by it: that would make a spent token good once more."""
-        names = [make_family().family.family_id for _ in range(rounds())]
-        teams = [[make_family(**{member: name}) for _ in range(4)] for name in names]
-        for one in (one for team in teams for one in team):
-            store.create(one.family)
+        names = [make_family().family_id for _ in range(rounds())]
+        teams = [[put_family(store, **{member: name}) for _ in range(4)] for name in names]
         revoke = store.revoke_subject if member == "subject" else store.revoke_client
         at = seconds_from_now(0)
 
@@ -141,15 +135,13 @@ class ConcurrencyTests(StoreContractBase):
         for run, (ended, *chains) in enumerate(in_threads(5, len(names), rotate_or_revoke)):
             assert ended == 4
             for last in chains:
-                assert revoked(store.get(last.family.family_id)) == revoked(last.family, at=at)
-                assert not store.rotate(last.family.family_id, last.next()[1])
+                assert revoked(store.get(last.family_id)) == revoked(last.family, at=at)
+                assert not store.rotate(last.family_id, last.next()[1])
             assert revoke(names[run], at=at) == 0
 
     def test_a_family_that_is_rotated_while_a_purge_looks_at_it_stays(self, store: RefreshStore) -> None:
         before = seconds_from_now(100)
-        teams = [[make_family(idle_expires_at=seconds_from_now(10)) for _ in range(8)] for _ in range(rounds())]
-        for one in (one for team in teams for one in team):
-            store.create(one.family)
+        teams = [[put_family(store, idle_expires_at=seconds_from_now(10)) for _ in range(8)] for _ in range(rounds())]
 
         def rotate_or_purge(run: int, number: int) -> list[tuple[IssuedFamily, bool]] | None:
             if number == 0:
@@ -157,18 +149,16 @@ class ConcurrencyTests(StoreContractBase):
                     store.purge(before=before, limit=1_000)
                 return None
             nexts = [one.next(idle_expires_at=seconds_from_now(3_000)) for one in teams[run][number - 1 :: 2]]
-            return [(after, store.rotate(after.family.family_id, rotation)) for after, rotation in nexts]
+            return [(after, store.rotate(after.family_id, rotation)) for after, rotation in nexts]
 
         for _, *answers in in_threads(3, len(teams), rotate_or_purge):
             for after, rotated in (one for answer in answers for one in answer):
-                kept = store.get(after.family.family_id)
-                assert kept == after.family if rotated else kept is None or kept.rotated_at == 0
+                stored = store.get(after.family_id)
+                assert stored == after.family if rotated else stored is None or stored.rotated_at == 0
         store.purge(before=before, limit=1_000)
 
     def test_of_many_revocations_one_is_the_first(self, store: RefreshStore) -> None:
-        families = [make_family().family for _ in range(rounds())]
-        for family in families:
-            store.create(family)
+        families = [put_family(store).family for _ in range(rounds())]
 
         answers = in_threads(
             8, len(families), lambda run, _number: store.revoke(families[run].family_id, at=seconds_from_now(0))
@@ -178,7 +168,7 @@ class ConcurrencyTests(StoreContractBase):
 
     def test_purges_side_by_side_count_each_family_once(self, store: RefreshStore) -> None:
         for _ in range(20):
-            store.create(make_family(idle_expires_at=seconds_from_now(10)).family)
+            put_family(store, idle_expires_at=seconds_from_now(10))
 
         (results,) = in_threads(4, 1, lambda _run, _number: store.purge(before=seconds_from_now(100), limit=100))
 
@@ -189,16 +179,15 @@ class ConcurrencyTests(StoreContractBase):
         """For each round a family, and for each racer a rotation of its own with the family's one token."""
         turns: list[list[tuple[str, Rotation]]] = []
         for _ in range(rounds()):
-            one = make_family()
-            store.create(one.family)
-            turns.append([(one.family.family_id, one.next()[1]) for _ in range(racers)])
+            one = put_family(store)
+            turns.append([(one.family_id, one.next()[1]) for _ in range(racers)])
         return turns
 
     def _judge(self, store: RefreshStore, turns: list[list[tuple[str, Rotation]]], answers: list[list[bool]]) -> None:
         assert len(answers) == len(turns)
-        for turn, said in zip(turns, answers, strict=True):
-            assert said.count(True) == 1, f"{said.count(True)} of {len(said)} won"
-            assert said.count(False) == len(said) - 1
+        for turn, results in zip(turns, answers, strict=True):
+            assert results.count(True) == 1, f"{results.count(True)} of {len(results)} won"
+            assert results.count(False) == len(results) - 1
             family = store.get(turn[0][0])
             assert family is not None
-            assert family.current_hash == turn[said.index(True)][1].current_hash, "the winner's hash is not kept"
+            assert family.current_hash == turn[results.index(True)][1].current_hash, "the winner's hash is not kept"

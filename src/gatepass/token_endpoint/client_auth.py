@@ -27,7 +27,7 @@ from gatepass.token_endpoint.form import Form
 __all__ = ["AuthenticateClient", "ClientAuthentication"]
 
 AuthenticateClient = Callable[[str, str | None], bool]
-"""Takes a client's id and its secret, None if it brought none, and answers True or False."""
+"""Takes a client's id and its secret, None if it brought none, and returns True or False."""
 
 _VISIBLE: Final = re.compile(r"[\x20-\x7E]+")  # RFC 6749 appendix A.1 and A.2
 _logger = logging.getLogger("gatepass.refresh")
@@ -90,7 +90,7 @@ class ClientAuthentication:
             _logger.error("authenticate_client raised %s", traced(error))  # noqa: TRY400 - a traceback quotes
             raise HookUnavailable("authenticate_client_unavailable") from error
         if answer is not True and answer is not False:
-            _logger.error("authenticate_client answered neither True nor False")
+            _logger.error("authenticate_client returned neither True nor False")
             raise HookUnavailable("authenticate_client_unavailable")
         return answer
 

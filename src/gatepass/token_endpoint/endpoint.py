@@ -69,7 +69,7 @@ class TokenRequest:
 class TokenEndpoints:
     """The two endpoints of *service*. Both may do I/O: an event loop calls them in a worker thread.
 
-    *authenticate_client* takes a client's id and its secret, or None where it brought none, and answers True or False;
+    *authenticate_client* takes a client's id and its secret, or None where it brought none, and returns True or False;
     it must not let a confidential client pass without its secret, and may raise `UnauthorizedClient`. Without it
     the issuer's own public client alone is served. *verifier* lets clients revoke access tokens too, if *service* has
     a `revocation=`. *realm* is for clients that use Basic. With *cookies* a browser's pages may leave the tokens to

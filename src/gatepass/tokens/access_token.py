@@ -12,7 +12,7 @@ from typing import Any, NoReturn, final
 from gatepass.common.limits import moment_of
 from gatepass.tokens.profile import RFC9068_NAMES, ClaimNames
 
-__all__ = ["AccessToken", "freeze", "thaw"]
+__all__ = ["AccessToken", "freeze"]
 
 
 @final
@@ -61,12 +61,12 @@ class AccessToken:
     @property
     def roles(self) -> frozenset[str]:
         """The strings in `roles` (RFC 9068 section 2.2.3.1), or where the profile says that they are."""
-        return self._names.roles_in(self._claims)
+        return self._names.strings_at(self._names.roles, self._claims)
 
     @property
     def groups(self) -> frozenset[str]:
         """The strings in `groups` (RFC 9068 section 2.2.3.1), or where the profile says that they are."""
-        return self._names.groups_in(self._claims)
+        return self._names.strings_at(self._names.groups, self._claims)
 
     @property
     def client_id(self) -> str | None:

@@ -32,9 +32,7 @@ from gatepass.tokens.profile import RFC9068_NAMES, AnyAudience, AnyIssuer, Claim
 
 __all__ = [
     "Check",
-    "FastPath",
     "NamedCheck",
-    "ValidUntil",
     "compile_checks",
     "compile_fast_path",
     "compile_valid_until",

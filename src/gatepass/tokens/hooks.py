@@ -46,7 +46,7 @@ class Hook:
         unavailable: type[AuthUnavailable],
     ) -> None:
         if not callable(function):
-            raise ConfigurationError(f"{name}= must be a function that takes the token and answers True or False")
+            raise ConfigurationError(f"{name}= must be a function that takes the token and returns True or False")
         self.name: str = name
         self.is_async: bool = is_coroutine_function(function)
         self._function: Callable[[AccessToken], Any] = function
@@ -81,8 +81,8 @@ class Hook:
         if answer is not (not self._passing):
             if inspect.iscoroutine(answer):
                 answer.close()
-            _logger.error("%s answered neither True nor False", self.name)
-            raise self._unavailable(f"{self.name} answered neither True nor False")
+            _logger.error("%s returned neither True nor False", self.name)
+            raise self._unavailable(f"{self.name} returned neither True nor False")
         raise self._refusal(self.name)
 
     def _fail(self, error: Exception) -> NoReturn:

@@ -25,7 +25,7 @@ from gatepass.keys import Key, KeySet
 from gatepass.keys.key_set import key_set
 from gatepass.tokens.profile import Profile
 
-__all__ = ["TokenIssuer", "only_audience", "validate_extra_claims"]
+__all__ = ["TokenIssuer", "only_audience"]
 
 _MAX_CONSTANT_PARTS = 1_024
 _PLAIN_SCOPE_TYPES = (str, list, tuple)

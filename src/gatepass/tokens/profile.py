@@ -7,7 +7,7 @@ gives the accepted `typ`, the claims that must be present and those that must no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Final, TypeGuard, final
 
@@ -24,7 +24,6 @@ __all__ = [
     "AnyAudience",
     "AnyIssuer",
     "ClaimNames",
-    "ClaimPath",
     "Profile",
     "expected_issuer",
 ]
@@ -111,13 +110,9 @@ class ClaimNames:
             return frozenset()
         return frozenset(scope.split(" ") if isinstance(scope, str) else scope)
 
-    def roles_in(self, claims: Mapping[str, Any]) -> frozenset[str]:
-        """The roles on all paths."""
-        return frozenset[str]().union(*(self.strings_in(found_at(path, claims)) for path in self.roles))
-
-    def groups_in(self, claims: Mapping[str, Any]) -> frozenset[str]:
-        """The groups on all paths."""
-        return frozenset[str]().union(*(self.strings_in(found_at(path, claims)) for path in self.groups))
+    def strings_at(self, paths: Iterable[ClaimPath], claims: Mapping[str, Any]) -> frozenset[str]:
+        """The roles or groups on all *paths*."""
+        return frozenset[str]().union(*(self.strings_in(found_at(path, claims)) for path in paths))
 
     def is_role(self, value: Any) -> bool:
         """Whether *value* has the form of roles or groups."""
@@ -325,14 +320,7 @@ Profile.GOOGLE = replace(
     names=ClaimNames(client=("azp",)),
 )
 
-PROVIDERS: Final = (
-    Profile.KEYCLOAK,
-    Profile.AUTH0,
-    Profile.ENTRA_ID,
-    Profile.COGNITO,
-    Profile.OKTA,
-    Profile.GOOGLE,
-)
+PROVIDERS: Final = (Profile.KEYCLOAK, Profile.AUTH0, Profile.ENTRA_ID, Profile.COGNITO, Profile.OKTA, Profile.GOOGLE)
 
 
 def expected_issuer(issuer: object, profile: Profile, allow: Allowed) -> str | AnyIssuer:

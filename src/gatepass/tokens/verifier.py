@@ -42,7 +42,7 @@ from gatepass.tokens.header import accepted_algorithm, key_id
 from gatepass.tokens.hooks import Hook, HookFunction, check_subject_hook, is_revoked_hook
 from gatepass.tokens.profile import ANY_AUDIENCE, AnyAudience, AnyIssuer, Profile, expected_issuer
 
-__all__ = ["ResolvedKeys", "TokenVerifier", "resolve_keys"]
+__all__ = ["TokenVerifier"]
 
 _T = TypeVar("_T")
 _Fetching = Generator[Fetch, None, AccessToken]
@@ -201,10 +201,10 @@ class TokenVerifier:
         """
         other = copy(self)
         checks = compile_checks(self.profile, audience=ANY_AUDIENCE, leeway=2 * MAX_LEEWAY, max_token_age=None)
-        kept = [named for named in checks if named.name in _CHECKS_FOR_REVOCATION]
-        other.named_checks = (self.named_checks[0], *kept)
+        selected = [named for named in checks if named.name in _CHECKS_FOR_REVOCATION]
+        other.named_checks = (self.named_checks[0], *selected)
         other.hooks = ()
-        other._checks = tuple(named.check for named in kept)  # noqa: SLF001 - a copy of ourselves
+        other._checks = tuple(named.check for named in selected)  # noqa: SLF001 - a copy of ourselves
         other._passes_fast_path = no_fast_path  # noqa: SLF001 - a copy of ourselves
         other._caches = False  # noqa: SLF001 - a copy of ourselves
         other._trial_keys = _MAX_TRIAL_KEYS  # noqa: SLF001 - a copy of ourselves

@@ -43,14 +43,12 @@ class Verifiers:
         """Whether a token may have to wait for keys to be fetched."""
 
     def verify(self, token: str) -> AccessToken:
-        """See `TokenVerifier.verify`."""
         if self._single is not None:
             return self._single.verify(token)
         parts = split_compact(token)
         return self._select(parts).verify_parsed(parts)
 
     async def verify_async(self, token: str, run_blocking: RunBlocking) -> AccessToken:
-        """See `TokenVerifier.verify_async`."""
         if self._single is not None:
             return await self._single.verify_async(token, run_blocking=run_blocking)
         parts = split_compact(token)

@@ -17,7 +17,7 @@ import click
 
 from gatepass.cli.demo.cases import CASES, LOGIN, SESSION, Case, DemoTokens
 from gatepass.cli.demo.resource import KEY_VARIABLE, PASSWORD, STORE_VARIABLE, USERNAME
-from gatepass.cli.demo.results import Answer, Results, ask, report
+from gatepass.cli.demo.results import Answer, Results, report, send_request
 from gatepass.cli.demo.servers import FRAMEWORKS, SERVER_NAMES, Servers
 from gatepass.common.settings import extra_hint
 from gatepass.errors import ConfigurationError
@@ -84,7 +84,7 @@ def _answers(case: Case, ports: Mapping[str, int], tokens: Mapping[str, Mapping[
     found: dict[str, Answer] = {}
     for framework, port in ports.items():
         try:
-            found[FRAMEWORKS[framework]] = ask(port, case, tokens[framework])
+            found[FRAMEWORKS[framework]] = send_request(port, case, tokens[framework])
         except (OSError, http.client.HTTPException) as error:
             raise ConfigurationError(f"{FRAMEWORKS[framework]} gave no answer to: {case.name}") from error
     return found
@@ -93,7 +93,7 @@ def _answers(case: Case, ports: Mapping[str, int], tokens: Mapping[str, Mapping[
 def _leave_running(servers: Servers, tokens: Mapping[str, str]) -> None:
     first, second, third, fourth = (f"http://127.0.0.1:{port}" for port in servers.ports.values())
     orders = [f'curl -i {site}/orders -H "Authorization: Bearer $TOKEN"' for site in (first, second, third, fourth)]
-    pair = ask(servers.ports["flask"], LOGIN, {}).tokens
+    pair = send_request(servers.ports["flask"], LOGIN, {}).tokens
     lines = (
         "",
         "To try, until you press Ctrl-C:",

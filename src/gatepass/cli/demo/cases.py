@@ -151,19 +151,14 @@ class DemoTokens:
             "strange_key": self._issued(keys=Key.generate()),
             "namesake_key": self._issued(keys=namesake),
             "id_token": self._by_hand(self._header(typ="JWT")),
-            "unsigned": self._by_hand(self._header(alg="none"), sign=_no_signature),
+            "unsigned": self._by_hand(self._header(alg="none"), sign=lambda _: b""),
             "confused": self._by_hand(self._header(alg="HS256"), sign=self._hmac_with_public_key),
             "altered": _with_subject(good, "admin"),
             "endless": "A" * 20_000,
         }
 
     def _issued(self, *, scope: str = "orders:read", **settings: Any) -> str:
-        given: dict[str, Any] = {
-            "issuer": ISSUER,
-            "audience": AUDIENCE,
-            "keys": self.key,
-            "access_ttl": MAX_TTL,
-        }
+        given: dict[str, Any] = {"issuer": ISSUER, "audience": AUDIENCE, "keys": self.key, "access_ttl": MAX_TTL}
         return TokenIssuer(**{**given, **settings}, client_id=CLIENT).issue("anna", scope=scope)
 
     def _header(self, **changes: str) -> dict[str, Any]:
@@ -179,10 +174,6 @@ class DemoTokens:
     def _hmac_with_public_key(self, signing_input: bytes) -> bytes:
         """Sign with the public key as a secret, which every client could do where a key had two algorithms."""
         return hmac.digest(self.key.to_pem().encode(), signing_input, "sha256")
-
-
-def _no_signature(_signing_input: bytes) -> bytes:
-    return b""
 
 
 def _with_subject(token: str, subject: str) -> str:

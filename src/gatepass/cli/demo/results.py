@@ -21,7 +21,7 @@ from gatepass.cli.demo.cases import Case
 from gatepass.cli.demo.servers import FRAMEWORKS
 from gatepass.cli.text import visible
 
-__all__ = ["Answer", "Results", "ask", "problems", "report"]
+__all__ = ["Answer", "Results", "problems", "report", "send_request"]
 
 _TIMEOUT = 60.0
 _SERVER_HEADERS = frozenset(("connection", "content-length", "date", "server", "transfer-encoding"))
@@ -58,7 +58,7 @@ Results = Mapping[Case, Mapping[str, Answer]]
 """The answer of each framework to each request."""
 
 
-def ask(port: int, case: Case, tokens: Mapping[str, str]) -> Answer:
+def send_request(port: int, case: Case, tokens: Mapping[str, str]) -> Answer:
     """The answer of the server on *port*. Raises `OSError` or `http.client.HTTPException` if there is none."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
     try:
@@ -72,31 +72,31 @@ def ask(port: int, case: Case, tokens: Mapping[str, str]) -> Answer:
         connection.endheaders(form or None)
         response = connection.getresponse()
         headers = sorted((name.lower(), value) for name, value in response.getheaders())
-        kept = tuple(header for header in headers if header[0] not in _SERVER_HEADERS)
-        return _read(case, Answer(response.status, kept, response.read()))
+        relevant = tuple(header for header in headers if header[0] not in _SERVER_HEADERS)
+        return _read(case, Answer(response.status, relevant, response.read()))
     finally:
         connection.close()
 
 
 def problems(case: Case, answers: Mapping[str, Answer]) -> list[str]:
     """One sentence for each mistake in *answers*; none if each is right and all are the same to the byte."""
-    found: list[str] = []
+    mistakes: list[str] = []
     expected = () if case.challenge is None else (case.challenge,)
     first, reference = next(iter(answers.items()))
     for framework, answer in answers.items():
         if answer.status != case.status:
-            found.append(f"{framework} answered {answer.status}, not {case.status}")
+            mistakes.append(f"{framework} answered {answer.status}, not {case.status}")
         if answer.challenges != expected:
-            found.append(f"{framework} sent another WWW-Authenticate: {list(answer.challenges)}")
+            mistakes.append(f"{framework} sent another WWW-Authenticate: {list(answer.challenges)}")
         if case.body is not None and answer.body != case.body.encode():
-            found.append(f"{framework} sent another body than expected")
+            mistakes.append(f"{framework} sent another body than expected")
         if (case.status != 200 or case.keeps) and ("cache-control", "no-store") not in answer.headers:
-            found.append(f"{framework} lets caches keep the answer")
+            mistakes.append(f"{framework} lets caches keep the answer")
         if answer.headers != reference.headers:
-            found.append(f"{framework} sent other headers than {first}: {dict(answer.headers)}")
+            mistakes.append(f"{framework} sent other headers than {first}: {dict(answer.headers)}")
         if answer.body != reference.body:
-            found.append(f"{framework} sent another body than {first}")
-    return found
+            mistakes.append(f"{framework} sent another body than {first}")
+    return mistakes
 
 
 def report(*parts: Results) -> bool:
@@ -109,13 +109,13 @@ def report(*parts: Results) -> bool:
     wrong: list[str] = []
     for part in parts:
         for case, given in part.items():
-            found = problems(case, given)
-            wrong.extend(f"{case.name}: {problem}" for problem in found)
+            mistakes = problems(case, given)
+            wrong.extend(f"{case.name}: {problem}" for problem in mistakes)
             table.add_row(
                 case.name,
                 _each(str(answer.status) for answer in given.values()),
                 _each(_shown(answer, brief=narrow) for answer in given.values()),
-                Text("DIFFER", "bold red") if found else Text("agree", "green"),
+                Text("DIFFER", "bold red") if mistakes else Text("agree", "green"),
             )
         table.add_section()
     console.print(table)

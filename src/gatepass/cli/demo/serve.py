@@ -17,8 +17,6 @@ from typing import Any
 
 from gatepass.cli.demo.servers import SERVER_NAMES
 
-__all__: list[str] = []
-
 
 def _serve(framework: str) -> None:
     app: Any = importlib.import_module(f"gatepass.cli.demo.{framework}_app").app

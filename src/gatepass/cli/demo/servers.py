@@ -16,7 +16,7 @@ __all__ = ["FRAMEWORKS", "SERVER_NAMES", "Servers"]
 FRAMEWORKS = {"flask": "Flask", "starlette": "Starlette", "fastapi": "FastAPI", "django": "Django"}
 SERVER_NAMES = {"flask": "waitress", "starlette": "uvicorn", "fastapi": "uvicorn", "django": "uvicorn"}
 
-_PATIENCE = 5.0
+_STOP_TIMEOUT = 5.0
 """Seconds for a server to stop, before it is killed."""
 
 
@@ -76,7 +76,7 @@ class Servers:
             cast("IO[str]", process.stdin).close()
         for process in self._processes.values():
             try:
-                process.wait(_PATIENCE)
+                process.wait(_STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
