@@ -26,6 +26,9 @@ _SMALL: Final = 2**16
 _FERMAT_STEPS: Final = 64
 """Steps of Fermat's method: they find primes that differ by less than 16 times the fourth root of the modulus."""
 _CACHE_SIZE: Final = 128
+_WEAK: Final = (
+    "this RSA key is no secret: its modulus is even, a prime, the power of one, or has a small factor or close ones"
+)
 _MAX_TRIES: Final = 64
 """Each finds the factors with at least even odds."""
 
@@ -53,19 +56,13 @@ def check_rsa_modulus(n: int) -> None:
     the most there may be, about 1 s.
     """
     if _has_weak_factors(n) or _is_power_of_a_prime(n):
-        raise _weak()
+        raise ConfigurationError(_WEAK)
 
 
 def check_rsa_modulus_quickly(n: int) -> None:
     """As `check_rsa_modulus`, but without the power, so that most primes and their powers pass: 1 ms with 2048 bits."""
     if _has_weak_factors(n):
-        raise _weak()
-
-
-def _weak() -> ConfigurationError:
-    return ConfigurationError(
-        "this RSA key is no secret: its modulus is even, a prime, the power of one, or has a small factor or close ones"
-    )
+        raise ConfigurationError(_WEAK)
 
 
 @lru_cache(maxsize=_CACHE_SIZE)  # the same keys come again, with each half, algorithm and fetch

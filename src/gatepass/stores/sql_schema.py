@@ -177,11 +177,11 @@ ENDING: Final = (
     .order_by(_row.purge_at)
     .limit(bindparam("size"))
 )
-_HAS_SALT: Final = _row.salt != b""
+_SALTED: Final = _row.salt != b""
 _SPENT: Final = _row.rotated_at + Rotation.MAX_GRACE
-FORGET_SALTS: Final = update(families).where(_NAMED, _HAS_SALT, _row.rotated_at < bindparam("before")).values(salt=b"")
+FORGET_SALTS: Final = update(families).where(_NAMED, _SALTED, _row.rotated_at < bindparam("before")).values(salt=b"")
 PUT_OFF: Final = (
-    update(families).where(_NAMED).values(purge_at=case((and_(_HAS_SALT, _SPENT < _END), _SPENT), else_=_END))
+    update(families).where(_NAMED).values(purge_at=case((and_(_SALTED, _SPENT < _END), _SPENT), else_=_END))
 )
 DELETE_DEAD: Final = delete(families).where(_NAMED, bindparam("before") > _END)
 
