@@ -98,7 +98,7 @@ class BrowserSession:
     __slots__ = ("cookies",)
 
     def __init__(self, cookies: CookieTransport | None) -> None:
-        self.cookies = None if cookies is None else CookieTransport.expect(cookies)
+        self.cookies: CookieTransport | None = None if cookies is None else CookieTransport.expect(cookies)
 
     @property
     def hides_access_tokens(self) -> bool:
