@@ -26,8 +26,7 @@ from tests.growth import assert_linear
 
 from gatepass import ConfigurationError, Key, KeySet
 from gatepass.jose.compact import decode_base64url
-from gatepass.keys import material
-from gatepass.keys import public_numbers as rsa
+from gatepass.keys import material, public_numbers
 
 PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 NOT_A_SET = 'a JWK Set must be a strict JSON object with a list named "keys"'
@@ -579,7 +578,7 @@ def test_no_key_is_left_out_for_what_its_check_costs(zeros, algorithms, monkeypa
     checked = []
     monkeypatch.setattr(material, "check_rsa_modulus", checked.append)
     moduli = [2**4095 + 2 * more + 1 for more in range(2_000)]
-    moduli = [n for n in moduli if not rsa._has_weak_factors(n)][:20]
+    moduli = [n for n in moduli if not public_numbers._has_weak_factors(n)][:20]
     weighed = [{**rsa_jwk(n), "n": padded(rsa_jwk(n)["n"], zeros), "kid": str(n % 10_000)} for n in moduli]
 
     keys = KeySet.from_jwks({"keys": [weighed[0], *weighed, GOOD]}, algorithms=algorithms)
@@ -589,7 +588,9 @@ def test_no_key_is_left_out_for_what_its_check_costs(zeros, algorithms, monkeypa
 
 
 def test_beyond_the_bound_of_work_what_is_found_quickly_is_still_left_out():
-    good = [rsa_jwk(n) for n in (2**8191 + 2 * more + 1 for more in range(500)) if not rsa._has_weak_factors(n)][:1]
+    good = [
+        rsa_jwk(n) for n in (2**8191 + 2 * more + 1 for more in range(500)) if not public_numbers._has_weak_factors(n)
+    ][:1]
     weak = [2**8190 + 2, 3 * (2**2203 - 1), 65_521 * (2**2203 - 1), (2**2203 - 1) ** 2]
     entries = [{**jwk, "kid": str(place)} for place, jwk in enumerate([*good, *map(rsa_jwk, weak)])]
 
@@ -599,8 +600,8 @@ def test_beyond_the_bound_of_work_what_is_found_quickly_is_still_left_out():
 def test_an_entry_that_is_of_no_use_costs_no_second_check(monkeypatch):
     """Of two keys with one kid neither is used; the reason is told without another look at them."""
     powers = []
-    monkeypatch.setattr(rsa, "_is_power_of_a_prime", powers.append)
-    twins = [n for n in (2**8191 + 2 * more + 1 for more in range(900)) if not rsa._has_weak_factors(n)][:2]
+    monkeypatch.setattr(public_numbers, "_is_power_of_a_prime", powers.append)
+    twins = [n for n in (2**8191 + 2 * more + 1 for more in range(900)) if not public_numbers._has_weak_factors(n)][:2]
 
     KeySet.from_jwks({"keys": [GOOD, *({**rsa_jwk(n), "kid": "one"} for n in twins)]})
 
@@ -609,12 +610,12 @@ def test_an_entry_that_is_of_no_use_costs_no_second_check(monkeypatch):
 
 def test_an_rsa_key_for_several_algorithms_and_in_several_sets_is_checked_once():
     document = {"keys": [rsa_jwk(2**2047 + 29)]}
-    before = rsa._is_power_of_a_prime.cache_info().misses
+    before = public_numbers._is_power_of_a_prime.cache_info().misses
 
     for _ in range(2):
         keys = KeySet.from_jwks(document, algorithms=["RS256", "PS256", "PS512"])
         assert [key.algorithm for key in keys] == ["RS256", "PS256", "PS512"]
-    assert rsa._is_power_of_a_prime.cache_info().misses <= before + 1
+    assert public_numbers._is_power_of_a_prime.cache_info().misses <= before + 1
 
 
 WEAK_WITHOUT_ALG = {

@@ -15,7 +15,7 @@ from tests.core.made_keys import base64url, key_for, refusal
 from gatepass import Key, KeySet
 from gatepass.keys import jwk as jwk_module
 from gatepass.keys import material as pem_module
-from gatepass.keys import public_numbers as rsa_module
+from gatepass.keys import public_numbers
 from gatepass.keys.public_numbers import rsa_factors
 
 RSA_JWK = key_for("RS256").to_private_jwk()
@@ -60,7 +60,7 @@ def test_hostile_rsa_numbers_without_factors_cost_a_few_powers(n, d, monkeypatch
     def recover(*_):
         raise AssertionError("PyJWT recovers the factors")
 
-    monkeypatch.setattr(rsa_module, "pow", counted, raising=False)
+    monkeypatch.setattr(public_numbers, "pow", counted, raising=False)
     monkeypatch.setattr(jwt.algorithms, "rsa_recover_prime_factors", recover)
 
     jwk = {"kty": "RSA", "alg": "RS256", "n": text(n), "e": "AQAB", "d": text(d)}
@@ -161,7 +161,7 @@ def test_a_private_key_is_judged_by_its_public_half():
 
 
 def test_the_product_of_small_primes_is_that_of_every_odd_prime_below_two_to_the_sixteenth():
-    product = rsa_module._product_of_small_primes()
+    product = public_numbers._product_of_small_primes()
 
     for number in range(3, 2**16, 2):
         is_prime = all(number % divisor for divisor in range(3, isqrt(number) + 1, 2))
