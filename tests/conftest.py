@@ -10,7 +10,16 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
-from tests.needs import NEEDS, need_in
+from tests.support.needs import NEEDS, need_in
+
+# A failed assertion of an inherited contract shows its values, as in a test module.
+pytest.register_assert_rewrite(
+    "tests.adapters.contract",
+    "tests.adapters.cookie_contract",
+    "tests.http.jwks_contract",
+    "tests.token_endpoint.contract",
+    "tests.token_endpoint.cookie_contract",
+)
 
 ONCE = (
     # end to end: servers of their own, programs of the pages, examples
@@ -19,19 +28,20 @@ ONCE = (
     "tests/packaging/test_benchmarks.py",
     "tests/packaging/test_documents.py",
     # how costs grow with the size of hostile text
-    "tests/core/test_linear_cost.py",
+    "tests/invariants/test_linear_cost.py",
     # processes and servers that are killed, and a day of rotation
-    "tests/keyring/test_a_day.py",
-    "tests/keyring/test_processes.py",
-    "tests/refresh/test_answers_on_disk.py",
-    "tests/refresh/test_killed_processes.py",
-    "tests/refresh/test_killed_servers.py",
-    "tests/refresh/test_raw_forks.py",
-    "tests/refresh/test_sqlite_faults.py",
+    "tests/keyring/test_timeline.py",
+    "tests/keyring/test_changes.py",
+    "tests/stores/test_durability.py",
+    "tests/stores/test_killed_processes.py",
+    "tests/stores/test_killed_servers.py",
+    "tests/stores/test_raw_forks.py",
+    "tests/stores/test_sqlite_faults.py",
     "tests/servers/",
     # other languages' libraries
     "tests/interop/",
 )
+_RACING = ("tests/refresh/", "tests/revocation/", "tests/stores/", "tests/testing/", "tests/token_endpoint/")
 _RACES = (
     "exactly_one_wins", "the_latest_wins", "escapes_the_end_of_all_by_rotating", "looks_at_it_stays",
     "follows_a_revocation", "takes_no_rotation_back", "hinder_one_another", "one_is_the_first", "count_each_family_once",
@@ -68,7 +78,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what runs in the environment `py` alone."""
     for item in items:
         name = item.name.partition("[")[0]
-        is_race = item.nodeid.startswith("tests/refresh/") and name.endswith(_RACES)
+        is_race = item.nodeid.startswith(_RACING) and name.endswith(_RACES)
         if is_race:
             item.add_marker("race")
         if is_race or "costs_more_than_its_length" in item.name or item.nodeid.startswith(ONCE):

@@ -1,9 +1,9 @@
-"""Failures inside the shared contract are explained like those of any other test; Django finds its settings."""
+"""Django finds its settings, and the JWK Set endpoints get a ring. The root conftest registers the contracts."""
 
 import os
 
-import pytest
+from tests.support.rings import clock, place, ring
 
-pytest.register_assert_rewrite("tests.adapters.contract", "tests.adapters.cookie_contract")
+__all__ = ["clock", "place", "ring"]
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "tests.adapters.django_settings"
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.support.django.settings"

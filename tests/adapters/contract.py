@@ -14,7 +14,7 @@ them all. The application that `build` makes has these views, each answering 200
     /slow        the subject, a wait in `meeting` for the other requests, the subject again: `anna anna`
     /echo        takes POST; the body is the request's body, as the view reads it
     /boom        raises `RuntimeError("boom")`
-    /boom/auth   raises a refusal, one of `tests.adapters.raising`, as a view that asks `server.authorize` does;
+    /boom/auth   raises a refusal, one of `tests.support.raising`, as a view that asks `server.authorize` does;
                  `auth` stands for any of them
     /gone        raises the framework's own 404
 
@@ -30,11 +30,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
 import pytest
-from tests.adapters.clients import Answer, Client, Request
-from tests.adapters.meeting import TOGETHER
-from tests.adapters.tokens import AUDIENCE, ISSUER, STRANGERS_KEY, bearer, resource_server, token
-from tests.growth import assert_linear
-from tests.jwks.server import Exchange, KeyServer, document, refuse, serving
+from tests.support.adapter_tokens import AUDIENCE, ISSUER, STRANGERS_KEY, bearer, resource_server, token
+from tests.support.clients import Answer, Client, Request
+from tests.support.growth import assert_linear
+from tests.support.key_server import Exchange, KeyServer, document, refuse, serving
+from tests.support.meeting import TOGETHER
 
 from gatepass import (
     HTTP_ON_LOOPBACK,

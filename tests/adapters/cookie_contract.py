@@ -8,9 +8,9 @@ import logging
 from typing import Any
 
 import pytest
-from tests.adapters.clients import Answer, Client
 from tests.adapters.contract import EXPIRED, MALFORMED_HEADER, NO_CREDENTIALS, PLAIN_HTTP, SCOPE_IS_MISSING, TWO_TOKENS
-from tests.adapters.tokens import bearer, resource_server, token
+from tests.support.adapter_tokens import bearer, resource_server, token
+from tests.support.clients import Answer, Client
 
 from gatepass import CookieTransport
 

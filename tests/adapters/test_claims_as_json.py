@@ -10,8 +10,8 @@ from fastapi.encoders import jsonable_encoder
 from flask import Flask, jsonify
 from rest_framework.renderers import JSONRenderer
 from starlette.responses import JSONResponse
-from tests.adapters.clients import ASGIClient
-from tests.adapters.tokens import resource_server, token
+from tests.support.adapter_tokens import resource_server, token
+from tests.support.clients import ASGIClient
 
 TENANT = {"id": 7, "units": [{"name": "north", "leads": ["anna"]}], "none": None}
 

@@ -12,10 +12,6 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
-from tests.adapters import django_project  # noqa: F401 - sets Django up
-from tests.adapters.asgi import uvicorn_on_loopback, websocket, websocket_scope
-from tests.adapters.clients import Request as Asked
-from tests.adapters.clients import WSGIClient, wsgi_environ
 from tests.adapters.contract import EXPIRED, NO_CREDENTIALS, TWO_TOKENS
 from tests.adapters.cookie_contract import (
     BAD_COOKIES,
@@ -27,8 +23,12 @@ from tests.adapters.cookie_contract import (
     CookieContract,
     cookie,
 )
-from tests.adapters.tokens import AUDIENCE, ISSUER, KEY, resource_server, token
-from tests.adapters.wire import Wire, values, waitress_on_loopback
+from tests.support.adapter_tokens import AUDIENCE, ISSUER, KEY, resource_server, token
+from tests.support.asgi import uvicorn_on_loopback, websocket, websocket_scope
+from tests.support.clients import Request as Asked
+from tests.support.clients import WSGIClient, wsgi_environ
+from tests.support.django import project as django_project  # noqa: F401 - sets Django up
+from tests.support.wire import Wire, values, waitress_on_loopback
 
 from gatepass import AccessToken, ConfigurationError
 from gatepass_django.conf import configuration
@@ -203,7 +203,7 @@ def test_djangos_setting_takes_the_object_or_its_path(value):
     with override_settings(
         GATEPASS=setting,
         MIDDLEWARE=["gatepass_django.AccessTokenMiddleware"],
-        ROOT_URLCONF="tests.adapters.django_project",
+        ROOT_URLCONF="tests.support.django.project",
     ):
         client = WSGIClient(WSGIHandler())
         assert client.send("GET", "/protected", cookie()).body == b"anna"

@@ -27,15 +27,15 @@ from django.utils.deprecation import MiddlewareMixin
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 from flask import Flask
-from tests.adapters import django_project
-from tests.adapters.clients import ASGIClient, WSGIClient
 from tests.adapters.contract import SCOPE_IS_MISSING, MiddlewareContract
 from tests.adapters.cookie_contract import CookieContract
-from tests.adapters.raising import refuse
-from tests.adapters.tokens import AUDIENCE, ISSUER, bearer, resource_server, token
-from tests.adapters.wire import Wire, hold_the_wire
-from tests.jwks.authority import trusted_by_default, vouched_for
-from tests.jwks.server import by_path, document, serving
+from tests.support.adapter_tokens import AUDIENCE, ISSUER, bearer, resource_server, token
+from tests.support.certificates import trusted_by_default, vouched_for
+from tests.support.clients import ASGIClient, WSGIClient
+from tests.support.django import project as django_project
+from tests.support.key_server import by_path, document, serving
+from tests.support.raising import refuse
+from tests.support.wire import Wire, hold_the_wire
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from gatepass import HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER, ConfigurationError, Key, KeySet, Profile
@@ -57,7 +57,7 @@ class DjangoContract(CookieContract, MiddlewareContract):
     proxied_by = 'SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")'
     joins_challenges = True
     reads_slowly = "Content-Type"
-    project = "tests.adapters.django_project"
+    project = "tests.support.django.project"
 
     @pytest.fixture(autouse=True)
     def urls(self):
@@ -86,7 +86,7 @@ class TestDjangoWSGI(DjangoContract):
 
 class TestDjangoASGI(DjangoContract):
     awaits_hooks = True
-    project = "tests.adapters.django_async_project"
+    project = "tests.support.django.async_project"
 
     def client_of(self, server, middleware):
         return ASGIClient(handler(ASGIHandler, server, middleware=middleware))
@@ -98,7 +98,7 @@ class TestDjangoASGIWithSyncViews(DjangoContract):
     awaits_hooks = True
 
     def build(self, server, *, cors=False):
-        inner = ["tests.adapters.django_async_project.answer_preflights"] if cors else []
+        inner = ["tests.support.django.async_project.answer_preflights"] if cors else []
         return ASGIClient(handler(ASGIHandler, server, middleware=[OURS, *inner]))
 
     def client_of(self, server, middleware):
@@ -110,7 +110,7 @@ class TestDjangoASGIAroundSyncMiddleware(DjangoContract):
 
     def build(self, server, *, cors=False):
         inner = "answer_preflights" if cors else "do_nothing"
-        return self.client_of(server, [OURS, f"tests.adapters.django_project.{inner}"])
+        return self.client_of(server, [OURS, f"tests.support.django.project.{inner}"])
 
     def client_of(self, server, middleware):
         return ASGIClient(handler(ASGIHandler, server, middleware=middleware))
@@ -190,7 +190,7 @@ def change_urls(get_response):
     """A project that chooses its URLs by host or tenant does it like this."""
 
     def middleware(request):
-        request.urlconf = "tests.adapters.django_other_urls"
+        request.urlconf = "tests.support.django.other_urls"
         return get_response(request)
 
     return middleware
@@ -400,7 +400,7 @@ class TestRoutes:
         assert client.send("GET", target, bearer(token(scope="orders:read"))).body == b"anna"
 
     def test_a_project_without_marks_never_resolves_twice(self, start, monkeypatch):
-        client = start(urls="tests.adapters.django_other_urls")
+        client = start(urls="tests.support.django.other_urls")
         monkeypatch.setattr("gatepass_django.middleware.resolve", None)
 
         assert client.send("GET", "/status", bearer()).body == b"anna"
@@ -411,7 +411,7 @@ class TestRoutes:
         assert client.send("GET", "/shop/x").status == 401
 
     def test_an_optional_answer_keeps_the_views_own_vary(self, start):
-        client = start(None, f"{__name__}.vary_by_language", urls="tests.adapters.django_project")
+        client = start(None, f"{__name__}.vary_by_language", urls="tests.support.django.project")
 
         assert client.send("GET", "/maybe").all("vary") == ["Accept-Language, Authorization"]
 
@@ -536,7 +536,7 @@ class TestRaisedRefusals:
     @pytest.mark.parametrize("kind", ["refuse_before", "refuse_after", "refuse_either", "group_below"])
     @pytest.mark.parametrize("others", [0, 2])
     def test_middleware_below_may_raise_it_too(self, start, kind, mode, others):
-        between = ["tests.adapters.django_project.do_nothing"] * others
+        between = ["tests.support.django.project.do_nothing"] * others
 
         answer = start(None, *between, f"{__name__}.{kind}", **mode).send("GET", "/status", bearer())
 
@@ -554,7 +554,7 @@ class TestRaisedRefusals:
     @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume asynchronous iterators")
     @pytest.mark.parametrize("kind", ["stream", "stream_empty", "stream_async"])
     def test_a_stream_is_refused_below_middleware_that_is_only_synchronous(self, start, kind):
-        client = start(None, "tests.adapters.django_project.do_nothing")
+        client = start(None, "tests.support.django.project.do_nothing")
 
         DjangoContract().same(client.send("GET", f"/raises/{kind}", bearer()), SCOPE_IS_MISSING)
 
@@ -712,7 +712,7 @@ class TestProxies:
     def test_the_scheme_is_the_one_that_django_was_told_to_believe(self, start):
         client = start(
             resource_server(https="require"),
-            urls="tests.adapters.django_project",
+            urls="tests.support.django.project",
             SECURE_PROXY_SSL_HEADER=("HTTP_X_FORWARDED_PROTO", "https"),
         )
         proxied = [*bearer(), ("X-Forwarded-Proto", "https")]
@@ -720,7 +720,7 @@ class TestProxies:
         assert client.send("GET", "/protected", proxied, scheme="http").body == b"anna"
         assert client.send("GET", "/protected", bearer(), scheme="http").status == 400
 
-    @pytest.mark.parametrize("urls", ["tests.adapters.django_project", "tests.adapters.django_async_project"])
+    @pytest.mark.parametrize("urls", ["tests.support.django.project", "tests.support.django.async_project"])
     def test_djangos_own_test_clients_count_as_this_machine(self, urls):
         setting = {"RESOURCE_SERVER": resource_server(https="require")}
         with override_settings(ROOT_URLCONF=urls, MIDDLEWARE=[OURS], GATEPASS=setting, ALLOWED_HOSTS=["testserver"]):
@@ -737,7 +737,7 @@ class TestProxies:
 # --- the setting
 
 SECRET = "8d0c1ab2e8f64d2f9a0b5f6c7d1e3a48"
-BROKEN = "tests.adapters.django_broken_module"
+BROKEN = "tests.support.django.broken_module"
 GOOD = {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "KEY_ENV": "GATEPASS_TEST_SECRET"}
 server_of_the_project = resource_server()
 something_else = object()
@@ -759,7 +759,7 @@ def checked():
 
 
 def answer_to(setting, *headers, target="/protected", scheme="https"):
-    with override_settings(GATEPASS=setting, MIDDLEWARE=[OURS], ROOT_URLCONF="tests.adapters.django_project"):
+    with override_settings(GATEPASS=setting, MIDDLEWARE=[OURS], ROOT_URLCONF="tests.support.django.project"):
         return WSGIClient(WSGIHandler()).send("GET", target, *headers, scheme=scheme)
 
 
@@ -813,7 +813,7 @@ class TestSetting:
     def test_algorithms_that_can_be_read_once_hold_for_the_keys_and_for_the_verifier(self):
         setting = {**GOOD, "ALGORITHMS": iter(["HS256"])}
 
-        with override_settings(GATEPASS=setting, MIDDLEWARE=[OURS], ROOT_URLCONF="tests.adapters.django_project"):
+        with override_settings(GATEPASS=setting, MIDDLEWARE=[OURS], ROOT_URLCONF="tests.support.django.project"):
             assert WSGIClient(WSGIHandler()).send("GET", "/protected", token_without_kid()).body == b"anna"
 
     def test_keys_are_fetched_where_none_are_held(self, monkeypatch):

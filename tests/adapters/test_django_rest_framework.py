@@ -36,13 +36,13 @@ from rest_framework.request import Request
 from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
 from rest_framework.throttling import AnonRateThrottle, UserRateThrottle
 from rest_framework.viewsets import ViewSet
-from tests.adapters import django_rest_project as project
-from tests.adapters.clients import WSGIClient
 from tests.adapters.contract import EXPIRED, NO_CREDENTIALS, SCOPE_IS_MISSING, AdapterContract
 from tests.adapters.cookie_contract import CookieContract
-from tests.adapters.django_settings import REST_FRAMEWORK
-from tests.adapters.raising import refuse
-from tests.adapters.tokens import bearer, resource_server, token
+from tests.support.adapter_tokens import bearer, resource_server, token
+from tests.support.clients import WSGIClient
+from tests.support.django import rest_project as project
+from tests.support.django.settings import REST_FRAMEWORK
+from tests.support.raising import refuse
 
 from gatepass import ConfigurationError, optional_auth, public
 from gatepass.errors import InsufficientScope
@@ -59,7 +59,7 @@ def start():
     """Starts a project: its settings hold until the test ends."""
     with ExitStack() as stack:
 
-        def started(server, *, urls="tests.adapters.django_rest_project", middleware=(), **rest):
+        def started(server, *, urls="tests.support.django.rest_project", middleware=(), **rest):
             settings = {"GATEPASS": {"RESOURCE_SERVER": server}, "MIDDLEWARE": list(middleware), "ROOT_URLCONF": urls}
             stack.enter_context(override_settings(REST_FRAMEWORK={**REST_FRAMEWORK, **rest}, **settings))
             return WSGIClient(WSGIHandler())

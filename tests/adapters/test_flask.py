@@ -7,14 +7,14 @@ from wsgiref.validate import validator
 import pytest
 from flask import Blueprint, Flask, Request, Response, abort, request, stream_with_context
 from flask.views import MethodView
-from tests.adapters.clients import Request as Sent
-from tests.adapters.clients import WSGIClient, wsgi_environ
 from tests.adapters.contract import NO_CREDENTIALS, PREFLIGHT, MiddlewareContract
 from tests.adapters.cookie_contract import CookieContract
-from tests.adapters.meeting import meet
-from tests.adapters.raising import refuse
-from tests.adapters.tokens import bearer, resource_server, token
-from tests.adapters.wire import hold_the_wire, waitress_on_loopback
+from tests.support.adapter_tokens import bearer, resource_server, token
+from tests.support.clients import Request as Sent
+from tests.support.clients import WSGIClient, wsgi_environ
+from tests.support.meeting import meet
+from tests.support.raising import refuse
+from tests.support.wire import hold_the_wire, waitress_on_loopback
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 

@@ -25,10 +25,10 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import HTTPConnection
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, Router
-from tests.adapters.clients import ASGIClient, Request, WSGIClient, asgi_scope
 from tests.adapters.contract import NO_CREDENTIALS, PREFLIGHT, SCOPE_IS_MISSING, AdapterContract
-from tests.adapters.django_settings import REST_FRAMEWORK
-from tests.adapters.tokens import bearer, resource_server
+from tests.support.adapter_tokens import bearer, resource_server
+from tests.support.clients import ASGIClient, Request, WSGIClient, asgi_scope
+from tests.support.django.settings import REST_FRAMEWORK
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 import gatepass_django.internals as of_django

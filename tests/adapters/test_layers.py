@@ -17,9 +17,9 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route, Router
-from tests.adapters.clients import ASGIClient, WSGIClient
 from tests.adapters.contract import PREFLIGHT
-from tests.adapters.tokens import bearer, resource_server, token
+from tests.support.adapter_tokens import bearer, resource_server, token
+from tests.support.clients import ASGIClient, WSGIClient
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.middleware.proxy_fix import ProxyFix
 

@@ -21,11 +21,11 @@ from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Mount, Route, WebSocketRoute
-from tests.adapters.asgi import websocket, websocket_scope
-from tests.adapters.clients import ASGIClient, WSGIClient
 from tests.adapters.contract import CANNOT_TELL, HIDDEN, NO_CREDENTIALS, SCOPE_IS_MISSING, AdapterContract
-from tests.adapters.raising import refuse
-from tests.adapters.tokens import bearer, resource_server, token
+from tests.support.adapter_tokens import bearer, resource_server, token
+from tests.support.asgi import websocket, websocket_scope
+from tests.support.clients import ASGIClient, WSGIClient
+from tests.support.raising import refuse
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from gatepass import AccessToken

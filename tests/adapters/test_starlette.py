@@ -22,17 +22,6 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request as HTTPRequest
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
-from tests.adapters.asgi import (
-    PATIENCE,
-    exchange,
-    exchange_together,
-    handshake,
-    hypercorn_on_loopback,
-    uvicorn_on_loopback,
-    websocket,
-    websocket_scope,
-)
-from tests.adapters.clients import ASGIClient, Request, asgi_scope
 from tests.adapters.contract import (
     CANNOT_TELL,
     EXPIRED,
@@ -50,10 +39,21 @@ from tests.adapters.contract import (
     MiddlewareContract,
 )
 from tests.adapters.cookie_contract import CookieContract
-from tests.adapters.meeting import meet_on_the_loop
-from tests.adapters.raising import refuse
-from tests.adapters.tokens import bearer, resource_server, token
-from tests.jwks.leaps import LeapingLoop
+from tests.support.adapter_tokens import bearer, resource_server, token
+from tests.support.asgi import (
+    PATIENCE,
+    exchange,
+    exchange_together,
+    handshake,
+    hypercorn_on_loopback,
+    uvicorn_on_loopback,
+    websocket,
+    websocket_scope,
+)
+from tests.support.clients import ASGIClient, Request, asgi_scope
+from tests.support.event_loop import LeapingLoop
+from tests.support.meeting import meet_on_the_loop
+from tests.support.raising import refuse
 
 from gatepass import ConfigurationError, ResourceServer
 from gatepass_starlette import (

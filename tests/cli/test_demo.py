@@ -11,9 +11,9 @@ import time
 from dataclasses import replace
 
 import pytest
-from tests.cli.servers import PATIENCE, REPOSITORY, listens, request
-from tests.needs import missing, reason_for
-from tests.ports import free_port
+from tests.support.needs import missing, reason_for
+from tests.support.ports import free_port
+from tests.support.processes import PATIENCE, REPOSITORY, listens, request
 
 from gatepass.cli import demo as command
 from gatepass.cli.demo import servers

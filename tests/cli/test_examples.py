@@ -11,12 +11,12 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from jwt.utils import base64url_encode
-from tests.cli.servers import PATIENCE, REPOSITORY, request, serving
-from tests.jwks.authority import authority_certificate, vouched_for
-from tests.jwks.server import by_path, document
-from tests.jwks.server import serving as serving_keys
-from tests.needs import reason_for
-from tests.ports import free_port
+from tests.support.certificates import authority_certificate, vouched_for
+from tests.support.key_server import by_path, document
+from tests.support.key_server import serving as serving_keys
+from tests.support.needs import reason_for
+from tests.support.ports import free_port
+from tests.support.processes import PATIENCE, REPOSITORY, request, serving
 
 from gatepass import Key, KeySet
 

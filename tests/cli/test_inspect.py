@@ -9,7 +9,7 @@ import sys
 
 import pytest
 from jwt.utils import base64url_encode
-from tests.needs import reason_for
+from tests.support.needs import reason_for
 
 from gatepass import HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER, Key, KeySet, TokenIssuer
 

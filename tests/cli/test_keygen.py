@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from tests.needs import reason_for
+from tests.support.needs import reason_for
 
 from gatepass import ConfigurationError, Key, KeySet
 from gatepass.cli.keygen import _write_new

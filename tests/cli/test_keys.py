@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.needs import reason_for
+from tests.support.needs import reason_for
 
 from gatepass import KeyRing
 from gatepass.cli.text import age

@@ -11,12 +11,12 @@ from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 from sqlalchemy import create_engine, text
-from tests.cli.test_program import without
-from tests.needs import reason_for
-from tests.ports import free_port
-from tests.refresh.services import running
-from tests.refresh.sessions import wait_until
-from tests.refresh.sql_places import connect, empty_place
+from tests.cli.test_main import without
+from tests.support.databases.services import running
+from tests.support.databases.sql_places import connect, empty_place
+from tests.support.needs import reason_for
+from tests.support.ports import free_port
+from tests.support.sessions import wait_until
 
 from gatepass.refresh import purge_store
 from gatepass.stores.sql import SQLStore

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.interop.peers import ALGORITHMS, Joserfc, Jwk, Node, Peer, PyJWT
+from tests.interop.toolchains import Conversation, build_rust_peer, conversation, install_node_peers
 
 from gatepass import Key
-
-from .peers import ALGORITHMS, Joserfc, Jwk, Node, Peer, PyJWT
-from .toolchains import Conversation, build_rust_peer, conversation, install_node_peers
 
 
 @pytest.fixture(scope="session")

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 import jwt
-from tests.needs import missing
-
-from .toolchains import Conversation
+from tests.interop.toolchains import Conversation
+from tests.support.needs import missing
 
 try:
     from joserfc import errors as joserfc_errors

@@ -13,10 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from tests.interop.toolchains import Conversation, conversation
 
 from gatepass import Key
-
-from .toolchains import Conversation, conversation
 
 AUDIENCE = "https://api.example"
 CLIENT = ("machine", "of the tests alone, and of no use to anybody")

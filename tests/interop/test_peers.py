@@ -8,6 +8,7 @@ from itertools import product
 from typing import Any
 
 import pytest
+from tests.interop.peers import ALGORITHMS, Joserfc, Jwk, Node, Peer, Refused
 
 from gatepass import Key, KeySet, Profile, TokenIssuer, TokenVerifier
 from gatepass.errors import (
@@ -19,8 +20,6 @@ from gatepass.errors import (
     WrongTokenType,
 )
 from gatepass.jose.compact import decode_base64url, encode_base64url
-
-from .peers import ALGORITHMS, Joserfc, Jwk, Node, Peer, Refused
 
 # joserfc warns, rightly, about the older name of the Edwards curves' algorithms; tokens still bear it.
 pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated")

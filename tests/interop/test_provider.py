@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.interop.provider import AUDIENCE, Provider, running_provider
 
 from gatepass import AccessToken, JWKSClient, Key, TokenVerifier
 from gatepass.errors import InvalidAudience, KeysUnavailable, UnknownKey
 from gatepass.jwks import FetchFailed, IssuerMetadata, KeyEvent, KeysChanged
-
-from .provider import AUDIENCE, Provider, running_provider
 
 ALGORITHMS = ["RS256", "PS256", "ES256", "ES512", "Ed25519"]
 JWKS = "/jwks"

@@ -13,12 +13,11 @@ import time
 from collections.abc import Callable
 
 import pytest
+from tests.interop.toolchains import Conversation
 
 from gatepass import ANY_AUDIENCE, ANY_ISSUER, Key, Profile, TokenIssuer, TokenVerifier
 from gatepass.errors import ExpiredToken, InvalidAudience, InvalidIssuer, InvalidSignature, MissingClaim, WrongTokenType
 from gatepass.jose.compact import decode_base64url, encode_base64url
-
-from .toolchains import Conversation
 
 ISSUER, AUDIENCE = "https://auth.example", "https://api.example"
 SECRET = "a-secret-that-both-programs-were-given-žluť"

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.needs import missing
+from tests.support.needs import missing
 
 HERE = Path(__file__).parent
 CRATES = Path(os.environ.get("GATEPASS_CRATES", "/usr/share/cargo/registry"))

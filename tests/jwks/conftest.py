@@ -8,9 +8,9 @@ import pytest
 
 pytest.importorskip("httpx")
 
-from tests.jwks import leaps
-from tests.jwks.server import PATIENCE, Answer, KeyServer, serving
-from tests.jwks.tokens import Clock, Ear
+from tests.support import event_loop as leaps
+from tests.support.issuers import Clock, Ear
+from tests.support.key_server import PATIENCE, Answer, KeyServer, serving
 
 
 @pytest.fixture(autouse=True)

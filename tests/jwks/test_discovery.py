@@ -6,11 +6,11 @@ from http.cookiejar import CookieJar
 
 import httpx
 import pytest
-from tests.jwks.authority import trusted_by_default, trusting, vouched_for
-from tests.jwks.leaps import outwait
-from tests.jwks.server import PATIENCE, after, by_path, document, outlast, refuse
-from tests.jwks.tokens import AUDIENCE, NEW, OLD, client, jwks, token, verifier
-from tests.jwks.ways import ACCEPTED, CANNOT_TELL, WAYS, in_a_thread
+from tests.support.certificates import trusted_by_default, trusting, vouched_for
+from tests.support.event_loop import outwait
+from tests.support.issuers import AUDIENCE, NEW, OLD, client, jwks, token, verifier
+from tests.support.key_server import PATIENCE, after, by_path, document, outlast, refuse
+from tests.support.waiting import ACCEPTED, CANNOT_TELL, WAYS, in_a_thread
 
 from gatepass import (
     ANY_ISSUER,

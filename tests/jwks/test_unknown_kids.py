@@ -3,9 +3,9 @@
 import random
 
 import pytest
-from tests.jwks.server import document, refuse, until
-from tests.jwks.tokens import AUDIENCE, ISSUER, NEW, OLD, RSA, client, forged, jwks, token, verifier
-from tests.jwks.ways import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, WAYS, in_a_thread
+from tests.support.issuers import AUDIENCE, ISSUER, NEW, OLD, RSA, client, forged, jwks, token, verifier
+from tests.support.key_server import document, refuse, until
+from tests.support.waiting import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, WAYS, in_a_thread
 
 from gatepass import AuthError
 from gatepass.errors import KeysUnavailable, UnknownKey

@@ -8,14 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
+from tests.support.rings import AHEAD, HOUR, KEEP, NOW, Clock, active, make_issuer, make_ring, make_verifier, states
 
 from gatepass import ConfigurationError, KeyRing, TokenService
 from gatepass.errors import KeysUnavailable, UnknownKey
 from gatepass.keyring import EMERGENCY, watch
 from gatepass.refresh.errors import ServiceUnavailable
 from gatepass.stores.memory import MemoryStore
-
-from .rings import AHEAD, HOUR, KEEP, NOW, Clock, active, make_issuer, make_ring, make_verifier, states
 
 
 def kids(ring):

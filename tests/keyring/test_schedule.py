@@ -3,11 +3,10 @@
 from datetime import timedelta
 
 import pytest
+from tests.support.rings import AHEAD, HOUR, KEEP, NUMBERS
 
 from gatepass import ConfigurationError
 from gatepass.keyring.schedule import Schedule
-
-from .rings import AHEAD, HOUR, KEEP, NUMBERS
 
 
 def schedule(**changes):

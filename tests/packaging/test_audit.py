@@ -2,7 +2,7 @@
 
 import tomllib
 
-from tests.packaging.audit import IGNORED, pins, verdict
+from tests.support.audit import IGNORED, pins, verdict
 
 CLEAN = {"name": "pyjwt", "version": "2.15.0", "vulns": []}
 FOUND = {

@@ -4,7 +4,7 @@ import doctest
 import importlib
 
 import pytest
-from tests.packaging.sources import source_files
+from tests.support.sources import source_files
 
 WITH_EXAMPLES = sorted(
     module

@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.needs import missing, reason_for
-from tests.packaging.documents import PAGES, REPOSITORY, Block, blocks_of, files_of, name_of, programs_of, session_of
-from tests.ports import free_port
+from tests.support.documents import PAGES, REPOSITORY, Block, blocks_of, files_of, name_of, programs_of, session_of
+from tests.support.needs import missing, reason_for
+from tests.support.ports import free_port
 
 from gatepass import Key, KeySet, ResourceServer, TokenVerifier, errors
 from gatepass.errors import AuthError, InsufficientScope
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.skipif(
     not (REPOSITORY / "docs").is_dir(), reason=reason_for("a git checkout", "the pages are not here")
 )
 
-RUNNER = Path(__file__).with_name("run_program.py")
+RUNNER = REPOSITORY / "tests" / "support" / "run_program.py"
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 PATIENCE = 240
 """Seconds after which a program hangs, and is no longer slow."""

@@ -4,7 +4,7 @@ import os
 from importlib.util import find_spec
 
 import pytest
-from tests.needs import reason_for
+from tests.support.needs import reason_for
 
 NEEDED_BY_TESTS = [
     "click", "daphne", "django", "fastapi", "flask", "gevent", "granian", "gunicorn", "httpx", "hypercorn", "joserfc", "psycopg", "pyuwsgi",

@@ -6,7 +6,7 @@ import tomllib
 from importlib.util import find_spec
 
 import pytest
-from tests.needs import missing
+from tests.support.needs import missing
 
 from gatepass.adapter import extra_hint
 from gatepass.common.settings import EXTRAS

@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from tests.packaging.sources import imported, source_files
+from tests.support.sources import imported, source_files
 
 FILES = source_files()
 OURS = {module.partition(".")[0] for module in FILES}

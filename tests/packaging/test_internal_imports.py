@@ -8,9 +8,9 @@ import json
 from collections import Counter
 
 import pytest
-from tests.packaging.documents import PAGES, blocks_of
-from tests.packaging.sources import REPOSITORY, imported, source_files
 from tests.packaging.test_public_names import PUBLIC
+from tests.support.documents import PAGES, blocks_of
+from tests.support.sources import REPOSITORY, imported, source_files
 
 MODULES = set(source_files())
 OURS = {module.partition(".")[0] for module in MODULES}

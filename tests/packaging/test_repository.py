@@ -8,7 +8,7 @@ import tomllib
 
 import pytest
 from tests.conftest import ONCE
-from tests.needs import missing, reason_for
+from tests.support.needs import missing, reason_for
 
 MIN_LINES, MAX_LINES = 40, 400
 MAX_TOP_MODULES = 8
@@ -158,7 +158,7 @@ def test_every_environment_that_a_page_names_is_there(repository, tox):
 
 def test_the_readmes_command_runs_every_test_once(repository, tox):
     assert tox["testenv:py"]["commands"].strip() == "pytest -n auto --dist worksteal {posargs:tests}"
-    for folder in ("core", "adapters", "cli", "interop", "jwks", "keyring", "packaging", "refresh"):
+    for folder in ("adapters", "cli", "interop", "jwks", "keyring", "keys", "packaging", "refresh", "stores", "tokens"):
         assert list((repository / "tests" / folder).glob("test_*.py")), folder
 
 

@@ -11,7 +11,7 @@ import sysconfig
 from pathlib import Path, PurePosixPath
 
 import pytest
-from tests.needs import reason_for
+from tests.support.needs import reason_for
 
 PACKAGES = ["gatepass", "gatepass_django", "gatepass_fastapi", "gatepass_flask", "gatepass_starlette"]
 FRAMEWORKS = [

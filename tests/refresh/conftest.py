@@ -1,20 +1,5 @@
-"""A service on a store that can break, and the clock of both."""
+"""Each test gets a service on a store that can break, and the clock of both."""
 
-import pytest
+from tests.support.breaking_store import clock, service, store
 
-from .doubles import Breaking, Clock, make_service
-
-
-@pytest.fixture
-def clock():
-    return Clock()
-
-
-@pytest.fixture
-def store():
-    return Breaking()
-
-
-@pytest.fixture
-def service(store, clock):
-    return make_service(store, clock)
+__all__ = ["clock", "service", "store"]

@@ -4,19 +4,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 import pytest
-
-from gatepass import ConfigurationError
-from gatepass.refresh import RefreshToken
-from gatepass.refresh.errors import (
-    HookUnavailable,
-    InvalidGrant,
-    InvalidScope,
-    InvalidTarget,
-    RefreshTokenReused,
-)
-from gatepass.stores.memory import MemoryStore
-
-from .doubles import (
+from tests.support.breaking_store import (
     AUDIENCE,
     Clock,
     Outage,
@@ -28,6 +16,17 @@ from .doubles import (
     reason_of,
     together,
 )
+
+from gatepass import ConfigurationError
+from gatepass.refresh import RefreshToken
+from gatepass.refresh.errors import (
+    HookUnavailable,
+    InvalidGrant,
+    InvalidScope,
+    InvalidTarget,
+    RefreshTokenReused,
+)
+from gatepass.stores.memory import MemoryStore
 
 DAY = 86_400
 

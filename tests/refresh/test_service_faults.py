@@ -1,6 +1,7 @@
 """What fails while a token is exchanged: it is never spent without an answer that the client can use."""
 
 import pytest
+from tests.support.breaking_store import Breaking, Outage, family_of, make_service, reason_of, together
 
 from gatepass.refresh.errors import (
     InvalidGrant,
@@ -9,8 +10,6 @@ from gatepass.refresh.errors import (
     ServiceUnavailable,
     StoreUnavailable,
 )
-
-from .doubles import Breaking, Outage, family_of, make_service, reason_of, together
 
 
 @pytest.mark.parametrize("operation", ["get", "rotate"])

@@ -5,8 +5,8 @@ which process answers. The environment says where the sessions are, and where th
 import os
 from datetime import timedelta
 
-from tests.adapters.tokens import AUDIENCE, ISSUER, KEY
-from tests.refresh.serving_process import open_store
+from tests.support.adapter_tokens import AUDIENCE, ISSUER, KEY
+from tests.support.databases.serving_process import open_store
 
 from gatepass import KeyRing, ResourceServer, TokenEndpoints, TokenIssuer, TokenService, TokenVerifier
 from gatepass.stores.memory import MemoryStore

@@ -11,8 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.needs import missing
-from tests.ports import free_port
+from tests.support.needs import missing
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120

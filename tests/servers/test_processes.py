@@ -11,11 +11,11 @@ import time
 from contextlib import closing, contextmanager
 
 import pytest
-from tests.adapters.tokens import AUDIENCE, ISSUER
-from tests.needs import reason_for
-from tests.refresh.places import a_place
 from tests.servers.applications import BUSY, PLACE, RING
 from tests.servers.running import PATIENCE, ask, post, serving
+from tests.support.adapter_tokens import AUDIENCE, ISSUER
+from tests.support.databases.places import a_place
+from tests.support.needs import reason_for
 
 from gatepass import KeyRing, TokenVerifier
 

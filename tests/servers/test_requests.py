@@ -2,8 +2,8 @@
 
 import pytest
 from tests.adapters.contract import MALFORMED_HEADER, NO_CREDENTIALS, TWO_TOKENS
-from tests.adapters.tokens import token
 from tests.servers.running import COMMANDS, ask, post, serving
+from tests.support.adapter_tokens import token
 
 FORM = "Content-Type: application/x-www-form-urlencoded"
 PREFLIGHT = ("Origin: https://shop.example", "Access-Control-Request-Method: GET")

@@ -1,0 +1,192 @@
+"""What an operation demands: all of these, any of those, and what else is included (A-01 to A-07)."""
+
+from typing import ClassVar
+
+import pytest
+from tests.support.tokens import claims_for, make_verifier, signed
+
+from gatepass import ConfigurationError, Requirement, ResourceServer
+from gatepass.errors import ConcealedResource, Forbidden, InsufficientScope, MissingCredentials
+
+FORBIDDEN_TEXTS = ["", "a\tb", 'a"b', "a\\b", "é"]
+
+
+def token(**claims):
+    return make_verifier().verify(signed(claims=claims_for(**claims)))
+
+
+def refusal(held, *, implies=None, **rules):
+    server = ResourceServer(make_verifier(), implies=implies)
+    with pytest.raises(Forbidden) as refused:
+        server.authorize(held, **rules)
+    return refused.value
+
+
+def allow(held, *, implies=None, **rules):
+    ResourceServer(make_verifier(), implies=implies).authorize(held, **rules)
+
+
+class TestScopes:
+    """Case-sensitive, unordered, whole."""
+
+    def test_all_of_the_scopes_are_needed(self):
+        held = token(scope="b a c")
+
+        allow(held)
+        allow(held, scopes=["a", "b"])
+        allow(held, scopes="c b a")
+        error = refusal(held, scopes=["a", "d", "e"])
+        assert type(error) is InsufficientScope
+        assert error.required_scopes == ("a", "d", "e")
+
+    @pytest.mark.parametrize(
+        "scope", ["A", "a", "ab", "orders", "orders:", "orders:rea", "orders:read2", "ORDERS:READ", "orders:*"]
+    )
+    def test_a_scope_is_compared_whole_and_in_its_case(self, scope):
+        refusal(token(scope="orders:read"), scopes=[scope])
+
+    def test_any_of_the_scopes_will_do(self):
+        allow(token(scope="b"), any_scopes=["a", "b"])
+        error = refusal(token(scope="c"), any_scopes=["a", "b"])
+        assert error.required_scopes == ("a",)
+
+    def test_both_rules_must_hold_and_the_challenge_names_all_that_is_needed(self):
+        allow(token(scope="a c"), scopes="a", any_scopes="b c")
+        assert refusal(token(scope="a"), scopes="a", any_scopes="b c").required_scopes == ("a", "b")
+        assert refusal(token(scope="b"), scopes="a", any_scopes="b c").required_scopes == ("a",)
+
+    def test_a_token_without_scopes_has_none(self):
+        refusal(token(scope=...), scopes=["a"])
+        allow(token(scope=...))
+
+
+class TestHierarchy:
+    """A broader scope includes the narrower ones (A-04)."""
+
+    IMPLIES: ClassVar = {
+        "admin": ["files:write"],
+        "files:write": "files:read files:list",
+        "loop": ["pool"],
+        "pool": ["loop"],
+    }
+
+    @pytest.mark.parametrize("needed", ["files:read", "files:list", "files:write"])
+    def test_a_scope_includes_what_it_implies_and_what_that_implies(self, needed):
+        allow(token(scope="admin"), implies=self.IMPLIES, scopes=[needed])
+        allow(token(scope="admin"), implies=self.IMPLIES, any_scopes=["x", needed])
+
+    def test_the_narrower_does_not_include_the_broader(self):
+        refusal(token(scope="files:read"), implies=self.IMPLIES, scopes=["files:write"])
+        refusal(token(scope="files:read files:list"), implies=self.IMPLIES, scopes=["admin"])
+
+    def test_circles_end(self):
+        allow(token(scope="loop"), implies=self.IMPLIES, scopes=["pool", "loop"])
+
+    def test_nothing_is_included_unless_said(self):
+        refusal(token(scope="files:write"), scopes=["files:read"])
+
+
+class TestRoles:
+    """Claims of RFC 9068 section 2.2.3.1. No scope would help, so none is named (A-05, A-06)."""
+
+    @pytest.mark.parametrize("claim", ["roles", "groups", "entitlements"])
+    def test_one_of_the_listed_values_is_needed(self, claim):
+        rule = {f"any_{claim}": ["admin", "owner"]}
+
+        allow(token(**{claim: ["owner", "x"]}), **rule)
+        for values in ([], ["Admin"], ["adm"], ["x"]):
+            assert type(refusal(token(**{claim: values}), **rule)) is Forbidden
+
+    @pytest.mark.parametrize("roles", [..., "admin", {"admin": True}, ["admin", 5], [["admin"]], None, 5, True])
+    def test_anything_but_a_list_of_strings_holds_no_role(self, roles):
+        assert type(refusal(token(roles=roles), any_roles=["admin"])) is Forbidden
+
+    def test_one_text_is_one_role(self):
+        allow(token(roles=["site admin"]), any_roles="site admin")
+        refusal(token(roles=["site"]), any_roles="site admin")
+
+    def test_scopes_are_judged_before_roles(self):
+        assert type(refusal(token(scope="x", roles=[]), scopes="a", any_roles="admin")) is InsufficientScope
+
+
+class TestConcealing:
+    """404 instead of 403 (A-07)."""
+
+    @pytest.mark.parametrize("rule", [{"scopes": ["a"]}, {"any_roles": ["admin"]}])
+    def test_what_is_concealed_is_not_found(self, rule):
+        error = refusal(token(scope="x"), denial="not_found", **rule)
+
+        assert type(error) is ConcealedResource
+        assert error.required_scopes == ()
+
+    def test_who_may_see_it_sees_it(self):
+        allow(token(scope="a"), scopes=["a"], denial="not_found")
+
+
+@pytest.mark.parametrize("name", ["scopes", "any_scopes"])
+@pytest.mark.parametrize("value", [["a b"], [5], [None], 5, *[[text] for text in FORBIDDEN_TEXTS]])
+def test_a_rule_that_no_token_could_meet_fails_when_made(name, value):
+    with pytest.raises(ConfigurationError, match=name):
+        Requirement(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["any_roles", "any_groups", "any_entitlements"])
+@pytest.mark.parametrize("value", [[""], [5], ["a", "a"]])
+def test_a_role_rule_takes_texts(name, value):
+    with pytest.raises(ConfigurationError, match=name):
+        Requirement(**{name: value})
+
+
+@pytest.mark.parametrize("name", ["any_scopes", "any_roles", "any_groups", "any_entitlements"])
+@pytest.mark.parametrize("value", ["", [], (), iter(())])
+def test_a_choice_from_nothing_opens_nothing(name, value):
+    with pytest.raises(ConfigurationError, match=name):
+        Requirement(**{name: value})
+
+
+def test_a_generator_that_was_read_before_opens_nothing():
+    scopes = (scope for scope in ["orders:write"])
+    assert Requirement(scopes=scopes).scopes == ("orders:write",)
+
+    with pytest.raises(ConfigurationError, match="scopes= has nothing left"):
+        Requirement(scopes=scopes)
+
+
+def test_an_empty_text_is_not_taken_for_no_scopes():
+    with pytest.raises(ConfigurationError, match="scopes="):
+        Requirement(scopes="")
+
+
+def test_denial_is_one_of_two():
+    with pytest.raises(ConfigurationError, match="denial="):
+        Requirement(denial="404")
+
+
+def test_a_rule_against_no_token_wants_credentials():
+    with pytest.raises(MissingCredentials):
+        ResourceServer(make_verifier()).enforce(None, Requirement())
+
+
+def test_a_rule_shows_what_it_wants():
+    assert repr(Requirement(scopes="a", any_scopes="b c")) == "<Requirement scopes=('a',) any_scopes=('b', 'c')>"
+
+
+def test_no_operation_asks_for_what_is_between_client_and_issuer():
+    for rules in ({"scopes": ["orders:read", "offline_access"]}, {"any_scopes": ["offline_access"]}):
+        with pytest.raises(ConfigurationError, match="offline_access"):
+            Requirement(**rules)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("scope", "there is no rule scope=; did you mean scopes=?"),
+        ("any_role", "there is no rule any_role=; did you mean any_roles=?"),
+        ("x", "there is no rule x="),
+    ],
+)
+def test_a_rule_that_does_not_exist_is_refused_with_the_one_that_it_resembles(name, told):
+    with pytest.raises(ConfigurationError) as refused:
+        Requirement(**{name: ["orders:read"]})
+
+    assert str(refused.value) == told

@@ -1,0 +1,271 @@
+"""Boundaries that no other test stands on: the last character that counts, the first field too many."""
+
+import asyncio
+import dataclasses
+from datetime import UTC, datetime
+
+import pytest
+from tests.support.keys import refusal
+from tests.support.tokens import NOW, SECRET_KEY, Clock, claims_for, header_for, make_verifier, signed
+
+from gatepass import ANY_ISSUER, Key, Profile
+from gatepass.errors import (
+    ExpiredToken,
+    ImmatureToken,
+    InvalidClaim,
+    InvalidSignature,
+    MalformedToken,
+    MissingClaim,
+    RevokedToken,
+    UnknownKey,
+    UnsupportedScheme,
+    WrongTokenType,
+)
+from gatepass.http.bearer import bearer_token
+from gatepass.jose.compact import MAX_TOKEN_LENGTH, split_compact
+from gatepass.jose.strict_json import parse_object
+
+ROOM = MAX_TOKEN_LENGTH + 64
+
+
+@pytest.mark.parametrize("token", ["X", "XXX", "XabcX", "Xa.bX.c", "-", "_", "~", "+", "/", "a=", "a=="])
+def test_every_character_of_a_token_belongs_to_it(token):
+    """RFC 6750 section 2.1: b64token."""
+    assert bearer_token([f"Bearer {token}"]) == token
+    assert bearer_token([f"Bearer   {token} "]) == token
+
+
+def test_a_field_of_exactly_the_room_is_looked_at_and_blanks_around_it_do_not_count():
+    longest = "a" * (ROOM - len("Bearer "))
+
+    assert bearer_token([f"Bearer {longest}"]) == longest
+    assert bearer_token([f"\tBearer {longest}\t"]) == longest
+    with pytest.raises(MalformedToken):
+        bearer_token([f"Bearer {longest}a"])
+
+
+@pytest.mark.parametrize("line", ['Digest a,b "q"', 'Digest x="a", y "b"', 'Digest x="a, Bearer b"'])
+def test_a_quoted_text_is_no_further_set_of_credentials(line):
+    with pytest.raises(UnsupportedScheme):
+        bearer_token([line])
+
+
+def test_a_hook_is_asked_about_the_token_itself_however_the_token_came():
+    seen = []
+    verifier = make_verifier(is_revoked=lambda token: bool(seen.append(token.subject)))
+    parts = split_compact(signed())
+
+    async def run_blocking(function, *arguments):
+        return function(*arguments)
+
+    async def every_way():
+        await verifier.verify_async(signed(), run_blocking=run_blocking)
+        await verifier.verify_parsed_async(parts, run_blocking)
+
+    verifier.verify(signed())
+    verifier.verify_parsed(parts)
+    asyncio.run(every_way())
+
+    assert seen == ["anna"] * 4
+
+
+def test_a_hook_that_says_no_is_heard_however_the_token_came():
+    verifier = make_verifier(is_revoked=lambda token: token.subject == "anna")
+    parts = split_compact(signed())
+
+    for verify in (lambda: verifier.verify(signed()), lambda: verifier.verify_parsed(parts)):
+        with pytest.raises(RevokedToken):
+            verify()
+
+
+FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799  # of the years 1 and 9999
+
+
+@pytest.mark.parametrize("changes", [{}, {"nbf": FIRST_SECOND}])
+def test_a_date_is_within_the_years_that_a_datetime_can_say(changes):
+    """V-29: in the ordinary form of claims and in any other."""
+    verify = make_verifier().verify
+
+    token = verify(signed(claims=claims_for(exp=LAST_SECOND, iat=FIRST_SECOND, **changes)))
+
+    assert token.expires_at == datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    assert token.issued_at == datetime(1, 1, 1, tzinfo=UTC)
+    for beyond in ({"exp": LAST_SECOND + 1}, {"iat": FIRST_SECOND - 1}):
+        with pytest.raises(InvalidClaim):
+            verify(signed(claims=claims_for(**{**changes, **beyond})))
+
+
+def test_headers_of_good_tokens_are_remembered_with_their_key_and_never_more_than_128():
+    """The table cannot grow with what a client writes into a header that it had signed."""
+    verifier = make_verifier(keys=SECRET_KEY)
+    for number in range(300):
+        token = signed(header_for(SECRET_KEY, serial=number), key=SECRET_KEY)
+        assert verifier.verify(token).subject == "anna"
+        assert verifier._snapshot.keys_by_header[token.partition(".")[0].encode()] == (SECRET_KEY,)
+        assert len(verifier._snapshot.keys_by_header) <= 128
+
+
+def test_a_remembered_header_is_not_looked_up_again():
+    verifier, token = make_verifier(keys=SECRET_KEY), signed(key=SECRET_KEY)
+    verifier.verify(token)
+    verifier._snapshot.keys_by_header[token.partition(".")[0].encode()] = (Key.generate("HS256"),)
+
+    with pytest.raises(InvalidSignature):
+        verifier.verify(token)
+
+
+def test_without_kid_an_algorithm_that_is_allowed_and_has_no_key_is_an_unknown_key():
+    verifier = make_verifier(algorithms=["ES256", "ES384"])
+
+    with pytest.raises(UnknownKey):
+        verifier.verify(signed(header_for(kid=..., alg="ES384")))
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"keys": None, "issuer": ANY_ISSUER},
+            "keys= is missing: only an issuer with a URL can be asked where its keys are",
+        ),
+        ({"profile": "rfc9068"}, "profile= must be a Profile, such as Profile.RFC9068 or Profile.GENERIC"),
+        *(
+            ({"trial_keys": value}, "trial_keys= must be a number from 0 to 16")
+            for value in (-1, 17, True, "4", 2.5, None)
+        ),
+        *(
+            ({"max_token_age": value}, "max_token_age= must be a timedelta or a number from 1 to 31622400 seconds")
+            for value in (0, 0.999, 31_622_401, "1")
+        ),
+        ({"leeway": 301}, "leeway= must be a timedelta or a number from 0 to 300 seconds"),
+        *(
+            (
+                {"audience": value},
+                "audience= is missing: name this service, or say ANY_AUDIENCE to accept tokens made for others",
+            )
+            for value in (None, "", [])
+        ),
+        *(({"algorithms": value}, 'algorithms= takes a list, such as algorithms=["ES256"]') for value in ("ES256", 5)),
+        *(
+            (
+                {"algorithms": value},
+                "algorithms= leaves out the algorithm of one of the keys: add it, or drop the key",
+            )
+            for value in ([], ["RS256"])
+        ),
+        *(
+            (
+                {"issuer": value, "profile": Profile.GENERIC},
+                "issuer= must be an https URL such as https://auth.example.com (http is not accepted)",
+            )
+            for value in ("http://auth.example", "ftp://auth.example")
+        ),
+        (
+            {"issuer": "accounts.example"},
+            "issuer= must be an https URL such as https://auth.example.com (http is not accepted)",
+        ),
+    ],
+)
+def test_a_verifier_is_refused_with_a_sentence_that_says_what_to_do(changes, sentence):
+    """Rule 3, V-25, V-28."""
+    assert refusal(lambda: make_verifier(**changes)) == sentence
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"trial_keys": 0},
+        {"trial_keys": 16},
+        {"max_token_age": 1},
+        {"max_token_age": 31_622_400},
+        {"leeway": 300},
+        {"algorithms": ["ES256"]},
+        {"algorithms": {"ES256", "RS256"}},
+        {"issuer": "accounts.example", "profile": Profile.GENERIC},
+    ],
+)
+def test_the_bounds_of_a_verifier_s_settings_belong_to_them(changes):
+    assert make_verifier(**changes).algorithms >= {"ES256"}
+
+
+def nested(depth: int, *, side: str = "") -> bytes:
+    """An object with lists to *depth*, and *side* before each inner one."""
+    lists = depth - 1
+    return ('{"a":' + f"[{side}" * lists + "0" + "]" * lists + "}").encode()
+
+
+@pytest.mark.parametrize("side", ["", "[],", "[],[],", '{"b":[]},', '"]]]]",', '"[[[[",', r'"\"[[[[",'])
+def test_depth_is_counted_where_it_is_and_not_where_text_has_brackets(side):
+    """B5: opened lists that were closed again no longer count, and those in strings never did."""
+    room = {"": 0, "[],": 1, "[],[],": 1, '{"b":[]},': 2}.get(side, 0)
+
+    assert parse_object(nested(32 - room, side=side))
+    with pytest.raises(MalformedToken):
+        parse_object(nested(32 - room + 1, side=side))
+
+
+@pytest.mark.parametrize("changes", [{}, {"nbf": NOW}])
+def test_leeway_widens_the_age_that_a_token_may_have(changes):
+    """V-28, V-30: clocks may disagree about its beginning as well."""
+    token = signed(claims=claims_for(**changes))
+
+    def verify_at(now):
+        return make_verifier(max_token_age=10, leeway=5, clock=Clock(now)).verify(token)
+
+    assert verify_at(NOW + 14).subject == "anna"
+    with pytest.raises(ExpiredToken):
+        verify_at(NOW + 15)
+
+
+def test_every_check_has_a_name_and_its_place():
+    """V-39: the order in which they are made."""
+    names = ["issuer", "expiry", "start", "age", "audience", "identifiers", "scope", "token kind", "binding"]
+    plain = [name for name in names if name not in {"age", "token kind"}]
+
+    assert [check.name for check in make_verifier().named_checks] == plain
+    generic = make_verifier(profile=Profile.GENERIC, max_token_age=60)
+    assert [check.name for check in generic.named_checks] == names
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [{"prohibited": frozenset({"nonce"})}, {"use_claims": frozenset({"nonce"}), "rejected_uses": frozenset({"id"})}],
+)
+def test_either_way_of_telling_a_foreign_kind_is_enough(rule):
+    """V-21."""
+    profile = dataclasses.replace(Profile.RFC9068, **rule)
+
+    with pytest.raises(WrongTokenType):
+        make_verifier(profile=profile).verify(signed(claims=claims_for(nonce="id")))
+    assert make_verifier(profile=profile).verify(signed()).subject == "anna"
+
+
+def test_a_start_is_looked_at_where_no_time_of_issue_is_said():
+    """V-27: nbf without iat, as the generic profile allows."""
+    verifier, plain = make_verifier(profile=Profile.GENERIC), header_for(typ=...)
+
+    assert verifier.verify(signed(plain, claims_for(iat=..., nbf=NOW))).subject == "anna"
+    with pytest.raises(ImmatureToken):
+        verifier.verify(signed(plain, claims_for(iat=..., nbf=NOW + 1)))
+
+
+def test_a_claim_that_a_profile_adds_is_required():
+    """V-31."""
+    profile = dataclasses.replace(Profile.RFC9068, required=Profile.RFC9068.required | {"tenant"})
+    verifier = make_verifier(profile=profile)
+
+    assert verifier.verify(signed(claims=claims_for(tenant="t"))).claims["tenant"] == "t"
+    with pytest.raises(MissingClaim) as refused:
+        verifier.verify(signed())
+    assert refused.value.log_detail == "a claim that the profile adds"
+
+
+@pytest.mark.parametrize("octet", [octet for octet in range(256) if octet not in b" \t\r\n"])
+def test_nothing_but_the_blanks_of_json_may_stand_around_an_object(octet):
+    """V-05, B3: RFC 8259 section 2 knows four."""
+    strange = bytes([octet])
+
+    assert parse_object(b' \t\r\n{"a":1} \t\r\n') == {"a": 1}
+    for raw in (strange + b'{"a":1}', b'{"a":1}' + strange, b" " + strange + b'{"a":1}'):
+        with pytest.raises(MalformedToken):
+            parse_object(raw)

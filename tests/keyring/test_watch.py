@@ -1,0 +1,44 @@
+"""Under a server that lets no thread run between two requests, a rotation is the work of the request that finds it due."""
+
+import asyncio
+import logging
+import sys
+import threading
+from types import SimpleNamespace
+
+import pytest
+from tests.support.rings import HOUR, make_ring, states
+
+from gatepass.keyring.watch import BackgroundRotation
+
+
+@pytest.fixture
+def uwsgi(monkeypatch):
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt={b"master": b"true"}))
+
+
+@pytest.mark.usefixtures("uwsgi")
+def test_a_rotation_that_is_due_is_done_when_the_request_has_its_keys(place, clock, caplog):
+    ring = make_ring(place, clock)
+    assert [record.levelno for record in caplog.records if "enable-threads" in record.message] == [logging.WARNING]
+    clock.now += 4 * HOUR
+    threads = threading.active_count()
+
+    ring.current()
+
+    assert threading.active_count() == threads
+    assert states(ring) == ["active", "published"]
+
+
+@pytest.mark.usefixtures("uwsgi")
+def test_an_event_loop_is_not_kept_busy_with_it():
+    due, where = BackgroundRotation(lambda: 0.0), []
+
+    async def asked():
+        due.begin(lambda: where.append(threading.current_thread()))
+
+    asyncio.run(asked())
+    for thread in threading.enumerate():
+        if thread.name == "gatepass-keyring":
+            thread.join()
+    assert [thread.name for thread in where] == ["gatepass-keyring"]

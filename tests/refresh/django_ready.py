@@ -1,8 +1,0 @@
-"""Import this before models: Django finds its settings, the same as in the tests of the adapters, and loads them."""
-
-import os
-
-import django
-
-os.environ["DJANGO_SETTINGS_MODULE"] = "tests.adapters.django_settings"
-django.setup()

@@ -1,0 +1,79 @@
+"""The end of everything that a client has goes in small transactions: nobody else waits for it."""
+
+import importlib
+
+import pytest
+from sqlalchemy import event
+from tests.support.databases.every_store import place_of
+
+from gatepass.testing.base import make_family, seconds_from_now
+
+MODULES = {"sqlite": "gatepass.stores.sqlite", "sql": "gatepass.stores.sql", "django": "gatepass_django.refresh.store"}
+
+
+@pytest.fixture(
+    params=["sqlite", "sql-postgresql", "sql-mariadb", "django-sqlite", "django-postgresql", "django-mariadb"]
+)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def store(kind, tmp_path, monkeypatch):
+    with place_of(kind, tmp_path) as place:
+        module = importlib.import_module(MODULES[kind.partition("-")[0]])
+        monkeypatch.setattr(module, "_BATCH", 3)
+        monkeypatch.setattr(module, "_PAGE", 7, raising=False)
+        yield place.emptied()
+
+
+class Counting:
+    def __init__(self, file):
+        self.file, self.writes = file, 0
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+    def read(self, work):
+        return self.file.read(work)
+
+    def write(self, work):
+        self.writes += 1
+        return self.file.write(work)
+
+
+def count_changes(kind, store, work):
+    """What *work* answers, and how many UPDATE statements it takes, each of them a transaction."""
+    if kind == "sqlite":
+        store._file = counting = Counting(store._file)
+        return work(), counting.writes
+    said = []
+    if kind.startswith("sql-"):
+        event.listen(store._engine, "before_cursor_execute", lambda _c, _k, statement, *_: said.append(statement))
+        answer = work()
+    else:
+        from django.db import connections
+        from django.test.utils import CaptureQueriesContext
+
+        with CaptureQueriesContext(connections[store._using]) as queries:
+            answer = work()
+        said = [query["sql"] for query in queries]
+    return answer, sum(statement.startswith("UPDATE") for statement in said)
+
+
+@pytest.mark.parametrize("member", ["subject", "client_id"])
+def test_many_families_end_in_batches_and_every_one_of_them(kind, store, member):
+    theirs = [make_family(**{member: "anna"}) for _ in range(17)]
+    others = [make_family() for _ in range(3)]
+    for one in (*theirs, *others):
+        store.create(one.family)
+    store.revoke(theirs[0].family.family_id, at=seconds_from_now(-1))
+    revoke = store.revoke_subject if member == "subject" else store.revoke_client
+
+    ended, changes = count_changes(kind, store, lambda: revoke("anna", at=seconds_from_now(0)))
+
+    assert ended == 16
+    assert changes >= 6, "three at a time"
+    assert all(store.get(one.family.family_id).revoked_at for one in theirs)
+    assert [store.rotate(one.family.family_id, one.next()[1]) for one in others] == [True] * 3
+    assert revoke("anna", at=seconds_from_now(0)) == 0

@@ -1,0 +1,156 @@
+"""An answer that is lost after the server has done what was asked, on every server: the process that asked finds it
+again, and a process that knows nothing of it does what the window says.
+"""
+
+from urllib.parse import urlsplit
+
+import pytest
+from sqlalchemy import make_url
+from tests.support.breaking_store import Clock, make_service, reason_of
+from tests.support.databases.services import patient, running
+from tests.support.databases.sql_places import connect, connect_through, empty_place
+from tests.support.databases.wires import Wire
+from tests.support.sessions import Session
+
+from gatepass.refresh import RefreshToken
+from gatepass.refresh.errors import RefreshTokenReused
+from gatepass.stores import redis
+from gatepass.stores.redis import REVOKE, ROTATE, RedisStore
+from gatepass.stores.sql import SQLStore
+
+DECISIVE = {  # what a client says last before the rotation is done: PostgreSQL commits with the statement
+    "postgresql": [b"UPDATE gatepass_families"],
+    "mariadb": [b"UPDATE gatepass_families", b"COMMIT"],
+    "redis": [redis._DIGESTS[ROTATE].encode()],
+}
+
+
+class Line:
+    """A store behind a wire, and another with a way of its own."""
+
+    def __init__(self, kind, wire, behind, beside):
+        self._kind, self._wire = kind, wire
+        self.behind, self.beside = behind, beside
+
+    def lose_the_next(self):
+        self._wire.cut_after(*DECISIVE[self._kind])
+
+    def break_after_the_next(self):
+        self._wire.leave_after(*DECISIVE[self._kind])
+
+    def mend(self):
+        self._wire.come_back()
+
+    @property
+    def cuts(self):
+        return self._wire.cuts
+
+
+@pytest.fixture(scope="module", params=DECISIVE)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture
+def line(kind, tmp_path):
+    if kind == "redis":
+        url = patient(running("REDIS"))
+        place = urlsplit(url)
+        wire = Wire(place.hostname, place.port)
+        prefix = f"test-{tmp_path.name}-{RefreshToken.fresh().family_id}"
+        beside = RedisStore(url, prefix=prefix)
+        behind = RedisStore(url.replace(place.netloc, f"127.0.0.1:{wire.port}"), prefix=prefix)
+        make_service(beside, Clock()).refresh(make_service(beside, Clock()).grant("anna").refresh_token)
+        beside.revoke("nobody", at=0)
+        yield Line(kind, wire, behind, beside)
+        behind.close()
+        wire.close()
+        for key in beside._client.scan_iter(f"{prefix}:*"):
+            beside._client.unlink(key)
+        beside.close()
+        return
+    with empty_place(kind, tmp_path) as place:
+        url = make_url(place)
+        wire = Wire(url.host, url.port or {"postgresql": 5432, "mariadb": 3306}[kind])
+        engines = connect_through(kind, place, wire), connect(kind, place)
+        SQLStore(engines[1]).create_schema()
+        yield Line(kind, wire, *map(SQLStore, engines))
+        for engine in engines:
+            engine.dispose()
+        wire.close()
+
+
+def test_the_process_that_asked_finds_the_answer_again(line):
+    session = Session(make_service(line.behind, Clock()), "anna")
+    for number in (1, 2, 3):
+        line.lose_the_next()
+        session.refresh()
+        assert (session.refreshed, session.wrong, line.cuts) == (number, None, number)
+
+    assert session.survives()
+    with pytest.raises(RefreshTokenReused):
+        session.service.refresh(session.spent[0])
+
+
+def test_who_tries_again_later_gets_the_successor_once(line):
+    session = Session(make_service(line.behind, Clock()), "anna")
+    first = session.token
+    line.break_after_the_next()
+    for _ in range(3):
+        session.refresh()
+    assert (session.refreshed, session.unavailable, session.wrong, line.cuts) == (0, 3, None, 1)
+    family = line.beside.get(RefreshToken.parse(first).family_id)
+    assert family.previous_hash == RefreshToken.parse(first).secret_hash, "the rotation took place"
+
+    line.mend()
+    assert session.survives()
+    assert RefreshToken.parse(session.token).secret_hash == family.current_hash
+    with pytest.raises(RefreshTokenReused):
+        session.service.refresh(first)
+
+
+@pytest.mark.parametrize("grace", [0, 10])
+def test_another_process_takes_it_for_a_reuse_unless_there_is_a_window(line, grace):
+    heard = []
+    session = Session(make_service(line.behind, Clock(), grace=grace), "anna")
+    line.break_after_the_next()
+    session.refresh()
+    assert (session.unavailable, line.cuts) == (1, 1)
+
+    other = make_service(line.beside, Clock(), grace=grace, on_reuse=heard.append)
+    if grace:
+        successor = other.refresh(session.token).refresh_token
+        assert other.refresh(session.token).refresh_token == successor, "as often as it asks within the window"
+        assert other.refresh(successor)
+        assert heard == []
+    else:
+        assert reason_of(other.refresh, session.token) == "refresh_reused"
+        assert reason_of(other.refresh, session.token) == "refresh_revoked"
+        assert [one.subject for one in heard] == ["anna"]
+
+
+def test_a_reuse_is_told_even_if_the_end_of_the_family_was_not_answered(line, kind):
+    heard = []
+    service = make_service(line.behind, Clock(), on_reuse=heard.append)
+    first = service.grant("anna")
+    service.refresh(first.refresh_token)
+    line._wire.cut_after(*{"redis": [redis._DIGESTS[REVOKE].encode()]}.get(kind, DECISIVE[kind]))
+    assert reason_of(service.refresh, first.refresh_token) in {"refresh_reused", "store_unavailable"}
+
+    assert line.cuts == 1
+    assert [family.subject for family in heard] == ["anna"]
+    assert reason_of(service.refresh, first.refresh_token) == "refresh_revoked"
+
+
+def test_a_sign_out_whose_answer_was_lost_has_taken_place_or_is_503(line, kind):
+    session = Session(make_service(line.behind, Clock()), "anna")
+    family_id = RefreshToken.parse(session.token).family_id
+    line._wire.cut_after(*{"redis": [b"EVALSHA"]}.get(kind, DECISIVE[kind]))
+    try:
+        session.service.revoke(session.token)
+    except Exception as error:  # noqa: BLE001 - it is what the test judges
+        assert getattr(error, "reason", repr(error)) == "store_unavailable"  # noqa: PT017 - and it may not come
+
+    assert line.beside.get(family_id).revoked_at is not None
+    session.service.revoke(session.token)
+    assert reason_of(session.service.refresh, session.token) == "refresh_revoked"

@@ -1,0 +1,42 @@
+"""Families against a simple reference: whatever clients do in whatever order, service and reference agree, on every
+store.
+"""
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+from tests.support.databases.every_store import EVERY_KIND, place_of
+from tests.support.family_model import Families
+
+from gatepass.testing.racing import rounds
+
+LONG_WALKS = {"memory": (100, 50), "sqlite": (40, 50)}
+SHORT_WALKS = (6, 30)
+
+
+@pytest.fixture(scope="module", params=EVERY_KIND)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def place(kind, tmp_path_factory):
+    with place_of(kind, tmp_path_factory.mktemp("model")) as place:
+        yield place
+
+
+@pytest.mark.parametrize("grace", [0, 10])
+def test_service_and_reference_agree(kind, place, grace):
+    """`GATEPASS_ROUNDS` makes more walks of it, as of the races."""
+    if kind not in LONG_WALKS and not grace:
+        pytest.skip("the walk with a window is enough where a step costs more")
+    examples, steps = LONG_WALKS.get(kind, SHORT_WALKS)
+    run_state_machine_as_test(
+        lambda: Families(place.emptied(), grace=grace, purges=kind != "redis"),
+        settings=settings(
+            max_examples=max(examples * rounds() // 5, 1),
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        ),
+    )

@@ -1,0 +1,126 @@
+"""The named alternative to 503: the check of revocations fails open for a short while, and only in an outage."""
+
+import logging
+
+import pytest
+from tests.revocation.test_access_tokens import spelled
+from tests.support.breaking_store import (
+    AUDIENCE,
+    ISSUER,
+    KEY,
+    Outage,
+    make_issuer,
+    make_revocation,
+    make_service,
+    make_verifier,
+    reason_of,
+)
+
+from gatepass import ConfigurationError, Profile
+from gatepass.errors import RevocationUnavailable, RevokedToken
+from gatepass.revocation.store import FailOpen, LastAnswer, RevocationCache
+
+
+@pytest.fixture
+def check(store, clock):
+    answers = LastAnswer(store, clock=clock)
+    return FailOpen(answers, answers, limit=60, clock=clock)
+
+
+def test_for_a_while_after_the_last_answer_an_outage_lets_everybody_in(check, store, clock):
+    check.put_revocation("subject:anna", issued_until=5, keep_until=clock.now + 900)
+    assert check.revoked_until(["subject:anna"], now=clock.now) == 5
+    store.before.add("revoked_until")
+
+    for moment in (clock.now, clock.now + 59):
+        clock.now = moment
+        assert check.revoked_until(["subject:anna"], now=clock.now) is None
+    clock.now += 1
+    with pytest.raises(Outage):
+        check.revoked_until(["subject:anna"], now=clock.now)
+    store.before.clear()
+    assert check.revoked_until(["subject:anna"], now=clock.now) == 5
+
+
+def test_a_store_that_never_answered_is_not_let_off(check, store, clock):
+    store.before.add("revoked_until")
+
+    with pytest.raises(Outage):
+        check.revoked_until(["subject:anna"], now=clock.now)
+
+
+def test_a_revocation_that_cannot_be_kept_is_no_secret(check, store, clock):
+    check.revoked_until(["subject:anna"], now=clock.now)
+    store.before.add("put_revocation")
+
+    with pytest.raises(Outage):
+        check.put_revocation("subject:anna", issued_until=5, keep_until=9)
+
+
+def test_the_log_says_so_every_ten_seconds_and_quotes_nothing(check, store, clock, caplog):
+    caplog.set_level(logging.INFO)
+    check.revoked_until(["subject:anna"], now=clock.now)
+    store.before.add("revoked_until")
+    for _ in range(21):
+        check.revoked_until(["subject:anna"], now=clock.now)
+        clock.now += 1
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "the check of revocations fails open: the store raised Outage"
+    ] * 3
+    assert {record.levelname for record in caplog.records} == {"ERROR"}
+
+
+@pytest.mark.parametrize("cache_ttl", [0, 30])
+def test_a_verifier_lets_in_what_it_cannot_ask_about_where_that_was_chosen(store, clock, cache_ttl):
+    chosen = make_revocation(store, clock, fail_open_for=60, cache_ttl=cache_ttl)
+    verifier, strict = (make_verifier(clock, is_revoked=one) for one in (chosen, make_revocation(store, clock)))
+    issuer = make_issuer(clock)
+    anna, bert = issuer.issue("anna"), issuer.issue("bert")
+    assert verifier.verify(bert)
+    chosen.revoke_subject("anna")
+    with pytest.raises(RevokedToken):
+        verifier.verify(anna)
+    store.before.add("revoked_until")
+
+    assert verifier.verify(issuer.issue("carl"))
+    with pytest.raises(RevocationUnavailable):
+        strict.verify(bert)
+
+
+def test_refresh_tokens_and_their_ends_never_fail_open(store, clock):
+    service = make_service(store, clock, revocation=make_revocation(store, clock, fail_open_for=60))
+    pair = service.grant("anna")
+    store.before.update(("get", "revoked_until"))
+
+    assert reason_of(service.refresh, pair.refresh_token) == "store_unavailable"
+    assert reason_of(service.grant, "anna") == "store_unavailable"
+
+
+@pytest.mark.parametrize("wrong", [-1, 301, True, "1"])
+def test_a_while_that_is_none_or_too_long_is_refused_at_once(store, clock, wrong):
+    with pytest.raises(ConfigurationError, match="fail_open_for"):
+        make_revocation(store, clock, fail_open_for=wrong)
+
+
+def test_what_is_remembered_is_no_answer_of_the_stores(store, clock):
+    answers = LastAnswer(store, clock=clock)
+    check = FailOpen(RevocationCache(answers, ttl=50, size=10, clock=clock), answers, limit=60, clock=clock)
+    check.revoked_until(["subject:anna"], now=clock.now)
+    store.before.add("revoked_until")
+
+    clock.now += 49
+    assert check.revoked_until(["subject:anna"], now=clock.now) is None, "from memory"
+    clock.now += 11
+    with pytest.raises(Outage):
+        check.revoked_until(["subject:bert"], now=clock.now)
+
+
+def test_a_token_that_nothing_can_revoke_does_not_ask_and_prolongs_nothing(store, clock):
+    revocation = make_revocation(store, clock, fail_open_for=60)
+    lenient = make_verifier(clock, profile=Profile.GENERIC, is_revoked=revocation)
+    nameless = spelled(KEY, {"iss": ISSUER, "aud": AUDIENCE, "exp": clock.now + 60}, typ="JWT")
+    store.before.add("revoked_until")
+
+    assert lenient.verify(nameless)
+    assert revocation._store._last_answer.at is None

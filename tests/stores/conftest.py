@@ -1,0 +1,5 @@
+"""Each test gets a service on a store that can break, and the clock of both."""
+
+from tests.support.breaking_store import clock, service, store
+
+__all__ = ["clock", "service", "store"]

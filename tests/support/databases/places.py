@@ -1,0 +1,31 @@
+"""Empty places for stores, each named so that another process finds it: see `serving_process.open_store`."""
+
+import secrets
+from contextlib import closing, contextmanager
+
+from tests.support.databases.services import patient, running
+from tests.support.databases.sql_places import connect, empty_place
+
+from gatepass.stores.redis import RedisStore
+from gatepass.stores.sql import SQLStore
+from gatepass.stores.sqlite import SQLiteStore
+
+
+@contextmanager
+def a_place(kind, folder):
+    if kind == "sqlite":
+        with SQLiteStore(folder / "sessions.db") as store:
+            store.create_schema()
+        yield str(folder / "sessions.db")
+    elif kind == "redis":
+        url, prefix = patient(running("REDIS")), f"test-{secrets.token_hex(6)}"
+        yield f"{url} {prefix}"
+        with closing(RedisStore(url)) as store:
+            for key in store._client.scan_iter(f"{prefix}:*", count=1_000):
+                store._client.unlink(key)
+    else:
+        with empty_place(kind, folder) as place:
+            engine = connect(kind, place)
+            SQLStore(engine).create_schema()
+            engine.dispose()
+            yield place

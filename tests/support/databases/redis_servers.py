@@ -1,0 +1,96 @@
+"""Redis servers of the tests' own, which may be stopped, killed and started again."""
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+from tests.support.databases.services import PATIENCE, bound, patient, program
+from tests.support.ports import free_port
+
+
+class RedisServer:
+    """One `redis-server` that writes every change to disk before it answers. *address* is its plain URL, and *url* that
+    of a client who waits for as long as it takes.
+    """
+
+    def __init__(self, folder, *options):
+        folder.mkdir(exist_ok=True)
+        self._command = [
+            program("redis-server"), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--appendonly", "yes",
+            "--appendfsync", "always", "--logfile", "log", *options,
+        ]  # fmt: skip
+        self._log = folder / "log"
+        for _ in range(5):  # another process may have taken the port meanwhile
+            self.port = free_port()
+            if self._serves():
+                break
+        else:
+            raise AssertionError(self._log.read_text()[-2_000:])
+        self.address = f"redis://127.0.0.1:{self.port}/0"
+        self.url = patient(self.address)
+
+    def start(self):
+        """Start it, and wait until it serves. As long as the one that was killed still dies, it cannot."""
+        until = time.monotonic() + PATIENCE
+        while not self._serves():
+            assert time.monotonic() < until, self._log.read_text()[-2_000:]
+            time.sleep(0.1)
+
+    def _serves(self):
+        """Whether it serves, and no other server where it should be."""
+        self._process = subprocess.Popen(bound([*self._command, "--port", str(self.port)]))
+        until = time.monotonic() + PATIENCE
+        with self.client() as client:
+            while self._process.poll() is None and time.monotonic() < until:
+                try:
+                    if client.info("server")["process_id"] == self._process.pid:
+                        return True
+                except RedisError:
+                    pass
+                time.sleep(0.02)
+        self.kill()
+        return False
+
+    def client(self, **options):
+        return Redis(port=self.port, socket_timeout=PATIENCE, **options)
+
+    def stop_the_clock(self):
+        """It answers nothing from here on."""
+        self._process.send_signal(signal.SIGSTOP)
+        os.waitpid(self._process.pid, os.WUNTRACED)
+
+    def go_on(self):
+        self._process.send_signal(signal.SIGCONT)
+
+    def kill(self):
+        self._process.kill()
+        self._process.wait(PATIENCE)
+
+
+def cluster(folder, nodes=3):
+    """Servers that share the slots among them, and know one another."""
+    options = ["--cluster-enabled", "yes", "--cluster-node-timeout", str(PATIENCE * 1_000)]
+    servers = [RedisServer(folder / str(number), *options) for number in range(nodes)]
+    edges = [16_384 * number // nodes for number in range(nodes + 1)]
+    for server, first, end in zip(servers, edges, edges[1:], strict=False):
+        with server.client() as client:
+            client.execute_command("CLUSTER", "ADDSLOTSRANGE", first, end - 1)
+            client.execute_command("CLUSTER", "MEET", "127.0.0.1", servers[0].port)
+    until = time.monotonic() + 2 * PATIENCE
+    while not all(_settled(server, nodes) for server in servers):
+        if time.monotonic() > until:
+            for server in servers:
+                server.kill()
+            pytest.fail("the cluster did not come together")
+        time.sleep(0.05)
+    return servers
+
+
+def _settled(server, nodes):
+    with server.client() as client:
+        info = client.execute_command("CLUSTER INFO")
+        return info["cluster_state"] == "ok" and int(info["cluster_known_nodes"]) == nodes

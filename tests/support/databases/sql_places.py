@@ -1,0 +1,64 @@
+"""Databases of the tests' own: a schema of PostgreSQL, a database of MariaDB, a file of SQLite."""
+
+import secrets
+from contextlib import contextmanager
+
+from sqlalchemy import create_engine, make_url, text
+from tests.support.databases.services import AT_ONCE, PATIENCE, running
+
+from gatepass.stores.sql import SQLStore
+
+
+def connect(kind, place, **options):
+    """An engine for *place*, which any process can make."""
+    arguments = _arguments(kind) | options.pop("connect_args", {})
+    return create_engine(
+        place, connect_args=arguments, **({"pool_size": AT_ONCE, "max_overflow": 0, "pool_timeout": PATIENCE} | options)
+    )
+
+
+def connect_through(kind, place, wire):
+    """The same by *wire*, which must see each statement whole: PostgreSQL's are never prepared."""
+    options = {"connect_args": {"prepare_threshold": None}} if kind == "postgresql" else {}
+    return connect(kind, make_url(place).set(host="127.0.0.1", port=wire.port), **options)
+
+
+def open_store(kind, place):
+    return SQLStore(connect(kind, place))
+
+
+@contextmanager
+def empty_place(kind, folder):
+    """The address of an empty database, which is gone afterwards."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'sql.db'}"
+        return
+    name = f"gatepass_{secrets.token_hex(6)}"
+    made, dropped, place = _POSTGRES if kind == "postgresql" else _MARIADB
+    home = make_url(running("POSTGRES" if kind == "postgresql" else "MARIADB"))
+    home = home.set(drivername="postgresql+psycopg" if kind == "postgresql" else "mysql+pymysql")
+    admin = create_engine(home, connect_args=_arguments(kind), isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.execute(text(made.format(name)))
+    try:
+        yield place(home, name).render_as_string(hide_password=False)
+    finally:
+        with admin.connect() as connection:
+            connection.execute(text(dropped.format(name)))
+        admin.dispose()
+
+
+def _arguments(kind):
+    return {"timeout": PATIENCE} if kind == "sqlite" else {"connect_timeout": PATIENCE}
+
+
+_POSTGRES = (
+    "CREATE SCHEMA {}",
+    "DROP SCHEMA {} CASCADE",
+    lambda home, name: home.update_query_dict({"options": f"-c search_path={name}"}),
+)
+_MARIADB = (
+    "CREATE DATABASE {} CHARACTER SET latin1 COLLATE latin1_swedish_ci",  # the tables must not depend on it
+    "DROP DATABASE {}",
+    lambda home, name: home.set(database=name),
+)

@@ -1,0 +1,11 @@
+"""URLs without a single mark, where the paths of others lead to a view that nobody opened."""
+
+from django.urls import path
+from tests.support.django import project as django_project
+
+
+def nobodys(request):
+    return django_project.who(request)
+
+
+urlpatterns = [path(name, nobodys) for name in ("status", "healthz", "orders")]

@@ -1,0 +1,66 @@
+"""Django's connections in threads that are no requests: nothing closes them there but the tests."""
+
+import queue
+import threading
+from contextlib import contextmanager
+
+from django.db import connections
+from tests.support.databases.services import AT_ONCE, PATIENCE
+
+
+@contextmanager
+def sharing(store):
+    """*store* for threads that are no requests: they share `AT_ONCE` connections, and a call waits until one is free.
+    The main thread has its own, as ever.
+    """
+    shared = _Sharing(store)
+    try:
+        yield shared
+    finally:
+        shared.disconnect()
+
+
+def _in_any_thread(name):
+    def call(self, *args, **kwargs):
+        ask = getattr(self._store, name)
+        if threading.current_thread() is threading.main_thread():
+            return ask(*args, **kwargs)
+        with self._connected():
+            return ask(*args, **kwargs)
+
+    return call
+
+
+class _Sharing:
+    def __init__(self, store):
+        self._store = store
+        self._free = queue.LifoQueue()
+        for _ in range(AT_ONCE):
+            self._free.put(None)  # the place of a connection that is made when it is needed
+
+    def __getattr__(self, name):
+        return getattr(self._store, name)
+
+    create, get, rotate = map(_in_any_thread, ("create", "get", "rotate"))
+    revoke, revoke_subject, revoke_client = map(_in_any_thread, ("revoke", "revoke_subject", "revoke_client"))
+    put_revocation, revoked_until = map(_in_any_thread, ("put_revocation", "revoked_until"))
+    purge, purge_revocations = map(_in_any_thread, ("purge", "purge_revocations"))
+
+    @contextmanager
+    def _connected(self):
+        alias, connection = self._store._using, self._free.get(timeout=PATIENCE)
+        try:
+            if connection is None:
+                connection = connections.create_connection(alias)
+                connection.inc_thread_sharing()
+            connections[alias] = connection
+            yield
+        finally:
+            del connections[alias]
+            self._free.put(connection)
+
+    def disconnect(self):
+        while not self._free.empty():
+            connection = self._free.get()
+            if connection is not None:
+                connection.close()

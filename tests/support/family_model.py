@@ -1,0 +1,306 @@
+"""A simple reference for families, and the machine that walks at random and holds the service to it.
+
+The reference holds every token that was ever given out in a list, and says by plain looking what must happen. The
+service runs in two processes' stead on one store, whose rotations may fail before or after they took place.
+"""
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from tests.support.breaking_store import AUDIENCE, Breaking, Clock, make_revocation, make_service, make_verifier
+
+from gatepass.errors import ExpiredToken, RevokedToken
+from gatepass.refresh import RefreshToken
+from gatepass.refresh.errors import InvalidGrant, TokenEndpointError
+
+IDLE, ABSOLUTE, ACCESS, MAX_GRACE = 3_000, 8_000, 900, 60
+SUBJECTS, CLIENTS = ("anna", "bert"), ("web", "mobile")
+SCOPES, AUDIENCES = ("a", "b", "a b", "c", None, None), (None, None, None, AUDIENCE, "https://other.example")
+FAULTS = ("before", "after", "unheard")
+ENDS = ("token", "family", "subject", "client")
+PICK, AT = st.integers(0, 999), st.sampled_from((0, 1))
+MOMENTS = st.sampled_from((0, 1, 8, 9, 10, 60))
+UNHEARD = None
+"""A token that the store holds for current and that no client was ever told."""
+
+
+@dataclass
+class Reference:
+    """One family as a child would keep it."""
+
+    subject: str
+    client: str
+    scope: set[str]
+    born: int
+    used: int
+    tokens: list[str | None] = field(default_factory=list)
+    revoked: int | None = None
+    told: int = 0
+    remembered_by: int | None = None
+    """Which of the services knows that an answer of its own was lost."""
+
+    def end(self):
+        ends = [self.born + ABSOLUTE, self.used + IDLE]
+        return min(ends if self.revoked is None else [*ends, self.revoked])
+
+    def expired(self, now):
+        return now >= self.born + ABSOLUTE or now >= self.used + IDLE
+
+
+class Families(RuleBasedStateMachine):
+    """*store* is an empty one; *purges* says whether it deletes what ended, or forgets by itself."""
+
+    def __init__(self, store, *, grace, purges):
+        super().__init__()
+        self.grace, self.purges = grace, purges
+        self.clock = Clock()
+        self.store = Breaking(store)
+        self.revocation = make_revocation(self.store, self.clock)
+        self.welcome = set(SUBJECTS)
+        self.told = []
+        self.services = [self.service(), self.service()]
+        self.verifier = make_verifier(self.clock, is_revoked=self.revocation, leeway=0)
+        self.families = {}
+        self.ever = []
+        self.access = []
+        self.cut = {}
+
+    def service(self):
+        return make_service(
+            self.store,
+            self.clock,
+            check_subject=self.welcome.__contains__,
+            refresh_ttl=IDLE,
+            absolute_ttl=ABSOLUTE,
+            grace=self.grace,
+            revocation=self.revocation,
+            on_reuse=lambda family: self.told.append(family.family_id),
+        )
+
+    def seen(self, pair, family):
+        self.access.append((pair.access_token, family, self.clock.now, pair.expires_in))
+
+    @initialize()
+    def begin(self):
+        self.grant(subject=SUBJECTS[0], client=CLIENTS[0])
+
+    @rule(subject=st.sampled_from(SUBJECTS), client=st.sampled_from(CLIENTS))
+    def grant(self, subject, client):
+        pair = self.services[0].grant(subject, client_id=client, scope="a b")
+        family = Reference(subject, client, {"a", "b"}, self.clock.now, self.clock.now, [pair.refresh_token])
+        self.families[RefreshToken.parse(pair.refresh_token).family_id] = family
+        self.ever.append(pair.refresh_token)
+        self.seen(pair, family)
+
+    def picked(self, pick, age=1):
+        """A family and the last token that its client knows, or one of those before it."""
+        family = list(self.families.values())[-1 - pick % len(self.families)]
+        known = [one for one in family.tokens if one is not UNHEARD]
+        return family, known[max(-age, -len(known))]
+
+    @precondition(lambda self: self.families)
+    @rule(pick=PICK, at=AT, passing=st.sampled_from((0, 0, 1, 9, 900, 2_000, 2_999, 3_000)))
+    def go_on(self, pick, at, passing):
+        """What nearly every client does nearly always."""
+        family, token = self.picked(pick)
+        self.clock.now += passing
+        self.refresh(token, at, family.client)
+
+    @precondition(lambda self: self.families)
+    @rule(pick=PICK, at=AT)
+    def grow_old(self, pick, at):
+        """To within a step of the absolute end."""
+        family, _ = self.picked(pick)
+        while self.clock.now + 2_500 < family.born + ABSOLUTE and not family.expired(self.clock.now + 2_500):
+            self.clock.now += 2_500
+            self.refresh(self.picked(pick)[1], at, family.client)
+
+    @precondition(lambda self: self.families)
+    @rule(pick=PICK, at=AT, rotations=st.integers(0, 3), age=st.integers(1, 4), passing=MOMENTS)
+    def bring_an_older_token(self, pick, at, rotations, age, passing):
+        family, token = self.picked(pick)
+        for _ in range(rotations):
+            self.refresh(token, at, family.client)
+            family, token = self.picked(pick)
+        self.clock.now += passing
+        self.refresh(self.picked(pick, age)[1], at, family.client)
+
+    @precondition(lambda self: self.families)
+    @rule(
+        pick=PICK, at=AT, age=st.sampled_from((1, 1, 2)), client=st.sampled_from((None, None, None, *CLIENTS)),
+        scope=st.sampled_from(SCOPES), audience=st.sampled_from(AUDIENCES),
+    )  # fmt: skip
+    def wish_for_something(self, *, pick, at, age, client, scope, audience):
+        family, token = self.picked(pick, age)
+        self.refresh(token, at, client or family.client, scope=scope, audience=audience)
+
+    @precondition(lambda self: self.families)
+    @rule(pick=PICK, at=AT, age=st.sampled_from((1, 1, 1, 2)), fault=st.sampled_from(FAULTS), again=AT, passing=MOMENTS)
+    def refresh_while_the_store_fails(self, *, pick, at, age, fault, again, passing):
+        family, token = self.picked(pick, age)
+        self.store.before.update({"rotate"} if fault == "before" else ())
+        self.store.after_once.update({"rotate"} if fault == "after" else ())
+        self.store.after.update({"rotate"} if fault == "unheard" else ())
+        try:
+            self.refresh(token, at, family.client, fault=fault)
+        finally:
+            for one in (self.store.before, self.store.after, self.store.after_once):
+                one.clear()
+        if family.tokens[-1] is UNHEARD:
+            self.clock.now += passing
+            for _ in range(2):
+                self.refresh(token, again, family.client)
+
+    @precondition(lambda self: self.families)
+    @rule(pick=PICK, at=AT, age=st.sampled_from((1, 1, 2)))
+    def refresh_while_turned_away(self, pick, at, age):
+        family, token = self.picked(pick, age)
+        self.welcome.discard(family.subject)
+        self.refresh(token, at, family.client)
+        self.welcome.add(family.subject)
+
+    @rule(pick=PICK, at=AT)
+    def refresh_with_any_token_ever_given(self, pick, at):
+        token = self.ever[-1 - pick % len(self.ever)]
+        family = self.families.get(RefreshToken.parse(token).family_id)
+        self.refresh(token, at, CLIENTS[0] if family is None else family.client)
+
+    def refresh(self, token, at, client, *, scope=None, audience=None, fault=None):
+        expected, family = self.expectation(token, at, (client, scope, audience))
+        if expected == "next" and fault in ("before", "unheard"):
+            expected = ("StoreUnavailable", "store_unavailable")
+            if fault == "unheard":
+                family.used, family.remembered_by = self.clock.now, at
+                family.tokens.append(UNHEARD)
+        if expected == "same" and fault is not None:  # it is written before it is handed out once more
+            expected = ("StoreUnavailable", "store_unavailable")
+        if expected not in ("next", "same"):
+            with pytest.raises(TokenEndpointError) as caught:
+                self.services[at].refresh(token, client_id=client, scope=scope, audience=audience)
+            assert (type(caught.value).__name__, caught.value.reason) == expected
+            return
+        pair = self.services[at].refresh(token, client_id=client, scope=scope, audience=audience)
+        if expected == "next":
+            family.used, family.remembered_by = self.clock.now, None
+            family.tokens.append(UNHEARD)
+        elif family.remembered_by == at:
+            family.remembered_by = None
+        if family.tokens[-1] is UNHEARD:
+            assert pair.refresh_token not in family.tokens
+            family.tokens[-1] = pair.refresh_token
+        assert pair.refresh_token == family.tokens[-1]
+        assert set(pair.scope.split()) == (family.scope if scope is None else set(scope.split()))
+        self.ever.append(pair.refresh_token)
+        self.seen(pair, family)
+
+    def expectation(self, token, at, wish):  # noqa: PLR0911 - one return for each outcome
+        now, (client, scope, audience) = self.clock.now, wish
+        family = self.families.get(RefreshToken.parse(token).family_id)
+        if family is None:
+            return ("InvalidGrant", "refresh_unknown"), None
+        if family.client != client:
+            return ("InvalidGrant", "refresh_client_mismatch"), family
+        if family.revoked is not None:
+            return ("InvalidGrant", "refresh_revoked"), family
+        if family.expired(now):
+            return ("InvalidGrant", "refresh_expired"), family
+        is_next = token == family.tokens[-1]
+        is_last_but_one = len(family.tokens) > 1 and token == family.tokens[-2]
+        if not is_next and not (is_last_but_one and (now - family.used < self.grace or family.remembered_by == at)):
+            family.revoked = now
+            family.told += 1
+            return ("RefreshTokenReused", "refresh_reused"), family
+        if audience not in (None, AUDIENCE):
+            return ("InvalidTarget", "invalid_target"), family
+        if scope is not None and not set(scope.split()) <= family.scope:
+            return ("InvalidScope", "invalid_scope"), family
+        if family.subject not in self.welcome:
+            family.revoked = now
+            return ("InvalidGrant", "refresh_subject"), family
+        return "next" if is_next else "same", family
+
+    @rule(pick=PICK, what=st.sampled_from(ENDS), client=st.sampled_from((None, None, *CLIENTS)))
+    def end_something(self, pick, what, client):
+        token = self.ever[-1 - pick % len(self.ever)]
+        family_id = RefreshToken.parse(token).family_id
+        family = self.families.get(family_id)
+        subject = SUBJECTS[pick % 2] if family is None else family.subject
+        owner = CLIENTS[pick % 2] if family is None else family.client
+        self.clock.now += 1
+        if what == "token":
+            if family is not None and (client or owner) != owner:
+                with pytest.raises(InvalidGrant):
+                    self.services[0].revoke(token, client_id=client)
+                return
+            self.services[0].revoke(token, client_id=client or owner)
+            self.end(() if family is None else (family,))
+        elif what == "family":
+            assert self.services[1].revoke_family(family_id) is (family is not None and family.revoked is None)
+            self.end(() if family is None else (family,))
+        elif what == "subject":
+            alive = [one for one in self.families.values() if one.subject == subject and one.revoked is None]
+            assert self.services[0].revoke_subject(subject) == len(alive)
+            self.end(alive)
+            self.cut[subject] = self.clock.now
+        else:
+            alive = [one for one in self.families.values() if one.client == owner and one.revoked is None]
+            assert self.services[0].revoke_client(owner) == len(alive)
+            self.end(alive)
+            self.cut[owner] = self.clock.now
+
+    def end(self, families):
+        for family in families:
+            family.revoked = self.clock.now if family.revoked is None else family.revoked
+
+    @rule(pick=PICK)
+    def try_what_was_never_given(self, pick):
+        real = RefreshToken.parse(self.ever[-1 - pick % len(self.ever)])
+        invented = RefreshToken(real.name, bytes(16), real.secret).text()
+        with pytest.raises(InvalidGrant):
+            self.services[0].refresh(invented)
+        self.services[0].revoke(invented)
+
+    @rule(passing=st.sampled_from((1, 60, 899, 900, 961, 962, 2_000, 4_500)))
+    def wait(self, passing):
+        self.clock.now += passing
+
+    @rule(limit=st.sampled_from((1, 2, 1_000, 1_000)), pick=PICK, beyond=st.sampled_from((None, 0, 1)))
+    def purge(self, limit, pick, beyond):
+        """At any time, and when the end of a family is just so long ago that it must stay, or may go."""
+        self.purge_now(limit)
+        if beyond is not None and self.families:
+            self.clock.now = max(self.clock.now, self.picked(pick)[0].end() + ACCESS + MAX_GRACE + beyond)
+            self.purge_now(limit)
+        self.revocation.purge()
+
+    def purge_now(self, limit):
+        before = self.clock.now - ACCESS - MAX_GRACE
+        over = {family_id for family_id, one in self.families.items() if one.end() < before}
+        count = self.services[1].purge(limit=limit).deleted
+        gone = {family_id for family_id in self.families if self.store.inner.get(family_id) is None}
+        assert gone <= over, "a family was deleted before its time"
+        assert len(gone) == count == (min(len(over), limit) if self.purges else 0)
+        for family_id in gone:
+            del self.families[family_id]
+
+    @invariant()
+    def alarms_are_the_references(self):
+        assert len(self.told) == len(set(self.told))
+        for family_id, family in self.families.items():
+            assert self.told.count(family_id) == family.told
+
+    @invariant()
+    def access_tokens_are_good_exactly_while_family_and_cut_offs_let_them(self):
+        for token, family, issued, life in self.access[-4:]:
+            assert 0 < life <= min(ACCESS, family.born + ABSOLUTE - issued)
+            cut = max(self.cut.get(family.subject, -1), self.cut.get(family.client, -1))
+            if self.clock.now >= issued + life:
+                with pytest.raises(ExpiredToken):
+                    self.verifier.verify(token)
+            elif issued <= cut or family.revoked is not None:
+                with pytest.raises(RevokedToken):
+                    self.verifier.verify(token)
+            else:
+                assert self.verifier.verify(token).subject == family.subject

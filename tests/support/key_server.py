@@ -1,0 +1,214 @@
+"""A key server on loopback that misbehaves on demand: a real socket, a thread for each connection, no HTTP library.
+
+What it does with a request is its `answer`, a function that may be replaced at any time. Whatever hangs stops hanging
+when the server is closed.
+"""
+
+import json
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.event_loop import outwait, pass_time
+
+PATIENCE = 60
+"""Seconds after which something hangs, and is no longer slow. Nothing that passes takes as long."""
+Pairs = Iterable[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request as it came. Header names are in lower case."""
+
+    path: str
+    headers: dict[str, str]
+
+
+class Exchange:
+    """One connection, after its request was read."""
+
+    def __init__(self, server: "KeyServer", connection: socket.socket, asked: Asked) -> None:
+        self.server = server
+        self.connection = connection
+        self.asked = asked
+
+    def send(self, octets: bytes) -> None:
+        if self.server.closing.is_set():
+            raise ConnectionAbortedError
+        self.connection.sendall(octets)
+
+    def wait_for(self, true: Callable[[], bool]) -> None:
+        """Go on when something has come true, and not at all if the server ends before."""
+        if not until(lambda: self.server.closing.is_set() or true()) or self.server.closing.is_set():
+            raise ConnectionAbortedError
+
+    def hang(self) -> None:
+        """Say nothing more until the server ends."""
+        self.server.closing.wait()
+        raise ConnectionAbortedError
+
+    def reply(self, body: bytes, headers: Pairs = (), *, status: str = "200 OK", length: int | None = None) -> None:
+        self.send(head(status, [("Content-Length", str(len(body) if length is None else length)), *headers]) + body)
+
+    def reset(self) -> None:
+        """End the connection without the courtesies of TCP."""
+        linger_not_at_all = (1).to_bytes(4, "little") + (0).to_bytes(4, "little")
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_not_at_all)
+        self.connection.close()
+
+
+Answer = Callable[[Exchange], None]
+
+
+def head(status: str, headers: Pairs = ()) -> bytes:
+    lines = [f"HTTP/1.1 {status}", "Connection: close", *(f"{name}: {value}" for name, value in headers)]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+class KeyServer:
+    """*answer* is asked for each request, and `requests` holds them in order. *received* counts octets."""
+
+    def __init__(self, answer: Answer, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
+        self.answer = answer
+        self.requests: list[Asked] = []
+        self.received = 0
+        self.closing = threading.Event()
+        self._tls = tls
+        self._threads: list[threading.Thread] = []
+        self._connections: list[socket.socket] = []
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._listener = socket.create_server((host, 0), family=family, backlog=256)
+        self._address = self._listener.getsockname()[:2]
+        self.port = self._address[1]
+        self.origin = f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{self.port}"
+        self._start(self._accept)
+
+    @property
+    def url(self) -> str:
+        return f"{self.origin}/jwks.json"
+
+    @property
+    def paths(self) -> list[str]:
+        return [asked.path for asked in self.requests]
+
+    def close(self) -> None:
+        self.closing.set()
+        with suppress(OSError):  # wakes who waits for a connection; the last one may just have done so
+            socket.create_connection(self._address).close()
+        self._threads[0].join()  # from here on there are no more of either
+        for connection in self._connections:
+            with suppress(OSError):  # it has ended
+                connection.shutdown(socket.SHUT_RD)  # wakes who waits for a request
+        for thread in self._threads[1:]:
+            thread.join()
+
+    def _start(self, target: Callable[..., None], *given: Any) -> None:
+        thread = threading.Thread(target=target, args=given, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self) -> None:
+        with self._listener:
+            while not self.closing.is_set():
+                connection, _ = self._listener.accept()
+                self._connections.append(connection)
+                self._start(self._serve, connection)
+
+    def _serve(self, connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            connection.settimeout(PATIENCE)
+            if self._tls is None:
+                self._exchange(connection)
+            else:
+                with self._tls.wrap_socket(connection, server_side=True) as secured:
+                    self._exchange(secured)
+
+    def _exchange(self, connection: socket.socket) -> None:
+        text = b""
+        while b"\r\n\r\n" not in text:
+            piece = connection.recv(65_536)
+            if not piece:
+                return
+            text += piece
+            self.received += len(piece)
+        first, *lines = text.decode("latin-1").split("\r\n\r\n")[0].split("\r\n")
+        fields = (line.partition(":") for line in lines)
+        asked = Asked(first.split()[1], {name.lower(): value.strip() for name, _, value in fields})
+        self.requests.append(asked)
+        self.answer(Exchange(self, connection, asked))
+        with suppress(OSError):  # so that the last octets arrive before the end
+            connection.shutdown(socket.SHUT_WR)
+
+
+@contextmanager
+def serving(answer: Answer, **settings: Any) -> Iterator[KeyServer]:
+    server = KeyServer(answer, **settings)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def document(value: Any, headers: Pairs = (), **more: Any) -> Answer:
+    """Always the same JSON, or the same octets."""
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return lambda exchange: exchange.reply(body, headers, **more)
+
+
+def hang(exchange: Exchange) -> None:
+    exchange.hang()
+
+
+def outlast(exchange: Exchange) -> None:
+    """Say nothing until who asked has given up."""
+    outwait(PATIENCE * 0.97)  # more than the client library waits, and less than the deadline over all
+    exchange.hang()
+
+
+def refuse(exchange: Exchange) -> None:
+    exchange.reply(b"{}", status="500 Internal Server Error")
+
+
+def after(seconds: float, answer: Answer) -> Answer:
+    """The same *answer*, so many *seconds* later by the clock of the client; no real time passes."""
+
+    def slow(exchange: Exchange) -> None:
+        pass_time(seconds)
+        answer(exchange)
+
+    return slow
+
+
+def once(true: Callable[[], bool], answer: Answer) -> Answer:
+    """The same *answer*, not before something has come true."""
+
+    def held_back(exchange: Exchange) -> None:
+        exchange.wait_for(true)
+        answer(exchange)
+
+    return held_back
+
+
+def by_path(**answers: Answer) -> Answer:
+    """Where no answer is given: 404. The names are the paths, with `_` for every sign that a name cannot have."""
+
+    def chosen(exchange: Exchange) -> None:
+        name = "".join(sign if sign.isalnum() else "_" for sign in exchange.asked.path.strip("/"))
+        answers.get(name, lambda exchange: exchange.reply(b"", status="404 Not Found"))(exchange)
+
+    return chosen
+
+
+def until(true: Callable[[], bool], seconds: float = PATIENCE) -> bool:
+    """Whether it comes true at all."""
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.002)
+    return True

@@ -1,0 +1,163 @@
+"""Stores that look first and then write what they saw: the published contract finds each of them out."""
+
+import threading
+from dataclasses import replace
+
+import pytest
+from tests.support.databases.services import PATIENCE
+
+from gatepass.refresh import PurgeResult
+from gatepass.stores.memory import MemoryStore
+from gatepass.testing import RefreshStoreContract, RevocationStoreContract
+
+Contract = RefreshStoreContract()
+RevocationContract = RevocationStoreContract()
+
+
+class Interrupted(MemoryStore):
+    """Between its read and its write another thread writes, always. Of threads that race, who writes waits until what
+    it writes was read, and who read waits until a part of it was written.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._home = threading.current_thread()
+        self._met, self._seen, self._written = threading.Condition(), set(), set()
+
+    def rotate(self, family_id, rotation):
+        self._wait_for(lambda: family_id in self._seen)
+        rotated = super().rotate(family_id, rotation)
+        self._tell(self._written, [family_id])
+        return rotated
+
+    def put_revocation(self, key, **times):
+        self._wait_for(lambda: key in self._seen)
+        super().put_revocation(key, **times)
+        self._tell(self._written, [key])
+
+    def _pause(self, names):
+        self._tell(self._seen, names)
+        self._wait_for(lambda: not names or not self._written.isdisjoint(names))
+
+    def _tell(self, those, names):
+        if self._races():
+            with self._met:
+                those.update(names)
+                self._met.notify_all()
+
+    def _wait_for(self, true):
+        if self._races():
+            with self._met:
+                if not self._met.wait_for(true, PATIENCE):
+                    raise TimeoutError
+
+    def _races(self):
+        return threading.current_thread() is not self._home
+
+
+class EndsWhatItSaw(Interrupted):
+    """It writes back whole rows: a rotation in between is undone, and its spent token good again."""
+
+    def _end(self, applies, at):
+        found = [one for one in list(self._families.values()) if one.revoked_at is None and applies(one)]
+        self._pause([family.family_id for family in found])
+        for family in found:
+            self._families[family.family_id] = replace(family, revoked_at=at)
+        return len(found)
+
+    def revoke_subject(self, subject, *, at):
+        return self._end(lambda family: family.subject == subject, at)
+
+    def revoke_client(self, client_id, *, at):
+        return self._end(lambda family: family.client_id == client_id, at)
+
+
+class EndsWhatStoodStill(EndsWhatItSaw):
+    """It compares first, and leaves out whoever rotates at that moment."""
+
+    def _end(self, applies, at):
+        found = [one for one in list(self._families.values()) if one.revoked_at is None and applies(one)]
+        self._pause([family.family_id for family in found])
+        with self._lock:
+            still = [family for family in found if self._families[family.family_id] is family]
+            for family in still:
+                self._families[family.family_id] = replace(family, revoked_at=at)
+            return len(still)
+
+
+class PurgesWhatItSaw(Interrupted):
+    def purge(self, *, before, limit):
+        dead = [name for name, family in list(self._families.items()) if family.ended_before(before)][:limit]
+        self._pause(dead)
+        deleted = sum(self._families.pop(name, None) is not None for name in dead)
+        return PurgeResult(deleted, more=len(dead) == limit)
+
+    def purge_revocations(self, *, before, limit):
+        past = [key for key, (_, keep_until) in list(self._revocations.items()) if keep_until < before][:limit]
+        self._pause(past)
+        return sum(self._revocations.pop(key, None) is not None for key in past)
+
+
+class SpendsForGood(MemoryStore):
+    """It takes a hash that stays current for one that is spent."""
+
+    def rotate(self, family_id, rotation):
+        return rotation.current_hash != rotation.previous_hash and super().rotate(family_id, rotation)
+
+
+class KeepsWhatItHas(MemoryStore):
+    """It takes a hash that stays current for nothing to do, and so waits for no disk."""
+
+    def rotate(self, family_id, rotation):
+        family = self.get(family_id)
+        if rotation.current_hash == rotation.previous_hash:
+            return family is not None and family.revoked_at is None and family.current_hash == rotation.current_hash
+        return super().rotate(family_id, rotation)
+
+
+class CutsSalts(MemoryStore):
+    """Its column is too short, and its database cuts."""
+
+    def rotate(self, family_id, rotation):
+        return super().rotate(family_id, replace(rotation, salt=rotation.salt[:32]))
+
+
+class RepeatsWhatItSaw(Interrupted):
+    def rotate(self, family_id, rotation):
+        if rotation.current_hash != rotation.previous_hash:
+            return super().rotate(family_id, rotation)
+        family = self.get(family_id)
+        if family.current_hash != rotation.previous_hash:
+            return False
+        self._pause([family_id])
+        self._families[family_id] = family.rotated(rotation)
+        return True
+
+
+@pytest.mark.parametrize("broken", [SpendsForGood, KeepsWhatItHas, CutsSalts])
+def test_a_store_that_does_not_write_a_hash_once_more_is_found_out(broken):
+    Contract.test_a_hash_is_put_in_its_own_place_as_often_as_asked(MemoryStore())
+    with pytest.raises(AssertionError):
+        Contract.test_a_hash_is_put_in_its_own_place_as_often_as_asked(broken())
+
+
+@pytest.mark.parametrize(
+    ("broken", "sentence"),
+    [
+        *(
+            (
+                broken,
+                lambda store, member=member: Contract.test_no_family_escapes_the_end_of_all_by_rotating(store, member),
+            )
+            for broken in (EndsWhatItSaw, EndsWhatStoodStill)
+            for member in ("subject", "client_id")
+        ),
+        (RepeatsWhatItSaw, Contract.test_a_hash_that_is_put_in_its_own_place_takes_no_rotation_back),
+        (PurgesWhatItSaw, Contract.test_a_family_that_is_rotated_while_a_purge_looks_at_it_stays),
+        (PurgesWhatItSaw, RevocationContract.test_an_entry_that_is_renewed_while_a_purge_looks_at_it_stays),
+    ],
+)
+def test_a_store_that_trusts_what_it_saw_is_found_out(broken, sentence):
+    sentence(MemoryStore())
+    with pytest.raises(AssertionError):
+        sentence(broken())

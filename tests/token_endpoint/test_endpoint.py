@@ -1,0 +1,529 @@
+"""The endpoints of the core and their mounts in four frameworks: the contract, inherited by each."""
+
+import asyncio
+import base64
+import json
+import os
+from contextlib import ExitStack
+from urllib.parse import urlencode
+
+import pytest
+
+os.environ["DJANGO_SETTINGS_MODULE"] = "tests.support.django.settings"
+
+import django
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.test import override_settings
+from django.urls import include, path
+from fastapi import FastAPI
+from flask import Flask
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Mount, Route
+from tests.support.breaking_store import Breaking, Clock, make_issuer, make_revocation, make_service, make_verifier
+from tests.support.clients import Answer, ASGIClient, Request, WSGIClient, asgi_scope, wsgi_environ
+from tests.token_endpoint.contract import (
+    CANNOT_TELL,
+    CANNOT_TELL_REVOKING,
+    FORM,
+    INVALID_BASIC,
+    INVALID_CLIENT,
+    INVALID_GRANT,
+    INVALID_REQUEST,
+    INVALID_SCOPE,
+    INVALID_TARGET,
+    NOT_A_FORM,
+    NOT_POST,
+    PLAIN_HTTP,
+    REVOKED,
+    UNAUTHORIZED_CLIENT,
+    UNSUPPORTED_GRANT,
+    UNSUPPORTED_TOKEN,
+    Given,
+    World,
+)
+from tests.token_endpoint.cookie_contract import (
+    CLEARED,
+    COOKIES,
+    FROM_ELSEWHERE,
+    GRANT,
+    CookieEndpointContract,
+    by_cookie,
+    with_cookie,
+)
+
+import gatepass_django
+import gatepass_fastapi
+import gatepass_flask
+import gatepass_starlette
+from gatepass import ConfigurationError, ResourceServer, TokenEndpoints
+from gatepass.adapter import BrowserRequest, TokenRequest
+from gatepass.token_endpoint.form import MAX_FORM_LENGTH
+
+django.setup()
+
+
+TABLE = [
+    INVALID_REQUEST, INVALID_CLIENT, INVALID_BASIC, INVALID_GRANT, INVALID_SCOPE, INVALID_TARGET, UNAUTHORIZED_CLIENT,
+    UNSUPPORTED_GRANT, UNSUPPORTED_TOKEN, CANNOT_TELL, CANNOT_TELL_REVOKING, REVOKED, NOT_A_FORM, NOT_POST,
+]  # fmt: skip
+NAMES = ["grant_type", "refresh_token", "scope", "resource", "client_id", "client_secret", "token", "token_type_hint"]
+WORLD = World()
+
+
+def _as_basic(octets):
+    return "Basic " + base64.b64encode(octets).decode()
+
+
+class CoreClient:
+    """Calls the plain functions of the core; whatever is neither of their paths is 401, as behind the middleware."""
+
+    def __init__(self, endpoints, prefix):
+        self.serves = {f"{prefix}/token": endpoints.token, f"{prefix}/revoke": endpoints.revoke}
+
+    def send(self, method, target, headers=(), body=b"", *, scheme="https", client="203.0.113.9"):
+        serve = self.serves.get(target.partition("?")[0])
+        if serve is None:
+            return Answer(401, [], b"")
+        media_types = [value for name, value in headers if name == "Content-Type"]
+        asked = TokenRequest(
+            method=method,
+            content_type=",".join(media_types),
+            authorization=tuple(value for name, value in headers if name == "Authorization"),
+            body=body,
+            browser=BrowserRequest(
+                method=method,
+                cookie=tuple(value for name, value in headers if name == "Cookie"),
+                origin=tuple(value for name, value in headers if name == "Origin"),
+            ),
+            url_scheme=scheme,
+            peer=client,
+            forwarded=any(name.lower() in ResourceServer.forwarding_headers for name, _ in headers),
+        )
+        answer = serve(asked)
+        return Answer(answer.status, [(name.lower(), value) for name, value in answer.headers], answer.body)
+
+    def send_together(self, requests):
+        return [self.send(one.method, one.target, one.headers, one.body) for one in requests]
+
+
+class TestCore(CookieEndpointContract):
+    around = [401, 401]  # noqa: RUF012 - there is none
+
+    def build(self, world, prefix=""):
+        return CoreClient(world.endpoints, prefix)
+
+
+class TestFlask(CookieEndpointContract):
+    def build(self, world, prefix=""):
+        app = Flask(__name__)
+        app.register_blueprint(gatepass_flask.token_endpoints(world.endpoints), url_prefix=prefix or None)
+        app.wsgi_app = gatepass_flask.AccessTokenMiddleware(app.wsgi_app, world.server)
+        return WSGIClient(app)
+
+    def test_the_endpoints_have_names_for_links(self, world):
+        app = Flask(__name__)
+        app.register_blueprint(gatepass_flask.token_endpoints(world.endpoints, name="auth"), url_prefix="/auth/")
+        parent_paths = sorted(
+            (rule.endpoint, rule.rule) for rule in app.url_map.iter_rules() if rule.endpoint != "static"
+        )
+
+        assert parent_paths == [("auth.revoke", "/auth/revoke"), ("auth.token", "/auth/token")]
+
+
+class TestStarlette(CookieEndpointContract):
+    def build(self, world, prefix=""):
+        routes = [*gatepass_starlette.token_endpoints(world.endpoints)]
+        middleware = [Middleware(gatepass_starlette.AccessTokenMiddleware, server=world.server)]
+        return ASGIClient(Starlette(routes=[Mount(prefix, routes=routes)] if prefix else routes, middleware=middleware))
+
+
+class TestFastAPI(CookieEndpointContract):
+    def build(self, world, prefix=""):
+        app = FastAPI()
+        app.include_router(gatepass_fastapi.token_endpoints(world.endpoints), prefix=prefix)
+        app.add_middleware(gatepass_fastapi.AccessTokenMiddleware, server=world.server)
+        return ASGIClient(app)
+
+    def test_openapi_shows_the_forms(self, world):
+        app = FastAPI()
+        app.include_router(gatepass_fastapi.token_endpoints(world.endpoints), prefix="/auth")
+
+        paths = app.openapi()["paths"]
+
+        assert sorted(paths) == ["/auth/revoke", "/auth/token"]
+        assert all(list(operations) == ["post"] for operations in paths.values())
+        form = paths["/auth/token"]["post"]["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]
+        assert form["required"] == ["grant_type", "refresh_token"]
+        assert sorted(paths["/auth/token"]["post"]["responses"]) == ["200", "400", "401", "503"]
+
+    def test_openapi_shows_what_cookies_change(self):
+        app = FastAPI()
+        app.include_router(gatepass_fastapi.token_endpoints(World(cookies=COOKIES).endpoints))
+
+        paths = app.openapi()["paths"]
+
+        for place, required in (("/token", ["grant_type"]), ("/revoke", [])):
+            operation = paths[place]["post"]
+            form = operation["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]
+            assert form["required"] == required
+            assert "403" in operation["responses"]
+        answer = paths["/token"]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
+        assert answer["required"] == ["token_type", "expires_in"]
+        assert list(paths["/revoke"]["post"]["responses"]["200"]["content"]) == ["application/json"]
+
+
+class DjangoContract(CookieEndpointContract):
+    reads_slowly = "Content-Type"
+
+    @pytest.fixture(autouse=True)
+    def _settings(self):
+        with ExitStack() as self.settings:
+            yield
+
+    def build(self, world, prefix=""):
+        patterns = gatepass_django.token_endpoints(world.endpoints)
+        urls = tuple([path(f"{prefix[1:]}/", include(patterns))] if prefix else patterns)
+        self.settings.enter_context(
+            override_settings(
+                ROOT_URLCONF=urls,
+                GATEPASS={"RESOURCE_SERVER": world.server},
+                MIDDLEWARE=[
+                    "django.middleware.csrf.CsrfViewMiddleware",
+                    "gatepass_django.AccessTokenMiddleware",
+                ],
+            )
+        )
+        return self.client_of()
+
+    def client_of(self):
+        raise NotImplementedError
+
+
+class TestDjango(DjangoContract):
+    def client_of(self):
+        return WSGIClient(WSGIHandler())
+
+
+class TestAsyncDjango(DjangoContract):
+    def client_of(self):
+        return ASGIClient(ASGIHandler())
+
+
+# Signing in
+
+
+def _flask_login(login):
+    app = Flask(__name__)
+    app.add_url_rule("/login", "login", lambda: gatepass_flask.to_response(login()), methods=["POST"])
+    return WSGIClient(app)
+
+
+def _starlette_login(login):
+    return ASGIClient(
+        Starlette(routes=[Route("/login", lambda request: gatepass_starlette.to_response(login()), methods=["POST"])])
+    )
+
+
+def _fastapi_login(login):
+    app = FastAPI()
+    app.post("/login")(lambda: gatepass_fastapi.to_response(login()))
+    return ASGIClient(app)
+
+
+def _django_login(login):
+    urls = (path("login", lambda request: gatepass_django.to_response(login())),)
+    with override_settings(ROOT_URLCONF=urls, MIDDLEWARE=[]):
+        handler = WSGIHandler()
+
+    def called(environ, start_response):
+        with override_settings(ROOT_URLCONF=urls):
+            return handler(environ, start_response)
+
+    return WSGIClient(called)
+
+
+@pytest.mark.parametrize("made", [_flask_login, _starlette_login, _fastapi_login, _django_login])
+def test_a_login_route_of_one_line_puts_a_pair_into_cookies(made):
+    world = World(cookies=COOKIES)
+    client = made(lambda: world.endpoints.login_response(world.service.grant("anna", scope="a b")))
+
+    access, refresh_token = CookieEndpointContract().session(client.send("POST", "/login"))
+
+    assert world.verifier.verify(access).subject == "anna"
+    assert world.service.refresh(refresh_token)
+
+
+def test_a_login_without_cookies_gets_the_pair_in_json():
+    world = World()
+    pair = world.service.grant("anna")
+
+    answer = world.endpoints.login_response(pair)
+
+    assert json.loads(answer.body)["refresh_token"] == pair.refresh_token
+    assert all(name != "Set-Cookie" for name, _ in answer.headers)
+
+
+def test_an_answer_of_the_applications_own_can_carry_the_cookies():
+    world = World(cookies=COOKIES)
+    pair = world.service.grant("anna")
+
+    assert world.endpoints.set_cookies(pair) == tuple(
+        header for header in world.endpoints.login_response(pair).headers if header[0] == "Set-Cookie"
+    )
+    assert [(name.lower(), value) for name, value in world.endpoints.clear_cookies()] == CLEARED
+
+
+def test_cookies_that_were_not_configured_are_not_set_silently():
+    world = World()
+
+    for call in (lambda: world.endpoints.set_cookies(world.service.grant("anna")), world.endpoints.clear_cookies):
+        with pytest.raises(ConfigurationError, match="cookies="):
+            call()
+
+
+def test_a_cookie_lives_as_long_as_its_token():
+    clock = Clock()
+    service = make_service(Breaking(), clock, refresh_ttl=1_000, absolute_ttl=1_500)
+    endpoints = TokenEndpoints(service, cookies=COOKIES)
+
+    def ages(pair):
+        return [line.split("Max-Age=")[1].split(";")[0] for _, line in endpoints.set_cookies(pair)]
+
+    pair = service.grant("anna")
+    assert ages(pair) == ["900", "1000"]
+    clock.now += 800
+    pair = service.refresh(pair.refresh_token)
+    assert ages(pair) == ["700", "700"]
+
+
+def test_the_successor_that_is_given_again_has_what_is_left_of_its_life():
+    clock = Clock()
+    service = make_service(Breaking(), clock, refresh_ttl=1_000, absolute_ttl=1_500, grace=10)
+    first = service.grant("anna").refresh_token
+
+    assert service.refresh(first).refresh_expires_in == 1_000
+    clock.now += 5
+    assert service.refresh(first).refresh_expires_in == 995
+
+
+def test_a_token_that_browsers_would_drop_is_said_to_be_too_long():
+    world = World(cookies=COOKIES, claims_for=lambda subject: {"roles": ["r" * 4_000]})
+
+    with pytest.raises(ValueError, match="fewer claims"):
+        world.endpoints.login_response(world.service.grant("anna"))
+
+
+def test_a_session_survives_an_access_token_that_is_too_long_for_a_while(caplog):
+    roles = []
+    world = World(cookies=COOKIES, claims_for=lambda subject: {"roles": roles})
+    token = world.service.grant("anna").refresh_token
+    contract, client = CookieEndpointContract(), TestCore().build(world)
+    mine = Given("", token, "", "", "")
+
+    roles.append("r" * 4_000)
+    answer = contract.post(client, "/token", GRANT, mine, with_cookie(token))
+    (line,) = answer.all("set-cookie")
+    status, headers, body = by_cookie(CANNOT_TELL)
+    contract.check(answer, (status, [*headers, ("set-cookie", line)], body))
+    renewed = line.partition(";")[0].removeprefix("__Host-refresh=")
+    assert "too long" in caplog.text
+    assert renewed not in caplog.text
+
+    roles.clear()
+    contract.session(contract.post(client, "/token", GRANT, mine, with_cookie(renewed)), scope="")
+
+
+# What the core alone can be asked
+
+
+def test_endpoints_that_cannot_work_are_refused_at_once():
+    clock, store = Clock(), Breaking()
+    service = make_service(store, clock)
+
+    async def asynchronous(*_):
+        return True
+
+    with pytest.raises(ConfigurationError, match="authenticate_client="):
+        TokenEndpoints(make_service(store, clock, issuer=make_issuer(clock, client_id=None)))
+    with pytest.raises(ConfigurationError, match="takes a TokenService"):
+        TokenEndpoints(store)
+    with pytest.raises(ConfigurationError, match="revocation="):
+        TokenEndpoints(service, verifier=make_verifier(clock))
+    with pytest.raises(ConfigurationError, match="plain function"):
+        TokenEndpoints(service, authenticate_client=asynchronous)
+    with pytest.raises(ConfigurationError, match="coroutine"):
+        TokenEndpoints(
+            make_service(store, clock, revocation=make_revocation(store, clock)),
+            verifier=make_verifier(clock, is_revoked=asynchronous),
+        )
+    with pytest.raises(ConfigurationError):
+        TokenEndpoints(service, realm="new\nline")
+    with pytest.raises(ConfigurationError, match="CookieTransport"):
+        TokenEndpoints(service, cookies=["https://app.example"])
+
+
+def test_the_realm_is_the_applications():
+    clock = Clock()
+    endpoints = TokenEndpoints(make_service(Breaking(), clock), realm='my "shop"')
+
+    answer = endpoints.token(_asked(b"grant_type=refresh_token&refresh_token=x", authorization=("Basic !",)))
+
+    assert dict(answer.headers)["WWW-Authenticate"] == 'Basic realm="my \\"shop\\""'
+
+
+@pytest.mark.parametrize(
+    "credentials", [b"client_id=we%00b", b"client_id=caf%C3%A9", b"client_id=web&client_secret=%0A"]
+)
+def test_the_application_is_not_asked_for_clients_that_are_no_visible_text(credentials):
+    asked = []
+    world = World(authenticate_client=lambda client_id, secret: asked.append(client_id) or True)
+
+    answer = world.endpoints.token(_asked(b"grant_type=refresh_token&refresh_token=x&" + credentials))
+
+    assert (answer.status, answer.body, asked) == (400, INVALID_CLIENT[2], [])
+
+
+def test_a_request_shows_nothing_but_its_method():
+    assert repr(_asked(b"secret", authorization=("Basic secret",))) == "TokenRequest(method='POST')"
+
+
+def _asked(body, **changes):
+    members = {"method": "POST", "content_type": "application/x-www-form-urlencoded", "authorization": (), "body": body}
+    return TokenRequest(**{**members, "url_scheme": "https", **changes})
+
+
+def test_what_is_not_said_of_a_request_counts_as_plain_http():
+    endpoints = World().endpoints
+
+    for known in (
+        {"peer": ""},
+        {"forwarded": True},
+        {"url_scheme": "http"},
+        {"url_scheme": "HTTPS", "peer": "192.0.2.1"},
+    ):
+        for serve in (endpoints.token, endpoints.revoke):
+            answer = serve(_asked(b"token=x", **{"url_scheme": None, **known}))
+            assert (answer.status, answer.body) == (400, PLAIN_HTTP[2])
+
+
+@pytest.mark.parametrize("value", [True, None, "required", "transport"])
+def test_there_are_three_rules_about_https(value):
+    with pytest.raises(ConfigurationError, match='https= must be "require", "warn" or "off"'):
+        TokenEndpoints(make_service(Breaking(), Clock()), https=value)
+
+
+@pytest.mark.parametrize(
+    ("lines", "announced"),
+    [(["5"], True), (["05"], True), ([" 5\t"], True), (["5", "05"], True), ([], False), (["0"], False), (["00"], False),
+     (["5", "6"], False), (["5", "x"], False), (["9" * 5_000], False), (["5, 5"], False), (["-5"], False), (["\u0665"], False), ([""], False)],
+)  # fmt: skip
+def test_a_body_is_announced_by_one_number_that_is_not_zero(lines, announced):
+    assert TokenEndpoints.announces_body(lines) is announced
+
+
+class Endless:
+    """A body that does not end, and counts what is taken from it."""
+
+    def __init__(self):
+        self.taken = 0
+
+    def read(self, size=-1):
+        assert 0 <= size <= 1_000_000, "a read without a bound"
+        self.taken += size
+        return b"x" * size
+
+    def readline(self, size=-1):
+        raise AssertionError("nobody reads a form by lines")
+
+    async def receive(self):
+        return {"type": "http.request", "body": self.read(16_384), "more_body": True}
+
+
+def test_flask_reads_no_further_than_the_core_wants():
+    body, client = Endless(), TestFlask().build(World())
+    environ = wsgi_environ(Request("POST", "/token", [FORM]))
+    environ |= {"wsgi.input": body, "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
+    started = []
+
+    client.app(environ, lambda status, headers, exc_info=None: started.append(status))
+
+    assert started[0].startswith("400")
+    assert body.taken <= MAX_FORM_LENGTH + 1
+
+
+@pytest.mark.parametrize("contract", [TestStarlette, TestFastAPI])
+def test_an_asgi_application_reads_no_further_than_the_core_wants(contract):
+    body, client = Endless(), contract().build(World())
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    asyncio.run(client.app(asgi_scope(Request("POST", "/token", [FORM])), body.receive, send))
+
+    assert sent[0]["status"] == 400
+    assert body.taken <= MAX_FORM_LENGTH + 16_384
+
+
+def test_django_reads_no_further_than_the_core_wants():
+    body = Endless()
+    environ = wsgi_environ(Request("POST", "/token", [FORM])) | {"wsgi.input": body, "CONTENT_LENGTH": str(10**12)}
+    contract, started = TestDjango(), []
+    with ExitStack() as contract.settings:
+        client = contract.build(World())
+        client.app(environ, lambda status, headers, exc_info=None: started.append(status))
+
+    assert started[0].startswith("400")
+    assert body.taken <= MAX_FORM_LENGTH + 1
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    method=st.sampled_from(["POST", "POST", "POST", "GET", ""]),
+    content_type=st.sampled_from([FORM[1], FORM[1] + ";charset=utf-8"]) | st.text(max_size=40),
+    authorization=st.lists(st.text(max_size=40) | st.binary(max_size=30).map(_as_basic), max_size=3),
+    body=st.binary(max_size=200)
+    | st.lists(st.tuples(st.sampled_from(NAMES), st.text(max_size=90)), max_size=6).map(urlencode).map(str.encode),
+)
+def test_whatever_is_asked_the_answer_is_one_of_the_table(method, content_type, authorization, body):
+    """And nothing is raised, and no text of the request comes back."""
+    asked = _asked(body, method=method, content_type=content_type, authorization=tuple(authorization))
+    for serve in (WORLD.endpoints.token, WORLD.endpoints.revoke):
+        answer = serve(asked)
+        headers = [(name.lower(), value) for name, value in answer.headers]
+
+        assert (answer.status, headers, answer.body) in TABLE
+
+
+BY_COOKIE = World(cookies=COOKIES)
+COOKIE_TABLE = [NOT_POST] + [
+    by_cookie(expected, clears=clears) for expected in (*TABLE, FROM_ELSEWHERE) for clears in (False, True)
+]
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    method=st.sampled_from(["POST", "POST", "POST", None, ""]),
+    cookie=st.lists(st.text(max_size=40) | st.text(max_size=40).map("__Host-refresh={}".format), max_size=3),
+    origin=st.lists(st.sampled_from(["https://app.example"]) | st.text(max_size=20), max_size=2),
+    body=st.sampled_from([b"", b"grant_type=refresh_token", b"refresh_token=x&grant_type=refresh_token"]),
+)
+def test_whatever_a_browser_sends_the_answer_is_one_of_the_table(method, cookie, origin, body):
+    browser = BrowserRequest(method=method, cookie=tuple(cookie), origin=tuple(origin))
+    asked = _asked(body, method=method or "", browser=browser)
+    for serve in (BY_COOKIE.endpoints.token, BY_COOKIE.endpoints.revoke):
+        answer = serve(asked)
+        headers = [(name.lower(), value) for name, value in answer.headers]
+
+        assert (answer.status, headers, answer.body) in COOKIE_TABLE
+
+
+@pytest.mark.parametrize("adapter", [gatepass_flask, gatepass_starlette, gatepass_fastapi, gatepass_django])
+@pytest.mark.parametrize("wrong", [None, "token", WORLD.endpoints.token, WORLD])
+def test_routes_are_made_of_token_endpoints_alone(adapter, wrong):
+    with pytest.raises(ConfigurationError, match=r"TokenEndpoints\(service\)"):
+        adapter.token_endpoints(wrong)

@@ -1,0 +1,233 @@
+"""The application's own questions: an answer, or 503; never "allowed" by accident (F2, V-33)."""
+
+import asyncio
+import functools
+import logging
+
+import pytest
+from tests.support.tokens import claims_for, make_verifier, signed
+
+from gatepass import AuthError, ConfigurationError, ResourceServer
+from gatepass.errors import (
+    AuthUnavailable,
+    ExpiredToken,
+    InvalidSubject,
+    RevocationUnavailable,
+    RevokedToken,
+    SubjectUnavailable,
+    traced,
+)
+
+REFUSALS = {"is_revoked": (RevokedToken, RevocationUnavailable), "check_subject": (InvalidSubject, SubjectUnavailable)}
+PASSING = {"is_revoked": False, "check_subject": True}
+
+
+async def inline(function):
+    return function()
+
+
+def outcome(token=None, **hooks):
+    """What comes of a token, with the same hooks asked on the sync and on the async way."""
+    answers = []
+    verifier = make_verifier(**hooks)
+    for attempt in (
+        lambda: verifier.verify(token or signed()),
+        lambda: asyncio.run(verifier.verify_async(token or signed(), run_blocking=inline)),
+    ):
+        try:
+            answers.append(attempt().subject)
+        except AuthError as error:
+            answers.append(type(error))
+    assert answers[0] == answers[1]
+    return answers[0]
+
+
+def returning(value):
+    return lambda token: value
+
+
+def raising(error):
+    def hook(token):
+        raise error
+
+    return hook
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+class TestEachHook:
+    def test_the_passing_answer_lets_the_token_pass(self, name):
+        assert outcome(**{name: returning(PASSING[name])}) == "anna"
+
+    def test_the_other_answer_refuses_it(self, name):
+        assert outcome(**{name: returning(not PASSING[name])}) is REFUSALS[name][0]
+
+    @pytest.mark.parametrize("answer", [None, 0, 1, "", "no", [], object()])
+    def test_any_other_answer_means_that_we_cannot_tell(self, name, answer, caplog):
+        assert outcome(**{name: returning(answer)}) is REFUSALS[name][1]
+        assert f"{name} returned neither True nor False" in caplog.text
+
+    @pytest.mark.parametrize(
+        "error",
+        [RuntimeError("sentinel"), KeyError("sentinel"), OSError(), TimeoutError(), RevokedToken(), ExpiredToken()],
+    )
+    def test_an_exception_means_that_we_cannot_tell(self, name, error, caplog):
+        with caplog.at_level(logging.DEBUG):
+            assert outcome(**{name: raising(error)}) is REFUSALS[name][1]
+        assert type(error).__qualname__ in caplog.text
+        assert "sentinel" not in caplog.text
+
+    def test_an_outage_may_say_itself_when_to_come_back(self, name):
+        with pytest.raises(AuthUnavailable) as refused:
+            make_verifier(**{name: raising(AuthUnavailable(retry_after=42))}).verify(signed())
+
+        assert refused.value.retry_after == 42
+
+    def test_an_interrupt_is_not_swallowed(self, name):
+        with pytest.raises(KeyboardInterrupt):
+            make_verifier(**{name: raising(KeyboardInterrupt())}).verify(signed())
+
+    def test_a_coroutine_function_is_awaited(self, name):
+        for answer, expected in [
+            (PASSING[name], "anna"),
+            (not PASSING[name], REFUSALS[name][0]),
+            (None, REFUSALS[name][1]),
+        ]:
+
+            async def hook(token, answer=answer):
+                await asyncio.sleep(0)
+                return answer
+
+            class Callable:
+                async def __call__(self, token, answer=answer):
+                    return answer
+
+            for ask in (hook, functools.partial(hook), Callable()):
+                verifier = make_verifier(**{name: ask})
+                try:
+                    found = asyncio.run(verifier.verify_async(signed(), run_blocking=inline)).subject
+                except AuthError as error:
+                    found = type(error)
+                assert found == expected
+
+    def test_a_coroutine_that_raises_means_that_we_cannot_tell(self, name):
+        async def hook(token):
+            raise RuntimeError
+
+        with pytest.raises(REFUSALS[name][1]):
+            asyncio.run(make_verifier(**{name: hook}).verify_async(signed(), run_blocking=inline))
+
+    def test_a_coroutine_function_is_refused_by_the_sync_way(self, name):
+        async def hook(token):
+            return PASSING[name]
+
+        server = ResourceServer(make_verifier(**{name: hook}), https="off")
+        assert server.needs_event_loop
+        with pytest.raises(ConfigurationError, match="coroutine function"):
+            server.require_sync()
+        with pytest.raises(ConfigurationError, match=name):
+            server.authenticate([f"Bearer {signed()}"])
+
+    def test_a_plain_function_that_hands_out_a_coroutine_lets_nobody_in(self, name):
+        async def answer():
+            return PASSING[name]
+
+        assert outcome(**{name: lambda token: answer()}) is REFUSALS[name][1]
+
+    def test_it_is_not_asked_about_bad_tokens(self, name):
+        asked = []
+
+        outcome(signed(claims=claims_for(exp=1)), **{name: asked.append})
+        assert not asked
+
+    def test_it_is_asked_about_every_request(self, name):
+        asked = []
+        verifier = make_verifier(**{name: lambda token: bool(asked.append(token)) or PASSING[name]})
+        text = signed()
+        verifier.verify(text)
+        verifier.verify(text)
+
+        assert [token.token_id for token in asked] == ["j-1", "j-1"]
+
+
+def test_revocation_is_asked_before_the_subject():
+    assert outcome(is_revoked=returning(True), check_subject=returning(False)) is RevokedToken
+
+
+def test_a_plain_hook_runs_where_the_event_loop_says():
+    places = []
+
+    async def elsewhere(function):
+        places.append("thread")
+        return function()
+
+    verifier = make_verifier(is_revoked=returning(False), check_subject=returning(True))
+    asyncio.run(verifier.verify_async(signed(), run_blocking=elsewhere))
+    assert places == ["thread", "thread"]
+
+
+def test_without_hooks_nothing_may_block():
+    assert not ResourceServer(make_verifier()).may_block
+    assert ResourceServer(make_verifier(is_revoked=returning(False))).may_block
+    ResourceServer(make_verifier(is_revoked=returning(False))).require_sync()
+
+
+@pytest.mark.parametrize("raised", [RevocationUnavailable(), ConnectionError("anna's session")])
+def test_an_outage_that_a_hook_tells_is_not_its_own_cause(raised, caplog):
+    """Whoever follows the causes of an error comes to an end."""
+    for attempt in (
+        lambda verifier: verifier.verify(signed()),
+        lambda verifier: asyncio.run(verifier.verify_async(signed(), run_blocking=inline)),
+    ):
+        with pytest.raises(AuthUnavailable) as refused:
+            attempt(make_verifier(is_revoked=raising(raised)))
+
+        causes, error = [], refused.value
+        while error is not None and len(causes) < 10:
+            causes.append(error)
+            error = error.__cause__
+        assert causes == ([raised] if isinstance(raised, AuthUnavailable) else [refused.value, raised])
+    assert "anna" not in caplog.text
+
+
+def ask_the_database(token):
+    return missing_name  # noqa: F821 - the mistake
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_a_mistake_in_a_hook_is_found_by_its_file_and_line_and_its_words_are_not_logged(name, caplog):
+    secret = "xyzzy of a token"
+
+    def hook(token):
+        try:
+            ask_the_database(token)
+        except NameError as error:
+            raise ValueError(secret) from error
+
+    assert outcome(**{name: hook}) is REFUSALS[name][1]
+
+    line = ask_the_database.__code__.co_firstlineno + 1
+    assert len(caplog.records) == 2  # on the sync way and on the async one
+    for record in caplog.records:
+        told = record.getMessage()
+        assert told.startswith(f"{name} raised ValueError at {__file__}:")
+        assert f", from NameError at {__file__}:{line} in ask_the_database < {__file__}:" in told
+        assert record.exc_info is None
+    assert secret not in caplog.text
+    assert "missing_name" not in caplog.text
+
+
+def test_frames_without_end_are_cut_short():
+    def again():
+        again()
+
+    with pytest.raises(RecursionError) as caught:
+        again()
+
+    assert traced(caught.value).count(" in ") == 12
+
+
+def test_causes_in_a_circle_end():
+    first, second = ValueError(), KeyError()
+    first.__cause__, second.__cause__ = second, first
+
+    assert traced(first) == "ValueError, from KeyError, from ValueError, from KeyError"

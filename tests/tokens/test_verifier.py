@@ -1,0 +1,728 @@
+"""What the verifier takes and what it refuses, check by check in the order in which they are made."""
+
+import asyncio
+import json
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+
+import pytest
+from tests.support.tokens import (
+    AUDIENCE,
+    ISSUER,
+    NOW,
+    SECRET_KEY,
+    SIGNING_KEY,
+    Clock,
+    Verbatim,
+    claims_for,
+    header_for,
+    make_issuer,
+    make_verifier,
+    signed,
+)
+
+from gatepass import (
+    ANY_AUDIENCE,
+    ANY_ISSUER,
+    AuthError,
+    ConfigurationError,
+    Key,
+    KeySet,
+    Profile,
+    ResourceServer,
+    TokenVerifier,
+)
+from gatepass.errors import (
+    BindingError,
+    DisallowedAlgorithm,
+    ExpiredToken,
+    ImmatureToken,
+    InvalidAudience,
+    InvalidClaim,
+    InvalidIssuer,
+    InvalidSignature,
+    MalformedToken,
+    MissingClaim,
+    UnknownKey,
+    UnsupportedToken,
+    WrongTokenType,
+)
+from gatepass.jose.compact import encode_base64url, parse_compact
+from gatepass.tokens.explain import explain
+
+NAMELESS = {
+    "secret": Key.from_secret("mW4kZ9xQ2vT7cR1yB6nL3hJ8gF5dS0pA"),
+    "PEM": Key.from_pem(Key.generate("ES256").to_private_pem()),
+    "JWK": Key.from_jwk(
+        {name: value for name, value in Key.generate("Ed25519").to_private_jwk().items() if name != "kid"}
+    ),
+    "generated": Key.generate("ES384"),
+}
+"""Keys whose kid neither the caller nor a JWK gave."""
+
+
+def refusal(token, verifier=None):
+    with pytest.raises(AuthError) as refused:
+        (verifier or make_verifier()).verify(token)
+    return refused.value
+
+
+def test_a_good_token_says_who_and_what():
+    token = make_verifier().verify(signed())
+
+    assert (token.subject, token.issuer, token.audience, token.client_id) == ("anna", ISSUER, (AUDIENCE,), "web")
+    assert token.scopes == {"orders:read", "orders:write"}
+    assert token.token_id == "j-1"
+    assert token.issued_at == datetime.fromtimestamp(NOW, UTC)
+    assert token.expires_at == datetime.fromtimestamp(NOW + 900, UTC)
+    assert not token.is_client
+
+
+class TestHeader:
+    """The header may only reject: V-08 to V-20."""
+
+    @pytest.mark.parametrize(
+        "alg",
+        [
+            ...,
+            None,
+            "none",
+            "None",
+            "NONE",
+            "nOnE",
+            "",
+            "es256",
+            "ES256 ",
+            "HS256",
+            "RS256",
+            "ES256K",
+            "ES384",
+            5,
+            True,
+            ["ES256"],
+            {"a": 1},
+        ],
+    )
+    def test_any_algorithm_but_the_keys_own_is_disallowed(self, alg):
+        assert type(refusal(signed(header_for(alg=alg)))) is DisallowedAlgorithm
+
+    @pytest.mark.parametrize("signature", ["", "AAAA"])
+    def test_an_unsecured_token_is_disallowed(self, signature):
+        header, payload, _ = signed(header_for(alg="none")).split(".")
+
+        assert type(refusal(f"{header}.{payload}.{signature}")) is DisallowedAlgorithm
+
+    def test_the_algorithm_must_be_that_of_the_named_key_even_if_another_key_has_it(self):
+        other = Key.generate("ES384")
+        verifier = make_verifier(keys=KeySet([SIGNING_KEY.public(), other.public()]))
+
+        assert type(refusal(signed(header_for(alg="ES384")), verifier)) is DisallowedAlgorithm
+
+    @pytest.mark.parametrize("typ", ["at+jwt", "AT+JWT", "application/at+jwt", "Application/AT+jwt"])
+    def test_the_type_is_a_media_type_in_any_case(self, typ):
+        make_verifier().verify(signed(header_for(typ=typ)))
+
+    @pytest.mark.parametrize(
+        "typ", [..., None, "JWT", "jwt", "", "at", "at+jwt ", "x/at+jwt", "application/application/at+jwt", "dpop+jwt", "logout+jwt",
+                "secevent+jwt", "token-introspection+jwt", 5, ["at+jwt"]],
+    )  # fmt: skip
+    def test_any_other_type_is_wrong(self, typ):
+        assert type(refusal(signed(header_for(typ=typ)))) is WrongTokenType
+
+    @pytest.mark.parametrize("typ", [..., "JWT", "jwt", "application/jwt"])
+    def test_the_generic_profile_takes_a_plain_type_or_none(self, typ):
+        make_verifier(profile=Profile.GENERIC).verify(signed(header_for(typ=typ)))
+
+    @pytest.mark.parametrize("typ", ["at+jwt", "dpop+jwt", "logout+jwt", "secevent+jwt", None, 5])
+    def test_the_generic_profile_takes_no_type_that_names_another_kind(self, typ):
+        assert type(refusal(signed(header_for(typ=typ)), make_verifier(profile=Profile.GENERIC))) is WrongTokenType
+
+    @pytest.mark.parametrize("crit", [[], ["exp"], ["b64"], ["x", "x"], [5], "exp", None, {}, ["alg"]])
+    def test_a_critical_extension_is_unsupported_whatever_it_says(self, crit):
+        assert type(refusal(signed(header_for(crit=crit, exp=1)))) is UnsupportedToken
+
+    @pytest.mark.parametrize("b64", [False, True, None, "false"])
+    def test_the_unencoded_payload_option_is_unsupported(self, b64):
+        assert type(refusal(signed(header_for(b64=b64)))) is UnsupportedToken
+        assert type(refusal(signed(header_for(b64=b64, crit=["b64"])))) is UnsupportedToken
+
+    @pytest.mark.parametrize("cty", ["JWT", "jwt", "application/jwt", "Application/JWT"])
+    def test_a_nested_token_is_unsupported(self, cty):
+        assert type(refusal(signed(header_for(cty=cty)))) is UnsupportedToken
+
+    @pytest.mark.parametrize("kid", [5, None, ["a"], {"a": 1}, True, "k" * 1_025])
+    def test_a_kid_that_is_not_a_short_string_is_malformed(self, kid):
+        assert type(refusal(signed(header_for(kid=kid)))) is MalformedToken
+
+    @pytest.mark.parametrize(
+        "kid", ["", "../../etc/passwd", "' OR 1=1 --", "k" * 1_024, "http://evil.example/key", "\x00", "é"]
+    )
+    def test_a_kid_is_only_ever_compared(self, kid):
+        assert type(refusal(signed(header_for(kid=kid)))) is UnknownKey
+
+    def test_a_kid_in_another_case_is_unknown(self):
+        verifier = make_verifier(keys=Key.from_secret("kXq2Zr8vT5mWn3bLc9dHf6gJs1pYt4Ru", kid="KeY"))
+
+        assert type(refusal(signed(header_for(SECRET_KEY, kid="key"), key=SECRET_KEY), verifier)) is UnknownKey
+
+    @pytest.mark.parametrize("member", ["jku", "x5u", "jwk", "x5c", "x5t", "x5t#S256", "zip", "epk", "anything"])
+    def test_keys_that_the_token_brings_along_are_never_read(self, member):
+        attacker = Key.generate("ES256")
+        value = attacker.to_jwk() if member == "jwk" else "https://evil.example/keys"
+        forged = signed(header_for(**{member: value}), key=attacker)
+
+        assert type(refusal(forged)) is InvalidSignature
+        make_verifier().verify(signed(header_for(**{member: value})))
+
+    def test_names_are_compared_after_unescaping(self):
+        header = Verbatim(json.dumps(header_for()).replace('"alg"', '"\\u0061lg"'))
+
+        make_verifier().verify(signed(header))
+        assert (
+            type(refusal(signed(Verbatim(json.dumps(header_for()).replace('"alg"', '"Alg"'))))) is DisallowedAlgorithm
+        )
+
+    @pytest.mark.parametrize(
+        "header",
+        [b"", b"[]", b"null", b"\xff\xfe", Verbatim('{"alg":"none","alg":"ES256"}'), Verbatim('{"alg":NaN}'), b"{}x"],
+    )
+    def test_a_header_that_is_not_strict_json_is_malformed(self, header):
+        assert type(refusal(signed(header))) is MalformedToken
+
+    @pytest.mark.parametrize("codec", ["utf-16", "utf-32", "utf-8-sig"])
+    def test_a_header_in_another_encoding_is_malformed(self, codec):
+        assert type(refusal(signed(json.dumps(header_for()).encode(codec)))) is MalformedToken
+
+
+class TestKeysAndSignature:
+    """V-10, V-11, V-16, V-23, K-13, K-23."""
+
+    def test_a_signature_by_another_key_of_the_same_name_is_invalid(self):
+        namesake = Key.generate("ES256")
+
+        assert type(refusal(signed(header_for(), key=namesake))) is InvalidSignature
+
+    def test_every_single_changed_character_breaks_a_token(self):
+        good = signed(claims=claims_for(note="x"))
+        verifier = make_verifier()
+
+        for place, character in enumerate(good):
+            changed = good[:place] + ("B" if character == "A" else "A") + good[place + 1 :]
+            if changed != good:
+                refusal(changed, verifier)
+
+    def test_an_empty_signature_is_invalid(self):
+        assert type(refusal(signed().rpartition(".")[0] + ".")) is InvalidSignature
+
+    def test_a_header_that_was_good_once_is_no_passport_for_another_payload(self):
+        verifier = make_verifier()
+        header, payload, signature = signed().split(".")
+        verifier.verify(f"{header}.{payload}.{signature}")
+        other = signed(claims=claims_for(sub="mallory"), key=Key.generate("ES256")).split(".")[1]
+
+        assert type(refusal(f"{header}.{other}.{signature}", verifier)) is InvalidSignature
+
+    def test_a_token_without_a_kid_is_tried_against_the_fitting_keys(self):
+        keys = KeySet([Key.generate("ES256"), SIGNING_KEY, Key.generate("ES384")])
+
+        make_verifier(keys=keys).verify(signed(header_for(kid=...)))
+
+    @pytest.mark.parametrize("trial_keys", [0, 2])
+    def test_more_fitting_keys_than_may_be_tried_are_no_key(self, trial_keys):
+        keys = KeySet([SIGNING_KEY, Key.generate("ES256"), Key.generate("ES256")])
+        verifier = make_verifier(keys=keys, trial_keys=trial_keys)
+
+        assert type(refusal(signed(header_for(kid=...)), verifier)) is UnknownKey
+        make_verifier(keys=keys, trial_keys=3).verify(signed(header_for(kid=...)))
+
+    def test_a_token_without_a_kid_may_be_tried_and_fail(self):
+        assert type(refusal(signed(header_for(kid=...), key=Key.generate("ES256")))) is InvalidSignature
+
+    @pytest.mark.parametrize("cache_ttl", [0, 60])
+    @pytest.mark.parametrize("form", NAMELESS)
+    @pytest.mark.parametrize("kids", list(permutations(["", "k1", "another", ...])))
+    def test_a_single_key_without_a_name_is_tried_for_any_kid_in_any_order(self, form, kids, cache_ttl):
+        """RFC 7515 section 4.1.4: a kid is a hint."""
+        key = NAMELESS[form]
+        verifier = make_verifier(keys=key.public() if not key.is_secret else key, cache_ttl=cache_ttl)
+        stranger = SECRET_KEY if key.is_secret else Key.generate(key.algorithm)
+
+        for kid in kids * 2:
+            header = header_for(key, kid=kid)
+            verifier.verify(signed(header, key=key))
+            assert type(refusal(signed(header, claims_for(sub="mallory"), key=stranger), verifier)) is InvalidSignature
+
+    @pytest.mark.parametrize("form", NAMELESS)
+    def test_such_a_key_still_refuses_what_is_no_kid_and_what_is_not_its_algorithm(self, form):
+        key = NAMELESS[form]
+        verifier = make_verifier(keys=key, algorithms=[key.algorithm, "HS384" if key.is_secret else "RS256"])
+        other = Key.generate("HS384" if key.is_secret else "RS256")
+
+        for kid in (5, None, ["k1"], {"k1": 1}, True, "k" * 1_025):
+            assert type(refusal(signed(header_for(key, kid=kid), key=key), verifier)) is MalformedToken
+        assert type(refusal(signed(header_for(other, kid="x"), key=other), verifier)) is UnknownKey
+        assert type(refusal(signed(header_for(key, alg="none", kid="x"), key=key), verifier)) is DisallowedAlgorithm
+
+    @pytest.mark.parametrize("form", NAMELESS)
+    def test_a_set_is_strict_even_if_it_holds_that_one_key(self, form):
+        key = NAMELESS[form]
+        token = signed(header_for(key, kid="another"), key=key)
+
+        sets = [KeySet([key]), [key], (key,), iter([key])]
+        if not key.is_secret:
+            sets.append(KeySet.from_jwks({"keys": [key.to_jwk()]}))
+        for keys in sets:
+            assert type(refusal(token, make_verifier(keys=keys))) is UnknownKey
+        second = Key.generate(key.algorithm)
+        assert type(refusal(token, make_verifier(keys=[key, second]))) is UnknownKey
+
+    @pytest.mark.parametrize("form", NAMELESS)
+    def test_a_single_key_that_has_a_name_answers_to_no_other(self, form):
+        named = Key.from_jwk({**NAMELESS[form].to_private_jwk(), "kid": "its name"})
+        verifier = make_verifier(keys=named)
+
+        verifier.verify(signed(header_for(named), key=named))
+        for kid in ("another", "", NAMELESS[form].thumbprint()):
+            assert type(refusal(signed(header_for(named, kid=kid), key=named), verifier)) is UnknownKey
+
+    def test_where_no_key_may_be_tried_a_kid_is_no_hint_either(self):
+        key = NAMELESS["PEM"]
+        verifier = make_verifier(keys=key, trial_keys=0)
+
+        verifier.verify(signed(header_for(key), key=key))
+        assert type(refusal(signed(header_for(key, kid="another"), key=key), verifier)) is UnknownKey
+
+    def test_the_verdict_is_the_same_on_an_event_loop_in_an_explanation_and_before_a_revocation(self):
+        key = NAMELESS["PEM"]
+        verifier = make_verifier(keys=key)
+        token = signed(header_for(key, kid="another"), key=key)
+
+        assert asyncio.run(verifier.verify_async(token, run_blocking=None)).subject == "anna"
+        assert {finding.outcome for finding in explain(token, verifier)} == {"passed"}
+        assert verifier._for_revocation().verify(token).subject == "anna"
+
+    def test_the_issuer_writes_the_thumbprint_all_the_same(self):
+        key = NAMELESS["PEM"]
+        token = make_issuer(keys=key).issue("anna")
+
+        assert parse_compact(token).header()["kid"] == key.thumbprint()
+        make_verifier(keys=KeySet([key.public()])).verify(token)
+
+    def test_a_key_without_a_name_speaks_for_its_own_issuer_alone(self):
+        ours, theirs = NAMELESS["PEM"], Key.generate("ES256")
+        server = ResourceServer([make_verifier(keys=ours), make_verifier(keys=theirs, issuer="https://other.example")])
+        crossed = signed(header_for(ours, kid="x"), claims_for(iss="https://other.example"), key=ours)
+
+        server.authenticate([f"Bearer {signed(header_for(ours, kid='x'), key=ours)}"])
+        with pytest.raises(InvalidSignature):
+            server.authenticate([f"Bearer {crossed}"])
+
+    def test_many_headers_do_not_fill_the_memory(self):
+        verifier = make_verifier()
+
+        for number in range(300):
+            verifier.verify(signed(header_for(extra=number)))
+        assert len(verifier._snapshot.keys_by_header) <= 128
+
+    def test_headers_of_bad_signatures_are_not_remembered(self):
+        verifier = make_verifier()
+        refusal(signed(header_for(), key=Key.generate("ES256")), verifier)
+
+        assert not verifier._snapshot.keys_by_header
+
+    @pytest.mark.parametrize("algorithm", ["HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
+                                           "ES256", "ES384", "ES512", "EdDSA", "Ed25519", "Ed448"])  # fmt: skip
+    def test_every_algorithm_verifies_its_own_tokens(self, algorithm):
+        key = Key.generate(algorithm)
+
+        make_verifier(keys=key).verify(signed(key=key))
+
+
+class TestTime:
+    """V-26 to V-30: a token is dead at `exp`, not after it."""
+
+    @pytest.mark.parametrize(
+        ("exp", "dead"), [(NOW - 1, True), (NOW, True), (NOW + 1, False), (NOW + 0.5, False), (NOW - 0.5, True)]
+    )
+    def test_a_token_is_dead_at_exp(self, exp, dead):
+        token = signed(claims=claims_for(exp=exp))
+
+        if dead:
+            assert type(refusal(token)) is ExpiredToken
+        else:
+            make_verifier().verify(token)
+
+    @pytest.mark.parametrize("claim", ["nbf", "iat"])
+    @pytest.mark.parametrize(("offset", "early"), [(-1, False), (0, False), (1, True), (0.5, True), (-0.5, False)])
+    def test_a_token_lives_from_its_start(self, claim, offset, early):
+        token = signed(claims=claims_for(**{claim: NOW + offset}))
+
+        if early:
+            assert type(refusal(token)) is ImmatureToken
+        else:
+            make_verifier().verify(token)
+
+    @pytest.mark.parametrize("leeway", [60, 60.0, timedelta(minutes=1)])
+    def test_leeway_widens_every_bound_by_the_same(self, leeway):
+        verifier = make_verifier(leeway=leeway)
+
+        for claim, last_good, first_bad, error in [
+            ("exp", NOW - 59, NOW - 60, ExpiredToken), ("nbf", NOW + 60, NOW + 61, ImmatureToken), ("iat", NOW + 60, NOW + 61, ImmatureToken),
+        ]:  # fmt: skip
+            verifier.verify(signed(claims=claims_for(**{claim: last_good})))
+            assert type(refusal(signed(claims=claims_for(**{claim: first_bad})), verifier)) is error
+
+    def test_leeway_is_half_a_minute_unless_said_otherwise(self):
+        verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=SIGNING_KEY, clock=Clock())
+
+        verifier.verify(signed(claims=claims_for(exp=NOW - 29)))
+        assert type(refusal(signed(claims=claims_for(exp=NOW - 30)), verifier)) is ExpiredToken
+
+    @pytest.mark.parametrize("claim", ["exp", "nbf", "iat"])
+    @pytest.mark.parametrize(
+        "value",
+        [
+            str(NOW + 900),
+            True,
+            False,
+            None,
+            [NOW],
+            {"a": 1},
+            "",
+            "soon",
+            10**18,
+            -(10**18),
+            10**400,
+            253_402_300_800,
+            -62_135_596_801,
+            -62_135_596_800.5,
+            1e300,
+        ],
+    )
+    def test_what_is_not_a_date_is_invalid_and_never_merely_expired(self, claim, value):
+        assert type(refusal(signed(claims=claims_for(**{claim: value})))) is InvalidClaim
+
+    def test_fractions_of_a_second_are_dates(self):
+        token = make_verifier().verify(signed(claims=claims_for(exp=NOW + 1.5, iat=NOW - 0.25, nbf=NOW - 1.5)))
+
+        assert token.expires_at == datetime.fromtimestamp(NOW + 1.5, UTC)
+
+    def test_a_date_before_1970_is_a_date(self):
+        assert type(refusal(signed(claims=claims_for(exp=-1)))) is ExpiredToken
+        make_verifier().verify(signed(claims=claims_for(iat=-1, nbf=-1.5)))
+
+    def test_every_accepted_date_can_be_said(self):
+        token = make_verifier().verify(signed(claims=claims_for(iat=-62_135_596_800, exp=253_402_300_799)))
+
+        assert (token.issued_at.year, token.expires_at.year) == (1, 9999)
+
+    def test_the_clock_is_asked_each_time(self):
+        clock = Clock()
+        verifier = make_verifier(clock=clock)
+        token = signed()
+        verifier.verify(token)
+        clock.now = NOW + 900
+
+        assert type(refusal(token, verifier)) is ExpiredToken
+
+    @pytest.mark.parametrize("now", [float("nan"), float("inf")])
+    def test_a_clock_gone_mad_lets_nothing_in(self, now):
+        refusal(signed(), make_verifier(clock=Clock(now)))
+        refusal(signed(claims=claims_for(exp=NOW + 0.5)), make_verifier(clock=Clock(now)))
+
+    def test_a_clock_far_behind_lets_nothing_in(self):
+        assert type(refusal(signed(), make_verifier(clock=Clock(float("-inf"))))) is ImmatureToken
+
+    def test_max_token_age_bounds_how_long_ago_a_token_was_issued(self):
+        verifier = make_verifier(max_token_age=timedelta(seconds=60), leeway=5)
+
+        verifier.verify(signed(claims=claims_for(iat=NOW - 64)))
+        assert type(refusal(signed(claims=claims_for(iat=NOW - 65)), verifier)) is ExpiredToken
+
+    def test_max_token_age_needs_iat_whatever_the_profile_says(self):
+        verifier = make_verifier(max_token_age=60, profile=Profile.GENERIC)
+
+        assert type(refusal(signed(header_for(typ="JWT"), claims_for(iat=...)), verifier)) is MissingClaim
+
+
+class TestIssuer:
+    """V-22, V-23, V-25: exact, or nothing."""
+
+    @pytest.mark.parametrize(
+        "iss", [ISSUER + "/", ISSUER.upper(), "HTTPS://auth.example", ISSUER + ":443", "http://auth.example", ISSUER + "#", ISSUER + "?",
+                " " + ISSUER, ISSUER + "\n", ISSUER[:-1], "", "https://auth.examplé", "https://auth%2eexample"],
+    )  # fmt: skip
+    def test_any_other_spelling_is_another_issuer(self, iss):
+        assert type(refusal(signed(claims=claims_for(iss=iss)))) is InvalidIssuer
+
+    @pytest.mark.parametrize("iss", [[ISSUER], {"iss": ISSUER}, 5, None, True])
+    def test_an_issuer_that_is_not_text_is_invalid(self, iss):
+        assert type(refusal(signed(claims=claims_for(iss=iss)))) is InvalidClaim
+
+    def test_a_missing_issuer_is_missing(self):
+        assert type(refusal(signed(claims=claims_for(iss=...)))) is MissingClaim
+
+    def test_a_foreign_issuer_is_refused_before_any_key_is_looked_at(self):
+        assert (
+            type(refusal(signed(header_for(alg="none", kid="unknown"), claims_for(iss="https://else.example"))))
+            is InvalidIssuer
+        )
+
+    @pytest.mark.parametrize("iss", ["https://else.example", ...])
+    def test_the_named_opt_out_takes_any_issuer_or_none(self, iss):
+        token = make_verifier(issuer=ANY_ISSUER).verify(signed(claims=claims_for(iss=iss)))
+
+        assert token.issuer == (None if iss is ... else iss)
+
+    @pytest.mark.parametrize("iss", [[ISSUER], 5, None])
+    def test_the_opt_out_still_wants_text(self, iss):
+        assert type(refusal(signed(claims=claims_for(iss=iss)), make_verifier(issuer=ANY_ISSUER))) is InvalidClaim
+
+
+class TestAudience:
+    """V-24, V-25."""
+
+    @pytest.mark.parametrize("aud", [AUDIENCE, [AUDIENCE], ["https://else.example", AUDIENCE]])
+    def test_one_of_the_names_must_be_ours(self, aud):
+        token = make_verifier().verify(signed(claims=claims_for(aud=aud)))
+
+        assert AUDIENCE in token.audience
+
+    @pytest.mark.parametrize(
+        "aud", [..., "", [], [""], "https://else.example", AUDIENCE.upper(), AUDIENCE + "/", AUDIENCE[:-1], AUDIENCE + " x", ["a", "b"],
+                f"{AUDIENCE} https://else.example"],
+    )  # fmt: skip
+    def test_otherwise_the_token_is_for_somebody_else(self, aud):
+        assert type(refusal(signed(claims=claims_for(aud=aud)))) is InvalidAudience
+
+    @pytest.mark.parametrize("aud", [None, 5, True, {AUDIENCE: 1}, [AUDIENCE, 5], [[AUDIENCE]], [None]])
+    def test_an_audience_of_another_type_is_invalid(self, aud):
+        assert type(refusal(signed(claims=claims_for(aud=aud)))) is InvalidClaim
+        assert type(refusal(signed(claims=claims_for(aud=aud)), make_verifier(audience=ANY_AUDIENCE))) is InvalidClaim
+
+    def test_a_service_may_have_several_names(self):
+        verifier = make_verifier(audience=["https://api.example", "urn:orders"])
+
+        for name in ("https://api.example", "urn:orders"):
+            verifier.verify(signed(claims=claims_for(aud=name)))
+
+    @pytest.mark.parametrize("aud", [..., "https://else.example", [], ["a", "b"]])
+    def test_the_named_opt_out_takes_any_audience_or_none(self, aud):
+        make_verifier(audience=ANY_AUDIENCE).verify(signed(claims=claims_for(aud=aud)))
+
+
+class TestOtherClaims:
+    """V-31, V-32, V-35, D7."""
+
+    @pytest.mark.parametrize("claim", ["exp", "sub", "client_id", "iat", "jti", "iss"])
+    def test_the_seven_claims_are_required(self, claim):
+        assert type(refusal(signed(claims=claims_for(**{claim: ...})))) is MissingClaim
+
+    @pytest.mark.parametrize("claim", ["sub", "client_id", "jti"])
+    @pytest.mark.parametrize("value", [5, None, True, ["a"], {"a": 1}, ""])
+    @pytest.mark.parametrize("profile", [Profile.RFC9068, Profile.GENERIC])
+    def test_names_are_texts(self, claim, value, profile):
+        typ = "at+jwt" if profile is Profile.RFC9068 else "JWT"
+
+        assert (
+            type(refusal(signed(header_for(typ=typ), claims_for(**{claim: value})), make_verifier(profile=profile)))
+            is InvalidClaim
+        )
+
+    @pytest.mark.parametrize(
+        "scope", [5, None, ["orders:read"], {"a": 1}, "a  b", " a", "a ", 'a"b', "a\\b", "a\tb", "é", "a\nb", "\0"]
+    )
+    def test_a_scope_is_a_text_of_scope_tokens(self, scope):
+        assert type(refusal(signed(claims=claims_for(scope=scope)))) is InvalidClaim
+
+    @pytest.mark.parametrize("scope", [..., ""])
+    def test_no_scope_is_no_scope(self, scope):
+        assert make_verifier().verify(signed(claims=claims_for(scope=scope))).scopes == frozenset()
+
+    def test_scopes_that_were_seen_before_are_the_same_scopes(self):
+        verifier = make_verifier()
+
+        for number in range(600):
+            token = verifier.verify(signed(claims=claims_for(scope=f"a:{number} b", jti=f"j-{number}")))
+            assert token.scopes == {f"a:{number}", "b"}
+
+    def test_unknown_claims_and_header_members_are_ignored(self):
+        extra = {"x": [1, {"y": None}], "nonce": 5, "roles": "not a list", "": 0}
+
+        make_verifier().verify(signed(header_for(**{"x-y": [None]}), claims_for(**extra)))
+
+    def test_a_profile_may_let_claims_be_missing(self):
+        verifier = make_verifier(profile=Profile.RFC9068.allow_missing("jti", "client_id", "iat"))
+        token = verifier.verify(signed(claims=claims_for(jti=..., client_id=..., iat=...)))
+
+        assert (token.token_id, token.client_id, token.issued_at) == (None, None, None)
+        assert type(refusal(signed(claims=claims_for(sub=...)), verifier)) is MissingClaim
+
+    def test_a_token_without_a_subject_has_no_subject_to_give(self):
+        token = make_verifier(profile=Profile.GENERIC).verify(signed(header_for(typ="JWT"), claims_for(sub=...)))
+
+        with pytest.raises(LookupError):
+            token.subject  # noqa: B018
+        assert not token.is_client
+
+    def test_a_custom_profile_may_require_more(self):
+        from dataclasses import replace
+
+        profile = replace(Profile.RFC9068, required=Profile.RFC9068.required | {"tenant"})
+
+        assert type(refusal(signed(), make_verifier(profile=profile))) is MissingClaim
+        make_verifier(profile=profile).verify(signed(claims=claims_for(tenant=5)))
+
+
+class TestBinding:
+    """V-38: a bound token is worth nothing without its proof."""
+
+    @pytest.mark.parametrize(
+        "cnf",
+        [{"jkt": "x"}, {"x5t#S256": "x"}, {"kid": "x"}, {"jwk": {"kty": "EC"}}, {"jwe": "x"}, {"jku": "https://a", "kid": "x"},
+         {"jkt": None}, {"jkt": "x", "other": 1}, {"tbh": "x"}, {"unknown": 1}, {"": ""}, {}],
+    )  # fmt: skip
+    @pytest.mark.parametrize("profile", [Profile.RFC9068, Profile.GENERIC, Profile.RFC9068.roles_at(("app", "roles"))])
+    def test_a_bound_token_is_refused_as_a_bearer_token_whatever_it_is_bound_to(self, profile, cnf):
+        token = signed(header_for(typ="JWT" if profile is Profile.GENERIC else "at+jwt"), claims_for(cnf=cnf))
+
+        assert type(refusal(token, make_verifier(profile=profile))) is BindingError
+        assert type(refusal(token, make_verifier(profile=profile, cache_ttl=60))) is BindingError
+
+    @pytest.mark.parametrize("cnf", [None, "jkt", ["jkt"], 5, "", [], False])
+    def test_a_confirmation_that_is_not_an_object_is_invalid(self, cnf):
+        assert type(refusal(signed(claims=claims_for(cnf=cnf)))) is InvalidClaim
+
+
+class TestOrder:
+    """V-39: what is cheap and certain first; the claims are believed only under a good signature."""
+
+    def test_each_refusal_hides_those_that_come_after_it(self):
+        bad_claims = claims_for(exp=NOW - 1, aud="https://else.example", jti=...)
+        stranger = Key.generate("ES256")
+
+        assert type(refusal("x.y")) is MalformedToken
+        assert (
+            type(refusal(signed(header_for(typ="JWT", alg="none"), {**bad_claims, "iss": "x"}, key=stranger)))
+            is InvalidIssuer
+        )
+        assert (
+            type(refusal(signed(header_for(crit=["x"], typ="JWT", alg="none"), bad_claims, key=stranger)))
+            is UnsupportedToken
+        )
+        assert type(refusal(signed(header_for(typ="JWT", alg="none"), bad_claims, key=stranger))) is WrongTokenType
+        assert type(refusal(signed(header_for(alg="none", kid="x"), bad_claims, key=stranger))) is DisallowedAlgorithm
+        assert type(refusal(signed(header_for(kid="x"), bad_claims, key=stranger))) is UnknownKey
+        assert type(refusal(signed(header_for(), bad_claims, key=stranger))) is InvalidSignature
+        assert type(refusal(signed(claims=bad_claims))) is ExpiredToken
+        assert type(refusal(signed(claims={**bad_claims, "exp": NOW + 1}))) is InvalidAudience
+        assert type(refusal(signed(claims={**bad_claims, "exp": NOW + 1, "aud": AUDIENCE}))) is MissingClaim
+
+    def test_a_refusal_holds_no_claims(self):
+        error = refusal(signed(claims=claims_for(exp=1, sub="sentinel")))
+
+        assert "sentinel" not in repr(vars(error)) + str(error) + repr(error.args)
+
+
+class TestConfiguration:
+    """Settings fail when the verifier is made, with a sentence that says what to do."""
+
+    @pytest.mark.parametrize(
+        ("changes", "sentence"),
+        [
+            ({"audience": ()}, "audience= is missing"),
+            ({"audience": None}, "audience= is missing"),
+            ({"audience": ""}, "audience= is missing"),
+            ({"audience": ["a", ""]}, "non-empty strings"),
+            ({"audience": ["a", "a"]}, "twice"),
+            ({"audience": [5]}, "non-empty strings"),
+            ({"issuer": None}, "issuer= is missing"),
+            ({"issuer": ""}, "issuer= is missing"),
+            ({"issuer": "http://auth.example"}, "https URL"),
+            ({"issuer": "https://"}, "https URL"),
+            ({"issuer": "auth.example"}, "https URL"),
+            ({"issuer": "HTTPS://auth.example"}, "https URL"),
+            ({"issuer": "https://auth.example:port"}, "https URL"),
+            ({"issuer": "https://user@auth.example"}, "https URL"),
+            ({"issuer": "https://auth.example?x"}, "without query"),
+            ({"issuer": "https://auth.example#x"}, "without query"),
+            ({"issuer": "https://auth.example/a b"}, "spaces"),
+            ({"issuer": ["https://auth.example"]}, "make a TokenVerifier for each"),
+            ({"keys": None, "issuer": ANY_ISSUER}, "keys= is missing"),
+            ({"keys": "a secret that is long enough for HS256"}, "Key.from_env"),
+            ({"keys": []}, "at least one key"),
+            ({"keys": [SIGNING_KEY, "x"]}, "Key objects"),
+            ({"keys": [SIGNING_KEY, SECRET_KEY]}, "never both"),
+            ({"algorithms": []}, "algorithms="),
+            ({"algorithms": "ES256"}, "takes a list"),
+            ({"algorithms": ["none"]}, "unknown algorithm"),
+            ({"algorithms": ["ES256", None]}, "unknown algorithm"),
+            ({"algorithms": ["RS256"]}, "algorithms="),
+            ({"leeway": -1}, "leeway="),
+            ({"leeway": 301}, "leeway="),
+            ({"leeway": timedelta(hours=1)}, "leeway="),
+            ({"leeway": float("nan")}, "leeway="),
+            ({"leeway": True}, "leeway="),
+            ({"leeway": "30"}, "leeway="),
+            ({"max_token_age": 0}, "max_token_age="),
+            ({"max_token_age": float("inf")}, "max_token_age="),
+            ({"trial_keys": -1}, "trial_keys="),
+            ({"trial_keys": 17}, "trial_keys="),
+            ({"trial_keys": True}, "trial_keys="),
+            ({"profile": "rfc9068"}, "Profile.RFC9068"),
+            ({"is_revoked": True}, "is_revoked="),
+            ({"check_subject": "users.exists"}, "check_subject="),
+        ],
+    )
+    def test_a_bad_setting_fails_with_what_to_do(self, changes, sentence):
+        with pytest.raises(ConfigurationError, match=sentence):
+            make_verifier(**changes)
+
+    @pytest.mark.parametrize("name", ["issuer", "audience"])
+    def test_a_setting_that_was_forgotten_fails_with_what_to_do(self, name):
+        settings = {"issuer": ISSUER, "audience": AUDIENCE, "keys": SIGNING_KEY}
+        del settings[name]
+
+        with pytest.raises(ConfigurationError, match=f"{name}= is missing"):
+            TokenVerifier(**settings)
+
+    def test_an_unknown_setting_fails(self):
+        with pytest.raises(TypeError):
+            make_verifier(verify_exp=False)
+
+    def test_an_issuer_that_is_a_name_is_for_the_generic_profile_alone(self):
+        token = signed(header_for(typ="JWT"), claims_for(iss="accounts.example"))
+
+        make_verifier(issuer="accounts.example", profile=Profile.GENERIC).verify(token)
+        make_verifier(issuer="accounts.example", profile=Profile.GENERIC.allow_missing()).verify(token)
+
+    def test_algorithms_may_name_more_than_the_keys_have(self):
+        make_verifier(algorithms=["ES256", "ES384"]).verify(signed())
+
+    @pytest.mark.parametrize("claim", ["exp", "iss", "aud", "nonsense"])
+    def test_a_profile_does_not_waive_what_makes_a_token_safe(self, claim):
+        with pytest.raises(ConfigurationError):
+            Profile.RFC9068.allow_missing(claim)
+
+    def test_a_verifier_shows_its_policy_and_no_secret(self):
+        shown = repr(make_verifier(keys=SECRET_KEY, issuer=ISSUER))
+
+        assert ISSUER in shown
+        assert "kXq2" not in shown
+
+
+def test_rsa_signatures_as_hmac_secrets_get_nowhere():
+    """A2: the public key's own text as an HMAC secret, in the hands of an attacker."""
+    rsa = Key.generate("RS256")
+    verifier = make_verifier(keys=rsa.public())
+    pem = rsa.public().to_pem().encode()
+
+    import hashlib
+    import hmac
+
+    for secret in (pem, pem.strip(), json.dumps(rsa.to_jwk()).encode()):
+        parts = [encode_base64url(json.dumps(part).encode()) for part in (header_for(rsa, alg="HS256"), claims_for())]
+        signing_input = b".".join(parts)
+        mac = hmac.new(secret, signing_input, hashlib.sha256).digest()
+        forged = (signing_input + b"." + encode_base64url(mac)).decode()
+        assert type(refusal(forged, verifier)) is DisallowedAlgorithm
