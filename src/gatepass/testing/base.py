@@ -23,7 +23,7 @@ class StoreContractBase:
     """The fixtures. `store` returns an empty store, or one that no other test uses."""
 
     purges: ClassVar[bool] = True
-    """False if the database itself deletes what has ended, so that `purge` may delete nothing."""
+    """False if the database itself deletes what has ended, so that `purge` may delete none."""
 
     @pytest.fixture
     def store(self) -> Any:

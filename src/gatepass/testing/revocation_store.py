@@ -26,7 +26,7 @@ class RevocationStoreContract:
     """
 
     purges_revocations: ClassVar[bool] = True
-    """False if the database itself deletes past entries, so that `purge_revocations` may delete nothing."""
+    """False if the database itself deletes past entries, so that `purge_revocations` may delete none."""
 
     @pytest.fixture
     def store(self) -> Any:
