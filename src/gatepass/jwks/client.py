@@ -56,7 +56,7 @@ class JWKSClient(KeySource):
     with every `KeyEvent`, in the thread in which it occurs. *allow*: `HTTP_ON_LOOPBACK` for development. *clock*
     returns monotonic seconds.
 
-    The constructor fetches nothing. The first token that needs a key, or `refresh`, begins the first fetch. Raises
+    The constructor does not fetch. The first token that needs a key, or `refresh`, begins the first fetch. Raises
     `ConfigurationError`.
 
     >>> keys = JWKSClient("https://auth.example/jwks.json", usable_for=timedelta(hours=2))

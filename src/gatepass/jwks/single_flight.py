@@ -33,8 +33,8 @@ __all__ = ["SingleFlight"]
 
 _FIRST_RETRY: Final = 1.0
 _MAX_RETRY: Final = 60.0
-"""Seconds from a failed fetch to the next one: the first value, doubled with each failure in a row up to the second.
-A lost packet costs a second, and clients do not overload a server that recovers from an outage.
+"""Seconds from a failed fetch to the next: the pause doubles with each failure in a row, from the first value up to the
+maximum. A lost packet costs a second, and clients do not overload a server that recovers from an outage.
 """
 _GRACE: Final = 1.0
 """Seconds after its deadline at which an unfinished fetch counts as gone."""
@@ -48,7 +48,7 @@ class SingleFlight:
     """The snapshot and the running fetch of one client.
 
     *snapshot* is replaced as a whole and may be read without *lock*. Callers of `begin` hold *lock*. *number* counts
-    the fetches begun. Callers must not begin a fetch before *retry_at*.
+    the fetches begun. Requests must not begin one before *retry_at*.
     """
 
     __slots__ = (

@@ -51,7 +51,7 @@ class Watch:
     Without a read of the file, a view is valid for *usable_for* seconds.
     """
 
-    __slots__ = ("_lock", "_parsed", "_place", "_unusable", "_usable_for", "view")
+    __slots__ = ("_failed_version", "_lock", "_parsed", "_place", "_usable_for", "view")
 
     def __init__(
         self, place: RingDirectory | MountedFile, version: FileVersion, line: Timeline, now: float, *, usable_for: float
@@ -60,7 +60,7 @@ class Watch:
         self._usable_for = usable_for
         self._parsed: dict[tuple[str, bool], Key] = {}
         self._lock = ProcessLock()
-        self._unusable: FileVersion | None = None
+        self._failed_version: FileVersion | None = None
         self.view: View = self._view_of(version, line, now, None)
 
     def view_at(self, now: float) -> View:
@@ -89,7 +89,7 @@ class Watch:
     def is_outdated(self) -> bool:
         """Return whether the file was replaced since it was read. An unreadable file counts as unchanged."""
         try:
-            return self._place.version() not in (self.view.version, self._unusable)
+            return self._place.version() not in (self.view.version, self._failed_version)
         except OSError:
             return False
 
@@ -102,7 +102,7 @@ class Watch:
             version, text = self._place.read()
             return self._view_of(version, from_text(text), now, last)
         except (OSError, ConfigurationError) as error:
-            self._unusable = seen  # not earlier: during the read, requests for an unknown key wait for its content
+            self._failed_version = seen  # not before the read: requests for an unknown key must wait for its content
             if last.read_at == last.since:  # log only the first failure
                 _logger.error("the key ring cannot be read: %s", type(error).__name__)  # noqa: TRY400 - a traceback may show secrets
             found, read_at = self._view_of(last.version, last.line, now, last), min(last.read_at, now)
