@@ -127,7 +127,7 @@ def test_a_key_that_is_needed_stays(gatepass_here, ring):
 
     assert result.returncode == 2
     assert result.stderr == (
-        b"Error: this key is needed: it signs; rotate first, or remove it as an emergency if others know it\n"
+        b"Error: this key is needed: it signs; rotate first, or remove it as an emergency if it is compromised\n"
     )
 
 

@@ -247,7 +247,7 @@ def test_a_published_secret_verifies_nothing_and_is_reported_without_its_text(se
     keys.refresh()
 
     said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert said == ["a key server publishes 1 private or secret keys, which are left out: tell who runs it"]
+    assert said == ["a key server publishes 1 private or secret keys, now ignored: inform its operator"]
     assert leaked["k"] not in caplog.text
 
 

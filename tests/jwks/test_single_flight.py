@@ -297,7 +297,7 @@ def test_where_no_thread_can_start_it_is_an_outage_and_later_it_is_none(serve, c
         with pytest.raises(KeysUnavailable):
             keys.refresh()
 
-    assert "a fetch found no thread to run in" in caplog.text
+    assert "a fetch failed: no thread could be started" in caplog.text
     clock.now += 2
     assert in_a_thread(verifier(keys), token()) == ACCEPTED
 

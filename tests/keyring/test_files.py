@@ -141,7 +141,7 @@ def test_what_belongs_to_somebody_else_is_refused(place, ring, clock, monkeypatc
     stranger = os.geteuid() + 1
     monkeypatch.setattr(files.os, "geteuid", lambda: stranger)
 
-    with pytest.raises(ConfigurationError, match="belongs to another user, who must be the one"):
+    with pytest.raises(ConfigurationError, match="belongs to another user: run this as its owner"):
         ring.rotate()
     if place.stat().st_uid != 0:  # what root owns, root could read anyway
         with pytest.raises(ConfigurationError, match="belongs to another user"):
@@ -193,7 +193,7 @@ def test_a_disk_that_is_full_changes_nothing(place, ring, monkeypatch):
 
 def test_a_lock_that_is_not_given_back_is_told(place, ring, monkeypatch):
     monkeypatch.setattr(files, "_LOCK_TIMEOUT", 0.05)
-    with files.RingDirectory(place).locked(), pytest.raises(TimeoutError, match="does not let go"):
+    with files.RingDirectory(place).locked(), pytest.raises(TimeoutError, match="another thread holds the lock"):
         ring.rotate()
     ring.rotate()
 

@@ -114,7 +114,7 @@ def test_a_mounted_ring_is_never_written(mounted, secret, clock):
     clock.now += 40 * HOUR  # a rotation is long due
     assert make_verifier(mounted, clock).verify(make_issuer(mounted, clock).issue("anna"))
     for change in (mounted.rotate, mounted.rotate_if_due, lambda: mounted.remove(active(mounted), EMERGENCY)):
-        with pytest.raises(ConfigurationError, match="change it where its file is made"):
+        with pytest.raises(ConfigurationError, match="change it where its file is created"):
             change()
 
     assert contents(secret.path) == before

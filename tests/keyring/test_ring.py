@@ -34,7 +34,7 @@ def test_the_log_tells_what_happens_and_names_no_key(place, clock, caplog):
     ring.rotate()
 
     assert [record.getMessage() for record in caplog.records] == [
-        "a new key ring was begun",
+        "a new key ring was created",
         "the key ring was changed",
     ]
 
@@ -195,7 +195,7 @@ def test_a_rotation_that_fails_is_told_and_tried_again_later(ring, clock, place,
         wait_for_rotation()
         clock.now += 3
     assert [record.getMessage() for record in caplog.records] == [
-        "the key ring is due for a rotation, which failed: IsADirectoryError"
+        "the rotation of the key ring failed: IsADirectoryError"
     ]
 
     (place / "lock").rmdir()
@@ -286,7 +286,7 @@ def test_a_key_that_is_needed_is_not_removed_without_an_emergency(ring, clock):
         ring.remove(first)
     ring.rotate()
     clock.now += AHEAD
-    with pytest.raises(ConfigurationError, match="tokens that it signed are alive"):
+    with pytest.raises(ConfigurationError, match="tokens that it signed are still valid"):
         ring.remove(first)
     assert kids(ring)[0] == first
 

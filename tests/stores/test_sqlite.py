@@ -320,7 +320,7 @@ def test_a_place_that_can_hold_no_file_is_refused(tmp_path, place, make):
 
 
 def test_a_directory_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ConfigurationError, match=r"cannot be used: No such file.*its directory must be there"):
+    with pytest.raises(ConfigurationError, match=r"cannot be used: No such file.*its directory must exist"):
         SQLiteStore(tmp_path / "no" / "sessions.db").create_schema()
 
 

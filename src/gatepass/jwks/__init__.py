@@ -1,6 +1,6 @@
-"""An issuer's keys from its own server: fetched, refreshed ahead and kept through an outage.
+"""Keys of an issuer, fetched from its key server, refreshed ahead of expiry and kept during an outage.
 
-Refused are plain http, redirects, answers that are too large, and private or weak keys.
+Rejects plain http, redirects, responses that are too large, and private or weak keys.
 """
 
 from gatepass.jwks.client import JWKSClient

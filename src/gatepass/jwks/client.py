@@ -1,9 +1,9 @@
-"""The keys of an issuer's key server, held so that a request hardly ever waits for it.
+"""`JWKSClient`: the keys of an issuer's key server, cached so that a request rarely waits for a fetch.
 
-Keys are *fresh*, then *stale* but usable while fetches fail, then *dead*. A request reads one snapshot, without a lock;
-a fetch runs in a thread of its own, one at a time, so that no request can cancel or multiply it. Until the keys are
-dead, a token whose key is held neither waits nor fails; but where the server lets no thread run between two requests,
-the request that begins a fetch waits for it.
+Keys are *fresh*, then *stale* but usable while fetches fail, then *dead*. A request reads one snapshot without a lock.
+Fetches run in their own thread, one at a time, so that no request can cancel or multiply them. Until the keys are dead,
+a token whose key is held neither waits nor fails. The exception is a server that runs no threads between requests:
+there, the request that begins a fetch waits for it.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from gatepass.keys.source import Fetch, KeySource
 __all__ = ["JWKSClient"]
 
 _MAX_WAIT: Final = 1.0
-"""Seconds after its beginning that a request waits for a fetch where it has an answer without it: each waiting request
-may hold a thread of the server, and forged tokens can make requests wait.
+"""Seconds, counted from the beginning of a fetch, that a request waits for it if other keys are held or the last fetch
+failed: each waiting request may hold a thread of the server, and forged tokens can make requests wait.
 """
 _MIN_RETRY_AFTER: Final = 5
-"""Seconds: clients that come back sooner would add load to an outage."""
+"""Seconds: clients that retry sooner would add load to an outage."""
 _logger = logging.getLogger("gatepass.jwks")
 
 
@@ -45,17 +45,19 @@ _logger = logging.getLogger("gatepass.jwks")
 class JWKSClient(KeySource):
     """The keys at *jwks_uri*, for the `keys=` of a `TokenVerifier`; several verifiers may share it.
 
-    Give an `IssuerMetadata` instead of a URL to find the URL through the issuer's metadata. *algorithms* restricts the
-    keys, and binds those that name none. *timeout* is for a whole fetch.
-    Keys are fresh for as long as the server says, within a minute and *max_ttl* (an hour unless *usable_for* is less),
-    or for *fresh_for* (10 minutes, unless *max_ttl* is less) if it says nothing; after *usable_for* without a fetch
-    they are dead. A kid that the issuer does not publish is fetched once in *unknown_kid_interval*, all such kids
-    together twice and then once in each. Times are seconds or timedeltas.
-    *transport* makes the `httpx` transport of each fetch, for a proxy or a private authority. *on_event* is called with
-    every `KeyEvent`, in the thread in which it happens. *allow*: `HTTP_ON_LOOPBACK` for development. *clock* gives
-    seconds that never go back.
+    Pass an `IssuerMetadata` instead of a URL to discover the URL from the issuer's metadata. *algorithms* restricts the
+    keys, and binds keys that name no algorithm. *timeout* limits a whole fetch.
+    Keys are fresh for the time that the server states, limited to between one minute and *max_ttl* (default: an hour,
+    or *usable_for* if that is less). If the server states no time, they are fresh for *fresh_for* (default: 10 minutes,
+    or *max_ttl* if that is less). They are dead *usable_for* after the last successful fetch. A kid that the issuer
+    does not publish causes one fetch per *unknown_kid_interval*; all such kids together cause two fetches, and then one
+    per interval. Times are seconds or timedeltas.
+    *transport* returns a new `httpx` transport for each fetch, for a proxy or a private authority. *on_event* is called
+    with every `KeyEvent`, in the thread in which it occurs. *allow*: `HTTP_ON_LOOPBACK` for development. *clock*
+    returns monotonic seconds.
 
-    To make a client fetches nothing: the first token that needs a key does, or `refresh`. Raises `ConfigurationError`.
+    The constructor does not fetch. The first token that needs a key, or `refresh`, begins the first fetch. Raises
+    `ConfigurationError`.
 
     >>> keys = JWKSClient("https://auth.example/jwks.json", usable_for=timedelta(hours=2))
     >>> keys.state
@@ -89,30 +91,30 @@ class JWKSClient(KeySource):
         location = jwks_uri if isinstance(jwks_uri, IssuerMetadata) else FixedLocation(jwks_uri, permitted)
         fetcher = Fetcher(location, http, policy, timeout=time_limit, algorithms=names, clock=self._clock)
         self._events = EventSink(on_event)
-        warn_of_frozen_threads(_logger, "the requests that need keys fetch them, and wait for that")
+        warn_of_frozen_threads(_logger, "requests that need keys wait while the keys are fetched")
         self._flight = SingleFlight(fetcher, self._events, self._clock)
         self._unknown_kids = UnknownKidLimiter(interval=interval)
 
     @property
     def source(self) -> str:
-        """The configured location: a `jwks_uri`, without its query, or an issuer."""
+        """The configured location: a `jwks_uri` without its query, or an issuer."""
         return self._flight.source
 
     @property
     def state(self) -> KeyState:
-        """`"empty"` before the first fetch; `"fresh"`; `"stale"` when no fetch has replaced the keys in time; `"dead"`
-        when they are so old that they are no longer used.
+        """The state of the keys: `"empty"` before the first fetch, `"fresh"`, `"stale"` when their freshness has passed
+        and no fetch has replaced them, or `"dead"` when they are too old to be used.
         """
         return self._flight.snapshot.state(self._clock())
 
     @property
     def age(self) -> timedelta | None:
-        """How long ago a fetch succeeded; None if none has."""
+        """The time since the last successful fetch; None before the first one."""
         snapshot = self._flight.snapshot
         return None if snapshot is EMPTY else timedelta(seconds=self._clock() - snapshot.fetched_at)
 
     def refresh(self) -> None:
-        """Fetch now, or wait for the fetch under way: at start-up, say. Raises `KeysUnavailable`."""
+        """Fetch now, for example at start-up, or wait for the running fetch. Raises `KeysUnavailable`."""
         with self._flight.lock:
             fetch = self._flight.begin("asked")
         fetch.wait()
@@ -120,7 +122,10 @@ class JWKSClient(KeySource):
             raise self._unavailable()
 
     def current(self) -> KeySet | None:
-        """The keys to use now; None before the first fetch and after `usable_for` without one. Never waits."""
+        """Return the keys to use now; None before the first fetch and after `usable_for` without one.
+
+        Does not wait, except for a fetch that it begins where the server runs no threads between requests.
+        """
         flight = self._flight
         snapshot = flight.snapshot
         now = self._clock()
@@ -131,14 +136,15 @@ class JWKSClient(KeySource):
         return flight.snapshot.usable(now)
 
     def fetch_missing(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:
-        """See `KeySource.fetch_missing`. A kid that the issuer does not publish is fetched once an interval at most.
+        """Yield each fetch that may bring *kid*, as `KeySource.fetch_missing` requires.
 
-        With other keys at hand, or after a failed fetch, the wait is short: each waiting request may hold a thread.
+        A kid that the issuer does not publish causes at most one fetch per interval. If other keys are held or the last
+        fetch failed, the wait is short, because each waiting request may hold a thread of the server.
         """
-        begun_before, came_at = self._flight.number, self._clock()
+        begun_before, arrived_at = self._flight.number, self._clock()
         while True:
             usable = self._flight.snapshot.usable(self._clock())
-            if usable is not seen:  # another request's fetch has just brought other keys
+            if usable is not seen:  # another request's fetch has replaced the keys
                 seen = usable
                 yield Fetch.already_ended()
                 continue
@@ -148,14 +154,14 @@ class JWKSClient(KeySource):
             yield fetch if seen is None and not self._flight.is_failing else fetch.with_timeout(_MAX_WAIT)
             if not fetch.succeeded:
                 raise self._unavailable()
-            if fetch.number > begun_before:  # it began after the token came, so what it brought is the answer
+            if fetch.number > begun_before:  # it began after the token arrived, so its result is final
                 with self._flight.lock:
-                    self._unknown_kids.remember(kid, came_at)  # since then: the fetch may have missed a new key
+                    self._unknown_kids.remember(kid, arrived_at)  # not from now: a key may be newer than the fetch
                 self._events.emit(UnknownKid(self.source, "fetched"))
                 return
 
     def _fetch_for(self, kid: str | None, seen: KeySet | None) -> Fetch | None:
-        """The fetch that may bring *kid*, None if it is known or assumed not to exist."""
+        """Return the fetch that may bring *kid*, or None if the kid is known or assumed not to exist."""
         flight = self._flight
         with flight.lock:
             now = self._clock()
@@ -168,11 +174,11 @@ class JWKSClient(KeySource):
                 outcome: Literal["remembered", "limited"] = "remembered"
             elif now < flight.retry_at:
                 raise self._unavailable()
-            elif seen is None:  # a kid that was remembered while there were keys is looked for all the same
+            elif seen is None:  # without keys, a remembered kid causes a fetch too
                 return flight.begin("first" if flight.snapshot is EMPTY else "scheduled")
             elif self._unknown_kids.may_fetch(now):
                 return flight.begin("unknown_kid")
-            elif flight.is_failing:  # the last fetch did not say that the key does not exist
+            elif flight.is_failing:  # the last fetch failed, so the key may exist
                 raise self._unavailable()
             else:
                 outcome = "limited"
@@ -182,19 +188,19 @@ class JWKSClient(KeySource):
     def _refresh_ahead(self, snapshot: JWKSSnapshot, now: float) -> None:
         flight = self._flight
         with flight.lock:
-            flight.check_fork()  # which may put the refresh off
+            flight.check_fork()  # which may postpone the refresh
             if flight.snapshot is not snapshot or flight.running is not None or now < flight.retry_at:
                 return
             was_frozen = flight.under_way is not None
             fetch = flight.begin("scheduled")
-        if (was_frozen or threads_are_frozen()) and may_block():  # its thread runs while this one waits
+        if (was_frozen or threads_are_frozen()) and may_block():  # the fetch's thread runs only while this one waits
             fetch.with_timeout(_MAX_WAIT).wait()
         if now >= snapshot.fresh_until and flight.snapshot is snapshot:
             self._events.emit(StaleKeysUsed(self.source, now - snapshot.fetched_at))
 
     def _unavailable(self) -> KeysUnavailable:
         pause = self._flight.retry_at - self._clock()
-        return KeysUnavailable("the key server cannot be asked", retry_after=math.ceil(max(_MIN_RETRY_AFTER, pause)))
+        return KeysUnavailable("the keys cannot be fetched", retry_after=math.ceil(max(_MIN_RETRY_AFTER, pause)))
 
     def __repr__(self) -> str:
         return f"<JWKSClient of {self.source}, {self.state}>"

@@ -1,7 +1,7 @@
-"""The location of an issuer's key set: a configured URL, or the `jwks_uri` of the issuer's own metadata.
+"""The location of an issuer's key set: a configured URL, or the `jwks_uri` in the issuer's metadata.
 
-Metadata (RFC 8414, OpenID Connect Discovery) counts only if its `issuer` is the configured one to the character. No
-issuer is taken from a token.
+Rejects metadata (RFC 8414, OpenID Connect Discovery) whose `issuer` differs from the configured one in any character.
+The issuer is never taken from a token.
 """
 
 from __future__ import annotations
@@ -20,25 +20,28 @@ from gatepass.jwks.http import Document, FetchError, fetchable
 __all__ = ["FixedLocation", "IssuerMetadata", "JWKSLocation", "metadata_urls"]
 
 _FRESH_FOR: Final = 3_600.0
-"""Seconds: an issuer rarely moves its keys, and a failed fetch of keys asks for the metadata at once."""
+"""Seconds: an issuer rarely moves its keys, and after a failed fetch of keys the metadata is fetched at once."""
 _USABLE_FOR: Final = DAY
-"""Seconds: an outage of the metadata alone does not stop fetches of keys."""
+"""Seconds: an outage of the metadata endpoint alone does not stop fetches of keys."""
 
 Get = Callable[[str], Awaitable[Document]]
 
 
 class JWKSLocation(Protocol):
-    """Knows a key set's URL, or how to ask for it."""
+    """The location of a key set, as a URL or as a method to find the URL."""
 
     name: str
-    """What events, logs and reprs call it."""
+    """The name in events, logs and reprs."""
 
     async def resolve(self, get: Get, now: float, *, time_limit: float) -> str:
-        """The URL. Raises `FetchError`. *time_limit*: seconds to ask for a new answer while an old one is usable."""
+        """Return the URL. *time_limit*: seconds to fetch new metadata while an old URL is usable.
+
+        Raises `FetchError`.
+        """
         ...
 
     def invalidate(self, now: float) -> bool:
-        """Report at *now* that no keys came from the URL. True if the next `resolve` may give another one."""
+        """Record at *now* that the URL brought no keys. Return True if the next `resolve` may return another URL."""
         ...
 
 
@@ -46,7 +49,7 @@ class JWKSLocation(Protocol):
 class FixedLocation:
     """A configured `jwks_uri`. Raises `ConfigurationError` for a URL that must not be fetched.
 
-    Its query may hold a password, so *name*, which is logged, is without it.
+    *name*, which is logged, omits the query, because the query may hold a password.
     """
 
     __slots__ = ("_url", "name")
@@ -60,7 +63,7 @@ class FixedLocation:
         self._url = jwks_uri
         self.name: str = jwks_uri.partition("?")[0]
 
-    async def resolve(self, get: Get, now: float, *, time_limit: float) -> str:  # noqa: ARG002 - the protocol's
+    async def resolve(self, get: Get, now: float, *, time_limit: float) -> str:  # noqa: ARG002 - the protocol's signature
         return self._url
 
     def invalidate(self, now: float) -> bool:  # noqa: ARG002 - the same
@@ -69,14 +72,15 @@ class FixedLocation:
 
 @final
 class IssuerMetadata:
-    """The `jwks_uri` in the issuer's metadata, fetched anew each hour and whenever no keys came from it, and usable for
-    a day while that fails.
+    """The `jwks_uri` in the issuer's metadata. The metadata is fetched again each hour and whenever the URL brings no
+    keys; while that fails, the last `jwks_uri` is used for up to a day.
 
-    It must have the issuer's own origin or one of *jwks_origins*, such as `https://keys.example.com`, so that changed
-    metadata cannot lead elsewhere. *allow*: `HTTP_ON_LOOPBACK` for development. Raises `ConfigurationError`.
+    The `jwks_uri` must have the issuer's origin or one of *jwks_origins*, such as `https://keys.example.com`, so that
+    changed metadata cannot point to another host. *allow*: `HTTP_ON_LOOPBACK` for development. Raises
+    `ConfigurationError`.
     """
 
-    __slots__ = ("_allow", "_asked_at", "_fetched_at", "_invalidated", "_jwks_uri", "_origins", "_urls", "name")
+    __slots__ = ("_allow", "_fetched_at", "_invalidated", "_jwks_uri", "_origins", "_requested_at", "_urls", "name")
 
     def __init__(self, issuer: str, *, jwks_origins: str | Iterable[str] = (), allow: Allow = ()) -> None:
         self._allow = allowed(allow)
@@ -85,16 +89,16 @@ class IssuerMetadata:
         self._origins = frozenset((_origin(issuer), *others))
         self._urls = metadata_urls(issuer)
         self._jwks_uri: str | None = None
-        self._asked_at = self._fetched_at = 0.0
+        self._requested_at = self._fetched_at = 0.0
         self._invalidated = False
 
     async def resolve(self, get: Get, now: float, *, time_limit: float) -> str:
-        """The URL, asked by *get* if the last answer is old; *now*, *time_limit*: seconds. Raises `FetchError`."""
+        """Return the URL; first fetch the metadata with *get* if it is old. Times are seconds. Raises `FetchError`."""
         import asyncio  # noqa: PLC0415 - loaded by services that fetch
 
         if self._jwks_uri is not None and now - self._fetched_at < _FRESH_FOR and not self._invalidated:
             return self._jwks_uri
-        self._asked_at = now
+        self._requested_at = now
         try:
             async with asyncio.timeout(None if self._jwks_uri is None else time_limit):
                 self._jwks_uri = await self._fetch(get)
@@ -108,7 +112,7 @@ class IssuerMetadata:
     def invalidate(self, now: float) -> bool:
         """Make the next `resolve` fetch the metadata: the issuer may have moved its keys."""
         self._invalidated = True
-        return self._asked_at < now
+        return self._requested_at < now
 
     async def _fetch(self, get: Get) -> str:
         failure = FetchError("no_metadata")
@@ -116,9 +120,9 @@ class IssuerMetadata:
             try:
                 jwks_uri = self._parse(await get(url))
             except FetchError as error:
-                # The first URL is that of RFC 8414, so its failure says most, unless it is "not here".
+                # Report the failure of the first URL, which is RFC 8414's, unless it was an unexpected status.
                 failure = error if failure.cause in ("no_metadata", "status") else failure
-                if error.cause == "timeout":  # it left the others no time: ask it last from now on
+                if error.cause == "timeout":  # it left no time for the others: try it last from now on
                     self._urls = (*(other for other in self._urls if other != url), url)
             else:
                 self._urls = (url, *(other for other in self._urls if other != url))
@@ -141,7 +145,7 @@ class IssuerMetadata:
 
 
 def metadata_urls(issuer: str) -> tuple[str, ...]:
-    """The URLs to try, in order (RFC 8414 sections 3.1 and 5, OpenID Connect Discovery section 4.1).
+    """Return the URLs to try, in order (RFC 8414 sections 3.1 and 5, OpenID Connect Discovery section 4.1).
 
     >>> metadata_urls("https://auth.example/tenant")[0]
     'https://auth.example/.well-known/oauth-authorization-server/tenant'
@@ -157,7 +161,7 @@ def metadata_urls(issuer: str) -> tuple[str, ...]:
 
 
 def _origin(url: str) -> str:
-    """Scheme, host and port (RFC 6454 section 4), in one spelling."""
+    """Return scheme, host and port (RFC 6454 section 4) in normalized form."""
     parts = urlsplit(url)
     port = {"https": 443, "http": 80}[parts.scheme] if parts.port is None else parts.port
     return f"{parts.scheme}://{parts.hostname}:{port}"

@@ -1,6 +1,6 @@
-"""What happens to remote keys, for metrics and alarms: small values, written to the log and given to one hook.
+"""Events of remote keys, for metrics and alarms: written to the log and passed to one hook.
 
-An event holds numbers, reasons from a fixed list and the configured location: no text from a server or a token.
+An event holds numbers, reasons from a fixed list and the configured location, but no text from a server or a token.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _logger = logging.getLogger("gatepass.jwks")
 
 @dataclass(frozen=True, slots=True)
 class FetchEnded:
-    """A fetch brought keys, or the news that they are the same. *took*: seconds; *fresh_for*: seconds."""
+    """A successful fetch, whether the keys changed or not. *took*: seconds; *fresh_for*: seconds."""
 
     source: str
     reason: FetchReason
@@ -33,9 +33,9 @@ class FetchEnded:
 
 @dataclass(frozen=True, slots=True)
 class FetchFailed:
-    """A fetch failed. *cause*: see the table in the documents; *retry_after*: seconds without another try;
-    *usable_for*: seconds that the keys at hand may still be used, 0 if there are none; *status*: that of an answer with
-    an unexpected one.
+    """A failed fetch. *cause*: see the table in docs/remote-keys.md; *took*: seconds; *retry_after*: seconds until the
+    next try; *usable_for*: seconds for which the held keys may still be used, 0 if there are none; *status*: the code
+    of a response with an unexpected one.
     """
 
     source: str
@@ -49,7 +49,7 @@ class FetchFailed:
 
 @dataclass(frozen=True, slots=True)
 class KeysChanged:
-    """The issuer rotated: how many keys came, went, and are held now."""
+    """A rotation by the issuer: the number of keys added, removed and now held."""
 
     source: str
     added: int
@@ -59,7 +59,7 @@ class KeysChanged:
 
 @dataclass(frozen=True, slots=True)
 class StaleKeysUsed:
-    """Keys past their freshness were used, since no fetch has replaced them yet. *age*: seconds since the last one."""
+    """Keys were used past their freshness because no fetch has replaced them. *age*: seconds since the last success."""
 
     source: str
     age: float
@@ -67,8 +67,8 @@ class StaleKeysUsed:
 
 @dataclass(frozen=True, slots=True)
 class UnknownKid:
-    """A token named a key that the issuer does not publish. *outcome*: a fetch said so just now, one said so less
-    than an interval ago, or the limit on such fetches is reached.
+    """A token named a key that the issuer does not publish. *outcome*: `"fetched"`, a fetch has just shown it;
+    `"remembered"`, a fetch less than an interval ago showed it; `"limited"`, the limit on such fetches is reached.
     """
 
     source: str
@@ -80,7 +80,7 @@ KeyEvent: TypeAlias = FetchEnded | FetchFailed | KeysChanged | StaleKeysUsed | U
 
 @final
 class EventSink:
-    """Writes each event to the log `gatepass.jwks` and calls the application's *hook*, whose errors it logs."""
+    """The destination of events: the log `gatepass.jwks` and the application's *hook*, whose errors are logged."""
 
     __slots__ = ("_hook",)
 
@@ -95,8 +95,8 @@ class EventSink:
             return
         try:
             self._hook(event)
-        except Exception as error:  # noqa: BLE001 - the hook's error must not cost the keys
-            _logger.error("on_event raised %s", traced(error))  # noqa: TRY400 - a traceback quotes
+        except Exception as error:  # noqa: BLE001 - an error in the hook must not stop the keys
+            _logger.error("on_event raised %s", traced(error))  # noqa: TRY400 - a traceback may show secrets
 
 
 def _level(event: KeyEvent) -> int:

@@ -1,6 +1,6 @@
-"""A fetch from beginning to end, in the calling thread: the URL, the document, the next snapshot.
+"""A complete fetch in the calling thread: find the URL, get the document, return the next snapshot.
 
-It runs on an event loop of its own, so that one deadline ends everything that a server may drag out.
+A fetch runs on its own event loop, so that one deadline covers every step that a server can delay.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 _URGENT: Final[tuple[FetchReason, ...]] = ("unknown_kid", "asked")
-_BYPASS_CACHES: Final = {"Cache-Control": "no-cache"}  # a cache on the way may hold a copy from before the rotation
+_BYPASS_CACHES: Final = {"Cache-Control": "no-cache"}  # a cache on the path may hold a copy from before the rotation
 
 
 @final
 class Fetcher:
-    """What a `JWKSClient` fetches with. *timeout* is for a whole fetch; *clock* gives seconds that never go back."""
+    """The fetches of one `JWKSClient`. *timeout* limits a whole fetch. *clock* returns monotonic seconds."""
 
     __slots__ = ("_algorithms", "_clock", "_http", "_policy", "location", "timeout")
 
@@ -55,9 +55,9 @@ class Fetcher:
         self._clock = clock
 
     def fetch(self, last: JWKSSnapshot, reason: FetchReason) -> JWKSSnapshot:
-        """The snapshot that follows *last*, past all caches if *reason* is that a key is missing.
+        """Return the snapshot that follows *last*. Raises `FetchError`.
 
-        Raises `FetchError`.
+        The reasons `unknown_kid` and `asked` bypass caches on the path.
         """
         import asyncio  # noqa: PLC0415 - loaded by services that fetch
 
@@ -101,7 +101,7 @@ class Fetcher:
         if document.body is None:
             keys, digest = last.keys, last.digest
             if document.etag not in (None, etag):
-                etag = None  # the tag of another document: sent again, it would keep our keys alive for ever
+                etag = None  # 304 for another document: if our ETag were sent again, our keys could stay forever
         else:
             etag, digest = document.etag, sha256(document.body).digest()
             keys = last.keys if digest == last.digest else self._parse(document.body, last)
@@ -119,15 +119,15 @@ class Fetcher:
         )
 
     def _parse(self, body: bytes, last: JWKSSnapshot) -> KeySet:
-        """The same object while the keys are the same, so that verifiers keep what they remember of them."""
+        """Return the keys in *body*: the same object while they are unchanged, so that verifiers keep their caches."""
         fetched = read_key_set(body, algorithms=self._algorithms)
         return last.keys if last.keys and fingerprint(last.keys) == fingerprint(fetched) else fetched
 
 
 @final
 class _NameResolver(ThreadPoolExecutor):
-    """Resolves each name in a daemon thread. A resolver cannot be interrupted: neither the fetch nor the process may
-    have to wait for it, as the interpreter's end waits for the threads of a real pool.
+    """An executor that resolves each name in a daemon thread. A name look-up cannot be interrupted, so neither the
+    fetch nor the process may wait for it; at exit, the interpreter waits for the threads of a real pool.
 
     It derives from a pool because an event loop accepts no other executor.
     """
@@ -142,14 +142,14 @@ class _NameResolver(ThreadPoolExecutor):
         def look_up() -> None:
             try:
                 found = fn(*args, **kwargs)
-            except BaseException as error:  # noqa: BLE001 - the future's to raise
+            except BaseException as error:  # noqa: BLE001 - the future raises it
                 future.set_exception(error)
             else:
                 future.set_result(found)
-            with suppress(RuntimeError):  # the loop is closed: the fetch has ended without this name
-                # From Python 3.14 on a result from a greenlet, which shares the loop's thread, leaves the loop asleep.
+            with suppress(RuntimeError):  # the loop is closed: the fetch has ended before the look-up
+                # From Python 3.14 on, a result from a greenlet, which shares the loop's thread, does not wake the loop.
                 self._loop.call_soon_threadsafe(lambda: None)
 
-        future.set_running_or_notify_cancel()  # so that a fetch which has ended cannot cancel it
+        future.set_running_or_notify_cancel()  # so that a fetch that has ended cannot cancel it
         threading.Thread(target=look_up, name="gatepass-jwks-name", daemon=True).start()
         return future

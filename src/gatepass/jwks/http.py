@@ -1,8 +1,8 @@
-"""Documents from a server that may be hostile, slow or broken: the GET, how long the answer is fresh, and its keys.
+"""Documents from a server that may be hostile, slow or broken: the GET request, the response's freshness, its keys.
 
-https alone, no redirect, no cookie, no proxy and no password from the environment, identity encoding, a bound on the
-bytes and on the keys. Foreign, malformed, secret and private entries of a key set are left out one by one. Every
-failure is a `FetchError` with a cause from a fixed list; it holds no text of the server's.
+Uses https only, identity encoding, and no proxy or password from the environment. Follows no redirect and keeps no
+cookie. Limits the bytes and the keys of a document. Ignores foreign, malformed, secret and private entries of a key set
+one by one. Every failure is a `FetchError` with a cause from a fixed list and without text from the server.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ Cause: TypeAlias = Literal[
 Transport: TypeAlias = "Callable[[], httpx.AsyncBaseTransport]"
 
 _MAX_BYTES: Final = 256 * 1024
-"""Of one document, which is held in memory: a hundred RSA keys with a certificate each are less."""
+"""The maximum for a document, which is held in memory. A hundred RSA keys with a certificate each are smaller."""
 _MAX_KEYS: Final = 100
-"""In one document: each costs a check of the key. Providers publish a few."""
+"""The maximum for a document: each key costs a check. Providers publish a few."""
 _logger = logging.getLogger("gatepass.jwks")
 _URL: Final = re.compile(
     r"https?://[A-Za-z0-9\-._~:\[\]%]+(?:/[A-Za-z0-9\-._~:/@!$&'()*+,;=%]*)?(?:\?[A-Za-z0-9\-._~:/?@!$&'()*+,;=%]*)?"
@@ -67,7 +67,7 @@ _ETAG: Final = re.compile(r'(?:W/)?"[\x21\x23-\x7e]{1,200}"')
 
 
 class FetchError(Exception):
-    """A fetch brought no keys; *cause* says why, and *status* is that of an answer with an unexpected one."""
+    """A failed fetch: its *cause*, and the *status* code of a response with an unexpected one."""
 
     def __init__(self, cause: Cause, status: int | None = None) -> None:
         super().__init__(cause)
@@ -77,7 +77,7 @@ class FetchError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """An answer's content. *body* is None if the server said that the document has not changed."""
+    """The content of a response. *body* is None if the server responded that the document has not changed."""
 
     body: bytes | None
     etag: str | None
@@ -93,20 +93,20 @@ class Connection(NamedTuple):
 
 @final
 class HttpClient:
-    """Fetches documents. To make one loads the client library and the trusted certificates, once and at start-up.
+    """An HTTP client for documents. The constructor loads the library and the trusted certificates, once, at start-up.
 
-    *transport* makes the `httpx` transport of each fetch, for a proxy or a private authority.
+    *transport* returns a new `httpx` transport for each fetch, for a proxy or a private authority.
     """
 
     __slots__ = ("_headers", "_httpx", "_timeout", "_transport")
 
     def __init__(self, transport: Transport | None, *, timeout: float) -> None:
         self._httpx = _client_library()
-        pyjwt()  # parses the keys: if it is missing or another library, refuse to start
+        pyjwt()  # parses the keys: refuse to start if it is missing or is another library
         if transport is not None and not callable(transport):
-            raise ConfigurationError("transport= must be a function that makes an httpx.AsyncBaseTransport")
+            raise ConfigurationError("transport= must be a function that returns an httpx.AsyncBaseTransport")
         self._transport = transport or self._default_transport()
-        # httpx closes its socket after a time-out of its own, but not when it is cancelled in a handshake.
+        # Shorter than the fetch: httpx closes its socket on its own timeout, but not if it is cancelled in a handshake.
         self._timeout = self._httpx.Timeout(timeout * 0.95).as_dict()
         self._headers = {
             "Accept": "application/jwk-set+json, application/json",
@@ -122,18 +122,18 @@ class HttpClient:
             made: httpx.AsyncBaseTransport = library.AsyncHTTPTransport(verify=context, trust_env=False)
             return made
 
-        transport()  # the first one imports more of the library: do that at start-up too
+        transport()  # the first transport imports more modules, which should happen at start-up too
         return transport
 
     @contextlib.asynccontextmanager
     async def connection(self, headers: Mapping[str, str]) -> AsyncGenerator[Connection, None]:
-        """A new connection for one fetch. Each of its requests has *headers*."""
+        """Open the connection of one fetch, which sends *headers* with each request."""
         # No httpx.AsyncClient: it logs URLs with their query, and keeps cookies.
         async with self._transport() as transport:
             yield Connection(transport, {**self._headers, **headers})
 
     async def get(self, connection: Connection, url: str, *, etag: str | None = None) -> Document:
-        """The document at *url*. Raises `FetchError`."""
+        """Return the document at *url*. Raises `FetchError`."""
         conditional = {} if etag is None else {"If-None-Match": etag}
         try:
             request = self._httpx.Request(
@@ -165,7 +165,7 @@ class HttpClient:
         if headers.get("content-encoding", "identity").strip().lower() not in ("identity", ""):
             raise FetchError("encoded")
         body = bytearray()
-        async for chunk in response.aiter_bytes():  # not aiter_raw: a mock transport has read those already
+        async for chunk in response.aiter_bytes():  # not aiter_raw, which a mock transport has already consumed
             body += chunk
             if len(body) > _MAX_BYTES:
                 raise FetchError("too_large")
@@ -173,7 +173,7 @@ class HttpClient:
 
 
 def fetchable(url: str, allow: Allowed) -> bool:
-    """Whether *url* may be fetched: https, a host, no user and no fragment; or http to loopback, if that is allowed."""
+    """Return whether *url* may be fetched: https, a host, no user, no fragment; or http to loopback, if allowed."""
     if not _URL.fullmatch(url):
         return False
     try:
@@ -187,7 +187,7 @@ def fetchable(url: str, allow: Allowed) -> bool:
 
 
 def read_key_set(body: bytes, *, algorithms: Iterable[str] | None) -> KeySet:
-    """The usable keys in *body* (RFC 7517 section 5). Raises `FetchError`."""
+    """Return the usable keys in *body* (RFC 7517 section 5). Raises `FetchError`."""
     try:
         document = parse_object(body)
     except MalformedToken:
@@ -199,7 +199,7 @@ def read_key_set(body: bytes, *, algorithms: Iterable[str] | None) -> KeySet:
         raise FetchError("too_many_keys")
     leaked = sum(isinstance(entry, dict) and is_private_jwk(entry) for entry in entries)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if leaked:
-        _logger.error("a key server publishes %d private or secret keys, which are left out: tell who runs it", leaked)
+        _logger.error("a key server publishes %d private or secret keys, now ignored: inform its operator", leaked)
     try:
         return KeySet.from_jwks(document, algorithms=algorithms)
     except ConfigurationError:
@@ -207,14 +207,14 @@ def read_key_set(body: bytes, *, algorithms: Iterable[str] | None) -> KeySet:
 
 
 def fingerprint(keys: KeySet | None) -> frozenset[tuple[str | None, str, str]]:
-    """The identity of a key set: each key's kid, algorithm and RFC 7638 thumbprint."""
+    """Return the identity of a key set: each key's kid, algorithm and RFC 7638 thumbprint."""
     return frozenset((key.kid, key.algorithm, key.thumbprint()) for key in keys or ())
 
 
 def freshness_lifetime(cache_control: str, age: str) -> float | None:
-    """Seconds, from the values of `Cache-Control` and `Age` (RFC 9111 section 4.2); None if they say nothing.
+    """Return the seconds that `Cache-Control` and `Age` state (RFC 9111 section 4.2), or None if they state none.
 
-    A value that forbids caching, contradicts itself or is no number counts as 0: the caller has a lower bound.
+    A value that forbids caching, contradicts itself or is not a number counts as 0: the caller applies a lower bound.
 
     >>> freshness_lifetime("public, max-age=300", "60")
     240.0
@@ -229,13 +229,13 @@ def freshness_lifetime(cache_control: str, age: str) -> float | None:
     stated = ages.pop()
     if ages or stated is None or stated == MAX_HEADER_NUMBER:
         return 0.0
-    spent = header_number(age.partition(",")[0].strip()) or 0  # of several the first (RFC 9111 section 5.1)
+    spent = header_number(age.partition(",")[0].strip()) or 0  # the first of several (RFC 9111 section 5.1)
     return max(0.0, float(stated - spent))
 
 
 @cache
 def _trusted_certificates() -> ssl.SSLContext:
-    """Those of this machine, read once for all clients, at start-up: that takes tens of milliseconds."""
+    """Load the certificates of this machine once for all clients, at start-up: that takes tens of milliseconds."""
     import ssl  # noqa: PLC0415 - loaded by services that fetch
 
     return ssl.create_default_context()
@@ -246,7 +246,7 @@ def _client_library() -> Any:
         library = importlib.import_module("httpx")
     except ImportError:
         raise ConfigurationError(
-            f"keys that are fetched need an HTTP client: {extra_hint('jwks')}, or give keys= a Key or KeySet"
+            f"fetching keys needs an HTTP client: {extra_hint('jwks')}, or pass a Key or KeySet as keys="
         ) from None
     if not hasattr(library, "AsyncHTTPTransport"):
         raise ConfigurationError(f"{stranger(library)}: rename or remove it, then {extra_hint('jwks')}")
@@ -254,7 +254,7 @@ def _client_library() -> Any:
 
 
 def _connection_cause(error: BaseException | None) -> Cause:
-    """Why no connection was made: the client library wraps the error of TLS, which says most."""
+    """Return why no connection was made. The HTTP library wraps the TLS error, which is the most specific one."""
     import ssl  # noqa: PLC0415 - loaded by services that fetch
 
     while error is not None and not isinstance(error, ssl.SSLError):

@@ -1,11 +1,11 @@
-"""One fetch at a time, in a thread of its own, and the snapshot that the last successful one left.
+"""One fetch at a time, in its own thread, and the snapshot of the last successful fetch.
 
-A request that waits for a fetch cannot cancel it, and requests that come meanwhile wait for the same one. A failure
-leaves the snapshot as it was and forbids another try for a while. A fetch whose thread stands still, or stayed with the
-parent of this process, is gone: the next one takes its place, and its own result is dropped.
+A request that waits for a fetch cannot cancel it. Requests that arrive meanwhile wait for the same fetch. A failed
+fetch keeps the snapshot and delays the next fetch. A fetch counts as gone if its thread is stalled, or stayed in the
+parent process after a fork: the next fetch replaces it, and its result is dropped.
 
-Where gevent has replaced threads with greenlets, the thread of a fetch is a real one of gevent's pool, for a greenlet
-would show the fetch's event loop to every other greenlet.
+Where gevent has replaced threads with greenlets, a fetch runs in a native thread of gevent's pool, because a greenlet
+would expose the fetch's event loop to every other greenlet.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ __all__ = ["SingleFlight"]
 
 _FIRST_RETRY: Final = 1.0
 _MAX_RETRY: Final = 60.0
-"""Seconds without another try after a failed fetch, doubled with each failure in a row from the first to the last of
-these: a lost packet costs a second, and an outage is no load on the server that comes back.
+"""Seconds from a failed fetch to the next: the pause doubles with each failure in a row, from the first value up to the
+maximum. A lost packet costs a second, and clients do not overload a server that recovers from an outage.
 """
 _GRACE: Final = 1.0
-"""Seconds after its deadline at which a fetch that has not ended counts as gone."""
+"""Seconds after its deadline at which an unfinished fetch counts as gone."""
 _logger = logging.getLogger("gatepass.jwks")
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
@@ -45,9 +45,10 @@ _T = TypeVar("_T")
 
 @final
 class SingleFlight:
-    """*snapshot* is replaced whole and may be read without the *lock*; `begin` is called with it.
+    """The snapshot and the running fetch of one client.
 
-    *number* counts the fetches begun. Until *retry_at*, callers begin none.
+    *snapshot* is replaced as a whole and may be read without *lock*. Callers of `begin` hold *lock*. *number* counts
+    the fetches begun. Requests must not begin one before *retry_at*.
     """
 
     __slots__ = (
@@ -71,18 +72,18 @@ class SingleFlight:
 
     @property
     def source(self) -> str:
-        """The name of the location, by which events call the server."""
+        """The name of the location in events."""
         return self._fetcher.location.name
 
     @property
     def under_way(self) -> Fetch | None:
-        """The fetch that was begun in this process and has not ended; its thread may stand still."""
+        """The fetch that was begun in this process and has not ended; its thread may be stalled."""
         fetch = self._fetch
         return None if fetch is None or fetch.is_foreign else fetch
 
     @property
     def running(self) -> Fetch | None:
-        """The fetch under way, if it may still bring keys."""
+        """The fetch under way, unless it counts as gone."""
         fetch = self.under_way
         return None if fetch is None or fetch.is_gone else fetch
 
@@ -92,12 +93,12 @@ class SingleFlight:
         return self._failures > 0
 
     def begin(self, reason: FetchReason) -> Fetch:
-        """The running fetch, or a new one."""
+        """Return the running fetch, or begin one."""
         running = self.running
         if running is not None:
             return running
         if self.under_way is not None:
-            self._back_off()  # the next thread may stand still too: without a pause they would pile up
+            self._back_off()  # the next thread may stall too: without a pause they would pile up
         self.check_fork()
         self.number += 1
         fetch = Fetch(self.number, timeout=self._fetcher.timeout + _GRACE)
@@ -105,15 +106,15 @@ class SingleFlight:
         self._fetch = fetch
         try:
             thread.start()
-        except RuntimeError:  # the process can start no thread, as at the interpreter's end
-            _logger.error("a fetch found no thread to run in")  # noqa: TRY400 - a traceback quotes
+        except RuntimeError:  # no thread can be started, for example at interpreter shutdown
+            _logger.error("a fetch failed: no thread could be started")  # noqa: TRY400 - a traceback may show secrets
             self._fetch = None
             self._back_off()
             fetch.end(succeeded=False)
         return fetch
 
     def check_fork(self) -> None:
-        """In a child, forget the fetch whose thread stayed with the parent, and draw a refresh time of its own.
+        """In a forked child, discard the fetch whose thread stayed in the parent, and choose another refresh time.
 
         Called after a fork, and before each fetch for servers that fork without Python's hooks.
         """
@@ -131,13 +132,13 @@ class SingleFlight:
             found: JWKSSnapshot | FetchError = run_in_native_thread(self._fetcher.fetch, before, reason)
         except FetchError as error:
             found = error
-        except BaseException as error:  # noqa: BLE001 - a fetch always ends, also if a transport raises
-            _logger.error("a fetch raised %s", traced(error))  # noqa: TRY400 - a traceback quotes
+        except BaseException as error:  # noqa: BLE001 - a fetch must end, even if a transport raises
+            _logger.error("a fetch raised %s", traced(error))  # noqa: TRY400 - a traceback may show secrets
             found = FetchError("unexpected")
         took = self._clock() - began
         with self.lock:
             self._fetch = None if self._fetch is fetch else self._fetch
-            if fetch.is_gone:  # its thread stood still: the result is old, and says nothing of the server now
+            if fetch.is_gone:  # its thread was stalled: the result is out of date
                 found = FetchError("timeout")
             elif isinstance(found, JWKSSnapshot):
                 self.snapshot, self._failures, self.retry_at = found, 0, -math.inf
@@ -166,7 +167,7 @@ class SingleFlight:
 
 
 def run_in_native_thread(call: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Call *call* in this thread, or in one of gevent's pool while this greenlet waits and others go on."""
+    """Call *call* in this thread; where gevent has replaced threads, in its thread pool, while other greenlets run."""
     monkey: Any = sys.modules.get("gevent.monkey")
     if monkey is None or not monkey.is_module_patched("threading"):
         return call(*args, **kwargs)

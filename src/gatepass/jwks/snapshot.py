@@ -1,4 +1,4 @@
-"""What a `JWKSClient` holds of an issuer: an immutable snapshot of the keys, and how long one is fresh and usable."""
+"""An immutable snapshot of an issuer's keys, and the policy that says how long one is fresh and usable."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ __all__ = ["EMPTY", "MIN_TTL", "CachePolicy", "JWKSSnapshot", "KeyState", "refre
 KeyState: TypeAlias = Literal["empty", "fresh", "stale", "dead"]
 
 MIN_TTL: Final = 60
-"""Seconds: an answer that forbids caching would otherwise cost a fetch for each request."""
+"""Seconds: a response that forbids caching would otherwise cost a fetch for each request."""
 _MAX_TTL: Final = 3_600.0
-"""Seconds: a withdrawn key is noticed within the hour, however long the issuer lets its answers be cached."""
+"""Seconds: a withdrawn key is noticed within the hour, however long the issuer allows caching."""
 _FRESH_FOR: Final = 600.0
 _REFRESH_AT: Final = 0.8
-"""The part of its freshness after which a snapshot is refreshed: what is left is for a slow fetch and a second try."""
+"""The fraction of its freshness after which a snapshot is refreshed. The rest allows a slow fetch and a retry."""
 _JITTER: Final = 0.1
-"""The part of that delay which is left to chance, so that processes that started together do not fetch together."""
+"""The random fraction of that delay, so that processes that started together do not fetch together."""
 _CLOCK_TOLERANCE: Final = 60.0
-"""Seconds: a thread may read the clock before another one fetches, and the new snapshot after that."""
+"""Seconds: a thread may read the clock before another thread's fetch, and the new snapshot after it."""
 
 
 @final
 @dataclass(frozen=True, slots=True)
 class JWKSSnapshot:
-    """The keys that one fetch brought. *digest* is the document's. Times are seconds of the client's clock."""
+    """The keys from one fetch. *digest* is the SHA-256 of the document. Times are seconds of the client's clock."""
 
     keys: KeySet | None
     url: str
@@ -52,7 +52,7 @@ class JWKSSnapshot:
         return "fresh" if now < self.fresh_until else "stale"
 
     def usable(self, now: float) -> KeySet | None:
-        """The keys, while they may be used. A clock that was set back says nothing of their age."""
+        """Return the keys while they may be used. If the clock was set back, their age is unknown and they are not."""
         return self.keys if self.fetched_at - _CLOCK_TOLERANCE <= now < self.usable_until else None
 
 
@@ -62,7 +62,7 @@ EMPTY: Final = JWKSSnapshot(None, "", b"", None, -math.inf, -math.inf, -math.inf
 
 @final
 class CachePolicy:
-    """How long fetched keys are fresh and usable, in seconds; what is None is as long as the other numbers allow.
+    """How long fetched keys are fresh and usable, in seconds. None means the default, lowered to what the others allow.
 
     Raises `ConfigurationError`.
     """
@@ -81,12 +81,12 @@ class CachePolicy:
             raise ConfigurationError(f"fresh_for= must not be longer than max_ttl=, which is {self._max_ttl:g} seconds")
 
     def ttl(self, stated: float | None) -> float:
-        """How long an answer is fresh whose own headers said *stated* seconds, or None if they said nothing."""
+        """Return how long a response is fresh. *stated*: the seconds that its headers state, or None."""
         return self._fresh_for if stated is None else min(max(stated, MIN_TTL), self._max_ttl)
 
 
 def refresh_delay(fresh_for: float) -> float:
-    """Seconds after a fetch until keys that are *fresh_for* seconds fresh are refreshed."""
+    """Return the seconds from a fetch to the refresh of keys that are fresh for *fresh_for* seconds."""
     return fresh_for * _REFRESH_AT * (1 - _JITTER * secrets.randbelow(1_000) / 1_000)
 
 

@@ -1,6 +1,6 @@
-"""A service's own signing keys over time: published, active, retired, removed, at instants computed from a few numbers.
+"""Rotation of a service's own signing keys: published, active, retired, removed, at times computed from a few settings.
 
-Refused are numbers that contradict each other, and files that other users can read or replace.
+Rejects settings that contradict each other, and files that other users can read or replace.
 """
 
 from gatepass.keyring.changes import EMERGENCY, Emergency

@@ -1,6 +1,6 @@
-"""The changes of a ring: create, adopt another schedule, rotate, remove. Each returns a new `Timeline`, or refuses.
+"""Changes of a ring: create, adopt another schedule, rotate, remove. Each returns a new `Timeline`.
 
-Only `EMERGENCY` removes a key that a live token or another service's copy may still need.
+Rejects, without `EMERGENCY`, the removal of a key that a valid token or another service's cached copy may still need.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ class Emergency:
 
 
 EMERGENCY: Final = Emergency()
-"""For `KeyRing.remove`: the private key is known to others. All its tokens are refused from then on."""
+"""For `KeyRing.remove`: the private key is compromised. All its tokens are rejected from then on."""
 
 
 def create(now: float, schedule: Schedule) -> Timeline:
-    """A new ring. Its first key signs at once, for there is no copy of the public keys without it."""
+    """Return a new ring. Its first key signs at once, because no copy of the public keys exists without it."""
     first = _new_entry(now, schedule, signs_from=int(now))
     return Timeline(entries=(first,), schedule=schedule, announced=schedule.announced)
 
 
 def adopt(line: Timeline, now: float, schedule: Schedule) -> Timeline:
-    """*line* under a *schedule* that may differ from its own. Another algorithm is a rotation.
+    """Return *line* under *schedule*, which may differ from its own. Another algorithm causes a rotation.
 
-    Longer windows hold from now on, also for the keys at hand; shorter ones hold for the keys to come.
+    Longer windows apply at once, also to existing keys that are not retired. Shorter ones apply to new keys only.
     """
     entries = tuple(
         one
@@ -56,10 +56,10 @@ def adopt(line: Timeline, now: float, schedule: Schedule) -> Timeline:
 
 
 def rotate(line: Timeline, now: float, schedule: Schedule, *, ahead: int | None = None) -> Timeline:
-    """*line* with a next key that signs *ahead* seconds from now, or as soon as every copy can have it.
+    """Return *line* with a next key that signs *ahead* seconds from now, or as soon as every cached copy can have it.
 
-    Without *ahead*, a key that is published already is brought forward and no other is made; a published key for
-    another algorithm, which never signed, is dropped.
+    Without *ahead*, a published key is brought forward instead of creating one, and a published key for another
+    algorithm, which never signed, is removed.
     """
     waiting = [one for one in line.in_order() if one.can_sign and line.state(one, now) == "published"]
     wait = max(line.announced, schedule.announced)
@@ -78,15 +78,15 @@ def rotate(line: Timeline, now: float, schedule: Schedule, *, ahead: int | None 
 
 
 def remove(line: Timeline, now: float, schedule: Schedule, kid: str, emergency: Emergency | None) -> Timeline:
-    """*line* without the key *kid*, which must not have signed yet, or *emergency* is given."""
+    """Return *line* without the key *kid*, which must not have signed yet unless *emergency* is given."""
     found = [one for one in line.entries if one.kid == kid and line.state(one, now) != "removed"]
     if not found:
-        raise ConfigurationError("this key ring publishes no key with that kid: look at the list of its keys")
+        raise ConfigurationError("this key ring publishes no key with that kid: check the list of its keys")
     entry, signer = found[0], line.signer(now)
     state = line.state(entry, now)
     if emergency is None and state != "published":
-        reason = "it signs; rotate first" if state == "active" else "tokens that it signed are alive; wait"
-        raise ConfigurationError(f"this key is needed: {reason}, or remove it as an emergency if others know it")
+        reason = "it signs; rotate first" if state == "active" else "tokens that it signed are still valid; wait"
+        raise ConfigurationError(f"this key is needed: {reason}, or remove it as an emergency if it is compromised")
     line = _drop(line, entry, now)
     if entry == signer:
         line = _promote_next(line, now, schedule)
@@ -94,7 +94,7 @@ def remove(line: Timeline, now: float, schedule: Schedule, kid: str, emergency: 
 
 
 def _promote_next(line: Timeline, now: float, schedule: Schedule) -> Timeline:
-    """Let the next key sign at once: the one that was published the longest, or a new one that no copy has yet."""
+    """Make the next key sign at once: the one published the longest, or a new one, which no cached copy has yet."""
     at = _free_second(line, int(now))
     later = [one for one in line.in_order() if one.can_sign and one.signs_from is not None and one.signs_from > now]
     if later:
@@ -104,7 +104,7 @@ def _promote_next(line: Timeline, now: float, schedule: Schedule) -> Timeline:
 
 def _new_entry(now: float, schedule: Schedule, *, signs_from: int) -> Entry:
     jwk = Key.generate(schedule.algorithm).to_private_jwk()
-    while jwk["kid"].startswith("-"):  # a command line would take it for an option
+    while jwk["kid"].startswith("-"):  # a command line would read it as an option
         jwk = Key.generate(schedule.algorithm).to_private_jwk()
     return Entry(
         kid=jwk["kid"],
@@ -117,7 +117,7 @@ def _new_entry(now: float, schedule: Schedule, *, signs_from: int) -> Entry:
 
 
 def _drop(line: Timeline, entry: Entry, now: float) -> Timeline:
-    """*line* with *entry* as removed. If it has signed it keeps its instant, at which the key before it retired."""
+    """Return *line* with *entry* removed. If it has signed, it keeps its signing time, which retires the key before."""
     signed = entry.signs_from is not None and entry.signs_from <= now
     gone = replace(entry, jwk=None, removed_at=int(now), signs_from=entry.signs_from if signed else None)
     return _with_entry(line, gone)
@@ -128,7 +128,7 @@ def _with_entry(line: Timeline, entry: Entry) -> Timeline:
 
 
 def _free_second(line: Timeline, instant: int) -> int:
-    """*instant*, or the first second after it at which no other key begins."""
+    """Return *instant*, or the first later second that is not the signing time of another key."""
     taken = {one.signs_from for one in line.entries}
     while instant in taken:
         instant += 1
@@ -136,9 +136,9 @@ def _free_second(line: Timeline, instant: int) -> int:
 
 
 def _prune(line: Timeline, now: float) -> Timeline:
-    """*line* without the private halves of retired keys, and with the last few removed keys alone.
+    """Return *line* without the private halves of retired keys, and with only the last few removed keys.
 
-    These come back if the clock was ahead and is set right.
+    Removed keys are kept because they return if the clock ran ahead and is corrected.
     """
     entries: list[Entry] = []
     past: list[Entry] = []

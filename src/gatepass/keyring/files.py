@@ -1,12 +1,12 @@
-"""The files of a ring: its directory, with a lock for processes that change it, or a file that the platform mounts.
+"""The files of a ring: a directory with a lock for the processes that change it, or a file mounted by the platform.
 
-The ring is one file, which is read whole and replaced whole. Readers take no lock: the file is never incomplete, and
-what they read is on the disk for good. A process that is stopped under the lock delays others for some seconds; then
-they take the lock over. Refused are a directory and files that other users can read or replace, that belong to another
-user, or that are links (`gatepass.common.private_files`).
+The ring is one file, which is read and replaced as a whole. Readers take no lock: the file is never incomplete, and its
+content is durable before they use it. A process that is stopped while it holds the lock delays others for some seconds;
+then they take the lock over. Rejects a directory or file that other users can read or replace, that belongs to another
+user, or that is a link (`gatepass.common.private_files`).
 
-A mounted file, such as a secret of Kubernetes or Docker, is never written. It may be a link and its group may read it,
-because platforms mount secrets so; other users may not read it, and only its owner may change it.
+A mounted file, such as a Kubernetes or Docker secret, is never written. It may be a link, and its group may read it,
+because platforms mount secrets this way. Other users must not be able to read it, and only its owner to change it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _LOCK: Final = "lock"
 _UNFINISHED: Final = ".unfinished"
 _MAX_BYTES: Final = 1_000_000
 _LOCK_TIMEOUT: Final = 10.0
-"""Seconds that a process may hold the lock: much longer than a change takes, and short enough for a request."""
+"""Seconds that a process may hold the lock: much longer than a change takes, but short enough for a request."""
 _MAX_ATTEMPTS: Final = 3
 _MOUNTED_KEYS: Final = FilePolicy("the private keys", 0o027, "mount it with the mode 0440 or 0400")
 _T = TypeVar("_T")
@@ -50,7 +50,7 @@ _logger = logging.getLogger("gatepass.keyring")
 
 
 class FileVersion(NamedTuple):
-    """What distinguishes a file from the one that it replaced."""
+    """The identity of a file, which differs from that of the file it replaced."""
 
     device: int
     inode: int
@@ -64,7 +64,7 @@ class FileVersion(NamedTuple):
 
 @final
 class RingDirectory:
-    """The directory at *path* of a ring that the service's own processes share and change."""
+    """The directory at *path* with a ring that the processes of one service share and change."""
 
     __slots__ = ("path",)
 
@@ -74,27 +74,27 @@ class RingDirectory:
         self.path: Path = path
 
     def make(self) -> None:
-        """Make the directory, for its owner alone, if it is not there; its parent must be."""
+        """Create the directory, accessible only by its owner, if it does not exist. Its parent must exist."""
         check_directory(self.path.parent)
         with contextlib.suppress(FileExistsError):
             self.path.mkdir(mode=0o700)
 
     def version(self) -> FileVersion:
-        """The version of the file, without reading it. Raises `OSError`."""
+        """Return the version of the file without reading it. Raises `OSError`."""
         return FileVersion.of(os.stat(self.path / FILE))  # noqa: PTH116 - called often, and a Path is slower
 
     def read(self) -> tuple[FileVersion, bytes]:
-        """The file's content, once it is on the disk for good.
+        """Return the file's content, once it is durable.
 
         Raises `OSError`, or `ConfigurationError` if other users can read it.
         """
         self._check()
         found = read_ring_file(self.path / FILE, KEYS)
-        _sync_directory(self.path)  # the process that replaced the file may not have come so far
+        _sync_directory(self.path)  # the process that replaced the file may not have synced it yet
         return found
 
     def change(self, work: Callable[[WriteLock], _T]) -> _T:
-        """The result of *work* under the lock; *work* runs again if it loses the lock. Raises `OSError`."""
+        """Run *work* under the lock, again if it loses the lock, and return its result. Raises `OSError`."""
         for _ in range(_MAX_ATTEMPTS):
             with contextlib.suppress(LockLost), self.locked() as lock:
                 return work(lock)
@@ -102,13 +102,13 @@ class RingDirectory:
 
     @contextlib.contextmanager
     def locked(self) -> Generator[WriteLock, None, None]:
-        """Hold the lock, for one process and thread at a time. A process that holds it for too long loses it.
+        """Hold the lock, in one process and thread at a time. A process that holds it for too long loses it.
 
-        Raises `TimeoutError` if another thread of this process does so, and `LockLost`.
+        Raises `TimeoutError` if another thread of this process holds it for too long. Raises `LockLost`.
         """
         owner = self.path.stat().st_uid
         if owner != os.geteuid():
-            raise ConfigurationError(f"{self.path} belongs to another user, who must be the one to change it")
+            raise ConfigurationError(f"{self.path} belongs to another user: run this as its owner")
         lock = WriteLock(self.path, self._acquire())
         try:
             lock.sweep()
@@ -120,13 +120,13 @@ class RingDirectory:
     def _check(self) -> None:
         found = self.path.lstat()
         if stat.S_ISLNK(found.st_mode):
-            raise ConfigurationError(f"{self.path} is a link, which may lead elsewhere tomorrow: name the directory")
+            raise ConfigurationError(f"{self.path} is a link, which may later point elsewhere: name the directory")
         refuse(found, self.path, KEY_DIRECTORY)
         check_directory(self.path.parent)
 
     def _acquire(self) -> int:
-        """The descriptor of the lock, which this thread holds now."""
-        import fcntl  # noqa: PLC0415 - POSIX alone has it, and all systems import this module
+        """Acquire the lock and return its descriptor."""
+        import fcntl  # noqa: PLC0415 - only POSIX has it, and all systems import this module
 
         _close_inherited()
         deadline = time.monotonic() + _LOCK_TIMEOUT
@@ -145,27 +145,27 @@ class RingDirectory:
                 _close_lock(descriptor)  # another process has just taken it over
 
     def _take_over(self) -> int:
-        """Replace the lock file that another process holds, which was stopped, or whose fork has a copy of the lock.
+        """Replace the lock file of a process that was stopped, or whose fork has a copy of the lock.
 
-        When that process goes on, it finds another lock file, or its unfinished file removed, and changes nothing.
+        When that process resumes, it finds another lock file, or its unfinished file removed, and changes nothing.
         """
         import fcntl  # noqa: PLC0415 - the same
 
         place = self.path / _LOCK
-        if _is_held_here(place):  # by a thread, which is not stopped: it works while this one waits
-            raise TimeoutError(errno.ETIMEDOUT, "another thread does not let go of the key ring", str(place))
+        if _is_held_here(place):  # by a thread of this process, which is not stopped
+            raise TimeoutError(errno.ETIMEDOUT, "another thread holds the lock of the key ring", str(place))
         fresh = self.path / f"{secrets.token_hex(8)}{_UNFINISHED}"
         descriptor = _open_lock(fresh)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.replace(fresh, place)  # noqa: PTH105 - as flock and fsync beside it
-        except FileNotFoundError:  # another process took over first, and swept it
+            os.replace(fresh, place)  # noqa: PTH105 - like flock and fsync beside it
+        except FileNotFoundError:  # another process took over first and removed the file
             _close_lock(descriptor)
             raise LockLost from None
         except BaseException:
             _close_lock(descriptor)
             raise
-        _logger.warning("the lock of a key ring was taken from a process that kept it for %g seconds", _LOCK_TIMEOUT)
+        _logger.warning("the lock of a key ring was taken from a process that held it for %g seconds", _LOCK_TIMEOUT)
         return _mark_held(descriptor)
 
 
@@ -173,8 +173,8 @@ class RingDirectory:
 class WriteLock:
     """The right to replace the file, while the lock file in the directory is the one that *descriptor* has open.
 
-    To put a new file in place is one step, which fails if the directory was swept since. So of two processes that
-    believe they hold the lock, the one that lost it changes nothing.
+    Replacing the file is one step, which fails if another process has swept the directory since. So of two processes
+    that both assume the lock, the one that lost it changes nothing.
     """
 
     __slots__ = ("_path", "descriptor")
@@ -184,12 +184,12 @@ class WriteLock:
         self.descriptor: int = descriptor
 
     def sweep(self) -> None:
-        """Remove the unfinished files of processes that were killed or lost the lock: they hold keys of no ring."""
+        """Remove the unfinished files of processes that were killed or lost the lock. No ring uses their keys."""
         for left in self._path.glob(f"*{_UNFINISHED}"):
             left.unlink(missing_ok=True)
 
     def replace(self, text: bytes) -> FileVersion:
-        """Put *text* in the file's place, on the disk for good; readers see the old or the new. Raises `LockLost`."""
+        """Replace the file by *text*, durably. Readers see the old or the new text. Raises `LockLost`."""
         unfinished = self._path / f"{secrets.token_hex(8)}{_UNFINISHED}"
         try:
             with os.fdopen(create(unfinished), "wb") as file:
@@ -197,7 +197,7 @@ class WriteLock:
                 file.flush()
                 os.fsync(file.fileno())
                 version = FileVersion.of(os.fstat(file.fileno()))
-            if not _is_same_file(self.descriptor, self._path / _LOCK):  # from here on a sweep stops us
+            if not _is_same_file(self.descriptor, self._path / _LOCK):  # from here on, a sweep makes os.replace fail
                 raise LockLost
             try:
                 os.replace(unfinished, self._path / FILE)  # noqa: PTH105 - the same
@@ -211,15 +211,15 @@ class WriteLock:
 
 
 class LockLost(TimeoutError):
-    """This thread was stopped for so long that another process took the lock over. The file is unchanged."""
+    """This thread was stopped for so long that another process took over the lock. The file is unchanged."""
 
     def __init__(self) -> None:
-        super().__init__(errno.ETIMEDOUT, "others come first at the key ring")
+        super().__init__(errno.ETIMEDOUT, "another process took over the lock of the key ring")
 
 
 @final
 class MountedFile:
-    """A ring that is only read: the file at *path*, or `keyring.json` in the directory at *path*."""
+    """A read-only ring: the file at *path*, or `keyring.json` in the directory at *path*."""
 
     __slots__ = ("path",)
 
@@ -229,16 +229,16 @@ class MountedFile:
         self.path: Path = path / FILE if path.is_dir() else path
 
     def version(self) -> FileVersion:
-        """The version of the file that all links lead to, without reading it. Raises `OSError`."""
+        """Return the version of the file behind all links without reading it. Raises `OSError`."""
         return FileVersion.of(os.stat(self.path))  # noqa: PTH116 - called often, and a Path is slower
 
     def read(self) -> tuple[FileVersion, bytes]:
-        """The file's content. Raises `OSError`, or `ConfigurationError` if other users can change or read it."""
-        return read_ring_file(self.path, _MOUNTED_KEYS, follow_links=True)  # Kubernetes replaces a link
+        """Return the file's content. Raises `OSError`, or `ConfigurationError` if other users can change or read it."""
+        return read_ring_file(self.path, _MOUNTED_KEYS, follow_links=True)  # Kubernetes updates it by replacing a link
 
 
 def read_ring_file(path: Path, policy: FilePolicy, *, follow_links: bool = False) -> tuple[FileVersion, bytes]:
-    """The content of the file at *path*, if *policy* accepts it. Raises `OSError`, or `ConfigurationError`."""
+    """Return the content of the file at *path*, if *policy* allows it. Raises `OSError`, or `ConfigurationError`."""
     with open_file(path, policy, follow_links=follow_links) as file:
         found = os.fstat(file.fileno())
         text = file.read(_MAX_BYTES + 1)
@@ -257,7 +257,7 @@ class _LockFile(NamedTuple):
 
 
 _lock_files: dict[int, _LockFile] = {}
-"""By their descriptors. A fork copies these, and the lock lasts as long as any copy."""
+"""By descriptor. A fork copies the descriptors, and the lock lasts as long as any copy is open."""
 
 
 def _open_lock(path: Path) -> int:
@@ -267,7 +267,7 @@ def _open_lock(path: Path) -> int:
         if path.is_symlink():
             raise link(path) from None
         raise
-    os.fchmod(descriptor, 0o600)  # a umask may have taken more
+    os.fchmod(descriptor, 0o600)  # the umask may have removed more bits
     found = os.fstat(descriptor)
     _lock_files[descriptor] = _LockFile(os.getpid(), found.st_dev, found.st_ino, held=False)
     return descriptor
@@ -287,20 +287,20 @@ def _release_lock(descriptor: int) -> None:
     import fcntl  # noqa: PLC0415 - the same
 
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)  # to close it is not enough if a child was forked meanwhile
+        fcntl.flock(descriptor, fcntl.LOCK_UN)  # closing is not enough if a child was forked meanwhile
     finally:
         os.close(descriptor)
 
 
 def _is_held_here(path: Path) -> bool:
-    """Whether a thread of this process holds the lock at *path*."""
+    """Return whether a thread of this process holds the lock at *path*."""
     found = path.stat()
     own_locks = [lock for lock in list(_lock_files.values()) if lock.held and lock.process == os.getpid()]
     return any((lock.device, lock.inode) == (found.st_dev, found.st_ino) for lock in own_locks)
 
 
 def _is_same_file(descriptor: int, path: Path) -> bool:
-    """Whether the file that *descriptor* has open is the one at *path*."""
+    """Return whether *descriptor* has the file at *path* open."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat())
     except OSError:
@@ -308,21 +308,21 @@ def _is_same_file(descriptor: int, path: Path) -> bool:
 
 
 def _close_inherited() -> None:
-    """In a child, close the parent's lock: else the child would hold it after the parent was killed."""
+    """In a forked child, close the parent's lock, or the child would hold it after the parent was killed."""
     for descriptor, lock in list(_lock_files.items()):
         if lock.process != os.getpid() and _lock_files.pop(descriptor, None) is not None:
-            with contextlib.suppress(OSError):  # a server may have closed it, and opened another file there
+            with contextlib.suppress(OSError):  # a server may have closed it and reused the number
                 found = os.fstat(descriptor)
                 if (found.st_dev, found.st_ino) == (lock.device, lock.inode):
-                    os.close(descriptor)  # but do not unlock, which would take the lock from the parent
+                    os.close(descriptor)  # do not unlock: that would release the parent's lock
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_close_inherited)  # at once, if the server forks with Python's hooks
+    os.register_at_fork(after_in_child=_close_inherited)  # at once, if the server runs Python's fork hooks
 
 
 def _sync_directory(directory: Path) -> None:
-    """Return when the names in *directory* are on the disk: else a power cut may bring the file before it back."""
+    """Make the names in *directory* durable, or a power cut may bring back the previous file."""
     descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

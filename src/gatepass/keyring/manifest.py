@@ -1,4 +1,4 @@
-"""A ring as the text of its one file, and back. It is read as strictly as input from a stranger."""
+"""The conversion of a ring to the text of its file and back. The parser is as strict as for untrusted input."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["from_text", "to_text"]
 
 _VERSION: Final = 1
 _MAX_ENTRIES: Final = MAX_KEYS + MAX_REMOVED
-"""The cost of a timeline's answers grows with the square of this."""
+"""The cost of a timeline's methods grows with the square of this number."""
 _SCHEDULE: Final = tuple(each.name for each in dataclasses.fields(Schedule))
 _ENTRY: Final = tuple(each.name for each in dataclasses.fields(Entry))
 
 
 def to_text(line: Timeline) -> bytes:
-    """*line* as JSON, private keys included."""
+    """Return *line* as JSON, including private keys."""
     document = {
         "version": _VERSION,
         "announced": line.announced,
@@ -36,7 +36,7 @@ def to_text(line: Timeline) -> bytes:
 
 
 def from_text(text: bytes) -> Timeline:
-    """The ring in *text*. Raises `ConfigurationError`, which shows no part of it."""
+    """Return the ring in *text*. Raises `ConfigurationError`, which shows no part of the text."""
     try:
         document = parse_object(text)
         if document["version"] != _VERSION:
@@ -72,7 +72,7 @@ def _entry(members: dict[str, Any]) -> Entry:
     if type(entry.kid) is not str or type(entry.algorithm) is not str:
         raise TypeError
     if jwk is not None and (jwk["kid"], jwk["alg"], jwk["kty"] == "oct") != (entry.kid, entry.algorithm, False):
-        raise ValueError  # its other members are checked when the key is made
+        raise ValueError  # the other members are checked when the key is created
     return entry
 
 

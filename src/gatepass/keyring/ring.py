@@ -1,4 +1,4 @@
-"""`KeyRing`: the keys that are valid at this instant, and the operations that change them."""
+"""`KeyRing`: the keys that are valid now, and the operations that change them."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _logger = logging.getLogger("gatepass.keyring")
 
 @final
 class KeyRing(KeySource):
-    """A service's own signing keys, kept in *directory*, which any number of its processes share.
+    """A service's own signing keys in *directory*, shared by any number of the service's processes.
 
-    *algorithm* is for new keys. *access_ttl* is the longest life of a token, *leeway* what verifiers add to it,
-    *cache_ttl* how long other services may keep a copy of the public keys (the `max-age` of the answer), *margin* what
-    the service's own clocks and processes may be apart. A new key is published *publish_ahead* before it signs, and
-    stays *keep_retired* after; both follow from the other numbers, and may be longer. *rotate_every* is None for a ring
-    that is rotated by command alone. Durations are seconds or timedeltas.
-    *clock* gives the seconds since 1970, `time.time` unless given.
+    *algorithm* is the algorithm of new keys. *access_ttl* is the maximum lifetime of a token, *leeway* the time that
+    verifiers add to it, *cache_ttl* the time for which other services may cache the public keys (the `max-age` of the
+    response), *margin* the maximum difference between the clocks of the service's own processes. A new key is
+    published *publish_ahead* before it signs, and stays published *keep_retired* after it stops; both defaults follow
+    from the other settings, and you may only raise them. *rotate_every* is None for a ring that is rotated only by
+    command. Durations are seconds or timedeltas. *clock* returns the seconds since 1970; the default is `time.time`.
 
-    The first key of an empty directory signs at once. Raises `ConfigurationError` for numbers that contradict each
+    The first key of an empty directory signs at once. Raises `ConfigurationError` for settings that contradict each
     other, and for files that other users can read.
     """
 
@@ -80,8 +80,8 @@ class KeyRing(KeySource):
 
     @classmethod
     def open(cls, directory: str | Path, *, clock: Callable[[], float] | None = None) -> KeyRing:
-        """The ring that is in *directory* already, with the numbers that the service gave it."""
-        clock_function(clock)  # the wrong argument is named before the place is looked at
+        """Open the existing ring in *directory*, with the settings that the service gave it."""
+        clock_function(clock)  # report a wrong argument before the directory is read
         try:
             _, text = RingDirectory(file_path(directory, "directory")).read()
         except OSError as error:
@@ -92,9 +92,9 @@ class KeyRing(KeySource):
 
     @classmethod
     def mounted(cls, path: str | Path, *, clock: Callable[[], float] | None = None) -> KeyRing:
-        """The ring in a mounted secret, which is only read: the file itself or its directory.
+        """Open the ring in a mounted secret, read-only. *path* is the file or its directory.
 
-        Its numbers are those in the file. It is rotated where the file is made, and a new file in its place is noticed
+        The settings come from the file. Rotate the ring where the file is created; the process notices a replaced file
         within seconds. Raises `ConfigurationError`, also for a file that other users can change, or can read without
         being in its group.
         """
@@ -108,12 +108,12 @@ class KeyRing(KeySource):
             ) from error
         line, ring = from_text(text), cls.__new__(cls)
         watch = Watch(file, version, line, checked(), usable_for=line.schedule.cache_ttl)
-        ring._set_up(line.schedule, file, watch, checked)  # noqa: SLF001 - as __init__ does, without a directory
+        ring._set_up(line.schedule, file, watch, checked)  # noqa: SLF001 - as in __init__, but without a directory
         return ring
 
     @property
     def access_ttl(self) -> timedelta:
-        """The longest life of a token for which a retired key is kept."""
+        """The maximum lifetime of a token for which a retired key is kept."""
         return timedelta(seconds=self._schedule.access_ttl)
 
     @property
@@ -123,13 +123,13 @@ class KeyRing(KeySource):
 
     @property
     def cache_ttl(self) -> timedelta:
-        """How long other services may keep a copy of the public keys."""
+        """The time for which other services may cache the public keys."""
         return timedelta(seconds=self._schedule.cache_ttl)
 
     def current(self) -> KeySet:
-        """The keys of this instant, of which the active one signs: the same object until they change.
+        """Return the keys that are valid now; the active one signs. The object stays the same until they change.
 
-        Raises `KeysUnavailable` when the file could not be read for longer than `cache_ttl`.
+        Raises `KeysUnavailable` if the file has been unreadable for longer than `cache_ttl`.
         """
         now, view = self._clock(), self._watch.view
         if view.since <= now < view.until:
@@ -139,27 +139,27 @@ class KeyRing(KeySource):
             self._rotation.begin(self.rotate_if_due)
         return view.keys
 
-    def fetch_missing(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:  # noqa: ARG002 - there is one place
-        """Check now whether another process changed the ring, for example removed a key in an emergency."""
+    def fetch_missing(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:  # noqa: ARG002 - one file has all keys
+        """Check now whether another process changed the ring, for example by an emergency removal."""
         if self._watch.is_outdated():
             self._watch.refresh(self._clock())
-        if self._watch.view.keys is not seen:  # another thread may have read it meanwhile
+        if self._watch.view.keys is not seen:  # this thread or another has reloaded the file
             yield Fetch.already_ended()
 
     def to_jwks(self) -> dict[str, list[dict[str, str]]]:
-        """The JWK Set to publish now: public members alone."""
+        """Return the JWK Set to publish now, with public members only."""
         return self.current().to_jwks()
 
     def all_keys(self) -> tuple[RingKey, ...]:
-        """Every key with its state and times, with the last few removed ones, the oldest first. Raises `OSError`."""
+        """Return every key, and the last few removed ones, with state and times, oldest first. Raises `OSError`."""
         return list_keys(from_text(self._place.read()[1]), self._clock())
 
     def rotate(self) -> None:
-        """Let another key sign as soon as every copy can have it: one that is published already, or a new one."""
+        """Make another key, published already or new, sign as soon as every cached copy can contain it."""
         self._change(lambda line, now: changes.rotate(line, now, self._schedule))
 
     def rotate_if_due(self) -> None:
-        """Publish the next key if it is time. Of all processes that try at one moment, one does it."""
+        """Publish the next key if it is due. Of all processes that try at the same time, one publishes it."""
 
         def when_due(line: Timeline, now: float) -> Timeline:
             if not line.is_due(now, self._schedule):
@@ -169,13 +169,14 @@ class KeyRing(KeySource):
         self._change(when_due)
 
     def remove(self, kid: str, emergency: Emergency | None = None) -> None:
-        """Remove the key *kid*, which must be one that never signed; or, with `EMERGENCY`, any key, at once.
+        """Remove the key *kid*, which must not have signed yet; or, with `EMERGENCY`, remove any key at once.
 
-        After an emergency the key's tokens are refused here now, and elsewhere when copies of the public keys expire.
-        If the key was active, the next one signs from now on; other services learn a new one when their copies expire.
+        After an emergency removal this service rejects the key's tokens now, other services when their cached copies
+        expire. If the key was active, the next key signs from now on; other services get a new key when their cached
+        copies expire.
         """
         if not (emergency is None or isinstance(emergency, Emergency)):
-            raise ConfigurationError("remove takes EMERGENCY, or nothing, beside the kid")
+            raise ConfigurationError("the second argument of remove must be EMERGENCY, or be left out")
         self._change(lambda line, now: changes.remove(line, now, self._schedule, kid, emergency))
 
     def _set_up(
@@ -186,7 +187,7 @@ class KeyRing(KeySource):
         self._watch = watch
         self._clock = clock
         self._rotation = BackgroundRotation(clock)
-        warn_of_frozen_threads(_logger, "a rotation that is due is the work of a request")
+        warn_of_frozen_threads(_logger, "a request that finds a rotation due must wait for it")
 
     def _open_or_create(self, directory: RingDirectory, now: float) -> Watch:
         directory.make()
@@ -203,7 +204,7 @@ class KeyRing(KeySource):
             try:
                 _, text = directory.read()
             except FileNotFoundError:
-                _logger.info("a new key ring was begun")
+                _logger.info("a new key ring was created")
                 line = changes.create(now, self._schedule)
             else:
                 line = changes.adopt(from_text(text), now, self._schedule)
@@ -215,7 +216,7 @@ class KeyRing(KeySource):
         place = self._place
         if not isinstance(place, RingDirectory):
             raise ConfigurationError(
-                "a mounted key ring is never written: change it where its file is made, and mount the new file"
+                "a mounted key ring is read-only: change it where its file is created, and mount the new file"
             )
 
         def work(lock: WriteLock) -> None:

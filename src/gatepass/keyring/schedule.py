@@ -1,8 +1,8 @@
-"""The numbers of a key ring, and what follows from them: how early a key is published, and how long it stays.
+"""The settings of a key ring, and the times that follow: how early a key is published, and how long it stays published.
 
-Services that verify tokens keep a copy of the public keys for a while. So a key is published before it signs, for at
-least as long as a copy may be kept, and stays after it has signed, until its last token is dead everywhere.
-Numbers that contradict each other are refused here, when the ring is made.
+Services that verify tokens cache the public keys. A key is therefore published before it signs, for at least as long as
+a copy may be cached. After it stops signing it stays published until its last token has expired everywhere. Rejects
+settings that contradict each other, when the ring is created.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from gatepass.keys.key_set import asymmetric_names
 __all__ = ["MAX_KEYS", "MAX_REMOVED", "RELOAD_INTERVAL", "Schedule"]
 
 RELOAD_INTERVAL: Final = 2
-"""Seconds after which a process checks again whether another one changed the ring."""
+"""Seconds between two checks whether another process changed the ring."""
 MAX_KEYS: Final = 32
-"""Keys that a ring publishes at one time: a client of the JWK Set may refuse more."""
+"""Maximum number of keys published at the same time: a client of the JWK Set may reject more."""
 MAX_REMOVED: Final = 8
-"""Keys that a ring remembers after their removal."""
+"""Maximum number of removed keys that a ring remembers."""
 
 _MAX_TIME: Final = 10 * YEAR
 _MIN_MARGIN: Final = 3 * RELOAD_INTERVAL
@@ -58,7 +58,7 @@ class Schedule:
         publish_ahead: float | timedelta | None,
         keep_retired: float | timedelta | None,
     ) -> Schedule:
-        """The schedule, or `ConfigurationError` with a sentence that says what to change."""
+        """Return the schedule. Raises `ConfigurationError`, which says what to change."""
         if algorithm_named(algorithm).kty == "oct":
             asymmetric = ", ".join(asymmetric_names(None))
             raise ConfigurationError(f"a key ring publishes its keys, so algorithm= must be one of {asymmetric}")
@@ -106,7 +106,7 @@ class Schedule:
 
     @property
     def announced(self) -> int:
-        """The least time for which a key is published before it signs."""
+        """The minimum time for which a key is published before it signs."""
         return self.cache_ttl + self.margin
 
 

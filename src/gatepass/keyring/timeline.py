@@ -1,8 +1,9 @@
-"""The keys of a ring in the order in which they sign, the state of each at an instant, and the list for operators.
+"""The keys of a ring in signing order, the state of each key at a given time, and the list for operators.
 
-Every key has one fixed instant from which it signs. All else follows: the next key's instant retires it, and some time
-later it is removed. So all processes agree without a message, and no file is written when a state changes. A process
-with a wrong clock still finds a key to sign with, and one that is published. No function here reads a clock.
+Every key has one fixed time from which it signs. The other times follow from it: the key retires when the next key
+signs, and is removed some time later. All processes therefore agree without messages, and a change of state writes no
+file. A process with a wrong clock still finds a key to sign with, and that key is published. No function here reads a
+clock.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ State = Literal["published", "active", "retired", "removed"]
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One key. *signs_from* is None if it was removed before it ever signed; *keep* is how long it stays retired.
+    """One key. *signs_from* is None if the key was removed before it signed. *keep* is how long it stays retired.
 
-    *jwk* has the private members until the key is retired, and is None after the key was removed by hand.
+    *jwk* has the private members until the key is retired. It is None once the key was removed by hand.
     """
 
     kid: str
@@ -44,9 +45,9 @@ class Entry:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """All keys of a ring, those that were removed lately too; *schedule* is the one last written.
+    """All keys of a ring, including recently removed ones. *schedule* is the last one written.
 
-    *announced* is how long copies of what was published since the last rotation may be kept.
+    *announced* is the longest time for which a public key set published since the last rotation may be cached.
     """
 
     entries: tuple[Entry, ...]
@@ -54,13 +55,14 @@ class Timeline:
     announced: int
 
     def in_order(self) -> tuple[Entry, ...]:
-        """The keys that have an instant, in order. A key that was removed still retires the one before it."""
+        """Return the keys with a signing time, in order. A removed key still retires the key before it."""
         return tuple(sorted((one for one in self.entries if one.signs_from is not None), key=_signs_from))
 
     def signer(self, now: float) -> Entry | None:
-        """The key that signs: the last one whose instant is past.
+        """Return the key that signs: the last one whose signing time has passed.
 
-        If that one is removed it is the next, which is published already. Before the first instant it is the first key.
+        If that key was removed, it is the next one, which is already published. Before all signing times, it is the
+        first key.
         """
         ordered = self.in_order()
         place = max((index for index, one in enumerate(ordered) if _signs_from(one) <= now), default=0)
@@ -68,7 +70,7 @@ class Timeline:
         return able[0] if able else None
 
     def published(self, now: float) -> tuple[Entry, ...]:
-        """The keys that are not removed, in order."""
+        """Return the keys that are not removed, in order."""
         return tuple(one for one in self.in_order() if self.state(one, now) != "removed")
 
     def state(self, entry: Entry, now: float) -> State:
@@ -82,28 +84,29 @@ class Timeline:
         return "retired" if ends is None or now < ends else "removed"
 
     def retires_at(self, entry: Entry) -> int | None:
-        """When the next key takes over, None while none is planned."""
+        """Return when the next key starts to sign; None while there is no next key."""
         if entry.signs_from is None:
             return None
         later = [_signs_from(one) for one in self.in_order() if _signs_from(one) > entry.signs_from]
         return later[0] if later else None
 
     def ends_at(self, entry: Entry) -> int | None:
-        """When *entry* leaves the published keys, None while that is not fixed."""
+        """Return when *entry* leaves the published keys; None while that is not fixed."""
         if entry.removed_at is not None:
             return entry.removed_at
         retires = self.retires_at(entry)
         return None if retires is None else retires + entry.keep
 
     def next_change(self, now: float) -> float:
-        """The first instant after *now* at which some key changes its state."""
+        """Return the first time after *now* at which a key changes its state."""
         instants = [instant for one in self.entries for instant in (one.signs_from, self.ends_at(one))]
         return min((instant for instant in instants if instant is not None and instant > now), default=float("inf"))
 
     def is_due(self, now: float, schedule: Schedule) -> bool:
-        """Whether it is time to publish the next key.
+        """Return whether the next key is due to be published.
 
-        A key that signs later than any schedule says was made by a clock that ran ahead. It does not count as the next.
+        A key that signs later than any schedule allows was created by a clock that ran ahead. It does not count as the
+        next key.
         """
         ahead = max(schedule.publish_ahead, self.announced)
         horizon = now + ahead + max(schedule.rotate_every or 0, ahead)
@@ -118,7 +121,7 @@ class Timeline:
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RingKey:
-    """A key and its times; a time that is not fixed yet is None."""
+    """A key and its times. A time that is not fixed yet is None."""
 
     kid: str
     algorithm: str
@@ -130,7 +133,7 @@ class RingKey:
 
 
 def list_keys(line: Timeline, now: float) -> tuple[RingKey, ...]:
-    """Every key of *line* as it is at *now*, the oldest first."""
+    """Return every key of *line* as it is at *now*, oldest first."""
     return tuple(
         RingKey(
             kid=one.kid,
@@ -146,7 +149,7 @@ def list_keys(line: Timeline, now: float) -> tuple[RingKey, ...]:
 
 
 def _signs_from(entry: Entry) -> int:
-    """When *entry* signs first; for entries of `in_order`, which all have an instant."""
+    """Return the signing time of *entry*, which comes from `in_order` and therefore has one."""
     return -1 if entry.signs_from is None else entry.signs_from
 
 

@@ -1,11 +1,12 @@
-"""What one process does about a ring on its own: watch the file for changes, and run rotations that are due.
+"""The automatic work of one process on a ring: watch the file for changes, and run due rotations.
 
-For each token a view costs two comparisons. Every two seconds, and at the instant at which a key changes its state, a
-request checks the file. While it cannot be read the last view holds, for as long as others may keep a copy of the keys;
-after that the answer is 503.
+A view costs two comparisons per token. A request checks the file every two seconds, and when a key changes its state.
+While the file cannot be read, the last view is used for as long as others may cache the keys; after that, the response
+is 503.
 
-A rotation runs in a thread of its own, since to make a key and write it takes too long for a request. If the server
-lets threads stand still, one would keep the lock, so a request rotates. A failure is logged, and tried again later.
+A rotation runs in its own thread, because creating and writing a key takes too long for a request. Where the server
+freezes threads, a stalled thread would keep the lock, so a request runs the rotation. A failed rotation is logged and
+retried later.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ from gatepass.keys import Key, KeySet
 __all__ = ["BackgroundRotation", "Watch"]
 
 _MAX_WAIT: Final = 5.0
-"""Seconds that a request whose view is too old waits for another one that reads the file."""
+"""Seconds that a request whose view is too old waits for another request that reads the file."""
 _PAUSE: Final = 60.0
-"""Seconds after a failed rotation: a disk that is full stays so, and each try takes the lock."""
+"""Seconds from a failed rotation to the next: a full disk stays full for a while, and each try takes the lock."""
 _logger = logging.getLogger("gatepass.keyring")
 
 
 class View(NamedTuple):
-    """The ring from *since* up to *until*, as the file said; it was last read, or found unchanged, at *read_at*."""
+    """The ring from *since* up to *until*. The file was last read, or found unchanged, at *read_at*."""
 
     since: float
     until: float
@@ -45,9 +46,12 @@ class View(NamedTuple):
 
 @final
 class Watch:
-    """Watches *place*, where *line* was found in *version*. A view is good for *usable_for* seconds without a read."""
+    """The current view of the ring in *place*, whose file has *line* in *version*.
 
-    __slots__ = ("_lock", "_parsed", "_place", "_unusable", "_usable_for", "view")
+    Without a read of the file, a view is valid for *usable_for* seconds.
+    """
+
+    __slots__ = ("_failed_version", "_lock", "_parsed", "_place", "_usable_for", "view")
 
     def __init__(
         self, place: RingDirectory | MountedFile, version: FileVersion, line: Timeline, now: float, *, usable_for: float
@@ -56,11 +60,11 @@ class Watch:
         self._usable_for = usable_for
         self._parsed: dict[tuple[str, bool], Key] = {}
         self._lock = ProcessLock()
-        self._unusable: FileVersion | None = None
+        self._failed_version: FileVersion | None = None
         self.view: View = self._view_of(version, line, now, None)
 
     def view_at(self, now: float) -> View:
-        """A view for *now*; the last one while another request reads the file, unless it is too old.
+        """Return a view for *now*. While another request reads the file, return the last view unless it is too old.
 
         Raises `KeysUnavailable`.
         """
@@ -78,14 +82,14 @@ class Watch:
         return view
 
     def refresh(self, now: float) -> None:
-        """Read the file now, for it was changed."""
+        """Read the file now, because it was changed."""
         with self._lock:
             self.view = self._refresh(now, self.view)
 
     def is_outdated(self) -> bool:
-        """Whether the file was replaced since it was read. A file that cannot be read counts as the same."""
+        """Return whether the file was replaced since it was read. An unreadable file counts as unchanged."""
         try:
-            return self._place.version() not in (self.view.version, self._unusable)
+            return self._place.version() not in (self.view.version, self._failed_version)
         except OSError:
             return False
 
@@ -98,9 +102,9 @@ class Watch:
             version, text = self._place.read()
             return self._view_of(version, from_text(text), now, last)
         except (OSError, ConfigurationError) as error:
-            self._unusable = seen  # only now: while it is read, other requests for an unknown key wait for its content
-            if last.read_at == last.since:  # the first failure alone
-                _logger.error("the key ring cannot be read: %s", type(error).__name__)  # noqa: TRY400 - no traceback
+            self._failed_version = seen  # not before the read: requests for an unknown key must wait for its content
+            if last.read_at == last.since:  # log only the first failure
+                _logger.error("the key ring cannot be read: %s", type(error).__name__)  # noqa: TRY400 - a traceback may show secrets
             found, read_at = self._view_of(last.version, last.line, now, last), min(last.read_at, now)
             return found._replace(read_at=read_at, until=min(found.until, read_at + self._usable_for))
 
@@ -117,7 +121,7 @@ class Watch:
         return View(now, min(now + RELOAD_INTERVAL, line.next_change(now)), now, version, line, current)
 
     def _key(self, entry: Entry, *, private: bool) -> Key:
-        """The key of *entry*, parsed once: the private one for the key that signs, the public one for others."""
+        """Return the key of *entry*, parsed once: with its private half only if it signs."""
         known = self._parsed.get((entry.kid, private))
         if known is None:
             whole = self._parsed.get((entry.kid, True)) or Key.from_jwk(entry.jwk or {})
@@ -128,7 +132,7 @@ class Watch:
 
 @final
 class BackgroundRotation:
-    """Runs the rotations of one ring in one process. *clock* is the ring's."""
+    """The rotations of one ring in one process. *clock* is the ring's."""
 
     __slots__ = ("_clock", "_not_before", "_running")
 
@@ -138,7 +142,7 @@ class BackgroundRotation:
         self._running = ProcessLock()
 
     def begin(self, rotate: Callable[[], None]) -> None:
-        """Run *rotate*, unless it is running or has just failed."""
+        """Run *rotate*, unless a rotation is running or has failed within the last minute."""
         if self._clock() < self._not_before <= self._clock() + _PAUSE or not self._running.acquire(blocking=False):
             return
         if threads_are_frozen() and may_block():
@@ -146,7 +150,7 @@ class BackgroundRotation:
             return
         try:
             threading.Thread(target=self._run, args=(rotate,), name="gatepass-keyring", daemon=True).start()
-        except RuntimeError:  # the interpreter ends, or the process can start no thread: a later request tries again
+        except RuntimeError:  # no thread can be started, for example at interpreter shutdown: a later request retries
             self._running.release()
 
     def _run(self, rotate: Callable[[], None]) -> None:
@@ -154,6 +158,6 @@ class BackgroundRotation:
             rotate()
         except (OSError, ConfigurationError) as error:
             self._not_before = self._clock() + _PAUSE
-            _logger.error("the key ring is due for a rotation, which failed: %s", type(error).__name__)  # noqa: TRY400
+            _logger.error("the rotation of the key ring failed: %s", type(error).__name__)  # noqa: TRY400
         finally:
             self._running.release()

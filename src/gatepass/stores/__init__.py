@@ -1,5 +1,5 @@
-"""Stores of token families and revocations: in memory, SQLite, Redis, and SQL databases by SQLAlchemy.
+"""Stores of token families and revocations: in memory, in SQLite, in Redis, and in SQL databases through SQLAlchemy.
 
 Each implements `gatepass.refresh.RefreshStore` and `gatepass.revocation.RevocationStore`, which describe the methods.
-Each module imports what it needs, and raises `ImportError` with the command that installs what is missing.
+If a package is missing, the module that needs it raises `ImportError` with the command to install it.
 """

@@ -1,7 +1,7 @@
-"""Group commit: what many threads want to write at one moment becomes one transaction, and one wait for the disk.
+"""Group commit: concurrent writes of many threads share one transaction and one wait for the disk.
 
-The first thread commits for itself; while it waits for the disk the others queue up, and one of them then commits for
-all that wait. No thread of its own, and a lone writer pays next to nothing.
+The first thread commits its own write. While it waits for the disk, other threads queue, and one of them then commits
+for all in the queue. Group commit has no thread of its own and costs a single writer almost no time.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class _Job:
         self.work = work
         self.outcome: Any = None
         self.done = False
-        self.wake = threading.Lock()  # not an Event, whose own lock an interrupted thread may keep
+        self.wake = threading.Lock()  # not an Event: an interrupted thread may keep an Event's own lock
         self.wake.acquire()
         self.batch: list[_Job] = []
-        """What the job's thread has begun to commit, and with which *outcomes*."""
+        """The jobs that this job's thread has begun to commit; *outcomes* are their outcomes, in order."""
         self.outcomes: Sequence[Any] = ()
 
-    def go_on(self) -> None:
-        """Let the job's thread go on, now or when it comes to wait. Called again, it changes nothing."""
+    def resume(self) -> None:
+        """Let the job's thread continue, now or when it begins to wait. A second call has no effect."""
         with suppress(RuntimeError):
             self.wake.release()
 
@@ -40,16 +40,16 @@ class _Job:
         """Give each job of the batch its outcome."""
         for one, outcome in zip(self.batch, self.outcomes, strict=True):
             one.outcome, one.done = outcome, True
-            one.go_on()
+            one.resume()
 
 
 @final
 class GroupCommit:
-    """Runs pieces of work through *commit*, which takes a list of them and answers with the list of their outcomes.
+    """A queue of work for *commit*, which takes a list of work and returns the list of its outcomes.
 
-    An outcome that is an exception is raised in the thread that brought the work. What *commit* itself raises is raised
-    in every thread of the list: it must then have done nothing. A thread that is interrupted, at any point, leaves
-    the turn to the next.
+    An outcome that is an exception is raised in the thread that submitted the work. An exception that *commit* itself
+    raises is raised in every thread of the list; *commit* must then have changed nothing. A thread that is interrupted,
+    at any point, leaves the next commit to the next thread.
     """
 
     __slots__ = ("_commit", "_leader", "_lock", "_waiting")
@@ -59,10 +59,10 @@ class GroupCommit:
         self._lock = threading.Lock()
         self._waiting: list[_Job] = []
         self._leader: _Job | None = None
-        """Whose thread commits, or was told to commit next."""
+        """The job whose thread commits now or commits next."""
 
     def run(self, work: Any) -> Any:
-        """The outcome of *work*, which is durable when this returns."""
+        """Commit *work* and return its outcome, which is then durable."""
         job = _Job(work)
         try:
             with self._lock:
@@ -78,7 +78,7 @@ class GroupCommit:
             self._abandon(job)
             raise
         finally:
-            job.batch = []  # it holds the job itself, which would wait for the collector of cycles
+            job.batch = []  # it contains the job itself: break the reference cycle
         if isinstance(job.outcome, BaseException):
             raise copy.copy(job.outcome) from job.outcome  # one exception must not be raised by several threads
         return job.outcome
@@ -91,22 +91,22 @@ class GroupCommit:
             job.outcomes = self._commit([one.work for one in job.batch])
         except Exception as error:  # noqa: BLE001 - it is raised in every thread of the batch
             job.outcomes = [error] * len(job.batch)
-        self._hand_over(job)
+        self._appoint_next(job)
         job.settle()
 
-    def _hand_over(self, job: _Job) -> None:
+    def _appoint_next(self, job: _Job) -> None:
         with self._lock:
             if self._leader is job:
                 self._leader = self._waiting[0] if self._waiting else None
             if self._leader is not None:
-                self._leader.go_on()  # perhaps again: a thread may be interrupted between these two lines
+                self._leader.resume()  # perhaps again: a thread may be interrupted between these two lines
 
     def _abandon(self, job: _Job) -> None:
-        """The thread of *job* was interrupted: withdraw what has not begun, and settle what it had begun to commit."""
+        """Withdraw the interrupted *job* if its commit has not begun, and settle the jobs it had begun to commit."""
         with self._lock:
             if job in self._waiting:
                 self._waiting.remove(job)
-        self._hand_over(job)
+        self._appoint_next(job)
         if len(job.outcomes) != len(job.batch):
             job.outcomes = [RuntimeError(_INTERRUPTED)] * len(job.batch)
         job.settle()

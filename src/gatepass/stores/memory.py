@@ -1,4 +1,4 @@
-"""A store in this process's memory: for tests and for a single process whose sign-ins may end with it."""
+"""A store in the memory of one process: for tests, or for a single process whose sign-ins may end with it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["MemoryStore"]
 
 @final
 class MemoryStore:
-    """Families in a dictionary under a lock. Safe for threads, not shared with other processes, gone at the end.
+    """Families in a dictionary under a lock. Thread-safe, not shared with other processes, lost when the process ends.
 
-    A fork has a copy, which goes its own way: what is revoked here is not revoked there.
+    A forked process has its own copy: a revocation in one process does not reach the other.
     """
 
     __slots__ = ("_by_client", "_by_subject", "_families", "_locks", "_revocations")
@@ -37,7 +37,7 @@ class MemoryStore:
     def create(self, family: Family) -> None:
         with self._lock:
             if family.family_id in self._families:
-                raise KeyError("this family is already there")
+                raise KeyError("this family already exists")
             self._families[family.family_id] = family
             for index, name in self._indexes(family):
                 index.setdefault(name, set()).add(family.family_id)
@@ -82,7 +82,7 @@ class MemoryStore:
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
         latest: int | None = None
-        if self._revocations.keys().isdisjoint(keys):  # as with most requests
+        if self._revocations.keys().isdisjoint(keys):  # the case of most requests
             return None
         for key in keys:
             entry = self._revocations.get(key)

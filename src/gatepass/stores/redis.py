@@ -1,18 +1,18 @@
 """A store in Redis or Valkey (the extra `redis`), for services that already run one.
 
-Each family is a hash under a key of its own; the salt of a grace window has a second key, which expires with the
-window. Families and revocations expire by themselves, and `purge` finds nothing to do. Sorted sets list the families of
-a subject and of a client. They are written before the family, so that revoking what they list also reaches a family
-that is still to be written.
+Each family is a hash under its own key. The salt of a grace window has a second key, which expires with the window.
+Families and revocations expire by themselves, so `purge` deletes none. Sorted sets list the families of a
+subject and of a client. They are written before the family, so that a revocation of the listed families also covers a
+family that is not written yet.
 
-Each change is one Lua script, whose keys are in one slot, so that a cluster works too. Lives are differences of the
-caller's times and are counted on the server's clock: two clocks that disagree do no harm. `call` identifies one call:
-if a driver loses the answer and sends the call again, the second answer is the first.
+Each change is one Lua script whose keys are in one slot, so that it works on a cluster. Lifetimes are differences of
+the caller's times and are counted on the server's clock, so that a difference between the two clocks is harmless.
+`call` identifies one call: if the driver loses the response and sends the call again, it gets the same result.
 
-**Settings of the server.** `maxmemory-policy noeviction`: an evicted key may be a revocation. `appendonly yes` with
-`appendfsync always`, where an answer must survive a power cut; `everysec` may lose the last second, and a client whose
-rotation was lost is signed out as a thief would be. Replication is asynchronous: a failover may lose a revocation.
-Redis 6.2 or Valkey 7.2 is enough; nothing is read from replicas.
+**Server settings.** `maxmemory-policy noeviction`: an evicted key may be a revocation. `appendonly yes` with
+`appendfsync always`, if a returned change must survive a power cut; `everysec` may lose the last second, and a client
+whose rotation was lost is signed out as if its token were stolen. Replication is asynchronous: a failover may lose a
+revocation. Redis 6.2 or Valkey 7.2 is sufficient. The store does not read from replicas.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ from gatepass.refresh.store import PurgeResult
 __all__ = ["RedisStore"]
 
 MARGIN: Final = 3_600
-"""Seconds for which each key is stored beyond its end, for clocks that differ and slow processes."""
+"""Seconds that each key is stored beyond its end, to allow for clock differences and slow processes."""
 
-_CONNECT_SECONDS: Final = 1.0
-_ANSWER_SECONDS: Final = 2.0
+_CONNECT_TIMEOUT: Final = 1.0
+_RESPONSE_TIMEOUT: Final = 2.0
 _BATCH: Final = 500
-_SALT_LIFE: Final = Rotation.MAX_GRACE
+_SALT_TTL: Final = Rotation.MAX_GRACE
 _HASHES: Final = frozenset(("proof_hash", "current_hash", "previous_hash"))
 _NUMBERS: Final = frozenset(("auth_time", "created_at", "expires_at", "idle_expires_at", "rotated_at", "revoked_at"))
 _MEMBERS: Final = tuple(one.name for one in fields(Family) if one.name not in ("family_id", "salt"))
@@ -61,23 +61,23 @@ _MEMBERS: Final = tuple(one.name for one in fields(Family) if one.name not in ("
 class RedisStore:
     """Families and revocations in Redis or Valkey. Safe for threads and processes.
 
-    *client_or_url* is an URL (`redis://`, `rediss://`, `unix://`), for which a client is made that waits 1 second for
-    a connection and 2 for an answer (`?socket_timeout=` in the URL changes it), or a `redis.Redis` or
-    `redis.RedisCluster` of yours, which must have a `socket_timeout`. Retries are safe. Every key begins with *prefix*.
-    A forked process makes a client of its own, from an URL; one of yours is as safe over a fork as redis-py makes it.
+    *client_or_url* is a URL (`redis://`, `rediss://`, `unix://`), or your own `redis.Redis` or `redis.RedisCluster`,
+    which must have a `socket_timeout`. For a URL the store creates a client that waits 1 second for a connection and 2
+    for a response (`?socket_timeout=` in the URL changes the latter). Retries are safe. Every key begins with *prefix*.
+    From a URL, a forked process creates its own client. Your own client is as safe across a fork as redis-py makes it.
     """
 
-    __slots__ = ("_clients", "_ours", "_prefix")
+    __slots__ = ("_clients", "_owns_client", "_prefix")
 
     def __init__(self, client_or_url: str | Redis | RedisCluster, *, prefix: str = "gatepass") -> None:
         if not isinstance(prefix, str) or not prefix or not prefix.isprintable() or set(prefix) & set("{}"):
             raise ConfigurationError("prefix= must be a printable string without braces")
-        self._ours = isinstance(client_or_url, str)
+        self._owns_client = isinstance(client_or_url, str)
 
         def client() -> Any:
             return _check_client(_connect(client_or_url) if isinstance(client_or_url, str) else client_or_url)
 
-        # Not left to redis-py: in a fork its pool takes a lock that another thread may have held.
+        # Not left to redis-py: in a forked child its pool takes a lock that another thread may have held.
         self._clients = PerProcess(client)
         self._prefix = prefix
 
@@ -86,19 +86,19 @@ class RedisStore:
         return self._clients.get()
 
     def close(self) -> None:
-        """Close the connections, if they are the store's own and not those of a client that was handed in."""
-        if self._ours:
+        """Close the connections of the store's own client. A client that you passed stays open."""
+        if self._owns_client:
             self._client.close()
 
     def create(self, family: Family) -> None:
-        absolute = _life(family.expires_at, family.created_at)
-        idle = _life(family.idle_expires_at, family.created_at)
+        absolute = _lifetime(family.expires_at, family.created_at)
+        idle = _lifetime(family.idle_expires_at, family.created_at)
         for index in (self._index("subject", family.subject), self._index("client", family.client_id)):
             self._run(LIST, index, family.family_id, absolute + MARGIN)
         values = _encode_fields((name, getattr(family, name)) for name in _MEMBERS)
         salt, call = family.salt.hex(), secrets.token_hex(8)
-        if not self._run(CREATE, self._family(family.family_id), call, idle, absolute, salt, _SALT_LIFE, *values):
-            raise KeyError("this family is already there")
+        if not self._run(CREATE, self._family(family.family_id), call, idle, absolute, salt, _SALT_TTL, *values):
+            raise KeyError("this family already exists")
 
     def get(self, family_id: str) -> Family | None:
         flat, salt = self._run(GET, self._family(family_id))
@@ -110,54 +110,54 @@ class RedisStore:
         return Family(family_id=family_id, **members)
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
-        idle = _life(rotation.idle_expires_at, rotation.rotated_at)
+        idle = _lifetime(rotation.idle_expires_at, rotation.rotated_at)
         values = _encode_fields(
             (one.name, getattr(rotation, one.name)) for one in fields(rotation) if one.name != "salt"
         )
         call, previous, salt = secrets.token_hex(8), rotation.previous_hash.hex(), rotation.salt.hex()
-        return bool(self._run(ROTATE, self._family(family_id), call, previous, idle, salt, _SALT_LIFE, *values))
+        return bool(self._run(ROTATE, self._family(family_id), call, previous, idle, salt, _SALT_TTL, *values))
 
     def revoke(self, family_id: str, *, at: int) -> bool:
         return bool(self._run(REVOKE, self._family(family_id), secrets.token_hex(8), at, 0))
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
-        """If it raises, some families may be revoked; call it again for the rest."""
+        """Revoke every family of *subject*. If this raises, some may be revoked; call it again for the rest."""
         return self._revoke_listed(self._index("subject", subject), at)
 
     def revoke_client(self, client_id: str, *, at: int) -> int:
-        """If it raises, some families may be revoked; call it again for the rest."""
+        """Revoke every family of *client_id*. If this raises, some may be revoked; call it again for the rest."""
         return self._revoke_listed(self._index("client", client_id), at)
 
-    def purge(self, *, before: int, limit: int) -> PurgeResult:  # noqa: ARG002 - the protocol's
-        """Nothing to do: families expire by themselves, and their indexes are cleaned as they are written."""
+    def purge(self, *, before: int, limit: int) -> PurgeResult:  # noqa: ARG002 - the protocol's signature
+        """Return an empty result: families expire by themselves, and writes to an index remove its expired entries."""
         return PurgeResult(0, more=False)
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        life = _life(keep_until, int(time.time()))  # by the clock of this machine, which said until when
+        life = _lifetime(keep_until, int(time.time()))  # by the clock of this machine, as *keep_until* is
         self._run(PUT_REVOCATION, self._revocation(key), issued_until, keep_until, life)
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        """In a cluster, one round trip to each node that holds some of *keys*."""
+        """Make one round trip; in a cluster, one to each node that holds some of *keys*."""
         if not keys:
             return None
         client, names = self._client, list(map(self._revocation, keys))
-        # A cluster answers one MGET for each slot; redis-py sends them side by side.
+        # A cluster needs one MGET per slot; redis-py sends them in parallel.
         values = client.mget_nonatomic(names) if isinstance(client, RedisCluster) else client.mget(names)
         found = [_text(value).split(" ") for value in values if value]
         return max((int(issued) for issued, keep in found if int(keep) >= now), default=None)
 
-    def purge_revocations(self, *, before: int, limit: int) -> int:  # noqa: ARG002 - the protocol's
-        """Nothing to do: revocations expire by themselves."""
+    def purge_revocations(self, *, before: int, limit: int) -> int:  # noqa: ARG002 - the protocol's signature
+        """Return 0: revocations expire by themselves."""
         return 0
 
     def _revoke_listed(self, index: str, at: int) -> int:
-        """Revoke all families that *index* lists, including all that were added before this call."""
+        """Revoke all families in *index*, including all that were added before this call."""
         revoked, call = 0, secrets.token_hex(8)
         listed = self._client.zscan_iter(index, count=_BATCH)
         while batch := [_text(member) for member, _ in islice(listed, _BATCH)]:
             pipeline = self._client.pipeline(transaction=False)
             for family_id in batch:
-                # not eval(): redis-py keeps that name from pipelines of a cluster, and carries the command out
+                # not eval(): in pipelines of a cluster, redis-py blocks that method but not the command
                 keys = self._keys(REVOKE, self._family(family_id))
                 pipeline.execute_command("EVAL", REVOKE, len(keys), *keys, call, at, MARGIN)
             revoked += sum(pipeline.execute())
@@ -168,11 +168,11 @@ class RedisStore:
         keys = self._keys(script, key)
         try:
             return self._client.evalsha(_DIGESTS[script], len(keys), *keys, *values)
-        except NoScriptError:  # a server that is new, or whose scripts were flushed
+        except NoScriptError:  # a new server, or one whose scripts were flushed
             return self._client.eval(script, len(keys), *keys, *values)
 
     def _keys(self, script: str, key: str) -> tuple[str, ...]:
-        """*key*, and that of the family's salt. A cluster keeps both in one slot: that of what is in braces."""
+        """Return *key* and the key of the family's salt. The braces keep both in one slot of a cluster."""
         return (key, f"{self._prefix}:salt:{{{key}}}") if script in _WITH_SALT else (key,)
 
     def _family(self, family_id: str) -> str:
@@ -185,7 +185,7 @@ class RedisStore:
         return f"{self._prefix}:revoked:{key}"
 
 
-# KEYS: index of a subject or client. ARGV: family, life. Each entry added may take up to 16 dead ones away.
+# KEYS: index of a subject or client. ARGV: family, lifetime. Each call removes up to 16 expired entries.
 LIST: Final = """
 local now = tonumber(redis.call('TIME')[1])
 local life = tonumber(ARGV[2])
@@ -208,8 +208,8 @@ GET: Final = """
 return {redis.call('HGETALL', KEYS[1]), redis.call('GET', KEYS[2]) or ''}
 """
 
-# KEYS: family, its salt. ARGV: call, life to the idle end, life to the absolute end, salt, its life, then names and
-# values. A key that holds `revoked_at` alone was left by a revocation that came between the index and here: it stays.
+# KEYS: family, its salt. ARGV: call, lifetime to the idle end, lifetime to the absolute end, salt, its lifetime, then
+# names and values. A key with only `revoked_at` comes from a revocation after the index was written: it stays.
 CREATE: Final = (
     _KEEP_SALT
     + """
@@ -224,7 +224,8 @@ return 1
 """
 )
 
-# KEYS: family, its salt. ARGV: call, previous hash, life to the idle end, salt, its life, then names and values.
+# KEYS: family, its salt. ARGV: call, previous hash, lifetime to the idle end, salt, its lifetime, then names and
+# values.
 ROTATE: Final = (
     _KEEP_SALT
     + """
@@ -240,8 +241,8 @@ return 1
 """
 )
 
-# KEYS: family, its salt. ARGV: call, moment, and for how long a family that is not there may only come revoked (0: do
-# nothing).
+# KEYS: family, its salt. ARGV: call, moment, and how long a family that does not exist can only be created as revoked
+# (0: leave it).
 REVOKE: Final = """
 local there = redis.call('HMGET', KEYS[1], 'current_hash', 'revoked_at', 'revoked_by')
 if not there[1] and ARGV[3] == '0' then return 0 end
@@ -251,7 +252,7 @@ redis.call('DEL', KEYS[2])
 return (not there[2] or there[3] == ARGV[1]) and 1 or 0
 """
 
-# KEYS: revocation. ARGV: issued until, keep until, life.
+# KEYS: revocation. ARGV: issued until, keep until, lifetime.
 PUT_REVOCATION: Final = """
 local issued, keep = tonumber(ARGV[1]), tonumber(ARGV[2])
 local there = redis.call('GET', KEYS[1])
@@ -273,13 +274,13 @@ _DIGESTS: Final = {
 
 def _connect(url: str) -> Redis:
     try:
-        client: Redis = cast("Any", Redis).from_url(  # its annotations do not say what it takes
+        client: Redis = cast("Any", Redis).from_url(  # its annotations are incomplete
             url,
-            socket_connect_timeout=_CONNECT_SECONDS,
-            socket_timeout=_ANSWER_SECONDS,
-            # A connection that the server closed is opened again; a server that does not answer is not asked twice.
+            socket_connect_timeout=_CONNECT_TIMEOUT,
+            socket_timeout=_RESPONSE_TIMEOUT,
+            # Reconnect once if the server closed the connection, but do not retry after a timeout.
             retry=Retry(NoBackoff(), 1, supported_errors=(ConnectionLost,)),
-            retry_on_error=[ConnectionLost],  # redis-py 5 wants it said twice
+            retry_on_error=[ConnectionLost],  # redis-py 5 needs both
         )
     except ValueError:
         raise ConfigurationError("the URL of the store must begin with redis://, rediss:// or unix://") from None
@@ -288,26 +289,26 @@ def _connect(url: str) -> Redis:
 
 def _check_client(client: object) -> Redis | RedisCluster:
     if not isinstance(client, Redis | RedisCluster):
-        raise ConfigurationError("RedisStore takes an URL, a redis.Redis or a redis.RedisCluster")
+        raise ConfigurationError("RedisStore takes a URL, a redis.Redis or a redis.RedisCluster")
     options: dict[str, Any] = client.get_connection_kwargs()  # type: ignore[no-untyped-call,unused-ignore]
     if options.get("socket_timeout") is None:
         raise ConfigurationError(
-            "the client needs a socket_timeout=, or a request waits for ever on a server that hangs"
+            "the client needs a socket_timeout=, or a request waits forever for a server that hangs"
         )
     if getattr(client, "connection", None) is not None:
-        raise ConfigurationError("the client must not have one connection alone: a fork would share it")
+        raise ConfigurationError("the client must not be a single-connection client: a fork would share its connection")
     if getattr(client, "read_from_replicas", False) or getattr(client, "load_balancing_strategy", None):
-        raise ConfigurationError("the client must not read from replicas: they know of a revocation too late")
+        raise ConfigurationError("the client must not read from replicas: revocations reach them too late")
     return client
 
 
-def _life(end: int, start: int) -> int:
-    """Seconds from *start* to *end* and the margin: what is over already is stored for the margin, too."""
+def _lifetime(end: int, start: int) -> int:
+    """Return the seconds from *start* to *end* plus the margin. What has already ended is kept for the margin too."""
     return max(end - start, 0) + MARGIN
 
 
 def _encode_fields(members: Iterable[tuple[str, Any]]) -> Iterator[str]:
-    """Names and values in turn, as text, so that a client with `decode_responses` does as well; None is left out."""
+    """Yield names and values in turn, as text, so that a client with `decode_responses` works too. Omit None."""
     for name, value in members:
         if value is None:
             continue

@@ -1,6 +1,6 @@
-"""What the stores on relational databases share: families as rows, the hash that a row is found by, purging in batches.
+"""Shared code of the stores on relational databases: families as rows, hashes to find rows by, purging in batches.
 
-A large deletion runs in small steps, so that it holds no lock for long and may stop anywhere.
+A large deletion runs in small steps, so that it holds no lock for long and may stop after any step.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _AMR: Final = COLUMNS.index("amr")
 
 
 def row_of(family: Family) -> dict[str, Any]:
-    """The values of *family*'s row by column, and `purge_at`.
+    """Return the values of *family*'s row by column, including `purge_at`.
 
-    `purge_at` is the one time that housekeeping is indexed by: never later than the family's end, nor than the end of
-    its salt. A rotation puts these off and leaves `purge_at` alone, so that no index is written on the request path
-    but by the first one with a salt after a purge; a purge that finds the family alive moves it.
+    `purge_at` is the only time with an index, which purges use. It is never later than the end of the family or of its
+    salt. A rotation moves these ends but not `purge_at`, so a request writes no index, except for the first rotation
+    with a salt after a purge. A purge that finds the family alive postpones `purge_at`.
     """
     row = {name: getattr(family, name) for name in COLUMNS}
     row["amr"] = json.dumps(family.amr, ensure_ascii=False)
@@ -38,23 +38,23 @@ def row_of(family: Family) -> dict[str, Any]:
 
 
 def family_of(row: Sequence[Any]) -> Family:
-    """The family of a row, whose values come in the order of `COLUMNS`."""
+    """Return the family of a row, whose values are in the order of `COLUMNS`."""
     values: list[Any] = list(row)
     values[_AMR] = tuple(json.loads(values[_AMR]))
     return Family(**dict(zip(COLUMNS, values, strict=True)))
 
 
 def hashed(text: str) -> bytes:
-    """The hash that *text* is found by: no collation folds it, and it is short enough for every index."""
+    """Return the hash by which *text* is found: no collation folds it, and it is short enough for every index."""
     return sha256(text.encode()).digest()
 
 
 def purge_in_batches(limit: int, batch: int, purge: Callable[[int], tuple[int, int]]) -> PurgeResult:
-    """Call *purge* until at most *limit* rows are deleted or *limit* rows were looked at, in whole batches: a row that
-    stays costs as much as one that goes.
+    """Call *purge* in whole batches until *limit* rows are deleted or *limit* rows were inspected: a row that stays
+    costs as much as a row that is deleted.
 
-    *purge* takes how many rows it may delete, looks at a *batch* of rows, and returns how many it looked at and how
-    many it deleted. If it looked at fewer than a batch, nothing is left.
+    *purge* takes the number of rows that it may delete, inspects a *batch* of rows, and returns the numbers of rows
+    inspected and deleted. If it inspected fewer rows than a batch, no rows are left.
     """
     deleted = seen = 0
     while deleted < limit and seen < limit:

@@ -1,8 +1,8 @@
-"""Families and revocations in PostgreSQL or MariaDB (MySQL, SQLite), by SQLAlchemy Core.
+"""Families and revocations in PostgreSQL or MariaDB (MySQL, SQLite), through SQLAlchemy Core.
 
-Each answer rests on one statement that the database judges row by row; no transaction stays open between statements.
-What the driver raises leaves the method, and the service answers 503. Two drivers carry out the statements of every
-refresh without SQLAlchemy (`_DriverCursors`).
+Each result depends on one statement that the database evaluates row by row; no transaction stays open between
+statements. The methods raise the driver's errors, for which the service responds with 503. With two drivers, the
+statements of every refresh run without SQLAlchemy (`_DriverCursors`).
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ _PAGE: Final = 10_000
 # Serialization failure and deadlock, by SQLSTATE; record changed and deadlock, by MariaDB's number.
 _RETRYABLE: Final = {"40001", "40P01", 1020, 1213}
 _VISIBLE_BEFORE_DURABLE: Final = {"mariadb", "mysql"}
-"""Whose commits others see before they are durable."""
+"""Databases whose commits are visible to others before they are durable."""
 _DRIVERS: Final = {"psycopg", "pymysql"}
-"""Whose cursors `_DriverCursors` knows. With others, every statement goes through SQLAlchemy."""
+"""Drivers that `_DriverCursors` supports. With others, every statement runs through SQLAlchemy."""
 _FAMILY_ID: Final = COLUMNS.index("family_id")
 _CURSOR: Final = "gatepass"
 """The name under which a pooled connection keeps its cursor."""
@@ -51,18 +51,17 @@ _OBJECTS_OF_THE_SCHEMA: Final = sum(1 + len(table.indexes) for table in METADATA
 
 @final
 class SQLStore:
-    """Families and revocations in the tables that `create_schema()` makes by *engine*.
+    """Families and revocations in the tables that `create_schema()` creates through *engine*.
 
-    Give the engine limits, so that a lost server is a quick 503: `create_engine(url, pool_timeout=5,
-    connect_args={"connect_timeout": 3})`, and with PyMySQL `"read_timeout": 5` too. Durability is the server's: leave
-    `synchronous_commit` and `innodb_flush_log_at_trx_commit` as they come. A forked process leaves the engine's
-    connections to its parent, and makes its own.
+    Set timeouts on the engine, so that a lost server leads to a quick 503: `create_engine(url, pool_timeout=5,
+    connect_args={"connect_timeout": 3})`, and with PyMySQL also `"read_timeout": 5`. Durability depends on the server:
+    keep the defaults of `synchronous_commit` and `innodb_flush_log_at_trx_commit`. A forked process leaves the engine's
+    connections to its parent and opens its own.
 
-    With psycopg and PyMySQL, the statements of each refresh go to the driver's cursor: the engine's events do not tell
-    of them.
+    With psycopg and PyMySQL, the statements of each refresh run on the driver's cursor and trigger no engine events.
 
-    Indexes: of `gatepass_families` the primary key `family_id`, and `subject_hash`, `client_id_hash`, `purge_at`; of
-    `gatepass_revocations` the primary key `key_hash`, and `keep_until`. Requests use the primary keys alone.
+    Indexes: on `gatepass_families` the primary key `family_id`, and `subject_hash`, `client_id_hash`, `purge_at`; on
+    `gatepass_revocations` the primary key `key_hash`, and `keep_until`. Requests use only the primary keys.
     """
 
     __slots__ = (
@@ -71,12 +70,12 @@ class SQLStore:
 
     def __init__(self, engine: Engine) -> None:
         if not isinstance(engine, Engine):
-            raise ConfigurationError("engine= must be an Engine, as SQLAlchemy's create_engine() makes it")
+            raise ConfigurationError("engine= must be an Engine, as SQLAlchemy's create_engine() returns it")
         name = engine.dialect.name
         if name not in sql.PUT:
-            raise ConfigurationError("engine= must be one for PostgreSQL, MariaDB, MySQL or SQLite")
+            raise ConfigurationError("engine= must be an engine for PostgreSQL, MariaDB, MySQL or SQLite")
         self._schema_engine = engine
-        # A statement alone is a transaction; where it costs nothing to say so, each operation is one round trip.
+        # One statement is a transaction. Autocommit is free in PostgreSQL, so each operation is one round trip there.
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT") if name == "postgresql" else engine
         has_known_cursor = engine.dialect.driver in _DRIVERS
         self._direct = _DriverCursors(self._engine, commits=name != "postgresql") if has_known_cursor else None
@@ -87,7 +86,7 @@ class SQLStore:
         self._inherited: list[Any] = []
 
     def create_schema(self) -> None:
-        """Make the tables and indexes; what is already there stays. Safe to call at every start."""
+        """Create the tables and indexes, unless they exist. Safe to call at every start."""
         self._drop_inherited_connections()
         for tries_left in reversed(range(_OBJECTS_OF_THE_SCHEMA + 1)):
             try:
@@ -133,7 +132,7 @@ class SQLStore:
         return self._revoke_all("client_id_hash", hashed(client_id), at)
 
     def purge(self, *, before: int, limit: int) -> PurgeResult:
-        """In small batches, so that no lock is held for long."""
+        """Delete in small batches, so that no lock is held for long."""
 
         def purge(limit: int) -> tuple[int, int]:
             rows = self._rows(sql.ENDING, {"before": before, "size": _BATCH})
@@ -141,7 +140,7 @@ class SQLStore:
             alive = sorted(name for name, end in rows if end >= before)
             if alive:
                 self._change(sql.FORGET_SALTS, {"names": alive, "before": before - Rotation.MAX_GRACE})
-                self._change(sql.PUT_OFF, {"names": alive})  # to the end, or to that of a salt that is still of use
+                self._change(sql.PUT_OFF, {"names": alive})  # to the family's end, or to the end of a salt still in use
             return len(rows), self._change(sql.DELETE_DEAD, {"names": dead, "before": before}) if dead else 0
 
         return purge_in_batches(limit, _BATCH, purge)
@@ -166,12 +165,12 @@ class SQLStore:
         return purge_in_batches(limit, _BATCH, purge).deleted
 
     def _revoke_all(self, column: str, name: bytes, at: int) -> int:
-        """Page by page along the primary key, so that nothing is met twice, and in statements that lock few rows."""
+        """Revoke page by page along the primary key, so that no row is met twice, in statements that lock few rows."""
         revoked, last, full = 0, "", True
         while full:
             rows = self._rows(sql.ALIVE[column], {"name": name, "last": last, "size": _PAGE})
             names = [family_id for (family_id,) in rows]
-            # Where a commit is seen before it is durable, a call that finds nothing waits for those that it saw.
+            # Where commits are visible before they are durable, a call that finds no rows waits for the commits it saw.
             for start in range(0, max(len(names), self._shows_before_durable), _BATCH):
                 revoked += self._change_durably(sql.REVOKE, {"names": names[start : start + _BATCH], "at": at})
             full = len(names) == _PAGE
@@ -193,10 +192,10 @@ class SQLStore:
         return self._retry(write)
 
     def _change_durably(self, statement: Any, values: dict[str, Any]) -> int:
-        """Change what ends something, and return when that is on the disk, also if another call had ended it.
+        """Run a revocation and return when it is durable, even if a concurrent call made it.
 
-        InnoDB shows a commit before it waits for its log, and a statement that changes nothing waits for no log. So
-        the transaction writes a row and takes it away: the log up to there holds all that was shown.
+        InnoDB shows a commit before it waits for its log, and a statement that changes no row does not wait for the
+        log. So the transaction inserts and deletes a row: when it is durable, so is every commit that it saw.
         """
         if not self._shows_before_durable:
             return self._change(statement, values)
@@ -204,7 +203,7 @@ class SQLStore:
 
         def write() -> int:
             with self._engine.begin() as connection:
-                # First the row that comes and goes: then no lock that the statement takes is held while it comes.
+                # Insert first, so that the locks of the statement are not held during the insert.
                 connection.execute(self._put, {"key_hash": name, "issued_until": 0, "keep_until": 0})
                 changed = connection.execute(statement, values).rowcount
                 connection.execute(sql.FORGET_ONE, {"key": name})
@@ -220,14 +219,14 @@ class SQLStore:
             try:
                 return work()
             except DBAPIError as error:
-                error.hide_parameters = True  # also where the engine shows them: they are hashes and subjects
+                error.hide_parameters = True  # even if the engine shows them: they are hashes and subjects
                 if not (tries_left and _is_retryable(error)):
                     raise
         raise AssertionError
 
     def _drop_inherited_connections(self) -> None:
-        """In a fork: two processes on one connection would read each other's answers."""
-        process = os.getpid()  # asked each time: not every server that forks runs Python's hooks
+        """In a forked child, drop them: two processes on one connection would read each other's results."""
+        process = os.getpid()  # checked each time: not every forking server runs Python's hooks
         if process != self._process:
             self._inherited.append(self._engine.pool)  # kept, because closing it might end the parent's connections
             self._engine.dispose(close=False)
@@ -247,11 +246,10 @@ class SQLStore:
 
 @final
 class _DriverCursors:
-    """Carries out the two statements of every refresh by the driver's own cursor: SQLAlchemy's layers cost as much as
-    the disk.
+    """The two statements of every refresh on the driver's own cursor: SQLAlchemy's layers cost as much as the disk.
 
-    Connections come from the pool of *engine* and go back to it, unless an error occurred on them. They commit by
-    themselves, or here if *commits*. After a loss of the server, connections that were used before are not used again.
+    Connections come from the pool of *engine* and return to it, unless an error occurred on them. They autocommit, or
+    this class commits if *commits* is true. After the server was lost, connections that were used before are dropped.
     """
 
     __slots__ = ("_binary_names", "_commits", "_engine", "_errors", "_last_loss")
@@ -262,21 +260,21 @@ class _DriverCursors:
         self._errors: Any = engine.dialect.loaded_dbapi.Error
         self._binary_names = engine.dialect.driver == "pymysql"
         self._last_loss = object()
-        """Another after each loss of the server. A cursor keeps it; with an older one its connection may be dead."""
+        """A new object after each loss of the server. A cursor stored with an older one may have a dead connection."""
 
     def get(self, values: dict[str, Any]) -> Sequence[Any]:
-        """The rows of the family that *values* name, in the order of `COLUMNS`."""
-        rows: list[Any] = self._carry_out(sql.GET_BY_CURSOR, values, lambda cursor: cursor.fetchall())
+        """Return the rows of the family that *values* name, in the order of `COLUMNS`."""
+        rows: list[Any] = self._run(sql.GET_BY_CURSOR, values, lambda cursor: cursor.fetchall())
         if not self._binary_names:
             return rows
         return [(*row[:_FAMILY_ID], row[_FAMILY_ID].decode(), *row[_FAMILY_ID + 1 :]) for row in rows]
 
     def rotate(self, values: dict[str, Any]) -> int:
-        """How many rows the rotation changed, once it is durable."""
-        changed: int = self._carry_out(sql.ROTATE_BY_CURSOR, values, lambda cursor: cursor.rowcount)
+        """Rotate, and return the number of changed rows once the change is durable."""
+        changed: int = self._run(sql.ROTATE_BY_CURSOR, values, lambda cursor: cursor.rowcount)
         return changed
 
-    def _carry_out(self, statement: str, values: dict[str, Any], answer: Callable[[Any], Any]) -> Any:
+    def _run(self, statement: str, values: dict[str, Any], read: Callable[[Any], Any]) -> Any:
         if self._binary_names:
             values = values | {"name": values["name"].encode()}
         while True:
@@ -285,25 +283,25 @@ class _DriverCursors:
                 cursor, known = connection.connection.info.get(_CURSOR, (None, last_loss))
                 if known is last_loss:
                     if self._commits and statement is not sql.ROTATE_BY_CURSOR:
-                        connection.begin()  # SQLAlchemy ends it when the connection goes back, however the pool is set
-                    return self._executed(connection, cursor, statement, values, answer)
+                        connection.begin()  # SQLAlchemy ends it on return, however the pool is set
+                    return self._execute(connection, cursor, statement, values, read)
                 connection.invalidate()
 
-    def _executed(
-        self, connection: Connection, cursor: Any, statement: str, values: dict[str, Any], answer: Callable[[Any], Any]
+    def _execute(
+        self, connection: Connection, cursor: Any, statement: str, values: dict[str, Any], read: Callable[[Any], Any]
     ) -> Any:
         pooled = connection.connection
         try:
-            if cursor is None:  # kept beside its connection: a new one forgets how to send what is sent every time
+            if cursor is None:  # kept with its connection: a new cursor would lose what it caches for these statements
                 cursor = pooled.cursor()
                 pooled.info[_CURSOR] = (cursor, self._last_loss)
             cursor.execute(statement, values)
             if self._commits and statement is sql.ROTATE_BY_CURSOR:
                 pooled.commit()
-            return answer(cursor)
+            return read(cursor)
         except self._errors as error:
             gone = self._engine.dialect.is_disconnect(error, pooled, None)
-            if gone:  # a plain refusal must not write: it would take back what another thread has noticed
+            if gone:  # other errors must not write: that could undo another thread's update
                 self._last_loss = object()
             connection.invalidate(error)
             raise DBAPIError.instance(
@@ -325,10 +323,12 @@ def _create(connection: Connection) -> None:
 
 
 def _check_files(connection: Connection) -> None:
-    """The rule of SQLiteStore. SQLite itself says which file it has opened, however the engine names it; the links on
-    the way there are in the engine's URL alone.
+    """Apply the rule of `SQLiteStore` to the database file.
+
+    SQLite reports which file it has opened, however the engine names it. The links on the path are only in the
+    engine's URL.
     """
-    files = [file for _, _, file in connection.exec_driver_sql("PRAGMA database_list") if file]  # and not memory
+    files = [file for _, _, file in connection.exec_driver_sql("PRAGMA database_list") if file]  # no file: in memory
     named = connection.engine.url.database
     if files and named and named != ":memory:":
         files.append(unquote(urlsplit(named).path) if named.startswith("file:") else named)
@@ -343,7 +343,7 @@ def _versions(connection: Connection) -> list[int]:
 
 
 def _is_retryable(error: DBAPIError) -> bool:
-    """Whether the database says that it did nothing because another was in the way: then it may be asked again."""
+    """Return whether the database reports that it changed nothing because of a conflict: a retry is then safe."""
     cause = error.orig
     code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     return code in _RETRYABLE or (cause is not None and bool(cause.args) and cause.args[0] in _RETRYABLE)

@@ -1,7 +1,8 @@
 """The tables of `SQLStore`, in types that keep every octet on PostgreSQL and on MariaDB or MySQL, and its statements.
 
-Each statement is built once, is atomic alone and uses an index. Text is stored and never compared: it is found by the
-hash of its UTF-8 octets, so that no collation folds case, accents or trailing blanks, and every index is short enough.
+Each statement is built once, is atomic by itself and uses an index. Text is stored but never compared: rows are found
+by the hash of its UTF-8 octets, so that no collation folds case, accents or trailing blanks, and every index is short
+enough.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ _MYSQL: Final = ("mysql", "mariadb")
 
 
 class _Name(TypeDecorator[str]):
-    """A family's name. MariaDB would ignore trailing blanks in a string, and by default its case."""
+    """A family's id. In a string, MariaDB would ignore trailing blanks and, by default, case."""
 
     impl = String(64)
     cache_ok = True
@@ -104,7 +105,7 @@ families: Final = Table(
     Column("client_id_hash", _OCTETS, nullable=False, index=True),
     **_OPTIONS,
 )
-# Room in each page for the next version of a row: a rotation then touches no index (a heap-only update).
+# Leave room in each page for the next version of a row: a rotation then writes no index (a heap-only update).
 event.listen(
     families,
     "after_create",
@@ -126,7 +127,7 @@ _BY_NAME: Final = _row.family_id == bindparam("name")
 
 
 def _not_after(moment: str) -> Any:
-    """`purge_at`, or *moment* where that is earlier: where it is not, the index is not written."""
+    """Return `purge_at`, or *moment* if that is earlier. If it is not earlier, the index is not written."""
     earlier: ColumnElement[Any] = bindparam(moment)
     return case((_row.purge_at > earlier, earlier), else_=_row.purge_at)
 
@@ -134,7 +135,7 @@ def _not_after(moment: str) -> Any:
 CREATE: Final = insert(families)
 
 GET: Final = select(*(_row[name] for name in COLUMNS)).where(_BY_NAME)
-GET_BY_CURSOR: Final = f"SELECT {', '.join(COLUMNS)} FROM gatepass_families WHERE family_id = %(name)s"  # noqa: S608 - names of our own
+GET_BY_CURSOR: Final = f"SELECT {', '.join(COLUMNS)} FROM gatepass_families WHERE family_id = %(name)s"  # noqa: S608 - constant names
 
 ROTATE: Final = (
     update(families)
@@ -196,7 +197,7 @@ PAST: Final = (
 )
 FORGET: Final = delete(revocations).where(_KEYS, _entry.keep_until < bindparam("before"))
 FORGET_ONE: Final = delete(revocations).where(_entry.key_hash == bindparam("key"))
-"""By the primary key alone: another index would lock what other transactions write beside it."""
+"""Uses only the primary key: another index would lock rows that other transactions write beside it."""
 
 
 def _put_mysql() -> Any:
@@ -217,4 +218,4 @@ PUT: Final[dict[str, Any]] = {
     "postgresql": _put_conflict(postgresql.insert, func.greatest),
     "sqlite": _put_conflict(sqlite.insert, func.max),
 }
-"""Of two entries for one key the later times win; every dialect says it in its own words."""
+"""By dialect, because the syntax differs. Of two entries for one key, the later times win."""

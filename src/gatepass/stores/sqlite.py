@@ -1,8 +1,8 @@
 """The embedded store: one SQLite file, shared by the threads and processes of one machine, durable.
 
-Write-ahead log with `synchronous = FULL`: what was answered survives a power cut. Threads that write at one moment
-share one wait for the disk. What SQLite raises (disk full, locked too long, file not writable or damaged) leaves the
-method, the transaction undone; the service answers 503.
+The write-ahead log with `synchronous = FULL` makes every returned change survive a power cut. Concurrent writes of
+threads share one wait for the disk. The methods roll back and raise SQLite's errors (disk full, locked too long, file
+not writable or damaged), for which the service responds with 503.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _SCHEMA: Final = (
 )
 
 _ROW: Final = (*COLUMNS, "purge_at")
-_INSERT: Final = f"INSERT INTO gatepass_families ({', '.join(_ROW)}) VALUES ({', '.join(':' + name for name in _ROW)})"  # noqa: S608 - names of our own
+_INSERT: Final = f"INSERT INTO gatepass_families ({', '.join(_ROW)}) VALUES ({', '.join(':' + name for name in _ROW)})"  # noqa: S608 - constant names
 _SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM gatepass_families WHERE family_id = ?"  # noqa: S608 - the same
 _ROTATE: Final = """UPDATE gatepass_families
     SET current_hash = ?, previous_hash = ?, salt = ?, rotated_at = ?, idle_expires_at = ?
@@ -67,21 +67,22 @@ _PURGE_REVOCATIONS: Final = """DELETE FROM gatepass_revocations WHERE key_hash I
 
 _BATCH: Final = 500
 _GAP: Final = 0.005
-"""Seconds between two of many transactions: other processes look for the lock now and then, and must find it free."""
+"""Seconds between two of many transactions: other processes poll for the lock, and must find it free at times."""
 _MAX_TIMEOUT: Final = 60.0
 
 
 @final
 class SQLiteStore:
-    """Families and revocations in the file *path*, which `create_schema()` makes once.
+    """Families and revocations in the file *path*, which `create_schema()` creates once.
 
-    *timeout*: how long a writer waits for those of other processes before SQLite gives up (seconds). Keep the file on a
-    local disk: SQLite's locks do not hold on a network's. Close the store when you are done, or use it as a context.
+    *timeout*: seconds that a writer waits for writers of other processes before SQLite gives up. Keep the file on a
+    local disk: SQLite's locks do not work on network file systems. Close the store after use, or use it as a context
+    manager.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder, SQLiteStore(f"{folder}/sessions.db") as store:
     ...     store.create_schema()
-    ...     store.get("nobody") is None
+    ...     store.get("unknown-id") is None
     True
     """
 
@@ -91,15 +92,14 @@ class SQLiteStore:
         file = file_path(path, "path")
         name = os.fspath(path).strip()
         if name in {"", ":memory:"} or name.lower().startswith("file:"):
-            raise ConfigurationError(
-                "path= must be a file's path and no URI; MemoryStore() is the store without a file"
-            )
+            raise ConfigurationError("path= must be a file path, not a URI; MemoryStore() is the store without a file")
         wait = seconds(timeout, "timeout", minimum=0, maximum=_MAX_TIMEOUT)
         self._file = SQLiteFile(file.absolute(), timeout=wait, on_connect=_check_version)
 
     def create_schema(self) -> None:
-        """Make the file and its tables; what is already there stays. Safe at every start, by many processes at once:
-        each waits for those before it, as *timeout* says.
+        """Create the file and its tables, unless they exist.
+
+        Safe at every start and for many processes at once: each waits up to *timeout* for the processes before it.
         """
         self._file.create(_create)
 
@@ -147,7 +147,7 @@ class SQLiteStore:
         return self._revoke_all("client_id", client_id, at)
 
     def purge(self, *, before: int, limit: int) -> PurgeResult:
-        """Each batch is a transaction of its own, so that no writer waits long for it."""
+        """Delete in batches, each in its own transaction, so that no writer waits long."""
         return purge_in_batches(
             limit, _BATCH, lambda limit: self._file.write(lambda connection: _purge(connection, before, limit))
         )
@@ -173,7 +173,7 @@ class SQLiteStore:
         return purge_in_batches(limit, _BATCH, purge).deleted
 
     def _revoke_all(self, column: str, name: str, at: int) -> int:
-        """Revoke what there is at this moment, in transactions so short that no writer waits long."""
+        """Revoke the families that exist now, in transactions so short that no writer waits long."""
 
         def walk(connection: sqlite3.Connection) -> int:
             alive = connection.execute(_ALIVE[column], (name,))  # a snapshot of this moment
@@ -209,13 +209,13 @@ def _revoke(batch: list[dict[str, Any]], connection: sqlite3.Connection) -> int:
 
 
 def _purge(connection: sqlite3.Connection, before: int, limit: int) -> tuple[int, int]:
-    """Delete at most *limit* rows of one batch and put the living off; how many it looked at, how many it deleted."""
+    """Delete at most *limit* rows of one batch, postpone the others, and return the numbers inspected and deleted."""
     rows = connection.execute(_ENDING, (before, _BATCH)).fetchall()
     dead = [(rowid,) for rowid, end in rows if end < before][:limit]
     alive = [(rowid,) for rowid, end in rows if end >= before]
     connection.executemany("DELETE FROM gatepass_families WHERE rowid = ?", dead)
     connection.executemany(_FORGET_SALT, [(rowid, before - Rotation.MAX_GRACE) for (rowid,) in alive])
-    connection.executemany(_PUT_OFF, alive)  # to the end, or to that of a salt that is still of use
+    connection.executemany(_PUT_OFF, alive)  # to the family's end, or to the end of a salt still in use
     return len(rows), len(dead)
 
 

@@ -1,10 +1,10 @@
-"""Connections to one SQLite file: for any number of threads, and across a fork.
+"""Connections to one SQLite file, for any number of threads and across forks.
 
-A connection serves one thread at a time and waits in a pool between. What threads write at one moment is committed
-together. SQLite notes within a process what it has locked, and a fork copies the notes without the locks: the child
-would take the file for locked, or itself for safe while its parent takes the log away. So a fork waits until no
-connection is in use, and closes those that wait. Where a server runs no hooks at forks, the child closes them; it
-refuses to work if one was in use.
+A connection serves one thread at a time and is kept in a pool otherwise. Concurrent writes of threads are committed
+together. SQLite records its locks in the process, and a fork copies these records without the locks: the child would
+treat the file as locked, or as its own while the parent removes the log. So a fork waits until no connection is in use,
+and closes the idle ones. Under a server that runs no fork hooks, the child closes them, and refuses to work if a
+connection was in use.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _MAX_IDLE: Final = 8
 _PAUSE: Final = 0.005
 _PRAGMAS: Final = ("synchronous = FULL", "fullfsync = ON", "trusted_schema = OFF")
 _SIDE_FILES: Final = ("-journal", "-wal", "-shm")
-"""The files beside it that SQLite trusts on opening: a journal made by another user would be played back."""
+"""Files beside the database that SQLite trusts when it opens it: it would replay a journal made by another user."""
 _TRANSIENT: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EINTR))
 
 _REFUSED: Final = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY))
@@ -39,11 +39,23 @@ _REFUSED: Final = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlit
 
 @final
 class SQLiteFile:
-    """A database file. *on_connect* gets each new connection and may refuse it."""
+    """A database file. *on_connect* receives each new connection and may raise to reject it."""
 
     __slots__ = (
-        "__weakref__", "_forks", "_gate", "_inside", "_is_split", "_on_connect", "_own", "_path", "_pool", "_process",
-        "_timeout", "_was_there", "_write_lock", "_writers",
+        "__weakref__",
+        "_has_existed",
+        "_locks_unknown",
+        "_on_connect",
+        "_path",
+        "_pending_forks",
+        "_pool",
+        "_process",
+        "_thread",
+        "_timeout",
+        "_uses",
+        "_uses_lock",
+        "_write_lock",
+        "_writers",
     )  # fmt: skip
 
     def __init__(self, path: Path, *, timeout: float, on_connect: Callable[[sqlite3.Connection], None]) -> None:
@@ -51,11 +63,11 @@ class SQLiteFile:
         self._timeout = timeout
         self._on_connect = on_connect
         try:
-            self._was_there = check_database(path)
+            self._has_existed = check_database(path)
         except OSError as error:
             raise _unusable(path, error) from error
-        self._is_split = False
-        """Whether a connection was in use as this process was forked: then nothing is known of the file's locks."""
+        self._locks_unknown = False
+        """Whether a connection was in use when this process was forked: the file's locks are then unknown."""
         self._begin(_Pool())
         if hasattr(os, "register_at_fork"):
             before, parent, child = map(
@@ -66,24 +78,24 @@ class SQLiteFile:
             )
 
     def read(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """The result of *work*, which only reads."""
-        here = self._enter()
+        """Run *work*, which only reads, and return its result."""
+        use = self._enter()
         try:
             return self._with_connection(work)
         finally:
-            del here
+            del use
 
     def write(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
-        """The result of *work*, once it is on the disk. It may run twice, but counts once."""
-        here = self._enter()
+        """Run *work* and return its result once it is durable. *work* may run twice, but is committed once."""
+        use = self._enter()
         try:
             outcome: _T = self._writers.run(work)
         finally:
-            del here
+            del use
         return outcome
 
     def create(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        """Make the file if it is not there, readable by its owner alone, and let *work* fill it in one transaction."""
+        """Create the file, readable only by its owner, unless it exists. Let *work* fill it in one transaction."""
         try:
             check_directory(self._path.parent)
             with suppress(FileExistsError):
@@ -93,8 +105,8 @@ class SQLiteFile:
             if error.errno in _TRANSIENT:
                 raise
             raise _unusable(self._path, error) from error
-        self._was_there = True
-        here = self._enter()
+        self._has_existed = True
+        use = self._enter()
         try:
             self._fill(work)
         except sqlite3.OperationalError as error:
@@ -102,7 +114,7 @@ class SQLiteFile:
                 raise
             raise _unusable(self._path, error) from error
         finally:
-            del here
+            del use
 
     def _fill(self, work: Callable[[sqlite3.Connection], None]) -> None:
         connection = self._connect()
@@ -115,8 +127,10 @@ class SQLiteFile:
             connection.close()
 
     def _enable_wal(self, connection: sqlite3.Connection) -> str:
-        """The journal mode after the switch, which reads before it writes: SQLite refuses such an upgrade of a lock at
-        once, because two connections could wait for each other. So it is tried again until the timeout has passed.
+        """Switch to the write-ahead log and return the journal mode.
+
+        The switch reads before it writes. SQLite refuses such a lock upgrade at once, because two connections could
+        wait for each other. So retry until the timeout has passed.
         """
         until = monotonic() + self._timeout
         while True:
@@ -130,7 +144,7 @@ class SQLiteFile:
                 return str(mode)
 
     def close(self) -> None:
-        """Close the connections. Those at work close when they have finished."""
+        """Close the connections. A connection in use is closed when its work has finished."""
         if os.getpid() != self._process:
             self._after_unhooked_fork()
         self._pool.close()
@@ -139,7 +153,7 @@ class SQLiteFile:
         def together(connection: sqlite3.Connection) -> Sequence[Any]:
             try:
                 return _in_transaction(connection, works)
-            except sqlite3.OperationalError:  # disk or lock: each work alone would fail, too
+            except sqlite3.OperationalError:  # disk or lock: each work would fail alone, too
                 raise
             except Exception as error:  # noqa: BLE001 - retry each alone: only the failing one gets its error
                 return [error] if len(works) == 1 else [_alone(connection, work) for work in works]
@@ -151,28 +165,28 @@ class SQLiteFile:
         pool = self._pool
         connection = pool.acquire() or self._open()
         try:
-            answer = work(connection)
+            result = work(connection)
         except BaseException:
             connection.close()  # SQLite rolls back what was not committed
             raise
         pool.release(connection)
-        return answer
+        return result
 
     def _open(self) -> sqlite3.Connection:
-        if self._is_split:
+        if self._locks_unknown:
             raise ConfigurationError(
-                "this process was forked while another thread used the store, by a server that runs no hooks at "
-                "forks: let it load the application in each worker, or run the hooks (uWSGI: --py-call-osafterfork)"
+                "this process was forked while another thread used the store, by a server that runs no fork "
+                "hooks: load the application in each worker, or enable the hooks (uWSGI: --py-call-osafterfork)"
             )
         try:
-            is_there = check_database(self._path)
+            exists = check_database(self._path)
         except OSError as error:
-            raise sqlite3.OperationalError("the store's file is out of reach") from error
-        if not is_there:
-            if self._was_there:  # a volume that is away for a moment, and nothing that a new schema would mend
+            raise sqlite3.OperationalError("the store's file cannot be accessed") from error
+        if not exists:
+            if self._has_existed:  # such as a volume unmounted for a moment, which no new schema would repair
                 raise sqlite3.OperationalError("the store's file is gone")
             raise ConfigurationError("the store's file does not exist; call create_schema() once")
-        self._was_there = True
+        self._has_existed = True
         connection = self._connect()
         try:
             self._on_connect(connection)
@@ -198,60 +212,60 @@ class SQLiteFile:
         return connection
 
     def _begin(self, pool: _Pool) -> None:
-        """Begin as a process that has touched nothing yet."""
+        """Initialize the state of a process that has used no connection yet."""
         self._pool = pool
         self._writers = GroupCommit(self._transact)
         self._write_lock = threading.Lock()
-        self._gate = threading.Lock()
-        self._inside: weakref.WeakSet[_Use] = weakref.WeakSet()  # weak: a thread may be interrupted anywhere
-        self._own = threading.local()
-        self._forks = 0
+        self._uses_lock = threading.Lock()
+        self._uses: weakref.WeakSet[_Use] = weakref.WeakSet()  # weak: an interrupted thread need not clean up
+        self._thread = threading.local()
+        self._pending_forks = 0
         self._process = os.getpid()
 
     def _enter(self) -> _Use:
-        """What the caller holds while it uses connections."""
+        """Return an object that the caller references while it uses connections."""
         if os.getpid() != self._process:
             self._after_unhooked_fork()
-        outer: _Use | None = getattr(self._own, "inside", lambda: None)()
-        if outer is not None:  # it writes while it reads: a fork that waits for one waits for both
+        outer: _Use | None = getattr(self._thread, "use", lambda: None)()
+        if outer is not None:  # a write within a read: a fork that waits for one waits for both
             return outer
-        here = _Use()
-        self._own.inside = weakref.ref(here)
+        use = _Use()
+        self._thread.use = weakref.ref(use)
         while True:
-            with self._gate:
-                if not self._forks:
-                    self._inside.add(here)
-                    return here
+            with self._uses_lock:
+                if not self._pending_forks:
+                    self._uses.add(use)
+                    return use
             sleep(_PAUSE)
 
     def _before_fork(self) -> None:
-        with self._gate:
-            self._forks += 1
-        until = monotonic() + self._timeout  # no longer than a writer waits for another
-        while len(self._inside) and monotonic() < until:
+        with self._uses_lock:
+            self._pending_forks += 1
+        until = monotonic() + self._timeout  # no longer than a writer waits for another writer
+        while len(self._uses) and monotonic() < until:
             sleep(_PAUSE)
-        if not len(self._inside):
+        if not len(self._uses):
             self._pool.empty()
 
     def _after_fork_in_parent(self) -> None:
-        with self._gate:
-            self._forks -= 1
+        with self._uses_lock:
+            self._pending_forks -= 1
 
     def _after_fork_in_child(self) -> None:
-        self._is_split = self._is_split or len(self._inside) > 0
+        self._locks_unknown = self._locks_unknown or len(self._uses) > 0
         self._begin(_Pool(inherited=self._pool))
 
     def _after_unhooked_fork(self) -> None:
-        """In a child whose server runs no hooks at forks, such as uWSGI's."""
-        if not len(self._inside):
-            self._pool.empty()  # which frees no lock of the parent's: those are the process's own
+        """Reset the state in a child of a server that runs no fork hooks, such as uWSGI."""
+        if not len(self._uses):
+            self._pool.empty()  # this releases none of the parent's locks, which belong to its process
         self._after_fork_in_child()
 
 
 def check_database(path: Path) -> bool:
-    """Whether there is a file at *path*. Raises `OSError`, and `ConfigurationError` if other users could change it.
+    """Return whether *path* exists. Raises `OSError`, and `ConfigurationError` if other users can change it.
 
-    The file is not opened: closing it would drop the locks that SQLite has on it in this process.
+    The file is not opened, because closing it would release the locks that SQLite holds on it in this process.
     """
     try:
         check_directory(path.parent)
@@ -265,16 +279,16 @@ def check_database(path: Path) -> bool:
 
 
 class _Use:
-    """A thread that uses connections."""
+    """The use of connections by one thread."""
 
     __slots__ = ("__weakref__",)
 
 
 class _Pool:
-    """Idle connections of one process, closed when the pool goes."""
+    """The idle connections of one process, closed when the pool is garbage-collected."""
 
     def __init__(self, inherited: _Pool | None = None) -> None:
-        self._inherited = inherited  # those that were in use are kept and left alone
+        self._inherited = inherited  # connections that were in use must stay open and unused
         self._idle: list[sqlite3.Connection] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -294,7 +308,7 @@ class _Pool:
         connection.close()
 
     def empty(self) -> None:
-        """Close those that wait. Without the lock: a fork may have copied it while another thread had it."""
+        """Close the idle connections, without the lock: a fork may have copied it while another thread held it."""
         _close_all(self._idle, os.getpid())
 
     def close(self) -> None:
@@ -307,7 +321,7 @@ def _unusable(path: Path, error: OSError | sqlite3.OperationalError) -> Configur
     reason = error.strerror if isinstance(error, OSError) else str(error)
     return ConfigurationError(
         f"the store's file {path} cannot be used: {reason}; "
-        "its directory must be there, and this process's user must be able to read and write in it"
+        "its directory must exist, and this process's user must be able to read and write in it"
     )
 
 
@@ -340,5 +354,5 @@ def _in_transaction(
 def _alone(connection: sqlite3.Connection, work: Callable[[sqlite3.Connection], Any]) -> Any:
     try:
         return _in_transaction(connection, [work])[0]
-    except Exception as error:  # noqa: BLE001 - it is raised to the one thread that it concerns
+    except Exception as error:  # noqa: BLE001 - raised in the thread that submitted the work
         return error

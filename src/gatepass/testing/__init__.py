@@ -1,4 +1,4 @@
-"""Contracts for stores of your own: inherit a class, supply the fixture `store`, and run pytest.
+"""Contract tests for your own stores: inherit a class, define the fixture `store`, and run pytest.
 
 ```python
 from functools import partial
@@ -16,15 +16,15 @@ class TestMyStore(RefreshStoreContract, RevocationStoreContract):
         store.close()
 
     @pytest.fixture
-    def reopen(self):  # opens the same store in another process; it is pickled
+    def reopen(self):  # opens the same store in another process; must be picklable
         return partial(MyStore, "test-database")
 
     @pytest.fixture
-    def dump(self, store):  # every value that the store keeps, for the search for tokens
+    def dump(self, store):  # every stored value, to be searched for tokens
         return lambda: [bytes(value) for row in store.rows() for value in row]
 ```
 
-The environment's `GATEPASS_ROUNDS` says how often each race is run (default 5).
+The environment variable `GATEPASS_ROUNDS` sets how often each race is run (default 5).
 """
 
 import pytest
@@ -36,7 +36,7 @@ pytest.register_assert_rewrite(
     )
 )
 
-# Imported after that, so that their asserts are rewritten.
+# Imported after the registration, so that pytest rewrites their asserts.
 from gatepass.testing.concurrency import ConcurrencyTests  # noqa: E402
 from gatepass.testing.expiry import ExpiryTests  # noqa: E402
 from gatepass.testing.persistence import PersistenceTests  # noqa: E402
@@ -47,9 +47,10 @@ __all__ = ["RefreshStoreContract", "RevocationStoreContract"]
 
 
 class RefreshStoreContract(PersistenceTests, RotationTests, ExpiryTests, ConcurrencyTests):
-    """The tests of `RefreshStore`, all of them.
+    """All tests of `RefreshStore`.
 
-    Fixtures: `store`, an empty store, or one that no other test uses. `reopen` opens the same store in a fresh process
-    and can be pickled; without it no race between processes is run. `dump` reads all that is stored; without it there
-    is no search for tokens. Set `purges = False` where the database forgets what ended by itself.
+    Fixtures: `store` returns an empty store, or one that no other test uses. `reopen` returns a picklable function that
+    opens the same store in a fresh process; without it, the races between processes are skipped. `dump` returns a
+    function that reads all stored values; without it, the search for tokens is skipped. Set `purges = False` if the
+    database itself deletes what has ended.
     """

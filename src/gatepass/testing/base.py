@@ -1,6 +1,6 @@
-"""The base of the contract for `RefreshStore`: the fixtures that a store's author supplies, and families for its tests.
+"""The base of the contract for `RefreshStore`: the fixtures that the author of a store defines, and families for tests.
 
-The families have real tokens, their hashes, and times around the present.
+The families have real tokens, the hashes of these tokens, and times near the present.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ __all__ = ["ODD_TEXTS", "IssuedFamily", "StoreContractBase", "make_family", "put
 
 
 class StoreContractBase:
-    """The fixture `store` gives an empty store, or one that no other test uses."""
+    """The fixtures. `store` returns an empty store, or one that no other test uses."""
 
     purges: ClassVar[bool] = True
-    """False where the database forgets what ended by itself, and `purge` may find nothing to do."""
+    """False if the database itself deletes what has ended, so that `purge` may delete none."""
 
     @pytest.fixture
     def store(self) -> Any:
-        raise NotImplementedError("supply a fixture `store`")
+        raise NotImplementedError("define a fixture `store`")
 
     @pytest.fixture
     def reopen(self) -> Callable[[], RefreshStore] | None:
-        """What opens the same store in a fresh process, pickled on its way; None where processes cannot share it."""
+        """Return a picklable function that opens the store in a fresh process; None if processes cannot share it."""
         return None
 
     @pytest.fixture
     def dump(self) -> Callable[[], Iterable[bytes]] | None:
-        """What reads everything that the store keeps, as raw as it can be had; None where there is no way."""
+        """Return a function that reads all stored values, as raw as possible; None if that is not possible."""
         return None
 
 
@@ -66,7 +66,7 @@ ODD_TEXTS: Final = [
     "*",
     "a:b/c?d#e",
 ]
-"""Texts that a database is tempted to fold, cut or misread."""
+"""Texts that databases may fold, truncate or misinterpret."""
 
 
 @final
@@ -82,7 +82,7 @@ class IssuedFamily:
         return self.family.family_id
 
     def next(self, *, salt: bytes | None = None, **changes: Any) -> tuple[IssuedFamily, Rotation]:
-        """The exchange of the token: what the client holds after it, and the rotation that the store is given."""
+        """Rotate the token: return what the client then holds, and the rotation for the store."""
         salt = secrets.token_bytes(32) if salt is None else salt
         successor = self.token.successor(salt)
         rotation = Rotation(
@@ -96,13 +96,13 @@ class IssuedFamily:
         return IssuedFamily(self.family.rotated(rotation), successor), rotation
 
     def again(self) -> tuple[IssuedFamily, Rotation]:
-        """The token written once more, and the rotation that does it."""
+        """Return the same token after it is written once more, and the rotation that writes it."""
         rotation = Rotation.again(self.family)
         return IssuedFamily(self.family.rotated(rotation), self.token), rotation
 
 
 def make_family(**changes: Any) -> IssuedFamily:
-    """A new family that lives for some hours, and its first token; *changes* are members of the family."""
+    """Return a new family that lives for some hours, and its first token. *changes* replace members of the family."""
     token = RefreshToken.fresh()
     now = int(time.time())
     family = Family(
@@ -124,19 +124,19 @@ def make_family(**changes: Any) -> IssuedFamily:
 
 
 def put_family(store: RefreshStore, **changes: Any) -> IssuedFamily:
-    """`make_family`, and *store* has the family."""
+    """Make a family and create it in *store*."""
     one = make_family(**changes)
     store.create(one.family)
     return one
 
 
 def revoked(family: Family | None, *, at: int | None = None) -> Family | None:
-    """*family* without its salt, which may go when it is revoked; and revoked *at* that moment, if one is given."""
+    """Return *family* without its salt, which a revocation may delete, and revoked *at* that time, if given."""
     if family is None:
         return None
     return replace(family, salt=b"", revoked_at=family.revoked_at if at is None else at)
 
 
 def seconds_from_now(seconds: int) -> int:
-    """The moment *seconds* from now."""
+    """Return the time *seconds* from now, in seconds since 1970."""
     return int(time.time()) + seconds

@@ -26,7 +26,7 @@ def _rotate(turns: list[list[tuple[str, Rotation]]], store: RefreshStore, run: i
 
 
 def _last_of_chain(store: RefreshStore, one: IssuedFamily) -> IssuedFamily:
-    """What the client holds when it is refused, after it refreshed as often as it could."""
+    """Rotate until the store refuses, and return what the client then holds."""
     for _ in range(200):
         after, rotation = one.next()
         if not store.rotate(one.family_id, rotation):
@@ -39,37 +39,37 @@ class ConcurrencyTests(StoreContractBase):
     """Of any number of callers with one token, exactly one succeeds."""
 
     def test_of_50_threads_with_one_token_exactly_one_wins(self, store: RefreshStore) -> None:
-        turns = self._turns(store, _THREADS)
+        turns = self._make_rotations(store, _THREADS)
 
-        answers = in_threads(_THREADS, len(turns), partial(_rotate, turns, store))
+        results = in_threads(_THREADS, len(turns), partial(_rotate, turns, store))
 
-        self._judge(store, turns, answers)
+        self._assert_one_winner(store, turns, results)
 
     def test_of_8_processes_with_one_token_exactly_one_wins(
         self, store: RefreshStore, reopen: Callable[[], RefreshStore] | None
     ) -> None:
         if reopen is None:
             pytest.skip("this store cannot be shared by processes")
-        turns = self._turns(store, _PROCESSES)
+        turns = self._make_rotations(store, _PROCESSES)
 
-        answers = in_processes(_PROCESSES, len(turns), reopen, partial(_rotate, turns))
+        results = in_processes(_PROCESSES, len(turns), reopen, partial(_rotate, turns))
 
-        self._judge(store, turns, answers)
+        self._assert_one_winner(store, turns, results)
 
     def test_of_8_forks_of_one_process_with_one_token_exactly_one_wins(
         self, store: RefreshStore, reopen: Callable[[], RefreshStore] | None
     ) -> None:
-        """As by a server that loads the application and then forks its workers, which may share nothing."""
+        """A server may load the application and then fork its workers, which must share no state."""
         if reopen is None or not hasattr(os, "fork"):
             pytest.skip("this store cannot be shared by processes, or no process forks here")
-        turns = self._turns(store, _PROCESSES)
+        turns = self._make_rotations(store, _PROCESSES)
 
-        answers = in_forks(_PROCESSES, len(turns), store, partial(_rotate, turns))
+        results = in_forks(_PROCESSES, len(turns), store, partial(_rotate, turns))
 
-        self._judge(store, turns, answers)
+        self._assert_one_winner(store, turns, results)
 
     def test_a_hash_that_is_put_in_its_own_place_takes_no_rotation_back(self, store: RefreshStore) -> None:
-        """One caller asks for the successor again while another already uses it."""
+        """One caller requests the successor again while another already uses it."""
         firsts = [put_family(store) for _ in range(rounds())]
         nexts = [one.next() for one in firsts]
 
@@ -79,9 +79,9 @@ class ConcurrencyTests(StoreContractBase):
                 return store.rotate(family_id, nexts[run][1])
             return any(not store.rotate(family_id, firsts[run].again()[1]) for _ in range(200))
 
-        answers = in_threads(4, len(firsts), repeat_or_rotate)
+        results = in_threads(4, len(firsts), repeat_or_rotate)
 
-        assert [run[0] for run in answers] == [True] * len(firsts)
+        assert [run[0] for run in results] == [True] * len(firsts)
         for after, _ in nexts:
             assert store.get(after.family_id) == after.family
             assert store.rotate(after.family_id, after.next()[1]) is True
@@ -95,9 +95,9 @@ class ConcurrencyTests(StoreContractBase):
             families[number], rotation = families[number].next()
             return store.rotate(families[number].family_id, rotation)
 
-        answers = in_threads(8, rounds(), live)
+        results = in_threads(8, rounds(), live)
 
-        assert all(all(run) for run in answers)
+        assert all(all(run) for run in results)
         assert [store.get(one.family_id) for one in families] == [one.family for one in families]
 
     def test_no_rotation_follows_a_revocation(self, store: RefreshStore) -> None:
@@ -111,17 +111,17 @@ class ConcurrencyTests(StoreContractBase):
             assert store.revoke(family_id, at=at)
             return store.get(family_id)
 
-        for run, (at_the_end, *exchanged) in enumerate(in_threads(4, len(firsts), rotate_or_revoke)):
+        for run, (stored, *rotated) in enumerate(in_threads(4, len(firsts), rotate_or_revoke)):
             family = store.get(firsts[run].family_id)
             assert family is not None
-            assert family == at_the_end, "the family changed after its revocation"
+            assert family == stored, "the family changed after its revocation"
             assert family.revoked_at == at
-            assert exchanged.count(True) <= 1
-            assert (family.current_hash == firsts[run].family.current_hash) is (True not in exchanged)
+            assert rotated.count(True) <= 1
+            assert (family.current_hash == firsts[run].family.current_hash) is (True not in rotated)
 
     @pytest.mark.parametrize("member", ["subject", "client_id"])
     def test_no_family_escapes_the_end_of_all_by_rotating(self, store: RefreshStore, member: str) -> None:
-        """And no rotation is taken back by it: that would make a spent token good once more."""
+        """The revocation must not undo a rotation: that would make a spent token valid again."""
         names = [make_family().family_id for _ in range(rounds())]
         teams = [[put_family(store, **{member: name}) for _ in range(4)] for name in names]
         revoke = store.revoke_subject if member == "subject" else store.revoke_client
@@ -151,8 +151,8 @@ class ConcurrencyTests(StoreContractBase):
             nexts = [one.next(idle_expires_at=seconds_from_now(3_000)) for one in teams[run][number - 1 :: 2]]
             return [(after, store.rotate(after.family_id, rotation)) for after, rotation in nexts]
 
-        for _, *answers in in_threads(3, len(teams), rotate_or_purge):
-            for after, rotated in (one for answer in answers for one in answer):
+        for _, *results in in_threads(3, len(teams), rotate_or_purge):
+            for after, rotated in (one for result in results for one in result):
                 stored = store.get(after.family_id)
                 assert stored == after.family if rotated else stored is None or stored.rotated_at == 0
         store.purge(before=before, limit=1_000)
@@ -160,11 +160,11 @@ class ConcurrencyTests(StoreContractBase):
     def test_of_many_revocations_one_is_the_first(self, store: RefreshStore) -> None:
         families = [put_family(store).family for _ in range(rounds())]
 
-        answers = in_threads(
+        results = in_threads(
             8, len(families), lambda run, _number: store.revoke(families[run].family_id, at=seconds_from_now(0))
         )
 
-        assert [run.count(True) for run in answers] == [1] * len(families)
+        assert [run.count(True) for run in results] == [1] * len(families)
 
     def test_purges_side_by_side_count_each_family_once(self, store: RefreshStore) -> None:
         for _ in range(20):
@@ -175,19 +175,21 @@ class ConcurrencyTests(StoreContractBase):
         if self.purges:
             assert sum(result.deleted for result in results) == 20
 
-    def _turns(self, store: RefreshStore, racers: int) -> list[list[tuple[str, Rotation]]]:
-        """For each round a family, and for each racer a rotation of its own with the family's one token."""
+    def _make_rotations(self, store: RefreshStore, racers: int) -> list[list[tuple[str, Rotation]]]:
+        """Create a family for each round, and for each racer its own rotation of the family's one token."""
         turns: list[list[tuple[str, Rotation]]] = []
         for _ in range(rounds()):
             one = put_family(store)
             turns.append([(one.family_id, one.next()[1]) for _ in range(racers)])
         return turns
 
-    def _judge(self, store: RefreshStore, turns: list[list[tuple[str, Rotation]]], answers: list[list[bool]]) -> None:
-        assert len(answers) == len(turns)
-        for turn, results in zip(turns, answers, strict=True):
-            assert results.count(True) == 1, f"{results.count(True)} of {len(results)} won"
-            assert results.count(False) == len(results) - 1
+    def _assert_one_winner(
+        self, store: RefreshStore, turns: list[list[tuple[str, Rotation]]], results: list[list[bool]]
+    ) -> None:
+        assert len(results) == len(turns)
+        for turn, outcomes in zip(turns, results, strict=True):
+            assert outcomes.count(True) == 1, f"{outcomes.count(True)} of {len(outcomes)} won"
+            assert outcomes.count(False) == len(outcomes) - 1
             family = store.get(turn[0][0])
             assert family is not None
-            assert family.current_hash == turn[results.index(True)][1].current_hash, "the winner's hash is not kept"
+            assert family.current_hash == turn[outcomes.index(True)][1].current_hash, "the winner's hash is not stored"

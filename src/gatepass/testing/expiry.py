@@ -17,7 +17,7 @@ __all__ = ["ExpiryTests"]
 
 
 class ExpiryTests(StoreContractBase):
-    """What is revoked stays revoked, and `purge` deletes what ended and nothing else."""
+    """Revoked families stay revoked, and `purge` deletes only families that ended."""
 
     def test_a_revoked_family_is_there_and_dead(self, store: RefreshStore) -> None:
         first = put_family(store)
@@ -146,7 +146,7 @@ class ExpiryTests(StoreContractBase):
             assert store.get(dead.family_id) is None
 
     def test_a_purge_forgets_the_salts_that_no_window_needs(self, store: RefreshStore) -> None:
-        """With the salt and a spent token, a reader of the database has the current one."""
+        """From the salt and a spent token, a reader of the database can compute the current token."""
         before = seconds_from_now(1_000)
         teams = [(before - Rotation.MAX_GRACE - 1, b""), (before - Rotation.MAX_GRACE, None)]
         rotated: list[Family] = []
@@ -162,7 +162,7 @@ class ExpiryTests(StoreContractBase):
             assert [store.get(family.family_id) for family in rotated] == rotated
 
     def test_a_purge_forgets_the_salts_that_another_process_left(self, store: RefreshStore) -> None:
-        """Also of a family that lives for long, and once more after each of its rotations."""
+        """This includes families that live long, and applies again after each rotation."""
         now = seconds_from_now(0)
         issuer = TokenIssuer(
             issuer="https://auth.example", audience="https://api.example", keys=Key.generate("ES256"), client_id="web"

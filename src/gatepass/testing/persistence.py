@@ -1,4 +1,4 @@
-"""The tests of `RefreshStore.create` and `get`, and of what a copy of the store reveals."""
+"""The tests of `RefreshStore.create` and `get`, and of the data in a copy of the store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["PersistenceTests"]
 
 
 class PersistenceTests(StoreContractBase):
-    """Families come back as they were created, and no token is stored."""
+    """`get` returns families as they were created, and no token is stored."""
 
     def test_it_is_a_refresh_store(self, store: RefreshStore) -> None:
         assert isinstance(store, RefreshStore)
@@ -38,7 +38,7 @@ class PersistenceTests(StoreContractBase):
 
     def test_a_family_is_not_created_twice(self, store: RefreshStore) -> None:
         first = put_family(store)
-        with pytest.raises(Exception):  # noqa: B017, PT011 - each database raises its own
+        with pytest.raises(Exception):  # noqa: B017, PT011 - each database raises its own class
             store.create(replace(first.family, subject="mallory"))
 
         assert store.get(first.family_id) == first.family
@@ -101,7 +101,7 @@ class PersistenceTests(StoreContractBase):
 
         dumped = b"\n".join(dump())
 
-        assert one.family.current_hash in dumped, "the dump does not show what is kept"
+        assert one.family.current_hash in dumped, "the dump does not contain the stored hash"
         for token in tokens:
             for part in (token.secret, token.proof):
                 assert part not in dumped

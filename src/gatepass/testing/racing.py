@@ -1,4 +1,4 @@
-"""Races: the same call by many threads, processes or forks at one moment."""
+"""Races: the same call from many threads, processes or forks at the same time."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ _TIMEOUT: Final = 120.0
 
 
 def rounds() -> int:
-    """How often a race is run: `GATEPASS_ROUNDS`, or 5."""
+    """Return how often a race is run: `GATEPASS_ROUNDS`, or 5."""
     return int(os.environ.get("GATEPASS_ROUNDS", "5"))
 
 
 def in_threads(count: int, runs: int, call: Callable[[int, int], Any]) -> list[list[Any]]:
-    """`call(run, number)` by *count* threads at once, *runs* times; the answers of each run."""
+    """Call `call(run, number)` in *count* threads at once, *runs* times. Return the results of each run."""
     start = threading.Barrier(count)
 
     def racer(number: int) -> list[Any]:
-        answers: list[Any] = []
+        results: list[Any] = []
         try:
             for run in range(runs):
                 start.wait(_TIMEOUT)
-                answers.append(call(run, number))
+                results.append(call(run, number))
         except BaseException:
             start.abort()
             raise
-        return answers
+        return results
 
     with ThreadPoolExecutor(count) as pool:
         racers = [pool.submit(racer, number) for number in range(count)]
@@ -45,14 +45,14 @@ def in_threads(count: int, runs: int, call: Callable[[int, int], Any]) -> list[l
 def in_processes(
     count: int, runs: int, reopen: Callable[[], Any], call: Callable[[Any, int, int], Any]
 ) -> list[list[Any]]:
-    """`call(store, run, number)` by *count* fresh processes at once, each with a store from *reopen*."""
+    """Call `call(store, run, number)` in *count* fresh processes at once, each with a store from *reopen*."""
     return _in_children("spawn", count, runs, reopen, call)
 
 
 def in_forks(count: int, runs: int, store: Any, call: Callable[[Any, int, int], Any]) -> list[list[Any]]:
-    """`call(store, run, number)` by *count* forks of this process at once, with the very *store* that it holds."""
+    """Call `call(store, run, number)` in *count* forks of this process at once, with the inherited *store*."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # a test runner may have threads; the forks need none
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which the forks do not need
         return _in_children("fork", count, runs, lambda: store, call)
 
 
@@ -68,17 +68,17 @@ def _in_children(
         process.start()
         theirs.close()
         racers.append((process, ours))
-    answers = _collect_answers(racers, timeout=_TIMEOUT + runs)
+    results = _collect_results(racers, timeout=_TIMEOUT + runs)
     for process, ours in racers:
         process.join(_TIMEOUT)
         process.close()
         ours.close()
-    return _by_run(answers)
+    return _by_run(results)
 
 
-def _collect_answers(racers: Sequence[tuple[Any, Connection]], *, timeout: float) -> list[Any]:
-    """What each racer answers. One that dies takes the others with it: they would wait for it at the barrier."""
-    answers: list[Any] = [None] * len(racers)
+def _collect_results(racers: Sequence[tuple[Any, Connection]], *, timeout: float) -> list[Any]:
+    """Return the result of each racer. If one dies, terminate the others, which would wait for it at the barrier."""
+    results: list[Any] = [None] * len(racers)
     pending = {ours: number for number, (_, ours) in enumerate(racers)}
     while pending:
         ready: list[Any] = wait(list(pending), timeout)
@@ -87,11 +87,11 @@ def _collect_answers(racers: Sequence[tuple[Any, Connection]], *, timeout: float
         for ours in ready:
             number = pending.pop(ours)
             try:
-                answers[number] = racers[number][1].recv()
+                results[number] = racers[number][1].recv()
             except EOFError:
-                answers[number] = RuntimeError("a racing process died")
+                results[number] = RuntimeError("a racing process died")
                 _terminate(racers)
-    return answers
+    return results
 
 
 def _terminate(racers: Sequence[tuple[Any, Connection]]) -> Sequence[tuple[Any, Connection]]:
@@ -101,30 +101,30 @@ def _terminate(racers: Sequence[tuple[Any, Connection]]) -> Sequence[tuple[Any, 
 
 
 def _racer(
-    answer: Connection, start: Barrier, place: tuple[int, int], reopen: Callable[[], Any], call: Callable[..., Any]
+    parent: Connection, start: Barrier, place: tuple[int, int], reopen: Callable[[], Any], call: Callable[..., Any]
 ) -> None:
     number, runs = place
     try:
         store = reopen()
-        answers: list[Any] = []
+        results: list[Any] = []
         for run in range(runs):
             start.wait(_TIMEOUT)
-            answers.append(call(store, run, number))
-    except BaseException as error:  # noqa: BLE001 - it is told to the process that judges
+            results.append(call(store, run, number))
+    except BaseException as error:  # noqa: BLE001 - sent to the test process
         start.abort()
-        answer.send(RuntimeError(f"{type(error).__name__}: {error}"))
+        parent.send(RuntimeError(f"{type(error).__name__}: {error}"))
     else:
-        answer.send(answers)
+        parent.send(results)
         close = getattr(store, "close", None)
         if close is not None:
             close()
 
 
-def _by_run(answers: Sequence[Any]) -> list[list[Any]]:
-    failures = [one for one in answers if isinstance(one, BaseException)]
+def _by_run(results: Sequence[Any]) -> list[list[Any]]:
+    failures = [one for one in results if isinstance(one, BaseException)]
     for failure in failures:
-        if "BrokenBarrier" not in repr(failure):  # the racer that failed first, not those that it stopped
+        if "BrokenBarrier" not in repr(failure):  # raise the first failure, not the barriers that it broke
             raise failure
     if failures:
         raise failures[0]
-    return [list(run) for run in zip(*answers, strict=True)]
+    return [list(run) for run in zip(*results, strict=True)]

@@ -1,4 +1,4 @@
-"""The tests of `RevocationStore`: inherit `RevocationStoreContract` and supply the fixture `store`."""
+"""The tests of `RevocationStore`: inherit `RevocationStoreContract` and define the fixture `store`."""
 
 from __future__ import annotations
 
@@ -20,14 +20,17 @@ def _key(suffix: str = "") -> str:
 
 
 class RevocationStoreContract:
-    """Every sentence of `RevocationStore`. The fixture `store` gives an empty store, or one that no other test uses."""
+    """A test of every guarantee of `RevocationStore`.
+
+    The fixture `store` returns an empty store, or one that no other test uses.
+    """
 
     purges_revocations: ClassVar[bool] = True
-    """False where the database forgets what is past by itself, and `purge_revocations` may find nothing to do."""
+    """False if the database itself deletes past entries, so that `purge_revocations` may delete none."""
 
     @pytest.fixture
     def store(self) -> Any:
-        raise NotImplementedError("supply a fixture `store`")
+        raise NotImplementedError("define a fixture `store`")
 
     def test_it_is_a_revocation_store(self, store: RevocationStore) -> None:
         assert isinstance(store, RevocationStore)

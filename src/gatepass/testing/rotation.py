@@ -13,7 +13,7 @@ __all__ = ["RotationTests"]
 
 
 class RotationTests(StoreContractBase):
-    """The current hash is compared to its last octet and replaced once."""
+    """`rotate` compares every octet of the current hash, and replaces it once."""
 
     def test_a_rotation_changes_what_it_names_and_nothing_else(self, store: RefreshStore) -> None:
         first = put_family(store, auth_time=1, acr="a", amr=("pwd",))
@@ -59,7 +59,7 @@ class RotationTests(StoreContractBase):
         assert store.get(first.family_id) == before
 
     def test_a_hash_is_put_in_its_own_place_as_often_as_asked(self, store: RefreshStore) -> None:
-        """So a successor is written once more before it is handed out again; the end of the salt differs each time."""
+        """The service writes a successor once more before it issues it again; the end of the salt differs each time."""
         first = put_family(store)
         second, rotation = first.next()
         store.rotate(first.family_id, rotation)
