@@ -121,6 +121,17 @@ def test_the_oldest_environment_installs_every_lower_bound(project, tox):
     assert bounds <= set(pins)
 
 
+def test_the_hooks_before_a_commit_use_the_versions_of_the_lint_environment(project, repository):
+    groups = project["dependency-groups"]
+    pins = dict(line.split("==") for line in [*groups["lint"], *groups["hooks"]])
+    hooks = (repository / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    used = re.findall(r'^ +additional_dependencies: \["([\w-]+)==([\w.]+)"\]$', hooks, re.MULTILINE)
+
+    assert len(used) == hooks.count("language: python")
+    assert {name for name, _ in used} == set(pins) - {"pre-commit"}
+    assert {(name, version) for name, version in used if pins[name] != version} == set()
+
+
 def labels_of(tox):
     """The environments of each label of tox.ini."""
     lines = [line.partition("=") for line in tox["tox"]["labels"].strip().splitlines()]
