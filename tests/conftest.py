@@ -27,6 +27,8 @@ ONCE = (
     "tests/cli/test_examples.py",
     "tests/packaging/test_benchmarks.py",
     "tests/packaging/test_documents.py",
+    # a tool of the lint environment
+    "tests/packaging/test_words.py",
     # how costs grow with the size of hostile text
     "tests/invariants/test_linear_cost.py",
     # processes and servers that are killed, and a day of rotation

@@ -80,7 +80,7 @@ class TestSeveralIssuers:
         assert refusal(twin, bearer(signed(claims=claims_for(iss=OTHER_ISSUER)))) is InvalidSignature
         assert refusal(twin, bearer(signed(key=same_kid))) is InvalidSignature
 
-    def test_one_issuers_profile_does_not_relax_anothers(self):
+    def test_one_issuers_profile_does_not_relax_that_of_another(self):
         assert refusal(self.server, bearer(signed(header_for(typ="JWT")))).__name__ == "WrongTokenType"
 
     @pytest.mark.parametrize("iss", ["https://evil.example", ISSUER + "/", ISSUER.upper(), "", "a" * 5_000])

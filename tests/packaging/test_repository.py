@@ -121,6 +121,26 @@ def test_the_oldest_environment_installs_every_lower_bound(project, tox):
     assert bounds <= set(pins)
 
 
+def test_the_hooks_before_a_commit_use_the_versions_of_the_lint_environment(project, repository):
+    groups = project["dependency-groups"]
+    pins = dict(line.split("==") for line in [*groups["lint"], *groups["hooks"]])
+    hooks = (repository / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    used = re.findall(r'^ +additional_dependencies: \["([\w-]+)==([\w.]+)"\]$', hooks, re.MULTILINE)
+
+    assert len(used) == hooks.count("language: python")
+    assert {name for name, _ in used} == set(pins) - {"pre-commit"}
+    assert {(name, version) for name, version in used if pins[name] != version} == set()
+
+
+def test_workflows_pin_each_action_to_one_commit(repository):
+    workflows = [path.read_text(encoding="utf-8") for path in repository.glob(".github/workflows/*.yml")]
+    used = {line for text in workflows for line in re.findall(r"^ +(?:- )?uses: ([^.\n].*)$", text, re.MULTILINE)}
+    actions = [line.partition("@")[0] for line in used]
+
+    assert [line for line in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", line)] == []
+    assert len(actions) == len(set(actions))  # two pins of one action are two lines
+
+
 def labels_of(tox):
     """The environments of each label of tox.ini."""
     lines = [line.partition("=") for line in tox["tox"]["labels"].strip().splitlines()]

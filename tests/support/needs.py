@@ -18,6 +18,7 @@ class Need(NamedTuple):
 
 
 SERVICES, INTEROP, EXTRAS = "GATEPASS_REQUIRE_SERVICES", "GATEPASS_REQUIRE_INTEROP", "GATEPASS_REQUIRE_EXTRAS"
+LINT = "GATEPASS_REQUIRE_LINT"
 
 NEEDS = {
     "PostgreSQL": Need("start one as CONTRIBUTING.md says, or set GATEPASS_TEST_POSTGRES_URL", SERVICES),
@@ -32,6 +33,7 @@ NEEDS = {
     "Wycheproof's JOSE files": Need("set GATEPASS_WYCHEPROOF to the testvectors_v1 of a copy of C2SP/wycheproof"),
     "the built wheel": Need("run the tests by tox", EXTRAS),
     "every extra and group": Need("run the tests by tox", EXTRAS),
+    "codespell": Need("run tox run -e lint", LINT),
     "a git checkout": Need("clone the repository"),
     "root": Need("run the tests as root"),
     "a disk that can be mounted": Need("run the tests as root, outside a container"),
