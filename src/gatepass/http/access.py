@@ -34,10 +34,10 @@ _GUARDS: Final = "__gatepass_guards__"
 _MAX_FUNCTIONS: Final = 1_000  # searched per view
 _FUNCTIONS: Final = (FunctionType, MethodType, functools.partial)
 _Guard = TypeVar("_Guard", bound=Callable[..., Any])
-_NONE: Any = None  # the default for @public(), which raises an error that says what to write
+_MISSING: Any = None  # the default for @public(), which raises an error that says what to write
 
 
-def public(view: _View = _NONE) -> _View:
+def public(view: _View = _MISSING) -> _View:
     """Mark *view* as public on all its routes: no token is read, and the request has no identity.
 
     >>> @public
@@ -48,7 +48,7 @@ def public(view: _View = _NONE) -> _View:
     return _marked(view, "public")
 
 
-def optional_auth(view: _View = _NONE) -> _View:
+def optional_auth(view: _View = _MISSING) -> _View:
     """Mark *view* on all its routes to accept requests without credentials; invalid credentials are still refused."""
     return _marked(view, "optional")
 
@@ -88,7 +88,7 @@ def mark_guard(view: Any, guard: _Guard) -> _Guard:
     setattr(guard, _GUARDS, (guard, view))
     if _is_made_for_one_call(view):
         return guard
-    for inner in _behind(view):
+    for inner in _wrapped_functions(view):
         with suppress(AttributeError, TypeError):  # a bound method, or another callable without attributes of its own
             # The value is the function itself: functools.wraps copies the attribute to wrappers, which are not bare.
             setattr(inner, _BARE, inner)
@@ -101,13 +101,13 @@ def check_guards(views: Iterable[object]) -> None:
     guarded: set[int] = set()
     for view in registered:
         for candidate in (view, *_members(view)):
-            noted = _note(candidate, _GUARDS)
-            while noted is not None:
-                guarded.update(map(id, _behind(noted[1])))
-                noted = _note(noted[1], _GUARDS)
+            recorded = _own_attribute(candidate, _GUARDS)
+            while recorded is not None:
+                guarded.update(map(id, _wrapped_functions(recorded[1])))
+                recorded = _own_attribute(recorded[1], _GUARDS)
     for view in registered:
-        for inner in _behind(view, ends_at_guards=True):
-            if _note(inner, _BARE) is inner and id(inner) not in guarded:
+        for inner in _wrapped_functions(view, ends_at_guards=True):
+            if _own_attribute(inner, _BARE) is inner and id(inner) not in guarded:
                 raise ConfigurationError(
                     f"require_auth guards nothing: the view {_name_of(inner)} was registered without it. Put "
                     "@require_auth below the route's decorator, or register what require_auth returned; if this route "
@@ -165,7 +165,7 @@ def _is_inherited(mark: _Mark, made_from: type) -> bool:
     return hasattr(made_from, "dispatch_request") and "decorators" not in vars(made_from)
 
 
-def _behind(view: Any, *, ends_at_guards: bool = False) -> list[Any]:
+def _wrapped_functions(view: Any, *, ends_at_guards: bool = False) -> list[Any]:
     """Return *view* and the functions that its decorators wrapped or enclosed, down to the original function.
 
     With *ends_at_guards* the search stops at guards.
@@ -178,7 +178,7 @@ def _behind(view: Any, *, ends_at_guards: bool = False) -> list[Any]:
         found.append(current)
         if ends_here and _is_guard(current):
             continue
-        for inner, is_enclosed in _inside(current):
+        for inner, is_enclosed in _wrapped_by(current):
             if id(inner) not in seen:
                 seen.add(id(inner))
                 # A view may enclose a guard just to call it, which does not guard the routes of that guard's view.
@@ -186,7 +186,7 @@ def _behind(view: Any, *, ends_at_guards: bool = False) -> list[Any]:
     return found
 
 
-def _inside(view: object) -> Iterator[tuple[Any, bool]]:
+def _wrapped_by(view: object) -> Iterator[tuple[Any, bool]]:
     """Yield the functions that *view* may wrap as a decorator, and whether it only encloses them."""
     wrapped = getattr(view, "__wrapped__", None)
     if wrapped is not None and (_view_class(view) is None or _view_class(wrapped) is not None):
@@ -200,8 +200,8 @@ def _inside(view: object) -> Iterator[tuple[Any, bool]]:
 
 
 def _is_guard(view: object) -> bool:
-    noted = _note(view, _GUARDS)
-    return noted is not None and noted[0] is view
+    recorded = _own_attribute(view, _GUARDS)
+    return recorded is not None and recorded[0] is view
 
 
 def _is_made_for_one_call(view: object) -> bool:
@@ -220,9 +220,9 @@ def _members(view: object) -> list[Any]:
     return [] if made_from is None else [member for base in made_from.__mro__ for member in vars(base).values()]
 
 
-def _note(view: object, name: str) -> Any:
-    noted: dict[str, object] = getattr(view, "__dict__", {})
-    return noted.get(name)
+def _own_attribute(view: object, name: str) -> Any:
+    attributes: dict[str, object] = getattr(view, "__dict__", {})
+    return attributes.get(name)
 
 
 def _name_of(view: object) -> str:

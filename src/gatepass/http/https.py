@@ -28,7 +28,7 @@ _SECURE_SCHEMES: Final = frozenset(("https", "wss"))
 _LOOPBACK: Final = frozenset(("127.0.0.1", "::1", "testclient"))
 _logger = logging.getLogger("gatepass")
 
-_EVENT: Final = "a token came over plain http"
+_EVENT: Final = "a token was sent over plain http"
 _MESSAGE: Final = (
     "%s. Without a proxy, serve https. Behind a proxy that terminates TLS, let it send X-Forwarded-Proto (in nginx: "
     "proxy_set_header X-Forwarded-Proto $scheme), and let this program trust it: %s. If the proxy enforces "

@@ -35,7 +35,7 @@ _CONTAINERS: Final[dict[type, Callable[[Any], Iterable[Any]]]] = {
 }
 _LOAD_A_GLOBAL: Final = frozenset(("LOAD_GLOBAL", "LOAD_NAME"))
 _LOAD_AN_ATTRIBUTE: Final = frozenset(("LOAD_ATTR", "LOAD_METHOD"))
-_HOLD_NOTHING: Final = (type, ModuleType, str, bytes, bytearray, int, float, complex, type(None))
+_LEAF_TYPES: Final = (type, ModuleType, str, bytes, bytearray, int, float, complex, type(None))
 
 
 def application_below(
@@ -58,18 +58,18 @@ def application_below(
 
     def next_and_named(layer: object) -> Iterable[object]:
         known = passes_to(layer)
-        return (*referents(layer), *_named_by(layer)) if known is None else (known,)
+        return (*referents(layer), *_called_or_named_by(layer)) if known is None else (known,)
 
     found = _search(app, is_application, next_to)
     if found:
         found = _search(app, is_application, next_and_named)
     parts = {id(part) for one in found for part in parts_of(one)}
-    return _only([one for one in found if id(one) not in parts])
+    return _at_most_one([one for one in found if id(one) not in parts])
 
 
 def layer_below(app: object, is_wanted: Callable[[object], bool]) -> Any:
     """Search as `application_below`, without the globals that the layers' code names."""
-    return _only(_search(app, is_wanted, referents))
+    return _at_most_one(_search(app, is_wanted, referents))
 
 
 def _search(
@@ -97,7 +97,7 @@ def _search(
     return found
 
 
-def _only(found: list[object]) -> object:
+def _at_most_one(found: list[object]) -> object:
     if len(found) > 1:
         raise ConfigurationError(
             "AccessTokenMiddleware is in front of several applications, and cannot tell whose views a request "
@@ -128,11 +128,11 @@ def referents(holder: object) -> Iterator[Any]:
         # functools.wraps also copied the attributes of the wrapped function, which are not this layer's.
         own = vars(function)
         yield from (own["__wrapped__"],) if "__wrapped__" in own else own.values()
-    elif not issubclass(kind, _HOLD_NOTHING):
-        yield from _stored(holder)
+    elif not issubclass(kind, _LEAF_TYPES):
+        yield from _stored_values(holder)
 
 
-def _stored(holder: object) -> Iterator[Any]:
+def _stored_values(holder: object) -> Iterator[Any]:
     """Yield the slots and attributes of *holder*, the object that a proxy wraps, and the `__call__` of its type."""
     for base in type(holder).__mro__:
         own = vars(base)
@@ -162,21 +162,21 @@ def call_of(kind: type) -> object:
 def _may_lead_on(layer: object, referent: object) -> bool:
     """Return whether *referent* may be, or lead to, the next layer. Only methods and functions hold uncallable ones."""
     kind = type(referent)
-    if issubclass(kind, _HOLD_NOTHING):
+    if issubclass(kind, _LEAF_TYPES):
         return False
     is_bound = issubclass(type(layer), (MethodType, FunctionType))  # to an object, or to the cells of a closure
     return is_bound or issubclass(kind, tuple(_CONTAINERS)) or call_of(kind) is not None
 
 
-def _named_by(layer: object) -> Iterator[Any]:
+def _called_or_named_by(layer: object) -> Iterator[Any]:
     """Yield the methods that a call of *layer* runs, or the callable globals that its code names."""
     kind = type(layer)
     if issubclass(kind, FunctionType):
         function = cast("FunctionType", layer)
         for named in _globals_named(function.__code__, function.__globals__):
-            if _may_lead_on(None, named) and not _is_elsewhere(named, function):
+            if _may_lead_on(None, named) and not _is_function_of_another_module(named, function):
                 yield named
-    elif not issubclass(kind, _HOLD_NOTHING):
+    elif not issubclass(kind, _LEAF_TYPES):
         yield from _methods_called(kind)
 
 
@@ -209,7 +209,7 @@ def _globals_named(code: CodeType, names: dict[str, Any]) -> Iterator[Any]:
             yield from _globals_named(inner, names)
 
 
-def _is_elsewhere(named: object, function: FunctionType) -> bool:
+def _is_function_of_another_module(named: object, function: FunctionType) -> bool:
     """Return whether *named* is a plain function of another module than *function*: the search stops there."""
     if not issubclass(type(named), FunctionType):
         return False

@@ -125,14 +125,14 @@ class Rotation:
 
     @classmethod
     def without_salt(cls, last: Family) -> Rotation:
-        """Return the rotation that deletes the salt of *last* while its token is current, and keeps all else."""
+        """Return the rotation that deletes the salt of *last* while its token is current."""
         return replace(cls.again(last), salt=b"")
 
     @classmethod
     def again(cls, last: Rotation | Family) -> Rotation:
-        """Return the rotation that writes *last* again while its token is current, and changes only the salt's end.
+        """Return the rotation that writes *last* again while its token is current, which is then its own predecessor.
 
-        That end must differ: a database that gets the same values writes no row and waits for no disk.
+        The end of *salt* is new: a database that gets the same values writes no row and waits for no disk.
         """
         return cls(
             current_hash=last.current_hash,
@@ -194,7 +194,7 @@ class Family:
         )
 
     def salt_is_spent(self, moment: int) -> bool:
-        """Return whether no window needs the salt, in a purge of families that ended before *moment*."""
+        """Return whether there is a salt that no window needs, in a purge of families that ended before *moment*."""
         return bool(self.salt) and self.rotated_at < moment - Rotation.MAX_GRACE
 
     def ended_before(self, moment: int) -> bool:

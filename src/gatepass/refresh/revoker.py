@@ -40,7 +40,7 @@ class FamilyRevoker:
 
     def revoke_family(self, family_id: str) -> bool:
         """Revoke one family. Return True if it existed and was not yet revoked."""
-        return self._both(
+        return self._revoke_families_then_tokens(
             lambda: self._store.revoke(family_id, at=self._now()),
             lambda revocation: revocation.revoke_family(family_id),
         )
@@ -60,7 +60,7 @@ class FamilyRevoker:
             if first:
                 self._hooks.notify_reuse(family)
 
-        self._both(revoke, lambda revocation: revocation.revoke_family(family.family_id))
+        self._revoke_families_then_tokens(revoke, lambda revocation: revocation.revoke_family(family.family_id))
 
     def ensure_revoked(self, family_id: str, *, since: int) -> None:
         """Revoke the access tokens of a family that was revoked at *since*, if that failed then."""
@@ -69,14 +69,14 @@ class FamilyRevoker:
 
     def revoke_subject(self, subject: str) -> int:
         """Revoke every family of *subject*. Returns how many were not yet revoked."""
-        return self._all(
+        return self._revoke_all(
             lambda: self._store.revoke_subject(subject, at=self._now()),
             lambda revocation: revocation.revoke_subject(subject),
         )
 
     def revoke_client(self, client_id: str) -> int:
         """Revoke every family of the client. Returns how many were not yet revoked."""
-        return self._all(
+        return self._revoke_all(
             lambda: self._store.revoke_client(client_id, at=self._now()),
             lambda revocation: revocation.revoke_client(client_id),
         )
@@ -87,16 +87,18 @@ class FamilyRevoker:
             return None
         return call_store(self._revocation.revoked_before, family.subject, family.client_id)
 
-    def _all(self, families: Callable[[], int], access_tokens: Callable[[AccessTokenRevocation], None]) -> int:
+    def _revoke_all(self, families: Callable[[], int], access_tokens: Callable[[AccessTokenRevocation], None]) -> int:
         """Revoke access tokens before the families too: a concurrent grant stored after the second step sees that."""
         try:
             if self._revocation is not None:
                 call_store(access_tokens, self._revocation)
         finally:
-            ended = self._both(families, access_tokens)
+            ended = self._revoke_families_then_tokens(families, access_tokens)
         return ended
 
-    def _both(self, families: Callable[[], _T], access_tokens: Callable[[AccessTokenRevocation], None]) -> _T:
+    def _revoke_families_then_tokens(
+        self, families: Callable[[], _T], access_tokens: Callable[[AccessTokenRevocation], None]
+    ) -> _T:
         try:
             return call_store(families)
         finally:

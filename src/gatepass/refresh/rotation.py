@@ -54,7 +54,7 @@ _logger = logging.getLogger("gatepass.refresh")
 
 
 class RefreshParameters(NamedTuple):
-    """The `scope` and `resource` of a refresh request. None stands for everything that was granted."""
+    """The `scope` and `resource` of a refresh request. None stands for the whole grant."""
 
     scope: str | Iterable[str] | None
     audience: str | Iterable[str] | None
@@ -282,7 +282,7 @@ class InDoubtRotations:
 
 
 @dataclass(slots=True)
-class _Open:
+class _Windows:
     # When full, the oldest is dropped: the next rotation of that family replaces its salt anyway.
     families: deque[Family] = field(default_factory=lambda: deque[Family](maxlen=_MAX_WINDOWS))
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -292,20 +292,20 @@ class _Open:
 class GraceWindows:
     """The families that this process rotated last. The window of each is open for *grace* seconds."""
 
-    __slots__ = ("_grace", "_open")
+    __slots__ = ("_grace", "_state")
 
     def __init__(self, grace: float) -> None:
         self._grace = grace
-        self._open = PerProcess(_Open)
+        self._state = PerProcess(_Windows)
 
     def add(self, family: Family) -> None:
         """Open the window of *family*, whose token has just been rotated."""
-        self._open.get().families.append(family)
+        self._state.get().families.append(family)
 
     def pop_closed(self, now: int, *, limit: int) -> list[Family]:
         """Return at most *limit* families whose window is closed, and forget them."""
         found: list[Family] = []
-        windows = self._open.get()
+        windows = self._state.get()
         with windows.lock:
             while windows.families and len(found) < limit and now - windows.families[0].rotated_at >= self._grace:
                 found.append(windows.families.popleft())

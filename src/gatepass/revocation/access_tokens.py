@@ -26,7 +26,7 @@ _KEEP_MARGIN: Final = 2 * MAX_LEEWAY + 1
 _MAX_CACHE_TTL: Final = 60.0
 _MAX_FAIL_OPEN: Final = 300.0
 _MAX_CACHE_SIZE: Final = 1_000_000
-_TOO_LONG: Final = (
+_OUTLIVES_ENTRY: Final = (
     "a token lives longer than its revocation would be kept: "
     "give AccessTokenRevocation the longest lifetime of any issuer on its store as access_ttl="
 )
@@ -93,7 +93,7 @@ class AccessTokenRevocation:
         now = int(self._clock())
         issued = claims.get("iat")
         if claims["exp"] - (now + MAX_LEEWAY if issued is None else issued) > self._max_lifetime:
-            raise RevocationUnavailable(_TOO_LONG)
+            raise RevocationUnavailable(_OUTLIVES_ENTRY)
         keys = _keys_of(claims, client)
         # A token without keys cannot have been revoked; an unneeded query would count as an answer of the store.
         until = self._store.revoked_until(keys, now=now) if keys else None
