@@ -310,5 +310,5 @@ def test_a_part_of_an_application_is_no_other_one():
 def test_a_search_without_end_is_refused_with_a_way_out():
     layer = InAnAttribute([closure(None) for _ in range(5_000)])
 
-    with pytest.raises(ConfigurationError, match=r"too much to be searched.*routes_of=None"):
+    with pytest.raises(ConfigurationError, match=r"too many objects.*routes_of=None"):
         below(layer)

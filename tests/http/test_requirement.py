@@ -148,7 +148,7 @@ def test_a_generator_that_was_read_before_opens_nothing():
     scopes = (scope for scope in ["orders:write"])
     assert Requirement(scopes=scopes).scopes == ("orders:write",)
 
-    with pytest.raises(ConfigurationError, match="scopes= has nothing left"):
+    with pytest.raises(ConfigurationError, match="scopes= is an exhausted iterator"):
         Requirement(scopes=scopes)
 
 

@@ -166,7 +166,7 @@ def test_of_fifty_threads_within_the_grace_window_all_get_the_same_successor(clo
 def test_what_some_store_could_not_keep_is_refused_for_all(service, store, member, text):
     wishes = {"subject": "anna", member: [text] if member == "amr" else text}
 
-    with pytest.raises(ValueError, match=r"must be a string|character that is none") as caught:
+    with pytest.raises(ValueError, match=r"must be a string|contains NUL or half") as caught:
         service.grant(wishes.pop("subject"), **wishes)
 
     assert "anna" not in str(caught.value)
@@ -176,7 +176,7 @@ def test_what_some_store_could_not_keep_is_refused_for_all(service, store, membe
 @pytest.mark.parametrize("end", ["revoke_subject", "revoke_client"])
 @pytest.mark.parametrize("text", ["an\0na", "a\ud800", 1])
 def test_the_end_of_nobody_is_refused_too(service, end, text):
-    with pytest.raises(ValueError, match=r"must be a string|character that is none"):
+    with pytest.raises(ValueError, match=r"must be a string|contains NUL or half"):
         getattr(service, end)(text)
 
 

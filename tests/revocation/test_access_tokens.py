@@ -271,7 +271,7 @@ def test_a_token_that_would_outlive_the_list_is_503_and_the_log_says_what_to_set
         server.authenticate([f"Bearer {longer}"])
 
     assert server.respond(caught.value).status == 503
-    assert "give AccessTokenRevocation the longest life of any issuer on its store as access_ttl=" in caplog.text
+    assert "give AccessTokenRevocation the longest lifetime of any issuer on its store as access_ttl=" in caplog.text
     assert "1800" not in caplog.text
 
 

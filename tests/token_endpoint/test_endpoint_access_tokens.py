@@ -170,6 +170,6 @@ def test_a_verifier_of_another_issuer_is_refused():
     revocation = make_revocation(Breaking(), clock)
     service = make_service(Breaking(), clock, revocation=revocation)
 
-    with pytest.raises(ConfigurationError, match="for another issuer="):
+    with pytest.raises(ConfigurationError, match="has another issuer="):
         TokenEndpoints(service, verifier=make_verifier(clock, issuer="https://auth.example/"))
     TokenEndpoints(service, verifier=make_verifier(clock, issuer=ANY_ISSUER))

@@ -1,4 +1,4 @@
-"""From a request's credentials to an access token, and from a refusal to a response, without a framework.
+"""Authenticate and authorize a request, and build the response to a refused one, without a framework.
 
-No path is matched by its beginning, and no text of a request reaches a header, a body or a log.
+No path is matched by prefix, and no text of a request reaches a header, a body or a log line.
 """

@@ -1,7 +1,7 @@
-"""Bearer credentials (RFC 6750 section 2): the one token in the `Authorization` field, or a refusal.
+"""Parse Bearer credentials (RFC 6750 section 2): exactly one token in the `Authorization` field, or an error.
 
-Several field lines and one comma-joined line mean the same in HTTP (RFC 9110 section 5.3), and servers differ in
-which they pass on. Lines are joined first, so that every server gets the same response.
+Several field lines and one comma-joined line are equivalent in HTTP (RFC 9110 section 5.3), and servers differ in
+which of the two they pass on. Lines are joined first, so that every server gives the same response.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from gatepass.jose.compact import MAX_TOKEN_LENGTH
 __all__ = ["bearer_token"]
 
 _TOKEN_CHARACTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/"
-# The closing quote is optional: if it were required, the search would start again at each quote of a text without one.
+# The closing quote is optional: were it required, the search would restart at each quote of an unterminated string.
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*("?)', re.DOTALL)
 _SCHEME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FURTHER_CREDENTIALS = re.compile(r",[ \t]*[!#$%&'*+.^_`|~0-9A-Za-z-]+ +[^ ]")
@@ -32,10 +32,10 @@ _NOT_A_LIST = 'the Authorization lines are a list: authenticate(["Bearer ..."])'
 
 
 def bearer_token(authorization: Sequence[str]) -> str:
-    """The token in the `Authorization` lines of one request, as received.
+    """Return the token in the `Authorization` lines of one request, as received.
 
-    Raises `MissingCredentials` (none, empty, or another scheme), `MalformedCredentials`, `MultipleTokens`, or
-    `MalformedToken` for a token that is too long.
+    Raises `MissingCredentials` (no value, an empty one, or another scheme), `MalformedCredentials`, `MultipleTokens`,
+    or `MalformedToken` for a token that is too long.
 
     >>> bearer_token(["Bearer abc.def.ghi"])
     'abc.def.ghi'
@@ -51,7 +51,7 @@ def bearer_token(authorization: Sequence[str]) -> str:
 
 
 def _credentials(value: str) -> str | None:
-    """The token, if *value* is the scheme, blanks and a `b64token` (RFC 6750 section 2.1), else None."""
+    """Return the token if *value* is the scheme, blanks and a `b64token` (RFC 6750 section 2.1), else None."""
     scheme, _, rest = value.partition(" ")
     token = rest.lstrip(" ")
     body = token.rstrip("=")
@@ -81,5 +81,5 @@ def _refuse(value: str) -> str:
 
 
 def _drop_quoted(quoted: re.Match[str]) -> str:
-    """Remove a quoted text; keep one without an end, which may hide what follows."""
+    """Remove a quoted string; keep an unterminated one, which may hide further credentials."""
     return "" if quoted[1] else quoted[0]

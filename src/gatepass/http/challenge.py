@@ -1,7 +1,7 @@
-"""Challenges (RFC 9110 section 11.6.1, RFC 6750 section 3): the one place that writes `WWW-Authenticate`.
+"""Challenges (RFC 9110 section 11.6.1, RFC 6750 section 3): the only module that writes `WWW-Authenticate`.
 
-Refused when made: a challenge without parameters, a parameter named twice, characters that the grammars forbid.
-Frameworks differ in which header text they accept, so the check is here.
+The constructor rejects a challenge without parameters, a repeated parameter, and characters that the grammars forbid.
+Frameworks differ in the header text that they accept, so the check is made here.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _ERROR_TEXT = re.compile(r"[\x20\x21\x23-\x5B\x5D-\x7E]+")
 
 @final
 class Challenge:
-    """One challenge, immutable; `str(challenge)` is its header text. Parameters come in a fixed order.
+    """One immutable challenge; `str(challenge)` is its header text. Parameters have a fixed order.
 
-    *parameters* are further ones for other schemes. *allow*: `HTTP_ON_LOOPBACK` for a *resource_metadata* of
-    development.
+    *parameters* are further ones, for other schemes. *allow*: `HTTP_ON_LOOPBACK` accepts a *resource_metadata* URL on
+    this machine, for development.
 
     >>> str(Challenge(realm="api", error="invalid_token"))
     'Bearer realm="api", error="invalid_token"'
@@ -78,7 +78,7 @@ class Challenge:
         return f"<Challenge {self}>"
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError("a Challenge does not change")
+        raise AttributeError("a Challenge is immutable")
 
 
 def _matches(pattern: re.Pattern[str], value: object) -> bool:
@@ -92,7 +92,7 @@ def _further(parameters: Mapping[str, str] | None) -> Iterable[tuple[str, str]]:
 
 
 def _quoted(name: str, value: str) -> str:
-    """A quoted-string of RFC 9110 section 5.6.4, escaping only what must be."""
+    """Return *value* as a quoted-string (RFC 9110 section 5.6.4), escaping only what must be escaped."""
     if not _matches(_PRINTABLE, value):
         raise ConfigurationError(f"{name} of a challenge may hold printable ASCII only")
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,10 +1,11 @@
-"""Tokens in cookies, for a browser's pages: opt-in, and never without the check of `Origin`.
+"""Tokens in the cookies of a browser's pages: opt-in, and never without the check of `Origin`.
 
-Browsers add a cookie to requests from any page, so a cookie proves nothing about the page. They also send the page's
-origin, which no page can forge: it must be one of ours, character for character. The cookies are `HttpOnly`, so that no
-script reads them, and named `__Host-`, so that no neighbour host can set one (RFC 6265bis).
+Browsers add a cookie to requests from any page, so a cookie does not show which page sent the request. Browsers also
+send the page's origin, which a page cannot forge: it must equal one of the configured origins, character for character.
+The cookies are `HttpOnly`, so that no script reads them, and named `__Host-`, so that no neighbour host can set one
+(RFC 6265bis).
 
-Parsers of the `Cookie` field differ in what they make of a repeated name or a comma; `cookie_token` refuses both.
+Parsers of the `Cookie` field differ in how they treat a repeated name or a comma; `cookie_token` refuses both.
 """
 
 from __future__ import annotations
@@ -39,13 +40,13 @@ _SAFE: Final = frozenset(("GET", "HEAD", "OPTIONS"))
 
 @final
 class CookieTransport:
-    """One object for both sides: `TokenEndpoints(..., cookies=)` writes, `ResourceServer(..., cookies=)` reads.
+    """The cookies of a browser session. `TokenEndpoints(cookies=)` sets them, `ResourceServer(cookies=)` reads one.
 
     *origins*: the origins of your own pages as browsers send them, such as `https://app.example.com`; other pages can
-    use the cookies for safe requests only. *same_site*: `"strict"`, or `"lax"` so that links from other sites arrive
-    signed in. *access_cookie* None leaves access tokens in the JSON response, for pages that send them in the header.
-    *allow*: `HTTP_ON_LOOPBACK` accepts origins such as `http://localhost:5173`, for development. The cookies do not
-    change.
+    use the cookies for safe requests only. *same_site*: `"strict"`, or `"lax"` so that users who follow a link from
+    another site arrive signed in. *access_cookie* None leaves access tokens in the JSON response, for pages that send
+    them in the header. *allow*: `HTTP_ON_LOOPBACK` accepts origins such as `http://localhost:5173`, for development;
+    the cookies do not change.
 
     Raises `ConfigurationError` for settings that are weaker than they look.
 
@@ -74,7 +75,7 @@ class CookieTransport:
             raise ConfigurationError('same_site= must be "strict" or "lax": with None every site could use the cookies')
         own = frozenset(_origin(origin, permitted) for origin in strings(origins, "origins"))
         if not own:
-            raise ConfigurationError("origins= is empty: name the origins of your pages, or nobody could sign in")
+            raise ConfigurationError("origins= is empty: name the origins of your pages, or no user could sign in")
         refresh = _host_name(refresh_cookie, "refresh_cookie")
         access = None if access_cookie is None else _host_name(access_cookie, "access_cookie")
         if access is not None and access.lower() == refresh.lower():
@@ -83,20 +84,20 @@ class CookieTransport:
             object.__setattr__(self, name, value)
 
     def trusts(self, origin: str | None) -> bool:
-        """Whether *origin*, the value of `Origin`, is one of ours: for the login route, which has no cookie yet."""
+        """Return whether *origin*, the value of `Origin`, is allowed: for the login route, which has no cookie yet."""
         return origin in self._origins
 
     def check_origin(self, request: BrowserRequest) -> None:
-        """Raise `UntrustedOrigin` unless *request* says, once, that it comes from a page of ours."""
+        """Raise `UntrustedOrigin` unless *request* has exactly one `Origin`, an allowed one."""
         if len(request.origin) != 1:
             raise UntrustedOrigin("several origins" if request.origin else "no origin")
         if not self.trusts(request.origin[0]):
             raise UntrustedOrigin("another origin")
 
     def access_token(self, request: BrowserRequest) -> str | None:
-        """The access token in the cookie of *request*, or None.
+        """Return the access token in the cookie of *request*, or None.
 
-        Raises `MultipleTokens`, `MalformedCookie`, and `UntrustedOrigin` if the request is not safe.
+        Raises `MultipleTokens`, `MalformedCookie`, and for an unsafe method or a handshake `UntrustedOrigin`.
         """
         found = None if self.access_cookie is None else cookie_token(request.cookie, self.access_cookie)
         if found is not None and not request.is_safe:
@@ -104,14 +105,14 @@ class CookieTransport:
         return found
 
     def refresh_token(self, request: BrowserRequest) -> str | None:
-        """The refresh token in the cookie of *request*, or None. Raises as `access_token`, for every method."""
+        """Return the refresh token in the cookie of *request*, or None. Checks the origin for every method."""
         found = cookie_token(request.cookie, self.refresh_cookie)
         if found is not None:
             self.check_origin(request)
         return found
 
     def set_cookie(self, name: str, value: str, *, max_age: int) -> tuple[str, str]:
-        """The header pair that sets the cookie *name* to a token for *max_age* seconds, or with 0 removes it.
+        """Return the header pair that sets the cookie *name* for *max_age* seconds; 0 removes it.
 
         Raises `ValueError` for a token that browsers would drop.
         """
@@ -119,19 +120,19 @@ class CookieTransport:
             raise ValueError(
                 f"browsers drop cookies of more than {MAX_COOKIE_LENGTH} octets; put fewer claims into this token"
             )
-        # The attributes stand in the order of their names, as Django will write them.
+        # The attributes are sorted by name, as Django writes them.
         attributes = f"HttpOnly; Max-Age={max(max_age, 0)}; Path=/; SameSite={self._same_site}; Secure"
         return "Set-Cookie", f"{name}={value}; {attributes}"
 
     @staticmethod
     def expect(value: object) -> CookieTransport:
-        """*value*, if it is one. Raises `ConfigurationError`."""
+        """Return *value* if it is a `CookieTransport`. Raises `ConfigurationError`."""
         return require_instance(
             value, CookieTransport, 'cookies= takes a CookieTransport(origins=["https://app.example.com"])'
         )
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError("a CookieTransport does not change")
+        raise AttributeError("a CookieTransport is immutable")
 
     def __repr__(self) -> str:
         return f"<CookieTransport of {', '.join(sorted(self._origins))}>"
@@ -142,8 +143,8 @@ class CookieTransport:
 class BrowserRequest:
     """The parts of a request that the cookie transport reads. Only the method shows in the repr.
 
-    *method* is the one on the wire, None for a WebSocket handshake; *cookie*, *origin* and *upgrade* are the field
-    lines of these names as they came.
+    *method* is as received, None for a WebSocket handshake; *cookie*, *origin* and *upgrade* are the field
+    lines of these names as received.
     """
 
     method: str | None
@@ -153,26 +154,26 @@ class BrowserRequest:
 
     @property
     def is_safe(self) -> bool:
-        """Whether the request changes nothing (RFC 9110 section 9.2.1). A handshake opens a socket: it is not."""
+        """Whether the method is safe (RFC 9110 section 9.2.1). A WebSocket handshake counts as unsafe."""
         return self.method in _SAFE and not any("websocket" in line.lower() for line in self.upgrade)
 
 
 def cookie_token(lines: Sequence[str], name: str) -> str | None:
-    """The value of the cookie *name* in the `Cookie` lines of one request, given as they came; None without one.
+    """Return the value of the cookie *name* in the `Cookie` lines of one request, as received, or None.
 
     An empty value counts as absent. Raises `MultipleTokens` and `MalformedCookie`.
 
     >>> cookie_token(["theme=dark; __Host-access=abc.def.ghi"], "__Host-access")
     'abc.def.ghi'
     """
-    field = ";".join(lines)  # HTTP/2 may send each cookie in a line of its own (RFC 9113 section 8.2.3)
+    field = ";".join(lines)  # HTTP/2 may send each cookie on its own line (RFC 9113 section 8.2.3)
     if len(field) > _MAX_FIELD_LENGTH:
         raise MalformedCookie("the field is too long")
     if name not in field:
         return None
     pairs = [pair.lstrip(" \t").partition("=") for pair in field.split(";")]
     values = [value for found, equals, value in pairs if found == name and equals]
-    # Some servers join two lines by a comma, and a page of a neighbour host can write one into its own cookie.
+    # Some servers join two lines by a comma, and a neighbour host can put a comma into the value of its own cookie.
     after_commas = _COMMA.sub(",", field).count(f",{name}=")
     if len(values) + after_commas > 1:
         raise MultipleTokens("a repeated cookie")
@@ -195,7 +196,7 @@ def _origin(value: str, allow: Allowed) -> str:
             "no slash at the end, no :443"
         )
     if local and not allow.http_on_loopback:
-        raise ConfigurationError("origins= takes http from this machine, for development, with allow=HTTP_ON_LOOPBACK")
+        raise ConfigurationError("origins= takes http from this machine only with allow=HTTP_ON_LOOPBACK (development)")
     return value
 
 

@@ -1,7 +1,7 @@
 """Extract the access token of a request: from the header always, from a cookie if the service enables it.
 
-Tokens in both are refused even if they are equal (RFC 6750 section 2). A bad token in one source is not skipped in
-favour of the other. A form's body is never read: RFC 6750 section 2.2 advises against it.
+A request with a token in both is refused, even if the tokens are equal (RFC 6750 section 2). An invalid token in one
+source is not skipped in favour of the other. Form bodies are never read: RFC 6750 section 2.2 advises against it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["TokenExtractor"]
 
 @final
 class TokenExtractor:
-    """The enabled sources. Raises `ConfigurationError` for cookies that hold no access token."""
+    """The enabled sources of tokens. Raises `ConfigurationError` for *cookies* without an access cookie."""
 
     __slots__ = ("_cookies", "names")
 
@@ -29,7 +29,7 @@ class TokenExtractor:
         self.names: frozenset[str] = frozenset({"header"} if cookies is None else {"header", "cookie"})
 
     def token(self, authorization: Sequence[str], browser: BrowserRequest | None) -> str:
-        """The one token of a request. Raises an `AuthError`."""
+        """Return the token of a request. Raises an `AuthError`."""
         in_cookie = None if browser is None or self._cookies is None else self._cookies.access_token(browser)
         if in_cookie is None:
             return bearer_token(authorization)

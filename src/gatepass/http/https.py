@@ -1,10 +1,10 @@
-"""The rule for tokens that came over plain http (RFC 6750 section 5.3, RFC 6749 section 3.2).
+"""The rule for tokens that were sent over plain http (RFC 6750 section 5.3, RFC 6749 section 3.2).
 
-`require` refuses the request before the token is read, `warn` logs once, `off` leaves the check to the proxy. A
-loopback peer is exempt, unless the request has a header that proxies add: its client may be on another machine. An
-unknown peer, such as a unix socket's, is not exempt.
+`require` refuses the request before the token is verified, `warn` logs once, `off` leaves the check to the proxy. A
+loopback peer is exempt unless the request has a header that proxies add, because its client may be on another machine.
+An unknown peer, such as a unix socket's, is not exempt.
 
-The rule detects misconfiguration. It protects no token from an attacker on the network, who has already read it.
+The rule detects misconfiguration. It does not protect a token from an attacker on the network, who has already read it.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ __all__ = ["FORWARDING_HEADERS", "HTTPSMode", "HTTPSRule"]
 HTTPSMode = Literal["require", "warn", "off"]
 
 FORWARDING_HEADERS: Final = frozenset(("forwarded", "x-forwarded-for", "x-forwarded-proto", "x-real-ip"))
-"""Headers that proxies add for the program behind them, in lower case."""
+"""Headers that proxies add to forwarded requests, in lower case."""
 
 _SECURE_SCHEMES: Final = frozenset(("https", "wss"))
-# The last is what Starlette's test client calls itself; a server reports addresses.
+# "testclient" is the peer name that Starlette's test client reports; a server reports addresses.
 _LOOPBACK: Final = frozenset(("127.0.0.1", "::1", "testclient"))
 _logger = logging.getLogger("gatepass")
 
-_EVENT: Final = "a token came over plain http"
+_EVENT: Final = "a token was sent over plain http"
 _MESSAGE: Final = (
-    "%s. Without a proxy, serve https. Behind a proxy that ends TLS, let it send X-Forwarded-Proto (in nginx: "
-    "proxy_set_header X-Forwarded-Proto $scheme), and let this program believe it: %s. If the proxy takes care of "
-    'https by itself, or for development across machines, give https="off" or "warn" to ResourceServer and to '
+    "%s. Without a proxy, serve https. Behind a proxy that terminates TLS, let it send X-Forwarded-Proto (in nginx: "
+    "proxy_set_header X-Forwarded-Proto $scheme), and let this program trust it: %s. If the proxy enforces "
+    'https itself, or for development across machines, give https="off" or "warn" to ResourceServer and to '
     'TokenEndpoints, in Django as GATEPASS["HTTPS"]. See docs/https.md'
 )
-# By the adapter that is loaded, and where the server decides, by the server.
+# Hints by loaded adapter; where the server sets the scheme, by loaded server.
 _ADAPTERS: Final = {
     "gatepass_flask": (
         "in Flask, as the last assignment, around AccessTokenMiddleware: "
@@ -51,13 +51,13 @@ _SERVERS: Final = {
     "daphne": "for daphne, --proxy-headers",
     "granian": "for granian, wrap_asgi_with_proxy_headers(app, trusted_hosts=ADDRESS-OF-THE-PROXY)",
 }
-# It takes the header away unless it is told whose to keep.
+# Waitress removes the header unless a trusted proxy is configured.
 _WAITRESS: Final = "for waitress, --trusted-proxy=ADDRESS-OF-THE-PROXY --trusted-proxy-headers=x-forwarded-proto"
 
 
 @final
 class HTTPSRule:
-    """The rule of one service, and whether its one line has been logged."""
+    """The rule of one service. It logs one line per service."""
 
     __slots__ = ("_logged", "_mode")
 
@@ -71,8 +71,8 @@ class HTTPSRule:
         """Apply the rule to a request with a token. Raises `InsecureTransport`.
 
         *url_scheme* is the framework's, *peer* the address of the connection's other end, *forwarded* whether the
-        request has one of `FORWARDING_HEADERS`. With neither scheme nor peer, there is no connection to judge: every
-        framework knows a request's scheme, so the token came from elsewhere, such as a queue or a test.
+        request has one of `FORWARDING_HEADERS`. Without scheme and peer the rule does not apply: every framework
+        reports the scheme of a request, so this token came from elsewhere, such as a queue or a test.
         """
         if (
             url_scheme in _SECURE_SCHEMES
@@ -105,7 +105,7 @@ def _hints() -> list[str]:
 
 
 def _is_loopback(peer: str | None) -> bool:
-    """Whether *peer* is an address of this machine: in 127.0.0.0/8, also as IPv6 writes it, or `::1`."""
+    """Return whether *peer* is in 127.0.0.0/8, also as a mapped IPv6 address, or is `::1`."""
     try:
         address = ipaddress.ip_address(peer or "")
     except ValueError:

@@ -1,7 +1,7 @@
-"""The public keys for other services (RFC 7517 section 5): a method and its validators in, an answer out.
+"""The endpoint that publishes public keys (RFC 7517 section 5): a method and its validators in, a response out.
 
-One number tells those services how long to keep a copy and the ring how early to publish a key. No answer holds a
-private member or a secret.
+The same lifetime tells clients how long to cache the keys, and the key ring how early to publish a new one. No response
+contains a private member or a secret.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _OPAQUE: Final = re.compile(r'"[^"]*"')
 
 @final
 class JWKSEndpoint:
-    """Publishes *keys*, a `KeyRing` or fixed keys; a secret among them is a `ConfigurationError`.
+    """Publishes *keys*, a `KeyRing` or fixed keys. Raises `ConfigurationError` if a secret is among them.
 
-    *cache_ttl* (seconds or timedelta, 5 minutes unless given) is how long other services may keep a copy of fixed keys;
-    a ring has its own. `answer` may read a file: an event loop calls it in a worker thread.
+    *cache_ttl* (seconds or timedelta, 5 minutes unless given) is how long other services may cache fixed keys;
+    a key ring has its own. `answer` may read a file: an event loop calls it in a worker thread.
     """
 
     __slots__ = ("_cache_control", "_document", "_keys", "_ring")
@@ -45,7 +45,7 @@ class JWKSEndpoint:
     ) -> None:
         if isinstance(keys, KeyRing):
             if cache_ttl is not None:
-                raise ConfigurationError("cache_ttl= is the key ring's to say: give it to the KeyRing")
+                raise ConfigurationError("a key ring has its own cache_ttl=: give it to the KeyRing")
             self._ring: KeyRing | None = keys
             lifetime, self._keys = keys.cache_ttl.total_seconds(), keys.current()
         else:
@@ -56,7 +56,7 @@ class JWKSEndpoint:
         self._document = self._serialize(self._keys)
 
     def answer(self, method: str, *, if_none_match: Sequence[str] = ()) -> Response:
-        """The answer to *method*; *if_none_match* has the values of that header's lines, as they came."""
+        """Return the response to *method*; *if_none_match* holds the lines of `If-None-Match`, as received."""
         if method not in ("GET", "HEAD"):
             return _refusal(405, ("Allow", "GET, HEAD"))
         try:
@@ -74,14 +74,14 @@ class JWKSEndpoint:
         return Response(200, (*validators, *content), b"" if method == "HEAD" else body)
 
     def _serialize(self, keys: KeySet) -> tuple[KeySet, str, bytes]:
-        """The document for *keys*, and a strong validator of it and of how long it may be kept."""
+        """Return *keys*, their document, and a strong `ETag` of the document and its `Cache-Control`."""
         body = json.dumps(keys.to_jwks(), separators=(",", ":")).encode()
         digest = hashlib.sha256(self._cache_control[1].encode() + b"\n" + body).digest()
         return keys, f'"{encode_base64url(digest).decode()}"', body
 
 
 def _matches(lines: Sequence[str], tag: str) -> bool:
-    """RFC 9110 section 13.1.2, by weak comparison; a value that is no list of entity tags does not match."""
+    """Compare weakly (RFC 9110 section 13.1.2); a value that is not a list of entity tags does not match."""
     value = ",".join(lines)
     if value.strip(" \t") == "*":
         return True

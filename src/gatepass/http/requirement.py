@@ -1,7 +1,7 @@
-"""The rights that an operation requires of a verified token: scopes, roles, groups, entitlements.
+"""The rights that an operation requires of a verified token: scopes, roles, groups and entitlements.
 
-The name of each rule says whether all or any of the listed values are needed. A rule is checked when it is made, so a
-typing mistake in a scope fails at start-up.
+The name of each rule says whether all or any of the listed values are required. A rule is validated when it is made, so
+that a typing mistake in a scope fails at start-up.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ class Rules(TypedDict, total=False):
 
 @final
 class Requirement:
-    """A rule for one operation; all its parts must hold.
+    """A rule for one operation; the token must meet all its parts.
 
-    *scopes*: the token has all of them. *any_scopes*: at least one (name the least powerful first: it is what the
-    challenge asks for). *any_roles*, *any_groups*, *any_entitlements*: the claim of that name (RFC 9068 section
-    2.2.3.1) holds at least one; the profile may find roles and groups elsewhere. *denial* `"not_found"` answers 404.
-    That hides an object from readers of the status alone: the body is ours, not the framework's page.
+    *scopes*: the token has all of them. *any_scopes*: at least one (name the least powerful first: the challenge
+    names it). *any_roles*, *any_groups*, *any_entitlements*: the claim of that name (RFC 9068 section 2.2.3.1) holds at
+    least one; a profile may read roles and groups from other claims. *denial* `"not_found"` responds with 404. That
+    hides an object only from readers of the status: the body is gatepass's, not the framework's page.
 
     >>> Requirement(scopes=["orders:read"]).scopes
     ('orders:read',)
@@ -45,7 +45,7 @@ class Requirement:
     __slots__ = ("any_of", "any_scopes", "denial", "scopes")
 
     def __new__(cls, *misplaced: Any, **rules: Any) -> Self:
-        """Refuse unknown rules with a hint; the `TypeError` of `__init__` has none."""
+        """Reject unknown rules with a hint, which the `TypeError` of `__init__` lacks."""
         if misplaced:
             raise ConfigurationError(
                 "rules have names, as in require_auth(scopes=[...]); without a rule write @require_auth(), with "
@@ -56,7 +56,7 @@ class Requirement:
             raise ConfigurationError(f"there is no rule {name}={f'; did you mean {near[0]}=?' if near else ''}")
         return super().__new__(cls)
 
-    def __init__(  # pyright: ignore[reportInconsistentConstructor] - its types are the ones to go by
+    def __init__(  # pyright: ignore[reportInconsistentConstructor] - its signature is the documented one
         self,
         *,
         scopes: str | Iterable[str] = (),
@@ -71,8 +71,8 @@ class Requirement:
         if scopes == "":
             raise ConfigurationError("scopes= is an empty string: name a scope, or leave it out")
         self.scopes: tuple[str, ...] = parse_scopes(scopes, "scopes")
-        if isinstance(scopes, Iterator) and not self.scopes:  # such as a generator that was read before
-            raise ConfigurationError("scopes= has nothing left, so that any token would pass: give a list")
+        if isinstance(scopes, Iterator) and not self.scopes:  # such as an exhausted generator
+            raise ConfigurationError("scopes= is an exhausted iterator, so that any token would pass: give a list")
         self.any_scopes: tuple[str, ...] = (
             () if any_scopes is None else _at_least_one(parse_scopes(any_scopes, "any_scopes"), "any_scopes")
         )
@@ -118,7 +118,7 @@ class ScopeHierarchy:
         self._included = {scope: frozenset(_reachable(scope, direct)) for scope in direct}
 
     def expand(self, scopes: frozenset[str]) -> frozenset[str]:
-        """*scopes* and all scopes that they include."""
+        """Return *scopes* and all scopes that they include."""
         if not self._included:
             return scopes
         return scopes.union(*(self._included[scope] for scope in scopes if scope in self._included))
@@ -142,21 +142,21 @@ def _values_of(token: AccessToken, claim: str) -> frozenset[str]:
 
 
 def _at_least_one(values: tuple[str, ...], name: str) -> tuple[str, ...]:
-    """*values*, if there are any: an empty list must not leave the operation unguarded."""
+    """Return *values* if there are any. An empty list must not leave the operation unguarded."""
     if not values:
-        raise ConfigurationError(f"{name}= is empty, so that nobody could pass: name at least one, or leave it out")
+        raise ConfigurationError(f"{name}= is empty, so that no token could pass: name at least one, or leave it out")
     return values
 
 
 def parse_scopes(value: str | Iterable[str], name: str) -> tuple[str, ...]:
-    """The scopes in *value*, the setting *name*. Raises `ConfigurationError`."""
+    """Return the scopes in *value*, the setting *name*. Raises `ConfigurationError`."""
     try:
         tokens = scope_tokens(value)
     except ValueError:
         tokens = None
     if tokens is not None:
         if "offline_access" in tokens:
-            raise ConfigurationError(f"{name}= must not name offline_access: it is between client and issuer")
+            raise ConfigurationError(f"{name}= must not name offline_access, a scope between client and issuer")
         return tokens
     if has_commas(value):
         raise ConfigurationError(f"{name}= takes {BLANKS_OR_LIST}")

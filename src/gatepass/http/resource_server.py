@@ -1,6 +1,6 @@
-"""The resource server: a request's credentials in, an `AccessToken` out; an `AuthError` in, an HTTP response out.
+"""The resource server: turns credentials into an `AccessToken`, and an `AuthError` into an HTTP response.
 
-Every adapter calls these methods, so a new check reaches all frameworks from here.
+Every adapter calls these methods, so a new check here applies to all frameworks.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ _logger = logging.getLogger("gatepass")
 
 @final
 class ResourceServer:
-    """One protected service: which tokens it accepts, and how it answers.
+    """One protected service: which tokens it accepts, and how it responds to refused requests.
 
-    *verifiers*: one `TokenVerifier`, or several with different issuers, told apart by the exact `iss`.
+    *verifiers*: one `TokenVerifier`, or several with different issuers, selected by the exact `iss`.
     *realm* and *resource_metadata* (an https URL, RFC 9728) go into every challenge, *challenge_scopes* into the one
-    for requests without credentials; *extra_challenges* are challenges of other schemes that the service also takes.
-    *https*: `"require"` refuses a token that came over plain http, but for loopback; `"warn"` or `"off"` are the named
-    ways out (see `gatepass.http.https`). *implies*: which scopes include which.
-    *cookies*: also takes a token from the access cookie of a browser.
+    for requests without credentials; *extra_challenges* are challenges of other schemes that the service also accepts.
+    *https*: `"require"` refuses a token that was sent over plain http, except from loopback; `"warn"` and `"off"` opt
+    out (see `gatepass.http.https`). *implies*: which scopes include which.
+    *cookies*: also accepts a token from the access cookie of a browser.
     *error_format*: `"problem"` (RFC 9457), `"oauth"` or `"empty"`; *problem_base*: the base URL of a problem's `type`.
-    *malformed_status*: 401 takes the place of 400 in every answer, for those who know no 400.
-    *allow*: `HTTP_ON_LOOPBACK` takes URLs on this machine, for development.
+    *malformed_status*: 401 replaces 400 in every response, for clients and proxies that cannot handle 400.
+    *allow*: `HTTP_ON_LOOPBACK` accepts URLs on this machine, for development.
 
     Raises `ConfigurationError` when the settings contradict each other.
 
@@ -56,12 +56,12 @@ class ResourceServer:
     """
 
     __slots__ = (
-        "_answers", "_extractor", "_hierarchy", "_https", "_verifiers", "caching", "error_format", "may_block",
+        "_extractor", "_hierarchy", "_https", "_responses", "_verifiers", "caching", "error_format", "may_block",
         "needs_event_loop", "sources",
     )  # fmt: skip
 
     forwarding_headers: Final = FORWARDING_HEADERS
-    """The names, in lower case, of what proxies add; adapters say whether a request over plain http has any."""
+    """Headers that proxies add, in lower case; adapters pass whether a request over plain http has any of them."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class ResourceServer:
         self.sources: frozenset[str] = self._extractor.names
         self.caching: Mapping[AccessLevel, Caching] = caching_for(self.sources)
         """The headers that an adapter adds to the application's own responses, by access level."""
-        self._answers = ResponseTable(
+        self._responses = ResponseTable(
             realm=realm,
             resource_metadata=resource_metadata,
             challenge_scopes=challenge_scopes,
@@ -113,12 +113,13 @@ class ResourceServer:
         forwarded: bool = False,
         browser: BrowserRequest | None = None,
     ) -> AccessToken:
-        """The verified token of a request, or an `AuthError`.
+        """Return the verified token of a request, or raise an `AuthError`.
 
-        *authorization*: the `Authorization` field lines as they came. *url_scheme*: `"https"` or `"http"`, as the
-        framework reports it; *peer*: the peer's address; *forwarded*: whether one of `forwarding_headers` is there.
-        Adapters give all three; without url_scheme and peer the token came by no connection, such as from a queue, and
-        `https=` has nothing to judge. *browser*: what stands beside a cookie, where `"cookie"` is one of `sources`.
+        *authorization*: the `Authorization` field lines as received. *url_scheme*: `"https"` or `"http"`, as the
+        framework reports it; *peer*: the address of the peer; *forwarded*: whether the request has one of
+        `forwarding_headers`. Adapters pass all three. Without url_scheme and peer the token came from elsewhere, such
+        as a queue, and the rule of `https=` does not apply. *browser*: the parts of the request that a cookie needs,
+        where `"cookie"` is one of `sources`.
         """
         raw = self._extractor.token(authorization, browser)
         self._https.check(url_scheme, peer, forwarded=forwarded)
@@ -134,7 +135,7 @@ class ResourceServer:
         forwarded: bool = False,
         browser: BrowserRequest | None = None,
     ) -> AccessToken:
-        """`authenticate` for an event loop: what may block goes through *run_blocking*, and only that."""
+        """Do what `authenticate` does, on an event loop: only calls that may block go through *run_blocking*."""
         raw = self._extractor.token(authorization, browser)
         self._https.check(url_scheme, peer, forwarded=forwarded)
         return await self._verifiers.verify_async(raw, run_blocking)
@@ -149,7 +150,7 @@ class ResourceServer:
         forwarded: bool = False,
         browser: BrowserRequest | None = None,
     ) -> AccessToken | None:
-        """`authenticate` for a route with this access *level*; None where the request needs no token and has none."""
+        """Authenticate for a route of this access *level*; return None if the request needs no token and has none."""
         if level == "public":
             return None
         try:
@@ -172,7 +173,7 @@ class ResourceServer:
         forwarded: bool = False,
         browser: BrowserRequest | None = None,
     ) -> AccessToken | None:
-        """`admit` for an event loop. Without hooks nothing is awaited."""
+        """Do what `admit` does, on an event loop. Awaits nothing unless `may_block`."""
         if not self.may_block or level == "public":
             return self.admit(
                 level, authorization, url_scheme=url_scheme, peer=peer, forwarded=forwarded, browser=browser
@@ -192,33 +193,33 @@ class ResourceServer:
             raise
 
     def authorize(self, token: AccessToken | None, **rules: Unpack[Rules]) -> None:
-        """Raise unless *token* meets *rules*, the keywords of `Requirement`."""
+        """Raise an `AuthError` unless *token* meets *rules*, the keywords of `Requirement`."""
         self.enforce(token, Requirement(**rules))
 
     def enforce(self, token: AccessToken | None, requirement: Requirement) -> AccessToken:
-        """The *token*, if it meets *requirement*. Raises an `AuthError`, also for None."""
+        """Return *token* if it meets *requirement*. Raises an `AuthError`, also for None."""
         if token is None:
             raise MissingCredentials
         requirement.check(token, self._hierarchy)
         return token
 
     def seconds_left(self, token: AccessToken) -> float:
-        """For how many seconds `authenticate` would still accept *token*, for connections that outlive a request.
+        """Return for how many seconds `authenticate` would still accept *token*. Connections may outlive a request.
 
-        By the clock and the leeway of its verifier; negative after its end.
+        The clock and the leeway are those of its verifier; the result is negative after expiry.
         """
         return self._verifiers.seconds_left(token)
 
     def respond(self, error: AuthError, *, method: str = "GET") -> Response:
-        """The HTTP response to *error*, and one line in the log with its `reason`."""
+        """Return the HTTP response to *error*, and log one line with its `reason`."""
         level = logging.ERROR if isinstance(error, AuthUnavailable) else logging.INFO
         detail = f" {error.log_detail}" if error.log_detail else ""
         _logger.log(level, "refused: %s%s", error.reason, detail)
-        return self._answers.answer(error, method=method)
+        return self._responses.answer(error, method=method)
 
     @staticmethod
     def is_preflight(method: str, *, origin: str | None, requested_method: str | None) -> bool:
-        """Whether this is a CORS preflight, to which browsers add no credentials (Fetch standard).
+        """Return whether this is a CORS preflight, to which browsers add no credentials (Fetch standard).
 
         *origin* and *requested_method* are the headers `Origin` and `Access-Control-Request-Method`.
         """
@@ -226,13 +227,13 @@ class ResourceServer:
 
     @staticmethod
     def expect(value: object) -> ResourceServer:
-        """*value*, if it is a resource server; adapters ask when they are made. Raises `ConfigurationError`."""
+        """Return *value* if it is a `ResourceServer`; adapters call this at start-up. Raises `ConfigurationError`."""
         return require_instance(
             value, ResourceServer, "an adapter takes a ResourceServer; make one with ResourceServer(verifier)"
         )
 
     def require_sync(self) -> None:
-        """For adapters without an event loop: raises `ConfigurationError` if a hook is a coroutine function."""
+        """Raise `ConfigurationError` if a hook is a coroutine function, for adapters without an event loop."""
         if self.needs_event_loop:
             raise ConfigurationError(
                 "is_revoked= or check_subject= is a coroutine function, which a synchronous adapter cannot await; "
@@ -241,7 +242,7 @@ class ResourceServer:
 
 
 class Identity(NamedTuple):
-    """The token, if the request has one, and the server that judged the request: what an adapter keeps on it."""
+    """The token of a request, if any, and the server that authenticated it. Adapters store it on the request."""
 
     server: ResourceServer
     token: AccessToken | None

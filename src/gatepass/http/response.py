@@ -1,10 +1,10 @@
 """The response to a refused request, as a plain value that any framework can send, and the rules for caches.
 
-The body is a problem document (RFC 9457), the short JSON of OAuth, or empty. It repeats the challenge: no text from the
-token or the request is in it.
+The body is a problem document (RFC 9457), the short JSON of OAuth, or empty. It repeats the challenge and contains no
+text from the token or the request.
 
-`Caching` has the headers that keep shared caches from giving one user's response to another: they differ by access
-level and by where tokens may come from.
+`Caching` has the headers that keep shared caches from giving one user's response to another. They depend on the access
+level and on the sources of tokens.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MEDIA_TYPES: Final = {"problem": "application/problem+json", "oauth": "applicat
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """An HTTP response: `status`, `headers` in order (a name may come twice), and `body`.
+    """An HTTP response: `status`, `headers` in order (a name may occur twice), and `body`.
 
     For a HEAD request the body is empty and the headers are those of GET (RFC 9110 section 9.3.2). The repr shows the
     status alone: the response to a login has tokens in its body or its cookies.
@@ -85,10 +85,10 @@ class ResponseTable:
         if malformed_status not in (400, 401):
             raise ConfigurationError("malformed_status= must be 400 or 401")
         self._malformed_status = malformed_status
-        self._challenge(None, None, ())  # a realm or URL that no challenge can have fails now
+        self._challenge(None, None, ())  # raises now if the realm or URL cannot go into a challenge
 
     def answer(self, error: AuthError, *, method: str) -> Response:
-        """The response to *error*; each has `Cache-Control: no-store` (RFC 9110 section 15.1)."""
+        """Return the response to *error*; each has `Cache-Control: no-store` (RFC 9110 section 15.1)."""
         status, code, description = error.status, error.error, error.description
         if status == HTTPStatus.BAD_REQUEST and self._malformed_status != status:
             status, code = self._malformed_status, "invalid_token"
@@ -141,15 +141,15 @@ class ResponseTable:
 @final
 @dataclass(frozen=True, slots=True)
 class Caching:
-    """*vary* names the request fields that a response depends on (RFC 9110 section 12.5.5); *control* is the
-    `Cache-Control` (RFC 9111 section 5.2) of responses that have none.
+    """The headers that caches need. *vary*: the request fields that a response depends on (RFC 9110 section 12.5.5);
+    *control*: the `Cache-Control` (RFC 9111 section 5.2) of responses that have none.
     """
 
     vary: tuple[str, ...] = ()
     control: str = ""
 
     def missing(self, headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-        """The header pairs that a response with *headers* still needs.
+        """Return the header pairs that a response with *headers* still needs.
 
         >>> Caching(("Authorization", "Cookie")).missing([("Vary", "Accept, cookie")])
         [('Vary', 'Authorization')]
@@ -166,14 +166,14 @@ class Caching:
 
 
 def caching_for(sources: frozenset[str]) -> Mapping[AccessLevel, Caching]:
-    """The rules of a service that accepts tokens from *sources*, by access level."""
+    """Return the rules of a service that accepts tokens from *sources*, by access level."""
     return MappingProxyType(_WITH_COOKIE if "cookie" in sources else _HEADER_ONLY)
 
 
 _NONE: Final = Caching()
 _ANONYMOUS: Final = Caching(("Authorization",))
 _PRIVATE: Final = Caching(("Authorization", "Cookie"), "private")
-# Shared caches store no response to a request with `Authorization` (RFC 9111 section 3.5), but may store another.
+# Shared caches store no response to a request with `Authorization` (RFC 9111 section 3.5), but may store others.
 _HEADER_ONLY: Final[dict[AccessLevel, Caching]] = {"public": _NONE, "protected": _NONE, "optional": _ANONYMOUS}
-# For cookies they have no such rule, and some ignore `Vary`.
+# Cookies have no such rule, and some caches ignore `Vary`.
 _WITH_COOKIE: Final[dict[AccessLevel, Caching]] = {"public": _NONE, "protected": _PRIVATE, "optional": _PRIVATE}

@@ -1,6 +1,6 @@
 """Refresh tokens: families, their rotation, their revocation, and the protocol of their store.
 
-Every refresh token that does not work is refused alike. The endpoints are in `gatepass.token_endpoint`.
+Every invalid refresh token is refused with the same error. The endpoints are in `gatepass.token_endpoint`.
 """
 
 from gatepass.refresh.family import Family, RefreshToken, Rotation

@@ -1,6 +1,6 @@
-"""How a token endpoint refuses (RFC 6749 section 5.2): a family of errors of its own, never mixed with `AuthError`.
+"""The errors of the token endpoint (RFC 6749 section 5.2), a hierarchy of its own, separate from `AuthError`.
 
-On the wire every refresh token that does not work gets the same `invalid_grant`; the log tells why by `reason`.
+Every invalid refresh token gets the same `invalid_grant` response; only `reason`, in the log, tells the cases apart.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = [
 
 
 class TokenEndpointError(Exception):
-    """A request to the token or revocation endpoint is refused. `str(error)` is constant for each class."""
+    """The base of all refusals of the token and revocation endpoints. `str(error)` is constant for each class."""
 
     status: ClassVar[int] = 400
     error: ClassVar[str] = "invalid_request"
@@ -25,27 +25,27 @@ class TokenEndpointError(Exception):
     def __init__(self, reason: str = "") -> None:
         super().__init__(self.description)
         self.reason: str = reason or self.error
-        """A stable slug for logs and metrics; never sent."""
+        """A stable identifier for logs and metrics; never sent."""
 
 
 class InvalidTokenRequest(TokenEndpointError):
-    """Not a form, a parameter is missing or repeated, or the client authenticates in two ways."""
+    """The body is not a form, a parameter is missing or repeated, or the client uses two authentication methods."""
 
 
 class InvalidMediaType(InvalidTokenRequest):
-    """The body is no form, such as JSON, which clients send that never read RFC 6749."""
+    """The body is not a form. Clients that do not follow RFC 6749 send JSON."""
 
     description = "The body must be application/x-www-form-urlencoded"
 
 
 class InsecureTokenRequest(InvalidTokenRequest):
-    """The request came over plain http to endpoints with `https="require"` (RFC 6749 section 3.2)."""
+    """The request was sent over plain http to endpoints with `https="require"` (RFC 6749 section 3.2)."""
 
     description = "The request was not sent over https"
 
 
 class UntrustedTokenRequest(TokenEndpointError):
-    """A refresh cookie came, and not from a page of ours (`Origin`)."""
+    """The request has a cookie and no allowed `Origin`."""
 
     status = 403
     description = "The request does not come from an allowed origin"
@@ -59,45 +59,45 @@ class InvalidClient(TokenEndpointError):
 
 
 class InvalidClientCredentials(InvalidClient):
-    """The same for a client that used `Authorization`: 401 with a challenge (RFC 6749 section 5.2)."""
+    """The client is unknown or its secret is wrong, in `Authorization`: 401 with a challenge (RFC 6749 section 5.2)."""
 
     status = 401
 
 
 class InvalidGrant(TokenEndpointError):
-    """The refresh token is unknown, expired, revoked, spent or another client's: one text for all."""
+    """The refresh token is unknown, expired, revoked, spent or another client's. All cases have one description."""
 
     error = "invalid_grant"
     description = "The refresh token is not valid"
 
 
 class RefreshTokenReused(InvalidGrant):
-    """A spent token came again: it was copied, and the family is revoked (RFC 9700 section 4.14.2)."""
+    """A spent token was used again: it was copied, and the family is revoked (RFC 9700 section 4.14.2)."""
 
 
 class InvalidScope(TokenEndpointError):
-    """The scope goes beyond the grant, or is no scope."""
+    """The scope exceeds the grant, or is malformed."""
 
     error = "invalid_scope"
     description = "The requested scope exceeds the grant"
 
 
 class InvalidTarget(TokenEndpointError):
-    """The resource is not the grant's (RFC 8707 section 2)."""
+    """The requested resource is not the grant's (RFC 8707 section 2)."""
 
     error = "invalid_target"
     description = "The requested resource is not allowed"
 
 
 class UnauthorizedClient(TokenEndpointError):
-    """The client may not do this."""
+    """The client may not make this request. An `authenticate_client` function may raise it."""
 
     error = "unauthorized_client"
     description = "The client is not authorized for this request"
 
 
 class UnsupportedGrantType(TokenEndpointError):
-    """Another grant than `refresh_token`: those are the application's own routes."""
+    """The grant type is not `refresh_token`. Other grants are the application's own routes."""
 
     error = "unsupported_grant_type"
     description = "The grant type is not supported"
@@ -111,7 +111,7 @@ class UnsupportedTokenType(TokenEndpointError):
 
 
 class ServiceUnavailable(TokenEndpointError):
-    """We cannot tell. Nothing is known against the token, and it is not spent: try again."""
+    """The token could not be checked. It was not refused and is not spent: the client may retry."""
 
     status = 503
     error = "temporarily_unavailable"
@@ -121,8 +121,8 @@ class ServiceUnavailable(TokenEndpointError):
 
 
 class StoreUnavailable(ServiceUnavailable):
-    """The store cannot be asked."""
+    """The store raised an error."""
 
 
 class HookUnavailable(ServiceUnavailable):
-    """A function of the application raised, or gave an answer that means nothing."""
+    """A function of the application raised, or returned an invalid value."""

@@ -1,8 +1,8 @@
-"""A token family: what the store keeps of one grant, and the refresh token that the client holds.
+"""A token family: the record that the store keeps of one grant, and the refresh token that the client holds.
 
-The store holds hashes alone. A refresh token is 64 octets in base64url: which family it is of, a proof that its
-bearer was ever given a token of that family, and the secret that is good for one use. The proof tells a spent
-token from an invented one: guessing a family's name is not enough to revoke it.
+The store keeps hashes only. A refresh token is 64 octets in base64url: the name of its family, a proof that its bearer
+was given a token of that family, and the secret, which is valid for one use. The proof tells a spent token from an
+invented one: guessing the name of a family is not enough to revoke it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from gatepass.jose.compact import decode_base64url, encode_base64url
 __all__ = ["SEED_OCTETS", "Family", "RefreshToken", "Rotation", "plain_text", "seed_of"]
 
 SEED_OCTETS: Final = 32
-"""How much of a salt makes the successor. The rest is a nonce, new with every write."""
+"""The octets of a salt from which the successor is derived. The rest is a nonce, new with every write."""
 
 _NONCE_OCTETS: Final = 16
 _NAME_OCTETS: Final = 16
@@ -33,7 +33,7 @@ _TEXT_LENGTH: Final = (_OCTETS * 4 + 2) // 3
 @final
 @dataclass(frozen=True, slots=True, repr=False)
 class RefreshToken:
-    """A refresh token in the hand: its three parts as octets. Its repr shows nothing."""
+    """A parsed refresh token: its three parts as octets. The repr shows none of them."""
 
     name: bytes
     proof: bytes
@@ -41,14 +41,14 @@ class RefreshToken:
 
     @classmethod
     def fresh(cls) -> RefreshToken:
-        """The first token of a new family: 256 random bits of secret (RFC 6749 section 10.10)."""
+        """Return the first token of a new family: 256 random bits of secret (RFC 6749 section 10.10)."""
         return cls(
             secrets.token_bytes(_NAME_OCTETS), secrets.token_bytes(_PROOF_OCTETS), secrets.token_bytes(_SECRET_OCTETS)
         )
 
     @classmethod
     def parse(cls, text: str) -> RefreshToken | None:
-        """The token that *text* spells, or None for text of another form."""
+        """Return the token encoded in *text*, or None for text of another form."""
         text = plain(text)
         if not isinstance(text, str) or len(text) != _TEXT_LENGTH or not text.isascii():
             return None
@@ -60,26 +60,26 @@ class RefreshToken:
         return cls(octets[:proof], octets[proof:secret], octets[secret:])
 
     def successor(self, salt: bytes) -> RefreshToken:
-        """The next token of the family. The same token and the store's *salt* give the same successor again."""
+        """Return the next token of the family. The same token and *salt* give the same successor again."""
         return replace(self, secret=hmac.digest(salt[:SEED_OCTETS], self.secret, "sha256"))
 
     @property
     def family_id(self) -> str:
-        """The family's name as text."""
+        """The name of the family as text."""
         return encode_base64url(self.name).decode()
 
     @property
     def proof_hash(self) -> bytes:
-        """What the store keeps of the proof."""
+        """The hash of the proof that the store keeps."""
         return hashlib.sha256(self.name + self.proof).digest()
 
     @property
     def secret_hash(self) -> bytes:
-        """What the store keeps of the secret."""
+        """The hash of the secret that the store keeps."""
         return hashlib.sha256(self.name + self.proof + self.secret).digest()
 
     def text(self) -> str:
-        """The token as the client gets it."""
+        """Return the token as the client receives it."""
         return encode_base64url(self.name + self.proof + self.secret).decode()
 
     def __repr__(self) -> str:
@@ -87,30 +87,30 @@ class RefreshToken:
 
 
 def plain_text(value: object, name: str) -> str:
-    """*value*, if every store can keep it. Raises `ValueError`, which does not quote it."""
+    """Return *value* if every store can keep it. Raises `ValueError`, whose text does not quote it."""
     if not isinstance(value, str):
-        raise ValueError(f"{name} must be a string")  # noqa: TRY004 - one error for all that cannot go into a token
+        raise ValueError(f"{name} must be a string")  # noqa: TRY004 - one error type for all values that cannot go into a token
     if "\0" in value or any("\ud800" <= one <= "\udfff" for one in value):
-        raise ValueError(f"{name} holds a character that is none: NUL or half of a surrogate pair")
+        raise ValueError(f"{name} contains NUL or half of a surrogate pair")
     return plain(value)
 
 
 def seed_of(salt: bytes) -> bytes:
-    """What of *salt* makes a successor; nothing where no window is kept."""
+    """Return the octets of *salt* that make a successor; none if no grace window is kept."""
     return salt[:SEED_OCTETS] if len(salt) >= SEED_OCTETS else b""
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
-    """What changes in a family when its token is exchanged: the new hash, and until when it may lie idle.
+    """The changes to a family when its token is exchanged: the new hash, and until when the token may be unused.
 
-    Times are seconds since 1970. *salt* lets the predecessor's bearer find the same successor during a grace window.
-    Neither it nor the hashes show in the repr.
+    Times are seconds since 1970. *salt* lets the bearer of the predecessor get the same successor during a grace
+    window. Neither it nor the hashes show in the repr.
     """
 
     MAX_GRACE: ClassVar[int] = 60
-    """Seconds after *rotated_at* for which *salt* may be of use; then it is to be forgotten."""
+    """Seconds after *rotated_at* for which *salt* may be needed. Afterwards it must be deleted."""
 
     current_hash: bytes = field(repr=False)
     previous_hash: bytes = field(repr=False)
@@ -120,19 +120,19 @@ class Rotation:
 
     @property
     def look_at(self) -> int:
-        """When a purge has to look at the family: as it idles out, or as *salt* is of no more use."""
+        """When a purge must read the family: when it idles out, or when *salt* is no longer needed."""
         return _look_at(self.idle_expires_at, self)
 
     @classmethod
     def without_salt(cls, last: Family) -> Rotation:
-        """What lets the store forget the salt of *last*, where its token is still current: all else is as it was."""
+        """Return the rotation that deletes the salt of *last* while its token is current."""
         return replace(cls.again(last), salt=b"")
 
     @classmethod
     def again(cls, last: Rotation | Family) -> Rotation:
-        """What writes *last* once more, where its token is still current: the hash by itself, all else as it was.
+        """Return the rotation that writes *last* again while its token is current, which is then its own predecessor.
 
-        The end of *salt* is new: a database that is given what it has writes nothing, and waits for no disk.
+        The end of *salt* is new: a database that gets the same values writes no row and waits for no disk.
         """
         return cls(
             current_hash=last.current_hash,
@@ -148,8 +148,8 @@ class Rotation:
 class Family:
     """One grant and its current token, as a store keeps it. Times are seconds since 1970.
 
-    Nothing in it is a usable token, and neither the hashes nor *salt* show in its repr. *scope* is the original
-    grant's, *amr* and *acr* and *auth_time* are facts of the login that every rotation keeps (RFC 9068 section 2.2.1).
+    It contains no usable token, and neither the hashes nor *salt* show in its repr. *scope* is that of the original
+    grant. *amr*, *acr* and *auth_time* are facts of the login that every rotation keeps (RFC 9068 section 2.2.1).
     """
 
     family_id: str
@@ -172,18 +172,18 @@ class Family:
 
     @property
     def ends_at(self) -> int:
-        """When it is over: the first of expiry, idle end and revocation."""
+        """When the family ends: the first of expiry, idle end and revocation."""
         ends = (self.expires_at, self.idle_expires_at, *(() if self.revoked_at is None else (self.revoked_at,)))
         first: int = min(ends)
         return first
 
     @property
     def look_at(self) -> int:
-        """When a purge has to look at it: at its end, or as *salt* is of no more use."""
+        """When a purge must read the family: when it ends, or when *salt* is no longer needed."""
         return _look_at(self.ends_at, self)
 
     def rotated(self, rotation: Rotation) -> Family:
-        """This family after *rotation*."""
+        """Return this family after *rotation*."""
         return replace(
             self,
             current_hash=rotation.current_hash,
@@ -194,11 +194,11 @@ class Family:
         )
 
     def salt_is_spent(self, moment: int) -> bool:
-        """Whether there is a salt that no window needs, where all that ended before *moment* may be forgotten."""
+        """Return whether there is a salt that no window needs, in a purge of families that ended before *moment*."""
         return bool(self.salt) and self.rotated_at < moment - Rotation.MAX_GRACE
 
     def ended_before(self, moment: int) -> bool:
-        """Whether the family expired, idled out or was revoked earlier than *moment*."""
+        """Return whether the family expired, idled out or was revoked before *moment*."""
         return self.ends_at < moment
 
 

@@ -1,6 +1,6 @@
-"""Calls to the store and to the application's functions. What they raise becomes one error: we cannot tell.
+"""Call the store and the application's functions, and turn what they raise into 503 errors.
 
-The log gets the class of what was raised and never its text, which may quote a token.
+The log gets the class of the exception and never its text, which may quote a token.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 
 
 def call_store(operation: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """The result of the store's *operation*. Raises `StoreUnavailable`; a `ConfigurationError` passes through."""
+    """Call *operation* of the store. Raises `StoreUnavailable`; a `ConfigurationError` passes through."""
     try:
         return operation(*args, **kwargs)
     except ConfigurationError:
@@ -33,11 +33,11 @@ def call_store(operation: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs)
 
 
 def require_sync_function(value: object, name: str, takes: str) -> None:
-    """Raise `ConfigurationError` unless *value* is callable and no coroutine function."""
+    """Raise `ConfigurationError` unless *value* is callable and not a coroutine function."""
     if not callable(value):
         raise ConfigurationError(f"{name}= must be a function that takes {takes}")
     if is_coroutine_function(value):
-        raise ConfigurationError(f"{name}= must be a plain function: the service knows no event loop")
+        raise ConfigurationError(f"{name}= must be a plain function: the service has no event loop")
 
 
 @final
@@ -63,7 +63,7 @@ class ServiceHooks:
         self._on_reuse = on_reuse
 
     def is_allowed(self, subject: str) -> bool:
-        """Whether *subject* may still sign in. Raises `HookUnavailable` if the answer is neither True nor False."""
+        """Return whether *subject* may still sign in. Raises `HookUnavailable` if the hook returns no bool."""
         answer = _call_hook("check_subject", self._check_subject, subject)
         if answer is not True and answer is not False:
             _logger.error("check_subject returned neither True nor False")
@@ -71,20 +71,20 @@ class ServiceHooks:
         return answer
 
     def claims(self, subject: str) -> dict[str, Any]:
-        """Further claims for an access token of *subject*. Raises `HookUnavailable`."""
+        """Return further claims for an access token of *subject*. Raises `HookUnavailable`."""
         if self._claims_for is None:
             return {}
         claims_for = self._claims_for
         return _call_hook("claims_for", lambda: dict(claims_for(subject)))
 
     def notify_reuse(self, family: Family) -> None:
-        """Log that a spent token of *family* came again, and call `on_reuse`. Its errors change nothing."""
-        _logger.warning("refresh_reused: a spent refresh token came again, its family ends")
+        """Log that a spent token of *family* was used again, and call `on_reuse`, whose errors are only logged."""
+        _logger.warning("refresh_reused: a spent refresh token was used again; its family is revoked")
         if self._on_reuse is None:
             return
         try:
             self._on_reuse(family)
-        except Exception as error:  # noqa: BLE001 - the family ends all the same
+        except Exception as error:  # noqa: BLE001 - the family is revoked regardless
             _logger.error("on_reuse raised %s", traced(error))  # noqa: TRY400 - the same
 
 

@@ -1,4 +1,4 @@
-"""Token pairs: an access token that never outlives its family, and the refresh token for the next."""
+"""Token pairs: an access token that never outlives its family, and the refresh token for the next pair."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gatepass.tokens.issuer import TokenIssuer
 
 __all__ = ["TokenPair", "TokenPairIssuer"]
 
-_SET_HERE: Final = frozenset(
+_RESERVED: Final = frozenset(
     ("subject", "scope", "client_id", "audience", "not_after", "auth_time", "acr", "amr", "family_id")
 )
 
@@ -21,10 +21,10 @@ _SET_HERE: Final = frozenset(
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPair:
-    """The answer to a grant or a refresh: a short-lived access token, and a refresh token. Neither shows in the repr.
+    """The result of a grant or a refresh: a short-lived access token and a refresh token. Neither shows in the repr.
 
-    *expires_in* is the access token's life in seconds and *refresh_expires_in* the refresh token's, if it lies idle;
-    *scope* is the access token's scope tokens separated by blanks.
+    *expires_in* is the lifetime of the access token in seconds, *refresh_expires_in* that of the refresh token if it is
+    not used; *scope* is the scope of the access token, separated by blanks.
     """
 
     access_token: str = field(repr=False)
@@ -37,7 +37,7 @@ class TokenPair:
 
 @final
 class TokenPairIssuer:
-    """Issues the pairs of a family, with what the grant fixed and what `claims_for` says of the subject now."""
+    """Issues the pairs of a family, with the claims that the grant fixed and those that `claims_for` returns now."""
 
     __slots__ = ("_hooks", "_issuer")
 
@@ -46,18 +46,18 @@ class TokenPairIssuer:
         self._hooks = hooks
 
     def serves(self, audience: str) -> bool:
-        """Whether tokens for *audience* are still issued: settings may change while a family lives."""
+        """Return whether tokens for *audience* are still issued: settings may change while a family lives."""
         return audience in self._issuer.audience
 
     def issue(self, family: Family, refresh_token: RefreshToken, *, scope: str, now: int) -> TokenPair:
-        """The pair of *refresh_token* and an access token with *scope*.
+        """Return the pair of *refresh_token* and a new access token with *scope*.
 
-        Raises `HookUnavailable`, and `ValueError` for what cannot go into a token.
+        Raises `HookUnavailable`, and `ValueError` for claims that cannot go into a token.
         """
         further = self._hooks.claims(family.subject)
-        clash = _SET_HERE.intersection(further)
+        clash = _RESERVED.intersection(further)
         if clash:
-            raise ValueError(f"these claims are not for claims_for= to set: {', '.join(sorted(clash))}")
+            raise ValueError(f"claims_for= must not return these claims: {', '.join(sorted(clash))}")
         access_token = self._issuer.issue(
             family.subject,
             scope=split_scope(scope),

@@ -1,8 +1,8 @@
-"""The revocation of families, and of the access tokens that were issued to them.
+"""Revoke families, and the access tokens that were issued to them.
 
-The families go first: a token that was rotated before that moment was issued before it too, so the revocation of
-access tokens that follows reaches all of them. Both are tried, even if one fails, and the caller gets the error. A
-client that later brings a token of a revoked family makes up for access tokens that could not be revoked.
+Families are revoked first: a token that was rotated before was also issued before, so the revocation of access tokens
+that follows covers all of them. Both are attempted even if one fails, and the caller gets the error. If the access
+tokens could not be revoked, the next use of a token of the revoked family repeats the attempt.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 
 @final
 class FamilyRevoker:
-    """Revokes one family, or all of a subject or client. Every method may raise `StoreUnavailable` and be repeated."""
+    """Revokes one family, or all of a subject or client. Methods may raise `StoreUnavailable` and be repeated."""
 
     __slots__ = ("_clock", "_hooks", "_revocation", "_store")
 
@@ -39,16 +39,16 @@ class FamilyRevoker:
         self._clock = clock
 
     def revoke_family(self, family_id: str) -> bool:
-        """Revoke one family; True if it was there and not yet revoked."""
-        return self._both(
+        """Revoke one family. Return True if it existed and was not yet revoked."""
+        return self._revoke_families_then_tokens(
             lambda: self._store.revoke(family_id, at=self._now()),
             lambda revocation: revocation.revoke_family(family_id),
         )
 
     def on_reuse(self, family: Family) -> None:
-        """Revoke *family*, of which a spent token came again. The application is told once, however often it comes.
+        """Revoke *family*, a spent token of which was used again. The application is notified once, by the first call.
 
-        It is also told where the store does not answer: that call may have been the one that revoked the family.
+        It is also notified if the store fails, because that call may have been the one that revoked the family.
         """
 
         def revoke() -> None:
@@ -60,43 +60,45 @@ class FamilyRevoker:
             if first:
                 self._hooks.notify_reuse(family)
 
-        self._both(revoke, lambda revocation: revocation.revoke_family(family.family_id))
+        self._revoke_families_then_tokens(revoke, lambda revocation: revocation.revoke_family(family.family_id))
 
     def ensure_revoked(self, family_id: str, *, since: int) -> None:
-        """Revoke the access tokens of a family that was revoked at *since*, if that could not be done then."""
+        """Revoke the access tokens of a family that was revoked at *since*, if that failed then."""
         if self._revocation is not None:
             call_store(self._revocation.ensure_family_revoked, family_id, since=since)
 
     def revoke_subject(self, subject: str) -> int:
         """Revoke every family of *subject*. Returns how many were not yet revoked."""
-        return self._all(
+        return self._revoke_all(
             lambda: self._store.revoke_subject(subject, at=self._now()),
             lambda revocation: revocation.revoke_subject(subject),
         )
 
     def revoke_client(self, client_id: str) -> int:
         """Revoke every family of the client. Returns how many were not yet revoked."""
-        return self._all(
+        return self._revoke_all(
             lambda: self._store.revoke_client(client_id, at=self._now()),
             lambda revocation: revocation.revoke_client(client_id),
         )
 
     def revoked_before(self, family: Family) -> int | None:
-        """Up to when the access tokens of the subject or client are revoked. A grant compares before and after."""
+        """Return up to when access tokens of the subject or client are revoked. A grant compares before and after."""
         if self._revocation is None:
             return None
         return call_store(self._revocation.revoked_before, family.subject, family.client_id)
 
-    def _all(self, families: Callable[[], int], access_tokens: Callable[[AccessTokenRevocation], None]) -> int:
-        """Access tokens first as well: a grant that is stored too late to be revoked here finds their revocation."""
+    def _revoke_all(self, families: Callable[[], int], access_tokens: Callable[[AccessTokenRevocation], None]) -> int:
+        """Revoke access tokens before the families too: a concurrent grant stored after the second step sees that."""
         try:
             if self._revocation is not None:
                 call_store(access_tokens, self._revocation)
         finally:
-            ended = self._both(families, access_tokens)
+            ended = self._revoke_families_then_tokens(families, access_tokens)
         return ended
 
-    def _both(self, families: Callable[[], _T], access_tokens: Callable[[AccessTokenRevocation], None]) -> _T:
+    def _revoke_families_then_tokens(
+        self, families: Callable[[], _T], access_tokens: Callable[[AccessTokenRevocation], None]
+    ) -> _T:
         try:
             return call_store(families)
         finally:

@@ -1,15 +1,15 @@
-"""The exchange of a refresh token for its successor, exactly once. All that may fail comes before the token is spent.
+"""Exchange a refresh token for its successor, exactly once. Every step that may fail comes before the token is spent.
 
-Tokens that are unknown, expired, revoked, another client's or spent are refused with one and the same error. A spent
-token also ends its family, with two exceptions, in which the client gets the successor that there already is: its
-immediate predecessor within the grace window, and a rotation in doubt, whose outcome the store never told because a
+Unknown, expired, revoked and spent tokens, and those of another client, are refused with one and the same error. A
+spent token also revokes its family, except in two cases, in which the client gets the existing successor: the immediate
+predecessor within the grace window, and a rotation in doubt, whose outcome the store did not report because a
 connection broke between the commit and the answer (`InDoubtRotations`).
 
-A salt and a spent token make the current one, so the store is told to forget the salts of windows that are over
-(`GraceWindows`): a reader of the database with an old token would have the session.
+A salt and a spent token together give the current one, so the salts of closed windows are deleted from the store
+(`GraceWindows`). Otherwise a reader of the database with an old token could take over the session.
 
-A token pair is handed out only after the same call has written it. What the store shows may not be on its disk
-yet (MariaDB shows a commit before it waits for its log), so a successor that was only seen is written once more.
+A token pair is returned only after the same call has written it. What the store returns may not be durable yet (MariaDB
+shows a commit before it waits for its log), so a successor that was only read is written again first.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from gatepass.refresh.store import RefreshStore
 __all__ = ["RefreshParameters", "RefreshTokenRotation"]
 
 _WINDOWS_PER_ROTATION: Final = 2
-"""How many windows that are over each rotation closes. It opens one."""
+"""The number of closed windows that each rotation deletes. It opens one."""
 _MAX_IN_DOUBT: Final = 10_000
 _MAX_IN_DOUBT_PER_FAMILY: Final = 100
 _MAX_WINDOWS: Final = 10_000
@@ -54,13 +54,13 @@ _logger = logging.getLogger("gatepass.refresh")
 
 
 class RefreshParameters(NamedTuple):
-    """The `scope` and `resource` of a refresh request. None stands for all that was granted."""
+    """The `scope` and `resource` of a refresh request. None stands for the whole grant."""
 
     scope: str | Iterable[str] | None
     audience: str | Iterable[str] | None
 
     def within(self, family: Family) -> str:
-        """The scope for the access token. Raises `InvalidScope` or `InvalidTarget` beyond the grant."""
+        """Return the scope for the access token. Raises `InvalidScope` or `InvalidTarget` if they exceed the grant."""
         requested = () if self.audience is None else self.audience
         named = (requested,) if isinstance(requested, str) else listed(requested)
         if named is None or any(one != family.audience for one in named):
@@ -79,7 +79,7 @@ class RefreshParameters(NamedTuple):
 
 @final
 class RefreshTokenRotation:
-    """Rotates the tokens of one store's families. *idle* and *grace* are seconds."""
+    """Rotates the tokens of one store's families. *idle* and *grace* are in seconds."""
 
     __slots__ = ("_grace", "_hooks", "_idle", "_in_doubt", "_pairs", "_revoker", "_store", "_windows")
 
@@ -103,15 +103,15 @@ class RefreshTokenRotation:
         self._windows = GraceWindows(grace)
 
     def rotate(self, text: str, *, client_id: str, parameters: RefreshParameters, now: int) -> TokenPair:
-        """The next pair for the client's token *text*. If it raises a `TokenEndpointError`, the token is not spent."""
+        """Return the next pair for the token *text*. If this raises a `TokenEndpointError`, the token is not spent."""
         pair = self._rotate(text, client_id, parameters, now)
         self.forget(now, limit=_WINDOWS_PER_ROTATION)
         return pair
 
     def forget(self, now: int, *, limit: int) -> None:
-        """Let the store forget the salts of at most *limit* windows that are over.
+        """Delete the salts of at most *limit* closed windows from the store.
 
-        A failure is ignored, so that it cannot withhold a pair that was just written: the family's next rotation
+        Failures are ignored, so that they cannot withhold a pair that was just written: the family's next rotation
         replaces the salt.
         """
         for family in self._windows.pop_closed(now, limit=limit):
@@ -119,7 +119,7 @@ class RefreshTokenRotation:
                 call_store(self._store.rotate, family.family_id, Rotation.without_salt(family))
 
     def find(self, text: str, client_id: str) -> tuple[RefreshToken, Family] | None:
-        """The token and its family, dead or alive; None if unknown. Raises `InvalidGrant` for another client's."""
+        """Return the token and its family, ended or not, or None. Raises `InvalidGrant` for another client's."""
         token = RefreshToken.parse(text)
         if token is None:
             return None
@@ -142,7 +142,7 @@ class RefreshTokenRotation:
             previous_hash=token.secret_hash,
             salt=salt if self._grace else b"",
             rotated_at=now,
-            # Never nearer than it was: the clock may be days behind, and right again before the client comes back.
+            # Never moved back: the clock may be days behind now, and right again before the client's next request.
             idle_expires_at=min(max(now + self._idle, family.idle_expires_at), family.expires_at),
         )
         rotated = family.rotated(rotation)
@@ -168,7 +168,7 @@ class RefreshTokenRotation:
         return found
 
     def _authorize(self, family: Family, parameters: RefreshParameters) -> str:
-        """The scope of the next access token. Revokes the family of a subject that may not sign in any more."""
+        """Return the scope of the next access token. Revokes the family if the subject may no longer sign in."""
         scope = parameters.within(family)
         if not self._hooks.is_allowed(family.subject):
             self._revoker.revoke_family(family.family_id)
@@ -194,31 +194,31 @@ class RefreshTokenRotation:
             raise
 
     def _was_applied(self, family_id: str, rotation: Rotation) -> bool:
-        """Whether *rotation* is in place and durable, and this caller may hand out its successor."""
+        """Return whether *rotation* is stored and durable, and this caller may return its successor."""
         again = call_store(self._store.rotate, family_id, Rotation.again(rotation))
         return again and self._in_doubt.settle(family_id, rotation.current_hash)
 
     def _reload(self, token: RefreshToken, rotation: Rotation, client_id: str, now: int) -> Family:
-        """The family of *token*, in which the store refused *rotation* because it holds neither hash for current."""
+        """Reload the family after the store refused *rotation*: the hash that this replaces must not be current."""
         _, family = self._load_active(token.text(), client_id, now)
         if any(compare_digest(family.current_hash, one) for one in (token.secret_hash, rotation.previous_hash)):
-            _logger.error("the store refused a rotation, and holds for current what that would have replaced")
-            raise StoreUnavailable("store_contradiction")  # or a crash undid the rotation that came between
+            _logger.error("the store refused a rotation although the hash that it would replace is current")
+            raise StoreUnavailable("store_contradiction")  # or a crash undid a concurrent rotation
         return family
 
     def _handle_spent(self, token: RefreshToken, family: Family, parameters: RefreshParameters, now: int) -> TokenPair:
-        """The successor once more for a predecessor that may have it; the family's end for every other token."""
+        """Return the existing successor to a predecessor that may have it; revoke the family for every other token."""
         in_grace = abs(now - family.rotated_at) < self._grace  # a clock that was set back does not widen the window
         remembered = self._in_doubt.salt_of(family.family_id, family.current_hash)
         salt = (seed_of(family.salt) if in_grace else b"") or remembered
         successor = token.successor(salt)
-        if not salt or not compare_digest(family.current_hash, successor.secret_hash):  # then no immediate predecessor
+        if not salt or not compare_digest(family.current_hash, successor.secret_hash):  # not the immediate predecessor
             raise self._reuse(family)
         pair = self._pair(family, successor, self._authorize(family, parameters), now)
         if in_grace:
             self._windows.add(family)
         again = Rotation.again(family)
-        if not call_store(self._store.rotate, family.family_id, again):  # it ended or moved on meanwhile
+        if not call_store(self._store.rotate, family.family_id, again):  # revoked or rotated concurrently
             raise self._reuse(self._reload(token, again, family.client_id, now))
         settled = self._in_doubt.settle(family.family_id, successor.secret_hash)
         if not (in_grace or settled):
@@ -239,11 +239,11 @@ class _Salts:
 
 @final
 class InDoubtRotations:
-    """Salts of rotations whose outcome is unknown, by family and hash of the successor; when full, the oldest go.
+    """Salts of rotations whose outcome is unknown, by family and hash of the successor. The oldest are evicted if full.
 
-    The client that tries again gets the successor, once, and does not count as a thief. No usable token is kept: the
-    client's own is needed too. Each family has few, so that one client's retries do not displace those of others. A
-    fork begins with none, because its parent hands them out.
+    A client that retries gets the successor, once, and its family is not revoked. No usable token is kept: the client's
+    own token is needed too. The number per family is limited, so that one client's retries do not displace those of
+    others. A forked process begins with none, because its parent returns them.
     """
 
     __slots__ = ("_state",)
@@ -252,7 +252,7 @@ class InDoubtRotations:
         self._state = PerProcess(_Salts)
 
     def remember(self, family_id: str, rotation: Rotation, salt: bytes) -> None:
-        """Keep the *salt* of *rotation*, which may have been applied."""
+        """Remember the *salt* of *rotation*, which may have been applied."""
         state = self._state.get()
         with state.lock:
             own = state.salts.setdefault(family_id, {})
@@ -265,11 +265,11 @@ class InDoubtRotations:
                 state.count -= len(state.salts.popitem(last=False)[1])
 
     def salt_of(self, family_id: str, current_hash: bytes) -> bytes:
-        """The salt of the successor with *current_hash*, or nothing."""
+        """Return the salt of the successor with *current_hash*, or `b""`."""
         return self._state.get().salts.get(family_id, {}).get(current_hash, b"")
 
     def settle(self, family_id: str, current_hash: bytes) -> bool:
-        """Forget the rotation. True for exactly one caller, which may hand the successor out."""
+        """Forget the rotation. Return True to exactly one caller, which may return the successor."""
         state = self._state.get()
         with state.lock:
             own = state.salts.get(family_id, {})
@@ -282,30 +282,30 @@ class InDoubtRotations:
 
 
 @dataclass(slots=True)
-class _Open:
-    # The oldest goes when there are too many: the next rotation of that family replaces the salt, too.
+class _Windows:
+    # When full, the oldest is dropped: the next rotation of that family replaces its salt anyway.
     families: deque[Family] = field(default_factory=lambda: deque[Family](maxlen=_MAX_WINDOWS))
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 @final
 class GraceWindows:
-    """The families that this process rotated last. Each has a window that is open for *grace* seconds."""
+    """The families that this process rotated last. The window of each is open for *grace* seconds."""
 
-    __slots__ = ("_grace", "_open")
+    __slots__ = ("_grace", "_state")
 
     def __init__(self, grace: float) -> None:
         self._grace = grace
-        self._open = PerProcess(_Open)
+        self._state = PerProcess(_Windows)
 
     def add(self, family: Family) -> None:
         """Open the window of *family*, whose token has just been rotated."""
-        self._open.get().families.append(family)
+        self._state.get().families.append(family)
 
     def pop_closed(self, now: int, *, limit: int) -> list[Family]:
-        """At most *limit* families whose window is over, each of them once."""
+        """Return at most *limit* families whose window is closed, and forget them."""
         found: list[Family] = []
-        windows = self._open.get()
+        windows = self._state.get()
         with windows.lock:
             while windows.families and len(found) < limit and now - windows.families[0].rotated_at >= self._grace:
                 found.append(windows.families.popleft())

@@ -1,7 +1,7 @@
-"""The token service: grants, refresh tokens that are good for one use, and their revocation.
+"""The token service: grants, refresh tokens that are valid for one use, and their revocation.
 
-A grant makes a family. Each refresh exchanges the family's token for the next. A spent token that comes again revokes
-the family, because one of two clients holds a stolen copy. Every refresh calls the application's `check_subject`.
+A grant creates a family. Each refresh exchanges the family's token for the next one. A spent token that is used again
+revokes the family, because one of two clients has a stolen copy. Every refresh calls the application's `check_subject`.
 """
 
 from __future__ import annotations
@@ -31,15 +31,15 @@ __all__ = ["TokenService"]
 
 @final
 class TokenService:
-    """Grants, refreshes and revokes.
+    """Grants, refreshes and revokes tokens.
 
-    *issuer* makes the access tokens, *store* keeps the families. *refresh_ttl*: how long a refresh token may lie idle;
+    *issuer* makes the access tokens, *store* keeps the families. *refresh_ttl*: how long a refresh token may be unused;
     *absolute_ttl*: when the family ends in any case (both seconds or timedelta). *grace* (at most 60 seconds,
-    default 0): how long the immediate predecessor still gets the same successor, for clients that lose an answer.
-    *check_subject* takes the subject and returns True while it may sign in; *claims_for* gives further claims for its
-    access tokens. *revocation* ends a family's access tokens with it. *on_reuse* is told of the family when a spent
-    token comes again: once, or more often if the store fails meanwhile. All are plain functions, and may do I/O.
-    *clock* gives the seconds since 1970, `time.time` unless given.
+    default 0): how long the immediate predecessor gets the same successor, for clients that lose a response.
+    *check_subject* takes the subject and returns True while it may sign in; *claims_for* returns further claims for its
+    access tokens. *revocation* revokes a family's access tokens with it. *on_reuse* is called with the family when a
+    spent token is used again: once, or more often if the store fails meanwhile. All are plain functions that may do
+    I/O. *clock* returns the seconds since 1970, `time.time` by default.
 
     >>> from gatepass import Key
     >>> from gatepass.stores.memory import MemoryStore
@@ -101,7 +101,7 @@ class TokenService:
 
     @property
     def client_id(self) -> str | None:
-        """The issuer's own client, for whom calls without a *client_id* are."""
+        """The issuer's own client, which calls without a *client_id* stand for."""
         return self._issuer.client_id
 
     @property
@@ -111,7 +111,7 @@ class TokenService:
 
     @property
     def revokes_access_tokens(self) -> bool:
-        """Whether there is a list of revoked access tokens."""
+        """Whether the service has a `revocation=`, so that access tokens can be revoked."""
         return self._revocation is not None
 
     def grant(
@@ -125,11 +125,11 @@ class TokenService:
         acr: str | None = None,
         amr: Iterable[str] = (),
     ) -> TokenPair:
-        """Sign *subject* in: a new family and its first pair of tokens.
+        """Sign *subject* in: create a family and return its first pair of tokens.
 
-        Call it when the user has just proved who they are; *auth_time*, *acr* and *amr* say when and how, and every
-        later access token of the family repeats them. Raises `ValueError` for what cannot go into a token and
-        `ServiceUnavailable`, also when the subject is signed out everywhere at that moment (with *revocation*).
+        Call this when the user has just proved their identity; *auth_time*, *acr* and *amr* say when and how, and every
+        later access token of the family repeats them. Raises `ValueError` for values that cannot go into a token and
+        `ServiceUnavailable`, also if the subject or client is revoked at the same moment (with *revocation*).
         """
         now = int(self._clock())
         token = RefreshToken.fresh()
@@ -151,7 +151,7 @@ class TokenService:
         revoked_before = self._revoker.revoked_before(family)
         pair = self._pairs.issue(family, token, scope=family.scope, now=now)
         call_store(self._store.create, family)
-        if self._revoker.revoked_before(family) != revoked_before:  # perhaps before the family was there to be revoked
+        if self._revoker.revoked_before(family) != revoked_before:  # perhaps before the family was stored
             self._revoker.revoke_family(family.family_id)
             raise ServiceUnavailable("ended_meanwhile")
         return pair
@@ -176,7 +176,7 @@ class TokenService:
         )
 
     def revoke(self, refresh_token: str, *, client_id: str | None = None) -> None:
-        """Sign out: end the family of *refresh_token*, spent or not. What is unknown is already signed out.
+        """Sign out: revoke the family of *refresh_token*, spent or not. An unknown token is ignored.
 
         Raises `InvalidGrant` for another client's token, and `StoreUnavailable`.
         """
@@ -185,34 +185,34 @@ class TokenService:
             self._revoker.revoke_family(found[0].family_id)
 
     def revoke_access_token(self, token: AccessToken, *, client_id: str | None = None) -> None:
-        """End one access token, verified and the client's own. Raises `InvalidGrant` and `StoreUnavailable`."""
+        """Revoke a verified access token. Raises `InvalidGrant` for another client's token, and `StoreUnavailable`."""
         if self._revocation is None:
-            raise ConfigurationError("access tokens can be revoked by a TokenService with revocation= alone")
+            raise ConfigurationError("only a TokenService with revocation= can revoke access tokens")
         if token.client_id != self._client(client_id):
             raise InvalidGrant("access_token_client_mismatch")
         call_store(self._revocation.revoke_token, token)
 
     def revoke_family(self, family_id: str) -> bool:
-        """End one family; True if it had not ended by a revocation before."""
+        """Revoke one family. Return True if it existed and was not yet revoked."""
         return self._revoker.revoke_family(plain(family_id))
 
     def revoke_subject(self, subject: str) -> int:
-        """Sign *subject* out everywhere, as after a change of password. Returns how many families ended.
+        """Sign *subject* out everywhere, as after a change of password. Returns how many families were revoked.
 
-        Tokens say when they were issued in whole seconds. With *revocation*, an access token that is issued later in
-        the same second is refused too; its client refreshes it a moment later.
+        Tokens contain their issue time in whole seconds. With *revocation*, an access token that is issued later in the
+        same second is refused too; its client gets a valid one by refreshing a moment later.
         """
         return self._revoker.revoke_subject(plain_text(subject, "subject"))
 
     def revoke_client(self, client_id: str) -> int:
-        """End every family of a client. Returns how many ended."""
+        """Revoke every family of a client. Returns how many were revoked."""
         return self._revoker.revoke_client(plain_text(client_id, "client_id"))
 
     def purge(self, *, limit: int = 1_000) -> PurgeResult:
-        """Delete at most *limit* families that ended longer ago than any of their tokens could matter.
+        """Delete at most *limit* families that ended so long ago that none of their tokens can be valid.
 
-        It looks at no more than a few batches of families, and says by `more` whether to call it again. What this
-        process kept for grace windows that are over is forgotten first.
+        One call reads no more than a few batches of families; `more` says whether to call again. It first deletes the
+        salts of this process's closed grace windows.
         """
         now = self._clock()
         self._rotation.forget(int(now), limit=limit)

@@ -1,6 +1,6 @@
 """The protocol of a store of token families, and the loop that purges a store.
 
-One operation must be atomic, and all others rest on it: `rotate`. Test a store of your own with
+One operation must be atomic, `rotate`; all guarantees depend on it. Test a store of your own with
 `gatepass.testing.RefreshStoreContract`.
 """
 
@@ -19,34 +19,34 @@ __all__ = ["PurgeResult", "PurgeableStore", "RefreshStore", "purge_store"]
 class RefreshStore(Protocol):
     """A place for families, shared by all processes that refresh.
 
-    Any method may raise whatever its database raises; the service turns that into 503. An answer must be durable:
-    what returned is still so after a crash. Times are whole seconds since 1970, given by the caller.
+    A method may raise any exception of its database; the service turns it into 503. When a method returns, its result
+    must be durable, so that it survives a crash. Times are whole seconds since 1970, given by the caller.
     """
 
     def create(self, family: Family) -> None:
-        """Keep a new *family*. Its `family_id` is random and not yet there."""
+        """Store a new *family*. Its `family_id` is random and not yet in the store."""
         ...
 
     def get(self, family_id: str) -> Family | None:
-        """The family as it is now, or None. Revoked and expired ones are families too."""
+        """Return the family as it is now, or None. Revoked and expired families are returned too."""
         ...
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
-        """Put *rotation* in place if, at that one moment, `current_hash` is `rotation.previous_hash` and the family is
-        not revoked. Of any number of callers with the same `previous_hash`, exactly one gets True.
+        """Apply *rotation* if, at that one moment, `current_hash` is `rotation.previous_hash` and the family is not
+        revoked. Of any number of callers with the same `previous_hash`, exactly one gets True.
 
-        Where `rotation.current_hash` is `previous_hash` itself, nothing is special: it is put in place like any other,
-        and every such caller gets True. So a successor is written before it is handed out again, because what `get`
-        shows may not be durable yet. `rotation.salt` differs each time, lest there be nothing to write; it is up to 48
-        octets long.
+        If `rotation.current_hash` equals `previous_hash`, apply it like any other, and return True to every such
+        caller. The service thereby writes a successor again before it returns it again, because a row that `get`
+        returned may not be durable yet. `rotation.salt` differs each time, so that there is a change to write; it is up
+        to 48 octets long.
         """
         ...
 
     def revoke(self, family_id: str, *, at: int) -> bool:
-        """Mark the family revoked; True if it was there and not yet revoked. What is revoked stays so; its salt may go.
+        """Revoke the family for good; its salt may be deleted. Return True if it existed and was not yet revoked.
 
-        False is durable too: where another call revoked it and its answer is not on the disk yet, this one waits. The
-        same holds for the next two.
+        False must be durable too: if another call revoked the family and that is not on the disk yet, wait for it. The
+        same holds for the next two methods.
         """
         ...
 
@@ -61,28 +61,28 @@ class RefreshStore(Protocol):
     def purge(self, *, before: int, limit: int) -> PurgeResult:
         """Delete at most *limit* families that expired, idled out or were revoked earlier than *before*.
 
-        It may stop for another reason too, such as how many families it looked at; `more` says whether to call again.
+        It may stop at another bound too, such as how many families it read; `more` says whether to call again.
 
-        Of every family that lives on, it empties the `salt` where it was rotated more than `Rotation.MAX_GRACE`
-        seconds before *before*, also if another process rotated it.
+        It also empties the `salt` of every remaining family that was rotated more than `Rotation.MAX_GRACE` seconds
+        before *before*, even if another process rotated it.
         """
         ...
 
 
 class PurgeResult(NamedTuple):
-    """What one call of `purge` did. *deleted* alone does not say whether to go on: families that live on count for
-    nothing, and those that ended may stand behind them.
+    """The result of one call of `purge`. *deleted* alone does not say whether to continue: the call may have stopped at
+    families that have not ended, with ended ones behind them.
     """
 
     deleted: int
-    """How many families the call deleted."""
+    """The number of families that the call deleted."""
 
     more: bool
-    """Whether the call stopped at a bound: call it again until it did not."""
+    """Whether the call stopped at a bound. Call `purge` again until this is False."""
 
 
 class PurgeableStore(Protocol):
-    """A store of families and revocations, as far as `purge_store` uses it."""
+    """The part of a store of families and revocations that `purge_store` uses."""
 
     def purge(self, *, before: int, limit: int) -> PurgeResult: ...
 
@@ -92,10 +92,10 @@ class PurgeableStore(Protocol):
 def purge_store(
     store: PurgeableStore, *, now: int, ended_for: int, batch: int, limit: int | None = None
 ) -> Iterator[tuple[int, int]]:
-    """Delete families that ended more than *ended_for* seconds before *now*, then revocations that are past.
+    """Delete families that ended more than *ended_for* seconds before *now*, then expired revocations.
 
-    Yields after each *batch* how many families and how many revocations were deleted so far. Stops when nothing is
-    left, or after *limit* entries, families and revocations together.
+    Yields after each *batch* how many families and how many revocations were deleted so far. Stops when none is left,
+    or after *limit* entries, families and revocations together.
     """
     families = revocations = 0
     left = sys.maxsize if limit is None else limit

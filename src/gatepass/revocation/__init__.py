@@ -1,6 +1,6 @@
-"""Revoked access tokens: the list, the protocol of its store, a cache, and what happens during an outage.
+"""Revoked access tokens: the list, the protocol of its store, a cache, and the behaviour during an outage.
 
-An unreachable store is no permission: it is an error, unless `fail_open_for=` says for how long it is not.
+An unreachable store is an error (503), unless `fail_open_for=` limits how long tokens are accepted without the check.
 """
 
 from gatepass.revocation.access_tokens import AccessTokenRevocation

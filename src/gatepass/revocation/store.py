@@ -1,8 +1,8 @@
-"""The protocol of a store of revocations, and the layers in front of one: a cache, and fail open.
+"""The protocol of a store of revocations, and two layers in front of one: a cache, and fail open.
 
-A store that cannot tell raises; it never answers that nothing is revoked. Test a store of your own with
-`gatepass.testing.RevocationStoreContract`. The cache trades a stated delay for fewer round trips. With `fail_open_for=`
-an unreachable store counts as "not revoked" for a short while after its last answer; the default is 503.
+A store that cannot answer raises; it never returns "not revoked" instead. Test a store of your own with
+`gatepass.testing.RevocationStoreContract`. The cache saves round trips and delays revocations by other processes. With
+`fail_open_for=` an unreachable store counts as "not revoked" for a while after its last answer; by default it is 503.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from gatepass.errors import ConfigurationError, traced
 __all__ = ["FailOpen", "LastAnswer", "RevocationCache", "RevocationStore"]
 
 _LOG_INTERVAL: Final = 10.0
-"""Seconds between two lines in the log."""
+"""Minimum seconds between two log lines."""
 _logger = logging.getLogger("gatepass.revocation")
 
 
@@ -27,15 +27,15 @@ class RevocationStore(Protocol):
     """A place for revocations, shared by all processes that verify. Times are whole seconds since 1970."""
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
-        """Revoke what *key* names and what was issued at or before *issued_until*; forget it after *keep_until*.
+        """Revoke the tokens of *key* that were issued at or before *issued_until*; forget this after *keep_until*.
 
-        Of two entries for one key the later times win. What returned is still so after a crash, also where there was
-        nothing to change.
+        Of two entries for one key, the later times win. When the call returns, the entry is durable, even if there was
+        no change to write.
         """
         ...
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        """The latest `issued_until` among *keys* whose `keep_until` is not yet past, or None. One round trip."""
+        """Return the latest `issued_until` of those *keys* whose `keep_until` is not past, or None. One round trip."""
         ...
 
     def purge_revocations(self, *, before: int, limit: int) -> int:
@@ -44,7 +44,7 @@ class RevocationStore(Protocol):
 
 
 class _StoreLayer:
-    """The base of a `RevocationStore` in front of another. It passes on what its subclass does not override."""
+    """The base of a `RevocationStore` in front of another. It delegates what its subclass does not override."""
 
     __slots__ = ("_clock", "_store")
 
@@ -61,10 +61,10 @@ class _StoreLayer:
 
 @final
 class RevocationCache(_StoreLayer):
-    """A `RevocationStore` in front of another that remembers "not revoked" for *ttl* seconds after the question.
+    """A `RevocationStore` in front of another that caches "not revoked" for *ttl* seconds from the start of the query.
 
-    A revocation by another process is seen at most so many seconds late, one made through this object at once. Errors
-    are never remembered. At most *size* answers are; when it is full, all are dropped.
+    A revocation by another process is seen at most that much later, one made through this object at once. Errors are
+    never cached. At most *size* results are kept; when the cache is full, it is emptied.
     """
 
     __slots__ = ("_known", "_lock", "_size", "_ttl")
@@ -86,8 +86,8 @@ class RevocationCache(_StoreLayer):
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         try:
             super().put_revocation(key, issued_until=issued_until, keep_until=keep_until)
-        finally:  # also after an error: the store may have it
-            # A new dictionary: a call that asked the store before this moment fills the old one, which is not read.
+        finally:  # also after an error: the store may have applied it
+            # A new dictionary: concurrent queries that began earlier write to the old one, which is no longer read.
             self._known = {}
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
@@ -106,7 +106,7 @@ class RevocationCache(_StoreLayer):
 
 @final
 class LastAnswer(_StoreLayer):
-    """A `RevocationStore` directly in front of the real one that notes when it answered. A cache does not count."""
+    """A `RevocationStore` directly in front of the real one that records when it last answered; no cache is between."""
 
     __slots__ = ("at",)
 
@@ -118,7 +118,7 @@ class LastAnswer(_StoreLayer):
     ) -> None:
         super().__init__(store, clock)
         self.at: float | None = None
-        """When the store was last asked and answered."""
+        """When the last successful query began."""
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
         asked = self._clock()
@@ -129,8 +129,8 @@ class LastAnswer(_StoreLayer):
 
 @final
 class FailOpen(_StoreLayer):
-    """A `RevocationStore` in front of another. Up to *limit* seconds after *last_answer*, its errors count as "nothing
-    is known". The errors of a store that never answered pass through.
+    """A `RevocationStore` in front of another. Up to *limit* seconds after *last_answer*, its errors count as "not
+    revoked". Errors of a store that never answered are raised.
     """
 
     __slots__ = ("_last_answer", "_limit", "_warned_at")

@@ -1,4 +1,4 @@
-"""The token endpoint and the revocation endpoint (RFC 6749, RFC 7009), as values in and values out.
+"""The token endpoint and the revocation endpoint (RFC 6749, RFC 7009), from request values to a `Response`.
 
-Refreshes alone are served: no authorization code, no password, no client credentials.
+The only grant is `refresh_token`: no authorization code, no password, no client credentials.
 """

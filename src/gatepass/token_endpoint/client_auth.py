@@ -1,7 +1,7 @@
-"""Which client asks (RFC 6749 section 2.3): its id, and its secret by Basic or in the form, never by both.
+"""Authenticate the client of a request (RFC 6749 section 2.3) by id and secret, in Basic or in the form, not both.
 
-The application's `authenticate_client(client_id, secret or None)` decides. Without it there is one client, the
-issuer's own, which is public: it has no secret, and none is taken from it.
+The application's `authenticate_client(client_id, secret or None)` decides. Without it the only client is the issuer's
+own, which is public: a request with a secret is refused.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from gatepass.token_endpoint.form import Form
 __all__ = ["AuthenticateClient", "ClientAuthentication"]
 
 AuthenticateClient = Callable[[str, str | None], bool]
-"""Takes a client's id and its secret, None if it brought none, and returns True or False."""
+"""Takes a client's id and its secret, or None if the request has none, and returns True or False."""
 
 _VISIBLE: Final = re.compile(r"[\x20-\x7E]+")  # RFC 6749 appendix A.1 and A.2
 _logger = logging.getLogger("gatepass.refresh")
@@ -44,7 +44,7 @@ class _Credentials(NamedTuple):
 
 @final
 class ClientAuthentication:
-    """Finds the client of a request and asks whether it is the client that it claims to be."""
+    """Finds the client that a request names, and authenticates it."""
 
     __slots__ = ("_authenticate", "_own")
 
@@ -55,10 +55,10 @@ class ClientAuthentication:
         self._own = own
 
     def client(self, authorization: Sequence[str], form: Form) -> str:
-        """The id of the authenticated client.
+        """Return the id of the authenticated client.
 
-        Raises `InvalidClient`, with a challenge for one that used `Authorization`; `InvalidTokenRequest` for one that
-        authenticates in two ways; `HookUnavailable`; and `UnauthorizedClient` if the application does.
+        Raises `InvalidClient`, with a challenge if the client used `Authorization`; `InvalidTokenRequest` for two
+        methods at once; `HookUnavailable`; and `UnauthorizedClient` if the application raises it.
         """
         found = self._credentials(authorization, form)
         visible = _VISIBLE.fullmatch(found.client_id) and (found.secret is None or _VISIBLE.fullmatch(found.secret))
@@ -68,7 +68,7 @@ class ClientAuthentication:
 
     def _credentials(self, authorization: Sequence[str], form: Form) -> _Credentials:
         named, secret = form.get("client_id"), form.get("client_secret")
-        header = ",".join(authorization).strip(" \t")  # several lines are one, as some servers join them
+        header = ",".join(authorization).strip(" \t")  # joined, as some servers do
         if not header:
             client_id = named if named is not None or secret is not None else self._own
             if client_id is None:
@@ -83,20 +83,20 @@ class ClientAuthentication:
         if self._authenticate is None:
             return secret is None and client_id == self._own
         try:
-            answer = self._authenticate(client_id, secret)
+            accepted = self._authenticate(client_id, secret)
         except UnauthorizedClient:
             raise
         except Exception as error:
             _logger.error("authenticate_client raised %s", traced(error))  # noqa: TRY400 - a traceback quotes
             raise HookUnavailable("authenticate_client_unavailable") from error
-        if answer is not True and answer is not False:
+        if accepted is not True and accepted is not False:
             _logger.error("authenticate_client returned neither True nor False")
             raise HookUnavailable("authenticate_client_unavailable")
-        return answer
+        return accepted
 
 
 def _basic(header: str) -> tuple[str, str | None]:
-    """The id and the secret in `Basic` credentials, each form-encoded before (RFC 6749 section 2.3.1)."""
+    """Return the id and the secret of `Basic` credentials, each of which is form-encoded (RFC 6749 section 2.3.1)."""
     scheme, _, rest = header.partition(" ")
     if scheme.lower() != "basic":
         raise InvalidClientCredentials("unsupported_client_authentication")

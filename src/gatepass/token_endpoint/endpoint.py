@@ -1,7 +1,7 @@
-"""The token endpoint (RFC 6749 section 3.2) and the revocation endpoint (RFC 7009): a request in, an answer out.
+"""The token endpoint (RFC 6749 section 3.2) and the revocation endpoint (RFC 7009).
 
-The token endpoint serves `grant_type=refresh_token` alone: other grants are the application's own routes, which call
-`TokenService.grant`. Parameters count in the body and never in the URL.
+The token endpoint serves only `grant_type=refresh_token`: other grants are the application's own routes, which call
+`TokenService.grant`. Parameters are read from the body, never from the URL.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ _logger = logging.getLogger("gatepass.refresh")
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenRequest:
-    """What the endpoints want to know of a request: *authorization* holds the `Authorization` lines as they came.
+    """The parts of a request that the endpoints read. *authorization* holds the `Authorization` lines as received.
 
-    *method* is the one on the wire, where case matters. *browser* is what stands beside a cookie; without it no cookie
-    is read. Of *body* no more need be read than `TokenEndpoints.body_limit` octets. *url_scheme* is `"https"` or
-    `"http"`, as the framework reports it, *peer* the address of the connection's other end, *forwarded* whether one of
-    `ResourceServer.forwarding_headers` is there: adapters give all three, and without scheme and peer there is no
-    connection that `https=` could judge. Only the method shows in the repr.
+    *method* is as received, in its own case. *browser* has the parts that cookies need; without it no cookie is read.
+    Adapters need not read more than `TokenEndpoints.body_limit` octets of *body*. *url_scheme* is `"https"` or
+    `"http"`, as the framework reports it, *peer* the address of the connection's other end, *forwarded* whether the
+    request has one of `ResourceServer.forwarding_headers`. Adapters pass all three; without scheme and peer the rule of
+    `https=` does not apply. Only the method shows in the repr.
     """
 
     method: str
@@ -67,14 +67,14 @@ class TokenRequest:
 
 @final
 class TokenEndpoints:
-    """The two endpoints of *service*. Both may do I/O: an event loop calls them in a worker thread.
+    """The two endpoints of *service*. Both may do I/O: call them in a worker thread from an event loop.
 
-    *authenticate_client* takes a client's id and its secret, or None where it brought none, and returns True or False;
-    it must not let a confidential client pass without its secret, and may raise `UnauthorizedClient`. Without it
-    the issuer's own public client alone is served. *verifier* lets clients revoke access tokens too, if *service* has
-    a `revocation=`. *realm* is for clients that use Basic. With *cookies* a browser's pages may leave the tokens to
-    cookies; clients without a refresh cookie are served as before. *https* is the rule of `ResourceServer`, for
-    everything that is posted here: `"require"`, `"warn"` or `"off"`.
+    *authenticate_client* takes a client's id and its secret, or None if the request has none, and returns True or
+    False. It must not accept a confidential client without its secret, and may raise `UnauthorizedClient`. Without it
+    only the issuer's own public client is served. *verifier* lets clients revoke access tokens too, if *service* has a
+    `revocation=`. *realm* is for clients that use Basic. With *cookies* a browser's tokens are kept in cookies; clients
+    without a refresh cookie are served as before. *https* is the rule of `ResourceServer`, for all requests to the two
+    endpoints: `"require"`, `"warn"` or `"off"`.
 
     Raises `ConfigurationError` when the settings contradict each other.
     """
@@ -102,11 +102,11 @@ class TokenEndpoints:
         if verifier is not None and not service.revokes_access_tokens:
             raise ConfigurationError("verifier= is for revoking access tokens: give the TokenService a revocation=")
         if verifier is not None and verifier.issuer not in (service.issuer, ANY_ISSUER):
-            raise ConfigurationError("verifier= is for another issuer= than the TokenService's, and would find nothing")
+            raise ConfigurationError("verifier= has another issuer= than the TokenService, and would accept no token")
         if verifier is not None and any(hook.is_async for hook in verifier.hooks):
-            raise ConfigurationError("verifier= must not have coroutine functions: the endpoints know no event loop")
+            raise ConfigurationError("verifier= must not have coroutine functions: the endpoints have no event loop")
         self._service = service
-        self._verifier = None if verifier is None else verifier._for_revocation()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - a verifier without audience and hooks is for nothing else
+        self._verifier = None if verifier is None else verifier._for_revocation()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - a verifier without audience and hooks has no other use
         self._clients = ClientAuthentication(authenticate_client, own=service.client_id)
         self._browser = BrowserSession(cookies)
         self._responses = TokenResponses(realm, self._browser)
@@ -114,32 +114,32 @@ class TokenEndpoints:
 
     @property
     def cookies(self) -> CookieTransport | None:
-        """What the endpoints keep tokens in at browsers, if they do."""
+        """The cookies that keep a browser's tokens, or None."""
         return self._browser.cookies
 
     def token(self, request: TokenRequest) -> Response:
-        """Serve the token endpoint: exchange a refresh token."""
+        """Handle a request to the token endpoint: exchange a refresh token."""
 
         def refreshed(form: Form, stored: str | None) -> Response:
-            pair = self._refreshed(request, form, stored)
+            pair = self._refresh(request, form, stored)
             if stored is None:
                 return self._responses.tokens(pair)
             try:
                 return self._responses.session(pair)
             except ValueError:
-                _logger.error("no answer: the access token is too long for a cookie")  # noqa: TRY400 - nothing to trace
+                _logger.error("no token response: the access token is too long for a cookie")  # noqa: TRY400 - nothing to trace
                 return self._responses.cookie_too_large(pair)
 
-        return self._served(request, self._browser.refresh_token, refreshed, self._responses.refusal)
+        return self._handle(request, self._browser.refresh_token, refreshed, self._responses.refusal)
 
     def revoke(self, request: TokenRequest) -> Response:
-        """Serve the revocation endpoint: revoke a refresh token with its family, or one access token.
+        """Handle a request to the revocation endpoint: revoke a refresh token with its family, or one access token.
 
-        An unknown token is revoked already.
+        An unknown token counts as revoked.
         """
 
         def revoked(form: Form, stored: str | None) -> Response:
-            text = _one(form, "token", stored)
+            text = _single_token(form, "token", stored)
             form.get("token_type_hint")  # ignored, but refused if repeated
             client_id = self._clients.client(request.authorization, form)
             try:
@@ -153,35 +153,35 @@ class TokenEndpoints:
                 else self._responses.with_cleared_cookies(self._responses.revoked())
             )
 
-        return self._served(request, self._browser.any_token, revoked, self._responses.revocation_refusal)
+        return self._handle(request, self._browser.any_token, revoked, self._responses.revocation_refusal)
 
     def login_response(self, pair: TokenPair) -> Response:
-        """The answer of a login route, for the *pair* of `TokenService.grant`: by cookies if there are *cookies*.
+        """Return the response of a login route to the *pair* of `TokenService.grant`, with cookies if configured.
 
         Raises `ValueError` for an access token that is too long for a cookie.
         """
         return self._responses.tokens(pair) if self.cookies is None else self._responses.session(pair)
 
     def set_cookies(self, pair: TokenPair) -> tuple[tuple[str, str], ...]:
-        """The same for an answer of your own, such as a redirect: its `Set-Cookie` pairs. Send `no-store` with them."""
+        """Return the `Set-Cookie` pairs for a login response of your own, such as a redirect. Add `no-store`."""
         return self._browser.session_cookies(pair)
 
     def clear_cookies(self) -> tuple[tuple[str, str], ...]:
-        """The `Set-Cookie` pairs that end the session in the browser, for a logout route of your own."""
+        """Return the `Set-Cookie` pairs that end the session in the browser, for a logout route of your own."""
         return self._browser.cleared_cookies()
 
     @staticmethod
     def announces_body(content_length: Sequence[str]) -> bool:
-        """Whether the lines of `Content-Length` say that there is a body; what is no length says nothing."""
+        """Return whether the `Content-Length` lines announce a body; invalid lengths do not."""
         numbers = {header_number(line.strip(" \t")) for line in content_length}
         return len(numbers) == 1 and numbers.isdisjoint((None, 0, MAX_HEADER_NUMBER))
 
     @staticmethod
     def expect(value: object) -> TokenEndpoints:
-        """*value*, if it is one. Raises `ConfigurationError`."""
+        """Return *value* if it is a `TokenEndpoints`. Raises `ConfigurationError`."""
         return require_instance(value, TokenEndpoints, "token_endpoints takes a TokenEndpoints(service)")
 
-    def _served(
+    def _handle(
         self,
         request: TokenRequest,
         find: Callable[[BrowserRequest | None], str | None],
@@ -193,7 +193,7 @@ class TokenEndpoints:
         stored = None
         try:
             self._check_https(request)
-            stored = find(request.browser)  # before the form: a request from elsewhere gets no further
+            stored = find(request.browser)  # before the form: a request from another origin is refused first
             return serve(Form.parse(request.content_type, request.body), stored)
         except TokenEndpointError as error:
             level = logging.ERROR if isinstance(error, ServiceUnavailable) else logging.INFO
@@ -207,17 +207,17 @@ class TokenEndpoints:
         except InsecureTransport as error:
             raise InsecureTokenRequest(error.reason) from error
 
-    def _refreshed(self, request: TokenRequest, form: Form, stored: str | None) -> TokenPair:
+    def _refresh(self, request: TokenRequest, form: Form, stored: str | None) -> TokenPair:
         grant_type, scope = form.require("grant_type"), form.get("scope")
         form.get("refresh_token")  # refused if repeated, before other errors
         client_id = self._clients.client(request.authorization, form)
         if grant_type != "refresh_token":
             raise UnsupportedGrantType
         return self._service.refresh(
-            _one(form, "refresh_token", stored),
+            _single_token(form, "refresh_token", stored),
             client_id=client_id,
             scope=scope,
-            audience=form.every("resource"),  # may come more than once (RFC 8707 section 2)
+            audience=form.every("resource"),  # may be repeated (RFC 8707 section 2)
         )
 
     def _revoke(self, text: str, client_id: str) -> None:
@@ -233,14 +233,14 @@ class TokenEndpoints:
                 return
             raise ServiceUnavailable(error.reason) from error  # the key may be new, and could not be fetched
         except AuthError:
-            return  # it is not accepted anywhere, which is all that was asked for
+            return  # no verifier accepts it, so there is nothing to revoke
         if token.token_id is None:
-            raise UnsupportedTokenType  # there is no name to revoke it by
+            raise UnsupportedTokenType  # without a jti it cannot be revoked
         self._service.revoke_access_token(token, client_id=client_id)
 
 
-def _one(form: Form, name: str, stored: str | None) -> str:
-    """The token in the form or the *stored* one of a cookie. Raises `InvalidTokenRequest` for both or neither."""
+def _single_token(form: Form, name: str, stored: str | None) -> str:
+    """Return the token of the form, or the *stored* one of a cookie. `InvalidTokenRequest` for both or neither."""
     if stored is None:
         return form.require(name)
     if form.get(name) is not None:
@@ -249,7 +249,7 @@ def _one(form: Form, name: str, stored: str | None) -> str:
 
 
 def _has_every_key(keys: KeySet | KeySource) -> bool:
-    """Whether a key that is not among *keys* now does not exist: a source that fetches may not have been able to."""
+    """Return whether *keys* are complete, so that a key not in them does not exist. A fetch may have failed."""
     if isinstance(keys, KeySet | KeyRing):
         return True
     return type(keys).fetch_missing is KeySource.fetch_missing and keys.current() is not None

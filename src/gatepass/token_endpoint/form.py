@@ -1,6 +1,6 @@
-"""The form that a client posts (RFC 6749 appendix B). Rejects repeated parameters.
+"""Parse the form of a token request (RFC 6749 appendix B), and reject repeated parameters.
 
-Refused with one `invalid_request`: another media type or charset, a body that is too long or no UTF-8, too many fields.
+Another media type or charset, a body that is too long or not UTF-8, and too many fields are `invalid_request`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from gatepass.refresh.errors import InvalidMediaType, InvalidTokenRequest
 __all__ = ["MAX_FORM_LENGTH", "Form"]
 
 MAX_FORM_LENGTH: Final = 65_536
-"""Octets. An adapter need not read more than one octet beyond."""
+"""In octets. An adapter needs to read at most one octet more."""
 
 _MEDIA_TYPE: Final = "application/x-www-form-urlencoded"
 _MAX_FIELDS: Final = 100
@@ -32,7 +32,7 @@ class Form:
 
     @classmethod
     def parse(cls, content_type: str, body: bytes) -> Form:
-        """The form in *body*. Raises `InvalidTokenRequest`."""
+        """Return the form in *body*. Raises `InvalidTokenRequest`."""
         media_type, *parameters = (part.strip(" \t").lower() for part in content_type.split(";"))
         if media_type != _MEDIA_TYPE or not _PARAMETERS.issuperset(parameters):
             raise InvalidMediaType("content_type")
@@ -48,19 +48,19 @@ class Form:
         return cls(fields)
 
     def get(self, name: str) -> str | None:
-        """The value of *name*, or None. Raises `InvalidTokenRequest` if it is there twice, empty or not."""
+        """Return the value of *name*, or None. Raises `InvalidTokenRequest` if it is repeated, even if empty."""
         values = self._fields.get(name, [])
         if len(values) > 1:
             raise InvalidTokenRequest("repeated_parameter")
         return values[0] or None if values else None
 
     def require(self, name: str) -> str:
-        """The value of *name*. Raises `InvalidTokenRequest` if it is missing."""
+        """Return the value of *name*. Raises `InvalidTokenRequest` if it is missing."""
         value = self.get(name)
         if value is None:
             raise InvalidTokenRequest("missing_parameter")
         return value
 
     def every(self, name: str) -> tuple[str, ...]:
-        """All values of a parameter that may come more than once."""
+        """Return all values of a parameter that may be repeated."""
         return tuple(value for value in self._fields.get(name, ()) if value)

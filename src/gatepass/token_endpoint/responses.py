@@ -1,7 +1,7 @@
 """The responses of the token and revocation endpoints (RFC 6749 section 5), and the cookies of a browser's session.
 
-No text of the request is in any response, and none may be cached. In a browser's session the pair of tokens lives in
-two cookies that no script can read: the refresh token is taken from its cookie after the check of `Origin`.
+No response contains text of the request, and none may be cached. In a browser session the pair of tokens is in two
+cookies that no script can read. The refresh token is read from its cookie only after the check of `Origin`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _JSON: Final = (("Content-Type", "application/json"),)
 
 @final
 class TokenResponses:
-    """Builds the responses of both endpoints. *realm* is for clients that use Basic; *browser* may have cookies."""
+    """Builds the responses of both endpoints. *realm* is for clients that use Basic; *browser* has the cookies."""
 
     __slots__ = ("_browser", "_challenge", "_vary")
 
@@ -45,55 +45,57 @@ class TokenResponses:
         self._vary = () if browser.cookies is None else (("Vary", "Authorization, Cookie"),)
 
     def tokens(self, pair: TokenPair) -> Response:
-        """The new pair (RFC 6749 section 5.1)."""
+        """Return the new pair in the body (RFC 6749 section 5.1)."""
         refresh: Members = {"refresh_token": pair.refresh_token}
-        return self._answer(200, {"access_token": pair.access_token, **_life(pair), **refresh, **_scope(pair)})
+        return self._response(200, {"access_token": pair.access_token, **_lifetime(pair), **refresh, **_scope(pair)})
 
     def session(self, pair: TokenPair) -> Response:
-        """The same by cookies: the body leaves out what a cookie holds, because no script needs it."""
+        """Return the new pair in cookies. The body omits tokens that are in a cookie: no script needs them."""
         given = self._browser.session_cookies(pair)
         access: Members = {} if self._browser.hides_access_tokens else {"access_token": pair.access_token}
-        return _with(self._answer(200, {**access, **_life(pair), **_scope(pair)}), given)
+        return _add_headers(self._response(200, {**access, **_lifetime(pair), **_scope(pair)}), given)
 
     def cookie_too_large(self, pair: TokenPair) -> Response:
-        """503 for an access token that does not fit a cookie. The new refresh token goes out, for the next try."""
-        return _with(self.refusal(ServiceUnavailable("access_token_too_long")), self._browser.refresh_cookie(pair))
+        """Return 503 for an access token that does not fit a cookie, and set the new refresh token for the retry."""
+        return _add_headers(
+            self.refusal(ServiceUnavailable("access_token_too_long")), self._browser.refresh_cookie(pair)
+        )
 
     def revoked(self) -> Response:
-        """Revoked, or never there (RFC 7009 section 2.2). The object is for clients that read every 200 as JSON."""
-        return self._answer(200, {})
+        """Return 200, also for unknown tokens (RFC 7009 section 2.2). The body is for clients that parse it as JSON."""
+        return self._response(200, {})
 
-    def with_cleared_cookies(self, answer: Response) -> Response:
-        """*answer* with the cookies removed from the browser."""
-        return _with(answer, self._browser.cleared_cookies())
+    def with_cleared_cookies(self, response: Response) -> Response:
+        """Return *response* with `Set-Cookie` headers that remove the cookies from the browser."""
+        return _add_headers(response, self._browser.cleared_cookies())
 
     def refusal(self, error: TokenEndpointError) -> Response:
-        """The refusal of a request (RFC 6749 section 5.2)."""
+        """Return the response to a refused request (RFC 6749 section 5.2)."""
         members: Members = {"error": error.error, "error_description": error.description}
         if isinstance(error, InvalidClientCredentials):
-            return self._answer(error.status, members, self._challenge)
+            return self._response(error.status, members, self._challenge)
         if isinstance(error, ServiceUnavailable):
-            return self._answer(error.status, members, _retry(error))
-        return self._answer(error.status, members)
+            return self._response(error.status, members, _retry_after(error))
+        return self._response(error.status, members)
 
     def revocation_refusal(self, error: TokenEndpointError) -> Response:
-        """The same at the revocation endpoint, whose 503 has no body (RFC 7009 section 2.2.1)."""
+        """Return the response of the revocation endpoint, whose 503 has no body (RFC 7009 section 2.2.1)."""
         if isinstance(error, ServiceUnavailable):
-            return self._answer(error.status, None, _retry(error))
+            return self._response(error.status, None, _retry_after(error))
         return self.refusal(error)
 
-    def _answer(self, status: int, members: Members | None, *headers: tuple[str, str]) -> Response:
-        return _with(_answer(status, members, *headers), self._vary)
+    def _response(self, status: int, members: Members | None, *headers: tuple[str, str]) -> Response:
+        return _add_headers(_response(status, members, *headers), self._vary)
 
 
 def not_post() -> Response:
-    """405 for any other method than POST."""
-    return _answer(405, None, ("Allow", "POST"))
+    """Return 405, for any method other than POST."""
+    return _response(405, None, ("Allow", "POST"))
 
 
 @final
 class BrowserSession:
-    """The session that *cookies* hold in a browser. Without them nothing is read or written."""
+    """The session that *cookies* hold in a browser. Without them no cookie is read or set."""
 
     __slots__ = ("cookies",)
 
@@ -102,29 +104,29 @@ class BrowserSession:
 
     @property
     def hides_access_tokens(self) -> bool:
-        """Whether access tokens have a cookie too."""
+        """Whether access tokens are kept in a cookie too."""
         return self.cookies is not None and self.cookies.access_cookie is not None
 
     def refresh_token(self, request: BrowserRequest | None) -> str | None:
-        """The refresh token in its cookie, or None.
+        """Return the refresh token in its cookie, or None.
 
-        Raises `UntrustedTokenRequest`, and `InvalidTokenRequest` for a cookie that is there twice or holds no token.
+        Raises `UntrustedTokenRequest`, and `InvalidTokenRequest` for a cookie that is repeated or contains no token.
         """
         if self.cookies is None or request is None:
             return None
         return _read(self.cookies.refresh_token, request)
 
     def any_token(self, request: BrowserRequest | None) -> str | None:
-        """The refresh token, or where that cookie has gone already, the access token. Raises the same."""
+        """Return the refresh token, or without that cookie the access token. Raises the same as `refresh_token`."""
         found = self.refresh_token(request)
         if found is not None or self.cookies is None or request is None:
             return found
         return _read(self.cookies.access_token, request)
 
     def session_cookies(self, pair: TokenPair) -> Headers:
-        """The `Set-Cookie` pairs that put *pair* into the browser. Each cookie lives as long as its token.
+        """Return the `Set-Cookie` pairs that store *pair* in the browser. Each cookie lives as long as its token.
 
-        Raises `ValueError` for an access token that browsers would drop.
+        Raises `ValueError` for an access token that is too long for a cookie.
         """
         cookies = self._configured()
         if cookies.access_cookie is None:
@@ -133,19 +135,19 @@ class BrowserSession:
         return (access, *self.refresh_cookie(pair))
 
     def refresh_cookie(self, pair: TokenPair) -> Headers:
-        """The one that replaces the refresh token alone."""
+        """Return the `Set-Cookie` pair that replaces only the refresh token."""
         cookies = self._configured()
         return (cookies.set_cookie(cookies.refresh_cookie, pair.refresh_token, max_age=pair.refresh_expires_in),)
 
     def cleared_cookies(self) -> Headers:
-        """The `Set-Cookie` pairs that remove both tokens."""
+        """Return the `Set-Cookie` pairs that remove both tokens."""
         cookies = self._configured()
         names = filter(None, (cookies.access_cookie, cookies.refresh_cookie))
         return tuple(cookies.set_cookie(name, "", max_age=0) for name in names)
 
     def _configured(self) -> CookieTransport:
         if self.cookies is None:
-            raise ConfigurationError("there are no cookies to set: make the TokenEndpoints with cookies=")
+            raise ConfigurationError("there are no cookies to set: give TokenEndpoints cookies=")
         return self.cookies
 
 
@@ -158,7 +160,7 @@ def _read(read: Callable[[BrowserRequest], str | None], request: BrowserRequest)
         raise InvalidTokenRequest(error.reason) from error
 
 
-def _life(pair: TokenPair) -> Members:
+def _lifetime(pair: TokenPair) -> Members:
     return {"token_type": pair.token_type, "expires_in": pair.expires_in}
 
 
@@ -166,16 +168,16 @@ def _scope(pair: TokenPair) -> Members:
     return {"scope": pair.scope} if pair.scope else {}
 
 
-def _retry(error: ServiceUnavailable) -> tuple[str, str]:
+def _retry_after(error: ServiceUnavailable) -> tuple[str, str]:
     return "Retry-After", str(error.retry_after)
 
 
-def _with(answer: Response, headers: Headers) -> Response:
-    return replace(answer, headers=(*answer.headers, *headers))
+def _add_headers(response: Response, headers: Headers) -> Response:
+    return replace(response, headers=(*response.headers, *headers))
 
 
-def _answer(status: int, members: Members | None, *headers: tuple[str, str]) -> Response:
-    """*members* as JSON, or no body for None."""
+def _response(status: int, members: Members | None, *headers: tuple[str, str]) -> Response:
+    """Return a response with *members* as JSON, or without a body for None."""
     body = b"" if members is None else json.dumps(members, separators=(",", ":")).encode()
     length = ("Content-Length", str(len(body)))
     return Response(status, (*headers, *_NO_STORE, *(_JSON if body else ()), length), body)
