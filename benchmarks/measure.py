@@ -58,7 +58,7 @@ def _verifying(material: KeyMaterial) -> dict[str, Batch]:
 
 
 def _verifying_again(material: KeyMaterial) -> dict[str, Batch]:
-    """The same token, verified with a cache and without one."""
+    """Return verifications of the same token, with a cache and without one."""
     token = with_gatepass.sample_token(material)
     revocation = AccessTokenRevocation(MemoryStore(), access_ttl=86_400)
     verifiers = {
@@ -81,7 +81,7 @@ def _issuing(material: KeyMaterial) -> dict[str, Batch]:
 
 
 def _refusing(material: KeyMaterial) -> dict[str, Batch]:
-    """Texts that are meant to be expensive; every one is refused."""
+    """Return verifications of texts that are meant to be expensive; every one is refused."""
     verify = with_gatepass.verifier(material).verify
     header, _, _ = with_gatepass.sample_token(material).split(".")
 

@@ -29,7 +29,7 @@ _FORWARDING: Final = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name
 def to_response(answer: Answer) -> Response:
     """Return *answer* as a response, unchanged: status, header lines in order, body."""
     response = Response(answer.body, status=answer.status)
-    response.headers = Headers(answer.headers)  # no others: Flask would add a type to an empty body
+    response.headers = Headers(answer.headers)  # only these: Flask would add a type to an empty body
     return response
 
 

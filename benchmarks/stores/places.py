@@ -51,7 +51,7 @@ class Place:
 
 @contextmanager
 def memory(_: Path) -> Iterator[Place]:
-    """Bare: a dictionary of hashes under a lock."""
+    """Yield a `MemoryStore`; the bare compare-and-set is a dictionary of hashes under a lock."""
     hashes: dict[str, bytes] = {}
     lock = threading.Lock()
 
@@ -67,7 +67,7 @@ def memory(_: Path) -> Iterator[Place]:
 
 @contextmanager
 def sqlite(folder: Path) -> Iterator[Place]:
-    """Bare: one UPDATE in autocommit, on the same file and with the same pragmas."""
+    """Yield a `SQLiteStore`; the bare compare-and-set is one UPDATE in autocommit, with the same file and pragmas."""
     path = folder / f"{secrets.token_hex(4)}.db"
     with SQLiteStore(path) as store:
         store.create_schema()
@@ -93,7 +93,7 @@ def own_redis(folder: Path) -> Iterator[str]:
     (folder / f"redis-{port}").mkdir()
     options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--appendfsync", "always"]
     command = [program, "--port", str(port), "--dir", str(folder / f"redis-{port}"), *options]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:  # noqa: S603 - ours, on loopback
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:  # noqa: S603 - on loopback
         try:
             with Redis(port=port) as client:
                 _wait_until_ready(client)
@@ -104,7 +104,7 @@ def own_redis(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def redis(folder: Path) -> Iterator[Place]:
-    """Bare: one Lua script, by the same client library and on the same server."""
+    """Yield a `RedisStore`; the bare compare-and-set is one Lua script, with the same client library and server."""
     with own_redis(folder) as url, Redis.from_url(url) as client, closing(RedisStore(url)) as store:
         digest = client.script_load(_SCRIPT)
 
@@ -116,7 +116,7 @@ def redis(folder: Path) -> Iterator[Place]:
 
 @contextmanager
 def sql_place(kind: str, folder: Path) -> Iterator[Place]:  # noqa: ARG001 - all places have the same signature
-    """Bare: one UPDATE in autocommit, by the driver, in the same database."""
+    """Yield an `SQLStore`; the bare compare-and-set is one UPDATE in autocommit, by the driver, in that database."""
     make, drop, into = _DATABASES[kind]
     home = _server_url(kind)
     name = f"gatepass_bench_{secrets.token_hex(4)}"
