@@ -1,1 +1,1 @@
-"""How fast gatepass is beside its peers: `python -m benchmarks`. See README.md here."""
+"""The speed of gatepass compared with other libraries: `python -m benchmarks`. See README.md here."""

@@ -1,4 +1,4 @@
-"""The command: measure in several processes, one after the other, print the tables and put them into the docs."""
+"""Measure in several processes, one after the other, print the tables and update the docs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _QUICK = Effort(rounds=2, seconds_a_turn=0.0002)
 
 def main() -> None:
     if sys.argv[1:2] == ["stores"]:
-        from benchmarks.stores.command import main as stores  # noqa: PLC0415 - it needs the databases' drivers
+        from benchmarks.stores.command import main as stores  # noqa: PLC0415 - it needs the database drivers
 
         stores(sys.argv[2:])
         return
@@ -35,8 +35,8 @@ def main() -> None:
         epilog="Also: python -m benchmarks stores --help, python -m benchmarks compare --help",
     )
     parser.add_argument("--processes", type=int, default=7, help="how many processes measure (default: 7)")
-    parser.add_argument("--quick", action="store_true", help="see that everything runs; the figures mean nothing")
-    parser.add_argument("--docs", type=Path, help="the folder whose benchmarks.md and .svg to renew (default: docs)")
+    parser.add_argument("--quick", action="store_true", help="only check that every benchmark runs; ignore the figures")
+    parser.add_argument("--docs", type=Path, help="the folder whose benchmarks.md and .svg to update (default: docs)")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     effort = _QUICK if options.quick else _FULL

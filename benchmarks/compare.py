@@ -1,8 +1,8 @@
 """`python -m benchmarks compare OLD_CHECKOUT`: time the same jobs in two checkouts, and print the ratios new/old.
 
-Two processes, one with the sources and benchmarks of each checkout, take short turns: old, new, new, old. Each pair of
+Two processes, one for the sources and benchmarks of each checkout, take short turns: old, new, new, old. Each pair of
 turns gives a ratio of processor times, so that a busy machine slows both. A row shows the median of several pairs of
-processes, the least and the greatest; each is the median of its turns. Both processes run this file.
+processes, the minimum and the maximum; the figure of a pair is the median of its turns. Both processes run this file.
 """
 
 import argparse
@@ -33,10 +33,10 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("old", type=Path, metavar="OLD_CHECKOUT", help="the folder of the other checkout")
     parser.add_argument("--processes", type=int, default=5, help="how many pairs of processes measure (default: 5)")
     parser.add_argument("--rows", nargs="+", default=[""], help="only rows that contain one of these texts")
-    parser.add_argument("--quick", action="store_true", help="see that everything runs; the figures mean nothing")
+    parser.add_argument("--quick", action="store_true", help="only check that every benchmark runs; ignore the figures")
     options = parser.parse_args(arguments)
     processes, turns, seconds = (1, 2, 0.0002) if options.quick else (options.processes, 60, 0.003)
-    if hasattr(os, "sched_setaffinity"):  # both processes on one core: cores differ, and change their speed
+    if hasattr(os, "sched_setaffinity"):  # both processes on one core: cores differ in speed
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     ratios: dict[str, list[float]] = {row: [] for row in _jobs({}) if any(text in row for text in options.rows)}
     for number in range(processes):
@@ -64,12 +64,12 @@ def _answer(process: subprocess.Popen[str], row: str) -> Any:
     print(row, file=process.stdin, flush=True)
     line = process.stdout.readline() if process.stdout else ""
     if not line:
-        raise SystemExit("a process that measures has ended; its error is above")
+        raise SystemExit("a measuring process has ended; its error is above")
     return json.loads(line)
 
 
 def _serve(seconds: float) -> None:
-    """For each line of standard input: the seconds of one job of that row; for an empty one what is imported."""
+    """For each line of standard input, print the seconds of one job of that row; for an empty line, the module path."""
     jobs, ready = _jobs(fresh_materials()), dict[str, tuple[Batch, int]]()
     for row in map(str.strip, sys.stdin):
         if row and row not in ready:
@@ -108,7 +108,7 @@ def _fastapi(material: KeyMaterial) -> Batch:
     async def orders(token: Annotated[gatepass.AccessToken, Depends(bearer)]) -> str:
         return token.subject
 
-    return frameworks._asgi(app, f"Bearer {with_gatepass.sample_token(material)}")  # noqa: SLF001 - older ones have it
+    return frameworks._asgi(app, f"Bearer {with_gatepass.sample_token(material)}")  # noqa: SLF001 - older checkouts have it
 
 
 if __name__ == "__main__":

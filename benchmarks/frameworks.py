@@ -1,7 +1,7 @@
-"""What protecting a route adds to one request, in process: nothing, a check written by hand with PyJWT, gatepass.
+"""What protection adds to one request, in process: no protection, a check by hand with PyJWT, and gatepass.
 
-The check by hand is the shortest that does the job: read the header, decode with a prepared key and every claim check
-on, answer 401 otherwise. Both protections run the same view.
+The check by hand is as short as possible: read the header, decode with a prepared key and every claim check on, return
+401 otherwise. All variants run the same view.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ Servers = dict[str, ResourceServer]
 
 
 def requests(framework: str, material: KeyMaterial) -> dict[str, Batch]:
-    """The applications of *framework*, each as a way to serve so many requests."""
+    """Return the applications of *framework*, each as a function that serves a number of requests."""
     check = with_pyjwt.verifying(material)
     servers = {
         OURS: ResourceServer(with_gatepass.verifier(material)),
@@ -53,7 +53,7 @@ def requests(framework: str, material: KeyMaterial) -> dict[str, Batch]:
 
 
 def _claims(authorization: str, check: Check) -> dict[str, Any] | None:
-    """The claims, or None for 401: what many projects have in a module of their own."""
+    """Return the claims, or None for a 401, as many projects do in a module of their own."""
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer":
         return None
@@ -132,7 +132,7 @@ urlpatterns = [path("orders", _django_view)]
 
 def _starlette(check: Check, servers: Servers, authorization: str) -> dict[str, Batch]:
     class ByHand:
-        """Pure ASGI, the fastest way to write it."""
+        """Pure ASGI, the fastest form of middleware."""
 
         def __init__(self, app: Any) -> None:
             self.app = app
@@ -247,4 +247,4 @@ def _asgi(app: Any, authorization: str) -> Batch:
 
 def _require_ok(status: str) -> None:
     if not status.startswith("200"):
-        raise RuntimeError(f"this request should have been let in, but was answered {status}")
+        raise RuntimeError(f"expected status 200 for this request, got {status}")

@@ -1,4 +1,4 @@
-"""Measure several ways of doing one job fairly: in turns, in one process, so that a busy machine slows all alike."""
+"""Measure several contenders fairly: in turns, in one process, so that a busy machine slows all of them alike."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dataclasses import dataclass
 __all__ = ["Effort", "Timing", "interleave"]
 
 Batch = Callable[[int], None]
-"""Does the job so many times."""
+"""A function that does a job the given number of times."""
 
 
 @dataclass(frozen=True)
 class Effort:
-    """How many turns each contender gets, and how long a turn lasts."""
+    """The number of turns of each contender, and the length of a turn."""
 
     rounds: int
     seconds_a_turn: float
@@ -32,7 +32,7 @@ class Timing:
 
 
 def interleave(contenders: dict[str, Batch], effort: Effort) -> dict[str, Timing]:
-    """Time each of *contenders*, turn by turn in an order drawn anew for each round."""
+    """Time *contenders* turn by turn, in a new random order for each round."""
     times: dict[str, list[float]] = {name: [] for name in contenders}
     counts = {name: _calibrated(batch, effort.seconds_a_turn) for name, batch in contenders.items()}
     order = list(contenders)

@@ -1,4 +1,4 @@
-"""All measurements of one process, each a job with its contenders. Another process lays out its memory anew."""
+"""All measurements of one process: jobs, each with its contenders."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Results = dict[str, dict[str, Timing]]
 
 
 def measure(effort: Effort) -> Results:
-    """Every job's timings by contender."""
+    """Return the timings of every job by contender."""
     return {job: interleave(contenders, effort) for job, contenders in _jobs(fresh_materials())} | {
         "import": _import_times(max(1, effort.rounds // 10))
     }
@@ -58,16 +58,16 @@ def _verifying(material: KeyMaterial) -> dict[str, Batch]:
 
 
 def _verifying_again(material: KeyMaterial) -> dict[str, Batch]:
-    """The same token, by verifiers that remember it, beside one that does not."""
+    """Return verifications of the same token, with a cache and without one."""
     token = with_gatepass.sample_token(material)
     revocation = AccessTokenRevocation(MemoryStore(), access_ttl=86_400)
-    ways = {
+    verifiers = {
         UNCACHED: with_gatepass.verifier(material),
         CACHED: with_gatepass.verifier(material, cache_ttl=300),
         CACHED_WITH_REVOCATION: with_gatepass.verifier(material, cache_ttl=300, is_revoked=revocation),
     }
     return {
-        **{name: _repeat_with(verifier.verify, token) for name, verifier in ways.items()},
+        **{name: _repeat_with(verifier.verify, token) for name, verifier in verifiers.items()},
         PYJWT: _repeat_with(with_pyjwt.verifying(material), token),
     }
 
@@ -81,7 +81,7 @@ def _issuing(material: KeyMaterial) -> dict[str, Batch]:
 
 
 def _refusing(material: KeyMaterial) -> dict[str, Batch]:
-    """Texts made to cost much, each refused."""
+    """Return verifications of texts that are meant to be expensive; every one is refused."""
     verify = with_gatepass.verifier(material).verify
     header, _, _ = with_gatepass.sample_token(material).split(".")
 
@@ -95,8 +95,8 @@ def _refusing(material: KeyMaterial) -> dict[str, Batch]:
         "10,000 dots": "." * 10_000,
         "100,000 nested arrays": signed(b'{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
         "6,000 nested arrays, within the size limit": signed(b'{"a":' + b"[" * 6_000 + b"]" * 6_000 + b"}"),
-        "2,300 members of one name": signed(b'{"":0' + b',"":0' * 2_300 + b"}"),
-        "5,500 quotes in a text that never ends": signed(b'{"a":' + b"[" * 40 + b'"\\' * 5_500),
+        "2,300 members with one name": signed(b'{"":0' + b',"":0' * 2_300 + b"}"),
+        "5,500 quotes in an unterminated string": signed(b'{"a":' + b"[" * 40 + b'"\\' * 5_500),
         "a number of 12,000 digits": signed(b'{"a":' + b"9" * 12_000 + b"}"),
     }
     return {name: _refused(verify, text) for name, text in texts.items()}
@@ -131,7 +131,7 @@ def _repeat(job: Callable[[], object]) -> Batch:
 
 
 def _import_times(repeats: int) -> dict[str, Timing]:
-    """What `import` of each adds to the start of an interpreter, in turns."""
+    """Measure in turns what each import adds to the start of an interpreter."""
     programs = {"nothing": "pass", **{name: f"import {name}" for name in ("gatepass", "jwt", "cryptography.x509")}}
     times: dict[str, list[float]] = {name: [] for name in programs}
     for _ in range(repeats):

@@ -1,4 +1,4 @@
-"""The plot beside the tables: throughput relative to PyJWT, as plain SVG for light and dark pages."""
+"""The plot of the tables: throughput relative to PyJWT, as plain SVG for light and dark pages."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _BAR, _GAP, _LEFT, _WIDTH, _TOP = 14, 14, 150, 720, 56
 
 
 def svg(runs: Runs) -> str:
-    """Bars by job and contender; a thin line from the least to the most that a process saw."""
+    """Return bars by job and contender, with a thin line from the minimum to the maximum of all processes."""
     jobs = [f"verify {name}" for name in VERIFIED] + [f"issue {name}" for name in ISSUED]
     groups = {job: {name: of for name, of in speedups(runs, job).items() if name != PRIMITIVE} for job in jobs}
     longest = max(spread.maximum for group in groups.values() for spread in group.values())
@@ -47,7 +47,7 @@ def svg(runs: Runs) -> str:
         + _text(_LEFT + 130 * place + 17, 42, name)
         for place, name in enumerate(next(iter(groups.values())))
     )
-    heading = _text(_LEFT, 20, f"{_TITLE}; thin line: from the least to the most")
+    heading = _text(_LEFT, 20, f"{_TITLE}; thin line: minimum to maximum")
     described = "; ".join(
         f"{job}: " + ", ".join(f"{name} {spread.median:.1f}" for name, spread in group.items())
         for job, group in groups.items()
@@ -61,7 +61,7 @@ def svg(runs: Runs) -> str:
 
 
 def _style() -> str:
-    """The colours of a light page, and those of a dark one where the reader has chosen that."""
+    """Return the colours for light pages, and for dark ones where the reader prefers them."""
     light = _rules("#ffffff", "#1f2328", "#1f2328", {mark: colour for mark, colour, _ in _COLOURS.values()})
     dark = _rules("#0d1117", "#e6edf3", "#e6edf3", {mark: colour for mark, _, colour in _COLOURS.values()})
     return f"<style>{light}@media (prefers-color-scheme: dark){{{dark}}}</style>"

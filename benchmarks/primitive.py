@@ -1,4 +1,4 @@
-"""The signature alone, through `cryptography` with every object ready: a lower bound for every library."""
+"""The signature alone, by `cryptography` with prepared objects: a lower bound for every library."""
 
 from __future__ import annotations
 

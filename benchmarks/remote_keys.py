@@ -1,6 +1,6 @@
-"""What it costs to verify with keys from a key server instead of keys at hand: `python -m benchmarks.remote_keys`.
+"""The cost of verifying with keys from a key server instead of local keys: `python -m benchmarks.remote_keys`.
 
-The keys were fetched before; what remains is to look each time whether they are still the same.
+The keys are fetched beforehand. What is measured is the check, at each verification, that they are unchanged.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ __all__ = ["AT_HAND", "FETCHED_KEYS", "ONCE_MORE", "contenders"]
 _FULL = Effort(rounds=400, seconds_a_turn=0.002)
 _QUICK = Effort(rounds=2, seconds_a_turn=0.0002)
 AT_HAND, FETCHED_KEYS, ONCE_MORE = "keys at hand", "keys fetched", "keys at hand, once more"
-"""The third is the first again: how far they differ is how far to trust the second."""
+"""The third is the same as the first: their difference shows the accuracy of the measurement."""
 
 
 def contenders(material: KeyMaterial) -> dict[str, Batch]:
-    """The same token, verified with the same key by three verifiers."""
+    """Return three verifications of the same token with the same key."""
     keys = KeySet([key(material).public()])
     fetched = JWKSClient(
         "https://auth.example.com/jwks.json",
@@ -41,7 +41,7 @@ def contenders(material: KeyMaterial) -> dict[str, Batch]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.remote_keys", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="see that everything runs; the figures mean nothing")
+    parser.add_argument("--quick", action="store_true", help="only check that every benchmark runs; ignore the figures")
     effort = _QUICK if parser.parse_args().quick else _FULL
     materials = fresh_materials()
     for algorithm in FETCHED:
@@ -50,7 +50,7 @@ def main() -> None:
         for name, time in times.items():
             print(
                 f"{algorithm}  {name:24} {time.minimum:7.2f} us at best ({time.minimum / base.minimum - 1:+.1%}), "
-                f"{time.median:7.2f} us in the middle ({time.median / base.median - 1:+.1%})"
+                f"{time.median:7.2f} us median ({time.median / base.median - 1:+.1%})"
             )
 
 

@@ -1,4 +1,4 @@
-"""From the timings of several processes to text: medians of ratios, with their spread."""
+"""Turn the timings of several processes into text: medians of ratios, with their spread."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from benchmarks.sample import AGAIN, FETCHED, ISSUED, VERIFIED
 __all__ = ["Runs", "Spread", "markdown", "speedups"]
 
 Runs = list[dict[str, dict[str, Timing]]]
-"""What each process measured: job, contender, timing."""
+"""The timings of each process, by job and contender."""
 
 
 class Spread:
-    """One figure as several processes measured it."""
+    """One figure, measured by several processes."""
 
     def __init__(self, values: Iterable[float]) -> None:
         ordered = sorted(values)
@@ -35,25 +35,25 @@ class Spread:
 
 
 def speedups(runs: Runs, job: str) -> dict[str, Spread]:
-    """The throughput of each contender at *job*, relative to PyJWT's."""
+    """Return the throughput of each contender at *job*, relative to that of PyJWT."""
     return {name: Spread(run[job][PYJWT].minimum / run[job][name].minimum for run in runs) for name in runs[0][job]}
 
 
 def markdown(runs: Runs) -> str:
-    """All tables."""
+    """Return all tables."""
     return "\n".join(
         [
             _circumstances(runs),
             "",
-            "### Check a token",
+            "### Verify a token",
             "",
             *_race(runs, "verify", VERIFIED),
             "",
-            "### Check the same token again",
+            "### Verify the same token again",
             "",
             *_again(runs),
             "",
-            "### Check with keys from a key server",
+            "### Verify with keys from a key server",
             "",
             *_fetched(runs),
             "",
@@ -61,15 +61,15 @@ def markdown(runs: Runs) -> str:
             "",
             *_race(runs, "issue", ISSUED),
             "",
-            "### What protection adds to one request",
+            "### Cost of protection per request",
             "",
             *_requests(runs),
             "",
-            "### Refuse what is made to cost much",
+            "### Refuse hostile input",
             "",
             *_refusals(runs),
             "",
-            "### Import",
+            "### Import time",
             "",
             *_imports(runs),
         ]
@@ -81,8 +81,8 @@ def _circumstances(runs: Runs) -> str:
     frameworks = ", ".join(f"{name} {_version(name)}" for name in FRAMEWORKS)
     return (
         f"{platform.python_implementation()} {platform.python_version()} on {platform.machine()}; {versions}; "
-        f"{frameworks}. {len(runs)} processes; each figure is their median, in brackets the least "
-        "and the most."
+        f"{frameworks}. {len(runs)} processes; each figure is their median, with the "
+        "minimum and the maximum in parentheses."
     )
 
 
@@ -94,9 +94,9 @@ def _version(name: str) -> str:
 
 
 def _race(runs: Runs, job: str, algorithms: tuple[str, ...]) -> list[str]:
-    """Microseconds, best turn and median turn, and times PyJWT."""
+    """Return the rows of microseconds, best and median turn, and of the factor over PyJWT."""
     lines = [
-        "Best turn / median turn in µs, then the throughput relative to PyJWT (by the best turns).",
+        "Best turn / median turn in µs, then the throughput relative to PyJWT, from the best turns.",
         "",
         _row("", *algorithms),
         _row("---", *("---:" for _ in algorithms)),
@@ -117,7 +117,9 @@ def _race(runs: Runs, job: str, algorithms: tuple[str, ...]) -> list[str]:
     }
     lines += [
         "",
-        f"gatepass over the {PRIMITIVE}: " + ", ".join(f"{name} {over[name].text(2, 'x')}" for name in over) + ".",
+        f"Time of gatepass relative to the {PRIMITIVE}: "
+        + ", ".join(f"{name} {over[name].text(2, 'x')}" for name in over)
+        + ".",
     ]
     return lines
 
@@ -141,8 +143,8 @@ def _again(runs: Runs) -> list[str]:
 
 def _fetched(runs: Runs) -> list[str]:
     lines = [
-        "What a check takes with a `JWKSClient` beside what it takes with a `KeySet`, by the best turns. The last",
-        "column is the second measured twice: it tells how far to trust the first.",
+        "Time to verify with a `JWKSClient` relative to a `KeySet`, from the best turns. The last column compares",
+        "`KeySet` with itself, and shows the accuracy of the measurement.",
         "",
         _row("", "`JWKSClient` / `KeySet`", "`KeySet` / `KeySet`"),
         _row("---", "---:", "---:"),

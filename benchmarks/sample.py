@@ -1,4 +1,4 @@
-"""The one token, the keys and the policy that every contender is measured with."""
+"""The token, the keys and the policy for all contenders."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ISSUED = ("HS256", "RS256")
 
 @dataclass(frozen=True)
 class KeyMaterial:
-    """Fresh material for one algorithm, as raw as each library's loader wants it."""
+    """New key material for one algorithm, in the raw forms that the libraries load."""
 
     algorithm: str
     secret: bytes = b""
@@ -59,7 +59,7 @@ class KeyMaterial:
 
 
 def fresh_materials() -> dict[str, KeyMaterial]:
-    """One key for each algorithm; the RSA key has 2048 bits."""
+    """Return one key for each algorithm; the RSA key has 2048 bits."""
     rsa_key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     return {
         "HS256": KeyMaterial("HS256", secret=secrets.token_urlsafe(32).encode()),
@@ -71,7 +71,7 @@ def fresh_materials() -> dict[str, KeyMaterial]:
 
 
 def new_claims() -> dict[str, Any]:
-    """What an application that issues by hand puts together for each token."""
+    """Return the claims that an application builds by hand for each token."""
     now = int(time.time())
     return {
         "iss": ISSUER,

@@ -1,4 +1,4 @@
-"""Django in one file: log in, call, refresh, log out. Everything is protected but what is public.
+"""Django in one file: log in, call, refresh, log out. Every path is protected, except views marked `public`.
 
 export JWT_SECRET_KEY="$(gatepass keygen HS256)"
 python examples/django_app.py runserver
@@ -30,7 +30,7 @@ from gatepass import (
 )
 from gatepass.stores.sqlite import SQLiteStore
 
-# --- who there is: in a project django.contrib.auth, which keeps a salted and slow hash of each password
+# --- the users: in a project django.contrib.auth, which stores a salted and slow hash of each password
 
 
 def digest_of(password: str, salt: bytes) -> bytes:
@@ -43,15 +43,15 @@ def new_user(password: str) -> tuple[bytes, bytes]:
 
 
 USERS = {"anna": new_user("tea and biscuits")}
-NOBODY = new_user(secrets.token_urlsafe())  # an unknown name costs a login as much time as a wrong password
+UNKNOWN_USER = new_user(secrets.token_urlsafe())  # so that an unknown name takes as long as a wrong password
 
 
 def password_is_right(name: str, password: str) -> bool:
-    salt, digest = USERS.get(name, NOBODY)
+    salt, digest = USERS.get(name, UNKNOWN_USER)
     return hmac.compare_digest(digest_of(password, salt), digest) and name in USERS
 
 
-# --- what they get, and what ends it
+# --- tokens: issuing, verifying, revoking
 
 ISSUER, AUDIENCE = "https://auth.example.com", "https://api.example.com"
 
@@ -68,7 +68,7 @@ endpoints = TokenEndpoints(service, verifier=verifier)
 
 settings.configure(
     ROOT_URLCONF=__name__,
-    SECRET_KEY=os.environ.get("DJANGO_SECRET_KEY", "nothing here is signed with it"),
+    SECRET_KEY=os.environ.get("DJANGO_SECRET_KEY", "not used in this example"),
     ALLOWED_HOSTS=["127.0.0.1", "localhost"],
     MIDDLEWARE=["gatepass_django.AccessTokenMiddleware"],
     GATEPASS={"RESOURCE_SERVER": ResourceServer(verifier)},
@@ -84,7 +84,7 @@ from gatepass_django import (  # noqa: E402 - in a project, settings come first
 
 
 @public
-@csrf_exempt  # the answer is no cookie, so another site gains nothing by it
+@csrf_exempt  # the response sets no cookie, so a forged request gains nothing
 @require_POST
 def login(request: HttpRequest) -> HttpResponse:
     name = request.POST.get("username", "")
@@ -95,11 +95,11 @@ def login(request: HttpRequest) -> HttpResponse:
     return to_response(endpoints.login_response(service.grant(name, scope="orders:read")))
 
 
-@csrf_exempt  # another site has no access token to send
+@csrf_exempt  # a forged request has no access token
 @require_POST
 def logout(request: AccessTokenRequest) -> HttpResponse:
     token = request.access_token
-    if token.family_id is None:  # not from a login: nothing but the token to end
+    if token.family_id is None:  # the token is not from a login: revoke it alone
         revocation.revoke_token(token)
     else:
         service.revoke_family(token.family_id)
@@ -118,7 +118,7 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 
 urlpatterns = [
     path("login", login),
-    *token_endpoints(endpoints),  # POST /token refreshes, POST /revoke ends a login by its token
+    *token_endpoints(endpoints),  # POST /token refreshes, POST /revoke ends the login of a token
     path("logout", logout),
     path("orders", orders),
     path("healthz", healthz),

@@ -30,7 +30,7 @@ from gatepass import (
 from gatepass.stores.sqlite import SQLiteStore
 from gatepass_fastapi import AccessTokenBearer, to_response, token_endpoints
 
-# --- who there is: your database, which keeps a salted and slow hash of each password
+# --- the users: your database, which stores a salted and slow hash of each password
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,15 @@ def new_user(name: str, password: str) -> User:
 
 
 USERS = {"anna": new_user("anna", "tea and biscuits")}
-NOBODY = new_user("", secrets.token_urlsafe())  # an unknown name costs a login as much time as a wrong password
+UNKNOWN_USER = new_user("", secrets.token_urlsafe())  # so that an unknown name takes as long as a wrong password
 
 
 def password_is_right(name: str, password: str) -> bool:
-    user = USERS.get(name, NOBODY)
-    return hmac.compare_digest(digest_of(password, user.salt), user.digest) and user is not NOBODY
+    user = USERS.get(name, UNKNOWN_USER)
+    return hmac.compare_digest(digest_of(password, user.salt), user.digest) and user is not UNKNOWN_USER
 
 
-# --- what they get, and what ends it
+# --- tokens: issuing, verifying, revoking
 
 ISSUER, AUDIENCE = "https://auth.example.com", "https://api.example.com"
 SCOPES = {"orders:read": "Read your orders"}
@@ -82,7 +82,7 @@ endpoints = TokenEndpoints(service, verifier=verifier)
 
 bearer = AccessTokenBearer(ResourceServer(verifier), openapi=OAuth2PasswordBearer(tokenUrl="token", scopes=SCOPES))
 app = FastAPI(title="Orders")
-app.include_router(token_endpoints(endpoints, token_path="/refresh"))  # and POST /revoke ends a login by its token
+app.include_router(token_endpoints(endpoints, token_path="/refresh"))  # and POST /revoke ends the login of a token
 
 
 @app.post("/token")
@@ -97,7 +97,7 @@ def log_in(form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> Response:
 
 @app.post("/logout", status_code=204)
 def log_out(token: Annotated[AccessToken, Security(bearer)]) -> None:
-    if token.family_id is None:  # not from a login: nothing but the token to end
+    if token.family_id is None:  # the token is not from a login: revoke it alone
         revocation.revoke_token(token)
     else:
         service.revoke_family(token.family_id)

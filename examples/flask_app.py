@@ -1,4 +1,4 @@
-"""Flask: log in, call, refresh, log out. Everything is protected but what is public, and /orders wants a scope.
+"""Flask: log in, call, refresh, log out. Every path that is not public is protected, and /orders needs a scope.
 
 export JWT_SECRET_KEY="$(gatepass keygen HS256)"
 flask --app examples/flask_app.py run
@@ -26,7 +26,7 @@ from gatepass import (
 from gatepass.stores.sqlite import SQLiteStore
 from gatepass_flask import AccessTokenMiddleware, access_token, public, require_auth, to_response, token_endpoints
 
-# --- who there is: your database, which keeps a salted and slow hash of each password
+# --- the users: your database, which stores a salted and slow hash of each password
 
 
 def digest_of(password: str, salt: bytes) -> bytes:
@@ -39,15 +39,15 @@ def new_user(password: str) -> tuple[bytes, bytes]:
 
 
 USERS = {"anna": new_user("tea and biscuits")}
-NOBODY = new_user(secrets.token_urlsafe())  # an unknown name costs a login as much time as a wrong password
+UNKNOWN_USER = new_user(secrets.token_urlsafe())  # so that an unknown name takes as long as a wrong password
 
 
 def password_is_right(name: str, password: str) -> bool:
-    salt, digest = USERS.get(name, NOBODY)
+    salt, digest = USERS.get(name, UNKNOWN_USER)
     return hmac.compare_digest(digest_of(password, salt), digest) and name in USERS
 
 
-# --- what they get, and what ends it
+# --- tokens: issuing, verifying, revoking
 
 ISSUER, AUDIENCE = "https://auth.example.com", "https://api.example.com"
 
@@ -66,7 +66,7 @@ app = Flask(__name__)
 app.wsgi_app = AccessTokenMiddleware(  # type: ignore[method-assign]
     app.wsgi_app, ResourceServer(verifier), public=["/healthz"]
 )
-app.register_blueprint(token_endpoints(endpoints))  # POST /token refreshes, POST /revoke ends a login by its token
+app.register_blueprint(token_endpoints(endpoints))  # POST /token refreshes, POST /revoke ends the login of a token
 
 
 @app.post("/login")
@@ -81,7 +81,7 @@ def login() -> ResponseReturnValue:
 
 @app.post("/logout")
 def logout() -> ResponseReturnValue:
-    if access_token.family_id is None:  # not from a login: nothing but the token to end
+    if access_token.family_id is None:  # the token is not from a login: revoke it alone
         revocation.revoke_token(access_token)
     else:
         service.revoke_family(access_token.family_id)

@@ -1,6 +1,6 @@
 """Print an access token for the other examples: python examples/issue_token.py anna orders:read
 
-A service that logs people in does the same two lines after it has checked who they are.
+A login service does the same after it has checked the password.
 """
 
 import sys

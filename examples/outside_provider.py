@@ -1,4 +1,4 @@
-"""Take the access tokens of an outside provider: its issuer name, this API's audience, and the provider's profile.
+"""Accept the access tokens of an outside provider, by its issuer name, this API's audience and its profile.
 
 export PROVIDER=keycloak                 # or auth0, entra-id, cognito, okta, google; rfc9068 or generic for another
 export PROVIDER_ISSUER=https://login.example.com/realms/shop
@@ -16,12 +16,12 @@ from gatepass_flask import AccessTokenMiddleware, access_token
 
 def setting(name: str) -> str:
     if not os.environ.get(name):
-        raise SystemExit(f"{name} is not set: this file says at the top what to export")
+        raise SystemExit(f"{name} is not set: export the variables at the top of this file")
     return os.environ[name]
 
 
-verifier = TokenVerifier(  # its keys are fetched, and followed when they change
-    issuer=setting("PROVIDER_ISSUER"),  # as the provider writes it, to the last slash
+verifier = TokenVerifier(  # fetches the provider's keys, and follows their rotation
+    issuer=setting("PROVIDER_ISSUER"),  # exactly as the provider writes it, with or without a final slash
     audience=setting("PROVIDER_AUDIENCE"),
     profile=Profile.named(setting("PROVIDER")),
 )

@@ -1,4 +1,4 @@
-"""Starlette: log in, call, refresh, log out. Everything is protected but what is public, and /orders wants a scope.
+"""Starlette: log in, call, refresh, log out. Every path that is not public is protected, and /orders needs a scope.
 
 export JWT_SECRET_KEY="$(gatepass keygen HS256)"
 uvicorn --app-dir examples starlette_app:app
@@ -31,7 +31,7 @@ from gatepass import (
 from gatepass.stores.sqlite import SQLiteStore
 from gatepass_starlette import AccessTokenMiddleware, public, require_auth, to_response, token_endpoints
 
-# --- who there is: your database, which keeps a salted and slow hash of each password
+# --- the users: your database, which stores a salted and slow hash of each password
 
 
 def digest_of(password: str, salt: bytes) -> bytes:
@@ -44,15 +44,15 @@ def new_user(password: str) -> tuple[bytes, bytes]:
 
 
 USERS = {"anna": new_user("tea and biscuits")}
-NOBODY = new_user(secrets.token_urlsafe())  # an unknown name costs a login as much time as a wrong password
+UNKNOWN_USER = new_user(secrets.token_urlsafe())  # so that an unknown name takes as long as a wrong password
 
 
 def password_is_right(name: str, password: str) -> bool:
-    salt, digest = USERS.get(name, NOBODY)
+    salt, digest = USERS.get(name, UNKNOWN_USER)
     return hmac.compare_digest(digest_of(password, salt), digest) and name in USERS
 
 
-# --- what they get, and what ends it
+# --- tokens: issuing, verifying, revoking
 
 ISSUER, AUDIENCE = "https://auth.example.com", "https://api.example.com"
 
@@ -72,7 +72,7 @@ endpoints = TokenEndpoints(service, verifier=verifier)
 async def login(request: Request) -> Response:
     async with request.form() as form:
         name, password = str(form.get("username", "")), str(form.get("password", ""))
-    return await run_in_threadpool(answer_to_login, name, password)  # hash and store would hold up the event loop
+    return await run_in_threadpool(answer_to_login, name, password)  # the hash and the store would block the event loop
 
 
 def answer_to_login(name: str, password: str) -> Response:
@@ -85,7 +85,7 @@ def answer_to_login(name: str, password: str) -> Response:
 
 def logout(request: Request) -> Response:  # not async: Starlette runs it in a worker thread
     token: AccessToken = request.state.access_token
-    if token.family_id is None:  # not from a login: nothing but the token to end
+    if token.family_id is None:  # the token is not from a login: revoke it alone
         revocation.revoke_token(token)
     else:
         service.revoke_family(token.family_id)
@@ -105,7 +105,7 @@ async def healthz(_request: Request) -> Response:
 app = Starlette(
     routes=[
         Route("/login", login, methods=["POST"]),
-        *token_endpoints(endpoints),  # POST /token refreshes, POST /revoke ends a login by its token
+        *token_endpoints(endpoints),  # POST /token refreshes, POST /revoke ends the login of a token
         Route("/logout", logout, methods=["POST"]),
         Route("/orders", orders),
         Route("/healthz", healthz),

@@ -1,4 +1,4 @@
-"""Access tokens in Django: add the middleware and the setting, then guard views.
+"""Access tokens for Django: add the middleware and the setting, then guard views.
 
     MIDDLEWARE = [..., "gatepass_django.AccessTokenMiddleware"]
     GATEPASS = {"ISSUER": "https://auth.example", "AUDIENCE": "https://api.example", "KEY_ENV": "JWT_SECRET_KEY"}
@@ -7,8 +7,8 @@
     def orders(request):
         return JsonResponse({"for": request.access_token.subject})
 
-With `"gatepass_django"` in INSTALLED_APPS the setting is checked by `manage.py check`. Django REST framework's
-classes are in `gatepass_django.rest_framework`.
+With `"gatepass_django"` in INSTALLED_APPS, `manage.py check` checks the setting. Classes for Django REST framework are
+in `gatepass_django.rest_framework`.
 """
 
 from importlib.util import find_spec

@@ -1,7 +1,4 @@
-"""The application `gatepass_django`, which has no models: Django's system checks for the setting `GATEPASS`.
-
-A mistake shows before the first request.
-"""
+"""The application `gatepass_django`, without models: system checks that report mistakes before the first request."""
 
 from __future__ import annotations
 
@@ -23,7 +20,7 @@ _MIDDLEWARE = ("gatepass_django.AccessTokenMiddleware", "gatepass_django.middlew
 
 
 class GatepassConfig(AppConfig):
-    """For INSTALLED_APPS, as `"gatepass_django"`."""
+    """The configuration for `"gatepass_django"` in INSTALLED_APPS."""
 
     name: str = "gatepass_django"
     label: str = "gatepass"
@@ -33,7 +30,7 @@ class GatepassConfig(AppConfig):
 
 
 def check_setting(**_: Any) -> list[CheckMessage]:
-    """E001 missing, E002 unknown option, E003 cannot work, E004 a guard before no route; W001 no middleware."""
+    """Return E001 setting missing, E002 unknown option, E003 invalid, E004 a guard on no route, W001 no middleware."""
     return [*_setting(), *_guards(), *_middleware()]
 
 
@@ -65,5 +62,5 @@ def _guards() -> list[CheckMessage]:
 def _middleware() -> list[CheckMessage]:
     if any(name in settings.MIDDLEWARE for name in _MIDDLEWARE):
         return []
-    text = "no AccessTokenMiddleware in MIDDLEWARE: only REST framework's views can be protected, one by one"
+    text = "no AccessTokenMiddleware in MIDDLEWARE: only views of REST framework can be protected, one by one"
     return [Warning(text, hint=f'add "{_MIDDLEWARE[0]}"', id="gatepass.W001")]

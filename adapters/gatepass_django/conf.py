@@ -1,10 +1,10 @@
 """The setting `GATEPASS`: a dict of options, or the dotted path of a `ResourceServer` that the project built.
 
-The options are those of `TokenVerifier` and `ResourceServer` in capitals, where functions and `COOKIES` may be dotted
-paths, `PROFILE` a name such as "keycloak" and `ALLOW` one such as "HTTP_ON_LOOPBACK" or several; `PUBLIC`, the paths
-that need no token; and the source of keys, `KEY_ENV`, `PEM_FILE`, `JWKS_FILE`, `JWKS_URI` or `KEYS`. Without
-one they are found through the issuer's metadata.
-With `RESOURCE_SERVER`, a dotted path or the object, `PUBLIC` may stand beside it, and nothing else.
+The options are the arguments of `TokenVerifier` and `ResourceServer` in capitals. Functions and `COOKIES` may be dotted
+paths, `PROFILE` may be a name such as "keycloak", and `ALLOW` one name such as "HTTP_ON_LOOPBACK" or several. `PUBLIC`
+lists the paths that need no token. The keys come from one of `KEY_ENV`, `PEM_FILE`, `JWKS_FILE`, `JWKS_URI` and `KEYS`,
+or else from the issuer's metadata. With `RESOURCE_SERVER`, a dotted path or the object, the only other option is
+`PUBLIC`.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _KNOWN: Final = {"PUBLIC", "RESOURCE_SERVER", *_KEY_SOURCES, *_VERIFIER, *_SERVE
 
 
 class Configuration(NamedTuple):
-    """What the setting describes."""
+    """The server and the public paths of the setting."""
 
     server: ResourceServer
     public: frozenset[str]
@@ -56,7 +56,7 @@ class Configuration(NamedTuple):
 
 @cache
 def configuration() -> Configuration:
-    """The setting, read once. Raises `ConfigurationError` with a sentence that says what to change."""
+    """Return the setting, which is read once. Raises `ConfigurationError` with a text that says what to change."""
     value: Any = getattr(settings, "GATEPASS", None)
     if isinstance(value, str) and value:
         return Configuration(_as_server(value, "the setting GATEPASS"), frozenset())
@@ -76,7 +76,7 @@ def configuration() -> Configuration:
     except ConfigurationError as error:
         raise ConfigurationError(_with_option(str(error))) from None
     if set(options) - {"RESOURCE_SERVER", "PUBLIC"}:
-        raise ConfigurationError("beside RESOURCE_SERVER only PUBLIC may stand: the server was built with the rest")
+        raise ConfigurationError("beside RESOURCE_SERVER only PUBLIC is allowed: give the other options to the server")
     return Configuration(_as_server(options["RESOURCE_SERVER"], _option("RESOURCE_SERVER")), public)
 
 
@@ -89,7 +89,7 @@ setting_changed.connect(_forget, dispatch_uid="gatepass_django.conf")  # sent by
 
 
 def unknown_options(options: Mapping[str, Any]) -> list[str]:
-    """The names in *options* that mean nothing here, each with the known name that it resembles."""
+    """Return the unknown names in *options*, each with the known names that resemble it."""
     unknown = sorted(str(name) for name in options if name not in _KNOWN)
     near = {name: _resembling(name.upper()) for name in unknown}
     return [f"{name}; did you mean {' or '.join(near[name])}?" if near[name] else name for name in unknown]
@@ -109,7 +109,7 @@ def _as_server(server: object, place: str) -> ResourceServer:
 
 def _build_server(given: Mapping[str, Any]) -> ResourceServer:
     options: dict[str, Any] = {**given, "ALLOW": _allowed(given.get("ALLOW", ()))}
-    if isinstance(options.get("ALGORITHMS"), Iterator):  # read for the keys and for the verifier
+    if isinstance(options.get("ALGORITHMS"), Iterator):  # used twice: for the keys and the verifier
         options["ALGORITHMS"] = tuple(options["ALGORITHMS"])
     policy = {name: options[name] for name in _VERIFIER.intersection(options)}
     for name in _FUNCTIONS:
@@ -125,13 +125,13 @@ def _build_server(given: Mapping[str, Any]) -> ResourceServer:
 
 
 def _allowed(allow: Any) -> tuple[Any, ...]:
-    """*allow* with the values in the place of their names."""
+    """Return *allow* with values in place of their names."""
     values = cast("Iterable[Any]", allow) if isinstance(allow, (tuple, list)) else (allow,)
     return tuple(_ALLOWANCES.get(value, value) if isinstance(value, str) else value for value in values)
 
 
 def _with_option(text: str) -> str:
-    """*text*, which begins with a keyword argument, after the option that was written in its place."""
+    """Put the option's name before *text*, which begins with the name of a keyword argument."""
     text = _ALLOWANCE.sub(r'"ALLOW": "\1"', text)
     found = _ARGUMENT.match(text)
     option = found[1].upper() if found else ""
@@ -146,7 +146,7 @@ def _profile(name: str) -> Profile:
 
 
 def _keys(options: Mapping[str, Any]) -> Any:
-    """The keys, or None for those that the issuer's own metadata leads to."""
+    """Return the keys, or None to discover them from the issuer's metadata."""
     sources = [name for name in _KEY_SOURCES if name in options]
     if len(sources) > 1:
         raise ConfigurationError(f"the setting GATEPASS has more than one source of keys: {', '.join(sources)}")
@@ -154,7 +154,7 @@ def _keys(options: Mapping[str, Any]) -> Any:
         return None
     source, value = sources[0], options[sources[0]]
     algorithms = tuple(options.get("ALGORITHMS") or ())
-    only = algorithms[0] if len(algorithms) == 1 else None  # then it is the one that the key is bound to
+    only = algorithms[0] if len(algorithms) == 1 else None  # then the key is bound to it
     if source == "KEYS":
         return _as_keys(value)
     if source == "JWKS_URI":
@@ -168,12 +168,12 @@ def _keys(options: Mapping[str, Any]) -> Any:
 
 
 def _as_keys(keys: Any) -> Any:
-    """*keys*, unless None: a source that turned out empty is a mistake, and not a wish to look elsewhere."""
+    """Return *keys*; reject None, which is a mistake and must not start discovery."""
     if keys is None:
-        raise ConfigurationError("KEYS in the setting GATEPASS is None: leave it out to have the issuer's keys found")
+        raise ConfigurationError("KEYS in the setting GATEPASS is None: leave it out to discover the issuer's keys")
     if isinstance(keys, str):
         raise ConfigurationError(
-            "KEYS in the setting GATEPASS takes keys and no text: JWKS_URI takes the address of a key set, PEM_FILE "
+            "KEYS in the setting GATEPASS takes keys, not a string: JWKS_URI takes the URL of a key set, PEM_FILE "
             "and JWKS_FILE the path of a file, KEY_ENV the name of an environment variable"
         )
     return keys
@@ -183,7 +183,7 @@ def _text(path: str | Path, name: str) -> bytes:
     try:
         return Path(path).read_bytes()
     except OSError as error:
-        # What is no path may be the key itself, pasted into the wrong option.
+        # A value that is not a path may be the key itself, in the wrong option.
         shown = f", {path}," if _PATH.fullmatch(str(path)) else ""
         raise ConfigurationError(f"the file that {name} names{shown} cannot be read: {type(error).__name__}") from None
 

@@ -1,8 +1,8 @@
 """The endpoints as URL patterns: `urlpatterns = [*token_endpoints(endpoints), *jwks_endpoint(keys), ...]`.
 
-They are public, and exempt from Django's own login and CSRF checks: who refreshes has no session, and the refresh token
-in the form is what no other site can send; of one in a cookie the core asks the `Origin`. Django runs them in a thread
-where it is asynchronous.
+They are public, and exempt from Django's login and CSRF checks: a client that refreshes has no session, and no other
+site can send the refresh token in the form. For a refresh token in a cookie, the core checks `Origin`. Async Django
+runs them in a thread.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def token_endpoints(
     token_path: str = "token",  # noqa: S107 - a path
     revocation_path: str = "revoke",
 ) -> list[URLPattern]:
-    """The two patterns, named `token` and `revoke`; put them into an `include` for a prefix."""
+    """Return the two patterns, named `token` and `revoke`. For a prefix, put them into an `include`."""
     limit = TokenEndpoints.expect(endpoints).body_limit
     return [
         url_path(token_path.lstrip("/"), _view(endpoints.token, limit), name="token"),
@@ -44,15 +44,15 @@ def jwks_endpoint(
     path: str = ".well-known/jwks.json",
     cache_ttl: float | timedelta | None = None,
 ) -> list[URLPattern]:
-    """A pattern named `jwks` that publishes *keys*; others may keep a copy for *cache_ttl*, which a ring says."""
+    """Return a pattern `jwks` that publishes *keys*; others may cache them for *cache_ttl*, which a ring sets."""
     endpoint = JWKSEndpoint(keys, cache_ttl=cache_ttl)
 
     @csrf_exempt  # the core answers every method
     @login_not_required
     @non_atomic_requests
     def view(request: HttpRequest) -> HttpResponseBase:
-        known = header_lines(request, "HTTP_IF_NONE_MATCH")
-        return Refusal(endpoint.answer(wire_method(request), if_none_match=known))
+        if_none_match = header_lines(request, "HTTP_IF_NONE_MATCH")
+        return Refusal(endpoint.answer(wire_method(request), if_none_match=if_none_match))
 
     return [url_path(path.lstrip("/"), public(view), name="jwks")]
 
@@ -60,10 +60,10 @@ def jwks_endpoint(
 def _view(serve: Callable[[TokenRequest], Response], limit: int) -> Callable[[HttpRequest], HttpResponseBase]:
     @csrf_exempt
     @login_not_required
-    @non_atomic_requests  # the answer must hold even where the request is rolled back
+    @non_atomic_requests  # the response must stay true if the request's transaction is rolled back
     def view(request: HttpRequest) -> HttpResponseBase:
         method = wire_method(request)
-        asked = TokenRequest(
+        token_request = TokenRequest(
             method=method,
             content_type=request.META.get("CONTENT_TYPE", ""),
             authorization=header_lines(request, "HTTP_AUTHORIZATION"),
@@ -73,6 +73,6 @@ def _view(serve: Callable[[TokenRequest], Response], limit: int) -> Callable[[Ht
             peer=request.META.get("REMOTE_ADDR"),
             forwarded=is_forwarded(request),
         )
-        return Refusal(serve(asked))
+        return Refusal(serve(token_request))
 
     return public(view)

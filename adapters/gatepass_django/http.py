@@ -1,4 +1,4 @@
-"""Between Django's requests and responses and the plain values of the core; who makes a request; how streams begin."""
+"""Convert Django's requests and responses to and from the core's values; store identities; start streams."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _IDENTITY: Final = "_gatepass_identity"
 
 
 class Credentials(TypedDict):
-    """What `ResourceServer.admit` wants to know of a request."""
+    """The keyword arguments of `ResourceServer.admit` for a request."""
 
     authorization: tuple[str, ...]
     url_scheme: str | None
@@ -48,7 +48,7 @@ class Credentials(TypedDict):
 
 
 def credentials(request: HttpRequest, server: ResourceServer) -> Credentials:
-    """What *request* brings that *server* looks at."""
+    """Return the parts of *request* that *server* reads."""
     meta = request.META
     authorization: str | None = meta.get("HTTP_AUTHORIZATION")
     return {
@@ -61,7 +61,7 @@ def credentials(request: HttpRequest, server: ResourceServer) -> Credentials:
 
 
 def browser_request(request: HttpRequest) -> BrowserRequest:
-    """What the cookie transport wants to know of *request*; Django's own reading of cookies is not asked."""
+    """Return what the cookie transport reads from *request*. Django's own parsing of cookies is not used."""
     return BrowserRequest(
         method=wire_method(request),
         cookie=header_lines(request, "HTTP_COOKIE"),
@@ -71,31 +71,31 @@ def browser_request(request: HttpRequest) -> BrowserRequest:
 
 
 def is_forwarded(request: HttpRequest) -> bool:
-    """Whether a proxy's headers are there."""
+    """Return whether the request has forwarding headers of a proxy."""
     return not request.META.keys().isdisjoint(_FORWARDING)
 
 
 def wire_method(request: HttpRequest) -> str:
-    """The method as it came: Django writes its own in capitals, and under ASGI that of `META` too."""
+    """Return the method on the wire. Django's own is in capitals, and so is that of `META` under ASGI."""
     if isinstance(request, ASGIRequest):
         return asgi_method(request)
     return request.META.get("REQUEST_METHOD") or request.method or ""
 
 
 def header_lines(request: HttpRequest, name: str) -> tuple[str, ...]:
-    """The lines of the header that `META` has under *name*: servers join them to one."""
+    """Return the lines of the header *name* in `META`; servers join them into one."""
     value: str | None = request.META.get(name)
     return () if value is None else (value,)
 
 
 def add_cache_headers(response: HttpResponseBase, caching: Caching) -> None:
-    """Add the header lines that *caching* misses."""
+    """Add the header lines that *caching* requires and *response* lacks."""
     for name, value in caching.missing(response.items()):
         response[name] = f"{response[name]}, {value}" if name in response else value
 
 
 def without_body(response: HttpResponseBase) -> HttpResponse:
-    """Status and headers of *response*, which are all that a CORS preflight asks for."""
+    """Return *response* without its body: a CORS preflight needs only the status and the headers."""
     bare = HttpResponse(status=response.status_code)
     bare.headers, bare.cookies = response.headers, response.cookies
     move_closers(response, bare)
@@ -105,12 +105,12 @@ def without_body(response: HttpResponseBase) -> HttpResponse:
 
 
 def to_response(answer: Response) -> HttpResponse:
-    """*answer* as it is: status, headers, cookies, body."""
+    """Return *answer* as a response, unchanged: status, headers, cookies, body."""
     return Refusal(answer)
 
 
 def is_preflight(request: HttpRequest) -> bool:
-    """Whether *request* is a CORS preflight, by the method on the wire."""
+    """Return whether *request* is a CORS preflight, by the method on the wire."""
     return request.method == "OPTIONS" and ResourceServer.is_preflight(
         wire_method(request),
         origin=request.META.get("HTTP_ORIGIN"),
@@ -120,9 +120,9 @@ def is_preflight(request: HttpRequest) -> bool:
 
 @final
 class Refusal(HttpResponse):
-    """The core's *answer*, as it is. Django holds one line of each name, so challenges are joined by commas.
+    """The core's *answer*, unchanged. Django keeps one line per header name, so commas join challenges.
 
-    It may be awaited, so that one decorator serves the `dispatch` of sync and async class-based views.
+    It can be awaited, so that one decorator works on the `dispatch` of sync and async class-based views.
     """
 
     def __init__(self, answer: Response) -> None:
@@ -130,7 +130,7 @@ class Refusal(HttpResponse):
         del self.headers["Content-Type"]
         for name, value in answer.headers:
             if name == "Set-Cookie":
-                self.cookies.load(value)  # Django holds cookies apart, and writes them as they were
+                self.cookies.load(value)  # Django stores cookies separately, and sends them unchanged
                 continue
             self.headers[name] = f"{self.headers[name]}, {value}" if name in self.headers else value
 
@@ -140,25 +140,25 @@ class Refusal(HttpResponse):
 
 
 class AccessTokenRequest(HttpRequest):
-    """The type of a request that brought a token: for annotations, `def orders(request: AccessTokenRequest)`."""
+    """The type of a request with a token, for annotations: `def orders(request: AccessTokenRequest)`."""
 
     access_token: AccessToken
 
 
 def identify(request: HttpRequest, identity: Identity) -> None:
-    """Put *identity* on *request*; views read `request.access_token`."""
+    """Store *identity* on *request*; views read `request.access_token`."""
     setattr(request, _IDENTITY, identity)
     setattr(request, "access_token", identity.token)  # noqa: B010 - HttpRequest declares no such attribute
 
 
 def identity_of(request: HttpRequest) -> Identity | None:
-    """The identity on *request*, or None if the request was not judged."""
+    """Return the identity on *request*, or None if the request was not authenticated."""
     found: Identity | None = getattr(request, _IDENTITY, None)
     return found
 
 
 def begin(request: HttpRequest, response: Any) -> None:
-    """Run *response*, a stream, up to its first octet, and let it begin there. Raises what the stream does."""
+    """Run the stream of *response* up to its first byte, and keep that byte. Raises what the stream raises."""
     if isinstance(request, ASGIRequest):
         async_to_sync(begin_async)(response)
     elif not is_file(response):
@@ -166,7 +166,7 @@ def begin(request: HttpRequest, response: Any) -> None:
 
 
 async def begin_async(response: Any) -> None:
-    """`begin` under ASGI."""
+    """Do the same under ASGI."""
     if is_file(response) or response.get("Content-Type", "").startswith("text/event-stream"):
         return
     if not response.is_async:
@@ -195,7 +195,7 @@ async def begin_async(response: Any) -> None:
 def _begin(response: Any) -> None:
     first: list[bytes] = []
     try:
-        parts = iter(response)  # of an asynchronous stream Django makes a list here, as it does for WSGI
+        parts = iter(response)  # Django turns an asynchronous stream into a list here, as for WSGI
         for part in parts:
             first.append(part)
             if part:

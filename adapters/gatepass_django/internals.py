@@ -1,21 +1,21 @@
-"""Every use of parts of Django and REST framework that they do not document, and what happens without one.
+"""Every use of undocumented parts of Django and REST framework, and what happens in a release that lacks one.
 
 Django:
 
-* `url_patterns` of a resolver and `callback` of a pattern: the first request, and the system check, fail with a
+* `url_patterns` of a resolver and `callback` of a pattern: the first request and the system check raise
   `ConfigurationError`.
-* `scope` of a request under ASGI, for the method on the wire: the method is none; no CORS preflight passes, and the
-  endpoints answer 405.
-* `_resource_closers` of a response: what it holds is left to the garbage collector.
-* `file_to_stream` of a response: a file is begun like any stream.
+* `scope` of a request under ASGI, for the method on the wire: the method is empty; no CORS preflight passes, and the
+  endpoints return 405.
+* `_resource_closers` of a response: its resources are left to the garbage collector.
+* `file_to_stream` of a response: a file is treated like any other stream.
 
 REST framework:
 
-* `_request`, Django's request: authentication fails with a `ConfigurationError`.
-* `view` in `parser_context`, and `headers` of a view: REST framework refuses in its own words.
-* `permission_denied` of a view: what is denied without a reason of ours is a 500.
-* `ForcedAuthentication`, which a test forces: it counts for nothing.
-* `AND` and `OR` with `op1` and `op2`: nothing is known of combined permissions, and caches are told to vary.
+* `_request`, Django's request: authentication raises `ConfigurationError`.
+* `view` in `parser_context`, and `headers` of a view: REST framework sends its own refusals.
+* `permission_denied` of a view: a denial without an `AuthError` is a 500.
+* `ForcedAuthentication`, which `force_authenticate` uses in tests: it is ignored.
+* `AND` and `OR` with `op1` and `op2`: combined permissions are unknown, and responses carry `Vary`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ __all__ = [
 
 
 def views_of(resolver: URLResolver) -> Iterator[Callable[..., Any]]:
-    """Every view below *resolver*, those of included URLconfs too."""
+    """Yield every view below *resolver*, including those of included URLconfs."""
     for entry in _part(resolver, "url_patterns"):
         if isinstance(entry, URLResolver):
             yield from views_of(entry)
@@ -55,17 +55,17 @@ def views_of(resolver: URLResolver) -> Iterator[Callable[..., Any]]:
 
 
 def asgi_method(request: ASGIRequest) -> str:
-    """The method as it came: Django writes its own in capitals, and that of `META` too."""
+    """Return the method on the wire. Django's own, and that of `META`, are in capitals."""
     return str(getattr(request, "scope", {}).get("method", ""))
 
 
 def move_closers(response: HttpResponseBase, other: HttpResponseBase) -> None:
-    """Let *other* close what *response* holds."""
-    setattr(other, "_resource_closers", _closers(response))  # noqa: B010 - its stubs do not know it
+    """Let *other* close the resources of *response*."""
+    setattr(other, "_resource_closers", _closers(response))  # noqa: B010 - the stubs lack it
 
 
 def close(response: HttpResponseBase) -> None:
-    """What Django does in the end, but for its signal: the request has not ended."""
+    """Close the resources of *response*, as Django does, but without its signal: the request has not ended."""
     for close_resource in _closers(response):
         close_resource()
 
@@ -76,42 +76,42 @@ def _closers(response: HttpResponseBase) -> list[Callable[[], object]]:
 
 
 def is_file(response: HttpResponseBase) -> bool:
-    """Whether *response* is a file, which the server may send by itself."""
+    """Return whether *response* is a file, which the server may send by itself."""
     return getattr(response, "file_to_stream", None) is not None
 
 
 def django_request(request: Any) -> HttpRequest:
-    """Django's request in *request*, which is REST framework's."""
+    """Return Django's request inside *request*, which is REST framework's."""
     found: HttpRequest = _part(request, "_request")
     return found
 
 
 def view_of(request: Any) -> Any:
-    """The view of REST framework that serves *request*, or None."""
+    """Return the REST framework view that serves *request*, or None."""
     context: dict[str, Any] = getattr(request, "parser_context", None) or {}
     return context.get("view")
 
 
 def is_forced(request: Any) -> bool:
-    """Whether a test of the project says who makes the request, by `force_authenticate` and without credentials."""
+    """Return whether a test set the user by `force_authenticate`, without credentials."""
     forced = _of_rest_framework("request", "ForcedAuthentication")
     return forced is not None and any(isinstance(one, forced) for one in request.authenticators or ())
 
 
 def replace_denial(view: Any, deny: Callable[..., None]) -> Any:
-    """Let *deny* say for *view* that a permission denies the request; returns what *view* says itself."""
+    """Replace `permission_denied` of *view* by *deny*; return the original."""
     theirs = getattr(view, "permission_denied", None)
     view.permission_denied = deny
     return theirs
 
 
 def drop_headers(view: Any) -> None:
-    """Leave out the headers that REST framework adds to each answer."""
+    """Remove the headers that REST framework adds to each response."""
     view.headers = {}
 
 
 def combined(permission: object, by: Literal["AND", "OR"]) -> tuple[Any, Any] | None:
-    """Both sides of *permission*, if it was made of two *by* `&` or `|`."""
+    """Return both operands of *permission*, if `&` or `|` made it from two; otherwise None."""
     kind = _of_rest_framework("permissions", by)
     if kind is None or not isinstance(permission, kind):
         return None
@@ -119,7 +119,7 @@ def combined(permission: object, by: Literal["AND", "OR"]) -> tuple[Any, Any] | 
 
 
 def _of_rest_framework(module: str, name: str) -> Any:
-    """What REST framework calls *name*. It is imported where a view is served, and a project may do without it."""
+    """Return *name* of REST framework's *module*, or None if the project has not imported it."""
     return getattr(sys.modules.get(f"rest_framework.{module}"), name, None)
 
 

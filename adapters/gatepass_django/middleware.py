@@ -1,7 +1,7 @@
-"""The middleware: judges each request before the rest of the project sees it. It decides nothing itself.
+"""The middleware: authenticates each request before it calls the rest of the project. The core makes the decisions.
 
-Everything is protected, unknown paths too, but for exact public paths and for views marked `public` or
-`optional_auth`. It is native in sync and async Django: only a hook that may block goes to a thread.
+Every path is protected, unknown paths too, except exact public paths and views marked `public` or `optional_auth`.
+It is native in sync and async Django: only a hook that may block runs in a thread.
 """
 
 from __future__ import annotations
@@ -42,10 +42,11 @@ _RAISED: Final = "_gatepass_raised"
 
 @final
 class AccessTokenMiddleware:
-    """Lets in requests with a valid access token, and puts it on the request as `access_token`.
+    """Middleware that admits only requests with a valid access token, and sets `request.access_token`.
 
-    Reads the setting `GATEPASS`; raises `ConfigurationError` if it is missing or wrong. Middleware that answers CORS
-    preflights may stand before or after this one. Behind a proxy that ends TLS, set `SECURE_PROXY_SSL_HEADER`.
+    It reads the setting `GATEPASS`, and raises `ConfigurationError` if that is missing or invalid. Middleware that
+    answers CORS preflights may be listed before or after this one. Behind a proxy that terminates TLS, set
+    `SECURE_PROXY_SSL_HEADER`.
     """
 
     sync_capable: ClassVar[bool] = True
@@ -71,14 +72,14 @@ class AccessTokenMiddleware:
             return self._call_async(request)
         access = self._access(request)
         bare = access == "protected" and is_preflight(request)
-        refusal = self._judge(request, "public" if bare else access)
+        refusal = self._authenticate(request, "public" if bare else access)
         if refusal is not None:
             return refusal
         try:
             response = self._get_response(request)
             if getattr(response, "streaming", False):
                 begin(request, response)
-        except Exception as error:  # of a stream, or the setting DEBUG_PROPAGATE_EXCEPTIONS lets it through
+        except Exception as error:  # from a stream, or with DEBUG_PROPAGATE_EXCEPTIONS
             raised = refusal_in(error)
             if raised is None:
                 raise
@@ -88,7 +89,7 @@ class AccessTokenMiddleware:
     async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
         access = self._access(request)
         bare = access == "protected" and is_preflight(request)
-        refusal = await self._judge_async(request, "public" if bare else access)
+        refusal = await self._authenticate_async(request, "public" if bare else access)
         if refusal is not None:
             return refusal
         try:
@@ -103,24 +104,24 @@ class AccessTokenMiddleware:
         return self._finish(request, response, access, bare=bare)
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> Refusal | None:
-        """Answer a refusal that a view raised, or a template that was rendered late."""
+        """Respond to a refusal that a view raised, or the late rendering of a template."""
         refusal = refusal_in(exception)
-        return self._refusal(request, refusal) if refusal is not None and self._has_judged(request) else None
+        return self._refusal(request, refusal) if refusal is not None and self._has_authenticated(request) else None
 
     def _record_refusal(self, request: HttpRequest | None = None, **_: Any) -> None:
-        """Keep a refusal that middleware below raised, of which Django hands on only the 500 that it made of it."""
+        """Record a refusal that middleware below raised: Django passes on only the 500 that it made from it."""
         refusal = refusal_in(sys.exc_info()[1])
-        if refusal is not None and request is not None and self._has_judged(request):
+        if refusal is not None and request is not None and self._has_authenticated(request):
             setattr(request, _RAISED, refusal)
 
-    def _has_judged(self, request: HttpRequest) -> bool:
+    def _has_authenticated(self, request: HttpRequest) -> bool:
         identity = identity_of(request)
         return identity is not None and identity.server is self._server
 
     def _refusal(self, request: HttpRequest, error: AuthError) -> Refusal:
         return Refusal(self._server.respond(error, method=wire_method(request)))
 
-    def _judge(self, request: HttpRequest, access: AccessLevel) -> Refusal | None:
+    def _authenticate(self, request: HttpRequest, access: AccessLevel) -> Refusal | None:
         server = self._server
         try:
             token = server.admit(access, **credentials(request, server))
@@ -129,7 +130,7 @@ class AccessTokenMiddleware:
         identify(request, Identity(server, token))
         return None
 
-    async def _judge_async(self, request: HttpRequest, access: AccessLevel) -> Refusal | None:
+    async def _authenticate_async(self, request: HttpRequest, access: AccessLevel) -> Refusal | None:
         server = self._server
         try:
             token = await server.admit_async(access, run_blocking=_in_thread, **credentials(request, server))
@@ -145,7 +146,7 @@ class AccessTokenMiddleware:
         if raised is not None and response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
             response = self._refusal(request, raised)
         if bare and not _has_token(request) and not isinstance(response, Refusal):
-            return without_body(response)  # middleware answered this preflight, and no view
+            return without_body(response)  # middleware answered this preflight, not a view
         add_cache_headers(response, self._server.caching[access])
         return response
 
@@ -157,11 +158,11 @@ class AccessTokenMiddleware:
             return "protected"
         try:
             return access_level(resolve(request.path_info, urlconf).func)
-        except Exception:  # noqa: BLE001 - a converter's, perhaps: Django meets it again, for those who may come so far
+        except Exception:  # noqa: BLE001 - of a converter, perhaps: Django raises it again for admitted requests
             return "protected"
 
     def _has_marks(self, urlconf: Any) -> bool:
-        """Whether a view of *urlconf* is marked. Raises `ConfigurationError` if one is without its guard."""
+        """Return whether a view of *urlconf* is marked. Raises `ConfigurationError` if a view lacks its guard."""
         found = self._urlconfs_with_marks.get(urlconf)
         if found is None:
             views = list(views_of(get_resolver(urlconf)))
@@ -170,20 +171,20 @@ class AccessTokenMiddleware:
         return found
 
     def _is_open(self, request: HttpRequest, view: object) -> bool:
-        """The last look, at the view that will really run: without an identity, it must be open itself.
+        """Check the view that will actually run: without a token, it must be open itself.
 
-        This stops preflights that no CORS middleware answered, and paths or URLconfs changed on the way here.
+        This stops preflights that no CORS middleware answered, and paths or URLconfs that middleware changed.
         """
         if request.path_info in self._public:
             return True
-        self._has_marks(_urlconf_of(request))  # which middleware may have changed: its guards are looked at, too
+        self._has_marks(_urlconf_of(request))  # middleware may have set another URLconf: its guards are checked too
         return _has_token(request) or access_level(view) != "protected"
 
     def _process_view(self, request: HttpRequest, view: object, *_: object) -> Refusal | None:
-        return None if self._is_open(request, view) else self._judge(request, "protected")
+        return None if self._is_open(request, view) else self._authenticate(request, "protected")
 
     async def _process_view_async(self, request: HttpRequest, view: object, *_: object) -> Refusal | None:
-        return None if self._is_open(request, view) else await self._judge_async(request, "protected")
+        return None if self._is_open(request, view) else await self._authenticate_async(request, "protected")
 
 
 def _urlconf_of(request: HttpRequest) -> Any:
@@ -196,4 +197,4 @@ def _has_token(request: HttpRequest) -> bool:
 
 
 def _in_thread(function: Callable[[], Any]) -> Awaitable[Any]:
-    return sync_to_async(function, thread_sensitive=True)()  # where the ORM's connections of this request live
+    return sync_to_async(function, thread_sensitive=True)()  # the thread of this request's ORM connections

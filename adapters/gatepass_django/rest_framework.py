@@ -1,13 +1,13 @@
-"""Django REST framework: an authentication class and permissions whose refusals are the core's, to the byte.
+"""Django REST framework: an authentication class and permissions whose refusals are the core's, byte for byte.
 
     REST_FRAMEWORK = {"DEFAULT_AUTHENTICATION_CLASSES": ["gatepass_django.rest_framework.AccessTokenAuthentication"]}
 
     class Orders(APIView):
         permission_classes = [requires(scopes=["orders:read"])]
 
-It works behind `AccessTokenMiddleware`, whose verdict it takes over, and alone. REST framework and projects rewrite
-the answers to exceptions; ours pass by both, through a handler that is set on the one view that serves the request.
-It answers an `AuthError` of the view itself, too.
+The class works alone, and behind `AccessTokenMiddleware`, whose result it uses. REST framework and the project's
+`EXCEPTION_HANDLER` rewrite the responses to exceptions. A handler on the view that serves the request prevents that for
+refusals; it also responds to an `AuthError` that the view raises.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _REFUSED: Final = "_gatepass_refused"
 
 
 class Refused(APIException):
-    """Leaves the view with the core's error; the handler on the view answers it."""
+    """Carries the core's error out of the view, to the handler that is set on the view."""
 
     def __init__(self, error: AuthError) -> None:
         super().__init__(str(error), error.reason)
@@ -57,7 +57,10 @@ class Refused(APIException):
 
 
 class AccessTokenAuthentication(BaseAuthentication):
-    """`request.user` is an `AccessTokenUser`, `request.auth` the `AccessToken`; a stranger is the next class's."""
+    """Sets `request.user` to an `AccessTokenUser` and `request.auth` to the `AccessToken`.
+
+    A request without credentials goes on to the next authentication class.
+    """
 
     def authenticate(self, request: Request) -> tuple[AccessTokenUser, AccessToken] | None:
         view = view_of(request)
@@ -72,28 +75,28 @@ class AccessTokenAuthentication(BaseAuthentication):
         return user, token
 
     def authenticate_header(self, request: Request) -> str:
-        """The challenge. Asked only when REST framework is about to answer 401 in our name."""
+        """Return the challenge. REST framework calls this only before it answers 401 for this class."""
         refusal = _refusal(request, MissingCredentials())
         setattr(request, _REFUSED, refusal)
         return refusal.headers["WWW-Authenticate"]
 
 
 def requires(*misplaced: Never, **rules: Unpack[Rules]) -> type[BasePermission]:
-    """A permission class for tokens that meet *rules*, the keywords of `Requirement`."""
+    """Return a permission class for tokens that meet *rules*, the keywords of `Requirement`."""
 
     class Requires(RequiresToken):
         requirement = Requirement(*misplaced, **rules)
 
         def has_permission(self, request: Request, view: APIView | None = None) -> bool:
-            if view is None:  # REST framework made no instance, but called `requires` for one
-                raise ConfigurationError("requires() makes a permission: permission_classes = [requires(...)]")
+            if view is None:  # REST framework called `requires` itself, as if it were a class
+                raise ConfigurationError("requires() returns a permission class: permission_classes = [requires(...)]")
             _answer_refusals_of(request, view)
             _check_authentication(request)
             token = request.auth if isinstance(request.auth, AccessToken) else None
             try:
                 _identified(request).server.enforce(token, self.requirement)
             except AuthError as error:
-                setattr(request, _REFUSED, error)  # another permission may still let the request in
+                setattr(request, _REFUSED, error)  # another permission may still admit the request
                 return False
             return True
 
@@ -101,7 +104,7 @@ def requires(*misplaced: Never, **rules: Unpack[Rules]) -> type[BasePermission]:
 
 
 def _identified(request: Request) -> Identity:
-    """The middleware's verdict, or our own where there is no middleware."""
+    """Return the middleware's identity; without the middleware, authenticate here."""
     inner = django_request(request)
     identity = identity_of(inner)
     if identity is None and is_forced(request):
@@ -128,7 +131,7 @@ def _check_authentication(request: Request) -> None:
 
 
 def _answer_refusals_of(request: Request, view: Any) -> None:
-    """Let the core answer what this request is refused for, in place of the project's exception handler."""
+    """Let the core respond to this request's refusals, instead of the project's exception handler."""
     if view is None:
         return
     theirs = view.get_exception_handler()
@@ -151,19 +154,19 @@ def _answer_refusals_of(request: Request, view: Any) -> None:
         return found if isinstance(found, Refusal) else _refusal(request, found)
 
     view.get_exception_handler = lambda: handle
-    denied = replace_denial(view, deny)  # what a view itself denies does not pass here, and stays its own
+    denied = replace_denial(view, deny)  # a denial by the view itself keeps its own response
     view.finalize_response = _finalizing(request, view.finalize_response, handle)
 
 
 def _roll_back() -> None:
-    """Undo the transactions of the request, as Django does for an exception that leaves the view."""
+    """Roll back the request's transactions, as Django does for an exception that leaves the view."""
     for alias, options in settings.DATABASES.items():
         if options.get("ATOMIC_REQUESTS") and connections[alias].in_atomic_block:
             transaction.set_rollback(True, using=alias)
 
 
 def _finalizing(request: Request, theirs: Callable[..., Any], handle: Callable[..., Any]) -> Callable[..., Any]:
-    """*theirs*, the view's `finalize_response`, for which REST framework asks no handler, and neither for renderers."""
+    """Wrap *theirs*, the view's `finalize_response`: REST framework calls no handler for it or for renderers."""
 
     def finalize(*args: Any, **kwargs: Any) -> Any:
         try:
@@ -180,8 +183,8 @@ def _finalizing(request: Request, theirs: Callable[..., Any], handle: Callable[.
 
 
 def _rendered(request: Request, response: Any) -> Any:
-    """*response* as Django gets it: rendered, or the answer to a refusal that a renderer raised."""
-    del response.render  # else it could not be kept in a cache
+    """Return *response* rendered, or the response to a refusal that a renderer raised."""
+    del response.render  # a cache could not pickle it
     try:
         return response.render()
     except Exception as error:
@@ -192,18 +195,18 @@ def _rendered(request: Request, response: Any) -> Any:
 
 
 def _set_auser(request: HttpRequest, user: AccessTokenUser) -> None:
-    """Let `request.auser` of Django, if it is there, give the user that REST framework puts on *request*."""
+    """Make Django's `request.auser`, if it exists, return *user*."""
     if not hasattr(request, "auser"):
         return
 
     async def auser() -> AccessTokenUser:
         return user
 
-    setattr(request, "auser", auser)  # noqa: B010 - its type says that it is a User of the database
+    setattr(request, "auser", auser)  # noqa: B010 - its type is a User of the database
 
 
 def _add_cache_headers_to(view: Any, server: ResourceServer, *, alone: bool) -> None:
-    """What the middleware does for the answers of other views, where it stands in front; or *alone*."""
+    """Add cache headers to the responses of *view*: with cookies, or where it is *alone*, without the middleware."""
     if view is None or not (alone or server.caching["protected"].vary):
         return
     theirs = view.finalize_response
@@ -224,5 +227,5 @@ def _refusal(request: Request, error: AuthError) -> Refusal:
 
 
 if find_spec("drf_spectacular") is not None:
-    # It knows an authentication class by what has been imported, and this module is, where the class is in use.
+    # It finds extensions by import, and this module is imported wherever the class is used.
     import gatepass_django.spectacular  # noqa: F401  # pyright: ignore[reportUnusedImport]

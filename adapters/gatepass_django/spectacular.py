@@ -1,4 +1,4 @@
-"""drf-spectacular: `AccessTokenAuthentication` in the OpenAPI document. Loaded by `gatepass_django.rest_framework`."""
+"""drf-spectacular: describe `AccessTokenAuthentication` in OpenAPI. `gatepass_django.rest_framework` loads this."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _NAME: Final = "AccessTokenBearer"
 
 
 class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """The scheme `http`/`bearer`, and from OpenAPI 3.1 on the scopes that a view's `requires` names.
+    """The scheme `http`/`bearer`; from OpenAPI 3.1 on, also the scopes of a view's `requires`.
 
-    OpenAPI 3.0 has a place for scopes with other schemes alone (section 4.8.30).
+    OpenAPI 3.0 allows scopes only with other schemes (section 4.8.30).
     """
 
     target_class: str | type[object] | None = "gatepass_django.rest_framework.AccessTokenAuthentication"
@@ -30,5 +30,5 @@ class AccessTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-unty
             scopes = required_scopes(auto_schema.view)
         return {_NAME: scopes}
 
-    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:  # noqa: ARG002 - its interface
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:  # noqa: ARG002 - the interface of drf-spectacular
         return {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}

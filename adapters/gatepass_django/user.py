@@ -1,4 +1,4 @@
-"""`request.user` of a request with a token: what Django's and REST framework's own classes ask of a user."""
+"""`request.user` of a request with a token, with the attributes that Django and REST framework read."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from gatepass import AccessToken
 __all__ = ["AccessTokenUser"]
 
 _NO_ROW: Final = (
-    "the user of an access token has no row in the database: if this project keeps its users, look one up by "
-    "request.user.pk, the subject"
+    "the user of an access token has no row in the database: look up your own user by request.user.pk, the "
+    "token's subject"
 )
 
 
 @final
 class AccessTokenUser:
-    """A user known by a token's subject alone, who need not be one of this project's database.
+    """A user with nothing but the subject of a token, who need not exist in the project's database.
 
-    Authenticated and active; no staff, no superuser, without Django's permissions and groups: what a token may do, its
-    scopes and roles say. It cannot be saved, and no foreign key can lead to it.
+    The user is authenticated and active, is neither staff nor superuser, and has none of Django's permissions and
+    groups: the scopes and roles of the token grant access. It cannot be saved, and no foreign key can reference it.
     """
 
     __slots__ = ("token",)
@@ -60,11 +60,11 @@ class AccessTokenUser:
     def __hash__(self) -> int:
         return hash((self.token.issuer, self.pk))
 
-    # --- Django's permissions: none, and no backend of the project is asked for any
+    # --- Django's permissions: none; the project's backends are not called
 
     @property
     def groups(self) -> EmptyManager[Any]:
-        from django.contrib.auth.models import Group  # noqa: PLC0415 - a project may do without these models
+        from django.contrib.auth.models import Group  # noqa: PLC0415 - a project may not install these models
 
         return EmptyManager(Group)
 
@@ -87,7 +87,7 @@ class AccessTokenUser:
         return False
 
     def has_perms(self, perm_list: Iterable[str], obj: object = None) -> bool:
-        """Whether *perm_list* is empty: REST framework asks for no permission to read a model."""
+        """Return whether *perm_list* is empty: REST framework requires no permission to read a model."""
         if isinstance(perm_list, str):
             raise ValueError("perm_list must be an iterable of permissions.")  # noqa: TRY004 - as Django does
         return all(self.has_perm(perm, obj) for perm in perm_list)

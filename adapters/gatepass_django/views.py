@@ -1,4 +1,4 @@
-"""The request's token for a view: `require_auth` demands it, sync and async, `current_access_token` reads it."""
+"""The request's token for sync and async views: `require_auth` demands it, `current_access_token` returns it."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _View = TypeVar("_View", bound=Callable[..., Any])
 
 _ON_CLASSES: Final = (
     'require_auth decorates view functions: put @method_decorator(require_auth(...), name="dispatch") on the class, '
-    "and in REST framework say permission_classes = [requires(...)]; in a view of another framework, import "
-    "require_auth from its own adapter"
+    "and in REST framework set permission_classes = [requires(...)]; in a view of another framework, import "
+    "require_auth from the adapter of that framework"
 )
 
 
 def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_View], _View]:
-    """A decorator that lets a view run only for a token that meets *rules*, the keywords of `Requirement`.
+    """Return a decorator that runs a view only for a token that meets *rules*, the keywords of `Requirement`.
 
     For a class-based view: `@method_decorator(require_auth(scopes=["orders:read"]), name="dispatch")`.
     """
@@ -54,12 +54,12 @@ def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_View],
 
 
 def current_access_token(request: HttpRequest) -> AccessToken | None:
-    """The request's access token; None on a public route, or an optional one without credentials."""
+    """Return the request's access token; None on a public route, or on an optional one without credentials."""
     return _identity(request).token
 
 
 def _takes_a_request(view: Callable[..., Any]) -> bool:
-    if not isinstance(view, FunctionType):  # what method_decorator makes for each call, and must be quick
+    if not isinstance(view, FunctionType):  # method_decorator passes a partial at each request, and must be fast
         return True
     return bool(view.__code__.co_argcount or view.__code__.co_flags & CO_VARARGS)
 
@@ -76,10 +76,10 @@ def _refusal(request: HttpRequest, requirement: Requirement) -> Refusal | None:
 def _identity(request: HttpRequest) -> Identity:
     identity = identity_of(request)
     if identity is None:
-        if not isinstance(getattr(request, "_request", request), HttpRequest):  # else it is REST framework's request
+        if not isinstance(getattr(request, "_request", request), HttpRequest):  # nor REST framework's request
             raise ConfigurationError(_ON_CLASSES)
         raise ConfigurationError(
-            "no AccessTokenMiddleware judged this request: "
+            "no AccessTokenMiddleware authenticated this request: "
             'add "gatepass_django.AccessTokenMiddleware" to the setting MIDDLEWARE'
         )
     return identity

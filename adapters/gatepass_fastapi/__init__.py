@@ -1,6 +1,6 @@
-"""gatepass for FastAPI: a dependency that gives the verified token, with its scopes in OpenAPI.
+"""Access tokens for FastAPI: a dependency that provides the verified token, with its scopes in OpenAPI.
 
-In short::
+Example::
 
     bearer = AccessTokenBearer(server)
     Orders = Annotated[AccessToken, Security(bearer, scopes=["orders:read"])]
@@ -10,7 +10,7 @@ In short::
     async def orders(token: Orders):
         return {"for": token.subject}
 
-`OptionalAccessTokenBearer` gives None to requests without credentials. `AccessTokenMiddleware` protects the whole
+`OptionalAccessTokenBearer` provides None for a request without credentials. `AccessTokenMiddleware` protects the whole
 application, with `require_auth`, `public` and `optional_auth` on path functions.
 """
 

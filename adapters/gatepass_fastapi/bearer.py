@@ -1,10 +1,10 @@
-"""The dependency: a verified token for an HTTP or WebSocket route, or the resource server's own answer.
+"""The dependency: it provides the verified token of an HTTP or WebSocket route, or refuses the connection.
 
-FastAPI reads and parses a request's body before it calls a dependency; where strangers must not get that far, put
-`AccessTokenMiddleware` in front. A token that it verified for the same server is not verified again.
+FastAPI reads and parses a request's body before it calls a dependency. To refuse a request before that, add
+`AccessTokenMiddleware`; a token that it verified for the same server is not verified again.
 """
 
-# Annotations stay objects here: FastAPI reads those of `__call__`, and old versions cannot resolve texts.
+# No postponed annotations here: FastAPI reads those of `__call__`, and old versions cannot resolve strings.
 from collections.abc import Iterator
 from typing import Annotated, Any, Final, Literal, NoReturn, Unpack, cast
 
@@ -28,16 +28,16 @@ __all__ = ["AccessTokenBearer", "OptionalAccessTokenBearer", "openapi_responses"
 
 
 class _Hint:
-    """Stands where FastAPI asks what a query parameter `server` would be: it was given the class for a dependency."""
+    """Raises the error for a class used as a dependency, when FastAPI takes `server` for a query parameter."""
 
     def __get_pydantic_core_schema__(self, *_: object) -> NoReturn:
         raise ConfigurationError(
-            "Depends and Security take a bearer, and not its class: make one, as in bearer = AccessTokenBearer(server)"
+            "Depends and Security take an instance, not the class: create it, as in bearer = AccessTokenBearer(server)"
         )
 
 
 class _Bearer(SecurityBase):
-    """What the two dependencies share: whose tokens they take, their rules, and the scheme that OpenAPI shows."""
+    """The base of both dependencies: the server, the rules, and the scheme that OpenAPI shows."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class _Bearer(SecurityBase):
         self.scheme_name: str = scheme_name or (openapi.scheme_name if openapi else "AccessTokenBearer")
         self._server = ResourceServer.expect(server)
         given: dict[str, Any] = dict(rules)
-        # A rule is read again for each set of scopes, and an iterator can be read once.
+        # A rule is read again for each set of scopes; an iterator can be read only once.
         for name, value in given.items():
             if isinstance(value, Iterator):
                 given[name] = tuple(value)  # pyright: ignore[reportUnknownArgumentType]
@@ -67,7 +67,7 @@ class _Bearer(SecurityBase):
 
     @property
     def responses(self) -> dict[int | str, dict[str, Any]]:
-        """The refusals for OpenAPI, which a dependency cannot list itself: `APIRouter(responses=bearer.responses)`."""
+        """The refusals for OpenAPI, which a dependency cannot add itself: `APIRouter(responses=bearer.responses)`."""
         return openapi_responses(self._server.error_format)
 
     async def _token(
@@ -87,7 +87,7 @@ class _Bearer(SecurityBase):
 
     async def _verified(self, connection: HTTPConnection, access: AccessLevel) -> AccessToken | None:
         known = identity_of(connection.scope)
-        if known is None:  # the middleware is not in front, which answers what the application raises
+        if known is None:  # without the middleware, which would respond to what the application raises
             answer_refusals_of(connection)
         own = known is None or known.server is self._server
         if own and known is not None and known.token is not None:
@@ -95,7 +95,7 @@ class _Bearer(SecurityBase):
         token = await admit(self._server, access, connection.scope)
         if own:
             identify(connection.scope, Identity(self._server, token))
-            forget_state(connection)  # if something has read it before the token was there
+            forget_state(connection)  # it may have been read before the token was stored
         return token
 
     def _requirement(self, scopes: tuple[str, ...]) -> Requirement:
@@ -103,8 +103,8 @@ class _Bearer(SecurityBase):
         if found is None:
             if len(scopes) > 1 and all(len(scope) == 1 for scope in scopes):
                 raise ConfigurationError(
-                    'Security takes a list, as in scopes=["orders:read"]: of a text FastAPI makes one scope of each '
-                    "letter. If your scopes do have one letter, give them to the bearer, as scopes= beside the server"
+                    'Security takes a list, as in scopes=["orders:read"]: FastAPI splits a string into one scope per '
+                    "letter. If your scopes really have one letter, pass scopes= to the bearer, after the server"
                 )
             rules: Rules = {**self._rules, "scopes": (*self._own_scopes, *scopes)}
             found = self._requirements[scopes] = Requirement(**rules)
@@ -112,13 +112,13 @@ class _Bearer(SecurityBase):
 
 
 class AccessTokenBearer(_Bearer):
-    """`Security(bearer, scopes=[...])` gives the `AccessToken` of a request that has it, and answers every other.
+    """A dependency: `Security(bearer, scopes=[...])` provides the request's `AccessToken`, or refuses the request.
 
     *rules* are the keywords of `gatepass.Requirement`. *openapi*: a scheme of `fastapi.security` that OpenAPI shows
-    in place of `http`/`bearer`, such as `OAuth2PasswordBearer(tokenUrl="token")` for the Authorize button.
+    instead of `http`/`bearer`, such as `OAuth2PasswordBearer(tokenUrl="token")` for the Authorize button.
 
-    With cookies, `Vary` and `Cache-Control` are added as FastAPI lets dependencies add headers: not where a route
-    returns a `Response` of its own. The middleware has no such gap.
+    With cookies, `Vary` and `Cache-Control` are added to the response, but FastAPI drops headers of a dependency where
+    a route returns its own `Response`. The middleware adds them there too.
     """
 
     async def __call__(self, connection: HTTPConnection, scopes: SecurityScopes, response: Response) -> AccessToken:
@@ -128,9 +128,9 @@ class AccessTokenBearer(_Bearer):
 
 
 class OptionalAccessTokenBearer(_Bearer):
-    """The same for a route that is open to strangers: None without credentials, a refusal for bad ones.
+    """The same for a route that needs no token: it provides None without credentials, and refuses invalid ones.
 
-    `Vary: Authorization` is added in the same way, with the same gap; `@optional_auth` behind the middleware has none.
+    `Vary: Authorization` is added in the same way, with the same gap. `@optional_auth` behind the middleware has none.
     """
 
     async def __call__(
@@ -159,12 +159,12 @@ _SITUATIONS: Final = (
     (400, "The credentials are malformed", _CHALLENGE),
     (401, "No access token, or one that is not accepted", _CHALLENGE),
     (403, "The access token does not allow this", _CHALLENGE),
-    (503, "The access token cannot be judged now", _RETRY_AFTER),
+    (503, "The access token cannot be verified now", _RETRY_AFTER),
 )
 
 
 def openapi_responses(error_format: Literal["problem", "oauth", "empty"]) -> dict[int | str, dict[str, Any]]:
-    """The refusals of a server with this *error_format*, in the form of FastAPI's `responses=`; new at each call."""
+    """Return the refusals of a server with this *error_format* for FastAPI's `responses=`; a new dict at each call."""
     return {
         status: {
             "description": text,

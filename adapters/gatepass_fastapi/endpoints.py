@@ -1,10 +1,10 @@
 """The endpoints as routers: `app.include_router(token_endpoints(endpoints))`, and `jwks_endpoint(keys)` likewise.
 
-OpenAPI shows them. They are public: who refreshes has no token to show. The methods that OpenAPI does not show belong
-to Starlette's routes behind them.
+OpenAPI shows them. They are public: a client that refreshes has no valid access token. Starlette's routes, which follow
+FastAPI's, take the methods that OpenAPI does not show.
 """
 
-# Annotations stay objects here: FastAPI reads those of the views.
+# No postponed annotations here: FastAPI reads those of the views.
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any, Final
@@ -74,7 +74,7 @@ def token_endpoints(
     token_path: str = "/token",  # noqa: S107 - a path
     revocation_path: str = "/revoke",
 ) -> APIRouter:
-    """A router with the two endpoints; `prefix=` at its inclusion stands before both paths."""
+    """Return a router with both endpoints; `prefix=` at its inclusion precedes both paths."""
     TokenEndpoints.expect(endpoints)
     router = APIRouter()
     by_cookies = endpoints.cookies is not None
@@ -110,8 +110,8 @@ def jwks_endpoint(
     path: str = "/.well-known/jwks.json",
     cache_ttl: float | timedelta | None = None,
 ) -> APIRouter:
-    """A router that publishes *keys*; others may keep a copy for *cache_ttl*, which a ring says itself."""
-    keys = tuple(keys) if isinstance(keys, Iterator) else keys  # for two routes, and an iterator can be read once
+    """Return a router that publishes *keys*; others may cache them for *cache_ttl*, which a ring sets itself."""
+    keys = tuple(keys) if isinstance(keys, Iterator) else keys  # two routes read it
     endpoint = JWKSEndpoint(keys, cache_ttl=cache_ttl)
 
     @public

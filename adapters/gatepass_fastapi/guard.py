@@ -1,11 +1,11 @@
-"""`require_auth` for path functions, and how it and the bearer refuse: by an exception with the server's answer.
+"""`require_auth` for path functions, and the exception by which it and the bearer refuse a connection.
 
-The exception is no `HTTPException`, so that no handler for that, for a status or for `Exception` comes first, and it
-brings a handler of its own. A guard that raises also stops a dependency, whose return value would stop nothing.
-What the application raises itself is answered too, unless the application has a handler for its class.
+The exception carries the response and registers its own handler. It is not an `HTTPException`, so no handler for that
+class, for a status or for `Exception` takes it. Raising also stops a dependency, which returning a response would not.
+The server also responds to an `AuthError` of the application, unless the application has a handler for its class.
 """
 
-# Annotations stay objects here: FastAPI reads the one that the guard adds.
+# No postponed annotations here: FastAPI reads the one that the guard adds.
 import functools
 import inspect
 from collections.abc import Callable, Iterable
@@ -31,10 +31,10 @@ _OWN: Final = "gatepass_connection"
 
 
 def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_Endpoint], _Endpoint]:
-    """Let a path function run only for a token that meets *rules*, the keywords of `Requirement`.
+    """Return a decorator that runs a path function only for a token that meets *rules*, the keywords of `Requirement`.
 
-    It stands below the route's decorator. The function needs no parameter for the request, and may be `async` or not.
-    The token comes from `AccessTokenMiddleware`; OpenAPI shows the rules of `AccessTokenBearer` alone.
+    Put it below the route's decorator. The function needs no parameter for the request, and may be `async` or not.
+    `AccessTokenMiddleware` must provide the token. OpenAPI shows only the rules of `AccessTokenBearer`.
     """
     requirement = Requirement(*misplaced, **rules)
 
@@ -51,7 +51,7 @@ def _guarded(endpoint: Callable[..., Any], requirement: Requirement) -> Callable
     shown = _signature(endpoint)
     own = next((name for name, one in shown.parameters.items() if _is_connection(one, endpoint)), None)
     if own is None and _OWN in shown.parameters:
-        raise ConfigurationError(f"rename the parameter {_OWN}: require_auth adds one of this name")
+        raise ConfigurationError(f"rename the parameter {_OWN}: require_auth adds a parameter of that name")
 
     def check(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         given = kwargs.pop(_OWN, None) if own is None else kwargs.get(own)
@@ -59,7 +59,7 @@ def _guarded(endpoint: Callable[..., Any], requirement: Requirement) -> Callable
         if connection is None:
             raise ConfigurationError(
                 "require_auth of gatepass_fastapi was called without a request: in a view of another framework, import "
-                "require_auth from its own adapter"
+                "require_auth from the adapter of that framework"
             )
         server, token = require_identity(connection.scope)
         try:
@@ -97,12 +97,12 @@ def _first_connection(arguments: Iterable[object]) -> HTTPConnection | None:
 def _signature(endpoint: Callable[..., Any]) -> inspect.Signature:
     try:
         return inspect.signature(endpoint, eval_str=True)
-    except NameError:  # an annotation for type checkers alone, with which FastAPI deals itself
+    except NameError:  # an annotation for type checkers only, which FastAPI handles itself
         return inspect.signature(endpoint)
 
 
 def _is_connection(parameter: inspect.Parameter, endpoint: Callable[..., Any]) -> bool:
-    """Whether FastAPI gives *parameter* the connection, by which it knows neither a request nor a WebSocket."""
+    """Return whether FastAPI passes *parameter* the connection as an `HTTPConnection`."""
     annotation = parameter.annotation
     if isinstance(annotation, str):
         annotation = getattr(inspect.unwrap(endpoint), "__globals__", {}).get(annotation)
@@ -111,7 +111,7 @@ def _is_connection(parameter: inspect.Parameter, endpoint: Callable[..., Any]) -
 
 
 def _with_connection(shown: inspect.Signature) -> inspect.Signature:
-    """*shown* with a parameter by which FastAPI hands over the connection; it has a place for one such alone."""
+    """Return *shown* with a parameter for the connection; FastAPI supports only one `HTTPConnection` parameter."""
     parameters = list(shown.parameters.values())
     at = len(parameters) - (bool(parameters) and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD)
     parameters.insert(at, inspect.Parameter(_OWN, inspect.Parameter.KEYWORD_ONLY, annotation=HTTPConnection))
@@ -119,7 +119,7 @@ def _with_connection(shown: inspect.Signature) -> inspect.Signature:
 
 
 class AccessRefused(Exception):
-    """The connection was refused; `answer` is what it gets."""
+    """The connection was refused; `answer` is the response."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__("access refused")
@@ -127,20 +127,20 @@ class AccessRefused(Exception):
 
 
 def refuse(connection: HTTPConnection, server: ResourceServer, error: AuthError) -> NoReturn:
-    """Raise what gets *connection*, which is being handled, *server*'s answer to *error*."""
+    """Raise the exception that sends *server*'s response to *error* on *connection*."""
     if not handle(connection, AccessRefused, _respond):
         raise error
     raise AccessRefused(server.respond(error, method=connection.scope.get("method", "GET"))) from error
 
 
 def answer_refusals_of(connection: HTTPConnection) -> None:
-    """Let the server that judged *connection* answer each `AuthError` of its application, as the middleware would."""
+    """Let the server that authenticated *connection* respond to each `AuthError` of its application."""
     handle(connection, AuthError, _respond_to_error)
     push_exit(connection, _unwrap)
 
 
 def _unwrap(_kind: object, error: BaseException | None, _trace: object) -> None:
-    """Raise the refusal that a group of tasks ended with: handlers are found by class, and groups have one for all."""
+    """Raise the refusal in an exception group by itself: handlers are found by class, and a group hides it."""
     refusal = refusal_in(error)
     if refusal is not None and refusal is not error:
         raise refusal from error
@@ -152,7 +152,7 @@ async def _respond(connection: HTTPConnection, refusal: AccessRefused) -> Respon
 
 async def _respond_to_error(connection: HTTPConnection, error: AuthError) -> Response | None:
     identity = identity_of(connection.scope)
-    if identity is None:  # no dependency of ours has judged the connection
+    if identity is None:  # no bearer has authenticated the connection
         raise error
     return await _answered(connection, identity.server.respond(error, method=connection.scope.get("method", "GET")))
 

@@ -1,12 +1,12 @@
-"""Every use of parts of FastAPI and Starlette that they do not document, and what happens in a release without one.
+"""Every use of undocumented parts of FastAPI and Starlette, and what happens in a release that lacks one.
 
 * `scope["starlette.exception_handlers"]`, the handlers of the application: a refusal leaves it as an `AuthError`,
-  which the middleware answers; without the middleware it is a 500.
-* `scope["fastapi_inner_astack"]`, the exit stack of a request: a group of refusals stays one, and is a 500.
-* `HTTPConnection._state`, where `request.state` is kept: a state that was read before the token was verified is
-  without it, and to read the token there raises `AttributeError`.
+  to which the middleware responds; without the middleware it is a 500.
+* `scope["fastapi_inner_astack"]`, the exit stack of a request: a group of refusals stays a group, and is a 500.
+* `HTTPConnection._state`, the cache of `request.state`: a state that was read before the token was verified does not
+  contain it, and reading the token there raises `AttributeError`.
 
-Those of routes are in `gatepass_starlette.internals`. Nothing here opens a route.
+`gatepass_starlette.internals` has those of routes. None of these failures opens a route.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["forget_state", "handle", "push_exit"]
 
 
 def handle(connection: HTTPConnection, kind: type[Exception], handler: Callable[..., Any]) -> bool:
-    """Let *handler* answer exceptions of *kind*, unless the application has one for it; False if none can be added."""
+    """Add *handler* for exceptions of *kind*, unless the application has one. Return False if none can be added."""
     handlers = exception_handlers(connection.scope)
     if handlers is None:
         return False
@@ -32,12 +32,12 @@ def handle(connection: HTTPConnection, kind: type[Exception], handler: Callable[
 
 
 def push_exit(connection: HTTPConnection, leave: Callable[..., None]) -> None:
-    """Let *leave* see the exception that the handling of *connection* ends with."""
+    """Call *leave* with the exception with which the handling of *connection* ends."""
     stack: AsyncExitStack | None = connection.scope.get("fastapi_inner_astack")
     if stack is not None:
         stack.push(leave)
 
 
 def forget_state(connection: HTTPConnection) -> None:
-    """Let `request.state` be made anew from the scope."""
+    """Make `request.state` read the scope again."""
     vars(connection).pop("_state", None)

@@ -1,4 +1,4 @@
-"""Access tokens in Flask, and before any other WSGI application: wrap the application, then guard views.
+"""Access tokens for Flask and any other WSGI application: wrap the application, then guard views.
 
 app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, server, public=["/healthz"])
 

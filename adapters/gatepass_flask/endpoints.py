@@ -1,7 +1,7 @@
-"""The endpoints as blueprints: `app.register_blueprint(token_endpoints(endpoints))`, and so `jwks_endpoint(keys)`.
+"""The endpoints as blueprints: `app.register_blueprint(token_endpoints(endpoints))`; likewise `jwks_endpoint(keys)`.
 
-The views take every method, because the core answers all of them, and are public: who refreshes has no token to show.
-With an extension that checks forms for CSRF tokens, exempt the blueprint of the token endpoints.
+The views take every method, because the core answers all of them, and are public: a client that refreshes has no valid
+access token. With an extension that checks forms for CSRF tokens, exempt the blueprint of the token endpoints.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def token_endpoints(
     revocation_path: str = "/revoke",
     name: str = "gatepass",
 ) -> Blueprint:
-    """A blueprint with the two endpoints; `url_prefix=` at its registration stands before both paths."""
+    """Return a blueprint with both endpoints; `url_prefix=` at its registration precedes both paths."""
     TokenEndpoints.expect(endpoints)
     blueprint = Blueprint(name, __name__)
     for path, endpoint, serve in (
@@ -46,13 +46,13 @@ def jwks_endpoint(
     cache_ttl: float | timedelta | None = None,
     name: str = "gatepass_jwks",
 ) -> Blueprint:
-    """A blueprint that publishes *keys*; others may keep a copy for *cache_ttl*, which a ring says itself."""
+    """Return a blueprint that publishes *keys*; others may cache them for *cache_ttl*, which a ring sets itself."""
     endpoint = JWKSEndpoint(keys, cache_ttl=cache_ttl)
 
     @public
     def view() -> flask.Response:
-        known = header_lines(request.environ, "HTTP_IF_NONE_MATCH")
-        return to_response(endpoint.answer(request.environ["REQUEST_METHOD"], if_none_match=known))
+        if_none_match = header_lines(request.environ, "HTTP_IF_NONE_MATCH")
+        return to_response(endpoint.answer(request.environ["REQUEST_METHOD"], if_none_match=if_none_match))
 
     blueprint = Blueprint(name, __name__)
     blueprint.record(_rule(path, "jwks", view))
@@ -63,8 +63,8 @@ def _view(serve: Callable[[TokenRequest], Response], limit: int) -> Callable[[],
     @public
     def view() -> flask.Response:
         environ = request.environ
-        method: str = environ["REQUEST_METHOD"]  # Flask writes its own in capitals
-        asked = TokenRequest(
+        method: str = environ["REQUEST_METHOD"]  # request.method is in capitals
+        token_request = TokenRequest(
             method=method,
             content_type=environ.get("CONTENT_TYPE", ""),
             authorization=header_lines(environ, "HTTP_AUTHORIZATION"),
@@ -74,14 +74,14 @@ def _view(serve: Callable[[TokenRequest], Response], limit: int) -> Callable[[],
             peer=environ.get("REMOTE_ADDR"),
             forwarded=is_forwarded(environ),
         )
-        return to_response(serve(asked))
+        return to_response(serve(token_request))
 
     return view
 
 
 def _rule(path: str, endpoint: str, view: Callable[[], flask.Response]) -> Callable[[BlueprintSetupState], None]:
     def register(state: BlueprintSetupState) -> None:
-        # Not app.add_url_rule: a rule of Flask's names its methods, and Flask itself answers all others.
+        # Not app.add_url_rule: such a rule lists its methods, and Flask itself answers all others.
         full_name = endpoint_name(state, endpoint)
         full_path = f"{(state.url_prefix or '').rstrip('/')}/{path.lstrip('/')}"
         state.app.url_map.add(state.app.url_rule_class(full_path, endpoint=full_name, subdomain=state.subdomain))

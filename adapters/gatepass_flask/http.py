@@ -1,6 +1,6 @@
-"""Between the WSGI environ and Flask's responses and the plain values of the core.
+"""Convert the WSGI environ and Flask's responses to and from the plain values of the core.
 
-A body is read even where a hook or an extension has parsed the form before, and left out of answers to CORS preflights.
+A body is read even if a hook or an extension has parsed the form before. Responses to CORS preflights have no body.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _FORWARDING: Final = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name
 
 
 def to_response(answer: Answer) -> Response:
-    """*answer* as it is: status, header lines in order, body."""
+    """Return *answer* as a response, unchanged: status, header lines in order, body."""
     response = Response(answer.body, status=answer.status)
-    response.headers = Headers(answer.headers)  # ours alone: Flask would add a type to an empty body
+    response.headers = Headers(answer.headers)  # only these: Flask would add a type to an empty body
     return response
 
 
 def browser_request(environ: WSGIEnvironment) -> BrowserRequest:
-    """What the cookie transport reads of the request."""
+    """Return what the cookie transport reads from the request."""
     return BrowserRequest(
         method=environ["REQUEST_METHOD"],
         cookie=header_lines(environ, "HTTP_COOKIE"),
@@ -44,18 +44,18 @@ def browser_request(environ: WSGIEnvironment) -> BrowserRequest:
 
 
 def is_forwarded(environ: WSGIEnvironment) -> bool:
-    """Whether a proxy's headers are there."""
+    """Return whether the request has forwarding headers of a proxy."""
     return not environ.keys().isdisjoint(_FORWARDING)
 
 
 def header_lines(environ: WSGIEnvironment, name: str) -> tuple[str, ...]:
-    """The lines of the header that *environ* has under *name*: servers join them to one."""
+    """Return the lines of the header *name*; WSGI servers join them into one."""
     value = environ.get(name)
     return () if value is None else (value,)
 
 
 def read_body(limit: int) -> bytes:
-    """At most *limit* octets of the body, or all of one that was read before."""
+    """Return at most *limit* bytes of the body, or the whole body if it was read before."""
     body = bytearray()
     while len(body) < limit and (part := request.stream.read(limit - len(body))):
         body += part
@@ -63,19 +63,19 @@ def read_body(limit: int) -> bytes:
 
 
 def _read_before() -> bytes:
-    """What Flask keeps of a body: its octets, or the fields that it was parsed into, spelled again."""
+    """Return the body that Flask has cached: its bytes, or its parsed fields, encoded again."""
     body = request.get_data() or urlencode([*request.form.items(multi=True)]).encode()
     announced = TokenEndpoints.announces_body([request.environ.get("CONTENT_LENGTH", "")])
     if not body and not request.files and announced:
         raise ConfigurationError(
-            "something read the request's body before the token endpoint, and not by request.form or "
-            "request.get_data(): let it pass by the token endpoints"
+            "the request's body was read before the token endpoint, and not by request.form or request.get_data(): "
+            "exempt the token endpoints from the code that reads it"
         )
     return body
 
 
 def without_bodies(app: WSGIApplication, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """The status and headers of *app*'s answer to a request that no token vouches for."""
+    """Call *app* for a request without a verified token; send the status and headers of its response, and no body."""
 
     def start(status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
         bare = [(name, "0" if name.lower() == "content-length" else value) for name, value in headers]
@@ -85,12 +85,12 @@ def without_bodies(app: WSGIApplication, environ: WSGIEnvironment, start_respons
     environ |= {"wsgi.input": BytesIO(), "CONTENT_LENGTH": "0"}
     body = app(environ, start)
     try:
-        next(iter(body), b"")  # PEP 3333 lets an application wait with the status until its body is asked for
+        next(iter(body), b"")  # PEP 3333 allows an application to send the status only when its body is read
     finally:
         close(body)
     return []
 
 
 def close(body: Iterable[bytes]) -> None:
-    """Tell *body* that no more of it is asked for."""
+    """Close *body*, if it can be closed."""
     getattr(body, "close", lambda: None)()

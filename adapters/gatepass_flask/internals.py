@@ -1,10 +1,10 @@
-"""Every use of parts of Flask and Werkzeug that they call internal, and what happens in a release without one.
+"""Every use of internal parts of Flask and Werkzeug, and what happens in a release that lacks one.
 
-* `Flask.view_functions`, to read: the first request fails with a `ConfigurationError`.
-* `Flask.error_handler_spec`: no handler of the application counts, and the server answers.
+* `Flask.view_functions`, read only: the first request raises `ConfigurationError`.
+* `Flask.error_handler_spec`: the application's error handlers are ignored, and the resource server responds.
 * `provide_automatic_options` of a rule: no CORS preflight passes.
-* `app` and `mounts` of `DispatcherMiddleware`: the middleware is not made, by a `ConfigurationError`.
-* `name` and `name_prefix` of a blueprint's registration: it fails with a `ConfigurationError`.
+* `app` and `mounts` of `DispatcherMiddleware`: creating the middleware raises `ConfigurationError`.
+* `name` and `name_prefix` of a blueprint's registration: registering raises `ConfigurationError`.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ __all__ = ["answers_options_itself", "dispatched", "endpoint_name", "error_handl
 
 
 def views(app: Flask) -> Mapping[str, Any]:
-    """The views of *app* by endpoint, its blueprints' too."""
+    """Return the views of *app* by endpoint, with those of its blueprints."""
     return cast("Mapping[str, Any]", _part(app, "view_functions"))
 
 
 def error_handlers(app: Flask, blueprints: list[str]) -> Iterator[Mapping[Any, Any]]:
-    """The handlers by class of each of *blueprints*, and then of *app*."""
+    """Yield the handlers by class of each of *blueprints*, then of *app*."""
     specification: Mapping[str | None, Mapping[int | None, Any]] = getattr(app, "error_handler_spec", {})
     for name in (*blueprints, None):
         yield specification.get(name, {}).get(None, {})
 
 
 def answers_options_itself(rule: Rule) -> bool:
-    """Whether Flask answers `OPTIONS` in the place of *rule*'s view."""
+    """Return whether Flask itself answers `OPTIONS` for *rule*, without calling its view."""
     return getattr(rule, "provide_automatic_options", False) is True
 
 
 def dispatched(dispatcher: DispatcherMiddleware) -> tuple[Any, Mapping[str, Any]]:
-    """The application that *dispatcher* calls by default, and the others by path."""
+    """Return the default application of *dispatcher*, and the mounted ones by path."""
     return _part(dispatcher, "app"), _part(dispatcher, "mounts")
 
 
 def endpoint_name(state: BlueprintSetupState, endpoint: str) -> str:
-    """The name of a blueprint's *endpoint* in the application."""
+    """Return the full name of a blueprint's *endpoint* in the application."""
     return f"{_part(state, 'name_prefix')}.{_part(state, 'name')}.{endpoint}".lstrip(".")
 
 

@@ -1,7 +1,7 @@
-"""The WSGI middleware: judges each request before the application sees it. It decides nothing itself.
+"""The WSGI middleware: authenticates each request before it calls the application. The core makes the decisions.
 
-Everything is protected, unknown paths too, but for exact public paths and for views marked `public` or
-`optional_auth`. The identity goes into the WSGI environ alone, under a key that no request can set.
+Every path is protected, unknown paths too, except exact public paths and views marked `public` or `optional_auth`.
+The identity is stored only in the WSGI environ, under a key that no request can set.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ __all__ = ["AccessTokenMiddleware"]
 
 @final
 class AccessTokenMiddleware:
-    """Lets in requests with a valid access token.
+    """Middleware that admits only requests with a valid access token.
 
-    *app*: `app.wsgi_app` of a Flask, with the layers around it, or the Flask itself: the marks on its views count.
-    *routes_of*: the Flask, where a layer hides it; None for any other WSGI application, which has no marks.
-    *public*: exact decoded paths, below the mount, that are open to all. If a proxy ends TLS, put Werkzeug's
-    `ProxyFix` around this middleware, so that the scheme is the client's.
+    *app*: `app.wsgi_app` of a Flask application, with the layers around it, or the Flask application itself: the marks
+    on its views apply. *routes_of*: the Flask application, where a layer hides it; None for any other WSGI application,
+    which has no marks. *public*: exact decoded paths, below the mount, that need no token. If a proxy terminates TLS,
+    put Werkzeug's `ProxyFix` around this middleware, so that the scheme is the client's.
 
-    Raises `ConfigurationError` if no Flask is found, or if a hook of *server* is a coroutine function: WSGI
+    Raises `ConfigurationError` if it finds no Flask application, or if a hook of *server* is a coroutine function: WSGI
     has no event loop.
     """
 
@@ -91,9 +91,9 @@ class AccessTokenMiddleware:
         return body
 
     def _begin(self) -> None:
-        """At the first request all extensions are there, and this middleware is where it will stay.
+        """Finish the setup at the first request, when all extensions and layers are installed.
 
-        Call what was in the Flask that was given, if the Flask has got this middleware for its `wsgi_app` since.
+        If this middleware became the `wsgi_app` of the Flask application that it was given, call the former `wsgi_app`.
         """
         for flask in self._routes.flasks():
             answer_refusals_of(flask)
@@ -115,7 +115,7 @@ class AccessTokenMiddleware:
         return self._routes.access(environ)
 
     def _is_preflight(self, environ: WSGIEnvironment) -> bool:
-        """Whether this is a CORS preflight that no view will see; never for an application other than Flask."""
+        """Return whether this is a CORS preflight that reaches no view; False for applications other than Flask."""
         is_preflight = ResourceServer.is_preflight(
             environ["REQUEST_METHOD"],
             origin=environ.get("HTTP_ORIGIN"),

@@ -1,7 +1,7 @@
-"""Refusals that the application raises below the middleware: the server that judged the request answers them.
+"""Refusals that the application raises below the middleware: the request's resource server responds to them.
 
-A Flask application keeps what its views raise to itself, so there the two methods that it asks about exceptions are
-asked by way of ours. Every other WSGI application lets exceptions through to the middleware.
+A Flask application handles the exceptions of its views itself, so this module wraps its two methods for exceptions.
+From any other WSGI application, exceptions reach the middleware.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _GENERAL: Final = (Exception, BaseException, object)
 
 
 def answer_refusals_of(app: Flask) -> None:
-    """Let the request's server answer each `AuthError` of *app*, unless *app* has a handler for that class.
+    """Let the request's resource server respond to each `AuthError` of *app*, unless *app* handles that class.
 
-    A handler for `Exception` or for 500 stands for mistakes, and a refusal is none. Extensions such as Flask-RESTful
-    put methods of their own before those of *app*, so this is done again when all of them are there.
+    A handler for `Exception` or for 500 is ignored: it is for failures, and a refusal is not one. Extensions such as
+    Flask-RESTful replace the methods of *app*, so this function is called again when all of them are installed.
     """
     for name in ("handle_user_exception", "handle_exception"):
         theirs = getattr(app, name)
@@ -41,7 +41,7 @@ def answer_refusals_of(app: Flask) -> None:
 
 @final
 class _RefusalHandler:
-    """Stands before *theirs*, a method of *app* for exceptions: *of_views*, or of all that runs after."""
+    """Wraps *theirs*, a method of *app* for exceptions: those *of_views*, or those of the code that runs after them."""
 
     def __init__(self, app: Flask, theirs: Callable[..., Any], *, of_views: bool) -> None:
         self._app = app
@@ -62,7 +62,7 @@ class _RefusalHandler:
 
 
 def _handler(app: Flask, error: Exception) -> Any:
-    """The application's own handler for *error*, a blueprint's first."""
+    """Return the application's own handler for *error*, a blueprint's first."""
     for handlers in error_handlers(app, request.blueprints):
         for kind in type(error).__mro__:
             if kind in handlers and kind not in _GENERAL:
@@ -71,16 +71,16 @@ def _handler(app: Flask, error: Exception) -> Any:
 
 
 def send(answer: Response, start_response: StartResponse) -> Iterable[bytes]:
-    """*answer* itself."""
+    """Start the response *answer* and return its body."""
     start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(answer.headers))
     return [answer.body]
 
 
 @final
 class Start:
-    """`start_response` for the application. It waits with the status until `go`, for a refusal may take its place.
+    """`start_response` for the application. It holds the status until `go`, because a refusal may replace it.
 
-    *caching*: what caches are told of an answer that depends on who asks.
+    *caching*: the cache headers of a response that depends on the credentials.
     """
 
     __slots__ = ("_caching", "_start_response", "_waiting", "_write_on", "has_started")
@@ -101,21 +101,21 @@ class Start:
         return self._write
 
     def go(self) -> None:
-        """Begin the answer, as far as the application has."""
+        """Send the status and headers, if the application has set them."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             self.has_started = True
             self._write_on = self._start_response(*waiting)
 
     def _write(self, data: bytes, /) -> None:
-        """The way of old applications."""
+        """Write like the `write` callable of PEP 3333, for old applications."""
         self.go()
         if self._write_on is not None:
             self._write_on(data)
 
 
 def start_body(body: Iterable[bytes], environ: WSGIEnvironment) -> Iterable[bytes]:
-    """*body* of an application that may run only now: it has run up to its first octet. Raises what it does."""
+    """Run a lazy *body* up to its first byte, and return the whole of it. Raises what the body raises."""
     if _is_whole(body, environ):
         return body
     first: list[bytes] = []
@@ -132,7 +132,7 @@ def start_body(body: Iterable[bytes], environ: WSGIEnvironment) -> Iterable[byte
 
 
 def _is_whole(body: Iterable[bytes], environ: WSGIEnvironment) -> bool:
-    """Whether *body* is there already, or is a file, which a server may know for its own kind and send by itself."""
+    """Return whether *body* is complete, or is a file, which a server may recognize and send by itself."""
     file_wrapper = environ.get("wsgi.file_wrapper")
     is_own = isinstance(file_wrapper, type) and isinstance(body, file_wrapper)
     return is_own or isinstance(body, (list, tuple)) or hasattr(body, "read")
@@ -140,7 +140,7 @@ def _is_whole(body: Iterable[bytes], environ: WSGIEnvironment) -> bool:
 
 @final
 class _StartedBody:
-    """*first* and the other *parts* of *body*."""
+    """A body of *first* and the remaining *parts* of *body*."""
 
     __slots__ = ("_body", "_parts")
 

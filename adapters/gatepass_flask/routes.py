@@ -1,4 +1,4 @@
-"""What Flask's router will do with a request, asked before Flask does it. What cannot be told counts as protected."""
+"""Predict what Flask's router will do with a request. A view that cannot be determined counts as protected."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from types import EllipsisType, MethodType
 from typing import TYPE_CHECKING, Any, Final, cast, final
 
-from flask.app import Flask  # not from flask, where an instrumentor may have put an heir of it
+from flask.app import Flask  # not from flask, where an instrumentor may have put a subclass
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.routing import Rule
@@ -25,7 +25,7 @@ _DISPATCH: Final = ("wsgi_app", "full_dispatch_request", "dispatch_request", "ra
 
 @final
 class Routes:
-    """The views of the Flask that *app* leads to, or of those that Werkzeug's dispatcher chooses from by path."""
+    """The views of the Flask application below *app*, or of all those in a Werkzeug dispatcher."""
 
     def __init__(self, app: WSGIApplication, routes_of: Flask | EllipsisType | None) -> None:
         if not _is_a_choice(routes_of):
@@ -35,17 +35,17 @@ class Routes:
         self._root: object = self._found(app) if routes_of is ... else routes_of
         if self._root is None and routes_of is not None:
             raise ConfigurationError(
-                "AccessTokenMiddleware found no Flask below the application that it was given, and could not see "
-                "whose views are marked: give it app.wsgi_app, or say routes_of=app where a layer hides the Flask "
-                "app, or routes_of=None for an application without marks"
+                "AccessTokenMiddleware found no Flask below the application that it was given, so it cannot read the "
+                "marks on views: pass app.wsgi_app, or routes_of=app where a layer hides the Flask app, or "
+                "routes_of=None for an application without marks"
             )
         self._called = self._root if isinstance(self._root, Flask) and _is_called_whole(app, self._root) else None
         called = app.wsgi_app if isinstance(app, Flask) else app
         owner = called.__self__ if isinstance(called, MethodType) else None
-        self.nothing_between: Flask | None = owner if isinstance(owner, Flask) and owner is self._root else None
+        self._bare_flask: Flask | None = owner if isinstance(owner, Flask) and owner is self._root else None
 
     def access(self, environ: WSGIEnvironment) -> AccessLevel:
-        """How open the view is that will be chosen; protected where none will be. Raises `ConfigurationError`."""
+        """Return the access level of the view that the router will choose; "protected" if it chooses none."""
         if self._has_marks is None:
             registered = [view for app in self.flasks() for view in views(app).values()]
             check_guards(registered)
@@ -55,20 +55,20 @@ class Routes:
         try:
             app, environ = self._chosen(environ)
             rule = None if app is None else _rule(app, environ)
-        except Exception:  # noqa: BLE001 - a converter's, perhaps: Flask meets it again, for those who may come so far
+        except Exception:  # noqa: BLE001 - of a converter, perhaps: Flask raises it again for admitted requests
             return "protected"
         return access_level(None if app is None or rule is None else views(app).get(rule.endpoint))
 
     def lead_back_to(self, middleware: object) -> bool:
-        """Whether a Flask is called as a whole, and *middleware* has become a layer of its `wsgi_app`."""
+        """Return whether the layers call a whole Flask application, and *middleware* is now in its `wsgi_app`."""
         app = self._called
         return app is not None and layer_below(app.wsgi_app, lambda layer: layer is middleware) is not None
 
     def runs_no_view(self, environ: WSGIEnvironment) -> bool:
-        """Whether Flask will answer this preflight by itself: by its automatic `OPTIONS`, a redirect, 404 or 405."""
-        app = self.nothing_between  # what a layer makes of the method and the path, cannot be told
+        """Return whether Flask itself will answer this preflight: automatic `OPTIONS`, a redirect, 404 or 405."""
+        app = self._bare_flask  # a layer may change the method and the path
         if app is None or any(getattr(type(app), name, None) is not getattr(Flask, name, app) for name in _DISPATCH):
-            return False  # it may make another request of it before a view is chosen
+            return False  # a subclass may change the request before a view is chosen
         try:
             if app.request_class(environ).method != "OPTIONS":
                 return False
@@ -80,13 +80,13 @@ class Routes:
         return rule is not None and answers_options_itself(rule)
 
     def _found(self, app: Any) -> Flask | DispatcherMiddleware | None:
-        known = self._below.get(id(app))
-        if known is None:
-            known = self._below[id(app)] = app, application_below(app, _has_routes)
-        return known[1]
+        cached = self._below.get(id(app))
+        if cached is None:
+            cached = self._below[id(app)] = app, application_below(app, _has_routes)
+        return cached[1]
 
     def flasks(self) -> Iterator[Flask]:
-        """Each application once, those that are mounted too."""
+        """Yield each application once, including mounted ones."""
         waiting, seen = [self._root], set[int]()
         while waiting:
             found = waiting.pop(0)
@@ -100,7 +100,7 @@ class Routes:
                 waiting += map(self._found, (default, *mounts.values()))
 
     def _chosen(self, environ: WSGIEnvironment) -> tuple[Flask | None, WSGIEnvironment]:
-        """The application for the request, and the environ that it will see."""
+        """Return the application for the request, and the environ that it will receive."""
         found = self._root
         while isinstance(found, DispatcherMiddleware):
             default, mounts = dispatched(found)
@@ -120,7 +120,7 @@ def _has_routes(layer: object) -> bool:
 
 
 def _is_called_whole(layers: object, app: Flask) -> bool:
-    """Whether *layers* lead to *app* itself, and not to its bound `wsgi_app` alone, which runs none of its layers."""
+    """Return whether *layers* lead to *app* itself, not only to its bound `wsgi_app`, which skips its layers."""
     try:
         found = layer_below(layers, lambda layer: layer is app or _is_method_of(layer, app))
     except ConfigurationError:  # to both
@@ -133,7 +133,7 @@ def _is_method_of(layer: object, app: Flask) -> bool:
 
 
 def _is_a_choice(routes_of: object) -> bool:
-    return issubclass(type(routes_of), (Flask, EllipsisType, type(None)))  # isinstance() would ask a proxy
+    return issubclass(type(routes_of), (Flask, EllipsisType, type(None)))  # isinstance() would resolve a proxy
 
 
 def _rule(app: Flask, environ: WSGIEnvironment) -> Rule | None:

@@ -1,4 +1,4 @@
-"""What a Flask view sees: the request's access token, and a guard for what the token must allow."""
+"""For Flask views: the request's access token, and a decorator that demands what the token must allow."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 __all__ = ["IDENTITY", "access_token", "current_access_token", "identity_of", "require_auth"]
 
 IDENTITY: Final = "gatepass.identity"
-"""The key of the environ under which the request's `Identity` stands."""
+"""The key of the request's `Identity` in the environ."""
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 _NO_REQUEST: Final = (
-    "require_auth of gatepass_flask was called without a request of Flask: in a view of another framework, import "
-    "require_auth from its own adapter"
+    "require_auth of gatepass_flask was called without a Flask request: in a view of another framework, import "
+    "require_auth from the adapter of that framework"
 )
 _ON_CLASSES: Final = (
-    "require_auth decorates view functions: in a MethodView say decorators = [require_auth(...)], or put it on a method"
+    "require_auth decorates view functions: in a MethodView, set decorators = [require_auth(...)], or decorate a method"
 )
 
 
 def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_View], _View]:
-    """A decorator that lets a view run only for a token that meets *rules*, the keywords of `Requirement`.
+    """Return a decorator that runs a view only for a token that meets *rules*, the keywords of `Requirement`.
 
-    It stands below the route's decorator: `@app.get("/orders")`, then `@require_auth(scopes=["orders:read"])`.
+    Put it below the route's decorator: `@app.get("/orders")`, then `@require_auth(scopes=["orders:read"])`.
     """
     requirement = Requirement(*misplaced, **rules)
 
@@ -62,32 +62,34 @@ def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_View],
 
 
 def current_access_token() -> AccessToken | None:
-    """The request's access token; None on a public route, or an optional one without credentials."""
+    """Return the request's access token; None on a public route, or on an optional one without credentials."""
     return _identity().token
 
 
 def _present() -> AccessToken:
     token = _identity().token
     if token is None:
-        raise RuntimeError("this request has no access token: where that may be, ask current_access_token()")
+        raise RuntimeError(
+            "this request has no access token: on a public or optional route, use current_access_token()"
+        )
     return token
 
 
 access_token: AccessToken = cast("AccessToken", LocalProxy(_present))
-"""The request's access token. Where a request may come without one, use `current_access_token()`."""
+"""The request's access token. Where a request may have none, use `current_access_token()`."""
 
 
 def _identity() -> Identity:
     found = identity_of(request.environ)
     if found is None:
         raise ConfigurationError(
-            "no AccessTokenMiddleware judged this request: "
+            "no AccessTokenMiddleware authenticated this request: "
             "add app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, server)"
         )
     return found
 
 
 def identity_of(environ: WSGIEnvironment) -> Identity | None:
-    """The identity in *environ*, or None if no middleware has judged the request."""
+    """Return the identity in *environ*, or None if no middleware has authenticated the request."""
     found: Identity | None = environ.get(IDENTITY)
     return found

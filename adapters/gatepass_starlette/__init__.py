@@ -1,6 +1,6 @@
-"""gatepass for Starlette and any other ASGI application, HTTP and WebSocket.
+"""Access tokens for Starlette and any other ASGI application, over HTTP and WebSocket.
 
-In short::
+Example::
 
     app = Starlette(routes, middleware=[Middleware(AccessTokenMiddleware, server=server)])
 

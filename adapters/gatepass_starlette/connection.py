@@ -1,4 +1,4 @@
-"""Reads a connection's ASGI scope for the resource server: credentials, peer, headers, and a request's body."""
+"""Read a connection's ASGI scope for the resource server: credentials, peer, headers, and a request's body."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _TLS: Final = frozenset(("https", "wss"))
 
 
 async def admit(server: ResourceServer, access: AccessLevel, scope: Scope) -> AccessToken | None:
-    """The verified token of the connection, or None where *access* lets it be; raises `AuthError`.
+    """Return the verified token of the connection, or None where *access* allows that. Raises `AuthError`.
 
-    Runs a hook that may block in a worker thread. Without hooks nothing is awaited.
+    A hook that may block runs in a worker thread. Without hooks this function does not suspend.
     """
     lines = field_lines(scope, b"authorization")
     url_scheme = scope.get("scheme", "http")
@@ -42,20 +42,20 @@ async def admit(server: ResourceServer, access: AccessLevel, scope: Scope) -> Ac
 
 
 def peer_of(scope: Scope) -> str | None:
-    """The address of the connection's other end; a unix socket's has none."""
+    """Return the address of the peer, or None for a unix socket."""
     peer = scope.get("client")
     return peer[0] if peer else None
 
 
 def is_forwarded(scope: Scope) -> bool:
-    """Whether a proxy's headers are there; not looked for where the connection is TLS."""
+    """Return whether a connection without TLS has forwarding headers of a proxy."""
     return scope.get("scheme") not in _TLS and not _FORWARDING.isdisjoint(
         [name.lower() for name, _ in scope["headers"]]
     )
 
 
 def browser_request(scope: Scope) -> BrowserRequest:
-    """What the cookie transport wants to know of the connection."""
+    """Return what the cookie transport reads from the connection."""
     return BrowserRequest(
         # A WebSocket's scope has no method by the ASGI specification; a server may put the handshake's GET there.
         method=scope["method"] if scope["type"] == "http" else None,
@@ -66,13 +66,13 @@ def browser_request(scope: Scope) -> BrowserRequest:
 
 
 def field_lines(scope: Scope, name: bytes) -> list[str]:
-    """All values of the header *name* (in lower case), as they came."""
-    # Lower-case names are a habit of ASGI servers and no promise, so they are compared in any case.
+    """Return all values of the header *name* (in lower case), unchanged."""
+    # ASGI servers usually send names in lower case, but need not.
     return [value.decode("latin-1") for candidate, value in scope["headers"] if candidate.lower() == name]
 
 
 def header(scope: Scope, name: bytes) -> str:
-    """The first value of the header *name* (in lower case), or nothing."""
+    """Return the first value of the header *name* (in lower case), or an empty text."""
     for candidate, value in scope["headers"]:
         if candidate.lower() == name:
             text: str = value.decode("latin-1")
@@ -81,7 +81,7 @@ def header(scope: Scope, name: bytes) -> str:
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The body up to *limit* octets or a little more, or the form that was parsed before."""
+    """Return the body up to *limit* bytes or slightly more, or the form that was parsed before."""
     parts: list[bytes] = []
     size = 0
     try:
@@ -90,7 +90,7 @@ async def read_body(request: Request, limit: int) -> bytes:
             size += len(part)
             if size >= limit:
                 break
-    except RuntimeError:  # read before, through this object
+    except RuntimeError:  # read before, through this request object
         return await _parsed(request)
     if not size and TokenEndpoints.announces_body(field_lines(request.scope, b"content-length")):
         raise _body_was_read()
@@ -98,16 +98,16 @@ async def read_body(request: Request, limit: int) -> bytes:
 
 
 async def _parsed(request: Request) -> bytes:
-    """The fields that the body was parsed into, spelled again."""
+    """Return the parsed fields of the body, encoded again."""
     try:
         form = await request.form()
-    except (RuntimeError, AssertionError):  # it was not parsed, and cannot be any more
+    except (RuntimeError, AssertionError):  # the body was consumed without being parsed
         raise _body_was_read() from None
     return urlencode([(name, value) for name, value in form.multi_items() if isinstance(value, str)]).encode()
 
 
 def _body_was_read() -> ConfigurationError:
     return ConfigurationError(
-        "something read the request's body before the token endpoint and kept it to itself: let middleware call "
-        "request.body() instead of request.form(), or pass by the token endpoints"
+        "the request's body was read before the token endpoint and is no longer available: in that middleware call "
+        "request.body() instead of request.form(), or skip the token endpoints"
     )

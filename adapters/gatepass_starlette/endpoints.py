@@ -1,7 +1,7 @@
 """The endpoints as routes: `Starlette(routes=[*token_endpoints(endpoints), *jwks_endpoint(keys), ...])`.
 
-They take every method, because the core answers all of them, and are public: who refreshes has no token to show. The
-core may do I/O there and runs in a worker thread.
+They take every method, because the core answers all of them, and are public: a client that refreshes has no valid
+access token. The core may do I/O, so it runs in a worker thread.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def token_endpoints(
     token_path: str = "/token",  # noqa: S107 - a path
     revocation_path: str = "/revoke",
 ) -> list[Route]:
-    """The two routes, named `token` and `revoke`; put them into a `Mount` for a prefix."""
+    """Return the two routes, named `token` and `revoke`. For a prefix, put them into a `Mount`."""
     TokenEndpoints.expect(endpoints)
     return [
         Route(token_path, public(_Endpoint(partial(serve_token_request, endpoints.token))), name="token"),
@@ -46,14 +46,14 @@ def jwks_endpoint(
     path: str = "/.well-known/jwks.json",
     cache_ttl: float | timedelta | None = None,
 ) -> list[Route]:
-    """A route named `jwks` that publishes *keys*; others may keep a copy for *cache_ttl*, which a ring says itself."""
+    """Return a route `jwks` that publishes *keys*; others may cache them for *cache_ttl*, which a ring sets itself."""
     endpoint = JWKSEndpoint(keys, cache_ttl=cache_ttl)
     return [Route(path, public(_Endpoint(partial(serve_jwks_request, endpoint))), name="jwks")]
 
 
 async def serve_token_request(serve: Callable[[TokenRequest], Answer], request: Request) -> Response:
-    """The answer of *serve*, a method of `TokenEndpoints`, which runs in a worker thread."""
-    asked = TokenRequest(
+    """Run *serve*, a method of `TokenEndpoints`, in a worker thread and return its response."""
+    token_request = TokenRequest(
         method=request.method,
         content_type=",".join(field_lines(request.scope, b"content-type")),
         authorization=tuple(field_lines(request.scope, b"authorization")),
@@ -63,18 +63,18 @@ async def serve_token_request(serve: Callable[[TokenRequest], Answer], request: 
         peer=peer_of(request.scope),
         forwarded=is_forwarded(request.scope),
     )
-    return to_response(await run_in_threadpool(serve, asked))
+    return to_response(await run_in_threadpool(serve, token_request))
 
 
 async def serve_jwks_request(endpoint: JWKSEndpoint, request: Request) -> Response:
-    """The answer of *endpoint*, which runs in a worker thread."""
-    known = tuple(field_lines(request.scope, b"if-none-match"))
-    return to_response(await run_in_threadpool(endpoint.answer, request.method, if_none_match=known))
+    """Run *endpoint* in a worker thread and return its response."""
+    if_none_match = tuple(field_lines(request.scope, b"if-none-match"))
+    return to_response(await run_in_threadpool(endpoint.answer, request.method, if_none_match=if_none_match))
 
 
 @final
 class _Endpoint:
-    """An ASGI application, so that Starlette's route leaves all methods to it."""
+    """An ASGI application, because Starlette's route passes every method to one."""
 
     def __init__(self, serve: Callable[[Request], Awaitable[Response]]) -> None:
         self._serve = serve

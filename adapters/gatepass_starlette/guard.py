@@ -1,6 +1,6 @@
-"""The request's token for an endpoint: `require_auth` demands it, `current_access_token` reads it.
+"""The connection's token for an endpoint: `require_auth` demands it, `current_access_token` returns it.
 
-`closed_at_expiry` ends a WebSocket when its token expires.
+`closed_at_expiry` closes a WebSocket when its token expires.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _Endpoint = TypeVar("_Endpoint", bound=Callable[..., Any])
 
 
 def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_Endpoint], _Endpoint]:
-    """Let an endpoint run only if the connection has a token that meets *rules*, the keywords of `Requirement`.
+    """Return a decorator that runs an endpoint only for a token that meets *rules*, the keywords of `Requirement`.
 
-    Decorates a function or a method with a parameter `request` or `websocket`, `async` or not, and the endpoint
-    classes `HTTPEndpoint` and `WebSocketEndpoint`. The token comes from `AccessTokenMiddleware`.
+    It decorates functions and methods with a parameter `request` or `websocket`, `async` or not, and the endpoint
+    classes `HTTPEndpoint` and `WebSocketEndpoint`. `AccessTokenMiddleware` must provide the token.
     """
     requirement = Requirement(*misplaced, **rules)
 
@@ -51,16 +51,16 @@ def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_Endpoi
 
 
 def current_access_token(connection: HTTPConnection) -> AccessToken | None:
-    """The token of a request or WebSocket; None on a public route, or an optional one without credentials."""
+    """Return the token of a request or WebSocket; None on a public route, or an optional one without credentials."""
     return require_identity(connection.scope).token
 
 
 @asynccontextmanager
 async def closed_at_expiry(websocket: WebSocket) -> AsyncGenerator[None, None]:
-    """Run the block until it ends or the socket's token expires; then the block is cancelled and the socket closed.
+    """Run the block until the socket's token expires; then cancel the block and close the socket.
 
-    It expires when a request with it would be refused: by the clock and the leeway of its verifier. The close code is
-    1008, the reason `token expired`. A socket without a token has nothing that could expire.
+    The token expires when its verifier would reject a request with it: by the verifier's clock and leeway. The close
+    code is 1008, the reason `token expired`. Without a token, the block runs without a limit.
 
         async with closed_at_expiry(websocket):
             async for text in websocket.iter_text(): ...
@@ -76,7 +76,7 @@ async def closed_at_expiry(websocket: WebSocket) -> AsyncGenerator[None, None]:
 
 
 def _refusal(scope: Scope, requirement: Requirement) -> Response | None:
-    """The answer to a connection whose token does not meet *requirement*."""
+    """Return the response to a connection whose token does not meet *requirement*, or None."""
     identity = require_identity(scope)
     try:
         identity.server.enforce(identity.token, requirement)
@@ -86,11 +86,11 @@ def _refusal(scope: Scope, requirement: Requirement) -> Response | None:
 
 
 def require_identity(scope: Scope) -> Identity:
-    """What the middleware found out about the connection; raises `ConfigurationError` if it has not judged it."""
+    """Return the connection's identity; raise `ConfigurationError` if no middleware has authenticated it."""
     identity = identity_of(scope)
     if identity is None:
         raise ConfigurationError(
-            "no AccessTokenMiddleware judged this connection: give the application "
+            "no AccessTokenMiddleware authenticated this connection: give the application "
             "middleware=[Middleware(AccessTokenMiddleware, server=...)]"
         )
     return identity
@@ -105,7 +105,7 @@ def _guarded_function(endpoint: Callable[..., Any], requirement: Requirement) ->
         if not isinstance(found, HTTPConnection):
             raise ConfigurationError(
                 "require_auth of gatepass_starlette was called without Starlette's request: in a view of another "
-                "framework, import require_auth from its own adapter"
+                "framework, import require_auth from the adapter of that framework"
             )
         return found
 
@@ -133,13 +133,15 @@ def _guarded_function(endpoint: Callable[..., Any], requirement: Requirement) ->
 
 
 def refuse_generators(endpoint: Callable[..., Any]) -> None:
-    """Raise `ConfigurationError` for a generator, in whose place no answer can stand."""
+    """Raise `ConfigurationError` for a generator, which a response cannot replace."""
     if inspect.isgeneratorfunction(endpoint) or inspect.isasyncgenfunction(endpoint):
-        raise ConfigurationError("require_auth cannot answer in place of a generator: use a dependency, or no yield")
+        raise ConfigurationError(
+            "require_auth cannot replace a generator with a response: use a dependency, or no yield"
+        )
 
 
 def guarded_class(endpoint: Any, requirement: Requirement) -> Any:
-    """*endpoint*, an `HTTPEndpoint` or `WebSocketEndpoint`, with a guard before its `dispatch`."""
+    """Guard the `dispatch` of *endpoint*, an `HTTPEndpoint` or `WebSocketEndpoint`, and return *endpoint*."""
     if not issubclass(endpoint, (HTTPEndpoint, WebSocketEndpoint)):
         raise ConfigurationError("require_auth decorates functions, methods, HTTPEndpoint and WebSocketEndpoint")
     dispatch: Any = endpoint.dispatch
@@ -163,5 +165,5 @@ def _connection_parameter(endpoint: Callable[..., Any]) -> tuple[int, str]:
             return index, name
     raise ConfigurationError(
         'require_auth needs a parameter named "request" or "websocket" on the endpoint, in FastAPI "request: Request"; '
-        "a view of Flask has none, and takes require_auth from gatepass_flask"
+        "for a Flask view, which has none, import require_auth from gatepass_flask"
     )

@@ -1,7 +1,7 @@
-"""Who a connection speaks for. It lives in the ASGI scope and nowhere else.
+"""The identity of a connection. It is stored in the ASGI scope alone.
 
-`request.state.access_token` is the verified token or None; `request.user` and `request.auth` are what Starlette's
-own `@requires` and templates expect.
+`request.state.access_token` is the verified token or None. `request.user` and `request.auth` have the types that
+Starlette's own `@requires` and templates expect.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ class AccessTokenUser(BaseUser):
 class _Credentials(AuthCredentials):
     """`request.auth` of a connection with a token: its scopes, sorted when they are read."""
 
-    def __init__(self, access_token: AccessToken) -> None:  # without the parent's, which would set the scopes
+    def __init__(self, access_token: AccessToken) -> None:  # not the parent's, which would set the scopes
         self._access_token = access_token
 
-    @cached_property  # which can be set too, as the parent's attribute can
+    @cached_property  # it can be set, like the parent's attribute
     def scopes(self) -> list[str]:  # type: ignore[override]
         return sorted(self._access_token.scopes)
 
 
 def identify(scope: Scope, identity: Identity) -> None:
-    """Write *identity* into *scope*, over an earlier one."""
+    """Store *identity* in *scope*, replacing an earlier one."""
     scope[_KEY] = identity
     token = identity.token
     scope["state"] = _with_token(scope.get("state"), token)
@@ -71,13 +71,13 @@ def identify(scope: Scope, identity: Identity) -> None:
 
 
 def identity_of(scope: Scope) -> Identity | None:
-    """What `identify` wrote, or None where the connection was not judged."""
+    """Return the identity that `identify` stored, or None for a connection that was not authenticated."""
     identity: Identity | None = scope.get(_KEY)
     return identity
 
 
 def _with_token(state: Any, token: AccessToken | None) -> dict[str, Any]:
-    """*state* with *token*; what can be no state is left out."""
+    """Return *state* with *token*; a *state* of another type is dropped."""
     if isinstance(state, (MutableMapping, State)):
         return _RequestState(state, token)
     return {**(state if isinstance(state, Mapping) else {}), _OWN: token}  # pyright: ignore[reportUnknownVariableType]
@@ -87,13 +87,13 @@ if TYPE_CHECKING:
     _Dict = dict[str, Any]
 else:
 
-    class _Dict(MutableMapping, dict):  # a dict by its type alone: type checkers take the two for rivals
+    class _Dict(MutableMapping, dict):  # a dict only by its type; type checkers reject the two bases together
         __slots__ = ()
 
 
 @final
 class _RequestState(_Dict):
-    """A dict, as ASGI has it, that keeps nothing in itself."""
+    """The state of one request: its own token, and every other item in the mapping of the server."""
 
     __slots__ = ("_others", "_own")
 

@@ -1,7 +1,7 @@
-"""The middleware: pure ASGI, so it protects HTTP and WebSocket, in Starlette, FastAPI or any other ASGI application.
+"""Pure ASGI middleware, for HTTP and WebSocket, in Starlette, FastAPI or any other ASGI application.
 
-It refuses before the application is called and before a socket is accepted. Everything is protected that is not
-named in `public=` or marked `@public` or `@optional_auth`.
+It refuses a connection before the application is called and before a socket is accepted. Every path is protected,
+except those in `public=` and endpoints marked `@public` or `@optional_auth`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _PREFLIGHT: Final = frozenset((b"origin", b"access-control-request-method"))
 
 @final
 class AccessTokenMiddleware:
-    """Lets a connection reach *app* with the token that *server* verified, or answers it.
+    """Middleware that passes a connection to *app* only with a token that *server* has verified.
 
-    *public*: exact decoded paths below the mount that need no token, such as `["/healthz"]`. The marks count that
-    the routes of *app* have. *routes_of*: the Starlette or FastAPI application, where a layer hides it; None for any
-    other ASGI application, which has no marks. Raises `ConfigurationError` if none is found and nothing is said.
+    *public*: exact decoded paths, below the mount, that need no token, such as `["/healthz"]`. The marks on the routes
+    of *app* apply. *routes_of*: the Starlette or FastAPI application, where a layer hides it; None for any other ASGI
+    application, which has no marks. Raises `ConfigurationError` if it finds no routes and *routes_of* is not given.
     """
 
     def __init__(
@@ -74,8 +74,8 @@ class AccessTokenMiddleware:
         return self._routes.access(scope)
 
     def _is_preflight(self, scope: Scope) -> bool:
-        """Whether this is a CORS preflight that no endpoint will see."""
-        if not {name for name, _ in scope["headers"]} >= _PREFLIGHT:  # in capitals Starlette would not know it for one
+        """Return whether this is a CORS preflight that reaches no endpoint."""
+        if not {name for name, _ in scope["headers"]} >= _PREFLIGHT:  # Starlette recognizes no name in capitals
             return False
         is_preflight = self._server.is_preflight(
             scope["method"],

@@ -1,8 +1,8 @@
-"""Refusals that an application raises below the middleware: the server that judged the connection answers them.
+"""Refusals that an application raises below the middleware: the connection's resource server responds to them.
 
-A Starlette inside another answers with a 500 what none of its handlers took, or as its handler for `Exception` does,
-and then raises it again. So the beginning of such an answer waits until it is seen whether a refusal comes after it,
-which then takes its place. A 500 may come by way of `BaseHTTPMiddleware`, where no exception can be seen yet.
+If no other handler takes an exception, a mounted Starlette application sends a 500, or the response of its handler for
+`Exception`, and then raises the exception again. So the start of such a response is buffered: a refusal that follows
+replaces it. A 500 may also arrive through `BaseHTTPMiddleware`, where no exception is visible yet.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from gatepass_starlette.responses import POLICY_VIOLATION, refuse
 
 __all__ = ["run"]
 
-_MAX_BUFFERED: Final = 262_144  # octets of a 500; an error page of Starlette's debug mode is shorter
+_MAX_BUFFERED: Final = 262_144  # bytes of a 500; an error page of Starlette's debug mode is shorter
 
 
 async def run(app: ASGIApp, scope: Scope, receive: Receive, send: Send, server: ResourceServer) -> None:
-    """*app*; an `AuthError` that leaves it before it has answered gets *server*'s answer."""
+    """Run *app*; send *server*'s response to an `AuthError` that leaves it before its response has begun."""
     if scope["type"] == "websocket":
         await _run_socket(app, scope, receive, send, server)
         return
@@ -45,7 +45,7 @@ async def run(app: ASGIApp, scope: Scope, receive: Receive, send: Send, server: 
 
 @final
 class _Sender:
-    """`send` of one request; it knows whether an answer has begun, and lets a 500 wait."""
+    """`send` of one request: records whether the response has begun, and buffers a 500."""
 
     __slots__ = ("_scope", "_send", "_size", "buffered", "has_begun")
 
@@ -60,11 +60,11 @@ class _Sender:
         if not self.has_begun:
             if self.buffered or message.get("status") == 500 or self._answers_any_mistake():
                 return self._buffer(message)
-            self.has_begun = message["type"] == "http.response.start"  # and not an early hint or a push
+            self.has_begun = message["type"] == "http.response.start"  # not an early hint or a push
         return self._send(message)
 
     def _answers_any_mistake(self) -> bool:
-        """Whether a refusal is being answered, and by no handler of the application for its class."""
+        """Return whether a refusal is being handled, but not by a handler of the application for its class."""
         error = sys.exc_info()[1]
         if error is None or refusal_in(error) is None:
             return False
@@ -79,13 +79,13 @@ class _Sender:
     def _must_buffer(self, message: Message) -> bool:
         body = message.get("body", b"")
         if body and not message.get("more_body", False):
-            return refusal_in(sys.exc_info()[1]) is not None  # an answer to the refusal that is about to come
-        # Starlette's BaseHTTPMiddleware hands parts on outside of the exception, and ends with an empty one.
+            return refusal_in(sys.exc_info()[1]) is not None  # the refusal is about to be raised again
+        # Starlette's BaseHTTPMiddleware sends the parts outside the exception's context, the last one empty.
         self._size += 1 + len(body)
         return self._size <= _MAX_BUFFERED
 
     async def flush(self) -> None:
-        """Send what waits."""
+        """Send the buffered messages."""
         buffered, self.buffered = self.buffered, []
         self.has_begun = self.has_begun or bool(buffered)
         for message in buffered:

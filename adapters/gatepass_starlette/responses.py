@@ -1,7 +1,7 @@
-"""The resource server's answers as ASGI messages, for HTTP and for WebSocket handshakes.
+"""The resource server's responses as ASGI messages, for HTTP and for WebSocket handshakes.
 
-A refused handshake gets the very same HTTP answer where the server can send one (the ASGI extension
-`websocket.http.response`). Elsewhere the socket is closed before it was accepted, and the server answers 403.
+A refused handshake gets the same HTTP response where the ASGI server can send it (the ASGI extension
+`websocket.http.response`). Elsewhere the socket is closed before it is accepted, and the ASGI server sends a 403.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _BODIES: Final = frozenset(("http.response.body", "http.response.pathsend", "htt
 
 
 def to_response(answer: Answer) -> Response:
-    """*answer* as it is: status, header lines in order, body."""
+    """Return *answer* as a response, unchanged: status, header lines in order, body."""
     response = Response(answer.body, answer.status)
     response.raw_headers = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in answer.headers]
     return response
 
 
 async def refuse(answer: Answer, scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a request, or a handshake that was not accepted yet."""
+    """Send *answer* to a request, or to a handshake that is not accepted yet."""
     if scope["type"] == "http" or "websocket.http.response" in (scope.get("extensions") or {}):
         await to_response(answer)(scope, receive, send)
     else:
@@ -47,7 +47,7 @@ async def refuse(answer: Answer, scope: Scope, receive: Receive, send: Send) -> 
 
 
 async def refuse_websocket(answer: Answer, websocket: WebSocket) -> None:
-    """`refuse` for a `WebSocket`; one that was accepted already is closed, unless it has been."""
+    """Send *answer* to a handshake; close a socket that is already accepted, unless it is closed."""
     if websocket.application_state is WebSocketState.CONNECTING:
         await refuse(answer, websocket.scope, websocket.receive, websocket.send)
     elif WebSocketState.DISCONNECTED not in (websocket.application_state, websocket.client_state):
@@ -55,13 +55,13 @@ async def refuse_websocket(answer: Answer, websocket: WebSocket) -> None:
 
 
 def add_cache_headers(headers: MutableHeaders, caching: Caching) -> None:
-    """Add the header lines that *caching* misses."""
+    """Add the header lines that *caching* requires and *headers* lack."""
     for name, value in caching.missing(headers.items()):
         headers.append(name.lower(), value)
 
 
 def varying(send: Send, caching: Caching) -> Send:
-    """*send* for an application whose responses get the headers."""
+    """Return a *send* that adds the headers of *caching* to responses."""
 
     async def send_varying(message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -73,7 +73,7 @@ def varying(send: Send, caching: Caching) -> Send:
 
 
 def without_bodies(receive: Receive, send: Send) -> tuple[Receive, Send]:
-    """*receive* and *send* for an application that gets a request without a verified token."""
+    """Return *receive* and *send* without bodies, for a request that carries no verified token."""
 
     async def receive_bare() -> Message:
         message = await receive()

@@ -1,8 +1,8 @@
-"""How open the endpoint is that the application's router would choose for a connection.
+"""Find the access level of the endpoint that the application's router will choose for a connection.
 
-Asked before the router runs, and only if some endpoint below carries a mark. What cannot be found is protected:
-an unknown kind of route, a mounted application without routes, a path that the router would redirect. Routes above are
-never asked: they were chosen without this middleware, and their marks speak to the middleware above.
+This runs before the router, and only if an endpoint below is marked. Unknown endpoints are protected: an unknown kind
+of route, a mounted application without routes, a path that the router would redirect. Routes above this middleware are
+not read: their marks apply to the middleware above.
 """
 
 from __future__ import annotations
@@ -35,17 +35,17 @@ from gatepass_starlette.internals import (
 __all__ = ["Routes", "check_routes"]
 
 _MAX_LAYERS: Final = 100
-_STARLETTE: Final[type] = Starlette.__mro__[-2]  # the class itself: an instrumentor may have put an heir in its place
+_STARLETTE: Final[type] = Starlette.__mro__[-2]  # not the name: an instrumentor may bind it to a subclass
 
 
 def check_routes(app: ASGIApp) -> None:
-    """Raise `ConfigurationError` if a route of *app*, or below it, is without the guard that was made for its view."""
+    """Raise `ConfigurationError` if a route of *app*, or below it, lacks the guard that was made for its view."""
     Routes(app, _application_below(app)).check()
 
 
 @final
 class Routes:
-    """The routes of *app*, found below its middleware, or those of *routes_of*."""
+    """The routes of the application below *app*, or those of *routes_of*."""
 
     def __init__(self, app: ASGIApp, routes_of: ASGIApp | EllipsisType | None) -> None:
         self._app = app
@@ -59,47 +59,47 @@ class Routes:
         self._root: Any = self._found(app) if routes_of is ... else routes_of
         if self._root is None and routes_of is not None:
             raise ConfigurationError(
-                "AccessTokenMiddleware found no routes below the application that it was given, and could not see "
-                "which endpoints are marked: say routes_of=app where a layer hides the Starlette or FastAPI app, or "
+                "AccessTokenMiddleware found no routes below the application that it was given, so it cannot read the "
+                "marks on endpoints: pass routes_of=app where a layer hides the Starlette or FastAPI app, or "
                 "routes_of=None for an application without marks"
             )
 
     def access(self, scope: Scope) -> AccessLevel:
-        """How open the endpoint for *scope* is; routes marked after the first question do not count."""
+        """Return the access level of the endpoint for *scope*; marks set after the first call do not count."""
         if self._marked is None:
             endpoints = self.check()
             if self._has_marks_unseen:
                 raise ConfigurationError(
-                    "a Flask with marked views is mounted, and its marks count for the middleware of gatepass_flask "
-                    "alone: put that one on the Flask, and mark what is mounted as public, so that it decides there"
+                    "a Flask application with marked views is mounted, and only gatepass_flask's middleware applies "
+                    "its marks: give the Flask application that middleware, and mark the mounted application as public"
                 )
             self._marked = any(_carries_mark(endpoint) for endpoint in endpoints)
         if not self._marked:
             return "protected"
         try:
             return self._access_below(self._root, scope)
-        except Exception:  # noqa: BLE001 - a converter's, perhaps: the router meets it again, for those who come so far
+        except Exception:  # noqa: BLE001 - of a converter, perhaps: the router raises it again for admitted requests
             return "protected"
 
     def check(self) -> list[Any]:
-        """The endpoints; raises `ConfigurationError` if one is without its guard."""
+        """Return the endpoints; raise `ConfigurationError` if one lacks its guard."""
         endpoints = list(self._endpoints(self._root, set()))
         check_guards(endpoints)
         return endpoints
 
     def runs_no_endpoint(self, scope: Scope) -> bool:
-        """Whether `CORSMiddleware` will answer this preflight, or the router itself: by a redirect, 404 or 405."""
+        """Return whether `CORSMiddleware` or the router itself (redirect, 404, 405) will answer this preflight."""
         try:
             return _runs_no_endpoint(self._app, scope)
         except Exception:  # noqa: BLE001 - as above
             return False
 
     def _found(self, app: Any) -> Any:
-        """The first thing with routes at or below *app*, or None."""
-        known = self._below.get(id(app))
-        if known is None:
-            known = self._below[id(app)] = app, _application_below(app)
-        return known[1]
+        """Return the first layer with routes at or below *app*, or None."""
+        cached = self._below.get(id(app))
+        if cached is None:
+            cached = self._below[id(app)] = app, _application_below(app)
+        return cached[1]
 
     def _access_below(self, app: Any, scope: Scope) -> AccessLevel:
         scope = _entered(app, scope)
@@ -113,11 +113,11 @@ class Routes:
         return marked
 
     def _endpoints(self, app: Any, seen: set[int]) -> Iterator[Any]:
-        """What *app*'s routes lead to, and those of what is mounted there."""
+        """Yield the endpoints of *app*'s routes and of mounted applications."""
         if id(app) in seen:  # an application may be mounted in itself
             return
         seen.add(id(app))
-        if isinstance(app, (FunctionType, type)):  # what was made of a single endpoint
+        if isinstance(app, (FunctionType, type)):  # an application made from a single endpoint
             yield app
         for route, _ in members(_routes_of(app)):
             if isinstance(route, (Mount, Host)):
@@ -133,25 +133,25 @@ class Routes:
 
 
 def _application_below(app: Any) -> Any:
-    """The first thing with routes at or below *app*, or None."""
+    """Return the first layer with routes at or below *app*, or None."""
     return application_below(app, _has_routes, passes_to=_passes_to, parts_of=_parts_of)
 
 
 def _passes_to(layer: object) -> object:
     kind = type(layer)
     if issubclass(kind, BaseHTTPMiddleware) and kind.__call__ is BaseHTTPMiddleware.__call__:
-        return vars(layer).get("app")  # its dispatch may know other applications, and passes requests on to this one
+        return vars(layer).get("app")  # its dispatch may refer to other applications, but call_next leads to this one
     return None
 
 
 def _parts_of(app: object) -> Iterable[object]:
-    """The router of a Starlette, which is what the layers lead to inside it, while a layer may hold the whole."""
+    """Return the router of a Starlette application: its layers lead to the router, or hold the application."""
     return (cast("Starlette", app).router,) if issubclass(type(app), _STARLETTE) else ()
 
 
 def _has_routes(layer: Any) -> bool:
-    """Whether *layer* is an application with routes, a route, or what Starlette and FastAPI make of one endpoint."""
-    if issubclass(type(layer), FunctionType):  # isinstance() would ask a proxy
+    """Return whether *layer* is an application with routes, a route, or an application made from one endpoint."""
+    if issubclass(type(layer), FunctionType):  # isinstance() would resolve a proxy
         return is_endpoint_closure(cast("FunctionType", layer))
     if issubclass(type(layer), type):
         return issubclass(layer, (HTTPEndpoint, WebSocketEndpoint))
@@ -159,14 +159,14 @@ def _has_routes(layer: Any) -> bool:
 
 
 def _flask_views(mounted: Any) -> list[Any]:
-    """The views of a Flask that is *mounted*, which no middleware but its own sees."""
+    """Return the views of a Flask application that is *mounted*; only its own middleware finds them."""
     module = sys.modules.get("flask.app")
     flask = None if module is None else application_below(mounted, lambda layer: issubclass(type(layer), module.Flask))
     return [] if flask is None else list(flask.view_functions.values())
 
 
 def _routes_of(app: Any) -> Iterable[Any]:
-    """The routes of what `_has_routes`; none of a single endpoint, whose route has been chosen already."""
+    """Return the routes of *app*; none for a single endpoint, whose route is already chosen."""
     return [app] if isinstance(app, BaseRoute) else getattr(app, "routes", ())
 
 
@@ -176,20 +176,20 @@ def _runs_no_endpoint(app: Any, scope: Scope) -> bool:
         return False
     for kind in _kinds(app):
         if kind is CORSMiddleware:
-            return True  # it lets no preflight through
+            return True  # it answers every preflight itself
         if not is_original(kind, "__call__") or issubclass(kind, BaseHTTPMiddleware):
             return False  # it may change the path or the method, or answer the request itself
     scope = _entered(router, scope)
     route, matched, match = _choose(router.routes, scope)
     if match is Match.NONE:
         return lets_router_refuse(router)
-    if match is Match.PARTIAL:  # the path is there, and takes other methods
+    if match is Match.PARTIAL:  # the path matches, but not the method
         return takes_other_methods(route)
     return isinstance(route, (Mount, Host)) and _runs_no_endpoint(matched["endpoint"], {**scope, **matched})
 
 
 def _kinds(app: Any) -> Iterator[Any]:
-    """The classes of *app* and of what is below it, with the middleware that an application has not built yet."""
+    """Yield the classes of *app* and of the layers below, with middleware that is not built yet."""
     for layer in _layers(app):
         yield type(layer)
         middleware = middleware_classes(layer)
@@ -197,16 +197,16 @@ def _kinds(app: Any) -> Iterator[Any]:
 
 
 def _entered(router: Any, scope: Scope) -> Scope:
-    """*scope* as *router* sees it: FastAPI replaces the root path when it is entered."""
+    """Return *scope* as *router* receives it: FastAPI replaces the root path on entry."""
     root_path = getattr(router, "root_path", "")
     return {**scope, "root_path": root_path} if root_path else scope
 
 
 def _choose(routes: Iterable[Any], scope: Scope) -> tuple[Any, Scope, Match]:
-    """The route that Starlette's router would take, what it adds to the scope, and how well it fits."""
+    """Return the route that Starlette's router would choose, its additions to the scope, and the match."""
     partial: tuple[Any, Scope, Match] = (None, {}, Match.NONE)
-    for route, tells in members(routes):
-        if not tells:
+    for route, is_reliable in members(routes):
+        if not is_reliable:
             return None, {}, Match.FULL
         match, matched = route.matches(scope)
         if match is Match.FULL:
@@ -217,7 +217,7 @@ def _choose(routes: Iterable[Any], scope: Scope) -> tuple[Any, Scope, Match]:
 
 
 def _layers(app: Any) -> Iterator[Any]:
-    """*app* and what is below it, along the `app` attribute of stock middleware, to the first thing with routes."""
+    """Yield *app* and the layers below, by the `app` attribute of stock middleware, to the first one with routes."""
     for _ in range(_MAX_LAYERS):  # a stack that leads back to itself ends here
         if app is None:
             return
@@ -229,7 +229,7 @@ def _layers(app: Any) -> Iterator[Any]:
 
 
 def _router_of(app: Any) -> Any:
-    """The first thing with routes at or below *app*."""
+    """Return the first layer with routes at or below *app*."""
     return next((layer for layer in _layers(app) if hasattr(layer, "routes")), None)
 
 

@@ -1,7 +1,7 @@
-"""One module a library; each knows how its library is documented to check and to issue, with keys prepared.
+"""One module for each library, which verifies and issues as the library's documentation shows.
 
-`NAME` is what tables call it. `verifying(material)` and `issuing(material)` prepare everything that can be prepared
-and return the function that is timed. A library that is not installed is left out.
+`NAME` is the name in the tables. `verifying(material)` and `issuing(material)` do all preparation that is possible, and
+return the function to measure. Libraries that are not installed are skipped.
 """
 
 from __future__ import annotations

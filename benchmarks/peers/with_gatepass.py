@@ -1,4 +1,4 @@
-"""gatepass. Beside what the others check: strict base64url and JSON, token type, `crit`, the types of all claims."""
+"""gatepass. In addition to the others it checks strict base64url and JSON, token type, `crit` and all claim types."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def key(material: KeyMaterial) -> Key:
 
 
 def sample_token(material: KeyMaterial) -> str:
-    """One token, valid longer than the run, that every contender verifies."""
+    """Return the token that every contender verifies; it is valid longer than the run."""
     issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=key(material), client_id=CLIENT, access_ttl=86_400)
     return issuer.issue(SUBJECT, scope=SCOPES)
 

@@ -1,4 +1,4 @@
-"""joserfc, with its claims registry. It warns of the name EdDSA at each call, and the warning is part of the price."""
+"""joserfc, with its claims registry. It warns about the name EdDSA at each call; the time includes the warning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""oxyjwt, a binding to Rust, through its documented interface, which is shaped like PyJWT's."""
+"""oxyjwt, a binding to Rust, by its documented interface, which resembles PyJWT's."""
 
 from __future__ import annotations
 

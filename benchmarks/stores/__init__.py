@@ -1,1 +1,1 @@
-"""How fast the stores of refresh families are, beside what their databases can do at best."""
+"""The speed of the stores of refresh families, compared with the minimum that their databases must do."""

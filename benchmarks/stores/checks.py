@@ -1,4 +1,4 @@
-"""A check for revocations, as every request pays for it: microseconds, and round trips as the server counts them."""
+"""The cost of the revocation check in each request: microseconds, and round trips as counted by the server."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _COUNTED = 100
 _OWN_COMMANDS = frozenset(("info", "config|resetstat"))
 
 Checks = dict[str, tuple[Timing, float]]
-"""By store: what a check takes, and how many round trips."""
+"""By store: the time of a check, and its round trips."""
 
 
 def checks(folder: Path, effort: Effort) -> Checks:
-    """A token with all four names that it could be revoked by, and is not."""
+    """Measure a valid token that has all four identifiers by which it could be revoked."""
     token = _token()
     memory = _revocation(MemoryStore())
     for number in range(_REVOKED):
@@ -57,7 +57,7 @@ def _measured(found: dict[str, Any], token: AccessToken, effort: Effort) -> Chec
 
 
 def _round_trips(ask: Callable[[AccessToken], bool], token: AccessToken, admin: Redis) -> float:
-    """Nothing is sent in pipelines, so each command is a round trip."""
+    """Return the round trips of one check. No pipelines are used, so each command is a round trip."""
     admin.config_resetstat()
     for _ in range(_COUNTED):
         ask(token)

@@ -1,4 +1,4 @@
-"""The command `python -m benchmarks stores`: measure the stores, print the tables and put them into the docs."""
+"""The command `python -m benchmarks stores`: measure the stores, print the tables and update the docs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _TURNS = 40
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Measure what *arguments* ask for."""
+    """Run the measurements that *arguments* select."""
     options = _options(arguments)
     effort = Effort(rounds=3 if options.quick else _TURNS, seconds_a_turn=options.seconds / _TURNS)
     measured = Measured()
@@ -49,7 +49,7 @@ def _measure_rotation(measured: Measured, folder: Path, effort: Effort, options:
 
 
 def _measure_growth(measured: Measured, folder: Path, effort: Effort, options: argparse.Namespace) -> None:
-    # Long enough that what the database puts off, such as a checkpoint, falls into each turn.
+    # Long turns, so that each one includes work that the database postpones, such as a checkpoint.
     long = Effort(rounds=max(2, effort.rounds // 5), seconds_a_turn=effort.seconds_a_turn * 5)
     for store in LOADERS:
         try:
@@ -71,15 +71,15 @@ _PARTS = {"rotation": _measure_rotation, "growth": _measure_growth, "checks": _m
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks stores", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="see that everything runs; the figures mean nothing")
-    parser.add_argument("--runs", type=int, help="how often everything is measured (default: 5)")
-    parser.add_argument("--seconds", type=float, help="how long each contender is measured in a run (default: 3)")
+    parser.add_argument("--quick", action="store_true", help="only check that every benchmark runs; ignore the figures")
+    parser.add_argument("--runs", type=int, help="how often to repeat each measurement (default: 5)")
+    parser.add_argument("--seconds", type=float, help="seconds for each contender in a run (default: 3)")
     parser.add_argument("--sizes", type=_sizes, help="numbers of families (default: 10000,1000000,10000000)")
     parser.add_argument(
-        "--parts", type=_parts, default=tuple(_PARTS), help=f"what is measured (default: {','.join(_PARTS)})"
+        "--parts", type=_parts, default=tuple(_PARTS), help=f"what to measure (default: {','.join(_PARTS)})"
     )
     parser.add_argument("--folder", type=Path, help="where SQLite and Redis write: a real disk (default: the system's)")
-    parser.add_argument("--docs", type=Path, help="the folder whose benchmarks.md to renew (default: docs)")
+    parser.add_argument("--docs", type=Path, help="the folder whose benchmarks.md to update (default: docs)")
     options = parser.parse_args(arguments)
     quick: bool = options.quick
     options.runs = options.runs or (1 if quick else 5)

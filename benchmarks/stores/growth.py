@@ -1,7 +1,7 @@
-"""Rotations among ten thousand families and among ten million: simulated ones, loaded by the database itself.
+"""Rotations among ten thousand to ten million simulated families, which the database itself generates.
 
-Small and large databases are there at once and take turns. The families that are rotated are drawn from all, so that no
-cache of the database helps the large one more than it would help a service.
+Small and large databases exist at the same time and take turns. The rotated families are a random sample of all, so
+that a database's cache does not help the large one more than it would help a service.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _SAMPLE = 10_000
 
 
 def growth(kind: str, sizes: list[int], folder: Path, effort: Effort, runs: int) -> list[dict[str, Timing]]:
-    """What `get` and `rotate` take together, by the number of families."""
+    """Return the time of `get` and `rotate` together, by the number of families."""
     needed = sum(sizes) * _BYTES_A_FAMILY
     if shutil.disk_usage(folder).free < needed:
         raise SystemExit(f"{needed / 1e9:.0f} GB must be free in {folder} for so many families; see --sizes")
@@ -59,6 +59,6 @@ def _rotating(place: Place, size: int) -> Batch:
                 idle_expires_at=family.idle_expires_at + 60,
             )
             if not store.rotate(name, rotation):
-                raise RuntimeError("the store refused an exchange that was right")
+                raise RuntimeError("the store refused a valid rotation")
 
     return batch

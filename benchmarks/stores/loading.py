@@ -1,4 +1,4 @@
-"""Millions of simulated families, made by the database itself: rows first, indexes afterwards."""
+"""Generate millions of simulated families inside the database: rows first, indexes afterwards."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _INDEXED = ("subject", "client_id", "purge_at")
 
 
 def simulated_name(number: int) -> str:
-    """As long as a real one; names rise with the numbers, so that the primary key is written in order."""
+    """Return a family id of the usual length. Ids ascend with *number*, so the primary key is written in order."""
     return f"{number:08x}-simulated-one"
 
 

@@ -1,6 +1,6 @@
-"""Each store on a database of its own, and the bare compare-and-set on the very same table, by the driver alone.
+"""Each store on a separate database, and the bare compare-and-set on the same table, by the driver alone.
 
-Every place is made for the benchmark and gone afterwards. A server that is not running is left out, and said.
+Every database is created for the benchmark and deleted afterwards. Servers that are not running are skipped and named.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ from gatepass.stores.sqlite import SQLiteStore
 __all__ = ["PLACES", "NotRunning", "Place", "own_redis", "sql_place"]
 
 CompareAndSet = Callable[[str, bytes, bytes], bool]
-"""Takes a family's name, its current hash and the next; one statement or script, durable when it answers."""
+"""Takes a family id, its current hash and the next; one statement or script, durable when it returns."""
 
 
 class NotRunning(Exception):
-    """There is no such server here."""
+    """The server is not available on this machine."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """A store, the bare exchange beside it, and the setting that makes both durable."""
+    """A store, the bare compare-and-set on the same table, and the setting that makes both durable."""
 
     store: Any
     compare_and_set: CompareAndSet
@@ -51,7 +51,7 @@ class Place:
 
 @contextmanager
 def memory(_: Path) -> Iterator[Place]:
-    """Bare: a dictionary of hashes under a lock."""
+    """Yield a `MemoryStore`; the bare compare-and-set is a dictionary of hashes under a lock."""
     hashes: dict[str, bytes] = {}
     lock = threading.Lock()
 
@@ -67,7 +67,7 @@ def memory(_: Path) -> Iterator[Place]:
 
 @contextmanager
 def sqlite(folder: Path) -> Iterator[Place]:
-    """Bare: one UPDATE in autocommit, on the same file and with the same pragmas."""
+    """Yield a `SQLiteStore`; the bare compare-and-set is one UPDATE in autocommit, with the same file and pragmas."""
     path = folder / f"{secrets.token_hex(4)}.db"
     with SQLiteStore(path) as store:
         store.create_schema()
@@ -83,7 +83,7 @@ def sqlite(folder: Path) -> Iterator[Place]:
 
 @contextmanager
 def own_redis(folder: Path) -> Iterator[str]:
-    """The URL of a server that writes every change to the disk before it answers."""
+    """Yield the URL of a server that writes every change to disk before it responds."""
     program = shutil.which("redis-server")
     if program is None:
         raise NotRunning("Redis: the program redis-server is not installed")
@@ -93,7 +93,7 @@ def own_redis(folder: Path) -> Iterator[str]:
     (folder / f"redis-{port}").mkdir()
     options = ["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes", "--appendfsync", "always"]
     command = [program, "--port", str(port), "--dir", str(folder / f"redis-{port}"), *options]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:  # noqa: S603 - ours, on loopback
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:  # noqa: S603 - on loopback
         try:
             with Redis(port=port) as client:
                 _wait_until_ready(client)
@@ -104,7 +104,7 @@ def own_redis(folder: Path) -> Iterator[str]:
 
 @contextmanager
 def redis(folder: Path) -> Iterator[Place]:
-    """Bare: one Lua script, by the same client library and on the same server."""
+    """Yield a `RedisStore`; the bare compare-and-set is one Lua script, with the same client library and server."""
     with own_redis(folder) as url, Redis.from_url(url) as client, closing(RedisStore(url)) as store:
         digest = client.script_load(_SCRIPT)
 
@@ -115,8 +115,8 @@ def redis(folder: Path) -> Iterator[Place]:
 
 
 @contextmanager
-def sql_place(kind: str, folder: Path) -> Iterator[Place]:  # noqa: ARG001 - the places are called alike
-    """Bare: one UPDATE in autocommit, by the driver, in the same database."""
+def sql_place(kind: str, folder: Path) -> Iterator[Place]:  # noqa: ARG001 - all places have the same signature
+    """Yield an `SQLStore`; the bare compare-and-set is one UPDATE in autocommit, by the driver, in that database."""
     make, drop, into = _DATABASES[kind]
     home = _server_url(kind)
     name = f"gatepass_bench_{secrets.token_hex(4)}"
@@ -140,7 +140,7 @@ def sql_place(kind: str, folder: Path) -> Iterator[Place]:  # noqa: ARG001 - the
 
 
 def _bare(connection: Any, kind: str) -> CompareAndSet:
-    """*connection* is the driver's own."""
+    """Return the compare-and-set on *connection*, which is the driver's own."""
     if kind == "PostgreSQL":
         connection.autocommit = True
     else:

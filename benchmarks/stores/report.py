@@ -1,4 +1,4 @@
-"""What the stores took, as tables."""
+"""Turn the measurements of the stores into tables."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Table = dict[str, list[Run]]
 
 @dataclass
 class Measured:
-    """All that was measured, and what was not."""
+    """All measurements, and the servers that were missing."""
 
     tables: dict[str, Table] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Measured:
 
 
 def markdown(measured: Measured) -> dict[str, str]:
-    """The text of each part that was measured."""
+    """Return the text of each measured part."""
     found: dict[str, str] = {}
     for part, table in measured.tables.items():
         lines = {"rotation": _rotations, "growth": _growth, "checks": _checks}[part](table, measured)
@@ -47,8 +47,8 @@ def markdown(measured: Measured) -> dict[str, str]:
 
 _TITLES = {
     "rotation": "### Rotate a refresh token",
-    "growth": "### Rotate one among many",
-    "checks": "### Ask whether an access token is revoked",
+    "growth": "### Rotate among many families",
+    "checks": "### Check whether an access token is revoked",
 }
 
 
@@ -57,7 +57,7 @@ def _circumstances(table: Table) -> str:
     return (
         f"{platform.python_implementation()} {platform.python_version()} on {platform.machine()}; SQLite "
         f"{sqlite3.sqlite_version}, {versions}. One thread, {max(map(len, table.values()))} runs; each figure is the "
-        "median of what they saw, by the median turn, in brackets the least and the most."
+        "median of their median turns, with the minimum and the maximum in parentheses."
     )
 
 
@@ -76,7 +76,7 @@ def _rotations(table: Table, measured: Measured) -> list[str]:
         )
     lines += [
         "",
-        "The same by the best turn of each run, when the disk was quick:",
+        "The same from the best turn of each run, when the disk was fast:",
         "",
         _row("", f"{BARE}, µs", ROTATE, BOTH, WHOLE),
         _row("---", "---:", "---:", "---:", "---:"),
@@ -89,8 +89,10 @@ def _rotations(table: Table, measured: Measured) -> list[str]:
 
 
 def _growth(table: Table, _: Measured) -> list[str]:
-    """Factors within one run, where the sizes took turns. Microseconds stand in the first row alone: those of each row
-    are from runs on a disk that was busy to another degree, and would not divide into the factor beside them.
+    """Return the factors within each run, where the sizes took turns.
+
+    Only the first row has microseconds: those of other rows are from runs on a disk that was busy to another degree,
+    and would not divide into the factor.
     """
     stores = list(table)
     sizes = list(table[stores[0]][0])

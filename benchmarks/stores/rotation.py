@@ -1,4 +1,4 @@
-"""Rotations in one thread: the bare compare-and-set, the store's, that with the look before it, and all of it."""
+"""Rotations in one thread: bare compare-and-set, store `rotate`, `get` and `rotate`, and `TokenService.refresh`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _FAMILIES = 200
 
 
 def rotations(place: Place, effort: Effort) -> dict[str, Timing]:
-    """What one rotation takes each way. Each has families of its own, in turns."""
+    """Return the time of one rotation by each contender. Each has its own families; they take turns."""
     return interleave(
         {
             BARE: _bare(place),
@@ -95,6 +95,6 @@ def _service(place: Place) -> Batch:
     return batch
 
 
-def _require_success(exchanged: bool) -> None:  # noqa: FBT001 - what the exchange answered
+def _require_success(exchanged: bool) -> None:  # noqa: FBT001 - the result of a rotation
     if not exchanged:
-        raise RuntimeError("the store refused an exchange that was right")
+        raise RuntimeError("the store refused a valid rotation")

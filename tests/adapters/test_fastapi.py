@@ -643,7 +643,7 @@ def test_a_guard_says_that_its_parameter_has_a_name_of_its_own():
 
 
 def test_a_guard_refuses_generators():
-    with pytest.raises(ConfigurationError, match="in place of a generator"):
+    with pytest.raises(ConfigurationError, match="replace a generator"):
 
         @require_auth()
         async def view():

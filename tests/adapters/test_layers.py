@@ -562,7 +562,7 @@ class TestMountedFlask:
         crash = self.mall(wrap(shop())).send("GET", "/flask/about").crash
 
         assert isinstance(crash, ConfigurationError)
-        assert "mark what is mounted as public" in str(crash)
+        assert "mark the mounted application as public" in str(crash)
 
     def test_one_with_a_misplaced_guard_is_told(self):
         app = Flask("misplaced")

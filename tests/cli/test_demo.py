@@ -42,7 +42,7 @@ def shown():
 def test_all_four_frameworks_give_every_answer_right_and_the_same(shown):
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert shown.stdout.count("agree ") == len(ALL)
-    assert f"{len(ALL)} requests, 4 frameworks: every answer is right" in shown.stdout
+    assert f"{len(ALL)} requests, 4 frameworks: every response is correct" in shown.stdout
 
 
 def test_the_table_shows_request_status_and_challenge_or_error_of_every_case(shown):
@@ -55,7 +55,7 @@ def test_the_table_shows_request_status_and_challenge_or_error_of_every_case(sho
 
 def test_progress_goes_to_standard_error_and_colours_only_to_terminals(shown):
     for name in ("Flask on waitress", "Starlette on uvicorn", "FastAPI on uvicorn", "Django on uvicorn"):
-        assert f"{name} answers at http://127.0.0.1:" in shown.stderr
+        assert f"{name} listens on http://127.0.0.1:" in shown.stderr
         assert name not in shown.stdout
     assert "\x1b" not in shown.stdout
     assert "RuntimeWarning" not in shown.stderr
@@ -154,9 +154,9 @@ def test_a_wrong_answer_makes_the_demo_fail_and_say_which(monkeypatch, capfd):
 
     shown = capfd.readouterr().out
     assert ended.value.code == 1
-    assert "expired yesterday: Django answered 401, not 200" in shown
+    assert "expired yesterday: Django returned 401, expected 200" in shown
     assert shown.count("DIFFER") == 1
-    assert "every answer is right" not in shown
+    assert "every response is correct" not in shown
 
 
 def test_a_login_that_is_wrong_makes_all_that_follows_wrong(monkeypatch, capfd):
@@ -169,8 +169,8 @@ def test_a_login_that_is_wrong_makes_all_that_follows_wrong(monkeypatch, capfd):
 
     shown = capfd.readouterr().out
     assert ended.value.code == 1
-    assert "log in: Flask answered 401, not 200" in shown
-    assert "the access token: Django answered 401, not 200" in shown
+    assert "log in: Flask returned 401, expected 200" in shown
+    assert "the access token: Django returned 401, expected 200" in shown
 
 
 def told_in(width, monkeypatch, capfd):
@@ -207,13 +207,19 @@ def test_a_wide_terminal_shows_what_is_on_the_wire(monkeypatch, capfd):
 @pytest.mark.parametrize(
     ("other", "told"),
     [
-        (Answer(403, RIGHT.headers, RIGHT.body), ["answered 403, not 401"]),
-        (Answer(401, (NO_STORE,), RIGHT.body), ["another WWW-Authenticate", "other headers"]),
-        (Answer(401, (NO_STORE, CHALLENGE, CHALLENGE), RIGHT.body), ["another WWW-Authenticate", "other headers"]),
-        (Answer(401, (NO_STORE, (CHALLENGE[0], "Bearer")), b"{}"), ["another WWW-Authenticate", "other headers"]),
-        (Answer(401, (CHALLENGE,), RIGHT.body), ["lets caches keep", "other headers"]),
-        (Answer(401, (*RIGHT.headers, ("x-frame-options", "DENY")), RIGHT.body), ["other headers than Flask"]),
-        (Answer(401, RIGHT.headers, b"{} "), ["another body than Flask"]),
+        (Answer(403, RIGHT.headers, RIGHT.body), ["returned 403, expected 401"]),
+        (Answer(401, (NO_STORE,), RIGHT.body), ["unexpected WWW-Authenticate", "different headers"]),
+        (
+            Answer(401, (NO_STORE, CHALLENGE, CHALLENGE), RIGHT.body),
+            ["unexpected WWW-Authenticate", "different headers"],
+        ),
+        (
+            Answer(401, (NO_STORE, (CHALLENGE[0], "Bearer")), b"{}"),
+            ["unexpected WWW-Authenticate", "different headers"],
+        ),
+        (Answer(401, (CHALLENGE,), RIGHT.body), ["did not send Cache-Control", "different headers"]),
+        (Answer(401, (*RIGHT.headers, ("x-frame-options", "DENY")), RIGHT.body), ["Flask sent different headers"]),
+        (Answer(401, RIGHT.headers, b"{} "), ["Flask sent different bodies"]),
     ],
 )
 def test_one_framework_that_differs_is_named(other, told):
@@ -326,5 +332,5 @@ def test_a_server_that_does_not_stop_is_stopped(monkeypatch, settings):
 
 
 def test_a_server_that_gives_no_answer_is_named():
-    with pytest.raises(ConfigurationError, match="Flask gave no answer to: no credentials"):
+    with pytest.raises(ConfigurationError, match="Flask sent no response to: no credentials"):
         command._answers(CASE, {"flask": free_port()}, {"flask": {}})

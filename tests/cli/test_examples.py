@@ -400,4 +400,4 @@ def test_an_outside_provider_without_its_variables_says_which_is_missing():
         cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
 
-    assert started.stderr == "PROVIDER_ISSUER is not set: this file says at the top what to export\n"
+    assert started.stderr == "PROVIDER_ISSUER is not set: export the variables at the top of this file\n"

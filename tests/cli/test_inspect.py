@@ -88,7 +88,7 @@ def test_all_failures_are_shown_and_not_just_the_first(gatepass, key_file):
     found = checks(result)
     assert result.returncode == 1
     assert [found[name] for name in ("signature", "expiry", "audience", "issuer")] == ["failed"] * 3 + ["passed"]
-    assert b"UNVERIFIED, no signature holds" in result.stdout
+    assert b"UNVERIFIED, the signature was not verified" in result.stdout
     assert b"invalid_audience" in result.stdout
 
 
@@ -96,7 +96,7 @@ def test_a_signed_but_refused_token_is_not_called_verified(gatepass, key_file):
     result = gatepass("inspect", "--key", key_file, *OPTIONS, stdin=issuer(clock=lambda: 1e9).issue("anna"))
 
     assert result.returncode == 1
-    assert b"signed with this key, but refused" in result.stdout
+    assert b"signed with this key, but rejected" in result.stdout
     assert b"verified\n" not in result.stdout
 
 
@@ -335,7 +335,7 @@ def test_text_that_is_no_token_fails_with_a_sentence(gatepass_here, key_file, st
         result = gatepass_here("inspect", *options, stdin=stdin)
 
         assert result.returncode == 1
-        assert b"This cannot be read" in result.stdout
+        assert b"Unreadable token" in result.stdout
         assert b"Traceback" not in result.stderr
 
 
@@ -349,7 +349,7 @@ def test_text_that_is_no_token_fails_with_a_sentence(gatepass_here, key_file, st
         (["--key", "damaged.json"], "not valid JSON"),
         (["--key", "weak"], "needs at least 32 bytes"),
         (["--key", "empty"], "is empty"),
-        (["--key-env", "NOT_SET_ANYWHERE"], "is not set: put the issuer's key into it"),
+        (["--key-env", "NOT_SET_ANYWHERE"], "is not set: store the issuer's key in it"),
         (["--key", "damaged.pem", "--key-env", "X"], "exclude each other"),
         (["--key", "key.json", "--kid", "x"], "leave out --kid"),
         (["--issuer", ISSUER], "without the issuer's key"),
@@ -360,8 +360,8 @@ def test_text_that_is_no_token_fails_with_a_sentence(gatepass_here, key_file, st
         (["--key", "key.pem", "--audience", "x", "--audience", "x"], "Error: --audience names something twice"),
         (["--allow", "non-https-issuer"], "without the issuer's key"),
         (["--key", "key.pem", "--algorithm", "RS256"], "does not fit"),
-        (["one", "two"], "one file at a time"),
-        ([], "no token in the input"),
+        (["one", "two"], "give one file at a time"),
+        ([], "the input contains no token"),
     ],
 )
 def test_a_mistake_of_the_operator_gets_a_sentence(gatepass_here, tmp_path, key_file, arguments, sentence):
@@ -385,8 +385,8 @@ def test_what_would_have_passed_is_said_beside_what_failed(gatepass_here, key_fi
 
     shown = [gatepass_here("inspect", "--key", key_file, *OPTIONS, stdin=token).stdout for token in (typed, other)]
 
-    assert b'(wrong_token_type: typ), wanted: ["at+jwt"]' in shown[0]
-    assert b'wanted: ["ES256"]' in shown[1]
+    assert b'(wrong_token_type: typ), expected: ["at+jwt"]' in shown[0]
+    assert b'expected: ["ES256"]' in shown[1]
 
 
 def test_a_reason_without_detail_stands_alone(gatepass_here, key_file):

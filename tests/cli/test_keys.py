@@ -138,7 +138,7 @@ def test_an_emergency_removes_any_key_and_says_what_follows(gatepass_here, ring,
 
     assert result.returncode == 0
     assert result.stderr == (
-        b"Others may accept the removed key for 300 seconds, from their copies, or longer if these are old.\n"
+        b"Other services may accept the removed key for 300 seconds, longer if their copy of the keys is stale.\n"
     )
     assert kid_that_is("active", ring) != gone
     assert KeyRing(tmp_path / "ring", algorithm="Ed25519").current().signing_key.kid == kid_that_is("active", ring)
@@ -186,4 +186,4 @@ def test_where_there_is_no_ring_the_operator_learns_how_one_is_made(gatepass_her
     result = gatepass_here("keys", command[0], "empty", *command[1:])
 
     assert result.returncode == 2
-    assert b"a service makes one, KeyRing(" in result.stderr
+    assert b"a service creates it with KeyRing(" in result.stderr

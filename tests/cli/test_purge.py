@@ -196,15 +196,15 @@ def test_a_command_that_names_no_store_or_two_is_wrong(gatepass_here, arguments)
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("sqlite:///", "a file of SQLite is named"),
-        ("sqlite://sessions.db", "a file of SQLite is named"),
-        ("sqlite:///sessions.db?mode=ro", "a file of SQLite is named"),
+        ("sqlite:///", "the URL of a SQLite file is"),
+        ("sqlite://sessions.db", "the URL of a SQLite file is"),
+        ("sqlite:///sessions.db?mode=ro", "the URL of a SQLite file is"),
         ("nowhere.db", "does not exist"),
         (f"postgres://app:{SECRET}@db.example/app", "the store must be"),
         (f"oracle://app:{SECRET}@db.example/app", "the store must be"),
         (f"postgresql+psycopg://app:{SECRET}@db.example:{SECRET}/app", "the store must be"),
         (f"://{SECRET}", "the store must be"),
-        (f"postgresql+asyncpg://app:{SECRET}@db.example/app", "event loops"),
+        (f"postgresql+asyncpg://app:{SECRET}@db.example/app", "asynchronous driver"),
         (f"mysql+pymysql://root@127.0.0.1/test?plugin={SECRET}", "cannot be used"),
         (f"postgresql+pg8000://app:{SECRET}@db.example/app", "the driver pg8000 is not installed"),
     ],
@@ -242,8 +242,8 @@ def somebody_there(name):
     [
         ("postgresql+psycopg", nobody_there, "", "cannot be reached"),
         ("mysql+pymysql", nobody_there, "", "cannot be reached"),
-        ("postgresql+psycopg", somebody_there, "POSTGRES", "refused"),
-        ("mysql+pymysql", somebody_there, "MARIADB", "refused"),
+        ("postgresql+psycopg", somebody_there, "POSTGRES", "rejected"),
+        ("mysql+pymysql", somebody_there, "MARIADB", "rejected"),
     ],
 )
 def test_a_server_that_does_not_let_us_in_is_a_failure_without_its_password(
@@ -304,13 +304,13 @@ def test_a_file_that_is_no_database_is_somebodys_to_change(gatepass_here, tmp_pa
     result = gatepass_here("purge", "notes.txt")
 
     assert (result.returncode, result.stdout) == (2, b"")
-    assert b"not a database; is the path right?" in result.stderr
+    assert b"not a database; check the path" in result.stderr
     assert (tmp_path / "notes.txt").read_bytes() == content
 
 
 @pytest.mark.parametrize(
     ("place", "sentence"),
-    [("nope.db", "there is no file nope.db: is the path right?"), (".", ". is a directory: name the file")],
+    [("nope.db", "there is no file nope.db: check the path"), (".", ". is a directory: name the SQLite file")],
 )
 def test_a_path_that_leads_to_no_file_is_named(gatepass_here, tmp_path, place, sentence):
     result = gatepass_here("purge", place)

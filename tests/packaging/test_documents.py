@@ -356,8 +356,8 @@ def measured(section, algorithm):
 @pytest.mark.parametrize(
     ("section", "algorithm", "name"),
     [
-        ("Check a token", "HS256", "check, HS256"),
-        ("Check a token", "RS256", "check, RS256"),
+        ("Verify a token", "HS256", "verify, HS256"),
+        ("Verify a token", "RS256", "verify, RS256"),
         ("Issue a token", "HS256", "issue, HS256"),
     ],
 )

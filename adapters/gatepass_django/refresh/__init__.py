@@ -1,10 +1,10 @@
-"""Refresh tokens in the project's own database: a store on Django's ORM.
+"""Refresh tokens in the project's own database: a store that uses Django's ORM.
 
     INSTALLED_APPS = [..., "gatepass_django.refresh"]  # then: manage.py migrate
 
     service = TokenService(issuer, DjangoStore(), check_subject=...)
 
-`manage.py gatepass_purge` deletes what ended; run it daily. The admin shows families, without their hashes.
+Run `manage.py gatepass_purge` daily to delete ended families. The admin lists families, without their hashes.
 """
 
 from gatepass_django.refresh.store import DjangoStore

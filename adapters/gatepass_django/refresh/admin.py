@@ -1,4 +1,4 @@
-"""The admin's view of families: to look at, without hashes. A family is ended through the service, not here."""
+"""The admin's read-only view of families, without hashes. Revoke a family through the `TokenService`, not here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gatepass_django.refresh.models import TokenFamily
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[TokenFamily]
 else:
-    _ModelAdmin = admin.ModelAdmin  # generic for type checkers alone
+    _ModelAdmin = admin.ModelAdmin  # generic only for type checkers
 
 __all__ = ["TokenFamilyAdmin"]
 
@@ -26,7 +26,7 @@ def _moment(seconds: int | None) -> datetime | None:
 
 @admin.register(TokenFamily)
 class TokenFamilyAdmin(_ModelAdmin):
-    """Searches for a whole subject or client, by the index; a search for parts would read the whole table."""
+    """Searches by the index for an exact subject, client or family; a substring search would read the whole table."""
 
     list_display: tuple[str, ...] = ("family_id", "subject", "client_id", "created", "ends", "revoked")  # pyright: ignore[reportIncompatibleVariableOverride] - narrower
     fields: ClassVar[tuple[str, ...]] = (  # pyright: ignore[reportIncompatibleVariableOverride] - narrower
@@ -34,7 +34,7 @@ class TokenFamilyAdmin(_ModelAdmin):
     )  # fmt: skip
     readonly_fields: ClassVar[tuple[str, ...]] = fields  # pyright: ignore[reportIncompatibleVariableOverride] - narrower
     search_fields: ClassVar[tuple[str, ...]] = ("subject_hash",)  # pyright: ignore[reportIncompatibleVariableOverride] - narrower
-    search_help_text: ClassVar[str | None] = "A subject or client, whole"  # pyright: ignore[reportIncompatibleVariableOverride] - narrower
+    search_help_text: ClassVar[str | None] = "An exact subject or client"  # pyright: ignore[reportIncompatibleVariableOverride] - narrower
     ordering: ClassVar[tuple[str, ...]] = ("-purge_at",)  # pyright: ignore[reportIncompatibleVariableOverride] - narrower
     show_full_result_count: ClassVar[bool] = False
 

@@ -1,4 +1,4 @@
-"""The application `gatepass_django.refresh`: two tables, and nothing that a project without it would notice."""
+"""The application `gatepass_django.refresh`: two tables, the admin's view of one, and a management command."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["RefreshConfig"]
 
 
 class RefreshConfig(AppConfig):
-    """For INSTALLED_APPS, as `"gatepass_django.refresh"`."""
+    """The configuration for `"gatepass_django.refresh"` in INSTALLED_APPS."""
 
     name: str = "gatepass_django.refresh"
     label: str = "gatepass_refresh"

@@ -1,6 +1,6 @@
-"""The two tables, and the field that keeps their text as it was put.
+"""The two tables, and the field that stores their text unchanged.
 
-Rows are found by a hash in hexadecimal, so that no collation folds case or blanks. Nothing in them is a usable token.
+Rows are found by a hash in hexadecimal, so that no collation folds case or blanks. No row contains a usable token.
 Times are seconds since 1970.
 """
 
@@ -16,14 +16,14 @@ __all__ = ["ExactTextField", "Revocation", "TokenFamily"]
 if TYPE_CHECKING:
     _TextField = models.TextField[Any, Any]
 else:
-    _TextField = models.TextField  # Django's fields are generic for type checkers alone
+    _TextField = models.TextField  # Django's fields are generic only for type checkers
 
 
 class ExactTextField(_TextField):
-    """Text that comes back as it was put, whatever the database's character set. It is stored and never compared."""
+    """Text that is stored unchanged, with any character set of the database. It is never compared."""
 
     def db_type(self, connection: BaseDatabaseWrapper) -> Any:
-        """The database's type. On MariaDB and MySQL it names the character set with all of Unicode."""
+        """Return the column type. On MariaDB and MySQL it includes the character set for all of Unicode."""
         kind = super().db_type(connection)
         return f"{kind} CHARACTER SET utf8mb4 COLLATE utf8mb4_bin" if connection.vendor == "mysql" else kind
 
@@ -31,9 +31,9 @@ class ExactTextField(_TextField):
 class TokenFamily(models.Model):
     """One grant and the hash of its current token.
 
-    `purge_at` is never later than the family's end, nor than the end of its salt. A rotation puts these off and leaves
-    it, so that no index is written on the request path but by the first one with a salt after a purge; a purge that
-    finds the family alive moves it.
+    `purge_at` is never later than the family's end, or than the end of its salt. A rotation postpones both ends but not
+    `purge_at`, so only the first rotation with a salt after a purge writes an index. A purge that finds the family
+    alive moves `purge_at`.
     """
 
     id: models.CharField[str, str] = models.CharField(max_length=64, primary_key=True, editable=False)
@@ -73,7 +73,7 @@ class TokenFamily(models.Model):
 
 
 class Revocation(models.Model):
-    """What revokes access tokens, and for how long it is kept. The key itself is not stored."""
+    """The hash of a key that revokes access tokens, and for how long to keep it. The key itself is not stored."""
 
     id: models.CharField[str, str] = models.CharField(max_length=64, primary_key=True, editable=False)
     issued_until: models.BigIntegerField[int, int] = models.BigIntegerField()

@@ -1,11 +1,11 @@
-"""The store on Django's ORM: each answer rests on one statement; `rotate` is an UPDATE that names the hash it replaces.
+"""The store on Django's ORM. One statement decides each result; `rotate` is an UPDATE that names the hash it replaces.
 
-What it returned is committed. In a transaction of the project's that could still be rolled back, and with it the
-revocation of a stolen family, so there it refuses to write.
+Every write is committed when the method returns. Inside a transaction of the project, which may be rolled back together
+with the revocation of a stolen family, the store refuses to write.
 
-A connection serves one process: a fork that used its parent's would read answers meant for the other. A server that
-loads a project and then forks its workers (gunicorn's `--preload`, uWSGI) hands an open connection to each, and not
-every such server runs Python's hooks at forks. So the process that opened a connection is recorded beside it.
+A connection belongs to one process: a fork that used its parent's connection would read the parent's results. A server
+that loads a project and then forks its workers (gunicorn's `--preload`, uWSGI) passes an open connection to each, and
+not every such server runs Python's fork hooks. So the store records which process opened each connection.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ _BATCH: Final = 500
 _PAGE: Final = 10_000
 _MAX_TRIES: Final = 5
 _DURABLE_BEFORE_VISIBLE: Final = frozenset(("postgresql", "sqlite"))
-"""Databases that show a commit to others only when it is on the disk."""
+"""Databases where other connections see a commit only when it is on disk."""
 
 
 @final
 class DjangoStore:
     """A `RefreshStore` and `RevocationStore` in the database *using* of the setting DATABASES.
 
-    With `ATOMIC_REQUESTS`, decorate the views that use it with `transaction.non_atomic_requests`. How long a request
-    waits for the database is set in DATABASES too, by `connect_timeout` and the driver's other options.
+    With `ATOMIC_REQUESTS`, decorate the views that use the store with `transaction.non_atomic_requests`. Set timeouts
+    in DATABASES, by `connect_timeout` and the driver's other options.
     """
 
     __slots__ = ("_families", "_revocations", "_using")
@@ -58,7 +58,7 @@ class DjangoStore:
         try:
             families, revocations = (apps.get_model(_APP, name) for name in ("TokenFamily", "Revocation"))
         except AppRegistryNotReady:
-            raise ConfigurationError("make the DjangoStore after Django has loaded its models") from None
+            raise ConfigurationError("create the DjangoStore after Django has loaded its models") from None
         except LookupError:
             raise ConfigurationError(
                 'add "gatepass_django.refresh" to INSTALLED_APPS, and run: manage.py migrate'
@@ -98,7 +98,7 @@ class DjangoStore:
         return self._revoke_all({"client_id_hash": _hash(client_id)}, at)
 
     def purge(self, *, before: int, limit: int) -> PurgeResult:
-        """It looks at *limit* families in all, in whole batches."""
+        """Delete ended families. It reads up to *limit* families in total, in whole batches."""
         over = Q(expires_at__lt=before) | Q(idle_expires_at__lt=before) | Q(revoked_at__lt=before)
         end = Least(F("expires_at"), F("idle_expires_at"), Coalesce(F("revoked_at"), F("expires_at")))
         spent = F("rotated_at") + Rotation.MAX_GRACE
@@ -111,7 +111,7 @@ class DjangoStore:
                 alive = [name for name, moment in found if moment >= before]
                 if dead:
                     deleted += _deleted(rows.filter(over, pk__in=dead), self._using)
-                if alive:  # put off to the end, or to that of a salt that is still of use
+                if alive:  # purge at the family's end, or at the end of a salt still in use
                     salted = rows.filter(pk__in=alive, rotated_at__lt=before - Rotation.MAX_GRACE).exclude(salt="")
                     salted.update(salt="")
                     rows.filter(pk__in=alive).update(purge_at=Case(When(salt="", then=end), default=Least(end, spent)))
@@ -129,7 +129,7 @@ class DjangoStore:
                 if rows.filter(pk=_hash(key)).update(**later) == 1:
                     self._flush_log()
                     return
-        raise OperationalError("a revocation was purged again and again while it was put")
+        raise OperationalError("concurrent purges deleted the revocation again and again before it could be updated")
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
         if not keys:
@@ -145,12 +145,12 @@ class DjangoStore:
             while names := _first(
                 rows.filter(keep_until__lt=before).order_by("keep_until"), min(limit - deleted, _BATCH)
             ):
-                # Checked again: a later entry for the key may have come since.
+                # Check again: another process may have extended the entry since.
                 deleted += _deleted(rows.filter(pk__in=names, keep_until__lt=before), self._using)
         return deleted
 
     def _revoke_all(self, which: dict[str, str], at: int) -> int:
-        """Page by page along the primary key, so that nothing is met twice, and in statements that lock few rows."""
+        """Revoke page by page along the primary key, so that no row is read twice, in statements that lock few rows."""
         revoked = 0
         with self._writing(self._families) as rows:
             alive = rows.filter(**which, revoked_at__isnull=True).order_by("pk")
@@ -163,21 +163,21 @@ class DjangoStore:
         return revoked
 
     def _flush_log(self) -> None:
-        """Return when all that the database has shown to this call is on its disk, including what other calls did.
+        """Wait until every commit that this call has seen is on the database's disk, including those of other calls.
 
-        InnoDB shows a commit before it waits for its log, as Oracle does, and a statement that changes nothing waits
-        for no log. So this writes a row and takes it away: the log up to there holds all that was shown.
+        InnoDB makes a commit visible before it flushes its log, as Oracle does, and a statement that changes nothing
+        flushes no log. So this method inserts and deletes a row: flushing that also flushes every earlier commit.
         """
         if connections[self._using].vendor in _DURABLE_BEFORE_VISIBLE:
             return
         name = secrets.token_hex(32)
         with self._writing(self._revocations) as rows, transaction.atomic(using=self._using):
-            rows.bulk_create([self._revocations(pk=name, issued_until=0, keep_until=0)])  # create() would send signals
+            rows.bulk_create([self._revocations(pk=name, issued_until=0, keep_until=0)])  # create() sends signals
             _deleted(rows.filter(pk=name), self._using)
 
     @contextmanager
     def _writing(self, model: Any) -> Generator[Any, None, None]:
-        """Rows that may be changed, outside of any transaction."""
+        """Yield a query set for writes; raise `ConfigurationError` inside a transaction."""
         with self._reading(model) as rows:
             connection = connections[self._using]
             if not connection.get_autocommit():
@@ -185,11 +185,11 @@ class DjangoStore:
                     raise ConfigurationError("DjangoStore needs a database with AUTOCOMMIT, which is Django's default")
                 try:
                     with transaction.atomic(using=self._using, durable=True):
-                        pass  # raises in any transaction but a test case's
+                        pass  # raises in any transaction except a test case's
                 except RuntimeError:
                     raise ConfigurationError(
                         "DjangoStore does not write inside a transaction, which may be rolled back: decorate the view "
-                        "with transaction.non_atomic_requests, or give DjangoStore(using=) an alias of its own"
+                        "with transaction.non_atomic_requests, or give DjangoStore(using=) a separate alias"
                     ) from None
             yield rows
 
@@ -207,12 +207,12 @@ class DjangoStore:
             raise
 
     def _is_missing(self, model: Any) -> bool:
-        """Whether the server is there and *model*'s table, as it is now, is not. A broken connection is given up."""
+        """Return whether the server responds but *model*'s table or a column is missing. Close a broken connection."""
         connection = connections[self._using]
         if connection.connection is None or connection.in_atomic_block:
             return False
         if not connection.is_usable():
-            connection.close()  # the next call gets a new one, outside of requests too
+            connection.close()  # the next call opens a new one, outside of requests too
             return False
         table, needed = model._meta.db_table, {field.column for field in model._meta.concrete_fields}  # noqa: SLF001 - documented
         try:
@@ -236,11 +236,11 @@ def _revoked(rows: Any, at: int) -> int:
 
 
 def _deleted(rows: Any, using: str) -> int:
-    """How many of *rows* one DELETE statement deleted, which checks each row as it deletes.
+    """Delete *rows* in one DELETE statement, which checks each row again; return how many were deleted.
 
-    Where the project listens to the signals of all models, `delete()` would select first, and then delete by key.
+    If the project listens to the signals of all models, `delete()` selects first, and then deletes by key.
     """
-    count: int = rows._raw_delete(using)  # noqa: SLF001 - Django has no other name for it
+    count: int = rows._raw_delete(using)  # noqa: SLF001 - Django has no public name for it
     return count
 
 
@@ -273,15 +273,15 @@ def _hash(text: str) -> str:
 _inherited: Final[list[Any]] = []
 _loaded_by: Final = os.getpid()
 _process_of: Final[WeakKeyDictionary[Any, int]] = WeakKeyDictionary()
-"""The process that opened each of Django's connections. Missing ones were opened before the application was loaded."""
+"""The process that opened each of Django's connections. A missing one was opened before this module was loaded."""
 
 
 def own_connection(using: str) -> Any:
-    """This thread's connection to the database *using*, which no other process uses."""
+    """Return this thread's connection to the database *using*; replace one that another process opened."""
     connection: Any = connections[using]
     if connection.connection is None or _process_of.get(connection, _loaded_by) == os.getpid():
         return connection
-    _inherited.append(connection)  # kept, because closing it might end the parent's
+    _inherited.append(connection)  # kept open: closing it might end the parent's session
     del connections[using]
     return connections[using]
 

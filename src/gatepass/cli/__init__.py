@@ -1,7 +1,7 @@
-"""The command `gatepass`: its commands, and how errors end it. No mistake of a user ends in a traceback.
+"""The command `gatepass`. A user's mistake ends it with one sentence and never with a traceback.
 
-No other room imports it. click and rich come with an extra and are imported late, so that without them a sentence is
-printed and not a traceback.
+No other package imports this one. click and rich come with the extra `cli` and are imported late, so that the command
+can say how to install them.
 """
 
 # ruff: noqa: PLC0415 - the modules of the commands import click and rich
@@ -26,13 +26,13 @@ _NEEDED = ("click", "rich")
 
 
 def main() -> None:
-    """Run the command that `sys.argv` names, and exit: 0 success, 1 the answer is no, 2 the command was wrong."""
+    """Run the command in `sys.argv` and exit: 0 success, 1 a failed check or store, 2 wrong usage or configuration."""
     if any(importlib.util.find_spec(name) is None for name in _NEEDED):
         _fail(f"the gatepass command needs click and rich; install them with: {extra_hint('cli')}")
     from gatepass.cli.text import visible
 
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a character gets its escape
+        if isinstance(stream, io.TextIOWrapper):  # escapes what the terminal's encoding cannot show
             stream.reconfigure(errors="backslashreplace")
     try:
         _commands()(prog_name="gatepass")
@@ -55,11 +55,11 @@ def _commands() -> Group:
     @click.group(
         commands=[keygen, keys, inspect, purge, demo],
         context_settings={"help_option_names": ["-h", "--help"]},
-        epilog="Each command explains itself: gatepass COMMAND --help",
+        epilog="Help for one command: gatepass COMMAND --help",
     )
     @click.version_option(version("gatepass"), prog_name="gatepass")
     def gatepass() -> None:
-        """Issue and check JWT access tokens: keys, explanations, housekeeping, and a demo."""
+        """Make and rotate keys, inspect JWT access tokens, purge token stores, and run a demo."""
 
     return gatepass
 

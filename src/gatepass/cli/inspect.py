@@ -1,7 +1,7 @@
-"""`gatepass inspect`: what a token says, and every check that it passes or fails, on the operator's own terminal.
+"""`gatepass inspect`: show the contents of a token, and every check that it passes or fails.
 
-The token comes from a file or from standard input. As an argument it is refused: a command line stays in the
-shell's history and shows in the list of processes. The key comes from a file or an environment variable: a PEM, a JWK,
+The token is read from a file or from standard input. As an argument it is refused: a command line stays in the shell's
+history and is visible in the list of processes. The key is read from a file or an environment variable: a PEM, a JWK,
 a JWK Set or a secret.
 """
 
@@ -39,20 +39,20 @@ _ALLOWANCES: dict[str, HttpOnLoopback | NonHttpsIssuer] = {
     "non-https-issuer": NON_HTTPS_ISSUER,
 }
 _MAX_INPUT = 1_000_000
-"""Bytes that are read of a token or a key file."""
+"""Bytes to read at most of a token or a key file."""
 _LIKE_A_TOKEN = re.compile(r"(?i:bearer\b.*)|eyJ.*|[\w-]{8,}\.[\w-]{8,}\.[\w-]*", re.DOTALL)
 _PREFIX = re.compile(r"\s*(?:authorization\s*:\s*)?(?:bearer\s+)?", re.IGNORECASE)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,30}")
-"""The name of a variable. It is shorter than any secret, which may stand in its place and is not repeated."""
+"""The name of a variable. It is shorter than any secret, so a secret given by mistake is never printed."""
 _PARAMETER = re.compile(r"\b(algorithm|audience|issuer)= ?")
 _MAX_INDENT = 32
-"""How far values are indented: one long name must not fill every line with blanks."""
+"""Columns to indent values at most: one long name must not fill every line with blanks."""
 _DATES = frozenset(("exp", "nbf", "iat", "auth_time", "updated_at"))
 _STYLES = {"passed": "green", "failed": "bold red", "not reached": "dim"}
 
 
 @click.command(
-    short_help="Show what a token says, and check it.",
+    short_help="Show the contents of a token, and check it.",
     epilog="Example: gatepass inspect --key public.pem --issuer https://auth.example < token.txt",
 )
 @click.argument("source", nargs=-1, metavar="[FILE|-]")
@@ -60,14 +60,14 @@ _STYLES = {"passed": "green", "failed": "bold red", "not reached": "dim"}
     "--key", "key_file", type=click.Path(path_type=Path), help="The issuer's key: PEM, JWK, JWK Set or secret."
 )
 @click.option("--key-env", metavar="NAME", help="The environment variable that holds the key.")
-@click.option("--algorithm", type=click.Choice(list(ALGORITHMS)), help="What the key is for, if it does not say.")
-@click.option("--kid", help="The key id by which tokens name the key, if it is a PEM or a secret.")
-@click.option("--issuer", help="The issuer that the token must name.")
+@click.option("--algorithm", type=click.Choice(list(ALGORITHMS)), help="The algorithm, if the key does not name it.")
+@click.option("--kid", help="The key id in the tokens, if the key is a PEM or a secret.")
+@click.option("--issuer", help="The issuer that the token must have.")
 @click.option(
-    "--allow", multiple=True, type=click.Choice(list(_ALLOWANCES)), help="Take an issuer that is no https URL."
+    "--allow", multiple=True, type=click.Choice(list(_ALLOWANCES)), help="Accept an issuer that is not an https URL."
 )
-@click.option("--audience", multiple=True, help="This service's identifier; may be repeated.")
-@click.option("--profile", type=click.Choice(list(_PROFILES)), help="What counts as an access token (default rfc9068).")
+@click.option("--audience", multiple=True, help="An audience that the service accepts; may be repeated.")
+@click.option("--profile", type=click.Choice(list(_PROFILES)), help="Which access tokens to accept (default rfc9068).")
 @click.pass_context
 def inspect(
     context: click.Context,
@@ -82,14 +82,14 @@ def inspect(
     audience: tuple[str, ...],
     profile: str | None,
 ) -> None:
-    """Show what a token says and, given a key, every check that it passes or fails.
+    """Show the contents of a token and, with a key, every check that it passes or fails.
 
     The token is read from FILE, or from standard input. Exits with 1 when a check fails.
     """
     _refuse_token_argument(source)
     if key_file is None and key_env is None:
         if issuer or allow or audience or profile or algorithm or kid:
-            raise click.UsageError("nothing can be checked without the issuer's key: give --key or --key-env.")
+            raise click.UsageError("a token cannot be checked without the issuer's key: give --key or --key-env.")
         verifier = None
     elif key_file is not None and key_env is not None:
         raise click.UsageError("--key and --key-env exclude each other.")
@@ -114,7 +114,7 @@ def inspect(
 
 
 class _Report:
-    """The lines of one report. Every word of the token goes through `visible`."""
+    """The lines of one report. Every text from the token goes through `visible`."""
 
     def __init__(self, console: Console, wanted: Mapping[str, object]) -> None:
         self._console = console
@@ -122,7 +122,7 @@ class _Report:
         self._now = time.time()
 
     def show(self, token: str, findings: Iterable[Finding], unchecked: list[str]) -> int:
-        """Print everything; 0 if nothing failed."""
+        """Print the report; return the exit code, 0 if no check failed."""
         shown = [finding for finding in findings if finding.name not in unchecked or finding.outcome == "failed"]
         readable = self._show_contents(token, _verdict(shown, unchecked))
         self._show_checks(shown, unchecked)
@@ -133,7 +133,7 @@ class _Report:
             unverified = parse_compact(token)
             header = unverified.header()
         except AuthError as error:
-            self._line((f"This cannot be read: {error.description} ({error.log_detail or error.reason})", "bold red"))
+            self._line((f"Unreadable token: {error.description} ({error.log_detail or error.reason})", "bold red"))
             return False
         for title, members in (("Header", header), ("Claims", unverified.claims)):
             self._line((f"{title}  ", "bold"), verdict)
@@ -156,14 +156,14 @@ class _Report:
         for finding in findings:
             why = f"  {finding.description} ({': '.join(filter(None, (finding.reason, finding.detail)))})"
             wanted = self._wanted.get(finding.name)
-            why += "" if wanted is None else f", wanted: {as_json(wanted)}"
+            why += "" if wanted is None else f", expected: {as_json(wanted)}"
             self._line(
                 (f"  {finding.outcome:<11}  ", _STYLES[finding.outcome]),
                 (finding.name, ""),
                 (why if finding.outcome == "failed" else "", ""),
             )
         if any(finding.reason == "unknown_key" for finding in findings):
-            self._line(("  If the key is the right one, give its id as the token names it: --kid", "dim"))
+            self._line(("  If this is the right key, give the key id from the token's header: --kid", "dim"))
         for name in unchecked:
             self._line(("  not checked  ", "bold yellow"), (f"{name}: give --{name}", ""))
 
@@ -172,14 +172,14 @@ class _Report:
 
 
 def _verdict(findings: list[Finding], unchecked: list[str]) -> tuple[str, str]:
-    """What may be believed of the text above, and its colour."""
+    """Return how far the contents can be trusted, and the colour."""
     outcomes = {finding.name: finding.outcome for finding in findings}
     if not findings:
-        return "UNVERIFIED, no key was given: anybody may have written this", "bold yellow"
+        return "UNVERIFIED, no key was given: the contents may be forged", "bold yellow"
     if outcomes["signature"] != "passed":
-        return "UNVERIFIED, no signature holds: anybody may have written this", "bold yellow"
+        return "UNVERIFIED, the signature was not verified: the contents may be forged", "bold yellow"
     if set(outcomes.values()) != {"passed"}:
-        return "signed with this key, but refused", "bold red"
+        return "signed with this key, but rejected", "bold red"
     return (f"verified, except {' and '.join(unchecked)}", "yellow") if unchecked else ("verified", "green")
 
 
@@ -191,11 +191,11 @@ def _accepted(verifier: TokenVerifier) -> dict[str, list[str]]:
 def _refuse_token_argument(source: tuple[str, ...]) -> None:
     if any(_LIKE_A_TOKEN.fullmatch(text) and not os.path.lexists(text) for text in source):
         raise click.UsageError(
-            "that looks like a token. On a command line it stays in the shell's history and shows in the list of "
-            "processes: give it on standard input or in a file. Consider this one disclosed until it expires."
+            "the argument looks like a token. A command line stays in the shell's history and is visible in the list "
+            "of processes: give the token on standard input or in a file. Treat this one as disclosed until it expires."
         )
     if len(source) > 1:
-        raise click.UsageError("one file at a time, please.")
+        raise click.UsageError("give one file at a time.")
 
 
 def _read_token(source: str) -> str:
@@ -209,12 +209,12 @@ def _read_token(source: str) -> str:
     text = raw.decode("ascii", errors="replace")
     found = _PREFIX.sub("", text, count=1).strip()
     if not found:
-        raise click.UsageError("there is no token in the input.")
+        raise click.UsageError("the input contains no token.")
     return found
 
 
 def _with_options(text: str) -> str:
-    """*text* of the library with this command's options in place of the parameters."""
+    """Return an error text of the library with this command's options in place of parameters."""
     for name, value in _ALLOWANCES.items():
         text = text.replace(f"allow={value!r}", f"--allow {name}")
     return _PARAMETER.sub(r"--\1 ", text)
@@ -223,12 +223,12 @@ def _with_options(text: str) -> str:
 def _key_in_env(variable: str, algorithm: str | None, kid: str | None) -> Key:
     if not os.environ.get(variable, "").strip():
         shown = variable if _NAME.fullmatch(variable) else "of --key-env"
-        raise ConfigurationError(f"the environment variable {shown} is not set: put the issuer's key into it")
+        raise ConfigurationError(f"the environment variable {shown} is not set: store the issuer's key in it")
     return Key.from_env(variable, algorithm=algorithm, kid=kid)
 
 
 def _keys_in_file(path: Path, algorithm: str | None, kid: str | None) -> Key | KeySet:
-    """What *path* holds, bound to *algorithm* and *kid* where the file does not say.
+    """Load *path*, and bind its keys to *algorithm* and *kid* where the file names none.
 
     Raises `ConfigurationError` or `OSError`.
     """
@@ -238,7 +238,7 @@ def _keys_in_file(path: Path, algorithm: str | None, kid: str | None) -> Key | K
         raise ConfigurationError(f"{path} is empty")
     if text.startswith(b"{"):
         if kid is not None:
-            raise ConfigurationError(f"{path} says its key ids itself: leave out --kid")
+            raise ConfigurationError(f"{path} contains its own key ids: leave out --kid")
         return _keys_from_json(text, path, algorithm)
     if plain_pem(text) is not None:
         return Key.from_pem(text, algorithm=algorithm, kid=kid)
@@ -249,7 +249,7 @@ def _keys_from_json(text: bytes, path: Path, algorithm: str | None) -> Key | Key
     try:
         document: Any = json.loads(text)
     except (ValueError, RecursionError):
-        raise ConfigurationError(f"{path} begins like a JWK but is not valid JSON") from None
+        raise ConfigurationError(f"{path} starts like a JWK but is not valid JSON") from None
     if "keys" in document:
         return KeySet.from_jwks(document, algorithms=None if algorithm is None else [algorithm])
     return Key.from_jwk(document, algorithm=algorithm)

@@ -1,7 +1,7 @@
-"""`gatepass keygen`: a fresh secret or key pair, ready for an environment variable or a file.
+"""`gatepass keygen`: generate a secret or a key pair, for an environment variable or a file.
 
-Standard output carries the private key or secret and nothing else, so that it can be piped. Files are created
-readable by their owner alone and never overwritten.
+Standard output carries only the private key or secret, so that it can be piped. A file with it is created readable by
+its owner alone. No file is overwritten.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ __all__ = ["keygen"]
 _MIN_SIMILARITY = 0.5
 _PRIVATE_MODE = 0o600
 _PUBLIC_MODE = 0o644
-# What Key.from_secret and Key.from_pem bind a key to when they are not told.
+# The algorithms that Key.from_secret and Key.from_pem choose without algorithm=.
 _DEFAULT_ALGORITHMS = ("HS256", "RS256", "ES256", "ES384", "ES512")
 
 
 def _check_algorithm(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    """*value*, if the table has it; for a near miss the right name is suggested."""
+    """Return *value* if it is an algorithm; otherwise suggest the nearest name."""
     if value in ALGORITHMS:
         return value
     near = likeliest(value, alike=_MIN_SIMILARITY)
@@ -38,22 +38,22 @@ def _check_algorithm(_context: click.Context, _parameter: click.Parameter, value
 
 
 @click.command(
-    short_help="Print a fresh secret or key pair.", epilog='Example: export JWT_SECRET_KEY="$(gatepass keygen HS256)"'
+    short_help="Generate a secret or a key pair.", epilog='Example: export JWT_SECRET_KEY="$(gatepass keygen HS256)"'
 )
 @click.argument("algorithm", default="ES256", callback=_check_algorithm)
 @click.option(
     "--format",
     "form",
     type=click.Choice(["secret", "pem", "jwk"]),
-    help="How the private key is written: a secret for HS algorithms, PEM for the others, or a JWK for either.",
+    help="Format of the private key: secret for HS algorithms, pem for the others, or jwk for either.",
 )
-@click.option("--kid", help="The key id of a JWK; without it a fresh one, or the key's thumbprint.")
+@click.option("--kid", help="The key id of a JWK; by default a random one, or the key's thumbprint.")
 @click.option("--out", type=click.Path(path_type=Path), help="Write the private key to this new file, mode 0600.")
 @click.option("--public-out", type=click.Path(path_type=Path), help="Write the public key to this new file.")
 @click.option(
     "--public-format",
     type=click.Choice(["pem", "jwk", "jwks"]),
-    help="How the public key is written: PEM, a JWK, or the JWK Set that others fetch.",
+    help="Format of the public key: PEM, a JWK, or a JWK Set to publish.",
 )
 def keygen(
     *,
@@ -64,19 +64,19 @@ def keygen(
     public_out: Path | None,
     public_format: str | None,
 ) -> None:
-    """Print a fresh secret or private key for ALGORITHM (default ES256).
+    """Generate a secret or a key pair for ALGORITHM (default ES256).
 
-    Standard output carries the key alone; the public half and hints go to standard error.
+    Standard output carries only the secret or private key; the public key and hints go to standard error.
     """
     secret = ALGORITHMS[algorithm].kty == "oct"
     form = form or ("secret" if secret else "pem")
     if form == ("pem" if secret else "secret"):
         owned = "a secret, which has no PEM form" if secret else "a key pair, not a secret"
-        raise click.UsageError(f"{algorithm} uses {owned}: leave out --format, or take jwk.")
+        raise click.UsageError(f"{algorithm} uses {owned}: leave out --format, or use jwk.")
     if secret and (public_out or public_format):
-        raise click.UsageError(f"{algorithm} uses a secret, which has no public half to give away.")
+        raise click.UsageError(f"{algorithm} uses a secret, which has no public key.")
     if kid is not None and form != "jwk":
-        raise click.UsageError("--kid needs --format jwk: a bare secret and a PEM have no place for a key id.")
+        raise click.UsageError("--kid needs --format jwk: a secret and a PEM cannot carry a key id.")
     _check_files(out, public_out)
     key = Key.generate(algorithm)
     if kid is not None:
@@ -91,7 +91,7 @@ def _private_text(key: Key, form: str) -> str:
     if form == "pem":
         return key.to_private_pem()
     jwk = key.to_private_jwk()
-    # A generated secret is text in octets: the same octets that Key.from_env will see.
+    # A generated secret is ASCII text: the bytes that Key.from_env will read.
     return decode_base64url(jwk["k"].encode()).decode() if form == "secret" else json.dumps(jwk)
 
 
@@ -106,34 +106,34 @@ def _deliver(private: str, out: Path | None) -> None:
         click.echo(private.rstrip("\n"))
     else:
         _write_new(out, private, _PRIVATE_MODE)
-        _hint(f"Written to {out}, readable by you alone.")
+        _hint(f"Written to {out}, readable by its owner only.")
 
 
 def _publish(public: str, out: Path | None) -> None:
     if out is None:
-        _hint("The public half, for those who verify:", *public.splitlines())
+        _hint("The public key, for services that verify:", *public.splitlines())
     else:
         _write_new(out, public, _PUBLIC_MODE)
-        _hint(f"The public half is in {out}.")
+        _hint(f"The public key is in {out}.")
 
 
 def _how_to_load(algorithm: str, form: str, out: Path | None) -> str:
     named = "" if form == "jwk" or algorithm in _DEFAULT_ALGORITHMS else f', algorithm="{algorithm}"'
     if out is None:
         variable = "JWT_SECRET_KEY" if ALGORITHMS[algorithm].kty == "oct" else "JWT_PRIVATE_KEY"
-        return f'In an environment variable, Key.from_env("{variable}"{named}) loads it.'
+        return f'From an environment variable, load it with: Key.from_env("{variable}"{named})'
     text = "Path(...).read_text()"
     return {
-        "secret": f"Key.from_secret({text}.strip(){named}) loads it.",
-        "pem": f"Key.from_pem({text}{named}) loads it.",
-        "jwk": f"Key.from_jwk(json.loads({text})) loads it.",
+        "secret": f"Load it with: Key.from_secret({text}.strip(){named})",
+        "pem": f"Load it with: Key.from_pem({text}{named})",
+        "jwk": f"Load it with: Key.from_jwk(json.loads({text}))",
     }[form]
 
 
 def _check_files(out: Path | None, public_out: Path | None) -> None:
-    """Before a key is made, so that no half of a pair is left behind."""
+    """Reject files that exist before a key is made, so that no half of a pair is written."""
     if out is not None and out == public_out:
-        raise click.UsageError("--out and --public-out must be two files.")
+        raise click.UsageError("--out and --public-out must name different files.")
     for path in (out, public_out):
         if path is not None and os.path.lexists(path):
             raise _exists(path)

@@ -1,7 +1,7 @@
-"""`gatepass keys`: the key ring of a service, looked at and changed by hand.
+"""`gatepass keys`: list, rotate and remove the keys of a service's key ring by hand.
 
-What is done here the running processes notice within seconds. The numbers of the ring are those that the service gave
-it. Private keys are never shown.
+Running processes see a change within seconds. Intervals are those that the service set for the ring. Private keys are
+never shown.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ _FILE_WIDTH = 160
 _ring = click.argument("directory", type=click.Path(path_type=Path))
 
 
-@click.group(short_help="Show, rotate and remove the keys of a key ring.")
+@click.group(short_help="List, rotate and remove the keys of a key ring.")
 def keys() -> None:
-    """Show, rotate and remove the keys of the key ring in DIRECTORY, as its owner."""
+    """List, rotate and remove the keys of the key ring in DIRECTORY. Run it as the owner of the directory."""
 
 
-@keys.command("list", short_help="Show the keys and their states.")
+@keys.command("list", short_help="List the keys and their states.")
 @_ring
 def list_keys(*, directory: Path) -> None:
-    """Show the keys of the ring in DIRECTORY: what each is now, and until when."""
+    """List the keys of the ring in DIRECTORY: the state of each key, and until when it lasts."""
     _show(_open(directory))
 
 
-@keys.command(short_help="Let another key sign as soon as everybody can have it.")
+@keys.command(short_help="Publish the next key, and sign with it when copies are renewed.")
 @_ring
 def rotate(*, directory: Path) -> None:
-    """Publish a new key, which signs as soon as every copy of the public keys can have it.
+    """Publish a new key. It signs as soon as every copy of the public keys can contain it.
 
-    Where a key is published already and waits, that one is brought forward.
+    If a key is already published and does not sign yet, that key signs earlier instead.
     """
     ring = _open(directory)
     ring.rotate()
@@ -58,23 +58,23 @@ def rotate(*, directory: Path) -> None:
     click.echo(f"The next key signs {when}.", err=True)
 
 
-@keys.command(short_help="Remove a key; with --emergency any key, at once.")
+@keys.command(short_help="Remove an unused key, or with --emergency any key.")
 @_ring
 @click.argument("kid")
-@click.option("--emergency", is_flag=True, help="Others know the private key: all its tokens die.")
+@click.option("--emergency", is_flag=True, help="The private key has leaked: remove any key and reject its tokens.")
 def remove(*, directory: Path, kid: str, emergency: bool) -> None:
-    """Remove the key KID, which must be one that has not signed yet.
+    """Remove the key KID, which must not have signed yet.
 
-    With --emergency any key goes at once, and its tokens are refused: here within seconds, elsewhere as soon as copies
-    of the public keys are renewed. If it was the one that signs, the next one signs from now on.
+    With --emergency, any key is removed at once and its tokens are rejected: by this service within seconds, by other
+    services when they renew their copies of the public keys. If KID was the signing key, the next key signs at once.
     """
     ring = _open(directory)
     ring.remove(kid, EMERGENCY if emergency else None)
     _show(ring)
     if emergency:
-        span = f"{max(ring.cache_ttl.total_seconds(), MIN_TTL):g}"  # a JWKSClient keeps to both
+        span = f"{max(ring.cache_ttl.total_seconds(), MIN_TTL):g}"  # a JWKSClient respects both
         click.echo(
-            f"Others may accept the removed key for {span} seconds, from their copies, or longer if these are old.",
+            f"Other services may accept the removed key for {span} seconds, longer if their copy of the keys is stale.",
             err=True,
         )
 
@@ -85,7 +85,7 @@ def _open(directory: Path) -> KeyRing:
     except ConfigurationError as error:
         if (directory / "keyring.json").exists():
             raise
-        made = 'a service makes one, KeyRing(Path("keys")), when it starts for the first time'
+        made = 'a service creates it with KeyRing(Path("keys")) when it starts for the first time'
         raise ConfigurationError(f"{error}; {made}") from None
 
 
@@ -102,7 +102,7 @@ def _show(ring: KeyRing) -> None:
     if console.measure(table, options=console.options.update(max_width=_FILE_WIDTH)).maximum <= console.width:
         console.print(table)
         return
-    for key, times in listed:  # a key id is pasted into another command, so it stays on one line
+    for key, times in listed:  # a key id stays on one line, to be pasted into another command
         console.print(Text(visible(key.kid)), soft_wrap=True)
         details = "".join(f"; {title}: {when}" for title, when in zip(_TIMES, times, strict=True) if when != _NOT_FIXED)
         console.print(Padding(Text.assemble(_state(key), f", {key.algorithm}{details}"), (0, 0, 0, 2)))

@@ -1,8 +1,8 @@
-"""`gatepass purge`: delete families that ended and revocations that concern no living token, batch after batch.
+"""`gatepass purge`: delete ended families, and revocations that no unexpired token needs, in batches.
 
-For a daily job. Every batch is on the disk before the next begins, so the command may be interrupted at any moment and
-run again. A URL with a password is refused as an argument. An error repeats neither a URL nor the text of a
-server's driver, which may quote the URL.
+Run it daily. Every batch is on disk before the next begins, so the command may be interrupted and run again. A URL with
+a password is rejected as an argument. Errors repeat neither a URL nor the text of a server's driver, which may quote
+the URL.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _REDIS: Final = frozenset(("redis", "rediss", "unix"))
 _SERVERS: Final = frozenset(("postgresql", "mysql", "mariadb"))
 _SECRETS: Final = frozenset(("password", "passwd", "sslpassword"))
 _WAIT: Final = 30
-"""Seconds for which a batch waits for concurrent writers, and for a server that says nothing."""
+"""Seconds for which a batch waits for concurrent writers, and for a server that does not respond."""
 
 _CONNECT: Final = {"connect_timeout": 5}
 _CONNECT_AND_ANSWER: Final = {**_CONNECT, "read_timeout": _WAIT, "write_timeout": _WAIT}
@@ -46,39 +46,39 @@ _TIMEOUTS: Final = {
 }  # fmt: skip
 
 _REFUSED: Final = frozenset((1044, 1045, 1049, 1142, 1698, "42501"))
-"""Error numbers of MySQL and the SQLSTATE of PostgreSQL for a user, password, database or right that is refused."""
+"""Error numbers of MySQL and the SQLSTATE of PostgreSQL for a rejected user, password, database or privilege."""
 
 _SPELLING: Final = (
-    "the store must be a file of SQLite, or a URL that begins with sqlite:///, postgresql+psycopg://, "
+    "the store must be a SQLite file, or a URL that begins with sqlite:///, postgresql+psycopg://, "
     "mysql+pymysql://, redis://, rediss:// or unix://"
 )
 
 
 @click.command(
-    short_help="Delete what ended from a store.",
+    short_help="Delete expired and revoked entries from a store.",
     epilog="Example: gatepass purge --store-env STORE_URL, or gatepass purge /var/lib/app/sessions.db",
 )
 @click.argument("store", required=False)
 @click.option("--store-env", metavar="NAME", help="The environment variable that holds the store's URL.")
-@click.option("--batch", type=click.IntRange(1, 100_000), default=1_000, show_default=True, help="Entries to a batch.")
-@click.option("--limit", type=click.IntRange(1), help="Stop after so many entries, families and revocations together.")
+@click.option("--batch", type=click.IntRange(1, 100_000), default=1_000, show_default=True, help="Entries per batch.")
+@click.option("--limit", type=click.IntRange(1), help="Stop after this many families and revocations together.")
 @click.option(
     "--ended-for",
     type=click.IntRange(0),
     metavar="SECONDS",
     default=DAY,
     show_default=True,
-    help="Keep families that ended less than so long ago.",
+    help="Keep families that ended less than this long ago.",
 )
 @click.pass_context
 def purge(
     context: click.Context, *, store: str | None, store_env: str | None, batch: int, limit: int | None, ended_for: int
 ) -> None:
-    """Delete refresh token families that ended, and revocations that concern no living token, from STORE.
+    """Delete ended refresh token families, and revocations that no unexpired token needs, from STORE.
 
-    STORE is a file of SQLite, or a URL: sqlite:///, postgresql+psycopg://, mysql+pymysql://, redis://. A URL with a
-    password is taken from an environment variable alone. Exits with 1 when the store fails; what was deleted until
-    then stays deleted. Exits with 2 when the store is none.
+    STORE is a SQLite file, or a URL: sqlite:///, postgresql+psycopg://, mysql+pymysql://, redis://. Put a URL with a
+    password into an environment variable. Exits with 1 when the store fails; entries deleted before that stay deleted.
+    Exits with 2 when STORE is not a store.
     """
     named = _named(store, store_env)
     if _scheme(named) in _REDIS:
@@ -105,30 +105,30 @@ def purge(
 
 
 def _named(store: str | None, variable: str | None) -> str:
-    """The path or URL of the store. Only an argument is quoted in errors: a variable may hold a password."""
+    """Return the path or URL of the store. Errors quote only an argument: a variable may hold a password."""
     if bool(store) == bool(variable):
         raise click.UsageError("name the store, as STORE or with --store-env.")
     if variable:
         found = os.environ.get(variable, "").strip()
         if not found:
-            raise ConfigurationError(f"the environment variable {variable} is not set; put the store's URL into it")
+            raise ConfigurationError(f"the environment variable {variable} is not set; store the store's URL in it")
         return found
     store = store or ""
     if "://" in store:
         if _holds_password(store):
             raise click.UsageError(
-                "that URL holds a password. On a command line it stays in the shell's history and shows in the list of "
-                "processes: put the URL into an environment variable, and name that with --store-env."
+                "the URL contains a password. A command line stays in the shell's history and is visible in the list "
+                "of processes: put the URL into an environment variable, and name the variable with --store-env."
             )
     elif Path(store).is_dir():
-        raise ConfigurationError(f"{store} is a directory: name the file of SQLite in it")
+        raise ConfigurationError(f"{store} is a directory: name the SQLite file in it")
     elif not Path(store).exists():
-        raise ConfigurationError(f"there is no file {store}: is the path right? A service makes it by create_schema()")
+        raise ConfigurationError(f"there is no file {store}: check the path; a service creates it by create_schema()")
     return store
 
 
 def _holds_password(url: str) -> bool:
-    """Whether *url* has a secret in it. One that cannot be parsed is taken for one that has."""
+    """Return whether *url* contains a secret; True for a URL that cannot be parsed."""
     try:
         parts = urlsplit(url)
         return parts.password is not None or any(name in _SECRETS for name, _ in parse_qsl(parts.query))
@@ -137,7 +137,7 @@ def _holds_password(url: str) -> bool:
 
 
 def _scheme(store: str) -> str:
-    """The scheme of a URL; nothing for a path."""
+    """Return the scheme of a URL, or an empty text for a path."""
     scheme, colon, _ = store.partition("://")
     return scheme.casefold() if colon else ""
 
@@ -148,7 +148,7 @@ def _deleted(families: int, revocations: int) -> str:
 
 @contextmanager
 def _progress() -> Generator[Callable[[str], None], None, None]:
-    """A function that shows its text on a terminal, and nothing elsewhere."""
+    """Yield a function that shows its text on a terminal, and does nothing elsewhere."""
     console = Console(stderr=True, markup=False, highlight=False, emoji=False)
     console.quiet = not console.is_terminal  # a disabled Progress of Rich 13 still ends its line
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
@@ -158,15 +158,15 @@ def _progress() -> Generator[Callable[[str], None], None, None]:
 
 
 class StoreFailed(Exception):
-    """The store did not answer, or would not. Its text is a sentence of ours, and the name of the driver's error."""
+    """The store did not respond or refused. The text is gatepass's own, with the name of the driver's error."""
 
 
 @contextmanager
 def _opened_store(store: str) -> Generator[PurgeableStore, None, None]:
-    """The store of a path or URL, closed in the end.
+    """Open the store of a path or URL, and close it at the end.
 
-    Raises `ConfigurationError` for what the operator must change, such as tables that are not there, and `StoreFailed`
-    for every error of the database.
+    Raises `ConfigurationError` for what the operator must change, such as missing tables, and `StoreFailed` for every
+    error of the database.
     """
     try:
         with ExitStack() as stack:
@@ -182,14 +182,14 @@ def _opened_store(store: str) -> Generator[PurgeableStore, None, None]:
         raise
     except sqlite3.Error as error:
         if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
-            raise ConfigurationError("SQLite says: the file is not a database; is the path right?") from None
-        raise StoreFailed(f"SQLite says: {error} ({type(error).__qualname__})") from None  # a file has no password
+            raise ConfigurationError("SQLite: the file is not a database; check the path") from None
+        raise StoreFailed(f"SQLite: {error} ({type(error).__qualname__})") from None  # a file has no password
     except Exception as error:  # noqa: BLE001 - drivers raise many types, and their texts may quote the URL
         cause: Any = getattr(error, "orig", None) or error
         codes = (*cause.args[:1], getattr(cause, "sqlstate", None))
-        # PostgreSQL gives no code before there is a connection.
+        # PostgreSQL gives no code before the connection is open.
         refused = "FATAL:" in str(cause) or any(code in _REFUSED for code in codes if isinstance(code, int | str))
-        problem = "refused the user, its password, rights or database" if refused else "cannot be reached, or gave up"
+        problem = "rejected the user, password, database or privileges" if refused else "cannot be reached, or failed"
         raise StoreFailed(f"the database server {problem} ({type(cause).__qualname__})") from None
 
 
@@ -198,14 +198,14 @@ def _sqlite_path(store: str) -> str:
         return store
     place = store.partition("://")[2]
     if not place.startswith("/") or place == "/" or "?" in place:
-        raise ConfigurationError("a file of SQLite is named sqlite:///relative/path or sqlite:////absolute/path")
+        raise ConfigurationError("the URL of a SQLite file is sqlite:///relative/path or sqlite:////absolute/path")
     return place[1:]
 
 
 def _engine(store: str) -> Engine:
     if importlib.util.find_spec("sqlalchemy") is None:
         raise ConfigurationError(
-            "this store needs SQLAlchemy and a driver (for MariaDB pymysql in psycopg's place); install them with: "
+            "this store needs SQLAlchemy and a driver (for MariaDB pymysql instead of psycopg); install them with: "
             + extra_hint("sql", "psycopg[binary]")
         )
     from sqlalchemy import create_engine, make_url  # noqa: PLC0415 - an extra
@@ -219,7 +219,7 @@ def _engine(store: str) -> Engine:
     if url.get_backend_name() not in _SERVERS:
         raise ConfigurationError(_SPELLING)
     if dialect.is_async:
-        raise ConfigurationError("the URL names a driver for event loops; take one such as psycopg or pymysql")
+        raise ConfigurationError("the URL names an asynchronous driver; use one such as psycopg or pymysql")
     timeouts = {name: value for name, value in _TIMEOUTS.get(dialect.driver, {}).items() if name not in url.query}
     try:
         return create_engine(url, connect_args=timeouts, hide_parameters=True, pool_size=1)

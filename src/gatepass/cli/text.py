@@ -1,4 +1,4 @@
-"""Text of strangers on an operator's terminal: nothing in it may move the cursor, change a colour or hide."""
+"""Show untrusted text on an operator's terminal: none of it may move the cursor, change a colour or be invisible."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from gatepass.common.limits import DAY, LAST_SECOND, moment_of
 __all__ = ["age", "as_json", "moment", "visible"]
 
 _MAX_MARKS: Final = 4
-# Printable by their category, and yet nothing to see: Default_Ignorable_Code_Point of Unicode, and letters and symbols
-# that are drawn as a blank (Braille, hieroglyphs, a note without a head, the filler of Khitan).
+# Printable by their category, but invisible: Default_Ignorable_Code_Point of Unicode, and letters and symbols that are
+# drawn as a blank (Braille, hieroglyphs, a note without a head, the filler of Khitan).
 _BLANK: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
     "\U00013441\U00013442\U00016fe4\U0001d159\U000e0000-\U000e0fff]"
@@ -22,9 +22,9 @@ _UNITS = ((DAY, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 
 
 def visible(text: str) -> str:
-    r"""*text* with everything escaped that does not show: control characters, marks that reorder, blanks of any kind.
+    r"""Escape every invisible character of *text*: control characters, marks that reorder, blanks of any kind.
 
-    Combining marks show on a letter or a digit, a few of them: elsewhere they would change what stands beside the text.
+    A few combining marks may follow a letter or a digit. Elsewhere they are escaped: they would change adjacent text.
 
     >>> print(visible("\x1b[31mred"))
     \u001b[31mred
@@ -45,12 +45,12 @@ def visible(text: str) -> str:
 
 
 def as_json(value: Any) -> str:
-    """*value* as one line of JSON that is safe to show."""
+    """Return *value* as one line of JSON that is safe to show."""
     return visible(json.dumps(value, ensure_ascii=False))
 
 
 def moment(value: object, now: float) -> str | None:
-    """What a NumericDate means to a person, or None for anything else.
+    """Return the NumericDate *value* as a readable date and age; None for any other value.
 
     >>> moment(1_800_000_000, 1_800_000_060.0)
     '2027-01-15 08:00:00 UTC, 1 minute ago'
@@ -61,14 +61,14 @@ def moment(value: object, now: float) -> str | None:
 
 
 def age(seconds: float) -> str:
-    """A span from now, rounded to its largest unit.
+    """Return the distance from now, rounded to its largest unit.
 
     >>> age(899.5), age(7_300), age(-59)
     ('in 15 minutes', 'in 2 hours', '59 seconds ago')
     """
     size = round(abs(seconds))
     for length, unit in _UNITS:
-        if size + length // 120 >= length:  # 59 minutes and a half are an hour
+        if size + length // 120 >= length:  # 59.5 minutes are an hour
             count = (size + length // 2) // length
             span = f"{count} {unit}{'' if count == 1 else 's'}"
             return f"in {span}" if seconds > 0 else f"{span} ago"

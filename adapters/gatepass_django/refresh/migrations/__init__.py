@@ -1,1 +1,1 @@
-"""What `manage.py migrate` does for `gatepass_django.refresh`."""
+"""The migrations of `gatepass_django.refresh`."""

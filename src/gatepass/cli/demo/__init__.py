@@ -1,6 +1,7 @@
-"""`gatepass demo`: send the same requests to Flask, Starlette, FastAPI and Django, and compare the answers.
+"""`gatepass demo`: send the same requests to Flask, Starlette, FastAPI and Django, and compare the responses.
 
-Four servers on the loopback interface share one SQLite file. The demo fails if an answer is wrong or differs.
+Four servers on the loopback interface share one SQLite file. The demo fails if a response is wrong, or differs between
+frameworks.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ _NEEDED = (*FRAMEWORKS, *SERVER_NAMES.values())
 _READS_FORMS = ("python_multipart", "multipart")  # the second is its older name
 
 
-@click.command(short_help="Compare the answers of four frameworks.")
-@click.option("--serve", is_flag=True, help="Leave the servers running, and print requests to try.")
+@click.command(short_help="Compare the responses of four frameworks.")
+@click.option("--serve", is_flag=True, help="Keep the servers running and print requests to try.")
 @click.pass_context
 def demo(context: click.Context, *, serve: bool) -> None:
-    """Send the same requests to Flask, Starlette, FastAPI and Django, and compare the answers.
+    """Send the same requests to Flask, Starlette, FastAPI and Django, and compare the responses.
 
-    First single access tokens, good and bad, then the life of a login: refresh, theft and logout. Exits with 1 if any
-    answer is wrong, or not the same from all four to the byte.
+    The first requests carry one access token each, valid or not. The others follow a login: refresh, theft, logout.
+    Exits with 1 if a response is wrong, or is not identical in all four, byte for byte.
     """
     if not all(map(_installed, _NEEDED)) or not any(map(_installed, _READS_FORMS)):
         raise ConfigurationError(
@@ -61,7 +62,7 @@ def _installed(name: str) -> bool:
 
 
 def _announce(framework: str, port: int) -> None:
-    click.echo(f"{FRAMEWORKS[framework]} on {SERVER_NAMES[framework]} answers at http://127.0.0.1:{port}", err=True)
+    click.echo(f"{FRAMEWORKS[framework]} on {SERVER_NAMES[framework]} listens on http://127.0.0.1:{port}", err=True)
 
 
 def _token_results(ports: Mapping[str, int], tokens: Mapping[str, str]) -> Results:
@@ -69,7 +70,7 @@ def _token_results(ports: Mapping[str, int], tokens: Mapping[str, str]) -> Resul
 
 
 def _session_results(ports: Mapping[str, int]) -> Results:
-    """Four logins side by side, each of which takes every request to the next application."""
+    """Run four logins side by side; each login sends each request to the next application."""
     results: dict[Case, Mapping[str, Answer]] = {}
     known: list[dict[str, str]] = [{} for _ in ports]
     for case in SESSION:
@@ -86,7 +87,7 @@ def _answers(case: Case, ports: Mapping[str, int], tokens: Mapping[str, Mapping[
         try:
             found[FRAMEWORKS[framework]] = send_request(port, case, tokens[framework])
         except (OSError, http.client.HTTPException) as error:
-            raise ConfigurationError(f"{FRAMEWORKS[framework]} gave no answer to: {case.name}") from error
+            raise ConfigurationError(f"{FRAMEWORKS[framework]} sent no response to: {case.name}") from error
     return found
 
 
@@ -96,7 +97,7 @@ def _leave_running(servers: Servers, tokens: Mapping[str, str]) -> None:
     pair = send_request(servers.ports["flask"], LOGIN, {}).tokens
     lines = (
         "",
-        "To try, until you press Ctrl-C:",
+        "Requests to try; press Ctrl-C to stop:",
         "",
         f"TOKEN={tokens['good']}",
         f"EXPIRED={tokens['expired']}",
@@ -105,7 +106,7 @@ def _leave_running(servers: Servers, tokens: Mapping[str, str]) -> None:
         f'curl -i {first}/orders -H "Authorization: Bearer $EXPIRED"',
         f'curl -i {first}/orders -H "Authorization: Basic YW5uYTpzZWNyZXQ="',
         "",
-        "Log in, refresh, log out; the four share one database. A refresh token that is used twice ends its login:",
+        "Log in, refresh, log out; the four share one database. Using a refresh token twice ends its login:",
         "",
         f"curl -i {first}/login -d username={USERNAME} -d 'password={PASSWORD}'",
         f"ACCESS={pair['first_access']}",

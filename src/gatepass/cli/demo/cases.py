@@ -1,9 +1,9 @@
-"""The demo's requests with the answer that each must get, and the tokens that they carry.
+"""The demo's requests, the response that each must get, and the tokens that they carry.
 
-The answers are spelled out here and not computed by the code under comparison. `CASES` send one access token each.
-`SESSION` is the life of a login: each request goes to the next application, because the four share one database. It
-ends one login by a stolen refresh token and one by a logout. `DemoTokens` issues good tokens, and builds by hand
-those that no issuer would make.
+The expected responses are written out, not computed by the code under comparison. `CASES` send one access token each.
+`SESSION` follows logins whose requests go to the applications in turn, because the four share one database. One login
+ends by the reuse of a refresh token, the other by a logout. `DemoTokens` issues valid tokens, and builds by hand those
+that no issuer makes.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class Case:
     """A request to *path* with these `Authorization` lines, and the status, challenge and body that it must get.
 
     With *form* it is a POST. A name in braces stands for the token of that name. *keeps* names the pair of tokens in
-    the answer: "first" stores them as `first_access` and `first_refresh`, and leaves dots in the body. Without *body*
-    the four answers need only agree on it.
+    the response: "first" stores them as `first_access` and `first_refresh`, and replaces them with dots in the body.
+    Without *body* the four bodies need only be identical.
     """
 
     name: str
@@ -51,7 +51,7 @@ CASES = (
     Case("user name and password", ("Basic YW5uYTpzZWNyZXQ=",), 401, _BASE),
     Case("the token in the URL", (), 401, _BASE, path="/orders?access_token={good}"),
     Case(
-        "a garbled header",
+        "a malformed header",
         ("Bearer {good} extra",),
         400,
         _BASE + ', error="invalid_request", error_description="The Authorization header is malformed"',
@@ -65,12 +65,12 @@ CASES = (
     Case("not a token at all", ("Bearer garbled",), 401, _INVALID + 'is malformed"'),
     Case("20,000 characters", ("Bearer {endless}",), 401, _INVALID + 'is malformed"'),
     Case("expired yesterday", ("Bearer {expired}",), 401, _INVALID + 'expired"'),
-    Case("for another API", ("Bearer {foreign_audience}",), 401, _INVALID + 'is not intended for this resource"'),
+    Case("for another audience", ("Bearer {foreign_audience}",), 401, _INVALID + 'is not intended for this resource"'),
     Case("from another issuer", ("Bearer {foreign_issuer}",), 401, _INVALID + 'issuer is not accepted"'),
     Case("an ID token", ("Bearer {id_token}",), 401, _INVALID + 'type is not accepted"'),
     Case("an altered subject", ("Bearer {altered}",), 401, _INVALID + 'signature is invalid"'),
-    Case("signed with a namesake key", ("Bearer {namesake_key}",), 401, _INVALID + 'signature is invalid"'),
-    Case("signed with a stranger's key", ("Bearer {strange_key}",), 401, _INVALID + 'was signed with an unknown key"'),
+    Case("signed with another key of that kid", ("Bearer {namesake_key}",), 401, _INVALID + 'signature is invalid"'),
+    Case("signed with an unknown key", ("Bearer {strange_key}",), 401, _INVALID + 'was signed with an unknown key"'),
     Case("alg none, unsigned", ("Bearer {unsigned}",), 401, _INVALID + 'algorithm is not accepted"'),
     Case("HMAC with the public key", ("Bearer {confused}",), 401, _INVALID + 'algorithm is not accepted"'),
     Case(
@@ -134,12 +134,12 @@ SESSION = (
 
 @dataclass(frozen=True, slots=True)
 class DemoTokens:
-    """The tokens of one private key, by the names that the demo's requests use."""
+    """The demo's tokens, signed with one private key, under the names that the requests use."""
 
     key: Key = field(default_factory=Key.generate)
 
     def by_name(self) -> dict[str, str]:
-        """Every token of the demo by its name."""
+        """Return every token by its name."""
         good = self._issued(scope="orders:read")
         namesake = Key.from_jwk({**Key.generate().to_private_jwk(), "kid": self.key.kid})
         return {
@@ -172,12 +172,12 @@ class DemoTokens:
         return (signing_input + b"." + encode_base64url((sign or self.key.sign)(signing_input))).decode()
 
     def _hmac_with_public_key(self, signing_input: bytes) -> bytes:
-        """Sign with the public key as a secret, which every client could do where a key had two algorithms."""
+        """Sign with the public key as an HMAC secret: any client could, if a key had two algorithms."""
         return hmac.digest(self.key.to_pem().encode(), signing_input, "sha256")
 
 
 def _with_subject(token: str, subject: str) -> str:
-    """*token* with another payload and the old signature."""
+    """Return *token* with another payload and the old signature."""
     unverified = parse_compact(token)
     altered = encode_base64url(json.dumps({**unverified.claims, "sub": subject}).encode()).decode()
     header, _, signature = token.split(".")

@@ -17,7 +17,7 @@ settings.configure(
     GATEPASS={"RESOURCE_SERVER": site.server},
 )
 
-from gatepass_django import public, require_auth, to_response, token_endpoints  # noqa: E402 - views are written when the settings stand
+from gatepass_django import public, require_auth, to_response, token_endpoints  # noqa: E402 - it needs the settings
 
 
 @public

@@ -1,6 +1,6 @@
-"""What the demo's four applications share: one issuer, API, key and account, and one SQLite file with the sessions.
+"""What the demo's four applications share: issuer, audience, key, one account, and a SQLite file with the sessions.
 
-`log_in` is the part that an application writes itself: it checks a password and grants a pair of tokens.
+`log_in` is the part that a real application writes itself: it checks a password and grants a pair of tokens.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Parts(NamedTuple):
 
 
 def build() -> Parts:
-    """The parts for the key and the file that the environment names. The file has its tables already."""
+    """Build the parts from the key and the file in the environment. The file must have its tables already."""
     key, store = Key.from_env(KEY_VARIABLE), SQLiteStore(os.environ[STORE_VARIABLE])
     issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=key, client_id=CLIENT)
     revocation = AccessTokenRevocation(store, access_ttl=MAX_TTL)  # the tokens in CASES live longer than the issuer's
@@ -68,8 +68,8 @@ def build() -> Parts:
 
 
 def log_in(parts: Parts, username: str, password: str) -> Response:
-    """A new pair of tokens, or a refusal. Slow on purpose: an event loop calls it in a worker thread."""
-    right = hmac.compare_digest(_digest(password), _DIGEST)  # for an unknown name too, so that both take equally long
+    """Return a new pair of tokens, or a refusal. Hashing is slow on purpose: call it in a worker thread under ASGI."""
+    right = hmac.compare_digest(_digest(password), _DIGEST)  # for an unknown name too: both take equally long
     if username == USERNAME and right:
         return parts.endpoints.login_response(parts.service.grant(USERNAME, scope="orders:read"))
     headers = (

@@ -1,6 +1,6 @@
-"""The demo's requests over the wire, the comparison of the four answers, and the table of results.
+"""Send the demo's requests, compare the four responses, and print the table of results.
 
-The table shows each challenge as it was sent. On a narrow terminal it shows the error of each challenge, and one
+The table shows each challenge as it was sent. On a narrow terminal it shows only the error of each challenge, and one
 challenge in full below the table.
 """
 
@@ -34,9 +34,9 @@ _MIN_CHALLENGE_WIDTH = 130
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """*headers* are sorted by name, in lower case, without those that a server adds.
+    """A response. *headers* are sorted by name, in lower case, without those that a server adds.
 
-    *tokens* are those of the body, by the names that later requests use. The body has dots in their place.
+    *tokens* are those from the body, under the names that later requests use. In the body, dots replace them.
     """
 
     status: int
@@ -50,16 +50,16 @@ class Answer:
 
     @property
     def error(self) -> str:
-        """The `error` in the body (RFC 6749 section 5.2), or nothing."""
+        """The `error` in the body (RFC 6749 section 5.2), or an empty text."""
         return str(_members(self.body).get("error", ""))
 
 
 Results = Mapping[Case, Mapping[str, Answer]]
-"""The answer of each framework to each request."""
+"""The response of each framework to each request."""
 
 
 def send_request(port: int, case: Case, tokens: Mapping[str, str]) -> Answer:
-    """The answer of the server on *port*. Raises `OSError` or `http.client.HTTPException` if there is none."""
+    """Return the response of the server on *port*; raise `OSError` or `http.client.HTTPException` without one."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
     try:
         connection.putrequest("GET" if case.form is None else "POST", case.path.format_map(tokens))
@@ -79,33 +79,33 @@ def send_request(port: int, case: Case, tokens: Mapping[str, str]) -> Answer:
 
 
 def problems(case: Case, answers: Mapping[str, Answer]) -> list[str]:
-    """One sentence for each mistake in *answers*; none if each is right and all are the same to the byte."""
+    """Return one sentence for each mistake; none if all *answers* are correct and identical to the byte."""
     mistakes: list[str] = []
     expected = () if case.challenge is None else (case.challenge,)
     first, reference = next(iter(answers.items()))
     for framework, answer in answers.items():
         if answer.status != case.status:
-            mistakes.append(f"{framework} answered {answer.status}, not {case.status}")
+            mistakes.append(f"{framework} returned {answer.status}, expected {case.status}")
         if answer.challenges != expected:
-            mistakes.append(f"{framework} sent another WWW-Authenticate: {list(answer.challenges)}")
+            mistakes.append(f"{framework} sent an unexpected WWW-Authenticate: {list(answer.challenges)}")
         if case.body is not None and answer.body != case.body.encode():
-            mistakes.append(f"{framework} sent another body than expected")
+            mistakes.append(f"{framework} sent an unexpected body")
         if (case.status != 200 or case.keeps) and ("cache-control", "no-store") not in answer.headers:
-            mistakes.append(f"{framework} lets caches keep the answer")
+            mistakes.append(f"{framework} did not send Cache-Control: no-store")
         if answer.headers != reference.headers:
-            mistakes.append(f"{framework} sent other headers than {first}: {dict(answer.headers)}")
+            mistakes.append(f"{framework} and {first} sent different headers: {dict(answer.headers)}")
         if answer.body != reference.body:
-            mistakes.append(f"{framework} sent another body than {first}")
+            mistakes.append(f"{framework} and {first} sent different bodies")
     return mistakes
 
 
 def report(*parts: Results) -> bool:
-    """Print the table and the verdict. Returns whether every answer is right."""
+    """Print the table and the verdict; return whether every response is correct."""
     console = Console(markup=False, highlight=False, emoji=False)
     if not console.is_terminal:
         console.width = max(console.width, _FILE_WIDTH)
     narrow = console.is_terminal and console.width < _MIN_CHALLENGE_WIDTH
-    table = Table("Request", "Status", "WWW-Authenticate, or the error", "All four")
+    table = Table("Request", "Status", "WWW-Authenticate or error", "All four")
     wrong: list[str] = []
     for part in parts:
         for case, given in part.items():
@@ -124,22 +124,22 @@ def report(*parts: Results) -> bool:
     for line in wrong:
         console.print(Text(visible(line), "bold red"), soft_wrap=True)
     console.print(
-        f"{len(wrong)} answers are wrong."
+        f"{len(wrong)} mistakes."
         if wrong
-        else f"{sum(map(len, parts))} requests, {len(FRAMEWORKS)} frameworks: every answer is right, "
-        "and status, headers and body are the same to the byte, but for the tokens in it.",
+        else f"{sum(map(len, parts))} requests, {len(FRAMEWORKS)} frameworks: every response is correct, "
+        "and identical in all of them: status, headers and body, except for the tokens in it.",
         soft_wrap=True,
     )
     return not wrong
 
 
 def _read(case: Case, answer: Answer) -> Answer:
-    """*answer* with the tokens that *case* keeps taken out of its body."""
+    """Return *answer* with the tokens that *case* keeps moved out of its body."""
     if not case.keeps:
         return answer
     members, body, tokens = _members(answer.body), answer.body, dict[str, str]()
     for kind in _TOKENS:
-        token = str(members.get(f"{kind}_token", "")) or "missing"  # what is asked with it then goes wrong, and shows
+        token = str(members.get(f"{kind}_token", "")) or "missing"  # then the requests that use it fail visibly
         tokens[f"{case.keeps}_{kind}"] = token
         body = body.replace(token.encode(), b"...")
     return Answer(answer.status, answer.headers, body, tokens)
@@ -154,7 +154,7 @@ def _members(body: bytes) -> dict[str, Any]:
 
 
 def _shown(answer: Answer, *, brief: bool) -> str:
-    """The challenges of *answer*, or the error in its body. With *brief*, the error alone of a challenge that has one.
+    """Return the challenges of *answer*, or the error in its body; with *brief*, only the error of each challenge.
 
     >>> wire = (("www-authenticate", 'Bearer realm="api", error="invalid_token", error_description="It expired"'),)
     >>> _shown(Answer(401, wire, b""), brief=True)
@@ -166,16 +166,16 @@ def _shown(answer: Answer, *, brief: bool) -> str:
 
 
 def _show_in_full(console: Console, parts: Iterable[Results]) -> None:
-    """Print one challenge in full, the first that the table shortens."""
+    """Print in full the first challenge that the table shortens."""
     for part in parts:
         for case, given in part.items():
             for challenge in next(iter(given.values())).challenges:
                 if _ERROR.search(challenge):
-                    console.print(f"What is sent in full, for {case.name}:", soft_wrap=True)
+                    console.print(f"The full header, for {case.name}:", soft_wrap=True)
                     console.print(Text(visible(f"WWW-Authenticate: {challenge}")), soft_wrap=True)
                     return
 
 
 def _each(values: Iterable[str]) -> str:
-    """*values* without repetitions."""
+    """Join *values* without repetitions."""
     return visible(" / ".join(dict.fromkeys(values)))

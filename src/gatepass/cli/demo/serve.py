@@ -1,6 +1,6 @@
-"""One application of the demo on a real server, in a process of its own: `python -m gatepass.cli.demo.serve flask`.
+"""Serve one application of the demo, in a process of its own: `python -m gatepass.cli.demo.serve flask`.
 
-It prints its port to standard output and serves until its standard input ends, so it never outlives the demo.
+The process prints its port to standard output and ends when its standard input ends, so it never outlives the demo.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _waitress(app: Any, listening: socket.socket) -> None:
 
 
 def _uvicorn(app: Any, listening: socket.socket) -> None:
-    import uvicorn  # noqa: PLC0415 - each process needs one server
+    import uvicorn  # noqa: PLC0415 - Flask's process does without it
 
     uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listening])
 
@@ -45,9 +45,9 @@ def _stop_at_end_of_input() -> None:
 
 
 if __name__ == "__main__":
-    # Started from a background job, a process ignores this signal unless told otherwise.
+    # A process that a background job starts inherits an ignored SIGINT.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    logging.getLogger("gatepass").setLevel(logging.ERROR)  # the table shows the refusals
+    logging.getLogger("gatepass").setLevel(logging.ERROR)  # the demo's table shows the refusals
     try:
         _serve(sys.argv[1])
     except KeyboardInterrupt:

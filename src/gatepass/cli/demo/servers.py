@@ -1,4 +1,4 @@
-"""The demo's frameworks and their servers, started side by side on free loopback ports and stopped together."""
+"""The demo's frameworks and their servers: started side by side on free loopback ports, stopped together."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ FRAMEWORKS = {"flask": "Flask", "starlette": "Starlette", "fastapi": "FastAPI", 
 SERVER_NAMES = {"flask": "waitress", "starlette": "uvicorn", "fastapi": "uvicorn", "django": "uvicorn"}
 
 _STOP_TIMEOUT = 5.0
-"""Seconds for a server to stop, before it is killed."""
+"""Seconds that a server has to stop before it is killed."""
 
 
 class Servers:
-    """A context in which the four servers run, with *settings* in their environment.
+    """A context manager that runs the four servers with *settings* in their environment.
 
-    *started* is called with the framework and the port of each server that answers.
+    *started* is called with the framework and the port of each server when it listens.
     """
 
     def __init__(self, settings: Mapping[str, str], started: Callable[[str, int], None]) -> None:
@@ -52,7 +52,7 @@ class Servers:
         """Raise `ConfigurationError` if a server has ended."""
         for framework, process in self._processes.items():
             if process.poll() is not None:
-                raise ConfigurationError(f"the server of {FRAMEWORKS[framework]} ended by itself")
+                raise ConfigurationError(f"the server of {FRAMEWORKS[framework]} ended unexpectedly")
 
     def _start(self, framework: str) -> subprocess.Popen[str]:
         return subprocess.Popen(  # noqa: S603 - our own module
@@ -61,7 +61,7 @@ class Servers:
             stdout=subprocess.PIPE,
             text=True,
             env=self._environment,
-            start_new_session=True,  # Ctrl-C reaches the demo alone, which then stops the servers
+            start_new_session=True,  # Ctrl-C reaches only the demo, which then stops the servers
         )
 
     def _port_of(self, framework: str, process: subprocess.Popen[str]) -> int:

@@ -1,4 +1,4 @@
-"""`manage.py gatepass_purge`: delete families that ended and revocations that concern no living token."""
+"""`manage.py gatepass_purge`: delete ended families, and revocations that no unexpired token needs."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ __all__ = ["Command"]
 
 
 class Command(BaseCommand):
-    """Deletes batch after batch, so that no statement holds its locks for long."""
+    """Deletes in batches, so that no statement holds its locks for long."""
 
-    help = "Deletes refresh token families that ended, and revocations that concern no living token."
+    help = "Deletes ended refresh token families, and revocations that no unexpired token needs."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--database", default="default", help="an alias in DATABASES (default: default)")
-        parser.add_argument("--batch", type=int, default=1_000, help="rows to a batch (default: 1000)")
+        parser.add_argument("--batch", type=int, default=1_000, help="rows per batch (default: 1000)")
         parser.add_argument(
             "--ended-for", type=int, default=86_400, metavar="SECONDS",
-            help="keep families that ended less than so long ago (default: 86400)",
+            help="keep families that ended less than this long ago (default: 86400)",
         )  # fmt: skip
 
     def handle(self, *_: Any, database: str, batch: int, ended_for: int, **__: Any) -> None:
         if batch < 1 or ended_for < 0:
-            raise CommandError("--batch must be at least 1, and --ended-for not negative")
+            raise CommandError("--batch must be at least 1, and --ended-for must not be negative")
         try:
             store = DjangoStore(using=database)
             batches = list(purge_store(store, now=int(time.time()), ended_for=ended_for, batch=batch))
