@@ -95,8 +95,9 @@ def fitting_algorithms(material: Material) -> tuple[str, ...]:
 
 
 def usual_algorithm(material: Material) -> str:
-    """Return the algorithm for *material* when the caller names none. Raises `ConfigurationError` for Edwards keys,
-    which have two names and no usual one.
+    """Return the algorithm for *material* when the caller names none.
+
+    Raises `ConfigurationError` for Edwards keys, which have two names and no usual one.
     """
     fitting = fitting_algorithms(material)
     if not fitting:

@@ -270,7 +270,7 @@ Profile.KEYCLOAK = replace(
     name="keycloak",
     types=frozenset(("jwt", "at+jwt")),  # at+jwt is an option of the client
     required=_BASICS | {"aud", "azp", "jti", "typ"},
-    # Versions before 24 put the login's nonce into access tokens too; token_use tells them apart.
+    # Versions before 24 put the login's nonce into access tokens too; token_use distinguishes them.
     prohibited=Profile.GENERIC.prohibited - {"nonce"},
     token_use=("typ", frozenset(("Bearer",))),
     shared_audiences=frozenset(("account",)),
