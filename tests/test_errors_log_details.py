@@ -125,7 +125,7 @@ def test_of_the_key():
         ({"scope": {}}, "InvalidClaim: scope is not a string"),
         (
             {"scope": ["orders:read"]},
-            'InvalidClaim: scope is not a string: it is a list, which a profile with scopes_in("scope") reads',
+            'InvalidClaim: scope is not a string: it is a list, which a profile with scopes_in("scope") takes',
         ),
         ({"scope": "a  b"}, "InvalidClaim: scope is not a string of scope tokens"),
         ({"cnf": "x"}, "InvalidClaim: cnf is not an object"),

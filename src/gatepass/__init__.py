@@ -1,9 +1,9 @@
-"""Issue and check JWT access tokens, with the same exact answers in Flask, Starlette, FastAPI and Django.
+"""Issue and verify JWT access tokens, with identical responses in Flask, Starlette, FastAPI and Django.
 
-`TokenIssuer` makes tokens, `TokenVerifier` checks them, `ResourceServer` turns a request's credentials into an
-`AccessToken` and a refusal into an HTTP answer. `TokenService` keeps people signed in with refresh tokens, and
-`TokenEndpoints` serves it. The packages `gatepass_flask`, `gatepass_starlette`,
-`gatepass_fastapi` and `gatepass_django` carry that into the frameworks.
+`TokenIssuer` issues tokens, `TokenVerifier` verifies them, and `ResourceServer` turns a request's credentials into an
+`AccessToken` and a refusal into an HTTP response. `TokenService` keeps users signed in with refresh tokens, and
+`TokenEndpoints` serves it over HTTP. The packages `gatepass_flask`, `gatepass_starlette`, `gatepass_fastapi` and
+`gatepass_django` are the adapters for the frameworks.
 """
 
 from gatepass.common.allow import HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER

@@ -1,4 +1,4 @@
-"""`python -m gatepass` is the command `gatepass`."""
+"""Run the command `gatepass` as `python -m gatepass`."""
 
 from gatepass.cli import main
 

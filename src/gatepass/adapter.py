@@ -1,7 +1,7 @@
-"""What the author of an adapter needs beside the names of `gatepass` itself.
+"""The names that an adapter needs in addition to those of `gatepass` itself.
 
-An adapter imports `gatepass`, this module and `gatepass.errors`. It hands the request's fields to `ResourceServer`,
-sends its `Response`, and asks here how open a route is and whether guards stand where they were meant to.
+An adapter imports `gatepass`, this module and `gatepass.errors`. It passes the request's fields to `ResourceServer` and
+sends the resulting `Response`. The functions here return a route's access level and check that guards are installed.
 """
 
 from gatepass.common.settings import extra_hint

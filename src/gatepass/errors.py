@@ -1,11 +1,11 @@
-"""The two families of errors, which never mix.
+"""The two separate families of errors.
 
-* `ConfigurationError`: the application's fault, raised when objects are made.
+* `ConfigurationError`: a mistake of the application, raised when objects are made.
 * `AuthError`: a refused request. Each leaf has a status, the code of RFC 6750 section 3.1, a constant description
   and a stable `reason` for logs and metrics. Its branches, in the order of this module: the request (400, 401, 403),
   the token (401), its rights (403), and an outage that prevents a decision (503).
 
-No error holds text from a token or a request.
+No error contains text from a token or a request.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ class ConfigurationError(ValueError):
 class AuthError(Exception):
     """A refused request. Safe to show: `str(error)` is constant for each class.
 
-    `status` is the HTTP status, `error` the code of RFC 6750 section 3.1 (None where the RFC wants none),
-    `description` its text, `reason` a stable slug for logs and metrics.
-    `log_detail` may name the failed check or claim, for the log alone.
+    `status` is the HTTP status, `error` the code of RFC 6750 section 3.1 (None where the RFC defines none),
+    `description` its text, `reason` a stable identifier for logs and metrics.
+    `log_detail` may name the failed check or claim; it goes to the log only.
     """
 
     status: ClassVar[int] = 401
@@ -79,11 +79,11 @@ class AuthError(Exception):
 
     @property
     def required_scopes(self) -> tuple[str, ...]:
-        """The scopes that the challenge names, for the client to request."""
+        """The scopes that the challenge names, so that the client can request them."""
         return ()
 
 
-# The request has no usable credentials: RFC 6750 section 3.1 wants no error code.
+# The request has no usable credentials: no error code (RFC 6750 section 3.1).
 
 
 class MissingCredentials(AuthError):
@@ -98,7 +98,7 @@ class UnsupportedScheme(MissingCredentials):
     reason = "unsupported_scheme"
 
 
-# The request is malformed: its token is not read.
+# The request is malformed: its token is not verified.
 
 
 class InvalidRequest(AuthError):
@@ -132,25 +132,25 @@ class MultipleTokens(InvalidRequest):
 
 
 class InsecureTransport(InvalidRequest):
-    """The token came over plain http to a server with `https="require"`."""
+    """The token was sent over plain http to a server with `https="require"`."""
 
     description: ClassVar[str | None] = "The access token was not sent over https"
     reason = "insecure_transport"
 
 
 class UntrustedOrigin(InvalidRequest):
-    """A request with a cookie is not safe (RFC 9110 section 9.2.1), and its `Origin` is not one of ours: 403."""
+    """An unsafe request (RFC 9110 section 9.2.1) has an access cookie, and its `Origin` is not allowed: 403."""
 
     status = 403
     description: ClassVar[str | None] = "The request does not come from an allowed origin"
     reason = "untrusted_origin"
 
 
-# The token is bad: 401 `invalid_token`.
+# The token is not valid: 401 `invalid_token`.
 
 
 class InvalidToken(AuthError):
-    """The token is not accepted. The parent of every such error."""
+    """The token is not accepted. The base class of the errors of this branch."""
 
     error: ClassVar[str | None] = "invalid_token"
     description: ClassVar[str | None] = "The access token is invalid"
@@ -158,14 +158,14 @@ class InvalidToken(AuthError):
 
 
 class MalformedToken(InvalidToken):
-    """Not a JWS in compact serialization with strict base64url and JSON, or too long."""
+    """The token is not a JWS in compact serialization with strict base64url and JSON, or is too long."""
 
     description: ClassVar[str | None] = "The access token is malformed"
     reason = "malformed_token"
 
 
 class UnsupportedToken(InvalidToken):
-    """Encrypted, nested, or with critical header extensions: never accepted."""
+    """The token is encrypted, nested, or has critical header extensions. Such tokens are never accepted."""
 
     description: ClassVar[str | None] = "The access token is malformed"
     reason = "unsupported_token"
@@ -179,7 +179,7 @@ class DisallowedAlgorithm(InvalidToken):
 
 
 class WrongTokenType(InvalidToken):
-    """Another kind of JWT: an ID token, a refresh token, a DPoP proof."""
+    """The token is another kind of JWT, such as an ID token, a refresh token or a DPoP proof."""
 
     description: ClassVar[str | None] = "The access token type is not accepted"
     reason = "wrong_token_type"
@@ -207,21 +207,21 @@ class ExpiredToken(InvalidToken):
 
 
 class ImmatureToken(InvalidToken):
-    """`nbf` or `iat` lies in the future (RFC 7519 sections 4.1.5, 4.1.6)."""
+    """`nbf` or `iat` is in the future (RFC 7519 sections 4.1.5, 4.1.6)."""
 
     description: ClassVar[str | None] = "The access token is not yet valid"
     reason = "immature_token"
 
 
 class InvalidIssuer(InvalidToken):
-    """`iss` is not, character for character, a trusted issuer."""
+    """`iss` does not equal a trusted issuer, character for character."""
 
     description: ClassVar[str | None] = "The access token issuer is not accepted"
     reason = "invalid_issuer"
 
 
 class InvalidAudience(InvalidToken):
-    """`aud` is absent or names other services."""
+    """`aud` is absent or names only other services."""
 
     description: ClassVar[str | None] = "The access token is not intended for this resource"
     reason = "invalid_audience"
@@ -262,11 +262,11 @@ class BindingError(InvalidToken):
     reason = "binding_required"
 
 
-# The token is good and lacks the rights that the operation needs.
+# The token is valid but lacks the rights that the operation needs.
 
 
 class Forbidden(AuthError):
-    """A role, group or entitlement is missing. The challenge names no scope, for none would help."""
+    """A role, group or entitlement is missing. The challenge names no scope, because no scope would help."""
 
     status = 403
     reason = "forbidden"
@@ -290,18 +290,18 @@ class InsufficientScope(Forbidden):
 
 
 class ConcealedResource(Forbidden):
-    """404 in place of 403, for a rule with `denial="not_found"`. The body differs from the framework's own 404."""
+    """404 in place of 403, for a rule with `denial="not_found"`. The body differs from the framework's own 404 page."""
 
     status = 404
     reason = "concealed"
     has_challenge = False
 
 
-# The token cannot be judged now: 503, never 401 and never anonymous.
+# An outage prevents a decision: 503, never 401, and never treated as an anonymous request.
 
 
 class AuthUnavailable(AuthError):
-    """The token cannot be judged now. The client may try again later."""
+    """The token cannot be verified now. The client may retry later."""
 
     status = 503
     error: ClassVar[str | None] = "temporarily_unavailable"
@@ -312,7 +312,7 @@ class AuthUnavailable(AuthError):
     def __init__(self, log_detail: str = "", *, retry_after: int = 5) -> None:
         super().__init__(log_detail)
         self.retry_after: int = retry_after
-        """Seconds until the next try, sent as `Retry-After`."""
+        """Seconds until the client may retry, sent as `Retry-After`."""
 
 
 class KeysUnavailable(AuthUnavailable):
@@ -334,9 +334,9 @@ class SubjectUnavailable(AuthUnavailable):
 
 
 def refusal_in(error: BaseException | None) -> AuthError | None:
-    """The `AuthError` to answer *error* with: itself, or one of an exception group that holds no other errors.
+    """Return the `AuthError` that *error* is, or one from an exception group that contains no other errors; else None.
 
-    Of a group, nested or not, it is the first outage, or else the first error.
+    From a group, nested or not, return the first outage, or else the first error.
     """
     if isinstance(error, AuthError):
         return error
@@ -356,17 +356,17 @@ def refusal_in(error: BaseException | None) -> AuthError | None:
 
 
 def traced(error: BaseException) -> str:
-    """The type of *error* and its frames, the innermost first, and the same of its causes: what the log may say.
+    """Return the type of *error* and its frames, the innermost first, followed by those of its causes, for the log.
 
-    The message is left out, because it may hold a token or a password.
+    The message is left out, because it may contain a token or a password.
 
-    >>> def ask():
+    >>> def load():
     ...     return missing
     >>> try:
-    ...     ask()
+    ...     load()
     ... except NameError as error:
     ...     print(traced(error).partition(" < ")[0])
-    NameError at <doctest gatepass.errors.traced[0]>:2 in ask
+    NameError at <doctest gatepass.errors.traced[0]>:2 in load
     """
     chain: list[str] = []
     current: BaseException | None = error

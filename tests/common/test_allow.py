@@ -82,9 +82,9 @@ def test_development_on_this_machine_works_on_both_sides(url):
 @pytest.mark.parametrize("url", HERE)
 def test_without_the_word_http_on_this_machine_is_refused_and_the_word_is_named(url):
     for make in (verifier, lambda url: TokenIssuer(issuer=url, audience=API, keys=KEY)):
-        with pytest.raises(ConfigurationError, match="say allow=HTTP_ON_LOOPBACK"):
+        with pytest.raises(ConfigurationError, match="use allow=HTTP_ON_LOOPBACK"):
             make(url)
-    with pytest.raises(ConfigurationError, match="say allow=HTTP_ON_LOOPBACK"):
+    with pytest.raises(ConfigurationError, match="use allow=HTTP_ON_LOOPBACK"):
         ResourceServer(verifier(AUTH), resource_metadata=url)
 
 

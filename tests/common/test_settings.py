@@ -142,7 +142,7 @@ def test_names_are_non_empty_strings(value):
 
 
 def test_a_name_that_stands_twice_is_a_mistake():
-    assert refusal(lambda: strings(["a", "b", "a"], "scopes")) == "scopes= names something twice"
+    assert refusal(lambda: strings(["a", "b", "a"], "scopes")) == "scopes= contains a value twice"
 
 
 def test_an_audience_is_required():
@@ -153,7 +153,7 @@ def test_an_audience_is_required():
         )
     assert audience_names("api", "") == ("api",)
     assert audience_names(["api", "other"], "") == ("api", "other")
-    assert refusal(lambda: audience_names(["api", "api"], "")) == "audience= names something twice"
+    assert refusal(lambda: audience_names(["api", "api"], "")) == "audience= contains a value twice"
     assert refusal(lambda: audience_names(5, "")) == "audience= takes a string or a list of strings"
 
 

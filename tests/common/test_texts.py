@@ -327,7 +327,7 @@ COMMAS = [
 @pytest.mark.parametrize("make", COMMAS)
 @pytest.mark.parametrize("text", ["orders:read,orders:write", "a, b", "a,", ",", Loud("a,b")])
 def test_scopes_with_commas_between_them_are_refused_with_what_to_write(make, text):
-    with pytest.raises(ValueError, match="blanks between the scopes, and no commas, or a list"):
+    with pytest.raises(ValueError, match="blanks between the scopes, without commas, or a list"):
         make(text)
 
 
@@ -356,7 +356,7 @@ def test_a_scope_with_a_comma_is_given_in_a_list_and_read_as_one():
         ({"keys": b"https://auth.example/jwks"}, "JWKSClient(address)"),
         ({"keys": [b"https://auth.example/jwks"]}, "JWKSClient(address)"),
         ({"keys": {"https://auth.example/jwks": 1}}, "keys= takes a Key or a KeySet"),
-        ({"audience": {"https://api.example": 1}}, "audience= takes a string or a list of strings, and no dict"),
+        ({"audience": {"https://api.example": 1}}, "audience= takes a string or a list of strings, not a dict"),
     ],
 )
 def test_a_setting_that_was_meant_for_something_else_is_told_what(changes, sentence):

@@ -126,7 +126,7 @@ def test_without_kid_an_algorithm_that_is_allowed_and_has_no_key_is_an_unknown_k
     [
         (
             {"keys": None, "issuer": ANY_ISSUER},
-            "keys= is missing: only an issuer with a URL can be asked where its keys are",
+            "keys= is missing: they can be fetched only from an issuer with a URL",
         ),
         ({"profile": "rfc9068"}, "profile= must be a Profile, such as Profile.RFC9068 or Profile.GENERIC"),
         *(
@@ -141,7 +141,7 @@ def test_without_kid_an_algorithm_that_is_allowed_and_has_no_key_is_an_unknown_k
         *(
             (
                 {"audience": value},
-                "audience= is missing: name this service, or say ANY_AUDIENCE to accept tokens made for others",
+                "audience= is missing: name this service, or use ANY_AUDIENCE to accept tokens made for others",
             )
             for value in (None, "", [])
         ),
@@ -257,7 +257,7 @@ def test_a_claim_that_a_profile_adds_is_required():
     assert verifier.verify(signed(claims=claims_for(tenant="t"))).claims["tenant"] == "t"
     with pytest.raises(MissingClaim) as refused:
         verifier.verify(signed())
-    assert refused.value.log_detail == "a claim that the profile adds"
+    assert refused.value.log_detail == "a further claim that the profile requires"
 
 
 @pytest.mark.parametrize("octet", [octet for octet in range(256) if octet not in b" \t\r\n"])

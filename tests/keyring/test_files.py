@@ -77,7 +77,7 @@ def test_a_ring_that_others_can_put_aside_is_refused(tmp_path, clock, ask, way):
     ring = make_ring(tmp_path / "shared" / way, clock)
     (tmp_path / "shared").chmod(0o777)
 
-    with pytest.raises(ConfigurationError, match=r"others can put files in the place of those in .*shared: chmod go-w"):
+    with pytest.raises(ConfigurationError, match=r"other users can replace the files in .*shared: chmod go-w"):
         ask(tmp_path / "shared" / way, clock) or ring.rotate()
 
 
@@ -85,7 +85,7 @@ def test_no_ring_is_made_where_others_could_put_it_aside(tmp_path, clock):
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o777)
 
-    with pytest.raises(ConfigurationError, match="others can put files"):
+    with pytest.raises(ConfigurationError, match="other users can replace the files"):
         make_ring(tmp_path / "shared" / "ring", clock)
     assert list((tmp_path / "shared").iterdir()) == []
 

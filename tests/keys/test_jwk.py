@@ -199,7 +199,7 @@ def test_a_kind_of_key_without_a_jwk_is_refused_by_either_half():
 @pytest.mark.parametrize("jwk", [None, 5, "text", b"bytes", [], [EC_JWK], object()])
 def test_a_jwk_is_an_object(jwk):
     assert refusal(lambda: Key.from_jwk(jwk)) == "a JWK must be a JSON object"
-    assert refusal(lambda: Key.from_jwk(json.dumps(EC_JWK))).endswith("object: json.loads(text) makes one of its text")
+    assert refusal(lambda: Key.from_jwk(json.dumps(EC_JWK))).endswith("object: parse the text with json.loads(text)")
 
 
 @pytest.mark.parametrize("kty", ["oct ", "ec", "rsa", "okp", "AKP", "", None, 5, [], ["EC"], {}])
@@ -228,7 +228,7 @@ def test_without_alg_the_argument_binds_or_the_usual_algorithm():
     assert Key.from_jwk(without(EC_JWK, "alg")).algorithm == "ES256"
     assert Key.from_jwk(without(OCT_JWK, "alg")).algorithm == "HS256"
     assert refusal(lambda: Key.from_jwk(without(OKP_JWK, "alg"))) == (
-        "say which name the tokens use: algorithm='Ed25519' or algorithm='EdDSA'"
+        "give the name that the tokens use: algorithm='Ed25519' or algorithm='EdDSA'"
     )
 
 

@@ -61,7 +61,7 @@ TAKES = {
     "Ed448": "Ed448 keys",
     "EdDSA": "OKP keys",
 }
-NOT_FOR_TOKENS = "this kind of key or curve is not used for signing tokens"
+NOT_FOR_TOKENS = "this kind of key or curve cannot sign tokens"
 BAD_KID = "a kid must be a string of 1 to 1024 characters that has a UTF-8 form"
 
 
@@ -312,7 +312,7 @@ def test_a_missing_or_blank_variable_is_refused_with_advice(value, monkeypatch):
     )
 
 
-NO_NAME = 'from_env takes the name of an environment variable, such as "JWT_SECRET_KEY", and not what is in it'
+NO_NAME = 'from_env takes the name of an environment variable, such as "JWT_SECRET_KEY", not its value'
 
 
 @pytest.mark.parametrize("name", ["A" * 65, "JWT-KEY", "k" * 63 + "!", "1KEY", ""])
@@ -460,7 +460,7 @@ def test_a_password_for_what_is_no_pem_is_refused(env, value):
     env(value)
 
     assert refusal(lambda: Key.from_env("JWT_KEY", password="open sesame")) == (
-        "password= opens an encrypted PEM, and the environment variable holds none"
+        "password= decrypts an encrypted PEM, and the environment variable has none"
     )
 
 

@@ -32,7 +32,7 @@ PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
 NOT_A_SET = 'a JWK Set must be a strict JSON object with a list named "keys"'
 NOTHING_USABLE = "this JWK Set holds no usable public key for signatures"
 PRIVATE_ALONE = f"{NOTHING_USABLE}; a secret or private key is not published: load it with Key.from_jwk"
-A_JWK = "this is a single JWK and no JWK Set: load it with Key.from_jwk"
+A_JWK = "this is a single JWK, not a JWK Set: load it with Key.from_jwk"
 SHARED = "two keys of a KeySet share a kid and an algorithm: give each key its own kid"
 NOT_SIGNING = "signing= must be one of the keys, and a private key or secret"
 CHOOSE = "this KeySet has no single key that can sign; choose one with signing="
@@ -320,10 +320,10 @@ FOREIGN = {
 
 
 FOR_SOMETHING_ELSE = {
-    "unknown type": 'its "kty" is none that this library uses for signatures',
-    "unknown alg": 'its "alg" is none that this library uses for signatures',
-    "none": 'its "alg" is none that this library uses for signatures',
-    "key agreement": 'its "crv" is none that this library uses for signatures',
+    "unknown type": 'its "kty" is not supported for signatures',
+    "unknown alg": 'its "alg" is not supported for signatures',
+    "none": 'its "alg" is not supported for signatures',
+    "key agreement": 'its "crv" is not supported for signatures',
     "for encryption": 'its "use" is not "sig"',
 }
 """It is left out by its own word, so it is no news for a log of warnings; all else should have served."""
@@ -411,7 +411,7 @@ def test_of_two_entries_with_one_kid_and_algorithm_neither_is_used(log):
 
     assert labels(KeySet.from_jwks({"keys": [GOOD, twin, other]})) == {("other", "RS256")}
     (record,) = log.records
-    reason = "another one has its kid and algorithm, and is another key"
+    reason = "a different key has the same kid and algorithm"
     assert record.getMessage() == (f"ignored 2 of 3 JWK Set entries: keys[0]: {reason}; keys[1]: {reason}")
     assert refusal(lambda: KeySet.from_jwks({"keys": [GOOD, twin]})) == NOTHING_USABLE
 
@@ -491,7 +491,7 @@ def test_the_algorithms_allowed_are_a_list(algorithms):
 def test_an_empty_list_of_algorithms_never_means_all(algorithms):
     """A3."""
     assert refusal(lambda: KeySet.from_jwks({"keys": [GOOD]}, algorithms=algorithms)) == (
-        "algorithms= is empty: name at least one, or leave it out"
+        "algorithms= is empty: name at least one, or omit it"
     )
 
 
@@ -619,11 +619,11 @@ def test_an_rsa_key_for_several_algorithms_and_in_several_sets_is_checked_once()
 
 
 WEAK_WITHOUT_ALG = {
-    "an even modulus": (rsa_jwk(2**2047 + 2), "this RSA key is no secret: "),
-    "a prime modulus": (rsa_jwk(2**2203 - 1), "this RSA key is no secret: "),
+    "an even modulus": (rsa_jwk(2**2047 + 2), "this RSA key is weak: "),
+    "a prime modulus": (rsa_jwk(2**2203 - 1), "this RSA key is weak: "),
     "a point of small order": (
         {"kty": "OKP", "crv": "Ed25519", "x": "A" * 43, "kid": "weak"},
-        "this public key is no secret's: ",
+        "this public key is not valid: ",
     ),
 }
 

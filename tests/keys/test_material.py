@@ -32,9 +32,9 @@ UNREADABLE = "this PEM cannot be read: it is damaged, of an unsupported kind, or
 ENCRYPTED = "this private key is encrypted: give password= to Key.from_pem or Key.from_env"
 NOT_ENCRYPTED = "password= given for a PEM that is not encrypted"
 NO_BLOCK = "no PEM block found: it begins with -----BEGIN"
-NO_KEY = "no key found in this PEM: it holds parameters alone"
+NO_KEY = "no key found in this PEM: it contains only parameters"
 TWO_BLOCKS = "more than one PEM block: give one key"
-EMPTY_PASSWORD = "password= is empty: leave it out for a PEM that is not encrypted"
+EMPTY_PASSWORD = "password= is empty: omit it for a PEM that is not encrypted"
 
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
@@ -75,7 +75,7 @@ def test_without_algorithm_the_usual_one_of_type_and_curve_is_bound(private, alg
 def test_an_edwards_key_asks_which_of_its_two_names_the_tokens_use(private, names):
     """K-07."""
     for pem in (private_pem(private), public_pem(private)):
-        assert refusal(lambda pem=pem: Key.from_pem(pem)) == f"say which name the tokens use: {names}"
+        assert refusal(lambda pem=pem: Key.from_pem(pem)) == f"give the name that the tokens use: {names}"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_str_and_bytes_mean_the_same():
 @pytest.mark.parametrize("pem", [None, 5, [], {}, bytearray(b"-----BEGIN "), object()])
 def test_a_pem_is_text_or_bytes(pem):
     assert refusal(lambda: Key.from_pem(pem)) == "a PEM must be str or bytes"
-    assert refusal(lambda: Key.from_pem(Path("a"))).endswith("of a file give the content, Path(...).read_bytes()")
+    assert refusal(lambda: Key.from_pem(Path("a"))).endswith("pass the content of a file, Path(...).read_bytes()")
 
 
 def test_a_pem_is_text_that_has_a_utf8_form():
@@ -231,7 +231,7 @@ def test_of_a_chain_of_certificates_the_first_is_the_signers(chain):
 def test_certificates_in_another_order_are_refused(chain):
     """Else an authority's key would be taken for the signer's."""
     assert refusal(lambda: Key.from_pem(chain)) == (
-        "these certificates are no chain that begins with the signer's own: give that one alone"
+        "these certificates do not form a chain that begins with the signer's own: give only that one"
     )
 
 
@@ -328,7 +328,7 @@ def test_a_key_for_pss_alone_is_never_bound_to_the_older_padding(only, place):
         assert Key.from_pem(base64.b64encode(pem), algorithm=name).kid == Key.from_pem(public_pem(rsa_private())).kid
     for name in ("RS256", "RS384", "RS512"):
         assert refusal(lambda name=name: Key.from_pem(pem, algorithm=name)) == (
-            "this RSA key is for PSS alone: it takes PS256, PS384 or PS512"
+            "this RSA key is for PSS only: use PS256, PS384 or PS512"
         )
     assert refusal(lambda: Key.from_pem(pem, algorithm="ES256")) == (
         "this key does not fit ES256, which takes P-256 keys"

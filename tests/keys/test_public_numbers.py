@@ -121,7 +121,7 @@ def test_a_pem_whose_private_numbers_do_not_belong_together_is_refused():
 
 
 HIDES_NOTHING = (
-    "this RSA key is no secret: its modulus is even, a prime, the power of one, or has a small factor or close ones"
+    "this RSA key is weak: its modulus is even, a prime, the power of one, or has a small factor or close ones"
 )
 WEAK = {
     "even": 2**2047 + 2,

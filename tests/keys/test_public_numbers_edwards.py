@@ -9,7 +9,7 @@ from tests.support.keys import base64url, key_for, refusal
 
 from gatepass import Key, KeySet
 
-SMALL = "this public key is no secret's: it is a point of small order, or not in its one form"
+SMALL = "this public key is not valid: it is a point of small order, or not in canonical form"
 P25519, P448 = 2**255 - 19, 2**448 - 2**224 - 1
 D25519 = -121665 * pow(121666, -1, P25519) % P25519
 SIGN25519, SIGN448 = 1 << 255, 1 << 455

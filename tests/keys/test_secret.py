@@ -657,7 +657,7 @@ def test_a_random_secret_is_not_taken_for_a_known_one():
 # --- line breaks ---
 
 BLANK_ENDS = (
-    "this secret begins or ends with a line break, a blank or a byte order mark, which would be part of it: take it away, "
+    "this secret begins or ends with a line break, a blank or a byte order mark, which would be part of it: remove it, "
     'as Path(...).read_text("utf-8-sig").strip() does'
 )
 
@@ -725,7 +725,7 @@ def test_the_path_of_a_file_is_no_secret(path):
     told = refusal(lambda: Key.from_secret(path))
 
     assert told == (
-        "this is the path of a file and no secret; load what is in it with Key.from_pem(Path(...).read_bytes())"
+        "this is the path of a file, not a secret; load its content with Key.from_pem(Path(...).read_bytes())"
     )
 
 
@@ -738,14 +738,17 @@ def test_the_path_of_a_file_is_no_secret(path):
     ],
 )
 def test_the_address_of_a_secret_is_no_secret(address):
-    assert refusal(lambda: Key.from_secret(address)) == "this is an address and no secret; give what is kept there"
+    assert (
+        refusal(lambda: Key.from_secret(address))
+        == "this is an address, not a secret; give the value that is stored there"
+    )
 
 
 @pytest.mark.parametrize("quote", ['"', "'"])
 def test_a_secret_in_quotes_is_refused(quote):
     told = refusal(lambda: Key.from_secret(f"{quote}{SECRET}{quote}"))
 
-    assert told == "this secret stands in quotes, which would be part of it: take them away"
+    assert told == "this secret is in quotes, which would be part of it: remove them"
 
 
 @pytest.mark.parametrize("quote", ['"', "'"])
@@ -759,7 +762,7 @@ def test_a_token_is_no_secret(before):
 
     assert (
         refusal(lambda: Key.from_secret(before + token))
-        == "this is a token and no secret: a secret is what signs tokens"
+        == "this is a token, not a secret: give the secret that signs tokens"
     )
 
 

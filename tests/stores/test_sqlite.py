@@ -332,9 +332,9 @@ def test_a_directory_in_which_others_can_exchange_the_file_is_refused(store, pat
     path.parent.chmod(mode)
     try:
         if mode in (0o777, 0o702, 0o770):
-            with pytest.raises(ConfigurationError, match=r"others can put files in the place .*chmod go-w"):
+            with pytest.raises(ConfigurationError, match=r"other users can replace .*chmod go-w"):
                 SQLiteStore(path)
-            with pytest.raises(ConfigurationError, match="others can put files in the place"):
+            with pytest.raises(ConfigurationError, match="other users can replace the files"):
                 store.create_schema()
         else:
             SQLiteStore(path).close()
@@ -370,11 +370,9 @@ def test_the_whole_way_to_the_file_is_judged(tmp_path, way):
         shared.chmod(0o777)
 
         for ask in (lambda: SQLiteStore(path), lambda: store.get("x"), store.create_schema):
-            with pytest.raises(
-                ConfigurationError, match=r"others can put files in the place of those in .*shared: chmod"
-            ):
+            with pytest.raises(ConfigurationError, match=r"other users can replace the files in .*shared: chmod"):
                 ask()
-    with pytest.raises(ConfigurationError, match="others can put files"):
+    with pytest.raises(ConfigurationError, match="other users can replace the files"):
         SQLiteStore(path.with_name("new.db")).create_schema()
     assert not path.with_name("new.db").exists()
 

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 
 HEADER = """\
-# SHA-256 of secrets that are printed where many read them, and the place. Made by tests/support/known_secrets.py, which
-# has the texts. A text that can be read as hex or base64 is there a second time, as the octets that it then stands for.
+# SHA-256 digests of published secrets, each with its source. Made by tests/support/known_secrets.py, which has the
+# texts. A text that can be decoded as hex or base64 has a second line, for the decoded octets.
 """
 SAMPLES = {
     "the debugger of jwt.io, HS256, until 2025": ["your-256-bit-secret"],

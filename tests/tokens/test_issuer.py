@@ -158,7 +158,7 @@ class TestWho:
         with pytest.raises(ValueError, match="several audiences"):
             issuer.issue("anna")
         for other in ("https://else.example", AUDIENCE + "/", ""):
-            with pytest.raises(ValueError, match="not one of those"):
+            with pytest.raises(ValueError, match="not among the audience="):
                 issuer.issue("anna", audience=other)
 
     def test_audiences_are_distinct(self):
@@ -232,7 +232,7 @@ class TestExtraClaims:
 
     @pytest.mark.parametrize("value", [{1, 2}, b"raw", object()])
     def test_what_json_does_not_know_is_not_written(self, value):
-        with pytest.raises(ValueError, match="no word"):
+        with pytest.raises(ValueError, match="JSON lacks"):
             make_issuer().issue("anna", extra=value)
 
     @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ class TestConfiguration:
             ({"issuer": ""}, "issuer= is missing"),
             ({"audience": ""}, "audience= is missing"),
             ({"audience": []}, "audience= is missing"),
-            ({"keys": SIGNING_KEY.public()}, "keys= is a public key, which only checks"),
+            ({"keys": SIGNING_KEY.public()}, "keys= is a public key, which cannot sign"),
             ({"issuer": [ISSUER]}, "for several issuers make a TokenVerifier for each"),
             ({"keys": KeySet([SIGNING_KEY, Key.generate()])}, "signing="),
             ({"keys": "secret"}, "keys="),

@@ -323,7 +323,7 @@ def test_the_nonce_of_older_versions_does_not_harm():
 
 @pytest.mark.parametrize("audience", ["account", ["orders-api", "account"]])
 def test_an_audience_that_everybodys_tokens_have_is_refused_at_the_start(audience):
-    with pytest.raises(ConfigurationError, match="everybody's tokens"):
+    with pytest.raises(ConfigurationError, match="tokens of every client"):
         make_verifier(profile=Profile.KEYCLOAK, audience=audience)
 
 
@@ -510,10 +510,10 @@ def test_an_explanation_fails_where_the_verifier_does(provider):
 @pytest.mark.parametrize(
     ("provider", "changes", "detail"),
     [
-        (ENTRA_ID, {"scp": ..., "roles": ...}, "all of the claims of which the profile wants one"),
+        (ENTRA_ID, {"scp": ..., "roles": ...}, "the profile requires one of several claims, and all are absent"),
         (ENTRA_ID, {"azp": "one", "appid": "another"}, "two claims name different clients"),
         (OKTA, {"scp": [""]}, "scp is not a list of scope tokens"),
-        (KEYCLOAK, {"realm_access": "admin"}, "what holds roles is not an object"),
+        (KEYCLOAK, {"realm_access": "admin"}, "a claim on the path to roles is not an object"),
         (KEYCLOAK, {"realm_access": {"roles": 5}}, "roles or groups are not a list of strings"),
         (KEYCLOAK, {"typ": "Widget"}, "the payload does not say that it is an access token"),
     ],
@@ -527,7 +527,7 @@ def test_the_log_says_which_rule_of_the_provider_refused(provider, changes, deta
 def test_an_audience_that_every_token_has_is_refused_with_what_to_do():
     with pytest.raises(ConfigurationError) as caught:
         make_verifier(profile=Profile.KEYCLOAK, audience="account")
-    assert str(caught.value) == "audience= is in everybody's tokens: have the provider name this service in aud"
+    assert str(caught.value) == "audience= is in the tokens of every client: have the provider name this service in aud"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Tools for every room: checks of settings, limits, scopes, clocks, private files, threads and locks of a process.
+"""Shared by all packages: checks of settings, limits, scopes, clocks, private files, per-process threads and locks.
 
-No tokens, keys or HTTP here.
+Nothing about tokens, keys or HTTP belongs here.
 """

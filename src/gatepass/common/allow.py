@@ -1,6 +1,6 @@
-"""The named values that `allow=` takes, and what they let in: plain http to this machine, issuers that are names.
+"""The named values of `allow=`: plain http on this machine, and issuers that are not https URLs.
 
-Each says what it is, so that a reader finds it. Everything else stays refused.
+Each opt-out has a name that a search finds. Other values are refused.
 """
 
 from __future__ import annotations
@@ -40,31 +40,31 @@ class NonHttpsIssuer:
 
 
 HTTP_ON_LOOPBACK: Final = HttpOnLoopback()
-"""Named opt-out for development: plain http to and from this very machine is taken too."""
+"""Named opt-out for development: plain http to and from this machine is accepted too."""
 
 NON_HTTPS_ISSUER: Final = NonHttpsIssuer()
-"""Named opt-out: an issuer may be a name, such as `urn:example:auth`, and is compared to the character all the same."""
+"""Named opt-out: an issuer may be a name such as `urn:example:auth`. It is still compared character for character."""
 
 Allow: TypeAlias = HttpOnLoopback | NonHttpsIssuer | Iterable[HttpOnLoopback | NonHttpsIssuer]
 
 
 class Allowed(NamedTuple):
-    """What an `allow=` says."""
+    """The opt-outs that an argument `allow=` contains."""
 
     http_on_loopback: bool = False
     non_https_issuer: bool = False
 
 
 HTTPS_ALONE: Final = Allowed()
-"""Without any `allow=`."""
+"""No opt-out: the default of `allow=`."""
 
 
 def allowed(allow: Allow) -> Allowed:
-    """What *allow* says: one of the two values, or several. Raises `ConfigurationError`."""
+    """Parse *allow*, one of the two values or several. Raises `ConfigurationError` for other values."""
     if allow == ():
         return HTTPS_ALONE
     values: tuple[object, ...] = (allow,)
-    if isinstance(allow, Iterable) and not isinstance(allow, (str, Mapping)):  # not the keys of {...: False}
+    if isinstance(allow, Iterable) and not isinstance(allow, (str, Mapping)):  # a mapping would be read as its keys
         values = tuple(allow)
     if not all(isinstance(value, (HttpOnLoopback, NonHttpsIssuer)) for value in values):
         raise ConfigurationError(
@@ -77,9 +77,9 @@ def allowed(allow: Allow) -> Allowed:
 
 
 def is_loopback(host: str | None) -> bool:
-    """Whether *host* is this very machine: `localhost`, 127.0.0.0/8 or ::1, as `urlsplit` gives it.
+    """Return whether *host*, as `urlsplit` returns it, is this machine: `localhost`, 127.0.0.0/8 or ::1.
 
-    Names below `localhost` are not: a resolver may ask the network for them.
+    Names below `localhost` do not count: a resolver may look them up in the network.
     """
     if host == "localhost":
         return True

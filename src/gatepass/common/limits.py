@@ -1,8 +1,8 @@
-"""The limits that several rooms share, each written once; moments in seconds since 1970, and the clocks.
+"""Limits that several packages share, conversions of NumericDates, and clocks.
 
-A key ring and a list of revocations keep entries for as long as an issuer's longest token lives, plus a verifier's
-largest leeway. If two of these numbers differed, a token could outlive its key or its revocation. Refused: a datetime
-without its time zone, which is another moment on every machine.
+A key ring and a list of revocations keep their entries for the longest lifetime of a token plus the largest leeway of
+a verifier. If they used different numbers, a token could outlive its key or its revocation. A datetime without a time
+zone is refused, because it is a different moment on every machine.
 """
 
 from __future__ import annotations
@@ -30,37 +30,37 @@ DAY: Final = 86_400
 YEAR: Final = 366 * DAY
 
 MAX_ACCESS_TTL: Final = DAY
-"""Seconds: the lifetime of an access token."""
+"""The lifetime of an access token, in seconds."""
 MAX_LEEWAY: Final = 300
-"""Seconds: the leeway of a verifier."""
+"""The leeway of a verifier, in seconds."""
 MAX_JWKS_CACHE_TTL: Final = 7 * DAY
-"""Seconds: the time for which others may cache a published JWK Set."""
+"""The time for which others may cache a published JWK Set, in seconds."""
 
 MAX_KID_LENGTH: Final = 1_024
-"""Characters of a key id, in a key and in a token's header: a key that no token may name would verify nothing."""
+"""Characters of a key id. The same limit for keys and for token headers, so that a token can name every key."""
 
 FIRST_SECOND: Final = -62_135_596_800
-"""Of the year 1, the first that a datetime has."""
+"""The first second of the year 1, the earliest of a datetime."""
 LAST_SECOND: Final = 253_402_300_799
-"""Of the year 9999, the last one. Milliseconds given for seconds are larger."""
+"""The last second of the year 9999, the latest of a datetime. A date in milliseconds is larger."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def numeric_date(moment: datetime, name: str) -> int:
-    """*moment* as a NumericDate. Raises `ValueError`.
+    """Return *moment* as a NumericDate (RFC 7519). Raises `ValueError` for a datetime without a time zone.
 
     >>> from datetime import UTC
     >>> numeric_date(datetime(2027, 1, 15, 8, tzinfo=UTC), "not_after")
     1800000000
     """
     if not isinstance(moment, datetime) or moment.utcoffset() is None:
-        raise ValueError(f"{name}= takes a datetime that knows its time zone, such as datetime.now(UTC)")
+        raise ValueError(f"{name}= takes a datetime with a time zone, such as datetime.now(UTC)")
     return int(moment.timestamp())
 
 
 def moment_of(seconds: float) -> datetime:
-    """The moment of a NumericDate, in any year that a datetime has: on Windows `datetime.fromtimestamp` ends with 3000.
+    """Return a NumericDate as a datetime in UTC, for every year: on Windows `datetime.fromtimestamp` ends at 3000.
 
     >>> moment_of(-62_135_596_800).isoformat()
     '0001-01-01T00:00:00+00:00'
@@ -69,10 +69,10 @@ def moment_of(seconds: float) -> datetime:
 
 
 def wall_clock() -> float:
-    """Seconds since 1970."""
+    """Return the seconds since 1970."""
     return time.time()
 
 
 def steady_clock() -> float:
-    """Seconds that are never set back, from some beginning."""
+    """Return seconds of a clock that is never set back, counted from an arbitrary start."""
     return time.monotonic()

@@ -1,9 +1,10 @@
-"""One rule for files that hold credentials: signing keys, or who is signed in.
+"""Checks of files that contain credentials: signing keys, or the sessions of signed-in users.
 
-Such a file is a regular one that belongs to the process's user or to root, named itself and not by a link, and others
-can neither change it nor, where it holds keys, read it. Nor can they put another in its place: its directory, and each
-one on the way that holds a link, belongs to the same users, and others write there only under the sticky bit. What is
-made here has the mode 0600 under any umask. Systems without POSIX modes have the first half of this alone.
+Such a file must be a regular file, not a link, and belong to the process's user or to root. Other users must not be
+able to change it or, if it contains keys, to read it. They must not be able to replace it either: its directory, and
+each directory on the path that contains a link, must belong to the same users and be writable for others only with the
+sticky bit. Files created here have the mode 0600 under any umask. Systems without POSIX modes get only the checks of
+the file's kind.
 """
 
 from __future__ import annotations
@@ -32,13 +33,13 @@ __all__ = [
 _WRITE: Final = 0o022
 _POSIX: Final = hasattr(os, "geteuid")
 _FLAGS: Final = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_NO_WAITING: Final = getattr(os, "O_NONBLOCK", 0)  # a pipe would keep the process until another opens it too
+_NO_WAITING: Final = getattr(os, "O_NONBLOCK", 0)  # opening a pipe would block until another process opens it
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0)
 _MAX_LINKS: Final = 40
 
 
 class FilePolicy(NamedTuple):
-    """What a file or directory holds, which bits of its mode open it to other users, and how to close it."""
+    """What a file or directory contains, the mode bits that it must not have, and the command that removes them."""
 
     what: str
     forbidden: int
@@ -48,11 +49,11 @@ class FilePolicy(NamedTuple):
 KEYS: Final = FilePolicy("the private keys", 0o077, "chmod 600 {}")
 KEY_DIRECTORY: Final = FilePolicy("the private keys", 0o077, "chmod 700 {}")
 SESSIONS: Final = FilePolicy("who is signed in", _WRITE, "chmod 600 {}")
-"""Hashes alone, so others may read them: an application's own tables may be in the same file."""
+"""Only hashes, so other users may read them: an application's own tables may be in the same file."""
 
 
 def refuse(found: os.stat_result, path: Path, policy: FilePolicy) -> None:
-    """Raise `ConfigurationError` if others have a hand in *found*, which is at *path*."""
+    """Raise `ConfigurationError` if *found*, the status of *path*, gives other users access that *policy* forbids."""
     if not _POSIX:
         return
     if found.st_uid not in (os.geteuid(), 0):
@@ -65,7 +66,7 @@ def refuse(found: os.stat_result, path: Path, policy: FilePolicy) -> None:
 
 
 def check_file(path: Path, policy: FilePolicy) -> os.stat_result:
-    """The file at *path*, which is not opened. Raises `OSError`, or `ConfigurationError` for one that will not do."""
+    """Check the file at *path* without opening it. Raises `OSError`, or `ConfigurationError` for a forbidden file."""
     found = path.lstat()
     _refuse_other_kinds(found, path)
     refuse(found, path, policy)
@@ -73,9 +74,9 @@ def check_file(path: Path, policy: FilePolicy) -> os.stat_result:
 
 
 def open_file(path: Path, policy: FilePolicy, *, follow_links: bool = False) -> BinaryIO:
-    """The file at *path*, to be read. It is judged when it is open, so what is read is what was judged.
+    """Open the file at *path* for reading. The open descriptor is checked, so that the checked file is the one read.
 
-    Raises `OSError`, or `ConfigurationError` for a file that will not do.
+    Raises `OSError`, or `ConfigurationError` for a forbidden file.
     """
     try:
         descriptor = os.open(path, _FLAGS | _NO_WAITING | (0 if follow_links else _NO_LINK))
@@ -95,10 +96,11 @@ def open_file(path: Path, policy: FilePolicy, *, follow_links: bool = False) -> 
 
 
 def check_directory(path: Path) -> None:
-    """Raise `ConfigurationError` if others can put files in the place of those in *path*. Raises `OSError`.
+    """Raise `ConfigurationError` if other users can replace files in the directory *path*. Raises `OSError`.
 
-    The way there is walked as the system walks it, for a link that others can change may lead elsewhere tomorrow. Where
-    no link is, directories further up are not judged: some systems open those of their mounts to all.
+    Links on the path are followed one by one, as the system does: a link that other users can change may point
+    elsewhere later. Directories further up that contain no such link are not checked, because some systems make the
+    directories of their mounts writable for all users.
     """
     if not _POSIX:
         path.stat()
@@ -109,7 +111,7 @@ def check_directory(path: Path) -> None:
     while names:
         name = names.pop()
         if name == "..":
-            place = place.parent  # no link is in it
+            place = place.parent  # its links are already resolved
             continue
         found = (place / name).lstat()
         if not stat.S_ISLNK(found.st_mode):
@@ -121,7 +123,7 @@ def check_directory(path: Path) -> None:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
         if found.st_uid not in (os.geteuid(), 0):
             raise ConfigurationError(
-                f"{place / name} is a link of another user, who can lead it elsewhere: name what it leads to"
+                f"{place / name} is a link of another user, who can change its target: give the path of the target"
             )
         target = (place / name).readlink()
         place /= target.anchor
@@ -132,24 +134,24 @@ def check_directory(path: Path) -> None:
 def _refuse_shared(found: os.stat_result, path: Path) -> None:
     if found.st_uid not in (os.geteuid(), 0):
         raise ConfigurationError(
-            f"the directory {path} belongs to another user, who can put files in the place of yours: take one of yours"
+            f"the directory {path} belongs to another user, who can replace your files: use a directory of your own"
         )
     mode = stat.S_IMODE(found.st_mode)
     if mode & stat.S_ISVTX:
         return
     if mode & stat.S_IWOTH or (mode & stat.S_IWGRP and not _is_own_group(found.st_gid)):
         raise ConfigurationError(
-            f"others can put files in the place of those in {path}: chmod go-w {path}, or take a directory of your own"
+            f"other users can replace the files in {path}: chmod go-w {path}, or use a directory of your own"
         )
 
 
 def create(path: Path) -> int:
-    """A descriptor of a new file for its owner alone. Raises `FileExistsError` if the name is taken, also by a link."""
+    """Create a file that only its owner can access. Raises `FileExistsError` if the path exists, even as a link."""
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS
     descriptor = os.open(path, flags, 0o600)
     try:
         if hasattr(os, "fchmod"):
-            os.fchmod(descriptor, 0o600)  # a umask may have taken even the owner's rights
+            os.fchmod(descriptor, 0o600)  # a umask may have removed the owner's own permissions
     except BaseException:
         os.close(descriptor)
         raise
@@ -162,19 +164,21 @@ def _refuse_other_kinds(found: os.stat_result, path: Path) -> None:
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(found.st_mode):
-        raise ConfigurationError(f"{path} is a device, a pipe or a socket: name a file")
+        raise ConfigurationError(f"{path} is a device, a pipe or a socket: give the path of a file")
 
 
 def link(path: Path) -> ConfigurationError:
-    """What is raised for a link at *path*."""
-    return ConfigurationError(f"{path} is a link, which may lead elsewhere tomorrow: name the file itself")
+    """Return the error for a link at *path*."""
+    return ConfigurationError(f"{path} is a link, which may point elsewhere later: give the path of the file itself")
 
 
 def _is_own_group(group_id: int) -> bool:
-    """Whether the group is the private one of the process's user, which has no other member: Debian makes directories
-    writable for it. Root's is none, for some systems put their administrators there.
+    """Return whether the group is the private group of the process's user, without other members.
+
+    Debian makes directories writable for this group. The group of root does not count, because some systems put their
+    administrators into it.
     """
-    import grp  # noqa: PLC0415 - without POSIX there is none
+    import grp  # noqa: PLC0415 - POSIX only
     import pwd  # noqa: PLC0415 - the same
 
     try:

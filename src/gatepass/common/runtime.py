@@ -1,6 +1,6 @@
-"""Threads, locks and values of one process, under servers that fork without Python's hooks or freeze threads.
+"""Per-process values and locks, for servers that fork without Python's fork hooks or freeze threads.
 
-uWSGI does both: it runs no hook after a fork, and without `enable-threads` no thread between two requests.
+uWSGI does both: it does not run Python's fork hooks, and without `enable-threads` it runs no threads between requests.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ __all__ = ["PerProcess", "ProcessLock", "may_block", "threads_are_frozen", "warn
 _T = TypeVar("_T")
 
 _OFF = (False, None, b"false", "false", b"0", "0")
-_ONE_THREAD = (*_OFF, True, b"1", "1")  # which is none, to uWSGI
+_ONE_THREAD = (*_OFF, True, b"1", "1")  # uWSGI enables no threads for one
 
 
 @final
 class PerProcess(Generic[_T]):
-    """A value of each process: `get` calls *make* once in each."""
+    """A value for each process: `get` calls *make* once per process."""
 
     __slots__ = ("_made", "_make")
 
@@ -33,10 +33,11 @@ class PerProcess(Generic[_T]):
         self._made: dict[int, _T] = {os.getpid(): make()}
 
     def get(self) -> _T:
-        """The value of this process. The parent's is left alone."""
+        """Return the value of this process. The value of the parent process is not used."""
         process = os.getpid()
         made = self._made.get(process)
-        return self._made.setdefault(process, self._make()) if made is None else made  # of several threads one counts
+        # Of several threads that make a value at the same time, the first one sets it.
+        return self._made.setdefault(process, self._make()) if made is None else made
 
 
 @final
@@ -49,11 +50,11 @@ class ProcessLock:
         self._locks = PerProcess(threading.Lock)
 
     def acquire(self, blocking: bool = True, timeout: float = -1) -> bool:  # noqa: FBT001, FBT002 - as `Lock` has it
-        """As that of `threading.Lock`."""
+        """Acquire the lock, as `threading.Lock.acquire` does."""
         return self._locks.get().acquire(blocking, timeout)
 
     def release(self) -> None:
-        """The same; in a child that was forked under the lock there is nothing to release."""
+        """Release the lock. A child that was forked while the parent held the lock has no lock to release."""
         with contextlib.suppress(RuntimeError):
             self._locks.get().release()
 
@@ -65,7 +66,7 @@ class ProcessLock:
 
 
 def may_block() -> bool:
-    """Whether the calling thread may wait: it runs no event loop that others depend on."""
+    """Return whether the calling thread may block: it runs no event loop."""
     for name, current in (("asyncio.events", "get_running_loop"), ("trio.lowlevel", "current_trio_token")):
         loaded = sys.modules.get(name)
         if loaded is not None:
@@ -76,10 +77,10 @@ def may_block() -> bool:
 
 
 def threads_are_frozen() -> bool:
-    """Whether the server is known to run no thread of ours between two requests: uWSGI without its threads."""
+    """Return whether the server is known to run no threads between two requests: uWSGI without threads enabled."""
     try:
         uwsgi: Any = importlib.import_module("uwsgi")
-    except ImportError:  # it exists within that server alone
+    except ImportError:  # the module exists only inside uWSGI
         return False
     options: Any = getattr(uwsgi, "opt", None)
     if not isinstance(options, Mapping):
@@ -90,11 +91,11 @@ def threads_are_frozen() -> bool:
     }
     if any(given.get(name) not in _OFF for name in ("enable-threads", "gevent", "asyncio")):
         return False
-    has_threads: Any = getattr(uwsgi, "has_threads", None)  # newer ones say so themselves
+    has_threads: Any = getattr(uwsgi, "has_threads", None)  # newer versions of uWSGI have it
     return given.get("threads") in _ONE_THREAD if has_threads is None else not has_threads
 
 
 def warn_of_frozen_threads(logger: logging.Logger, consequence: str) -> None:
-    """Log at start-up, under a server that freezes threads, the *consequence* and how to let them run."""
+    """Log the *consequence* and the remedy if the server freezes threads. For use at start-up."""
     if threads_are_frozen():
         logger.warning("uWSGI runs no threads between requests: set enable-threads = true; until then %s", consequence)

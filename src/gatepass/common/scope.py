@@ -1,4 +1,4 @@
-"""Scope tokens (RFC 6749 section 3.3): unordered, case-sensitive, never split otherwise than at a single blank."""
+"""Scope tokens (RFC 6749 section 3.3): unordered, case-sensitive, separated by a single blank."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["BLANKS_OR_LIST", "SCOPES", "SCOPE_TOKEN", "has_commas", "scope_token
 
 SCOPE_TOKEN: Final = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 SCOPES: Final = re.compile(rf"{SCOPE_TOKEN.pattern}(?: {SCOPE_TOKEN.pattern})*")
-"""One or several of them, as a claim and a parameter say it."""
-BLANKS_OR_LIST: Final = "a text with blanks between the scopes, and no commas, or a list of strings"
-"""What a caller gives that means several."""
+"""One or several scope tokens with a blank between them, as in a claim or a parameter."""
+BLANKS_OR_LIST: Final = "a string with blanks between the scopes, without commas, or a list of strings"
+"""The two forms in which a caller gives several scopes, for error texts."""
 
 
 def scope_tokens(scope: str | Iterable[str]) -> tuple[str, ...]:
-    """The tokens in *scope*, a list of them or their blank-separated text. Raises `ValueError`.
+    """Return the tokens of *scope*, a list of tokens or a blank-separated string. Raises `ValueError`.
 
     >>> scope_tokens("orders:read orders:write")
     ('orders:read', 'orders:write')
@@ -33,10 +33,10 @@ def scope_tokens(scope: str | Iterable[str]) -> tuple[str, ...]:
 
 
 def has_commas(scope: object) -> bool:
-    """Whether *scope* is a text with a comma, which RFC 6749 allows in a scope, and a caller means for a blank."""
+    """Return whether *scope* is a string with a comma. RFC 6749 allows it in a scope; callers mean a separator."""
     return isinstance(scope, str) and "," in scope
 
 
 def split_scope(text: str) -> tuple[str, ...]:
-    """The tokens in a *text* that others wrote, commas and all."""
+    """Split *text* that another party wrote. A comma is part of a token."""
     return tuple(text.split(" ")) if text else ()

@@ -1,6 +1,7 @@
-"""Checks of settings when objects are made: each returns the value to use or raises `ConfigurationError`.
+"""Checks of settings when objects are made. Each returns the value to use or raises `ConfigurationError`.
 
-URLs, issuers, lists of names, durations, clocks, paths and types; and the advice for a library that is missing.
+They cover URLs, issuers, lists of names, durations, clocks, paths and types. Two more functions make the error texts
+for missing libraries.
 """
 
 from __future__ import annotations
@@ -40,28 +41,28 @@ _T = TypeVar("_T")
 
 _logger = logging.getLogger("gatepass")
 _MIN_CLOCK_SKEW = 60
-"""Seconds that a clock may be away from this machine's before the log says so."""
+"""Seconds by which a `clock=` may differ from this machine's clock before a warning is logged."""
 
-# The characters of RFC 3986, less those that begin a query and a fragment.
+# The characters of RFC 3986, except those that begin a query and a fragment.
 _PLAIN_URL = re.compile(r"[A-Za-z0-9\-._~:/\[\]@!$&'()*+,;=%]+")
 _MAX_NAME_LENGTH: Final = 1_024
 
 
 def https_url(value: object, name: str, allow: Allowed = HTTPS_ALONE) -> str:
-    """*value* if it is an https URL with a host and no user, query or fragment (RFC 8414 section 2).
+    """Return *value* if it is an https URL with a host and no user, query or fragment (RFC 8414 section 2).
 
-    *allow* may take plain http to loopback too.
+    *allow* may permit plain http to loopback too.
     """
     if name == "issuer" and isinstance(value, (list, tuple, set, frozenset)) and value:
         raise ConfigurationError(f"{name}= is one string; for several issuers make a TokenVerifier for each")
     if not isinstance(value, str) or not value:
         raise ConfigurationError(f"{name}= is missing: give the https URL, such as https://auth.example.com")
     is_url = value.startswith(("https:", "http:"))
-    url = _split(value) if is_url and value.isascii() else None  # urlsplit costs the square of what is not ASCII
+    url = _split(value) if is_url and value.isascii() else None  # urlsplit takes quadratic time for the rest
     is_local = url is not None and url.scheme == "http" and is_loopback(url.hostname)
     if is_local and not allow.http_on_loopback:
         raise ConfigurationError(
-            f"{name}= must be an https URL: for development on this machine say allow=HTTP_ON_LOOPBACK"
+            f"{name}= must be an https URL: for development on this machine use allow=HTTP_ON_LOOPBACK"
         )
     is_https = value.startswith("https:")
     if not (is_https or is_local) or (value.isascii() and (url is None or not url.hostname or "@" in url.netloc)):
@@ -74,24 +75,24 @@ def https_url(value: object, name: str, allow: Allowed = HTTPS_ALONE) -> str:
 
 
 def issuer_name(issuer: object, allow: Allowed) -> str:
-    """*issuer*, if it is an https URL, or what *allow* takes in its place."""
+    """Return *issuer* if it is an https URL, or another form that *allow* permits."""
     if allow.non_https_issuer and isinstance(issuer, str) and issuer and not issuer.startswith("https:"):
         return non_url_issuer(issuer)
     return https_url(issuer, "issuer", allow)
 
 
 def non_url_issuer(issuer: str) -> str:
-    """*issuer*, a name that is no URL, if tokens can have it character for character."""
+    """Return *issuer*, a name that is not an https URL, if it is short, printable and not surrounded by blanks."""
     if len(issuer) > _MAX_NAME_LENGTH or not issuer.isprintable() or issuer != issuer.strip():
         raise ConfigurationError(
-            f"issuer= must be the exact name in the tokens: at most {_MAX_NAME_LENGTH} printable characters, and no "
-            "blank before or after it"
+            f"issuer= must be the exact name in the tokens: at most {_MAX_NAME_LENGTH} printable characters, without "
+            "blanks before or after it"
         )
     return issuer
 
 
 def strings(value: str | Iterable[str], name: str) -> tuple[str, ...]:
-    """*value* as a tuple of strings; one string stands for itself. Empty strings and repetitions are refused."""
+    """Return *value*, a string or a list, as a tuple of strings. Empty strings and duplicates are refused."""
     if not isinstance(value, Iterable):
         raise ConfigurationError(f"{name}= takes a string or a list of strings")
     items: tuple[Any, ...] = (plain(value),) if isinstance(value, str) else listed(value) or tuple(value)
@@ -99,21 +100,21 @@ def strings(value: str | Iterable[str], name: str) -> tuple[str, ...]:
     if len(names) != len(items):
         raise ConfigurationError(f"{name}= takes non-empty strings")
     if isinstance(value, Mapping):
-        raise ConfigurationError(f"{name}= takes a string or a list of strings, and no dict")
+        raise ConfigurationError(f"{name}= takes a string or a list of strings, not a dict")
     if len(set(names)) != len(names):
-        raise ConfigurationError(f"{name}= names something twice")
+        raise ConfigurationError(f"{name}= contains a value twice")
     return names
 
 
 def require_instance(value: object, kind: type[_T], error: str) -> _T:
-    """*value*, if it is a *kind*. Raises `ConfigurationError` with *error*."""
+    """Return *value* if it is an instance of *kind*. Raises `ConfigurationError` with the text *error*."""
     if isinstance(value, kind):
         return value
     raise ConfigurationError(error)
 
 
 def audience_names(value: str | Iterable[str] | None, hint: str) -> tuple[str, ...]:
-    """At least one audience."""
+    """Return *value* as a tuple of at least one audience."""
     names = strings(value or (), "audience")
     if not names:
         raise ConfigurationError(f"audience= is missing: {hint}")
@@ -121,7 +122,7 @@ def audience_names(value: str | Iterable[str] | None, hint: str) -> tuple[str, .
 
 
 def seconds(value: float | timedelta, name: str, *, minimum: float, maximum: float) -> float:
-    """*value*, a number of seconds or a timedelta, from *minimum* to *maximum*."""
+    """Return *value*, a number of seconds or a timedelta, as seconds from *minimum* to *maximum*."""
     number = value.total_seconds() if isinstance(value, timedelta) else value
     if isinstance(number, bool) or not isinstance(number, (int, float)) or not minimum <= number <= maximum:
         raise ConfigurationError(f"{name}= must be a timedelta or a number from {minimum:g} to {maximum:.10g} seconds")
@@ -131,10 +132,10 @@ def seconds(value: float | timedelta, name: str, *, minimum: float, maximum: flo
 def clock_function(
     value: Callable[[], float] | None, *, owner: str = "", default: Callable[[], float] = wall_clock
 ) -> Callable[[], float]:
-    """*value*, if it gives seconds when it is asked; *default* for None.
+    """Return *value* if it is a function that returns seconds; *default* for None.
 
-    The log warns the *owner* of a clock that is minutes or hours away from this machine's. One that is days away is a
-    test's own.
+    A warning that names the *owner* is logged for a clock that differs from this machine's by minutes or hours. A clock
+    that differs by days belongs to a test, and is not logged.
     """
     if value is None:
         return default
@@ -142,25 +143,25 @@ def clock_function(
         now: object = value()
     except TypeError:
         now = None
-    except Exception:  # noqa: BLE001 - it may work when it is needed; if not, no token gets in
+    except Exception:  # noqa: BLE001 - it may work later; while it raises, no token is accepted
         return value
     if isinstance(now, bool) or not isinstance(now, (int, float)):
-        raise ConfigurationError("clock= must be a function without arguments that gives seconds, such as time.time")
+        raise ConfigurationError("clock= must be a function without arguments that returns seconds, such as time.time")
     if LAST_SECOND < now < math.inf or -math.inf < now < FIRST_SECOND:
         raise ConfigurationError(
-            "clock= gives no seconds since 1970, but something smaller: divide milliseconds by 1,000"
+            "clock= does not return seconds since 1970 but a smaller unit: divide milliseconds by 1,000"
         )
     skew = now - default()
     if owner and _MIN_CLOCK_SKEW < abs(skew) < DAY:
         _logger.warning(
-            "the clock= of a %s is %d seconds %s time.time, and tokens are dated or judged by it",
+            "the clock= of a %s is %d seconds %s time.time, which tokens are issued or verified with",
             owner, abs(skew), "behind" if skew < 0 else "ahead of",
         )  # fmt: skip
     return value
 
 
 def file_path(value: object, name: str) -> Path:
-    """*value*, a string or a path, as a path."""
+    """Return *value*, a string or a path, as a `Path`."""
     text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None  # pyright: ignore[reportUnknownVariableType]
     if not isinstance(text, str):
         raise ConfigurationError(f"{name}= takes a string or a Path")
@@ -169,7 +170,7 @@ def file_path(value: object, name: str) -> Path:
     except UnicodeEncodeError:
         text = "\0"
     if "\0" in text:
-        raise ConfigurationError(f"{name}= holds a character that no path may have")
+        raise ConfigurationError(f"{name}= contains a character that a path must not have")
     return Path(text)
 
 
@@ -197,11 +198,11 @@ EXTRAS: Final[dict[str, tuple[str, ...]]] = {
         "django>=5.2.19", "python-multipart>=0.0.31", "uvicorn>=0.30.0", "waitress>=3.0.2",
     ),
 }  # fmt: skip
-"""What each extra of pyproject.toml brings, with the same bounds."""
+"""The requirements of each extra in pyproject.toml, with the same bounds."""
 
 
 def extra_hint(extra: str, *others: str) -> str:
-    """How to install what *extra* brings, and *others* beside it.
+    """Return the command that installs the requirements of *extra* and the *others*.
 
     >>> extra_hint("jwks")
     "pip install 'httpx>=0.27.0' (the extra gatepass[jwks])"
@@ -211,6 +212,6 @@ def extra_hint(extra: str, *others: str) -> str:
 
 
 def stranger(module: ModuleType) -> str:
-    """The error for *module*, which has the name of the library that is needed and is another one."""
+    """Return the error text for *module*, which has the name of a needed library but is another module."""
     place = getattr(module, "__file__", None) or "an unknown place"
     return f"the module {module.__name__} in {place} is not the library of that name that gatepass needs"

@@ -1,7 +1,7 @@
-"""Text as callers give it, one string or a list of them, and numbers in HTTP headers.
+"""Normalization of strings and lists of strings from callers, and of numbers in HTTP headers.
 
-Subclasses of `str` become `str`: a member of an enumeration may format as its name, and be looked up by its value.
-Refused where a list is expected: a mapping, which would be read as its keys, and octets.
+Subclasses of `str` become `str`, because a member of an enumeration may format as its name but compare as its value.
+Refused where a list is expected: bytes, and a mapping, which would be read as its keys.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ __all__ = ["MAX_HEADER_NUMBER", "header_number", "listed", "plain"]
 _T = TypeVar("_T")
 
 MAX_HEADER_NUMBER: Final = 2**31
-"""What a larger number counts as (RFC 9111 section 1.2.2)."""
+"""The value for every larger number (RFC 9111 section 1.2.2)."""
 _DIGITS: Final = re.compile("[0-9]+")
 
 
 def plain(value: _T) -> _T:
-    """*value*, as the text that it holds if its class is one derived from `str`.
+    """Return *value*, converted to `str` if its class is a subclass of `str`.
 
     >>> from enum import Enum
     >>> class Client(str, Enum):
@@ -29,12 +29,12 @@ def plain(value: _T) -> _T:
     'Client.WEB web'
     """
     if isinstance(value, str) and type(value) is not str:
-        return cast("_T", str.__str__(value))  # not str(value), which the class may answer
+        return cast("_T", str.__str__(value))  # str(value) would call a method of the subclass
     return value
 
 
 def listed(value: object) -> tuple[Any, ...] | None:
-    """The members of a list, as `plain` has them; None for what is no list. Those of a set are sorted."""
+    """Return the members of a list, each through `plain`; None for other values. The members of a set are sorted."""
     if isinstance(value, (str, bytes, bytearray, memoryview, Mapping)) or not isinstance(value, Iterable):
         return None
     members: tuple[Any, ...] = tuple(map(plain, value))  # pyright: ignore[reportUnknownArgumentType]
@@ -44,7 +44,7 @@ def listed(value: object) -> tuple[Any, ...] | None:
 
 
 def header_number(value: str) -> int | None:
-    r"""The number in *value*: decimal digits of ASCII, leading zeros too (RFC 9110 section 8.6); else None.
+    r"""Return the number in *value*: ASCII digits, also with leading zeros (RFC 9110 section 8.6); else None.
 
     >>> header_number("00"), header_number("060"), header_number("9" * 5_000)
     (0, 60, 2147483648)
@@ -54,5 +54,5 @@ def header_number(value: str) -> int | None:
     if not _DIGITS.fullmatch(value):
         return None
     digits = value.lstrip("0")
-    # Python converts no more than 4,300 digits, and these are more than enough.
+    # Python converts at most 4,300 digits; more than 10 exceed the maximum in any case.
     return min(int(digits or "0"), MAX_HEADER_NUMBER) if len(digits) <= 10 else MAX_HEADER_NUMBER

@@ -1,9 +1,9 @@
-"""The JWS Compact Serialization (RFC 7515 section 7.1) and base64url, read strictly: each value has one spelling.
+"""The JWS Compact Serialization (RFC 7515 section 7.1) and base64url, parsed strictly: each value has one encoding.
 
-Refused before JSON is parsed: text longer than `MAX_TOKEN_LENGTH`, other than three segments, characters outside
-base64url, padding, set spare bits. What this module returns is *unverified* and says so.
+Refused before JSON is parsed: text longer than `MAX_TOKEN_LENGTH`, fewer or more than three segments, characters
+outside base64url, padding, unused bits that are set. The results are *unverified*, and their names say so.
 
-The text of a token is not its identity: the holder of an ECDSA token can compute a second valid signature for it.
+The text of a token does not identify it: the holder of an ECDSA token can compute a second valid signature for it.
 Revoke by `jti`, never by text or digest.
 """
 
@@ -34,7 +34,7 @@ _JWE_DOTS = 4
 _DOT = ord(".")
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
-# Everything outside the alphabet, "+", "/" and "=" included, becomes "!", which a strict decoder refuses.
+# Every octet outside the alphabet, also "+", "/" and "=", becomes "!", which a strict decoder refuses.
 _TO_STANDARD = bytes(
     octet if octet in _ALPHABET else {ord("-"): ord("+"), ord("_"): ord("/")}.get(octet, ord("!"))
     for octet in range(256)
@@ -46,7 +46,7 @@ _CANONICAL_ENDS = (b"", b"", b"AQgw", b"AEIMQUYcgkosw048")
 
 
 class UnverifiedToken(NamedTuple):
-    """The parts of a token whose signature is not checked yet."""
+    """The parts of a token whose signature is not verified yet."""
 
     octets: bytes
     header_segment: bytes
@@ -55,7 +55,7 @@ class UnverifiedToken(NamedTuple):
     claims: dict[str, Any]
 
     def header(self) -> dict[str, Any]:
-        """The JOSE header, parsed at each call: the verifier knows most headers by their segment."""
+        """Parse and return the JOSE header. The verifier seldom needs it: it caches keys by the header segment."""
         return parse_object(decode_base64url(self.header_segment))
 
 
@@ -69,7 +69,7 @@ def parse_compact(token: str) -> UnverifiedToken:
 
 
 def split_compact(token: str) -> CompactParts:
-    """`parse_compact` without the names of the fields, which would cost as much as finding the dots."""
+    """Split and decode *token* into a plain tuple. A named one would take as long again as finding the dots."""
     octets = to_bytes(token)
     signing_input, _, signature_segment = octets.rpartition(b".")
     header_segment, dot, payload_segment = signing_input.partition(b".")
@@ -83,7 +83,7 @@ def split_compact(token: str) -> CompactParts:
 
 
 def to_bytes(token: str) -> bytes:
-    """The octets of *token*, if it is short enough and ASCII. Raises `MalformedToken`."""
+    """Return the octets of *token*. Raises `MalformedToken` for text that is too long or not ASCII."""
     if type(token) is not str:
         token = plain(token)
     if type(token) is not str or len(token) > MAX_TOKEN_LENGTH or not token.isascii():
@@ -92,7 +92,7 @@ def to_bytes(token: str) -> bytes:
 
 
 def decode_base64url(segment: bytes) -> bytes:
-    """The octets that *segment* spells, unpadded and canonical (RFC 4648 sections 3.5 and 5).
+    """Decode *segment*, which must be unpadded and canonical (RFC 4648 sections 3.5 and 5). Raises `MalformedToken`.
 
     >>> decode_base64url(b"aGk")
     b'hi'
@@ -108,7 +108,7 @@ def decode_base64url(segment: bytes) -> bytes:
 
 
 def encode_base64url(octets: bytes) -> bytes:
-    """*octets* in unpadded base64url.
+    """Encode *octets* as unpadded base64url.
 
     >>> encode_base64url(b"hi")
     b'aGk'

@@ -1,7 +1,7 @@
-"""The signature algorithms, one row each, and the functions that a key is bound to when it is made.
+"""The table of signature algorithms, and the functions that sign and verify with a key under one of them.
 
 A row fixes key type, curve, hash and PyJWT's class (RFC 7518 section 3, RFC 8037, RFC 9864 section 2).
-`none` is not a row, so it does not exist. A token's header never chooses the algorithm.
+The table has no row `none`. A token's header never selects the algorithm.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ ALGORITHMS = {
         Algorithm("RS256", "RSA", "RSAAlgorithm", hash_bytes=32),
         Algorithm("RS384", "RSA", "RSAAlgorithm", hash_bytes=48),
         Algorithm("RS512", "RSA", "RSAAlgorithm", hash_bytes=64),
-        # RFC 7518 section 3.5: the salt is as long as the hash, which is PyJWT's rule too.
+        # RFC 7518 section 3.5: the salt is as long as the hash. PyJWT does the same.
         Algorithm("PS256", "RSA", "RSAPSSAlgorithm", hash_bytes=32),
         Algorithm("PS384", "RSA", "RSAPSSAlgorithm", hash_bytes=48),
         Algorithm("PS512", "RSA", "RSAPSSAlgorithm", hash_bytes=64),
@@ -74,7 +74,7 @@ ALGORITHMS = {
         Algorithm("ES512", "EC", "ECAlgorithm", hash_bytes=64, curve="P-521"),
         Algorithm("Ed25519", "OKP", "OKPAlgorithm", curve="Ed25519"),
         Algorithm("Ed448", "OKP", "OKPAlgorithm", curve="Ed448"),
-        # The deprecated name of RFC 8037, which says no curve: the key does.
+        # The deprecated name of RFC 8037. It names no curve: the key determines it.
         Algorithm("EdDSA", "OKP", "OKPAlgorithm"),
     )
 }
@@ -92,21 +92,21 @@ _MAX_TYPED = 32
 
 
 def algorithm_named(name: object) -> Algorithm:
-    """The row named *name*, byte for byte. Raises `ConfigurationError` for any other."""
+    """Return the row with exactly this *name*. Raises `ConfigurationError` for other names."""
     row = ALGORITHMS.get(name) if isinstance(name, str) else None
     if row is not None:
         return row
     meant = likeliest(name, alike=_MISSPELT) if isinstance(name, str) else None
-    if meant is not None and not str(name).startswith(meant):  # ES256K is another algorithm, and not misspelt
+    if meant is not None and not str(name).startswith(meant):  # ES256K is another algorithm, not a misspelling
         raise ConfigurationError(f"unknown algorithm; did you mean {meant}?")
     raise ConfigurationError(f"unknown algorithm; choose one of {', '.join(ALGORITHMS)}")
 
 
 def likeliest(typed: str, *, alike: float) -> str | None:
-    """The name that *typed* is most like, of several the first, if the two are at least so much *alike* (0 to 1)."""
+    """Return the name most similar to *typed*, the first of several, if they are at least this *alike* (0 to 1)."""
     if len(typed) > _MAX_TYPED:
         return None
-    from difflib import SequenceMatcher  # noqa: PLC0415 - for a name that is written correctly it is not needed
+    from difflib import SequenceMatcher  # noqa: PLC0415 - only a misspelt name needs it
 
     found = [(SequenceMatcher(None, name.casefold(), typed.casefold()).ratio(), name) for name in ALGORITHMS]
     ratio, name = max(found, key=lambda each: each[0])
@@ -114,20 +114,20 @@ def likeliest(typed: str, *, alike: float) -> str | None:
 
 
 def bind_verify(row: Algorithm, key: PublicKeyTypes | bytes) -> Verify:
-    """`verify(signing_input, signature)` for *key* under *row* alone. Raises `ConfigurationError` for another key."""
+    """Return `verify(signing_input, signature)` for *key*. Raises `ConfigurationError` if *row* does not fit it."""
     if isinstance(key, bytes) and row.kty == "oct":
         return _hmac_verify(key, row)
     verify, length = _pyjwt_algorithm(row, key, "verify").verify, _signature_bytes(key)
 
     def verifies(message: bytes, signature: bytes) -> bool:
-        # The length is checked first: in ECDSA it admits R || S and no DER. PyJWT returns False for what is not valid.
+        # For ECDSA the length check accepts R || S and refuses DER. PyJWT returns False for an invalid signature.
         return len(signature) == length and verify(message, key, signature)
 
     return verifies
 
 
 def bind_sign(row: Algorithm, key: PrivateKeyTypes | bytes) -> Sign:
-    """`sign(signing_input)` for *key* under *row*. Raises `ConfigurationError` for another key."""
+    """Return `sign(signing_input)` for *key*. Raises `ConfigurationError` if *row* does not fit the key."""
     if isinstance(key, bytes) and row.kty == "oct":
         return _hmac_sign(key, row)
     sign = _pyjwt_algorithm(row, key, "sign").sign
@@ -137,10 +137,10 @@ def bind_sign(row: Algorithm, key: PrivateKeyTypes | bytes) -> Sign:
 
 
 def pyjwt() -> Any:
-    """PyJWT, imported for the first key that needs it.
+    """Import PyJWT, for the first key that needs it, and return it.
 
-    With urllib.request and ssl, which it imports, it would make `import gatepass` a twelfth slower (15 ms of 195 under
-    `python -X importtime`), and HMAC needs none of it. Raises `ConfigurationError` where another module has its name.
+    PyJWT imports urllib.request and ssl. With these `import gatepass` would take a twelfth longer (15 ms of 195 under
+    `python -X importtime`), and HMAC needs none of them. Raises `ConfigurationError` if another module has its name.
     """
     try:
         import jwt  # noqa: PLC0415
@@ -155,7 +155,7 @@ def pyjwt() -> Any:
 
 
 def _pyjwt_algorithm(row: Algorithm, key: PublicKeyTypes | PrivateKeyTypes | bytes, operation: str) -> Any:
-    """PyJWT's object for *row*, which has checked the type of *key* and its curve."""
+    """Return PyJWT's object for *row*, after it has checked the type and the curve of *key*."""
     library = pyjwt()
     if row.pyjwt and not isinstance(key, bytes) and hasattr(key, operation):
         parameters = filter(None, (_HASHES.get(row.hash_bytes), EC_CURVES.get(row.curve)))
@@ -170,7 +170,7 @@ def _pyjwt_algorithm(row: Algorithm, key: PublicKeyTypes | PrivateKeyTypes | byt
 
 
 def _signature_bytes(key: PublicKeyTypes | bytes) -> int:
-    """The one length that signatures of *key* have (RFC 7518 sections 3.3 to 3.5, RFC 8032 section 5)."""
+    """Return the length that every signature of *key* has (RFC 7518 sections 3.3 to 3.5, RFC 8032 section 5)."""
     if isinstance(key, rsa.RSAPublicKey):
         return (key.key_size + 7) // 8
     if isinstance(key, ec.EllipticCurvePublicKey):
@@ -178,7 +178,7 @@ def _signature_bytes(key: PublicKeyTypes | bytes) -> int:
     return 114 if isinstance(key, ed448.Ed448PublicKey) else 64
 
 
-# HMAC is cryptography's: a copy of an object that has the key is 0.9 microseconds cheaper than PyJWT's new one.
+# HMAC uses cryptography: copying an object that has the key is 0.9 microseconds cheaper than PyJWT's new object.
 def _hmac_verify(secret: bytes, row: Algorithm) -> Verify:
     keyed = HMAC(secret, _HASHES[row.hash_bytes]())
 
@@ -206,12 +206,12 @@ def _hmac_sign(secret: bytes, row: Algorithm) -> Sign:
 
 
 def _ecdsa_sign(row: Algorithm, key: ec.EllipticCurvePrivateKey) -> Sign:
-    """Deterministic signatures (RFC 6979), from cryptography: PyJWT's object signs with random nonces alone."""
+    """Return a function for deterministic signatures (RFC 6979). PyJWT's object signs with random nonces only."""
     digest, size = _HASHES[row.hash_bytes](), (key.key_size + 7) // 8
     scheme = ec.ECDSA(digest, deterministic_signing=True)
     try:
         key.sign(b"", scheme)
-    except UnsupportedAlgorithm:  # OpenSSL before 3.2: random nonces, which verify just as well
+    except UnsupportedAlgorithm:  # OpenSSL before 3.2: random nonces, which are valid too
         scheme = ec.ECDSA(digest)
 
     def sign(message: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Data under one or two layers of hex, base32 or base64, and the end of a DER sequence."""
+"""Decoding of data under one or two layers of hex, base32 or base64, and of the length of a DER SEQUENCE."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ BEFORE_TEXT = b" \t\r\n\v\f\xef\xbb\xbf\xff\xfe"
 
 
 def decodings(data: bytes) -> list[bytes]:
-    """*data* read as hex, base32 and base64, as far as it can be: also with blanks, colons or a byte order mark."""
+    """Decode *data* as hex, base32 and base64, where possible, also with blanks, colons or a byte order mark."""
     packed = b"".join(data.replace(b"\0", b"").lstrip(BEFORE_TEXT).split()).removeprefix(b"base64:")
     digits = packed.replace(b":", b"").lower().removeprefix(b"0x")
     found: list[bytes] = []
-    # The last decoder takes both alphabets, any padding, and passes over what belongs to neither.
+    # The last decoder accepts both alphabets and any padding, and skips all other characters.
     for decode, text in (
         (binascii.unhexlify, digits),
         (_base32, packed.upper().rstrip(b"=")),
@@ -30,7 +30,7 @@ def decodings(data: bytes) -> list[bytes]:
 
 
 def layers(data: bytes) -> list[bytes]:
-    """*data*, its decodings, and theirs."""
+    """Return *data*, its decodings, and the decodings of these."""
     once = decodings(data)
     return [data, *once, *(twice for layer in once for twice in decodings(layer))]
 
@@ -40,9 +40,9 @@ def _base32(text: bytes) -> bytes:
 
 
 def first_sequence(data: bytes) -> bytes:
-    """The DER SEQUENCE that *data* begins with; what follows it does not count."""
+    """Return the DER SEQUENCE at the start of *data*, without the data after it."""
     start, size = 2, int.from_bytes(data[1:2])
-    if size & 0x80:  # the long form: so many octets of length follow
+    if size & 0x80:  # long form: the low bits count the octets of the length
         start += size & 0x7F
         size = int.from_bytes(data[2:start])
     return data[: start + size]

@@ -1,8 +1,8 @@
 """JSON Web Keys (RFC 7517, 7518 section 6, 8037): one JWK to key material and back, and thumbprints.
 
-Refused: members in any but their one canonical form, coordinates of another length than the curve's,
-keys marked for encryption, operations that contradict the use, halves that do not belong together. A member that is
-null counts as absent: many serializers write what a key does not have so.
+Refused: members that are not in canonical form, coordinates of another length than the curve's, keys marked for
+encryption, operations that contradict the use, public and private members of different keys. A member that is null
+counts as absent, because many serializers write absent members as null.
 """
 
 from __future__ import annotations
@@ -45,24 +45,24 @@ _INVALID = "the members of this JWK do not form a valid key"
 
 
 def present_members(jwk: Mapping[str, Any]) -> dict[str, Any]:
-    """The members of *jwk* that are not null."""
+    """Return the members of *jwk* that are not null."""
     return {name: value for name, value in jwk.items() if value is not None}
 
 
 def without_leading_zeros(jwk: Mapping[str, Any]) -> dict[str, Any]:
-    """*jwk* with the numbers of a public RSA key in their shortest form.
+    """Return *jwk* with the numbers of a public RSA key in their shortest form.
 
-    Some key servers write the sign octet of a big integer (RFC 7518 section 6.3.1.1 warns of it).
+    Some key servers add a zero octet for the sign of a big integer (RFC 7518 section 6.3.1.1 warns of it).
     """
     shortened = dict(jwk)
     for name in ("n", "e") if jwk.get("kty") == "RSA" else ():
-        with suppress(ConfigurationError):  # another fault, which is found where the key is loaded
+        with suppress(ConfigurationError):  # other faults are found when the key is loaded
             shortened[name] = _text(_octets(jwk, name).lstrip(b"\0"))
     return shortened
 
 
 def load_jwk(jwk: Mapping[str, Any]) -> PrivateKeyTypes | PublicKeyTypes | bytes:
-    """The key material in *jwk*, whose members are present; bytes for an `oct` key. Raises `ConfigurationError`."""
+    """Return the key material of *jwk*, without null members; bytes for `oct`. Raises `ConfigurationError`."""
     _check_purpose(jwk)
     match jwk.get("kty"):
         case "oct":
@@ -78,12 +78,12 @@ def load_jwk(jwk: Mapping[str, Any]) -> PrivateKeyTypes | PublicKeyTypes | bytes
 
 
 def is_private_jwk(jwk: Mapping[str, Any]) -> bool:
-    """Whether *jwk* holds a secret or a private member."""
+    """Return whether *jwk* contains a secret or a private member."""
     return any(jwk.get(name) is not None for name in _PRIVATE)
 
 
 def public_members(key: PublicKeyTypes) -> dict[str, str]:
-    """The members that RFC 7638 section 3.2 requires of a public key, in their lexicographic order."""
+    """Return the members that RFC 7638 section 3.2 requires of a public key, in lexicographic order."""
     if isinstance(key, rsa.RSAPublicKey):
         numbers = key.public_numbers()
         return {"e": _integer(numbers.e), "kty": "RSA", "n": _integer(numbers.n)}
@@ -98,7 +98,7 @@ def public_members(key: PublicKeyTypes) -> dict[str, str]:
 
 
 def private_members(key: PrivateKeyTypes) -> dict[str, str]:
-    """The private members of *key*, to be kept as secret as the key."""
+    """Return the private members of *key*, which are as secret as the key."""
     if isinstance(key, rsa.RSAPrivateKey):
         numbers = key.private_numbers()
         return {
@@ -118,7 +118,7 @@ def private_members(key: PrivateKeyTypes) -> dict[str, str]:
 
 
 def thumbprint(members: Mapping[str, str]) -> str:
-    """The SHA-256 thumbprint of RFC 7638 section 3 over required *members*, base64url."""
+    """Return the SHA-256 thumbprint (RFC 7638 section 3) of the required *members*, in base64url."""
     canonical = json.dumps(dict(members), sort_keys=True, separators=(",", ":")).encode()
     return _text(hashlib.sha256(canonical).digest())
 
@@ -163,7 +163,7 @@ def _load_rsa(jwk: Mapping[str, Any]) -> rsa.RSAPrivateKey | rsa.RSAPublicKey:
 
 
 def _completed(n: int, e: int, d: int) -> dict[str, int]:
-    """The factors that a private JWK may leave out (RFC 7518 section 6.3.2)."""
+    """Return the factors that a private JWK may omit (RFC 7518 section 6.3.2)."""
     factors = rsa_factors(n, e, d)
     if factors is None:
         raise ConfigurationError(_INVALID)
@@ -199,7 +199,7 @@ def _convert(converter: str, jwk: dict[str, Any]) -> Any:
 
 
 def _check_halves(key: Any, jwk: Mapping[str, Any], public: tuple[str, ...]) -> None:
-    """A private JWK names its public half twice; both must be the same key."""
+    """Raise `ConfigurationError` unless the public members of *jwk* are those of *key*."""
     half = public_members(key.public_key() if hasattr(key, "public_key") else key)
     if any(half[name] != jwk[name] for name in public):
         raise ConfigurationError("the public and private members of this JWK do not belong together")

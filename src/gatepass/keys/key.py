@@ -1,8 +1,8 @@
 """One key, bound to exactly one algorithm when it is made: from a secret, a PEM, a JWK or an environment variable.
 
-Every way of making a key ends in `_bind`, so no path skips a check. A key does not show its material in a repr and is
-not pickled. An error repeats the argument of `Key.from_env` only if it is plainly a variable's name: callers have given
-the secret itself, `Key.from_env(os.environ["JWT_SECRET_KEY"])`.
+Every constructor calls `_bind`, so no path skips a check. A key does not show its material in its repr and cannot be
+pickled. An error repeats the argument of `Key.from_env` only if it clearly is the name of a variable, because callers
+have passed the secret itself: `Key.from_env(os.environ["JWT_SECRET_KEY"])`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 _MAX_NAME_LENGTH: Final = 64
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
-# Short words in capitals, as in JWT_SECRET_KEY: no secret that is long enough looks like it.
+# Short words in capitals, as in JWT_SECRET_KEY: no secret of sufficient length has this form.
 _CONVENTIONAL: Final = re.compile(r"(?=.{1,40}\Z)[A-Z_][A-Z0-9]{0,19}(?:_[A-Z0-9]{0,19})*", re.ASCII)
 
 
@@ -53,9 +53,9 @@ _CONVENTIONAL: Final = re.compile(r"(?=.{1,40}\Z)[A-Z_][A-Z0-9]{0,19}(?:_[A-Z0-9
 class Key:
     """A key and the one algorithm it may be used with. Make it with one of the `from_` methods.
 
-    *algorithm* is a name of RFC 7518, 8037 or 9864, *kid* the key id or None. *is_named* says whether the caller or the
-    JWK gave the key id: one that was computed is no name.
-    `verifies(signing_input, signature)` answers whether the signature is this key's.
+    *algorithm* is a name of RFC 7518, 8037 or 9864, *kid* the key id or None. *is_named* is True if the caller or the
+    JWK gave the key id, and False if it was computed.
+    `verifies(signing_input, signature)` returns whether the signature was made with this key.
 
     >>> key = Key.generate("ES256")
     >>> key.verifies(b"text", key.sign(b"text"))
@@ -89,11 +89,11 @@ class Key:
 
     @classmethod
     def from_secret(cls, secret: str | bytes, *, algorithm: str = "HS256", kid: str | None = None) -> Key:
-        """An HMAC key; a *secret* of type str stands for its UTF-8 bytes.
+        """Make an HMAC key; a *secret* of type str is encoded as UTF-8.
 
-        Refused with `ConfigurationError`: fewer bytes than the hash has (RFC 7518 section 3.2), a value
-        that is itself a key, a certificate or a JWK, secrets that are plainly guessable, and text with a line break
-        at its end or a byte order mark, which other readers of the same secret take away.
+        Raises `ConfigurationError` for fewer bytes than the hash has (RFC 7518 section 3.2), for a value that is itself
+        a key, a certificate or a JWK, for guessable secrets, and for text with a blank or line break at an end or a
+        byte order mark, which other readers of the same secret strip.
 
         >>> Key.from_secret("too short")
         Traceback (most recent call last):
@@ -106,7 +106,7 @@ make one with: gatepass keygen HS256
         if _has_blank_ends(octets):
             raise ConfigurationError(
                 "this secret begins or ends with a line break, a blank or a byte order mark, which would be part of "
-                'it: take it away, as Path(...).read_text("utf-8-sig").strip() does'
+                'it: remove it, as Path(...).read_text("utf-8-sig").strip() does'
             )
         return key
 
@@ -119,21 +119,22 @@ make one with: gatepass keygen HS256
         kid: str | None = None,
         password: str | bytes | None = None,
     ) -> Key:
-        """A private key, public key or certificate in PEM; *password* opens an encrypted private key.
+        """Load a private key, public key or certificate from PEM; *password* decrypts an encrypted private key.
 
-        Without *algorithm*, RSA keys are bound to RS256, those for PSS alone to PS256 or to what has their hash, and EC
-        keys to their curve's; keys on the Edwards curves need it, because `Ed25519` and the older name `EdDSA` are told
-        apart by tokens (RFC 9864). Without *kid*, the RFC 7638 thumbprint. Of a chain of certificates the first counts.
+        Without *algorithm*, RSA keys are bound to RS256, keys restricted to PSS to PS256 or the algorithm with their
+        hash, and EC keys to the algorithm of their curve. Keys on the Edwards curves need *algorithm*, because tokens
+        use either `Ed25519` or the older name `EdDSA` (RFC 9864). Without *kid*, the key id is the RFC 7638 thumbprint.
+        The first certificate of a chain is used.
         """
         material, pss = load_pem(_utf8(pem, "a PEM"), None if password is None else _utf8(password, "password="))
         bound = (pss or usual_algorithm(material)) if algorithm is None else algorithm
         if pss is not None and algorithm_named(bound).pyjwt == "RSAAlgorithm":
-            raise ConfigurationError("this RSA key is for PSS alone: it takes PS256, PS384 or PS512")
+            raise ConfigurationError("this RSA key is for PSS only: use PS256, PS384 or PS512")
         return cls._named(material, algorithm=bound, kid=kid)
 
     @classmethod
     def from_jwk(cls, jwk: Mapping[str, Any], *, algorithm: str | None = None) -> Key:
-        """The key in *jwk* (RFC 7517). Its own `alg` binds it; *algorithm* must agree, or stand in for it.
+        """Load the key in *jwk* (RFC 7517). Its `alg` binds it; *algorithm* must equal that, or replaces an absent one.
 
         A member that is null counts as absent.
         """
@@ -143,7 +144,7 @@ make one with: gatepass keygen HS256
     def _from_jwk(cls, jwk: Mapping[str, Any], algorithm: str | None, check: Check) -> Key:
         if not isinstance(jwk, Mapping):
             is_text = isinstance(jwk, str) and jwk.lstrip().startswith("{")
-            parsed = ": json.loads(text) makes one of its text" if is_text else ""
+            parsed = ": parse the text with json.loads(text)" if is_text else ""
             raise ConfigurationError(f"a JWK must be a JSON object{parsed}")
         jwk = present_members(jwk)
         if "keys" in jwk and "kty" not in jwk:
@@ -161,18 +162,18 @@ make one with: gatepass keygen HS256
     def from_env(
         cls, name: str, *, algorithm: str | None = None, kid: str | None = None, password: str | bytes | None = None
     ) -> Key:
-        r"""The secret, PEM or JWK that the environment variable *name* holds.
+        r"""Load the secret, PEM or JWK in the environment variable *name*.
 
-        A PEM may have its line breaks written as `\n`, and a PEM or JWK may be in base64, as many deployment tools
-        do; *password* opens an encrypted PEM. A bare secret is bound to HS256 unless *algorithm* says otherwise.
-        The value never appears in an error.
+        The line breaks of a PEM may be written as `\n`, and a PEM or JWK may be in base64, as many deployment tools
+        write them; *password* decrypts an encrypted PEM. A secret is bound to HS256 without *algorithm*. The value
+        never appears in an error.
         """
         value = _read_env(name)
         jwk = _jwk_text(value)
         if jwk is None and plain_pem(_utf8(value, "a secret")) is not None:
             return cls.from_pem(value, algorithm=algorithm, kid=kid, password=password)
         if password is not None:
-            raise ConfigurationError("password= opens an encrypted PEM, and the environment variable holds none")
+            raise ConfigurationError("password= decrypts an encrypted PEM, and the environment variable has none")
         if jwk is None:
             return cls.from_secret(value, algorithm="HS256" if algorithm is None else algorithm, kid=kid)
         members = _parse_env_jwk(jwk, name)
@@ -180,17 +181,17 @@ make one with: gatepass keygen HS256
 
     @classmethod
     def generate(cls, algorithm: str = "ES256") -> Key:
-        """A fresh key for *algorithm*: RSA of 3072 bits, a secret as long as the hash, or the curve's."""
+        """Generate a key for *algorithm*: RSA of 3072 bits, a secret as long as the hash, or a key on the curve."""
         row = algorithm_named(algorithm)
         material = generate_material(row)
         key = cls._named(material, algorithm=row.name, kid=None)
-        if key.kid is None:  # a secret's thumbprint could be searched for, so its key id is random (RFC 7638 section 7)
+        if key.kid is None:  # a thumbprint lets attackers test guesses of a secret (RFC 7638 section 7)
             object.__setattr__(key, "kid", secrets.token_urlsafe(12))
         return key
 
     @classmethod
     def _named(cls, material: Material, *, algorithm: str, kid: str | None, check: Check = check_material) -> Key:
-        """The key that is named *kid*; without a name it has its thumbprint for a key id, if it is no secret."""
+        """Make a key with this *kid*. Without one, the key id is the thumbprint, except for a secret."""
         key = cls.__new__(cls)
         key._bind(material, algorithm, kid, check)  # noqa: SLF001 - a new object of this class
         if kid is None and not isinstance(material, bytes):
@@ -199,32 +200,32 @@ make one with: gatepass keygen HS256
 
     @property
     def can_sign(self) -> bool:
-        """Whether this is a secret or a private key."""
+        """True for a secret or a private key."""
         return self._sign is not None
 
     @property
     def is_secret(self) -> bool:
-        """Whether this is an HMAC secret: a service that verifies with it could also sign."""
+        """True for an HMAC secret, with which a service that verifies could also sign."""
         return isinstance(self._material, bytes)
 
     def sign(self, signing_input: bytes) -> bytes:
-        """The signature over *signing_input* (RFC 7515 section 5.1). A public key raises `ConfigurationError`."""
+        """Sign *signing_input* (RFC 7515 section 5.1). A public key raises `ConfigurationError`."""
         if self._sign is None:
             raise ConfigurationError("a public key cannot sign; load the private key")
         return self._sign(signing_input)
 
     def public(self) -> Key:
-        """The public half, with the same key id. A secret has none: `ConfigurationError`."""
+        """Return the public key, with the same key id. A secret has none and raises `ConfigurationError`."""
         half = Key(public_half(self._material), algorithm=self.algorithm, kid=self.kid)
         object.__setattr__(half, "is_named", self.is_named)
         return half
 
     def to_jwk(self) -> dict[str, str]:
-        """The public JWK to publish, with `kid`, `use` and `alg` (RFC 7517). A secret raises `ConfigurationError`."""
+        """Return the public JWK, with `kid`, `use` and `alg` (RFC 7517). A secret raises `ConfigurationError`."""
         return {**public_members(public_half(self._material)), **self._labels()}
 
     def to_private_jwk(self) -> dict[str, str]:
-        """The whole JWK, secret members included: for a vault or an environment variable, never for the network."""
+        """Return the JWK with its secret members, for a vault or an environment variable, never for the network."""
         if isinstance(self._material, bytes):
             return {"kty": "oct", "k": encode_base64url(self._material).decode(), **self._labels()}
         if not isinstance(self._material, PRIVATE_KEYS):
@@ -232,18 +233,18 @@ make one with: gatepass keygen HS256
         return {**public_members(self._material.public_key()), **private_members(self._material), **self._labels()}
 
     def to_pem(self) -> str:
-        """The public half as PEM (SubjectPublicKeyInfo)."""
+        """Return the public key as PEM (SubjectPublicKeyInfo)."""
         half = public_half(self._material)
         return half.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
     def to_private_pem(self) -> str:
-        """The private key as unencrypted PEM (PKCS #8)."""
+        """Return the private key as unencrypted PEM (PKCS #8)."""
         if not isinstance(self._material, PRIVATE_KEYS):
             raise ConfigurationError("only a private key has a private PEM")
         return self._material.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
     def thumbprint(self) -> str:
-        """The SHA-256 thumbprint of RFC 7638; a private key has its public half's. Never publish a secret's."""
+        """Return the SHA-256 thumbprint (RFC 7638), of the public key for a private one. Never publish a secret's."""
         return material_thumbprint(self._material)
 
     def _labels(self) -> dict[str, str]:
@@ -270,7 +271,7 @@ make one with: gatepass keygen HS256
 
 
 def _has_blank_ends(secret: bytes) -> bool:
-    """Whether *secret* is text with blanks around it or a byte order mark; random octets may end in any way."""
+    """Return whether *secret* is text with blanks around it or a byte order mark. Binary secrets may have any ends."""
     try:
         text = secret.decode()
     except UnicodeDecodeError:
@@ -285,7 +286,7 @@ def _check_kid(kid: object) -> None:
 
 def _utf8(value: str | bytes, what: str) -> bytes:
     if not isinstance(value, (str, bytes)):
-        content = ": of a file give the content, Path(...).read_bytes()" if isinstance(value, PathLike) else ""
+        content = ": pass the content of a file, Path(...).read_bytes()" if isinstance(value, PathLike) else ""
         raise ConfigurationError(f"{what} must be str or bytes{content}")
     try:
         return value.encode() if isinstance(value, str) else value
@@ -295,18 +296,18 @@ def _utf8(value: str | bytes, what: str) -> bytes:
 
 
 def _read_env(name: str) -> str:
-    """The value of the variable *name*, without blanks around it. Raises `ConfigurationError` if it is not set."""
-    value = _value(name)
+    """Return the value of the variable *name*, stripped. Raises `ConfigurationError` if it is not set or empty."""
+    value = _stripped_value(name)
     if value:
         return value
     if len(name) > _MAX_NAME_LENGTH or not _NAME.fullmatch(name):
         raise ConfigurationError(
-            'from_env takes the name of an environment variable, such as "JWT_SECRET_KEY", and not what is in it'
+            'from_env takes the name of an environment variable, such as "JWT_SECRET_KEY", not its value'
         )
     if not _CONVENTIONAL.fullmatch(name):
         raise ConfigurationError(
             "the environment variable that from_env names is not set; give the name of a variable, such as "
-            '"JWT_SECRET_KEY", and not what is in it'
+            '"JWT_SECRET_KEY", not its value'
         )
     raise ConfigurationError(
         f"the environment variable {name} is not set; put a secret into it, made with: gatepass keygen HS256"
@@ -314,7 +315,7 @@ def _read_env(name: str) -> str:
 
 
 def _jwk_text(value: str) -> str | None:
-    """The JSON object in *value*, also if it is a JWK in quotes or under a layer of base64; None if there is none."""
+    """Return the JSON object in *value*, also for a JWK in quotes or under a layer of base64; else None."""
     if value.startswith("{"):
         return value
     layers = [value[1:-1].encode(), *decodings(value.encode())] if value.isascii() else []
@@ -323,17 +324,17 @@ def _jwk_text(value: str) -> str | None:
 
 
 def _parse_env_jwk(value: str, name: str) -> dict[str, Any]:
-    """The JWK in *value*, which is that of the variable *name*. Raises `ConfigurationError`."""
+    """Parse the JWK in *value*, the value of the variable *name*. Raises `ConfigurationError`."""
     try:
         return parse_object(value.encode())
     except UnicodeEncodeError:
         error = "a JWK must be text that has a UTF-8 form"
     except MalformedToken:
-        error = f"the environment variable {_shown(name)} looks like a JWK but is not strict JSON"
+        error = f"the environment variable {_name_for_error(name)} looks like a JWK but is not strict JSON"
     raise ConfigurationError(error)
 
 
-def _value(name: str) -> str:
+def _stripped_value(name: str) -> str:
     try:
         return os.environ.get(name, "").strip().removeprefix("\ufeff").lstrip()
     except (TypeError, UnicodeEncodeError):
@@ -341,5 +342,5 @@ def _value(name: str) -> str:
     raise ConfigurationError("Key.from_env takes the name of an environment variable")
 
 
-def _shown(name: str) -> str:
+def _name_for_error(name: str) -> str:
     return name if _CONVENTIONAL.fullmatch(name) else "that from_env names"

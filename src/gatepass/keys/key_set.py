@@ -1,7 +1,7 @@
-"""The keys of one issuer, as given or from a JWK Set, and the arguments `keys=` and `algorithms=`.
+"""The keys of one issuer, given by the caller or from a JWK Set, and the arguments `keys=` and `algorithms=`.
 
-A set finds the keys for a token's `kid` and `alg`. It compares both for equality and has no fallback.
-Refused: secrets and asymmetric keys in one set, and two keys with one kid and algorithm.
+A set finds the keys for a token's `kid` and `alg`. It compares both for equality, without a fallback.
+Refused: secrets and asymmetric keys in one set, and two keys with the same kid and algorithm.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ __all__ = ["KeySet", "algorithm_names", "asymmetric_names", "key_set"]
 
 _logger = logging.getLogger("gatepass.keys")
 
-_MAX_MODULUS_BITS = 8_200  # bits, with what base64url adds
+_MAX_MODULUS_BITS = 8_200  # 8192, rounded up for base64url
 _MAX_PRIME_SEARCH = 8 * 2_052**3
-"""What the search for prime RSA moduli may cost for one set: 8 keys of 2048 bits or 1 of 4096, 0.2 s."""
+"""The maximum cost of the search for prime RSA moduli in one set: 8 keys of 2048 bits or 1 of 4096, 0.2 s."""
 
 _TYPES: Final = frozenset(("RSA", "EC", "OKP", "oct"))
 _CURVES: Final = frozenset(("P-256", "P-384", "P-521", "Ed25519", "Ed448"))
@@ -32,7 +32,7 @@ _CURVES: Final = frozenset(("P-256", "P-384", "P-521", "Ed25519", "Ed448"))
 
 @final
 class KeySet:
-    """An immutable set of keys; *signing* is the one that signs, by default the only one that can.
+    """An immutable set of keys. *signing* is the key that signs, by default the only one that can sign.
 
     >>> key = Key.generate("ES256")
     >>> [published["kid"] == key.kid for published in KeySet([key]).to_jwks()["keys"]]
@@ -72,18 +72,18 @@ class KeySet:
 
     @classmethod
     def from_jwks(cls, document: Mapping[str, Any] | str | bytes, *, algorithms: Iterable[str] | None = None) -> KeySet:
-        """The public keys of a JWK Set (RFC 7517 section 5), parsed or as JSON text.
+        """Load the public keys of a JWK Set (RFC 7517 section 5), given as a mapping or as JSON text.
 
-        Entries that are foreign, malformed, private or secret are left out one by one; the log says which and why;
-        two keys with one kid and algorithm are both left out, but one key that is listed twice is one key.
-        Members that are null count as absent, and leading zero octets of an RSA key's `n` and `e` do not count.
+        Each entry that is foreign, malformed, private or secret is skipped, and the log says which and why. Two
+        different keys with the same kid and algorithm are both skipped; a key that is listed twice counts once.
+        Members that are null count as absent, and leading zero octets of an RSA key's `n` and `e` are ignored.
         *algorithms* restricts the keys, and binds those that declare no `alg`; without it an RSA key is bound to
         RS256, an Edwards key to both its names.
         Raises `ConfigurationError` when no usable key remains.
         """
         allowed = None if algorithms is None else algorithm_names(algorithms)
         if allowed == ():
-            raise ConfigurationError("algorithms= is empty: name at least one, or leave it out")
+            raise ConfigurationError("algorithms= is empty: name at least one, or omit it")
         jwks = [
             without_leading_zeros(present_members(entry)) if isinstance(entry, Mapping) else None  # pyright: ignore[reportUnknownArgumentType]
             for entry in _entries(document)
@@ -113,30 +113,30 @@ class KeySet:
 
     @property
     def signing_key(self) -> Key:
-        """The key that signs. Raises `ConfigurationError` when there is none, or when it must be chosen."""
+        """The key that signs. Raises `ConfigurationError` if no key can sign, or several can and none is chosen."""
         if self._signing is None:
             raise ConfigurationError("this KeySet has no single key that can sign; choose one with signing=")
         return self._signing
 
     @property
     def is_secret(self) -> bool:
-        """Whether the set holds HMAC secrets."""
+        """True for a set of HMAC secrets."""
         return self._keys[0].is_secret
 
     def to_jwks(self) -> dict[str, list[dict[str, str]]]:
-        """The JWK Set to publish: public members alone. A set of secrets raises `ConfigurationError`."""
+        """Return the JWK Set to publish, with public members only. A set of secrets raises `ConfigurationError`."""
         return {"keys": [key.to_jwk() for key in self._keys]}
 
     def get(self, kid: str, algorithm: str) -> tuple[Key, ...]:
-        """The key with this *kid* and *algorithm*, as a tuple of one or none."""
+        """Return the key with this *kid* and *algorithm*, as a tuple of one or none."""
         return self._by_name.get((kid, algorithm), ())
 
     def has_kid(self, kid: str) -> bool:
-        """Whether a key has this *kid*, under any algorithm."""
+        """Return whether a key has this *kid*, under any algorithm."""
         return any(key.kid == kid for key in self._keys)
 
     def for_algorithm(self, algorithm: str) -> tuple[Key, ...]:
-        """Every key for *algorithm*: the candidates for a token without `kid`."""
+        """Return every key for *algorithm*: the candidates for a token without `kid`."""
         return tuple(key for key in self._keys if key.algorithm == algorithm)
 
     def __iter__(self) -> Iterator[Key]:
@@ -167,14 +167,14 @@ def _entries(document: Mapping[str, Any] | str | bytes) -> list[Any]:
     value: Any = _parsed(document) if isinstance(document, (str, bytes)) else document
     entries = value.get("keys") if isinstance(value, Mapping) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
     if entries is None and isinstance(value, Mapping) and "kty" in value:
-        raise ConfigurationError("this is a single JWK and no JWK Set: load it with Key.from_jwk")
+        raise ConfigurationError("this is a single JWK, not a JWK Set: load it with Key.from_jwk")
     if not isinstance(entries, list):
         raise ConfigurationError('a JWK Set must be a strict JSON object with a list named "keys"')
     return entries  # pyright: ignore[reportUnknownVariableType]
 
 
 def _parsed(text: str | bytes) -> dict[str, Any]:
-    """The JSON object in *text*; an empty one, which is no JWK Set, if there is none."""
+    """Return the JSON object in *text*; an empty one, which is not a JWK Set, for other text."""
     try:
         return parse_object(text if isinstance(text, bytes) else text.encode())
     except (MalformedToken, UnicodeEncodeError):
@@ -182,7 +182,7 @@ def _parsed(text: str | bytes) -> dict[str, Any]:
 
 
 def _checks(jwks: list[dict[str, Any] | None]) -> Iterator[Check]:
-    """The check for each of *jwks*: the whole one until RSA keys have taken the work that there is for one set."""
+    """Yield the check for each of *jwks*: the full one until the RSA keys have used up the maximum cost for one set."""
     judged: set[str] = set()
     left = _MAX_PRIME_SEARCH
     for jwk in jwks:
@@ -200,9 +200,9 @@ def _checks(jwks: list[dict[str, Any] | None]) -> Iterator[Check]:
 def _public_keys(
     jwk: Mapping[str, Any] | None, allowed: tuple[str, ...] | None, check: Check
 ) -> tuple[list[Key], str | None]:
-    """The keys in one entry, two if its algorithm has two names, and what is wrong with it.
+    """Return the keys of one entry, two if its algorithm has two names, and the error if it is invalid.
 
-    Each is made with *check* instead of the constructor's, so that the work for one set is bounded.
+    Each key is made with *check* instead of the constructor's check, so that the work for one set is bounded.
     """
     if jwk is None or is_private_jwk(jwk):
         return [], None
@@ -223,9 +223,9 @@ def _public_keys(
 
 
 def _why_unused(entry: object, fault: str | None, *, were_made: bool) -> tuple[int, str]:
-    """The log level that *entry* deserves, and the reason.
+    """Return the log level for the unused *entry*, and the reason.
 
-    *fault* is what is wrong with its key, and *were_made* says whether it gave keys for the algorithms that are wanted.
+    *fault* is the error of its key, and *were_made* says whether it gave keys for the allowed algorithms.
     """
     if not isinstance(entry, Mapping):
         return logging.WARNING, "it is not an object"
@@ -234,16 +234,16 @@ def _why_unused(entry: object, fault: str | None, *, were_made: bool) -> tuple[i
     if other_use is not None:
         return logging.DEBUG, other_use
     if is_private_jwk(jwk):
-        return logging.WARNING, "it holds a private or secret member"
+        return logging.WARNING, "it contains a private or secret member"
     if fault is not None:
         return logging.WARNING, fault
     if not were_made:
-        return logging.DEBUG, "algorithms= leaves it out"
-    return logging.WARNING, "another one has its kid and algorithm, and is another key"
+        return logging.DEBUG, "algorithms= excludes it"
+    return logging.WARNING, "a different key has the same kid and algorithm"
 
 
 def _other_use(jwk: Mapping[str, Any]) -> str | None:
-    """Why *jwk* is for another use than the signatures that gatepass checks, by its own members; else None."""
+    """Return why *jwk*, by its own members, is not for signatures that gatepass verifies; else None."""
     use, operations = jwk.get("use"), jwk.get("key_ops")
     if isinstance(use, str) and use != "sig":
         return 'its "use" is not "sig"'
@@ -253,12 +253,12 @@ def _other_use(jwk: Mapping[str, Any]) -> str | None:
     for name, ours in known:
         value = jwk.get(name)
         if isinstance(value, str) and value not in ours:
-            return f'its "{name}" is none that this library uses for signatures'
+            return f'its "{name}" is not supported for signatures'
     return None
 
 
 def algorithm_names(algorithms: Iterable[str]) -> tuple[str, ...]:
-    """*algorithms* as names of the table in `gatepass.keys.algorithms`, in its spelling."""
+    """Return *algorithms* as a tuple of names in `ALGORITHMS`. Raises `ConfigurationError` for other names."""
     names = listed(algorithms)
     if names is None:
         raise ConfigurationError('algorithms= takes a list, such as algorithms=["ES256"]')
@@ -266,28 +266,29 @@ def algorithm_names(algorithms: Iterable[str]) -> tuple[str, ...]:
 
 
 def asymmetric_names(algorithms: Iterable[str] | None) -> tuple[str, ...]:
-    """The same for keys that are published, where a secret can never be; all of them for None."""
+    """Return *algorithms* as `algorithm_names` does, but refuse HMAC, because secrets are never published.
+
+    For None return all asymmetric algorithms.
+    """
     if algorithms is None:
         return tuple(row.name for row in ALGORITHMS.values() if row.kty != "oct")
     names = algorithm_names(algorithms)
     if not names or any(ALGORITHMS[name].kty == "oct" for name in names):
         raise ConfigurationError(
-            "algorithms= must name asymmetric algorithms alone, such as ES256: no key server may publish a secret"
+            "algorithms= must name only asymmetric algorithms, such as ES256: no key server may publish a secret"
         )
     return names
 
 
 def key_set(keys: Key | KeySet | Iterable[Key]) -> KeySet:
-    """*keys* as a set."""
+    """Return *keys* as a set. Raises `ConfigurationError` for other types."""
     if isinstance(keys, KeySet):
         return keys
     if isinstance(keys, Key):
         return KeySet([keys])
     members = listed(keys)
     if any("://" in str(text) for text in (keys, *(members or ())) if isinstance(text, (str, bytes))):
-        raise ConfigurationError(
-            "keys= takes keys, and no address: JWKSClient(address) fetches the keys that are there"
-        )
+        raise ConfigurationError("keys= takes keys, not an address: JWKSClient(address) fetches the keys from there")
     if members is None:
         raise ConfigurationError(
             "keys= takes a Key or a KeySet; make one with Key.from_env, Key.from_secret or Key.from_pem"

@@ -1,9 +1,10 @@
-"""Key material: which algorithms may use it, how it is generated, and how it is read from PEM (RFC 7468).
+"""Key material: which algorithms may use it, how it is generated, and how it is loaded from PEM (RFC 7468).
 
 Refused: a key of another type or curve than the algorithm's, RSA outside 2048 to 8192 bits (RFC 7518
 sections 3.3 and 8.6), with an unusual exponent or a modulus that is easy to factor, points of small order, and secrets
-that `secret` refuses. A PEM is also read as deployment tools write it: base64 of the whole or of its DER, line breaks
-written out, indentation, a byte order mark, UTF-16. Refused are a second key, and certificates that are no chain.
+that `keys.secret` refuses. A PEM is accepted in the forms of deployment tools too: base64 of the PEM or of its DER,
+escaped line breaks, indentation, a byte order mark, UTF-16. Also refused: a second key, and certificates that do not
+form a chain.
 """
 
 from __future__ import annotations
@@ -57,13 +58,13 @@ _EC_ALGORITHMS = {"secp256r1": ("ES256",), "secp384r1": ("ES384",), "secp521r1":
 
 _BEGIN: Final = b"-----BEGIN "
 _CERTIFICATE: Final = b"-----BEGIN CERTIFICATE-----"
-# What `openssl ecparam -genkey` writes before the key, which says its curve itself.
+# `openssl ecparam -genkey` writes them before the key. They are redundant: the key names its curve.
 _PARAMETERS: Final = re.compile(rb"-----BEGIN EC PARAMETERS-----[^-]*-----END EC PARAMETERS-----")
-_WRITTEN_RETURN: Final = re.compile(rb"\\{1,4}r")
-_WRITTEN_BREAK: Final = re.compile(rb"\\{1,4}n")
-_OTHER_FRAMES: Final = {
-    b"-----BEGIN OPENSSH PRIVATE KEY": "this is a private key of OpenSSH: ssh-keygen -p -m PKCS8 -f FILE writes one of "
-    "RSA or EC as PEM in its place, and gatepass keygen makes a new key",
+_ESCAPED_RETURN: Final = re.compile(rb"\\{1,4}r")
+_ESCAPED_BREAK: Final = re.compile(rb"\\{1,4}n")
+_UNSUPPORTED_LABELS: Final = {
+    b"-----BEGIN OPENSSH PRIVATE KEY": "this is a private key of OpenSSH: ssh-keygen -p -m PKCS8 -f FILE replaces one "
+    "of RSA or EC by a PEM, and gatepass keygen makes a new key",
     b"CERTIFICATE REQUEST-----": "this is a certificate request: give the key or the certificate; "
     "openssl req -pubkey -noout -in FILE writes its public key",
     b"-----BEGIN TRUSTED CERTIFICATE": "this is a certificate with OpenSSL's notes: openssl x509 -in FILE writes it "
@@ -80,7 +81,7 @@ _HASHES_OF_PSS: Final = {
 
 
 def fitting_algorithms(material: Material) -> tuple[str, ...]:
-    """The algorithms that key type and curve admit, the usual one first; none for a key that is not for signatures."""
+    """Return the algorithms for the key's type and curve, the usual one first; none for a key not for signatures."""
     if isinstance(material, bytes):
         return ("HS256", "HS384", "HS512")
     half = public_material(material)
@@ -94,13 +95,16 @@ def fitting_algorithms(material: Material) -> tuple[str, ...]:
 
 
 def usual_algorithm(material: Material) -> str:
-    """The algorithm for *material* when the caller names none. Edwards keys have two names and no usual one."""
+    """Return the algorithm for *material* when the caller names none.
+
+    Raises `ConfigurationError` for Edwards keys, which have two names and no usual one.
+    """
     fitting = fitting_algorithms(material)
     if not fitting:
-        raise ConfigurationError("this kind of key or curve is not used for signing tokens")
+        raise ConfigurationError("this kind of key or curve cannot sign tokens")
     if "EdDSA" in fitting:
         raise ConfigurationError(
-            f"say which name the tokens use: algorithm={' or algorithm='.join(map(repr, fitting))}"
+            f"give the name that the tokens use: algorithm={' or algorithm='.join(map(repr, fitting))}"
         )
     return fitting[0]
 
@@ -114,7 +118,7 @@ def check_material(row: Algorithm, material: Material) -> None:
 
 
 def check_material_quickly(row: Algorithm, material: Material) -> None:
-    """As `check_material`, without what costs the cube of an RSA key's length."""
+    """Check as `check_material` does, without the tests that take cubic time in the length of an RSA key."""
     if row.name not in fitting_algorithms(material):
         raise ConfigurationError(f"this key does not fit {row.name}, which takes {_taken_by(row, material)}")
     if isinstance(material, bytes):
@@ -135,7 +139,7 @@ def _taken_by(row: Algorithm, material: Material) -> str:
 
 
 def generate_material(row: Algorithm) -> PrivateKeyTypes | bytes:
-    """Fresh material for *row*: RSA of 3072 bits, a secret as long as the hash, or the curve's."""
+    """Generate material for *row*: RSA of 3072 bits, a secret as long as the hash, or a key on the curve."""
     if row.kty == "oct":
         # Text, so that the same secret can go through an environment variable.
         return secrets.token_urlsafe(row.hash_bytes).encode()
@@ -147,12 +151,12 @@ def generate_material(row: Algorithm) -> PrivateKeyTypes | bytes:
 
 
 def public_material(material: Material) -> PublicKeyTypes | bytes:
-    """The material that verifies: a private key's public half, a secret or a public key itself."""
+    """Return the material that verifies: the public half of a private key, or a secret or public key unchanged."""
     return material.public_key() if isinstance(material, PRIVATE_KEYS) else material  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
 
 
 def public_half(material: Material) -> PublicKeyTypes:
-    """The public key to publish. A secret raises `ConfigurationError`."""
+    """Return the public key to publish. A secret raises `ConfigurationError`."""
     half = public_material(material)
     if isinstance(half, bytes):
         raise ConfigurationError("a secret has no public half; use an asymmetric algorithm to publish keys")
@@ -160,7 +164,7 @@ def public_half(material: Material) -> PublicKeyTypes:
 
 
 def material_thumbprint(material: Material) -> str:
-    """The thumbprint of RFC 7638; a private key has its public half's."""
+    """Return the thumbprint (RFC 7638), of the public half for a private key."""
     if isinstance(material, bytes):
         return thumbprint({"k": encode_base64url(material).decode(), "kty": "oct"})
     return thumbprint(public_members(public_half(material)))
@@ -174,21 +178,21 @@ class Loaded(NamedTuple):
 
 
 def plain_pem(data: bytes) -> bytes | None:
-    """The PEM in *data* as a file would have it, or None if there is none."""
+    """Return the PEM in *data* without extra encodings, escapes and indentation, or None if there is none."""
     text = data.replace(b"\0", b"")
     if _BEGIN not in text:
         layers = decodings(data)
-        text = next((layer for layer in layers if _BEGIN in layer), b"") or _framed(layers)
+        text = next((layer for layer in layers if _BEGIN in layer), b"") or _der_to_pem(layers)
     if not text:
         return None
-    text = _WRITTEN_BREAK.sub(b"\n", _WRITTEN_RETURN.sub(b"", text))
+    text = _ESCAPED_BREAK.sub(b"\n", _ESCAPED_RETURN.sub(b"", text))
     return b"\n".join(line.strip() for line in text.splitlines()) + b"\n"
 
 
 def load_pem(pem: bytes, password: bytes | None) -> Loaded:
-    """The private key, public key or certificate's public key in *pem*. Raises `ConfigurationError`."""
+    """Load the private key, public key or certificate's public key in *pem*. Raises `ConfigurationError`."""
     if password == b"":
-        raise ConfigurationError("password= is empty: leave it out for a PEM that is not encrypted")
+        raise ConfigurationError("password= is empty: omit it for a PEM that is not encrypted")
     text = plain_pem(pem)
     if text is None:
         raise ConfigurationError(_advice(pem))
@@ -208,7 +212,7 @@ def load_pem(pem: bytes, password: bytes | None) -> Loaded:
             if password is None
             else "password= given for a PEM that is not encrypted"
         )
-    except Exception:  # noqa: BLE001 - the reader of certificates has errors of many families
+    except Exception:  # noqa: BLE001 - certificates raise many types of errors
         problem = "this PEM cannot be read: it is damaged, of an unsupported kind, or the password is wrong"
     raise ConfigurationError(problem)
 
@@ -216,33 +220,33 @@ def load_pem(pem: bytes, password: bytes | None) -> Loaded:
 def _check_blocks(text: bytes) -> None:
     begins = text.count(_BEGIN)
     if not begins:
-        raise ConfigurationError("no key found in this PEM: it holds parameters alone")
+        raise ConfigurationError("no key found in this PEM: it contains only parameters")
     if begins > 1 and text.count(_CERTIFICATE) != begins:
         raise ConfigurationError("more than one PEM block: give one key")
-    for frame, advice in _OTHER_FRAMES.items():
-        if frame in text:
+    for label, advice in _UNSUPPORTED_LABELS.items():
+        if label in text:
             raise ConfigurationError(advice)
 
 
-def _framed(layers: list[bytes]) -> bytes:
-    """The first of *layers* that is the DER of a key (RFC 5958, RFC 5280 section 4.1), as PEM; empty if none is."""
+def _der_to_pem(layers: list[bytes]) -> bytes:
+    """Return the first of *layers* that is the DER of a key (RFC 5958, RFC 5280 section 4.1) as PEM; else b""."""
     for der in layers:
         body = base64.b64encode(der)
         for label, load in ((b"PRIVATE KEY", _load_unchecked), (b"PUBLIC KEY", load_pem_public_key)):
             pem = b"-----BEGIN %b-----\n%b\n-----END %b-----\n" % (label, body, label)
-            with suppress(Exception):  # the readers have errors of many families
+            with suppress(Exception):  # the loaders raise many types of errors
                 load(pem)
                 return pem
     return b""
 
 
 def _advice(data: bytes) -> str:
-    """The advice for *data*, which is no PEM."""
+    """Return the error text for *data*, which is not PEM."""
     if _SSH_PUBLIC.match(data):
         return "this is a public key of OpenSSH: ssh-keygen -e -m PKCS8 -f FILE writes one of RSA or EC as PEM"
     if first_sequence(data) == data and not data.isascii():
         return (
-            "this is DER and no PEM: openssl pkey -inform der -in FILE writes a private key as PEM, with -pubin a "
+            "this is DER, not PEM: openssl pkey -inform der -in FILE writes a private key as PEM, with -pubin a "
             "public one, and openssl x509 -inform der -in FILE a certificate"
         )
     return "no PEM block found: it begins with -----BEGIN"
@@ -253,7 +257,7 @@ def _load_unchecked(pem: bytes) -> PrivateKeyTypes:
 
 
 def _load_private(pem: bytes, password: bytes | None) -> PrivateKeyTypes:
-    """The private key in *pem*, checked by OpenSSL if its size lets that end soon."""
+    """Load the private key in *pem*. OpenSSL checks an RSA key only if its size keeps that fast."""
     key = load_pem_private_key(pem, password, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, RSAPrivateKey):
         return key
@@ -262,19 +266,19 @@ def _load_private(pem: bytes, password: bytes | None) -> PrivateKeyTypes:
 
 
 def _load_certificate(chain: list[x509.Certificate]) -> Loaded:
-    """The key of the first: it is the signer's own if each is issued by the next (RFC 8446 section 4.4.2)."""
+    """Load the key of the first certificate. Each must be issued by the next (RFC 8446 section 4.4.2)."""
     if any(one.issuer != after.subject for one, after in pairwise(chain)):
         raise ConfigurationError(
-            "these certificates are no chain that begins with the signer's own: give that one alone"
+            "these certificates do not form a chain that begins with the signer's own: give only that one"
         )
     material = chain[0].public_key()
     return Loaded(material, _pss(material, chain[0].public_bytes(Encoding.DER)))
 
 
 def _pss(material: object, der: bytes) -> str | None:
-    """The algorithm of an RSA key that says in *der* that it is for PSS alone, and perhaps with which hash.
+    """Return the algorithm of an RSA key that *der* restricts to PSS, and perhaps to one hash; else None.
 
-    cryptography forgets it. What stands before the modulus ends with the key's own identifier.
+    cryptography drops this restriction. The last identifier before the modulus in *der* is the key's own.
     """
     if not isinstance(material, (RSAPrivateKey, RSAPublicKey)):
         return None

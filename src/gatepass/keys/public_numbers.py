@@ -1,9 +1,9 @@
 """Checks of public numbers: RSA's bounds and moduli, Edwards points, and the factors of an RSA key that lacks them.
 
-OpenSSL's checks cost the cube of a key's size, and a recovery of factors from hostile numbers can take days, so
-numbers out of bounds are refused first. A public key shows only in part how it was made: the checks find what broken
-generators have made, an RSA modulus that is a prime, the power of one, has a small factor or two close ones, and an
-Edwards point of small order or in another than its one form.
+OpenSSL's checks take cubic time in a key's size, and recovering factors from hostile numbers can take days, so numbers
+out of bounds are refused first. A public key reveals little about how it was made. The checks find the results of
+broken generators: an RSA modulus that is a prime, the power of one, has a small factor or two close ones, and an
+Edwards point of small order or in a form that is not canonical.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from gatepass.errors import ConfigurationError
 __all__ = ["check_edwards_point", "check_rsa_modulus", "check_rsa_modulus_quickly", "check_rsa_public", "rsa_factors"]
 
 _BITS: Final = range(2048, 8193)
-_MAX_EXPONENT: Final = 2**64 - 1  # OpenSSL verifies nothing with a larger one beside a long modulus
+_MAX_EXPONENT: Final = 2**64 - 1  # OpenSSL refuses a larger one with a long modulus
 _SMALL: Final = 2**16
 _FERMAT_STEPS: Final = 64
 """Steps of Fermat's method: they find primes that differ by less than 16 times the fourth root of the modulus."""
 _CACHE_SIZE: Final = 128
 _WEAK: Final = (
-    "this RSA key is no secret: its modulus is even, a prime, the power of one, or has a small factor or close ones"
+    "this RSA key is weak: its modulus is even, a prime, the power of one, or has a small factor or close ones"
 )
 _MAX_TRIES: Final = 64
-"""Each finds the factors with at least even odds."""
+"""Each finds the factors with a probability of at least one half."""
 
 _P25519: Final = 2**255 - 19
 _P448: Final = 2**448 - 2**224 - 1
 _ORDER_8: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
-"""A root of d*y^4 + 2*y^2 = 1: the points that are of order 4 when they are doubled."""
-# By y alone: the points of one y, with either sign of x, have the same order.
+"""A root of d*y^4 + 2*y^2 = 1: doubling such a point gives a point of order 4."""
+# Only y: the two points with the same y, with either sign of x, have the same order.
 _SMALL_25519: Final = frozenset((0, 1, _P25519 - 1, _ORDER_8, _P25519 - _ORDER_8))
 _SMALL_448: Final = frozenset((0, 1, _P448 - 1))
 
@@ -50,22 +50,22 @@ def check_rsa_public(*, bits: int, exponent: int) -> None:
 
 
 def check_rsa_modulus(n: int) -> None:
-    """Raise `ConfigurationError` if the factors of the modulus *n* are found at once.
+    """Raise `ConfigurationError` if the factors of the modulus *n* are easy to find.
 
-    The first time it costs one power modulo *n*, in which other threads wait: with 2048 bits about 20 ms, with 8192,
-    the most there may be, about 1 s.
+    The first call for *n* computes one power modulo *n*, which blocks other threads: with 2048 bits about 20 ms, with
+    8192, the maximum, about 1 s.
     """
     if _has_weak_factors(n) or _is_power_of_a_prime(n):
         raise ConfigurationError(_WEAK)
 
 
 def check_rsa_modulus_quickly(n: int) -> None:
-    """As `check_rsa_modulus`, but without the power, so that most primes and their powers pass: 1 ms with 2048 bits."""
+    """Check as `check_rsa_modulus` does, without the power: most primes and their powers pass. 1 ms with 2048 bits."""
     if _has_weak_factors(n):
         raise ConfigurationError(_WEAK)
 
 
-@lru_cache(maxsize=_CACHE_SIZE)  # the same keys come again, with each half, algorithm and fetch
+@lru_cache(maxsize=_CACHE_SIZE)  # a key is checked again for each half, algorithm and fetch
 def _has_weak_factors(n: int) -> bool:
     return n % 2 == 0 or math.gcd(_product_of_small_primes() % n, n) != 1 or _has_close_factors(n)
 
@@ -76,7 +76,7 @@ def _is_power_of_a_prime(n: int) -> bool:
 
 
 def _has_close_factors(n: int) -> bool:
-    """Whether the odd *n* is a square, or `a*a - b*b` with an *a* that is hardly larger than its root."""
+    """Return whether the odd *n* is a square, or `a*a - b*b` with an *a* hardly larger than the root of *n*."""
     root = math.isqrt(n)
     squares = (a * a - n for a in range(root, root + _FERMAT_STEPS))
     return any(square >= 0 and math.isqrt(square) ** 2 == square for square in squares)
@@ -91,10 +91,10 @@ def _product_of_small_primes() -> int:
 
 
 def rsa_factors(n: int, e: int, d: int) -> tuple[int, int] | None:
-    """The primes of the modulus *n*, the larger one first (NIST SP 800-56B appendix C); None if there are not two.
+    """Return the primes of the modulus *n*, the larger one first (NIST SP 800-56B appendix C); None if not two.
 
     *e* and *d* are the exponents. Each try costs about one signature, and more than a few are improbable: powers of
-    primes are refused first, and a wrong *d* by the first base that it does not bring back to 1.
+    primes are refused first, and a wrong *d* at the first base whose power is not 1.
     """
     multiple = e * d - 1
     if n % 2 == 0 or multiple <= 0 or multiple % 2 or math.gcd(pow(2, n, n) - 2, n) != 1:  # a prime, or a power of one
@@ -121,4 +121,4 @@ def check_edwards_point(key: Ed25519PublicKey | Ed448PublicKey) -> None:
     y = int.from_bytes(octets, "little") & ~(1 << (8 * len(octets) - 1))  # the highest bit is the sign of x
     prime, small = (_P25519, _SMALL_25519) if isinstance(key, Ed25519PublicKey) else (_P448, _SMALL_448)
     if y >= prime or y in small:
-        raise ConfigurationError("this public key is no secret's: it is a point of small order, or not in its one form")
+        raise ConfigurationError("this public key is not valid: it is a point of small order, or not in canonical form")

@@ -1,9 +1,9 @@
-"""The check of an HMAC secret: long enough, not guessable, no key material, and no other value in its place.
+"""The check of an HMAC secret: long enough, not guessable, not key material, and not another value by mistake.
 
-Public keys taken for HMAC secrets are the oldest hole in this field (algorithm confusion). The first
-defence is that a `Key` is bound to one algorithm; this module is the second: data that parses as key
-material, also inside one or two layers of base64, hex or JSON, is refused as a secret. So are the path of a key's
-file, an address, a value in its quotes and a token: each is long enough to pass, and others know it.
+Public keys used as HMAC secrets are the oldest attack on JWT (algorithm confusion). The first defence is that a `Key`
+is bound to one algorithm. This module is the second: data that parses as key material, also inside one or two layers
+of base64, hex or JSON, is refused as a secret. The path of a key's file, an address, a value in quotes and a token are
+refused too: they are long enough, but not secret.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ __all__ = ["check_secret", "is_key_material"]
 
 _TEXTUAL_KEY = re.compile(
     rb"-----BEGIN|---- BEGIN SSH2|PuTTY-User-Key-File|<(?:\w+:)?RSAKeyValue\b"
-    rb"|\bBEGIN [A-Z0-9 ]{0,64}(?:KEY|CERTIFICATE)\b"  # without its dashes; unbounded labels would cost quadratic time
+    rb"|\bBEGIN [A-Z0-9 ]{0,64}(?:KEY|CERTIFICATE)\b"  # without its dashes; unbounded labels would take quadratic time
     rb"|\bkty[\\\"']*\s*:"  # a JWK, however it is quoted and wherever it is nested
     rb"|(?<![a-z0-9])(?:ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-)[a-z0-9@.-]{1,64}[ \t]"  # RFC 4251 section 6
-    rb"|\0\0\0[\x07-\x40](?:ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-)",  # the same as RFC 4253 has it, in octets
+    rb"|\0\0\0[\x07-\x40](?:ssh-|ecdsa-sha2-|sk-ssh-|sk-ecdsa-)",  # the binary form of RFC 4253
     re.IGNORECASE,
 )
 _DER_BEGINS = re.compile(rb"M[CEFHI]")  # a SEQUENCE of a usual length, in base64
@@ -47,7 +47,7 @@ _PATH: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _ADDRESS: Final = re.compile(rb"(?:[a-z][a-z0-9+.-]*://|arn:[a-z])\S+", re.IGNORECASE)
-# With other punctuation inside, the quotes may well be some of it.
+# With other punctuation inside, the quotes may be part of the secret.
 _QUOTED: Final = re.compile(rb"([\"'])[\w+/=.~ -]*\1")
 _TOKEN: Final = re.compile(rb"(?:bearer +)?([\w-]+)\.[\w-]+\.[\w-]*", re.IGNORECASE)
 
@@ -55,7 +55,7 @@ _TOKEN: Final = re.compile(rb"(?:bearer +)?([\w-]+)\.[\w-]+\.[\w-]*", re.IGNOREC
 def check_secret(secret: bytes, *, algorithm: str, minimum: int) -> None:
     """Raise `ConfigurationError` unless *secret* may sign with *algorithm* (RFC 7518 section 3.2).
 
-    *minimum* is the length in bytes that the hash demands.
+    *minimum* is the length in bytes that the hash requires.
     """
     advice = f"make one with: gatepass keygen {algorithm}"
     if is_key_material(secret):
@@ -74,12 +74,12 @@ def check_secret(secret: bytes, *, algorithm: str, minimum: int) -> None:
 
 
 def is_key_material(data: bytes) -> bool:
-    """Whether *data* is a key, certificate or JWK, as it stands or under one or two layers of encoding."""
+    """Return whether *data* is a key, certificate or JWK, plain or under one or two layers of encoding."""
     return any(_is_plain_key(form) for layer in layers(data) for form in _forms(layer))
 
 
 def _forms(data: bytes) -> tuple[bytes, bytes]:
-    """*data* without what may precede text, and again without the zero octets of ASCII in UTF-16 or UTF-32."""
+    """Return *data* without leading blanks and byte order marks, with and without the zero octets of UTF-16 or 32."""
     return data.lstrip(BEFORE_TEXT), data.replace(b"\0", b"").lstrip(BEFORE_TEXT)
 
 
@@ -94,17 +94,17 @@ def _is_plain_key(data: bytes) -> bool:
 
 
 def _has_der_inside(data: bytes) -> bool:
-    """Whether the base64 of a key stands somewhere in it: behind a comment, a name, another text."""
+    """Return whether *data* contains the base64 of a key, for example after a comment, a name or other text."""
     for begins in islice(_DER_BEGINS.finditer(data), _MAX_DER_CANDIDATES):
         text = _BASE64.findall(_LINE_BREAKS.sub(b"", data[begins.start() :]))[0]
-        whole = text[:-1] if len(text) % 4 == 1 else text  # a single character is no octet
+        whole = text[:-1] if len(text) % 4 == 1 else text  # a single character is not a whole octet
         if _is_der(base64.urlsafe_b64decode(whole + b"==")):
             return True
     return False
 
 
 def _is_escaped_key(data: bytes) -> bool:
-    """Whether JSON says it in another spelling."""
+    """Return whether *data* is JSON that contains key material in escaped form."""
     if data[:1] not in (b"{", b"[", b'"'):
         return False
     try:
@@ -123,8 +123,8 @@ def _is_der(data: bytes) -> bool:
             load(sequence)
         except ValueError:
             continue
-        except Exception:  # noqa: BLE001 - the readers have errors of many families
-            return True  # encrypted, or of a kind that is read and not supported
+        except Exception:  # noqa: BLE001 - the loaders raise many types of errors
+            return True  # an encrypted key, or one of an unsupported kind
         return True
     return False
 
@@ -142,19 +142,19 @@ def _is_point(data: bytes) -> bool:
 
 
 def _not_a_secret(secret: bytes) -> str | None:
-    """The error for *secret* if it is a path, an address, a quoted value or a token; else None.
+    """Return the error for *secret* if it is a path, an address, a quoted value or a token; else None.
 
-    No random secret in base64 or hex fits one of the patterns: their alphabets have `/`, but no dots, tildes or quotes.
+    No random secret in base64 or hex matches the patterns: their alphabets have `/`, but no dots, tildes or quotes.
     """
     if _PATH.fullmatch(secret):
-        return "this is the path of a file and no secret; load what is in it with Key.from_pem(Path(...).read_bytes())"
+        return "this is the path of a file, not a secret; load its content with Key.from_pem(Path(...).read_bytes())"
     if _ADDRESS.fullmatch(secret):
-        return "this is an address and no secret; give what is kept there"
+        return "this is an address, not a secret; give the value that is stored there"
     if _QUOTED.fullmatch(secret):
-        return "this secret stands in quotes, which would be part of it: take them away"
+        return "this secret is in quotes, which would be part of it: remove them"
     token = _TOKEN.fullmatch(secret)
     if token and _is_header(token[1]):
-        return "this is a token and no secret: a secret is what signs tokens"
+        return "this is a token, not a secret: give the secret that signs tokens"
     return None
 
 

@@ -1,7 +1,7 @@
-"""Keys that change while the service runs: the protocol of a source, its fetches, and how a verifier waits for them.
+"""Keys that change while the service runs: the interface of a source, its fetches, and how a verifier waits for them.
 
 `KeySource.current` returns at once, without a lock and without I/O. A verifier calls `fetch_missing` only for a token
-whose key is not there. `run` waits for the fetches in a thread, `run_async` on an event loop.
+whose key is missing. `run` waits for the fetches in a thread, `run_async` on an event loop.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ __all__ = ["Fetch", "KeySource", "RunBlocking", "run", "run_async"]
 _T = TypeVar("_T")
 
 RunBlocking = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""How an event loop runs a function that may block: in a worker thread."""
+"""A function that runs a blocking function in a worker thread, and is awaited."""
 
 
 @final
 class Fetch:
-    """One fetch under way, for the threads and tasks that wait for it. None of them can cancel it."""
+    """One running fetch, for the threads and tasks that wait for it. None of them can cancel it."""
 
     __slots__ = ("_began", "_ended", "_process", "_timeout", "number")
 
     def __init__(self, number: int, *, timeout: float) -> None:
-        """*number* orders the fetches of one source. Waiting ends *timeout* seconds from now."""
+        """Start a fetch. *number* orders the fetches of one source. Waiting ends *timeout* seconds from now."""
         self.number: int = number
         self._process = os.getpid()
         self._began = time.monotonic()
@@ -41,48 +41,48 @@ class Fetch:
 
     @classmethod
     def already_ended(cls) -> Fetch:
-        """A fetch whose keys are there: no caller waits for it."""
+        """Make a fetch that has already succeeded, so that no caller waits for it."""
         fetch = cls(0, timeout=0)
         fetch.end(succeeded=True)
         return fetch
 
     def with_timeout(self, timeout: float) -> Fetch:
-        """The same fetch, for a caller that waits at most *timeout* seconds from its beginning."""
+        """Return the same fetch, for a caller that waits at most *timeout* seconds from its beginning."""
         same = copy(self)
-        same._timeout = min(timeout, self._timeout)  # noqa: SLF001 - a copy of ourselves
+        same._timeout = min(timeout, self._timeout)  # noqa: SLF001 - a copy of this object
         return same
 
     @property
     def is_foreign(self) -> bool:
-        """Whether its thread stayed with the parent of this process."""
+        """True if its thread runs in the parent of this process, not here."""
         return self._process != os.getpid()
 
     @property
     def is_gone(self) -> bool:
-        """Whether it will not end: it is foreign, or its time is over because the server froze its thread."""
+        """True if it will not end: it is foreign, or its timeout has passed because the server froze its thread."""
         return self.is_foreign or self._left() <= 0
 
     @property
     def succeeded(self) -> bool:
-        """Whether it has ended and brought keys."""
+        """True if it has ended with keys."""
         return self._ended.done() and self._ended.result()
 
     def end(self, *, succeeded: bool) -> None:
-        """Set the result: every waiting caller goes on."""
+        """Set the result and wake every waiting caller."""
         self._ended.set_result(succeeded)
 
     def wait(self) -> None:
-        """Block until the fetch has ended or its time is over."""
+        """Block until the fetch has ended or the timeout has passed."""
         try:
             self._ended.result(self._left())
         except TimeoutError:
             return  # `succeeded` is False
 
     async def wait_async(self, run_blocking: RunBlocking) -> None:
-        """`wait` for an event loop, which is not blocked. Under asyncio it takes no thread."""
+        """Wait as `wait` does, without blocking the event loop. Under asyncio it uses no thread."""
         if self._ended.done():
             return
-        import asyncio  # noqa: PLC0415 - a service without an event loop never pays for it
+        import asyncio  # noqa: PLC0415 - only a service with an event loop needs it
 
         try:
             asyncio.get_running_loop()
@@ -102,21 +102,21 @@ class KeySource(ABC):
 
     @abstractmethod
     def current(self) -> KeySet | None:
-        """The keys of this instant: the same object until they change, None while there are none to use.
+        """Return the current keys: the same object until they change, None while there are none to use.
 
-        Called for every token: neither a lock nor I/O may make it wait.
+        Called for every token: it must not wait for a lock or I/O.
         """
 
     def fetch_missing(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:  # noqa: ARG002 - for subclasses
         """Yield each fetch that may bring the key *kid*, which is not among the keys *seen*.
 
-        It ends when no fetch will help: the key does not exist. Raises `KeysUnavailable` if that cannot be known.
+        End when no further fetch can bring the key: it does not exist. Raise `KeysUnavailable` if that is uncertain.
         """
         return iter(())
 
 
 def run(steps: Generator[Fetch, None, _T]) -> _T:
-    """Run *steps* to their result, and block for each fetch that they yield."""
+    """Run *steps* to their result. Block for each fetch that they yield."""
     while True:
         try:
             next(steps).wait()
@@ -125,7 +125,7 @@ def run(steps: Generator[Fetch, None, _T]) -> _T:
 
 
 async def run_async(steps: Generator[Fetch, None, _T], run_blocking: RunBlocking) -> _T:
-    """`run` for an event loop, which is not blocked."""
+    """Run *steps* as `run` does, without blocking the event loop."""
     while True:
         try:
             fetch = next(steps)

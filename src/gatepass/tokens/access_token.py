@@ -1,6 +1,6 @@
-"""The verified token, and claims that cannot be changed. Only a verifier makes an `AccessToken`, after every check.
+"""The verified token and its read-only claims. Only a verifier makes an `AccessToken`, after every check.
 
-`verified` is the verifier's way to make one. `freeze` and `thaw` convert claims to read-only dicts and tuples and back.
+The verifier makes it with `verified`. `freeze` and `thaw` convert claims to read-only dicts and tuples and back.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["AccessToken", "freeze"]
 class AccessToken:
     """A verified access token, deeply immutable. `TokenVerifier.verify` returns it.
 
-    The raw text is not kept, and nothing of the claims shows in the repr.
+    The raw text is not stored, and the repr shows no claims.
     """
 
     __slots__ = ("_claims", "_frozen", "_names")
@@ -33,14 +33,14 @@ class AccessToken:
 
     @property
     def subject(self) -> str:
-        """`sub`, for whom the token speaks.
+        """`sub`, the user or client that the token was issued for.
 
-        Raises `LookupError` for a token without one, which only a lenient profile accepts: None must not pass for an
-        identity. `token.claims.get("sub")` does not raise.
+        Raises `LookupError` for a token without `sub`, which only a lenient profile accepts, so that None is never
+        taken for an identity. `token.claims.get("sub")` does not raise.
         """
         subject: str | None = self._claims.get("sub")
         if subject is None:
-            raise LookupError("this token has no subject; only a lenient profile admits such tokens")
+            raise LookupError("this token has no subject; only a lenient profile accepts such tokens")
         return subject
 
     @property
@@ -50,40 +50,40 @@ class AccessToken:
 
     @property
     def audience(self) -> tuple[str, ...]:
-        """`aud` as a tuple, whichever of its two forms the token used (RFC 7519 section 4.1.3)."""
+        """`aud` as a tuple, for both of its forms (RFC 7519 section 4.1.3)."""
         return self._names.audience_in(self._claims)
 
     @property
     def scopes(self) -> frozenset[str]:
-        """The scope tokens of `scope` (RFC 8693 section 4.2), or of the profile's claim; empty when there are none."""
+        """The scope tokens of `scope` (RFC 8693 section 4.2), or of the profile's claim; empty without scopes."""
         return self._names.scopes_in(self._claims)
 
     @property
     def roles(self) -> frozenset[str]:
-        """The strings in `roles` (RFC 9068 section 2.2.3.1), or where the profile says that they are."""
+        """The strings in `roles` (RFC 9068 section 2.2.3.1), or in the claims that the profile names."""
         return self._names.strings_at(self._names.roles, self._claims)
 
     @property
     def groups(self) -> frozenset[str]:
-        """The strings in `groups` (RFC 9068 section 2.2.3.1), or where the profile says that they are."""
+        """The strings in `groups` (RFC 9068 section 2.2.3.1), or in the claims that the profile names."""
         return self._names.strings_at(self._names.groups, self._claims)
 
     @property
     def client_id(self) -> str | None:
-        """`client_id`, or the profile's claim: the client that asked for the token.
+        """`client_id`, or the profile's claim: the client that requested the token.
 
-        None only where the profile lets it be absent.
+        None only if the profile does not require it.
         """
         return self._names.client_in(self._claims)
 
     @property
     def is_client(self) -> bool:
-        """Whether a client acts for itself: no user is behind the token (RFC 9068 sections 2.2 and 5)."""
+        """True if the client acts for itself and not for a user (RFC 9068 sections 2.2 and 5)."""
         return self._names.is_client_only(self._claims)
 
     @property
     def token_id(self) -> str | None:
-        """`jti`; None only where the profile lets it be absent."""
+        """`jti`; None only if the profile does not require it."""
         return self._claims.get("jti")
 
     @property
@@ -99,7 +99,7 @@ class AccessToken:
 
     @property
     def issued_at(self) -> datetime | None:
-        """`iat`, in UTC; None only where the profile lets it be absent."""
+        """`iat`, in UTC; None only if the profile does not require it."""
         issued = self._claims.get("iat")
         return None if issued is None else moment_of(issued)
 
@@ -107,25 +107,25 @@ class AccessToken:
     def claims(self) -> Mapping[str, Any]:
         """All claims, deeply immutable: objects are read-only dicts, arrays are tuples.
 
-        JSON encoders, `copy` and `pickle` take them as they are.
+        JSON encoders, `copy` and `pickle` accept them.
         """
         try:
             return self._frozen
-        except AttributeError:  # frozen when first read: most requests never read them
+        except AttributeError:  # frozen on first use: most requests never read them
             frozen: Mapping[str, Any] = freeze(self._claims)
             object.__setattr__(self, "_frozen", frozen)
             return frozen
 
     def to_dict(self) -> dict[str, Any]:
-        """A deep copy of all claims, in dicts and lists that may be changed."""
+        """Return a deep copy of all claims, in mutable dicts and lists."""
         plain: dict[str, Any] = thaw(self._claims)
         return plain
 
     def strings(self, claim: str) -> frozenset[str]:
-        """The strings in an array claim such as `roles`, `groups` or `entitlements` (RFC 9068 section 2.2.3.1).
+        """Return the strings in an array claim such as `roles`, `groups` or `entitlements` (RFC 9068 section 2.2.3.1).
 
-        Empty when the claim is absent or not an array of strings. Where the profile takes one role as a text,
-        a text is one string here too.
+        Empty if the claim is absent or not an array of strings. If the profile accepts a single role as a string, a
+        string claim counts as one string here too.
         """
         return self._names.strings_in(self._claims.get(claim))
 
@@ -146,18 +146,18 @@ class AccessToken:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
-            "an AccessToken is not pickled, for nothing would check it again: pass on its claims or to_dict()"
+            "an AccessToken is not pickled, because it would not be verified again: pass its claims or to_dict()"
         )
 
 
-# The slots' setters pass by the refusing __setattr__. With object.__setattr__, verifying HS256 takes 3 % longer.
+# The slots' setters bypass the __setattr__ that raises. With object.__setattr__, verifying HS256 takes 3 % longer.
 _set_claims = vars(AccessToken)["_claims"].__set__
 _set_names = vars(AccessToken)["_names"].__set__
 _new = object.__new__
 
 
 def verified(claims: dict[str, Any], names: ClaimNames = RFC9068_NAMES) -> AccessToken:
-    """The token for *claims* that passed every check, to be read by *names*. For the verifier alone."""
+    """Make the token for *claims* that passed every check, read with *names*. Only the verifier calls it."""
     token = _new(AccessToken)
     _set_claims(token, claims)
     _set_names(token, names)
@@ -166,7 +166,7 @@ def verified(claims: dict[str, Any], names: ClaimNames = RFC9068_NAMES) -> Acces
 
 @final
 class _ReadOnlyDict(dict[str, Any]):
-    """A dict whose methods do not change it. `dict(claims)`, `{**claims}` and `claims | {...}` make another one.
+    """A dict that its methods cannot change. `dict(claims)`, `{**claims}` and `claims | {...}` make a new dict.
 
     >>> claims = freeze({"tenant": {"id": 7}})
     >>> claims["tenant"]["id"] = 8
@@ -177,7 +177,7 @@ class _ReadOnlyDict(dict[str, Any]):
     __slots__ = ()
 
     def __init__(self, *_args: object, **_members: object) -> None:
-        """Do nothing: `dict.__init__` would add members to one that is in use."""
+        """Do nothing: a second call of `dict.__init__` would add members."""
 
     def __copy__(self) -> _ReadOnlyDict:
         return self
@@ -196,7 +196,7 @@ class _ReadOnlyDict(dict[str, Any]):
 
 
 def freeze(value: Any) -> Any:
-    """A deeply immutable copy: dicts become read-only, lists become tuples."""
+    """Return a deeply immutable copy: dicts become read-only, lists become tuples."""
     if isinstance(value, dict):
         return _read_only({name: freeze(member) for name, member in value.items()})  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
     if isinstance(value, list):
@@ -205,7 +205,7 @@ def freeze(value: Any) -> Any:
 
 
 def thaw(value: Any) -> Any:
-    """A deep copy of JSON: dicts and lists of its own, which may be changed."""
+    """Return a deep copy of JSON with mutable dicts and lists."""
     if isinstance(value, dict):
         return {name: thaw(member) for name, member in value.items()}  # pyright: ignore[reportUnknownVariableType]
     if isinstance(value, list):

@@ -1,7 +1,7 @@
-"""What a verifier caches: the keys of one instant, the headers that led to them, and with `cache_ttl=` whole tokens.
+"""The caches of a verifier: the current keys, the headers that select them, and with `cache_ttl=` whole tokens.
 
-When the keys change, a new `KeySnapshot` replaces the old one with all its entries, so none outlives its key. Tokens
-are stored under a digest, never as text.
+When the keys change, a new `KeySnapshot` replaces the old one with all its entries, so no entry outlives its key.
+Tokens are stored under a digest, never as text.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ __all__ = ["KeySnapshot", "VerifiedTokenCache", "digest_of"]
 
 _MAX_HEADERS: Final = 128
 _SAFETY_MARGIN: Final = 1.0
-"""Seconds before a token's end from which the checks themselves decide: their arithmetic rounds in its own way."""
+"""Seconds before a token's end in which the cache is not used, because the checks round differently."""
 
 
 @final
 class KeySnapshot:
-    """The keys of one instant, and what was verified with them.
+    """The keys at one moment, and the results of verifying with them.
 
-    `keys_by_header` maps the exact header segments of tokens with a good signature to the keys that they led to.
-    *tokens* caches the tokens that were verified with these keys. With *any_kid* there is a single key without a name
-    of its own, and any `kid` of a token leads to it.
+    `keys_by_header` maps the exact header segments of tokens with a valid signature to the keys that they select.
+    *tokens* caches the tokens that were verified with these keys. With *any_kid* there is a single key whose `kid` was
+    not given, and every `kid` of a token selects it.
     """
 
     __slots__ = ("any_kid", "keys", "keys_by_header", "tokens")
@@ -38,9 +38,9 @@ class KeySnapshot:
         self.tokens: VerifiedTokenCache = tokens
 
     def candidates(self, kid: str | None, algorithm: str, *, limit: int) -> tuple[Key, ...]:
-        """The keys that may have signed: the one named *kid*, or without a name all that fit, at most *limit*."""
+        """Return the keys that may have signed: the key named *kid*, or for None all keys that fit, at most *limit*."""
         if self.keys is None:
-            raise UnknownKey("no keys are held")
+            raise UnknownKey("no keys are available")
         if kid is not None:
             found = self.keys.get(kid, algorithm)
             if found:
@@ -55,7 +55,7 @@ class KeySnapshot:
         return fitting
 
     def remember(self, segment: bytes, keys: tuple[Key, ...]) -> None:
-        """Map a header *segment* to its *keys*. Only after a good signature, so that no attacker can fill the table."""
+        """Map a header *segment* to its *keys*, only after a valid signature: attackers must not fill the table."""
         if len(self.keys_by_header) >= _MAX_HEADERS:
             self.keys_by_header.clear()
         self.keys_by_header[segment] = keys
@@ -65,7 +65,8 @@ class KeySnapshot:
 class VerifiedTokenCache:
     """At most *size* tokens, each for *ttl* seconds at most.
 
-    Two dictionaries, of which the older is dropped when the younger holds half of *size*: no lock, no order to keep.
+    There are two dictionaries. The older one is dropped when the newer one holds half of *size*, so that no lock and no
+    order is needed.
     """
 
     __slots__ = ("_new", "_old", "_size", "_ttl")
@@ -77,16 +78,16 @@ class VerifiedTokenCache:
         self._old: dict[bytes, _Entry] = {}
 
     def empty_copy(self) -> VerifiedTokenCache:
-        """A cache with the same limits, for other keys."""
+        """Return an empty cache with the same limits, for other keys."""
         return VerifiedTokenCache(ttl=self._ttl, size=self._size)
 
     def find(self, digest: bytes, now: float) -> AccessToken | None:
-        """The token with this *digest*, if it is still good at *now*."""
+        """Return the token with this *digest*, if it is still valid at *now*."""
         entry = self._new.get(digest) or self._old.get(digest)
         if entry is None:
             return None
         since, until, token = entry
-        return token if since <= now < until else None  # before `since`, the clock was set back
+        return token if since <= now < until else None  # now < since: the clock was set back
 
     def keep(self, digest: bytes, token: AccessToken, *, now: float, ends: float) -> None:
         """Cache *token*, which passed every check at *now* and fails the first of them at *ends*."""
@@ -96,7 +97,7 @@ class VerifiedTokenCache:
 
 
 def digest_of(octets: bytes) -> bytes:
-    """The key of a token in the cache: a memory dump shows no token that could be sent again."""
+    """Return the cache key of a token. It is a digest, so that a memory dump shows no usable token."""
     return sha256(octets).digest()
 
 

@@ -1,10 +1,10 @@
 """The claim checks (RFC 7519 section 4.1, RFC 9068 section 4), compiled once from a policy.
 
-Each check takes claims whose signature holds and the time now, and either returns or raises. Comparisons are written
-so that a clock or a claim that is not a number refuses. Nothing here reads a clock.
+Each check takes verified claims and the current time, and returns or raises. Comparisons are written so that they
+fail for a clock or a claim that is not a number. No function here reads a clock.
 
-Most tokens have one plain form. A single expression, the fast path, recognises it; the checks are for all others. The
-fast path accepts nothing that a check refuses: a test compares the two on claims drawn at random.
+Most tokens have one plain form, which a single expression recognizes, the fast path. All other tokens go through the
+checks. The fast path never accepts claims that a check refuses: a test compares the two on random claims.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class NamedCheck(NamedTuple):
 
 
 def issuer_check(issuer: str | AnyIssuer) -> Check:
-    """`iss` equals *issuer*, code point for code point (RFC 9068 section 4)."""
+    """Return the check that `iss` equals *issuer*, code point for code point (RFC 9068 section 4)."""
 
     def check_issuer(claims: Mapping[str, Any], _now: float) -> None:
         found = claims.get("iss")
@@ -78,10 +78,12 @@ def issuer_check(issuer: str | AnyIssuer) -> Check:
 def compile_checks(
     profile: Profile, *, audience: frozenset[str] | AnyAudience, leeway: float, max_token_age: float | None
 ) -> tuple[NamedCheck, ...]:
-    """Every check after the signature but the issuer's, in the order in which they run."""
+    """Return the checks that run after the signature, in their order, except the one of the issuer."""
     names = profile.names
     if not isinstance(audience, AnyAudience) and not audience.isdisjoint(profile.shared_audiences):
-        raise ConfigurationError("audience= is in everybody's tokens: have the provider name this service in aud")
+        raise ConfigurationError(
+            "audience= is in the tokens of every client: have the provider name this service in aud"
+        )
     has_kind = profile.prohibited or profile.use_claims or profile.token_use
     return (
         NamedCheck("expiry", _expiry_check(leeway)),
@@ -99,9 +101,9 @@ def compile_checks(
 def compile_fast_path(
     profile: Profile, *, audience: frozenset[str] | AnyAudience, leeway: float, max_token_age: float | None
 ) -> FastPath:
-    """Whether claims have the plain form, which passes every check of `compile_checks` for the same policy.
+    """Return the test for the plain form, which passes every check of `compile_checks` for the same policy.
 
-    False decides nothing: the checks must run.
+    If the test returns False, the claims may still be valid: the checks must run.
     """
     if not _has_usual_names(profile) or profile.any_of or profile.token_use:
         return no_fast_path
@@ -137,12 +139,12 @@ def compile_fast_path(
 
 
 def no_fast_path(_claims: Mapping[str, Any], _now: float) -> bool:
-    """Leave every token to the checks, for profiles whose claims have other names."""
+    """Return False, so that the checks run for every token. For profiles whose claims have other names."""
     return False
 
 
 def compile_valid_until(*, leeway: float, max_token_age: float | None) -> ValidUntil:
-    """When claims that pass the checks begin to fail them: seconds since 1970."""
+    """Return the function for the time, in seconds since 1970, from which valid claims fail the checks."""
 
     def valid_until(claims: Mapping[str, Any]) -> float:
         ends: float = claims["exp"] + leeway
@@ -152,7 +154,7 @@ def compile_valid_until(*, leeway: float, max_token_age: float | None) -> ValidU
 
 
 def _has_usual_names(profile: Profile) -> bool:
-    """Whether the profile reads the claims of RFC 9068, in its forms or in wider ones."""
+    """Return whether the profile reads the claims of RFC 9068, in its forms or in wider ones."""
     return replace(profile.names, scope_list=False, single_role=False) == RFC9068_NAMES
 
 
@@ -163,7 +165,7 @@ def _expiry_check(leeway: float) -> Check:
         exp = claims["exp"]
         if not _is_date(exp):
             raise InvalidClaim("exp is not a date")
-        if not now - leeway < exp:  # dead at exp, not after it
+        if not now - leeway < exp:  # expired at exp, not after it
             raise ExpiredToken("exp")
 
     return check_expiry
@@ -194,12 +196,12 @@ def _age_check(oldest: float) -> Check:
 
 
 def _is_date(value: Any) -> TypeGuard[float]:
-    """A NumericDate: a JSON number, not a bool, a string or null (RFC 7519 section 2)."""
+    """Return whether *value* is a NumericDate: a JSON number, not a bool, a string or null (RFC 7519 section 2)."""
     return (type(value) is int or type(value) is float) and FIRST_SECOND <= value <= LAST_SECOND
 
 
 def _audience_check(audience: frozenset[str] | AnyAudience, places: tuple[str, ...]) -> Check:
-    """The first of the claims *places* that the token has names one of *audience* (RFC 7519 section 4.1.3)."""
+    """Return the check that the first present claim of *places* names one of *audience* (RFC 7519 section 4.1.3)."""
 
     def check_audience(claims: Mapping[str, Any], _now: float) -> None:
         place = next((place for place in places if place in claims), places[0])
@@ -213,13 +215,13 @@ def _audience_check(audience: frozenset[str] | AnyAudience, places: tuple[str, .
 
 
 def _names(value: Any) -> list[str] | None:
-    """The names in an audience of either form (RFC 7519 section 4.1.3), or None for other values."""
+    """Return the names in an audience of either form (RFC 7519 section 4.1.3), or None for other values."""
     names: list[Any] = value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
     return names if all(isinstance(name, str) for name in names) else None
 
 
 def _identifier_check(profile: Profile) -> Check:
-    """The claims that *profile* requires are present, and the identifiers are non-empty strings."""
+    """Return the check of the claims that *profile* requires, and that identifiers are non-empty strings."""
     clients = profile.names.client
     identifiers = tuple(dict.fromkeys((*_IDENTIFIERS, *clients)))
     others = profile.required - _CHECKED_BY_NAME - set(clients)
@@ -232,9 +234,9 @@ def _identifier_check(profile: Profile) -> Check:
             elif name in profile.required:
                 raise MissingClaim(name)
         if not others <= claims.keys():
-            raise MissingClaim("a claim that the profile adds")
+            raise MissingClaim("a further claim that the profile requires")
         if any(choice.isdisjoint(claims) for choice in profile.any_of):
-            raise MissingClaim("all of the claims of which the profile wants one")
+            raise MissingClaim("the profile requires one of several claims, and all are absent")
         if len({claims[name] for name in clients if name in claims}) > 1:
             raise InvalidClaim("two claims name different clients")
 
@@ -242,7 +244,7 @@ def _identifier_check(profile: Profile) -> Check:
 
 
 def _scope_check(names: ClaimNames) -> Check:
-    """The scope claim holds scope tokens: a text, or a list where *names* allow one."""
+    """Return the check that the scope claim contains scope tokens: a string, or a list if *names* allow it."""
     name = names.scope
 
     def check_scope(claims: Mapping[str, Any], _now: float) -> None:
@@ -253,7 +255,7 @@ def _scope_check(names: ClaimNames) -> Check:
             return
         if not isinstance(scope, str):
             hint = (
-                f': it is a list, which a profile with scopes_in("{name}") reads' if scope and is_strings(scope) else ""
+                f': it is a list, which a profile with scopes_in("{name}") takes' if scope and is_strings(scope) else ""
             )
             raise InvalidClaim(f"{name} is not a string{hint}")
         if not _is_scope(scope):
@@ -263,12 +265,15 @@ def _scope_check(names: ClaimNames) -> Check:
 
 
 def _is_scope(text: str) -> bool:
-    """Scope tokens with one blank between them, or none at all (RFC 6749 section 3.3)."""
+    """Return whether *text* is empty or scope tokens with one blank between them (RFC 6749 section 3.3)."""
     return not text or SCOPES.fullmatch(text) is not None
 
 
 def _role_check(names: ClaimNames) -> Check:
-    """Each path to roles or groups leads through objects to a list of strings, or one string, or to nothing."""
+    """Return the check that each path of roles or groups leads through objects to a list of strings, or is absent.
+
+    With `single_role` it may also lead to a string.
+    """
     paths = tuple(dict.fromkeys((*names.roles, *names.groups)))
 
     def check_roles(claims: Mapping[str, Any], _now: float) -> None:
@@ -276,7 +281,7 @@ def _role_check(names: ClaimNames) -> Check:
             found: Any = claims
             for name in path:
                 if not isinstance(found, dict):
-                    raise InvalidClaim("what holds roles is not an object")
+                    raise InvalidClaim("a claim on the path to roles is not an object")
                 if name not in found:
                     break
                 found = found[name]  # pyright: ignore[reportUnknownVariableType]
@@ -288,7 +293,7 @@ def _role_check(names: ClaimNames) -> Check:
 
 
 def _kind_check(profile: Profile) -> Check:
-    """No claim marks another kind of token, and the profile's `token_use`, if any, marks an access token."""
+    """Return the check that no claim marks another kind of token, and that a `token_use` of the profile matches."""
 
     def check_kind(claims: Mapping[str, Any], _now: float) -> None:
         if not profile.prohibited.isdisjoint(claims):
@@ -310,6 +315,6 @@ def _check_binding(claims: Mapping[str, Any], _now: float) -> None:
         return
     if not isinstance(claims["cnf"], dict):
         raise InvalidClaim("cnf is not an object")
-    # No proof of what it confirms (RFC 7800 section 3) was checked: as a bearer token it is worth nothing
+    # No proof of possession (RFC 7800 section 3) was checked, so it must not be accepted as a bearer token
     # (RFC 9449 section 7.2, RFC 8705 section 3).
     raise BindingError("cnf")

@@ -1,6 +1,6 @@
-"""All checks that a token passes or fails, not only the first failure: for an operator, never for an HTTP response.
+"""All checks that a token passes or fails, not only the first failure: for operators, never for an HTTP response.
 
-It is built from the verifier's own parts, so that it cannot differ from it: there is a failure here exactly when
+It calls the verifier's own functions, so that the results agree: it reports a failure exactly when
 `TokenVerifier.verify` raises.
 """
 
@@ -34,10 +34,10 @@ _HEADER_CHECKS = ("extensions", "type", "algorithm", "key")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check and its outcome. The texts are the error's, empty unless the check failed; *detail* may also say why it
-    was not reached.
+    """One check and its outcome.
 
-    No text comes from the token.
+    The texts are those of the error, and empty unless the check failed; *detail* may also say why a check was not
+    reached. No text comes from the token.
     """
 
     name: str
@@ -48,11 +48,12 @@ class Finding:
 
 
 def explain(token: str, verifier: TokenVerifier) -> tuple[Finding, ...]:
-    """How each check of *verifier* goes for *token*.
+    """Return the outcome of each check of *verifier* for *token*.
 
-    Claims are checked even where the signature fails: such findings are about claims that an attacker may have written.
-    Keys are fetched where `verify` would fetch them, and waited for: under an event loop call it in a thread.
-    The application's hooks are called only for a token that passed all other checks; coroutine functions are not.
+    Claims are checked even if the signature is invalid: an attacker may have written the claims in such findings.
+    Keys are fetched when `verify` would fetch them, and the call waits for them: under an event loop call it in a
+    thread. The application's hooks are called only for a token that passed all other checks; coroutine functions are
+    never called.
     """
     checks = [named.name for named in verifier.named_checks]
     hooks = [hook.name for hook in verifier.hooks]
@@ -61,7 +62,7 @@ def explain(token: str, verifier: TokenVerifier) -> tuple[Finding, ...]:
     except AuthError as error:
         return (_failed(_STRUCTURE, error), *_not_reached([*_HEADER_CHECKS, _SIGNATURE, *checks, *hooks]))
     of_claims = _claim_findings(unverified.claims, verifier)
-    fetches = all(finding.outcome == "passed" for finding in of_claims)  # for junk `verify` fetches nothing
+    fetches = all(finding.outcome == "passed" for finding in of_claims)  # else `verify` fetches nothing
     findings = [*_header_findings(unverified, verifier, fetches=fetches), *of_claims]
     if any(finding.outcome == "failed" for finding in findings):
         return (*findings, *_not_reached(hooks))
@@ -91,7 +92,7 @@ def _header_findings(unverified: UnverifiedToken, verifier: TokenVerifier, *, fe
 def _candidates(
     header: Mapping[str, Any], verifier: TokenVerifier, refusals: dict[str, AuthError], *, fetches: bool
 ) -> tuple[Key, ...]:
-    """The keys for *header*. After a refusal it tries again without the refused part, to find the next one."""
+    """Return the keys for *header*. After a refusal, retry without the refused part, to find the next refusal."""
     try:
         return verifier.candidates_after_fetch(header) if fetches else verifier.candidates(header)
     except UnsupportedToken as error:
@@ -104,7 +105,7 @@ def _candidates(
     except DisallowedAlgorithm as error:
         refusals["algorithm"] = error
     except UnknownKey as error:
-        if fetches or not verifier.may_wait:  # a key that was not looked for is not unknown
+        if fetches or not verifier.may_wait:  # unknown only if it was looked for
             refusals["key"] = error
     except AuthError as error:
         refusals["key"] = error
@@ -118,7 +119,7 @@ def _retyped(header: Mapping[str, Any], verifier: TokenVerifier) -> dict[str, An
 
 
 def _claim_findings(claims: Mapping[str, Any], verifier: TokenVerifier) -> list[Finding]:
-    now = verifier._clock()  # noqa: SLF001 - the same clock, or the two could differ  # pyright: ignore[reportPrivateUsage]
+    now = verifier._clock()  # noqa: SLF001 - the same clock as `verify`  # pyright: ignore[reportPrivateUsage]
     findings: list[Finding] = []
     for name, check in verifier.named_checks:
         try:
@@ -128,7 +129,7 @@ def _claim_findings(claims: Mapping[str, Any], verifier: TokenVerifier) -> list[
         except (LookupError, TypeError, OverflowError):
             if not any(finding.outcome == "failed" for finding in findings):
                 raise
-            findings.append(Finding(name, "not reached"))  # it relies on an earlier check, which failed
+            findings.append(Finding(name, "not reached"))  # it depends on an earlier check, which failed
         else:
             findings.append(Finding(name, "passed"))
     return findings

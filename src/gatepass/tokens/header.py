@@ -13,7 +13,7 @@ __all__ = ["accepted_algorithm", "key_id"]
 
 
 def accepted_algorithm(header: Mapping[str, Any], profile: Profile, algorithms: frozenset[str]) -> str:
-    """The `alg` of *header*. Raises where `crit`, `cty`, `typ` or `alg` refuses (RFC 7515 section 4.1)."""
+    """Return the `alg` of *header*. Raises for a `crit`, `cty`, `typ` or `alg` not accepted (RFC 7515 section 4.1)."""
     _check_extensions(header)
     _check_type(header, profile)
     algorithm = header.get("alg")
@@ -23,7 +23,7 @@ def accepted_algorithm(header: Mapping[str, Any], profile: Profile, algorithms: 
 
 
 def key_id(header: Mapping[str, Any]) -> str | None:
-    """The `kid` of *header*, or None."""
+    """Return the `kid` of *header*, or None."""
     if "kid" not in header:
         return None
     kid = header["kid"]
@@ -33,7 +33,7 @@ def key_id(header: Mapping[str, Any]) -> str | None:
 
 
 def _check_extensions(header: Mapping[str, Any]) -> None:
-    if "crit" in header or "b64" in header:  # no extension is understood (RFC 7515 section 4.1.11, RFC 7797 section 7)
+    if "crit" in header or "b64" in header:  # no extension is supported (RFC 7515 section 4.1.11, RFC 7797 section 7)
         raise UnsupportedToken("a critical header extension")
     content = header.get("cty")
     if isinstance(content, str) and _media_type(content) == "jwt":
@@ -52,5 +52,5 @@ def _check_type(header: Mapping[str, Any], profile: Profile) -> None:
 
 
 def _media_type(value: str) -> str:
-    """RFC 7515 section 4.1.9: case does not matter, and `application/` may be left out."""
+    """Return *value* in lower case, without the optional `application/` (RFC 7515 section 4.1.9)."""
     return value.lower().removeprefix("application/")

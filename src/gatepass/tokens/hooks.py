@@ -1,7 +1,7 @@
 """The application's hooks, called with each verified token: `is_revoked` and `check_subject`.
 
-A hook may do I/O. It returns True or False; an exception or another result means that the token cannot be judged,
-which is 503 and never "allowed".
+A hook may do I/O. It returns True or False. An exception or another result means that the token cannot be verified:
+the response is 503, and the token is never accepted.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ HookFunction = Callable[[AccessToken], bool] | Callable[[AccessToken], Awaitable
 
 
 class Hook:
-    """One function, the result that lets a token pass, and the error for each other outcome."""
+    """A function, the result with which a token passes, and the errors for other outcomes."""
 
     __slots__ = ("_function", "_passing", "_refusal", "_unavailable", "is_async", "name")
 
@@ -55,53 +55,53 @@ class Hook:
         self._unavailable = unavailable
 
     def check(self, token: AccessToken) -> None:
-        """Call the function and raise unless the token passes."""
+        """Call the function. Raises an `AuthError` unless the token passes."""
         if self.is_async:
             raise ConfigurationError(f"{self.name}= is a coroutine function: only an async adapter can await it")
         try:
-            answer = self._function(token)
-        except Exception as error:  # noqa: BLE001 - each kind means that the token cannot be judged
+            result = self._function(token)
+        except Exception as error:  # noqa: BLE001 - any error means that the token cannot be verified
             self._fail(error)
-        self._judge(answer)
+        self._evaluate(result)
 
     async def check_async(self, token: AccessToken, run_blocking: RunBlocking) -> None:
-        """`check` without blocking the event loop: a coroutine function is awaited, a plain one runs in a thread."""
+        """Check without blocking the event loop: a coroutine function is awaited, a plain one runs in a thread."""
         if not self.is_async:
             await run_blocking(lambda: self.check(token))
             return
         try:
-            answer = await self._function(token)
-        except Exception as error:  # noqa: BLE001 - each kind means that the token cannot be judged
+            result = await self._function(token)
+        except Exception as error:  # noqa: BLE001 - any error means that the token cannot be verified
             self._fail(error)
-        self._judge(answer)
+        self._evaluate(result)
 
-    def _judge(self, answer: object) -> None:
-        if answer is self._passing:
+    def _evaluate(self, result: object) -> None:
+        if result is self._passing:
             return
-        if answer is not (not self._passing):
-            if inspect.iscoroutine(answer):
-                answer.close()
+        if result is not (not self._passing):
+            if inspect.iscoroutine(result):
+                result.close()
             _logger.error("%s returned neither True nor False", self.name)
             raise self._unavailable(f"{self.name} returned neither True nor False")
         raise self._refusal(self.name)
 
     def _fail(self, error: Exception) -> NoReturn:
-        _logger.error("%s raised %s", self.name, traced(error))  # never its text, which may hold a secret
+        _logger.error("%s raised %s", self.name, traced(error))  # without its message, which may contain a secret
         if isinstance(error, AuthUnavailable):
             raise error
         raise self._unavailable(f"{self.name} raised") from error
 
 
 def is_revoked_hook(function: HookFunction) -> Hook:
-    """True means revoked."""
+    """Make the hook of `is_revoked`, where True means revoked."""
     return Hook("is_revoked", function, passing=False, refusal=RevokedToken, unavailable=RevocationUnavailable)
 
 
 def check_subject_hook(function: HookFunction) -> Hook:
-    """True means accepted (RFC 8725 section 3.8)."""
+    """Make the hook of `check_subject`, where True means accepted (RFC 8725 section 3.8)."""
     return Hook("check_subject", function, passing=True, refusal=InvalidSubject, unavailable=SubjectUnavailable)
 
 
 def is_coroutine_function(function: object) -> bool:
-    """Whether *function* must be awaited: it is a coroutine function, or an object whose `__call__` is one."""
+    """Return whether *function* must be awaited: it is a coroutine function, or its `__call__` is one."""
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))  # noqa: B004

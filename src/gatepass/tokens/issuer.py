@@ -1,8 +1,8 @@
-"""The issuer: makes short-lived RFC 9068 access tokens, with no claims beside the required and the given ones.
+"""The issuer: makes short-lived RFC 9068 access tokens with the required claims and those that the caller gives.
 
-Refused: a client that would pass for a user, tokens too large for any verifier, and some extra claims. These must not
-set what the issuer sets or a header does, name another kind of token, be a parameter of another library (it would be
-signed and never read), or hold values that JSON bends or no verifier reads.
+Refused: a user with the name of the client, tokens too large for any verifier, and some extra claims. An extra claim
+must not be one that the issuer or the header sets, mark another kind of token, have the name of another library's
+parameter (it would be signed and never read), or contain values that JSON would convert or verifiers refuse.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _NEAR_MISSES = {
     "scopes": "use scope=",
     **dict.fromkeys(("expires_in", "expires_delta", "lifetime", "ttl"), _LIFETIME_HINT),
     **dict.fromkeys(("claims", "additional_claims", "extra_claims", "user_claims"), _CLAIMS_HINT),
-    "additional_headers": "a token's header is the issuer's to set",
+    "additional_headers": "only the issuer sets a token's header",
 }
 _STRING_LISTS = frozenset(("roles", "groups", "entitlements", "amr"))
 
@@ -50,11 +50,11 @@ _STRING_LISTS = frozenset(("roles", "groups", "entitlements", "amr"))
 class TokenIssuer:
     """Issues access tokens (RFC 9068).
 
-    *issuer* is this service's https URL. *audience* names the API that the tokens are for; where several are
-    named, each token is for one of them, chosen at `issue`. *keys* hold the key that signs; with a `KeyRing` it is
-    the one that is active at the time. *client_id* is the default for `issue`. *access_ttl* (seconds or timedelta) is
-    15 minutes unless given, at most a day. *clock* gives the seconds since 1970, `time.time` unless given. *allow*:
-    `HTTP_ON_LOOPBACK` for development, `NON_HTTPS_ISSUER` for an issuer that is a name.
+    *issuer* is this service's https URL. *audience* names the API that the tokens are for; of several, each token is
+    for one, chosen at `issue`. *keys* contain the key that signs; with a `KeyRing` it is the key that is active at the
+    time. *client_id* is the default for `issue`. *access_ttl* (seconds or timedelta) is 15 minutes by default, at most
+    a day. *clock* returns the seconds since 1970, `time.time` by default. *allow*: `HTTP_ON_LOOPBACK` for development,
+    `NON_HTTPS_ISSUER` for an issuer that is a name.
 
     >>> from gatepass import Key
     >>> issuer = TokenIssuer(
@@ -92,12 +92,12 @@ class TokenIssuer:
 
     @property
     def client_id(self) -> str | None:
-        """The client that tokens are for unless `issue` names another."""
+        """The client of tokens for which `issue` gets no *client_id*."""
         return self._client_id
 
     @property
     def access_ttl(self) -> timedelta:
-        """How long a token lives: the `expires_in` of a token response."""
+        """The lifetime of a token: the `expires_in` of a token response."""
         return timedelta(seconds=self._ttl)
 
     def issue(
@@ -110,15 +110,15 @@ class TokenIssuer:
         not_after: datetime | None = None,
         **claims: Any,
     ) -> str:
-        """A token that lets *client_id* act for the user *subject*.
+        """Issue a token with which *client_id* acts for the user *subject*.
 
-        *scope* is a list of scope tokens or their blank-separated text. Further *claims* are added as they are;
-        `roles`, `groups`, `entitlements` and `amr` must be lists of strings. *not_after* (an aware datetime) ends the
-        token earlier than its lifetime would. The client and the user can read a token: put nothing into it that they
-        should not see (RFC 9068 section 6).
+        *scope* is a list of scope tokens or a blank-separated string. Extra *claims* are added unchanged; `roles`,
+        `groups`, `entitlements` and `amr` must be lists of strings. *not_after* (an aware datetime) makes the token
+        expire before the end of its lifetime. The client and the user can read a token, so it must not contain data
+        that they should not see (RFC 9068 section 6).
 
-        Raises `ValueError` when an argument cannot go into a token, and `KeysUnavailable` when a `KeyRing` cannot
-        be read.
+        Raises `ValueError` if an argument cannot be put into a token, and `KeysUnavailable` if a `KeyRing` cannot be
+        read.
         """
         client = client_id if client_id is not None else self._client_id
         if client is None:
@@ -126,7 +126,7 @@ class TokenIssuer:
         if type(subject) is not str or type(client) is not str:
             subject, client = plain(subject), plain(client)
         if subject == client:
-            raise ValueError("a user must not bear the client's name; for a client's own token call issue_to_client")
+            raise ValueError("subject and client_id must differ; for a client's own token call issue_to_client")
         return self._issue(subject, client, scope, audience, claims, not_after=not_after)
 
     def issue_to_client(
@@ -138,7 +138,7 @@ class TokenIssuer:
         not_after: datetime | None = None,
         **claims: Any,
     ) -> str:
-        """A token for a client that acts for itself: `sub` and `client_id` are the same (RFC 9068 section 2.2)."""
+        """Issue a token to a client that acts for itself: `sub` and `client_id` are the same (RFC 9068 section 2.2)."""
         client = plain(client_id)
         return self._issue(client, client, scope, audience, claims, not_after=not_after)
 
@@ -157,9 +157,9 @@ class TokenIssuer:
         try:
             now = int(self._clock())
         except (OverflowError, ValueError):
-            raise ValueError("the clock gives no seconds: no token can be dated so") from None
+            raise ValueError("the clock does not return seconds, so a token cannot be dated") from None
         if now < 0:
-            raise ValueError("the clock says that it is before 1970: no token can be dated so")
+            raise ValueError("the clock returns a time before 1970, so a token cannot be dated")
         expires = now + self._ttl if not_after is None else min(now + self._ttl, numeric_date(not_after, "not_after"))
         variable_part = f'"sub":{dump_text(subject)},"iat":{now},"exp":{expires},"jti":"{_new_token_id()}"'
         extra_part = b"}"
@@ -181,7 +181,7 @@ class TokenIssuer:
         return signer
 
     def _constant_part(self, client_id: str, audience: str | None, scope: str | Iterable[str]) -> bytes:
-        """The members that repeat from token to token, checked and encoded once: `{"iss":...,` up to a comma."""
+        """Return the members that many tokens share, checked and encoded once: `{"iss":...,` up to a comma."""
         if audience is not None and type(audience) is not str:
             audience = plain(audience)
         if type(scope) not in _PLAIN_SCOPE_TYPES:
@@ -190,7 +190,7 @@ class TokenIssuer:
         try:
             if type(scope) is str:
                 key = client_id, audience, scope
-            else:  # by its text, because a subclass of str may define its own comparison; no valid scope holds a NUL
+            else:  # joined, because a subclass of str may define its own comparison; no valid scope contains a NUL
                 key = client_id, audience, "\0".join(scope), len(scope)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             known = self._constant_parts.get(key)
         except TypeError:
@@ -212,7 +212,7 @@ class TokenIssuer:
         if audience is None:
             return only_audience(self.audience)
         if audience not in self.audience:
-            raise ValueError("audience is not one of those that this issuer was made for")
+            raise ValueError("audience is not among the audience= of this issuer")
         return audience
 
     def __repr__(self) -> str:
@@ -220,18 +220,18 @@ class TokenIssuer:
 
 
 def only_audience(audiences: tuple[str, ...]) -> str:
-    """The audience of an issuer that has one. Raises `ValueError` where there are several."""
+    """Return the only audience of an issuer. Raises `ValueError` if there are several."""
     first, *others = audiences
     if others:
-        raise ValueError("this issuer serves several audiences: say which one with audience=")
+        raise ValueError("this issuer has several audiences: choose one with audience=")
     return first
 
 
 def validate_extra_claims(claims: Mapping[str, Any]) -> None:
-    """Raise `ValueError` unless *claims* may stand in a token."""
+    """Raise `ValueError` unless *claims* may be added to a token."""
     refused = _REFUSED_CLAIMS.intersection(claims)
     if refused:
-        raise ValueError(f"these claims are not the caller's to set: {', '.join(sorted(refused))}")
+        raise ValueError(f"the caller must not set these claims: {', '.join(sorted(refused))}")
     for name in _NEAR_MISSES.keys() & claims.keys():
         raise ValueError(f"{name} is not a claim: {_NEAR_MISSES[name]}")
     for name in _STRING_LISTS.intersection(claims):
@@ -243,7 +243,7 @@ def validate_extra_claims(claims: Mapping[str, Any]) -> None:
 
 
 class _Signer(NamedTuple):
-    """The key that signs under *keys*, and the header that it signs, up to the dot."""
+    """The signing key of *keys*, and the encoded header with its dot."""
 
     keys: KeySet
     key: Key
@@ -253,7 +253,7 @@ class _Signer(NamedTuple):
 def _signer(keys: KeySet) -> _Signer:
     if not any(key.can_sign for key in keys):
         raise ConfigurationError(
-            "keys= is a public key, which only checks; TokenIssuer needs the private key or a secret"
+            "keys= is a public key, which cannot sign; TokenIssuer needs the private key or a secret"
         )
     key = keys.signing_key
     header = {"alg": key.algorithm, "typ": "at+jwt", **({} if key.kid is None else {"kid": key.kid})}
@@ -261,18 +261,18 @@ def _signer(keys: KeySet) -> _Signer:
 
 
 def _new_token_id() -> str:
-    """128 random bits in base64url, which needs no escape in JSON."""
+    """Return 128 random bits in base64url, which needs no escapes in JSON."""
     return encode_base64url(secrets.token_bytes(16)).decode()
 
 
 def _check_json(value: Any, *, room: int) -> None:
-    """Refuse values that no verifier reads or that the JSON encoder would convert. *room*: levels left to nest."""
+    """Refuse values that verifiers refuse or that the JSON encoder would convert. *room*: levels left to nest."""
     if isinstance(value, (dict, list, tuple)):
         if not room:
-            raise ValueError(f"a claim is nested deeper than {MAX_DEPTH}, which no verifier takes")
+            raise ValueError(f"a claim is nested deeper than {MAX_DEPTH}, which no verifier accepts")
         if isinstance(value, dict) and not all(isinstance(name, str) for name in value):  # pyright: ignore[reportUnknownVariableType]
             raise ValueError("the member names of a claim must be strings")
         for member in value.values() if isinstance(value, dict) else value:  # pyright: ignore[reportUnknownVariableType]
             _check_json(member, room=room - 1)
     elif value is not None and not isinstance(value, (str, int, float)):
-        raise ValueError("a claim holds what JSON has no word for: give strings, numbers, lists and dicts of them")
+        raise ValueError("a claim holds a value that JSON lacks: use strings, numbers, lists and dicts of them")

@@ -1,8 +1,8 @@
 """Profiles: which JWTs count as access tokens, and which of their claims name the client, scopes, roles and groups.
 
-Each kind of JWT that an issuer makes needs its own rules, or one passes for another (RFC 8725 section 3.12). A profile
-gives the accepted `typ`, the claims that must be present and those that must not; providers differ in both, and in
-`ClaimNames`. `ANY_ISSUER` and `ANY_AUDIENCE` are the named opt-outs, `expected_issuer` checks an `issuer=`.
+Each kind of JWT that an issuer makes needs its own rules, or one kind is accepted for another (RFC 8725 section 3.12).
+A profile gives the accepted `typ`, the claims that must be present and those that must not. Providers differ in both,
+and in `ClaimNames`. `ANY_ISSUER` and `ANY_AUDIENCE` are the named opt-outs. `expected_issuer` checks an `issuer=`.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class AnyAudience:
 
 
 ANY_ISSUER: Final = AnyIssuer()
-"""Named opt-out: `iss` is not checked. The holder of a trusted key may then speak for any issuer."""
+"""Named opt-out: `iss` is not checked. The holder of a trusted key can then issue tokens for any issuer."""
 
 ANY_AUDIENCE: Final = AnyAudience()
-"""Named opt-out: `aud` is not checked. A token made for another service then opens this one too."""
+"""Named opt-out: `aud` is not checked. A token for another service is then accepted here too."""
 
 
 ClaimPath = tuple[str, ...]
@@ -64,11 +64,11 @@ ClaimPath = tuple[str, ...]
 class ClaimNames:
     """The claims that a profile reads.
 
-    `audience`: the first that is present names the audience. `client`: the claims that name the client; all that are
-    present must agree. `scope`: a text, and with `scope_list` also a list. `roles` and `groups`: the values on all
-    their paths together, lists, and with `single_role` also a text, which is one name and never split.
-    A token is a client's own, with no user behind it, where `client_only_claim` holds the client's name followed by
-    `client_only_suffix`, or where it equals the claim `client_only_equals`.
+    `audience`: the first claim that is present contains the audience. `client`: the claims that name the client; those
+    that are present must be equal. `scope`: a string, and with `scope_list` also a list. `roles` and `groups`: the
+    values at all their paths together, lists, and with `single_role` also a string, which is one name and never split.
+    A client acts for itself, not for a user, if `client_only_claim` contains the client's name followed by
+    `client_only_suffix`, or if it equals the claim `client_only_equals`.
     """
 
     audience: tuple[str, ...] = ("aud",)
@@ -83,7 +83,7 @@ class ClaimNames:
     client_only_equals: str | None = None
 
     def audience_in(self, claims: Mapping[str, Any]) -> tuple[str, ...]:
-        """The audiences of the token."""
+        """Return the audiences of the token."""
         for name in self.audience:
             if name in claims:
                 found: str | list[str] = claims[name]
@@ -91,7 +91,7 @@ class ClaimNames:
         return ()
 
     def client_in(self, claims: Mapping[str, Any]) -> str | None:
-        """The client that asked for the token."""
+        """Return the client that requested the token."""
         for name in self.client:
             if name in claims:
                 client: str = claims[name]
@@ -99,34 +99,34 @@ class ClaimNames:
         return None
 
     def is_client_only(self, claims: Mapping[str, Any]) -> bool:
-        """Whether a client has the token for itself."""
+        """Return whether a client acts for itself."""
         other = self.client_in(claims) if self.client_only_equals is None else claims.get(self.client_only_equals)
         return isinstance(other, str) and claims.get(self.client_only_claim) == other + self.client_only_suffix
 
     def scopes_in(self, claims: Mapping[str, Any]) -> frozenset[str]:
-        """The scope tokens."""
+        """Return the scope tokens."""
         scope: str | list[str] | None = claims.get(self.scope)
         if not scope:
             return frozenset()
         return frozenset(scope.split(" ") if isinstance(scope, str) else scope)
 
     def strings_at(self, paths: Iterable[ClaimPath], claims: Mapping[str, Any]) -> frozenset[str]:
-        """The roles or groups on all *paths*."""
+        """Return the roles or groups at all *paths*."""
         return frozenset[str]().union(*(self.strings_in(found_at(path, claims)) for path in paths))
 
     def is_role(self, value: Any) -> bool:
-        """Whether *value* has the form of roles or groups."""
+        """Return whether *value* has the form of roles or groups."""
         return is_strings(value) or (self.single_role and isinstance(value, str))
 
     def strings_in(self, value: Any) -> frozenset[str]:
-        """The strings in *value*; none where it does not have the form of roles."""
+        """Return the strings in *value*; none if it does not have the form of roles."""
         if isinstance(value, str):
             return frozenset((value,)) if self.single_role and value else frozenset()
         return frozenset(value) if is_strings(value) else frozenset()
 
 
 RFC9068_NAMES: Final = ClaimNames(scope_list=False, single_role=False)
-"""Those of RFC 9068, in its forms."""
+"""The claims of RFC 9068, in the forms that it defines."""
 
 
 _NEVER_OPTIONAL = frozenset(("iss", "aud", "exp"))
@@ -138,11 +138,11 @@ class Profile:
 
     `types` are the accepted `typ` values, in lower case and without `application/` (RFC 7515 section 4.1.9);
     None stands for an absent `typ`. `required` claims must be present. `prohibited` claims mark another kind of
-    token, and so does one of `rejected_uses` in one of `use_claims`, the claims in which providers state a token's use.
+    token. So does a value of `rejected_uses` in one of `use_claims`, the claims in which providers state a token's use.
 
     A provider's profile has more rules. Of each set in `any_of` at least one claim must be present. `token_use` is a
-    claim and the values of it that an access token has. `shared_audiences` are in the tokens of every client, so an
-    `audience=` must not name them. `names` says where client, scopes, roles and groups are found.
+    claim and the values that it has in an access token. `shared_audiences` are in the tokens of every client, so
+    `audience=` must not contain them. `names` are the claims for client, scopes, roles and groups.
     """
 
     name: str
@@ -160,8 +160,8 @@ class Profile:
     """`typ` at+jwt and the seven claims of RFC 9068 section 2.2. The default."""
 
     GENERIC: ClassVar[Profile]
-    """For providers that send `typ` JWT or none: `iss`, `aud` and `exp`, and nothing that marks an ID token,
-    a refresh token, a logout token or a proof. `scope` may be a list; one role or group may be a text."""
+    """For providers that send `typ` JWT or none. Requires `iss`, `aud` and `exp`, and refuses the marks of an ID token,
+    a refresh token, a logout token or a proof. `scope` may be a list, and a single role or group a string."""
 
     KEYCLOAK: ClassVar[Profile]
     """Keycloak: the payload's `typ` is Bearer, the client is in `azp`, roles are the realm's."""
@@ -179,11 +179,11 @@ class Profile:
     """Okta's custom authorization servers: scopes in `scp`, a list; the client in `cid`."""
 
     GOOGLE: ClassVar[Profile]
-    """Google's identity tokens, as service accounts and Pub/Sub send them: there are no JWT access tokens."""
+    """Google's identity tokens, as service accounts and Pub/Sub send them: it has no JWT access tokens."""
 
     @staticmethod
     def named(name: str) -> Profile:
-        """The profile with this *name*, for settings that are text. Case does not matter, nor `_` for `-`.
+        """Return the profile with this *name*, for settings that are text. Case is ignored, and `_` equals `-`.
 
         >>> Profile.named("ENTRA_ID")
         <Profile entra-id>
@@ -196,13 +196,13 @@ class Profile:
 
     @staticmethod
     def suggestion(name: object) -> str:
-        """What to write in place of *name*: the constant of that provider, or the two general ones."""
+        """Return the constant to write instead of *name*: that of the provider, or the two general ones."""
         text = plain(name).lower().replace("_", "-") if isinstance(name, str) else ""
         is_provider = any(text == profile.name for profile in PROVIDERS)
         return f"Profile.{text.upper().replace('-', '_')}" if is_provider else "Profile.RFC9068 or Profile.GENERIC"
 
     def allow_missing(self, *claims: str) -> Profile:
-        """This profile with *claims* no longer required. Their types are checked where they are present.
+        """Return this profile with *claims* optional. Their types are checked if they are present.
 
         >>> Profile.RFC9068.allow_missing("jti", "client_id").name
         'rfc9068 without client_id, jti'
@@ -212,13 +212,13 @@ class Profile:
         if unknown or _NEVER_OPTIONAL.intersection(claims):
             raise ConfigurationError(
                 "allow_missing takes claims that the profile requires, other than iss, aud and exp; "
-                "for these say ANY_ISSUER or ANY_AUDIENCE, and exp cannot be waived"
+                "for these use ANY_ISSUER or ANY_AUDIENCE; exp is always required"
             )
         name = f"{self.name} without {', '.join(sorted(claims))}" if claims else self.name
         return replace(self, name=name, required=self.required.difference(claims))
 
     def roles_at(self, *paths: ClaimPath) -> Profile:
-        """This profile with the roles at *paths* alone: a list of them, or one as a text.
+        """Return this profile with the roles at *paths* only: a list of strings, or one string.
 
         >>> Profile.KEYCLOAK.roles_at(("resource_access", "orders-api", "roles")).names.roles
         (('resource_access', 'orders-api', 'roles'),)
@@ -229,7 +229,7 @@ class Profile:
         return replace(self, names=replace(self.names, roles=plain_paths, single_role=True))
 
     def scopes_in(self, claim: str) -> Profile:
-        """This profile with the scopes in *claim* alone: a text or a list.
+        """Return this profile with the scopes in *claim* only: a string or a list.
 
         >>> Profile.AUTH0.scopes_in("permissions").names.scope
         'permissions'
@@ -268,9 +268,9 @@ _BASICS = frozenset(("iss", "exp", "iat", "sub"))
 Profile.KEYCLOAK = replace(
     Profile.GENERIC,
     name="keycloak",
-    types=frozenset(("jwt", "at+jwt")),  # at+jwt is a switch of the client
+    types=frozenset(("jwt", "at+jwt")),  # at+jwt is an option of the client
     required=_BASICS | {"aud", "azp", "jti", "typ"},
-    # Versions before 24 put the login's nonce into access tokens too; token_use tells them apart.
+    # Versions before 24 put the login's nonce into access tokens too; token_use distinguishes them.
     prohibited=Profile.GENERIC.prohibited - {"nonce"},
     token_use=("typ", frozenset(("Bearer",))),
     shared_audiences=frozenset(("account",)),
@@ -291,7 +291,7 @@ Profile.ENTRA_ID = replace(
     name="entra-id",
     types=frozenset(("jwt",)),
     required=_BASICS | {"aud"},
-    # ID tokens name no client. A token with neither scopes nor roles is one that any app of the tenant can get.
+    # ID tokens name no client. Any app of the tenant can get a token with neither scopes nor roles.
     any_of=(frozenset(("azp", "appid")), frozenset(("scp", "roles"))),
     names=ClaimNames(client=("azp", "appid"), scope="scp", client_only_equals="oid"),
 )
@@ -300,14 +300,14 @@ Profile.COGNITO = replace(
     Profile.GENERIC,
     name="cognito",
     types=frozenset((None,)),
-    required=_BASICS | {"client_id", "token_use"},  # jti comes only with token revocation switched on
+    required=_BASICS | {"client_id", "token_use"},  # jti is present only if token revocation is enabled
     token_use=("token_use", frozenset(("access",))),
     names=ClaimNames(audience=("aud", "client_id"), roles=(("cognito:groups",),), groups=(("cognito:groups",),)),
 )
 
 Profile.OKTA = replace(
     Profile.GENERIC,
-    name="okta",  # the org authorization server's own tokens have another typ, and are for Okta alone
+    name="okta",  # the org authorization server's tokens have another typ, and are only for Okta
     required=_BASICS | {"aud", "cid", "jti", "scp"},
     names=ClaimNames(client=("cid",), scope="scp"),
 )
@@ -324,9 +324,9 @@ PROVIDERS: Final = (Profile.KEYCLOAK, Profile.AUTH0, Profile.ENTRA_ID, Profile.C
 
 
 def expected_issuer(issuer: object, profile: Profile, allow: Allowed) -> str | AnyIssuer:
-    """*issuer*, if tokens of *profile* can have it as `iss`: an https URL or what *allow* takes in its place.
+    """Return *issuer* if tokens of *profile* can have it as `iss`: an https URL, or another form that *allow* permits.
 
-    Profiles other than RFC 9068's also take a name without a scheme.
+    Profiles other than that of RFC 9068 also accept a name without a scheme.
     """
     if isinstance(issuer, AnyIssuer):
         return issuer
@@ -336,7 +336,7 @@ def expected_issuer(issuer: object, profile: Profile, allow: Allowed) -> str | A
 
 
 def found_at(path: ClaimPath, claims: Mapping[str, Any]) -> Any:
-    """The value at *path*, or None."""
+    """Return the value at *path*, or None."""
     found: Any = claims
     for name in path:
         if not isinstance(found, dict):
@@ -346,11 +346,11 @@ def found_at(path: ClaimPath, claims: Mapping[str, Any]) -> Any:
 
 
 def is_strings(value: Any) -> TypeGuard[list[str]]:
-    """Whether *value* is an array of strings."""
+    """Return whether *value* is an array of strings."""
     return isinstance(value, list) and all(isinstance(item, str) for item in value)  # pyright: ignore[reportUnknownVariableType]
 
 
 def _is_path(value: Any) -> bool:
-    """Whether *value* is a tuple of names. Text is not: a dot may be part of a claim's name."""
+    """Return whether *value* is a tuple of names. A string is refused: a dot may be part of a claim's name."""
     names: tuple[Any, ...] = value if isinstance(value, tuple) else ()  # pyright: ignore[reportUnknownVariableType]
     return bool(names) and all(isinstance(name, str) and name for name in names)

@@ -1,11 +1,11 @@
-"""The verifier: text in, `AccessToken` out, or an `AuthError`. Its policy is fixed when it is made.
+"""The verifier: returns an `AccessToken` for the text of a token, or raises an `AuthError`. Its policy is immutable.
 
-The order is that of RFC 8725: structure; the unverified issuer, type and algorithm, which may only reject; the
-key; the signature; then time, audience and the other claims; then the application's hooks.
-No claim leaves this module before the signature holds.
+The order of checks is that of RFC 8725: structure; the unverified issuer, type and algorithm, which can only reject;
+the key; the signature; then time, audience and the other claims; then the application's hooks.
+No claim leaves this module before the signature is verified.
 
-`resolve_keys` turns the argument `keys=` into keys that stay or a source of keys that change. Without `keys=` the
-issuer's metadata says where they are.
+`resolve_keys` turns the argument `keys=` into fixed keys or a source of keys that change. Without `keys=` the issuer's
+metadata gives their address.
 """
 
 from __future__ import annotations
@@ -57,17 +57,18 @@ class TokenVerifier:
     """Verifies the access tokens of one issuer.
 
     *issuer* must equal `iss` character for character; *audience* is this service's own identifier, or several.
-    *keys* are the issuer's: a `Key`, a `KeySet` or a `KeySource` such as `JWKSClient`; left out, they are found through
-    the issuer's metadata (RFC 8414) and need the extra `gatepass[jwks]`. *algorithms* restricts them further.
-    A single `Key` whose `kid` was computed, and not given, is tried for any `kid` of a token.
-    *profile* says what counts as an access token. *leeway* (seconds or timedelta, at most 300) covers clocks that
-    disagree. *max_token_age* refuses tokens issued longer ago than that. *trial_keys* bounds how many keys are tried
-    when a token names no `kid`.
+    *keys* are the issuer's: a `Key`, a `KeySet` or a `KeySource` such as `JWKSClient`. Without *keys*, they are fetched
+    through the issuer's metadata (RFC 8414), which needs the extra `gatepass[jwks]`. *algorithms* restricts them
+    further. A single `Key` whose `kid` was computed, not given, is tried for tokens with any `kid`.
+    *profile* defines which tokens count as access tokens. *leeway* (seconds or timedelta, at most 300) is for clocks
+    that disagree. *max_token_age* refuses tokens that were issued longer ago. *trial_keys* limits how many keys are
+    tried for a token without `kid`.
     *is_revoked* and *check_subject* are called last; each takes the `AccessToken` and returns True or False.
-    *clock* gives the seconds since 1970, `time.time` unless given.
-    *cache_ttl* (seconds or timedelta, at most 300; 0, the default, is off) caches verified tokens, at most *cache_size*
-    of them: the same text is not verified again while its keys stay and its time lasts. Hooks are always called.
-    *allow*: `HTTP_ON_LOOPBACK` for development, `NON_HTTPS_ISSUER` for an issuer that is a name; it needs *keys*.
+    *clock* returns the seconds since 1970, `time.time` by default.
+    *cache_ttl* (seconds or timedelta, at most 300; 0, the default, disables it) caches verified tokens, at most
+    *cache_size* of them: the same text is not verified again in that time, unless the keys change or the token
+    expires. Hooks are always called.
+    *allow*: `HTTP_ON_LOOPBACK` for development, `NON_HTTPS_ISSUER` for an issuer that is a name; this needs *keys*.
 
     Raises `ConfigurationError` when a setting is missing, weak or contradictory.
 
@@ -108,30 +109,30 @@ class TokenVerifier:
             raise ConfigurationError(f"trial_keys= must be a number from 0 to {_MAX_TRIAL_KEYS}")
         if type(cache_size) is not int or not 2 <= cache_size <= _MAX_CACHE_SIZE:
             raise ConfigurationError(f"cache_size= must be a number from 2 to {_MAX_CACHE_SIZE}")
-        tolerated = seconds(leeway, "leeway", minimum=0, maximum=MAX_LEEWAY)
-        oldest = None if max_token_age is None else seconds(max_token_age, "max_token_age", minimum=1, maximum=YEAR)
-        accepted: frozenset[str] | AnyAudience = (
+        leeway_seconds = seconds(leeway, "leeway", minimum=0, maximum=MAX_LEEWAY)
+        max_age = None if max_token_age is None else seconds(max_token_age, "max_token_age", minimum=1, maximum=YEAR)
+        audiences: frozenset[str] | AnyAudience = (
             audience
             if isinstance(audience, AnyAudience)
             else frozenset(
-                audience_names(audience, "name this service, or say ANY_AUDIENCE to accept tokens made for others")
+                audience_names(audience, "name this service, or use ANY_AUDIENCE to accept tokens made for others")
             )
         )
         permitted = allowed(allow)
         self.issuer: str | AnyIssuer = expected_issuer(plain(issuer), profile, permitted)
-        resolved = resolve_keys(keys, issuer=self.issuer, algorithms=algorithms, leeway=tolerated, allow=permitted)
+        resolved = resolve_keys(keys, issuer=self.issuer, algorithms=algorithms, leeway=leeway_seconds, allow=permitted)
         self._keys = resolved.keys
         self.algorithms: frozenset[str] = resolved.algorithms
         self._source: KeySource | None = resolved.source
-        remembered = seconds(cache_ttl, "cache_ttl", minimum=0, maximum=_MAX_CACHE_TTL)
-        self._caches = remembered > 0
+        cached_for = seconds(cache_ttl, "cache_ttl", minimum=0, maximum=_MAX_CACHE_TTL)
+        self._caches = cached_for > 0
         self._snapshot = KeySnapshot(
-            resolved.fixed, VerifiedTokenCache(ttl=remembered, size=cache_size), any_kid=resolved.any_kid
+            resolved.fixed, VerifiedTokenCache(ttl=cached_for, size=cache_size), any_kid=resolved.any_kid
         )
         self.profile: Profile = profile
         self.named_checks: tuple[NamedCheck, ...] = (
             NamedCheck("issuer", issuer_check(self.issuer)),
-            *compile_checks(profile, audience=accepted, leeway=tolerated, max_token_age=oldest),
+            *compile_checks(profile, audience=audiences, leeway=leeway_seconds, max_token_age=max_age),
         )
         self.hooks: tuple[Hook, ...] = (
             *([] if is_revoked is None else [is_revoked_hook(is_revoked)]),
@@ -139,51 +140,53 @@ class TokenVerifier:
         )
         self._check_issuer, *checks = (named.check for named in self.named_checks)
         self._checks = tuple(checks)
-        self._passes_fast_path = compile_fast_path(profile, audience=accepted, leeway=tolerated, max_token_age=oldest)
-        self._valid_until = compile_valid_until(leeway=tolerated, max_token_age=oldest)
+        self._passes_fast_path = compile_fast_path(
+            profile, audience=audiences, leeway=leeway_seconds, max_token_age=max_age
+        )
+        self._valid_until = compile_valid_until(leeway=leeway_seconds, max_token_age=max_age)
         self._clock = clock_function(clock, owner="TokenVerifier")
         self._trial_keys = trial_keys
 
     def verify(self, token: str) -> AccessToken:
-        """The verified *token*. Raises an `AuthError`, and no other exception, for any input."""
+        """Verify *token*. Raises an `AuthError`, and no other exception, for any input."""
         cached = self._cached(to_bytes(token)) if self._caches else None
         return self._finish(cached or self._attempt(split_compact(token)))
 
     async def verify_async(self, token: str, *, run_blocking: RunBlocking) -> AccessToken:
-        """`verify` for an event loop: hooks are awaited, or run by *run_blocking* in a worker thread."""
+        """Verify *token* under an event loop: hooks are awaited, or *run_blocking* runs them in a worker thread."""
         cached = self._cached(to_bytes(token)) if self._caches else None
         return await self._finish_async(cached or self._attempt(split_compact(token)), run_blocking)
 
     def verify_parsed(self, parts: CompactParts) -> AccessToken:
-        """`verify` for a token that was split already, to choose among issuers."""
+        """Verify a token that was already split to choose its issuer."""
         cached = self._cached(parts[0]) if self._caches else None
         return self._finish(cached or self._attempt(parts))
 
     async def verify_parsed_async(self, parts: CompactParts, run_blocking: RunBlocking) -> AccessToken:
-        """`verify_async` for a token that was split already."""
+        """Verify a token that was already split, under an event loop."""
         cached = self._cached(parts[0]) if self._caches else None
         return await self._finish_async(cached or self._attempt(parts), run_blocking)
 
     @property
     def keys(self) -> KeySet | KeySource:
-        """The keys or their source; without *keys* it is the `JWKSClient` that asks the issuer."""
+        """The keys or their source. Without *keys*, the `JWKSClient` that fetches them from the issuer."""
         return self._keys
 
     def seconds_left(self, token: AccessToken) -> float:
-        """For how long *token* would still pass, by this verifier's clock and leeway; negative once it does not."""
+        """Return how long *token* stays valid, by this verifier's clock and leeway; negative after its end."""
         return self._valid_until(token._claims) - self._clock()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
     @property
     def may_wait(self) -> bool:
-        """Whether a token may have to wait for keys to be fetched."""
+        """True if the verification of a token may wait for a fetch of keys."""
         return self._source is not None
 
     def candidates(self, header: Mapping[str, Any]) -> tuple[Key, ...]:
-        """The keys of this instant that may have signed under *header*. Raises where it is reason to refuse."""
+        """Return the current keys that may have signed under *header*. Raises an `AuthError` for a refused header."""
         return self._candidates(header, self._current_snapshot())
 
     def candidates_after_fetch(self, header: Mapping[str, Any]) -> tuple[Key, ...]:
-        """`candidates` after the fetches that `verify` would wait for, had the token's claims passed every check."""
+        """Return `candidates` after the fetches that `verify` waits for if the token's claims pass every check."""
         snapshot = self._current_snapshot()
         try:
             return self._candidates(header, snapshot)
@@ -193,24 +196,24 @@ class TokenVerifier:
         return run(_retry(self._source, key_id(header), snapshot.keys, lambda: self.candidates(header)))
 
     def _for_revocation(self) -> TokenVerifier:
-        """A verifier of the tokens that are worth revoking: a service may accept them, now or later (RFC 7009).
+        """Return a verifier of the tokens that must be revocable: a service may accept them, now or later (RFC 7009).
 
-        It checks the issuer's signature, the identifiers, and an end that no leeway and no clock puts off. It does not
-        check audience, start, age and hooks: another service may accept what this one refuses, or this one a minute
-        later.
+        It checks the issuer's signature, the identifiers, and the expiry with twice the largest leeway, so that no
+        service with another leeway or clock still accepts the token. It does not check audience, start, age and hooks:
+        another service may accept a token that this one refuses, or this service may accept it a minute later.
         """
         other = copy(self)
         checks = compile_checks(self.profile, audience=ANY_AUDIENCE, leeway=2 * MAX_LEEWAY, max_token_age=None)
         selected = [named for named in checks if named.name in _CHECKS_FOR_REVOCATION]
         other.named_checks = (self.named_checks[0], *selected)
         other.hooks = ()
-        other._checks = tuple(named.check for named in selected)  # noqa: SLF001 - a copy of ourselves
-        other._passes_fast_path = no_fast_path  # noqa: SLF001 - a copy of ourselves
-        other._caches = False  # noqa: SLF001 - a copy of ourselves
-        other._trial_keys = _MAX_TRIAL_KEYS  # noqa: SLF001 - a copy of ourselves
-        # With more trial keys a header may lead to other keys, so the copy has a table of its own.
+        other._checks = tuple(named.check for named in selected)  # noqa: SLF001 - a copy of this object
+        other._passes_fast_path = no_fast_path  # noqa: SLF001 - a copy of this object
+        other._caches = False  # noqa: SLF001 - a copy of this object
+        other._trial_keys = _MAX_TRIAL_KEYS  # noqa: SLF001 - a copy of this object
+        # With more trial keys a header may select other keys, so the copy has its own table.
         own = self._snapshot
-        other._snapshot = KeySnapshot(own.keys, own.tokens.empty_copy(), any_kid=own.any_kid)  # noqa: SLF001 - a copy of ourselves
+        other._snapshot = KeySnapshot(own.keys, own.tokens.empty_copy(), any_kid=own.any_kid)  # noqa: SLF001 - a copy of this object
         return other
 
     def _candidates(self, header: Mapping[str, Any], snapshot: KeySnapshot) -> tuple[Key, ...]:
@@ -218,12 +221,12 @@ class TokenVerifier:
         return snapshot.candidates(key_id(header), algorithm, limit=self._trial_keys)
 
     def _cached(self, octets: bytes) -> AccessToken | None:
-        """The token with this text, if it was verified with the keys of this instant and is still good."""
+        """Return the cached token with this text, if it was verified with the current keys and is still valid."""
         snapshot = self._snapshot if self._source is None else self._current_snapshot()
         return snapshot.tokens.find(digest_of(octets), self._clock())
 
     def _attempt(self, parts: CompactParts) -> AccessToken | _Fetching:
-        """The verified token, or where its key must be fetched first, the steps that lead to it."""
+        """Return the verified token, or if its key must be fetched first, the steps that return it."""
         snapshot = self._snapshot if self._source is None else self._current_snapshot()
         try:
             return self._verify_with(snapshot, parts)
@@ -246,10 +249,10 @@ class TokenVerifier:
         return token
 
     def _verify_with(self, snapshot: KeySnapshot, parts: CompactParts) -> AccessToken:
-        """Check signature and claims. Raises `UnknownKey` where *snapshot* has no key for the token."""
+        """Check signature and claims. Raises `UnknownKey` if *snapshot* has no key for the token."""
         octets, segment, signing_input, signature, claims = parts
         if claims.get("iss") != self.issuer:
-            self._check_issuer(claims, 0.0)  # a foreign issuer costs no key and no signature
+            self._check_issuer(claims, 0.0)  # refuse a foreign issuer before any work on keys and signature
         keys = snapshot.keys_by_header.get(segment)
         if keys is None:
             keys = self._candidates(parse_object(decode_base64url(segment)), snapshot)
@@ -270,7 +273,7 @@ class TokenVerifier:
         return token
 
     def _current_snapshot(self) -> KeySnapshot:
-        """The keys of this instant. Where they changed, what was cached for the old ones is dropped."""
+        """Return the current keys. If they changed, drop the cache of the old keys."""
         snapshot = self._snapshot
         keys = snapshot.keys if self._source is None else self._source.current()
         if keys is not snapshot.keys:
@@ -278,10 +281,10 @@ class TokenVerifier:
         return snapshot
 
     def _fetch_and_verify(self, source: KeySource, parts: CompactParts, seen: KeySet | None) -> _Fetching:
-        """Verify a token whose key is not among those *seen*; what is yielded must be waited for."""
+        """Verify a token whose key is not among *seen*. The caller must wait for each fetch that is yielded."""
         _, segment, _, _, claims = parts
         now = self._clock()
-        for check in self._checks:  # the claims are not verified yet and may only refuse: junk fetches nothing
+        for check in self._checks:  # unverified, so they can only reject: invalid claims cause no fetch
             check(claims, now)
         kid = key_id(parse_object(decode_base64url(segment)))
         return (yield from _retry(source, kid, seen, lambda: self._verify_with(self._current_snapshot(), parts)))
@@ -293,7 +296,7 @@ class TokenVerifier:
 def _retry(
     source: KeySource, kid: str | None, seen: KeySet | None, attempt: Callable[[], _T]
 ) -> Generator[Fetch, None, _T]:
-    """The result of *attempt* after one of the fetches that may bring the key *kid*."""
+    """Return the result of *attempt* after one of the fetches that may bring the key *kid*."""
     for fetch in source.fetch_missing(kid, seen):
         yield fetch
         try:
@@ -304,12 +307,12 @@ def _retry(
 
 
 class ResolvedKeys(NamedTuple):
-    """Keys that stay, or a source of keys that change; and the algorithms that a token may name."""
+    """Fixed keys, or a source of keys that change, and the algorithms that a token may name."""
 
     keys: KeySet | KeySource
     algorithms: frozenset[str]
     any_kid: bool = False
-    """Whether the keys are a single one, given by hand, of which no `kid` is known (RFC 7515 section 4.1.4)."""
+    """True for a single key that the caller gave without a `kid` (RFC 7515 section 4.1.4)."""
 
     @property
     def fixed(self) -> KeySet | None:
@@ -328,7 +331,7 @@ def resolve_keys(
     leeway: float,
     allow: Allowed,
 ) -> ResolvedKeys:
-    """What *keys* means. Without it, the metadata of *issuer* says where they are. Raises `ConfigurationError`."""
+    """Resolve *keys*; for None use the metadata of *issuer*. Raises `ConfigurationError`."""
     if isinstance(keys, KeyRing) and leeway > keys.leeway.total_seconds():
         raise ConfigurationError(
             "leeway= is longer than the key ring's, which would remove keys too early: give KeyRing the longest leeway="
@@ -345,10 +348,10 @@ def resolve_keys(
 def _discovered(issuer: str | AnyIssuer, algorithms: Iterable[str] | None, allow: Allowed) -> KeySource:
     loopback = (HTTP_ON_LOOPBACK,) if allow.http_on_loopback else ()
     if isinstance(issuer, AnyIssuer) or "://" not in issuer:
-        raise ConfigurationError("keys= is missing: only an issuer with a URL can be asked where its keys are")
+        raise ConfigurationError("keys= is missing: they can be fetched only from an issuer with a URL")
     if not fetchable(issuer, allow):
         raise ConfigurationError(
-            "keys= is missing: an issuer without an https URL is not asked where its keys are; give keys=, such as a "
+            "keys= is missing: they are not fetched from an issuer without an https URL; give keys=, such as a "
             "JWKSClient with their address"
         )
     return JWKSClient(IssuerMetadata(issuer, allow=loopback), algorithms=algorithms)

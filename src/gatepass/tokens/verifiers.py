@@ -1,7 +1,7 @@
 """The issuers whose tokens a service accepts: one, or several with different `iss`.
 
-The unverified `iss` only selects one of the configured verifiers, which then makes every check with its own keys
-alone (RFC 8725 section 3.8).
+The unverified `iss` only selects one of the configured verifiers. That verifier then makes every check, and uses only
+its own keys (RFC 8725 section 3.8).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["Verifiers"]
 
 @final
 class Verifiers:
-    """One `TokenVerifier`, or several with different issuers. Raises `ConfigurationError` for any others."""
+    """One `TokenVerifier`, or several with different issuers. Raises `ConfigurationError` for other values."""
 
     __slots__ = ("_by_issuer", "_single", "hooks", "may_wait")
 
@@ -35,12 +35,12 @@ class Verifiers:
             )
         named = {verifier.issuer: verifier for verifier in members if not isinstance(verifier.issuer, AnyIssuer)}
         if len(members) > 1 and len(named) != len(members):
-            raise ConfigurationError("several verifiers need several issuers: each its own, and none ANY_ISSUER")
+            raise ConfigurationError("several verifiers need different issuers, and none may have ANY_ISSUER")
         self._by_issuer = named
         self._single = members[0] if len(members) == 1 else None
         self.hooks: tuple[Hook, ...] = tuple(hook for verifier in members for hook in verifier.hooks)
         self.may_wait: bool = any(verifier.may_wait for verifier in members)
-        """Whether a token may have to wait for keys to be fetched."""
+        """True if the verification of a token may wait for a fetch of keys."""
 
     def verify(self, token: str) -> AccessToken:
         if self._single is not None:
@@ -55,7 +55,7 @@ class Verifiers:
         return await self._select(parts).verify_parsed_async(parts, run_blocking)
 
     def seconds_left(self, token: AccessToken) -> float:
-        """See `TokenVerifier.seconds_left`. Raises `LookupError` for a token of another issuer."""
+        """Return `TokenVerifier.seconds_left`. Raises `LookupError` for a token of another issuer."""
         verifier = self._single or self._by_issuer[token.issuer or ""]
         return verifier.seconds_left(token)
 
