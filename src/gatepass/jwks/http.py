@@ -23,7 +23,7 @@ from gatepass.common.texts import MAX_HEADER_NUMBER, header_number
 from gatepass.errors import ConfigurationError, MalformedToken
 from gatepass.jose.strict_json import parse_object
 from gatepass.keys import KeySet
-from gatepass.keys.algorithms import pyjwt
+from gatepass.keys.algorithms import load_pyjwt
 from gatepass.keys.jwk import is_private_jwk
 
 __all__ = [
@@ -102,7 +102,7 @@ class HttpClient:
 
     def __init__(self, transport: Transport | None, *, timeout: float) -> None:
         self._httpx = _client_library()
-        pyjwt()  # parses the keys: refuse to start if it is missing or is another library
+        load_pyjwt()  # parses the keys: refuse to start if it is missing or is another library
         if transport is not None and not callable(transport):
             raise ConfigurationError("transport= must be a function that returns an httpx.AsyncBaseTransport")
         self._transport = transport or self._default_transport()

@@ -34,7 +34,7 @@ __all__ = [
     "bind_sign",
     "bind_verify",
     "likeliest",
-    "pyjwt",
+    "load_pyjwt",
 ]
 
 KeyType = Literal["oct", "RSA", "EC", "OKP"]
@@ -46,12 +46,13 @@ Verify = Callable[[bytes, bytes], bool]
 class Algorithm:
     """One row of the table. `kty` and `curve` are the JWK names, `hash_bytes` is the digest's length.
 
-    `pyjwt` names the class of `jwt.algorithms` whose object signs and verifies; HMAC has none.
+    `pyjwt_class` names the class of `jwt.algorithms` whose object signs and verifies. HMAC has none, and `_ecdsa_sign`
+    makes ECDSA signatures.
     """
 
     name: str
     kty: KeyType
-    pyjwt: Literal["", "RSAAlgorithm", "RSAPSSAlgorithm", "ECAlgorithm", "OKPAlgorithm"] = ""
+    pyjwt_class: Literal["", "RSAAlgorithm", "RSAPSSAlgorithm", "ECAlgorithm", "OKPAlgorithm"] = ""
     hash_bytes: int = 0
     curve: str | None = None
 
@@ -130,13 +131,14 @@ def bind_sign(row: Algorithm, key: PrivateKeyTypes | bytes) -> Sign:
     """Return `sign(signing_input)` for *key*. Raises `ConfigurationError` if *row* does not fit the key."""
     if isinstance(key, bytes) and row.kty == "oct":
         return _hmac_sign(key, row)
-    sign = _pyjwt_algorithm(row, key, "sign").sign
+    algorithm = _pyjwt_algorithm(row, key, "sign")  # checks that the key fits, for ECDSA too
     if isinstance(key, ec.EllipticCurvePrivateKey):
         return _ecdsa_sign(row, key)
+    sign = algorithm.sign
     return lambda message: sign(message, key)
 
 
-def pyjwt() -> Any:
+def load_pyjwt() -> Any:
     """Import PyJWT, for the first key that needs it, and return it.
 
     PyJWT imports urllib.request and ssl. With these `import gatepass` would take a twelfth longer (15 ms of 195 under
@@ -156,11 +158,11 @@ def pyjwt() -> Any:
 
 def _pyjwt_algorithm(row: Algorithm, key: PublicKeyTypes | PrivateKeyTypes | bytes, operation: str) -> Any:
     """Return PyJWT's object for *row*, after it has checked the type and the curve of *key*."""
-    library = pyjwt()
-    if row.pyjwt and not isinstance(key, bytes) and hasattr(key, operation):
+    library = load_pyjwt()
+    if row.pyjwt_class and not isinstance(key, bytes) and hasattr(key, operation):
         parameters = filter(None, (_HASHES.get(row.hash_bytes), EC_CURVES.get(row.curve)))
         try:
-            algorithm = getattr(library.algorithms, row.pyjwt)(*parameters)
+            algorithm = getattr(library.algorithms, row.pyjwt_class)(*parameters)
         except TypeError:
             raise ConfigurationError("this version of PyJWT is too old: pip install -U pyjwt") from None
         with suppress(library.PyJWTError, TypeError):

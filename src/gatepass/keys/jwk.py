@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from gatepass.errors import ConfigurationError, MalformedToken
 from gatepass.jose.compact import decode_base64url, encode_base64url
-from gatepass.keys.algorithms import pyjwt
+from gatepass.keys.algorithms import load_pyjwt
 from gatepass.keys.public_numbers import check_rsa_public, rsa_factors
 
 if TYPE_CHECKING:
@@ -190,7 +190,7 @@ def _load_curve(
 
 
 def _convert(converter: str, jwk: dict[str, Any]) -> Any:
-    library = pyjwt()
+    library = load_pyjwt()
     try:
         return getattr(library.algorithms, converter).from_jwk(jwk)
     except (library.PyJWTError, ValueError, TypeError, OverflowError, UnsupportedAlgorithm, InternalError):

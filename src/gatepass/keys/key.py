@@ -128,7 +128,7 @@ make one with: gatepass keygen HS256
         """
         material, pss = load_pem(_utf8(pem, "a PEM"), None if password is None else _utf8(password, "password="))
         bound = (pss or usual_algorithm(material)) if algorithm is None else algorithm
-        if pss is not None and algorithm_named(bound).pyjwt == "RSAAlgorithm":
+        if pss is not None and algorithm_named(bound).pyjwt_class == "RSAAlgorithm":
             raise ConfigurationError("this RSA key is for PSS only: use PS256, PS384 or PS512")
         return cls._named(material, algorithm=bound, kid=kid)
 

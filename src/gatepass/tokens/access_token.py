@@ -156,7 +156,7 @@ _set_names = vars(AccessToken)["_names"].__set__
 _new = object.__new__
 
 
-def verified(claims: dict[str, Any], names: ClaimNames = RFC9068_NAMES) -> AccessToken:
+def from_verified_claims(claims: dict[str, Any], names: ClaimNames = RFC9068_NAMES) -> AccessToken:
     """Make the token for *claims* that passed every check, read with *names*. Only the verifier calls it."""
     token = _new(AccessToken)
     _set_claims(token, claims)

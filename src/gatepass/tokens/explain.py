@@ -20,7 +20,7 @@ from gatepass.errors import (
 )
 from gatepass.jose.compact import UnverifiedToken, parse_compact
 from gatepass.keys import Key
-from gatepass.tokens.access_token import verified
+from gatepass.tokens.access_token import from_verified_claims
 from gatepass.tokens.verifier import TokenVerifier
 
 __all__ = ["Finding", "Outcome", "explain"]
@@ -136,7 +136,7 @@ def _claim_findings(claims: Mapping[str, Any], verifier: TokenVerifier) -> list[
 
 
 def _hook_findings(claims: dict[str, Any], verifier: TokenVerifier) -> list[Finding]:
-    token = verified(claims, verifier.profile.names)
+    token = from_verified_claims(claims, verifier.profile.names)
     findings: list[Finding] = []
     for hook in verifier.hooks:
         if hook.is_async:

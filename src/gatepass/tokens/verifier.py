@@ -3,9 +3,6 @@
 The order of checks is that of RFC 8725: structure; the unverified issuer, type and algorithm, which can only reject;
 the key; the signature; then time, audience and the other claims; then the application's hooks.
 No claim leaves this module before the signature is verified.
-
-`resolve_keys` turns the argument `keys=` into fixed keys or a source of keys that change. Without `keys=` the issuer's
-metadata gives their address.
 """
 
 from __future__ import annotations
@@ -13,23 +10,19 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterable, Mapping
 from copy import copy
 from datetime import timedelta
-from typing import Any, NamedTuple, TypeVar, final
+from typing import Any, TypeVar, final
 
-from gatepass.common.allow import HTTP_ON_LOOPBACK, Allow, Allowed, allowed
+from gatepass.common.allow import Allow, allowed
 from gatepass.common.limits import MAX_LEEWAY, YEAR
 from gatepass.common.settings import audience_names, clock_function, seconds
 from gatepass.common.texts import plain
 from gatepass.errors import ConfigurationError, InvalidSignature, UnknownKey
 from gatepass.jose.compact import CompactParts, decode_base64url, split_compact, to_bytes
 from gatepass.jose.strict_json import parse_object
-from gatepass.jwks import IssuerMetadata, JWKSClient
-from gatepass.jwks.http import fetchable
-from gatepass.keyring import KeyRing
 from gatepass.keys import Key, KeySet
-from gatepass.keys.key_set import algorithm_names, asymmetric_names, key_set
 from gatepass.keys.source import Fetch, KeySource, RunBlocking, run, run_async
-from gatepass.tokens.access_token import AccessToken, verified
-from gatepass.tokens.cache import KeySnapshot, VerifiedTokenCache, digest_of
+from gatepass.tokens.access_token import AccessToken, from_verified_claims
+from gatepass.tokens.cache import VerifiedTokenCache, digest_of
 from gatepass.tokens.claims import (
     NamedCheck,
     compile_checks,
@@ -40,6 +33,7 @@ from gatepass.tokens.claims import (
 )
 from gatepass.tokens.header import accepted_algorithm, key_id
 from gatepass.tokens.hooks import Hook, HookFunction, check_subject_hook, is_revoked_hook
+from gatepass.tokens.key_selection import KeySnapshot, resolve_keys
 from gatepass.tokens.profile import ANY_AUDIENCE, AnyAudience, AnyIssuer, Profile, expected_issuer
 
 __all__ = ["TokenVerifier"]
@@ -193,7 +187,7 @@ class TokenVerifier:
         except UnknownKey:
             if self._source is None:
                 raise
-        return run(_retry(self._source, key_id(header), snapshot.keys, lambda: self.candidates(header)))
+        return run(_retry_after(self._source, key_id(header), snapshot.keys, lambda: self.candidates(header)))
 
     def _for_revocation(self) -> TokenVerifier:
         """Return a verifier of the tokens that must be revocable: a service may accept them, now or later (RFC 7009).
@@ -267,7 +261,7 @@ class TokenVerifier:
         if not self._passes_fast_path(claims, now):
             for check in self._checks:
                 check(claims, now)
-        token = verified(claims, self.profile.names)
+        token = from_verified_claims(claims, self.profile.names)
         if self._caches:
             snapshot.tokens.keep(digest_of(octets), token, now=now, ends=self._valid_until(claims))
         return token
@@ -287,13 +281,13 @@ class TokenVerifier:
         for check in self._checks:  # unverified, so they can only reject: invalid claims cause no fetch
             check(claims, now)
         kid = key_id(parse_object(decode_base64url(segment)))
-        return (yield from _retry(source, kid, seen, lambda: self._verify_with(self._current_snapshot(), parts)))
+        return (yield from _retry_after(source, kid, seen, lambda: self._verify_with(self._current_snapshot(), parts)))
 
     def __repr__(self) -> str:
         return f"<TokenVerifier of {self.issuer}, {self.profile.name}>"
 
 
-def _retry(
+def _retry_after(
     source: KeySource, kid: str | None, seen: KeySet | None, attempt: Callable[[], _T]
 ) -> Generator[Fetch, None, _T]:
     """Return the result of *attempt* after one of the fetches that may bring the key *kid*."""
@@ -304,63 +298,3 @@ def _retry(
         except UnknownKey:
             continue
     raise UnknownKey("kid")
-
-
-class ResolvedKeys(NamedTuple):
-    """Fixed keys, or a source of keys that change, and the algorithms that a token may name."""
-
-    keys: KeySet | KeySource
-    algorithms: frozenset[str]
-    any_kid: bool = False
-    """True for a single key that the caller gave without a `kid` (RFC 7515 section 4.1.4)."""
-
-    @property
-    def fixed(self) -> KeySet | None:
-        return self.keys if isinstance(self.keys, KeySet) else None
-
-    @property
-    def source(self) -> KeySource | None:
-        return self.keys if isinstance(self.keys, KeySource) else None
-
-
-def resolve_keys(
-    keys: Key | KeySet | KeySource | Iterable[Key] | None,
-    *,
-    issuer: str | AnyIssuer,
-    algorithms: Iterable[str] | None,
-    leeway: float,
-    allow: Allowed,
-) -> ResolvedKeys:
-    """Resolve *keys*; for None use the metadata of *issuer*. Raises `ConfigurationError`."""
-    if isinstance(keys, KeyRing) and leeway > keys.leeway.total_seconds():
-        raise ConfigurationError(
-            "leeway= is longer than the key ring's, which would remove keys too early: give KeyRing the longest leeway="
-        )
-    if keys is None:
-        keys = _discovered(issuer, algorithms, allow)
-    if isinstance(keys, KeySource):
-        return ResolvedKeys(keys, frozenset(asymmetric_names(algorithms)))
-    fixed = key_set(keys)
-    any_kid = isinstance(keys, Key) and not keys.is_named
-    return ResolvedKeys(fixed, _allowed(fixed, algorithms), any_kid)
-
-
-def _discovered(issuer: str | AnyIssuer, algorithms: Iterable[str] | None, allow: Allowed) -> KeySource:
-    loopback = (HTTP_ON_LOOPBACK,) if allow.http_on_loopback else ()
-    if isinstance(issuer, AnyIssuer) or "://" not in issuer:
-        raise ConfigurationError("keys= is missing: they can be fetched only from an issuer with a URL")
-    if not fetchable(issuer, allow):
-        raise ConfigurationError(
-            "keys= is missing: they are not fetched from an issuer without an https URL; give keys=, such as a "
-            "JWKSClient with their address"
-        )
-    return JWKSClient(IssuerMetadata(issuer, allow=loopback), algorithms=algorithms)
-
-
-def _allowed(keys: KeySet, algorithms: Iterable[str] | None) -> frozenset[str]:
-    if algorithms is None:
-        return keys.algorithms
-    named = frozenset(algorithm_names(algorithms))
-    if not keys.algorithms <= named:
-        raise ConfigurationError("algorithms= leaves out the algorithm of one of the keys: add it, or drop the key")
-    return named
