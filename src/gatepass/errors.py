@@ -186,7 +186,10 @@ class WrongTokenType(InvalidToken):
 
 
 class UnknownKey(InvalidToken):
-    """No key of this issuer has the token's `kid`."""
+    """No key has the token's `kid`; or the token has none, and no key or too many keys could be tried.
+
+    A verifier that fetches keys raises it only after a fetch, or if it fetched for an unknown `kid` recently.
+    """
 
     description: ClassVar[str | None] = "The access token was signed with an unknown key"
     reason = "unknown_key"

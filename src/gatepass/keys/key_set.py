@@ -1,6 +1,7 @@
 """The keys of one issuer, given by the caller or from a JWK Set, and the arguments `keys=` and `algorithms=`.
 
 A set finds the keys for a token's `kid` and `alg`. It compares both for equality, without a fallback.
+The exception, a single `Key` without a given `kid`, is in `tokens/key_selection.py`.
 Refused: secrets and asymmetric keys in one set, and two keys with the same kid and algorithm.
 """
 

@@ -111,7 +111,11 @@ class UnsupportedTokenType(TokenEndpointError):
 
 
 class ServiceUnavailable(TokenEndpointError):
-    """The token could not be checked. It was not refused and is not spent: the client may retry."""
+    """The service could not decide. The client may retry with the same token.
+
+    A retry succeeds even if the store failed after it had rotated the token, in the process that rotated it or within
+    the grace window.
+    """
 
     status = 503
     error = "temporarily_unavailable"

@@ -103,7 +103,11 @@ class RefreshTokenRotation:
         self._windows = GraceWindows(grace)
 
     def rotate(self, text: str, *, client_id: str, parameters: RefreshParameters, now: int) -> TokenPair:
-        """Return the next pair for the token *text*. If this raises a `TokenEndpointError`, the token is not spent."""
+        """Spend the token *text* and return the next pair. Raises a `TokenEndpointError`.
+
+        The token stays valid if this raises, with two exceptions: it was spent before (`InvalidGrant`), or the store
+        failed after it had applied the rotation (`StoreUnavailable`), and then a retry gets the successor.
+        """
         pair = self._rotate(text, client_id, parameters, now)
         self.forget(now, limit=_WINDOWS_PER_ROTATION)
         return pair

@@ -21,6 +21,7 @@ class RefreshStore(Protocol):
 
     A method may raise any exception of its database; the service turns it into 503. When a method returns, its result
     must be durable, so that it survives a crash. Times are whole seconds since 1970, given by the caller.
+    To revoke access tokens too, a store also implements `gatepass.revocation.RevocationStore`.
     """
 
     def create(self, family: Family) -> None:
@@ -32,7 +33,7 @@ class RefreshStore(Protocol):
         ...
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
-        """Apply *rotation* if, at that one moment, `current_hash` is `rotation.previous_hash` and the family is not
+        """Spend the token of `rotation.previous_hash`: apply *rotation* if, at that one moment, `current_hash` is `rotation.previous_hash` and the family is not
         revoked. Of any number of callers with the same `previous_hash`, exactly one gets True.
 
         If `rotation.current_hash` equals `previous_hash`, apply it like any other, and return True to every such

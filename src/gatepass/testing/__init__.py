@@ -51,6 +51,6 @@ class RefreshStoreContract(PersistenceTests, RotationTests, ExpiryTests, Concurr
 
     Fixtures: `store` returns an empty store, or one that no other test uses. `reopen` returns a picklable function that
     opens the same store in a fresh process; without it, the races between processes are skipped. `dump` returns a
-    function that reads all stored values; without it, the search for tokens is skipped. Set `purges = False` if the
-    database itself deletes what has ended.
+    function that reads all stored values; without it, the search for tokens is skipped. Set `purges = False` (and
+    `purges_revocations = False` for revocations) if the database itself deletes what has ended.
     """
