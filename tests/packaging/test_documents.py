@@ -18,7 +18,17 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.support.documents import PAGES, REPOSITORY, Block, blocks_of, files_of, name_of, programs_of, session_of
+from tests.support.documents import (
+    PAGES,
+    REPOSITORY,
+    Block,
+    blocks_of,
+    files_of,
+    name_of,
+    programs_of,
+    prose_of,
+    session_of,
+)
 from tests.support.needs import missing, reason_for
 from tests.support.ports import free_port
 
@@ -33,6 +43,8 @@ RUNNER = REPOSITORY / "tests" / "support" / "run_program.py"
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 PATIENCE = 240
 """Seconds after which a program hangs, and is no longer slow."""
+MAX_WIDTH = 120
+"""Characters of a line of prose."""
 PROGRAMS = [(page, program) for page in PAGES for program in programs_of(page)]
 SESSIONS = [page for page in PAGES if session_of(page)]
 FRAMEWORKS = ("flask", "starlette", "fastapi", "django", "rest_framework", "click", "uvicorn")
@@ -368,3 +380,11 @@ def test_the_figures_of_the_readme_are_those_of_the_last_measurement(section, al
     cells = [f"{float(figures[peer][1]):.1f}" for peer in ("gatepass", "joserfc", "oxyjwt (Rust)")]
 
     assert f"\n| {name} | {' | '.join(cells)} |\n" in readme
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_lines_of_prose_are_wrapped(page):
+    lines = list(prose_of(page))
+
+    assert lines
+    assert [f"{number}: {line}" for number, line in lines if len(line) > MAX_WIDTH and " " in line.strip()] == []

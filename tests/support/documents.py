@@ -56,6 +56,16 @@ def name_of(page):
     return page.relative_to(REPOSITORY).as_posix()
 
 
+def prose_of(page):
+    """The lines of a page that are neither in a block nor a table, a picture or a comment, with their numbers."""
+    fenced = False
+    for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        elif not fenced and not line.lstrip().startswith(("|", "![", "<!--")):
+            yield number, line
+
+
 def blocks_of(page):
     source = page.read_text(encoding="utf-8")
     found = []

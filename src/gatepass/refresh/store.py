@@ -33,8 +33,9 @@ class RefreshStore(Protocol):
         ...
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
-        """Spend the token of `rotation.previous_hash`: apply *rotation* if, at that one moment, `current_hash` is `rotation.previous_hash` and the family is not
-        revoked. Of any number of callers with the same `previous_hash`, exactly one gets True.
+        """Spend the token whose hash is `rotation.previous_hash`: apply *rotation* if, at that one moment, this hash is
+        `current_hash` and the family is not revoked. Of any number of callers with the same `previous_hash`, exactly
+        one gets True.
 
         If `rotation.current_hash` equals `previous_hash`, apply it like any other, and return True to every such
         caller. The service thereby writes a successor again before it returns it again, because a row that `get`
