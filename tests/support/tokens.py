@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
-from gatepass import Key, KeySet, TokenIssuer, TokenVerifier
+import pytest
+
+from gatepass import AuthError, Key, KeySet, TokenIssuer, TokenVerifier
 from gatepass.jose.compact import encode_base64url
 
 ISSUER = "https://auth.example"
@@ -72,6 +74,12 @@ def make_issuer(**changes: Any) -> TokenIssuer:
         "issuer": ISSUER, "audience": AUDIENCE, "keys": KeySet([SIGNING_KEY]), "client_id": "web", "clock": Clock(),
     }  # fmt: skip
     return TokenIssuer(**{**settings, **changes})
+
+
+def refusal(token: str, verifier: TokenVerifier | None = None) -> AuthError:
+    with pytest.raises(AuthError) as refused:
+        (verifier or make_verifier()).verify(token)
+    return refused.value
 
 
 def _changed(good: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
