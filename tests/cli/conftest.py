@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from tests.support.inspected_tokens import KEY
 
 from gatepass.cli import main
 
@@ -46,3 +47,10 @@ def gatepass_here(tmp_path, monkeypatch, capfdbinary):
         return subprocess.CompletedProcess(arguments, ended.value.code, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def key_file(tmp_path):
+    path = tmp_path / "key.pem"
+    path.write_text(KEY.public().to_pem())
+    return path

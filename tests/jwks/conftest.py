@@ -9,8 +9,11 @@ import pytest
 pytest.importorskip("httpx")
 
 from tests.support import event_loop as leaps
-from tests.support.issuers import Clock, Ear
-from tests.support.key_server import PATIENCE, Answer, KeyServer, serving
+from tests.support.issuers import GOOD, Clock, Ear, client
+from tests.support.key_server import PATIENCE, Answer, KeyServer, document, serving
+
+from gatepass import JWKSClient
+from gatepass.jwks import FetchEnded
 
 
 @pytest.fixture(autouse=True)
@@ -44,3 +47,16 @@ def clock() -> Clock:
 @pytest.fixture
 def ear() -> Ear:
     return Ear()
+
+
+@pytest.fixture
+def server(serve: Callable[..., KeyServer]) -> KeyServer:
+    return serve(document(GOOD))
+
+
+@pytest.fixture
+def keys(server: KeyServer, clock: Clock, ear: Ear) -> JWKSClient:
+    made = client(server.url, clock=clock, on_event=ear)
+    made.refresh()
+    ear.wait_for(FetchEnded)
+    return made

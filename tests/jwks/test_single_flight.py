@@ -13,7 +13,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.support.issuers import NEW, OLD, client, forged, jwks, token, verifier, waiters
+from tests.support.issuers import GOOD, NEW, OLD, client, forged, jwks, token, verifier, waiters
 from tests.support.key_server import PATIENCE, document, hang, once, refuse, until
 from tests.support.needs import reason_for
 from tests.support.waiting import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, WAYS, in_a_thread, on_a_loop, under_asyncio
@@ -22,8 +22,6 @@ from gatepass import KeySet
 from gatepass.errors import KeysUnavailable
 from gatepass.jwks import FetchEnded, FetchFailed
 from gatepass.keys.source import KeySource
-
-GOOD = jwks(OLD)
 
 
 @pytest.fixture

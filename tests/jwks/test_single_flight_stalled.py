@@ -15,7 +15,7 @@ from tests.support.needs import reason_for
 from tests.support.waiting import ACCEPTED, in_a_thread, under_asyncio
 
 from gatepass import JWKSClient
-from gatepass.common.runtime import may_block, threads_are_frozen
+from gatepass.common.runtime import threads_are_frozen
 from gatepass.jwks import FetchEnded, FetchFailed
 
 
@@ -143,13 +143,6 @@ def test_uwsgi_is_asked_whether_it_runs_threads(uwsgi, caplog, opt, still):
     assert [record.levelno for record in said] == [logging.WARNING] * still
 
 
-@pytest.mark.parametrize("threads", [0, 1])
-def test_a_uwsgi_that_says_whether_it_has_threads_is_believed(monkeypatch, threads):
-    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt={}, has_threads=threads))
-
-    assert threads_are_frozen() is (threads == 0)
-
-
 def test_elsewhere_nothing_is_said(caplog):
     JWKSClient("https://auth.example/jwks")
 
@@ -168,26 +161,6 @@ def test_under_uwsgi_without_threads_the_request_that_finds_keys_old_waits_for_f
     clock.now += 700
     assert in_a_thread(verifier(keys), token()) == ACCEPTED
     assert keys.age.total_seconds() == 0
-
-
-def test_whoever_runs_an_event_loop_may_not_block():
-    async def here():
-        return may_block()
-
-    import asyncio
-
-    assert may_block()
-    assert asyncio.run(here()) is False
-
-
-def test_an_event_loop_of_trio_may_not_block_either():
-    trio = pytest.importorskip("trio")
-
-    async def here():
-        return may_block()
-
-    assert trio.run(here) is False
-    assert may_block()
 
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", "a process is forked"))

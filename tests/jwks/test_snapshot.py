@@ -7,30 +7,15 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from tests.support.issuers import NEW, OLD, client, forged, jwks, token, verifier, waiters
-from tests.support.key_server import document, hang, head, once, refuse, until
+from tests.support.issuers import GOOD, NEW, OLD, client, jwks, token, verifier, waiters
+from tests.support.key_server import document, hang, once, refuse, until
 from tests.support.waiting import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, in_a_thread
 
 from gatepass import ConfigurationError, JWKSClient
 from gatepass.errors import KeysUnavailable
-from gatepass.jwks import FetchEnded, FetchFailed, KeysChanged, StaleKeysUsed, UnknownKid
+from gatepass.jwks import FetchEnded, FetchFailed, KeysChanged, StaleKeysUsed
 from gatepass.jwks.snapshot import refresh_delay
 from gatepass.tokens.explain import explain
-
-GOOD = jwks(OLD)
-
-
-@pytest.fixture
-def server(serve):
-    return serve(document(GOOD))
-
-
-@pytest.fixture
-def keys(server, clock, ear):
-    made = client(server.url, clock=clock, on_event=ear)
-    made.refresh()
-    ear.wait_for(FetchEnded)
-    return made
 
 
 def test_nothing_is_fetched_before_a_token_needs_it(server, clock):
@@ -266,100 +251,6 @@ def test_a_key_that_changes_under_its_kid_is_another_key(server, keys):
     keys.refresh()
 
     assert in_a_thread(verifier(keys), token(OLD))[0] == 401
-
-
-def test_an_etag_saves_the_body(serve, clock, ear):
-    def answer(exchange):
-        if exchange.asked.headers.get("if-none-match") == 'W/"one"':
-            exchange.send(b"HTTP/1.1 304 Not Modified\r\nCache-Control: max-age=900\r\n\r\n")
-        else:
-            exchange.reply(document_text, [("ETag", 'W/"one"')])
-
-    import json
-
-    document_text = json.dumps(GOOD).encode()
-    server = serve(answer)
-    keys = client(server.url, clock=clock, on_event=ear)
-    for _ in range(3):
-        keys.refresh()
-        clock.now += 500
-
-    assert [asked.headers.get("if-none-match") for asked in server.requests] == [None, 'W/"one"', 'W/"one"']
-    assert [ear.wait_for(FetchEnded, number).fresh_for for number in (1, 2, 3)] == [600, 900, 900]
-    assert keys.age == dt.timedelta(seconds=500)
-    assert in_a_thread(verifier(keys), token()) == ACCEPTED
-
-
-@pytest.mark.parametrize("stray", ['"two"', 'W/"one"'])
-def test_the_news_that_another_document_is_unchanged_vouches_for_our_keys_once_at_most(serve, stray):
-    server = serve(document(GOOD, [("ETag", '"one"')]))
-    keys = client(server.url)
-    keys.refresh()
-    server.answer = lambda exchange: exchange.send(head("304 Not Modified", [("ETag", stray)]))
-    keys.refresh()
-
-    def honest(exchange):
-        if exchange.asked.headers.get("if-none-match") == stray:
-            exchange.send(head("304 Not Modified", [("ETag", stray)]))
-        else:
-            document(jwks(NEW), [("ETag", stray)])(exchange)
-
-    server.answer = honest
-    keys.refresh()
-
-    assert in_a_thread(verifier(keys), token(NEW)) == ACCEPTED
-    assert in_a_thread(verifier(keys), token(OLD)) == UNKNOWN_KEY
-
-
-@pytest.mark.parametrize("etag", ["one", '"a b"', '"' + "x" * 300 + '"', '"é"', "W/one", '""'])
-def test_an_etag_of_another_shape_is_not_sent_back(serve, etag):
-    server = serve(document(GOOD, [("ETag", etag)]))
-    keys = client(server.url)
-    for _ in range(2):
-        keys.refresh()
-
-    assert "if-none-match" not in server.requests[1].headers
-
-
-def test_the_hook_may_fail_and_may_ask_the_client_again(serve, caplog):
-    told = []
-
-    def hook(event):
-        told.append((type(event).__name__, keys.state))
-        raise ValueError("xyzzy")
-
-    keys = client(serve(document(GOOD)).url, on_event=hook)
-
-    assert in_a_thread(verifier(keys), token(NEW)) == UNKNOWN_KEY
-    assert until(lambda: len(told) == 2)
-    assert sorted(told) == [("FetchEnded", "fresh"), ("UnknownKid", "fresh")]
-    assert "on_event raised ValueError" in caplog.text
-    assert "xyzzy" not in caplog.text
-
-
-def test_each_kind_of_event_has_its_level_in_the_log(server, keys, clock, ear, caplog):
-    caplog.set_level("DEBUG", "gatepass.jwks")
-    check = verifier(keys)
-    in_a_thread(check, forged("nobody"))
-    ear.wait_for(FetchEnded, 2)
-    server.answer = document(jwks(NEW))
-    keys.refresh()
-    ear.wait_for(KeysChanged)
-    server.answer = refuse
-    clock.now += 700
-    in_a_thread(check, token(NEW))
-    ear.wait_for(FetchFailed)
-
-    levels = {
-        record.getMessage().partition("(")[0]: record.levelname
-        for record in caplog.records
-        if record.name == "gatepass.jwks"
-    }
-    assert levels == {
-        "FetchEnded": "DEBUG", "UnknownKid": "DEBUG", "KeysChanged": "INFO", "StaleKeysUsed": "WARNING",
-        "FetchFailed": "ERROR",
-    }  # fmt: skip
-    assert ear.of(UnknownKid) == [UnknownKid(server.url, "fetched")]
 
 
 @pytest.mark.parametrize(

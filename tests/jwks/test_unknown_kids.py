@@ -9,20 +9,8 @@ from tests.support.waiting import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, WAYS, in_a
 
 from gatepass import AuthError
 from gatepass.errors import KeysUnavailable, UnknownKey
-from gatepass.jwks import FetchEnded, FetchFailed, UnknownKid
+from gatepass.jwks import FetchFailed, UnknownKid
 from gatepass.jwks.unknown_kids import UnknownKidLimiter
-
-
-@pytest.fixture
-def server(serve):
-    return serve(document(jwks(OLD)))
-
-
-@pytest.fixture
-def keys(server, clock, ear):
-    made = client(server.url, clock=clock, on_event=ear)
-    made.refresh()
-    return made
 
 
 def refused(check, raw):
@@ -68,50 +56,6 @@ def test_a_new_key_is_taken_within_the_interval_and_one_fetch_of_a_slow_server(s
         clock.now += 0.1
 
     assert clock.now - published <= 10 + 4
-
-
-class SharedCache:
-    """A cache between us and the key server, which keeps a copy for as long as it may (RFC 9111)."""
-
-    def __init__(self, clock):
-        self.clock = clock
-        self.origin = document(jwks(OLD))
-        self._kept_at, self._kept = -1_000.0, self.origin
-
-    def __call__(self, exchange):
-        if "no-cache" in exchange.asked.headers.get("cache-control", "") or self.clock.now >= self._kept_at + 600:
-            self._kept_at, self._kept = self.clock.now, self.origin
-        self._kept(exchange)
-
-
-def test_a_cache_on_the_way_does_not_keep_a_new_key_out(serve, clock):
-    cache = SharedCache(clock)
-    check = verifier(client(serve(cache).url, clock=clock))
-    assert in_a_thread(check, token(OLD)) == ACCEPTED
-    cache.origin = document(jwks(OLD, NEW))
-
-    assert in_a_thread(check, token(NEW)) == ACCEPTED
-
-
-def test_keys_that_are_asked_for_by_hand_come_from_the_key_server_itself(serve, clock):
-    cache = SharedCache(clock)
-    keys = client(serve(cache).url, clock=clock)
-    keys.refresh()
-    cache.origin = document(jwks(OLD, NEW))
-    keys.refresh()
-
-    assert in_a_thread(verifier(keys), token(NEW)) == ACCEPTED
-
-
-def test_scheduled_fetches_leave_it_to_the_cache(server, clock, ear):
-    keys = client(server.url, clock=clock, on_event=ear)
-    check = verifier(keys)
-    assert in_a_thread(check, token(OLD)) == ACCEPTED
-    clock.now += 599
-    assert in_a_thread(check, token(OLD)) == ACCEPTED
-
-    assert ear.wait_for(FetchEnded, 2).reason == "scheduled"
-    assert ["cache-control" in asked.headers for asked in server.requests] == [False, False]
 
 
 def test_a_flood_from_cold_costs_no_more(serve, clock):

@@ -53,6 +53,9 @@ def jwks(*keys: Key) -> dict[str, Any]:
     return {"keys": [key.public().to_jwk() for key in keys]}
 
 
+GOOD = jwks(OLD)
+
+
 def client(url: Any, **settings: Any) -> JWKSClient:
     """One whose fetches take as long as they need, unless a test says so."""
     accept = {"allow": HTTP_ON_LOOPBACK} if str(url).startswith("http://") else {}

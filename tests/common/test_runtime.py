@@ -1,0 +1,35 @@
+"""Whether threads run between two requests, and whether the calling thread may wait."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from gatepass.common.runtime import may_block, threads_are_frozen
+
+
+@pytest.mark.parametrize("threads", [0, 1])
+def test_a_uwsgi_that_says_whether_it_has_threads_is_believed(monkeypatch, threads):
+    monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt={}, has_threads=threads))
+
+    assert threads_are_frozen() is (threads == 0)
+
+
+def test_whoever_runs_an_event_loop_may_not_block():
+    async def here():
+        return may_block()
+
+    import asyncio
+
+    assert may_block()
+    assert asyncio.run(here()) is False
+
+
+def test_an_event_loop_of_trio_may_not_block_either():
+    trio = pytest.importorskip("trio")
+
+    async def here():
+        return may_block()
+
+    assert trio.run(here) is False
+    assert may_block()
