@@ -2,7 +2,6 @@
 
 import asyncio
 import base64
-import json
 import os
 from contextlib import ExitStack
 from urllib.parse import urlencode
@@ -22,9 +21,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Route
+from starlette.routing import Mount
 from tests.support.breaking_store import Breaking, Clock, make_issuer, make_revocation, make_service, make_verifier
 from tests.support.clients import Answer, ASGIClient, Request, WSGIClient, asgi_scope, wsgi_environ
+from tests.support.token_requests import token_request
 from tests.token_endpoint.contract import (
     CANNOT_TELL,
     CANNOT_TELL_REVOKING,
@@ -46,7 +46,6 @@ from tests.token_endpoint.contract import (
     World,
 )
 from tests.token_endpoint.cookie_contract import (
-    CLEARED,
     COOKIES,
     FROM_ELSEWHERE,
     GRANT,
@@ -213,93 +212,6 @@ class TestAsyncDjango(DjangoContract):
         return ASGIClient(ASGIHandler())
 
 
-# Signing in
-
-
-def _flask_login(login):
-    app = Flask(__name__)
-    app.add_url_rule("/login", "login", lambda: gatepass_flask.to_response(login()), methods=["POST"])
-    return WSGIClient(app)
-
-
-def _starlette_login(login):
-    return ASGIClient(
-        Starlette(routes=[Route("/login", lambda request: gatepass_starlette.to_response(login()), methods=["POST"])])
-    )
-
-
-def _fastapi_login(login):
-    app = FastAPI()
-    app.post("/login")(lambda: gatepass_fastapi.to_response(login()))
-    return ASGIClient(app)
-
-
-def _django_login(login):
-    urls = (path("login", lambda request: gatepass_django.to_response(login())),)
-    with override_settings(ROOT_URLCONF=urls, MIDDLEWARE=[]):
-        handler = WSGIHandler()
-
-    def called(environ, start_response):
-        with override_settings(ROOT_URLCONF=urls):
-            return handler(environ, start_response)
-
-    return WSGIClient(called)
-
-
-@pytest.mark.parametrize("made", [_flask_login, _starlette_login, _fastapi_login, _django_login])
-def test_a_login_route_of_one_line_puts_a_pair_into_cookies(made):
-    world = World(cookies=COOKIES)
-    client = made(lambda: world.endpoints.login_response(world.service.grant("anna", scope="a b")))
-
-    access, refresh_token = CookieEndpointContract().session(client.send("POST", "/login"))
-
-    assert world.verifier.verify(access).subject == "anna"
-    assert world.service.refresh(refresh_token)
-
-
-def test_a_login_without_cookies_gets_the_pair_in_json():
-    world = World()
-    pair = world.service.grant("anna")
-
-    answer = world.endpoints.login_response(pair)
-
-    assert json.loads(answer.body)["refresh_token"] == pair.refresh_token
-    assert all(name != "Set-Cookie" for name, _ in answer.headers)
-
-
-def test_an_answer_of_the_applications_own_can_carry_the_cookies():
-    world = World(cookies=COOKIES)
-    pair = world.service.grant("anna")
-
-    assert world.endpoints.set_cookies(pair) == tuple(
-        header for header in world.endpoints.login_response(pair).headers if header[0] == "Set-Cookie"
-    )
-    assert [(name.lower(), value) for name, value in world.endpoints.clear_cookies()] == CLEARED
-
-
-def test_cookies_that_were_not_configured_are_not_set_silently():
-    world = World()
-
-    for call in (lambda: world.endpoints.set_cookies(world.service.grant("anna")), world.endpoints.clear_cookies):
-        with pytest.raises(ConfigurationError, match="cookies="):
-            call()
-
-
-def test_a_cookie_lives_as_long_as_its_token():
-    clock = Clock()
-    service = make_service(Breaking(), clock, refresh_ttl=1_000, absolute_ttl=1_500)
-    endpoints = TokenEndpoints(service, cookies=COOKIES)
-
-    def ages(pair):
-        return [line.split("Max-Age=")[1].split(";")[0] for _, line in endpoints.set_cookies(pair)]
-
-    pair = service.grant("anna")
-    assert ages(pair) == ["900", "1000"]
-    clock.now += 800
-    pair = service.refresh(pair.refresh_token)
-    assert ages(pair) == ["700", "700"]
-
-
 def test_the_successor_that_is_given_again_has_what_is_left_of_its_life():
     clock = Clock()
     service = make_service(Breaking(), clock, refresh_ttl=1_000, absolute_ttl=1_500, grace=10)
@@ -308,13 +220,6 @@ def test_the_successor_that_is_given_again_has_what_is_left_of_its_life():
     assert service.refresh(first).refresh_expires_in == 1_000
     clock.now += 5
     assert service.refresh(first).refresh_expires_in == 995
-
-
-def test_a_token_that_browsers_would_drop_is_said_to_be_too_long():
-    world = World(cookies=COOKIES, claims_for=lambda subject: {"roles": ["r" * 4_000]})
-
-    with pytest.raises(ValueError, match="fewer claims"):
-        world.endpoints.login_response(world.service.grant("anna"))
 
 
 def test_a_session_survives_an_access_token_that_is_too_long_for_a_while(caplog):
@@ -366,34 +271,8 @@ def test_endpoints_that_cannot_work_are_refused_at_once():
         TokenEndpoints(service, cookies=["https://app.example"])
 
 
-def test_the_realm_is_the_applications():
-    clock = Clock()
-    endpoints = TokenEndpoints(make_service(Breaking(), clock), realm='my "shop"')
-
-    answer = endpoints.token(_asked(b"grant_type=refresh_token&refresh_token=x", authorization=("Basic !",)))
-
-    assert dict(answer.headers)["WWW-Authenticate"] == 'Basic realm="my \\"shop\\""'
-
-
-@pytest.mark.parametrize(
-    "credentials", [b"client_id=we%00b", b"client_id=caf%C3%A9", b"client_id=web&client_secret=%0A"]
-)
-def test_the_application_is_not_asked_for_clients_that_are_no_visible_text(credentials):
-    asked = []
-    world = World(authenticate_client=lambda client_id, secret: asked.append(client_id) or True)
-
-    answer = world.endpoints.token(_asked(b"grant_type=refresh_token&refresh_token=x&" + credentials))
-
-    assert (answer.status, answer.body, asked) == (400, INVALID_CLIENT[2], [])
-
-
 def test_a_request_shows_nothing_but_its_method():
-    assert repr(_asked(b"secret", authorization=("Basic secret",))) == "TokenRequest(method='POST')"
-
-
-def _asked(body, **changes):
-    members = {"method": "POST", "content_type": "application/x-www-form-urlencoded", "authorization": (), "body": body}
-    return TokenRequest(**{**members, "url_scheme": "https", **changes})
+    assert repr(token_request(b"secret", authorization=("Basic secret",))) == "TokenRequest(method='POST')"
 
 
 def test_what_is_not_said_of_a_request_counts_as_plain_http():
@@ -406,7 +285,7 @@ def test_what_is_not_said_of_a_request_counts_as_plain_http():
         {"url_scheme": "HTTPS", "peer": "192.0.2.1"},
     ):
         for serve in (endpoints.token, endpoints.revoke):
-            answer = serve(_asked(b"token=x", **{"url_scheme": None, **known}))
+            answer = serve(token_request(b"token=x", **{"url_scheme": None, **known}))
             assert (answer.status, answer.body) == (400, PLAIN_HTTP[2])
 
 
@@ -491,7 +370,7 @@ def test_django_reads_no_further_than_the_core_wants():
 )
 def test_whatever_is_asked_the_answer_is_one_of_the_table(method, content_type, authorization, body):
     """And nothing is raised, and no text of the request comes back."""
-    asked = _asked(body, method=method, content_type=content_type, authorization=tuple(authorization))
+    asked = token_request(body, method=method, content_type=content_type, authorization=tuple(authorization))
     for serve in (WORLD.endpoints.token, WORLD.endpoints.revoke):
         answer = serve(asked)
         headers = [(name.lower(), value) for name, value in answer.headers]
@@ -514,7 +393,7 @@ COOKIE_TABLE = [NOT_POST] + [
 )
 def test_whatever_a_browser_sends_the_answer_is_one_of_the_table(method, cookie, origin, body):
     browser = BrowserRequest(method=method, cookie=tuple(cookie), origin=tuple(origin))
-    asked = _asked(body, method=method or "", browser=browser)
+    asked = token_request(body, method=method or "", browser=browser)
     for serve in (BY_COOKIE.endpoints.token, BY_COOKIE.endpoints.revoke):
         answer = serve(asked)
         headers = [(name.lower(), value) for name, value in answer.headers]

@@ -1,0 +1,68 @@
+"""The application's functions: when they are called, and what becomes of an answer that is none."""
+
+import pytest
+from tests.support.breaking_store import Outage, make_service, reason_of
+
+from gatepass.refresh.errors import HookUnavailable, InvalidGrant
+
+
+def test_the_application_hears_of_a_reuse_once(store, clock, caplog):
+    heard = []
+    service = make_service(store, clock, on_reuse=heard.append)
+    first = service.grant("anna")
+    service.refresh(first.refresh_token)
+
+    for _ in range(3):
+        reason_of(service.refresh, first.refresh_token)
+
+    assert [family.subject for family in heard] == ["anna"]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert first.refresh_token not in caplog.text
+
+
+def test_a_hook_that_raises_when_told_of_a_reuse_changes_nothing(store, clock, caplog):
+    def fail(family):
+        raise Outage
+
+    service = make_service(store, clock, on_reuse=fail)
+    first = service.grant("anna")
+    second = service.refresh(first.refresh_token)
+
+    assert reason_of(service.refresh, first.refresh_token) == "refresh_reused"
+    assert reason_of(service.refresh, second.refresh_token) == "refresh_revoked"
+    assert "on_reuse raised Outage" in caplog.text
+    assert "secret text" not in caplog.text
+
+
+def test_a_subject_that_is_turned_away_loses_the_family(store, clock):
+    welcome = {"anna"}
+    service = make_service(store, clock, check_subject=welcome.__contains__)
+    pair = service.grant("anna")
+    welcome.clear()
+
+    assert reason_of(service.refresh, pair.refresh_token) == "refresh_subject"
+    welcome.add("anna")
+    assert reason_of(service.refresh, pair.refresh_token) == "refresh_revoked"
+
+
+@pytest.mark.parametrize("answer", [None, 1, 0, "yes", object()])
+def test_an_answer_that_is_neither_yes_nor_no_is_an_outage(store, clock, answer):
+    answers = [answer, True]
+    service = make_service(store, clock, check_subject=lambda subject: answers.pop(0))
+    pair = service.grant("anna")
+
+    with pytest.raises(HookUnavailable):
+        service.refresh(pair.refresh_token)
+
+    assert service.refresh(pair.refresh_token)
+
+
+def test_a_hook_cannot_turn_its_own_trouble_into_a_refusal(store, clock):
+    def fail(subject):
+        raise InvalidGrant("mine")
+
+    service = make_service(store, clock, check_subject=fail)
+    pair = service.grant("anna")
+
+    with pytest.raises(HookUnavailable):
+        service.refresh(pair.refresh_token)

@@ -1,0 +1,17 @@
+"""The client of a request to the token endpoints; the contract has every way in which it authenticates."""
+
+import pytest
+from tests.support.token_requests import token_request
+from tests.token_endpoint.contract import INVALID_CLIENT, World
+
+
+@pytest.mark.parametrize(
+    "credentials", [b"client_id=we%00b", b"client_id=caf%C3%A9", b"client_id=web&client_secret=%0A"]
+)
+def test_the_application_is_not_asked_for_clients_that_are_no_visible_text(credentials):
+    asked = []
+    world = World(authenticate_client=lambda client_id, secret: asked.append(client_id) or True)
+
+    answer = world.endpoints.token(token_request(b"grant_type=refresh_token&refresh_token=x&" + credentials))
+
+    assert (answer.status, answer.body, asked) == (400, INVALID_CLIENT[2], [])

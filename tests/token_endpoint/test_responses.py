@@ -1,0 +1,124 @@
+"""The responses of a login route: the pair in cookies that live as long as its tokens, or in JSON."""
+
+import json
+
+import pytest
+from django.core.handlers.wsgi import WSGIHandler
+from django.test import override_settings
+from django.urls import path
+from fastapi import FastAPI
+from flask import Flask
+from starlette.applications import Starlette
+from starlette.routing import Route
+from tests.support.breaking_store import Breaking, Clock, make_service
+from tests.support.clients import ASGIClient, WSGIClient
+from tests.support.django import ready as django_ready  # noqa: F401 - its import is what counts
+from tests.support.token_requests import token_request
+from tests.token_endpoint.contract import World
+from tests.token_endpoint.cookie_contract import CLEARED, COOKIES, CookieEndpointContract
+
+import gatepass_django
+import gatepass_fastapi
+import gatepass_flask
+import gatepass_starlette
+from gatepass import ConfigurationError, TokenEndpoints
+
+
+def _flask_login(login):
+    app = Flask(__name__)
+    app.add_url_rule("/login", "login", lambda: gatepass_flask.to_response(login()), methods=["POST"])
+    return WSGIClient(app)
+
+
+def _starlette_login(login):
+    return ASGIClient(
+        Starlette(routes=[Route("/login", lambda request: gatepass_starlette.to_response(login()), methods=["POST"])])
+    )
+
+
+def _fastapi_login(login):
+    app = FastAPI()
+    app.post("/login")(lambda: gatepass_fastapi.to_response(login()))
+    return ASGIClient(app)
+
+
+def _django_login(login):
+    urls = (path("login", lambda request: gatepass_django.to_response(login())),)
+    with override_settings(ROOT_URLCONF=urls, MIDDLEWARE=[]):
+        handler = WSGIHandler()
+
+    def called(environ, start_response):
+        with override_settings(ROOT_URLCONF=urls):
+            return handler(environ, start_response)
+
+    return WSGIClient(called)
+
+
+@pytest.mark.parametrize("made", [_flask_login, _starlette_login, _fastapi_login, _django_login])
+def test_a_login_route_of_one_line_puts_a_pair_into_cookies(made):
+    world = World(cookies=COOKIES)
+    client = made(lambda: world.endpoints.login_response(world.service.grant("anna", scope="a b")))
+
+    access, refresh_token = CookieEndpointContract().session(client.send("POST", "/login"))
+
+    assert world.verifier.verify(access).subject == "anna"
+    assert world.service.refresh(refresh_token)
+
+
+def test_a_login_without_cookies_gets_the_pair_in_json():
+    world = World()
+    pair = world.service.grant("anna")
+
+    answer = world.endpoints.login_response(pair)
+
+    assert json.loads(answer.body)["refresh_token"] == pair.refresh_token
+    assert all(name != "Set-Cookie" for name, _ in answer.headers)
+
+
+def test_an_answer_of_the_applications_own_can_carry_the_cookies():
+    world = World(cookies=COOKIES)
+    pair = world.service.grant("anna")
+
+    assert world.endpoints.set_cookies(pair) == tuple(
+        header for header in world.endpoints.login_response(pair).headers if header[0] == "Set-Cookie"
+    )
+    assert [(name.lower(), value) for name, value in world.endpoints.clear_cookies()] == CLEARED
+
+
+def test_cookies_that_were_not_configured_are_not_set_silently():
+    world = World()
+
+    for call in (lambda: world.endpoints.set_cookies(world.service.grant("anna")), world.endpoints.clear_cookies):
+        with pytest.raises(ConfigurationError, match="cookies="):
+            call()
+
+
+def test_a_cookie_lives_as_long_as_its_token():
+    clock = Clock()
+    service = make_service(Breaking(), clock, refresh_ttl=1_000, absolute_ttl=1_500)
+    endpoints = TokenEndpoints(service, cookies=COOKIES)
+
+    def ages(pair):
+        return [line.split("Max-Age=")[1].split(";")[0] for _, line in endpoints.set_cookies(pair)]
+
+    pair = service.grant("anna")
+    assert ages(pair) == ["900", "1000"]
+    clock.now += 800
+    pair = service.refresh(pair.refresh_token)
+    assert ages(pair) == ["700", "700"]
+
+
+def test_a_token_that_browsers_would_drop_is_said_to_be_too_long():
+    world = World(cookies=COOKIES, claims_for=lambda subject: {"roles": ["r" * 4_000]})
+
+    with pytest.raises(ValueError, match="fewer claims"):
+        world.endpoints.login_response(world.service.grant("anna"))
+
+
+def test_the_realm_is_the_applications():
+    clock = Clock()
+    endpoints = TokenEndpoints(make_service(Breaking(), clock), realm='my "shop"')
+
+    answer = endpoints.token(token_request(b"grant_type=refresh_token&refresh_token=x", authorization=("Basic !",)))
+
+    assert dict(answer.headers)["WWW-Authenticate"] == 'Basic realm="my \\"shop\\""'
