@@ -22,6 +22,60 @@ SMALL = {
     "adapters/gatepass_django/refresh/apps.py": "Django looks for this name",
     "adapters/gatepass_django/spectacular.py": "needs drf-spectacular, which a project may not have",
 }
+# Modules of gatepass without a test file of their name: the files that test them, and why.
+COVERED_BY = {
+    "__main__": (["tests/cli/test_main.py"], "the command's tests start it with python -m gatepass"),
+    "adapter": (["tests/packaging/test_public_names.py"], "names alone: the interface for adapters"),
+    "common/limits": (["tests/invariants/test_clocks.py"], "constants, and clocks that every class with a time takes"),
+    "common/private_files": (
+        ["tests/keyring/test_files.py", "tests/stores/test_sqlite_file.py"],
+        "each rule is tested on the files that it protects: a key ring's and SQLite's",
+    ),
+    "common/scope": (["tests/common/test_texts.py"], "scopes are read by each constructor and call that takes them"),
+    "http/extractor": (
+        ["tests/adapters/cookie_contract.py"],
+        "each adapter receives tokens in header, cookie and both",
+    ),
+    "keys/encodings": (["tests/keys/test_secret.py"], "each kind of key material is refused under each encoding"),
+    "refresh/errors": (["tests/token_endpoint/contract.py"], "constants, pinned byte for byte in each response"),
+    "refresh/store": (["tests/cli/test_purge.py"], "a protocol, and the loop that the command purge runs"),
+    "stores/rows": (["tests/stores/test_sqlite.py"], "the inherited contract reads back every value that it writes"),
+    "testing/base": (["tests/testing/test_contracts.py"], "what the classes of the contract share"),
+    "testing/concurrency": (["tests/testing/test_contracts.py"], "part of the contract that broken stores must fail"),
+    "testing/expiry": (["tests/stores/test_memory.py"], "part of the contract that each store's tests inherit"),
+    "testing/persistence": (["tests/stores/test_memory.py"], "part of the contract that each store's tests inherit"),
+    "testing/racing": (["tests/testing/test_contracts.py"], "threads and processes that the contract starts"),
+    "testing/revocation_store": (["tests/testing/test_contracts.py"], "a contract that broken stores must fail"),
+    "testing/rotation": (["tests/testing/test_contracts.py"], "part of the contract that broken stores must fail"),
+}
+# Test files of a room that bear the name of none of its modules.
+SEVERAL_MODULES = {
+    "tests/cli/test_examples.py": "the example programs, and what README says of them",
+    "tests/cli/test_main.py": "the entry point, in the package's __init__",
+    "tests/stores/test_django.py": "the store of the adapter for Django, beside the others",
+    "tests/stores/test_django_signals.py": "the store of the adapter for Django, beside the others",
+    "tests/stores/test_durability.py": "every store that writes to a disk",
+    "tests/stores/test_killed_processes.py": "every store that processes share",
+    "tests/stores/test_killed_servers.py": "every store on a server",
+    "tests/stores/test_missing_extras.py": "every store that needs an extra",
+    "tests/stores/test_purge_limits.py": "every store that is purged",
+    "tests/stores/test_raw_forks.py": "every store that processes share",
+    "tests/testing/test_contracts.py": "the contracts as a whole, against stores that break them",
+}
+# Folders of tests that are no room of gatepass.
+OTHER_FOLDERS = {
+    "adapters": "the adapters for the frameworks",
+    "interop": "other libraries, in other languages",
+    "invariants": "what holds for all modules together",
+    "packaging": "the repository, its pages and the wheel",
+    "servers": "real servers and their processes",
+    "support": "what several test files share",
+    "typing": "programs for the type checkers",
+    "vectors": "published and forged tokens and signatures",
+}
+# Modules beside the tests that are no test, conftest or contract; those below WITH_PROGRAMS may be anything.
+WITH_PROGRAMS = ("support", "typing", "interop", "servers")
+BESIDE_TESTS = {"tests/vectors/from_rfc_texts.py": "makes rfc.json from the texts of the RFCs"}
 in_a_shell = pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", ".ci/run is a shell script"))
 
 
@@ -84,6 +138,72 @@ def test_limits_are_named_max_or_min(repository):
 
 def test_the_packages_top_level_stays_small(repository):
     assert 0 < len(list((repository / "src" / "gatepass").glob("*.py"))) <= MAX_TOP_MODULES
+
+
+def modules_of_rooms(repository):
+    """The modules of gatepass as paths below it; a package below a room is one, and `__init__` is none."""
+    package = repository / "src" / "gatepass"
+    parts = [module.relative_to(package).with_suffix("").parts[:2] for module in package.rglob("*.py")]
+    return {"/".join(part) for part in parts if part[-1] != "__init__"}
+
+
+def files_of_tests(repository):
+    return sorted(file.relative_to(repository).as_posix() for file in (repository / "tests").rglob("*.py"))
+
+
+def is_about(file, module):
+    """Whether *file* is `tests/<room>/test_<module>.py` or `tests/<room>/test_<module>_<aspect>.py`."""
+    room, _, name = module.rpartition("/")
+    return re.fullmatch(rf"tests/{room}{'/' if room else ''}test_{name}(_\w+)?\.py", file) is not None
+
+
+def test_every_module_has_a_test_file_of_its_name_or_is_in_the_table(repository):
+    files, found = files_of_tests(repository), modules_of_rooms(repository)
+    without = {module for module in found if not any(is_about(file, module) for file in files)}
+
+    assert len(found) > 80
+    assert without == set(COVERED_BY)
+
+
+def test_the_files_that_test_the_other_modules_exist(repository):
+    named = {file for files, _ in COVERED_BY.values() for file in files}
+
+    assert named - set(files_of_tests(repository)) == set()
+    assert [module for module, (files, reason) in COVERED_BY.items() if not files or len(reason.split()) < 3] == []
+
+
+def test_every_test_file_of_a_room_has_the_name_of_a_module_or_a_reason(repository):
+    found = modules_of_rooms(repository)
+    files = [file for file in files_of_tests(repository) if file.rpartition("/")[2].startswith("test_")]
+    others = {
+        file
+        for file in files
+        if file.split("/")[1] not in OTHER_FOLDERS and not any(is_about(file, module) for module in found)
+    }
+
+    assert others == set(SEVERAL_MODULES)
+    assert [file for file, reason in SEVERAL_MODULES.items() if len(reason.split()) < 3] == []
+
+
+def test_every_folder_of_tests_is_a_room_or_has_a_reason(repository):
+    rooms = {module.partition("/")[0] for module in modules_of_rooms(repository) if "/" in module}
+    folders = {file.split("/")[1] for file in files_of_tests(repository) if file.count("/") > 1}
+
+    assert folders == rooms | set(OTHER_FOLDERS)
+    assert rooms & set(OTHER_FOLDERS) == set()
+    assert [folder for folder, reason in OTHER_FOLDERS.items() if len(reason.split()) < 3] == []
+
+
+def test_every_helper_lies_in_the_folder_for_helpers_or_has_a_reason(repository):
+    helper = re.compile(r"tests/(?:\w+/)*(?!(?:test_\w+|conftest|\w*contract)\.py$)\w+\.py")
+    found = {
+        file
+        for file in files_of_tests(repository)
+        if helper.fullmatch(file) and file.split("/")[1] not in WITH_PROGRAMS
+    }
+
+    assert found == set(BESIDE_TESTS)
+    assert [file for file, reason in BESIDE_TESTS.items() if len(reason.split()) < 3] == []
 
 
 def test_no_tracked_file_names_a_path_of_one_machine(tracked, repository):
