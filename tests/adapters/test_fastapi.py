@@ -31,12 +31,12 @@ from tests.adapters.contract import (
     MiddlewareContract,
 )
 from tests.adapters.cookie_contract import CookieContract
-from tests.adapters.test_starlette import CORS, HANDLERS, others_are_served_while_a_hook_blocks
 from tests.support.adapter_tokens import bearer, resource_server, token
 from tests.support.asgi import exchange, handshake, uvicorn_on_loopback, websocket, websocket_scope
 from tests.support.clients import ASGIClient
 from tests.support.meeting import meet_on_the_loop
 from tests.support.raising import refuse
+from tests.support.starlette_project import CORS, HANDLERS, others_are_served_while_a_hook_blocks
 
 from gatepass import AccessToken, ConfigurationError, ResourceServer
 from gatepass_fastapi import (

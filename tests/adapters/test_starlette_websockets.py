@@ -1,0 +1,192 @@
+"""WebSockets in Starlette: the handshake gets the answer of HTTP, and a socket ends with its token."""
+
+import asyncio
+import functools
+import time
+
+import pytest
+from starlette.routing import WebSocketRoute
+from tests.adapters.contract import HIDDEN, MALFORMED_HEADER, NO_CREDENTIALS, PLAIN_HTTP, ROWS, SCOPE_IS_MISSING
+from tests.support.adapter_tokens import bearer, resource_server, token
+from tests.support.asgi import websocket, websocket_scope
+from tests.support.clients import ASGIClient
+from tests.support.event_loop import LeapingLoop
+from tests.support.starlette_project import application, hello, same, sockets
+
+from gatepass_starlette import closed_at_expiry, optional_auth, require_auth
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_a_handshake_is_refused_with_the_very_answer_of_http(row):
+    headers, golden = ROWS[row]
+
+    same(websocket(sockets(), websocket_scope("/protected", headers())).denial, golden)
+
+
+@pytest.mark.parametrize("extensions", [None, {}, {"tls": {}}])
+@pytest.mark.parametrize("row", ["1 no credentials", "4b two lines", "8 expired"])
+def test_without_the_extension_a_refused_socket_is_closed_before_it_is_accepted(row, extensions):
+    headers, _ = ROWS[row]
+
+    session = websocket(sockets(), websocket_scope("/protected", headers(), extensions=extensions))
+
+    assert session.sent == [{"type": "websocket.close", "code": 1008, "reason": ""}]
+    assert session.crash is None
+
+
+@pytest.mark.parametrize("path", ["/orders", "/class"])
+def test_a_guarded_socket_wants_its_scope(path):
+    session = websocket(sockets(), websocket_scope(path, bearer(token(scope="orders:read"))))
+    assert (session.kinds[0], session.texts) == ("websocket.accept", ["anna"])
+
+    same(websocket(sockets(), websocket_scope(path, bearer())).denial, SCOPE_IS_MISSING)
+    assert websocket(sockets(), websocket_scope(path, bearer(), extensions=None)).kinds == ["websocket.close"]
+
+
+def test_a_concealed_socket_seems_not_to_exist():
+    same(websocket(sockets(), websocket_scope("/hidden", bearer())).denial, HIDDEN)
+
+
+@pytest.mark.parametrize(("path", "who"), [("/open", "nobody"), ("/open/class", "nobody"), ("/maybe", "anna")])
+def test_sockets_can_be_public_or_optional(path, who):
+    assert websocket(sockets(), websocket_scope(path)).texts == ["nobody"]
+    assert websocket(sockets(), websocket_scope(path, bearer())).texts == [who]
+
+
+def test_a_public_socket_opens_no_http_route_of_the_same_path():
+    app = sockets()
+
+    assert websocket(app, websocket_scope("/split")).texts == ["nobody"]
+    same(ASGIClient(app).send("GET", "/split"), NO_CREDENTIALS)
+
+
+def test_an_optional_socket_refuses_bad_credentials():
+    same(websocket(sockets(), websocket_scope("/maybe", bearer("a b"))).denial, MALFORMED_HEADER)
+
+
+def test_a_socket_needs_wss_where_https_is_required():
+    app = sockets(https="require")
+
+    assert websocket(app, websocket_scope("/protected", bearer())).texts == ["anna"]
+    same(websocket(app, websocket_scope("/protected", bearer(), scheme="ws")).denial, PLAIN_HTTP)
+
+
+def test_a_token_in_the_query_or_the_subprotocol_opens_no_socket():
+    scope = websocket_scope(f"/protected?access_token={token()}", [("Sec-WebSocket-Protocol", token())])
+    scope["subprotocols"] = [token()]
+
+    same(websocket(sockets(), scope).denial, NO_CREDENTIALS)
+
+
+def test_a_socket_that_was_accepted_before_its_guard_is_closed():
+    async def late(websocket):
+        await websocket.accept()
+        await require_auth(scopes=["orders:read"])(hello)(websocket)
+
+    app = application(resource_server(), [WebSocketRoute("/", late)])
+    session = websocket(app, websocket_scope("/", bearer()))
+
+    assert session.kinds == ["websocket.accept", "websocket.close"]
+    assert session.sent[-1]["code"] == 1008
+
+
+# --- a token that ends before its socket
+
+
+async def patient(websocket):
+    await websocket.accept()
+    async with closed_at_expiry(websocket):
+        await websocket.send_text("in")
+        if websocket.query_params.get("wait"):
+            await asyncio.Event().wait()
+    await asyncio.sleep(0)
+
+
+TOKEN_EXPIRED = {"type": "websocket.close", "code": 1008, "reason": "token expired"}
+
+
+def test_a_socket_is_closed_when_its_token_expires():
+    """Time leaps for the event loop, so that the test need not wait."""
+    app = application(resource_server(), [WebSocketRoute("/", patient)])
+    scope = websocket_scope("/?wait=1", bearer(token(exp=time.time() + 100_000)))
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def some_turns():
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+    async def live():
+        loop = asyncio.get_running_loop()
+        session = asyncio.create_task(app(scope, receive, send))
+        await some_turns()
+        assert {"type": "websocket.send", "text": "in"} in sent
+        loop.leapt += 90_000
+        await some_turns()
+        assert not session.done()
+        assert TOKEN_EXPIRED not in sent
+        loop.leapt += 20_000
+        await some_turns()
+        assert session.done()
+        await session
+
+    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
+        runner.run(live())
+    assert sent[-1] == TOKEN_EXPIRED
+
+
+@pytest.mark.parametrize("policy", [{"leeway": 100}, {"leeway": 0, "max_token_age": 1_100}])
+def test_a_socket_lasts_as_long_as_its_verifier_lets_the_token_in(policy):
+    """By the verifier's own clock, which stands still years from here while that of the event loop leaps."""
+    now = 1_500_000_000
+    server = resource_server({"clock": lambda: now, **policy})
+    ages = {"iat": now - 1_000, "exp": now + (0 if policy["leeway"] else 10_000)}
+    app = application(server, [WebSocketRoute("/", patient)])
+    scope = websocket_scope("/?wait=1", bearer(token(**ages)))
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "websocket.connect"}
+
+    async def some_turns():
+        for _ in range(50):
+            await asyncio.sleep(0)
+
+    async def live():
+        loop = asyncio.get_running_loop()
+        session = asyncio.create_task(app(scope, receive, send))
+        await some_turns()
+        loop.leapt += 50
+        await some_turns()
+        assert not session.done()
+        assert TOKEN_EXPIRED not in sent
+        loop.leapt += 51
+        await some_turns()
+        assert session.done()
+        await session
+
+    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
+        runner.run(live())
+    assert sent[-1] == TOKEN_EXPIRED
+
+
+def test_a_socket_whose_token_ends_before_its_view_begins_is_closed_at_once():
+    clock = iter([time.time(), time.time(), *[time.time() + 86_500] * 5])
+    app = application(resource_server({"clock": lambda: next(clock)}), [WebSocketRoute("/", patient)])
+
+    assert websocket(app, websocket_scope("/?wait=1", bearer())).sent[-1] == TOKEN_EXPIRED
+
+
+def test_a_socket_that_ends_before_its_token_ends_as_it_likes():
+    app = application(resource_server(), [WebSocketRoute("/", optional_auth(functools.partial(patient)))])
+
+    for headers in ([], bearer()):
+        assert websocket(app, websocket_scope("/", headers)).kinds == ["websocket.accept", "websocket.send"]
