@@ -1,70 +1,34 @@
 """REST framework answers as the contract says, whatever its own handlers would make of a refusal."""
 
-import asyncio
 import logging
 import pickle
-import subprocess
-import sys
-from contextlib import ExitStack
 from typing import ClassVar
 
 import pytest
-from asgiref.sync import async_to_sync
-from django.contrib.auth.context_processors import PermWrapper
-from django.core.cache.backends.locmem import LocMemCache
-from django.core.handlers.wsgi import WSGIHandler
-from django.db import connections, models, transaction
+from django.db import connections, transaction
 from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
-from django.test.utils import isolate_apps
 from django.urls import path
 from django.utils.decorators import method_decorator
-from rest_framework import renderers, serializers
+from rest_framework import renderers
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
-from rest_framework.permissions import (
-    AllowAny,
-    BasePermission,
-    DjangoModelPermissions,
-    DjangoModelPermissionsOrAnonReadOnly,
-    DjangoObjectPermissions,
-    IsAdminUser,
-    IsAuthenticated,
-    IsAuthenticatedOrReadOnly,
-)
+from rest_framework.permissions import AllowAny, BasePermission, IsAdminUser, IsAuthenticated, IsAuthenticatedOrReadOnly
 from rest_framework.request import Request
-from rest_framework.test import APIClient, APIRequestFactory, force_authenticate
-from rest_framework.throttling import AnonRateThrottle, UserRateThrottle
 from rest_framework.viewsets import ViewSet
 from tests.adapters.contract import EXPIRED, NO_CREDENTIALS, SCOPE_IS_MISSING, AdapterContract
 from tests.adapters.cookie_contract import CookieContract
 from tests.support.adapter_tokens import bearer, resource_server, token
-from tests.support.clients import WSGIClient
 from tests.support.django import rest_project as project
-from tests.support.django.settings import REST_FRAMEWORK
+from tests.support.django.rest_views import OURS, Raises, at, start, urlpatterns
 from tests.support.raising import refuse
 
 from gatepass import ConfigurationError, optional_auth, public
 from gatepass.errors import InsufficientScope
 from gatepass_django import require_auth
-from gatepass_django.refresh.models import TokenFamily
 from gatepass_django.rest_framework import AccessTokenAuthentication, AccessTokenUser, requires
 
-OURS = "gatepass_django.AccessTokenMiddleware"
-urlpatterns = []
-
-
-@pytest.fixture
-def start():
-    """Starts a project: its settings hold until the test ends."""
-    with ExitStack() as stack:
-
-        def started(server, *, urls="tests.support.django.rest_project", middleware=(), **rest):
-            settings = {"GATEPASS": {"RESOURCE_SERVER": server}, "MIDDLEWARE": list(middleware), "ROOT_URLCONF": urls}
-            stack.enter_context(override_settings(REST_FRAMEWORK={**REST_FRAMEWORK, **rest}, **settings))
-            return WSGIClient(WSGIHandler())
-
-        yield started
+__all__ = ["start"]
 
 
 class TestRESTFramework(CookieContract, AdapterContract):
@@ -87,12 +51,6 @@ class TestRESTFramework(CookieContract, AdapterContract):
         client = self.build(resource_server({"is_revoked": is_revoked}))
 
         assert client.send("GET", "/protected", bearer()).status == 500
-
-
-def at(view, **options):
-    """One view, at /x, and its options."""
-    urlpatterns[:] = [path("x", view.as_view(**options))]
-    return __name__
 
 
 class TestMarks:
@@ -356,21 +314,6 @@ class AsksTheServer(BasePermission):
         refuse("scope")
 
 
-class Order(serializers.Serializer):
-    number = serializers.IntegerField()
-
-    def validate_number(self, number):
-        refuse("scope")
-
-
-class Raises(project.Who):
-    def get(self, request):
-        refuse("scope")
-
-    def put(self, request):
-        Order(data={"number": 7}).is_valid(raise_exception=True)
-
-
 class RaisesBefore(project.Who):
     permission_classes = (AsksTheServer,)
 
@@ -478,286 +421,6 @@ class TestRaisedRefusals:
         assert committed == ([] if fails else [True])
 
 
-# --- the classes of Django and of REST framework
-
-
-class NamedModel(BasePermission):
-    """Asks of the user what Django's templates and decorators ask."""
-
-    def has_permission(self, request, view):
-        user = request.user
-        perms = PermWrapper(user)
-        return (
-            perms["orders"]["add_order"],
-            "orders.add_order" in perms,
-            user.has_perm("orders.add_order"),
-            user.has_perms(["orders.add_order"]),
-            user.has_module_perms("orders"),
-            user.is_staff,
-            user.is_superuser,
-        ) == (False,) * 7
-
-
-class Models(project.Json):
-    queryset = TokenFamily.objects.none()
-
-    def post(self, request):
-        return self.get(request)
-
-
-@pytest.mark.parametrize("middleware", [[], [OURS]], ids=["alone", "behind the middleware"])
-class TestPermissionClasses:
-    @pytest.mark.parametrize(
-        ("permission", "method", "status"),
-        [
-            (IsAuthenticated, "GET", 200),
-            (IsAdminUser, "GET", 403),
-            (IsAuthenticatedOrReadOnly, "POST", 200),
-            (DjangoModelPermissions, "GET", 200),
-            (DjangoModelPermissions, "POST", 403),
-            (DjangoModelPermissionsOrAnonReadOnly, "GET", 200),
-            (DjangoModelPermissionsOrAnonReadOnly, "POST", 403),
-            (DjangoObjectPermissions, "GET", 200),
-            (DjangoObjectPermissions, "POST", 403),
-            (IsAdminUser | IsAuthenticated, "GET", 200),
-            (~IsAdminUser, "GET", 200),
-            (NamedModel, "GET", 200),
-        ],
-    )
-    def test_a_token_user_is_one_of_no_rights(self, start, middleware, permission, method, status):
-        client = start(resource_server(), urls=at(Models, permission_classes=[permission]), middleware=middleware)
-
-        assert client.send(method, "/x", bearer()).status == status
-
-    def test_an_object_may_be_read_without_a_permission(self, start, middleware):
-        class One(Models):
-            permission_classes = (DjangoObjectPermissions,)
-
-            def get(self, request):
-                self.check_object_permissions(request, object())
-                return super().get(request)
-
-        client = start(resource_server(), urls=at(One), middleware=middleware)
-
-        assert client.send("GET", "/x", bearer()).status == 200
-
-    def test_an_object_that_wants_a_permission_seems_not_to_exist(self, start, middleware):
-        class Hidden(DjangoObjectPermissions):
-            perms_map = {**DjangoObjectPermissions.perms_map, "GET": ["%(app_label)s.view_%(model_name)s"]}  # noqa: RUF012
-
-            def has_permission(self, request, view):
-                return True
-
-        class One(Models):
-            permission_classes = (Hidden,)
-
-            def get(self, request):
-                self.check_object_permissions(request, object())
-                return super().get(request)
-
-        client = start(resource_server(), urls=at(One), middleware=middleware)
-
-        assert client.send("GET", "/x", bearer()).status == 404
-
-    def test_throttles_know_one_from_another(self, start, middleware):
-        class Twice(UserRateThrottle):
-            rate = "1/day"
-
-            def allow_request(self, request, view):
-                self.cache = CACHE
-                return super().allow_request(request, view)
-
-        CACHE.clear()
-        urls = at(project.Json, throttle_classes=[AnonRateThrottle, Twice])
-        client = start(resource_server(), urls=urls, middleware=middleware)
-
-        statuses = [client.send("GET", "/x", bearer(token(name))).status for name in ("anna", "anna", "berta")]
-        assert statuses == [200, 429, 200]
-
-
-CACHE = LocMemCache("gatepass tests", {})
-
-
-class TestUser:
-    @pytest.fixture
-    def user(self):
-        server = resource_server()
-        return AccessTokenUser(server.authenticate([bearer()[0][1]]))
-
-    def test_it_has_the_subject_for_a_name_and_no_rights(self, user):
-        assert (user.username, user.get_username()) == ("anna", "anna")
-        assert (user.is_staff, user.is_superuser) == (False, False)
-        assert (user.get_all_permissions(), user.get_group_permissions(), user.get_user_permissions()) == (
-            set(),
-            set(),
-            set(),
-        )
-        assert user.has_perms([])
-        with pytest.raises(ValueError, match="iterable"):
-            user.has_perms("orders.add_order")
-
-    def test_coroutine_functions_say_the_same(self, user):
-        async def said():
-            return [
-                await user.ahas_perm("orders.add_order"),
-                await user.ahas_perms(["orders.add_order"], user),
-                await user.ahas_module_perms("orders"),
-                await user.aget_all_permissions(),
-                await user.aget_group_permissions(user),
-                await user.aget_user_permissions(),
-            ]
-
-        assert asyncio.run(said()) == [False, False, False, set(), set(), set()]
-
-    def test_it_has_no_groups(self, user):
-        with override_settings(INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes"]):
-            assert list(user.groups.all()) == []
-            assert not user.user_permissions.exists()
-
-    @pytest.mark.parametrize("do", ["save", "delete"])
-    def test_it_cannot_be_saved(self, user, do):
-        with pytest.raises(NotImplementedError, match=r"request\.user\.pk"):
-            getattr(user, do)()
-        with pytest.raises(NotImplementedError, match="no row"):
-            user.set_password("x")
-        with pytest.raises(NotImplementedError, match="no row"):
-            user.check_password("x")
-
-    @isolate_apps("gatepass_django.refresh")
-    def test_no_foreign_key_leads_to_it(self, user):
-        class Person(models.Model):  # noqa: DJ008 - never shown, and below
-            class Meta:
-                app_label = "bills"
-
-        class Bill(models.Model):  # noqa: DJ008
-            owner = models.ForeignKey(Person, on_delete=models.CASCADE)
-
-            class Meta:
-                app_label = "bills"
-
-        for make in (lambda: Bill(owner=user), lambda: setattr(Bill(), "owner", user)):
-            with pytest.raises(ValueError, match="must be a") as caught:
-                make()
-            assert "anna" not in str(caught.value)
-
-    @pytest.mark.parametrize("renderer", ["BrowsableAPIRenderer", "AdminRenderer"])
-    def test_the_pages_of_rest_framework_take_it(self, renderer):
-        class Shown(project.Json):
-            renderer_classes = (getattr(renderers, renderer), renderers.JSONRenderer)
-            permission_classes = (requires(scopes=["orders:read"]),)
-
-            def post(self, request):
-                return self.get(request)
-
-        settings = {
-            "INSTALLED_APPS": ["django.contrib.auth", "django.contrib.contenttypes", "rest_framework"],
-            "TEMPLATES": [{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
-            "GATEPASS": {"RESOURCE_SERVER": resource_server()},
-            "ROOT_URLCONF": at(Shown),
-            "STATIC_URL": "/static/",
-        }
-        with override_settings(**settings):
-            request = RequestFactory().get(
-                "/x", headers={**dict(bearer(token(scope="orders:read"))), "Accept": "text/html"}
-            )
-            response = Shown.as_view()(request)
-            page = response.render().content.decode()
-
-        assert response.status_code == 200
-        assert "token user" in page
-
-
-def knows_users_of_its_own(get_response):
-    """What Django's `AuthenticationMiddleware` does, which needs a table of users."""
-
-    async def auser():
-        return "a stranger"
-
-    def middleware(request):
-        request.auser = auser
-        return get_response(request)
-
-    return middleware
-
-
-@pytest.mark.parametrize("middleware", [[], [OURS]], ids=["alone", "behind the middleware"])
-def test_the_awaited_user_of_django_is_the_user_of_the_token(start, middleware):
-    class Awaits(project.Who):
-        def get(self, request):
-            user = async_to_sync(request._request.auser)()
-            return project.text(f"{user is request._request.user is request.user} {user.pk}")
-
-    client = start(resource_server(), urls=at(Awaits), middleware=[f"{__name__}.knows_users_of_its_own", *middleware])
-
-    assert client.send("GET", "/x", bearer()).body == b"True anna"
-
-
-class TestForcedAuthentication:
-    """What REST framework gives the tests of a project, which need no credentials then."""
-
-    @pytest.fixture(autouse=True)
-    def _project(self, start):
-        self.server = resource_server({"is_revoked": lambda _: None}, realm="shop")
-        self.urls = at(project.Json, permission_classes=[requires(scopes=["orders:read"])])
-        start(self.server, urls=self.urls)
-        with override_settings(GATEPASS={"RESOURCE_SERVER": self.server}, ROOT_URLCONF=self.urls, MIDDLEWARE=[]):
-            yield
-
-    @staticmethod
-    def verified(**claims):
-        return resource_server().authenticate([bearer(token(**claims))[0][1]])
-
-    def test_a_verified_token_is_taken_as_it_is(self):
-        client, good = APIClient(), self.verified(scope="orders:read")
-        client.force_authenticate(AccessTokenUser(good), token=good)
-
-        answer = client.get("/x")
-
-        assert (answer.status_code, answer.json()) == (200, {"for": "anna"})
-
-    def test_a_token_without_the_scope_is_refused_as_in_service(self):
-        client, other = APIClient(), self.verified(scope="orders:write")
-        client.force_authenticate(AccessTokenUser(other), token=other)
-
-        answer = client.get("/x")
-
-        assert (answer.status_code, answer.content.decode()) == (403, SCOPE_IS_MISSING[2])
-        assert answer.headers["WWW-Authenticate"] == SCOPE_IS_MISSING[1].replace('"api"', '"shop"')
-
-    @pytest.mark.parametrize("held", [None, "text", object()])
-    def test_without_a_verified_token_there_is_none(self, held):
-        client = APIClient()
-        client.force_authenticate(AccessTokenUser(self.verified(scope="orders:read")), token=held)
-
-        answer = client.get("/x")
-
-        assert (answer.status_code, answer.content.decode()) == (401, NO_CREDENTIALS[2])
-
-    def test_a_view_that_wants_no_scope_is_happy_with_the_user(self):
-        client = APIClient()
-        client.force_authenticate(AccessTokenUser(self.verified()))
-        at(project.Json, permission_classes=[IsAuthenticated])
-
-        assert client.get("/x").status_code == 200
-
-    def test_a_request_of_the_factory_is_taken_too(self):
-        good, view = (
-            self.verified(scope="orders:read"),
-            project.Json.as_view(permission_classes=[requires(scopes=["orders:read"])]),
-        )
-        forced, bare = APIRequestFactory().get("/x"), APIRequestFactory().get("/x")
-        force_authenticate(forced, AccessTokenUser(good), token=good)
-
-        assert (view(forced).status_code, view(bare).status_code) == (200, 401)
-
-    def test_a_refusal_that_the_view_raises_is_answered_too(self):
-        good, client = self.verified(), APIClient()
-        client.force_authenticate(AccessTokenUser(good), token=good)
-        at(Raises, permission_classes=[requires()])
-
-        assert client.get("/x").status_code == 403
-
-
 # --- what caches are told
 
 
@@ -802,73 +465,6 @@ def test_behind_the_middleware_its_marks_say_what_is_open(start):
 
     assert client.send("GET", "/x").all("vary") == ["Authorization"]
     assert client.send("GET", "/y", bearer()).all("vary") == []
-
-
-# --- OpenAPI
-
-
-def documented(version, *views):
-    pytest.importorskip("drf_spectacular")
-    from drf_spectacular.generators import SchemaGenerator
-    from drf_spectacular.openapi import AutoSchema
-    from drf_spectacular.settings import patched_settings
-
-    patterns = [path(f"{number}", view.as_view(schema=AutoSchema())) for number, view in enumerate(views)]
-    with patched_settings({"OAS_VERSION": version}):
-        made = SchemaGenerator(patterns=patterns).get_schema(public=True)
-    return [made["paths"][f"/{number}"]["get"]["security"] for number, _ in enumerate(views)], made["components"]
-
-
-class Orders(project.Json):
-    serializer_class = Order
-    permission_classes = (requires(scopes=["orders:read"]) & IsAuthenticated, requires(scopes=["a", "orders:read"]))
-
-
-class Either(project.Json):
-    serializer_class = Order
-    permission_classes = (requires(scopes=["orders:read"]) | requires(any_roles=["admin"]),)
-
-
-class Open(project.Json):
-    serializer_class = Order
-    permission_classes = (AllowAny,)
-
-
-class TestOpenAPI:
-    @pytest.mark.parametrize(("version", "scopes"), [("3.0.3", []), ("3.1.0", ["orders:read", "a"])])
-    def test_drf_spectacular_knows_the_scheme(self, version, scopes):
-        security, components = documented(version, Orders, Either, Open)
-
-        assert security == [
-            [{"AccessTokenBearer": scopes}],
-            [{"AccessTokenBearer": []}],
-            [{"AccessTokenBearer": []}, {}],
-        ]
-        assert components["securitySchemes"] == {
-            "AccessTokenBearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-        }
-
-    @pytest.mark.parametrize("first", ["rest_framework.views", "gatepass_django.rest_framework"])
-    @pytest.mark.parametrize("installed", [True, False])
-    def test_it_is_loaded_where_it_is_installed_and_nowhere_else(self, first, installed):
-        if installed:
-            pytest.importorskip("drf_spectacular")
-        program = (
-            "import sys\n"
-            + ("" if installed else "sys.modules['drf_spectacular'] = None\n")
-            + "from django.conf import settings\n"
-            "classes = ['gatepass_django.rest_framework.AccessTokenAuthentication']\n"
-            "settings.configure(REST_FRAMEWORK={'DEFAULT_AUTHENTICATION_CLASSES': classes, 'UNAUTHENTICATED_USER': None})\n"
-            "import django\n"
-            "django.setup()\n"
-            f"import {first}\n"
-            "assert 'gatepass_django.rest_framework' in sys.modules\n"
-            "print('gatepass_django.spectacular' in sys.modules)\n"
-        )
-
-        ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-
-        assert ran.stdout == f"{installed}\n"
 
 
 def test_a_permission_that_was_not_called_says_so(start, caplog):
