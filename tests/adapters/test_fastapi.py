@@ -1,27 +1,18 @@
-"""FastAPI: the contract by dependency and by middleware, and what FastAPI adds: OpenAPI, WebSocket routes, overrides."""
+"""FastAPI: the contract by dependency and by middleware, the rules of dependencies, and marks in routers and mounts."""
 
-import asyncio
 import functools
-import json
 import threading
 import time
 from typing import Annotated, Any
 
-import fastapi
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, HTTPException, Query, Security, WebSocketException
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Security
 from fastapi.responses import PlainTextResponse
 from fastapi.routing import APIRoute
-from fastapi.security import HTTPBearer, OAuth2PasswordBearer
-from pydantic import BaseModel
-from starlette.endpoints import HTTPEndpoint
 from starlette.middleware import Middleware
-from starlette.requests import HTTPConnection
 from starlette.requests import Request as HTTPRequest
-from starlette.routing import Match, Route, Router
-from starlette.websockets import WebSocket
+from starlette.routing import Match
 from tests.adapters.contract import (
-    EXPIRED,
     NO_CREDENTIALS,
     PREFLIGHT,
     ROLE_IS_MISSING,
@@ -32,8 +23,8 @@ from tests.adapters.contract import (
 )
 from tests.adapters.cookie_contract import CookieContract
 from tests.support.adapter_tokens import bearer, resource_server, token
-from tests.support.asgi import exchange, handshake, uvicorn_on_loopback, websocket, websocket_scope
 from tests.support.clients import ASGIClient
+from tests.support.fastapi_project import app_with, every_handler, plain, same
 from tests.support.meeting import meet_on_the_loop
 from tests.support.raising import refuse
 from tests.support.starlette_project import CORS, HANDLERS, others_are_served_while_a_hook_blocks
@@ -238,22 +229,7 @@ def test_a_preflight_reaches_no_endpoint_below_a_root_path_of_fastapis_own(targe
     assert (answer.status, ran) == (401, [])
 
 
-def same(answer: Any, golden: Any) -> None:
-    AdapterContract().same(answer, golden)
-
-
-def plain(**settings: Any) -> FastAPI:
-    return FastAPI(default_response_class=PlainTextResponse, **settings)
-
-
 # --- refusals keep their form
-
-
-def every_handler() -> dict[Any, Any]:
-    async def replaced(request: Any, error: Any) -> PlainTextResponse:
-        return PlainTextResponse("replaced", 418)
-
-    return dict.fromkeys([400, 401, 403, 404, 500, 503, HTTPException, WebSocketException, Exception], replaced)
 
 
 @pytest.mark.parametrize("path", ["/", "/sub/", "/included"])
@@ -385,25 +361,6 @@ def counted(server_settings: dict[str, Any] | None = None) -> tuple[ResourceServ
     return resource_server({"is_revoked": is_revoked}, **(server_settings or {})), asked
 
 
-def app_with(server: ResourceServer, *, of_middleware: ResourceServer | None = None) -> FastAPI:
-    app = plain()
-    if of_middleware is not None:
-        app.add_middleware(AccessTokenMiddleware, server=of_middleware)
-    bearer_token = AccessTokenBearer(server)
-    first, second = (Security(bearer_token, scopes=[scope]) for scope in ("a", "b"))
-
-    @app.get("/", dependencies=[first])
-    async def view(token: Annotated[AccessToken, second]) -> str:
-        return token.subject
-
-    @app.get("/open", dependencies=[Depends(bearer_token)])
-    @public
-    async def marked() -> str:
-        return "in"
-
-    return app
-
-
 def test_a_token_is_verified_once_for_a_request():
     server, asked = counted()
     made = ASGIClient(app_with(server))
@@ -440,230 +397,6 @@ def test_a_guard_asks_the_server_of_the_middleware_and_not_that_of_a_dependency(
         return "in"
 
     assert ASGIClient(app).send("GET", "/", bearer(token(scope="a"))).status == 403
-
-
-# --- guards on FastAPI's path functions
-
-
-def behind_the_middleware(**settings: Any) -> FastAPI:
-    return FastAPI(middleware=[Middleware(AccessTokenMiddleware, server=resource_server())], **settings)
-
-
-class Order(BaseModel):
-    number: int
-
-
-def quantity(number: int = 1) -> int:
-    return number * 2
-
-
-def guarded_views(app: FastAPI, guard: Any) -> None:
-    """Views of many shapes, each guarded, at /1, /2, ... with the query `number=4`."""
-
-    def add(view: Any, **options: Any) -> None:
-        app.get(f"/{len(app.routes)}", **options)(guard(view))
-
-    async def bare() -> dict[str, str]:
-        return {"number": "4"}
-
-    def plain(number: int) -> dict[str, int]:
-        return {"number": number}
-
-    async def filtered() -> Any:
-        return {"number": 4, "hidden": True}
-
-    async def parsed(number: "int", more: "Annotated[int, Depends(quantity)]") -> "dict[str, int]":
-        return {"number": number, "more": more}
-
-    async def with_request(number: int, req: HTTPRequest) -> dict[str, str]:
-        return {"path": req.url.path}
-
-    async def with_connection(conn: Annotated[HTTPConnection, "any"], number: int = 0) -> dict[str, int]:
-        return {"headers": len(conn.headers), "number": number}
-
-    def with_namesake(request: Annotated[str, Query(alias="number")]) -> str:
-        return request
-
-    def with_response(response: fastapi.Response) -> PlainTextResponse:
-        response.headers["X-Lost"] = "in a response of its own"
-        return PlainTextResponse("own", 201)
-
-    add(bare)
-    add(plain)
-    add(filtered, response_model=Order)
-    add(parsed)
-    add(with_request)
-    add(with_connection)
-    add(with_namesake)
-    add(with_response)
-    add(with_connection, status_code=202)
-    add(guard(bare))
-
-
-def test_a_guarded_path_function_is_to_fastapi_what_it_was():
-    plain, guarded = FastAPI(docs_url=None, redoc_url=None), FastAPI(docs_url=None, redoc_url=None)
-    guarded.add_middleware(AccessTokenMiddleware, server=resource_server())
-    guarded_views(plain, lambda view: view)
-    guarded_views(guarded, require_auth(scopes=["a"]))
-    clients = ASGIClient(plain), ASGIClient(guarded)
-
-    assert guarded.openapi() == plain.openapi()
-    for route in plain.routes[1:]:
-        target = f"{route.path}?number=4"
-        headers = bearer(token(scope="a"))
-        expected, answer = (client.send("GET", target, headers) for client in clients)
-        assert expected.status < 300
-        assert (answer.status, answer.body) == (expected.status, expected.body)
-        refused = clients[1].send("GET", target, bearer(token(scope="b")))
-        assert refused.status == 403
-        assert 'error="insufficient_scope"' in refused.all("www-authenticate")[0]
-
-
-def test_a_guarded_plain_function_stays_in_a_thread():
-    app, threads = behind_the_middleware(), []
-
-    @app.get("/plain")
-    @require_auth()
-    def plain() -> None:
-        threads.append(threading.current_thread())
-
-    @app.get("/native")
-    @require_auth()
-    async def native() -> None:
-        threads.append(threading.current_thread())
-
-    for target in ("/plain", "/native"):
-        assert ASGIClient(app).send("GET", target, bearer()).status == 200
-    assert [thread is threading.current_thread() for thread in threads] == [False, True]
-
-
-def test_a_guarded_dependency_stops_the_request():
-    app = behind_the_middleware()
-
-    @require_auth(scopes=["a"])
-    def dependency() -> str:
-        return "let in"
-
-    @app.get("/")
-    async def view(found: Annotated[str, Depends(dependency)]) -> str:
-        return found
-
-    assert ASGIClient(app).send("GET", "/", bearer(token(scope="a"))).body == b'"let in"'
-    assert ASGIClient(app).send("GET", "/", bearer()).status == 403
-
-
-def test_guards_hold_on_what_starlette_calls_in_a_fastapi():
-    app = behind_the_middleware()
-
-    @require_auth(scopes=["a"])
-    async def route(request: HTTPRequest) -> PlainTextResponse:
-        return PlainTextResponse("in")
-
-    @require_auth(scopes=["a"])
-    class Endpoint(HTTPEndpoint):
-        async def get(self, request: HTTPRequest) -> PlainTextResponse:
-            return PlainTextResponse("in")
-
-    class Method(HTTPEndpoint):
-        @require_auth(scopes=["a"])
-        def get(self, request: HTTPRequest) -> PlainTextResponse:
-            return PlainTextResponse("in")
-
-    app.router.routes += [Route("/route", route), Route("/class", Endpoint), Route("/method", Method)]
-    app.mount("/router", Router([Route("/", route)]))
-
-    for target in ("/route", "/class", "/method", "/router/"):
-        assert ASGIClient(app).send("GET", target, bearer(token(scope="a"))).body == b"in"
-        assert ASGIClient(app).send("GET", target, bearer()).status == 403
-
-
-def test_a_guarded_websocket_route_refuses_the_handshake():
-    app = behind_the_middleware()
-
-    @app.websocket("/")
-    @require_auth(scopes=["a"])
-    async def watch(websocket: WebSocket) -> None:
-        await websocket.accept()
-        await websocket.send_text(current_access_token(websocket).subject)
-
-    headers = bearer(token(scope="a"))
-    assert websocket(app, websocket_scope("/", headers)).texts == ["anna"]
-    assert websocket(app, websocket_scope("/", bearer())).denial.status == 403
-    assert websocket(app, websocket_scope("/", bearer(), extensions=None)).kinds == ["websocket.close"]
-
-
-def test_a_guard_without_a_judge_lets_nothing_run():
-    app = FastAPI()
-
-    @app.get("/")
-    @require_auth()
-    async def view() -> str:
-        return "in"
-
-    answer = ASGIClient(app).send("GET", "/", bearer())
-
-    assert answer.status == 500
-    assert "Middleware(AccessTokenMiddleware, server=...)" in str(answer.crash)
-    with pytest.raises(ConfigurationError, match="called without a request"):
-        asyncio.run(view())
-
-
-class Peer(HTTPConnection):
-    """A connection of the application's own class."""
-
-
-def test_a_guarded_view_may_ask_for_the_connection_itself():
-    app = behind_the_middleware()
-
-    @app.get("/base")
-    @require_auth()
-    async def of_the_base(connection: HTTPConnection) -> str:
-        return connection.url.path
-
-    @app.get("/derived")
-    @require_auth()
-    async def of_a_class_of_ones_own(connection: Peer) -> str:
-        return connection.url.path
-
-    async def written(connection: "HTTPConnection", other: "NotThere" = None) -> str:  # noqa: F821
-        return connection.url.path
-
-    app.add_api_route("/written", require_auth()(written), response_model=None)
-
-    for path in ("/base", "/derived", "/written"):
-        assert ASGIClient(app).send("GET", path, bearer()).body == f'"{path}"'.encode()
-
-
-def test_a_guard_says_that_its_parameter_has_a_name_of_its_own():
-    with pytest.raises(ConfigurationError, match="rename the parameter gatepass_connection"):
-
-        @require_auth()
-        async def view(gatepass_connection: int) -> str:
-            return "in"
-
-
-def test_a_guard_refuses_generators():
-    with pytest.raises(ConfigurationError, match="replace a generator"):
-
-        @require_auth()
-        async def view():
-            yield "in"
-
-
-def test_a_public_mark_does_not_silence_the_dependency():
-    server = resource_server()
-
-    same(ASGIClient(app_with(server, of_middleware=server)).send("GET", "/open"), NO_CREDENTIALS)
-
-
-def test_the_dependency_tells_the_request_who_it_is():
-    app = plain()
-
-    @app.get("/", dependencies=[Depends(AccessTokenBearer(resource_server()))])
-    def view(request: HTTPRequest) -> str:
-        return f"{request.user.identity} {request.state.access_token.subject}"
-
-    assert ASGIClient(app).send("GET", "/", bearer()).body == b"anna anna"
 
 
 # --- marks and guards on FastAPI's endpoints
@@ -776,179 +509,6 @@ def test_the_documentation_is_protected_by_the_middleware_like_all_else():
 
     assert ASGIClient(app).send("GET", "/docs").status == 200
     same(ASGIClient(app).send("GET", "/openapi.json"), NO_CREDENTIALS)
-
-
-# --- OpenAPI
-
-
-def shown() -> list[str]:
-    """The scopes as FastAPI shows them for its own `HTTPBearer`: its older versions show them for OAuth2 alone."""
-    operation = documented(HTTPBearer())["paths"]["/0"]["get"]
-    scopes: list[str] = operation["security"][0]["HTTPBearer"]
-    assert scopes == ["orders:read"] or tuple(map(int, fastapi.__version__.split(".")[:2])) < (0, 135)
-    return scopes
-
-
-def documented(*bearers: Any) -> dict[str, Any]:
-    app = FastAPI()
-    for number, bearer_token in enumerate(bearers):
-        app.get(f"/{number}", dependencies=[Security(bearer_token, scopes=["orders:read"])])(lambda: None)
-    return app.openapi()
-
-
-def test_openapi_shows_a_bearer_of_jwt_and_the_scopes():
-    schema = documented(AccessTokenBearer(resource_server()))
-
-    assert schema["components"]["securitySchemes"] == {
-        "AccessTokenBearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
-    }
-    assert schema["paths"]["/0"]["get"]["security"] == [{"AccessTokenBearer": shown()}]
-    assert "parameters" not in schema["paths"]["/0"]["get"]
-
-
-def test_openapi_shows_the_scheme_that_is_given_so_that_the_authorize_button_works():
-    scheme = OAuth2PasswordBearer(tokenUrl="token", scopes={"orders:read": "Read orders"})
-
-    schema = documented(AccessTokenBearer(resource_server(), openapi=scheme))
-
-    assert schema["components"]["securitySchemes"] == {
-        "OAuth2PasswordBearer": {
-            "type": "oauth2",
-            "flows": {"password": {"scopes": {"orders:read": "Read orders"}, "tokenUrl": "token"}},
-        }
-    }
-    assert schema["paths"]["/0"]["get"]["security"] == [{"OAuth2PasswordBearer": shown()}]
-
-
-@pytest.mark.parametrize("given", ["token", "", 5, OAuth2PasswordBearer, HTTPBearer().model])
-def test_what_is_no_scheme_is_refused_where_it_is_written(given):
-    with pytest.raises(ConfigurationError, match=r"fastapi\.security, such as OAuth2PasswordBearer"):
-        AccessTokenBearer(resource_server(), openapi=given)
-
-
-@pytest.mark.parametrize("given", [5, 5.0, True])
-def test_a_rule_that_is_no_list_is_refused_in_words(given):
-    with pytest.raises(ConfigurationError, match="scopes= takes"):
-        AccessTokenBearer(resource_server(), scopes=given)
-
-
-@pytest.mark.parametrize(
-    ("error_format", "types"),
-    [("problem", ["application/problem+json"]), ("oauth", ["application/json"]), ("empty", [])],
-)
-def test_a_router_may_list_the_refusals_in_openapi(error_format, types):
-    bearer_token = AccessTokenBearer(resource_server(error_format=error_format), any_roles=["admin"])
-    router = APIRouter(responses=bearer_token.responses)
-
-    @router.get("/orders", responses={404: {"description": "theirs"}})
-    async def orders(token: Annotated[AccessToken, Security(bearer_token)]) -> str:
-        return token.subject
-
-    app = plain()
-    app.include_router(router)
-    made, listed = ASGIClient(app), app.openapi()["paths"]["/orders"]["get"]["responses"]
-
-    assert set(listed) == {"200", "400", "401", "403", "404", "503"}
-    for headers in ([], bearer("a b"), bearer()):
-        answer = made.send("GET", "/orders", headers)
-        described = listed[str(answer.status)]
-        assert list(described.get("content", {})) == answer.all("content-type") == types
-        assert [name.lower() for name in described["headers"]] == ["www-authenticate"]
-        if types:
-            schema = described["content"][types[0]]["schema"]
-            assert set(schema.get("required", ())) <= set(json.loads(answer.body)) <= set(schema["properties"])
-    assert list(listed["503"]["headers"]) == ["Retry-After"]
-
-
-def test_openapi_shows_name_and_description():
-    server = resource_server()
-
-    schema = documented(
-        AccessTokenBearer(server, scheme_name="Staff", description="From the staff's issuer"),
-        OptionalAccessTokenBearer(server, any_roles=["admin"]),
-    )
-
-    assert schema["components"]["securitySchemes"] == {
-        "Staff": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "From the staff's issuer"},
-        "AccessTokenBearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
-    }
-
-
-# --- WebSocket routes
-
-
-def socket_app(**settings: Any) -> FastAPI:
-    app = FastAPI(exception_handlers=every_handler())
-    bearer_token = AccessTokenBearer(resource_server(**settings))
-    optional = OptionalAccessTokenBearer(resource_server(**settings))
-
-    @app.websocket("/orders")
-    async def orders(
-        websocket: WebSocket, token: Annotated[AccessToken, Security(bearer_token, scopes=["orders:read"])]
-    ) -> None:
-        await websocket.accept()
-        await websocket.send_text(token.subject)
-        await websocket.close()
-
-    @app.websocket("/maybe")
-    async def maybe(websocket: WebSocket, token: Annotated[AccessToken | None, Depends(optional)]) -> None:
-        await websocket.accept()
-        await websocket.send_text("nobody" if token is None else token.subject)
-        await websocket.close()
-
-    async def accepted(websocket: WebSocket) -> None:
-        await websocket.accept()
-
-    @app.websocket("/late", dependencies=[Depends(accepted), Depends(bearer_token)])
-    async def late(websocket: WebSocket) -> None: ...
-
-    return app
-
-
-@pytest.mark.parametrize("row", ROWS)
-def test_a_socket_is_refused_before_it_is_accepted_with_the_very_answer_of_http(row):
-    headers, golden = ROWS[row]
-    session = websocket(socket_app(), websocket_scope("/orders", headers()))
-
-    same(session.denial, golden)
-    assert session.crash is None
-
-
-def test_without_the_extension_a_refused_socket_is_closed_before_it_is_accepted():
-    assert websocket(socket_app(), websocket_scope("/orders", extensions=None)).kinds == ["websocket.close"]
-
-
-def test_a_socket_with_a_good_token_opens():
-    scope = websocket_scope("/orders", bearer(token(scope="orders:read")))
-
-    assert websocket(socket_app(), scope).texts == ["anna"]
-    same(websocket(socket_app(), websocket_scope("/orders", bearer())).denial, SCOPE_IS_MISSING)
-
-
-def test_a_socket_may_be_optional():
-    assert websocket(socket_app(), websocket_scope("/maybe")).texts == ["nobody"]
-    assert websocket(socket_app(), websocket_scope("/maybe", bearer())).texts == ["anna"]
-    same(websocket(socket_app(), websocket_scope("/maybe", bearer(token(iat=1_000, exp=2_000)))).denial, EXPIRED)
-
-
-def test_a_socket_that_another_dependency_accepted_is_closed():
-    session = websocket(socket_app(), websocket_scope("/late"))
-
-    assert session.kinds == ["websocket.accept", "websocket.close"]
-    assert session.sent[-1]["code"] == 1008
-
-
-def test_over_a_real_socket_the_handshake_gets_the_answer():
-    pytest.importorskip("uvicorn")
-    pytest.importorskip("wsproto")
-    status, challenge, body = SCOPE_IS_MISSING
-
-    with uvicorn_on_loopback(socket_app()) as port:
-        refused = exchange(port, handshake("/orders", f"Authorization: Bearer {token()}"))
-        opened = exchange(port, handshake("/orders", f"Authorization: Bearer {token(scope='orders:read')}"))
-
-    assert (refused.status, refused.all("www-authenticate"), refused.body) == (status, [challenge], body.encode())
-    assert opened.status == 101
 
 
 # --- the event loop
