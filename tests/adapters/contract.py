@@ -14,7 +14,7 @@ them all. The application that `build` makes has these views, each answering 200
     /slow        the subject, a wait in `meeting` for the other requests, the subject again: `anna anna`
     /echo        takes POST; the body is the request's body, as the view reads it
     /boom        raises `RuntimeError("boom")`
-    /boom/auth   raises a refusal, one of `tests.support.raising`, as a view that asks `server.authorize` does;
+    /boom/auth   raises a refusal, one of `tests.support.refusals`, as a view that asks `server.authorize` does;
                  `auth` stands for any of them
     /gone        raises the framework's own 404
 
@@ -34,7 +34,7 @@ from tests.support.adapter_tokens import AUDIENCE, ISSUER, STRANGERS_KEY, bearer
 from tests.support.clients import Answer, Client, Request
 from tests.support.growth import assert_linear
 from tests.support.key_server import Exchange, KeyServer, document, refuse, serving
-from tests.support.meeting import TOGETHER
+from tests.support.request_barrier import CONCURRENT_REQUESTS
 
 from gatepass import (
     HTTP_ON_LOOPBACK,
@@ -672,7 +672,7 @@ class AdapterContract:
     # --- identities and secrets stay where they belong
 
     def test_requests_at_the_same_time_keep_their_identities(self, client):
-        people = [f"person-{number}" for number in range(TOGETHER)]
+        people = [f"person-{number}" for number in range(CONCURRENT_REQUESTS)]
 
         answers = client.send_together([Request("GET", "/slow", bearer(token(person))) for person in people])
 

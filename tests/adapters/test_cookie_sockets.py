@@ -28,7 +28,7 @@ from tests.support.asgi import uvicorn_on_loopback, websocket, websocket_scope
 from tests.support.clients import Request as Asked
 from tests.support.clients import WSGIClient, wsgi_environ
 from tests.support.django import project as django_project  # noqa: F401 - sets Django up
-from tests.support.wire import Wire, values, waitress_on_loopback
+from tests.support.raw_http import RawServer, values, waitress_on_loopback
 
 from gatepass import AccessToken, ConfigurationError
 from gatepass_django.conf import configuration
@@ -141,7 +141,7 @@ def flask_app():
 def wire(request):
     if request.param == "uvicorn":
         with uvicorn_on_loopback(by_middleware()) as port:
-            yield Wire(port)  # its socket listened before the server began
+            yield RawServer(port)  # its socket listened before the server began
         return
     with waitress_on_loopback(flask_app()) as wire:
         yield wire

@@ -22,8 +22,8 @@ from tests.support.adapter_tokens import bearer, resource_server, token
 from tests.support.clients import ASGIClient, WSGIClient
 from tests.support.django import project as django_project
 from tests.support.django.handlers import OURS, AsyncStatus, DjangoContract, Orders, Status, checked, handler, start
-from tests.support.raising import refuse
-from tests.support.wire import Wire, hold_the_wire
+from tests.support.raw_http import RawServer, check_raw_requests
+from tests.support.refusals import refuse
 
 from gatepass import ConfigurationError
 from gatepass_django import AccessTokenMiddleware, optional_auth, public, require_auth
@@ -347,19 +347,19 @@ class Quiet(WSGIRequestHandler):
 
 
 @pytest.fixture
-def wsgi_wire():
+def raw_wsgi_server():
     application = handler(WSGIHandler, resource_server(), middleware=[OURS])
     with make_server("127.0.0.1", 0, application, handler_class=Quiet) as server:
         thread = Thread(target=server.serve_forever, args=(0.01,), daemon=True)
         thread.start()
-        yield Wire(server.server_port)
+        yield RawServer(server.server_port)
         server.shutdown()
         thread.join(120)
         assert not thread.is_alive()
 
 
 @pytest.fixture
-def asgi_wire():
+def raw_asgi_server():
     application = handler(ASGIHandler, resource_server(), middleware=[OURS])
     server = uvicorn.Server(uvicorn.Config(application, port=0, lifespan="off", log_config=None, access_log=False))
     thread = Thread(target=server.run, daemon=True)
@@ -367,15 +367,15 @@ def asgi_wire():
     while not server.started:
         assert thread.is_alive()
         time.sleep(0.01)
-    yield Wire(server.servers[0].sockets[0].getsockname()[1])
+    yield RawServer(server.servers[0].sockets[0].getsockname()[1])
     server.should_exit = True
     thread.join(120)
     assert not thread.is_alive()
 
 
-@pytest.mark.parametrize("wire", ["wsgi_wire", "asgi_wire"])
+@pytest.mark.parametrize("wire", ["raw_wsgi_server", "raw_asgi_server"])
 def test_the_contract_of_the_wire(wire, request):
-    hold_the_wire(request.getfixturevalue(wire))
+    check_raw_requests(request.getfixturevalue(wire))
 
 
 def bare(request):

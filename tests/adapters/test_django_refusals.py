@@ -21,7 +21,7 @@ from tests.support.adapter_tokens import bearer, resource_server
 from tests.support.clients import ASGIClient, WSGIClient
 from tests.support.django import project as django_project
 from tests.support.django.handlers import OURS, DjangoContract, handler, start, urlpatterns
-from tests.support.raising import refuse
+from tests.support.refusals import refuse
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from gatepass.errors import InsufficientScope

@@ -21,7 +21,7 @@ from tests.adapters.cookie_contract import CookieContract
 from tests.support.adapter_tokens import bearer, resource_server, token
 from tests.support.django import rest_project as project
 from tests.support.django.rest_views import OURS, Raises, at, start, urlpatterns
-from tests.support.raising import refuse
+from tests.support.refusals import refuse
 
 from gatepass import ConfigurationError, optional_auth, public
 from gatepass.errors import InsufficientScope

@@ -25,8 +25,8 @@ from tests.adapters.cookie_contract import CookieContract
 from tests.support.adapter_tokens import bearer, resource_server, token
 from tests.support.clients import ASGIClient
 from tests.support.fastapi_project import app_with, every_handler, plain, same
-from tests.support.meeting import meet_on_the_loop
-from tests.support.raising import refuse
+from tests.support.refusals import refuse
+from tests.support.request_barrier import wait_for_all_requests_async
 from tests.support.starlette_project import CORS, HANDLERS, others_are_served_while_a_hook_blocks
 
 from gatepass import AccessToken, ConfigurationError, ResourceServer
@@ -84,7 +84,7 @@ def by_dependency(server: ResourceServer) -> FastAPI:  # noqa: C901 - one applic
     @get("/slow")
     async def slow(token: Anybody) -> str:
         before = token.subject
-        await meet_on_the_loop()
+        await wait_for_all_requests_async()
         return f"{before} {token.subject}"
 
     @app.post("/echo")
@@ -157,7 +157,7 @@ def router() -> APIRouter:  # noqa: C901 - the same views
     @get("/slow")
     async def slow(request: HTTPRequest) -> str:
         before = subject(request)
-        await meet_on_the_loop()
+        await wait_for_all_requests_async()
         return f"{before} {subject(request)}"
 
     @routes.post("/echo")

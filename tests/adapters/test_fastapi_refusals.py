@@ -11,7 +11,7 @@ from tests.support.adapter_tokens import bearer, resource_server, token
 from tests.support.asgi import websocket, websocket_scope
 from tests.support.clients import ASGIClient
 from tests.support.raised_refusals import GENERAL, mixed, same, socket_closed, socket_in_a_task_after
-from tests.support.raising import refuse
+from tests.support.refusals import refuse
 
 from gatepass import AccessToken
 from gatepass.errors import AuthError, InsufficientScope

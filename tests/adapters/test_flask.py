@@ -12,9 +12,9 @@ from tests.adapters.cookie_contract import CookieContract
 from tests.support.adapter_tokens import bearer, resource_server, token
 from tests.support.clients import Request as Sent
 from tests.support.clients import WSGIClient, wsgi_environ
-from tests.support.meeting import meet
-from tests.support.raising import refuse
-from tests.support.wire import hold_the_wire, waitress_on_loopback
+from tests.support.raw_http import check_raw_requests, waitress_on_loopback
+from tests.support.refusals import refuse
+from tests.support.request_barrier import wait_for_all_requests
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
@@ -57,7 +57,7 @@ def application(*, cors=False):
     @app.get("/slow")
     def slow():
         before = who()
-        meet()
+        wait_for_all_requests()
         return f"{before} {access_token.subject}"
 
     @app.post("/echo")
@@ -439,7 +439,7 @@ class TestRealServer:
             yield wire
 
     def test_the_contract_of_the_wire(self, wire):
-        hold_the_wire(wire)
+        check_raw_requests(wire)
 
 
 def test_a_guard_above_the_decorator_of_the_route_is_told_before_it_lets_anybody_in():

@@ -20,7 +20,7 @@ from tests.support.raised_refusals import (
     refused_in_a_task,
     same,
 )
-from tests.support.raising import refuse
+from tests.support.refusals import refuse
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from gatepass.errors import AuthError, InsufficientScope

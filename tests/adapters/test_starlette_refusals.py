@@ -31,7 +31,7 @@ from tests.support.raised_refusals import (
     socket_closed,
     socket_in_a_task_after,
 )
-from tests.support.raising import refuse
+from tests.support.refusals import refuse
 
 from gatepass.errors import AuthError, InsufficientScope
 from gatepass_starlette import AccessTokenMiddleware as ASGIMiddleware

@@ -10,7 +10,7 @@ from tests.adapters.contract import HIDDEN, MALFORMED_HEADER, NO_CREDENTIALS, PL
 from tests.support.adapter_tokens import bearer, resource_server, token
 from tests.support.asgi import websocket, websocket_scope
 from tests.support.clients import ASGIClient
-from tests.support.event_loop import LeapingLoop
+from tests.support.event_loop import AdvancingLoop
 from tests.support.starlette_project import application, hello, same, sockets
 
 from gatepass_starlette import closed_at_expiry, optional_auth, require_auth
@@ -126,16 +126,16 @@ def test_a_socket_is_closed_when_its_token_expires():
         session = asyncio.create_task(app(scope, receive, send))
         await some_turns()
         assert {"type": "websocket.send", "text": "in"} in sent
-        loop.leapt += 90_000
+        loop.advanced += 90_000
         await some_turns()
         assert not session.done()
         assert TOKEN_EXPIRED not in sent
-        loop.leapt += 20_000
+        loop.advanced += 20_000
         await some_turns()
         assert session.done()
         await session
 
-    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
+    with asyncio.Runner(loop_factory=AdvancingLoop) as runner:
         runner.run(live())
     assert sent[-1] == TOKEN_EXPIRED
 
@@ -164,16 +164,16 @@ def test_a_socket_lasts_as_long_as_its_verifier_lets_the_token_in(policy):
         loop = asyncio.get_running_loop()
         session = asyncio.create_task(app(scope, receive, send))
         await some_turns()
-        loop.leapt += 50
+        loop.advanced += 50
         await some_turns()
         assert not session.done()
         assert TOKEN_EXPIRED not in sent
-        loop.leapt += 51
+        loop.advanced += 51
         await some_turns()
         assert session.done()
         await session
 
-    with asyncio.Runner(loop_factory=LeapingLoop) as runner:
+    with asyncio.Runner(loop_factory=AdvancingLoop) as runner:
         runner.run(live())
     assert sent[-1] == TOKEN_EXPIRED
 

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from tests.cli.test_main import without
 from tests.support.databases.services import running
-from tests.support.databases.sql_places import connect, empty_place
+from tests.support.databases.sql_databases import connect, empty_database
 from tests.support.needs import reason_for
 from tests.support.ports import free_port
 from tests.support.sessions import wait_until
@@ -37,7 +37,7 @@ def a_store(kind, folder):
             yield store, f"sqlite:///{folder / 'sessions.db'}"
         return
     kind = "sqlite" if kind == "file of SQLAlchemy" else kind
-    with empty_place(kind, folder) as place:
+    with empty_database(kind, folder) as place:
         engine = connect(kind, place)
         store = SQLStore(engine)
         store.create_schema()
@@ -219,7 +219,7 @@ def test_a_url_that_cannot_work_is_said_to_be_wrong_without_its_password(gatepas
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb", "sqlite"])
 def test_tables_that_are_not_there_are_missed_in_a_sentence(gatepass_here, tmp_path, kind):
-    with empty_place(kind, tmp_path) as place:
+    with empty_database(kind, tmp_path) as place:
         if kind == "sqlite":
             sqlite3.connect(tmp_path / "sql.db").close()
         result = gatepass_here("purge", place)

@@ -8,8 +8,8 @@ import pytest
 
 pytest.importorskip("httpx")
 
-from tests.support import event_loop as leaps
-from tests.support.issuers import GOOD, Clock, Ear, client
+from tests.support import event_loop
+from tests.support.issuers import GOOD, Clock, EventRecorder, client
 from tests.support.key_server import PATIENCE, Answer, KeyServer, document, serving
 
 from gatepass import JWKSClient
@@ -17,9 +17,9 @@ from gatepass.jwks import FetchEnded
 
 
 @pytest.fixture(autouse=True)
-def _leaps(monkeypatch: pytest.MonkeyPatch) -> None:
+def _controlled_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time of fetches leaps when a key server says so."""
-    monkeypatch.setattr("asyncio.events.new_event_loop", leaps.new_event_loop)
+    monkeypatch.setattr("asyncio.events.new_event_loop", event_loop.new_event_loop)
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +45,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def ear() -> Ear:
-    return Ear()
+def recorder() -> EventRecorder:
+    return EventRecorder()
 
 
 @pytest.fixture
@@ -55,8 +55,8 @@ def server(serve: Callable[..., KeyServer]) -> KeyServer:
 
 
 @pytest.fixture
-def keys(server: KeyServer, clock: Clock, ear: Ear) -> JWKSClient:
-    made = client(server.url, clock=clock, on_event=ear)
+def keys(server: KeyServer, clock: Clock, recorder: EventRecorder) -> JWKSClient:
+    made = client(server.url, clock=clock, on_event=recorder)
     made.refresh()
-    ear.wait_for(FetchEnded)
+    recorder.wait_for(FetchEnded)
     return made

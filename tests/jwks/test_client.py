@@ -29,7 +29,7 @@ def tenants(serve):
     server = serve(lambda exchange: None)
 
     def answer(exchange):
-        number = int(exchange.asked.path.rpartition("/")[2])
+        number = int(exchange.request.path.rpartition("/")[2])
         trouble = {0: hang, 1: refuse}.get(number)
         (trouble or document({"keys": [named_alike(private[number])]}))(exchange)
 

@@ -7,10 +7,10 @@ from http.cookiejar import CookieJar
 import httpx
 import pytest
 from tests.support.certificates import trusted_by_default, trusting, vouched_for
-from tests.support.event_loop import outwait
+from tests.support.event_loop import advance_time_when_idle
 from tests.support.issuers import AUDIENCE, NEW, OLD, client, jwks, token, verifier
 from tests.support.key_server import PATIENCE, after, by_path, document, outlast, refuse
-from tests.support.waiting import ACCEPTED, CANNOT_TELL, WAYS, in_a_thread
+from tests.support.runtimes import ACCEPTED, CANNOT_TELL, RUNTIMES, in_a_thread
 
 from gatepass import (
     ANY_ISSUER,
@@ -79,19 +79,19 @@ def test_the_places_are_asked_in_order_until_one_is_good(serve, path):
         server.requests.clear()
         server.answer = lambda exchange, place=places[good]: {
             place: metadata(server, issuer=issuer), "/jwks.json": KEYS,
-        }.get(exchange.asked.path, by_path())(exchange)  # fmt: skip
+        }.get(exchange.request.path, by_path())(exchange)  # fmt: skip
 
         assert asked_for(issuer) == ACCEPTED
         assert server.paths == [*places[: good + 1], "/jwks.json"]
 
 
-def test_where_no_place_is_good_all_were_asked_once(serve, ear):
+def test_where_no_place_is_good_all_were_asked_once(serve, recorder):
     server = serve(by_path())
     issuer = server.origin + "/t1"
 
-    assert asked_for(issuer, on_event=ear) == CANNOT_TELL
+    assert asked_for(issuer, on_event=recorder) == CANNOT_TELL
     assert server.paths == [f"{RFC_8414}/t1", f"{OPENID}/t1", f"/t1{OPENID}"]
-    assert ear.wait_for(FetchFailed).cause == "status"
+    assert recorder.wait_for(FetchFailed).cause == "status"
 
 
 @pytest.mark.parametrize(
@@ -115,11 +115,11 @@ def test_where_no_place_is_good_all_were_asked_once(serve, ear):
         ({"jwks_uri": "http://localhost/jwks"}, "foreign_jwks_uri"),
     ],
 )
-def test_metadata_that_says_something_else_names_no_keys(server, ear, changes, cause):
+def test_metadata_that_says_something_else_names_no_keys(server, recorder, changes, cause):
     server.answer = by_path(_well_known_oauth_authorization_server=metadata(server, **changes), jwks_json=KEYS)
 
-    assert asked_for(server.origin, on_event=ear) == CANNOT_TELL
-    assert ear.wait_for(FetchFailed).cause == cause
+    assert asked_for(server.origin, on_event=recorder) == CANNOT_TELL
+    assert recorder.wait_for(FetchFailed).cause == cause
     assert server.paths == [RFC_8414, OPENID]
 
 
@@ -164,29 +164,29 @@ def test_origins_are_named_as_origins(named, sentence):
 @pytest.mark.parametrize(
     ("configured", "stated"), [("", "/"), ("/", ""), ("/t1", "/t1/"), ("/t1/", "/t1"), ("/t1", "/T1"), ("/t1", "/%741")]
 )
-def test_the_issuer_is_compared_to_the_character(serve, ear, configured, stated):
+def test_the_issuer_is_compared_to_the_character(serve, recorder, configured, stated):
     server = serve(by_path())
     server.answer = metadata(server, issuer=server.origin + stated)
 
-    assert asked_for(server.origin + configured, on_event=ear) == CANNOT_TELL
-    assert ear.wait_for(FetchFailed).cause == "issuer_mismatch"
+    assert asked_for(server.origin + configured, on_event=recorder) == CANNOT_TELL
+    assert recorder.wait_for(FetchFailed).cause == "issuer_mismatch"
     assert "/jwks.json" not in server.paths
 
 
 @pytest.mark.parametrize("said", [b"", b"<html>", b"[]", b'{"issuer":1,"issuer":1}', b"\xff"])
-def test_metadata_that_is_no_json_object_is_none(server, ear, said):
+def test_metadata_that_is_no_json_object_is_none(server, recorder, said):
     server.answer = document(said)
 
-    assert asked_for(server.origin, on_event=ear) == CANNOT_TELL
-    assert ear.wait_for(FetchFailed).cause == "not_json"
+    assert asked_for(server.origin, on_event=recorder) == CANNOT_TELL
+    assert recorder.wait_for(FetchFailed).cause == "not_json"
 
 
-def test_metadata_is_not_redirected(server, serve, ear):
+def test_metadata_is_not_redirected(server, serve, recorder):
     other = serve(metadata(server))
     server.answer = document(b"", [("Location", other.origin)], status="301 Moved Permanently")
 
-    assert asked_for(server.origin, on_event=ear) == CANNOT_TELL
-    assert ear.wait_for(FetchFailed).cause == "redirect"
+    assert asked_for(server.origin, on_event=recorder) == CANNOT_TELL
+    assert recorder.wait_for(FetchFailed).cause == "redirect"
     assert other.requests == []
 
 
@@ -210,7 +210,7 @@ def moved(server, *keys):
     )
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", RUNTIMES)
 def test_an_issuer_that_moves_its_keys_and_rotates_is_followed_by_the_same_fetch(server, clock, way):
     keys = found(server.origin, clock=clock)
     keys.refresh()
@@ -234,8 +234,8 @@ def test_where_the_old_place_of_the_keys_hangs_the_next_fetch_looks_for_a_new_on
     assert server.paths[-2:] == [RFC_8414, "/moved"]
 
 
-def test_keys_that_stay_away_cost_one_question_to_the_metadata_each_time(server, clock, ear):
-    keys = found(server.origin, clock=clock, on_event=ear)
+def test_keys_that_stay_away_cost_one_question_to_the_metadata_each_time(server, clock, recorder):
+    keys = found(server.origin, clock=clock, on_event=recorder)
     keys.refresh()
     server.answer = by_path(_well_known_oauth_authorization_server=metadata(server), jwks_json=refuse)
     for _ in range(2):
@@ -244,7 +244,7 @@ def test_keys_that_stay_away_cost_one_question_to_the_metadata_each_time(server,
             keys.refresh()
 
     assert server.paths[2:] == ["/jwks.json", RFC_8414] * 2
-    assert [ear.wait_for(FetchFailed, number).cause for number in (1, 2)] == ["status", "status"]
+    assert [recorder.wait_for(FetchFailed, number).cause for number in (1, 2)] == ["status", "status"]
 
 
 def test_an_etag_of_another_address_is_not_sent(server, clock):
@@ -264,17 +264,17 @@ def test_an_etag_of_another_address_is_not_sent(server, clock):
 
 def outlast_patience(exchange):
     """The half of its time that a fetch has for the metadata is over, and the rest is enough for the keys."""
-    outwait(PATIENCE * 0.6)
+    advance_time_when_idle(PATIENCE * 0.6)
     exchange.hang()
 
 
 @pytest.mark.parametrize(
     "trouble", [refuse, outlast_patience, by_path(), document(b"[]"), document({"issuer": "https://x.example"})]
 )
-def test_an_old_address_does_for_a_day_while_the_metadata_cannot_be_had(server, clock, ear, trouble):
-    keys = found(server.origin, clock=clock, on_event=ear)
+def test_an_old_address_does_for_a_day_while_the_metadata_cannot_be_had(server, clock, recorder, trouble):
+    keys = found(server.origin, clock=clock, on_event=recorder)
     keys.refresh()
-    server.answer = lambda exchange: (KEYS if exchange.asked.path == "/jwks.json" else trouble)(exchange)
+    server.answer = lambda exchange: (KEYS if exchange.request.path == "/jwks.json" else trouble)(exchange)
 
     clock.now += 86_399
     keys.refresh()
@@ -312,14 +312,14 @@ def test_a_place_that_hangs_is_asked_last_the_next_time(serve, clock):
     assert server.paths[-2:] == [OPENID, "/jwks.json"]
 
 
-def test_one_deadline_covers_the_metadata_and_the_keys(server, ear):
+def test_one_deadline_covers_the_metadata_and_the_keys(server, recorder):
     server.answer = by_path(
         _well_known_oauth_authorization_server=after(PATIENCE * 0.6, metadata(server)),
         jwks_json=after(PATIENCE * 0.6, KEYS),
     )
 
-    assert asked_for(server.origin, on_event=ear) == CANNOT_TELL
-    assert ear.wait_for(FetchFailed).cause == "timeout"
+    assert asked_for(server.origin, on_event=recorder) == CANNOT_TELL
+    assert recorder.wait_for(FetchFailed).cause == "timeout"
 
 
 def test_cookies_of_the_metadata_do_not_reach_the_keys(server):
@@ -345,7 +345,7 @@ def test_cookies_of_an_answer_are_not_even_read(server, monkeypatch):
     assert asked_for(server.origin) == ACCEPTED
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", RUNTIMES)
 def test_issuer_and_audience_alone_are_enough(serve, monkeypatch, way):
     server = serve(by_path(), tls=vouched_for())
     server.answer = by_path(_well_known_openid_configuration=metadata(server), jwks_json=KEYS)
@@ -400,11 +400,11 @@ def test_an_issuer_is_never_learnt_from_a_token(server, serve):
     assert server.requests == stranger.requests == []
 
 
-def test_events_name_the_issuer_that_was_configured(server, ear):
-    keys = found(server.origin, on_event=ear)
+def test_events_name_the_issuer_that_was_configured(server, recorder):
+    keys = found(server.origin, on_event=recorder)
     keys.refresh()
 
-    assert ear.wait_for(FetchEnded).source == keys.source == server.origin
+    assert recorder.wait_for(FetchEnded).source == keys.source == server.origin
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from tests.support.issuers import GOOD, NEW, client, forged, jwks, token, verifier
 from tests.support.key_server import document, refuse, until
-from tests.support.waiting import UNKNOWN_KEY, in_a_thread
+from tests.support.runtimes import UNKNOWN_KEY, in_a_thread
 
 from gatepass.jwks import FetchEnded, FetchFailed, KeysChanged, UnknownKid
 
@@ -23,18 +23,18 @@ def test_the_hook_may_fail_and_may_ask_the_client_again(serve, caplog):
     assert "xyzzy" not in caplog.text
 
 
-def test_each_kind_of_event_has_its_level_in_the_log(server, keys, clock, ear, caplog):
+def test_each_kind_of_event_has_its_level_in_the_log(server, keys, clock, recorder, caplog):
     caplog.set_level("DEBUG", "gatepass.jwks")
     check = verifier(keys)
     in_a_thread(check, forged("nobody"))
-    ear.wait_for(FetchEnded, 2)
+    recorder.wait_for(FetchEnded, 2)
     server.answer = document(jwks(NEW))
     keys.refresh()
-    ear.wait_for(KeysChanged)
+    recorder.wait_for(KeysChanged)
     server.answer = refuse
     clock.now += 700
     in_a_thread(check, token(NEW))
-    ear.wait_for(FetchFailed)
+    recorder.wait_for(FetchFailed)
 
     levels = {
         record.getMessage().partition("(")[0]: record.levelname
@@ -45,4 +45,4 @@ def test_each_kind_of_event_has_its_level_in_the_log(server, keys, clock, ear, c
         "FetchEnded": "DEBUG", "UnknownKid": "DEBUG", "KeysChanged": "INFO", "StaleKeysUsed": "WARNING",
         "FetchFailed": "ERROR",
     }  # fmt: skip
-    assert ear.of(UnknownKid) == [UnknownKid(server.url, "fetched")]
+    assert recorder.of(UnknownKid) == [UnknownKid(server.url, "fetched")]

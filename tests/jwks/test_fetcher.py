@@ -4,17 +4,17 @@ import datetime as dt
 import threading
 
 import pytest
-from tests.support.event_loop import outwait
+from tests.support.event_loop import advance_time_when_idle
 from tests.support.issuers import GOOD, NEW, OLD, client, jwks, token, verifier
 from tests.support.key_server import PATIENCE, document, head
-from tests.support.waiting import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, WAYS, in_a_thread
+from tests.support.runtimes import ACCEPTED, CANNOT_TELL, RUNTIMES, UNKNOWN_KEY, in_a_thread
 
 from gatepass.jwks import FetchEnded, FetchFailed
 
 
-def test_an_etag_saves_the_body(serve, clock, ear):
+def test_an_etag_saves_the_body(serve, clock, recorder):
     def answer(exchange):
-        if exchange.asked.headers.get("if-none-match") == 'W/"one"':
+        if exchange.request.headers.get("if-none-match") == 'W/"one"':
             exchange.send(b"HTTP/1.1 304 Not Modified\r\nCache-Control: max-age=900\r\n\r\n")
         else:
             exchange.reply(document_text, [("ETag", 'W/"one"')])
@@ -23,13 +23,13 @@ def test_an_etag_saves_the_body(serve, clock, ear):
 
     document_text = json.dumps(GOOD).encode()
     server = serve(answer)
-    keys = client(server.url, clock=clock, on_event=ear)
+    keys = client(server.url, clock=clock, on_event=recorder)
     for _ in range(3):
         keys.refresh()
         clock.now += 500
 
     assert [asked.headers.get("if-none-match") for asked in server.requests] == [None, 'W/"one"', 'W/"one"']
-    assert [ear.wait_for(FetchEnded, number).fresh_for for number in (1, 2, 3)] == [600, 900, 900]
+    assert [recorder.wait_for(FetchEnded, number).fresh_for for number in (1, 2, 3)] == [600, 900, 900]
     assert keys.age == dt.timedelta(seconds=500)
     assert in_a_thread(verifier(keys), token()) == ACCEPTED
 
@@ -43,7 +43,7 @@ def test_the_news_that_another_document_is_unchanged_vouches_for_our_keys_once_a
     keys.refresh()
 
     def honest(exchange):
-        if exchange.asked.headers.get("if-none-match") == stray:
+        if exchange.request.headers.get("if-none-match") == stray:
             exchange.send(head("304 Not Modified", [("ETag", stray)]))
         else:
             document(jwks(NEW), [("ETag", stray)])(exchange)
@@ -65,23 +65,23 @@ def test_an_etag_of_another_shape_is_not_sent_back(serve, etag):
     assert "if-none-match" not in server.requests[1].headers
 
 
-def test_a_look_up_that_hangs_ends_with_the_deadline(ear, clock, monkeypatch):
+def test_a_look_up_that_hangs_ends_with_the_deadline(recorder, clock, monkeypatch):
     import socket
 
     answered = threading.Event()
 
     def resolver(*_, **__):
-        outwait(PATIENCE * 0.97)
+        advance_time_when_idle(PATIENCE * 0.97)
         answered.wait()
         raise socket.gaierror
 
     monkeypatch.setattr(socket, "getaddrinfo", resolver)
-    keys = client("https://auth.example/jwks", on_event=ear, clock=clock)
+    keys = client("https://auth.example/jwks", on_event=recorder, clock=clock)
     try:
-        assert WAYS[0](verifier(keys), token()) == CANNOT_TELL
-        assert ear.wait_for(FetchFailed).cause == "timeout"
-        assert WAYS[0](verifier(keys), token()) == CANNOT_TELL
-        assert len(ear.of(FetchFailed)) == 1
+        assert RUNTIMES[0](verifier(keys), token()) == CANNOT_TELL
+        assert recorder.wait_for(FetchFailed).cause == "timeout"
+        assert RUNTIMES[0](verifier(keys), token()) == CANNOT_TELL
+        assert len(recorder.of(FetchFailed)) == 1
     finally:
         answered.set()
 
@@ -95,7 +95,7 @@ class SharedCache:
         self._kept_at, self._kept = -1_000.0, self.origin
 
     def __call__(self, exchange):
-        if "no-cache" in exchange.asked.headers.get("cache-control", "") or self.clock.now >= self._kept_at + 600:
+        if "no-cache" in exchange.request.headers.get("cache-control", "") or self.clock.now >= self._kept_at + 600:
             self._kept_at, self._kept = self.clock.now, self.origin
         self._kept(exchange)
 
@@ -119,12 +119,12 @@ def test_keys_that_are_asked_for_by_hand_come_from_the_key_server_itself(serve, 
     assert in_a_thread(verifier(keys), token(NEW)) == ACCEPTED
 
 
-def test_scheduled_fetches_leave_it_to_the_cache(server, clock, ear):
-    keys = client(server.url, clock=clock, on_event=ear)
+def test_scheduled_fetches_leave_it_to_the_cache(server, clock, recorder):
+    keys = client(server.url, clock=clock, on_event=recorder)
     check = verifier(keys)
     assert in_a_thread(check, token(OLD)) == ACCEPTED
     clock.now += 599
     assert in_a_thread(check, token(OLD)) == ACCEPTED
 
-    assert ear.wait_for(FetchEnded, 2).reason == "scheduled"
+    assert recorder.wait_for(FetchEnded, 2).reason == "scheduled"
     assert ["cache-control" in asked.headers for asked in server.requests] == [False, False]

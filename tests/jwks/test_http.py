@@ -1,6 +1,6 @@
 """Whatever a key server does, a request is accepted, refused or told to come again, in time, and the keys survive.
 
-What keeps a fetch waiting lets its time pass (`pass_time`), so that a deadline is met for that and no other reason.
+What keeps a fetch waiting lets its time pass (`advance_time`), so that a deadline is met for that and no other reason.
 """
 
 import datetime as dt
@@ -13,12 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 from tests.support.certificates import DAY, self_signed, trusting, vouched_for
-from tests.support.event_loop import outwait, pass_time
+from tests.support.event_loop import advance_time, advance_time_when_idle
 from tests.support.issuers import GOOD, NEW, OLD, RSA, client, jwks, token, verifier
 from tests.support.key_server import PATIENCE, after, by_path, document, hang, head, outlast, refuse, until
 from tests.support.needs import missing
 from tests.support.ports import free_port
-from tests.support.waiting import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, WAYS
+from tests.support.runtimes import ACCEPTED, CANNOT_TELL, RUNTIMES, UNKNOWN_KEY
 
 from gatepass import Key
 from gatepass.errors import KeysUnavailable
@@ -40,7 +40,7 @@ def drip(octets, before=b""):
         exchange.send(before)
         for octet in octets:
             exchange.send(bytes([octet]))
-            pass_time(1)
+            advance_time(1)
 
     return answer
 
@@ -60,7 +60,7 @@ def endless_headers(exchange):
 def hints_without_end(exchange):
     while True:
         exchange.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
-        pass_time(1)
+        advance_time(1)
 
 
 def saying(octets):
@@ -73,7 +73,7 @@ def reset(exchange):
 
 
 def redirect(exchange):
-    if exchange.asked.path == "/elsewhere":
+    if exchange.request.path == "/elsewhere":
         exchange.reply(TEXT)
     exchange.reply(b"", [("Location", f"{exchange.server.origin}/elsewhere")], status="302 Found")
 
@@ -167,40 +167,40 @@ FAILS = [
 IDS = {"ids": lambda value: value if isinstance(value, str) else getattr(value, "__name__", "")}
 
 
-@pytest.mark.parametrize("way", WAYS, **IDS)
+@pytest.mark.parametrize("way", RUNTIMES, **IDS)
 @pytest.mark.parametrize(("said", "answer"), SERVES, **IDS)
-def test_a_good_key_in_an_odd_answer_is_used(serve, ear, way, said, answer):
+def test_a_good_key_in_an_odd_answer_is_used(serve, recorder, way, said, answer):
     server = serve(answer)
 
-    assert way(verifier(client(server.url, on_event=ear)), token()) == ACCEPTED
+    assert way(verifier(client(server.url, on_event=recorder)), token()) == ACCEPTED
 
-    assert ear.wait_for(FetchEnded).reason == "first"
+    assert recorder.wait_for(FetchEnded).reason == "first"
     assert server.paths == ["/jwks.json"]
 
 
-@pytest.mark.parametrize("way", WAYS, **IDS)
+@pytest.mark.parametrize("way", RUNTIMES, **IDS)
 @pytest.mark.parametrize(("said", "answer", "cause"), FAILS, **IDS)
-def test_a_bad_answer_is_an_outage_within_the_deadline(serve, ear, clock, *, way, said, answer, cause):
+def test_a_bad_answer_is_an_outage_within_the_deadline(serve, recorder, clock, *, way, said, answer, cause):
     server = serve(answer)
-    keys = client(server.url, on_event=ear, clock=clock)
+    keys = client(server.url, on_event=recorder, clock=clock)
 
     assert way(verifier(keys), token()) == CANNOT_TELL
     assert way(verifier(keys), token()) == CANNOT_TELL
 
-    assert ear.wait_for(FetchFailed).cause == cause
+    assert recorder.wait_for(FetchFailed).cause == cause
     assert keys.state == "empty"
     assert server.paths == ["/jwks.json"]  # no second try, and no other address
 
 
 @pytest.mark.parametrize(("said", "answer", "cause"), FAILS, **IDS)
-def test_no_bad_answer_replaces_good_keys(serve, ear, clock, *, said, answer, cause):
+def test_no_bad_answer_replaces_good_keys(serve, recorder, clock, *, said, answer, cause):
     server = serve(document(GOOD))
-    keys = client(server.url, on_event=ear, clock=clock)
+    keys = client(server.url, on_event=recorder, clock=clock)
     keys.refresh()
     server.answer = answer
     clock.now += 590
 
-    assert in_a_moment(keys, ear).cause == cause
+    assert in_a_moment(keys, recorder).cause == cause
     assert verifier(keys).verify(token()).subject == "anna"
     assert keys.state == "fresh"
     assert keys.age == dt.timedelta(seconds=590)
@@ -215,17 +215,17 @@ def test_the_deadline_is_the_one_that_was_asked_for(serve, seconds, outcome, ste
         for passed in range(0, seconds, step):
             exchange.send(TEXT[sent : sent + 1])
             sent += 1
-            pass_time(min(step, seconds - passed))
+            advance_time(min(step, seconds - passed))
         exchange.send(TEXT[sent:])
 
     server = serve(in_pieces)
 
-    assert WAYS[0](verifier(client(server.url, timeout=40)), token()) == outcome
+    assert RUNTIMES[0](verifier(client(server.url, timeout=40)), token()) == outcome
 
 
-def in_a_moment(keys, ear):
+def in_a_moment(keys, recorder):
     keys.current()
-    return ear.wait_for(FetchFailed)
+    return recorder.wait_for(FetchFailed)
 
 
 def test_a_key_that_was_left_out_is_unknown(serve):
@@ -233,7 +233,7 @@ def test_a_key_that_was_left_out_is_unknown(serve):
         with_entries({"kty": "oct", "k": "A" * 43, "alg": "ES256", "kid": NEW.kid}, {**OTHER, "use": "enc"}, JWK)
     )
 
-    assert WAYS[0](verifier(client(server.url)), token(NEW)) == UNKNOWN_KEY
+    assert RUNTIMES[0](verifier(client(server.url)), token(NEW)) == UNKNOWN_KEY
 
 
 def test_a_published_secret_verifies_nothing_and_is_reported_without_its_text(serve, caplog):
@@ -241,7 +241,7 @@ def test_a_published_secret_verifies_nothing_and_is_reported_without_its_text(se
     keys = client(serve(with_entries(leaked, JWK)).url)
     forged = token(Key.from_secret(SECRET, kid="s"))
 
-    assert WAYS[0](verifier(keys), forged) == (401, None)
+    assert RUNTIMES[0](verifier(keys), forged) == (401, None)
     keys.refresh()
 
     said = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
@@ -252,8 +252,8 @@ def test_a_published_secret_verifies_nothing_and_is_reported_without_its_text(se
 def test_keys_of_other_algorithms_than_named_are_left_out(serve):
     keys = client(serve(document(jwks(OLD, RSA))).url, algorithms=["RS256"])
 
-    assert WAYS[0](verifier(keys), token(RSA)) == ACCEPTED
-    assert WAYS[0](verifier(keys), token(OLD)) == UNKNOWN_KEY
+    assert RUNTIMES[0](verifier(keys), token(RSA)) == ACCEPTED
+    assert RUNTIMES[0](verifier(keys), token(OLD)) == UNKNOWN_KEY
 
 
 @pytest.mark.parametrize(
@@ -267,27 +267,27 @@ def test_keys_of_other_algorithms_than_named_are_left_out(serve):
     ],
     ids=["good", "expired", "another address", "another name", "self-signed"],
 )
-def test_a_key_server_shows_a_certificate_that_is_trusted(serve, ear, made, cause):
+def test_a_key_server_shows_a_certificate_that_is_trusted(serve, recorder, made, cause):
     server = serve(document(GOOD), tls=made())
     context = trusting()
-    keys = client(server.url, on_event=ear, transport=lambda: httpx.AsyncHTTPTransport(verify=context))
+    keys = client(server.url, on_event=recorder, transport=lambda: httpx.AsyncHTTPTransport(verify=context))
 
-    assert WAYS[0](verifier(keys), token()) == (CANNOT_TELL if cause else ACCEPTED)
+    assert RUNTIMES[0](verifier(keys), token()) == (CANNOT_TELL if cause else ACCEPTED)
 
     if cause:
-        assert ear.wait_for(FetchFailed).cause == cause
+        assert recorder.wait_for(FetchFailed).cause == cause
         assert server.requests == []
 
 
-def test_without_a_transport_of_ours_the_authority_of_a_stranger_is_not_trusted(serve, ear):
+def test_without_a_transport_of_ours_the_authority_of_a_stranger_is_not_trusted(serve, recorder):
     server = serve(document(GOOD), tls=vouched_for())
 
-    assert WAYS[0](verifier(client(server.url, on_event=ear)), token()) == CANNOT_TELL
-    assert ear.wait_for(FetchFailed).cause == "untrusted_certificate"
+    assert RUNTIMES[0](verifier(client(server.url, on_event=recorder)), token()) == CANNOT_TELL
+    assert recorder.wait_for(FetchFailed).cause == "untrusted_certificate"
     assert server.requests == []
 
 
-def test_a_server_that_speaks_no_tls_is_told_from_one_that_is_away(ear):
+def test_a_server_that_speaks_no_tls_is_told_from_one_that_is_away(recorder):
     def answer_at_once():
         connection, _ = listener.accept()
         with connection:
@@ -296,31 +296,31 @@ def test_a_server_that_speaks_no_tls_is_told_from_one_that_is_away(ear):
 
     with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as pool:
         pool.submit(answer_at_once)
-        keys = client(f"https://127.0.0.1:{listener.getsockname()[1]}/jwks", on_event=ear)
+        keys = client(f"https://127.0.0.1:{listener.getsockname()[1]}/jwks", on_event=recorder)
 
-        assert WAYS[0](verifier(keys), token()) == CANNOT_TELL
-    assert ear.wait_for(FetchFailed).cause == "tls_failed"
+        assert RUNTIMES[0](verifier(keys), token()) == CANNOT_TELL
+    assert recorder.wait_for(FetchFailed).cause == "tls_failed"
 
 
-def test_a_server_that_hangs_in_the_handshake_is_an_outage_in_time(serve, ear):
+def test_a_server_that_hangs_in_the_handshake_is_an_outage_in_time(serve, recorder):
     """httpx, whose time is a twentieth shorter, ends it: cut off in a handshake it leaves its socket to the collector."""
     listener = serve(hang)  # speaks no TLS, and reads what it takes for a request for ever
-    keys = client(listener.url.replace("http:", "https:"), on_event=ear)
+    keys = client(listener.url.replace("http:", "https:"), on_event=recorder)
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(WAYS[0], verifier(keys), token())
+        answer = pool.submit(RUNTIMES[0], verifier(keys), token())
         assert until(lambda: listener.received)
-        outwait(PATIENCE * 0.97)
+        advance_time_when_idle(PATIENCE * 0.97)
 
         assert answer.result() == CANNOT_TELL
-    assert ear.wait_for(FetchFailed).cause == "timeout"
+    assert recorder.wait_for(FetchFailed).cause == "timeout"
     gc.collect()  # a socket that was left would be found here
 
 
-def test_an_address_at_which_no_server_listens_is_unreachable(ear):
+def test_an_address_at_which_no_server_listens_is_unreachable(recorder):
     url = f"http://127.0.0.1:{free_port()}/jwks.json"
 
-    assert WAYS[0](verifier(client(url, on_event=ear)), token()) == CANNOT_TELL
-    assert ear.wait_for(FetchFailed).cause == "unreachable"
+    assert RUNTIMES[0](verifier(client(url, on_event=recorder)), token()) == CANNOT_TELL
+    assert recorder.wait_for(FetchFailed).cause == "unreachable"
 
 
 def test_a_key_server_may_have_an_address_of_version_six(serve):
@@ -329,7 +329,7 @@ def test_a_key_server_may_have_an_address_of_version_six(serve):
     except OSError:
         missing("IPv6")
 
-    assert WAYS[0](verifier(client(server.url)), token()) == ACCEPTED
+    assert RUNTIMES[0](verifier(client(server.url)), token()) == ACCEPTED
     assert server.requests[0].headers["host"] == f"[::1]:{server.port}"
 
 
@@ -337,35 +337,35 @@ def test_a_transport_for_tests_does():
     answer = httpx.Response(200, json=GOOD)
     keys = client("https://auth.example/jwks", transport=lambda: httpx.MockTransport(lambda _: answer))
 
-    assert WAYS[0](verifier(keys), token()) == ACCEPTED
+    assert RUNTIMES[0](verifier(keys), token()) == ACCEPTED
 
 
 @pytest.mark.parametrize(
     "error", [ValueError, KeyError, SystemExit, KeyboardInterrupt], ids=lambda error: error.__name__
 )
-def test_whatever_a_transport_raises_is_an_outage(ear, caplog, error):
+def test_whatever_a_transport_raises_is_an_outage(recorder, caplog, error):
     def transport():
         raise error("xyzzy")
 
-    keys = client("https://auth.example/jwks", on_event=ear, transport=transport)
+    keys = client("https://auth.example/jwks", on_event=recorder, transport=transport)
 
-    assert [WAYS[0](verifier(keys), token()) for _ in range(2)] == [CANNOT_TELL] * 2
-    assert ear.wait_for(FetchFailed).cause == "unexpected"
+    assert [RUNTIMES[0](verifier(keys), token()) for _ in range(2)] == [CANNOT_TELL] * 2
+    assert recorder.wait_for(FetchFailed).cause == "unexpected"
     assert f"a fetch raised {error.__name__}" in caplog.text
     assert "xyzzy" not in caplog.text
 
 
-def test_a_transport_that_cancels_its_own_task_is_an_outage(ear):
+def test_a_transport_that_cancels_its_own_task_is_an_outage(recorder):
     import asyncio
 
     class Cancelling(httpx.AsyncBaseTransport):
         async def handle_async_request(self, request):
             raise asyncio.CancelledError
 
-    keys = client("https://auth.example/jwks", on_event=ear, transport=Cancelling)
+    keys = client("https://auth.example/jwks", on_event=recorder, transport=Cancelling)
 
-    assert [WAYS[0](verifier(keys), token()) for _ in range(2)] == [CANNOT_TELL] * 2
-    assert ear.wait_for(FetchFailed).cause == "unexpected"
+    assert [RUNTIMES[0](verifier(keys), token()) for _ in range(2)] == [CANNOT_TELL] * 2
+    assert recorder.wait_for(FetchFailed).cause == "unexpected"
 
 
 def test_a_request_says_what_it_must_and_nothing_else(serve, monkeypatch):
@@ -373,7 +373,7 @@ def test_a_request_says_what_it_must_and_nothing_else(serve, monkeypatch):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     server = serve(document(GOOD, [("Set-Cookie", "a=1; Path=/")]))
     keys = client(server.url)
-    assert WAYS[0](verifier(keys), token()) == ACCEPTED
+    assert RUNTIMES[0](verifier(keys), token()) == ACCEPTED
     keys.refresh()
 
     for asked, more in zip(server.requests, ({}, {"cache-control": "no-cache"}), strict=True):
@@ -387,19 +387,19 @@ def test_a_request_says_what_it_must_and_nothing_else(serve, monkeypatch):
         }
 
 
-def test_no_text_of_a_key_server_reaches_a_log_an_event_or_an_error(serve, ear, caplog):
+def test_no_text_of_a_key_server_reaches_a_log_an_event_or_an_error(serve, recorder, caplog):
     caplog.set_level("DEBUG", "gatepass")
     mark = "xyzzySENTINEL"
     entry = {**OTHER, "kid": mark, "alg": mark, mark: mark}
     headers = [("ETag", f'"{mark}"'), ("X-Note", mark), ("Cache-Control", mark), ("Age", mark)]
     server = serve(document({"keys": [entry, JWK], mark: mark}, headers))
-    keys = client(server.url, on_event=ear)
+    keys = client(server.url, on_event=recorder)
     keys.refresh()
     for answer in (document(mark.encode(), headers), document(b"", headers, status=f"500 {mark}")):
         server.answer = answer
         with pytest.raises(KeysUnavailable) as caught:
             keys.refresh()
         assert mark not in repr(caught.value)
-    ear.wait_for(FetchFailed, 2)
+    recorder.wait_for(FetchFailed, 2)
 
-    assert mark not in caplog.text + repr(ear.heard) + repr(keys)
+    assert mark not in caplog.text + repr(recorder.recorded) + repr(keys)

@@ -16,7 +16,7 @@ import pytest
 from tests.support.issuers import GOOD, NEW, OLD, client, forged, jwks, token, verifier, waiters
 from tests.support.key_server import PATIENCE, document, hang, once, refuse, until
 from tests.support.needs import reason_for
-from tests.support.waiting import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, WAYS, in_a_thread, on_a_loop, under_asyncio
+from tests.support.runtimes import ACCEPTED, CANNOT_TELL, RUNTIMES, UNKNOWN_KEY, in_a_thread, on_a_loop, under_asyncio
 
 from gatepass import KeySet
 from gatepass.errors import KeysUnavailable
@@ -172,9 +172,9 @@ def test_no_thread_is_spent_on_waiting_under_asyncio(serve):
     assert asyncio.run(on_a_loop(verifier(keys), token(), must_not_be_used)) == ACCEPTED
 
 
-def test_a_cancelled_task_neither_cancels_nor_wastes_the_fetch(serve, ear, let_go):
+def test_a_cancelled_task_neither_cancels_nor_wastes_the_fetch(serve, recorder, let_go):
     server = serve(once(let_go.is_set, document(GOOD)))
-    keys = client(server.url, on_event=ear)
+    keys = client(server.url, on_event=recorder)
     check = verifier(keys)
 
     async def one_goes_one_stays():
@@ -191,10 +191,10 @@ def test_a_cancelled_task_neither_cancels_nor_wastes_the_fetch(serve, ear, let_g
     assert keys.state == "fresh"
 
 
-def test_a_loop_that_is_closed_before_the_fetch_ends_is_nobodys_trouble(serve, ear, let_go, caplog):
+def test_a_loop_that_is_closed_before_the_fetch_ends_is_nobodys_trouble(serve, recorder, let_go, caplog):
     caplog.set_level(logging.DEBUG, "concurrent.futures")
     server = serve(once(let_go.is_set, document(GOOD)))
-    keys = client(server.url, on_event=ear)
+    keys = client(server.url, on_event=recorder)
 
     async def gone_too_soon():
         waiting = asyncio.ensure_future(on_a_loop(verifier(keys), token(), asyncio.to_thread))
@@ -206,7 +206,7 @@ def test_a_loop_that_is_closed_before_the_fetch_ends_is_nobodys_trouble(serve, e
     asyncio.run(gone_too_soon())
     let_go.set()
 
-    assert ear.wait_for(FetchEnded).keys == 1
+    assert recorder.wait_for(FetchEnded).keys == 1
     assert [record for record in caplog.records if record.name == "concurrent.futures"] == []
     assert in_a_thread(verifier(keys), token()) == ACCEPTED
     assert len(server.requests) == 1
@@ -309,16 +309,16 @@ def test_known_keys_survive_where_no_thread_can_start(serve, clock, monkeypatch)
         assert in_a_thread(verifier(keys), token()) == ACCEPTED
 
 
-def test_two_requests_that_find_keys_stale_at_once_try_once(serve, clock, ear):
+def test_two_requests_that_find_keys_stale_at_once_try_once(serve, clock, recorder):
     """The second may come to the lock when the first one's fetch has failed already."""
     server = serve(document(GOOD))
-    keys = client(server.url, clock=clock, on_event=ear)
+    keys = client(server.url, clock=clock, on_event=recorder)
     keys.refresh()
     server.answer = refuse
     clock.now += 700
     found_stale = keys._flight.snapshot
     keys.current()
-    ear.wait_for(FetchFailed)
+    recorder.wait_for(FetchFailed)
 
     keys._refresh_ahead(found_stale, clock.now)
 
@@ -379,7 +379,7 @@ def test_a_dead_issuer_holds_up_a_pool_of_threads_once_and_then_hardly(serve, cl
     assert until(lambda: len(server.requests) == 2)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", RUNTIMES)
 def test_who_would_wait_too_long_is_told_so_and_the_fetch_goes_on(serve, let_go, way, monkeypatch):
     monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", 0.2)
     server = serve(document(GOOD))
@@ -400,7 +400,7 @@ def when_longer_than(wait, keys, answer):
     return once(lambda: keys._flight.under_way.with_timeout(wait)._left() == 0, answer)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", RUNTIMES)
 def test_the_first_keys_are_waited_for_as_long_as_a_fetch_may_take(serve, way, monkeypatch):
     monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", 0.1)
     server = serve(refuse)

@@ -12,7 +12,7 @@ import pytest
 from tests.support.issuers import NEW, OLD, client, jwks, token, verifier
 from tests.support.key_server import document, hang, once, until
 from tests.support.needs import reason_for
-from tests.support.waiting import ACCEPTED, in_a_thread, under_asyncio
+from tests.support.runtimes import ACCEPTED, in_a_thread, under_asyncio
 
 from gatepass import JWKSClient
 from gatepass.common.runtime import threads_are_frozen
@@ -24,11 +24,11 @@ def stand_still(keys):
     keys._flight.under_way._began -= 1_000
 
 
-def held_up(serve, clock, ear, *, kept=(OLD,)):
+def held_up(serve, clock, recorder, *, kept=(OLD,)):
     """Keys that are stale, whose refresh was asked for and answered, and whose thread then stood still."""
     goes_on = threading.Event()
     server = serve(document(jwks(*kept)))
-    keys = client(server.url, clock=clock, on_event=ear)
+    keys = client(server.url, clock=clock, on_event=recorder)
     keys.refresh()
     clock.now += 700
     server.answer = once(goes_on.is_set, document(jwks(*kept, OLD)))
@@ -52,8 +52,8 @@ def test_where_no_keys_are_held_a_request_begins_another_fetch_and_is_served(ser
         goes_on.set()
 
 
-def test_the_request_that_finds_a_refresh_standing_still_waits_for_the_next(serve, clock, ear):
-    server, keys, goes_on = held_up(serve, clock, ear)
+def test_the_request_that_finds_a_refresh_standing_still_waits_for_the_next(serve, clock, recorder):
+    server, keys, goes_on = held_up(serve, clock, recorder)
     server.answer = document(jwks(NEW))
 
     keys.current()
@@ -61,33 +61,33 @@ def test_the_request_that_finds_a_refresh_standing_still_waits_for_the_next(serv
     assert keys.state == "fresh"
     assert in_a_thread(verifier(keys), token(NEW)) == ACCEPTED
     goes_on.set()
-    assert ear.wait_for(FetchFailed).cause == "timeout"  # what it had read is of another time, and dropped
+    assert recorder.wait_for(FetchFailed).cause == "timeout"  # what it had read is of another time, and dropped
     assert in_a_thread(verifier(keys), token(NEW)) == ACCEPTED
     assert keys.state == "fresh"
 
 
-def test_an_event_loop_waits_for_neither(serve, clock, ear):
-    server, keys, goes_on = held_up(serve, clock, ear)
+def test_an_event_loop_waits_for_neither(serve, clock, recorder):
+    server, keys, goes_on = held_up(serve, clock, recorder)
     answered = threading.Event()
     server.answer = once(answered.is_set, document(jwks(OLD)))
 
     assert under_asyncio(verifier(keys), token()) == ACCEPTED
     assert keys.state == "stale"
     answered.set()
-    ear.wait_for(FetchEnded, 2)
+    recorder.wait_for(FetchEnded, 2)
     goes_on.set()
 
 
-def test_an_answer_that_stood_still_does_not_count_as_fresh_even_if_no_other_fetch_was_begun(serve, clock, ear):
-    _, keys, goes_on = held_up(serve, clock, ear)
+def test_an_answer_that_stood_still_does_not_count_as_fresh_even_if_no_other_fetch_was_begun(serve, clock, recorder):
+    _, keys, goes_on = held_up(serve, clock, recorder)
 
     goes_on.set()
 
-    assert ear.wait_for(FetchFailed).cause == "timeout"
+    assert recorder.wait_for(FetchFailed).cause == "timeout"
     assert keys.state == "stale"
     assert keys._flight.under_way is None
     keys.current()
-    ear.wait_for(FetchEnded, 2)  # without a pause: the key server did nothing wrong
+    recorder.wait_for(FetchEnded, 2)  # without a pause: the key server did nothing wrong
 
 
 def test_fetches_that_stand_still_one_after_the_other_do_not_pile_up(serve, clock, monkeypatch):
@@ -172,7 +172,7 @@ from concurrent.futures import ThreadPoolExecutor
 os.register_at_fork = lambda **hooks: None
 from tests.support.key_server import document, once, serving, until
 from tests.support.issuers import NEW, OLD, Clock, client, jwks, token, verifier
-from tests.support.waiting import ACCEPTED, in_a_thread
+from tests.support.runtimes import ACCEPTED, in_a_thread
 from gatepass.common.runtime import ProcessLock
 
 def in_a_child(work):

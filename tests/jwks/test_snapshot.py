@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from tests.support.issuers import GOOD, NEW, OLD, client, jwks, token, verifier, waiters
 from tests.support.key_server import document, hang, once, refuse, until
-from tests.support.waiting import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, in_a_thread
+from tests.support.runtimes import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, in_a_thread
 
 from gatepass import ConfigurationError, JWKSClient
 from gatepass.errors import KeysUnavailable
@@ -86,18 +86,18 @@ def test_the_states_follow_each_other_at_their_bounds(server, keys, clock):
         ([("Cache-Control", ",,=,;, =3")], 600),
     ],
 )
-def test_the_servers_word_on_freshness_counts_between_two_bounds(serve, clock, ear, headers, fresh):
-    keys = client(serve(document(GOOD, headers)).url, clock=clock, on_event=ear)
+def test_the_servers_word_on_freshness_counts_between_two_bounds(serve, clock, recorder, headers, fresh):
+    keys = client(serve(document(GOOD, headers)).url, clock=clock, on_event=recorder)
     keys.refresh()
 
-    assert ear.wait_for(FetchEnded).fresh_for == fresh
+    assert recorder.wait_for(FetchEnded).fresh_for == fresh
     clock.now += fresh - 0.1
     assert keys.state == "fresh"
     clock.now += 0.2
     assert keys.state == ("stale" if fresh < 3_600 else "dead")
 
 
-def test_keys_are_fetched_again_shortly_before_they_are_stale(server, keys, clock, ear):
+def test_keys_are_fetched_again_shortly_before_they_are_stale(server, keys, clock, recorder):
     verify = verifier(keys).verify
     clock.now += 600 * 0.8 * 0.9 - 1  # a tenth of it is left to chance
     verify(token())
@@ -107,10 +107,10 @@ def test_keys_are_fetched_again_shortly_before_they_are_stale(server, keys, cloc
     clock.now += 600 * 0.8 * 0.1 + 1
     verify(token())
 
-    assert ear.wait_for(FetchEnded, 2).reason == "scheduled"
+    assert recorder.wait_for(FetchEnded, 2).reason == "scheduled"
     assert keys.age == dt.timedelta(0)
     assert len(server.requests) == 2
-    assert ear.of(StaleKeysUsed) == []
+    assert recorder.of(StaleKeysUsed) == []
 
 
 def test_processes_that_started_together_do_not_ask_together():
@@ -118,7 +118,7 @@ def test_processes_that_started_together_do_not_ask_together():
     assert all(432 <= refresh_delay(600) <= 480 for _ in range(50))
 
 
-def test_a_known_key_never_waits_for_a_server_that_hangs(server, keys, clock, ear):
+def test_a_known_key_never_waits_for_a_server_that_hangs(server, keys, clock, recorder):
     check = verifier(keys)
     server.answer = hang
     clock.now += 700
@@ -129,26 +129,26 @@ def test_a_known_key_never_waits_for_a_server_that_hangs(server, keys, clock, ea
     assert answers == [ACCEPTED] * 200
     assert keys._flight.under_way is not None  # the hanging fetch has not ended, and no request waited for it
     assert until(lambda: len(server.requests) == 2)
-    assert [event.age for event in ear.of(StaleKeysUsed)] == [700]
+    assert [event.age for event in recorder.of(StaleKeysUsed)] == [700]
 
 
-def test_stale_keys_serve_through_an_outage_to_the_bound_and_not_beyond(server, keys, clock, ear):
+def test_stale_keys_serve_through_an_outage_to_the_bound_and_not_beyond(server, keys, clock, recorder):
     check = verifier(keys)
     server.answer = refuse
     for number, age in enumerate((500, 700, 2_000, 3_599), 1):
         clock.now = 1_000 + age
         assert in_a_thread(check, token()) == ACCEPTED
-        assert ear.wait_for(FetchFailed, number).usable_for == 3_600 - age
+        assert recorder.wait_for(FetchFailed, number).usable_for == 3_600 - age
 
     for number, age in enumerate((3_600, 3_610)):
         clock.now = 1_000 + age
         assert in_a_thread(check, token())[0] == 503
         assert keys.state == "dead"
         assert len(server.requests) == 5 + number  # the first is refused without a fetch: the last failed just now
-    assert ear.wait_for(FetchFailed, 5).usable_for == 0
+    assert recorder.wait_for(FetchFailed, 5).usable_for == 0
 
 
-def test_when_the_server_is_back_dead_keys_are_replaced_by_the_first_request(server, keys, clock, ear):
+def test_when_the_server_is_back_dead_keys_are_replaced_by_the_first_request(server, keys, clock, recorder):
     check = verifier(keys)
     server.answer = refuse
     clock.now += 9_000
@@ -158,16 +158,16 @@ def test_when_the_server_is_back_dead_keys_are_replaced_by_the_first_request(ser
     assert in_a_thread(check, token()) == CANNOT_TELL  # not yet: a failure forbids another try for a second
     clock.now += 1
     assert in_a_thread(check, token()) == ACCEPTED
-    assert ear.wait_for(FetchEnded, 2).reason == "scheduled"
+    assert recorder.wait_for(FetchEnded, 2).reason == "scheduled"
 
 
-def test_each_failure_doubles_the_pause_up_to_a_minute_and_retry_after_tells(serve, clock, ear):
+def test_each_failure_doubles_the_pause_up_to_a_minute_and_retry_after_tells(serve, clock, recorder):
     server = serve(refuse)
-    check = verifier(client(server.url, clock=clock, on_event=ear))
+    check = verifier(client(server.url, clock=clock, on_event=recorder))
     pauses, told = [], []
     for number in range(1, 10):
         told.append(in_a_thread(check, token())[1])
-        pauses.append(ear.wait_for(FetchFailed, number).retry_after)
+        pauses.append(recorder.wait_for(FetchFailed, number).retry_after)
         clock.now += pauses[-1] - 0.01
         assert in_a_thread(check, token())[0] == 503
         assert len(server.requests) == number
@@ -177,9 +177,9 @@ def test_each_failure_doubles_the_pause_up_to_a_minute_and_retry_after_tells(ser
     assert told == ["5", "5", "5", "8", "16", "32", "60", "60", "60"]
 
 
-def test_a_success_forgets_the_failures_before_it(serve, clock, ear):
+def test_a_success_forgets_the_failures_before_it(serve, clock, recorder):
     server = serve(refuse)
-    keys = client(server.url, clock=clock, on_event=ear)
+    keys = client(server.url, clock=clock, on_event=recorder)
     for _ in range(4):
         with pytest.raises(KeysUnavailable):
             keys.refresh()
@@ -189,10 +189,10 @@ def test_a_success_forgets_the_failures_before_it(serve, clock, ear):
     with pytest.raises(KeysUnavailable):
         keys.refresh()
 
-    assert [ear.wait_for(FetchFailed, number).retry_after for number in (4, 5)] == [8, 1]
+    assert [recorder.wait_for(FetchFailed, number).retry_after for number in (4, 5)] == [8, 1]
 
 
-def test_a_flapping_server_is_no_outage(server, keys, clock, ear):
+def test_a_flapping_server_is_no_outage(server, keys, clock, recorder):
     check = verifier(keys)
     for turn in range(20):
         server.answer = refuse if turn % 2 else document(GOOD)
@@ -215,16 +215,16 @@ def test_what_a_document_has_of_no_use_is_told_when_it_comes_and_not_at_each_fet
     assert in_a_thread(verifier(keys), token()) == ACCEPTED
 
 
-def test_a_rotation_is_told(server, keys, clock, ear):
+def test_a_rotation_is_told(server, keys, clock, recorder):
     server.answer = document(jwks(NEW))
     clock.now += 10
     keys.refresh()
 
-    assert ear.wait_for(KeysChanged) == KeysChanged(server.url, added=1, removed=1, keys=1)
+    assert recorder.wait_for(KeysChanged) == KeysChanged(server.url, added=1, removed=1, keys=1)
     assert len(keys.current()) == 1
 
 
-def test_a_key_that_is_removed_is_gone_with_the_next_fetch_also_from_memory(server, keys, clock, ear):
+def test_a_key_that_is_removed_is_gone_with_the_next_fetch_also_from_memory(server, keys, clock, recorder):
     server.answer = document(jwks(OLD, NEW))
     keys.refresh()
     check = verifier(keys)
@@ -289,14 +289,14 @@ def test_contradictions_are_refused_when_the_client_is_made(settings, said):
         ({"fresh_for": 60}, [60, 3_600]),
     ],
 )
-def test_what_is_not_given_is_as_long_as_what_is_given_allows(serve, clock, ear, settings, fresh):
+def test_what_is_not_given_is_as_long_as_what_is_given_allows(serve, clock, recorder, settings, fresh):
     server = serve(document(GOOD))
-    keys = client(server.url, clock=clock, on_event=ear, **settings)
+    keys = client(server.url, clock=clock, on_event=recorder, **settings)
     keys.refresh()
     server.answer = document(GOOD, [("Cache-Control", "max-age=86400")])
     keys.refresh()
 
-    assert [ear.wait_for(FetchEnded, number).fresh_for for number in (1, 2)] == fresh
+    assert [recorder.wait_for(FetchEnded, number).fresh_for for number in (1, 2)] == fresh
 
 
 @pytest.mark.parametrize(
@@ -351,41 +351,41 @@ def test_another_library_of_that_name_stops_the_start_and_is_no_outage_later(nam
 
 
 @pytest.mark.parametrize("status", [403, 404, 500, 503, 201, 204])
-def test_the_event_and_the_log_tell_the_status_of_an_answer_that_was_of_no_use(serve, ear, caplog, status):
+def test_the_event_and_the_log_tell_the_status_of_an_answer_that_was_of_no_use(serve, recorder, caplog, status):
     server = serve(lambda exchange: exchange.reply(b"{}", status=f"{status} Whatever"))
     with pytest.raises(KeysUnavailable):
-        client(server.url, on_event=ear).refresh()
+        client(server.url, on_event=recorder).refresh()
 
-    failed = ear.wait_for(FetchFailed)
+    failed = recorder.wait_for(FetchFailed)
     assert (failed.cause, failed.status) == ("status", status)
     assert f"status={status}" in caplog.text
 
 
-def test_a_redirect_has_its_status_and_other_failures_have_none(serve, ear):
+def test_a_redirect_has_its_status_and_other_failures_have_none(serve, recorder):
     answers = [
         (lambda exchange: exchange.reply(b"", [("Location", "/x")], status="302 Found"), ("redirect", 302)),
         (document(b"no JSON"), ("not_json", None)),
     ]
     for number, (answer, told) in enumerate(answers, 1):
         with pytest.raises(KeysUnavailable):
-            client(serve(answer).url, on_event=ear).refresh()
-        failed = ear.wait_for(FetchFailed, number)
+            client(serve(answer).url, on_event=recorder).refresh()
+        failed = recorder.wait_for(FetchFailed, number)
         assert (failed.cause, failed.status) == told
 
 
-def test_the_query_of_an_address_is_sent_and_shown_nowhere(serve, ear, caplog):
+def test_the_query_of_an_address_is_sent_and_shown_nowhere(serve, recorder, caplog):
     caplog.set_level("DEBUG")  # of the libraries below too
     server = serve(document(GOOD))
-    keys = client(f"{server.url}?code=xyzzy", on_event=ear)
+    keys = client(f"{server.url}?code=xyzzy", on_event=recorder)
     keys.refresh()
     server.answer = refuse
     with pytest.raises(KeysUnavailable):
         keys.refresh()
-    ear.wait_for(FetchFailed)
+    recorder.wait_for(FetchFailed)
 
     assert server.paths == ["/jwks.json?code=xyzzy"] * 2
     assert keys.source == server.url
-    assert "xyzzy" not in repr(keys) + repr(ear.heard) + caplog.text
+    assert "xyzzy" not in repr(keys) + repr(recorder.recorded) + caplog.text
 
 
 @pytest.mark.parametrize("allow", [True, "HTTP_ON_LOOPBACK", 1, object()])

@@ -5,7 +5,7 @@ import random
 import pytest
 from tests.support.issuers import AUDIENCE, ISSUER, NEW, OLD, RSA, client, forged, jwks, token, verifier
 from tests.support.key_server import document, refuse, until
-from tests.support.waiting import ACCEPTED, CANNOT_TELL, UNKNOWN_KEY, WAYS, in_a_thread
+from tests.support.runtimes import ACCEPTED, CANNOT_TELL, RUNTIMES, UNKNOWN_KEY, in_a_thread
 
 from gatepass import AuthError
 from gatepass.errors import KeysUnavailable, UnknownKey
@@ -68,15 +68,15 @@ def test_a_flood_from_cold_costs_no_more(serve, clock):
     assert in_a_thread(check, token(OLD)) == ACCEPTED
 
 
-def test_one_forged_kid_again_and_again_costs_one_fetch_an_interval(server, keys, clock, ear):
+def test_one_forged_kid_again_and_again_costs_one_fetch_an_interval(server, keys, clock, recorder):
     check = verifier(keys)
     for _ in range(100):
         clock.now += 0.2
         assert refused(check, forged("forged")) is UnknownKey
 
     assert len(server.requests) == 3
-    assert [event.outcome for event in ear.of(UnknownKid)].count("fetched") == 2
-    assert [event.outcome for event in ear.of(UnknownKid)].count("remembered") == 98
+    assert [event.outcome for event in recorder.of(UnknownKid)].count("fetched") == 2
+    assert [event.outcome for event in recorder.of(UnknownKid)].count("remembered") == 98
 
 
 def test_a_kid_that_was_unknown_a_moment_ago_is_known_once_any_fetch_brings_it(server, keys):
@@ -105,12 +105,12 @@ def test_a_kid_that_was_unknown_once_is_looked_for_when_the_keys_have_died_meanw
     assert in_a_thread(check, token(NEW)) == ACCEPTED
 
 
-def test_the_limit_is_an_answer_and_told(server, keys, clock, ear):
+def test_the_limit_is_an_answer_and_told(server, keys, clock, recorder):
     check = verifier(keys)
     answers = [in_a_thread(check, forged(name)) for name in "abc"]
 
     assert answers == [UNKNOWN_KEY] * 3
-    assert [event.outcome for event in ear.of(UnknownKid)] == ["fetched", "fetched", "limited"]
+    assert [event.outcome for event in recorder.of(UnknownKid)] == ["fetched", "fetched", "limited"]
 
 
 def test_the_burst_comes_back_with_time_and_no_further(server, keys, clock):
@@ -145,13 +145,13 @@ def test_a_limit_that_is_reached_never_touches_a_known_key(server, keys, clock):
         assert in_a_thread(check, token(OLD)) == ACCEPTED
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", RUNTIMES)
 def test_row_7_unknown_after_a_good_fetch_is_a_refusal(server, keys, way):
     assert way(verifier(keys), forged("forged")) == UNKNOWN_KEY
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", RUNTIMES)
 def test_row_7b_unknown_after_a_failed_fetch_is_an_outage(server, keys, way):
     server.answer = refuse
 
@@ -159,7 +159,7 @@ def test_row_7b_unknown_after_a_failed_fetch_is_an_outage(server, keys, way):
     assert way(verifier(keys), token(OLD)) == ACCEPTED
 
 
-def test_row_7b_holds_while_the_server_stays_away_also_when_the_limit_is_reached(server, keys, clock, ear):
+def test_row_7b_holds_while_the_server_stays_away_also_when_the_limit_is_reached(server, keys, clock, recorder):
     """Nobody has said that the key does not exist: it may be the new one."""
     check = verifier(keys)
     server.answer = refuse
@@ -173,7 +173,7 @@ def test_row_7b_holds_while_the_server_stays_away_also_when_the_limit_is_reached
     assert in_a_thread(check, token(NEW)) == ACCEPTED
 
 
-def test_row_7b_tells_how_long_no_fetch_will_be_tried(server, keys, clock, ear):
+def test_row_7b_tells_how_long_no_fetch_will_be_tried(server, keys, clock, recorder):
     server.answer = refuse
     for _ in range(6):
         with pytest.raises(KeysUnavailable):
@@ -182,12 +182,12 @@ def test_row_7b_tells_how_long_no_fetch_will_be_tried(server, keys, clock, ear):
     assert in_a_thread(verifier(keys), token(NEW)) == (503, "32")
 
 
-def test_stale_keys_and_a_forged_kid_are_an_outage_not_a_refusal(server, keys, clock, ear):
+def test_stale_keys_and_a_forged_kid_are_an_outage_not_a_refusal(server, keys, clock, recorder):
     server.answer = refuse
     clock.now += 2_000
     check = verifier(keys)
     check.verify(token(OLD))
-    ear.wait_for(FetchFailed)
+    recorder.wait_for(FetchFailed)
 
     assert in_a_thread(check, forged("forged")) == CANNOT_TELL
 
@@ -228,7 +228,7 @@ JUNK = [
 ]
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", RUNTIMES)
 @pytest.mark.parametrize("raw", [pytest.param(raw, id=name) for name, raw in JUNK])
 def test_junk_fetches_nothing_not_even_from_cold(serve, way, raw):
     server = serve(document(jwks(OLD)))

@@ -3,7 +3,14 @@
 import threading
 
 import pytest
-from tests.support.breaking_store import Breaking, family_of, make_revocation, make_service, make_verifier, reason_of
+from tests.support.breaking_store import (
+    BreakingStore,
+    family_of,
+    make_revocation,
+    make_service,
+    make_verifier,
+    reason_of,
+)
 
 from gatepass import ConfigurationError
 from gatepass.errors import RevokedToken
@@ -174,7 +181,7 @@ def test_a_grant_under_way_while_everything_ends_ends_with_it(store, clock, end,
 def test_a_grant_that_is_kept_after_the_families_ended_finds_the_cut_off_there(store, clock, end, name):
     """Whatever the two do first: one of them sees what the other did."""
     revocation = make_revocation(store, clock)
-    service, ending = (make_service(one, clock, revocation=revocation) for one in (store, Breaking(store.inner)))
+    service, ending = (make_service(one, clock, revocation=revocation) for one in (store, BreakingStore(store.inner)))
     halfway, granted = threading.Event(), threading.Event()
     revoke = getattr(store.inner, end)
 

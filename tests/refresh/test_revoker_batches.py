@@ -4,7 +4,7 @@ import importlib
 
 import pytest
 from sqlalchemy import event
-from tests.support.databases.every_store import place_of
+from tests.support.databases.store_factories import store_factory
 
 from gatepass.testing.base import make_family, seconds_from_now
 
@@ -20,11 +20,11 @@ def kind(request):
 
 @pytest.fixture
 def store(kind, tmp_path, monkeypatch):
-    with place_of(kind, tmp_path) as place:
+    with store_factory(kind, tmp_path) as factory:
         module = importlib.import_module(MODULES[kind.partition("-")[0]])
         monkeypatch.setattr(module, "_BATCH", 3)
         monkeypatch.setattr(module, "_PAGE", 7, raising=False)
-        yield place.emptied()
+        yield factory.open_empty()
 
 
 class Counting:

@@ -4,10 +4,10 @@ MariaDB does so. It writes its log in order: once a later change is durable, so 
 """
 
 import pytest
-from tests.support.breaking_store import Breaking, Outage, make_service, reason_of
+from tests.support.breaking_store import BreakingStore, Outage, make_service, reason_of
 
 
-class LateDisk(Breaking):
+class LateDisk(BreakingStore):
     """What a call changed goes to the disk, with all that was shown before, as that call returns. A call that changed
     nothing writes nothing. A crash takes back what was shown and not yet written, and breaks the calls under way.
     """

@@ -3,7 +3,7 @@
 from dataclasses import astuple, replace
 
 import pytest
-from tests.support.breaking_store import Breaking, family_of, make_service, reason_of
+from tests.support.breaking_store import BreakingStore, family_of, make_service, reason_of
 
 from gatepass import ConfigurationError
 from gatepass.refresh import RefreshToken
@@ -94,7 +94,7 @@ def test_a_repetition_that_could_not_be_written_is_503_and_costs_nobody_the_sess
 
 
 def test_a_store_that_takes_no_hash_for_itself_ends_no_family(clock):
-    class Particular(Breaking):
+    class Particular(BreakingStore):
         def rotate(self, family_id, rotation):
             return rotation.current_hash != rotation.previous_hash and super().rotate(family_id, rotation)
 

@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 import pytest
 from sqlalchemy import make_url
 from tests.support.breaking_store import Clock, make_service, reason_of
+from tests.support.databases.lossy_proxy import LossyProxy
 from tests.support.databases.services import patient, running
-from tests.support.databases.sql_places import connect, connect_through, empty_place
-from tests.support.databases.wires import Wire
+from tests.support.databases.sql_databases import connect, connect_through, empty_database
 from tests.support.sessions import Session
 
 from gatepass.refresh import RefreshToken
@@ -26,24 +26,24 @@ DECISIVE = {  # what a client says last before the rotation is done: PostgreSQL 
 
 
 class Line:
-    """A store behind a wire, and another with a way of its own."""
+    """A store behind a proxy, and another with a way of its own."""
 
-    def __init__(self, kind, wire, behind, beside):
-        self._kind, self._wire = kind, wire
+    def __init__(self, kind, proxy, behind, beside):
+        self._kind, self._proxy = kind, proxy
         self.behind, self.beside = behind, beside
 
     def lose_the_next(self):
-        self._wire.cut_after(*DECISIVE[self._kind])
+        self._proxy.drop_response_after(*DECISIVE[self._kind])
 
     def break_after_the_next(self):
-        self._wire.leave_after(*DECISIVE[self._kind])
+        self._proxy.go_away_after(*DECISIVE[self._kind])
 
     def mend(self):
-        self._wire.come_back()
+        self._proxy.come_back()
 
     @property
-    def cuts(self):
-        return self._wire.cuts
+    def dropped(self):
+        return self._proxy.dropped
 
 
 @pytest.fixture(scope="module", params=DECISIVE)
@@ -56,28 +56,28 @@ def line(kind, tmp_path):
     if kind == "redis":
         url = patient(running("REDIS"))
         place = urlsplit(url)
-        wire = Wire(place.hostname, place.port)
+        proxy = LossyProxy(place.hostname, place.port)
         prefix = f"test-{tmp_path.name}-{RefreshToken.fresh().family_id}"
         beside = RedisStore(url, prefix=prefix)
-        behind = RedisStore(url.replace(place.netloc, f"127.0.0.1:{wire.port}"), prefix=prefix)
+        behind = RedisStore(url.replace(place.netloc, f"127.0.0.1:{proxy.port}"), prefix=prefix)
         make_service(beside, Clock()).refresh(make_service(beside, Clock()).grant("anna").refresh_token)
         beside.revoke("nobody", at=0)
-        yield Line(kind, wire, behind, beside)
+        yield Line(kind, proxy, behind, beside)
         behind.close()
-        wire.close()
+        proxy.close()
         for key in beside._client.scan_iter(f"{prefix}:*"):
             beside._client.unlink(key)
         beside.close()
         return
-    with empty_place(kind, tmp_path) as place:
+    with empty_database(kind, tmp_path) as place:
         url = make_url(place)
-        wire = Wire(url.host, url.port or {"postgresql": 5432, "mariadb": 3306}[kind])
-        engines = connect_through(kind, place, wire), connect(kind, place)
+        proxy = LossyProxy(url.host, url.port or {"postgresql": 5432, "mariadb": 3306}[kind])
+        engines = connect_through(kind, place, proxy), connect(kind, place)
         SQLStore(engines[1]).create_schema()
-        yield Line(kind, wire, *map(SQLStore, engines))
+        yield Line(kind, proxy, *map(SQLStore, engines))
         for engine in engines:
             engine.dispose()
-        wire.close()
+        proxy.close()
 
 
 def test_the_process_that_asked_finds_the_answer_again(line):
@@ -85,7 +85,7 @@ def test_the_process_that_asked_finds_the_answer_again(line):
     for number in (1, 2, 3):
         line.lose_the_next()
         session.refresh()
-        assert (session.refreshed, session.wrong, line.cuts) == (number, None, number)
+        assert (session.refreshed, session.wrong, line.dropped) == (number, None, number)
 
     assert session.survives()
     with pytest.raises(RefreshTokenReused):
@@ -98,7 +98,7 @@ def test_who_tries_again_later_gets_the_successor_once(line):
     line.break_after_the_next()
     for _ in range(3):
         session.refresh()
-    assert (session.refreshed, session.unavailable, session.wrong, line.cuts) == (0, 3, None, 1)
+    assert (session.refreshed, session.unavailable, session.wrong, line.dropped) == (0, 3, None, 1)
     family = line.beside.get(RefreshToken.parse(first).family_id)
     assert family.previous_hash == RefreshToken.parse(first).secret_hash, "the rotation took place"
 
@@ -115,7 +115,7 @@ def test_another_process_takes_it_for_a_reuse_unless_there_is_a_window(line, gra
     session = Session(make_service(line.behind, Clock(), grace=grace), "anna")
     line.break_after_the_next()
     session.refresh()
-    assert (session.unavailable, line.cuts) == (1, 1)
+    assert (session.unavailable, line.dropped) == (1, 1)
 
     other = make_service(line.beside, Clock(), grace=grace, on_reuse=heard.append)
     if grace:
@@ -134,10 +134,10 @@ def test_a_reuse_is_told_even_if_the_end_of_the_family_was_not_answered(line, ki
     service = make_service(line.behind, Clock(), on_reuse=heard.append)
     first = service.grant("anna")
     service.refresh(first.refresh_token)
-    line._wire.cut_after(*{"redis": [redis._DIGESTS[REVOKE].encode()]}.get(kind, DECISIVE[kind]))
+    line._proxy.drop_response_after(*{"redis": [redis._DIGESTS[REVOKE].encode()]}.get(kind, DECISIVE[kind]))
     assert reason_of(service.refresh, first.refresh_token) in {"refresh_reused", "store_unavailable"}
 
-    assert line.cuts == 1
+    assert line.dropped == 1
     assert [family.subject for family in heard] == ["anna"]
     assert reason_of(service.refresh, first.refresh_token) == "refresh_revoked"
 
@@ -145,7 +145,7 @@ def test_a_reuse_is_told_even_if_the_end_of_the_family_was_not_answered(line, ki
 def test_a_sign_out_whose_answer_was_lost_has_taken_place_or_is_503(line, kind):
     session = Session(make_service(line.behind, Clock()), "anna")
     family_id = RefreshToken.parse(session.token).family_id
-    line._wire.cut_after(*{"redis": [b"EVALSHA"]}.get(kind, DECISIVE[kind]))
+    line._proxy.drop_response_after(*{"redis": [b"EVALSHA"]}.get(kind, DECISIVE[kind]))
     try:
         session.service.revoke(session.token)
     except Exception as error:  # noqa: BLE001 - it is what the test judges

@@ -13,7 +13,7 @@ from tests.support.breaking_store import (
     make_service,
     make_verifier,
     reason_of,
-    together,
+    run_in_threads,
 )
 
 from gatepass import ConfigurationError
@@ -136,7 +136,7 @@ def test_of_fifty_threads_with_one_token_exactly_one_succeeds(clock):
     for _ in range(20):
         service = make_service(MemoryStore(), clock)
         token = service.grant("anna").refresh_token
-        outcomes = together(50, lambda service=service, token=token: service.refresh(token))
+        outcomes = run_in_threads(50, lambda service=service, token=token: service.refresh(token))
 
         assert len([one for one in outcomes if not isinstance(one, Exception)]) == 1
         assert all(isinstance(one, InvalidGrant) for one in outcomes if isinstance(one, Exception))
@@ -147,7 +147,7 @@ def test_of_fifty_threads_within_the_grace_window_all_get_the_same_successor(clo
     service = make_service(MemoryStore(), clock, grace=10, on_reuse=heard.append)
     token = service.grant("anna").refresh_token
 
-    pairs = together(50, lambda: service.refresh(token))
+    pairs = run_in_threads(50, lambda: service.refresh(token))
 
     assert len({pair.refresh_token for pair in pairs}) == 1
     assert heard == []
@@ -198,7 +198,7 @@ def test_of_fifty_threads_one_reuse_is_told(clock):
     service = make_service(MemoryStore(), clock, on_reuse=heard.append)
     token = service.grant("anna").refresh_token
 
-    together(50, lambda: service.refresh(token))
+    run_in_threads(50, lambda: service.refresh(token))
 
     assert len(heard) == 1
 

@@ -8,7 +8,7 @@ from base64 import urlsafe_b64decode
 
 import pytest
 from tests.support.breaking_store import NOW, Clock, make_revocation, make_service, make_verifier
-from tests.support.databases.every_store import EVERY_KIND, place_of
+from tests.support.databases.store_factories import EVERY_KIND, store_factory
 
 from gatepass.errors import AuthError
 from gatepass.refresh import RefreshToken
@@ -26,14 +26,14 @@ def kind(request):
 
 
 @pytest.fixture(scope="module")
-def place(kind, tmp_path_factory):
-    with place_of(kind, tmp_path_factory.mktemp("clocks")) as place:
-        yield place
+def factory(kind, tmp_path_factory):
+    with store_factory(kind, tmp_path_factory.mktemp("clocks")) as factory:
+        yield factory
 
 
 @pytest.fixture
-def store(place):
-    return place.emptied()
+def store(factory):
+    return factory.open_empty()
 
 
 @pytest.fixture

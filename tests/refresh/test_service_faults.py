@@ -1,7 +1,7 @@
 """What fails while a token is exchanged: it is never spent without an answer that the client can use."""
 
 import pytest
-from tests.support.breaking_store import Breaking, Outage, family_of, make_service, reason_of, together
+from tests.support.breaking_store import BreakingStore, Outage, family_of, make_service, reason_of, run_in_threads
 
 from gatepass.refresh.errors import (
     InvalidGrant,
@@ -96,7 +96,7 @@ def test_who_fails_again_and_again_does_not_make_others_thieves(store, clock):
     assert service.refresh(restless.refresh_token)
 
 
-class Late(Breaking):
+class Late(BreakingStore):
     """A server that goes on with an exchange after its client has gone."""
 
     late = None
@@ -138,7 +138,7 @@ def test_of_two_who_find_an_exchange_that_took_place_one_gets_the_successor(serv
 
 def test_after_an_outage_one_of_fifty_threads_gets_the_successor(clock):
     for _ in range(10):
-        store = Breaking()
+        store = BreakingStore()
         service = make_service(store, clock)
         first = service.grant("anna")
         store.after.add("rotate")
@@ -148,7 +148,7 @@ def test_after_an_outage_one_of_fifty_threads_gets_the_successor(clock):
         store.after.clear()
         store.before.clear()
 
-        outcomes = together(50, lambda service=service, first=first: service.refresh(first.refresh_token))
+        outcomes = run_in_threads(50, lambda service=service, first=first: service.refresh(first.refresh_token))
 
         assert len([one for one in outcomes if not isinstance(one, Exception)]) == 1
         assert all(isinstance(one, InvalidGrant) for one in outcomes if isinstance(one, Exception))
@@ -172,7 +172,7 @@ def test_another_process_takes_the_lost_answer_for_a_reuse_unless_there_is_a_win
 
 
 def test_a_store_that_contradicts_itself_ends_no_family(clock):
-    class Refusing(Breaking):
+    class Refusing(BreakingStore):
         def rotate(self, family_id, rotation):
             return False
 

@@ -5,7 +5,7 @@ store.
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
-from tests.support.databases.every_store import EVERY_KIND, place_of
+from tests.support.databases.store_factories import EVERY_KIND, store_factory
 from tests.support.family_model import Families
 
 from gatepass.testing.racing import rounds
@@ -20,19 +20,19 @@ def kind(request):
 
 
 @pytest.fixture(scope="module")
-def place(kind, tmp_path_factory):
-    with place_of(kind, tmp_path_factory.mktemp("model")) as place:
-        yield place
+def factory(kind, tmp_path_factory):
+    with store_factory(kind, tmp_path_factory.mktemp("model")) as factory:
+        yield factory
 
 
 @pytest.mark.parametrize("grace", [0, 10])
-def test_service_and_reference_agree(kind, place, grace):
+def test_service_and_reference_agree(kind, factory, grace):
     """`GATEPASS_ROUNDS` makes more walks of it, as of the races."""
     if kind not in LONG_WALKS and not grace:
         pytest.skip("the walk with a window is enough where a step costs more")
     examples, steps = LONG_WALKS.get(kind, SHORT_WALKS)
     run_state_machine_as_test(
-        lambda: Families(place.emptied(), grace=grace, purges=kind != "redis"),
+        lambda: Families(factory.open_empty(), grace=grace, purges=kind != "redis"),
         settings=settings(
             max_examples=max(examples * rounds() // 5, 1),
             stateful_step_count=steps,

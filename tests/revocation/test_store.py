@@ -5,7 +5,15 @@ from datetime import timedelta
 
 import pytest
 from redis import Redis
-from tests.support.breaking_store import Breaking, Clock, Outage, make_issuer, make_revocation, make_verifier, together
+from tests.support.breaking_store import (
+    BreakingStore,
+    Clock,
+    Outage,
+    make_issuer,
+    make_revocation,
+    make_verifier,
+    run_in_threads,
+)
 from tests.support.databases.redis_servers import RedisServer
 
 from gatepass import ConfigurationError
@@ -28,7 +36,7 @@ def clock():
 
 @pytest.fixture
 def store():
-    return Breaking()
+    return BreakingStore()
 
 
 @pytest.fixture
@@ -171,7 +179,7 @@ def test_the_size_holds_for_threads_too(remembering):
             remembering.revoked_until([f"jti:a {number}"], now=5)
             assert len(remembering._known) <= 3
 
-    assert together(8, ask) == [None] * 8
+    assert run_in_threads(8, ask) == [None] * 8
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import pytest
 from tests.servers.applications import BUSY, PLACE, RING
 from tests.servers.running import PATIENCE, ask, post, serving
 from tests.support.adapter_tokens import AUDIENCE, ISSUER
-from tests.support.databases.places import a_place
+from tests.support.databases.store_addresses import store_address
 from tests.support.needs import reason_for
 
 from gatepass import KeyRing, TokenVerifier
@@ -105,7 +105,7 @@ def test_eight_processes_that_are_killed_replaced_and_stopped_lose_no_session(ki
     ring = KeyRing(tmp_path / "ring", rotate_every=None)
     verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=ring)
     with (
-        a_place(kind, tmp_path) as place,
+        store_address(kind, tmp_path) as place,
         serving(
             "gunicorn preload", WORKERS, **{PLACE: f"{kind} {place}", RING: str(tmp_path / "ring"), BUSY: "yes"}
         ) as (port, server),
@@ -138,7 +138,7 @@ def test_eight_processes_that_are_killed_replaced_and_stopped_lose_no_session(ki
 @pytest.mark.parametrize("name", ["uwsgi", "uwsgi threads"])
 def test_uwsgi_serves_a_store_that_was_used_before_it_forked(name, kind, tmp_path):
     with (
-        a_place(kind, tmp_path) as place,
+        store_address(kind, tmp_path) as place,
         serving(name, 4, **{PLACE: f"{kind} {place}", BUSY: "yes"}) as (port, _),
         clients(port) as those,
     ):

@@ -9,8 +9,8 @@ from contextlib import suppress
 
 import pytest
 from tests.support.breaking_store import Clock, make_issuer, make_revocation, make_service, make_verifier
-from tests.support.databases.sql_places import connect
-from tests.support.databases.sql_servers import own_server
+from tests.support.databases.sql_databases import connect
+from tests.support.databases.sql_servers import database_server
 from tests.support.django.databases import django_store
 
 from gatepass import TokenEndpoints
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*was deleted while still open:R
 
 @pytest.fixture(scope="module")
 def server():
-    with own_server("mariadb") as server:
+    with database_server("mariadb") as server:
         write_seldom(server)
         yield server
 

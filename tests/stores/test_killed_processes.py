@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 from tests.support.breaking_store import Clock, make_service
-from tests.support.databases.places import a_place
 from tests.support.databases.serving_process import open_store
-from tests.support.sessions import Session, busy
+from tests.support.databases.store_addresses import store_address
+from tests.support.sessions import Session, refreshing
 
 from gatepass.refresh import RefreshToken
 from gatepass.refresh.errors import RefreshTokenReused
@@ -30,7 +30,7 @@ def kind(request):
 
 @pytest.fixture(scope="module")
 def place(kind, tmp_path_factory):
-    with a_place(kind, tmp_path_factory.mktemp("killed")) as place:
+    with store_address(kind, tmp_path_factory.mktemp("killed")) as place:
         yield place
 
 
@@ -75,7 +75,7 @@ _ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(N
 def test_sessions_go_on_at_another_process_after_theirs_was_killed(kind, place, store):
     mine = [Session(make_service(store, Clock()), f"neighbour-{number}") for number in range(2)]
     for _ in range(2):
-        with busy(mine):
+        with refreshing(mine):
             told = answered_before_it_was_killed(kind, place)
         assert all(told.values())
         for number, tokens in told.items():

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import pytest
 from tests.support.breaking_store import Clock, make_service
 from tests.support.databases.redis_servers import RedisServer
-from tests.support.databases.sql_places import connect
-from tests.support.databases.sql_servers import own_server
+from tests.support.databases.sql_databases import connect
+from tests.support.databases.sql_servers import database_server
 from tests.support.django.databases import django_store
-from tests.support.sessions import Session, busy, wait_until
+from tests.support.sessions import Session, refreshing, wait_until
 
 from gatepass.refresh import RefreshToken
 from gatepass.refresh.errors import InvalidGrant, RefreshTokenReused, StoreUnavailable
@@ -37,7 +37,7 @@ def server(kind, tmp_path_factory):
         yield server
         server.kill()
     else:
-        with own_server(kind) as server:
+        with database_server(kind) as server:
             yield server
 
 
@@ -86,7 +86,7 @@ def killed(server):
 
 def test_sessions_survive_a_server_that_is_killed_in_the_middle_of_rotations(server, stores):
     sessions = sessions_on(stores)
-    with busy(sessions):
+    with refreshing(sessions):
         for _ in range(KILLS):
             go_on_for_a_while(sessions)
             with killed(server):
@@ -112,7 +112,7 @@ def test_the_tokens_that_clients_hold_are_good_for_processes_that_start_after_th
     heard, lost = [], 0
     for _ in range(KILLS):
         sessions = sessions_on(stores, grace=grace, on_reuse=heard.append)
-        with busy(sessions):
+        with refreshing(sessions):
             go_on_for_a_while(sessions)
             server.kill()
             notice_an_outage(sessions)

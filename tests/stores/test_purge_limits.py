@@ -3,7 +3,7 @@
 import importlib
 
 import pytest
-from tests.support.databases.every_store import place_of
+from tests.support.databases.store_factories import store_factory
 
 from gatepass.testing.base import make_family, seconds_from_now
 
@@ -14,9 +14,9 @@ MODULES = {"sqlite": "gatepass.stores.sqlite", "sql": "gatepass.stores.sql", "dj
     params=["sqlite", "sql-postgresql", "sql-mariadb", "django-sqlite", "django-postgresql", "django-mariadb"]
 )
 def store(request, tmp_path, monkeypatch):
-    with place_of(request.param, tmp_path) as place:
+    with store_factory(request.param, tmp_path) as factory:
         monkeypatch.setattr(importlib.import_module(MODULES[request.param.partition("-")[0]]), "_BATCH", 3)
-        yield place.emptied()
+        yield factory.open_empty()
 
 
 def refreshed(store, number):

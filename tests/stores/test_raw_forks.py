@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import pytest
-from tests.support.databases.every_store import EVERY_KIND
 from tests.support.databases.raw_forks import AT_ONCE, POINTS
 from tests.support.databases.services import running
+from tests.support.databases.store_factories import EVERY_KIND
 from tests.support.needs import reason_for
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", "a process is forked"))

@@ -13,9 +13,9 @@ from redis import asyncio as redis_asyncio
 from redis.exceptions import ConnectionError as ConnectionLost
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as AnswerOverdue
+from tests.support.databases.lossy_proxy import LossyProxy
 from tests.support.databases.redis_servers import RedisServer, cluster
 from tests.support.databases.services import PATIENCE, patient, running
-from tests.support.databases.wires import Wire
 from tests.support.ports import free_port
 from tests.support.sessions import wait_until
 
@@ -234,25 +234,25 @@ class TestFaults:
         store.close()
 
     def test_a_rotation_whose_answer_was_lost_is_found_done(self, own, prefix):
-        wire = Wire("127.0.0.1", own.port)
-        store = RedisStore(patient(f"redis://127.0.0.1:{wire.port}/0"), prefix=prefix)
+        proxy = LossyProxy("127.0.0.1", own.port)
+        store = RedisStore(patient(f"redis://127.0.0.1:{proxy.port}/0"), prefix=prefix)
         one = make_family()
         store.create(one.family)
         first, rotation = one.next()
         store.rotate(one.family.family_id, rotation)  # the server knows the script from now on
         second, rotation = first.next()
-        wire.cut_after_the_next()
+        proxy.drop_next_response()
 
         assert store.rotate(first.family.family_id, rotation) is True
-        assert wire.cuts == 1
+        assert proxy.dropped == 1
         assert store.get(first.family.family_id) == second.family
         assert store.rotate(first.family.family_id, rotation) is False
         store.close()
-        wire.close()
+        proxy.close()
 
     def test_a_creation_whose_answer_was_lost_is_found_done(self, own, prefix, monkeypatch):
-        wire = Wire("127.0.0.1", own.port)
-        store = RedisStore(patient(f"redis://127.0.0.1:{wire.port}/0"), prefix=prefix)
+        proxy = LossyProxy("127.0.0.1", own.port)
+        store = RedisStore(patient(f"redis://127.0.0.1:{proxy.port}/0"), prefix=prefix)
         store.create(make_family().family)  # so that the scripts are known
         family = make_family().family
         whole, keys = RedisStore._run, []
@@ -260,17 +260,17 @@ class TestFaults:
         def watched(self, script, key, *values):
             keys.append(key)
             if key == f"{prefix}:family:{family.family_id}":
-                wire.cut_after_the_next()
+                proxy.drop_next_response()
             return whole(self, script, key, *values)
 
         monkeypatch.setattr(RedisStore, "_run", watched)
         store.create(family)
 
         assert keys[-1] == f"{prefix}:family:{family.family_id}"
-        assert wire.cuts == 1
+        assert proxy.dropped == 1
         assert store.get(family.family_id) == family
         store.close()
-        wire.close()
+        proxy.close()
 
     def test_flushed_scripts_are_sent_again(self, store, raw):
         one = make_family()
@@ -291,14 +291,14 @@ class TestFaults:
         third, rotation = second.next()
         hasty = impatient(own, prefix)
         raw.config_resetstat()
-        own.stop_the_clock()
+        own.pause()
         try:
             with pytest.raises(AnswerOverdue):
                 hasty.rotate(first.family.family_id, rotation)
             with pytest.raises(AnswerOverdue):
                 hasty.revoked_until(["jti:a"], now=seconds_from_now(0))
         finally:
-            own.go_on()
+            own.resume()
 
         now = store.get(first.family.family_id)
         assert now in (second.family, third.family)  # the server may have read the command and obeyed it late
@@ -345,12 +345,12 @@ class TestFaults:
             TokenService(issuer, one, check_subject=lambda subject: True, grace=60) for one in (store, hasty)
         )
         pair = service.grant("anna")
-        own.stop_the_clock()
+        own.pause()
         try:
             with pytest.raises(StoreUnavailable):
                 cut_short.refresh(pair.refresh_token)
         finally:
-            own.go_on()
+            own.resume()
 
         assert service.refresh(pair.refresh_token).access_token
         hasty.close()

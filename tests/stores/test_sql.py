@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 from sqlalchemy import create_engine, text
-from tests.support.databases.sql_places import connect, empty_place, open_store
+from tests.support.databases.sql_databases import connect, empty_database, open_store
 from tests.support.databases.sql_store import engine, kind, place, store
 from tests.support.needs import reason_for
 
@@ -40,7 +40,7 @@ class TestSQLStore(RefreshStoreContract, RevocationStoreContract):
 
 @pytest.mark.parametrize("ask", [lambda store: store.get("x"), lambda store: store.revoked_until(["x"], now=1)])
 def test_a_missing_schema_says_what_to_call(kind, tmp_path, ask):
-    with empty_place(kind, tmp_path) as place:
+    with empty_database(kind, tmp_path) as place:
         engine = connect(kind, place)
         store = SQLStore(engine)
         with pytest.raises(ConfigurationError, match=r"call create_schema\(\) once"):

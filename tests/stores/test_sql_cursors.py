@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from tests.stores.test_sql_faults import end_connections, victim
-from tests.support.databases.sql_places import connect, empty_place
+from tests.support.databases.sql_databases import connect, empty_database
 from tests.support.needs import reason_for
 from tests.support.sessions import wait_until
 
@@ -24,7 +24,7 @@ def kind(request):
 
 @pytest.fixture
 def place(kind, tmp_path):
-    with empty_place(kind, tmp_path) as place:
+    with empty_database(kind, tmp_path) as place:
         yield place
 
 

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 from tests.support.breaking_store import Clock, make_service
-from tests.support.databases.sql_places import connect, connect_through, empty_place
-from tests.support.databases.wires import Wire
+from tests.support.databases.lossy_proxy import LossyProxy
+from tests.support.databases.sql_databases import connect, connect_through, empty_database
 from tests.support.ports import free_port
-from tests.support.sessions import Session, busy, wait_until
+from tests.support.sessions import Session, refreshing, wait_until
 
 from gatepass.refresh import RefreshToken
 from gatepass.refresh.errors import RefreshTokenReused, StoreUnavailable
@@ -26,7 +26,7 @@ def kind(request):
 
 @pytest.fixture(scope="module")
 def place(kind, tmp_path_factory):
-    with empty_place(kind, tmp_path_factory.mktemp("sql")) as place:
+    with empty_database(kind, tmp_path_factory.mktemp("sql")) as place:
         yield place
 
 
@@ -80,7 +80,7 @@ def test_sessions_survive_the_end_of_every_connection(kind, place, engine, admin
     broken = victim(kind, place)
     sessions = [Session(make_service(SQLStore(broken), Clock()), f"user-{number}") for number in range(6)]
     ended = 0
-    with busy(sessions):
+    with refreshing(sessions):
         while ended < 30:  # of six sessions each round: it takes some of them
             enough = sum(session.refreshed for session in sessions) + 5
             wait_until(lambda enough=enough: sum(session.refreshed for session in sessions) > enough)
@@ -94,26 +94,26 @@ def test_sessions_survive_the_end_of_every_connection(kind, place, engine, admin
 
 
 @pytest.fixture
-def wire(place):
+def proxy(place):
     url = make_url(place)
-    wire = Wire(url.host, url.port or 3306)
-    yield wire
-    wire.close()
+    proxy = LossyProxy(url.host, url.port or 3306)
+    yield proxy
+    proxy.close()
 
 
 # What a client says last before the rotation is done: PostgreSQL commits with the statement.
 DECISIVE = {"postgresql": [b"UPDATE gatepass_families"], "mariadb": [b"UPDATE gatepass_families", b"COMMIT"]}
 
 
-def test_an_answer_lost_after_the_commit_is_found_again(kind, place, engine, wire):
-    cut = connect_through(kind, place, wire)
+def test_an_answer_lost_after_the_commit_is_found_again(kind, place, engine, proxy):
+    cut = connect_through(kind, place, proxy)
     session = Session(make_service(SQLStore(cut), Clock()), "anna")
     for number in range(1, 4):
         spent = session.token
-        wire.cut_after(*DECISIVE[kind])
+        proxy.drop_response_after(*DECISIVE[kind])
         session.refresh()
 
-        assert wire.cuts == number
+        assert proxy.dropped == number
         assert session.wrong is None
         assert session.refreshed == number, "the rotation took place, and the service saw it"
         if number == 1:
@@ -125,12 +125,12 @@ def test_an_answer_lost_after_the_commit_is_found_again(kind, place, engine, wir
     cut.dispose()
 
 
-def test_an_answer_lost_before_the_commit_is_503_and_the_token_is_not_spent(kind, place, engine, wire):
+def test_an_answer_lost_before_the_commit_is_503_and_the_token_is_not_spent(kind, place, engine, proxy):
     if kind == "postgresql":
         pytest.skip("the statement is the commit")
-    cut = connect_through(kind, place, wire)
+    cut = connect_through(kind, place, proxy)
     session = Session(make_service(SQLStore(cut), Clock()), "anna")
-    wire.cut_after(b"UPDATE gatepass_families")
+    proxy.drop_response_after(b"UPDATE gatepass_families")
     session.refresh()
 
     assert (session.refreshed, session.unavailable, session.wrong) == (0, 1, None)
@@ -138,19 +138,19 @@ def test_an_answer_lost_before_the_commit_is_503_and_the_token_is_not_spent(kind
     cut.dispose()
 
 
-def test_cuts_at_random_moments_cost_no_session(kind, place, engine, wire):
-    cut = connect_through(kind, place, wire)
+def test_cuts_at_random_moments_cost_no_session(kind, place, engine, proxy):
+    cut = connect_through(kind, place, proxy)
     sessions = [Session(make_service(SQLStore(cut), Clock()), f"user-{number}") for number in range(4)]
     chance = random.Random(3)  # noqa: S311 - a draw for a test
-    with busy(sessions):
+    with refreshing(sessions):
         for number in range(12):
-            wire.cut_after(chance.choice([b"UPDATE", b"SELECT", *DECISIVE[kind][-1:]]))
-            wait_until(lambda expected=number + 1: wire.cuts >= expected)
+            proxy.drop_response_after(chance.choice([b"UPDATE", b"SELECT", *DECISIVE[kind][-1:]]))
+            wait_until(lambda expected=number + 1: proxy.dropped >= expected)
             further = sum(session.refreshed for session in sessions) + chance.randrange(8)
             wait_until(lambda further=further: sum(session.refreshed for session in sessions) >= further)
 
     assert [session.wrong for session in sessions] == [None] * 4
-    wire.cut_after()
+    proxy.drop_response_after()
     assert all(session.survives() for session in sessions)
     cut.dispose()
 

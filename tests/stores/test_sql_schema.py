@@ -4,7 +4,7 @@ import secrets
 
 import pytest
 from sqlalchemy import event, func, insert, inspect, select, text
-from tests.support.databases.sql_places import connect, empty_place
+from tests.support.databases.sql_databases import connect, empty_database
 from tests.support.databases.sql_store import engine, kind, place, store
 from tests.support.sessions import wait_until
 
@@ -20,7 +20,7 @@ __all__ = ["engine", "kind", "place", "store"]
 
 
 def test_tables_of_another_version_are_refused(kind, tmp_path):
-    with empty_place(kind, tmp_path) as place:
+    with empty_database(kind, tmp_path) as place:
         engine = connect(kind, place)
         SQLStore(engine).create_schema()
         with engine.begin() as connection:
@@ -33,7 +33,7 @@ def test_tables_of_another_version_are_refused(kind, tmp_path):
 
 
 def test_processes_may_make_the_schema_at_once(kind, tmp_path):
-    with empty_place(kind, tmp_path) as place:
+    with empty_database(kind, tmp_path) as place:
         engine = connect(kind, place)
         assert in_threads(6, 1, lambda _run, _number: SQLStore(engine).create_schema()) == [[None] * 6]
         names = {table: {one["name"] for one in inspect(engine).get_indexes(table)} for table in METADATA.tables}

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from tests.support.breaking_store import Clock, make_service, reason_of
 from tests.support.needs import missing
-from tests.support.sessions import Session, busy, wait_until
+from tests.support.sessions import Session, refreshing, wait_until
 
 from gatepass.refresh import RefreshToken
 from gatepass.refresh.errors import InvalidGrant, RefreshTokenReused, StoreUnavailable
@@ -75,7 +75,7 @@ def test_a_killed_writer_loses_nothing_that_was_answered(store, path):
 
 def test_writers_go_on_while_others_are_killed(store, path, service):
     sessions = [Session(service, f"user-{number}") for number in range(4)]
-    with busy(sessions):
+    with refreshing(sessions):
         for pause in range(3):
             killed_in_the_middle(path, pause)
 
@@ -166,7 +166,7 @@ def test_a_full_disk_is_503_and_loses_no_family(small_disk):
         with stuff.open("wb", buffering=0) as file, pytest.raises(OSError, match="space"):  # noqa: PT012 - as above
             while True:
                 file.write(bytes(4096))
-        with busy(sessions):
+        with refreshing(sessions):
             wait_until(lambda: all(session.unavailable > 3 for session in sessions))
         # When nobody refreshes any more the log may begin anew, and for a while there is room in it.
         late = []
@@ -192,12 +192,12 @@ def test_a_full_disk_is_503_and_loses_no_family(small_disk):
 FULL_AND_KILLED = """
 import os, signal, sys
 from tests.support.breaking_store import Clock, make_service, reason_of
-from tests.support.sessions import Session, busy, wait_until
+from tests.support.sessions import Session, refreshing, wait_until
 from gatepass.stores.sqlite import SQLiteStore
 sessions = [Session(make_service(SQLiteStore(sys.argv[1]), Clock(), grace=60), f"user-{number}") for number in range(4)]
 stuff = open(sys.argv[2], "wb", buffering=0)
 stuff.write(bytes(131072))  # the log may take all of the rest: there is room for it when this is gone
-with busy(sessions):
+with refreshing(sessions):
     wait_until(lambda: all(session.refreshed > 3 for session in sessions))
     try:
         while True:

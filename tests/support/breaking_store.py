@@ -31,7 +31,7 @@ class Outage(Exception):
         super().__init__("secret text")
 
 
-class Breaking:
+class BreakingStore:
     """A store whose *broken* operations raise: before they did anything, or after they did it all, each time or once."""
 
     def __init__(self, inner=None):
@@ -113,7 +113,7 @@ def family_of(store, pair):
     return store.inner.get(RefreshToken.parse(pair.refresh_token).family_id)
 
 
-def together(number, call):
+def run_in_threads(number, call):
     gate = threading.Barrier(number)
     outcomes = []
 
@@ -140,7 +140,7 @@ def clock():
 
 @pytest.fixture
 def store():
-    return Breaking()
+    return BreakingStore()
 
 
 @pytest.fixture

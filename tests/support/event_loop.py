@@ -13,11 +13,11 @@ _ordinary = asyncio.events.new_event_loop
 _running = set()
 
 
-class LeapingLoop(asyncio.SelectorEventLoop):
-    leapt = 0.0
+class AdvancingLoop(asyncio.SelectorEventLoop):
+    advanced = 0.0
 
     def time(self):
-        return super().time() + self.leapt
+        return super().time() + self.advanced
 
     def close(self):
         _running.discard(self)
@@ -28,34 +28,34 @@ def new_event_loop():
     """What an event loop is made with: for a fetch one whose time leaps."""
     if threading.current_thread().name != _FETCH:
         return _ordinary()
-    loop = LeapingLoop()
+    loop = AdvancingLoop()
     _running.add(loop)
     return loop
 
 
-def pass_time(seconds):
+def advance_time(seconds):
     """Let *seconds* pass for each fetch under way, which has noticed when this returns."""
     for loop in list(_running):
-        _leap(loop, seconds)
+        _advance(loop, seconds)
 
 
-def outwait(seconds):
+def advance_time_when_idle(seconds):
     """The same, when each has done all that it can do before it waits for an answer."""
     for loop in list(_running):
         for _ in range(_TURNS):
-            _leap(loop, 0)
-        _leap(loop, seconds)
+            _advance(loop, 0)
+        _advance(loop, seconds)
 
 
-def _leap(loop, seconds):
+def _advance(loop, seconds):
     noticed = threading.Event()
 
-    def leap():
-        loop.leapt += seconds
+    def add():
+        loop.advanced += seconds
         noticed.set()
 
     try:
-        loop.call_soon_threadsafe(leap)
+        loop.call_soon_threadsafe(add)
     except RuntimeError:  # the fetch has just ended
         return
     while not loop.is_closed() and not noticed.wait(0.01):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-from tests.support.breaking_store import AUDIENCE, Breaking, Clock, make_revocation, make_service, make_verifier
+from tests.support.breaking_store import AUDIENCE, BreakingStore, Clock, make_revocation, make_service, make_verifier
 
 from gatepass.errors import ExpiredToken, RevokedToken
 from gatepass.refresh import RefreshToken
@@ -56,7 +56,7 @@ class Families(RuleBasedStateMachine):
         super().__init__()
         self.grace, self.purges = grace, purges
         self.clock = Clock()
-        self.store = Breaking(store)
+        self.store = BreakingStore(store)
         self.revocation = make_revocation(self.store, self.clock)
         self.welcome = set(SUBJECTS)
         self.told = []

@@ -1,4 +1,4 @@
-"""Issuers' keys and tokens, a clock that moves when told to, and an ear for events."""
+"""Issuers' keys and tokens, a clock that moves when told to, and an recorder for events."""
 
 import json
 import threading
@@ -27,26 +27,26 @@ class Clock:
         return self.now
 
 
-class Ear:
+class EventRecorder:
     """Hears events, in whatever thread they happen."""
 
     def __init__(self) -> None:
-        self.heard: list[KeyEvent] = []
+        self.recorded: list[KeyEvent] = []
         self._more = threading.Condition()
 
     def __call__(self, event: KeyEvent) -> None:
         with self._more:
-            self.heard.append(event)
+            self.recorded.append(event)
             self._more.notify_all()
 
     def wait_for(self, kind: type, count: int = 1) -> Any:
         """The event of this *kind* with that number, counted from one."""
         with self._more:
-            assert self._more.wait_for(lambda: len(self.of(kind)) >= count, timeout=PATIENCE), self.heard
+            assert self._more.wait_for(lambda: len(self.of(kind)) >= count, timeout=PATIENCE), self.recorded
             return self.of(kind)[count - 1]
 
     def of(self, kind: type) -> list[Any]:
-        return [event for event in self.heard if isinstance(event, kind)]
+        return [event for event in self.recorded if isinstance(event, kind)]
 
 
 def jwks(*keys: Key) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from tests.support.event_loop import outwait, pass_time
+from tests.support.event_loop import advance_time, advance_time_when_idle
 
 PATIENCE = 60
 """Seconds after which something hangs, and is no longer slow. Nothing that passes takes as long."""
@@ -22,7 +22,7 @@ Pairs = Iterable[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedRequest:
     """One request as it came. Header names are in lower case."""
 
     path: str
@@ -32,10 +32,10 @@ class Asked:
 class Exchange:
     """One connection, after its request was read."""
 
-    def __init__(self, server: "KeyServer", connection: socket.socket, asked: Asked) -> None:
+    def __init__(self, server: "KeyServer", connection: socket.socket, request: ReceivedRequest) -> None:
         self.server = server
         self.connection = connection
-        self.asked = asked
+        self.request = request
 
     def send(self, octets: bytes) -> None:
         if self.server.closing.is_set():
@@ -71,11 +71,11 @@ def head(status: str, headers: Pairs = ()) -> bytes:
 
 
 class KeyServer:
-    """*answer* is asked for each request, and `requests` holds them in order. *received* counts octets."""
+    """*answer* is request for each request, and `requests` holds them in order. *received* counts octets."""
 
     def __init__(self, answer: Answer, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.answer = answer
-        self.requests: list[Asked] = []
+        self.requests: list[ReceivedRequest] = []
         self.received = 0
         self.closing = threading.Event()
         self._tls = tls
@@ -94,7 +94,7 @@ class KeyServer:
 
     @property
     def paths(self) -> list[str]:
-        return [asked.path for asked in self.requests]
+        return [request.path for request in self.requests]
 
     def close(self) -> None:
         self.closing.set()
@@ -138,9 +138,9 @@ class KeyServer:
             self.received += len(piece)
         first, *lines = text.decode("latin-1").split("\r\n\r\n")[0].split("\r\n")
         fields = (line.partition(":") for line in lines)
-        asked = Asked(first.split()[1], {name.lower(): value.strip() for name, _, value in fields})
-        self.requests.append(asked)
-        self.answer(Exchange(self, connection, asked))
+        request = ReceivedRequest(first.split()[1], {name.lower(): value.strip() for name, _, value in fields})
+        self.requests.append(request)
+        self.answer(Exchange(self, connection, request))
         with suppress(OSError):  # so that the last octets arrive before the end
             connection.shutdown(socket.SHUT_WR)
 
@@ -165,8 +165,8 @@ def hang(exchange: Exchange) -> None:
 
 
 def outlast(exchange: Exchange) -> None:
-    """Say nothing until who asked has given up."""
-    outwait(PATIENCE * 0.97)  # more than the client library waits, and less than the deadline over all
+    """Say nothing until who request has given up."""
+    advance_time_when_idle(PATIENCE * 0.97)  # more than the client library waits, and less than the deadline over all
     exchange.hang()
 
 
@@ -178,7 +178,7 @@ def after(seconds: float, answer: Answer) -> Answer:
     """The same *answer*, so many *seconds* later by the clock of the client; no real time passes."""
 
     def slow(exchange: Exchange) -> None:
-        pass_time(seconds)
+        advance_time(seconds)
         answer(exchange)
 
     return slow
@@ -198,7 +198,7 @@ def by_path(**answers: Answer) -> Answer:
     """Where no answer is given: 404. The names are the paths, with `_` for every sign that a name cannot have."""
 
     def chosen(exchange: Exchange) -> None:
-        name = "".join(sign if sign.isalnum() else "_" for sign in exchange.asked.path.strip("/"))
+        name = "".join(sign if sign.isalnum() else "_" for sign in exchange.request.path.strip("/"))
         answers.get(name, lambda exchange: exchange.reply(b"", status="404 Not Found"))(exchange)
 
     return chosen

@@ -7,7 +7,7 @@ from flask import Flask
 from starlette.responses import PlainTextResponse
 from tests.adapters.contract import AdapterContract
 from tests.support.adapter_tokens import resource_server
-from tests.support.raising import refuse
+from tests.support.refusals import refuse
 
 from gatepass.errors import InsufficientScope
 from gatepass_flask import AccessTokenMiddleware as WSGIMiddleware

@@ -50,7 +50,7 @@ def _signed_in(service, subject):
 
 
 @contextmanager
-def busy(sessions):
+def refreshing(sessions):
     """The sessions refresh in threads of their own, as fast as they can."""
     stop = threading.Event()
 

@@ -16,8 +16,8 @@ from tests.adapters.contract import Golden, MiddlewareContract
 from tests.support.adapter_tokens import bearer, resource_server
 from tests.support.asgi import PATIENCE
 from tests.support.clients import ASGIClient, Request
-from tests.support.meeting import meet_on_the_loop
-from tests.support.raising import refuse
+from tests.support.refusals import refuse
+from tests.support.request_barrier import wait_for_all_requests_async
 
 from gatepass import ResourceServer
 from gatepass_starlette import AccessTokenMiddleware, optional_auth, public, require_auth
@@ -52,7 +52,7 @@ async def maybe(request):
 
 async def slow(request):
     before = subject(request)
-    await meet_on_the_loop()
+    await wait_for_all_requests_async()
     return PlainTextResponse(f"{before} {subject(request)}")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import quote_plus, urlencode
 
 import pytest
-from tests.support.breaking_store import AUDIENCE, ISSUER, KEY, Breaking, Outage
+from tests.support.breaking_store import AUDIENCE, ISSUER, KEY, BreakingStore, Outage
 from tests.support.clients import Request
 from tests.support.growth import assert_linear
 
@@ -76,12 +76,12 @@ def authenticate(client_id, secret):
     return client_id in known and known[client_id] == secret
 
 
-class World:
+class Backend:
     """A service, its endpoints, a resource server that knows what was revoked, and a store that can break."""
 
     def __init__(self, *, authenticate_client=authenticate, revokes=True, cookies=None, https="require", **settings):
         read = settings.pop("server_cookies", cookies)
-        self.store = Breaking()
+        self.store = BreakingStore()
         self.revocation = AccessTokenRevocation(self.store, access_ttl=900) if revokes else None
         issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=KEY, client_id="web")
         self.verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=KEY, is_revoked=self.revocation)
@@ -99,7 +99,7 @@ class World:
 
 
 @dataclass(frozen=True)
-class Given:
+class GrantedTokens:
     """Tokens of one family with the scope `a b`: a spent one, the current one, an access token; and another client's."""
 
     spent: str
@@ -109,11 +109,11 @@ class Given:
     foreign_access: str
 
 
-def given(world):
-    first = world.service.grant("anna", scope="a b")
-    second = world.service.refresh(first.refresh_token)
-    foreign = world.service.grant("anna", scope="a b", client_id="mobile")
-    return Given(
+def grant_tokens(backend):
+    first = backend.service.grant("anna", scope="a b")
+    second = backend.service.refresh(first.refresh_token)
+    foreign = backend.service.grant("anna", scope="a b", client_id="mobile")
+    return GrantedTokens(
         first.refresh_token, second.refresh_token, second.access_token, foreign.refresh_token, foreign.access_token
     )
 
@@ -141,7 +141,7 @@ def encoded(fields, tokens):
 
 
 def vars_of(tokens):
-    return {name: getattr(tokens, name) for name in Given.__dataclass_fields__}
+    return {name: getattr(tokens, name) for name in GrantedTokens.__dataclass_fields__}
 
 
 TOO_LONG = b"grant_type=refresh_token&refresh_token={current}&x=" + b"x" * 65_536
@@ -268,25 +268,25 @@ METHODS = ["post", "Post", "GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "
 
 
 class EndpointContract:
-    """`build(world, prefix="")` gives a client of the application."""
+    """`build(backend, prefix="")` gives a client of the application."""
 
     reads_slowly = ""
     """A header that the framework itself reads in quadratic time: judged up to what servers let in."""
 
-    def build(self, world, prefix=""):
+    def build(self, backend, prefix=""):
         raise NotImplementedError
 
     @pytest.fixture
-    def world(self):
-        return World()
+    def backend(self):
+        return Backend()
 
     @pytest.fixture
-    def tokens(self, world):
-        return given(world)
+    def tokens(self, backend):
+        return grant_tokens(backend)
 
     @pytest.fixture
-    def client(self, world):
-        return self.build(world)
+    def client(self, backend):
+        return self.build(backend)
 
     def post(self, client, path, fields, tokens, headers=(), *, content_type=FORM[1]):
         headers = [(name, value.replace("{access}", tokens.access)) for name, value in headers]
@@ -313,16 +313,16 @@ class EndpointContract:
 
     # Refreshing
 
-    def test_a_refresh_is_answered_to_the_byte_and_again_with_the_new_token(self, world, client, tokens):
+    def test_a_refresh_is_answered_to_the_byte_and_again_with_the_new_token(self, backend, client, tokens):
         first = self.pair(self.post(client, "/token", refresh(), tokens))
         again = self.pair(self.post(client, "/token", refresh(refresh_token=first["refresh_token"]), tokens))
 
-        assert world.verifier.verify(again["access_token"]).subject == "anna"
+        assert backend.verifier.verify(again["access_token"]).subject == "anna"
 
-    def test_a_narrower_scope_is_named_and_none_is_not(self, world, client, tokens):
+    def test_a_narrower_scope_is_named_and_none_is_not(self, backend, client, tokens):
         narrowed = self.pair(self.post(client, "/token", refresh(scope="b"), tokens), scope="b")
         self.pair(self.post(client, "/token", refresh(refresh_token=narrowed["refresh_token"]), tokens))
-        bare = world.service.grant("bert").refresh_token
+        bare = backend.service.grant("bert").refresh_token
         self.pair(self.post(client, "/token", refresh(refresh_token=bare), tokens), scope="")
 
     @pytest.mark.parametrize("case", sorted(REFUSED_REFRESHES))
@@ -357,7 +357,7 @@ class EndpointContract:
             assert_linear(ask, hostile, 8_192 if name == self.reads_slowly else 32_768, smallest=16)
 
     @pytest.mark.parametrize("case", sorted(REFUSED_REFRESHES))
-    def test_a_refusal_spends_nothing_but_for_a_reuse(self, world, client, tokens, case):
+    def test_a_refusal_spends_nothing_but_for_a_reuse(self, backend, client, tokens, case):
         fields, headers, _ = REFUSED_REFRESHES[case]
         self.post(client, "/token", fields, tokens, headers)
 
@@ -367,7 +367,7 @@ class EndpointContract:
             self.check(answer, INVALID_GRANT)
         else:
             self.pair(answer)
-        assert world.service.refresh(tokens.foreign, client_id="mobile")
+        assert backend.service.refresh(tokens.foreign, client_id="mobile")
 
     @pytest.mark.parametrize("case", sorted(ANSWERED_REFRESHES))
     def test_a_refresh_may_be_spelled_in_other_ways(self, client, tokens, case):
@@ -387,8 +387,8 @@ class EndpointContract:
     def test_a_body_of_two_kinds_is_no_form(self, client, tokens):
         self.check(self.post(client, "/token", refresh(), tokens, [FORM]), NOT_A_FORM)
 
-    def test_a_confidential_client_authenticates_by_basic_or_in_the_form(self, world, client, tokens):
-        token = world.service.grant("anna", client_id="shop").refresh_token
+    def test_a_confidential_client_authenticates_by_basic_or_in_the_form(self, backend, client, tokens):
+        token = backend.service.grant("anna", client_id="shop").refresh_token
         answer = self.post(client, "/token", refresh(refresh_token=token), tokens, [basic("shop", SECRET)])
         token = self.pair(answer, scope="")["refresh_token"]
         fields = refresh(refresh_token=token, client_id="shop", client_secret=SECRET)
@@ -460,17 +460,17 @@ class EndpointContract:
 
     @pytest.mark.parametrize(("rule", "said"), [("warn", 1), ("off", 0)])
     def test_plain_http_can_be_let_in(self, caplog, rule, said):
-        world = World(https=rule)
-        form, client = encoded(refresh(), given(world)), self.build(world)
+        backend = Backend(https=rule)
+        form, client = encoded(refresh(), grant_tokens(backend)), self.build(backend)
 
         self.pair(client.send("POST", "/token", [FORM], form, scheme="http"))
         assert sum("plain http" in record.getMessage() for record in caplog.records) == said
 
     @pytest.mark.parametrize("operation", ["get", "rotate"])
-    def test_a_store_that_fails_is_503_and_the_token_is_still_good(self, world, client, tokens, operation):
-        world.store.before.add(operation)
+    def test_a_store_that_fails_is_503_and_the_token_is_still_good(self, backend, client, tokens, operation):
+        backend.store.before.add(operation)
         self.check(self.post(client, "/token", refresh(), tokens), CANNOT_TELL)
-        world.store.before.clear()
+        backend.store.before.clear()
 
         self.pair(self.post(client, "/token", refresh(), tokens))
 
@@ -491,46 +491,46 @@ class EndpointContract:
 
         self.check(self.post(client, "/revoke", fields, tokens, headers), expected)
 
-    def test_a_refresh_token_is_revoked_with_its_access_tokens(self, world, client, tokens):
+    def test_a_refresh_token_is_revoked_with_its_access_tokens(self, backend, client, tokens):
         self.check(self.post(client, "/revoke", {"token": "{current}"}, tokens), REVOKED)
 
         self.check(self.post(client, "/token", refresh(), tokens), INVALID_GRANT)
         with pytest.raises(RevokedToken):
-            world.verifier.verify(tokens.access)
+            backend.verifier.verify(tokens.access)
         self.check(self.post(client, "/revoke", {"token": "{current}"}, tokens), REVOKED)
 
-    def test_an_access_token_is_revoked_alone(self, world, client, tokens):
+    def test_an_access_token_is_revoked_alone(self, backend, client, tokens):
         self.check(self.post(client, "/revoke", {"token": "{access}"}, tokens), REVOKED)
 
         with pytest.raises(RevokedToken):
-            world.verifier.verify(tokens.access)
+            backend.verifier.verify(tokens.access)
         self.pair(self.post(client, "/token", refresh(), tokens))
 
-    def test_what_is_refused_is_not_revoked(self, world, client, tokens):
+    def test_what_is_refused_is_not_revoked(self, backend, client, tokens):
         for case, (fields, headers, expected) in REVOCATIONS.items():
             if expected is not REVOKED:
                 assert self.post(client, "/revoke", fields, tokens, headers).status in (400, 401, 503), case
 
         self.pair(self.post(client, "/token", refresh(), tokens))
-        assert world.service.refresh(tokens.foreign, client_id="mobile")
-        assert world.verifier.verify(tokens.foreign_access)
+        assert backend.service.refresh(tokens.foreign, client_id="mobile")
+        assert backend.verifier.verify(tokens.foreign_access)
 
     @pytest.mark.parametrize(
         ("operation", "token"),
         [("get", "{current}"), ("revoke", "{current}"), ("put_revocation", "{access}")],
     )
     def test_a_revocation_that_cannot_be_written_is_503_and_may_be_repeated(
-        self, world, client, tokens, operation, token
+        self, backend, client, tokens, operation, token
     ):
-        world.store.before.add(operation)
+        backend.store.before.add(operation)
         self.check(self.post(client, "/revoke", {"token": token}, tokens), CANNOT_TELL_REVOKING)
-        world.store.before.clear()
+        backend.store.before.clear()
 
         self.check(self.post(client, "/revoke", {"token": token}, tokens), REVOKED)
 
     def test_where_access_tokens_cannot_be_revoked_the_client_hears_so(self):
-        world = World(revokes=False)
-        tokens, client = given(world), self.build(world)
+        backend = Backend(revokes=False)
+        tokens, client = grant_tokens(backend), self.build(backend)
 
         self.check(self.post(client, "/revoke", {"token": "{access}"}, tokens), UNSUPPORTED_TOKEN)
         self.check(self.post(client, "/revoke", {"token": "{current}"}, tokens), REVOKED)
@@ -538,8 +538,8 @@ class EndpointContract:
     # Mounting
 
     def test_without_a_hook_the_issuers_own_public_client_alone_is_served(self):
-        world = World(authenticate_client=None)
-        tokens, client = given(world), self.build(world)
+        backend = Backend(authenticate_client=None)
+        tokens, client = grant_tokens(backend), self.build(backend)
 
         self.check(
             self.post(client, "/token", refresh(client_id="mobile", refresh_token="{foreign}"), tokens), INVALID_CLIENT
@@ -547,8 +547,8 @@ class EndpointContract:
         self.check(self.post(client, "/token", refresh(), tokens, [basic("web", "secret")]), INVALID_BASIC)
         self.pair(self.post(client, "/token", refresh(client_id="web"), tokens))
 
-    def test_the_endpoints_can_stand_below_a_prefix(self, world, tokens):
-        client = self.build(world, prefix="/auth")
+    def test_the_endpoints_can_stand_below_a_prefix(self, backend, tokens):
+        client = self.build(backend, prefix="/auth")
 
         self.check(self.post(client, "/auth/token", {}, tokens), INVALID_REQUEST)
         self.check(client.send("GET", "/auth/revoke"), NOT_POST)
@@ -558,9 +558,9 @@ class EndpointContract:
         for path in ("/", "/token/", "/tokens", "/token/x", "/revoke/"):
             assert client.send("POST", path, [FORM], b"").status == 401, path
 
-    def test_the_service_runs_off_the_event_loop(self, world, client, tokens):
+    def test_the_service_runs_off_the_event_loop(self, backend, client, tokens):
         threads = []
-        world.store.in_between["rotate"] = lambda: threads.append((threading.current_thread(), _has_running_loop()))
+        backend.store.in_between["rotate"] = lambda: threads.append((threading.current_thread(), _has_running_loop()))
 
         self.pair(self.post(client, "/token", refresh(), tokens))
 

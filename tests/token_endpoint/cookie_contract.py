@@ -22,11 +22,11 @@ from tests.token_endpoint.contract import (
     REVOKED,
     SECRET,
     UNSUPPORTED_GRANT,
+    Backend,
     EndpointContract,
-    World,
     basic,
-    given,
     golden,
+    grant_tokens,
     refresh,
 )
 
@@ -57,8 +57,8 @@ def by_cookie(expected, *, clears=False):
 class CookieEndpointContract(EndpointContract):
     @pytest.fixture
     def browsers(self):
-        """A world with cookies."""
-        return World(cookies=COOKIES)
+        """A backend with cookies."""
+        return Backend(cookies=COOKIES)
 
     @pytest.fixture
     def browser(self, browsers):
@@ -66,7 +66,7 @@ class CookieEndpointContract(EndpointContract):
 
     @pytest.fixture
     def mine(self, browsers):
-        return given(browsers)
+        return grant_tokens(browsers)
 
     def check(self, answer, expected):
         stripped = [(name, value.strip()) for name, value in answer.headers]  # Django writes a blank before a cookie
@@ -242,8 +242,8 @@ class CookieEndpointContract(EndpointContract):
             browsers.verifier.verify(mine.access)
 
     def test_where_access_tokens_cannot_be_revoked_their_cookie_goes_all_the_same(self):
-        world = World(cookies=COOKIES, revokes=False)
-        mine, browser = given(world), self.build(world)
+        backend = Backend(cookies=COOKIES, revokes=False)
+        mine, browser = grant_tokens(backend), self.build(backend)
         headers = [("Cookie", f"__Host-access={mine.access}"), ("Origin", PAGE)]
 
         self.check(self.post(browser, "/revoke", {}, mine, headers), by_cookie(REVOKED, clears=True))
@@ -278,8 +278,8 @@ class CookieEndpointContract(EndpointContract):
         cookies = CookieTransport(
             origins=[PAGE], same_site="lax", access_cookie=None, refresh_cookie="__Host-shop.refresh"
         )
-        world = World(cookies=cookies, server_cookies=None)
-        mine, browser = given(world), self.build(world)
+        backend = Backend(cookies=cookies, server_cookies=None)
+        mine, browser = grant_tokens(backend), self.build(backend)
         headers = [("Cookie", f"__Host-shop.refresh={mine.current}"), ("Origin", PAGE)]
 
         answer = self.post(browser, "/token", GRANT, mine, headers)
@@ -290,7 +290,7 @@ class CookieEndpointContract(EndpointContract):
         )
         members = json.loads(answer.body)
         assert list(members) == ["access_token", "token_type", "expires_in", "scope"]
-        assert world.verifier.verify(members["access_token"]).subject == "anna"
+        assert backend.verifier.verify(members["access_token"]).subject == "anna"
 
     def test_a_request_without_a_form_is_still_refused(self, browser, mine):
         answer = browser.send("POST", "/token", with_cookie(mine.current), b"")

@@ -2,7 +2,7 @@
 
 import pytest
 from tests.support.token_requests import token_request
-from tests.token_endpoint.contract import INVALID_CLIENT, World
+from tests.token_endpoint.contract import INVALID_CLIENT, Backend
 
 
 @pytest.mark.parametrize(
@@ -10,8 +10,8 @@ from tests.token_endpoint.contract import INVALID_CLIENT, World
 )
 def test_the_application_is_not_asked_for_clients_that_are_no_visible_text(credentials):
     asked = []
-    world = World(authenticate_client=lambda client_id, secret: asked.append(client_id) or True)
+    backend = Backend(authenticate_client=lambda client_id, secret: asked.append(client_id) or True)
 
-    answer = world.endpoints.token(token_request(b"grant_type=refresh_token&refresh_token=x&" + credentials))
+    answer = backend.endpoints.token(token_request(b"grant_type=refresh_token&refresh_token=x&" + credentials))
 
     assert (answer.status, answer.body, asked) == (400, INVALID_CLIENT[2], [])

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Mount
-from tests.support.breaking_store import Breaking, Clock, make_issuer, make_revocation, make_service, make_verifier
+from tests.support.breaking_store import BreakingStore, Clock, make_issuer, make_revocation, make_service, make_verifier
 from tests.support.clients import Answer, ASGIClient, Request, WSGIClient, asgi_scope, wsgi_environ
 from tests.support.token_requests import token_request
 from tests.token_endpoint.contract import (
@@ -42,8 +42,8 @@ from tests.token_endpoint.contract import (
     UNAUTHORIZED_CLIENT,
     UNSUPPORTED_GRANT,
     UNSUPPORTED_TOKEN,
-    Given,
-    World,
+    Backend,
+    GrantedTokens,
 )
 from tests.token_endpoint.cookie_contract import (
     COOKIES,
@@ -70,7 +70,7 @@ TABLE = [
     UNSUPPORTED_GRANT, UNSUPPORTED_TOKEN, CANNOT_TELL, CANNOT_TELL_REVOKING, REVOKED, NOT_A_FORM, NOT_POST,
 ]  # fmt: skip
 NAMES = ["grant_type", "refresh_token", "scope", "resource", "client_id", "client_secret", "token", "token_type_hint"]
-WORLD = World()
+BACKEND = Backend()
 
 
 def _as_basic(octets):
@@ -112,20 +112,20 @@ class CoreClient:
 class TestCore(CookieEndpointContract):
     around = [401, 401]  # noqa: RUF012 - there is none
 
-    def build(self, world, prefix=""):
-        return CoreClient(world.endpoints, prefix)
+    def build(self, backend, prefix=""):
+        return CoreClient(backend.endpoints, prefix)
 
 
 class TestFlask(CookieEndpointContract):
-    def build(self, world, prefix=""):
+    def build(self, backend, prefix=""):
         app = Flask(__name__)
-        app.register_blueprint(gatepass_flask.token_endpoints(world.endpoints), url_prefix=prefix or None)
-        app.wsgi_app = gatepass_flask.AccessTokenMiddleware(app.wsgi_app, world.server)
+        app.register_blueprint(gatepass_flask.token_endpoints(backend.endpoints), url_prefix=prefix or None)
+        app.wsgi_app = gatepass_flask.AccessTokenMiddleware(app.wsgi_app, backend.server)
         return WSGIClient(app)
 
-    def test_the_endpoints_have_names_for_links(self, world):
+    def test_the_endpoints_have_names_for_links(self, backend):
         app = Flask(__name__)
-        app.register_blueprint(gatepass_flask.token_endpoints(world.endpoints, name="auth"), url_prefix="/auth/")
+        app.register_blueprint(gatepass_flask.token_endpoints(backend.endpoints, name="auth"), url_prefix="/auth/")
         parent_paths = sorted(
             (rule.endpoint, rule.rule) for rule in app.url_map.iter_rules() if rule.endpoint != "static"
         )
@@ -134,22 +134,22 @@ class TestFlask(CookieEndpointContract):
 
 
 class TestStarlette(CookieEndpointContract):
-    def build(self, world, prefix=""):
-        routes = [*gatepass_starlette.token_endpoints(world.endpoints)]
-        middleware = [Middleware(gatepass_starlette.AccessTokenMiddleware, server=world.server)]
+    def build(self, backend, prefix=""):
+        routes = [*gatepass_starlette.token_endpoints(backend.endpoints)]
+        middleware = [Middleware(gatepass_starlette.AccessTokenMiddleware, server=backend.server)]
         return ASGIClient(Starlette(routes=[Mount(prefix, routes=routes)] if prefix else routes, middleware=middleware))
 
 
 class TestFastAPI(CookieEndpointContract):
-    def build(self, world, prefix=""):
+    def build(self, backend, prefix=""):
         app = FastAPI()
-        app.include_router(gatepass_fastapi.token_endpoints(world.endpoints), prefix=prefix)
-        app.add_middleware(gatepass_fastapi.AccessTokenMiddleware, server=world.server)
+        app.include_router(gatepass_fastapi.token_endpoints(backend.endpoints), prefix=prefix)
+        app.add_middleware(gatepass_fastapi.AccessTokenMiddleware, server=backend.server)
         return ASGIClient(app)
 
-    def test_openapi_shows_the_forms(self, world):
+    def test_openapi_shows_the_forms(self, backend):
         app = FastAPI()
-        app.include_router(gatepass_fastapi.token_endpoints(world.endpoints), prefix="/auth")
+        app.include_router(gatepass_fastapi.token_endpoints(backend.endpoints), prefix="/auth")
 
         paths = app.openapi()["paths"]
 
@@ -161,7 +161,7 @@ class TestFastAPI(CookieEndpointContract):
 
     def test_openapi_shows_what_cookies_change(self):
         app = FastAPI()
-        app.include_router(gatepass_fastapi.token_endpoints(World(cookies=COOKIES).endpoints))
+        app.include_router(gatepass_fastapi.token_endpoints(Backend(cookies=COOKIES).endpoints))
 
         paths = app.openapi()["paths"]
 
@@ -183,13 +183,13 @@ class DjangoContract(CookieEndpointContract):
         with ExitStack() as self.settings:
             yield
 
-    def build(self, world, prefix=""):
-        patterns = gatepass_django.token_endpoints(world.endpoints)
+    def build(self, backend, prefix=""):
+        patterns = gatepass_django.token_endpoints(backend.endpoints)
         urls = tuple([path(f"{prefix[1:]}/", include(patterns))] if prefix else patterns)
         self.settings.enter_context(
             override_settings(
                 ROOT_URLCONF=urls,
-                GATEPASS={"RESOURCE_SERVER": world.server},
+                GATEPASS={"RESOURCE_SERVER": backend.server},
                 MIDDLEWARE=[
                     "django.middleware.csrf.CsrfViewMiddleware",
                     "gatepass_django.AccessTokenMiddleware",
@@ -214,7 +214,7 @@ class TestAsyncDjango(DjangoContract):
 
 def test_the_successor_that_is_given_again_has_what_is_left_of_its_life():
     clock = Clock()
-    service = make_service(Breaking(), clock, refresh_ttl=1_000, absolute_ttl=1_500, grace=10)
+    service = make_service(BreakingStore(), clock, refresh_ttl=1_000, absolute_ttl=1_500, grace=10)
     first = service.grant("anna").refresh_token
 
     assert service.refresh(first).refresh_expires_in == 1_000
@@ -224,10 +224,10 @@ def test_the_successor_that_is_given_again_has_what_is_left_of_its_life():
 
 def test_a_session_survives_an_access_token_that_is_too_long_for_a_while(caplog):
     roles = []
-    world = World(cookies=COOKIES, claims_for=lambda subject: {"roles": roles})
-    token = world.service.grant("anna").refresh_token
-    contract, client = CookieEndpointContract(), TestCore().build(world)
-    mine = Given("", token, "", "", "")
+    backend = Backend(cookies=COOKIES, claims_for=lambda subject: {"roles": roles})
+    token = backend.service.grant("anna").refresh_token
+    contract, client = CookieEndpointContract(), TestCore().build(backend)
+    mine = GrantedTokens("", token, "", "", "")
 
     roles.append("r" * 4_000)
     answer = contract.post(client, "/token", GRANT, mine, with_cookie(token))
@@ -246,7 +246,7 @@ def test_a_session_survives_an_access_token_that_is_too_long_for_a_while(caplog)
 
 
 def test_endpoints_that_cannot_work_are_refused_at_once():
-    clock, store = Clock(), Breaking()
+    clock, store = Clock(), BreakingStore()
     service = make_service(store, clock)
 
     async def asynchronous(*_):
@@ -276,7 +276,7 @@ def test_a_request_shows_nothing_but_its_method():
 
 
 def test_what_is_not_said_of_a_request_counts_as_plain_http():
-    endpoints = World().endpoints
+    endpoints = Backend().endpoints
 
     for known in (
         {"peer": ""},
@@ -292,7 +292,7 @@ def test_what_is_not_said_of_a_request_counts_as_plain_http():
 @pytest.mark.parametrize("value", [True, None, "required", "transport"])
 def test_there_are_three_rules_about_https(value):
     with pytest.raises(ConfigurationError, match='https= must be "require", "warn" or "off"'):
-        TokenEndpoints(make_service(Breaking(), Clock()), https=value)
+        TokenEndpoints(make_service(BreakingStore(), Clock()), https=value)
 
 
 @pytest.mark.parametrize(
@@ -323,7 +323,7 @@ class Endless:
 
 
 def test_flask_reads_no_further_than_the_core_wants():
-    body, client = Endless(), TestFlask().build(World())
+    body, client = Endless(), TestFlask().build(Backend())
     environ = wsgi_environ(Request("POST", "/token", [FORM]))
     environ |= {"wsgi.input": body, "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
     started = []
@@ -336,7 +336,7 @@ def test_flask_reads_no_further_than_the_core_wants():
 
 @pytest.mark.parametrize("contract", [TestStarlette, TestFastAPI])
 def test_an_asgi_application_reads_no_further_than_the_core_wants(contract):
-    body, client = Endless(), contract().build(World())
+    body, client = Endless(), contract().build(Backend())
     sent = []
 
     async def send(message):
@@ -353,7 +353,7 @@ def test_django_reads_no_further_than_the_core_wants():
     environ = wsgi_environ(Request("POST", "/token", [FORM])) | {"wsgi.input": body, "CONTENT_LENGTH": str(10**12)}
     contract, started = TestDjango(), []
     with ExitStack() as contract.settings:
-        client = contract.build(World())
+        client = contract.build(Backend())
         client.app(environ, lambda status, headers, exc_info=None: started.append(status))
 
     assert started[0].startswith("400")
@@ -371,14 +371,14 @@ def test_django_reads_no_further_than_the_core_wants():
 def test_whatever_is_asked_the_answer_is_one_of_the_table(method, content_type, authorization, body):
     """And nothing is raised, and no text of the request comes back."""
     asked = token_request(body, method=method, content_type=content_type, authorization=tuple(authorization))
-    for serve in (WORLD.endpoints.token, WORLD.endpoints.revoke):
+    for serve in (BACKEND.endpoints.token, BACKEND.endpoints.revoke):
         answer = serve(asked)
         headers = [(name.lower(), value) for name, value in answer.headers]
 
         assert (answer.status, headers, answer.body) in TABLE
 
 
-BY_COOKIE = World(cookies=COOKIES)
+BY_COOKIE = Backend(cookies=COOKIES)
 COOKIE_TABLE = [NOT_POST] + [
     by_cookie(expected, clears=clears) for expected in (*TABLE, FROM_ELSEWHERE) for clears in (False, True)
 ]
@@ -402,7 +402,7 @@ def test_whatever_a_browser_sends_the_answer_is_one_of_the_table(method, cookie,
 
 
 @pytest.mark.parametrize("adapter", [gatepass_flask, gatepass_starlette, gatepass_fastapi, gatepass_django])
-@pytest.mark.parametrize("wrong", [None, "token", WORLD.endpoints.token, WORLD])
+@pytest.mark.parametrize("wrong", [None, "token", BACKEND.endpoints.token, BACKEND])
 def test_routes_are_made_of_token_endpoints_alone(adapter, wrong):
     with pytest.raises(ConfigurationError, match=r"TokenEndpoints\(service\)"):
         adapter.token_endpoints(wrong)

@@ -9,7 +9,7 @@ from tests.support.breaking_store import (
     AUDIENCE,
     KEY,
     NOW,
-    Breaking,
+    BreakingStore,
     Clock,
     make_issuer,
     make_revocation,
@@ -26,12 +26,12 @@ from gatepass.keys.source import KeySource
 OTHER = "https://reports.example"
 
 
-class World:
+class Backend:
     """Endpoints whose *verifier* refuses much, and *anywhere*, a resource server that accepts what is not revoked."""
 
     def __init__(self, **refusing):
         self.clock = Clock()
-        self.store = Breaking()
+        self.store = BreakingStore()
         self.revocation = make_revocation(self.store, self.clock)
         issuer = make_issuer(self.clock, audience=[AUDIENCE, OTHER])
         service = make_service(self.store, self.clock, issuer=issuer, revocation=self.revocation)
@@ -68,22 +68,22 @@ REFUSED_HERE = {
 @pytest.mark.parametrize("case", sorted(REFUSED_HERE))
 def test_a_token_that_another_service_would_accept_is_revoked(case):
     refusing, issue = REFUSED_HERE[case]
-    world, token = World(**refusing), issue()
+    backend, token = Backend(**refusing), issue()
     with pytest.raises(AuthError):
-        world.refused_here.verify(token)
+        backend.refused_here.verify(token)
 
-    assert world.post(token) == 200
+    assert backend.post(token) == 200
 
-    world.clock.now = NOW + (1_200 if "far" in case else -20 if "behind" in case else 0)
+    backend.clock.now = NOW + (1_200 if "far" in case else -20 if "behind" in case else 0)
     with pytest.raises(RevokedToken):
-        world.anywhere.verify(token)
+        backend.anywhere.verify(token)
 
 
 def test_a_token_that_is_revoked_already_is_written_again():
-    world, token = World(), issued().issue("anna")
+    backend, token = Backend(), issued().issue("anna")
 
-    assert [world.post(token), world.post(token)] == [200, 200]
-    assert world.store.calls.count("put_revocation") == 2
+    assert [backend.post(token), backend.post(token)] == [200, 200]
+    assert backend.store.calls.count("put_revocation") == 2
 
 
 @pytest.mark.parametrize(
@@ -96,36 +96,36 @@ def test_a_token_that_is_revoked_already_is_written_again():
     ],
 )
 def test_a_token_that_no_service_accepts_is_200_and_writes_nothing(token):
-    world = World()
+    backend = Backend()
 
-    assert world.post(token()) == 200
-    assert "put_revocation" not in world.store.calls
+    assert backend.post(token()) == 200
+    assert "put_revocation" not in backend.store.calls
 
 
 def test_a_token_without_kid_is_revoked_however_many_keys_there_are():
     keys = [Key.generate("ES256") for _ in range(9)]
-    world = World(keys=KeySet([key.public() for key in keys]))
+    backend = Backend(keys=KeySet([key.public() for key in keys]))
     header, claims = {"alg": "ES256", "typ": "at+jwt"}, issued().issue("anna").split(".")[1]
     signing_input = encode_base64url(json.dumps(header).encode()) + b"." + claims.encode()
     token = (signing_input + b"." + encode_base64url(keys[8].sign(signing_input))).decode()
     with pytest.raises(UnknownKey):
-        world.refused_here.verify(token)
+        backend.refused_here.verify(token)
 
-    assert world.post(token) == 200
-    assert world.store.calls.count("put_revocation") == 1
+    assert backend.post(token) == 200
+    assert backend.store.calls.count("put_revocation") == 1
     with pytest.raises(UnknownKey):
-        world.refused_here.verify(token)
+        backend.refused_here.verify(token)
 
 
 def test_a_token_that_has_no_name_is_400():
-    world = World(profile=Profile.RFC9068.allow_missing("jti"))
+    backend = Backend(profile=Profile.RFC9068.allow_missing("jti"))
     header, claims, _ = issued().issue("anna").split(".")
     members = json.loads(decode_base64url(claims.encode()))
     del members["jti"]
     signing_input = header.encode() + b"." + encode_base64url(json.dumps(members).encode())
 
-    assert world.post((signing_input + b"." + encode_base64url(KEY.sign(signing_input))).decode()) == 400
-    assert "put_revocation" not in world.store.calls
+    assert backend.post((signing_input + b"." + encode_base64url(KEY.sign(signing_input))).decode()) == 400
+    assert "put_revocation" not in backend.store.calls
 
 
 class Source(KeySource):
@@ -159,16 +159,16 @@ OTHERS = KeySet([Key.generate("ES256").public()])
 )
 def test_a_token_of_an_unknown_key_is_503_if_the_key_may_exist(tmp_path, keys, status):
     """The key server is not asked again for each unknown key, so nothing is known of a new one."""
-    world = World(keys=keys(tmp_path / "ring"))
+    backend = Backend(keys=keys(tmp_path / "ring"))
 
-    assert world.post(issued(keys=Key.generate("ES256")).issue("anna")) == status
+    assert backend.post(issued(keys=Key.generate("ES256")).issue("anna")) == status
 
 
 def test_a_verifier_of_another_issuer_is_refused():
     """It would call each token of the service a foreign one, and revoke nothing."""
     clock = Clock()
-    revocation = make_revocation(Breaking(), clock)
-    service = make_service(Breaking(), clock, revocation=revocation)
+    revocation = make_revocation(BreakingStore(), clock)
+    service = make_service(BreakingStore(), clock, revocation=revocation)
 
     with pytest.raises(ConfigurationError, match="has another issuer="):
         TokenEndpoints(service, verifier=make_verifier(clock, issuer="https://auth.example/"))

@@ -10,11 +10,11 @@ from fastapi import FastAPI
 from flask import Flask
 from starlette.applications import Starlette
 from starlette.routing import Route
-from tests.support.breaking_store import Breaking, Clock, make_service
+from tests.support.breaking_store import BreakingStore, Clock, make_service
 from tests.support.clients import ASGIClient, WSGIClient
 from tests.support.django import ready as django_ready  # noqa: F401 - its import is what counts
 from tests.support.token_requests import token_request
-from tests.token_endpoint.contract import World
+from tests.token_endpoint.contract import Backend
 from tests.token_endpoint.cookie_contract import CLEARED, COOKIES, CookieEndpointContract
 
 import gatepass_django
@@ -56,46 +56,46 @@ def _django_login(login):
 
 @pytest.mark.parametrize("made", [_flask_login, _starlette_login, _fastapi_login, _django_login])
 def test_a_login_route_of_one_line_puts_a_pair_into_cookies(made):
-    world = World(cookies=COOKIES)
-    client = made(lambda: world.endpoints.login_response(world.service.grant("anna", scope="a b")))
+    backend = Backend(cookies=COOKIES)
+    client = made(lambda: backend.endpoints.login_response(backend.service.grant("anna", scope="a b")))
 
     access, refresh_token = CookieEndpointContract().session(client.send("POST", "/login"))
 
-    assert world.verifier.verify(access).subject == "anna"
-    assert world.service.refresh(refresh_token)
+    assert backend.verifier.verify(access).subject == "anna"
+    assert backend.service.refresh(refresh_token)
 
 
 def test_a_login_without_cookies_gets_the_pair_in_json():
-    world = World()
-    pair = world.service.grant("anna")
+    backend = Backend()
+    pair = backend.service.grant("anna")
 
-    answer = world.endpoints.login_response(pair)
+    answer = backend.endpoints.login_response(pair)
 
     assert json.loads(answer.body)["refresh_token"] == pair.refresh_token
     assert all(name != "Set-Cookie" for name, _ in answer.headers)
 
 
 def test_an_answer_of_the_applications_own_can_carry_the_cookies():
-    world = World(cookies=COOKIES)
-    pair = world.service.grant("anna")
+    backend = Backend(cookies=COOKIES)
+    pair = backend.service.grant("anna")
 
-    assert world.endpoints.set_cookies(pair) == tuple(
-        header for header in world.endpoints.login_response(pair).headers if header[0] == "Set-Cookie"
+    assert backend.endpoints.set_cookies(pair) == tuple(
+        header for header in backend.endpoints.login_response(pair).headers if header[0] == "Set-Cookie"
     )
-    assert [(name.lower(), value) for name, value in world.endpoints.clear_cookies()] == CLEARED
+    assert [(name.lower(), value) for name, value in backend.endpoints.clear_cookies()] == CLEARED
 
 
 def test_cookies_that_were_not_configured_are_not_set_silently():
-    world = World()
+    backend = Backend()
 
-    for call in (lambda: world.endpoints.set_cookies(world.service.grant("anna")), world.endpoints.clear_cookies):
+    for call in (lambda: backend.endpoints.set_cookies(backend.service.grant("anna")), backend.endpoints.clear_cookies):
         with pytest.raises(ConfigurationError, match="cookies="):
             call()
 
 
 def test_a_cookie_lives_as_long_as_its_token():
     clock = Clock()
-    service = make_service(Breaking(), clock, refresh_ttl=1_000, absolute_ttl=1_500)
+    service = make_service(BreakingStore(), clock, refresh_ttl=1_000, absolute_ttl=1_500)
     endpoints = TokenEndpoints(service, cookies=COOKIES)
 
     def ages(pair):
@@ -109,15 +109,15 @@ def test_a_cookie_lives_as_long_as_its_token():
 
 
 def test_a_token_that_browsers_would_drop_is_said_to_be_too_long():
-    world = World(cookies=COOKIES, claims_for=lambda subject: {"roles": ["r" * 4_000]})
+    backend = Backend(cookies=COOKIES, claims_for=lambda subject: {"roles": ["r" * 4_000]})
 
     with pytest.raises(ValueError, match="fewer claims"):
-        world.endpoints.login_response(world.service.grant("anna"))
+        backend.endpoints.login_response(backend.service.grant("anna"))
 
 
 def test_the_realm_is_the_applications():
     clock = Clock()
-    endpoints = TokenEndpoints(make_service(Breaking(), clock), realm='my "shop"')
+    endpoints = TokenEndpoints(make_service(BreakingStore(), clock), realm='my "shop"')
 
     answer = endpoints.token(token_request(b"grant_type=refresh_token&refresh_token=x", authorization=("Basic !",)))
 

@@ -10,7 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
-from tests.support.databases.every_store import place_of
+from tests.support.databases.store_factories import store_factory
 
 from gatepass import ConfigurationError
 from gatepass.testing.base import make_family, seconds_from_now
@@ -86,8 +86,8 @@ def main(kind, folder):
     sys.setswitchinterval(
         1_000
     )  # a thread that waits for the interpreter's lock has parts of it, and a child would wait
-    with place_of(kind, Path(folder)) as place:
-        store = place.emptied()
+    with store_factory(kind, Path(folder)) as factory:
+        store = factory.open_empty()
         live(store)  # so that this thread, which forks, has a connection too
         whole = Rotation(store, None)
         assert whole.end() is True

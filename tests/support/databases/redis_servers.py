@@ -58,12 +58,12 @@ class RedisServer:
     def client(self, **options):
         return Redis(port=self.port, socket_timeout=PATIENCE, **options)
 
-    def stop_the_clock(self):
+    def pause(self):
         """It answers nothing from here on."""
         self._process.send_signal(signal.SIGSTOP)
         os.waitpid(self._process.pid, os.WUNTRACED)
 
-    def go_on(self):
+    def resume(self):
         self._process.send_signal(signal.SIGCONT)
 
     def kill(self):

@@ -21,7 +21,7 @@ _PATIENCE = 2 * PATIENCE
 _BESIDE_THE_PATH = ("/usr/sbin", "/sbin", *map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)))
 
 
-class OwnServer:
+class DatabaseServer:
     """A server in *folder*. A subclass says how it is made, how it is started, and where its first database is."""
 
     scheme, user, home, name, where = "", "", "", "", ""
@@ -117,7 +117,7 @@ class OwnServer:
         return url.render_as_string(hide_password=False)
 
 
-class PostgreSQLServer(OwnServer):
+class PostgreSQLServer(DatabaseServer):
     scheme, user, home, name = "postgresql+psycopg", "gatepass", "postgres", "gatepass"
     where = "SHOW data_directory"
 
@@ -131,7 +131,7 @@ class PostgreSQLServer(OwnServer):
         return [_binary("postgres"), "-D", self._folder / "data", *(part for one in options for part in ("-c", one))]
 
 
-class MariaDBServer(OwnServer):
+class MariaDBServer(DatabaseServer):
     scheme, user, home, name = "mysql+pymysql", "root", "mysql", "gatepass"
     where = "SELECT @@datadir"
 
@@ -149,7 +149,7 @@ class MariaDBServer(OwnServer):
 
 
 @contextmanager
-def own_server(kind):
+def database_server(kind):
     """A running server of *kind*, which is gone with all it wrote afterwards, whatever happened."""
     folder = Path(tempfile.mkdtemp(prefix="gatepass-server-"))
     if _OWNER:

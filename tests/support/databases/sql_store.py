@@ -2,7 +2,7 @@
 
 import pytest
 from sqlalchemy import text
-from tests.support.databases.sql_places import connect, empty_place
+from tests.support.databases.sql_databases import connect, empty_database
 
 from gatepass.stores.sql import SQLStore
 
@@ -16,7 +16,7 @@ def kind(request):
 
 @pytest.fixture(scope="module")
 def place(kind, tmp_path_factory):
-    with empty_place(kind, tmp_path_factory.mktemp("sql")) as place:
+    with empty_database(kind, tmp_path_factory.mktemp("sql")) as place:
         yield place
 
 

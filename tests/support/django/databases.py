@@ -86,7 +86,7 @@ def empty_database(kind):
 
 @contextmanager
 def django_store(kind, server):
-    """Django's store on *server*, an `OwnServer` of *kind*: its alias leads there meanwhile."""
+    """Django's store on *server*, an `DatabaseServer` of *kind*: its alias leads there meanwhile."""
     from tests.support.django import ready as django_ready  # noqa: F401, I001 - its import is what counts
     from django.core.management import call_command
     from django.db import connections

@@ -3,8 +3,8 @@
 import django
 from django.http import Http404, HttpResponse
 from django.urls import path
-from tests.support.meeting import meet, meet_on_the_loop
-from tests.support.raising import refuse
+from tests.support.refusals import refuse
+from tests.support.request_barrier import wait_for_all_requests, wait_for_all_requests_async
 
 from gatepass_django import current_access_token, optional_auth, public, require_auth
 
@@ -26,13 +26,13 @@ async def who_async(request):
 
 async def slow_async(request):
     before = request.access_token.subject
-    await meet_on_the_loop()
+    await wait_for_all_requests_async()
     return text(f"{before} {request.access_token.subject}")
 
 
 def slow(request):
     before = request.access_token.subject
-    meet()
+    wait_for_all_requests()
     return text(f"{before} {request.access_token.subject}")
 
 

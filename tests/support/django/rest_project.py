@@ -6,8 +6,8 @@ from django.urls import path
 from rest_framework.permissions import AllowAny, IsAuthenticated
 from rest_framework.response import Response
 from rest_framework.views import APIView
-from tests.support.meeting import meet
-from tests.support.raising import refuse
+from tests.support.refusals import refuse
+from tests.support.request_barrier import wait_for_all_requests
 
 from gatepass_django.rest_framework import AccessTokenAuthentication, requires
 
@@ -38,7 +38,7 @@ class Who(APIView):
 class Slow(Who):
     def get(self, request):
         before = who(request)
-        meet()
+        wait_for_all_requests()
         return text(f"{before} {who(request)}")
 
 

@@ -11,7 +11,7 @@ from rest_framework.permissions import AllowAny
 from tests.support.clients import WSGIClient
 from tests.support.django import rest_project as project
 from tests.support.django.settings import REST_FRAMEWORK
-from tests.support.raising import refuse
+from tests.support.refusals import refuse
 
 OURS = "gatepass_django.AccessTokenMiddleware"
 

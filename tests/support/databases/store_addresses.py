@@ -4,7 +4,7 @@ import secrets
 from contextlib import closing, contextmanager
 
 from tests.support.databases.services import patient, running
-from tests.support.databases.sql_places import connect, empty_place
+from tests.support.databases.sql_databases import connect, empty_database
 
 from gatepass.stores.redis import RedisStore
 from gatepass.stores.sql import SQLStore
@@ -12,7 +12,7 @@ from gatepass.stores.sqlite import SQLiteStore
 
 
 @contextmanager
-def a_place(kind, folder):
+def store_address(kind, folder):
     if kind == "sqlite":
         with SQLiteStore(folder / "sessions.db") as store:
             store.create_schema()
@@ -24,7 +24,7 @@ def a_place(kind, folder):
             for key in store._client.scan_iter(f"{prefix}:*", count=1_000):
                 store._client.unlink(key)
     else:
-        with empty_place(kind, folder) as place:
+        with empty_database(kind, folder) as place:
             engine = connect(kind, place)
             SQLStore(engine).create_schema()
             engine.dispose()

@@ -1,14 +1,14 @@
-"""A wire to a database server that can lose an answer: the server hears the request and acts, the client hears nothing."""
+"""A proxy to a database server that can lose an answer: the server hears the request and acts, the client hears nothing."""
 
 import socket
 import threading
 from contextlib import suppress
 
 
-class Wire:
-    """A port before a server's. After `cut_after(first, ..., last)`, once messages that hold these octets have passed
+class LossyProxy:
+    """A port before a server's. After `drop_response_after(first, ..., last)`, once messages that hold these octets have passed
     in this order, the answer to the last of them is dropped with the connection; the server has heard it all. After
-    `leave_after` nobody gets through any more, too, until `come_back()`.
+    `go_away_after` nobody gets through any more, too, until `come_back()`.
     """
 
     def __init__(self, host, port):
@@ -17,21 +17,21 @@ class Wire:
         self._leaves = False
         self._away = threading.Event()
         self._open = []
-        self.cuts = 0
+        self.dropped = 0
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._threads = []
         self._start(self._accept)
 
-    def cut_after_the_next(self):
+    def drop_next_response(self):
         """The answer to the next request of any kind."""
-        self.cut_after(b"")
+        self.drop_response_after(b"")
 
-    def cut_after(self, *requests):
+    def drop_response_after(self, *requests):
         self._leaves = False
         self._requests_to_come = list(requests)
 
-    def leave_after(self, *requests):
+    def go_away_after(self, *requests):
         self._leaves = True
         self._requests_to_come = list(requests)
 
@@ -94,7 +94,7 @@ class Wire:
             try:
                 while octets := far.recv(65_536):
                     if deaf.is_set():
-                        self.cuts += 1  # before anybody can hear of it, and look
+                        self.dropped += 1  # before anybody can hear of it, and look
                         if self._leaves:
                             self._away.set()
                             self._hang_up()

@@ -17,10 +17,10 @@ def connect(kind, place, **options):
     )
 
 
-def connect_through(kind, place, wire):
-    """The same by *wire*, which must see each statement whole: PostgreSQL's are never prepared."""
+def connect_through(kind, place, proxy):
+    """The same by *proxy*, which must see each statement whole: PostgreSQL's are never prepared."""
     options = {"connect_args": {"prepare_threshold": None}} if kind == "postgresql" else {}
-    return connect(kind, make_url(place).set(host="127.0.0.1", port=wire.port), **options)
+    return connect(kind, make_url(place).set(host="127.0.0.1", port=proxy.port), **options)
 
 
 def open_store(kind, place):
@@ -28,7 +28,7 @@ def open_store(kind, place):
 
 
 @contextmanager
-def empty_place(kind, folder):
+def empty_database(kind, folder):
     """The address of an empty database, which is gone afterwards."""
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'sql.db'}"

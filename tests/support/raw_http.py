@@ -12,7 +12,7 @@ from tests.support.adapter_tokens import token
 
 
 @dataclass(frozen=True)
-class Wire:
+class RawServer:
     """A server on loopback."""
 
     port: int
@@ -33,7 +33,7 @@ class Wire:
 
 
 @contextlib.contextmanager
-def waitress_on_loopback(app: Any) -> Iterator[Wire]:
+def waitress_on_loopback(app: Any) -> Iterator[RawServer]:
     """The thread that serves is the one that closes: another would take a socket away from under its `select`."""
     from waitress.server import create_server
 
@@ -41,7 +41,7 @@ def waitress_on_loopback(app: Any) -> Iterator[Wire]:
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
-        yield Wire(int(server.effective_port))
+        yield RawServer(int(server.effective_port))
     finally:
         server.trigger.pull_trigger(server.close)
         thread.join(120)
@@ -62,21 +62,21 @@ def same(answer: tuple[int, list[str], bytes], golden: Golden) -> None:
     assert values(headers, "content-length") == [str(len(octets))]
 
 
-def hold_the_wire(wire: Wire) -> None:
+def check_raw_requests(server: RawServer) -> None:
     """What no client library sends: several lines, folded and split ones, odd spellings."""
     good = f"Authorization: Bearer {token()}"
-    status, _, body = wire.exchange(good)
+    status, _, body = server.exchange(good)
     assert (status, b"anna" in body) == (200, True)  # perhaps in a chunk
-    same(wire.exchange(), NO_CREDENTIALS)
-    same(wire.exchange(f"Authorization: Bearer {token(iat=1_000, exp=2_000)}"), EXPIRED)
+    same(server.exchange(), NO_CREDENTIALS)
+    same(server.exchange(f"Authorization: Bearer {token(iat=1_000, exp=2_000)}"), EXPIRED)
 
-    same(wire.exchange(good, good), TWO_TOKENS)
-    same(wire.exchange("Authorization: Basic YW5uYQ==", good), TWO_TOKENS)
-    same(wire.exchange(good, "authorization: DPoP abc"), TWO_TOKENS)
+    same(server.exchange(good, good), TWO_TOKENS)
+    same(server.exchange("Authorization: Basic YW5uYQ==", good), TWO_TOKENS)
+    same(server.exchange(good, "authorization: DPoP abc"), TWO_TOKENS)
 
     for row in ("3 no token", "3 two words", "5 one segment"):
         (line,), golden = ROWS[row][0](), ROWS[row][1]
-        same(wire.exchange(": ".join(line)), golden)
+        same(server.exchange(": ".join(line)), golden)
 
     # A header that tries to write further lines, or a second answer, into ours.
     for smuggled in (
@@ -87,24 +87,24 @@ def hold_the_wire(wire: Wire) -> None:
         f"Authorization: Bearer {SENTINEL}\x00",
         f"Authorization: Bearer {SENTINEL}\x85X-Injected: {SENTINEL}",
     ):
-        status, headers, _ = wire.exchange(smuggled)
+        status, headers, _ = server.exchange(smuggled)
         assert status in {0, 400, 401}
         assert values(headers, "x-injected") == []
         if status == 401:
             assert SENTINEL not in "".join(headers)
 
     # HEAD: the headers of GET, and not one byte more.
-    status, headers, body = wire.exchange(method="HEAD")
+    status, headers, body = server.exchange(method="HEAD")
     assert (status, body) == (401, b"")
     assert values(headers, "content-length") == [str(len(NO_CREDENTIALS[2]))]
 
     # Paths that a front server, the framework and we might read differently.
     for target in ("/healthz", "/healthz?x", "/%68ealthz"):
-        assert wire.exchange(target=target)[0] == 200
+        assert server.exchange(target=target)[0] == 200
     for target in (
         "/healthz/",
         "/healthz%2f..%2fprotected",
         "/healthz;/../protected",
         "/protected?/healthz",
     ):
-        assert wire.exchange(target=target)[0] == 401
+        assert server.exchange(target=target)[0] == 401

@@ -13,7 +13,7 @@ CANNOT_TELL = (503, "5")
 
 Outcome = tuple[int, str | None]
 """The status and `Retry-After`."""
-Way = Callable[[TokenVerifier, str], Outcome]
+Runtime = Callable[[TokenVerifier, str], Outcome]
 
 
 def in_a_thread(verifier: TokenVerifier, raw: str) -> Outcome:
@@ -21,7 +21,7 @@ def in_a_thread(verifier: TokenVerifier, raw: str) -> Outcome:
     try:
         server.authenticate([f"Bearer {raw}"])
     except AuthError as error:
-        return _told(server, error)
+        return _outcome(server, error)
     return ACCEPTED
 
 
@@ -30,7 +30,7 @@ async def on_a_loop(verifier: TokenVerifier, raw: str, run_blocking: Any) -> Out
     try:
         await server.authenticate_async([f"Bearer {raw}"], run_blocking=run_blocking)
     except AuthError as error:
-        return _told(server, error)
+        return _outcome(server, error)
     return ACCEPTED
 
 
@@ -44,10 +44,10 @@ def under_trio(verifier: TokenVerifier, raw: str) -> Outcome:
     return trio.run(partial(on_a_loop, verifier, raw, trio.to_thread.run_sync))
 
 
-WAYS: list[Way] = [in_a_thread, under_asyncio, under_trio]
+RUNTIMES: list[Runtime] = [in_a_thread, under_asyncio, under_trio]
 
 
-def _told(server: ResourceServer, error: AuthError) -> Outcome:
+def _outcome(server: ResourceServer, error: AuthError) -> Outcome:
     answer = server.respond(error)
     headers = dict(answer.headers)
     assert ("WWW-Authenticate" in headers) is (answer.status == 401)

@@ -15,41 +15,41 @@ EVERY_KIND = [
 _EMPTY = ("DELETE FROM gatepass_families", "DELETE FROM gatepass_revocations")
 
 
-class Place:
-    """Where stores are opened, any number of them on one place; `emptied` opens one after all that it held is gone."""
+class StoreFactory:
+    """Where stores are open_store, any number of them on one place; `open_empty` opens one after all that it held is gone."""
 
-    def __init__(self, opened, emptied):
-        self.opened = opened
-        self.emptied = emptied
+    def __init__(self, open_store, open_empty):
+        self.open = open_store
+        self.open_empty = open_empty
 
 
 @contextmanager
-def place_of(kind, folder):
-    """A `Place` for stores of *kind*."""
+def store_factory(kind, folder):
+    """A `StoreFactory` for stores of *kind*."""
     with ExitStack() as closing:
         yield _MAKERS[kind.partition("-")[0]](kind.partition("-")[2], folder, closing)
 
 
 def _memory(_, folder, closing):
     kept = []
-    return Place(lambda: kept[-1], lambda: kept.append(MemoryStore()) or kept[-1])
+    return StoreFactory(lambda: kept[-1], lambda: kept.append(MemoryStore()) or kept[-1])
 
 
 def _sqlite(_, folder, closing):
     path = folder / "every.db"
 
-    def opened():
+    def open_store():
         return closing.enter_context(SQLiteStore(path, timeout=60))
 
-    first = opened()
+    first = open_store()
     first.create_schema()
 
-    def emptied():
+    def open_empty():
         for statement in _EMPTY:
             first._file.write(lambda connection, statement=statement: connection.execute(statement).rowcount)
         return first
 
-    return Place(opened, emptied)
+    return StoreFactory(open_store, open_empty)
 
 
 def _redis(_, folder, closing):
@@ -59,34 +59,34 @@ def _redis(_, folder, closing):
     first = closing.enter_context(_closed(RedisStore(url, prefix=base)))
     closing.callback(_forget, first._client, base)
 
-    def opened():
+    def open_store():
         return closing.enter_context(_closed(RedisStore(url, prefix=f"{base}-{rounds[0]}")))
 
-    def emptied():
+    def open_empty():
         rounds[0] += 1
-        return opened()
+        return open_store()
 
-    return Place(opened, emptied)
+    return StoreFactory(open_store, open_empty)
 
 
 def _sql(kind, folder, closing):
     from sqlalchemy import text
-    from tests.support.databases.sql_places import connect, empty_place
+    from tests.support.databases.sql_databases import connect, empty_database
 
     from gatepass.stores.sql import SQLStore
 
-    place = closing.enter_context(empty_place(kind, folder))
+    place = closing.enter_context(empty_database(kind, folder))
     engine = connect(kind, place)
     closing.callback(engine.dispose)
     SQLStore(engine).create_schema()
 
-    def emptied():
+    def open_empty():
         with engine.begin() as connection:
             for statement in _EMPTY:
                 connection.execute(text(statement))
         return SQLStore(engine)
 
-    return Place(lambda: SQLStore(engine), emptied)
+    return StoreFactory(lambda: SQLStore(engine), open_empty)
 
 
 def _django(kind, folder, closing):
@@ -100,12 +100,12 @@ def _django(kind, folder, closing):
     alias = closing.enter_context(empty_database(kind))
     call_command("migrate", "gatepass_refresh", database=alias, verbosity=0)
 
-    def emptied():
+    def open_empty():
         TokenFamily.objects.using(alias).all().delete()
         Revocation.objects.using(alias).all().delete()
         return DjangoStore(using=alias)
 
-    return Place(lambda: DjangoStore(using=alias), emptied)
+    return StoreFactory(lambda: DjangoStore(using=alias), open_empty)
 
 
 _MAKERS = {"memory": _memory, "sqlite": _sqlite, "redis": _redis, "sql": _sql, "django": _django}
