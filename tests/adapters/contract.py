@@ -11,7 +11,7 @@ them all. The application that `build` makes has these views, each answering 200
     /hidden      `require_auth(scopes=["hidden:read"], denial="not_found")`
     /maybe       marked `optional_auth`                  |
     /any         takes GET and OPTIONS, nothing said    /
-    /slow        the subject, a wait in `meeting` for the other requests, the subject again: `anna anna`
+    /slow        the subject, a wait in `request_barrier` for the other requests, the subject again: `anna anna`
     /echo        takes POST; the body is the request's body, as the view reads it
     /boom        raises `RuntimeError("boom")`
     /boom/auth   raises a refusal, one of `tests.support.refusals`, as a view that asks `server.authorize` does;

@@ -18,7 +18,7 @@ from gatepass.jwks import FetchEnded
 
 @pytest.fixture(autouse=True)
 def _controlled_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time of fetches leaps when a key server says so."""
+    """Run fetches on event loops whose time a key server can advance."""
     monkeypatch.setattr("asyncio.events.new_event_loop", event_loop.new_event_loop)
 
 

@@ -1,4 +1,4 @@
-"""Tokens for the adapters' tests: good ones from a real issuer, and bent ones signed with the same key."""
+"""Tokens and resource servers for the tests of the adapters."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""WebSockets driven by hand, and real ASGI servers on loopback with a bare socket to talk to them."""
+"""WebSocket handshakes without a server, and ASGI servers on loopback."""
 
 import asyncio
 import base64
@@ -19,7 +19,7 @@ PATIENCE = 120
 
 @dataclass(frozen=True)
 class Session:
-    """What a server would do with a socket: *sent* is all that the application sent, in order."""
+    """The messages that an application sent to a WebSocket, in order."""
 
     sent: list[dict[str, Any]]
     crash: BaseException | None

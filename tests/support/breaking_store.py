@@ -1,4 +1,4 @@
-"""What the tests of the service stand on: a clock that moves when told to, a store that breaks when told to."""
+"""A store that fails on demand, a clock that a test sets, and services, issuers and verifiers on both."""
 
 import threading
 
@@ -25,14 +25,17 @@ class Clock:
 
 
 class Outage(Exception):
-    """What a driver raises; its text quotes what no log may hold."""
+    """The exception of a database driver. Its text must not reach a log."""
 
     def __init__(self):
         super().__init__("secret text")
 
 
 class BreakingStore:
-    """A store whose *broken* operations raise: before they did anything, or after they did it all, each time or once."""
+    """A store whose operations raise `Outage` if they are named in `before`, `after` or `after_once`.
+
+    `in_between` has functions to call once before an operation, and `calls` the names of all operations called.
+    """
 
     def __init__(self, inner=None):
         self.inner = MemoryStore() if inner is None else inner
@@ -114,6 +117,7 @@ def family_of(store, pair):
 
 
 def run_in_threads(number, call):
+    """Call *call* at once in *number* threads, and return the results and exceptions."""
     gate = threading.Barrier(number)
     outcomes = []
 

@@ -1,4 +1,4 @@
-"""A certificate authority of the tests' own, made anew in each run, and what it or nobody vouches for."""
+"""A certificate authority made anew in each run, and server certificates that it signed or did not sign."""
 
 import datetime as dt
 import ipaddress
@@ -27,19 +27,19 @@ def authority_certificate() -> x509.Certificate:
 
 
 def trusting() -> ssl.SSLContext:
-    """The context of a client that trusts the authority, and nobody else."""
+    """Return the context of a client that trusts the authority alone."""
     return ssl.create_default_context(cadata=authority_certificate().public_bytes(Encoding.PEM).decode())
 
 
 def trusted_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Clients that the library makes by itself trust the authority, and wait for as long as a busy machine takes."""
+    """Make the clients of the library trust the authority, and wait as long as a busy machine needs."""
     monkeypatch.setattr("gatepass.jwks.http._trusted_certificates", trusting)
     monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", PATIENCE)
     monkeypatch.setitem(JWKSClient.__init__.__kwdefaults__, "timeout", PATIENCE)
 
 
 def vouched_for(*, address: str = "127.0.0.1", ends: dt.timedelta = DAY) -> ssl.SSLContext:
-    """The context of a server whose certificate the authority signed."""
+    """Return the context of a server whose certificate the authority signed."""
     key = ec.generate_private_key(ec.SECP256R1())
     return _server(_certificate("a key server", key, AUTHORITY, address=address, ends=ends), key)
 

@@ -1,7 +1,7 @@
-"""Clients that call an application as a server would, and hand back what it would put on the wire.
+"""Clients that call a WSGI or ASGI application directly.
 
-No framework's test client stands between: header lines stay as they are, in order and number. An exception that
-leaves the application is what every server makes of it, a 500, and is kept in `crash`.
+They keep the header lines as they are, in order and number. An exception that leaves the application becomes a
+500, as in every server, and is kept in `crash`.
 """
 
 import asyncio

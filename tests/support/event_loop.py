@@ -1,6 +1,4 @@
-"""Time that passes at once for fetches, and only when told to: a fetch meets its deadline because of what a server did,
-and not because the machine was busy.
-"""
+"""An event loop for fetches whose time advances on demand, so that no deadline depends on the machine's speed."""
 
 import asyncio
 import threading
@@ -25,7 +23,7 @@ class AdvancingLoop(asyncio.SelectorEventLoop):
 
 
 def new_event_loop():
-    """What an event loop is made with: for a fetch one whose time leaps."""
+    """Return an event loop: for the thread of a fetch one whose time can be advanced."""
     if threading.current_thread().name != _FETCH:
         return _ordinary()
     loop = AdvancingLoop()
@@ -34,13 +32,13 @@ def new_event_loop():
 
 
 def advance_time(seconds):
-    """Let *seconds* pass for each fetch under way, which has noticed when this returns."""
+    """Advance the time of each fetch under way, and return when its event loop has noticed."""
     for loop in list(_running):
         _advance(loop, seconds)
 
 
 def advance_time_when_idle(seconds):
-    """The same, when each has done all that it can do before it waits for an answer."""
+    """Do the same after each fetch has done what it can before it waits for a response."""
     for loop in list(_running):
         for _ in range(_TURNS):
             _advance(loop, 0)

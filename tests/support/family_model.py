@@ -1,8 +1,4 @@
-"""A simple reference for families, and the machine that walks at random and holds the service to it.
-
-The reference holds every token that was ever given out in a list, and says by plain looking what must happen. The
-service runs in two processes' stead on one store, whose rotations may fail before or after they took place.
-"""
+"""A reference implementation of token families, and a state machine that compares the service with it."""
 
 from dataclasses import dataclass, field
 
@@ -28,7 +24,7 @@ UNHEARD = None
 
 @dataclass
 class Reference:
-    """One family as a child would keep it."""
+    """The reference state of one family."""
 
     subject: str
     client: str

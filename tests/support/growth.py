@@ -1,7 +1,7 @@
-"""Whether a piece of work grows no faster than the text it is given: its cost is compared with its own at smaller sizes.
+"""Assert that a piece of work costs no more than linear processor time.
 
-No bound is a time. Processor time is compared, which a busy machine does not change, and the least of many measurements
-in turns counts. What would never end is interrupted, or found out at a small size where nothing can interrupt it.
+The cost is compared with its own at smaller sizes, and the least of several measurements counts, so a busy machine
+does not matter. A call that would not end is interrupted, or found at a small size where nothing can interrupt it.
 """
 
 import signal

@@ -1,4 +1,4 @@
-"""Issuers' keys and tokens, a clock that moves when told to, and an recorder for events."""
+"""Keys and tokens of issuers, clients for key servers, a clock that a test sets, and a recorder of events."""
 
 import json
 import threading
@@ -18,7 +18,7 @@ RSA = Key.generate("RS256")
 
 
 class Clock:
-    """Seconds that pass when told to."""
+    """Seconds that pass only when a test sets `now`."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -28,7 +28,7 @@ class Clock:
 
 
 class EventRecorder:
-    """Hears events, in whatever thread they happen."""
+    """Records events from any thread."""
 
     def __init__(self) -> None:
         self.recorded: list[KeyEvent] = []
@@ -40,7 +40,7 @@ class EventRecorder:
             self._more.notify_all()
 
     def wait_for(self, kind: type, count: int = 1) -> Any:
-        """The event of this *kind* with that number, counted from one."""
+        """Wait for event number *count* of this *kind*, counted from one, and return it."""
         with self._more:
             assert self._more.wait_for(lambda: len(self.of(kind)) >= count, timeout=PATIENCE), self.recorded
             return self.of(kind)[count - 1]
@@ -57,13 +57,13 @@ GOOD = jwks(OLD)
 
 
 def client(url: Any, **settings: Any) -> JWKSClient:
-    """One whose fetches take as long as they need, unless a test says so."""
+    """Return a client whose fetches do not time out, unless *settings* say so."""
     accept = {"allow": HTTP_ON_LOOPBACK} if str(url).startswith("http://") else {}
     return JWKSClient(url, **{"timeout": PATIENCE, **accept, **settings})
 
 
 def waiters(keys: JWKSClient) -> int:
-    """How many threads and tasks wait for the fetch under way."""
+    """Return how many threads and tasks wait for the fetch under way."""
     fetch = keys._flight.under_way
     return 0 if fetch is None else len(fetch._ended._condition._waiters) + len(fetch._ended._done_callbacks)
 
@@ -73,13 +73,13 @@ def verifier(keys: Any, **settings: Any) -> TokenVerifier:
 
 
 def token(key: Key = OLD, *, header: dict[str, Any] | None = None, **claims: Any) -> str:
-    """A good token of *key*, but for the members of *header* and the *claims*; None removes one."""
+    """Return a good token of *key*, changed by the members of *header* and the *claims*; None removes one."""
     signing_input = _signing_input(key.algorithm, key.kid, header, claims)
     return f"{signing_input}.{encode_base64url(key.sign(signing_input.encode())).decode()}"
 
 
 def forged(kid: str) -> str:
-    """Good in everything, but that nobody who could sign for *kid* has done so."""
+    """Return a token that is good except for its signature."""
     return f"{_signing_input('ES256', kid, None, {})}.{encode_base64url(bytes(64)).decode()}"
 
 

@@ -1,8 +1,4 @@
-"""A key server on loopback that misbehaves on demand: a real socket, a thread for each connection, no HTTP library.
-
-What it does with a request is its `answer`, a function that may be replaced at any time. Whatever hangs stops hanging
-when the server is closed.
-"""
+"""A key server on loopback that misbehaves on demand: raw sockets, one thread for each connection."""
 
 import json
 import socket
@@ -23,7 +19,7 @@ Pairs = Iterable[tuple[str, str]]
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """One request as it came. Header names are in lower case."""
+    """A request as it was received. Header names are in lower case."""
 
     path: str
     headers: dict[str, str]
@@ -43,12 +39,12 @@ class Exchange:
         self.connection.sendall(octets)
 
     def wait_for(self, true: Callable[[], bool]) -> None:
-        """Go on when something has come true, and not at all if the server ends before."""
+        """Wait until *true* returns True. Raise `ConnectionAbortedError` if the server ends before."""
         if not until(lambda: self.server.closing.is_set() or true()) or self.server.closing.is_set():
             raise ConnectionAbortedError
 
     def hang(self) -> None:
-        """Say nothing more until the server ends."""
+        """Send nothing more until the server ends."""
         self.server.closing.wait()
         raise ConnectionAbortedError
 
@@ -56,7 +52,7 @@ class Exchange:
         self.send(head(status, [("Content-Length", str(len(body) if length is None else length)), *headers]) + body)
 
     def reset(self) -> None:
-        """End the connection without the courtesies of TCP."""
+        """Reset the connection."""
         linger_not_at_all = (1).to_bytes(4, "little") + (0).to_bytes(4, "little")
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger_not_at_all)
         self.connection.close()
@@ -71,7 +67,7 @@ def head(status: str, headers: Pairs = ()) -> bytes:
 
 
 class KeyServer:
-    """*answer* is request for each request, and `requests` holds them in order. *received* counts octets."""
+    """Calls *answer*, which a test may replace, for each of `requests`. `received` counts octets."""
 
     def __init__(self, answer: Answer, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1") -> None:
         self.answer = answer
@@ -155,7 +151,7 @@ def serving(answer: Answer, **settings: Any) -> Iterator[KeyServer]:
 
 
 def document(value: Any, headers: Pairs = (), **more: Any) -> Answer:
-    """Always the same JSON, or the same octets."""
+    """Answer with the same JSON, or the same octets, each time."""
     body = value if isinstance(value, bytes) else json.dumps(value).encode()
     return lambda exchange: exchange.reply(body, headers, **more)
 
@@ -165,7 +161,7 @@ def hang(exchange: Exchange) -> None:
 
 
 def outlast(exchange: Exchange) -> None:
-    """Say nothing until who request has given up."""
+    """Send nothing until the client has given up."""
     advance_time_when_idle(PATIENCE * 0.97)  # more than the client library waits, and less than the deadline over all
     exchange.hang()
 
@@ -175,7 +171,7 @@ def refuse(exchange: Exchange) -> None:
 
 
 def after(seconds: float, answer: Answer) -> Answer:
-    """The same *answer*, so many *seconds* later by the clock of the client; no real time passes."""
+    """Answer with *answer* after *seconds* on the client's clock; no real time passes."""
 
     def slow(exchange: Exchange) -> None:
         advance_time(seconds)
@@ -185,7 +181,7 @@ def after(seconds: float, answer: Answer) -> Answer:
 
 
 def once(true: Callable[[], bool], answer: Answer) -> Answer:
-    """The same *answer*, not before something has come true."""
+    """Answer with *answer* once *true* returns True."""
 
     def held_back(exchange: Exchange) -> None:
         exchange.wait_for(true)
@@ -195,7 +191,7 @@ def once(true: Callable[[], bool], answer: Answer) -> Answer:
 
 
 def by_path(**answers: Answer) -> Answer:
-    """Where no answer is given: 404. The names are the paths, with `_` for every sign that a name cannot have."""
+    """Answer by path, or with 404. A name is the path with `_` for each character that a name cannot have."""
 
     def chosen(exchange: Exchange) -> None:
         name = "".join(sign if sign.isalnum() else "_" for sign in exchange.request.path.strip("/"))
@@ -205,7 +201,7 @@ def by_path(**answers: Answer) -> Answer:
 
 
 def until(true: Callable[[], bool], seconds: float = PATIENCE) -> bool:
-    """Whether it comes true at all."""
+    """Return whether *true* returns True within *seconds*."""
     end = time.monotonic() + seconds
     while not true():
         if time.monotonic() > end:

@@ -1,8 +1,4 @@
-"""Keys that tests are made of: each kind generated once a run, and asked for by what it is.
-
-`refusal` gives the sentence of a `ConfigurationError` and fails for anything else, so that a test can hold
-the whole text, and with it that it says what to do and repeats nothing that was handed in.
-"""
+"""Keys of each kind, generated once a run, and `refusal`, which returns the text of a `ConfigurationError`."""
 
 import datetime as dt
 from collections.abc import Callable, Mapping

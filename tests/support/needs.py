@@ -1,6 +1,4 @@
-"""What a machine may lack, and how to get it. A test that cannot run without it is skipped with this name in the reason,
-and counted under it at the end of the run; or fails, where everything is demanded.
-"""
+"""What a machine may lack, and how to get it: the reasons of skipped tests, counted at the end of a run."""
 
 import os
 from typing import NamedTuple, NoReturn

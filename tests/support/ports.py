@@ -1,4 +1,4 @@
-"""Ports for servers of the tests' own: of the processes that run tests at once, no two are given the same."""
+"""Free ports for servers: no two processes that run tests at once get the same."""
 
 import secrets
 import socket

@@ -1,4 +1,4 @@
-"""Real processes that serve, for tests: started, asked over the wire, and stopped."""
+"""Start a server process, wait until it listens, send requests to it, and stop it."""
 
 import contextlib
 import http.client

@@ -1,4 +1,4 @@
-"""Views and handlers of an application that raises refusals, alone and in groups."""
+"""Views and handlers that raise refusals, alone and in groups."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Requests written byte by byte to a real server, and the bytes that come back."""
+"""Send raw HTTP requests to a real server, and read the bytes that come back."""
 
 import contextlib
 import socket
@@ -13,12 +13,12 @@ from tests.support.adapter_tokens import token
 
 @dataclass(frozen=True)
 class RawServer:
-    """A server on loopback."""
+    """A server on loopback, which gets requests byte by byte."""
 
     port: int
 
     def exchange(self, *lines: str, target: str = "/protected", method: str = "GET") -> tuple[int, list[str], bytes]:
-        """The status, the header lines as they came, and the body; (0, [], b"") if the server hung up."""
+        """Return status, header lines as received, and body; (0, [], b"") if the server closed the connection."""
         head = "\r\n".join((f"{method} {target} HTTP/1.1", "Host: 127.0.0.1", "Connection: close", *lines, "", ""))
         with socket.create_connection(("127.0.0.1", self.port), timeout=120) as connection:
             connection.sendall(head.encode("latin-1"))
@@ -34,7 +34,7 @@ class RawServer:
 
 @contextlib.contextmanager
 def waitress_on_loopback(app: Any) -> Iterator[RawServer]:
-    """The thread that serves is the one that closes: another would take a socket away from under its `select`."""
+    """Serve *app* with waitress. Its own thread closes it: another thread would close a socket that `select` uses."""
     from waitress.server import create_server
 
     server = create_server(app, listen="127.0.0.1:0", threads=2, clear_untrusted_proxy_headers=True)
@@ -63,7 +63,7 @@ def same(answer: tuple[int, list[str], bytes], golden: Golden) -> None:
 
 
 def check_raw_requests(server: RawServer) -> None:
-    """What no client library sends: several lines, folded and split ones, odd spellings."""
+    """Check the responses to requests that no client library sends: repeated, folded and split lines, odd spellings."""
     good = f"Authorization: Bearer {token()}"
     status, _, body = server.exchange(good)
     assert (status, b"anna" in body) == (200, True)  # perhaps in a chunk

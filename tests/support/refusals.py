@@ -1,4 +1,4 @@
-"""What the views at /boom/… of the contract raise: refusals, as `server.authorize` and a verifier raise them."""
+"""The errors that the views at /boom/... of the contract raise."""
 
 from collections.abc import Callable
 from typing import Final, NoReturn

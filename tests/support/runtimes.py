@@ -1,4 +1,4 @@
-"""The three ways in which a request may wait for keys, and what became of it."""
+"""Verify a token in a thread, under asyncio and under trio."""
 
 import asyncio
 from collections.abc import Callable

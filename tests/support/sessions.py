@@ -1,4 +1,4 @@
-"""Clients with a session each, against a service whose store breaks: what they were promised is what they check."""
+"""Clients that refresh their session on a service whose store fails, and check each response."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ from gatepass.refresh.errors import StoreUnavailable
 
 
 class Session:
-    """A client that signs in and refreshes, tries again after a 503 with what it has, and never uses a token twice else."""
+    """A client that signs in and refreshes. It repeats a request after a 503, and uses no token twice otherwise."""
 
     def __init__(self, service, subject):
         self.service = service
@@ -19,7 +19,7 @@ class Session:
         self.wrong = None
 
     def refresh(self):
-        """One try. An answer that is neither right nor 503 is kept in `wrong`."""
+        """Try once. An error that is no 503 is kept in `wrong`."""
         try:
             successor = self.service.refresh(self.token).refresh_token
         except StoreUnavailable:
@@ -32,7 +32,7 @@ class Session:
             self.refreshed += 1
 
     def survives(self):
-        """Whether the session is alive: refreshed at last, and never answered wrongly."""
+        """Return whether the session is alive: a refresh succeeded, and no response was wrong."""
         before = self.refreshed
         for _ in range(5):
             self.refresh()
@@ -51,7 +51,7 @@ def _signed_in(service, subject):
 
 @contextmanager
 def refreshing(sessions):
-    """The sessions refresh in threads of their own, as fast as they can."""
+    """Refresh each session in a thread of its own until the block ends."""
     stop = threading.Event()
 
     def go_on(session):
@@ -71,9 +71,9 @@ def refreshing(sessions):
 
 
 def wait_until(condition, seconds=120, *, every=0.01):
-    """Go on when it has come about. *seconds*: so much later it never will."""
+    """Return when *condition* is true. Raise `AssertionError` after *seconds*."""
     pause, end = threading.Event(), time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
-            raise AssertionError("it did not come about")
+            raise AssertionError("the condition did not become true")
         pause.wait(every)

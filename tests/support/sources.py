@@ -1,4 +1,4 @@
-"""The project's own modules, found by walking the sources, and the imports that a source text makes."""
+"""The modules of the project, and the imports in a source text."""
 
 import ast
 from collections.abc import Iterator

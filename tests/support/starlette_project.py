@@ -1,4 +1,4 @@
-"""The routes and the application of the contract, in Starlette, and what its tests share."""
+"""The routes and the application of the contract in Starlette, and helpers that its tests share."""
 
 import asyncio
 import functools

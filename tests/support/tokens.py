@@ -1,4 +1,4 @@
-"""Tokens of every shape for the tests: the good ones through the issuer, the bad ones spelled by hand."""
+"""Tokens of every shape: good ones by the issuer, bad ones spelled by hand."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ SIGNING_KEY = Key.from_jwk(Key.generate("ES256").to_private_jwk())  # its kid is
 
 
 class Clock:
-    """A clock that moves when told to."""
+    """A clock that a test sets."""
 
     def __init__(self, now: float = NOW) -> None:
         self.now = now

@@ -1,4 +1,4 @@
-"""A proxy to a database server that can lose an answer: the server hears the request and acts, the client hears nothing."""
+"""A proxy to a database server that drops responses on demand, after the server has acted on the request."""
 
 import socket
 import threading
@@ -6,9 +6,11 @@ from contextlib import suppress
 
 
 class LossyProxy:
-    """A port before a server's. After `drop_response_after(first, ..., last)`, once messages that hold these octets have passed
-    in this order, the answer to the last of them is dropped with the connection; the server has heard it all. After
-    `go_away_after` nobody gets through any more, too, until `come_back()`.
+    """A port in front of the server at *host* and *port*.
+
+    After `drop_response_after(first, ..., last)`, once messages with these octets have passed in this order, the
+    response to the last one is dropped with the connection; the server has received it all. `go_away_after` does the
+    same, and then closes every connection until `come_back()`. `dropped` counts the dropped responses.
     """
 
     def __init__(self, host, port):
@@ -24,7 +26,7 @@ class LossyProxy:
         self._start(self._accept)
 
     def drop_next_response(self):
-        """The answer to the next request of any kind."""
+        """Drop the response to the next request of any kind."""
         self.drop_response_after(b"")
 
     def drop_response_after(self, *requests):
@@ -94,7 +96,7 @@ class LossyProxy:
             try:
                 while octets := far.recv(65_536):
                     if deaf.is_set():
-                        self.dropped += 1  # before anybody can hear of it, and look
+                        self.dropped += 1  # before a client can notice and read it
                         if self._leaves:
                             self._away.set()
                             self._hang_up()

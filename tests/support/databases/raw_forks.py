@@ -1,7 +1,6 @@
-"""A process that forks as a server written in C does, without Python's hooks, while a thread is in the middle of a
-rotation, with all the locks and connections that it has there.
+"""A program that forks without Python's hooks while a thread is in the middle of a rotation.
 
-Arguments: the kind of store and a folder. It prints how each child ended, and whether the rotations came to their end.
+Arguments: the kind of store and a folder. It prints how each child ended, and whether the rotations were completed.
 """
 
 import ctypes

@@ -1,4 +1,4 @@
-"""Redis servers of the tests' own, which may be stopped, killed and started again."""
+"""Redis servers that a test may stop, kill and restart."""
 
 import os
 import signal
@@ -59,7 +59,7 @@ class RedisServer:
         return Redis(port=self.port, socket_timeout=PATIENCE, **options)
 
     def pause(self):
-        """It answers nothing from here on."""
+        """Stop responding, with connections open."""
         self._process.send_signal(signal.SIGSTOP)
         os.waitpid(self._process.pid, os.WUNTRACED)
 

@@ -1,4 +1,4 @@
-"""Where the database servers of the tests are."""
+"""The URLs of PostgreSQL, MariaDB and Redis, and whether the tests can use them."""
 
 import os
 import secrets

@@ -1,6 +1,6 @@
-"""A process that serves sessions until it is killed, and says each token that it has answered with.
+"""A program that refreshes sessions until it is killed, and prints each token that it returned.
 
-Arguments: the kind of store, its place, and the number of sessions. Each line is the number of a session and a token.
+Arguments: the kind of store, its address, and the number of sessions. Each line is the number of a session and a token.
 """
 
 import os
@@ -21,9 +21,9 @@ def open_store(kind, place):
 
         url, _, prefix = place.partition(" ")
         return RedisStore(url, prefix=prefix)
-    from tests.support.databases import sql_places
+    from tests.support.databases import sql_databases
 
-    return sql_places.open_store(kind, place)
+    return sql_databases.open_store(kind, place)
 
 
 def serve_for_ever(service, number):

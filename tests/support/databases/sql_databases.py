@@ -1,4 +1,4 @@
-"""Databases of the tests' own: a schema of PostgreSQL, a database of MariaDB, a file of SQLite."""
+"""Empty SQL databases: a schema of PostgreSQL, a database of MariaDB, a file of SQLite."""
 
 import secrets
 from contextlib import contextmanager
@@ -10,7 +10,7 @@ from gatepass.stores.sql import SQLStore
 
 
 def connect(kind, place, **options):
-    """An engine for *place*, which any process can make."""
+    """Return an engine for the database at *place*, a URL that any process can use."""
     arguments = _arguments(kind) | options.pop("connect_args", {})
     return create_engine(
         place, connect_args=arguments, **({"pool_size": AT_ONCE, "max_overflow": 0, "pool_timeout": PATIENCE} | options)
@@ -18,7 +18,7 @@ def connect(kind, place, **options):
 
 
 def connect_through(kind, place, proxy):
-    """The same by *proxy*, which must see each statement whole: PostgreSQL's are never prepared."""
+    """Do the same through *proxy*. PostgreSQL prepares no statement, because the proxy must see each one whole."""
     options = {"connect_args": {"prepare_threshold": None}} if kind == "postgresql" else {}
     return connect(kind, make_url(place).set(host="127.0.0.1", port=proxy.port), **options)
 
@@ -29,7 +29,7 @@ def open_store(kind, place):
 
 @contextmanager
 def empty_database(kind, folder):
-    """The address of an empty database, which is gone afterwards."""
+    """Yield the URL of an empty database, which is removed afterwards."""
     if kind == "sqlite":
         yield f"sqlite:///{folder / 'sql.db'}"
         return

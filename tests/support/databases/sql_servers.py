@@ -1,5 +1,6 @@
-"""PostgreSQL and MariaDB servers of the tests' own, which may be killed and started again. They lie in a folder that
-is removed with them, and run as the user `nobody` when the tests run as root.
+"""PostgreSQL and MariaDB servers that a test may kill and restart.
+
+Their files lie in a folder that is removed with them. They run as the user `nobody` when the tests run as root.
 """
 
 import os
@@ -22,7 +23,7 @@ _BESIDE_THE_PATH = ("/usr/sbin", "/sbin", *map(str, sorted(Path("/usr/lib/postgr
 
 
 class DatabaseServer:
-    """A server in *folder*. A subclass says how it is made, how it is started, and where its first database is."""
+    """A server with its files in *folder*. A subclass has its commands and the query for its data folder."""
 
     scheme, user, home, name, where = "", "", "", "", ""
 
@@ -150,7 +151,7 @@ class MariaDBServer(DatabaseServer):
 
 @contextmanager
 def database_server(kind):
-    """A running server of *kind*, which is gone with all it wrote afterwards, whatever happened."""
+    """Yield a running server of *kind*, which is stopped and removed with its files afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="gatepass-server-"))
     if _OWNER:
         os.chown(folder, _OWNER["user"], _OWNER["group"])

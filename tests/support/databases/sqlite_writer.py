@@ -1,6 +1,6 @@
-"""A process that rotates families of a SQLite store until it is killed, and says beforehand and afterwards what it does.
+"""A program that rotates families of a SQLite store until it is killed.
 
-Each line is a number of a family, "try" or "done", and the hash that is then current.
+It prints a line before and after each rotation: the number of the family, "try" or "done", and the current hash.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Empty places for stores, each named so that another process finds it: see `serving_process.open_store`."""
+"""Addresses of prepared stores, which another process can open with `serving_process.open_store`."""
 
 import secrets
 from contextlib import closing, contextmanager
@@ -13,6 +13,7 @@ from gatepass.stores.sqlite import SQLiteStore
 
 @contextmanager
 def store_address(kind, folder):
+    """Yield the address of an empty store with its tables, which is removed afterwards."""
     if kind == "sqlite":
         with SQLiteStore(folder / "sessions.db") as store:
             store.create_schema()

@@ -1,4 +1,4 @@
-"""Every store there is, each in an empty place of its own that is gone afterwards."""
+"""Open stores of every kind, each in an empty database that is removed afterwards."""
 
 import secrets
 from contextlib import ExitStack, contextmanager
@@ -16,7 +16,7 @@ _EMPTY = ("DELETE FROM gatepass_families", "DELETE FROM gatepass_revocations")
 
 
 class StoreFactory:
-    """Where stores are open_store, any number of them on one place; `open_empty` opens one after all that it held is gone."""
+    """Opens any number of stores on one database with `open`; `open_empty` deletes all rows before it opens one."""
 
     def __init__(self, open_store, open_empty):
         self.open = open_store
@@ -25,7 +25,7 @@ class StoreFactory:
 
 @contextmanager
 def store_factory(kind, folder):
-    """A `StoreFactory` for stores of *kind*."""
+    """Yield a `StoreFactory` for stores of *kind*."""
     with ExitStack() as closing:
         yield _MAKERS[kind.partition("-")[0]](kind.partition("-")[2], folder, closing)
 

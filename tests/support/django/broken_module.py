@@ -1,3 +1,3 @@
-"""A project's module whose own import fails."""
+"""A module of a project whose own import fails."""
 
 import gatepass_of_nobody  # noqa: F401

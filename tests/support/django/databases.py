@@ -1,6 +1,6 @@
-"""Django's databases in the tests: a file of SQLite, a schema of PostgreSQL, a database of MariaDB; and stores on them.
+"""The databases of Django's tests: SQLite, PostgreSQL and MariaDB; and stores on them.
 
-They are made empty and migrated when a test asks, and the names travel to other processes in the environment.
+A test creates and migrates them. Other processes find their names in the environment.
 """
 
 import os
@@ -86,7 +86,7 @@ def empty_database(kind):
 
 @contextmanager
 def django_store(kind, server):
-    """Django's store on *server*, an `DatabaseServer` of *kind*: its alias leads there meanwhile."""
+    """Django's store on *server*, a `DatabaseServer` of *kind*: its alias leads there meanwhile."""
     from tests.support.django import ready as django_ready  # noqa: F401, I001 - its import is what counts
     from django.core.management import call_command
     from django.db import connections

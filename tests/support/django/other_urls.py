@@ -1,4 +1,4 @@
-"""URLs without a single mark, where the paths of others lead to a view that nobody opened."""
+"""URLs without any mark, under the paths of the contract."""
 
 from django.urls import path
 from tests.support.django import project as django_project

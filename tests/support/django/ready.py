@@ -1,4 +1,4 @@
-"""Import this before models: Django finds its settings, the same as in the tests of the adapters, and loads them."""
+"""Load Django with the settings of the tests. Import this module before any model."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""Django's connections in threads that are no requests: nothing closes them there but the tests."""
+"""Close Django's connections in threads that serve no request."""
 
 import queue
 import threading
