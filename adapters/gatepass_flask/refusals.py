@@ -39,37 +39,6 @@ def answer_refusals_of(app: Flask) -> None:
             setattr(app, name, _RefusalHandler(app, theirs, of_views=name == "handle_user_exception"))
 
 
-@final
-class _RefusalHandler:
-    """Wraps *theirs*, a method of *app* for exceptions: those *of_views*, or those of the code that runs after them."""
-
-    def __init__(self, app: Flask, theirs: Callable[..., Any], *, of_views: bool) -> None:
-        self._app = app
-        self._theirs = theirs
-        self._of_views = of_views
-
-    def __call__(self, *args: Any) -> Any:
-        error = args[-1]
-        refusal = refusal_in(error)
-        identity = None if refusal is None else identity_of(request.environ)
-        if refusal is None or identity is None:
-            return self._theirs(*args)
-        for raised in (refusal, error) if self._of_views else ():
-            handler = _handler(self._app, raised)
-            if handler is not None:
-                return self._app.ensure_sync(handler)(raised)
-        return to_response(identity.server.respond(refusal, method=request.environ["REQUEST_METHOD"]))
-
-
-def _handler(app: Flask, error: Exception) -> Any:
-    """Return the application's own handler for *error*, a blueprint's first."""
-    for handlers in error_handlers(app, request.blueprints):
-        for kind in type(error).__mro__:
-            if kind in handlers and kind not in _GENERAL:
-                return handlers[kind]
-    return None
-
-
 def send(answer: Response, start_response: StartResponse) -> Iterable[bytes]:
     """Start the response *answer* and return its body."""
     start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(answer.headers))
@@ -129,6 +98,37 @@ def start_body(body: Iterable[bytes], environ: WSGIEnvironment) -> Iterable[byte
         close(body)
         raise
     return _StartedBody(first, parts, body)
+
+
+@final
+class _RefusalHandler:
+    """Wraps *theirs*, a method of *app* for exceptions: those *of_views*, or those of the code that runs after them."""
+
+    def __init__(self, app: Flask, theirs: Callable[..., Any], *, of_views: bool) -> None:
+        self._app = app
+        self._theirs = theirs
+        self._of_views = of_views
+
+    def __call__(self, *args: Any) -> Any:
+        error = args[-1]
+        refusal = refusal_in(error)
+        identity = None if refusal is None else identity_of(request.environ)
+        if refusal is None or identity is None:
+            return self._theirs(*args)
+        for raised in (refusal, error) if self._of_views else ():
+            handler = _handler(self._app, raised)
+            if handler is not None:
+                return self._app.ensure_sync(handler)(raised)
+        return to_response(identity.server.respond(refusal, method=request.environ["REQUEST_METHOD"]))
+
+
+def _handler(app: Flask, error: Exception) -> Any:
+    """Return the application's own handler for *error*, a blueprint's first."""
+    for handlers in error_handlers(app, request.blueprints):
+        for kind in type(error).__mro__:
+            if kind in handlers and kind not in _GENERAL:
+                return handlers[kind]
+    return None
 
 
 def _is_whole(body: Iterable[bytes], environ: WSGIEnvironment) -> bool:

@@ -131,6 +131,24 @@ def check_directory(path: Path) -> None:
     _refuse_shared(place.lstat(), place)
 
 
+def create(path: Path) -> int:
+    """Create a file that only its owner can access. Raises `FileExistsError` if the path exists, even as a link."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        if hasattr(os, "fchmod"):
+            os.fchmod(descriptor, 0o600)  # a umask may have removed the owner's own permissions
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def link(path: Path) -> ConfigurationError:
+    """Return the error for a link at *path*."""
+    return ConfigurationError(f"{path} is a link, which may point elsewhere later: give the path of the file itself")
+
+
 def _refuse_shared(found: os.stat_result, path: Path) -> None:
     if found.st_uid not in (os.geteuid(), 0):
         raise ConfigurationError(
@@ -145,19 +163,6 @@ def _refuse_shared(found: os.stat_result, path: Path) -> None:
         )
 
 
-def create(path: Path) -> int:
-    """Create a file that only its owner can access. Raises `FileExistsError` if the path exists, even as a link."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        if hasattr(os, "fchmod"):
-            os.fchmod(descriptor, 0o600)  # a umask may have removed the owner's own permissions
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
 def _refuse_other_kinds(found: os.stat_result, path: Path) -> None:
     if stat.S_ISLNK(found.st_mode):
         raise link(path)
@@ -165,11 +170,6 @@ def _refuse_other_kinds(found: os.stat_result, path: Path) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(found.st_mode):
         raise ConfigurationError(f"{path} is a device, a pipe or a socket: give the path of a file")
-
-
-def link(path: Path) -> ConfigurationError:
-    """Return the error for a link at *path*."""
-    return ConfigurationError(f"{path} is a link, which may point elsewhere later: give the path of the file itself")
 
 
 def _is_own_group(group_id: int) -> bool:

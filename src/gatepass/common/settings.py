@@ -174,15 +174,6 @@ def file_path(value: object, name: str) -> Path:
     return Path(text)
 
 
-def _split(value: str) -> SplitResult | None:
-    try:
-        url = urlsplit(value)
-        url.port  # noqa: B018 - a port that is not a number raises here
-    except ValueError:
-        return None
-    return url
-
-
 EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "flask": ("flask>=3.1.3", "werkzeug>=3.1.9"),
     "starlette": ("starlette>=1.3.1",),
@@ -215,3 +206,12 @@ def stranger(module: ModuleType) -> str:
     """Return the error text for *module*, which has the name of a needed library but is another module."""
     place = getattr(module, "__file__", None) or "an unknown place"
     return f"the module {module.__name__} in {place} is not the library of that name that gatepass needs"
+
+
+def _split(value: str) -> SplitResult | None:
+    try:
+        url = urlsplit(value)
+        url.port  # noqa: B018 - a port that is not a number raises here
+    except ValueError:
+        return None
+    return url

@@ -35,10 +35,6 @@ def layers(data: bytes) -> list[bytes]:
     return [data, *once, *(twice for layer in once for twice in decodings(layer))]
 
 
-def _base32(text: bytes) -> bytes:
-    return base64.b32decode(text + b"=" * (-len(text) % 8))
-
-
 def first_sequence(data: bytes) -> bytes:
     """Return the DER SEQUENCE at the start of *data*, without the data after it."""
     start, size = 2, int.from_bytes(data[1:2])
@@ -46,3 +42,7 @@ def first_sequence(data: bytes) -> bytes:
         start += size & 0x7F
         size = int.from_bytes(data[2:start])
     return data[: start + size]
+
+
+def _base32(text: bytes) -> bytes:
+    return base64.b32decode(text + b"=" * (-len(text) % 8))

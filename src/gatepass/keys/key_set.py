@@ -156,6 +156,45 @@ class KeySet:
         raise AttributeError("a KeySet does not change")
 
 
+def algorithm_names(algorithms: Iterable[str]) -> tuple[str, ...]:
+    """Return *algorithms* as a tuple of names in `ALGORITHMS`. Raises `ConfigurationError` for other names."""
+    names = listed(algorithms)
+    if names is None:
+        raise ConfigurationError('algorithms= takes a list, such as algorithms=["ES256"]')
+    return tuple(algorithm_named(name).name for name in names)
+
+
+def asymmetric_names(algorithms: Iterable[str] | None) -> tuple[str, ...]:
+    """Return *algorithms* as `algorithm_names` does, but refuse HMAC, because secrets are never published.
+
+    For None return all asymmetric algorithms.
+    """
+    if algorithms is None:
+        return tuple(row.name for row in ALGORITHMS.values() if row.kty != "oct")
+    names = algorithm_names(algorithms)
+    if not names or any(ALGORITHMS[name].kty == "oct" for name in names):
+        raise ConfigurationError(
+            "algorithms= must name only asymmetric algorithms, such as ES256: no key server may publish a secret"
+        )
+    return names
+
+
+def key_set(keys: Key | KeySet | Iterable[Key]) -> KeySet:
+    """Return *keys* as a set. Raises `ConfigurationError` for other types."""
+    if isinstance(keys, KeySet):
+        return keys
+    if isinstance(keys, Key):
+        return KeySet([keys])
+    members = listed(keys)
+    if any("://" in str(text) for text in (keys, *(members or ())) if isinstance(text, (str, bytes))):
+        raise ConfigurationError("keys= takes keys, not an address: JWKSClient(address) fetches the keys from there")
+    if members is None:
+        raise ConfigurationError(
+            "keys= takes a Key or a KeySet; make one with Key.from_env, Key.from_secret or Key.from_pem"
+        )
+    return KeySet(members)
+
+
 def _index(keys: Iterable[Key]) -> dict[tuple[str, str], list[Key]]:
     named: dict[tuple[str, str], list[Key]] = {}
     for key in keys:
@@ -256,42 +295,3 @@ def _other_use(jwk: Mapping[str, Any]) -> str | None:
         if isinstance(value, str) and value not in ours:
             return f'its "{name}" is not supported for signatures'
     return None
-
-
-def algorithm_names(algorithms: Iterable[str]) -> tuple[str, ...]:
-    """Return *algorithms* as a tuple of names in `ALGORITHMS`. Raises `ConfigurationError` for other names."""
-    names = listed(algorithms)
-    if names is None:
-        raise ConfigurationError('algorithms= takes a list, such as algorithms=["ES256"]')
-    return tuple(algorithm_named(name).name for name in names)
-
-
-def asymmetric_names(algorithms: Iterable[str] | None) -> tuple[str, ...]:
-    """Return *algorithms* as `algorithm_names` does, but refuse HMAC, because secrets are never published.
-
-    For None return all asymmetric algorithms.
-    """
-    if algorithms is None:
-        return tuple(row.name for row in ALGORITHMS.values() if row.kty != "oct")
-    names = algorithm_names(algorithms)
-    if not names or any(ALGORITHMS[name].kty == "oct" for name in names):
-        raise ConfigurationError(
-            "algorithms= must name only asymmetric algorithms, such as ES256: no key server may publish a secret"
-        )
-    return names
-
-
-def key_set(keys: Key | KeySet | Iterable[Key]) -> KeySet:
-    """Return *keys* as a set. Raises `ConfigurationError` for other types."""
-    if isinstance(keys, KeySet):
-        return keys
-    if isinstance(keys, Key):
-        return KeySet([keys])
-    members = listed(keys)
-    if any("://" in str(text) for text in (keys, *(members or ())) if isinstance(text, (str, bytes))):
-        raise ConfigurationError("keys= takes keys, not an address: JWKSClient(address) fetches the keys from there")
-    if members is None:
-        raise ConfigurationError(
-            "keys= takes a Key or a KeySet; make one with Key.from_env, Key.from_secret or Key.from_pem"
-        )
-    return KeySet(members)

@@ -132,12 +132,6 @@ def check_material_quickly(row: Algorithm, material: Material) -> None:
         check_edwards_point(half)
 
 
-def _taken_by(row: Algorithm, material: Material) -> str:
-    if row.kty == "oct":
-        return "a secret: use Key.from_secret"
-    return f"{row.curve or row.kty} keys{': use Key.from_pem' if isinstance(material, bytes) else ''}"
-
-
 def generate_material(row: Algorithm) -> PrivateKeyTypes | bytes:
     """Generate material for *row*: RSA of 3072 bits, a secret as long as the hash, or a key on the curve."""
     if row.kty == "oct":
@@ -215,6 +209,12 @@ def load_pem(pem: bytes, password: bytes | None) -> Loaded:
     except Exception:  # noqa: BLE001 - certificates raise many types of errors
         problem = "this PEM cannot be read: it is damaged, of an unsupported kind, or the password is wrong"
     raise ConfigurationError(problem)
+
+
+def _taken_by(row: Algorithm, material: Material) -> str:
+    if row.kty == "oct":
+        return "a secret: use Key.from_secret"
+    return f"{row.curve or row.kty} keys{': use Key.from_pem' if isinstance(material, bytes) else ''}"
 
 
 def _check_blocks(text: bytes) -> None:

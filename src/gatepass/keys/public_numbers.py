@@ -65,31 +65,6 @@ def check_rsa_modulus_quickly(n: int) -> None:
         raise ConfigurationError(_WEAK)
 
 
-@lru_cache(maxsize=_CACHE_SIZE)  # a key is checked again for each half, algorithm and fetch
-def _has_weak_factors(n: int) -> bool:
-    return n % 2 == 0 or math.gcd(_product_of_small_primes() % n, n) != 1 or _has_close_factors(n)
-
-
-@lru_cache(maxsize=_CACHE_SIZE)
-def _is_power_of_a_prime(n: int) -> bool:
-    return math.gcd(pow(2, n, n) - 2, n) != 1  # Fermat's little theorem, modulo the prime
-
-
-def _has_close_factors(n: int) -> bool:
-    """Return whether the odd *n* is a square, or `a*a - b*b` with an *a* hardly larger than the root of *n*."""
-    root = math.isqrt(n)
-    squares = (a * a - n for a in range(root, root + _FERMAT_STEPS))
-    return any(square >= 0 and math.isqrt(square) ** 2 == square for square in squares)
-
-
-@cache
-def _product_of_small_primes() -> int:
-    is_prime = bytearray([1]) * _SMALL
-    for number in range(2, math.isqrt(_SMALL)):
-        is_prime[number * number :: number] = bytes(len(range(number * number, _SMALL, number)))
-    return math.prod(number for number in range(3, _SMALL) if is_prime[number])
-
-
 def rsa_factors(n: int, e: int, d: int) -> tuple[int, int] | None:
     """Return the primes of the modulus *n*, the larger one first (NIST SP 800-56B appendix C); None if not two.
 
@@ -122,3 +97,28 @@ def check_edwards_point(key: Ed25519PublicKey | Ed448PublicKey) -> None:
     prime, small = (_P25519, _SMALL_25519) if isinstance(key, Ed25519PublicKey) else (_P448, _SMALL_448)
     if y >= prime or y in small:
         raise ConfigurationError("this public key is not valid: it is a point of small order, or not in canonical form")
+
+
+@lru_cache(maxsize=_CACHE_SIZE)  # a key is checked again for each half, algorithm and fetch
+def _has_weak_factors(n: int) -> bool:
+    return n % 2 == 0 or math.gcd(_product_of_small_primes() % n, n) != 1 or _has_close_factors(n)
+
+
+@lru_cache(maxsize=_CACHE_SIZE)
+def _is_power_of_a_prime(n: int) -> bool:
+    return math.gcd(pow(2, n, n) - 2, n) != 1  # Fermat's little theorem, modulo the prime
+
+
+def _has_close_factors(n: int) -> bool:
+    """Return whether the odd *n* is a square, or `a*a - b*b` with an *a* hardly larger than the root of *n*."""
+    root = math.isqrt(n)
+    squares = (a * a - n for a in range(root, root + _FERMAT_STEPS))
+    return any(square >= 0 and math.isqrt(square) ** 2 == square for square in squares)
+
+
+@cache
+def _product_of_small_primes() -> int:
+    is_prime = bytearray([1]) * _SMALL
+    for number in range(2, math.isqrt(_SMALL)):
+        is_prime[number * number :: number] = bytes(len(range(number * number, _SMALL, number)))
+    return math.prod(number for number in range(3, _SMALL) if is_prime[number])

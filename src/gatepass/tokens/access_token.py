@@ -164,6 +164,24 @@ def from_verified_claims(claims: dict[str, Any], names: ClaimNames = RFC9068_NAM
     return token
 
 
+def freeze(value: Any) -> Any:
+    """Return a deeply immutable copy: dicts become read-only, lists become tuples."""
+    if isinstance(value, dict):
+        return _read_only({name: freeze(member) for name, member in value.items()})  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, list):
+        return tuple([freeze(member) for member in value])  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
+def thaw(value: Any) -> Any:
+    """Return a deep copy of JSON with mutable dicts and lists."""
+    if isinstance(value, dict):
+        return {name: thaw(member) for name, member in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list):
+        return [thaw(member) for member in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
 @final
 class _ReadOnlyDict(dict[str, Any]):
     """A dict that its methods cannot change. `dict(claims)`, `{**claims}` and `claims | {...}` make a new dict.
@@ -193,24 +211,6 @@ class _ReadOnlyDict(dict[str, Any]):
 
     __setitem__ = __delitem__ = __ior__ = _refuse
     clear = pop = popitem = setdefault = update = _refuse  # pyright: ignore[reportAssignmentType]
-
-
-def freeze(value: Any) -> Any:
-    """Return a deeply immutable copy: dicts become read-only, lists become tuples."""
-    if isinstance(value, dict):
-        return _read_only({name: freeze(member) for name, member in value.items()})  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    if isinstance(value, list):
-        return tuple([freeze(member) for member in value])  # pyright: ignore[reportUnknownVariableType]
-    return value
-
-
-def thaw(value: Any) -> Any:
-    """Return a deep copy of JSON with mutable dicts and lists."""
-    if isinstance(value, dict):
-        return {name: thaw(member) for name, member in value.items()}  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, list):
-        return [thaw(member) for member in value]  # pyright: ignore[reportUnknownVariableType]
-    return value
 
 
 def _read_only(members: dict[str, Any]) -> _ReadOnlyDict:
