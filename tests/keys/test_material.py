@@ -30,7 +30,7 @@ from gatepass import ConfigurationError, Key
 
 UNREADABLE = "this PEM cannot be read: it is damaged, of an unsupported kind, or the password is wrong"
 ENCRYPTED = "this private key is encrypted: give password= to Key.from_pem or Key.from_env"
-NOT_ENCRYPTED = "password= given for a PEM that is not encrypted"
+NOT_ENCRYPTED = "password= is for an encrypted PEM, and this one is not: omit it"
 NO_BLOCK = "no PEM block found: it begins with -----BEGIN"
 NO_KEY = "no key found in this PEM: it contains only parameters"
 TWO_BLOCKS = "more than one PEM block: give one key"

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, fi
 from urllib.parse import urlsplit
 
 from gatepass.common.allow import Allowed, is_loopback
-from gatepass.common.settings import extra_hint, stranger
+from gatepass.common.settings import extra_hint, wrong_module
 from gatepass.common.texts import MAX_HEADER_NUMBER, header_number
 from gatepass.errors import ConfigurationError, MalformedToken
 from gatepass.jose.strict_json import parse_object
@@ -249,7 +249,7 @@ def _client_library() -> Any:
             f"fetching keys needs an HTTP client: {extra_hint('jwks')}, or pass a Key or KeySet as keys="
         ) from None
     if not hasattr(library, "AsyncHTTPTransport"):
-        raise ConfigurationError(f"{stranger(library)}: rename or remove it, then {extra_hint('jwks')}")
+        raise ConfigurationError(f"{wrong_module(library)}: rename or remove it, then {extra_hint('jwks')}")
     return library
 
 

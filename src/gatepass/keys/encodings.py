@@ -5,15 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 
-__all__ = ["BEFORE_TEXT", "decodings", "first_sequence", "layers"]
+__all__ = ["BLANKS_AND_BOMS", "decodings", "first_sequence", "layers"]
 
-BEFORE_TEXT = b" \t\r\n\v\f\xef\xbb\xbf\xff\xfe"
+BLANKS_AND_BOMS = b" \t\r\n\v\f\xef\xbb\xbf\xff\xfe"
 """Blanks, and the byte order marks of UTF-8 and UTF-16."""
 
 
 def decodings(data: bytes) -> list[bytes]:
     """Decode *data* as hex, base32 and base64, where possible, also with blanks, colons or a byte order mark."""
-    packed = b"".join(data.replace(b"\0", b"").lstrip(BEFORE_TEXT).split()).removeprefix(b"base64:")
+    packed = b"".join(data.replace(b"\0", b"").lstrip(BLANKS_AND_BOMS).split()).removeprefix(b"base64:")
     digits = packed.replace(b":", b"").lower().removeprefix(b"0x")
     found: list[bytes] = []
     # The last decoder accepts both alphabets and any padding, and skips all other characters.

@@ -255,10 +255,10 @@ make one with: gatepass keygen HS256
         return f"<Key {self.algorithm} kid={self.kid!r} {'can sign' if self.can_sign else 'public'}>"
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError("a Key does not change")
+        raise AttributeError("a Key is immutable")
 
     def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError("a Key does not change")
+        raise AttributeError("a Key is immutable")
 
     def __copy__(self) -> Key:
         return self

@@ -20,7 +20,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final, TypeVar, final
 
-from gatepass.common.private_files import SESSIONS, check_directory, check_file, create
+from gatepass.common.private_files import SESSIONS, check_directory, check_file, create_file
 from gatepass.errors import ConfigurationError
 from gatepass.stores.group_commit import GroupCommit
 
@@ -99,7 +99,7 @@ class SQLiteFile:
         try:
             check_directory(self._path.parent)
             with suppress(FileExistsError):
-                os.close(create(self._path))
+                os.close(create_file(self._path))
             check_database(self._path)
         except OSError as error:
             if error.errno in _TRANSIENT:

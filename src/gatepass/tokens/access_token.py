@@ -133,10 +133,10 @@ class AccessToken:
         return "<AccessToken, claims not shown>"
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError("an AccessToken does not change")
+        raise AttributeError("an AccessToken is immutable")
 
     def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError("an AccessToken does not change")
+        raise AttributeError("an AccessToken is immutable")
 
     def __copy__(self) -> AccessToken:
         return self
