@@ -1,6 +1,7 @@
-"""The verified token and its read-only claims. Only a verifier makes an `AccessToken`, after every check.
+"""The verified token and its read-only claims.
 
-The verifier makes it with `verified`. `freeze` and `thaw` convert claims to read-only dicts and tuples and back.
+`AccessToken()` raises: a verifier makes the token with `from_verified_claims`, after every check. `freeze` and `thaw`
+convert claims to read-only dicts and tuples and back.
 """
 
 from __future__ import annotations
@@ -157,7 +158,7 @@ _new = object.__new__
 
 
 def from_verified_claims(claims: dict[str, Any], names: ClaimNames = RFC9068_NAMES) -> AccessToken:
-    """Make the token for *claims* that passed every check, read with *names*. Only the verifier calls it."""
+    """Make the token for *claims* that passed every check, read with *names*. For the verifier and `explain` only."""
     token = _new(AccessToken)
     _set_claims(token, claims)
     _set_names(token, names)
