@@ -71,13 +71,13 @@ def statements(path):
     cases = {
         "get": (sqlite._SELECT, ("x",)),
         "rotate": (sqlite._ROTATE, (b"", b"", b"", 1, 1, "x", b"")),
-        "earlier": (sqlite._EARLIER, (1, "x", 1)),
-        "ending": (sqlite._ENDING, (1, 1)),
-        "forget a salt": (sqlite._FORGET_SALT, (1, 1)),
-        "put off": (sqlite._PUT_OFF, (1,)),
+        "advance": (sqlite._ADVANCE_PURGE, (1, "x", 1)),
+        "due for purge": (sqlite._DUE_FOR_PURGE, (1, 1)),
+        "delete a salt": (sqlite._DELETE_SALT, (1, 1)),
+        "postpone": (sqlite._POSTPONE_PURGE, (1,)),
         "revocations": (sqlite._PURGE_REVOCATIONS, (1, 1)),
         "revoke": (sqlite._REVOKE, values),
-        **{f"alive by {column}": (statement, ("x",)) for column, statement in sqlite._ALIVE.items()},
+        **{f"not revoked, by {column}": (statement, ("x",)) for column, statement in sqlite._NOT_REVOKED.items()},
     }
     with closing(sqlite3.connect(path)) as connection:
         return {
@@ -93,7 +93,7 @@ def test_no_statement_scans_a_table(store, path):
 
 
 def test_purge_walks_an_index_in_order(store, path):
-    assert statements(path)["ending"] == [
+    assert statements(path)["due for purge"] == [
         "SEARCH gatepass_families USING INDEX gatepass_families_purge_at (purge_at<?)"
     ]
 
@@ -253,10 +253,10 @@ def test_what_is_made_is_its_owners_alone_whatever_the_umask(path, umask):
 def test_a_file_that_others_can_change_is_refused(store, path, mode):
     path.chmod(mode)
 
-    with pytest.raises(ConfigurationError, match=r"others can change .*sessions\.db.*: chmod 600 .*sessions\.db"):
+    with pytest.raises(ConfigurationError, match=r"other users can change .*sessions\.db.*: chmod 600 .*sessions\.db"):
         SQLiteStore(path)
     for ask in (lambda: store.get("x"), lambda: store.create(make_family().family), store.create_schema):
-        with pytest.raises(ConfigurationError, match="others can change"):
+        with pytest.raises(ConfigurationError, match="other users can change"):
             ask()
 
 
@@ -280,7 +280,7 @@ def test_what_others_can_change_beside_the_file_is_refused(path, name):
     beside.touch()
     beside.chmod(0o666)
 
-    with pytest.raises(ConfigurationError, match=f"others can change .*{name}"):
+    with pytest.raises(ConfigurationError, match=f"other users can change .*{name}"):
         SQLiteStore(path)
 
 

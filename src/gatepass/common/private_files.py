@@ -62,7 +62,9 @@ def check_access(found: os.stat_result, path: Path, policy: FilePolicy) -> None:
         )
     if stat.S_IMODE(found.st_mode) & policy.forbidden:
         can = "read or change" if policy.forbidden & ~_WRITE else "change"
-        raise ConfigurationError(f"others can {can} {path}, and with it {policy.what}: {policy.remedy.format(path)}")
+        raise ConfigurationError(
+            f"other users can {can} {path}, and with it {policy.what}: {policy.remedy.format(path)}"
+        )
 
 
 def check_file(path: Path, policy: FilePolicy) -> os.stat_result:
