@@ -47,7 +47,7 @@ def send(answer: Response, start_response: StartResponse) -> Iterable[bytes]:
 
 @final
 class Start:
-    """`start_response` for the application. It holds the status until `go`, because a refusal may replace it.
+    """`start_response` for the application. It keeps the status until `release`, because a refusal may replace it.
 
     *caching*: the cache headers of a response that depends on the credentials.
     """
@@ -69,7 +69,7 @@ class Start:
         self._waiting = status, headers, *exc_info
         return self._write
 
-    def go(self) -> None:
+    def release(self) -> None:
         """Send the status and headers, if the application has set them."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
@@ -78,7 +78,7 @@ class Start:
 
     def _write(self, data: bytes, /) -> None:
         """Write like the `write` callable of PEP 3333, for old applications."""
-        self.go()
+        self.release()
         if self._write_on is not None:
             self._write_on(data)
 

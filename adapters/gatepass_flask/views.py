@@ -1,4 +1,4 @@
-"""For Flask views: the request's access token, and a decorator that demands what the token must allow."""
+"""The request's token for views: `require_auth` requires it, `current_access_token` and `access_token` return it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The connection's token for an endpoint: `require_auth` demands it, `current_access_token` returns it.
+"""The connection's token for an endpoint: `require_auth` requires it, `current_access_token` returns it.
 
 `closed_at_expiry` closes a WebSocket when its token expires.
 """

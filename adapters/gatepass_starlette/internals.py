@@ -85,7 +85,7 @@ def members(routes: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
 
 
 def takes_other_methods(route: Any) -> bool:
-    """Return whether *route*, whose path matches, itself answers the method with 405."""
+    """Return whether *route*, whose path matches, itself responds to the method with 405."""
     original = getattr(route, "original_route", route)
     return isinstance(original, Route) and is_original(type(original), "handle")
 

@@ -880,7 +880,7 @@ class TestSetting:
             ),
             ({**GOOD, "KEY_ENV": "GATEPASS_TEST_NOTHING"}, "GATEPASS_TEST_NOTHING is not set"),
             ({**GOOD, "ISSUER": "http://auth.example"}, "ISSUER in the setting GATEPASS: issuer= must be an https URL"),
-            ({**GOOD, "ISSUER": "http://localhost:1"}, 'say "ALLOW": "HTTP_ON_LOOPBACK"'),
+            ({**GOOD, "ISSUER": "http://localhost:1"}, 'use "ALLOW": "HTTP_ON_LOOPBACK"'),
             (
                 {**GOOD, "ISSUER": "http://auth.example", "ALLOW": "HTTP_ON_LOOPBACK"},
                 "ISSUER in the setting GATEPASS: issuer= must be an https URL",

@@ -106,7 +106,7 @@ def test_str_and_bytes_mean_the_same():
 @pytest.mark.parametrize("pem", [None, 5, [], {}, bytearray(b"-----BEGIN "), object()])
 def test_a_pem_is_text_or_bytes(pem):
     assert refusal(lambda: Key.from_pem(pem)) == "a PEM must be str or bytes"
-    assert refusal(lambda: Key.from_pem(Path("a"))).endswith("pass the content of a file, Path(...).read_bytes()")
+    assert refusal(lambda: Key.from_pem(Path("a"))).endswith("give the content of a file, Path(...).read_bytes()")
 
 
 def test_a_pem_is_text_that_has_a_utf8_form():

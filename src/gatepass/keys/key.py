@@ -286,7 +286,7 @@ def _check_kid(kid: object) -> None:
 
 def _utf8(value: str | bytes, what: str) -> bytes:
     if not isinstance(value, (str, bytes)):
-        content = ": pass the content of a file, Path(...).read_bytes()" if isinstance(value, PathLike) else ""
+        content = ": give the content of a file, Path(...).read_bytes()" if isinstance(value, PathLike) else ""
         raise ConfigurationError(f"{what} must be str or bytes{content}")
     try:
         return value.encode() if isinstance(value, str) else value
