@@ -19,7 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 
 from gatepass import Key, KeyRing, KeySet, TokenEndpoints, public
 from gatepass.adapter import JWKSEndpoint, Response, TokenRequest
-from gatepass_django.http import Refusal, browser_request, header_lines, is_forwarded, wire_method
+from gatepass_django.http import CoreResponse, browser_request, header_lines, is_forwarded, wire_method
 
 __all__ = ["jwks_endpoint", "token_endpoints"]
 
@@ -47,12 +47,12 @@ def jwks_endpoint(
     """Return a pattern `jwks` that publishes *keys*; others may cache them for *cache_ttl*, which a ring sets."""
     endpoint = JWKSEndpoint(keys, cache_ttl=cache_ttl)
 
-    @csrf_exempt  # the core answers every method
+    @csrf_exempt  # the core responds to every method
     @login_not_required
     @non_atomic_requests
     def view(request: HttpRequest) -> HttpResponseBase:
         if_none_match = header_lines(request, "HTTP_IF_NONE_MATCH")
-        return Refusal(endpoint.answer(wire_method(request), if_none_match=if_none_match))
+        return CoreResponse(endpoint.answer(wire_method(request), if_none_match=if_none_match))
 
     return [url_path(path.lstrip("/"), public(view), name="jwks")]
 
@@ -73,6 +73,6 @@ def _view(serve: Callable[[TokenRequest], Response], limit: int) -> Callable[[Ht
             peer=request.META.get("REMOTE_ADDR"),
             forwarded=is_forwarded(request),
         )
-        return Refusal(serve(token_request))
+        return CoreResponse(serve(token_request))
 
     return public(view)

@@ -1,4 +1,4 @@
-"""Convert Django's requests and responses to and from the core's values; store identities; start streams."""
+"""Convert Django's requests and responses to and from the core's values, store identities, and start streams."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gatepass_django.internals import asgi_method, close, is_file, move_closers
 
 __all__ = [
     "AccessTokenRequest",
-    "Refusal",
+    "CoreResponse",
     "add_cache_headers",
     "begin",
     "begin_async",
@@ -106,7 +106,7 @@ def without_body(response: HttpResponseBase) -> HttpResponse:
 
 def to_response(answer: Response) -> HttpResponse:
     """Return *answer* as a response, unchanged: status, headers, cookies, body."""
-    return Refusal(answer)
+    return CoreResponse(answer)
 
 
 def is_preflight(request: HttpRequest) -> bool:
@@ -119,8 +119,8 @@ def is_preflight(request: HttpRequest) -> bool:
 
 
 @final
-class Refusal(HttpResponse):
-    """The core's *answer*, unchanged. Django keeps one line per header name, so commas join challenges.
+class CoreResponse(HttpResponse):
+    """The core's response *answer*, unchanged. Django keeps one line per header name, so commas join challenges.
 
     It can be awaited, so that one decorator works on the `dispatch` of sync and async class-based views.
     """
@@ -134,7 +134,7 @@ class Refusal(HttpResponse):
                 continue
             self.headers[name] = f"{self.headers[name]}, {value}" if name in self.headers else value
 
-    def __await__(self) -> Generator[None, None, Refusal]:
+    def __await__(self) -> Generator[None, None, CoreResponse]:
         yield from ()
         return self
 
@@ -166,7 +166,7 @@ def begin(request: HttpRequest, response: Any) -> None:
 
 
 async def begin_async(response: Any) -> None:
-    """Do the same under ASGI."""
+    """Run the stream as `begin` does, under ASGI."""
     if is_file(response) or response.get("Content-Type", "").startswith("text/event-stream"):
         return
     if not response.is_async:

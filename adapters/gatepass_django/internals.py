@@ -70,11 +70,6 @@ def close(response: HttpResponseBase) -> None:
         close_resource()
 
 
-def _closers(response: HttpResponseBase) -> list[Callable[[], object]]:
-    found: list[Callable[[], object]] = getattr(response, "_resource_closers", [])
-    return found
-
-
 def is_file(response: HttpResponseBase) -> bool:
     """Return whether *response* is a file, which the server may send by itself."""
     return getattr(response, "file_to_stream", None) is not None
@@ -116,6 +111,11 @@ def combined(permission: object, by: Literal["AND", "OR"]) -> tuple[Any, Any] | 
     if kind is None or not isinstance(permission, kind):
         return None
     return getattr(permission, "op1", None), getattr(permission, "op2", None)
+
+
+def _closers(response: HttpResponseBase) -> list[Callable[[], object]]:
+    found: list[Callable[[], object]] = getattr(response, "_resource_closers", [])
+    return found
 
 
 def _of_rest_framework(module: str, name: str) -> Any:

@@ -22,7 +22,7 @@ from gatepass.adapter import AccessLevel, Identity, access_level, check_guards
 from gatepass.errors import refusal_in
 from gatepass_django.conf import configuration
 from gatepass_django.http import (
-    Refusal,
+    CoreResponse,
     add_cache_headers,
     begin,
     begin_async,
@@ -45,7 +45,7 @@ class AccessTokenMiddleware:
     """Middleware that admits only requests with a valid access token, and sets `request.access_token`.
 
     It reads the setting `GATEPASS`, and raises `ConfigurationError` if that is missing or invalid. Middleware that
-    answers CORS preflights may be listed before or after this one. Behind a proxy that terminates TLS, set
+    responds to CORS preflights may be listed before or after this one. Behind a proxy that terminates TLS, set
     `SECURE_PROXY_SSL_HEADER`.
     """
 
@@ -71,8 +71,8 @@ class AccessTokenMiddleware:
         if self._is_async:
             return self._call_async(request)
         access = self._access(request)
-        bare = access == "protected" and is_preflight(request)
-        refusal = self._authenticate(request, "public" if bare else access)
+        passes_preflight = access == "protected" and is_preflight(request)
+        refusal = self._authenticate(request, "public" if passes_preflight else access)
         if refusal is not None:
             return refusal
         try:
@@ -84,12 +84,12 @@ class AccessTokenMiddleware:
             if raised is None:
                 raise
             response = self._refusal(request, raised)
-        return self._finish(request, response, access, bare=bare)
+        return self._finish(request, response, access, passes_preflight=passes_preflight)
 
     async def _call_async(self, request: HttpRequest) -> HttpResponseBase:
         access = self._access(request)
-        bare = access == "protected" and is_preflight(request)
-        refusal = await self._authenticate_async(request, "public" if bare else access)
+        passes_preflight = access == "protected" and is_preflight(request)
+        refusal = await self._authenticate_async(request, "public" if passes_preflight else access)
         if refusal is not None:
             return refusal
         try:
@@ -101,9 +101,9 @@ class AccessTokenMiddleware:
             if raised is None:
                 raise
             response = self._refusal(request, raised)
-        return self._finish(request, response, access, bare=bare)
+        return self._finish(request, response, access, passes_preflight=passes_preflight)
 
-    def process_exception(self, request: HttpRequest, exception: Exception) -> Refusal | None:
+    def process_exception(self, request: HttpRequest, exception: Exception) -> CoreResponse | None:
         """Respond to a refusal that a view raised, or the late rendering of a template."""
         refusal = refusal_in(exception)
         return self._refusal(request, refusal) if refusal is not None and self._has_authenticated(request) else None
@@ -118,10 +118,10 @@ class AccessTokenMiddleware:
         identity = identity_of(request)
         return identity is not None and identity.server is self._server
 
-    def _refusal(self, request: HttpRequest, error: AuthError) -> Refusal:
-        return Refusal(self._server.respond(error, method=wire_method(request)))
+    def _refusal(self, request: HttpRequest, error: AuthError) -> CoreResponse:
+        return CoreResponse(self._server.respond(error, method=wire_method(request)))
 
-    def _authenticate(self, request: HttpRequest, access: AccessLevel) -> Refusal | None:
+    def _authenticate(self, request: HttpRequest, access: AccessLevel) -> CoreResponse | None:
         server = self._server
         try:
             token = server.admit(access, **credentials(request, server))
@@ -130,7 +130,7 @@ class AccessTokenMiddleware:
         identify(request, Identity(server, token))
         return None
 
-    async def _authenticate_async(self, request: HttpRequest, access: AccessLevel) -> Refusal | None:
+    async def _authenticate_async(self, request: HttpRequest, access: AccessLevel) -> CoreResponse | None:
         server = self._server
         try:
             token = await server.admit_async(access, run_blocking=_in_thread, **credentials(request, server))
@@ -140,13 +140,13 @@ class AccessTokenMiddleware:
         return None
 
     def _finish(
-        self, request: HttpRequest, response: HttpResponseBase, access: AccessLevel, *, bare: bool
+        self, request: HttpRequest, response: HttpResponseBase, access: AccessLevel, *, passes_preflight: bool
     ) -> HttpResponseBase:
         raised: AuthError | None = getattr(request, _RAISED, None)
         if raised is not None and response.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
             response = self._refusal(request, raised)
-        if bare and not _has_token(request) and not isinstance(response, Refusal):
-            return without_body(response)  # middleware answered this preflight, not a view
+        if passes_preflight and not _has_token(request) and not isinstance(response, CoreResponse):
+            return without_body(response)  # from other middleware, not from a view
         add_cache_headers(response, self._server.caching[access])
         return response
 
@@ -173,17 +173,17 @@ class AccessTokenMiddleware:
     def _is_open(self, request: HttpRequest, view: object) -> bool:
         """Check the view that will actually run: without a token, it must be open itself.
 
-        This stops preflights that no CORS middleware answered, and paths or URLconfs that middleware changed.
+        This stops preflights to which no CORS middleware responded, and paths or URLconfs that middleware changed.
         """
         if request.path_info in self._public:
             return True
         self._has_marks(_urlconf_of(request))  # middleware may have set another URLconf: its guards are checked too
         return _has_token(request) or access_level(view) != "protected"
 
-    def _process_view(self, request: HttpRequest, view: object, *_: object) -> Refusal | None:
+    def _process_view(self, request: HttpRequest, view: object, *_: object) -> CoreResponse | None:
         return None if self._is_open(request, view) else self._authenticate(request, "protected")
 
-    async def _process_view_async(self, request: HttpRequest, view: object, *_: object) -> Refusal | None:
+    async def _process_view_async(self, request: HttpRequest, view: object, *_: object) -> CoreResponse | None:
         return None if self._is_open(request, view) else await self._authenticate_async(request, "protected")
 
 

@@ -35,7 +35,7 @@ from rest_framework.request import Request
 from gatepass import AccessToken, AuthError, ConfigurationError, Requirement, ResourceServer
 from gatepass.adapter import Identity, Rules
 from gatepass_django.conf import configuration
-from gatepass_django.http import Refusal, add_cache_headers, credentials, identify, identity_of, wire_method
+from gatepass_django.http import CoreResponse, add_cache_headers, credentials, identify, identity_of, wire_method
 from gatepass_django.internals import django_request, drop_headers, is_forced, replace_denial, view_of
 from gatepass_django.permissions import RequiresToken, requires_credentials
 from gatepass_django.user import AccessTokenUser
@@ -75,7 +75,7 @@ class AccessTokenAuthentication(BaseAuthentication):
         return user, token
 
     def authenticate_header(self, request: Request) -> str:
-        """Return the challenge. REST framework calls this only before it answers 401 for this class."""
+        """Return the challenge. REST framework calls this only before it responds with 401 for this class."""
         refusal = _refusal(request, MissingCredentials())
         setattr(request, _REFUSED, refusal)
         return refusal.headers["WWW-Authenticate"]
@@ -144,14 +144,14 @@ def _answer_refusals_of(request: Request, view: Any) -> None:
             raise Refused(found)
 
     def handle(exception: Exception, context: dict[str, Any]) -> Any:
-        found: AuthError | Refusal | None = refusal_in(exception)
+        found: AuthError | CoreResponse | None = refusal_in(exception)
         if isinstance(exception, (Refused, NotAuthenticated)):
             found = getattr(request, _REFUSED, None)
         if found is None:
             return theirs(exception, context)
         _roll_back()
         drop_headers(view)
-        return found if isinstance(found, Refusal) else _refusal(request, found)
+        return found if isinstance(found, CoreResponse) else _refusal(request, found)
 
     view.get_exception_handler = lambda: handle
     denied = replace_denial(view, deny)  # a denial by the view itself keeps its own response
@@ -213,7 +213,7 @@ def _add_cache_headers_to(view: Any, server: ResourceServer, *, alone: bool) -> 
 
     def finalize(*args: Any, **kwargs: Any) -> Any:
         response = theirs(*args, **kwargs)
-        if not isinstance(response, Refusal):
+        if not isinstance(response, CoreResponse):
             is_open = alone and not any(requires_credentials(permission) for permission in view.get_permissions())
             add_cache_headers(response, server.caching["optional" if is_open else "protected"])
         return response
@@ -221,9 +221,9 @@ def _add_cache_headers_to(view: Any, server: ResourceServer, *, alone: bool) -> 
     view.finalize_response = finalize
 
 
-def _refusal(request: Request, error: AuthError) -> Refusal:
+def _refusal(request: Request, error: AuthError) -> CoreResponse:
     server = _identified(request).server
-    return Refusal(server.respond(error, method=wire_method(django_request(request))))
+    return CoreResponse(server.respond(error, method=wire_method(django_request(request))))
 
 
 if find_spec("drf_spectacular") is not None:

@@ -19,7 +19,7 @@ _NO_ROW: Final = (
 
 @final
 class AccessTokenUser:
-    """A user with nothing but the subject of a token, who need not exist in the project's database.
+    """A user with only the subject of a token, who need not exist in the project's database.
 
     The user is authenticated and active, is neither staff nor superuser, and has none of Django's permissions and
     groups: the scopes and roles of the token grant access. It cannot be saved, and no foreign key can reference it.

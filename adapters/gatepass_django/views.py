@@ -1,4 +1,4 @@
-"""The request's token for sync and async views: `require_auth` demands it, `current_access_token` returns it."""
+"""The request's token for sync and async views: `require_auth` requires it, `current_access_token` returns it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.http import HttpRequest
 
 from gatepass import AccessToken, AuthError, ConfigurationError, Requirement
 from gatepass.adapter import Identity, Rules, mark_guard
-from gatepass_django.http import Refusal, identity_of, wire_method
+from gatepass_django.http import CoreResponse, identity_of, wire_method
 
 __all__ = ["current_access_token", "require_auth"]
 
@@ -64,12 +64,12 @@ def _takes_a_request(view: Callable[..., Any]) -> bool:
     return bool(view.__code__.co_argcount or view.__code__.co_flags & CO_VARARGS)
 
 
-def _refusal(request: HttpRequest, requirement: Requirement) -> Refusal | None:
+def _refusal(request: HttpRequest, requirement: Requirement) -> CoreResponse | None:
     identity = _identity(request)
     try:
         identity.server.enforce(identity.token, requirement)
     except AuthError as error:
-        return Refusal(identity.server.respond(error, method=wire_method(request)))
+        return CoreResponse(identity.server.respond(error, method=wire_method(request)))
     return None
 
 

@@ -27,7 +27,7 @@ from gatepass_starlette.routes import check_routes
 __all__ = ["AccessTokenBearer", "OptionalAccessTokenBearer", "openapi_responses"]
 
 
-class _Hint:
+class _InstanceRequired:
     """Raises the error for a class used as a dependency, when FastAPI takes `server` for a query parameter."""
 
     def __get_pydantic_core_schema__(self, *_: object) -> NoReturn:
@@ -41,7 +41,7 @@ class _Bearer(SecurityBase):
 
     def __init__(
         self,
-        server: Annotated[ResourceServer, _Hint()],
+        server: Annotated[ResourceServer, _InstanceRequired()],
         *,
         openapi: SecurityBase | None = None,
         scheme_name: str | None = None,
@@ -86,14 +86,14 @@ class _Bearer(SecurityBase):
         return token
 
     async def _verified(self, connection: HTTPConnection, access: AccessLevel) -> AccessToken | None:
-        known = identity_of(connection.scope)
-        if known is None:  # without the middleware, which would respond to what the application raises
+        found = identity_of(connection.scope)
+        if found is None:  # without the middleware, which would respond to what the application raises
             answer_refusals_of(connection)
-        own = known is None or known.server is self._server
-        if own and known is not None and known.token is not None:
-            return known.token
+        is_own = found is None or found.server is self._server
+        if is_own and found is not None and found.token is not None:
+            return found.token
         token = await admit(self._server, access, connection.scope)
-        if own:
+        if is_own:
             identify(connection.scope, Identity(self._server, token))
             forget_state(connection)  # it may have been read before the token was stored
         return token
@@ -104,7 +104,7 @@ class _Bearer(SecurityBase):
             if len(scopes) > 1 and all(len(scope) == 1 for scope in scopes):
                 raise ConfigurationError(
                     'Security takes a list, as in scopes=["orders:read"]: FastAPI splits a string into one scope per '
-                    "letter. If your scopes really have one letter, pass scopes= to the bearer, after the server"
+                    "letter. If your scopes really have one letter, give scopes= to the bearer, after the server"
                 )
             rules: Rules = {**self._rules, "scopes": (*self._own_scopes, *scopes)}
             found = self._requirements[scopes] = Requirement(**rules)
@@ -128,9 +128,10 @@ class AccessTokenBearer(_Bearer):
 
 
 class OptionalAccessTokenBearer(_Bearer):
-    """The same for a route that needs no token: it provides None without credentials, and refuses invalid ones.
+    """A dependency like `AccessTokenBearer`, but it provides None for a request without credentials.
 
-    `Vary: Authorization` is added in the same way, with the same gap. `@optional_auth` behind the middleware has none.
+    Invalid credentials are refused. `Vary: Authorization` is added to the response, but FastAPI drops it too where a
+    route returns its own `Response`. `@optional_auth` behind the middleware adds it there too.
     """
 
     async def __call__(

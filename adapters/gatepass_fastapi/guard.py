@@ -47,6 +47,27 @@ def require_auth(*misplaced: Never, **rules: Unpack[Rules]) -> Callable[[_Endpoi
     return guard
 
 
+class AccessRefused(Exception):
+    """The connection was refused; `answer` is the response."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__("access refused")
+        self.answer = answer
+
+
+def refuse(connection: HTTPConnection, server: ResourceServer, error: AuthError) -> NoReturn:
+    """Raise the exception that sends *server*'s response to *error* on *connection*."""
+    if not handle(connection, AccessRefused, _respond):
+        raise error
+    raise AccessRefused(server.respond(error, method=connection.scope.get("method", "GET"))) from error
+
+
+def answer_refusals_of(connection: HTTPConnection) -> None:
+    """Let the server that authenticated *connection* respond to each `AuthError` of its application."""
+    handle(connection, AuthError, _respond_to_error)
+    push_exit(connection, _unwrap)
+
+
 def _guarded(endpoint: Callable[..., Any], requirement: Requirement) -> Callable[..., Any]:
     shown = _signature(endpoint)
     own = next((name for name, one in shown.parameters.items() if _is_connection(one, endpoint)), None)
@@ -116,27 +137,6 @@ def _with_connection(shown: inspect.Signature) -> inspect.Signature:
     at = len(parameters) - (bool(parameters) and parameters[-1].kind is inspect.Parameter.VAR_KEYWORD)
     parameters.insert(at, inspect.Parameter(_OWN, inspect.Parameter.KEYWORD_ONLY, annotation=HTTPConnection))
     return shown.replace(parameters=parameters)
-
-
-class AccessRefused(Exception):
-    """The connection was refused; `answer` is the response."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__("access refused")
-        self.answer = answer
-
-
-def refuse(connection: HTTPConnection, server: ResourceServer, error: AuthError) -> NoReturn:
-    """Raise the exception that sends *server*'s response to *error* on *connection*."""
-    if not handle(connection, AccessRefused, _respond):
-        raise error
-    raise AccessRefused(server.respond(error, method=connection.scope.get("method", "GET"))) from error
-
-
-def answer_refusals_of(connection: HTTPConnection) -> None:
-    """Let the server that authenticated *connection* respond to each `AuthError` of its application."""
-    handle(connection, AuthError, _respond_to_error)
-    push_exit(connection, _unwrap)
 
 
 def _unwrap(_kind: object, error: BaseException | None, _trace: object) -> None:

@@ -1,7 +1,7 @@
 """The endpoints as blueprints: `app.register_blueprint(token_endpoints(endpoints))`; likewise `jwks_endpoint(keys)`.
 
-The views take every method, because the core answers all of them, and are public: a client that refreshes has no valid
-access token. With an extension that checks forms for CSRF tokens, exempt the blueprint of the token endpoints.
+The views take every method, because the core responds to all of them, and are public: a client that refreshes has no
+valid access token. With an extension that checks forms for CSRF tokens, exempt the blueprint of the token endpoints.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _view(serve: Callable[[TokenRequest], Response], limit: int) -> Callable[[],
 
 def _rule(path: str, endpoint: str, view: Callable[[], flask.Response]) -> Callable[[BlueprintSetupState], None]:
     def register(state: BlueprintSetupState) -> None:
-        # Not app.add_url_rule: such a rule lists its methods, and Flask itself answers all others.
+        # Not app.add_url_rule: such a rule lists its methods, and Flask itself responds to all others.
         full_name = endpoint_name(state, endpoint)
         full_path = f"{(state.url_prefix or '').rstrip('/')}/{path.lstrip('/')}"
         state.app.url_map.add(state.app.url_rule_class(full_path, endpoint=full_name, subdomain=state.subdomain))

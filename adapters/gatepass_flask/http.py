@@ -62,18 +62,6 @@ def read_body(limit: int) -> bytes:
     return bytes(body) or _read_before()
 
 
-def _read_before() -> bytes:
-    """Return the body that Flask has cached: its bytes, or its parsed fields, encoded again."""
-    body = request.get_data() or urlencode([*request.form.items(multi=True)]).encode()
-    announced = TokenEndpoints.announces_body([request.environ.get("CONTENT_LENGTH", "")])
-    if not body and not request.files and announced:
-        raise ConfigurationError(
-            "the request's body was read before the token endpoint, and not by request.form or request.get_data(): "
-            "exempt the token endpoints from the code that reads it"
-        )
-    return body
-
-
 def without_bodies(app: WSGIApplication, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Call *app* for a request without a verified token; send the status and headers of its response, and no body."""
 
@@ -94,3 +82,15 @@ def without_bodies(app: WSGIApplication, environ: WSGIEnvironment, start_respons
 def close(body: Iterable[bytes]) -> None:
     """Close *body*, if it can be closed."""
     getattr(body, "close", lambda: None)()
+
+
+def _read_before() -> bytes:
+    """Return the body that Flask has cached: its bytes, or its parsed fields, encoded again."""
+    body = request.get_data() or urlencode([*request.form.items(multi=True)]).encode()
+    announced = TokenEndpoints.announces_body([request.environ.get("CONTENT_LENGTH", "")])
+    if not body and not request.files and announced:
+        raise ConfigurationError(
+            "the request's body was read before the token endpoint, and not by request.form or request.get_data(): "
+            "exempt the token endpoints from the code that reads it"
+        )
+    return body

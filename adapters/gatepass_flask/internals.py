@@ -35,7 +35,7 @@ def error_handlers(app: Flask, blueprints: list[str]) -> Iterator[Mapping[Any, A
 
 
 def answers_options_itself(rule: Rule) -> bool:
-    """Return whether Flask itself answers `OPTIONS` for *rule*, without calling its view."""
+    """Return whether Flask itself responds to `OPTIONS` for *rule*, without calling its view."""
     return getattr(rule, "provide_automatic_options", False) is True
 
 

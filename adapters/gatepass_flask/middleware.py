@@ -87,7 +87,7 @@ class AccessTokenMiddleware:
             if refusal is None or start.has_started:
                 raise
             return send(server.respond(refusal, method=method), start_response)
-        start.go()
+        start.release()
         return body
 
     def _begin(self) -> None:

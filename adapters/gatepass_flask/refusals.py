@@ -39,6 +39,67 @@ def answer_refusals_of(app: Flask) -> None:
             setattr(app, name, _RefusalHandler(app, theirs, of_views=name == "handle_user_exception"))
 
 
+def send(answer: Response, start_response: StartResponse) -> Iterable[bytes]:
+    """Start the response *answer* and return its body."""
+    start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(answer.headers))
+    return [answer.body]
+
+
+@final
+class Start:
+    """`start_response` for the application. It keeps the status until `release`, because a refusal may replace it.
+
+    *caching*: the cache headers of a response that depends on the credentials.
+    """
+
+    __slots__ = ("_caching", "_start_response", "_waiting", "_write_on", "has_started")
+
+    def __init__(self, start_response: StartResponse, caching: Caching) -> None:
+        self._start_response = start_response
+        self._caching = caching
+        self._waiting: tuple[Any, ...] | None = None
+        self._write_on: Callable[[bytes], object] | None = None
+        self.has_started: bool = False
+
+    def __call__(self, status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
+        if self._caching.vary:
+            headers = [*headers, *self._caching.missing(headers)]
+        if self.has_started:
+            return self._start_response(status, headers, *exc_info)
+        self._waiting = status, headers, *exc_info
+        return self._write
+
+    def release(self) -> None:
+        """Send the status and headers, if the application has set them."""
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None:
+            self.has_started = True
+            self._write_on = self._start_response(*waiting)
+
+    def _write(self, data: bytes, /) -> None:
+        """Write like the `write` callable of PEP 3333, for old applications."""
+        self.release()
+        if self._write_on is not None:
+            self._write_on(data)
+
+
+def start_body(body: Iterable[bytes], environ: WSGIEnvironment) -> Iterable[bytes]:
+    """Run a lazy *body* up to its first byte, and return the whole of it. Raises what the body raises."""
+    if _is_whole(body, environ):
+        return body
+    first: list[bytes] = []
+    try:
+        parts = iter(body)
+        for part in parts:
+            first.append(part)
+            if part:
+                break
+    except BaseException:
+        close(body)
+        raise
+    return _StartedBody(first, parts, body)
+
+
 @final
 class _RefusalHandler:
     """Wraps *theirs*, a method of *app* for exceptions: those *of_views*, or those of the code that runs after them."""
@@ -68,67 +129,6 @@ def _handler(app: Flask, error: Exception) -> Any:
             if kind in handlers and kind not in _GENERAL:
                 return handlers[kind]
     return None
-
-
-def send(answer: Response, start_response: StartResponse) -> Iterable[bytes]:
-    """Start the response *answer* and return its body."""
-    start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(answer.headers))
-    return [answer.body]
-
-
-@final
-class Start:
-    """`start_response` for the application. It holds the status until `go`, because a refusal may replace it.
-
-    *caching*: the cache headers of a response that depends on the credentials.
-    """
-
-    __slots__ = ("_caching", "_start_response", "_waiting", "_write_on", "has_started")
-
-    def __init__(self, start_response: StartResponse, caching: Caching) -> None:
-        self._start_response = start_response
-        self._caching = caching
-        self._waiting: tuple[Any, ...] | None = None
-        self._write_on: Callable[[bytes], object] | None = None
-        self.has_started: bool = False
-
-    def __call__(self, status: str, headers: list[tuple[str, str]], *exc_info: Any) -> Callable[[bytes], object]:
-        if self._caching.vary:
-            headers = [*headers, *self._caching.missing(headers)]
-        if self.has_started:
-            return self._start_response(status, headers, *exc_info)
-        self._waiting = status, headers, *exc_info
-        return self._write
-
-    def go(self) -> None:
-        """Send the status and headers, if the application has set them."""
-        waiting, self._waiting = self._waiting, None
-        if waiting is not None:
-            self.has_started = True
-            self._write_on = self._start_response(*waiting)
-
-    def _write(self, data: bytes, /) -> None:
-        """Write like the `write` callable of PEP 3333, for old applications."""
-        self.go()
-        if self._write_on is not None:
-            self._write_on(data)
-
-
-def start_body(body: Iterable[bytes], environ: WSGIEnvironment) -> Iterable[bytes]:
-    """Run a lazy *body* up to its first byte, and return the whole of it. Raises what the body raises."""
-    if _is_whole(body, environ):
-        return body
-    first: list[bytes] = []
-    try:
-        parts = iter(body)
-        for part in parts:
-            first.append(part)
-            if part:
-                break
-    except BaseException:
-        close(body)
-        raise
-    return _StartedBody(first, parts, body)
 
 
 def _is_whole(body: Iterable[bytes], environ: WSGIEnvironment) -> bool:

@@ -28,7 +28,7 @@ class Routes:
     """The views of the Flask application below *app*, or of all those in a Werkzeug dispatcher."""
 
     def __init__(self, app: WSGIApplication, routes_of: Flask | EllipsisType | None) -> None:
-        if not _is_a_choice(routes_of):
+        if not _is_valid_choice(routes_of):
             raise ConfigurationError("routes_of= takes the Flask whose marks count, or None if no view is marked")
         self._below: dict[int, tuple[object, Flask | DispatcherMiddleware | None]] = {}
         self._has_marks: bool | None = None
@@ -36,13 +36,13 @@ class Routes:
         if self._root is None and routes_of is not None:
             raise ConfigurationError(
                 "AccessTokenMiddleware found no Flask below the application that it was given, so it cannot read the "
-                "marks on views: pass app.wsgi_app, or routes_of=app where a layer hides the Flask app, or "
+                "marks on views: give app.wsgi_app, or routes_of=app where a layer hides the Flask app, or "
                 "routes_of=None for an application without marks"
             )
-        self._called = self._root if isinstance(self._root, Flask) and _is_called_whole(app, self._root) else None
+        self._called_app = self._root if isinstance(self._root, Flask) and _lead_to_itself(app, self._root) else None
         called = app.wsgi_app if isinstance(app, Flask) else app
         owner = called.__self__ if isinstance(called, MethodType) else None
-        self._bare_flask: Flask | None = owner if isinstance(owner, Flask) and owner is self._root else None
+        self._app_without_layers: Flask | None = owner if isinstance(owner, Flask) and owner is self._root else None
 
     def access(self, environ: WSGIEnvironment) -> AccessLevel:
         """Return the access level of the view that the router will choose; "protected" if it chooses none."""
@@ -60,13 +60,13 @@ class Routes:
         return access_level(None if app is None or rule is None else views(app).get(rule.endpoint))
 
     def lead_back_to(self, middleware: object) -> bool:
-        """Return whether the layers call a whole Flask application, and *middleware* is now in its `wsgi_app`."""
-        app = self._called
+        """Return whether the layers call a Flask application itself, and *middleware* is now in its `wsgi_app`."""
+        app = self._called_app
         return app is not None and layer_below(app.wsgi_app, lambda layer: layer is middleware) is not None
 
     def runs_no_view(self, environ: WSGIEnvironment) -> bool:
-        """Return whether Flask itself will answer this preflight: automatic `OPTIONS`, a redirect, 404 or 405."""
-        app = self._bare_flask  # a layer may change the method and the path
+        """Return whether Flask itself will respond to this preflight: automatic `OPTIONS`, a redirect, 404 or 405."""
+        app = self._app_without_layers  # a layer may change the method and the path
         if app is None or any(getattr(type(app), name, None) is not getattr(Flask, name, app) for name in _DISPATCH):
             return False  # a subclass may change the request before a view is chosen
         try:
@@ -78,12 +78,6 @@ class Routes:
         except Exception:  # noqa: BLE001 - as above
             return False
         return rule is not None and answers_options_itself(rule)
-
-    def _found(self, app: Any) -> Flask | DispatcherMiddleware | None:
-        cached = self._below.get(id(app))
-        if cached is None:
-            cached = self._below[id(app)] = app, application_below(app, _has_routes)
-        return cached[1]
 
     def flasks(self) -> Iterator[Flask]:
         """Yield each application once, including mounted ones."""
@@ -98,6 +92,12 @@ class Routes:
             elif isinstance(found, DispatcherMiddleware):
                 default, mounts = dispatched(found)
                 waiting += map(self._found, (default, *mounts.values()))
+
+    def _found(self, app: Any) -> Flask | DispatcherMiddleware | None:
+        cached = self._below.get(id(app))
+        if cached is None:
+            cached = self._below[id(app)] = app, application_below(app, _has_routes)
+        return cached[1]
 
     def _chosen(self, environ: WSGIEnvironment) -> tuple[Flask | None, WSGIEnvironment]:
         """Return the application for the request, and the environ that it will receive."""
@@ -119,8 +119,8 @@ def _has_routes(layer: object) -> bool:
     return is_dispatcher or issubclass(kind, Flask)
 
 
-def _is_called_whole(layers: object, app: Flask) -> bool:
-    """Return whether *layers* lead to *app* itself, not only to its bound `wsgi_app`, which skips its layers."""
+def _lead_to_itself(layers: object, app: Flask) -> bool:
+    """Return whether *layers* call *app* itself. Its bound `wsgi_app` alone would skip the layers in `app.wsgi_app`."""
     try:
         found = layer_below(layers, lambda layer: layer is app or _is_method_of(layer, app))
     except ConfigurationError:  # to both
@@ -132,7 +132,7 @@ def _is_method_of(layer: object, app: Flask) -> bool:
     return issubclass(type(layer), MethodType) and cast("MethodType", layer).__self__ is app
 
 
-def _is_a_choice(routes_of: object) -> bool:
+def _is_valid_choice(routes_of: object) -> bool:
     return issubclass(type(routes_of), (Flask, EllipsisType, type(None)))  # isinstance() would resolve a proxy
 
 

@@ -1,4 +1,4 @@
-"""For Flask views: the request's access token, and a decorator that demands what the token must allow."""
+"""The request's token for views: `require_auth` requires it, `current_access_token` and `access_token` return it."""
 
 from __future__ import annotations
 
@@ -66,6 +66,12 @@ def current_access_token() -> AccessToken | None:
     return _identity().token
 
 
+def identity_of(environ: WSGIEnvironment) -> Identity | None:
+    """Return the identity in *environ*, or None if no middleware has authenticated the request."""
+    found: Identity | None = environ.get(IDENTITY)
+    return found
+
+
 def _present() -> AccessToken:
     token = _identity().token
     if token is None:
@@ -86,10 +92,4 @@ def _identity() -> Identity:
             "no AccessTokenMiddleware authenticated this request: "
             "add app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, server)"
         )
-    return found
-
-
-def identity_of(environ: WSGIEnvironment) -> Identity | None:
-    """Return the identity in *environ*, or None if no middleware has authenticated the request."""
-    found: Identity | None = environ.get(IDENTITY)
     return found

@@ -1,6 +1,6 @@
 """The endpoints as routes: `Starlette(routes=[*token_endpoints(endpoints), *jwks_endpoint(keys), ...])`.
 
-They take every method, because the core answers all of them, and are public: a client that refreshes has no valid
+They take every method, because the core responds to all of them, and are public: a client that refreshes has no valid
 access token. The core may do I/O, so it runs in a worker thread.
 """
 

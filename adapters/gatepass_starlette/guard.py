@@ -1,4 +1,4 @@
-"""The connection's token for an endpoint: `require_auth` demands it, `current_access_token` returns it.
+"""The connection's token for an endpoint: `require_auth` requires it, `current_access_token` returns it.
 
 `closed_at_expiry` closes a WebSocket when its token expires.
 """
@@ -75,16 +75,6 @@ async def closed_at_expiry(websocket: WebSocket) -> AsyncGenerator[None, None]:
         await websocket.close(POLICY_VIOLATION, "token expired")
 
 
-def _refusal(scope: Scope, requirement: Requirement) -> Response | None:
-    """Return the response to a connection whose token does not meet *requirement*, or None."""
-    identity = require_identity(scope)
-    try:
-        identity.server.enforce(identity.token, requirement)
-    except AuthError as error:
-        return identity.server.respond(error, method=scope.get("method", "GET"))
-    return None
-
-
 def require_identity(scope: Scope) -> Identity:
     """Return the connection's identity; raise `ConfigurationError` if no middleware has authenticated it."""
     identity = identity_of(scope)
@@ -94,6 +84,42 @@ def require_identity(scope: Scope) -> Identity:
             "middleware=[Middleware(AccessTokenMiddleware, server=...)]"
         )
     return identity
+
+
+def refuse_generators(endpoint: Callable[..., Any]) -> None:
+    """Raise `ConfigurationError` for a generator, which a response cannot replace."""
+    if inspect.isgeneratorfunction(endpoint) or inspect.isasyncgenfunction(endpoint):
+        raise ConfigurationError(
+            "require_auth cannot replace a generator with a response: use a dependency, or no yield"
+        )
+
+
+def guarded_class(endpoint: Any, requirement: Requirement) -> Any:
+    """Guard the `dispatch` of *endpoint*, an `HTTPEndpoint` or `WebSocketEndpoint`, and return *endpoint*."""
+    if not issubclass(endpoint, (HTTPEndpoint, WebSocketEndpoint)):
+        raise ConfigurationError("require_auth decorates functions, methods, HTTPEndpoint and WebSocketEndpoint")
+    dispatch: Any = endpoint.dispatch
+
+    @functools.wraps(dispatch)
+    async def guarded(self: Any) -> None:
+        refusal = _refusal(self.scope, requirement)
+        if refusal is None:
+            await dispatch(self)
+        else:
+            await refuse(refusal, self.scope, self.receive, self.send)
+
+    setattr(endpoint, "dispatch", guarded)  # noqa: B010 - mypy forbids the assignment to a method
+    return endpoint
+
+
+def _refusal(scope: Scope, requirement: Requirement) -> Response | None:
+    """Return the response to a connection whose token does not meet *requirement*, or None."""
+    identity = require_identity(scope)
+    try:
+        identity.server.enforce(identity.token, requirement)
+    except AuthError as error:
+        return identity.server.respond(error, method=scope.get("method", "GET"))
+    return None
 
 
 def _guarded_function(endpoint: Callable[..., Any], requirement: Requirement) -> Callable[..., Any]:
@@ -130,32 +156,6 @@ def _guarded_function(endpoint: Callable[..., Any], requirement: Requirement) ->
         return to_response(refusal)
 
     return guarded_async
-
-
-def refuse_generators(endpoint: Callable[..., Any]) -> None:
-    """Raise `ConfigurationError` for a generator, which a response cannot replace."""
-    if inspect.isgeneratorfunction(endpoint) or inspect.isasyncgenfunction(endpoint):
-        raise ConfigurationError(
-            "require_auth cannot replace a generator with a response: use a dependency, or no yield"
-        )
-
-
-def guarded_class(endpoint: Any, requirement: Requirement) -> Any:
-    """Guard the `dispatch` of *endpoint*, an `HTTPEndpoint` or `WebSocketEndpoint`, and return *endpoint*."""
-    if not issubclass(endpoint, (HTTPEndpoint, WebSocketEndpoint)):
-        raise ConfigurationError("require_auth decorates functions, methods, HTTPEndpoint and WebSocketEndpoint")
-    dispatch: Any = endpoint.dispatch
-
-    @functools.wraps(dispatch)
-    async def guarded(self: Any) -> None:
-        refusal = _refusal(self.scope, requirement)
-        if refusal is None:
-            await dispatch(self)
-        else:
-            await refuse(refusal, self.scope, self.receive, self.send)
-
-    setattr(endpoint, "dispatch", guarded)  # noqa: B010 - mypy forbids the assignment to a method
-    return endpoint
 
 
 def _connection_parameter(endpoint: Callable[..., Any]) -> tuple[int, str]:

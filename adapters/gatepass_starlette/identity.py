@@ -48,17 +48,6 @@ class AccessTokenUser(BaseUser):
         return self.access_token.subject
 
 
-class _Credentials(AuthCredentials):
-    """`request.auth` of a connection with a token: its scopes, sorted when they are read."""
-
-    def __init__(self, access_token: AccessToken) -> None:  # not the parent's, which would set the scopes
-        self._access_token = access_token
-
-    @cached_property  # it can be set, like the parent's attribute
-    def scopes(self) -> list[str]:  # type: ignore[override]
-        return sorted(self._access_token.scopes)
-
-
 def identify(scope: Scope, identity: Identity) -> None:
     """Store *identity* in *scope*, replacing an earlier one."""
     scope[_KEY] = identity
@@ -74,6 +63,17 @@ def identity_of(scope: Scope) -> Identity | None:
     """Return the identity that `identify` stored, or None for a connection that was not authenticated."""
     identity: Identity | None = scope.get(_KEY)
     return identity
+
+
+class _Credentials(AuthCredentials):
+    """`request.auth` of a connection with a token: its scopes, sorted when they are read."""
+
+    def __init__(self, access_token: AccessToken) -> None:  # not the parent's, which would set the scopes
+        self._access_token = access_token
+
+    @cached_property  # it can be set, like the parent's attribute
+    def scopes(self) -> list[str]:  # type: ignore[override]
+        return sorted(self._access_token.scopes)
 
 
 def _with_token(state: Any, token: AccessToken | None) -> dict[str, Any]:

@@ -84,13 +84,8 @@ def members(routes: Iterable[Any]) -> Iterator[tuple[Any, bool]]:
                 yield context, original is not None and original is _namespace(context)
 
 
-def _namespace(route: object) -> object:
-    """Return the namespace of the module whose code decides what *route* matches."""
-    return getattr(getattr(type(route), "matches", None), "__globals__", None)
-
-
 def takes_other_methods(route: Any) -> bool:
-    """Return whether *route*, whose path matches, itself answers the method with 405."""
+    """Return whether *route*, whose path matches, itself responds to the method with 405."""
     original = getattr(route, "original_route", route)
     return isinstance(original, Route) and is_original(type(original), "handle")
 
@@ -108,3 +103,8 @@ def middleware_classes(layer: Any) -> list[Any] | None:
         return []
     middleware = getattr(layer, "user_middleware", None)
     return None if middleware is None else [one.cls for one in middleware]
+
+
+def _namespace(route: object) -> object:
+    """Return the namespace of the module whose code decides what *route* matches."""
+    return getattr(getattr(type(route), "matches", None), "__globals__", None)

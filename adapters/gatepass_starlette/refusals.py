@@ -58,12 +58,12 @@ class _Sender:
 
     def __call__(self, message: Message) -> Awaitable[None]:
         if not self.has_begun:
-            if self.buffered or message.get("status") == 500 or self._answers_any_mistake():
+            if self.buffered or message.get("status") == 500 or self._comes_from_general_handler():
                 return self._buffer(message)
             self.has_begun = message["type"] == "http.response.start"  # not an early hint or a push
         return self._send(message)
 
-    def _answers_any_mistake(self) -> bool:
+    def _comes_from_general_handler(self) -> bool:
         """Return whether a refusal is being handled, but not by a handler of the application for its class."""
         error = sys.exc_info()[1]
         if error is None or refusal_in(error) is None:
@@ -95,20 +95,20 @@ class _Sender:
 async def _run_socket(app: ASGIApp, scope: Scope, receive: Receive, send: Send, server: ResourceServer) -> None:
     is_open = has_ended = False
 
-    async def send_noting(message: Message) -> None:
+    async def recording_send(message: Message) -> None:
         nonlocal is_open, has_ended
         is_open = is_open or message["type"] == "websocket.accept"
         has_ended = has_ended or message["type"] in ("websocket.close", "websocket.http.response.start")
         await send(message)
 
-    async def receive_noting() -> Message:
+    async def recording_receive() -> Message:
         nonlocal has_ended
         message = await receive()
         has_ended = has_ended or message["type"] == "websocket.disconnect"
         return message
 
     try:
-        await app(scope, receive_noting, send_noting)
+        await app(scope, recording_receive, recording_send)
     except Exception as error:
         refusal = refusal_in(error)
         if refusal is None:

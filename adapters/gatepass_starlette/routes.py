@@ -51,7 +51,7 @@ class Routes:
         self._app = app
         self._below: dict[int, tuple[object, Any]] = {}
         self._marked: bool | None = None
-        self._has_marks_unseen = False
+        self._has_flask_marks = False
         if routes_of is not ... and routes_of is not None and not _has_routes(routes_of):
             raise ConfigurationError(
                 "routes_of= takes the application whose marks count, or None if no route is marked"
@@ -60,7 +60,7 @@ class Routes:
         if self._root is None and routes_of is not None:
             raise ConfigurationError(
                 "AccessTokenMiddleware found no routes below the application that it was given, so it cannot read the "
-                "marks on endpoints: pass routes_of=app where a layer hides the Starlette or FastAPI app, or "
+                "marks on endpoints: give routes_of=app where a layer hides the Starlette or FastAPI app, or "
                 "routes_of=None for an application without marks"
             )
 
@@ -68,7 +68,7 @@ class Routes:
         """Return the access level of the endpoint for *scope*; marks set after the first call do not count."""
         if self._marked is None:
             endpoints = self.check()
-            if self._has_marks_unseen:
+            if self._has_flask_marks:
                 raise ConfigurationError(
                     "a Flask application with marked views is mounted, and only gatepass_flask's middleware applies "
                     "its marks: give the Flask application that middleware, and mark the mounted application as public"
@@ -88,7 +88,7 @@ class Routes:
         return endpoints
 
     def runs_no_endpoint(self, scope: Scope) -> bool:
-        """Return whether `CORSMiddleware` or the router itself (redirect, 404, 405) will answer this preflight."""
+        """Return whether `CORSMiddleware` or the router itself (redirect, 404, 405) will respond to this preflight."""
         try:
             return _runs_no_endpoint(self._app, scope)
         except Exception:  # noqa: BLE001 - as above
@@ -102,7 +102,7 @@ class Routes:
         return cached[1]
 
     def _access_below(self, app: Any, scope: Scope) -> AccessLevel:
-        scope = _entered(app, scope)
+        scope = _scope_for(app, scope)
         route, matched, _ = _choose(_routes_of(app), scope)
         if route is None:
             return "protected"
@@ -125,7 +125,7 @@ class Routes:
                 below = self._found(route.app)
                 if below is None and access_level(route.app) == "protected":
                     views = _flask_views(route.app)
-                    self._has_marks_unseen |= any(access_level(view) != "protected" for view in views)
+                    self._has_flask_marks |= any(access_level(view) != "protected" for view in views)
                     yield from views
                 yield from self._endpoints(below, seen)
             else:
@@ -176,10 +176,10 @@ def _runs_no_endpoint(app: Any, scope: Scope) -> bool:
         return False
     for kind in _kinds(app):
         if kind is CORSMiddleware:
-            return True  # it answers every preflight itself
+            return True  # it responds to every preflight itself
         if not is_original(kind, "__call__") or issubclass(kind, BaseHTTPMiddleware):
-            return False  # it may change the path or the method, or answer the request itself
-    scope = _entered(router, scope)
+            return False  # it may change the path or the method, or respond itself
+    scope = _scope_for(router, scope)
     route, matched, match = _choose(router.routes, scope)
     if match is Match.NONE:
         return lets_router_refuse(router)
@@ -196,7 +196,7 @@ def _kinds(app: Any) -> Iterator[Any]:
         yield from (None,) if middleware is None else middleware
 
 
-def _entered(router: Any, scope: Scope) -> Scope:
+def _scope_for(router: Any, scope: Scope) -> Scope:
     """Return *scope* as *router* receives it: FastAPI replaces the root path on entry."""
     root_path = getattr(router, "root_path", "")
     return {**scope, "root_path": root_path} if root_path else scope

@@ -148,11 +148,11 @@ class TestSetting:
             ({**GOOD, "JWKS_URI": "https://auth.example/jwks"}, "more than one source of keys: KEY_ENV, JWKS_URI"),
             (
                 {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "JWKS_URI": "http://auth.example/jwks"},
-                "JWKS_URI in the setting GATEPASS: jwks_uri must be an https",
+                "JWKS_URI in the setting GATEPASS: jwks_uri= must be an https",
             ),
             (
                 {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "JWKS_URI": None},
-                "JWKS_URI in the setting GATEPASS: jwks_uri must be an https",
+                "JWKS_URI in the setting GATEPASS: jwks_uri= must be an https",
             ),
             ({**GOOD, "KEY_ENV": "GATEPASS_TEST_NOTHING"}, "GATEPASS_TEST_NOTHING is not set"),
             ({**GOOD, "ISSUER": "http://auth.example"}, "ISSUER in the setting GATEPASS: issuer= must be an https URL"),

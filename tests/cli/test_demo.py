@@ -19,7 +19,7 @@ from gatepass.cli import demo as command
 from gatepass.cli.demo import servers
 from gatepass.cli.demo.cases import CASES, LOGIN, SESSION, Case, DemoTokens
 from gatepass.cli.demo.resource import KEY_VARIABLE, STORE_VARIABLE
-from gatepass.cli.demo.results import Answer, problems, report
+from gatepass.cli.demo.results import DemoResponse, problems, report
 from gatepass.cli.demo.servers import Servers
 from gatepass.errors import ConfigurationError
 from gatepass.stores.sqlite import SQLiteStore
@@ -28,7 +28,7 @@ COMMAND = [sys.executable, "-m", "gatepass", "demo"]
 ALL = (*CASES, *SESSION)
 NO_STORE = ("cache-control", "no-store")
 CHALLENGE = ("www-authenticate", 'Bearer realm="api"')
-RIGHT = Answer(401, (NO_STORE, CHALLENGE), b"{}")
+RIGHT = DemoResponse(401, (NO_STORE, CHALLENGE), b"{}")
 CASE = Case("no credentials", (), 401, 'Bearer realm="api"')
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "signals are sent"))
@@ -49,7 +49,7 @@ def test_the_table_shows_request_status_and_challenge_or_error_of_every_case(sho
     rows = [[cell.strip() for cell in re.split("[│|]", line)[1:-1]] for line in shown.stdout.splitlines()]
 
     for case in ALL:
-        error = Answer(case.status, (), (case.body or "").encode()).error
+        error = DemoResponse(case.status, (), (case.body or "").encode()).error
         assert [case.name, str(case.status), case.challenge or error, "agree"] in rows
 
 
@@ -177,7 +177,9 @@ def told_in(width, monkeypatch, capfd):
     monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
     monkeypatch.setenv("COLUMNS", str(width))
     answers = {
-        case: dict.fromkeys(("Flask", "Django"), Answer(case.status, (NO_STORE, (CHALLENGE[0], case.challenge)), b""))
+        case: dict.fromkeys(
+            ("Flask", "Django"), DemoResponse(case.status, (NO_STORE, (CHALLENGE[0], case.challenge)), b"")
+        )
         for case in CASES
         if case.challenge is not None
     }
@@ -207,19 +209,22 @@ def test_a_wide_terminal_shows_what_is_on_the_wire(monkeypatch, capfd):
 @pytest.mark.parametrize(
     ("other", "told"),
     [
-        (Answer(403, RIGHT.headers, RIGHT.body), ["returned 403, expected 401"]),
-        (Answer(401, (NO_STORE,), RIGHT.body), ["unexpected WWW-Authenticate", "different headers"]),
+        (DemoResponse(403, RIGHT.headers, RIGHT.body), ["returned 403, expected 401"]),
+        (DemoResponse(401, (NO_STORE,), RIGHT.body), ["unexpected WWW-Authenticate", "different headers"]),
         (
-            Answer(401, (NO_STORE, CHALLENGE, CHALLENGE), RIGHT.body),
+            DemoResponse(401, (NO_STORE, CHALLENGE, CHALLENGE), RIGHT.body),
             ["unexpected WWW-Authenticate", "different headers"],
         ),
         (
-            Answer(401, (NO_STORE, (CHALLENGE[0], "Bearer")), b"{}"),
+            DemoResponse(401, (NO_STORE, (CHALLENGE[0], "Bearer")), b"{}"),
             ["unexpected WWW-Authenticate", "different headers"],
         ),
-        (Answer(401, (CHALLENGE,), RIGHT.body), ["did not send Cache-Control", "different headers"]),
-        (Answer(401, (*RIGHT.headers, ("x-frame-options", "DENY")), RIGHT.body), ["Flask sent different headers"]),
-        (Answer(401, RIGHT.headers, b"{} "), ["Flask sent different bodies"]),
+        (DemoResponse(401, (CHALLENGE,), RIGHT.body), ["did not send Cache-Control", "different headers"]),
+        (
+            DemoResponse(401, (*RIGHT.headers, ("x-frame-options", "DENY")), RIGHT.body),
+            ["Flask sent different headers"],
+        ),
+        (DemoResponse(401, RIGHT.headers, b"{} "), ["Flask sent different bodies"]),
     ],
 )
 def test_one_framework_that_differs_is_named(other, told):
@@ -232,7 +237,7 @@ def test_one_framework_that_differs_is_named(other, told):
 
 
 def test_answers_that_agree_on_something_wrong_are_wrong():
-    wrong = Answer(200, (NO_STORE,), b"come in")
+    wrong = DemoResponse(200, (NO_STORE,), b"come in")
 
     assert len(problems(CASE, {"Flask": wrong, "Django": wrong})) == 4
     assert len(problems(Case("x", (), 200, body="well"), {"Flask": wrong, "Django": wrong})) == 2
@@ -240,7 +245,7 @@ def test_answers_that_agree_on_something_wrong_are_wrong():
 
 
 def test_a_pair_of_tokens_must_not_be_kept_by_caches():
-    pair = Answer(200, (), LOGIN.body.encode(), {})
+    pair = DemoResponse(200, (), LOGIN.body.encode(), {})
 
     assert len(problems(LOGIN, {"Flask": pair, "Django": pair})) == 2
     assert problems(Case("x", (), 200), {"Flask": pair, "Django": pair}) == []
@@ -278,7 +283,7 @@ def test_a_login_goes_on_to_the_next_application_with_every_request(monkeypatch)
     def answered(port, case, tokens):
         login = tokens.get("login", f"of port {port}")
         visited.setdefault(login, []).append(port)
-        return Answer(case.status, (), b"", {"login": login})
+        return DemoResponse(case.status, (), b"", {"login": login})
 
     monkeypatch.setattr(command, "send_request", answered)
     told = command._session_results({"flask": 1, "starlette": 2, "fastapi": 3, "django": 4})
@@ -317,7 +322,7 @@ def test_a_server_that_ends_by_itself_ends_the_waiting(settings):
         running._processes["django"].wait()
 
         with pytest.raises(ConfigurationError, match="Django ended"):
-            command._leave_running(running, {"good": "x", "expired": "y"})
+            command._leave_running(running, {"valid": "x", "expired": "y"})
 
 
 def test_a_server_that_does_not_stop_is_stopped(monkeypatch, settings):
@@ -333,4 +338,4 @@ def test_a_server_that_does_not_stop_is_stopped(monkeypatch, settings):
 
 def test_a_server_that_gives_no_answer_is_named():
     with pytest.raises(ConfigurationError, match="Flask sent no response to: no credentials"):
-        command._answers(CASE, {"flask": free_port()}, {"flask": {}})
+        command._responses(CASE, {"flask": free_port()}, {"flask": {}})

@@ -310,7 +310,7 @@ def test_what_is_not_given_is_as_long_as_what_is_given_allows(serve, clock, reco
     ],
 )  # fmt: skip
 def test_an_address_that_must_not_be_fetched_is_refused(url):
-    with pytest.raises(ConfigurationError, match="jwks_uri must be an https URL"):
+    with pytest.raises(ConfigurationError, match="jwks_uri= must be an https URL"):
         JWKSClient(url)
 
 

@@ -30,7 +30,7 @@ def test_what_is_written_is_for_its_owner_alone(place, ring):
 def test_a_file_that_others_can_reach_is_refused(place, ring, clock, mode):
     (place / "keyring.json").chmod(mode)
 
-    with pytest.raises(ConfigurationError, match=r"others can read or change .*keyring\.json.*: chmod 600 "):
+    with pytest.raises(ConfigurationError, match=r"other users can read or change .*keyring\.json.*: chmod 600 "):
         make_ring(place, clock)
 
 
@@ -39,7 +39,7 @@ def test_a_directory_that_others_can_reach_is_refused(tmp_path, clock, mode):
     (tmp_path / "ring").mkdir()
     (tmp_path / "ring").chmod(mode)
 
-    with pytest.raises(ConfigurationError, match=r"others can read or change .*: chmod 700 "):
+    with pytest.raises(ConfigurationError, match=r"other users can read or change .*: chmod 700 "):
         make_ring(tmp_path / "ring", clock)
     assert list((tmp_path / "ring").iterdir()) == []
 
@@ -111,9 +111,9 @@ def test_a_pipe_is_refused_and_not_waited_for(place, ring, clock):
 def test_a_directory_that_was_opened_to_others_is_noticed_with_the_next_change(place, ring, clock):
     place.chmod(0o770)
 
-    with pytest.raises(ConfigurationError, match="others can read or change"):
+    with pytest.raises(ConfigurationError, match="other users can read or change"):
         ring.rotate()
-    with pytest.raises(ConfigurationError, match="others can read or change"):
+    with pytest.raises(ConfigurationError, match="other users can read or change"):
         KeyRing.open(place)
 
 
@@ -131,7 +131,7 @@ def test_who_reads_a_ring_waits_until_it_is_on_the_disk(place, ring, clock, monk
 def test_a_place_that_cannot_be_a_directory_is_refused(tmp_path, clock, path):
     (tmp_path / "file").touch(mode=0o600)
 
-    with pytest.raises(ConfigurationError, match=r"cannot hold a key ring|others can"):
+    with pytest.raises(ConfigurationError, match=r"cannot hold a key ring|other users can"):
         make_ring(tmp_path / path, clock)
 
 

@@ -616,7 +616,7 @@ def test_a_key_does_not_change(name):
     with pytest.raises(AttributeError) as delete_refused:
         delattr(key, name)
 
-    assert str(set_refused.value) == str(delete_refused.value) == "a Key does not change"
+    assert str(set_refused.value) == str(delete_refused.value) == "a Key is immutable"
     assert not hasattr(key, "__dict__")
     assert key.algorithm == "HS256"
 

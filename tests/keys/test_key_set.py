@@ -138,7 +138,7 @@ def test_a_set_does_not_change(name):
     with pytest.raises(AttributeError) as delete_refused:
         delattr(keys, name)
 
-    assert str(set_refused.value) == str(delete_refused.value) == "a KeySet does not change"
+    assert str(set_refused.value) == str(delete_refused.value) == "a KeySet is immutable"
     assert keys.algorithms == {"ES256"}
     assert not hasattr(keys, "__dict__")
 

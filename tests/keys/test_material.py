@@ -30,7 +30,7 @@ from gatepass import ConfigurationError, Key
 
 UNREADABLE = "this PEM cannot be read: it is damaged, of an unsupported kind, or the password is wrong"
 ENCRYPTED = "this private key is encrypted: give password= to Key.from_pem or Key.from_env"
-NOT_ENCRYPTED = "password= given for a PEM that is not encrypted"
+NOT_ENCRYPTED = "password= is for an encrypted PEM, and this one is not: omit it"
 NO_BLOCK = "no PEM block found: it begins with -----BEGIN"
 NO_KEY = "no key found in this PEM: it contains only parameters"
 TWO_BLOCKS = "more than one PEM block: give one key"
@@ -106,7 +106,7 @@ def test_str_and_bytes_mean_the_same():
 @pytest.mark.parametrize("pem", [None, 5, [], {}, bytearray(b"-----BEGIN "), object()])
 def test_a_pem_is_text_or_bytes(pem):
     assert refusal(lambda: Key.from_pem(pem)) == "a PEM must be str or bytes"
-    assert refusal(lambda: Key.from_pem(Path("a"))).endswith("pass the content of a file, Path(...).read_bytes()")
+    assert refusal(lambda: Key.from_pem(Path("a"))).endswith("give the content of a file, Path(...).read_bytes()")
 
 
 def test_a_pem_is_text_that_has_a_utf8_form():

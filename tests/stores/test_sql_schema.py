@@ -56,19 +56,19 @@ PLANS = {
     "get": (statements.GET, {"name": "x"}),
     "rotate": (
         statements.ROTATE,
-        {"name": "x", "old": b"", "new": b"", "new_salt": b"", "moment": 1, "idle": 1, "look": 1},
+        {"name": "x", "old": b"", "new": b"", "new_salt": b"", "moment": 1, "idle": 1, "new_purge_at": 1},
     ),
-    "ending": (statements.ENDING, {"before": 1, "size": 10}),
-    "delete": (statements.DELETE_DEAD, {"names": ["x", "y"], "before": 1}),
-    "forget salts": (statements.FORGET_SALTS, {"names": ["x", "y"], "before": 1}),
-    "put off": (statements.PUT_OFF, {"names": ["x", "y"]}),
+    "due for purge": (statements.DUE_FOR_PURGE, {"before": 1, "size": 10}),
+    "delete": (statements.DELETE_ENDED, {"names": ["x", "y"], "before": 1}),
+    "delete salts": (statements.DELETE_SALTS, {"names": ["x", "y"], "before": 1}),
+    "postpone": (statements.POSTPONE_PURGE, {"names": ["x", "y"]}),
     "revoked": (statements.REVOKED_UNTIL, {"keys": [b"x", b"y"], "now": 1}),
-    "past": (statements.PAST, {"before": 1, "size": 10}),
-    "forget": (statements.FORGET, {"keys": [b"x", b"y"], "before": 1}),
+    "expired": (statements.EXPIRED_REVOCATIONS, {"before": 1, "size": 10}),
+    "delete revocations": (statements.DELETE_REVOCATIONS, {"keys": [b"x", b"y"], "before": 1}),
     "revoke": (statements.REVOKE, {"names": ["x", "y"], "at": 1}),
     **{
-        f"alive by {column}": (statement, {"name": b"x", "last": "", "size": 10})
-        for column, statement in statements.ALIVE.items()
+        f"not revoked, by {column}": (statement, {"name": b"x", "last": "", "size": 10})
+        for column, statement in statements.NOT_REVOKED.items()
     },
 }
 

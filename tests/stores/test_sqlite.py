@@ -42,13 +42,13 @@ def statements(path):
     cases = {
         "get": (sqlite._SELECT, ("x",)),
         "rotate": (sqlite._ROTATE, (b"", b"", b"", 1, 1, "x", b"")),
-        "earlier": (sqlite._EARLIER, (1, "x", 1)),
-        "ending": (sqlite._ENDING, (1, 1)),
-        "forget a salt": (sqlite._FORGET_SALT, (1, 1)),
-        "put off": (sqlite._PUT_OFF, (1,)),
+        "advance": (sqlite._ADVANCE_PURGE, (1, "x", 1)),
+        "due for purge": (sqlite._DUE_FOR_PURGE, (1, 1)),
+        "delete a salt": (sqlite._DELETE_SALT, (1, 1)),
+        "postpone": (sqlite._POSTPONE_PURGE, (1,)),
         "revocations": (sqlite._PURGE_REVOCATIONS, (1, 1)),
         "revoke": (sqlite._REVOKE, values),
-        **{f"alive by {column}": (statement, ("x",)) for column, statement in sqlite._ALIVE.items()},
+        **{f"not revoked, by {column}": (statement, ("x",)) for column, statement in sqlite._NOT_REVOKED.items()},
     }
     with closing(sqlite3.connect(path)) as connection:
         return {
@@ -64,7 +64,7 @@ def test_no_statement_scans_a_table(store, path):
 
 
 def test_purge_walks_an_index_in_order(store, path):
-    assert statements(path)["ending"] == [
+    assert statements(path)["due for purge"] == [
         "SEARCH gatepass_families USING INDEX gatepass_families_purge_at (purge_at<?)"
     ]
 

@@ -125,10 +125,10 @@ def test_what_is_made_is_its_owners_alone_whatever_the_umask(path, umask):
 def test_a_file_that_others_can_change_is_refused(store, path, mode):
     path.chmod(mode)
 
-    with pytest.raises(ConfigurationError, match=r"others can change .*sessions\.db.*: chmod 600 .*sessions\.db"):
+    with pytest.raises(ConfigurationError, match=r"other users can change .*sessions\.db.*: chmod 600 .*sessions\.db"):
         SQLiteStore(path)
     for ask in (lambda: store.get("x"), lambda: store.create(make_family().family), store.create_schema):
-        with pytest.raises(ConfigurationError, match="others can change"):
+        with pytest.raises(ConfigurationError, match="other users can change"):
             ask()
 
 
@@ -152,7 +152,7 @@ def test_what_others_can_change_beside_the_file_is_refused(path, name):
     beside.touch()
     beside.chmod(0o666)
 
-    with pytest.raises(ConfigurationError, match=f"others can change .*{name}"):
+    with pytest.raises(ConfigurationError, match=f"other users can change .*{name}"):
         SQLiteStore(path)
 
 

@@ -136,9 +136,9 @@ class RepeatsWhatItSaw(Interrupted):
 
 @pytest.mark.parametrize("broken", [SpendsForGood, KeepsWhatItHas, CutsSalts])
 def test_a_store_that_does_not_write_a_hash_once_more_is_found_out(broken):
-    Contract.test_a_hash_is_put_in_its_own_place_as_often_as_asked(MemoryStore())
+    Contract.test_the_current_token_can_be_written_again_repeatedly(MemoryStore())
     with pytest.raises(AssertionError):
-        Contract.test_a_hash_is_put_in_its_own_place_as_often_as_asked(broken())
+        Contract.test_the_current_token_can_be_written_again_repeatedly(broken())
 
 
 @pytest.mark.parametrize(
@@ -147,14 +147,16 @@ def test_a_store_that_does_not_write_a_hash_once_more_is_found_out(broken):
         *(
             (
                 broken,
-                lambda store, member=member: Contract.test_no_family_escapes_the_end_of_all_by_rotating(store, member),
+                lambda store, member=member: Contract.test_no_family_escapes_a_revocation_of_all_by_rotating(
+                    store, member
+                ),
             )
             for broken in (EndsWhatItSaw, EndsWhatStoodStill)
             for member in ("subject", "client_id")
         ),
-        (RepeatsWhatItSaw, Contract.test_a_hash_that_is_put_in_its_own_place_takes_no_rotation_back),
-        (PurgesWhatItSaw, Contract.test_a_family_that_is_rotated_while_a_purge_looks_at_it_stays),
-        (PurgesWhatItSaw, RevocationContract.test_an_entry_that_is_renewed_while_a_purge_looks_at_it_stays),
+        (RepeatsWhatItSaw, Contract.test_writing_the_current_token_again_undoes_no_rotation),
+        (PurgesWhatItSaw, Contract.test_a_family_that_is_rotated_during_a_purge_stays),
+        (PurgesWhatItSaw, RevocationContract.test_an_entry_that_is_renewed_during_a_purge_stays),
     ],
 )
 def test_a_store_that_trusts_what_it_saw_is_found_out(broken, sentence):

@@ -299,7 +299,7 @@ def test_the_memory_is_bounded_and_keeps_the_newest(size):
     digests = [digest_of(str(number).encode()) for number in range(100)]
 
     for digest in digests:
-        memory.keep(digest, token, now=NOW, ends=NOW + 900)
+        memory.add(digest, token, now=NOW, ends=NOW + 900)
         assert memory.find(digest, NOW) is token
         assert sum(memory.find(one, NOW) is not None for one in digests) <= size
         kept = digests[: digests.index(digest) + 1]

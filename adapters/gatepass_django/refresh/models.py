@@ -32,8 +32,8 @@ class TokenFamily(models.Model):
     """One grant and the hash of its current token.
 
     `purge_at` is never later than the family's end, or than the end of its salt. A rotation postpones both ends but not
-    `purge_at`, so only the first rotation with a salt after a purge writes an index. A purge that finds the family
-    alive moves `purge_at`.
+    `purge_at`, so only the first rotation with a salt after a purge writes an index. A purge that finds that the
+    family has not ended postpones `purge_at`.
     """
 
     id: models.CharField[str, str] = models.CharField(max_length=64, primary_key=True, editable=False)

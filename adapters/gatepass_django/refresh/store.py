@@ -99,7 +99,7 @@ class DjangoStore:
 
     def purge(self, *, before: int, limit: int) -> PurgeResult:
         """Delete ended families. It reads up to *limit* families in total, in whole batches."""
-        over = Q(expires_at__lt=before) | Q(idle_expires_at__lt=before) | Q(revoked_at__lt=before)
+        has_ended = Q(expires_at__lt=before) | Q(idle_expires_at__lt=before) | Q(revoked_at__lt=before)
         end = Least(F("expires_at"), F("idle_expires_at"), Coalesce(F("revoked_at"), F("expires_at")))
         spent = F("rotated_at") + Rotation.MAX_GRACE
         deleted = seen = 0
@@ -107,14 +107,14 @@ class DjangoStore:
             while deleted < limit and seen < limit:
                 oldest = rows.filter(purge_at__lt=before).order_by("purge_at")
                 found = list(oldest.annotate(end=end).values_list("pk", "end")[:_BATCH])
-                dead = [name for name, moment in found if moment < before][: limit - deleted]
-                alive = [name for name, moment in found if moment >= before]
-                if dead:
-                    deleted += _deleted(rows.filter(over, pk__in=dead), self._using)
-                if alive:  # purge at the family's end, or at the end of a salt still in use
-                    salted = rows.filter(pk__in=alive, rotated_at__lt=before - Rotation.MAX_GRACE).exclude(salt="")
+                ended = [name for name, moment in found if moment < before][: limit - deleted]
+                others = [name for name, moment in found if moment >= before]
+                if ended:
+                    deleted += _deleted(rows.filter(has_ended, pk__in=ended), self._using)
+                if others:  # purge at the family's end, or at the end of a salt still in use
+                    salted = rows.filter(pk__in=others, rotated_at__lt=before - Rotation.MAX_GRACE).exclude(salt="")
                     salted.update(salt="")
-                    rows.filter(pk__in=alive).update(purge_at=Case(When(salt="", then=end), default=Least(end, spent)))
+                    rows.filter(pk__in=others).update(purge_at=Case(When(salt="", then=end), default=Least(end, spent)))
                 seen += len(found)
                 if len(found) < _BATCH and deleted < limit:
                     return PurgeResult(deleted, more=False)
@@ -153,12 +153,12 @@ class DjangoStore:
         """Revoke page by page along the primary key, so that no row is read twice, in statements that lock few rows."""
         revoked = 0
         with self._writing(self._families) as rows:
-            alive = rows.filter(**which, revoked_at__isnull=True).order_by("pk")
-            names = _first(alive, _PAGE)
+            found = rows.filter(**which, revoked_at__isnull=True).order_by("pk")
+            names = _first(found, _PAGE)
             while names:
                 for start in range(0, len(names), _BATCH):
                     revoked += _revoked(rows.filter(pk__in=names[start : start + _BATCH]), at)
-                names = _first(alive.filter(pk__gt=names[-1]), _PAGE) if len(names) == _PAGE else []
+                names = _first(found.filter(pk__gt=names[-1]), _PAGE) if len(names) == _PAGE else []
         self._flush_log()
         return revoked
 
@@ -230,8 +230,8 @@ def _first(rows: Any, count: int) -> list[str]:
 
 
 def _revoked(rows: Any, at: int) -> int:
-    alive = rows.filter(revoked_at__isnull=True)
-    count: int = alive.update(revoked_at=at, purge_at=Least(F("purge_at"), Value(at)))
+    not_revoked = rows.filter(revoked_at__isnull=True)
+    count: int = not_revoked.update(revoked_at=at, purge_at=Least(F("purge_at"), Value(at)))
     return count
 
 

@@ -1,10 +1,9 @@
 """The command `gatepass`. A user's mistake ends it with one sentence and never with a traceback.
 
-No other package imports this one. click and rich come with the extra `cli` and are imported late, so that the command
-can say how to install them.
+No other package imports this one.
 """
 
-# ruff: noqa: PLC0415 - the modules of the commands import click and rich
+# ruff: noqa: PLC0415 - click and rich, of the extra `cli`, are imported late: the command can say how to install them
 
 from __future__ import annotations
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import click
 
 from gatepass.cli.text import visible
-from gatepass.common.private_files import create
+from gatepass.common.private_files import create_file
 from gatepass.errors import ConfigurationError
 from gatepass.jose.compact import decode_base64url
 from gatepass.keys import Key
-from gatepass.keys.algorithms import ALGORITHMS, likeliest
+from gatepass.keys.algorithms import ALGORITHMS, closest_algorithm
 
 __all__ = ["keygen"]
 
@@ -32,7 +32,7 @@ def _check_algorithm(_context: click.Context, _parameter: click.Parameter, value
     """Return *value* if it is an algorithm; otherwise suggest the nearest name."""
     if value in ALGORITHMS:
         return value
-    near = likeliest(value, alike=_MIN_SIMILARITY)
+    near = closest_algorithm(value, alike=_MIN_SIMILARITY)
     hint = f"did you mean {near}?" if near else f"choose one of {', '.join(ALGORITHMS)}."
     raise click.BadParameter(f"there is no algorithm {visible(value)}; {hint}")
 
@@ -142,7 +142,7 @@ def _check_files(out: Path | None, public_out: Path | None) -> None:
 def _write_new(path: Path, text: str, mode: int) -> None:
     try:
         private = mode == _PRIVATE_MODE
-        descriptor = create(path) if private else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        descriptor = create_file(path) if private else os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     except FileExistsError:
         raise _exists(path) from None
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -85,8 +85,8 @@ def _open(directory: Path) -> KeyRing:
     except ConfigurationError as error:
         if (directory / "keyring.json").exists():
             raise
-        made = 'a service creates it with KeyRing(Path("keys")) when it starts for the first time'
-        raise ConfigurationError(f"{error}; {made}") from None
+        hint = 'a service creates it with KeyRing(Path("keys")) when it starts for the first time'
+        raise ConfigurationError(f"{error}; {hint}") from None
 
 
 def _show(ring: KeyRing) -> None:

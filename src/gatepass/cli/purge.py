@@ -40,15 +40,15 @@ _WAIT: Final = 30
 """Seconds for which a batch waits for concurrent writers, and for a server that does not respond."""
 
 _CONNECT: Final = {"connect_timeout": 5}
-_CONNECT_AND_ANSWER: Final = {**_CONNECT, "read_timeout": _WAIT, "write_timeout": _WAIT}
+_ALL_TIMEOUTS: Final = {**_CONNECT, "read_timeout": _WAIT, "write_timeout": _WAIT}
 _TIMEOUTS: Final = {
-    "psycopg": _CONNECT, "psycopg2": _CONNECT, "pymysql": _CONNECT_AND_ANSWER, "mysqldb": _CONNECT_AND_ANSWER,
+    "psycopg": _CONNECT, "psycopg2": _CONNECT, "pymysql": _ALL_TIMEOUTS, "mysqldb": _ALL_TIMEOUTS,
 }  # fmt: skip
 
 _REFUSED: Final = frozenset((1044, 1045, 1049, 1142, 1698, "42501"))
 """Error numbers of MySQL and the SQLSTATE of PostgreSQL for a rejected user, password, database or privilege."""
 
-_SPELLING: Final = (
+_ACCEPTED_URLS: Final = (
     "the store must be a SQLite file, or a URL that begins with sqlite:///, postgresql+psycopg://, "
     "mysql+pymysql://, redis://, rediss:// or unix://"
 )
@@ -80,14 +80,14 @@ def purge(
     password into an environment variable. Exits with 1 when the store fails; entries deleted before that stay deleted.
     Exits with 2 when STORE is not a store.
     """
-    named = _named(store, store_env)
-    if _scheme(named) in _REDIS:
+    location = _store_location(store, store_env)
+    if _scheme(location) in _REDIS:
         click.echo("nothing to do: Redis deletes families and revocations by itself when they expire")
         return
     families = revocations = 0
     failure = None
     try:
-        with _opened_store(named) as opened, _progress() as show:
+        with _opened_store(location) as opened, _progress() as show:
             show(_deleted(families, revocations))
             for families, revocations in purge_store(
                 opened, now=int(time.time()), ended_for=ended_for, batch=batch, limit=limit
@@ -104,7 +104,7 @@ def purge(
         context.exit(1)
 
 
-def _named(store: str | None, variable: str | None) -> str:
+def _store_location(store: str | None, variable: str | None) -> str:
     """Return the path or URL of the store. Errors quote only an argument: a variable may hold a password."""
     if bool(store) == bool(variable):
         raise click.UsageError("name the store, as STORE or with --store-env.")
@@ -215,9 +215,9 @@ def _engine(store: str) -> Engine:
         url = make_url(store)
         dialect = url.get_dialect()
     except (ArgumentError, NoSuchModuleError, ValueError):  # each of them quotes the URL
-        raise ConfigurationError(_SPELLING) from None
+        raise ConfigurationError(_ACCEPTED_URLS) from None
     if url.get_backend_name() not in _SERVERS:
-        raise ConfigurationError(_SPELLING)
+        raise ConfigurationError(_ACCEPTED_URLS)
     if dialect.is_async:
         raise ConfigurationError("the URL names an asynchronous driver; use one such as psycopg or pymysql")
     timeouts = {name: value for name, value in _TIMEOUTS.get(dialect.driver, {}).items() if name not in url.query}

@@ -30,11 +30,11 @@ DAY: Final = 86_400
 YEAR: Final = 366 * DAY
 
 MAX_ACCESS_TTL: Final = DAY
-"""The lifetime of an access token, in seconds."""
+"""The longest lifetime of an access token, in seconds."""
 MAX_LEEWAY: Final = 300
-"""The leeway of a verifier, in seconds."""
+"""The largest leeway of a verifier, in seconds."""
 MAX_JWKS_CACHE_TTL: Final = 7 * DAY
-"""The time for which others may cache a published JWK Set, in seconds."""
+"""The longest time for which others may cache a published JWK Set, in seconds."""
 
 MAX_KID_LENGTH: Final = 1_024
 """Characters of a key id. The same limit for keys and for token headers, so that a token can name every key."""

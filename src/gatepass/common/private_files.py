@@ -22,12 +22,12 @@ __all__ = [
     "KEY_DIRECTORY",
     "SESSIONS",
     "FilePolicy",
+    "check_access",
     "check_directory",
     "check_file",
-    "create",
-    "link",
+    "create_file",
+    "link_error",
     "open_file",
-    "refuse",
 ]
 
 _WRITE: Final = 0o022
@@ -52,8 +52,8 @@ SESSIONS: Final = FilePolicy("who is signed in", _WRITE, "chmod 600 {}")
 """Only hashes, so other users may read them: an application's own tables may be in the same file."""
 
 
-def refuse(found: os.stat_result, path: Path, policy: FilePolicy) -> None:
-    """Raise `ConfigurationError` if *found*, the status of *path*, gives other users access that *policy* forbids."""
+def check_access(found: os.stat_result, path: Path, policy: FilePolicy) -> None:
+    """Raise `ConfigurationError` if *found*, the `stat` of *path*, gives other users access that *policy* forbids."""
     if not _POSIX:
         return
     if found.st_uid not in (os.geteuid(), 0):
@@ -62,14 +62,16 @@ def refuse(found: os.stat_result, path: Path, policy: FilePolicy) -> None:
         )
     if stat.S_IMODE(found.st_mode) & policy.forbidden:
         can = "read or change" if policy.forbidden & ~_WRITE else "change"
-        raise ConfigurationError(f"others can {can} {path}, and with it {policy.what}: {policy.remedy.format(path)}")
+        raise ConfigurationError(
+            f"other users can {can} {path}, and with it {policy.what}: {policy.remedy.format(path)}"
+        )
 
 
 def check_file(path: Path, policy: FilePolicy) -> os.stat_result:
     """Check the file at *path* without opening it. Raises `OSError`, or `ConfigurationError` for a forbidden file."""
     found = path.lstat()
-    _refuse_other_kinds(found, path)
-    refuse(found, path, policy)
+    _check_is_regular(found, path)
+    check_access(found, path, policy)
     return found
 
 
@@ -82,13 +84,13 @@ def open_file(path: Path, policy: FilePolicy, *, follow_links: bool = False) -> 
         descriptor = os.open(path, _FLAGS | _NO_WAITING | (0 if follow_links else _NO_LINK))
     except OSError as error:
         if error.errno == errno.ELOOP and path.is_symlink():
-            raise link(path) from None
+            raise link_error(path) from None
         raise
     file = os.fdopen(descriptor, "rb")
     try:
         found = os.fstat(descriptor)
-        _refuse_other_kinds(found, path)
-        refuse(found, path, policy)
+        _check_is_regular(found, path)
+        check_access(found, path, policy)
     except BaseException:
         file.close()
         raise
@@ -117,7 +119,7 @@ def check_directory(path: Path) -> None:
         if not stat.S_ISLNK(found.st_mode):
             place /= name
             continue
-        _refuse_shared(place.lstat(), place)
+        _check_not_shared(place.lstat(), place)
         links += 1
         if links > _MAX_LINKS:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
@@ -128,10 +130,28 @@ def check_directory(path: Path) -> None:
         target = (place / name).readlink()
         place /= target.anchor
         names.extend(reversed(target.relative_to(target.anchor).parts))
-    _refuse_shared(place.lstat(), place)
+    _check_not_shared(place.lstat(), place)
 
 
-def _refuse_shared(found: os.stat_result, path: Path) -> None:
+def create_file(path: Path) -> int:
+    """Create a file that only its owner can access. Raises `FileExistsError` if the path exists, even as a link."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        if hasattr(os, "fchmod"):
+            os.fchmod(descriptor, 0o600)  # a umask may have removed the owner's own permissions
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def link_error(path: Path) -> ConfigurationError:
+    """Return the error for a link at *path*."""
+    return ConfigurationError(f"{path} is a link, which may point elsewhere later: give the path of the file itself")
+
+
+def _check_not_shared(found: os.stat_result, path: Path) -> None:
     if found.st_uid not in (os.geteuid(), 0):
         raise ConfigurationError(
             f"the directory {path} belongs to another user, who can replace your files: use a directory of your own"
@@ -145,31 +165,13 @@ def _refuse_shared(found: os.stat_result, path: Path) -> None:
         )
 
 
-def create(path: Path) -> int:
-    """Create a file that only its owner can access. Raises `FileExistsError` if the path exists, even as a link."""
-    flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _FLAGS
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        if hasattr(os, "fchmod"):
-            os.fchmod(descriptor, 0o600)  # a umask may have removed the owner's own permissions
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _refuse_other_kinds(found: os.stat_result, path: Path) -> None:
+def _check_is_regular(found: os.stat_result, path: Path) -> None:
     if stat.S_ISLNK(found.st_mode):
-        raise link(path)
+        raise link_error(path)
     if stat.S_ISDIR(found.st_mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(found.st_mode):
         raise ConfigurationError(f"{path} is a device, a pipe or a socket: give the path of a file")
-
-
-def link(path: Path) -> ConfigurationError:
-    """Return the error for a link at *path*."""
-    return ConfigurationError(f"{path} is a link, which may point elsewhere later: give the path of the file itself")
 
 
 def _is_own_group(group_id: int) -> bool:

@@ -1,7 +1,7 @@
 """Checks of settings when objects are made. Each returns the value to use or raises `ConfigurationError`.
 
-They cover URLs, issuers, lists of names, durations, clocks, paths and types. Two more functions make the error texts
-for missing libraries.
+They cover URLs, issuers, lists of names, durations, clocks, paths and types. Two more functions return the error texts
+for libraries that are missing or replaced.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ __all__ = [
     "non_url_issuer",
     "require_instance",
     "seconds",
-    "stranger",
     "strings",
+    "wrong_module",
 ]
 
 _T = TypeVar("_T")
@@ -174,15 +174,6 @@ def file_path(value: object, name: str) -> Path:
     return Path(text)
 
 
-def _split(value: str) -> SplitResult | None:
-    try:
-        url = urlsplit(value)
-        url.port  # noqa: B018 - a port that is not a number raises here
-    except ValueError:
-        return None
-    return url
-
-
 EXTRAS: Final[dict[str, tuple[str, ...]]] = {
     "flask": ("flask>=3.1.3", "werkzeug>=3.1.9"),
     "starlette": ("starlette>=1.3.1",),
@@ -211,7 +202,16 @@ def extra_hint(extra: str, *others: str) -> str:
     return f"pip install {needed} (the extra gatepass[{extra}])"
 
 
-def stranger(module: ModuleType) -> str:
+def wrong_module(module: ModuleType) -> str:
     """Return the error text for *module*, which has the name of a needed library but is another module."""
     place = getattr(module, "__file__", None) or "an unknown place"
     return f"the module {module.__name__} in {place} is not the library of that name that gatepass needs"
+
+
+def _split(value: str) -> SplitResult | None:
+    try:
+        url = urlsplit(value)
+        url.port  # noqa: B018 - a port that is not a number raises here
+    except ValueError:
+        return None
+    return url

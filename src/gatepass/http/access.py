@@ -109,7 +109,7 @@ def check_guards(views: Iterable[object]) -> None:
         for inner in _wrapped_functions(view, ends_at_guards=True):
             if _own_attribute(inner, _BARE) is inner and id(inner) not in guarded:
                 raise ConfigurationError(
-                    f"require_auth guards nothing: the view {_name_of(inner)} was registered without it. Put "
+                    f"require_auth has no effect: the view {_name_of(inner)} was registered without it. Put "
                     "@require_auth below the route's decorator, or register what require_auth returned; if this route "
                     "needs no guard, give it a function of its own"
                 )
@@ -138,9 +138,9 @@ def _marked(view: _View, level: AccessLevel) -> _View:
     return view
 
 
-def _class_of(own: Mapping[str, Any]) -> type | None:
-    """Return the class that Django, REST framework or Flask made a view from. *own*: the attributes of the view."""
-    made_from = own.get("view_class") or own.get("cls")
+def _class_of(attributes: Mapping[str, Any]) -> type | None:
+    """Return the class that Django, REST framework or Flask made a view from. *attributes*: those of the view."""
+    made_from = attributes.get("view_class") or attributes.get("cls")
     return made_from if isinstance(made_from, type) else None
 
 

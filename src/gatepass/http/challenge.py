@@ -94,7 +94,7 @@ def _further(parameters: Mapping[str, str] | None) -> Iterable[tuple[str, str]]:
 def _quoted(name: str, value: str) -> str:
     """Return *value* as a quoted-string (RFC 9110 section 5.6.4), escaping only what must be escaped."""
     if not _matches(_PRINTABLE, value):
-        raise ConfigurationError(f"{name} of a challenge may hold printable ASCII only")
+        raise ConfigurationError(f"{name}= of a challenge must be printable ASCII")
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
@@ -107,7 +107,7 @@ def _check_names(names: list[str]) -> None:
 
 def _error_text(value: str | None, name: str) -> str | None:
     if value is not None and not _matches(_ERROR_TEXT, value):
-        raise ConfigurationError(f"{name} may hold printable ASCII without quotes and backslashes (RFC 6750 section 3)")
+        raise ConfigurationError(f"{name}= must be printable ASCII without quotes and backslashes (RFC 6750 section 3)")
     return value
 
 
@@ -116,4 +116,4 @@ def _scope_text(value: Iterable[str]) -> str | None:
         return " ".join(scope_tokens(value)) or None
     except ValueError:
         pass
-    raise ConfigurationError("scope takes strings of printable ASCII without spaces, quotes or backslashes")
+    raise ConfigurationError("scope= takes strings of printable ASCII without spaces, quotes or backslashes")

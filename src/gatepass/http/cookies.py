@@ -143,8 +143,8 @@ class CookieTransport:
 class BrowserRequest:
     """The parts of a request that the cookie transport reads. Only the method shows in the repr.
 
-    *method* is as received, None for a WebSocket handshake; *cookie*, *origin* and *upgrade* are the field
-    lines of these names as received.
+    *method* is as received, None for a WebSocket handshake; *cookie*, *origin* and *upgrade* are the lines of these
+    headers as received.
     """
 
     method: str | None

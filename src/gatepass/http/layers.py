@@ -72,6 +72,59 @@ def layer_below(app: object, is_wanted: Callable[[object], bool]) -> Any:
     return _at_most_one(_search(app, is_wanted, referents))
 
 
+def referents(holder: object) -> Iterator[Any]:
+    """Yield the objects that *holder* wraps, is bound to, encloses or stores, in a fixed order."""
+    kind = type(holder)  # isinstance() would see the class of a proxy's target
+    if issubclass(kind, tuple(_CONTAINERS)):
+        yield from next(values for container, values in _CONTAINERS.items() if issubclass(kind, container))(holder)
+    elif issubclass(kind, (MethodType, BuiltinMethodType)):
+        yield cast("MethodType", holder).__self__
+        yield getattr(holder, "__func__", None)
+    elif issubclass(kind, functools.partial):
+        partial = cast("functools.partial[Any]", holder)
+        yield from (partial.func, *partial.args, *partial.keywords.values())
+    elif issubclass(kind, FunctionType):
+        function = cast("FunctionType", holder)
+        for cell in function.__closure__ or ():
+            try:
+                yield cell.cell_contents
+            except ValueError:  # an empty cell
+                continue
+        yield from (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+        # functools.wraps also copied the attributes of the wrapped function, which are not this layer's.
+        own = vars(function)
+        yield from (own["__wrapped__"],) if "__wrapped__" in own else own.values()
+    elif not issubclass(kind, _LEAF_TYPES):
+        yield from _stored_values(holder)
+
+
+def call_of(kind: type) -> object:
+    """Return the function that a call of an instance of *kind* runs. Proxies deceive callable()."""
+    return next((vars(base)["__call__"] for base in kind.__mro__ if "__call__" in vars(base)), None)
+
+
+def _stored_values(holder: object) -> Iterator[Any]:
+    """Yield the slots and attributes of *holder*, the object that a proxy wraps, and the `__call__` of its type."""
+    for base in type(holder).__mro__:
+        own = vars(base)
+        for name, member in own.items():
+            is_slot = isinstance(member, MemberDescriptorType) and "__slots__" in own
+            # A proxy written in C stores the wrapped object internally, and its `__dict__` is that object's.
+            is_wrapped = name == "__wrapped__" and isinstance(member, GetSetDescriptorType)
+            is_dictionary = name == "__dict__" and isinstance(member, GetSetDescriptorType)
+            if not (is_slot or is_wrapped or is_dictionary):
+                continue
+            try:
+                value = member.__get__(holder)
+            except (AttributeError, ValueError):  # an empty slot
+                continue
+            if is_dictionary:
+                yield from value.values()
+            else:
+                yield value
+    yield call_of(type(holder))
+
+
 def _search(
     app: object, is_application: Callable[[object], bool], leads_to: Callable[[object], Iterable[object]]
 ) -> list[object]:
@@ -104,59 +157,6 @@ def _at_most_one(found: list[object]) -> object:
             "reaches: put one around each of them, or name the one whose marks count with routes_of=app"
         )
     return found[0] if found else None
-
-
-def referents(holder: object) -> Iterator[Any]:
-    """Yield the objects that *holder* wraps, is bound to, encloses or stores, in a fixed order."""
-    kind = type(holder)  # isinstance() would see the class of a proxy's target
-    if issubclass(kind, tuple(_CONTAINERS)):
-        yield from next(values for container, values in _CONTAINERS.items() if issubclass(kind, container))(holder)
-    elif issubclass(kind, (MethodType, BuiltinMethodType)):
-        yield cast("MethodType", holder).__self__
-        yield getattr(holder, "__func__", None)
-    elif issubclass(kind, functools.partial):
-        partial = cast("functools.partial[Any]", holder)
-        yield from (partial.func, *partial.args, *partial.keywords.values())
-    elif issubclass(kind, FunctionType):
-        function = cast("FunctionType", holder)
-        for cell in function.__closure__ or ():
-            try:
-                yield cell.cell_contents
-            except ValueError:  # an empty cell
-                continue
-        yield from (*(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
-        # functools.wraps also copied the attributes of the wrapped function, which are not this layer's.
-        own = vars(function)
-        yield from (own["__wrapped__"],) if "__wrapped__" in own else own.values()
-    elif not issubclass(kind, _LEAF_TYPES):
-        yield from _stored_values(holder)
-
-
-def _stored_values(holder: object) -> Iterator[Any]:
-    """Yield the slots and attributes of *holder*, the object that a proxy wraps, and the `__call__` of its type."""
-    for base in type(holder).__mro__:
-        own = vars(base)
-        for name, member in own.items():
-            is_slot = isinstance(member, MemberDescriptorType) and "__slots__" in own
-            # A proxy written in C stores the wrapped object internally, and its `__dict__` is that object's.
-            is_wrapped = name == "__wrapped__" and isinstance(member, GetSetDescriptorType)
-            is_dictionary = name == "__dict__" and isinstance(member, GetSetDescriptorType)
-            if not (is_slot or is_wrapped or is_dictionary):
-                continue
-            try:
-                value = member.__get__(holder)
-            except (AttributeError, ValueError):  # an empty slot
-                continue
-            if is_dictionary:
-                yield from value.values()
-            else:
-                yield value
-    yield call_of(type(holder))
-
-
-def call_of(kind: type) -> object:
-    """Return the function that a call of an instance of *kind* runs. Proxies deceive callable()."""
-    return next((vars(base)["__call__"] for base in kind.__mro__ if "__call__" in vars(base)), None)
 
 
 def _may_lead_on(layer: object, referent: object) -> bool:

@@ -124,6 +124,21 @@ class ScopeHierarchy:
         return scopes.union(*(self._included[scope] for scope in scopes if scope in self._included))
 
 
+def parse_scopes(value: str | Iterable[str], name: str) -> tuple[str, ...]:
+    """Return the scopes in *value*, the setting *name*. Raises `ConfigurationError`."""
+    try:
+        tokens = scope_tokens(value)
+    except ValueError:
+        tokens = None
+    if tokens is not None:
+        if "offline_access" in tokens:
+            raise ConfigurationError(f"{name}= must not name offline_access, a scope between client and issuer")
+        return tokens
+    if has_commas(value):
+        raise ConfigurationError(f"{name}= takes {BLANKS_OR_LIST}")
+    raise ConfigurationError(f"{name}= takes scopes: strings of printable ASCII without spaces, quotes or backslashes")
+
+
 def _reachable(scope: str, direct: Mapping[str, tuple[str, ...]]) -> set[str]:
     found: set[str] = set()
     waiting = [scope]
@@ -146,18 +161,3 @@ def _at_least_one(values: tuple[str, ...], name: str) -> tuple[str, ...]:
     if not values:
         raise ConfigurationError(f"{name}= is empty, so that no token could pass: name at least one, or leave it out")
     return values
-
-
-def parse_scopes(value: str | Iterable[str], name: str) -> tuple[str, ...]:
-    """Return the scopes in *value*, the setting *name*. Raises `ConfigurationError`."""
-    try:
-        tokens = scope_tokens(value)
-    except ValueError:
-        tokens = None
-    if tokens is not None:
-        if "offline_access" in tokens:
-            raise ConfigurationError(f"{name}= must not name offline_access, a scope between client and issuer")
-        return tokens
-    if has_commas(value):
-        raise ConfigurationError(f"{name}= takes {BLANKS_OR_LIST}")
-    raise ConfigurationError(f"{name}= takes scopes: strings of printable ASCII without spaces, quotes or backslashes")

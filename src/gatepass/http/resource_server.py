@@ -118,7 +118,7 @@ class ResourceServer:
         *authorization*: the `Authorization` field lines as received. *url_scheme*: `"https"` or `"http"`, as the
         framework reports it; *peer*: the address of the peer; *forwarded*: whether the request has one of
         `forwarding_headers`. Adapters pass all three. Without url_scheme and peer the token came from elsewhere, such
-        as a queue, and the rule of `https=` does not apply. *browser*: the parts of the request that a cookie needs,
+        as a queue, and the rule of `https=` does not apply. *browser*: the parts of the request that the cookies need,
         where `"cookie"` is one of `sources`.
         """
         raw = self._extractor.token(authorization, browser)

@@ -45,7 +45,7 @@ class Response:
 
 @final
 class ResponseTable:
-    """Turns each `AuthError` into its response, with the settings of one resource server."""
+    """The response to each `AuthError`, with the settings of one resource server."""
 
     __slots__ = (
         "_allow", "_challenge_scopes", "_extra_challenges", "_format", "_malformed_status", "_problem_base", "_realm",

@@ -2,7 +2,7 @@
 
 Keys are *fresh*, then *stale* but usable while fetches fail, then *dead*. A request reads one snapshot without a lock.
 Fetches run in their own thread, one at a time, so that no request can cancel or multiply them. Until the keys are dead,
-a token whose key is held neither waits nor fails. The exception is a server that runs no threads between requests:
+a token whose key is cached neither waits nor fails. The exception is a server that runs no threads between requests:
 there, the request that begins a fetch waits for it.
 """
 
@@ -33,8 +33,8 @@ from gatepass.keys.source import Fetch, KeySource
 __all__ = ["JWKSClient"]
 
 _MAX_WAIT: Final = 1.0
-"""Seconds, counted from the beginning of a fetch, that a request waits for it if other keys are held or the last fetch
-failed: each waiting request may hold a thread of the server, and forged tokens can make requests wait.
+"""Seconds, counted from the beginning of a fetch, that a request waits for it if other keys are cached or the last
+fetch failed: each waiting request may occupy a thread of the server, and forged tokens can make requests wait.
 """
 _MIN_RETRY_AFTER: Final = 5
 """Seconds: clients that retry sooner would add load to an outage."""
@@ -52,8 +52,8 @@ class JWKSClient(KeySource):
     or *max_ttl* if that is less). They are dead *usable_for* after the last successful fetch. A kid that the issuer
     does not publish causes one fetch per *unknown_kid_interval*; all such kids together cause two fetches, and then one
     per interval. Times are seconds or timedeltas.
-    *transport* returns a new `httpx` transport for each fetch, for a proxy or a private authority. *on_event* is called
-    with every `KeyEvent`, in the thread in which it occurs. *allow*: `HTTP_ON_LOOPBACK` for development. *clock*
+    *transport* returns a new `httpx` transport for each fetch, for a proxy or a private CA. *on_event* is called with
+    every `KeyEvent`, in the thread in which it occurs. *allow*: `HTTP_ON_LOOPBACK` for development. *clock*
     returns monotonic seconds.
 
     The constructor does not fetch. The first token that needs a key, or `refresh`, begins the first fetch. Raises
@@ -138,8 +138,8 @@ class JWKSClient(KeySource):
     def fetch_missing(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:
         """Yield each fetch that may bring *kid*, as `KeySource.fetch_missing` requires.
 
-        A kid that the issuer does not publish causes at most one fetch per interval. If other keys are held or the last
-        fetch failed, the wait is short, because each waiting request may hold a thread of the server.
+        A kid that the issuer does not publish causes at most one fetch per interval. If other keys are cached or the
+        last fetch failed, the wait is at most one second.
         """
         begun_before, arrived_at = self._flight.number, self._clock()
         while True:
@@ -161,7 +161,7 @@ class JWKSClient(KeySource):
                 return
 
     def _fetch_for(self, kid: str | None, seen: KeySet | None) -> Fetch | None:
-        """Return the fetch that may bring *kid*, or None if the kid is known or assumed not to exist."""
+        """Return the fetch that may bring *kid*, or None if the kid does not exist or is assumed not to."""
         flight = self._flight
         with flight.lock:
             now = self._clock()

@@ -57,8 +57,8 @@ class FixedLocation:
     def __init__(self, jwks_uri: str, allow: Allowed) -> None:
         if not isinstance(jwks_uri, str) or not fetchable(jwks_uri, allow):
             raise ConfigurationError(
-                "jwks_uri must be an https URL such as https://auth.example.com/jwks.json; "
-                "for a server on this machine say allow=HTTP_ON_LOOPBACK"
+                "jwks_uri= must be an https URL such as https://auth.example.com/jwks.json: "
+                "for development on this machine use allow=HTTP_ON_LOOPBACK"
             )
         self._url = jwks_uri
         self.name: str = jwks_uri.partition("?")[0]

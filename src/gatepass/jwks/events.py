@@ -34,7 +34,7 @@ class FetchEnded:
 @dataclass(frozen=True, slots=True)
 class FetchFailed:
     """A failed fetch. *cause*: see the table in docs/remote-keys.md; *took*: seconds; *retry_after*: seconds until the
-    next try; *usable_for*: seconds for which the held keys may still be used, 0 if there are none; *status*: the code
+    next try; *usable_for*: seconds for which the cached keys may still be used, 0 if there are none; *status*: the code
     of a response with an unexpected one.
     """
 
@@ -49,7 +49,7 @@ class FetchFailed:
 
 @dataclass(frozen=True, slots=True)
 class KeysChanged:
-    """A rotation by the issuer: the number of keys added, removed and now held."""
+    """A rotation by the issuer: the number of keys added, removed and now cached."""
 
     source: str
     added: int

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias, fi
 from urllib.parse import urlsplit
 
 from gatepass.common.allow import Allowed, is_loopback
-from gatepass.common.settings import extra_hint, stranger
+from gatepass.common.settings import extra_hint, wrong_module
 from gatepass.common.texts import MAX_HEADER_NUMBER, header_number
 from gatepass.errors import ConfigurationError, MalformedToken
 from gatepass.jose.strict_json import parse_object
@@ -95,7 +95,7 @@ class Connection(NamedTuple):
 class HttpClient:
     """An HTTP client for documents. The constructor loads the library and the trusted certificates, once, at start-up.
 
-    *transport* returns a new `httpx` transport for each fetch, for a proxy or a private authority.
+    *transport* returns a new `httpx` transport for each fetch, for a proxy or a private CA.
     """
 
     __slots__ = ("_headers", "_httpx", "_timeout", "_transport")
@@ -207,7 +207,7 @@ def read_key_set(body: bytes, *, algorithms: Iterable[str] | None) -> KeySet:
 
 
 def fingerprint(keys: KeySet | None) -> frozenset[tuple[str | None, str, str]]:
-    """Return the identity of a key set: each key's kid, algorithm and RFC 7638 thumbprint."""
+    """Return what identifies a key set: each key's kid, algorithm and RFC 7638 thumbprint."""
     return frozenset((key.kid, key.algorithm, key.thumbprint()) for key in keys or ())
 
 
@@ -246,10 +246,10 @@ def _client_library() -> Any:
         library = importlib.import_module("httpx")
     except ImportError:
         raise ConfigurationError(
-            f"fetching keys needs an HTTP client: {extra_hint('jwks')}, or pass a Key or KeySet as keys="
+            f"fetching keys needs an HTTP client: {extra_hint('jwks')}, or give a Key or KeySet as keys="
         ) from None
     if not hasattr(library, "AsyncHTTPTransport"):
-        raise ConfigurationError(f"{stranger(library)}: rename or remove it, then {extra_hint('jwks')}")
+        raise ConfigurationError(f"{wrong_module(library)}: rename or remove it, then {extra_hint('jwks')}")
     return library
 
 

@@ -77,7 +77,7 @@ class SingleFlight:
 
     @property
     def under_way(self) -> Fetch | None:
-        """The fetch that was begun in this process and has not ended; its thread may be stalled."""
+        """The fetch that was begun in this process and has not ended, even if its thread is stalled."""
         fetch = self._fetch
         return None if fetch is None or fetch.is_foreign else fetch
 

@@ -1,6 +1,6 @@
 """Kids that the issuer does not publish: remembered for an interval, with a token bucket for the fetches they cause.
 
-Forged kids can cause a burst of fetches, and then one per interval. The same fetches bring a key that the issuer has
+Forged kids can cause a burst of fetches, and then one per interval. These fetches also bring a key that the issuer has
 just published, so a flood delays that key by at most one interval and one fetch.
 """
 

@@ -37,69 +37,71 @@ def create(now: float, schedule: Schedule) -> Timeline:
     return Timeline(entries=(first,), schedule=schedule, announced=schedule.announced)
 
 
-def adopt(line: Timeline, now: float, schedule: Schedule) -> Timeline:
-    """Return *line* under *schedule*, which may differ from its own. Another algorithm causes a rotation.
+def adopt(timeline: Timeline, now: float, schedule: Schedule) -> Timeline:
+    """Return *timeline* under *schedule*, which may differ from its own. Another algorithm causes a rotation.
 
     Longer windows apply at once, also to existing keys that are not retired. Shorter ones apply to new keys only.
     """
     entries = tuple(
         one
-        if line.state(one, now) in ("retired", "removed")
+        if timeline.state(one, now) in ("retired", "removed")
         else replace(one, keep=max(one.keep, schedule.keep_retired))
-        for one in line.entries
+        for one in timeline.entries
     )
-    adopted = Timeline(entries=entries, schedule=schedule, announced=max(line.announced, schedule.announced))
-    able = [one for one in adopted.in_order() if one.can_sign]
-    if not able or able[-1].algorithm == schedule.algorithm:
+    adopted = Timeline(entries=entries, schedule=schedule, announced=max(timeline.announced, schedule.announced))
+    signers = [one for one in adopted.in_order() if one.can_sign]
+    if not signers or signers[-1].algorithm == schedule.algorithm:
         return adopted
     return rotate(adopted, now, schedule)
 
 
-def rotate(line: Timeline, now: float, schedule: Schedule, *, ahead: int | None = None) -> Timeline:
-    """Return *line* with a next key that signs *ahead* seconds from now, or as soon as every cached copy can have it.
+def rotate(timeline: Timeline, now: float, schedule: Schedule, *, ahead: int | None = None) -> Timeline:
+    """Return *timeline* with a next key, which signs *ahead* seconds from now or when every cached copy can have it.
 
     Without *ahead*, a published key is brought forward instead of creating one, and a published key for another
     algorithm, which never signed, is removed.
     """
-    waiting = [one for one in line.in_order() if one.can_sign and line.state(one, now) == "published"]
-    wait = max(line.announced, schedule.announced)
+    waiting = [one for one in timeline.in_order() if one.can_sign and timeline.state(one, now) == "published"]
+    wait = max(timeline.announced, schedule.announced)
     if ahead is None:
         for one in waiting:
             if one.algorithm != schedule.algorithm:
-                line = _drop(line, one, now)
+                timeline = _drop(timeline, one, now)
         first = next((one for one in waiting if one.algorithm == schedule.algorithm), None)
         if first is not None:
-            at = _free_second(line, math.ceil(max(now, min(first.published_at, now) + wait)))
+            at = _free_second(timeline, math.ceil(max(now, min(first.published_at, now) + wait)))
             if first.signs_from is not None and at < first.signs_from:
-                line = _with_entry(line, replace(first, signs_from=at))
-            return _prune(replace(line, schedule=schedule), now)
-    fresh = _new_entry(now, schedule, signs_from=_free_second(line, math.ceil(now + max(ahead or 0, wait))))
-    return _prune(replace(line, entries=(*line.entries, fresh), schedule=schedule, announced=schedule.announced), now)
+                timeline = _with_entry(timeline, replace(first, signs_from=at))
+            return _prune(replace(timeline, schedule=schedule), now)
+    fresh = _new_entry(now, schedule, signs_from=_free_second(timeline, math.ceil(now + max(ahead or 0, wait))))
+    return _prune(
+        replace(timeline, entries=(*timeline.entries, fresh), schedule=schedule, announced=schedule.announced), now
+    )
 
 
-def remove(line: Timeline, now: float, schedule: Schedule, kid: str, emergency: Emergency | None) -> Timeline:
-    """Return *line* without the key *kid*, which must not have signed yet unless *emergency* is given."""
-    found = [one for one in line.entries if one.kid == kid and line.state(one, now) != "removed"]
+def remove(timeline: Timeline, now: float, schedule: Schedule, kid: str, emergency: Emergency | None) -> Timeline:
+    """Return *timeline* without the key *kid*, which must not have signed yet unless *emergency* is given."""
+    found = [one for one in timeline.entries if one.kid == kid and timeline.state(one, now) != "removed"]
     if not found:
         raise ConfigurationError("this key ring publishes no key with that kid: check the list of its keys")
-    entry, signer = found[0], line.signer(now)
-    state = line.state(entry, now)
+    entry, signer = found[0], timeline.signer(now)
+    state = timeline.state(entry, now)
     if emergency is None and state != "published":
         reason = "it signs; rotate first" if state == "active" else "tokens that it signed are still valid; wait"
         raise ConfigurationError(f"this key is needed: {reason}, or remove it as an emergency if it is compromised")
-    line = _drop(line, entry, now)
+    timeline = _drop(timeline, entry, now)
     if entry == signer:
-        line = _promote_next(line, now, schedule)
-    return _prune(line, now)
+        timeline = _promote_next(timeline, now, schedule)
+    return _prune(timeline, now)
 
 
-def _promote_next(line: Timeline, now: float, schedule: Schedule) -> Timeline:
+def _promote_next(timeline: Timeline, now: float, schedule: Schedule) -> Timeline:
     """Make the next key sign at once: the one published the longest, or a new one, which no cached copy has yet."""
-    at = _free_second(line, int(now))
-    later = [one for one in line.in_order() if one.can_sign and one.signs_from is not None and one.signs_from > now]
+    at = _free_second(timeline, int(now))
+    later = [one for one in timeline.in_order() if one.can_sign and one.signs_from is not None and one.signs_from > now]
     if later:
-        return _with_entry(line, replace(later[0], signs_from=at))
-    return replace(line, entries=(*line.entries, _new_entry(now, schedule, signs_from=at)))
+        return _with_entry(timeline, replace(later[0], signs_from=at))
+    return replace(timeline, entries=(*timeline.entries, _new_entry(now, schedule, signs_from=at)))
 
 
 def _new_entry(now: float, schedule: Schedule, *, signs_from: int) -> Entry:
@@ -116,41 +118,43 @@ def _new_entry(now: float, schedule: Schedule, *, signs_from: int) -> Entry:
     )
 
 
-def _drop(line: Timeline, entry: Entry, now: float) -> Timeline:
-    """Return *line* with *entry* removed. If it has signed, it keeps its signing time, which retires the key before."""
+def _drop(timeline: Timeline, entry: Entry, now: float) -> Timeline:
+    """Return *timeline* with *entry* removed. If it has signed, its signing time stays: it retires the key before."""
     signed = entry.signs_from is not None and entry.signs_from <= now
     gone = replace(entry, jwk=None, removed_at=int(now), signs_from=entry.signs_from if signed else None)
-    return _with_entry(line, gone)
+    return _with_entry(timeline, gone)
 
 
-def _with_entry(line: Timeline, entry: Entry) -> Timeline:
-    return replace(line, entries=tuple(entry if one.kid == entry.kid else one for one in line.entries))
+def _with_entry(timeline: Timeline, entry: Entry) -> Timeline:
+    return replace(timeline, entries=tuple(entry if one.kid == entry.kid else one for one in timeline.entries))
 
 
-def _free_second(line: Timeline, instant: int) -> int:
+def _free_second(timeline: Timeline, instant: int) -> int:
     """Return *instant*, or the first later second that is not the signing time of another key."""
-    taken = {one.signs_from for one in line.entries}
+    taken = {one.signs_from for one in timeline.entries}
     while instant in taken:
         instant += 1
     return instant
 
 
-def _prune(line: Timeline, now: float) -> Timeline:
-    """Return *line* without the private halves of retired keys, and with only the last few removed keys.
+def _prune(timeline: Timeline, now: float) -> Timeline:
+    """Return *timeline* without the private halves of retired keys, and with only the last few removed keys.
 
     Removed keys are kept because they return if the clock ran ahead and is corrected.
     """
     entries: list[Entry] = []
-    past: list[Entry] = []
-    for one in line.entries:
-        retires, state = line.retires_at(one), line.state(one, now)
-        spent = state in ("retired", "removed") and retires is not None and retires + line.schedule.margin <= now
-        (past if state == "removed" else entries).append(_public(one) if spent else one)
+    removed: list[Entry] = []
+    for one in timeline.entries:
+        retires, state = timeline.retires_at(one), timeline.state(one, now)
+        has_ended = (
+            state in ("retired", "removed") and retires is not None and retires + timeline.schedule.margin <= now
+        )
+        (removed if state == "removed" else entries).append(_public(one) if has_ended else one)
     if len(entries) > MAX_KEYS:
         raise ConfigurationError(f"this key ring has {MAX_KEYS} keys that are still needed: rotate less often")
-    past.sort(key=lambda one: line.ends_at(one) or 0)
-    kids = {one.kid for one in past[-MAX_REMOVED:]}
-    return replace(line, entries=(*(one for one in past if one.kid in kids), *entries))
+    removed.sort(key=lambda one: timeline.ends_at(one) or 0)
+    kids = {one.kid for one in removed[-MAX_REMOVED:]}
+    return replace(timeline, entries=(*(one for one in removed if one.kid in kids), *entries))
 
 
 def _public(entry: Entry) -> Entry:

@@ -27,11 +27,11 @@ from gatepass.common.private_files import (
     KEY_DIRECTORY,
     KEYS,
     FilePolicy,
+    check_access,
     check_directory,
-    create,
-    link,
+    create_file,
+    link_error,
     open_file,
-    refuse,
 )
 from gatepass.errors import ConfigurationError
 
@@ -120,8 +120,8 @@ class RingDirectory:
     def _check(self) -> None:
         found = self.path.lstat()
         if stat.S_ISLNK(found.st_mode):
-            raise ConfigurationError(f"{self.path} is a link, which may later point elsewhere: name the directory")
-        refuse(found, self.path, KEY_DIRECTORY)
+            raise ConfigurationError(f"{self.path} is a link, which may point elsewhere later: give the target's path")
+        check_access(found, self.path, KEY_DIRECTORY)
         check_directory(self.path.parent)
 
     def _acquire(self) -> int:
@@ -192,7 +192,7 @@ class WriteLock:
         """Replace the file by *text*, durably. Readers see the old or the new text. Raises `LockLost`."""
         unfinished = self._path / f"{secrets.token_hex(8)}{_UNFINISHED}"
         try:
-            with os.fdopen(create(unfinished), "wb") as file:
+            with os.fdopen(create_file(unfinished), "wb") as file:
                 file.write(text)
                 file.flush()
                 os.fsync(file.fileno())
@@ -265,7 +265,7 @@ def _open_lock(path: Path) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError:
         if path.is_symlink():
-            raise link(path) from None
+            raise link_error(path) from None
         raise
     os.fchmod(descriptor, 0o600)  # the umask may have removed more bits
     found = os.fstat(descriptor)

@@ -21,15 +21,15 @@ _SCHEDULE: Final = tuple(each.name for each in dataclasses.fields(Schedule))
 _ENTRY: Final = tuple(each.name for each in dataclasses.fields(Entry))
 
 
-def to_text(line: Timeline) -> bytes:
-    """Return *line* as JSON, including private keys."""
+def to_text(timeline: Timeline) -> bytes:
+    """Return *timeline* as JSON, including private keys."""
     document = {
         "version": _VERSION,
-        "announced": line.announced,
-        "schedule": {name: getattr(line.schedule, name) for name in _SCHEDULE},
+        "announced": timeline.announced,
+        "schedule": {name: getattr(timeline.schedule, name) for name in _SCHEDULE},
         "keys": [
             {name: getattr(one, name) for name in _ENTRY[:-1]} | {"jwk": None if one.jwk is None else dict(one.jwk)}
-            for one in line.entries
+            for one in timeline.entries
         ],
     }
     return json.dumps(document, indent=1).encode() + b"\n"
@@ -42,19 +42,19 @@ def from_text(text: bytes) -> Timeline:
         if document["version"] != _VERSION:
             raise ConfigurationError("the file of this key ring was written by a newer gatepass: update this one")
         numbers: dict[str, Any] = {name: document["schedule"][name] for name in _SCHEDULE}
-        line = Timeline(
+        timeline = Timeline(
             entries=tuple(_entry(each) for each in document["keys"]),
             schedule=Schedule.checked(**numbers),
             announced=_second(document["announced"]),
         )
-        if len({one.kid for one in line.entries}) != len(line.entries) or len(line.entries) > _MAX_ENTRIES:
+        if len({one.kid for one in timeline.entries}) != len(timeline.entries) or len(timeline.entries) > _MAX_ENTRIES:
             raise ValueError
     except ConfigurationError:
         raise
     except (MalformedToken, LookupError, TypeError, ValueError):
         pass
     else:
-        return line
+        return timeline
     raise ConfigurationError("the file of this key ring is damaged: put back a copy of it")
 
 

@@ -106,9 +106,9 @@ class KeyRing(KeySource):
             raise ConfigurationError(
                 f"there is no key ring at {file.path} that can be read: {error.strerror or 'it cannot be used'}"
             ) from error
-        line, ring = from_text(text), cls.__new__(cls)
-        watch = Watch(file, version, line, checked(), usable_for=line.schedule.cache_ttl)
-        ring._set_up(line.schedule, file, watch, checked)  # noqa: SLF001 - as in __init__, but without a directory
+        timeline, ring = from_text(text), cls.__new__(cls)
+        watch = Watch(file, version, timeline, checked(), usable_for=timeline.schedule.cache_ttl)
+        ring._set_up(timeline.schedule, file, watch, checked)  # noqa: SLF001 - as in __init__, but without a directory
         return ring
 
     @property
@@ -135,7 +135,7 @@ class KeyRing(KeySource):
         if view.since <= now < view.until:
             return view.keys
         view = self._watch.view_at(now)
-        if isinstance(self._place, RingDirectory) and view.line.is_due(now, self._schedule):
+        if isinstance(self._place, RingDirectory) and view.timeline.is_due(now, self._schedule):
             self._rotation.begin(self.rotate_if_due)
         return view.keys
 
@@ -156,15 +156,15 @@ class KeyRing(KeySource):
 
     def rotate(self) -> None:
         """Make another key, published already or new, sign as soon as every cached copy can contain it."""
-        self._change(lambda line, now: changes.rotate(line, now, self._schedule))
+        self._change(lambda timeline, now: changes.rotate(timeline, now, self._schedule))
 
     def rotate_if_due(self) -> None:
         """Publish the next key if it is due. Of all processes that try at the same time, one publishes it."""
 
-        def when_due(line: Timeline, now: float) -> Timeline:
-            if not line.is_due(now, self._schedule):
-                return line
-            return changes.rotate(line, now, self._schedule, ahead=self._schedule.publish_ahead)
+        def when_due(timeline: Timeline, now: float) -> Timeline:
+            if not timeline.is_due(now, self._schedule):
+                return timeline
+            return changes.rotate(timeline, now, self._schedule, ahead=self._schedule.publish_ahead)
 
         self._change(when_due)
 
@@ -177,7 +177,7 @@ class KeyRing(KeySource):
         """
         if not (emergency is None or isinstance(emergency, Emergency)):
             raise ConfigurationError("the second argument of remove must be EMERGENCY, or be left out")
-        self._change(lambda line, now: changes.remove(line, now, self._schedule, kid, emergency))
+        self._change(lambda timeline, now: changes.remove(timeline, now, self._schedule, kid, emergency))
 
     def _set_up(
         self, schedule: Schedule, place: RingDirectory | MountedFile, watch: Watch, clock: Callable[[], float]
@@ -193,22 +193,22 @@ class KeyRing(KeySource):
         directory.make()
         try:
             version, text = directory.read()
-            line = from_text(text)
+            timeline = from_text(text)
         except FileNotFoundError:
             pass
         else:
-            if changes.adopt(line, now, self._schedule) == line:
-                return Watch(directory, version, line, now, usable_for=self._schedule.cache_ttl)
+            if changes.adopt(timeline, now, self._schedule) == timeline:
+                return Watch(directory, version, timeline, now, usable_for=self._schedule.cache_ttl)
 
         def begin(lock: WriteLock) -> Watch:
             try:
                 _, text = directory.read()
             except FileNotFoundError:
                 _logger.info("a new key ring was created")
-                line = changes.create(now, self._schedule)
+                timeline = changes.create(now, self._schedule)
             else:
-                line = changes.adopt(from_text(text), now, self._schedule)
-            return Watch(directory, lock.replace(to_text(line)), line, now, usable_for=self._schedule.cache_ttl)
+                timeline = changes.adopt(from_text(text), now, self._schedule)
+            return Watch(directory, lock.replace(to_text(timeline)), timeline, now, usable_for=self._schedule.cache_ttl)
 
         return directory.change(begin)
 
@@ -220,9 +220,9 @@ class KeyRing(KeySource):
             )
 
         def work(lock: WriteLock) -> None:
-            line = from_text(place.read()[1])
-            changed = change(line, self._clock())
-            if changed != line:
+            timeline = from_text(place.read()[1])
+            changed = change(timeline, self._clock())
+            if changed != timeline:
                 lock.replace(to_text(changed))
                 _logger.info("the key ring was changed")
 

@@ -106,7 +106,7 @@ class Schedule:
 
     @property
     def announced(self) -> int:
-        """The minimum time for which a key is published before it signs."""
+        """The minimum time for which a key is published before it signs: others may use a copy without it so long."""
         return self.cache_ttl + self.margin
 
 

@@ -47,7 +47,7 @@ class Entry:
 class Timeline:
     """All keys of a ring, including recently removed ones. *schedule* is the last one written.
 
-    *announced* is the longest time for which a public key set published since the last rotation may be cached.
+    *announced* is the largest `Schedule.announced` since the last rotation: a copy of the public keys may be that old.
     """
 
     entries: tuple[Entry, ...]
@@ -66,8 +66,8 @@ class Timeline:
         """
         ordered = self.in_order()
         place = max((index for index, one in enumerate(ordered) if _signs_from(one) <= now), default=0)
-        able = [one for one in (*ordered[place:], *reversed(ordered[:place])) if one.can_sign]
-        return able[0] if able else None
+        signers = [one for one in (*ordered[place:], *reversed(ordered[:place])) if one.can_sign]
+        return signers[0] if signers else None
 
     def published(self, now: float) -> tuple[Entry, ...]:
         """Return the keys that are not removed, in order."""
@@ -132,19 +132,21 @@ class RingKey:
     removed_at: datetime | None
 
 
-def list_keys(line: Timeline, now: float) -> tuple[RingKey, ...]:
-    """Return every key of *line* as it is at *now*, oldest first."""
+def list_keys(timeline: Timeline, now: float) -> tuple[RingKey, ...]:
+    """Return every key of *timeline* as it is at *now*, oldest first."""
     return tuple(
         RingKey(
             kid=one.kid,
             algorithm=one.algorithm,
-            state=line.state(one, now),
+            state=timeline.state(one, now),
             published_at=moment_of(one.published_at),
             signs_from=_moment(one.signs_from),
-            retires_at=_moment(line.retires_at(one)),
-            removed_at=_moment(line.ends_at(one)),
+            retires_at=_moment(timeline.retires_at(one)),
+            removed_at=_moment(timeline.ends_at(one)),
         )
-        for one in sorted(line.entries, key=lambda one: (one.published_at, one.signs_from is None, one.signs_from or 0))
+        for one in sorted(
+            timeline.entries, key=lambda one: (one.published_at, one.signs_from is None, one.signs_from or 0)
+        )
     )
 
 

@@ -1,8 +1,8 @@
 """The automatic work of one process on a ring: watch the file for changes, and run due rotations.
 
-A view costs two comparisons per token. A request checks the file every two seconds, and when a key changes its state.
-While the file cannot be read, the last view is used for as long as others may cache the keys; after that, the response
-is 503.
+Using a view costs two comparisons per token. A request checks the file every two seconds, and when a key changes its
+state. While the file cannot be read, the last view is used for as long as others may cache the keys. After that, the
+response is 503.
 
 A rotation runs in its own thread, because creating and writing a key takes too long for a request. Where the server
 freezes threads, a stalled thread would keep the lock, so a request runs the rotation. A failed rotation is logged and
@@ -40,13 +40,13 @@ class View(NamedTuple):
     until: float
     read_at: float
     version: FileVersion
-    line: Timeline
+    timeline: Timeline
     keys: KeySet
 
 
 @final
 class Watch:
-    """The current view of the ring in *place*, whose file has *line* in *version*.
+    """The current view of the ring in *place*, whose file has *timeline* in *version*.
 
     Without a read of the file, a view is valid for *usable_for* seconds.
     """
@@ -54,14 +54,20 @@ class Watch:
     __slots__ = ("_failed_version", "_lock", "_parsed", "_place", "_usable_for", "view")
 
     def __init__(
-        self, place: RingDirectory | MountedFile, version: FileVersion, line: Timeline, now: float, *, usable_for: float
+        self,
+        place: RingDirectory | MountedFile,
+        version: FileVersion,
+        timeline: Timeline,
+        now: float,
+        *,
+        usable_for: float,
     ) -> None:
         self._place = place
         self._usable_for = usable_for
         self._parsed: dict[tuple[str, bool], Key] = {}
         self._lock = ProcessLock()
         self._failed_version: FileVersion | None = None
-        self.view: View = self._view_of(version, line, now, None)
+        self.view: View = self._view_of(version, timeline, now, None)
 
     def view_at(self, now: float) -> View:
         """Return a view for *now*. While another request reads the file, return the last view unless it is too old.
@@ -98,27 +104,27 @@ class Watch:
         try:
             seen = self._place.version()
             if seen == last.version:
-                return self._view_of(last.version, last.line, now, last)
+                return self._view_of(last.version, last.timeline, now, last)
             version, text = self._place.read()
             return self._view_of(version, from_text(text), now, last)
         except (OSError, ConfigurationError) as error:
             self._failed_version = seen  # not before the read: requests for an unknown key must wait for its content
             if last.read_at == last.since:  # log only the first failure
                 _logger.error("the key ring cannot be read: %s", type(error).__name__)  # noqa: TRY400 - a traceback may show secrets
-            found, read_at = self._view_of(last.version, last.line, now, last), min(last.read_at, now)
+            found, read_at = self._view_of(last.version, last.timeline, now, last), min(last.read_at, now)
             return found._replace(read_at=read_at, until=min(found.until, read_at + self._usable_for))
 
-    def _view_of(self, version: FileVersion, line: Timeline, now: float, last: View | None) -> View:
-        signer = line.signer(now)
+    def _view_of(self, version: FileVersion, timeline: Timeline, now: float, last: View | None) -> View:
+        signer = timeline.signer(now)
         if signer is None:
             raise ConfigurationError("this key ring has no key that can sign: put back a copy of its file")
-        keys = {one.kid: self._key(one, private=one == signer) for one in line.published(now)}
+        keys = {one.kid: self._key(one, private=one == signer) for one in timeline.published(now)}
         if last is not None and tuple(last.keys) == tuple(keys.values()):
             current = last.keys
         else:
             current = KeySet(keys.values(), signing=keys[signer.kid])
             self._parsed = {label: key for label, key in self._parsed.items() if label[0] in keys}
-        return View(now, min(now + RELOAD_INTERVAL, line.next_change(now)), now, version, line, current)
+        return View(now, min(now + RELOAD_INTERVAL, timeline.next_change(now)), now, version, timeline, current)
 
     def _key(self, entry: Entry, *, private: bool) -> Key:
         """Return the key of *entry*, parsed once: with its private half only if it signs."""

@@ -1,6 +1,5 @@
 """Keys, sets of keys, and sources of keys that change. The only package that uses PyJWT and cryptography.
 
-PyJWT signs and verifies RSA, PSS and EdDSA, verifies ECDSA and converts JWKs; cryptography does the rest.
 Refused: a second algorithm for a key, secrets and asymmetric keys in one set, weak keys, key material as a secret.
 """
 

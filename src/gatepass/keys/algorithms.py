@@ -1,7 +1,8 @@
 """The table of signature algorithms, and the functions that sign and verify with a key under one of them.
 
-A row fixes key type, curve, hash and PyJWT's class (RFC 7518 section 3, RFC 8037, RFC 9864 section 2).
-The table has no row `none`. A token's header never selects the algorithm.
+PyJWT signs and verifies RSA, PSS and EdDSA, and verifies ECDSA; cryptography does the rest. A row fixes key type,
+curve, hash and PyJWT's class (RFC 7518 section 3, RFC 8037, RFC 9864 section 2). The table has no row `none`. A token's
+header never selects the algorithm.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from gatepass.common.settings import stranger
+from gatepass.common.settings import wrong_module
 from gatepass.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ __all__ = [
     "algorithm_named",
     "bind_sign",
     "bind_verify",
-    "likeliest",
+    "closest_algorithm",
     "load_pyjwt",
 ]
 
@@ -88,8 +89,8 @@ EC_CURVES: dict[str | None, type[ec.EllipticCurve]] = {
 
 _HASHES: dict[int, type[hashes.HashAlgorithm]] = {32: hashes.SHA256, 48: hashes.SHA384, 64: hashes.SHA512}
 
-_MISSPELT = 0.8
-_MAX_TYPED = 32
+_MIN_SIMILARITY = 0.8
+_MAX_NAME_LENGTH = 32
 
 
 def algorithm_named(name: object) -> Algorithm:
@@ -97,15 +98,15 @@ def algorithm_named(name: object) -> Algorithm:
     row = ALGORITHMS.get(name) if isinstance(name, str) else None
     if row is not None:
         return row
-    meant = likeliest(name, alike=_MISSPELT) if isinstance(name, str) else None
+    meant = closest_algorithm(name, alike=_MIN_SIMILARITY) if isinstance(name, str) else None
     if meant is not None and not str(name).startswith(meant):  # ES256K is another algorithm, not a misspelling
         raise ConfigurationError(f"unknown algorithm; did you mean {meant}?")
     raise ConfigurationError(f"unknown algorithm; choose one of {', '.join(ALGORITHMS)}")
 
 
-def likeliest(typed: str, *, alike: float) -> str | None:
+def closest_algorithm(typed: str, *, alike: float) -> str | None:
     """Return the name most similar to *typed*, the first of several, if they are at least this *alike* (0 to 1)."""
-    if len(typed) > _MAX_TYPED:
+    if len(typed) > _MAX_NAME_LENGTH:
         return None
     from difflib import SequenceMatcher  # noqa: PLC0415 - only a misspelt name needs it
 
@@ -153,7 +154,7 @@ def load_pyjwt() -> Any:
     with suppress(ImportError):
         if hasattr(importlib.import_module("jwt.algorithms"), "ECAlgorithm") and hasattr(jwt, "PyJWTError"):
             return jwt
-    raise ConfigurationError(f"{stranger(jwt)}, PyJWT: rename or remove it, then pip install pyjwt")
+    raise ConfigurationError(f"{wrong_module(jwt)}, PyJWT: rename or remove it, then pip install pyjwt")
 
 
 def _pyjwt_algorithm(row: Algorithm, key: PublicKeyTypes | PrivateKeyTypes | bytes, operation: str) -> Any:

@@ -154,15 +154,15 @@ def _load_rsa(jwk: Mapping[str, Any]) -> rsa.RSAPrivateKey | rsa.RSAPublicKey:
     if any(number > numbers["n"] for number in numbers.values()):
         raise ConfigurationError(_INVALID)
     if private == ["d"]:
-        numbers |= _completed(**numbers)
+        numbers |= _computed_factors(**numbers)
     key: rsa.RSAPrivateKey | rsa.RSAPublicKey = _convert(
         "RSAAlgorithm", {"kty": "RSA", **{name: _integer(number) for name, number in numbers.items()}}
     )
-    _check_halves(key, jwk, ("n", "e"))
+    _check_public_members(key, jwk, ("n", "e"))
     return key
 
 
-def _completed(n: int, e: int, d: int) -> dict[str, int]:
+def _computed_factors(n: int, e: int, d: int) -> dict[str, int]:
     """Return the factors that a private JWK may omit (RFC 7518 section 6.3.2)."""
     factors = rsa_factors(n, e, d)
     if factors is None:
@@ -185,7 +185,7 @@ def _load_curve(
     key: PrivateKeyTypes | PublicKeyTypes = _convert(
         converter, {"kty": jwk["kty"], "crv": crv, **{name: jwk[name] for name in members}}
     )
-    _check_halves(key, jwk, public)
+    _check_public_members(key, jwk, public)
     return key
 
 
@@ -198,7 +198,7 @@ def _convert(converter: str, jwk: dict[str, Any]) -> Any:
     raise ConfigurationError(_INVALID)
 
 
-def _check_halves(key: Any, jwk: Mapping[str, Any], public: tuple[str, ...]) -> None:
+def _check_public_members(key: Any, jwk: Mapping[str, Any], public: tuple[str, ...]) -> None:
     """Raise `ConfigurationError` unless the public members of *jwk* are those of *key*."""
     half = public_members(key.public_key() if hasattr(key, "public_key") else key)
     if any(half[name] != jwk[name] for name in public):

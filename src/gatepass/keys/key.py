@@ -255,10 +255,10 @@ make one with: gatepass keygen HS256
         return f"<Key {self.algorithm} kid={self.kid!r} {'can sign' if self.can_sign else 'public'}>"
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError("a Key does not change")
+        raise AttributeError("a Key is immutable")
 
     def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError("a Key does not change")
+        raise AttributeError("a Key is immutable")
 
     def __copy__(self) -> Key:
         return self
@@ -286,7 +286,7 @@ def _check_kid(kid: object) -> None:
 
 def _utf8(value: str | bytes, what: str) -> bytes:
     if not isinstance(value, (str, bytes)):
-        content = ": pass the content of a file, Path(...).read_bytes()" if isinstance(value, PathLike) else ""
+        content = ": give the content of a file, Path(...).read_bytes()" if isinstance(value, PathLike) else ""
         raise ConfigurationError(f"{what} must be str or bytes{content}")
     try:
         return value.encode() if isinstance(value, str) else value

@@ -59,25 +59,25 @@ class KeySet:
             raise ConfigurationError(
                 "a KeySet holds secrets or asymmetric keys, never both: use one set for each issuer"
             )
-        named = _index(members)
-        if any(len(sharing) > 1 for sharing in named.values()):
+        index = _index(members)
+        if any(len(sharing) > 1 for sharing in index.values()):
             raise ConfigurationError("two keys of a KeySet share a kid and an algorithm: give each key its own kid")
-        able = [key for key in members if key.can_sign]
+        signers = [key for key in members if key.can_sign]
         if signing is not None and (signing not in members or not signing.can_sign):
             raise ConfigurationError("signing= must be one of the keys, and a private key or secret")
         fill = object.__setattr__
         fill(self, "_keys", members)
-        fill(self, "_by_name", {label: tuple(sharing) for label, sharing in named.items()})
-        fill(self, "_signing", signing or (able[0] if len(able) == 1 else None))
+        fill(self, "_by_name", {label: tuple(sharing) for label, sharing in index.items()})
+        fill(self, "_signing", signing or (signers[0] if len(signers) == 1 else None))
         fill(self, "algorithms", frozenset(key.algorithm for key in members))
 
     @classmethod
     def from_jwks(cls, document: Mapping[str, Any] | str | bytes, *, algorithms: Iterable[str] | None = None) -> KeySet:
         """Load the public keys of a JWK Set (RFC 7517 section 5), given as a mapping or as JSON text.
 
-        Each entry that is foreign, malformed, private or secret is skipped, and the log says which and why. Two
-        different keys with the same kid and algorithm are both skipped; a key that is listed twice counts once.
-        Members that are null count as absent, and leading zero octets of an RSA key's `n` and `e` are ignored.
+        Each entry that is foreign, malformed, private or secret is ignored, and the log says which and why. Two
+        different keys with the same kid and algorithm are both ignored; a key that is listed twice counts once.
+        Members that are null count as absent, and leading zero octets of an RSA key's `n` and `e` are removed.
         *algorithms* restricts the keys, and binds those that declare no `alg`; without it an RSA key is bound to
         RS256, an Edwards key to both its names.
         Raises `ConfigurationError` when no usable key remains.
@@ -89,18 +89,18 @@ class KeySet:
             without_leading_zeros(present_members(entry)) if isinstance(entry, Mapping) else None  # pyright: ignore[reportUnknownArgumentType]
             for entry in _entries(document)
         ]
-        read = [_public_keys(jwk, allowed, check) for jwk, check in zip(jwks, _checks(jwks), strict=True)]
-        found = [keys for keys, _ in read]
+        loaded = [_public_keys(jwk, allowed, check) for jwk, check in zip(jwks, _checks(jwks), strict=True)]
+        found = [keys for keys, _ in loaded]
         index = _index(key for keys in found for key in keys)
         usable = [sharing[0] for sharing in index.values() if len({key.thumbprint() for key in sharing}) == 1]
-        useful = {(key.kid, key.algorithm) for key in usable}
+        used = {(key.kid, key.algorithm) for key in usable}
         unused = [
-            (place, *_why_unused(jwk, fault, were_made=bool(keys)))
-            for place, (jwk, (keys, fault)) in enumerate(zip(jwks, read, strict=True))
-            if useful.isdisjoint((key.kid, key.algorithm) for key in keys)
+            (place, *_why_unused(jwk, error, has_keys=bool(keys)))
+            for place, (jwk, (keys, error)) in enumerate(zip(jwks, loaded, strict=True))
+            if used.isdisjoint((key.kid, key.algorithm) for key in keys)
         ]
         for level in (logging.WARNING, logging.DEBUG):
-            reasons = [f"keys[{place}]: {reason}" for place, deserved, reason in unused if deserved == level]
+            reasons = [f"keys[{place}]: {reason}" for place, own_level, reason in unused if own_level == level]
             if reasons:
                 _logger.log(
                     level if usable else logging.WARNING,
@@ -150,112 +150,10 @@ class KeySet:
         return f"<KeySet of {len(self._keys)}>"
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError("a KeySet does not change")
+        raise AttributeError("a KeySet is immutable")
 
     def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError("a KeySet does not change")
-
-
-def _index(keys: Iterable[Key]) -> dict[tuple[str, str], list[Key]]:
-    named: dict[tuple[str, str], list[Key]] = {}
-    for key in keys:
-        if key.kid is not None:
-            named.setdefault((key.kid, key.algorithm), []).append(key)
-    return named
-
-
-def _entries(document: Mapping[str, Any] | str | bytes) -> list[Any]:
-    value: Any = _parsed(document) if isinstance(document, (str, bytes)) else document
-    entries = value.get("keys") if isinstance(value, Mapping) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-    if entries is None and isinstance(value, Mapping) and "kty" in value:
-        raise ConfigurationError("this is a single JWK, not a JWK Set: load it with Key.from_jwk")
-    if not isinstance(entries, list):
-        raise ConfigurationError('a JWK Set must be a strict JSON object with a list named "keys"')
-    return entries  # pyright: ignore[reportUnknownVariableType]
-
-
-def _parsed(text: str | bytes) -> dict[str, Any]:
-    """Return the JSON object in *text*; an empty one, which is not a JWK Set, for other text."""
-    try:
-        return parse_object(text if isinstance(text, bytes) else text.encode())
-    except (MalformedToken, UnicodeEncodeError):
-        return {}
-
-
-def _checks(jwks: list[dict[str, Any] | None]) -> Iterator[Check]:
-    """Yield the check for each of *jwks*: the full one until the RSA keys have used up the maximum cost for one set."""
-    judged: set[str] = set()
-    left = _MAX_PRIME_SEARCH
-    for jwk in jwks:
-        modulus = None if jwk is None else jwk.get("n")
-        if isinstance(modulus, str) and modulus not in judged and 6 * len(modulus) <= _MAX_MODULUS_BITS:
-            cost = (6 * len(modulus)) ** 3
-            if cost > left:
-                yield check_material_quickly
-                continue
-            left -= cost
-            judged.add(modulus)
-        yield check_material
-
-
-def _public_keys(
-    jwk: Mapping[str, Any] | None, allowed: tuple[str, ...] | None, check: Check
-) -> tuple[list[Key], str | None]:
-    """Return the keys of one entry, two if its algorithm has two names, and the error if it is invalid.
-
-    Each key is made with *check* instead of the constructor's check, so that the work for one set is bounded.
-    """
-    if jwk is None or is_private_jwk(jwk):
-        return [], None
-    try:
-        if "alg" in jwk:
-            keys = [Key._from_jwk(jwk, None, check)]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-        else:
-            fitting = fitting_algorithms(load_jwk(jwk))
-            usual = fitting if "EdDSA" in fitting else fitting[:1]
-            keys = [
-                Key._from_jwk(jwk, name, check)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-                for name in (fitting if allowed else usual)
-                if not allowed or name in allowed
-            ]
-    except ConfigurationError as error:
-        return [], str(error)
-    return [key for key in keys if allowed is None or key.algorithm in allowed], None
-
-
-def _why_unused(entry: object, fault: str | None, *, were_made: bool) -> tuple[int, str]:
-    """Return the log level for the unused *entry*, and the reason.
-
-    *fault* is the error of its key, and *were_made* says whether it gave keys for the allowed algorithms.
-    """
-    if not isinstance(entry, Mapping):
-        return logging.WARNING, "it is not an object"
-    jwk: Mapping[str, Any] = entry  # pyright: ignore[reportUnknownVariableType]
-    other_use = _other_use(jwk)
-    if other_use is not None:
-        return logging.DEBUG, other_use
-    if is_private_jwk(jwk):
-        return logging.WARNING, "it contains a private or secret member"
-    if fault is not None:
-        return logging.WARNING, fault
-    if not were_made:
-        return logging.DEBUG, "algorithms= excludes it"
-    return logging.WARNING, "a different key has the same kid and algorithm"
-
-
-def _other_use(jwk: Mapping[str, Any]) -> str | None:
-    """Return why *jwk*, by its own members, is not for signatures that gatepass verifies; else None."""
-    use, operations = jwk.get("use"), jwk.get("key_ops")
-    if isinstance(use, str) and use != "sig":
-        return 'its "use" is not "sig"'
-    if isinstance(operations, list) and not {"sign", "verify"}.intersection(map(str, operations)):  # pyright: ignore[reportUnknownArgumentType]
-        return 'its "key_ops" do not name "verify"'
-    known = (("kty", _TYPES), ("crv", _CURVES), ("alg", ALGORITHMS))
-    for name, ours in known:
-        value = jwk.get(name)
-        if isinstance(value, str) and value not in ours:
-            return f'its "{name}" is not supported for signatures'
-    return None
+        raise AttributeError("a KeySet is immutable")
 
 
 def algorithm_names(algorithms: Iterable[str]) -> tuple[str, ...]:
@@ -295,3 +193,104 @@ def key_set(keys: Key | KeySet | Iterable[Key]) -> KeySet:
             "keys= takes a Key or a KeySet; make one with Key.from_env, Key.from_secret or Key.from_pem"
         )
     return KeySet(members)
+
+
+def _index(keys: Iterable[Key]) -> dict[tuple[str, str], list[Key]]:
+    named: dict[tuple[str, str], list[Key]] = {}
+    for key in keys:
+        if key.kid is not None:
+            named.setdefault((key.kid, key.algorithm), []).append(key)
+    return named
+
+
+def _entries(document: Mapping[str, Any] | str | bytes) -> list[Any]:
+    value: Any = _parsed(document) if isinstance(document, (str, bytes)) else document
+    entries = value.get("keys") if isinstance(value, Mapping) else None  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+    if entries is None and isinstance(value, Mapping) and "kty" in value:
+        raise ConfigurationError("this is a single JWK, not a JWK Set: load it with Key.from_jwk")
+    if not isinstance(entries, list):
+        raise ConfigurationError('a JWK Set must be a strict JSON object with a list named "keys"')
+    return entries  # pyright: ignore[reportUnknownVariableType]
+
+
+def _parsed(text: str | bytes) -> dict[str, Any]:
+    """Return the JSON object in *text*; an empty one, which is not a JWK Set, for other text."""
+    try:
+        return parse_object(text if isinstance(text, bytes) else text.encode())
+    except (MalformedToken, UnicodeEncodeError):
+        return {}
+
+
+def _checks(jwks: list[dict[str, Any] | None]) -> Iterator[Check]:
+    """Yield the check for each of *jwks*: the full one until the RSA keys have used up the maximum cost for one set."""
+    checked: set[str] = set()
+    left = _MAX_PRIME_SEARCH
+    for jwk in jwks:
+        modulus = None if jwk is None else jwk.get("n")
+        if isinstance(modulus, str) and modulus not in checked and 6 * len(modulus) <= _MAX_MODULUS_BITS:
+            cost = (6 * len(modulus)) ** 3
+            if cost > left:
+                yield check_material_quickly
+                continue
+            left -= cost
+            checked.add(modulus)
+        yield check_material
+
+
+def _public_keys(
+    jwk: Mapping[str, Any] | None, allowed: tuple[str, ...] | None, check: Check
+) -> tuple[list[Key], str | None]:
+    """Return the keys of one entry, two if its algorithm has two names, and the error if it is invalid.
+
+    Each key is made with *check* instead of the constructor's check, so that the work for one set is bounded.
+    """
+    if jwk is None or is_private_jwk(jwk):
+        return [], None
+    try:
+        if "alg" in jwk:
+            keys = [Key._from_jwk(jwk, None, check)]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        else:
+            fitting = fitting_algorithms(load_jwk(jwk))
+            usual = fitting if "EdDSA" in fitting else fitting[:1]
+            keys = [
+                Key._from_jwk(jwk, name, check)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+                for name in (fitting if allowed else usual)
+                if not allowed or name in allowed
+            ]
+    except ConfigurationError as error:
+        return [], str(error)
+    return [key for key in keys if allowed is None or key.algorithm in allowed], None
+
+
+def _why_unused(entry: object, error: str | None, *, has_keys: bool) -> tuple[int, str]:
+    """Return the log level for the unused *entry*, and the reason.
+
+    *error* is the text of the error if its key is invalid, *has_keys* whether it has keys for the allowed algorithms.
+    """
+    if not isinstance(entry, Mapping):
+        return logging.WARNING, "it is not an object"
+    jwk: Mapping[str, Any] = entry  # pyright: ignore[reportUnknownVariableType]
+    other_use = _other_use(jwk)
+    if other_use is not None:
+        return logging.DEBUG, other_use
+    if is_private_jwk(jwk):
+        return logging.WARNING, "it contains a private or secret member"
+    if error is not None:
+        return logging.WARNING, error
+    if not has_keys:
+        return logging.DEBUG, "algorithms= excludes it"
+    return logging.WARNING, "a different key has the same kid and algorithm"
+
+
+def _other_use(jwk: Mapping[str, Any]) -> str | None:
+    """Return why *jwk*, by its own members, is not for signatures that gatepass verifies; else None."""
+    use, operations = jwk.get("use"), jwk.get("key_ops")
+    if isinstance(use, str) and use != "sig":
+        return 'its "use" is not "sig"'
+    if isinstance(operations, list) and not {"sign", "verify"}.intersection(map(str, operations)):  # pyright: ignore[reportUnknownArgumentType]
+        return 'its "key_ops" do not name "verify"'
+    for name, supported in (("kty", _TYPES), ("crv", _CURVES), ("alg", ALGORITHMS)):
+        value = jwk.get(name)
+        if isinstance(value, str) and value not in supported:
+            return f'its "{name}" is not supported for signatures'
+    return None

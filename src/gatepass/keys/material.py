@@ -1,10 +1,9 @@
 """Key material: which algorithms may use it, how it is generated, and how it is loaded from PEM (RFC 7468).
 
-Refused: a key of another type or curve than the algorithm's, RSA outside 2048 to 8192 bits (RFC 7518
-sections 3.3 and 8.6), with an unusual exponent or a modulus that is easy to factor, points of small order, and secrets
-that `keys.secret` refuses. A PEM is accepted in the forms of deployment tools too: base64 of the PEM or of its DER,
-escaped line breaks, indentation, a byte order mark, UTF-16. Also refused: a second key, and certificates that do not
-form a chain.
+Refused: a key of another type or curve than the algorithm's, RSA outside 2048 to 8192 bits (RFC 7518 sections 3.3
+and 8.6), with an unusual exponent or a modulus that is easy to factor, points of small order, secrets that
+`keys.secret` refuses, a second key in a PEM, and certificates that do not form a chain. A PEM is also accepted in the
+forms of deployment tools: base64 of the PEM or of its DER, escaped line breaks, indentation, a byte order mark, UTF-16.
 """
 
 from __future__ import annotations
@@ -120,7 +119,7 @@ def check_material(row: Algorithm, material: Material) -> None:
 def check_material_quickly(row: Algorithm, material: Material) -> None:
     """Check as `check_material` does, without the tests that take cubic time in the length of an RSA key."""
     if row.name not in fitting_algorithms(material):
-        raise ConfigurationError(f"this key does not fit {row.name}, which takes {_taken_by(row, material)}")
+        raise ConfigurationError(f"this key does not fit {row.name}, which takes {_accepted_material(row, material)}")
     if isinstance(material, bytes):
         check_secret(material, algorithm=row.name, minimum=row.hash_bytes)
     half = public_material(material)
@@ -130,12 +129,6 @@ def check_material_quickly(row: Algorithm, material: Material) -> None:
         check_rsa_modulus_quickly(numbers.n)
     if isinstance(half, (ed25519.Ed25519PublicKey, ed448.Ed448PublicKey)):
         check_edwards_point(half)
-
-
-def _taken_by(row: Algorithm, material: Material) -> str:
-    if row.kty == "oct":
-        return "a secret: use Key.from_secret"
-    return f"{row.curve or row.kty} keys{': use Key.from_pem' if isinstance(material, bytes) else ''}"
 
 
 def generate_material(row: Algorithm) -> PrivateKeyTypes | bytes:
@@ -195,7 +188,7 @@ def load_pem(pem: bytes, password: bytes | None) -> Loaded:
         raise ConfigurationError("password= is empty: omit it for a PEM that is not encrypted")
     text = plain_pem(pem)
     if text is None:
-        raise ConfigurationError(_advice(pem))
+        raise ConfigurationError(_not_pem_error(pem))
     text = _PARAMETERS.sub(b"", text)
     _check_blocks(text)
     try:
@@ -210,11 +203,17 @@ def load_pem(pem: bytes, password: bytes | None) -> Loaded:
         problem = (
             "this private key is encrypted: give password= to Key.from_pem or Key.from_env"
             if password is None
-            else "password= given for a PEM that is not encrypted"
+            else "password= is for an encrypted PEM, and this one is not: omit it"
         )
     except Exception:  # noqa: BLE001 - certificates raise many types of errors
         problem = "this PEM cannot be read: it is damaged, of an unsupported kind, or the password is wrong"
     raise ConfigurationError(problem)
+
+
+def _accepted_material(row: Algorithm, material: Material) -> str:
+    if row.kty == "oct":
+        return "a secret: use Key.from_secret"
+    return f"{row.curve or row.kty} keys{': use Key.from_pem' if isinstance(material, bytes) else ''}"
 
 
 def _check_blocks(text: bytes) -> None:
@@ -240,7 +239,7 @@ def _der_to_pem(layers: list[bytes]) -> bytes:
     return b""
 
 
-def _advice(data: bytes) -> str:
+def _not_pem_error(data: bytes) -> str:
     """Return the error text for *data*, which is not PEM."""
     if _SSH_PUBLIC.match(data):
         return "this is a public key of OpenSSH: ssh-keygen -e -m PKCS8 -f FILE writes one of RSA or EC as PEM"

@@ -22,23 +22,23 @@ __all__ = ["check_edwards_point", "check_rsa_modulus", "check_rsa_modulus_quickl
 
 _BITS: Final = range(2048, 8193)
 _MAX_EXPONENT: Final = 2**64 - 1  # OpenSSL refuses a larger one with a long modulus
-_SMALL: Final = 2**16
+_PRIME_LIMIT: Final = 2**16
 _FERMAT_STEPS: Final = 64
 """Steps of Fermat's method: they find primes that differ by less than 16 times the fourth root of the modulus."""
 _CACHE_SIZE: Final = 128
-_WEAK: Final = (
+_WEAK_MODULUS: Final = (
     "this RSA key is weak: its modulus is even, a prime, the power of one, or has a small factor or close ones"
 )
-_MAX_TRIES: Final = 64
-"""Each finds the factors with a probability of at least one half."""
+_MAX_FACTOR_TRIES: Final = 64
+"""Each try finds the factors with a probability of at least one half."""
 
 _P25519: Final = 2**255 - 19
 _P448: Final = 2**448 - 2**224 - 1
-_ORDER_8: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+_Y_OF_ORDER_8: Final = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
 """A root of d*y^4 + 2*y^2 = 1: doubling such a point gives a point of order 4."""
 # Only y: the two points with the same y, with either sign of x, have the same order.
-_SMALL_25519: Final = frozenset((0, 1, _P25519 - 1, _ORDER_8, _P25519 - _ORDER_8))
-_SMALL_448: Final = frozenset((0, 1, _P448 - 1))
+_SMALL_ORDER_25519: Final = frozenset((0, 1, _P25519 - 1, _Y_OF_ORDER_8, _P25519 - _Y_OF_ORDER_8))
+_SMALL_ORDER_448: Final = frozenset((0, 1, _P448 - 1))
 
 
 def check_rsa_public(*, bits: int, exponent: int) -> None:
@@ -56,13 +56,47 @@ def check_rsa_modulus(n: int) -> None:
     8192, the maximum, about 1 s.
     """
     if _has_weak_factors(n) or _is_power_of_a_prime(n):
-        raise ConfigurationError(_WEAK)
+        raise ConfigurationError(_WEAK_MODULUS)
 
 
 def check_rsa_modulus_quickly(n: int) -> None:
     """Check as `check_rsa_modulus` does, without the power: most primes and their powers pass. 1 ms with 2048 bits."""
     if _has_weak_factors(n):
-        raise ConfigurationError(_WEAK)
+        raise ConfigurationError(_WEAK_MODULUS)
+
+
+def rsa_factors(n: int, e: int, d: int) -> tuple[int, int] | None:
+    """Return the primes of the modulus *n*, the larger one first (NIST SP 800-56B appendix C); None if not two.
+
+    *e* and *d* are the exponents. Each try costs about one signature, and more than a few are improbable: powers of
+    primes are refused first, and a wrong *d* at the first base whose power is not 1.
+    """
+    multiple = e * d - 1
+    if n % 2 == 0 or multiple <= 0 or multiple % 2 or math.gcd(pow(2, n, n) - 2, n) != 1:  # a prime, or a power of one
+        return None
+    twos = (multiple & -multiple).bit_length() - 1
+    for _ in range(_MAX_FACTOR_TRIES):
+        root = pow(secrets.randbelow(n - 3) + 2, multiple >> twos, n)
+        for _ in range(twos):
+            square = root * root % n
+            if square == 1:
+                break
+            root = square
+        if root * root % n != 1:  # *d* is not the private exponent
+            return None
+        if root not in (1, n - 1):
+            p = math.gcd(root - 1, n)
+            return max(p, n // p), min(p, n // p)
+    return None
+
+
+def check_edwards_point(key: Ed25519PublicKey | Ed448PublicKey) -> None:
+    """Raise `ConfigurationError` for a point of small order, and for a y that is not below the field's prime."""
+    octets = key.public_bytes_raw()
+    y = int.from_bytes(octets, "little") & ~(1 << (8 * len(octets) - 1))  # the highest bit is the sign of x
+    prime, small = (_P25519, _SMALL_ORDER_25519) if isinstance(key, Ed25519PublicKey) else (_P448, _SMALL_ORDER_448)
+    if y >= prime or y in small:
+        raise ConfigurationError("this public key is not valid: it is a point of small order, or not in canonical form")
 
 
 @lru_cache(maxsize=_CACHE_SIZE)  # a key is checked again for each half, algorithm and fetch
@@ -84,41 +118,7 @@ def _has_close_factors(n: int) -> bool:
 
 @cache
 def _product_of_small_primes() -> int:
-    is_prime = bytearray([1]) * _SMALL
-    for number in range(2, math.isqrt(_SMALL)):
-        is_prime[number * number :: number] = bytes(len(range(number * number, _SMALL, number)))
-    return math.prod(number for number in range(3, _SMALL) if is_prime[number])
-
-
-def rsa_factors(n: int, e: int, d: int) -> tuple[int, int] | None:
-    """Return the primes of the modulus *n*, the larger one first (NIST SP 800-56B appendix C); None if not two.
-
-    *e* and *d* are the exponents. Each try costs about one signature, and more than a few are improbable: powers of
-    primes are refused first, and a wrong *d* at the first base whose power is not 1.
-    """
-    multiple = e * d - 1
-    if n % 2 == 0 or multiple <= 0 or multiple % 2 or math.gcd(pow(2, n, n) - 2, n) != 1:  # a prime, or a power of one
-        return None
-    twos = (multiple & -multiple).bit_length() - 1
-    for _ in range(_MAX_TRIES):
-        root = pow(secrets.randbelow(n - 3) + 2, multiple >> twos, n)
-        for _ in range(twos):
-            square = root * root % n
-            if square == 1:
-                break
-            root = square
-        if root * root % n != 1:  # *d* is not the private exponent
-            return None
-        if root not in (1, n - 1):
-            p = math.gcd(root - 1, n)
-            return max(p, n // p), min(p, n // p)
-    return None
-
-
-def check_edwards_point(key: Ed25519PublicKey | Ed448PublicKey) -> None:
-    """Raise `ConfigurationError` for a point of small order, and for a y that is not below the field's prime."""
-    octets = key.public_bytes_raw()
-    y = int.from_bytes(octets, "little") & ~(1 << (8 * len(octets) - 1))  # the highest bit is the sign of x
-    prime, small = (_P25519, _SMALL_25519) if isinstance(key, Ed25519PublicKey) else (_P448, _SMALL_448)
-    if y >= prime or y in small:
-        raise ConfigurationError("this public key is not valid: it is a point of small order, or not in canonical form")
+    is_prime = bytearray([1]) * _PRIME_LIMIT
+    for number in range(2, math.isqrt(_PRIME_LIMIT)):
+        is_prime[number * number :: number] = bytes(len(range(number * number, _PRIME_LIMIT, number)))
+    return math.prod(number for number in range(3, _PRIME_LIMIT) if is_prime[number])

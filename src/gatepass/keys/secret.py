@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_private_key, load_der_public_key
 
 from gatepass.errors import ConfigurationError
-from gatepass.keys.encodings import BEFORE_TEXT, first_sequence, layers
+from gatepass.keys.encodings import BLANKS_AND_BOMS, first_sequence, layers
 from gatepass.keys.weak_secrets import is_guessable, is_known
 
 __all__ = ["check_secret", "is_key_material"]
@@ -80,7 +80,7 @@ def is_key_material(data: bytes) -> bool:
 
 def _forms(data: bytes) -> tuple[bytes, bytes]:
     """Return *data* without leading blanks and byte order marks, with and without the zero octets of UTF-16 or 32."""
-    return data.lstrip(BEFORE_TEXT), data.replace(b"\0", b"").lstrip(BEFORE_TEXT)
+    return data.lstrip(BLANKS_AND_BOMS), data.replace(b"\0", b"").lstrip(BLANKS_AND_BOMS)
 
 
 def _is_plain_key(data: bytes) -> bool:

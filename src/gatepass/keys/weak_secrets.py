@@ -65,6 +65,18 @@ def is_guessable(secret: bytes) -> bool:
     return any(_is_plainly_guessable(text, words) for text in texts)
 
 
+def is_known(secret: bytes) -> bool:
+    """Return whether *secret* is one of the samples, or the MD5, SHA-1 or SHA-2 digest of a usual word."""
+    samples = {line.split()[0] for line in _lines("known_secrets.txt")}
+    readings = set(layers(secret))
+    return any(hashlib.sha256(octets).hexdigest() in samples or _is_digest_of_a_word(octets) for octets in readings)
+
+
+def usual_words() -> list[bytes]:
+    """Return the words of placeholders and of sentences about secrets, and usual passwords, in lower case."""
+    return [word.encode() for line in _lines("usual_words.txt") for word in line.split()]
+
+
 def _texts(data: bytes) -> list[bytes]:
     return [layer for layer in decodings(data) if len(layer) >= _MIN_TEXT and layer.isascii()]
 
@@ -114,18 +126,6 @@ def _is_sentence(secret: bytes, folded: bytes, words: Collection[bytes]) -> bool
         usual += len(word)
         place += len(word) or 1
     return 2 * usual >= len(secret.translate(None, _BETWEEN_WORDS))
-
-
-def is_known(secret: bytes) -> bool:
-    """Return whether *secret* is one of the samples, or the MD5, SHA-1 or SHA-2 digest of a usual word."""
-    samples = {line.split()[0] for line in _lines("known_secrets.txt")}
-    readings = set(layers(secret))
-    return any(hashlib.sha256(octets).hexdigest() in samples or _is_digest_of_a_word(octets) for octets in readings)
-
-
-def usual_words() -> list[bytes]:
-    """Return the words of placeholders and of sentences about secrets, and usual passwords, in lower case."""
-    return [word.encode() for line in _lines("usual_words.txt") for word in line.split()]
 
 
 def _is_digest_of_a_word(octets: bytes) -> bool:

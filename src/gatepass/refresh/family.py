@@ -20,7 +20,7 @@ from gatepass.jose.compact import decode_base64url, encode_base64url
 __all__ = ["SEED_OCTETS", "Family", "RefreshToken", "Rotation", "plain_text", "seed_of"]
 
 SEED_OCTETS: Final = 32
-"""The octets of a salt from which the successor is derived. The rest is a nonce, new with every write."""
+"""The number of octets of a salt from which the successor is derived. The rest is a nonce, new with every write."""
 
 _NONCE_OCTETS: Final = 16
 _NAME_OCTETS: Final = 16
@@ -89,21 +89,21 @@ class RefreshToken:
 def plain_text(value: object, name: str) -> str:
     """Return *value* if every store can keep it. Raises `ValueError`, whose text does not quote it."""
     if not isinstance(value, str):
-        raise ValueError(f"{name} must be a string")  # noqa: TRY004 - one error type for all values that cannot go into a token
+        raise ValueError(f"{name}= must be a string")  # noqa: TRY004 - one error type for all values that cannot go into a token
     if "\0" in value or any("\ud800" <= one <= "\udfff" for one in value):
-        raise ValueError(f"{name} contains NUL or half of a surrogate pair")
+        raise ValueError(f"{name}= contains NUL or half of a surrogate pair")
     return plain(value)
 
 
 def seed_of(salt: bytes) -> bytes:
-    """Return the octets of *salt* that make a successor; none if no grace window is kept."""
+    """Return the octets of *salt* from which a successor is derived; none if there is no grace window."""
     return salt[:SEED_OCTETS] if len(salt) >= SEED_OCTETS else b""
 
 
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rotation:
-    """The changes to a family when its token is exchanged: the new hash, and until when the token may be unused.
+    """The changes to a family when its token is rotated: the new hash, and until when the new token may be unused.
 
     Times are seconds since 1970. *salt* lets the bearer of the predecessor get the same successor during a grace
     window. Neither it nor the hashes show in the repr.
@@ -130,9 +130,9 @@ class Rotation:
 
     @classmethod
     def again(cls, last: Rotation | Family) -> Rotation:
-        """Return the rotation that writes *last* again while its token is current, which is then its own predecessor.
+        """Return the rotation that writes *last* again while its token is current. The token is its own predecessor.
 
-        The end of *salt* is new: a database that gets the same values writes no row and waits for no disk.
+        The nonce in *salt* is new: a database that gets the same values writes no row and does not wait for the disk.
         """
         return cls(
             current_hash=last.current_hash,

@@ -64,11 +64,11 @@ class ServiceHooks:
 
     def is_allowed(self, subject: str) -> bool:
         """Return whether *subject* may still sign in. Raises `HookUnavailable` if the hook returns no bool."""
-        answer = _call_hook("check_subject", self._check_subject, subject)
-        if answer is not True and answer is not False:
+        allowed = _call_hook("check_subject", self._check_subject, subject)
+        if allowed is not True and allowed is not False:
             _logger.error("check_subject returned neither True nor False")
             raise HookUnavailable("check_subject_unavailable")
-        return answer
+        return allowed
 
     def claims(self, subject: str) -> dict[str, Any]:
         """Return further claims for an access token of *subject*. Raises `HookUnavailable`."""

@@ -22,7 +22,7 @@ _T = TypeVar("_T")
 
 @final
 class FamilyRevoker:
-    """Revokes one family, or all of a subject or client. Methods may raise `StoreUnavailable` and be repeated."""
+    """Revokes one family, or all of a subject or client. Methods may raise `StoreUnavailable`: call them again."""
 
     __slots__ = ("_clock", "_hooks", "_revocation", "_store")
 
@@ -82,7 +82,7 @@ class FamilyRevoker:
         )
 
     def revoked_before(self, family: Family) -> int | None:
-        """Return up to when access tokens of the subject or client are revoked. A grant compares before and after."""
+        """Return up to which issue time tokens of the subject or client are revoked, for a grant to compare twice."""
         if self._revocation is None:
             return None
         return call_store(self._revocation.revoked_before, family.subject, family.client_id)
@@ -93,8 +93,8 @@ class FamilyRevoker:
             if self._revocation is not None:
                 call_store(access_tokens, self._revocation)
         finally:
-            ended = self._revoke_families_then_tokens(families, access_tokens)
-        return ended
+            revoked = self._revoke_families_then_tokens(families, access_tokens)
+        return revoked
 
     def _revoke_families_then_tokens(
         self, families: Callable[[], _T], access_tokens: Callable[[AccessTokenRevocation], None]

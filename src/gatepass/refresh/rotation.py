@@ -1,9 +1,9 @@
-"""Exchange a refresh token for its successor, exactly once. Every step that may fail comes before the token is spent.
+"""Rotate a refresh token, exactly once. Every step that may fail comes before the token is spent.
 
 Unknown, expired, revoked and spent tokens, and those of another client, are refused with one and the same error. A
 spent token also revokes its family, except in two cases, in which the client gets the existing successor: the immediate
 predecessor within the grace window, and a rotation in doubt, whose outcome the store did not report because a
-connection broke between the commit and the answer (`InDoubtRotations`).
+connection broke after the commit (`InDoubtRotations`).
 
 A salt and a spent token together give the current one, so the salts of closed windows are deleted from the store
 (`GraceWindows`). Otherwise a reader of the database with an old token could take over the session.
@@ -109,10 +109,10 @@ class RefreshTokenRotation:
         failed after it had applied the rotation (`StoreUnavailable`), and then a retry gets the successor.
         """
         pair = self._rotate(text, client_id, parameters, now)
-        self.forget(now, limit=_WINDOWS_PER_ROTATION)
+        self.delete_salts(now, limit=_WINDOWS_PER_ROTATION)
         return pair
 
-    def forget(self, now: int, *, limit: int) -> None:
+    def delete_salts(self, now: int, *, limit: int) -> None:
         """Delete the salts of at most *limit* closed windows from the store.
 
         Failures are ignored, so that they cannot withhold a pair that was just written: the family's next rotation

@@ -1,6 +1,6 @@
 """The token service: grants, refresh tokens that are valid for one use, and their revocation.
 
-A grant creates a family. Each refresh exchanges the family's token for the next one. A spent token that is used again
+A grant creates a family. Each refresh rotates the family's token. A spent token that is used again
 revokes the family, because one of two clients has a stolen copy. Every refresh calls the application's `check_subject`.
 """
 
@@ -101,7 +101,7 @@ class TokenService:
 
     @property
     def client_id(self) -> str | None:
-        """The issuer's own client, which calls without a *client_id* stand for."""
+        """The issuer's own client, for calls without a *client_id*."""
         return self._issuer.client_id
 
     @property
@@ -128,8 +128,8 @@ class TokenService:
         """Sign *subject* in: create a family and return its first pair of tokens.
 
         Call this when the user has just proved their identity; *auth_time*, *acr* and *amr* say when and how, and every
-        later access token of the family repeats them. Raises `ValueError` for values that cannot go into a token and
-        `ServiceUnavailable`, also if the subject or client is revoked at the same moment (with *revocation*).
+        later access token of the family repeats them. Raises `ValueError` for values that cannot go into a token, and
+        `ServiceUnavailable`, with *revocation* also if the subject or client is revoked at the same moment.
         """
         now = int(self._clock())
         token = RefreshToken.fresh()
@@ -215,7 +215,7 @@ class TokenService:
         salts of this process's closed grace windows.
         """
         now = self._clock()
-        self._rotation.forget(int(now), limit=limit)
+        self._rotation.delete_salts(int(now), limit=limit)
         before = int(now - self._issuer.access_ttl.total_seconds() - Rotation.MAX_GRACE)
         return call_store(self._store.purge, before=before, limit=limit)
 
@@ -229,5 +229,5 @@ class TokenService:
 def _methods(amr: Iterable[str]) -> tuple[str, ...]:
     methods = (amr,) if isinstance(amr, str) else listed(amr)
     if methods is None:
-        raise ValueError("amr must be a list of strings")
+        raise ValueError("amr= must be a list of strings")
     return tuple(plain_text(one, "amr") for one in methods)

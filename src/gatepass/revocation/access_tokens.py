@@ -1,9 +1,9 @@
 """Revoke access tokens: one by `jti`, those of a family, or all of a subject or client issued before a moment.
 
 A verifier takes an `AccessTokenRevocation` as `is_revoked=`. An entry is kept only while a token that it concerns could
-still be valid, so the list stays short. If the store is unreachable, the check fails with 503, unless `fail_open_for=`
-says for how long it fails open. A token that lives longer than its entry would is also 503, because it would become
-valid again.
+still be valid, so the list stays short. If the store is unreachable, the response is 503, unless `fail_open_for=` says
+for how long the check fails open. The response is also 503 for a token that lives longer than its entry would be kept,
+because a revoked one would become valid again.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ _OUTLIVES_ENTRY: Final = (
 class AccessTokenRevocation:
     """Revokes access tokens before they expire. A verifier checks it: `TokenVerifier(..., is_revoked=revocation)`.
 
-    *access_ttl* is the longest lifetime of a token that any issuer on this store makes (seconds or timedelta). A token
-    that lives longer is 503, because it would outlive its revocation. Entries are kept for that lifetime and all the
-    leeway that a verifier may have. After shortening the issuer's tokens, keep *access_ttl* until the longer ones have
-    expired.
+    *access_ttl* is the longest lifetime of a token that any issuer on this store makes (seconds or timedelta). For a
+    token that lives longer, and would outlive its revocation, the response is 503. Entries are kept for that lifetime
+    and all the leeway that a verifier may have. After shortening the issuer's tokens, keep *access_ttl* until the
+    longer ones have expired.
 
-    Every check queries the store once. *cache_ttl* (at most 60 seconds, default 0: off) lets this process remember that
-    a token is not revoked, for at most *cache_size* tokens. A revocation by another process is then seen up to that
-    much later, one through this object at once.
+    Every check queries the store once. *cache_ttl* (at most 60 seconds, default 0: off) is how long this process caches
+    that a token is not revoked, for at most *cache_size* tokens. A revocation by another process then takes effect up
+    to *cache_ttl* later, a revocation through this object at once.
 
-    An unreachable store is 503. With *fail_open_for* (at most 300 seconds, default 0: never), tokens are accepted
-    unchecked for that long after the store last answered this process, and the log says so.
+    If the store is unreachable, the response is 503. With *fail_open_for* (at most 300 seconds, default 0: never),
+    tokens are accepted unchecked for that long after the store last answered this process, and the log says so.
     *clock* returns the seconds since 1970, `time.time` by default.
 
     >>> from gatepass.stores.memory import MemoryStore
@@ -73,15 +73,15 @@ class AccessTokenRevocation:
         self._lifetime = int(lifetime) + _KEEP_MARGIN
         self.access_ttl: timedelta = timedelta(seconds=lifetime)
         """The longest lifetime of an access token that can be revoked here."""
-        remembered = seconds(cache_ttl, "cache_ttl", minimum=0, maximum=_MAX_CACHE_TTL)
+        cached_for = seconds(cache_ttl, "cache_ttl", minimum=0, maximum=_MAX_CACHE_TTL)
         if type(cache_size) is not int or not 1 <= cache_size <= _MAX_CACHE_SIZE:
             raise ConfigurationError(f"cache_size= must be a number from 1 to {_MAX_CACHE_SIZE}")
         self._shared = store
         open_for = seconds(fail_open_for, "fail_open_for", minimum=0, maximum=_MAX_FAIL_OPEN)
         last_answer = LastAnswer(store)
         self._store: RevocationStore = last_answer if open_for else store
-        if remembered:
-            self._store = RevocationCache(self._store, ttl=remembered, size=cache_size)
+        if cached_for:
+            self._store = RevocationCache(self._store, ttl=cached_for, size=cache_size)
         if open_for:
             self._store = FailOpen(self._store, last_answer, limit=open_for)
         self._clock = clock_function(clock, owner="AccessTokenRevocation")
@@ -95,7 +95,7 @@ class AccessTokenRevocation:
         if claims["exp"] - (now + MAX_LEEWAY if issued is None else issued) > self._max_lifetime:
             raise RevocationUnavailable(_OUTLIVES_ENTRY)
         keys = _keys_of(claims, client)
-        # A token without keys cannot have been revoked; an unneeded query would count as an answer of the store.
+        # A token without keys cannot have been revoked. A query would count as an answer of the store, for `FailOpen`.
         until = self._store.revoked_until(keys, now=now) if keys else None
         if until is None:
             return False
@@ -107,40 +107,41 @@ class AccessTokenRevocation:
         if token.token_id is None:
             raise ValueError("this token cannot be revoked by its jti: it has none")
         # A jti is unique per issuer only; an issuer contains no blank, so the key is unambiguous.
-        self._put(f"jti:{token.issuer} {token.token_id}", lasting=True, end=token.expires_at)
+        self._put(f"jti:{token.issuer} {token.token_id}", also_later=True, end=token.expires_at)
 
     def revoke_family(self, family_id: str) -> None:
         """Revoke every access token of a family, including those issued later."""
-        self._put(_key("family", family_id), lasting=True)
+        self._put(_key("family", family_id), also_later=True)
 
     def ensure_family_revoked(self, family_id: str, *, since: int) -> None:
-        """Repeat `revoke_family` if it failed when the family ended at *since*. Usually this only reads."""
+        """Repeat `revoke_family` if it failed when the family was revoked at *since*. Usually this only reads."""
         now = int(self._clock())
         if now <= since + self._lifetime and self._shared.revoked_until([_key("family", family_id)], now=now) is None:
             self.revoke_family(family_id)
 
     def revoke_subject(self, subject: str) -> None:
         """Revoke every access token of *subject* issued up to and including this second."""
-        self._put(_key("subject", subject), lasting=False)
+        self._put(_key("subject", subject), also_later=False)
 
     def revoke_client(self, client_id: str) -> None:
         """Revoke every access token of a client issued up to and including this second."""
-        self._put(_key("client", client_id), lasting=False)
+        self._put(_key("client", client_id), also_later=False)
 
     def revoked_before(self, subject: str, client_id: str) -> int | None:
-        """Return up to when the tokens of *subject* at the client are revoked. Queries the store, not the cache."""
+        """Return up to which issue time the tokens of *subject* or the client are revoked. Does not read the cache."""
         return self._shared.revoked_until((_key("subject", subject), _key("client", client_id)), now=int(self._clock()))
 
     def purge(self, *, limit: int = 1_000) -> int:
         """Delete at most *limit* entries that concern no valid token any more. Returns how many."""
         return self._store.purge_revocations(before=int(self._clock()), limit=limit)
 
-    def _put(self, key: str, *, lasting: bool, end: datetime | None = None) -> None:
+    def _put(self, key: str, *, also_later: bool, end: datetime | None = None) -> None:
+        """Revoke the tokens of *key*, with *also_later* including those issued from now on. *end*: a token's expiry."""
         now = int(self._clock())
         keep_until = now + self._lifetime
         if end is not None:
             keep_until = max(keep_until, int(end.timestamp()) + _KEEP_MARGIN)
-        self._store.put_revocation(key, issued_until=keep_until if lasting else now, keep_until=keep_until)
+        self._store.put_revocation(key, issued_until=keep_until if also_later else now, keep_until=keep_until)
 
 
 def _keys_of(claims: dict[str, Any], client: tuple[str, ...]) -> list[str]:

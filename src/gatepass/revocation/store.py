@@ -1,6 +1,6 @@
 """The protocol of a store of revocations, and two layers in front of one: a cache, and fail open.
 
-A store that cannot answer raises; it never returns "not revoked" instead. Test a store of your own with
+A store that fails raises; it never returns "not revoked" instead. Test a store of your own with
 `gatepass.testing.RevocationStoreContract`. The cache saves round trips and delays revocations by other processes. With
 `fail_open_for=` an unreachable store counts as "not revoked" for a while after its last answer; by default it is 503.
 """
@@ -63,8 +63,8 @@ class _StoreLayer:
 class RevocationCache(_StoreLayer):
     """A `RevocationStore` in front of another that caches "not revoked" for *ttl* seconds from the start of the query.
 
-    A revocation by another process is seen at most that much later, one made through this object at once. Errors are
-    never cached. At most *size* results are kept; when the cache is full, it is emptied.
+    A revocation by another process takes effect at most that much later, one made through this object at once. Errors
+    are never cached. At most *size* results are kept; when the cache is full, it is emptied.
     """
 
     __slots__ = ("_known", "_lock", "_size", "_ttl")
@@ -91,22 +91,22 @@ class RevocationCache(_StoreLayer):
             self._known = {}
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        known, names, asked = self._known, tuple(keys), self._clock()
+        known, names, began = self._known, tuple(keys), self._clock()
         since = known.get(names)
-        if since is not None and asked - since < self._ttl:
+        if since is not None and began - since < self._ttl:
             return None
         until = self._store.revoked_until(keys, now=now)
         if until is None:
             with self._lock:
                 if len(known) >= self._size:
                     known.clear()
-                known[names] = asked
+                known[names] = began
         return until
 
 
 @final
 class LastAnswer(_StoreLayer):
-    """A `RevocationStore` directly in front of the real one that records when it last answered; no cache is between."""
+    """A `RevocationStore` that records when the real store last answered. No cache is between the two."""
 
     __slots__ = ("at",)
 
@@ -121,9 +121,9 @@ class LastAnswer(_StoreLayer):
         """When the last successful query began."""
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
-        asked = self._clock()
+        began = self._clock()
         until = self._store.revoked_until(keys, now=now)
-        self.at = asked
+        self.at = began
         return until
 
 

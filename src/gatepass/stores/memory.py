@@ -67,13 +67,13 @@ class MemoryStore:
 
     def purge(self, *, before: int, limit: int) -> PurgeResult:
         with self._lock:
-            dead = [family_id for family_id, family in self._families.items() if family.ended_before(before)][:limit]
-            for family_id in dead:
+            ended = [name for name, family in self._families.items() if family.ended_before(before)][:limit]
+            for family_id in ended:
                 self._forget(self._families.pop(family_id))
             spent = [family for family in self._families.values() if family.salt_is_spent(before)]
             for family in spent:
                 self._families[family.family_id] = replace(family, salt=b"")
-            return PurgeResult(len(dead), more=len(dead) == limit)
+            return PurgeResult(len(ended), more=len(ended) == limit)
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         with self._lock:
@@ -92,10 +92,10 @@ class MemoryStore:
 
     def purge_revocations(self, *, before: int, limit: int) -> int:
         with self._lock:
-            dead = [key for key, (_, keep_until) in self._revocations.items() if keep_until < before][:limit]
-            for key in dead:
+            expired = [key for key, (_, keep_until) in self._revocations.items() if keep_until < before][:limit]
+            for key in expired:
                 del self._revocations[key]
-            return len(dead)
+            return len(expired)
 
     def _revoke(self, names: Iterable[str], at: int) -> int:
         found = [one for one in map(self._families.get, names) if one is not None and one.revoked_at is None]

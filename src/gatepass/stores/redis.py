@@ -94,7 +94,7 @@ class RedisStore:
         absolute = _lifetime(family.expires_at, family.created_at)
         idle = _lifetime(family.idle_expires_at, family.created_at)
         for index in (self._index("subject", family.subject), self._index("client", family.client_id)):
-            self._run(LIST, index, family.family_id, absolute + MARGIN)
+            self._run(ADD_TO_INDEX, index, family.family_id, absolute + MARGIN)
         values = _encode_fields((name, getattr(family, name)) for name in _MEMBERS)
         salt, call = family.salt.hex(), secrets.token_hex(8)
         if not self._run(CREATE, self._family(family.family_id), call, idle, absolute, salt, _SALT_TTL, *values):
@@ -186,7 +186,7 @@ class RedisStore:
 
 
 # KEYS: index of a subject or client. ARGV: family, lifetime. Each call removes up to 16 expired entries.
-LIST: Final = """
+ADD_TO_INDEX: Final = """
 local now = tonumber(redis.call('TIME')[1])
 local life = tonumber(ARGV[2])
 local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. now, 'LIMIT', 0, 16)
@@ -209,7 +209,7 @@ return {redis.call('HGETALL', KEYS[1]), redis.call('GET', KEYS[2]) or ''}
 """
 
 # KEYS: family, its salt. ARGV: call, lifetime to the idle end, lifetime to the absolute end, salt, its lifetime, then
-# names and values. A key with only `revoked_at` comes from a revocation after the index was written: it stays.
+# names and values. A key with only `revoked_at` is from a revocation that ran after the index was written: it stays.
 CREATE: Final = (
     _KEEP_SALT
     + """
@@ -268,7 +268,7 @@ return 1
 _WITH_SALT: Final = frozenset((CREATE, GET, REVOKE, ROTATE))
 _DIGESTS: Final = {
     script: sha1(script.encode(), usedforsecurity=False).hexdigest()
-    for script in (CREATE, GET, LIST, PUT_REVOCATION, REVOKE, ROTATE)
+    for script in (ADD_TO_INDEX, CREATE, GET, PUT_REVOCATION, REVOKE, ROTATE)
 }
 
 

@@ -29,7 +29,7 @@ def row_of(family: Family) -> dict[str, Any]:
 
     `purge_at` is the only time with an index, which purges use. It is never later than the end of the family or of its
     salt. A rotation moves these ends but not `purge_at`, so a request writes no index, except for the first rotation
-    with a salt after a purge. A purge that finds the family alive postpones `purge_at`.
+    with a salt after a purge. A purge that finds that the family has not ended postpones `purge_at`.
     """
     row = {name: getattr(family, name) for name in COLUMNS}
     row["amr"] = json.dumps(family.amr, ensure_ascii=False)

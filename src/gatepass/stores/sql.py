@@ -65,21 +65,21 @@ class SQLStore:
     """
 
     __slots__ = (
-        "_checked", "_direct", "_engine", "_inherited", "_process", "_put", "_schema_engine", "_shows_before_durable",
+        "_checked", "_cursors", "_engine", "_inherited", "_process", "_put", "_schema_engine", "_shows_before_durable",
     )  # fmt: skip
 
     def __init__(self, engine: Engine) -> None:
         if not isinstance(engine, Engine):
             raise ConfigurationError("engine= must be an Engine, as SQLAlchemy's create_engine() returns it")
         name = engine.dialect.name
-        if name not in sql.PUT:
+        if name not in sql.PUT_REVOCATION:
             raise ConfigurationError("engine= must be an engine for PostgreSQL, MariaDB, MySQL or SQLite")
         self._schema_engine = engine
         # One statement is a transaction. Autocommit is free in PostgreSQL, so each operation is one round trip there.
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT") if name == "postgresql" else engine
-        has_known_cursor = engine.dialect.driver in _DRIVERS
-        self._direct = _DriverCursors(self._engine, commits=name != "postgresql") if has_known_cursor else None
-        self._put = sql.PUT[name]
+        has_supported_driver = engine.dialect.driver in _DRIVERS
+        self._cursors = _DriverCursors(self._engine, commits=name != "postgresql") if has_supported_driver else None
+        self._put = sql.PUT_REVOCATION[name]
         self._shows_before_durable = name in _VISIBLE_BEFORE_DURABLE
         self._checked = False
         self._process = os.getpid()
@@ -105,8 +105,8 @@ class SQLStore:
         )
 
     def get(self, family_id: str) -> Family | None:
-        values, direct = {"name": family_id}, self._direct
-        rows = self._rows(sql.GET, values) if direct is None else self._retry(lambda: direct.get(values))
+        values, cursors = {"name": family_id}, self._cursors
+        rows = self._rows(sql.GET, values) if cursors is None else self._retry(lambda: cursors.get(values))
         return family_of(rows[0]) if rows else None
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
@@ -117,10 +117,12 @@ class SQLStore:
             "new_salt": rotation.salt,
             "moment": rotation.rotated_at,
             "idle": rotation.idle_expires_at,
-            "look": rotation.look_at,
+            "new_purge_at": rotation.look_at,
         }
-        direct = self._direct
-        return (self._change(sql.ROTATE, values) if direct is None else self._retry(lambda: direct.rotate(values))) == 1
+        cursors = self._cursors
+        if cursors is None:
+            return self._change(sql.ROTATE, values) == 1
+        return self._retry(lambda: cursors.rotate(values)) == 1
 
     def revoke(self, family_id: str, *, at: int) -> bool:
         return self._change_durably(sql.REVOKE, {"names": [family_id], "at": at}) > 0
@@ -135,13 +137,14 @@ class SQLStore:
         """Delete in small batches, so that no lock is held for long."""
 
         def purge(limit: int) -> tuple[int, int]:
-            rows = self._rows(sql.ENDING, {"before": before, "size": _BATCH})
-            dead = sorted([name for name, end in rows if end < before][:limit])
-            alive = sorted(name for name, end in rows if end >= before)
-            if alive:
-                self._change(sql.FORGET_SALTS, {"names": alive, "before": before - Rotation.MAX_GRACE})
-                self._change(sql.PUT_OFF, {"names": alive})  # to the family's end, or to the end of a salt still in use
-            return len(rows), self._change(sql.DELETE_DEAD, {"names": dead, "before": before}) if dead else 0
+            rows = self._rows(sql.DUE_FOR_PURGE, {"before": before, "size": _BATCH})
+            ended = sorted([name for name, end in rows if end < before][:limit])
+            others = sorted(name for name, end in rows if end >= before)
+            if others:
+                self._change(sql.DELETE_SALTS, {"names": others, "before": before - Rotation.MAX_GRACE})
+                # To the family's end, or to the end of a salt still in use.
+                self._change(sql.POSTPONE_PURGE, {"names": others})
+            return len(rows), self._change(sql.DELETE_ENDED, {"names": ended, "before": before}) if ended else 0
 
         return purge_in_batches(limit, _BATCH, purge)
 
@@ -159,8 +162,9 @@ class SQLStore:
 
         def purge(limit: int) -> tuple[int, int]:
             size = min(limit, _BATCH)
-            keys = sorted(bytes(key) for (key,) in self._rows(sql.PAST, {"before": before, "size": size}))
-            return len(keys), self._change(sql.FORGET, {"keys": keys, "before": before}) if keys else 0
+            rows = self._rows(sql.EXPIRED_REVOCATIONS, {"before": before, "size": size})
+            keys = sorted(bytes(key) for (key,) in rows)
+            return len(keys), self._change(sql.DELETE_REVOCATIONS, {"keys": keys, "before": before}) if keys else 0
 
         return purge_in_batches(limit, _BATCH, purge).deleted
 
@@ -168,7 +172,7 @@ class SQLStore:
         """Revoke page by page along the primary key, so that no row is met twice, in statements that lock few rows."""
         revoked, last, full = 0, "", True
         while full:
-            rows = self._rows(sql.ALIVE[column], {"name": name, "last": last, "size": _PAGE})
+            rows = self._rows(sql.NOT_REVOKED[column], {"name": name, "last": last, "size": _PAGE})
             names = [family_id for (family_id,) in rows]
             # Where commits are visible before they are durable, a call that finds no rows waits for the commits it saw.
             for start in range(0, max(len(names), self._shows_before_durable), _BATCH):
@@ -206,7 +210,7 @@ class SQLStore:
                 # Insert first, so that the locks of the statement are not held during the insert.
                 connection.execute(self._put, {"key_hash": name, "issued_until": 0, "keep_until": 0})
                 changed = connection.execute(statement, values).rowcount
-                connection.execute(sql.FORGET_ONE, {"key": name})
+                connection.execute(sql.DELETE_REVOCATION, {"key": name})
                 return changed
 
         return self._retry(write)

@@ -38,9 +38,9 @@ from gatepass.refresh.family import Rotation
 from gatepass.stores.rows import COLUMNS
 
 __all__ = [
-    "ALIVE", "CREATE", "DELETE_DEAD", "ENDING", "FORGET", "FORGET_ONE", "FORGET_SALTS", "GET", "GET_BY_CURSOR",
-    "METADATA", "PAST", "PUT", "PUT_OFF", "REVOKE", "REVOKED_UNTIL", "ROTATE", "ROTATE_BY_CURSOR", "families",
-    "revocations", "schema",
+    "CREATE", "DELETE_ENDED", "DELETE_REVOCATION", "DELETE_REVOCATIONS", "DELETE_SALTS", "DUE_FOR_PURGE",
+    "EXPIRED_REVOCATIONS", "GET", "GET_BY_CURSOR", "METADATA", "NOT_REVOKED", "POSTPONE_PURGE", "PUT_REVOCATION",
+    "REVOKE", "REVOKED_UNTIL", "ROTATE", "ROTATE_BY_CURSOR", "families", "revocations", "schema",
 ]  # fmt: skip
 
 _MYSQL: Final = ("mysql", "mariadb")
@@ -146,12 +146,13 @@ ROTATE: Final = (
         salt=bindparam("new_salt"),
         rotated_at=bindparam("moment"),
         idle_expires_at=bindparam("idle"),
-        purge_at=_not_after("look"),
+        purge_at=_not_after("new_purge_at"),
     )
 )
 ROTATE_BY_CURSOR: Final = """UPDATE gatepass_families
     SET current_hash = %(new)s, previous_hash = %(old)s, salt = %(new_salt)s, rotated_at = %(moment)s,
-        idle_expires_at = %(idle)s, purge_at = CASE WHEN purge_at > %(look)s THEN %(look)s ELSE purge_at END
+        idle_expires_at = %(idle)s,
+        purge_at = CASE WHEN purge_at > %(new_purge_at)s THEN %(new_purge_at)s ELSE purge_at END
     WHERE family_id = %(name)s AND current_hash = %(old)s AND revoked_at IS NULL"""
 
 _NAMED: Final = _row.family_id.in_(bindparam("names", expanding=True))
@@ -161,7 +162,7 @@ REVOKE: Final = (
     .where(_NAMED, _row.revoked_at.is_(None))
     .values(revoked_at=bindparam("at"), purge_at=_not_after("at"))
 )
-ALIVE: Final = {
+NOT_REVOKED: Final = {
     column: select(_row.family_id)
     .where(_row[column] == bindparam("name"), _row.revoked_at.is_(None), _row.family_id > bindparam("last"))
     .order_by(_row.family_id)
@@ -172,7 +173,7 @@ ALIVE: Final = {
 _LIFE: Final = case((_row.idle_expires_at < _row.expires_at, _row.idle_expires_at), else_=_row.expires_at)
 _END: Final = case((and_(_row.revoked_at.is_not(None), _row.revoked_at < _LIFE), _row.revoked_at), else_=_LIFE)
 
-ENDING: Final = (
+DUE_FOR_PURGE: Final = (
     select(_row.family_id, _END)
     .where(_row.purge_at < bindparam("before"))
     .order_by(_row.purge_at)
@@ -180,23 +181,23 @@ ENDING: Final = (
 )
 _SALTED: Final = _row.salt != b""
 _SPENT: Final = _row.rotated_at + Rotation.MAX_GRACE
-FORGET_SALTS: Final = update(families).where(_NAMED, _SALTED, _row.rotated_at < bindparam("before")).values(salt=b"")
-PUT_OFF: Final = (
+DELETE_SALTS: Final = update(families).where(_NAMED, _SALTED, _row.rotated_at < bindparam("before")).values(salt=b"")
+POSTPONE_PURGE: Final = (
     update(families).where(_NAMED).values(purge_at=case((and_(_SALTED, _SPENT < _END), _SPENT), else_=_END))
 )
-DELETE_DEAD: Final = delete(families).where(_NAMED, bindparam("before") > _END)
+DELETE_ENDED: Final = delete(families).where(_NAMED, bindparam("before") > _END)
 
 _KEYS: Final = _entry.key_hash.in_(bindparam("keys", expanding=True))
 
 REVOKED_UNTIL: Final = select(func.max(_entry.issued_until)).where(_KEYS, _entry.keep_until >= bindparam("now"))
-PAST: Final = (
+EXPIRED_REVOCATIONS: Final = (
     select(_entry.key_hash)
     .where(_entry.keep_until < bindparam("before"))
     .order_by(_entry.keep_until)
     .limit(bindparam("size"))
 )
-FORGET: Final = delete(revocations).where(_KEYS, _entry.keep_until < bindparam("before"))
-FORGET_ONE: Final = delete(revocations).where(_entry.key_hash == bindparam("key"))
+DELETE_REVOCATIONS: Final = delete(revocations).where(_KEYS, _entry.keep_until < bindparam("before"))
+DELETE_REVOCATION: Final = delete(revocations).where(_entry.key_hash == bindparam("key"))
 """Uses only the primary key: another index would lock rows that other transactions write beside it."""
 
 
@@ -212,7 +213,7 @@ def _put_conflict(insert_: Any, greatest: Any) -> Any:
     return statement.on_conflict_do_update(index_elements=[_entry.key_hash], set_=latest)
 
 
-PUT: Final[dict[str, Any]] = {
+PUT_REVOCATION: Final[dict[str, Any]] = {
     "mariadb": _put_mysql(),
     "mysql": _put_mysql(),
     "postgresql": _put_conflict(postgresql.insert, func.greatest),

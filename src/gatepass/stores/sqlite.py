@@ -48,19 +48,19 @@ _SELECT: Final = f"SELECT {', '.join(COLUMNS)} FROM gatepass_families WHERE fami
 _ROTATE: Final = """UPDATE gatepass_families
     SET current_hash = ?, previous_hash = ?, salt = ?, rotated_at = ?, idle_expires_at = ?
     WHERE family_id = ? AND current_hash = ? AND revoked_at IS NULL"""
-_EARLIER: Final = "UPDATE gatepass_families SET purge_at = ? WHERE family_id = ? AND purge_at > ?"
+_ADVANCE_PURGE: Final = "UPDATE gatepass_families SET purge_at = ? WHERE family_id = ? AND purge_at > ?"
 _REVOKE: Final = """UPDATE gatepass_families SET revoked_at = :at, purge_at = min(purge_at, :at)
     WHERE family_id = :name AND revoked_at IS NULL"""
-_ALIVE: Final = {
+_NOT_REVOKED: Final = {
     column: f"SELECT family_id FROM gatepass_families WHERE {column} = ? AND revoked_at IS NULL"  # noqa: S608 - the same
     for column in ("subject", "client_id")
 }
 _END: Final = "min(expires_at, idle_expires_at, coalesce(revoked_at, expires_at))"
-_ENDING: Final = f"SELECT rowid, {_END} FROM gatepass_families WHERE purge_at < ? ORDER BY purge_at LIMIT ?"  # noqa: S608 - the same
-_FORGET_SALT: Final = "UPDATE gatepass_families SET salt = x'' WHERE rowid = ? AND salt <> x'' AND rotated_at < ?"
-_PUT_OFF: Final = f"""UPDATE gatepass_families SET purge_at = CASE WHEN salt = x'' THEN {_END}
+_DUE_FOR_PURGE: Final = f"SELECT rowid, {_END} FROM gatepass_families WHERE purge_at < ? ORDER BY purge_at LIMIT ?"  # noqa: S608 - the same
+_DELETE_SALT: Final = "UPDATE gatepass_families SET salt = x'' WHERE rowid = ? AND salt <> x'' AND rotated_at < ?"
+_POSTPONE_PURGE: Final = f"""UPDATE gatepass_families SET purge_at = CASE WHEN salt = x'' THEN {_END}
     ELSE min({_END}, rotated_at + {Rotation.MAX_GRACE}) END WHERE rowid = ?"""  # noqa: S608 - the same
-_PUT: Final = """INSERT INTO gatepass_revocations VALUES (?, ?, ?) ON CONFLICT (key_hash) DO UPDATE
+_PUT_REVOCATION: Final = """INSERT INTO gatepass_revocations VALUES (?, ?, ?) ON CONFLICT (key_hash) DO UPDATE
     SET issued_until = max(issued_until, excluded.issued_until), keep_until = max(keep_until, excluded.keep_until)"""
 _PURGE_REVOCATIONS: Final = """DELETE FROM gatepass_revocations WHERE key_hash IN
     (SELECT key_hash FROM gatepass_revocations WHERE keep_until < ? ORDER BY keep_until LIMIT ?)"""
@@ -122,19 +122,19 @@ class SQLiteStore:
         return family_of(rows[0]) if rows else None
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
-        look = rotation.look_at
+        purge_at = rotation.look_at
         values = (
             rotation.current_hash, rotation.previous_hash, rotation.salt, rotation.rotated_at,
             rotation.idle_expires_at, family_id, rotation.previous_hash,
         )  # fmt: skip
 
-        def exchange(connection: sqlite3.Connection) -> bool:
+        def rotate(connection: sqlite3.Connection) -> bool:
             if _changed(connection, _ROTATE, values) == 0:
                 return False
-            _changed(connection, _EARLIER, (look, family_id, look))
+            _changed(connection, _ADVANCE_PURGE, (purge_at, family_id, purge_at))
             return True
 
-        return self._file.write(exchange)
+        return self._file.write(rotate)
 
     def revoke(self, family_id: str, *, at: int) -> bool:
         values = {"name": family_id, "at": at}
@@ -154,7 +154,7 @@ class SQLiteStore:
 
     def put_revocation(self, key: str, *, issued_until: int, keep_until: int) -> None:
         values = (hashed(key), issued_until, keep_until)
-        self._file.write(lambda connection: _changed(connection, _PUT, values))
+        self._file.write(lambda connection: _changed(connection, _PUT_REVOCATION, values))
 
     def revoked_until(self, keys: Sequence[str], *, now: int) -> int | None:
         marks = ", ".join("?" * len(keys))
@@ -175,15 +175,15 @@ class SQLiteStore:
     def _revoke_all(self, column: str, name: str, at: int) -> int:
         """Revoke the families that exist now, in transactions so short that no writer waits long."""
 
-        def walk(connection: sqlite3.Connection) -> int:
-            alive = connection.execute(_ALIVE[column], (name,))  # a snapshot of this moment
+        def revoke_in_batches(connection: sqlite3.Connection) -> int:
+            found = connection.execute(_NOT_REVOKED[column], (name,))  # a snapshot of this moment
             revoked = 0
-            while batch := [{"name": family_id, "at": at} for (family_id,) in alive.fetchmany(_BATCH)]:
+            while batch := [{"name": family_id, "at": at} for (family_id,) in found.fetchmany(_BATCH)]:
                 revoked += self._file.write(partial(_revoke, batch))
                 time.sleep(_GAP)
             return revoked
 
-        return self._file.read(walk)
+        return self._file.read(revoke_in_batches)
 
 
 def _create(connection: sqlite3.Connection) -> None:
@@ -210,13 +210,13 @@ def _revoke(batch: list[dict[str, Any]], connection: sqlite3.Connection) -> int:
 
 def _purge(connection: sqlite3.Connection, before: int, limit: int) -> tuple[int, int]:
     """Delete at most *limit* rows of one batch, postpone the others, and return the numbers inspected and deleted."""
-    rows = connection.execute(_ENDING, (before, _BATCH)).fetchall()
-    dead = [(rowid,) for rowid, end in rows if end < before][:limit]
-    alive = [(rowid,) for rowid, end in rows if end >= before]
-    connection.executemany("DELETE FROM gatepass_families WHERE rowid = ?", dead)
-    connection.executemany(_FORGET_SALT, [(rowid, before - Rotation.MAX_GRACE) for (rowid,) in alive])
-    connection.executemany(_PUT_OFF, alive)  # to the family's end, or to the end of a salt still in use
-    return len(rows), len(dead)
+    rows = connection.execute(_DUE_FOR_PURGE, (before, _BATCH)).fetchall()
+    ended = [(rowid,) for rowid, end in rows if end < before][:limit]
+    others = [(rowid,) for rowid, end in rows if end >= before]
+    connection.executemany("DELETE FROM gatepass_families WHERE rowid = ?", ended)
+    connection.executemany(_DELETE_SALT, [(rowid, before - Rotation.MAX_GRACE) for (rowid,) in others])
+    connection.executemany(_POSTPONE_PURGE, others)  # to the family's end, or to the end of a salt still in use
+    return len(rows), len(ended)
 
 
 def _changed(connection: sqlite3.Connection, statement: str, values: Any) -> int:

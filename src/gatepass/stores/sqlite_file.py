@@ -20,7 +20,7 @@ from pathlib import Path
 from time import monotonic, sleep
 from typing import Any, Final, TypeVar, final
 
-from gatepass.common.private_files import SESSIONS, check_directory, check_file, create
+from gatepass.common.private_files import SESSIONS, check_directory, check_file, create_file
 from gatepass.errors import ConfigurationError
 from gatepass.stores.group_commit import GroupCommit
 
@@ -32,9 +32,9 @@ _PAUSE: Final = 0.005
 _PRAGMAS: Final = ("synchronous = FULL", "fullfsync = ON", "trusted_schema = OFF")
 _SIDE_FILES: Final = ("-journal", "-wal", "-shm")
 """Files beside the database that SQLite trusts when it opens it: it would replay a journal made by another user."""
-_TRANSIENT: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EINTR))
+_TRANSIENT_ERRORS: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EINTR))
 
-_REFUSED: Final = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY))
+_ACCESS_ERRORS: Final = frozenset((sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY))
 
 
 @final
@@ -99,10 +99,10 @@ class SQLiteFile:
         try:
             check_directory(self._path.parent)
             with suppress(FileExistsError):
-                os.close(create(self._path))
+                os.close(create_file(self._path))
             check_database(self._path)
         except OSError as error:
-            if error.errno in _TRANSIENT:
+            if error.errno in _TRANSIENT_ERRORS:
                 raise
             raise _unusable(self._path, error) from error
         self._has_existed = True
@@ -110,7 +110,7 @@ class SQLiteFile:
         try:
             self._fill(work)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in _REFUSED:
+            if error.sqlite_errorcode & 0xFF not in _ACCESS_ERRORS:
                 raise
             raise _unusable(self._path, error) from error
         finally:

@@ -68,7 +68,7 @@ class ConcurrencyTests(StoreContractBase):
 
         self._assert_one_winner(store, turns, results)
 
-    def test_a_hash_that_is_put_in_its_own_place_takes_no_rotation_back(self, store: RefreshStore) -> None:
+    def test_writing_the_current_token_again_undoes_no_rotation(self, store: RefreshStore) -> None:
         """One caller requests the successor again while another already uses it."""
         firsts = [put_family(store) for _ in range(rounds())]
         nexts = [one.next() for one in firsts]
@@ -86,7 +86,7 @@ class ConcurrencyTests(StoreContractBase):
             assert store.get(after.family_id) == after.family
             assert store.rotate(after.family_id, after.next()[1]) is True
 
-    def test_families_do_not_hinder_one_another(self, store: RefreshStore) -> None:
+    def test_families_rotate_independently(self, store: RefreshStore) -> None:
         families = [make_family() for _ in range(8)]
 
         def live(run: int, number: int) -> bool:
@@ -120,7 +120,7 @@ class ConcurrencyTests(StoreContractBase):
             assert (family.current_hash == firsts[run].family.current_hash) is (True not in rotated)
 
     @pytest.mark.parametrize("member", ["subject", "client_id"])
-    def test_no_family_escapes_the_end_of_all_by_rotating(self, store: RefreshStore, member: str) -> None:
+    def test_no_family_escapes_a_revocation_of_all_by_rotating(self, store: RefreshStore, member: str) -> None:
         """The revocation must not undo a rotation: that would make a spent token valid again."""
         names = [make_family().family_id for _ in range(rounds())]
         teams = [[put_family(store, **{member: name}) for _ in range(4)] for name in names]
@@ -139,7 +139,7 @@ class ConcurrencyTests(StoreContractBase):
                 assert not store.rotate(last.family_id, last.next()[1])
             assert revoke(names[run], at=at) == 0
 
-    def test_a_family_that_is_rotated_while_a_purge_looks_at_it_stays(self, store: RefreshStore) -> None:
+    def test_a_family_that_is_rotated_during_a_purge_stays(self, store: RefreshStore) -> None:
         before = seconds_from_now(100)
         teams = [[put_family(store, idle_expires_at=seconds_from_now(10)) for _ in range(8)] for _ in range(rounds())]
 
@@ -157,7 +157,7 @@ class ConcurrencyTests(StoreContractBase):
                 assert stored == after.family if rotated else stored is None or stored.rotated_at == 0
         store.purge(before=before, limit=1_000)
 
-    def test_of_many_revocations_one_is_the_first(self, store: RefreshStore) -> None:
+    def test_of_many_revocations_exactly_one_is_the_first(self, store: RefreshStore) -> None:
         families = [put_family(store).family for _ in range(rounds())]
 
         results = in_threads(
@@ -166,7 +166,7 @@ class ConcurrencyTests(StoreContractBase):
 
         assert [run.count(True) for run in results] == [1] * len(families)
 
-    def test_purges_side_by_side_count_each_family_once(self, store: RefreshStore) -> None:
+    def test_concurrent_purges_count_each_family_once(self, store: RefreshStore) -> None:
         for _ in range(20):
             put_family(store, idle_expires_at=seconds_from_now(10))
 

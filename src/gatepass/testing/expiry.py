@@ -19,7 +19,7 @@ __all__ = ["ExpiryTests"]
 class ExpiryTests(StoreContractBase):
     """Revoked families stay revoked, and `purge` deletes only families that ended."""
 
-    def test_a_revoked_family_is_there_and_dead(self, store: RefreshStore) -> None:
+    def test_a_revoked_family_is_kept_and_cannot_be_rotated(self, store: RefreshStore) -> None:
         first = put_family(store)
         at = seconds_from_now(0)
 
@@ -27,7 +27,7 @@ class ExpiryTests(StoreContractBase):
         assert store.rotate(first.family_id, first.next()[1]) is False
         assert store.get(first.family_id) == replace(first.family, revoked_at=at)
 
-    def test_what_is_revoked_stays_so_since_the_first_time(self, store: RefreshStore) -> None:
+    def test_a_second_revocation_does_not_change_the_time(self, store: RefreshStore) -> None:
         first = put_family(store)
         at = seconds_from_now(0)
         store.revoke(first.family_id, at=at)
@@ -40,7 +40,7 @@ class ExpiryTests(StoreContractBase):
     def test_an_unknown_family_is_not_revoked(self, store: RefreshStore) -> None:
         assert store.revoke(make_family().family_id, at=seconds_from_now(0)) is False
 
-    def test_a_rotated_family_is_revoked_like_another(self, store: RefreshStore) -> None:
+    def test_a_rotated_family_can_be_revoked(self, store: RefreshStore) -> None:
         first = put_family(store)
         second, rotation = first.next()
         store.rotate(first.family_id, rotation)
@@ -49,7 +49,7 @@ class ExpiryTests(StoreContractBase):
         assert store.rotate(first.family_id, second.next()[1]) is False
 
     @pytest.mark.parametrize("member", ["subject", "client_id"])
-    def test_all_families_of_one_are_revoked_and_no_others(self, store: RefreshStore, member: str) -> None:
+    def test_all_families_of_a_subject_or_client_are_revoked(self, store: RefreshStore, member: str) -> None:
         name = RefreshToken.fresh().family_id
         theirs = [make_family(**{member: name}) for _ in range(3)]
         others = [make_family(**{member: name + text}) for text in (" ", "x", "\n")] + [
@@ -68,7 +68,7 @@ class ExpiryTests(StoreContractBase):
         assert [store.rotate(one.family_id, one.next()[1]) for one in others] == [True] * 5
         assert store.get(theirs[1].family_id) == replace(theirs[1].family, revoked_at=at)
 
-    def test_similar_names_are_different_people(self, store: RefreshStore) -> None:
+    def test_similar_names_are_different_subjects_and_clients(self, store: RefreshStore) -> None:
         mark = RefreshToken.fresh().family_id
         people = [put_family(store, subject=mark + text, client_id=mark + text) for text in ["anna", *ODD_TEXTS]]
 
@@ -77,7 +77,7 @@ class ExpiryTests(StoreContractBase):
         for one in people[1::2]:
             assert store.revoke_client(one.family.client_id, at=seconds_from_now(0)) == 1
 
-    def test_purge_deletes_what_ended_and_nothing_else(self, store: RefreshStore) -> None:
+    def test_purge_deletes_ended_families_only(self, store: RefreshStore) -> None:
         before = seconds_from_now(1_000)
         absolute = make_family(expires_at=before - 1, idle_expires_at=before + 50)
         idle = make_family(expires_at=before + 50, idle_expires_at=before - 1)
@@ -116,7 +116,7 @@ class ExpiryTests(StoreContractBase):
         if self.purges:
             assert [store.get(one.family_id) for one in dying] == [None] * 7
 
-    def test_purge_goes_by_the_latest_rotation(self, store: RefreshStore) -> None:
+    def test_purge_uses_the_times_of_the_latest_rotation(self, store: RefreshStore) -> None:
         longer, shorter = (
             make_family(idle_expires_at=seconds_from_now(100)),
             make_family(idle_expires_at=seconds_from_now(3_000)),
@@ -133,7 +133,7 @@ class ExpiryTests(StoreContractBase):
             assert deleted == 1
             assert store.get(shorter.family_id) is None
 
-    def test_purge_finds_the_dead_behind_many_that_live_on(self, store: RefreshStore) -> None:
+    def test_purge_finds_an_ended_family_behind_many_that_have_not_ended(self, store: RefreshStore) -> None:
         for _ in range(10):
             one = put_family(store, idle_expires_at=seconds_from_now(100))
             assert store.rotate(one.family_id, one.next(idle_expires_at=seconds_from_now(3_000))[1])
@@ -145,7 +145,7 @@ class ExpiryTests(StoreContractBase):
             assert deleted == 1
             assert store.get(dead.family_id) is None
 
-    def test_a_purge_forgets_the_salts_that_no_window_needs(self, store: RefreshStore) -> None:
+    def test_a_purge_deletes_the_salts_that_no_window_needs(self, store: RefreshStore) -> None:
         """From the salt and a spent token, a reader of the database can compute the current token."""
         before = seconds_from_now(1_000)
         teams = [(before - Rotation.MAX_GRACE - 1, b""), (before - Rotation.MAX_GRACE, None)]
@@ -161,7 +161,7 @@ class ExpiryTests(StoreContractBase):
         if self.purges:
             assert [store.get(family.family_id) for family in rotated] == rotated
 
-    def test_a_purge_forgets_the_salts_that_another_process_left(self, store: RefreshStore) -> None:
+    def test_a_purge_deletes_the_salts_that_another_process_left(self, store: RefreshStore) -> None:
         """This includes families that live long, and applies again after each rotation."""
         now = seconds_from_now(0)
         issuer = TokenIssuer(
@@ -185,7 +185,7 @@ class ExpiryTests(StoreContractBase):
                 if self.purges:
                     assert (family.salt == b"") is forgotten
 
-    def test_a_purge_keeps_a_salt_that_a_window_needs_for_a_later_one(self, store: RefreshStore) -> None:
+    def test_a_purge_leaves_a_salt_that_a_window_needs_to_a_later_purge(self, store: RefreshStore) -> None:
         one = put_family(store)
         for at in (seconds_from_now(100), seconds_from_now(500)):
             one, rotation = one.next(rotated_at=at)

@@ -19,7 +19,7 @@ class PersistenceTests(StoreContractBase):
     def test_it_is_a_refresh_store(self, store: RefreshStore) -> None:
         assert isinstance(store, RefreshStore)
 
-    def test_what_was_created_is_got_back_whole(self, store: RefreshStore) -> None:
+    def test_get_returns_the_family_that_was_created(self, store: RefreshStore) -> None:
         family = put_family(store, auth_time=seconds_from_now(-5), acr="urn:level:2", amr=("pwd", "otp")).family
 
         assert store.get(family.family_id) == family
@@ -43,7 +43,7 @@ class PersistenceTests(StoreContractBase):
 
         assert store.get(first.family_id) == first.family
 
-    def test_a_family_can_be_kept_with_all_it_went_through(self, store: RefreshStore) -> None:
+    def test_a_rotated_and_revoked_family_can_be_created(self, store: RefreshStore) -> None:
         after, _ = make_family().next()
         family = replace(after.family, revoked_at=seconds_from_now(-1))
         store.create(family)
@@ -51,14 +51,14 @@ class PersistenceTests(StoreContractBase):
         assert store.get(family.family_id) == family
 
     @pytest.mark.parametrize("text", ODD_TEXTS)
-    def test_text_comes_back_as_it_was_put(self, store: RefreshStore, text: str) -> None:
+    def test_text_is_stored_unchanged(self, store: RefreshStore, text: str) -> None:
         family = put_family(
             store, subject=text, client_id=text, scope=text, audience=text, acr=text, amr=(text, text)
         ).family
 
         assert store.get(family.family_id) == family
 
-    def test_large_values_come_back_whole(self, store: RefreshStore) -> None:
+    def test_large_values_are_stored_whole(self, store: RefreshStore) -> None:
         scope = " ".join(f"scope:{number}" for number in range(3_000))
         family = put_family(
             store,
@@ -74,7 +74,7 @@ class PersistenceTests(StoreContractBase):
         assert store.revoke_subject(family.subject, at=seconds_from_now(0)) == 1
         assert store.revoke_client(family.client_id, at=seconds_from_now(0)) == 0
 
-    def test_families_are_told_apart_by_every_octet_of_their_names(self, store: RefreshStore) -> None:
+    def test_family_ids_are_compared_octet_by_octet(self, store: RefreshStore) -> None:
         family = put_family(store, family_id="AbCdEfGhIjKlMnOpQrStUv").family
 
         for other in (
@@ -87,7 +87,7 @@ class PersistenceTests(StoreContractBase):
             assert not store.revoke(other, at=seconds_from_now(0))
         assert store.get(family.family_id) == family
 
-    def test_a_copy_of_the_store_holds_no_token(
+    def test_a_copy_of_the_store_contains_no_token(
         self, store: RefreshStore, dump: Callable[[], Iterable[bytes]] | None
     ) -> None:
         if dump is None:

@@ -35,13 +35,13 @@ class RevocationStoreContract:
     def test_it_is_a_revocation_store(self, store: RevocationStore) -> None:
         assert isinstance(store, RevocationStore)
 
-    def test_what_was_not_put_is_not_revoked(self, store: RevocationStore) -> None:
+    def test_a_key_without_an_entry_is_not_revoked(self, store: RevocationStore) -> None:
         store.put_revocation(_key(), issued_until=seconds_from_now(0), keep_until=seconds_from_now(900))
 
         assert store.revoked_until([_key()], now=seconds_from_now(0)) is None
         assert store.revoked_until([], now=seconds_from_now(0)) is None
 
-    def test_what_was_put_is_found(self, store: RevocationStore) -> None:
+    def test_an_entry_is_found(self, store: RevocationStore) -> None:
         key, until = _key(), seconds_from_now(0)
         store.put_revocation(key, issued_until=until, keep_until=seconds_from_now(900))
 
@@ -64,7 +64,7 @@ class RevocationStoreContract:
         assert store.revoked_until([key], now=keep) == until
         assert store.revoked_until([key], now=keep + 1) is None
 
-    def test_what_is_past_does_not_hide_what_is_not(self, store: RevocationStore) -> None:
+    def test_an_expired_entry_does_not_hide_another(self, store: RevocationStore) -> None:
         past, present, until = _key(), _key(), seconds_from_now(0)
         store.put_revocation(past, issued_until=until + 50, keep_until=until + 100)
         store.put_revocation(present, issued_until=until, keep_until=until + 900)
@@ -87,7 +87,7 @@ class RevocationStoreContract:
 
         assert store.revoked_until([key], now=seconds_from_now(0)) == until
 
-    def test_keys_are_told_apart_by_every_character(self, store: RevocationStore) -> None:
+    def test_keys_are_compared_character_by_character(self, store: RevocationStore) -> None:
         key, until = _key("-Anna"), seconds_from_now(0)
         store.put_revocation(key, issued_until=until, keep_until=seconds_from_now(900))
 
@@ -109,7 +109,7 @@ class RevocationStoreContract:
 
         assert store.revoked_until([key], now=seconds_from_now(0)) == 2**33
 
-    def test_purge_deletes_what_is_past_and_nothing_else(self, store: RevocationStore) -> None:
+    def test_purge_deletes_expired_entries_only(self, store: RevocationStore) -> None:
         before = seconds_from_now(1_000)
         past, last, present = _key(), _key(), _key()
         for key, keep in ((past, before - 1), (last, before), (present, before + 500)):
@@ -134,7 +134,7 @@ class RevocationStoreContract:
             assert counts == [3, 3, 1, 0]
         assert all(count <= 3 for count in counts)
 
-    def test_purge_goes_by_the_latest_entry(self, store: RevocationStore) -> None:
+    def test_purge_uses_the_times_of_the_latest_entry(self, store: RevocationStore) -> None:
         key, until = _key(), seconds_from_now(0)
         store.put_revocation(key, issued_until=until, keep_until=seconds_from_now(10))
         store.put_revocation(key, issued_until=until, keep_until=seconds_from_now(900))
@@ -142,7 +142,7 @@ class RevocationStoreContract:
         assert store.purge_revocations(before=seconds_from_now(100), limit=100) == 0
         assert store.revoked_until([key], now=seconds_from_now(500)) == until
 
-    def test_an_entry_that_is_renewed_while_a_purge_looks_at_it_stays(self, store: RevocationStore) -> None:
+    def test_an_entry_that_is_renewed_during_a_purge_stays(self, store: RevocationStore) -> None:
         keys = [[_key() for _ in range(8)] for _ in range(rounds())]
         until, before = seconds_from_now(0), seconds_from_now(100)
         for key in (key for run in keys for key in run):

@@ -15,14 +15,14 @@ __all__ = ["RotationTests"]
 class RotationTests(StoreContractBase):
     """`rotate` compares every octet of the current hash, and replaces it once."""
 
-    def test_a_rotation_changes_what_it_names_and_nothing_else(self, store: RefreshStore) -> None:
+    def test_a_rotation_changes_only_its_members(self, store: RefreshStore) -> None:
         first = put_family(store, auth_time=1, acr="a", amr=("pwd",))
         second, rotation = first.next()
 
         assert store.rotate(first.family_id, rotation) is True
         assert store.get(first.family_id) == second.family
 
-    def test_a_chain_of_rotations_holds(self, store: RefreshStore) -> None:
+    def test_a_family_can_be_rotated_repeatedly(self, store: RefreshStore) -> None:
         one = put_family(store)
         for _ in range(5):
             one, rotation = one.next()
@@ -30,7 +30,7 @@ class RotationTests(StoreContractBase):
 
         assert store.get(one.family_id) == one.family
 
-    def test_an_empty_salt_is_kept_empty(self, store: RefreshStore) -> None:
+    def test_an_empty_salt_is_stored_empty(self, store: RefreshStore) -> None:
         first = put_family(store)
         second, with_salt = first.next()
         third, without_salt = second.next()
@@ -39,7 +39,7 @@ class RotationTests(StoreContractBase):
 
         assert store.get(first.family_id) == replace(third.family, salt=b"")
 
-    def test_the_same_rotation_is_good_once(self, store: RefreshStore) -> None:
+    def test_a_rotation_succeeds_once(self, store: RefreshStore) -> None:
         first = put_family(store)
         second, rotation = first.next()
 
@@ -58,8 +58,8 @@ class RotationTests(StoreContractBase):
         assert store.rotate(first.family_id, second.next(previous_hash=b"")[1]) is False
         assert store.get(first.family_id) == before
 
-    def test_a_hash_is_put_in_its_own_place_as_often_as_asked(self, store: RefreshStore) -> None:
-        """The service writes a successor once more before it issues it again; the end of the salt differs each time."""
+    def test_the_current_token_can_be_written_again_repeatedly(self, store: RefreshStore) -> None:
+        """The service writes a successor once more before it issues it again, each time with another salt."""
         first = put_family(store)
         second, rotation = first.next()
         store.rotate(first.family_id, rotation)
@@ -69,7 +69,7 @@ class RotationTests(StoreContractBase):
             assert store.rotate(first.family_id, again) is True
             assert store.get(first.family_id) == second.family
 
-    def test_a_hash_that_was_replaced_or_revoked_is_not_put_in_its_own_place(self, store: RefreshStore) -> None:
+    def test_a_spent_or_revoked_token_is_not_written_again(self, store: RefreshStore) -> None:
         first = put_family(store)
         second, rotation = first.next()
         store.rotate(first.family_id, rotation)
@@ -104,7 +104,7 @@ class RotationTests(StoreContractBase):
         assert store.rotate(first.family_id, first.next()[1]) is False
         assert store.get(first.family_id) is None
 
-    def test_the_clock_of_the_caller_alone_counts(self, store: RefreshStore) -> None:
+    def test_only_the_times_of_the_caller_count(self, store: RefreshStore) -> None:
         first = put_family(store)
         back, rotation = first.next(rotated_at=seconds_from_now(-86_400), idle_expires_at=seconds_from_now(3_000))
         assert store.rotate(first.family_id, rotation) is True

@@ -73,8 +73,8 @@ class TokenEndpoints:
     False. It must not accept a confidential client without its secret, and may raise `UnauthorizedClient`. Without it
     only the issuer's own public client is served. *verifier* lets clients revoke access tokens too, if *service* has a
     `revocation=`. *realm* is for clients that use Basic. With *cookies* a browser's tokens are kept in cookies; clients
-    without a refresh cookie are served as before. *https* is the rule of `ResourceServer`, for all requests to the two
-    endpoints: `"require"`, `"warn"` or `"off"`.
+    without a refresh cookie get theirs in the body. *https* is the rule of `ResourceServer`, for all requests to the
+    two endpoints: `"require"`, `"warn"` or `"off"`.
 
     Raises `ConfigurationError` when the settings contradict each other.
     """
@@ -118,7 +118,7 @@ class TokenEndpoints:
         return self._browser.cookies
 
     def token(self, request: TokenRequest) -> Response:
-        """Handle a request to the token endpoint: exchange a refresh token."""
+        """Handle a request to the token endpoint: refresh."""
 
         def refreshed(form: Form, stored: str | None) -> Response:
             pair = self._refresh(request, form, stored)
@@ -198,8 +198,8 @@ class TokenEndpoints:
         except TokenEndpointError as error:
             level = logging.ERROR if isinstance(error, ServiceUnavailable) else logging.INFO
             _logger.log(level, "refused: %s", error.reason)
-            dead = stored is not None and isinstance(error, InvalidGrant)
-            return self._responses.with_cleared_cookies(refuse(error)) if dead else refuse(error)
+            clears = stored is not None and isinstance(error, InvalidGrant)
+            return self._responses.with_cleared_cookies(refuse(error)) if clears else refuse(error)
 
     def _check_https(self, request: TokenRequest) -> None:
         try:

@@ -51,9 +51,9 @@ class TokenResponses:
 
     def session(self, pair: TokenPair) -> Response:
         """Return the new pair in cookies. The body omits tokens that are in a cookie: no script needs them."""
-        given = self._browser.session_cookies(pair)
+        cookies = self._browser.session_cookies(pair)
         access: Members = {} if self._browser.hides_access_tokens else {"access_token": pair.access_token}
-        return _add_headers(self._response(200, {**access, **_lifetime(pair), **_scope(pair)}), given)
+        return _add_headers(self._response(200, {**access, **_lifetime(pair), **_scope(pair)}), cookies)
 
     def cookie_too_large(self, pair: TokenPair) -> Response:
         """Return 503 for an access token that does not fit a cookie, and set the new refresh token for the retry."""

@@ -1,6 +1,7 @@
-"""The verified token and its read-only claims. Only a verifier makes an `AccessToken`, after every check.
+"""The verified token and its read-only claims.
 
-The verifier makes it with `verified`. `freeze` and `thaw` convert claims to read-only dicts and tuples and back.
+`AccessToken()` raises: a verifier makes the token with `from_verified_claims`, after every check. `freeze` and `thaw`
+convert claims to read-only dicts and tuples and back.
 """
 
 from __future__ import annotations
@@ -133,10 +134,10 @@ class AccessToken:
         return "<AccessToken, claims not shown>"
 
     def __setattr__(self, name: str, value: object) -> NoReturn:
-        raise AttributeError("an AccessToken does not change")
+        raise AttributeError("an AccessToken is immutable")
 
     def __delattr__(self, name: str) -> NoReturn:
-        raise AttributeError("an AccessToken does not change")
+        raise AttributeError("an AccessToken is immutable")
 
     def __copy__(self) -> AccessToken:
         return self
@@ -157,11 +158,29 @@ _new = object.__new__
 
 
 def from_verified_claims(claims: dict[str, Any], names: ClaimNames = RFC9068_NAMES) -> AccessToken:
-    """Make the token for *claims* that passed every check, read with *names*. Only the verifier calls it."""
+    """Make the token for *claims* that passed every check, read with *names*. For the verifier and `explain` only."""
     token = _new(AccessToken)
     _set_claims(token, claims)
     _set_names(token, names)
     return token
+
+
+def freeze(value: Any) -> Any:
+    """Return a deeply immutable copy: dicts become read-only, lists become tuples."""
+    if isinstance(value, dict):
+        return _read_only({name: freeze(member) for name, member in value.items()})  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    if isinstance(value, list):
+        return tuple([freeze(member) for member in value])  # pyright: ignore[reportUnknownVariableType]
+    return value
+
+
+def thaw(value: Any) -> Any:
+    """Return a deep copy of JSON with mutable dicts and lists."""
+    if isinstance(value, dict):
+        return {name: thaw(member) for name, member in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list):
+        return [thaw(member) for member in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
 
 
 @final
@@ -193,24 +212,6 @@ class _ReadOnlyDict(dict[str, Any]):
 
     __setitem__ = __delitem__ = __ior__ = _refuse
     clear = pop = popitem = setdefault = update = _refuse  # pyright: ignore[reportAssignmentType]
-
-
-def freeze(value: Any) -> Any:
-    """Return a deeply immutable copy: dicts become read-only, lists become tuples."""
-    if isinstance(value, dict):
-        return _read_only({name: freeze(member) for name, member in value.items()})  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-    if isinstance(value, list):
-        return tuple([freeze(member) for member in value])  # pyright: ignore[reportUnknownVariableType]
-    return value
-
-
-def thaw(value: Any) -> Any:
-    """Return a deep copy of JSON with mutable dicts and lists."""
-    if isinstance(value, dict):
-        return {name: thaw(member) for name, member in value.items()}  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(value, list):
-        return [thaw(member) for member in value]  # pyright: ignore[reportUnknownVariableType]
-    return value
 
 
 def _read_only(members: dict[str, Any]) -> _ReadOnlyDict:

@@ -20,8 +20,8 @@ _SAFETY_MARGIN: Final = 1.0
 class VerifiedTokenCache:
     """At most *size* tokens, each for *ttl* seconds at most.
 
-    There are two dictionaries. The older one is dropped when the newer one holds half of *size*, so that no lock and no
-    order is needed.
+    There are two dictionaries. The older one is dropped when the newer one contains half of *size*, so that no lock and
+    no order is needed.
     """
 
     __slots__ = ("_new", "_old", "_size", "_ttl")
@@ -44,7 +44,7 @@ class VerifiedTokenCache:
         since, until, token = entry
         return token if since <= now < until else None  # now < since: the clock was set back
 
-    def keep(self, digest: bytes, token: AccessToken, *, now: float, ends: float) -> None:
+    def add(self, digest: bytes, token: AccessToken, *, now: float, ends: float) -> None:
         """Cache *token*, which passed every check at *now* and fails the first of them at *ends*."""
         if len(self._new) >= self._size // 2:
             self._old, self._new = self._new, {}

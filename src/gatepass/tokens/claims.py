@@ -3,7 +3,7 @@
 Each check takes verified claims and the current time, and returns or raises. Comparisons are written so that they
 fail for a clock or a claim that is not a number. No function here reads a clock.
 
-Most tokens have one plain form, which a single expression recognizes, the fast path. All other tokens go through the
+Most tokens have one plain form. A single expression, the fast path, recognizes it; all other tokens go through the
 checks. The fast path never accepts claims that a check refuses: a test compares the two on random claims.
 """
 
@@ -205,17 +205,17 @@ def _audience_check(audience: frozenset[str] | AnyAudience, places: tuple[str, .
 
     def check_audience(claims: Mapping[str, Any], _now: float) -> None:
         place = next((place for place in places if place in claims), places[0])
-        names = _names(claims.get(place))
-        if names is None and place in claims:
+        found = _audiences(claims.get(place))
+        if found is None and place in claims:
             raise InvalidClaim(f"{place} is neither a string nor a list of strings")
-        if not isinstance(audience, AnyAudience) and audience.isdisjoint(names or ()):
+        if not isinstance(audience, AnyAudience) and audience.isdisjoint(found or ()):
             raise InvalidAudience(place)
 
     return check_audience
 
 
-def _names(value: Any) -> list[str] | None:
-    """Return the names in an audience of either form (RFC 7519 section 4.1.3), or None for other values."""
+def _audiences(value: Any) -> list[str] | None:
+    """Return the names in an audience claim of either form (RFC 7519 section 4.1.3), or None for other values."""
     names: list[Any] = value if isinstance(value, list) else [value]  # pyright: ignore[reportUnknownVariableType]
     return names if all(isinstance(name, str) for name in names) else None
 

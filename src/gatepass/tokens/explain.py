@@ -92,7 +92,7 @@ def _header_findings(unverified: UnverifiedToken, verifier: TokenVerifier, *, fe
 def _candidates(
     header: Mapping[str, Any], verifier: TokenVerifier, refusals: dict[str, AuthError], *, fetches: bool
 ) -> tuple[Key, ...]:
-    """Return the keys for *header*. After a refusal, retry without the refused part, to find the next refusal."""
+    """Return the keys for *header*. After an error, retry without the refused part, to find the next error."""
     try:
         return verifier.candidates_after_fetch(header) if fetches else verifier.candidates(header)
     except UnsupportedToken as error:

@@ -122,11 +122,11 @@ class TokenIssuer:
         """
         client = client_id if client_id is not None else self._client_id
         if client is None:
-            raise ValueError("client_id is missing: give it here or to TokenIssuer (RFC 9068 requires it)")
+            raise ValueError("client_id= is missing: give it here or to TokenIssuer (RFC 9068 requires it)")
         if type(subject) is not str or type(client) is not str:
             subject, client = plain(subject), plain(client)
         if subject == client:
-            raise ValueError("subject and client_id must differ; for a client's own token call issue_to_client")
+            raise ValueError("subject= and client_id= must differ; for a client's own token call issue_to_client")
         return self._issue(subject, client, scope, audience, claims, not_after=not_after)
 
     def issue_to_client(
@@ -153,7 +153,7 @@ class TokenIssuer:
         not_after: datetime | None,
     ) -> str:
         if type(subject) is not str or not subject:
-            raise ValueError("subject must be a non-empty string; write str(user.id) for a number")
+            raise ValueError("subject= must be a non-empty string; write str(user.id) for a number")
         try:
             now = int(self._clock())
         except (OverflowError, ValueError):
@@ -198,7 +198,7 @@ class TokenIssuer:
         if known is not None:
             return known
         if type(client_id) is not str or not client_id:
-            raise ValueError("client_id must be a non-empty string")
+            raise ValueError("client_id= must be a non-empty string")
         claims = {"iss": self.issuer, "aud": self._choose_audience(audience), "client_id": client_id}
         scopes = scope_tokens(scope)
         if scopes:
@@ -212,7 +212,7 @@ class TokenIssuer:
         if audience is None:
             return only_audience(self.audience)
         if audience not in self.audience:
-            raise ValueError("audience is not among the audience= of this issuer")
+            raise ValueError("audience= must be one of the audience= of TokenIssuer")
         return audience
 
     def __repr__(self) -> str:
@@ -237,9 +237,9 @@ def validate_extra_claims(claims: Mapping[str, Any]) -> None:
     for name in _STRING_LISTS.intersection(claims):
         values = claims[name]
         if not isinstance(values, (list, tuple)) or not all(isinstance(value, str) for value in values):  # pyright: ignore[reportUnknownVariableType]
-            raise ValueError(f"{name} must be a list of strings")
+            raise ValueError(f"{name}= must be a list of strings")
     for value in claims.values():
-        _check_json(value, room=MAX_DEPTH - 1)
+        _check_json(value, levels=MAX_DEPTH - 1)
 
 
 class _Signer(NamedTuple):
@@ -265,14 +265,14 @@ def _new_token_id() -> str:
     return encode_base64url(secrets.token_bytes(16)).decode()
 
 
-def _check_json(value: Any, *, room: int) -> None:
-    """Refuse values that verifiers refuse or that the JSON encoder would convert. *room*: levels left to nest."""
+def _check_json(value: Any, *, levels: int) -> None:
+    """Refuse values that verifiers refuse or that the JSON encoder would convert. *levels*: how deep they may nest."""
     if isinstance(value, (dict, list, tuple)):
-        if not room:
+        if not levels:
             raise ValueError(f"a claim is nested deeper than {MAX_DEPTH}, which no verifier accepts")
         if isinstance(value, dict) and not all(isinstance(name, str) for name in value):  # pyright: ignore[reportUnknownVariableType]
             raise ValueError("the member names of a claim must be strings")
         for member in value.values() if isinstance(value, dict) else value:  # pyright: ignore[reportUnknownVariableType]
-            _check_json(member, room=room - 1)
+            _check_json(member, levels=levels - 1)
     elif value is not None and not isinstance(value, (str, int, float)):
         raise ValueError("a claim holds a value that JSON lacks: use strings, numbers, lists and dicts of them")

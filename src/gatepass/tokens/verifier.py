@@ -40,6 +40,7 @@ __all__ = ["TokenVerifier"]
 
 _T = TypeVar("_T")
 _Fetching = Generator[Fetch, None, AccessToken]
+"""The steps to a token whose key must be fetched. It yields each fetch to wait for."""
 _MAX_CACHE_TTL = 300.0
 _MAX_CACHE_SIZE = 1_000_000
 _MAX_TRIAL_KEYS = 16
@@ -220,7 +221,7 @@ class TokenVerifier:
         return snapshot.tokens.find(digest_of(octets), self._clock())
 
     def _attempt(self, parts: CompactParts) -> AccessToken | _Fetching:
-        """Return the verified token, or if its key must be fetched first, the steps that return it."""
+        """Return the verified token, or the steps to it if its key must be fetched first."""
         snapshot = self._snapshot if self._source is None else self._current_snapshot()
         try:
             return self._verify_with(snapshot, parts)
@@ -263,7 +264,7 @@ class TokenVerifier:
                 check(claims, now)
         token = from_verified_claims(claims, self.profile.names)
         if self._caches:
-            snapshot.tokens.keep(digest_of(octets), token, now=now, ends=self._valid_until(claims))
+            snapshot.tokens.add(digest_of(octets), token, now=now, ends=self._valid_until(claims))
         return token
 
     def _current_snapshot(self) -> KeySnapshot:

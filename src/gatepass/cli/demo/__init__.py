@@ -18,7 +18,7 @@ import click
 
 from gatepass.cli.demo.cases import CASES, LOGIN, SESSION, Case, DemoTokens
 from gatepass.cli.demo.resource import KEY_VARIABLE, PASSWORD, STORE_VARIABLE, USERNAME
-from gatepass.cli.demo.results import Answer, Results, report, send_request
+from gatepass.cli.demo.results import DemoResponse, Results, report, send_request
 from gatepass.cli.demo.servers import FRAMEWORKS, SERVER_NAMES, Servers
 from gatepass.common.settings import extra_hint
 from gatepass.errors import ConfigurationError
@@ -66,23 +66,25 @@ def _announce(framework: str, port: int) -> None:
 
 
 def _token_results(ports: Mapping[str, int], tokens: Mapping[str, str]) -> Results:
-    return {case: _answers(case, ports, dict.fromkeys(ports, tokens)) for case in CASES}
+    return {case: _responses(case, ports, dict.fromkeys(ports, tokens)) for case in CASES}
 
 
 def _session_results(ports: Mapping[str, int]) -> Results:
     """Run four logins side by side; each login sends each request to the next application."""
-    results: dict[Case, Mapping[str, Answer]] = {}
+    results: dict[Case, Mapping[str, DemoResponse]] = {}
     known: list[dict[str, str]] = [{} for _ in ports]
     for case in SESSION:
-        results[case] = _answers(case, ports, dict(zip(ports, known, strict=True)))
-        for tokens, answer in zip(known, results[case].values(), strict=True):
-            tokens.update(answer.tokens)
+        results[case] = _responses(case, ports, dict(zip(ports, known, strict=True)))
+        for tokens, response in zip(known, results[case].values(), strict=True):
+            tokens.update(response.tokens)
         known = [*known[-1:], *known[:-1]]
     return results
 
 
-def _answers(case: Case, ports: Mapping[str, int], tokens: Mapping[str, Mapping[str, str]]) -> dict[str, Answer]:
-    found: dict[str, Answer] = {}
+def _responses(
+    case: Case, ports: Mapping[str, int], tokens: Mapping[str, Mapping[str, str]]
+) -> dict[str, DemoResponse]:
+    found: dict[str, DemoResponse] = {}
     for framework, port in ports.items():
         try:
             found[FRAMEWORKS[framework]] = send_request(port, case, tokens[framework])
@@ -99,7 +101,7 @@ def _leave_running(servers: Servers, tokens: Mapping[str, str]) -> None:
         "",
         "Requests to try; press Ctrl-C to stop:",
         "",
-        f"TOKEN={tokens['good']}",
+        f"TOKEN={tokens['valid']}",
         f"EXPIRED={tokens['expired']}",
         *orders,
         f"curl -i {first}/orders",

@@ -45,20 +45,20 @@ class Case:
 
 
 CASES = (
-    Case("a good token", ("Bearer {good}",), 200, body="orders of anna"),
+    Case("a valid token", ("Bearer {valid}",), 200, body="orders of anna"),
     Case("no credentials, public path", (), 200, body="well", path="/healthz"),
     Case("no credentials", (), 401, _BASE),
     Case("user name and password", ("Basic YW5uYTpzZWNyZXQ=",), 401, _BASE),
-    Case("the token in the URL", (), 401, _BASE, path="/orders?access_token={good}"),
+    Case("the token in the URL", (), 401, _BASE, path="/orders?access_token={valid}"),
     Case(
         "a malformed header",
-        ("Bearer {good} extra",),
+        ("Bearer {valid} extra",),
         400,
         _BASE + ', error="invalid_request", error_description="The Authorization header is malformed"',
     ),
     Case(
         "two Authorization headers",
-        ("Bearer {good}", "Bearer {altered}"),
+        ("Bearer {valid}", "Bearer {altered}"),
         400,
         _BASE + ', error="invalid_request", error_description="More than one access token was sent"',
     ),
@@ -140,10 +140,10 @@ class DemoTokens:
 
     def by_name(self) -> dict[str, str]:
         """Return every token by its name."""
-        good = self._issued(scope="orders:read")
+        valid = self._issued(scope="orders:read")
         namesake = Key.from_jwk({**Key.generate().to_private_jwk(), "kid": self.key.kid})
         return {
-            "good": good,
+            "valid": valid,
             "unscoped": self._issued(scope="profile"),
             "expired": self._issued(clock=lambda: time.time() - 86_400),
             "foreign_audience": self._issued(audience="https://billing.example"),
@@ -153,7 +153,7 @@ class DemoTokens:
             "id_token": self._by_hand(self._header(typ="JWT")),
             "unsigned": self._by_hand(self._header(alg="none"), sign=lambda _: b""),
             "confused": self._by_hand(self._header(alg="HS256"), sign=self._hmac_with_public_key),
-            "altered": _with_subject(good, "admin"),
+            "altered": _with_subject(valid, "admin"),
             "endless": "A" * 20_000,
         }
 

@@ -21,7 +21,7 @@ from gatepass.cli.demo.cases import Case
 from gatepass.cli.demo.servers import FRAMEWORKS
 from gatepass.cli.text import visible
 
-__all__ = ["Answer", "Results", "problems", "report", "send_request"]
+__all__ = ["DemoResponse", "Results", "problems", "report", "send_request"]
 
 _TIMEOUT = 60.0
 _SERVER_HEADERS = frozenset(("connection", "content-length", "date", "server", "transfer-encoding"))
@@ -33,7 +33,7 @@ _MIN_CHALLENGE_WIDTH = 130
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class DemoResponse:
     """A response. *headers* are sorted by name, in lower case, without those that a server adds.
 
     *tokens* are those from the body, under the names that later requests use. In the body, dots replace them.
@@ -54,11 +54,11 @@ class Answer:
         return str(_members(self.body).get("error", ""))
 
 
-Results = Mapping[Case, Mapping[str, Answer]]
+Results = Mapping[Case, Mapping[str, DemoResponse]]
 """The response of each framework to each request."""
 
 
-def send_request(port: int, case: Case, tokens: Mapping[str, str]) -> Answer:
+def send_request(port: int, case: Case, tokens: Mapping[str, str]) -> DemoResponse:
     """Return the response of the server on *port*; raise `OSError` or `http.client.HTTPException` without one."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
     try:
@@ -70,31 +70,31 @@ def send_request(port: int, case: Case, tokens: Mapping[str, str]) -> Answer:
             connection.putheader("Content-Type", "application/x-www-form-urlencoded")
             connection.putheader("Content-Length", str(len(form)))
         connection.endheaders(form or None)
-        response = connection.getresponse()
-        headers = sorted((name.lower(), value) for name, value in response.getheaders())
+        received = connection.getresponse()
+        headers = sorted((name.lower(), value) for name, value in received.getheaders())
         relevant = tuple(header for header in headers if header[0] not in _SERVER_HEADERS)
-        return _read(case, Answer(response.status, relevant, response.read()))
+        return _read(case, DemoResponse(received.status, relevant, received.read()))
     finally:
         connection.close()
 
 
-def problems(case: Case, answers: Mapping[str, Answer]) -> list[str]:
-    """Return one sentence for each mistake; none if all *answers* are correct and identical to the byte."""
+def problems(case: Case, responses: Mapping[str, DemoResponse]) -> list[str]:
+    """Return one sentence for each mistake; none if all *responses* are correct and identical to the byte."""
     mistakes: list[str] = []
     expected = () if case.challenge is None else (case.challenge,)
-    first, reference = next(iter(answers.items()))
-    for framework, answer in answers.items():
-        if answer.status != case.status:
-            mistakes.append(f"{framework} returned {answer.status}, expected {case.status}")
-        if answer.challenges != expected:
-            mistakes.append(f"{framework} sent an unexpected WWW-Authenticate: {list(answer.challenges)}")
-        if case.body is not None and answer.body != case.body.encode():
+    first, reference = next(iter(responses.items()))
+    for framework, response in responses.items():
+        if response.status != case.status:
+            mistakes.append(f"{framework} returned {response.status}, expected {case.status}")
+        if response.challenges != expected:
+            mistakes.append(f"{framework} sent an unexpected WWW-Authenticate: {list(response.challenges)}")
+        if case.body is not None and response.body != case.body.encode():
             mistakes.append(f"{framework} sent an unexpected body")
-        if (case.status != 200 or case.keeps) and ("cache-control", "no-store") not in answer.headers:
+        if (case.status != 200 or case.keeps) and ("cache-control", "no-store") not in response.headers:
             mistakes.append(f"{framework} did not send Cache-Control: no-store")
-        if answer.headers != reference.headers:
-            mistakes.append(f"{framework} and {first} sent different headers: {dict(answer.headers)}")
-        if answer.body != reference.body:
+        if response.headers != reference.headers:
+            mistakes.append(f"{framework} and {first} sent different headers: {dict(response.headers)}")
+        if response.body != reference.body:
             mistakes.append(f"{framework} and {first} sent different bodies")
     return mistakes
 
@@ -113,8 +113,8 @@ def report(*parts: Results) -> bool:
             wrong.extend(f"{case.name}: {problem}" for problem in mistakes)
             table.add_row(
                 case.name,
-                _each(str(answer.status) for answer in given.values()),
-                _each(_shown(answer, brief=narrow) for answer in given.values()),
+                _each(str(response.status) for response in given.values()),
+                _each(_shown(response, brief=narrow) for response in given.values()),
                 Text("DIFFER", "bold red") if mistakes else Text("agree", "green"),
             )
         table.add_section()
@@ -133,16 +133,16 @@ def report(*parts: Results) -> bool:
     return not wrong
 
 
-def _read(case: Case, answer: Answer) -> Answer:
-    """Return *answer* with the tokens that *case* keeps moved out of its body."""
+def _read(case: Case, response: DemoResponse) -> DemoResponse:
+    """Return *response* with the tokens that *case* keeps moved out of its body."""
     if not case.keeps:
-        return answer
-    members, body, tokens = _members(answer.body), answer.body, dict[str, str]()
+        return response
+    members, body, tokens = _members(response.body), response.body, dict[str, str]()
     for kind in _TOKENS:
         token = str(members.get(f"{kind}_token", "")) or "missing"  # then the requests that use it fail visibly
         tokens[f"{case.keeps}_{kind}"] = token
         body = body.replace(token.encode(), b"...")
-    return Answer(answer.status, answer.headers, body, tokens)
+    return DemoResponse(response.status, response.headers, body, tokens)
 
 
 def _members(body: bytes) -> dict[str, Any]:
@@ -153,16 +153,16 @@ def _members(body: bytes) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}  # pyright: ignore[reportUnknownVariableType]
 
 
-def _shown(answer: Answer, *, brief: bool) -> str:
-    """Return the challenges of *answer*, or the error in its body; with *brief*, only the error of each challenge.
+def _shown(response: DemoResponse, *, brief: bool) -> str:
+    """Return the challenges of *response*, or the error in its body; with *brief*, only the error of each challenge.
 
     >>> wire = (("www-authenticate", 'Bearer realm="api", error="invalid_token", error_description="It expired"'),)
-    >>> _shown(Answer(401, wire, b""), brief=True)
+    >>> _shown(DemoResponse(401, wire, b""), brief=True)
     'invalid_token: It expired'
     """
-    found = [(_ERROR.search(challenge) if brief else None, challenge) for challenge in answer.challenges]
+    found = [(_ERROR.search(challenge) if brief else None, challenge) for challenge in response.challenges]
     shown = [challenge if error is None else f"{error[1]}: {error[2]}" for error, challenge in found]
-    return ", ".join(shown) or answer.error
+    return ", ".join(shown) or response.error
 
 
 def _show_in_full(console: Console, parts: Iterable[Results]) -> None:
