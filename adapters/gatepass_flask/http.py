@@ -6,6 +6,7 @@ A body is read even if a hook or an extension has parsed the form before. Respon
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from http import HTTPStatus
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -20,17 +21,32 @@ from gatepass.adapter import Response as Answer
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
-__all__ = ["browser_request", "close", "header_lines", "is_forwarded", "read_body", "to_response", "without_bodies"]
+__all__ = [
+    "browser_request",
+    "close",
+    "header_lines",
+    "is_forwarded",
+    "read_body",
+    "send",
+    "to_response",
+    "without_bodies",
+]
 
 
 _FORWARDING: Final = frozenset(f"HTTP_{name.upper().replace('-', '_')}" for name in ResourceServer.forwarding_headers)
 
 
 def to_response(answer: Answer) -> Response:
-    """Return *answer* as a response, unchanged: status, header lines in order, body."""
+    """Return *answer* as a response of Flask with the same status, header lines in their order, and body."""
     response = Response(answer.body, status=answer.status)
     response.headers = Headers(answer.headers)  # only these: Flask would add a type to an empty body
     return response
+
+
+def send(answer: Answer, start_response: StartResponse) -> Iterable[bytes]:
+    """Start the response *answer* and return its body."""
+    start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(answer.headers))
+    return [answer.body]
 
 
 def browser_request(environ: WSGIEnvironment) -> BrowserRequest:

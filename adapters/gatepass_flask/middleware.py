@@ -1,7 +1,7 @@
 """The WSGI middleware: authenticates each request before it calls the application. The core makes the decisions.
 
 Every path is protected, unknown paths too, except exact public paths and views marked `public` or `optional_auth`.
-The identity is stored only in the WSGI environ, under a key that no request can set.
+CORS preflights pass. The identity is stored only in the WSGI environ, under a key that no request can set.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from flask.app import Flask  # as in routes
 from gatepass import AuthError, ConfigurationError, ResourceServer
 from gatepass.adapter import AccessLevel, Identity, public_paths
 from gatepass.errors import refusal_in
-from gatepass_flask.http import browser_request, is_forwarded, without_bodies
-from gatepass_flask.refusals import Start, answer_refusals_of, send, start_body
+from gatepass_flask.http import browser_request, is_forwarded, send, without_bodies
+from gatepass_flask.raised_refusals import Start, answer_refusals_of, start_body
 from gatepass_flask.routes import Routes
 from gatepass_flask.views import IDENTITY
 

@@ -123,7 +123,7 @@ def _lead_to_itself(layers: object, app: Flask) -> bool:
     """Return whether *layers* call *app* itself. Its bound `wsgi_app` alone would skip the layers in `app.wsgi_app`."""
     try:
         found = layer_below(layers, lambda layer: layer is app or _is_method_of(layer, app))
-    except ConfigurationError:  # to both
+    except ConfigurationError:  # they call it and its bound wsgi_app
         return False
     return found is app
 

@@ -21,7 +21,7 @@ _TLS: Final = frozenset(("https", "wss"))
 async def admit(server: ResourceServer, access: AccessLevel, scope: Scope) -> AccessToken | None:
     """Return the verified token of the connection, or None where *access* allows that. Raises `AuthError`.
 
-    A hook that may block runs in a worker thread. Without hooks this function does not suspend.
+    A hook that may block runs in a worker thread. Without hooks and fetched keys this function does not suspend.
     """
     lines = field_lines(scope, b"authorization")
     url_scheme = scope.get("scheme", "http")

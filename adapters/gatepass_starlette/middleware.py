@@ -1,7 +1,7 @@
 """Pure ASGI middleware, for HTTP and WebSocket, in Starlette, FastAPI or any other ASGI application.
 
 It refuses a connection before the application is called and before a socket is accepted. Every path is protected,
-except those in `public=` and endpoints marked `@public` or `@optional_auth`.
+except those in `public=` and endpoints marked `@public` or `@optional_auth`. CORS preflights pass.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from gatepass.adapter import AccessLevel, Identity, public_paths
 from gatepass_starlette.connection import admit, header
 from gatepass_starlette.identity import identify
 from gatepass_starlette.internals import path_reader
-from gatepass_starlette.refusals import run
+from gatepass_starlette.raised_refusals import run
 from gatepass_starlette.responses import refuse, varying, without_bodies
 from gatepass_starlette.routes import Routes
 

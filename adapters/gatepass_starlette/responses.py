@@ -32,7 +32,7 @@ _BODIES: Final = frozenset(("http.response.body", "http.response.pathsend", "htt
 
 
 def to_response(answer: Answer) -> Response:
-    """Return *answer* as a response, unchanged: status, header lines in order, body."""
+    """Return *answer* as a response with the same status, header lines in their order, and body."""
     response = Response(answer.body, answer.status)
     response.raw_headers = [(name.lower().encode("ascii"), value.encode("ascii")) for name, value in answer.headers]
     return response

@@ -1,9 +1,10 @@
 """The two separate families of errors.
 
-* `ConfigurationError`: a mistake of the application, raised when objects are made.
+* `ConfigurationError`: a mistake of the application, raised when objects are made, or by the first request that meets
+  it.
 * `AuthError`: a refused request. Each leaf has a status, the code of RFC 6750 section 3.1, a constant description
   and a stable `reason` for logs and metrics. Its branches, in the order of this module: the request (400, 401, 403),
-  the token (401), its rights (403), and an outage that prevents a decision (503).
+  the token (401), its rights (403, or 404 if concealed), and an outage that prevents a decision (503).
 
 No error contains text from a token or a request.
 """
@@ -61,7 +62,8 @@ class ConfigurationError(ValueError):
 class AuthError(Exception):
     """A refused request. Safe to show: `str(error)` is constant for each class.
 
-    `status` is the HTTP status, `error` the code of RFC 6750 section 3.1 (None where the RFC defines none),
+    `status` is the HTTP status, `error` the code of RFC 6750 section 3.1 (`temporarily_unavailable` of RFC 6749 for an
+    outage, None where no code is defined),
     `description` its text, `reason` a stable identifier for logs and metrics.
     `log_detail` may name the failed check or claim; it goes to the log only.
     """

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from gatepass.common.runtime import may_block, threads_are_frozen
+from gatepass.common.runtime import can_block, threads_are_frozen
 
 
 @pytest.mark.parametrize("threads", [0, 1])
@@ -17,11 +17,11 @@ def test_a_uwsgi_that_says_whether_it_has_threads_is_believed(monkeypatch, threa
 
 def test_whoever_runs_an_event_loop_may_not_block():
     async def here():
-        return may_block()
+        return can_block()
 
     import asyncio
 
-    assert may_block()
+    assert can_block()
     assert asyncio.run(here()) is False
 
 
@@ -29,7 +29,7 @@ def test_an_event_loop_of_trio_may_not_block_either():
     trio = pytest.importorskip("trio")
 
     async def here():
-        return may_block()
+        return can_block()
 
     assert trio.run(here) is False
-    assert may_block()
+    assert can_block()

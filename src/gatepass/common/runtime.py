@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar, final
 
-__all__ = ["PerProcess", "ProcessLock", "may_block", "threads_are_frozen", "warn_of_frozen_threads"]
+__all__ = ["PerProcess", "ProcessLock", "can_block", "threads_are_frozen", "warn_of_frozen_threads"]
 
 _T = TypeVar("_T")
 
@@ -65,7 +65,7 @@ class ProcessLock:
         self.release()
 
 
-def may_block() -> bool:
+def can_block() -> bool:
     """Return whether the calling thread may block: it runs no event loop."""
     for name, current in (("asyncio.events", "get_running_loop"), ("trio.lowlevel", "current_trio_token")):
         loaded = sys.modules.get(name)

@@ -118,6 +118,8 @@ def audience_names(value: str | Iterable[str] | None, hint: str) -> tuple[str, .
     names = strings(value or (), "audience")
     if not names:
         raise ConfigurationError(f"audience= is missing: {hint}")
+    if any(name != name.strip() for name in names):
+        raise ConfigurationError("audience= begins or ends with a space, which no token has: remove it")
     return names
 
 

@@ -90,7 +90,7 @@ def mark_guard(view: Any, guard: _Guard) -> _Guard:
         return guard
     for inner in _wrapped_functions(view):
         with suppress(AttributeError, TypeError):  # a bound method, or another callable without attributes of its own
-            # The value is the function itself: functools.wraps copies the attribute to wrappers, which are not bare.
+            # functools.wraps copies the attribute to wrappers. They are not bare: the value is another function.
             setattr(inner, _BARE, inner)
     return guard
 
@@ -181,7 +181,7 @@ def _wrapped_functions(view: Any, *, ends_at_guards: bool = False) -> list[Any]:
         for inner, is_enclosed in _wrapped_by(current):
             if id(inner) not in seen:
                 seen.add(id(inner))
-                # A view may enclose a guard just to call it, which does not guard the routes of that guard's view.
+                # A view may call a guard that it encloses. That does not guard the routes of the guard's own view.
                 waiting.append((inner, ends_at_guards or is_enclosed))
     return found
 

@@ -160,7 +160,7 @@ def _at_most_one(found: list[object]) -> object:
 
 
 def _may_lead_on(layer: object, referent: object) -> bool:
-    """Return whether *referent* may be, or lead to, the next layer. Only methods and functions hold uncallable ones."""
+    """Return whether *referent* may be, or lead to, the next layer: callable, container, or content of a function."""
     kind = type(referent)
     if issubclass(kind, _LEAF_TYPES):
         return False

@@ -16,7 +16,7 @@ from typing import Final, Literal, final
 
 from gatepass.common.allow import Allow, allowed
 from gatepass.common.limits import steady_clock
-from gatepass.common.runtime import may_block, threads_are_frozen, warn_of_frozen_threads
+from gatepass.common.runtime import can_block, threads_are_frozen, warn_of_frozen_threads
 from gatepass.common.settings import clock_function, seconds
 from gatepass.errors import KeysUnavailable
 from gatepass.jwks.discovery import FixedLocation, IssuerMetadata
@@ -156,7 +156,7 @@ class JWKSClient(KeySource):
                 raise self._unavailable()
             if fetch.number > begun_before:  # it began after the token arrived, so its result is final
                 with self._flight.lock:
-                    self._unknown_kids.remember(kid, arrived_at)  # not from now: a key may be newer than the fetch
+                    self._unknown_kids.remember(kid, arrived_at)  # from arrival: a key published since is fetched
                 self._events.emit(UnknownKid(self.source, "fetched"))
                 return
 
@@ -193,7 +193,7 @@ class JWKSClient(KeySource):
                 return
             was_frozen = flight.under_way is not None
             fetch = flight.begin("scheduled")
-        if (was_frozen or threads_are_frozen()) and may_block():  # the fetch's thread runs only while this one waits
+        if (was_frozen or threads_are_frozen()) and can_block():  # the fetch's thread runs only while this one waits
             fetch.with_timeout(_MAX_WAIT).wait()
         if now >= snapshot.fresh_until and flight.snapshot is snapshot:
             self._events.emit(StaleKeysUsed(self.source, now - snapshot.fetched_at))

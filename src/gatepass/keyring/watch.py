@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable
 from typing import Final, NamedTuple, final
 
-from gatepass.common.runtime import ProcessLock, may_block, threads_are_frozen
+from gatepass.common.runtime import ProcessLock, can_block, threads_are_frozen
 from gatepass.errors import ConfigurationError, KeysUnavailable
 from gatepass.keyring.files import FileVersion, MountedFile, RingDirectory
 from gatepass.keyring.manifest import from_text
@@ -108,7 +108,7 @@ class Watch:
             version, text = self._place.read()
             return self._view_of(version, from_text(text), now, last)
         except (OSError, ConfigurationError) as error:
-            self._failed_version = seen  # not before the read: requests for an unknown key must wait for its content
+            self._failed_version = seen  # set after the read, so that requests for an unknown key wait for it
             if last.read_at == last.since:  # log only the first failure
                 _logger.error("the key ring cannot be read: %s", type(error).__name__)  # noqa: TRY400 - a traceback may show secrets
             found, read_at = self._view_of(last.version, last.timeline, now, last), min(last.read_at, now)
@@ -151,7 +151,7 @@ class BackgroundRotation:
         """Run *rotate*, unless a rotation is running or has failed within the last minute."""
         if self._clock() < self._not_before <= self._clock() + _PAUSE or not self._running.acquire(blocking=False):
             return
-        if threads_are_frozen() and may_block():
+        if threads_are_frozen() and can_block():
             self._run(rotate)
             return
         try:

@@ -2,7 +2,7 @@
 
 PyJWT signs and verifies RSA, PSS and EdDSA, and verifies ECDSA; cryptography does the rest. A row fixes key type,
 curve, hash and PyJWT's class (RFC 7518 section 3, RFC 8037, RFC 9864 section 2). The table has no row `none`. A token's
-header never selects the algorithm.
+header never selects the algorithm of a key.
 """
 
 from __future__ import annotations

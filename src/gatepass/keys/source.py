@@ -1,7 +1,7 @@
 """Keys that change while the service runs: the interface of a source, its fetches, and how a verifier waits for them.
 
-`KeySource.current` returns at once, without a lock and without I/O. A verifier calls `fetch_missing` only for a token
-whose key is missing. `run` waits for the fetches in a thread, `run_async` on an event loop.
+A verifier calls `KeySource.current` for every token, and `fetch_missing` only for a token whose key is missing. `run`
+waits for the fetches in a thread, `run_async` on an event loop.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ class KeySource(ABC):
     def current(self) -> KeySet | None:
         """Return the current keys: the same object until they change, None while there are none to use.
 
-        Called for every token: it must not wait for a lock or I/O.
+        Called for every token, so it should return without a lock and without I/O while the keys stay the same. If it
+        must wait, it waits for a bounded time. Raise `KeysUnavailable` if the keys cannot be read.
         """
 
     def fetch_missing(self, kid: str | None, seen: KeySet | None) -> Iterator[Fetch]:  # noqa: ARG002 - for subclasses

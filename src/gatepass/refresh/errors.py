@@ -65,7 +65,7 @@ class InvalidClientCredentials(InvalidClient):
 
 
 class InvalidGrant(TokenEndpointError):
-    """The refresh token is unknown, expired, revoked, spent or another client's. All cases have one description."""
+    """The token is unknown, expired, revoked, spent or another client's. All cases have one description."""
 
     error = "invalid_grant"
     description = "The refresh token is not valid"

@@ -1,8 +1,9 @@
 """Revoke families, and the access tokens that were issued to them.
 
-Families are revoked first: a token that was rotated before was also issued before, so the revocation of access tokens
-that follows covers all of them. Both are attempted even if one fails, and the caller gets the error. If the access
-tokens could not be revoked, the next use of a token of the revoked family repeats the attempt.
+Access tokens are revoked after the families: a token that was rotated before was also issued before, so the revocation
+covers all of them. To revoke a subject or a client, they are also revoked first. Both are attempted even if one fails,
+and the caller gets the error. If the access tokens could not be revoked, the next use of a token of the revoked family
+repeats the attempt.
 """
 
 from __future__ import annotations
@@ -88,7 +89,10 @@ class FamilyRevoker:
         return call_store(self._revocation.revoked_before, family.subject, family.client_id)
 
     def _revoke_all(self, families: Callable[[], int], access_tokens: Callable[[AccessTokenRevocation], None]) -> int:
-        """Revoke access tokens before the families too: a concurrent grant stored after the second step sees that."""
+        """Revoke access tokens, then families, then access tokens again.
+
+        A concurrent grant that is stored too late for the second step finds the revocation of the first.
+        """
         try:
             if self._revocation is not None:
                 call_store(access_tokens, self._revocation)

@@ -105,8 +105,8 @@ class RefreshTokenRotation:
     def rotate(self, text: str, *, client_id: str, parameters: RefreshParameters, now: int) -> TokenPair:
         """Spend the token *text* and return the next pair. Raises a `TokenEndpointError`.
 
-        The token stays valid if this raises, with two exceptions: it was spent before (`InvalidGrant`), or the store
-        failed after it had applied the rotation (`StoreUnavailable`), and then a retry gets the successor.
+        If this raises, it has not spent the token, unless the store failed after it had applied the rotation
+        (`StoreUnavailable`); then a retry gets the successor. A spent token and a refused subject revoke the family.
         """
         pair = self._rotate(text, client_id, parameters, now)
         self.delete_salts(now, limit=_WINDOWS_PER_ROTATION)
@@ -203,7 +203,7 @@ class RefreshTokenRotation:
         return again and self._in_doubt.settle(family_id, rotation.current_hash)
 
     def _reload(self, token: RefreshToken, rotation: Rotation, client_id: str, now: int) -> Family:
-        """Reload the family after the store refused *rotation*: the hash that this replaces must not be current."""
+        """Reload the family after the store refused *rotation*, whose `previous_hash` can no longer be current."""
         _, family = self._load_active(token.text(), client_id, now)
         if any(compare_digest(family.current_hash, one) for one in (token.secret_hash, rotation.previous_hash)):
             _logger.error("the store refused a rotation although the hash that it would replace is current")
@@ -303,7 +303,7 @@ class GraceWindows:
         self._state = PerProcess(_Windows)
 
     def add(self, family: Family) -> None:
-        """Open the window of *family*, whose token has just been rotated."""
+        """Open the window of *family*, whose token is being rotated."""
         self._state.get().families.append(family)
 
     def pop_closed(self, now: int, *, limit: int) -> list[Family]:

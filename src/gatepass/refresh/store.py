@@ -37,9 +37,9 @@ class RefreshStore(Protocol):
         `current_hash` and the family is not revoked. Of any number of callers with the same `previous_hash`, exactly
         one gets True.
 
-        If `rotation.current_hash` equals `previous_hash`, apply it like any other, and return True to every such
-        caller. The service thereby writes a successor again before it returns it again, because a row that `get`
-        returned may not be durable yet. `rotation.salt` differs each time, so that there is a change to write; it is up
+        A rotation whose `current_hash` equals its `previous_hash` spends no token: apply it like any other; every such
+        caller gets True. By it the service makes a row durable that `get` returned, before it returns the successor
+        again, and deletes a salt. `rotation.salt` differs each time, so that there is a change to write; it is up
         to 48 octets long.
         """
         ...

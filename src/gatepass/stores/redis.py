@@ -5,9 +5,10 @@ Families and revocations expire by themselves, so `purge` deletes none. Sorted s
 subject and of a client. They are written before the family, so that a revocation of the listed families also covers a
 family that is not written yet.
 
-Each change is one Lua script whose keys are in one slot, so that it works on a cluster. Lifetimes are differences of
-the caller's times and are counted on the server's clock, so that a difference between the two clocks is harmless.
-`call` identifies one call: if the driver loses the response and sends the call again, it gets the same result.
+Each change of a family or a revocation is one Lua script whose keys are in one slot, so that it works on a cluster.
+Lifetimes are differences of the caller's times and are counted on the server's clock, so that a difference between the
+two clocks is harmless. `call` identifies one call: if the driver loses the response and sends the call again, it gets
+the same result.
 
 **Server settings.** `maxmemory-policy noeviction`: an evicted key may be a revocation. `appendonly yes` with
 `appendfsync always`, if a returned change must survive a power cut; `everysec` may lose the last second, and a client
@@ -241,8 +242,8 @@ return 1
 """
 )
 
-# KEYS: family, its salt. ARGV: call, moment, and how long a family that does not exist can only be created as revoked
-# (0: leave it).
+# KEYS: family, its salt. ARGV: call, moment, and the lifetime of the mark that keeps a family that does not exist yet
+# from being created as active (0: set no mark).
 REVOKE: Final = """
 local there = redis.call('HMGET', KEYS[1], 'current_hash', 'revoked_at', 'revoked_by')
 if not there[1] and ARGV[3] == '0' then return 0 end

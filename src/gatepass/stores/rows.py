@@ -27,9 +27,9 @@ _AMR: Final = COLUMNS.index("amr")
 def row_of(family: Family) -> dict[str, Any]:
     """Return the values of *family*'s row by column, including `purge_at`.
 
-    `purge_at` is the only time with an index, which purges use. It is never later than the end of the family or of its
-    salt. A rotation moves these ends but not `purge_at`, so a request writes no index, except for the first rotation
-    with a salt after a purge. A purge that finds that the family has not ended postpones `purge_at`.
+    `purge_at` is when a purge must read the row: never later than the end of the family or of its salt. It is the only
+    time with an index. A rotation postpones these ends but not `purge_at`, so that a request writes no index; only the
+    first salt after a purge advances it. A purge that finds that the family has not ended postpones it.
     """
     row = {name: getattr(family, name) for name in COLUMNS}
     row["amr"] = json.dumps(family.amr, ensure_ascii=False)

@@ -1,7 +1,7 @@
 """Families and revocations in PostgreSQL or MariaDB (MySQL, SQLite), through SQLAlchemy Core.
 
 Each result depends on one statement that the database evaluates row by row; no transaction stays open between
-statements. The methods raise the driver's errors, for which the service responds with 503. With two drivers, the
+calls. The methods raise the driver's errors, for which the service responds with 503. With two drivers, the
 statements of every refresh run without SQLAlchemy (`_DriverCursors`).
 """
 
@@ -174,7 +174,8 @@ class SQLStore:
         while full:
             rows = self._rows(sql.NOT_REVOKED[column], {"name": name, "last": last, "size": _PAGE})
             names = [family_id for (family_id,) in rows]
-            # Where commits are visible before they are durable, a call that finds no rows waits for the commits it saw.
+            # If commits are visible before they are durable, write even for no rows: the commits read above are then on
+            # disk.
             for start in range(0, max(len(names), self._shows_before_durable), _BATCH):
                 revoked += self._change_durably(sql.REVOKE, {"names": names[start : start + _BATCH], "at": at})
             full = len(names) == _PAGE

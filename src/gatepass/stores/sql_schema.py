@@ -1,8 +1,8 @@
 """The tables of `SQLStore`, in types that keep every octet on PostgreSQL and on MariaDB or MySQL, and its statements.
 
-Each statement is built once, is atomic by itself and uses an index. Text is stored but never compared: rows are found
-by the hash of its UTF-8 octets, so that no collation folds case, accents or trailing blanks, and every index is short
-enough.
+Each statement is built once, is atomic by itself and uses an index. Subjects and clients are stored
+as text but compared by the hash of their UTF-8 octets, so that no collation folds case, accents or trailing blanks, and
+every index is short enough. Family ids are plain ASCII and compared exactly.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """The claim checks (RFC 7519 section 4.1, RFC 9068 section 4), compiled once from a policy.
 
-Each check takes verified claims and the current time, and returns or raises. Comparisons are written so that they
+Each check takes claims and the current time, and returns or raises. Unverified claims are passed only to reject a token
+before its key is fetched. Comparisons are written so that they
 fail for a clock or a claim that is not a number. No function here reads a clock.
 
 Most tokens have one plain form. A single expression, the fast path, recognizes it; all other tokens go through the
@@ -78,7 +79,7 @@ def issuer_check(issuer: str | AnyIssuer) -> Check:
 def compile_checks(
     profile: Profile, *, audience: frozenset[str] | AnyAudience, leeway: float, max_token_age: float | None
 ) -> tuple[NamedCheck, ...]:
-    """Return the checks that run after the signature, in their order, except the one of the issuer."""
+    """Return all checks except the one of the issuer, in the order in which they run."""
     names = profile.names
     if not isinstance(audience, AnyAudience) and not audience.isdisjoint(profile.shared_audiences):
         raise ConfigurationError(

@@ -1,7 +1,7 @@
 """All checks that a token passes or fails, not only the first failure: for operators, never for an HTTP response.
 
 It calls the verifier's own functions, so that the results agree: it reports a failure exactly when
-`TokenVerifier.verify` raises.
+`TokenVerifier.verify` raises an `AuthError`.
 """
 
 from __future__ import annotations

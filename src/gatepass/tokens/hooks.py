@@ -55,7 +55,10 @@ class Hook:
         self._unavailable = unavailable
 
     def check(self, token: AccessToken) -> None:
-        """Call the function. Raises an `AuthError` unless the token passes."""
+        """Call the function. Raises an `AuthError` unless the token passes.
+
+        Raises `ConfigurationError` if the function is a coroutine function.
+        """
         if self.is_async:
             raise ConfigurationError(f"{self.name}= is a coroutine function: only an async adapter can await it")
         try:

@@ -30,8 +30,8 @@ class KeySnapshot:
     """The keys at one moment, and the results of verifying with them.
 
     `keys_by_header` maps the exact header segments of tokens with a valid signature to the keys that they select.
-    *tokens* caches the tokens that were verified with these keys. With *any_kid* there is a single key whose `kid` was
-    not given, and every `kid` of a token selects it.
+    *tokens* caches the tokens that were verified with these keys. *any_kid* is True for a single key that the
+    caller gave without a `kid`: it is tried for tokens with any `kid`.
     """
 
     __slots__ = ("any_kid", "keys", "keys_by_header", "tokens")

@@ -50,10 +50,10 @@ class AnyAudience:
 
 
 ANY_ISSUER: Final = AnyIssuer()
-"""Named opt-out: `iss` is not checked. The holder of a trusted key can then issue tokens for any issuer."""
+"""Named opt-out: any `iss` is accepted. The holder of a trusted key can then issue tokens for any issuer."""
 
 ANY_AUDIENCE: Final = AnyAudience()
-"""Named opt-out: `aud` is not checked. A token for another service is then accepted here too."""
+"""Named opt-out: any `aud` is accepted, or none. A token for another service is then accepted here too."""
 
 
 ClaimPath = tuple[str, ...]

@@ -2,6 +2,7 @@
 
 The order of checks is that of RFC 8725: structure; the unverified issuer, type and algorithm, which can only reject;
 the key; the signature; then time, audience and the other claims; then the application's hooks.
+If the key must be fetched, the unverified claims are checked too before the fetch: they can only reject.
 No claim leaves this module before the signature is verified.
 """
 
@@ -51,18 +52,16 @@ _CHECKS_FOR_REVOCATION = {"expiry", "identifiers"}
 class TokenVerifier:
     """Verifies the access tokens of one issuer.
 
-    *issuer* must equal `iss` character for character; *audience* is this service's own identifier, or several.
-    *keys* are the issuer's: a `Key`, a `KeySet` or a `KeySource` such as `JWKSClient`. Without *keys*, they are fetched
+    *issuer* must equal `iss` character for character; *audience* is this service's own identifier, or several. *keys*
+    are the issuer's: a `Key`, a `KeySet` or a `KeySource` such as `JWKSClient`. Without *keys*, they are fetched
     through the issuer's metadata (RFC 8414), which needs the extra `gatepass[jwks]`. *algorithms* restricts them
-    further. A single `Key` whose `kid` was computed, not given, is tried for tokens with any `kid`.
-    *profile* defines which tokens count as access tokens. *leeway* (seconds or timedelta, at most 300) is for clocks
-    that disagree. *max_token_age* refuses tokens that were issued longer ago. *trial_keys* limits how many keys are
-    tried for a token without `kid`.
-    *is_revoked* and *check_subject* are called last; each takes the `AccessToken` and returns True or False.
-    *clock* returns the seconds since 1970, `time.time` by default.
-    *cache_ttl* (seconds or timedelta, at most 300; 0, the default, disables it) caches verified tokens, at most
-    *cache_size* of them: the same text is not verified again in that time, unless the keys change or the token
-    expires. Hooks are always called.
+    further. A single `Key` whose `kid` was computed, not given, is tried for tokens with any `kid`, unless *trial_keys*
+    is 0. *profile* defines which tokens count as access tokens. *leeway* (seconds or timedelta, at most 300) is for
+    clocks that disagree. *max_token_age* refuses tokens that were issued longer ago. *trial_keys* limits how many keys
+    are tried for a token without `kid`. *is_revoked* and *check_subject* are called last; each takes the `AccessToken`
+    and returns True or False. *clock* returns the seconds since 1970, `time.time` by default. *cache_ttl* (seconds or
+    timedelta, at most 300; 0, the default, disables it) caches verified tokens, at most *cache_size* of them: the same
+    text is not verified again in that time, unless the keys change or the token expires. Hooks are always called.
     *allow*: `HTTP_ON_LOOPBACK` for development, `NON_HTTPS_ISSUER` for an issuer that is a name; this needs *keys*.
 
     Raises `ConfigurationError` when a setting is missing, weak or contradictory.
@@ -143,7 +142,10 @@ class TokenVerifier:
         self._trial_keys = trial_keys
 
     def verify(self, token: str) -> AccessToken:
-        """Verify *token*. Raises an `AuthError`, and no other exception, for any input."""
+        """Verify *token*. For any input, raises an `AuthError` and no other exception.
+
+        A verifier with a coroutine function as a hook raises `ConfigurationError`: use `verify_async`.
+        """
         cached = self._cached(to_bytes(token)) if self._caches else None
         return self._finish(cached or self._attempt(split_compact(token)))
 
@@ -181,7 +183,7 @@ class TokenVerifier:
         return self._candidates(header, self._current_snapshot())
 
     def candidates_after_fetch(self, header: Mapping[str, Any]) -> tuple[Key, ...]:
-        """Return `candidates` after the fetches that `verify` waits for if the token's claims pass every check."""
+        """Return `candidates` after the fetches that `verify` waits for. The claims are not checked before."""
         snapshot = self._current_snapshot()
         try:
             return self._candidates(header, snapshot)

@@ -7,13 +7,12 @@ From any other WSGI application, exceptions reach the middleware.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from http import HTTPStatus
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, final
 
 from flask import Flask, request
 
-from gatepass.adapter import Caching, Response
+from gatepass.adapter import Caching
 from gatepass.errors import refusal_in
 from gatepass_flask.http import close, to_response
 from gatepass_flask.internals import error_handlers
@@ -22,7 +21,7 @@ from gatepass_flask.views import identity_of
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
-__all__ = ["Start", "answer_refusals_of", "send", "start_body"]
+__all__ = ["Start", "answer_refusals_of", "start_body"]
 
 _GENERAL: Final = (Exception, BaseException, object)
 
@@ -37,12 +36,6 @@ def answer_refusals_of(app: Flask) -> None:
         theirs = getattr(app, name)
         if not isinstance(theirs, _RefusalHandler):
             setattr(app, name, _RefusalHandler(app, theirs, of_views=name == "handle_user_exception"))
-
-
-def send(answer: Response, start_response: StartResponse) -> Iterable[bytes]:
-    """Start the response *answer* and return its body."""
-    start_response(f"{answer.status} {HTTPStatus(answer.status).phrase}", list(answer.headers))
-    return [answer.body]
 
 
 @final
