@@ -4,7 +4,7 @@ why, and how to run it; and no thread of the library outlives its test, or what 
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,19 @@ _RACES = (
 a mark of ours would be an unknown one.
 """
 
+UNTRACED = (
+    # programs of pages, examples and benchmarks: what they reach of the sources, other tests reach too
+    "tests/cli/test_examples.py",
+    "tests/packaging/test_benchmarks.py",
+    "tests/packaging/test_documents.py",
+    # processor time is compared, which a tracer multiplies by five
+    "tests/invariants/test_linear_cost.py",
+    # many signatures of others, and a day of rotation
+    "tests/keyring/test_timeline.py",
+    "tests/vectors/",
+)
+"""Where coverage is not measured, neither in the test nor in the programs that it starts: it would show nothing more."""
+
 # Without a deadline or a judgement of its own speed, since a busy machine is no fault of the code; and again in one
 # process, as mutation testing asks of it.
 settings.register_profile(
@@ -83,8 +96,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_race = item.nodeid.startswith(_RACING) and name.endswith(_RACES)
         if is_race:
             item.add_marker("race")
-        if is_race or "costs_more_than_its_length" in item.name or item.nodeid.startswith(ONCE):
+        costs = "costs_more_than_its_length" in item.name
+        if is_race or costs or item.nodeid.startswith(ONCE):
             item.add_marker("once")
+        if costs or item.nodeid.startswith(UNTRACED):
+            item.add_marker("no_cover")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Start the programs of an untraced test without coverage's tracer; pytest-cov stops the one of the test itself."""
+    with pytest.MonkeyPatch.context() as environment:
+        if item.get_closest_marker("no_cover"):
+            environment.delenv("COVERAGE_PROCESS_CONFIG", raising=False)
+        return (yield)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
