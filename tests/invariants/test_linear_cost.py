@@ -14,6 +14,7 @@ from itertools import product
 from unicodedata import normalize
 
 import pytest
+from tests.support import growth
 from tests.support.growth import NeverEnds, assert_linear
 from tests.support.needs import missing, reason_for
 from tests.support.sources import source_files
@@ -116,6 +117,14 @@ def test_an_expression_takes_linear_time(module, name, way):
         judge(expression, way, beginning)
 
 
+@pytest.fixture
+def impatient(monkeypatch):
+    """Judge after the least number of rounds, and interrupt early: the work under judgement is known to be too slow."""
+    monkeypatch.setattr(growth, "_MEASURED", 0.1)
+    monkeypatch.setattr(growth, "_LIMIT", 0.5)
+
+
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("source", "way"),
     [
@@ -226,6 +235,7 @@ def read_again_and_again(text):
             pass
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize(
     ("reader", "pump"), [(read_again_and_again, "a"), (partial(normalize, "NFKC"), "\u0301\u0316")]
 )
@@ -290,6 +300,7 @@ def test_a_secret_is_judged_in_linear_time(pump):
         assert_linear(check, lambda size, b=beginning, e=end: b + pump * (size // len(pump)) + e, 32_000)
 
 
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason=reason_for("POSIX", "a timer interrupts"))
 def test_work_that_never_ends_is_interrupted():
     with pytest.raises(NeverEnds):
