@@ -105,7 +105,7 @@ def without_body(response: HttpResponseBase) -> HttpResponse:
 
 
 def to_response(answer: Response) -> HttpResponse:
-    """Return *answer* as a response, unchanged: status, headers, cookies, body."""
+    """Return *answer* as a response of Django with the same status, headers, cookies and body."""
     return CoreResponse(answer)
 
 
@@ -120,7 +120,7 @@ def is_preflight(request: HttpRequest) -> bool:
 
 @final
 class CoreResponse(HttpResponse):
-    """The core's response *answer*, unchanged. Django keeps one line per header name, so commas join challenges.
+    """The core's response *answer*. Django keeps one line per header name, so commas join challenges.
 
     It can be awaited, so that one decorator works on the `dispatch` of sync and async class-based views.
     """

@@ -42,7 +42,7 @@ _RAISED: Final = "_gatepass_raised"
 
 @final
 class AccessTokenMiddleware:
-    """Middleware that admits only requests with a valid access token, and sets `request.access_token`.
+    """Middleware that admits requests with a valid access token, and sets `request.access_token`.
 
     It reads the setting `GATEPASS`, and raises `ConfigurationError` if that is missing or invalid. Middleware that
     responds to CORS preflights may be listed before or after this one. Behind a proxy that terminates TLS, set

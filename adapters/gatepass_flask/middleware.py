@@ -1,7 +1,8 @@
 """The WSGI middleware: authenticates each request before it calls the application. The core makes the decisions.
 
-Every path is protected, unknown paths too, except exact public paths and views marked `public` or `optional_auth`.
-CORS preflights pass. The identity is stored only in the WSGI environ, under a key that no request can set.
+Every path is protected, unknown paths too, except exact public paths and views marked `public` or `optional_auth`. CORS
+preflights that Flask itself responds to pass. The identity is stored only in the WSGI environ, under a key that no
+request can set.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ __all__ = ["AccessTokenMiddleware"]
 
 @final
 class AccessTokenMiddleware:
-    """Middleware that admits only requests with a valid access token.
+    """Middleware that admits requests with a valid access token.
 
     *app*: `app.wsgi_app` of a Flask application, with the layers around it, or the Flask application itself: the marks
     on its views apply. *routes_of*: the Flask application, where a layer hides it; None for any other WSGI application,

@@ -2,9 +2,10 @@
 
 * `ConfigurationError`: a mistake of the application, raised when objects are made, or by the first request that meets
   it.
-* `AuthError`: a refused request. Each leaf has a status, the code of RFC 6750 section 3.1, a constant description
-  and a stable `reason` for logs and metrics. Its branches, in the order of this module: the request (400, 401, 403),
-  the token (401), its rights (403, or 404 if concealed), and an outage that prevents a decision (503).
+* `AuthError`: a refused request. Each leaf has a status, a code of RFC 6750 section 3.1 and a constant
+  description where the response has them, and a stable `reason` for logs and metrics. Its branches, in the
+  order of this module: the request (400, 401, 403), the token (401), its rights (403, or 404 if concealed), and an
+  outage that prevents a decision (503).
 
 No error contains text from a token or a request.
 """

@@ -1,7 +1,7 @@
 """Limits that several packages share, conversions of NumericDates, and clocks.
 
-A key ring and a list of revocations keep their entries for the longest lifetime of a token plus the largest leeway of
-a verifier. If they used different numbers, a token could outlive its key or its revocation. A datetime without a time
+A key ring and a list of revocations keep their entries for the longest lifetime of a token plus the largest leeway of a
+verifier. If one of them used a lower limit, a token could outlive its key or its revocation. A datetime without a time
 zone is refused, because it is a different moment on every machine.
 """
 

@@ -24,7 +24,7 @@ _ONE_THREAD = (*_OFF, True, b"1", "1")  # uWSGI enables no threads for one
 
 @final
 class PerProcess(Generic[_T]):
-    """A value for each process: `get` calls *make* once per process."""
+    """A value for each process, the same for all its threads. Threads that race may call *make* in vain."""
 
     __slots__ = ("_made", "_make")
 

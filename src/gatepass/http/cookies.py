@@ -1,4 +1,4 @@
-"""Tokens in the cookies of a browser's pages: opt-in, and never without the check of `Origin`.
+"""Tokens in the cookies of a browser's pages: opt-in, and never without a check of `Origin` for unsafe methods.
 
 Browsers add a cookie to requests from any page, so a cookie does not show which page sent the request. Browsers also
 send the page's origin, which a page cannot forge: it must equal one of the configured origins, character for character.

@@ -1,8 +1,8 @@
 """The rule for tokens that were sent over plain http (RFC 6750 section 5.3, RFC 6749 section 3.2).
 
 `require` refuses the request before the token is verified, `warn` logs once, `off` leaves the check to the proxy. A
-loopback peer is exempt unless the request has a header that proxies add, because its client may be on another machine.
-An unknown peer, such as a unix socket's, is not exempt.
+loopback peer is exempt unless the request has one of the headers in `ResourceServer.forwarding_headers`, because its
+client may be on another machine. An unknown peer, such as a unix socket's, is not exempt.
 
 The rule detects misconfiguration. It does not protect a token from an attacker on the network, who has already read it.
 """

@@ -1,7 +1,7 @@
 """The response to a refused request, as a plain value that any framework can send, and the rules for caches.
 
-The body is a problem document (RFC 9457), the short JSON of OAuth, or empty. It repeats the challenge and contains no
-text from the token or the request.
+The body is a problem document (RFC 9457), the short JSON of OAuth, or empty. It repeats the error of the challenge and
+contains no text from the token or the request.
 
 `Caching` has the headers that keep shared caches from giving one user's response to another. They depend on the access
 level and on the sources of tokens.

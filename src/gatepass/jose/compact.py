@@ -1,6 +1,6 @@
 """The JWS Compact Serialization (RFC 7515 section 7.1) and base64url, parsed strictly: each value has one encoding.
 
-Refused before JSON is parsed: text longer than `MAX_TOKEN_LENGTH`, fewer or more than three segments, characters
+Refused: text longer than `MAX_TOKEN_LENGTH`, fewer or more than three segments, characters
 outside base64url, padding, unused bits that are set. The results are *unverified*.
 
 The text of a token does not identify it: the holder of an ECDSA token can compute a second valid signature for it.

@@ -1,7 +1,7 @@
 """A strict JSON parser and encoder (RFC 8259).
 
 Refused: encodings other than UTF-8, a byte order mark, a top level that is not an object, a member named twice at
-any level, `NaN` and `Infinity`, numbers beyond a finite float, lone surrogates, trailing text and deep nesting. The
+any level, `NaN` and `Infinity`, fractions beyond a finite float, lone surrogates, trailing text and deep nesting. The
 parser raises `MalformedToken` for each of them.
 """
 

@@ -20,7 +20,7 @@ KeyState: TypeAlias = Literal["empty", "fresh", "stale", "dead"]
 MIN_TTL: Final = 60
 """Seconds: a response that forbids caching would otherwise cost a fetch for each request."""
 _MAX_TTL: Final = 3_600.0
-"""Seconds: a withdrawn key is noticed within the hour, however long the issuer allows caching."""
+"""Seconds, the default: a withdrawn key is noticed within the hour, however long the issuer allows caching."""
 _FRESH_FOR: Final = 600.0
 _REFRESH_AT: Final = 0.8
 """The fraction of its freshness after which a snapshot is refreshed. The rest allows a slow fetch and a retry."""

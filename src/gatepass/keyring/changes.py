@@ -28,7 +28,9 @@ class Emergency:
 
 
 EMERGENCY: Final = Emergency()
-"""For `KeyRing.remove`: the private key is compromised. All its tokens are rejected from then on."""
+"""For `KeyRing.remove`: the private key is compromised. This service rejects all its tokens as soon as
+its processes read the file, others when their copies of the public keys expire.
+"""
 
 
 def create(now: float, schedule: Schedule) -> Timeline:

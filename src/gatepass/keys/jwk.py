@@ -62,7 +62,7 @@ def without_leading_zeros(jwk: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load_jwk(jwk: Mapping[str, Any]) -> PrivateKeyTypes | PublicKeyTypes | bytes:
-    """Return the key material of *jwk*, without null members; bytes for `oct`. Raises `ConfigurationError`."""
+    """Return the key material of *jwk*, which has no null members; bytes for `oct`. Raises `ConfigurationError`."""
     _check_purpose(jwk)
     match jwk.get("kty"):
         case "oct":

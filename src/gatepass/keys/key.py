@@ -1,6 +1,6 @@
 """One key, bound to exactly one algorithm when it is made: from a secret, a PEM, a JWK or an environment variable.
 
-Every constructor calls `_bind`, so no path skips a check. A key does not show its material in its repr and cannot be
+Every constructor calls `_bind`, which checks the material. A key does not show its material in its repr and cannot be
 pickled. An error repeats the argument of `Key.from_env` only if it clearly is the name of a variable, because callers
 have passed the secret itself: `Key.from_env(os.environ["JWT_SECRET_KEY"])`.
 """

@@ -20,7 +20,9 @@ from gatepass.jose.compact import decode_base64url, encode_base64url
 __all__ = ["SEED_OCTETS", "Family", "RefreshToken", "Rotation", "plain_text", "seed_of"]
 
 SEED_OCTETS: Final = 32
-"""The number of octets of a salt from which the successor is derived. The rest is a nonce, new with every write."""
+"""The number of octets of a salt from which the successor is derived. The rest is a nonce, new whenever the same salt
+is written again.
+"""
 
 _NONCE_OCTETS: Final = 16
 _NAME_OCTETS: Final = 16

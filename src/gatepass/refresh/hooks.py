@@ -1,4 +1,5 @@
-"""Call the store and the application's functions, and turn what they raise into 503 errors.
+"""Call the store and the application's functions, and turn what they raise into 503 errors; errors of `on_reuse` are
+only logged.
 
 The log gets the class of the exception and never its text, which may quote a token.
 """

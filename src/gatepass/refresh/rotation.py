@@ -1,9 +1,9 @@
 """Rotate a refresh token, exactly once. Every step that may fail comes before the token is spent.
 
 Unknown, expired, revoked and spent tokens, and those of another client, are refused with one and the same error. A
-spent token also revokes its family, except in two cases, in which the client gets the existing successor: the immediate
-predecessor within the grace window, and a rotation in doubt, whose outcome the store did not report because a
-connection broke after the commit (`InDoubtRotations`).
+spent token of an active family also revokes it, except in two cases, in which the client gets the existing successor:
+the immediate predecessor within the grace window, and a rotation in doubt, whose outcome the store did not report
+because a connection broke after the commit (`InDoubtRotations`).
 
 A salt and a spent token together give the current one, so the salts of closed windows are deleted from the store
 (`GraceWindows`). Otherwise a reader of the database with an old token could take over the session.
@@ -106,7 +106,8 @@ class RefreshTokenRotation:
         """Spend the token *text* and return the next pair. Raises a `TokenEndpointError`.
 
         If this raises, it has not spent the token, unless the store failed after it had applied the rotation
-        (`StoreUnavailable`); then a retry gets the successor. A spent token and a refused subject revoke the family.
+        (`StoreUnavailable`); then a retry in this process, or in any within the grace window, gets the successor. A
+        spent token and a refused subject revoke the family.
         """
         pair = self._rotate(text, client_id, parameters, now)
         self.delete_salts(now, limit=_WINDOWS_PER_ROTATION)
@@ -245,9 +246,9 @@ class _Salts:
 class InDoubtRotations:
     """Salts of rotations whose outcome is unknown, by family and hash of the successor. The oldest are evicted if full.
 
-    A client that retries gets the successor, once, and its family is not revoked. No usable token is kept: the client's
-    own token is needed too. The number per family is limited, so that one client's retries do not displace those of
-    others. A forked process begins with none, because its parent returns them.
+    A client that retries in this process gets the successor, once, and its family is not revoked. No usable token is
+    kept: the client's own token is needed too. The number per family is limited, so that one client's retries do not
+    displace those of others. A forked process begins with none, because its parent returns them.
     """
 
     __slots__ = ("_state",)

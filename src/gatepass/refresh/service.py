@@ -168,7 +168,7 @@ class TokenService:
 
         *client_id* is the authenticated client; None stands for the issuer's own. A narrower *scope* narrows the access
         token alone. Raises a `TokenEndpointError`: `InvalidGrant` with one text for every token that does not work,
-        `InvalidScope`, `InvalidTarget`, or `ServiceUnavailable`, after which the same token may be tried again.
+        `InvalidScope`, `InvalidTarget`, or `ServiceUnavailable`, which says when the same token may be tried again.
         """
         parameters = RefreshParameters(scope, audience)
         return self._rotation.rotate(
@@ -209,7 +209,7 @@ class TokenService:
         return self._revoker.revoke_client(plain_text(client_id, "client_id"))
 
     def purge(self, *, limit: int = 1_000) -> PurgeResult:
-        """Delete at most *limit* families that ended so long ago that none of their tokens can be valid.
+        """Delete at most *limit* families that ended more than the lifetime of an access token and a minute ago.
 
         One call reads no more than a few batches of families; `more` says whether to call again. It first deletes the
         salts of this process's closed grace windows.

@@ -25,7 +25,7 @@ class RefreshStore(Protocol):
     """
 
     def create(self, family: Family) -> None:
-        """Store a new *family*. Its `family_id` is random and not yet in the store."""
+        """Store a new *family*. Raise any exception if its random `family_id` is in the store already."""
         ...
 
     def get(self, family_id: str) -> Family | None:
@@ -35,12 +35,12 @@ class RefreshStore(Protocol):
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
         """Spend the token whose hash is `rotation.previous_hash`: apply *rotation* if, at that one moment, this hash is
         `current_hash` and the family is not revoked. Of any number of callers with the same `previous_hash`, exactly
-        one gets True.
+        one gets True, or none if the family is revoked.
 
         A rotation whose `current_hash` equals its `previous_hash` spends no token: apply it like any other; every such
         caller gets True. By it the service makes a row durable that `get` returned, before it returns the successor
-        again, and deletes a salt. `rotation.salt` differs each time, so that there is a change to write; it is up
-        to 48 octets long.
+        again, and deletes a salt. A salt that is written again differs each time, so that there is a change to write;
+        it is up to 48 octets long.
         """
         ...
 
@@ -63,7 +63,8 @@ class RefreshStore(Protocol):
     def purge(self, *, before: int, limit: int) -> PurgeResult:
         """Delete at most *limit* families that expired, idled out or were revoked earlier than *before*.
 
-        It may stop at another bound too, such as how many families it read; `more` says whether to call again.
+        It may stop earlier, after at least one batch of some hundred families that have not ended; `more` says whether
+        to call again.
 
         It also empties the `salt` of every remaining family that was rotated more than `Rotation.MAX_GRACE` seconds
         before *before*, even if another process rotated it.

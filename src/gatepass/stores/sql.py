@@ -75,7 +75,7 @@ class SQLStore:
         if name not in sql.PUT_REVOCATION:
             raise ConfigurationError("engine= must be an engine for PostgreSQL, MariaDB, MySQL or SQLite")
         self._schema_engine = engine
-        # One statement is a transaction. Autocommit is free in PostgreSQL, so each operation is one round trip there.
+        # One statement is a transaction. Autocommit is free in PostgreSQL, so each statement is one round trip there.
         self._engine = engine.execution_options(isolation_level="AUTOCOMMIT") if name == "postgresql" else engine
         has_supported_driver = engine.dialect.driver in _DRIVERS
         self._cursors = _DriverCursors(self._engine, commits=name != "postgresql") if has_supported_driver else None

@@ -20,8 +20,12 @@ class TestMyStore(RefreshStoreContract, RevocationStoreContract):
         return partial(MyStore, "test-database")
 
     @pytest.fixture
-    def dump(self, store):  # every stored value, to be searched for tokens
-        return lambda: [bytes(value) for row in store.rows() for value in row]
+    def dump(self, store):  # every stored value as bytes, to be searched for tokens
+        def values():
+            for row in store.rows():
+                yield from (value if isinstance(value, bytes) else str(value).encode() for value in row)
+
+        return values
 ```
 
 The environment variable `GATEPASS_ROUNDS` sets how often each race is run (default 5).

@@ -1,7 +1,8 @@
 """The responses of the token and revocation endpoints (RFC 6749 section 5), and the cookies of a browser's session.
 
-No response contains text of the request, and none may be cached. In a browser session the pair of tokens is in two
-cookies that no script can read. The refresh token is read from its cookie only after the check of `Origin`.
+No response contains text of the request, and none may be cached. In a browser session the refresh token is in a cookie
+that no script can read, and so is the access token, unless the page gets it in the JSON. The refresh token is used only
+after the check of `Origin`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The verified token and its read-only claims.
 
-`AccessToken()` raises: a verifier makes the token with `from_verified_claims`, after every check. `freeze` and `thaw`
-convert claims to read-only dicts and tuples and back.
+`AccessToken()` raises: a verifier makes the token with `from_verified_claims`, after every check of its claims.
+`freeze` and `thaw` convert claims to read-only dicts and tuples and back.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class AccessToken:
 
     @property
     def audience(self) -> tuple[str, ...]:
-        """`aud` as a tuple, for both of its forms (RFC 7519 section 4.1.3)."""
+        """`aud`, or the profile's claim for it, as a tuple for both of its forms (RFC 7519 section 4.1.3)."""
         return self._names.audience_in(self._claims)
 
     @property

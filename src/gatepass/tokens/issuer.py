@@ -2,7 +2,8 @@
 
 Refused: a user with the name of the client, tokens too large for any verifier, and some extra claims. An extra claim
 must not be one that the issuer or the header sets, mark another kind of token, have the name of another library's
-parameter (it would be signed and never read), or contain values that JSON would convert or verifiers refuse.
+parameter (it would be signed and never read), or contain values that JSON would change or verifiers refuse. Tuples
+become arrays.
 """
 
 from __future__ import annotations

@@ -326,7 +326,7 @@ PROVIDERS: Final = (Profile.KEYCLOAK, Profile.AUTH0, Profile.ENTRA_ID, Profile.C
 def expected_issuer(issuer: object, profile: Profile, allow: Allowed) -> str | AnyIssuer:
     """Return *issuer* if tokens of *profile* can have it as `iss`: an https URL, or another form that *allow* permits.
 
-    Profiles other than that of RFC 9068 also accept a name without a scheme.
+    Profiles that do not accept `at+jwt` also accept a name without a scheme.
     """
     if isinstance(issuer, AnyIssuer):
         return issuer

@@ -55,7 +55,7 @@ class Verifiers:
         return await self._select(parts).verify_parsed_async(parts, run_blocking)
 
     def seconds_left(self, token: AccessToken) -> float:
-        """Return `TokenVerifier.seconds_left`. Raises `LookupError` for a token of another issuer."""
+        """Return `TokenVerifier.seconds_left`. Of several verifiers, raises `LookupError` for another issuer."""
         verifier = self._single or self._by_issuer[token.issuer or ""]
         return verifier.seconds_left(token)
 
