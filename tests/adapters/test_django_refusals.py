@@ -131,7 +131,7 @@ class TestRaisedRefusals:
     @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume asynchronous iterators")
     @pytest.mark.parametrize("mode", [{}, {"DEBUG": True}, {"DEBUG_PROPAGATE_EXCEPTIONS": True}])
     @pytest.mark.parametrize("kind", urls)
-    def test_it_is_answered_wherever_it_is_raised(self, start, kind, mode):
+    def test_it_gets_its_response_wherever_it_is_raised(self, start, kind, mode):
         DjangoContract().same(start(**mode).send("GET", f"/raises/{kind}", bearer()), SCOPE_IS_MISSING)
 
     @pytest.mark.parametrize("mode", [{}, {"DEBUG": True}, {"DEBUG_PROPAGATE_EXCEPTIONS": True}])
@@ -144,7 +144,7 @@ class TestRaisedRefusals:
 
         DjangoContract().same(answer, SCOPE_IS_MISSING)
 
-    def test_middleware_below_may_answer_it_and_above_is_not_asked(self, start):
+    def test_middleware_below_may_handle_it_and_middleware_above_is_not_called(self, start):
         theirs = f"{__name__}.answers_exceptions"
 
         below = start(None, theirs).send("GET", "/raises/function", bearer())
@@ -155,15 +155,15 @@ class TestRaisedRefusals:
 
     @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume asynchronous iterators")
     @pytest.mark.parametrize("kind", ["stream", "stream_empty", "stream_async"])
-    def test_a_stream_is_refused_below_middleware_that_is_only_synchronous(self, start, kind):
+    def test_a_stream_is_refused_below_synchronous_middleware(self, start, kind):
         client = start(None, "tests.support.django.project.do_nothing")
 
         DjangoContract().same(client.send("GET", f"/raises/{kind}", bearer()), SCOPE_IS_MISSING)
 
-    def test_what_other_middleware_makes_of_its_500_stays(self, start):
+    def test_a_500_of_other_middleware_is_unchanged(self, start):
         assert start(None, "tests.adapters.test_django_refusals.breaks").send("GET", "/status", bearer()).status == 500
 
-    def test_djangos_test_client_gets_the_answer(self, start):
+    def test_the_django_test_client_gets_the_response(self, start):
         start()
 
         with override_settings(GATEPASS={"RESOURCE_SERVER": resource_server()}, MIDDLEWARE=[OURS]):
@@ -187,7 +187,7 @@ class TestRaisedRefusals:
         assert (status, committed) == ((403, []) if fails else (200, [True]))
 
     @pytest.mark.parametrize(("hands_on", "status"), [(True, 403), (False, 500)])
-    def test_below_another_framework_django_has_to_hand_it_on(self, start, hands_on, status):
+    def test_below_another_framework_django_must_propagate_exceptions(self, start, hands_on, status):
         start(DEBUG_PROPAGATE_EXCEPTIONS=hands_on)
         wsgi = handler(WSGIHandler, None, middleware=[])
         below = DispatcherMiddleware(Flask("outside"), {"/shop": wsgi})
@@ -195,7 +195,7 @@ class TestRaisedRefusals:
 
         assert outside.send("GET", "/shop/raises/function", bearer()).status == status
 
-    def test_where_nothing_was_judged_it_is_an_exception_as_any_other(self, start):
+    def test_without_the_middleware_it_is_an_ordinary_exception(self, start):
         assert start(middleware=[]).send("GET", "/raises/function", bearer()).status == 500
 
 
@@ -272,14 +272,14 @@ class TestStreams:
 
     @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
     @pytest.mark.parametrize("kind", ["parts", "parts_async"])
-    def test_it_arrives_whole_and_is_closed_once(self, start, kind):
+    def test_it_is_sent_completely_and_closed_once(self, start, kind):
         answer = start().send("GET", f"/stream/{kind}", bearer())
 
         assert answer.body == b"first second"
         assert len(CLOSED) == (1 if kind == "parts" else 0)
 
     @pytest.mark.parametrize(("kind", "made"), [("parts", WSGIHandler), ("parts_async", ASGIHandler)])
-    def test_it_has_run_to_its_first_octet_and_no_further_when_it_is_handed_on(self, kind, made):
+    def test_it_has_run_to_its_first_octet_when_the_response_is_returned(self, kind, made):
         client = WSGIClient if made is WSGIHandler else ASGIClient
         with override_settings(ROOT_URLCONF=__name__):
             app = handler(made, resource_server(), middleware=[f"{__name__}.looks", OURS])
@@ -287,7 +287,7 @@ class TestStreams:
 
         assert MADE == [b"", b"first ", "passed", b"second"]
 
-    def test_one_that_is_refused_is_closed(self, start):
+    def test_a_refused_stream_is_closed(self, start):
         DjangoContract().same(start().send("GET", "/stream/refused", bearer()), SCOPE_IS_MISSING)
         assert CLOSED == [[]]
 
@@ -299,7 +299,7 @@ class TestStreams:
         assert MADE == ["passed", b"event"]
 
     @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
-    def test_a_file_is_left_to_the_server(self, start):
+    def test_a_file_is_passed_to_the_server_unread(self, start):
         assert start().send("GET", "/stream/file", bearer()).body == b"a page"
 
 

@@ -39,7 +39,7 @@ def shown():
     return subprocess.run(COMMAND, capture_output=True, check=False, text=True, timeout=2 * PATIENCE)
 
 
-def test_all_four_frameworks_give_every_answer_right_and_the_same(shown):
+def test_all_four_frameworks_give_the_same_correct_responses(shown):
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert shown.stdout.count("agree ") == len(ALL)
     assert f"{len(ALL)} requests, 4 frameworks: every response is correct" in shown.stdout
@@ -143,7 +143,7 @@ def test_servers_end_even_if_the_demo_is_killed(left_running):
     assert [port for port in ports if listens(port)] == []
 
 
-def test_a_wrong_answer_makes_the_demo_fail_and_say_which(monkeypatch, capfd):
+def test_a_wrong_response_fails_the_demo_and_is_named(monkeypatch, capfd):
     wrong = Case("expired yesterday", ("Bearer {expired}",), 200)
     monkeypatch.setattr(command, "CASES", (CASES[0], wrong))
     monkeypatch.setattr(command, "SESSION", SESSION[:2])
@@ -159,7 +159,7 @@ def test_a_wrong_answer_makes_the_demo_fail_and_say_which(monkeypatch, capfd):
     assert "every response is correct" not in shown
 
 
-def test_a_login_that_is_wrong_makes_all_that_follows_wrong(monkeypatch, capfd):
+def test_a_failed_login_fails_all_requests_that_depend_on_it(monkeypatch, capfd):
     refused = replace(LOGIN, form="username=anna&password=coffee")
     monkeypatch.setattr(command, "CASES", CASES[:1])
     monkeypatch.setattr(command, "SESSION", (refused, *SESSION[2:3]))
@@ -197,7 +197,7 @@ def test_a_narrow_terminal_shows_the_error_of_each_challenge_and_one_in_full(mon
     assert len(re.findall("^WWW-Authenticate: Bearer .*, error=.*, error_description=", shown, re.MULTILINE)) == 1
 
 
-def test_a_wide_terminal_shows_what_is_on_the_wire(monkeypatch, capfd):
+def test_a_wide_terminal_shows_complete_challenges(monkeypatch, capfd):
     shown, cells = told_in(200, monkeypatch, capfd)
 
     assert {case.challenge for case in CASES if case.challenge} == set(cells)
@@ -231,7 +231,7 @@ def test_one_framework_that_differs_is_named(other, told):
         assert part in problem
 
 
-def test_answers_that_agree_on_something_wrong_are_wrong():
+def test_wrong_responses_that_agree_are_still_wrong():
     wrong = Answer(200, (NO_STORE,), b"come in")
 
     assert len(problems(CASE, {"Flask": wrong, "Django": wrong})) == 4
@@ -239,14 +239,14 @@ def test_answers_that_agree_on_something_wrong_are_wrong():
     assert problems(CASE, {"Flask": RIGHT, "Django": RIGHT}) == []
 
 
-def test_a_pair_of_tokens_must_not_be_kept_by_caches():
+def test_a_token_response_that_caches_may_store_is_wrong():
     pair = Answer(200, (), LOGIN.body.encode(), {})
 
     assert len(problems(LOGIN, {"Flask": pair, "Django": pair})) == 2
     assert problems(Case("x", (), 200), {"Flask": pair, "Django": pair}) == []
 
 
-def test_the_demo_asks_the_telling_questions():
+def test_the_cases_of_the_demo_cover_every_token_and_status():
     assert {case.status for case in ALL} == {200, 400, 401, 403}
     assert len({case.name for case in ALL}) == len(ALL)
     assert len(CASES) >= 12
@@ -261,7 +261,7 @@ def test_the_readme_says_how_many_requests_the_demo_sends():
     assert f"the same {len(ALL)} requests" in " ".join((REPOSITORY / "README.md").read_text(encoding="utf-8").split())
 
 
-def test_every_token_of_the_story_is_used_and_given_before():
+def test_every_token_of_a_session_is_issued_before_it_is_used():
     known, used = set(), set()
     for case in SESSION:
         asked = set(re.findall(r"\{(\w+)\}", f"{case.authorization}{case.path}{case.form}"))
@@ -272,7 +272,7 @@ def test_every_token_of_the_story_is_used_and_given_before():
     assert used == known
 
 
-def test_a_login_goes_on_to_the_next_application_with_every_request(monkeypatch):
+def test_each_request_of_a_login_goes_to_the_next_application(monkeypatch):
     visited = {}
 
     def answered(port, case, tokens):
@@ -300,7 +300,7 @@ def settings(tmp_path):
     return {KEY_VARIABLE: json.dumps(DemoTokens().key.to_private_jwk()), STORE_VARIABLE: str(tmp_path / "sessions.db")}
 
 
-def test_a_server_that_cannot_start_is_reported_and_takes_the_others_down(settings):
+def test_a_server_that_cannot_start_is_reported_and_the_others_are_stopped(settings):
     started = []
     settings[KEY_VARIABLE] = "{not a key"
 
@@ -310,7 +310,7 @@ def test_a_server_that_cannot_start_is_reported_and_takes_the_others_down(settin
     assert started == []
 
 
-def test_a_server_that_ends_by_itself_ends_the_waiting(settings):
+def test_a_server_that_exits_ends_the_wait(settings):
     with Servers(settings, lambda *_: None) as running:
         running.check()
         running._processes["django"].kill()
@@ -320,7 +320,7 @@ def test_a_server_that_ends_by_itself_ends_the_waiting(settings):
             command._leave_running(running, {"good": "x", "expired": "y"})
 
 
-def test_a_server_that_does_not_stop_is_stopped(monkeypatch, settings):
+def test_a_server_that_does_not_stop_is_killed(monkeypatch, settings):
     monkeypatch.setattr(servers, "_STOP_TIMEOUT", 0)
 
     with Servers(settings, lambda *_: None) as running:
@@ -331,6 +331,6 @@ def test_a_server_that_does_not_stop_is_stopped(monkeypatch, settings):
     assert processes["django"].returncode == -signal.SIGKILL
 
 
-def test_a_server_that_gives_no_answer_is_named():
+def test_a_server_that_sends_no_response_is_named():
     with pytest.raises(ConfigurationError, match="Flask sent no response to: no credentials"):
         command._answers(CASE, {"flask": free_port()}, {"flask": {}})

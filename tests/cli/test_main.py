@@ -19,7 +19,7 @@ def without(*modules, arguments=()):
 
 
 @pytest.mark.parametrize("missing", ["click", "rich"])
-def test_without_its_extra_the_command_names_it(missing):
+def test_without_its_extra_the_command_names_the_extra(missing):
     result = without(missing, arguments=["keygen"])
 
     assert result.returncode == 2
@@ -28,7 +28,7 @@ def test_without_its_extra_the_command_names_it(missing):
 
 
 @pytest.mark.parametrize("missing", ["flask", "starlette", "fastapi", "django", "uvicorn", "waitress"])
-def test_without_its_extra_the_demo_names_it(missing):
+def test_without_its_extra_the_demo_names_the_extra(missing):
     result = without(missing, arguments=["demo"])
 
     assert result.returncode == 2
@@ -38,7 +38,7 @@ def test_without_its_extra_the_demo_names_it(missing):
     )
 
 
-def test_keys_and_explanations_need_no_framework():
+def test_keygen_and_inspect_need_no_framework():
     assert without("flask", "starlette", "fastapi", "django", arguments=["keygen", "HS256"]).returncode == 0
 
 
@@ -57,14 +57,14 @@ def test_help_is_there_for_every_command(gatepass, arguments):
     assert result.stdout.startswith(b"Usage: gatepass")
 
 
-def test_an_unknown_command_gets_a_sentence(gatepass):
+def test_an_unknown_command_gets_a_message(gatepass):
     result = gatepass("keygne")
 
     assert result.returncode == 2
     assert b"No such command" in result.stderr
 
 
-def test_a_reader_that_goes_away_leaves_no_traceback():
+def test_a_closed_output_pipe_causes_no_traceback():
     pipe = f"{sys.executable} -m gatepass keygen RS256 --format jwk | true"
     result = subprocess.run(["sh", "-c", pipe], capture_output=True, text=True, check=False, timeout=240)
 

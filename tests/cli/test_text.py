@@ -47,14 +47,14 @@ def hostile(text):
     ],
 )
 @pytest.mark.parametrize("options", [[], ["--key", "key.pem"]])
-def test_nothing_in_a_token_reaches_the_terminal_unescaped(gatepass_here, key_file, text, options):
+def test_control_characters_in_a_token_are_escaped_on_the_terminal(gatepass_here, key_file, text, options):
     shown = gatepass_here("inspect", *options, stdin=hostile(text))
 
     assert not UNPRINTABLE.search(shown.stdout.decode() + shown.stderr.decode())
     assert b"\n  passed" not in shown.stdout.partition(b"Checks\n")[0]
 
 
-def test_letters_of_all_the_world_are_shown_as_they_are(gatepass_here):
+def test_letters_of_all_scripts_are_shown_unchanged(gatepass_here):
     words = [
         "žofie",
         "Ελένη",
@@ -75,7 +75,7 @@ def test_letters_of_all_the_world_are_shown_as_they_are(gatepass_here):
         assert shown.count(word) == 2
 
 
-def test_markup_in_a_token_is_shown_as_it_is(gatepass):
+def test_markup_in_a_token_is_shown_unchanged(gatepass):
     result = gatepass("inspect", stdin=hostile("[bold red]:warning:[/]"), env={"FORCE_COLOR": "1"})
 
     assert b"[bold red]:warning:[/]" in result.stdout

@@ -103,6 +103,6 @@ def their_keys(joserfc: Joserfc) -> Callable[[str], Jwk]:
 
 
 @pytest.fixture(scope="session")
-def strangers_keys(joserfc: Joserfc) -> Callable[[str], Jwk]:
+def untrusted_keys(joserfc: Joserfc) -> Callable[[str], Jwk]:
     """Like `their_keys`, but nobody trusts these."""
     return cache(joserfc.generate)

@@ -18,7 +18,7 @@ from tests.interop.toolchains import Conversation, conversation
 from gatepass import Key
 
 AUDIENCE = "https://api.example"
-CLIENT = ("machine", "of the tests alone, and of no use to anybody")
+CLIENT = ("machine", "for these tests only")
 
 
 class Provider:

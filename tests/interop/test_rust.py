@@ -42,11 +42,11 @@ def issue() -> Callable[..., str]:
     return issue
 
 
-def test_our_token_passes_the_plain_program(rust: Conversation, issue):
+def test_our_token_is_accepted_by_the_plain_program(rust: Conversation, issue):
     assert rust.ask("verify", secret=SECRET, token=issue())["claims"]["sub"] == "žofie"
 
 
-def test_our_token_passes_the_program_that_names_its_audience_and_issuer(rust: Conversation, issue):
+def test_our_token_is_accepted_by_the_program_that_sets_audience_and_issuer(rust: Conversation, issue):
     answer = rust.ask("verify_bound", secret=SECRET, token=issue(), audience=AUDIENCE, issuer=ISSUER)
     assert answer["claims"]["sub"] == "žofie"
     assert answer["claims"]["exp"] > time.time()
@@ -56,7 +56,7 @@ def test_our_token_passes_the_program_that_names_its_audience_and_issuer(rust: C
     ("audience", "issuer", "error"),
     [("https://other.example", ISSUER, "InvalidAudience"), (AUDIENCE, "https://other.example", "InvalidIssuer")],
 )
-def test_our_token_for_somebody_else_is_refused_there(rust: Conversation, issue, audience, issuer, error):
+def test_our_token_for_another_audience_or_issuer_is_refused_there(rust: Conversation, issue, audience, issuer, error):
     answer = rust.ask("verify_bound", secret=SECRET, token=issue(), audience=audience, issuer=issuer)
     assert answer == {"error": error}
 
@@ -70,14 +70,14 @@ def test_our_token_under_another_secret_is_refused_there(rust: Conversation, iss
     assert answer == {"error": "InvalidSignature"}
 
 
-def test_their_token_passes_here_with_the_named_opt_outs(rust: Conversation, verifier: TokenVerifier):
+def test_their_token_is_accepted_here_with_the_named_opt_outs(rust: Conversation, verifier: TokenVerifier):
     expiry = int(time.time()) + HOUR
     token = verifier.verify(rust.ask("issue", secret=SECRET, sub="žofie", exp=expiry)["token"])
     assert dict(token.claims) == {"sub": "žofie", "exp": expiry}
     assert token.subject == "žofie"
 
 
-def test_their_token_passes_nowhere_without_the_opt_outs(rust: Conversation):
+def test_their_token_is_refused_without_the_opt_outs(rust: Conversation):
     token = rust.ask("issue", secret=SECRET, sub="anna", exp=int(time.time()) + HOUR)["token"]
     key = Key.from_secret(SECRET)
     with pytest.raises(WrongTokenType):
@@ -95,7 +95,7 @@ def test_their_expired_token_is_refused_here(rust: Conversation, verifier: Token
 
 
 def test_their_token_under_another_secret_is_refused_here(rust: Conversation, verifier: TokenVerifier):
-    forged = rust.ask("issue", secret="another-secret-that-nobody-shares-with-us", sub="anna", exp=2**32)["token"]
+    forged = rust.ask("issue", secret="another-secret-that-is-not-shared-with-us", sub="anna", exp=2**32)["token"]
     with pytest.raises(InvalidSignature):
         verifier.verify(forged)
 

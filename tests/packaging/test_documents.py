@@ -103,13 +103,13 @@ def run_program(desk, page, blocks):
 
 
 @pytest.mark.parametrize(("page", "program"), PROGRAMS, ids=[program.place for _, program in PROGRAMS])
-def test_a_program_on_a_page_runs_and_shows_what_the_page_shows(desk, page, program):
+def test_a_program_on_a_page_prints_what_the_page_shows(desk, page, program):
     needs(program.text)
 
     run_program(desk, page, program.blocks)
 
 
-def test_a_block_that_is_not_run_is_python_all_the_same_and_says_why():
+def test_a_block_that_is_not_run_is_valid_python_and_has_a_reason():
     for page in PAGES:
         for block in blocks_of(page):
             if block.directive == "not run":
@@ -150,7 +150,7 @@ FIRST_SCREEN["gatepass_fastapi"] = FIRST_SCREEN["gatepass_starlette"]
 
 
 @pytest.mark.parametrize("adapter", FIRST_SCREEN)
-def test_what_the_first_screen_of_the_readme_says_to_paste_protects_the_route(desk, adapter):
+def test_the_code_on_the_first_screen_of_the_readme_protects_the_route(desk, adapter):
     needs(adapter)
     readme = REPOSITORY / "README.md"
     programs = [program for program in programs_of(readme) if f"from {adapter} import" in program.text]
@@ -228,7 +228,7 @@ def stop(server):
 
 
 @pytest.mark.parametrize("page", SESSIONS, ids=name_of)
-def test_a_session_on_a_page_shows_what_the_page_shows(desk, page):
+def test_a_shell_session_on_a_page_prints_what_the_page_shows(desk, page):
     if not hasattr(os, "fork"):
         missing("POSIX", "a session is typed into its shell")
     needs("click " + page.read_text(encoding="utf-8"))  # for the command
@@ -278,12 +278,12 @@ def shown_answers():
     return [block for page in PAGES for block in blocks_of(page) if block.directive == "answer"]
 
 
-def test_some_answers_are_shown():
+def test_the_pages_show_responses():
     assert len(shown_answers()) >= 8
 
 
 @pytest.mark.parametrize("block", shown_answers(), ids=lambda block: block.place)
-def test_an_answer_on_a_page_is_the_answer_of_the_core(block):
+def test_a_response_on_a_page_is_the_response_of_the_core(block):
     name, _, settings = block.argument.partition(" ")
 
     assert block.text == raw(server_with(**json.loads(settings or "{}")).respond(error_named(name)))
@@ -295,7 +295,7 @@ def leaves(root=AuthError):
         yield from leaves(kind)
 
 
-def test_the_page_of_answers_lists_every_reason_with_its_status_code_and_text():
+def test_the_page_of_responses_lists_every_reason_with_its_status_code_and_text():
     page = (REPOSITORY / "docs" / "answers.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `(\w+)` \| (\d+) \| ([^|]*) \| ([^|]*) \|", page, re.MULTILINE)
     roots = {"InvalidRequest", "AuthUnavailable"}  # what an application may raise; the core raises their leaves
@@ -319,7 +319,7 @@ def anchors_of(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_what_a_page_points_at_is_there(page):
+def test_the_links_of_a_page_have_targets(page):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     targets = re.findall(r"\]\(([^)\s]+)\)|\bsrc(?:set)?=\"([^\"]+)\"", text)
     for target in filter(None, (first or second for first, second in targets)):
@@ -333,7 +333,7 @@ def test_what_a_page_points_at_is_there(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_a_test_that_a_page_names_is_there(page):
+def test_a_test_file_that_a_page_names_exists(page):
     for name in re.findall(r"`(tests/[\w/.-]+)`", page.read_text(encoding="utf-8")):
         assert (REPOSITORY / name).exists(), name
 
@@ -344,7 +344,7 @@ def linked_pages(page):
     return {(page.parent / target).resolve() for target in targets if "://" not in target}
 
 
-def test_every_page_is_found_from_the_readme():
+def test_every_page_is_linked_from_the_readme():
     found, waiting = set(), {REPOSITORY / "README.md"}
     while waiting:
         found |= waiting

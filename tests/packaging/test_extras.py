@@ -18,5 +18,5 @@ NEEDED_BY_TESTS = [
     not os.environ.get("GATEPASS_REQUIRE_EXTRAS"),
     reason=reason_for("every extra and group", "not all are expected here"),
 )
-def test_where_everything_is_to_be_tested_it_is_installed(name):
+def test_every_extra_is_installed_if_the_environment_requires_it(name):
     assert find_spec(name) is not None

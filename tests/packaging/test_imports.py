@@ -41,7 +41,7 @@ def imports_of(module: str) -> list[tuple[str, str]]:
     return list(imported(FILES[module].read_text(encoding="utf-8")))
 
 
-def test_every_third_party_package_that_is_imported_has_a_contract(request: pytest.FixtureRequest):
+def test_every_imported_third_party_package_has_a_contract(request: pytest.FixtureRequest):
     tops = {origin.partition(".")[0] for module in FILES for origin, _ in imports_of(module)}
     contract = (request.config.rootpath / "pyproject.toml").read_text(encoding="utf-8")
 
@@ -67,5 +67,5 @@ def test_a_module_of_the_core_opens_no_connection(module):
         "if TYPE_CHECKING:\n    import socket",
     ],
 )
-def test_an_import_is_seen_however_it_is_written(line):
+def test_an_import_is_found_in_any_form(line):
     assert [origin for origin, _ in imported(line)] == ["socket"]

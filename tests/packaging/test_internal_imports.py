@@ -143,7 +143,7 @@ def test_pages_import_public_names_alone(page):
         ("from gatepass_flask import middleware", "gatepass_flask.middleware"),
     ],
 )
-def test_an_internal_import_is_counted_however_it_is_written(source, module):
+def test_an_internal_import_is_counted_in_any_form(source, module):
     assert internal_imports(source) == {module: 1}
 
 

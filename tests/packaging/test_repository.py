@@ -112,7 +112,7 @@ def lengths(repository):
     }
 
 
-def test_no_module_has_more_lines_than_a_chapter(lengths):
+def test_no_module_is_longer_than_the_limit(lengths):
     assert lengths
     assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
 
@@ -172,7 +172,7 @@ def test_the_files_that_test_the_other_modules_exist(repository):
     assert [module for module, (files, reason) in COVERED_BY.items() if not files or len(reason.split()) < 3] == []
 
 
-def test_every_test_file_of_a_room_has_the_name_of_a_module_or_a_reason(repository):
+def test_every_test_file_of_a_package_has_the_name_of_a_module_or_a_reason(repository):
     found = modules_of_rooms(repository)
     files = [file for file in files_of_tests(repository) if file.rpartition("/")[2].startswith("test_")]
     others = {
@@ -185,7 +185,7 @@ def test_every_test_file_of_a_room_has_the_name_of_a_module_or_a_reason(reposito
     assert [file for file, reason in SEVERAL_MODULES.items() if len(reason.split()) < 3] == []
 
 
-def test_every_folder_of_tests_is_a_room_or_has_a_reason(repository):
+def test_every_folder_of_tests_is_a_package_or_has_a_reason(repository):
     rooms = {module.partition("/")[0] for module in modules_of_rooms(repository) if "/" in module}
     folders = {file.split("/")[1] for file in files_of_tests(repository) if file.count("/") > 1}
 
@@ -194,7 +194,7 @@ def test_every_folder_of_tests_is_a_room_or_has_a_reason(repository):
     assert [folder for folder, reason in OTHER_FOLDERS.items() if len(reason.split()) < 3] == []
 
 
-def test_every_helper_lies_in_the_folder_for_helpers_or_has_a_reason(repository):
+def test_every_helper_is_in_the_folder_of_helpers_or_has_a_reason(repository):
     helper = re.compile(r"tests/(?:\w+/)*(?!(?:test_\w+|conftest|\w*contract)\.py$)\w+\.py")
     found = {
         file
@@ -279,7 +279,7 @@ def test_every_environment_is_run_by_ci(repository, tox):
     assert sections - {"bench"} <= {"py"}.union(*labels.values())  # a benchmark gives figures, not a verdict
 
 
-def test_every_environment_that_a_page_names_is_there(repository, tox):
+def test_every_environment_that_a_page_names_exists(repository, tox):
     pages = [*repository.glob("*.md"), *repository.glob("docs/*.md"), repository / "benchmarks" / "README.md"]
     pages += [*repository.glob(".github/workflows/*.yml"), repository / ".ci" / "run"]  # an archive has no workflows
     named = {
@@ -296,13 +296,13 @@ def test_every_environment_that_a_page_names_is_there(repository, tox):
     assert {(option, name) for option, name in named if name not in known[option]} == set()
 
 
-def test_the_readmes_command_runs_every_test_once(repository, tox):
+def test_the_command_of_the_readme_runs_every_test(repository, tox):
     assert tox["testenv:py"]["commands"].strip() == "pytest -n auto --dist worksteal {posargs:tests}"
     for folder in ("adapters", "cli", "interop", "jwks", "keyring", "keys", "packaging", "refresh", "stores", "tokens"):
         assert list((repository / "tests" / folder).glob("test_*.py")), folder
 
 
-def test_what_runs_once_in_all_is_there(repository):
+def test_the_tests_that_run_once_exist(repository):
     assert [path for path in ONCE if not (repository / path).exists()] == []
 
 
@@ -315,7 +315,7 @@ def test_the_packages_that_ci_installs_are_named_to_contributors(repository):
     assert [name for name in asked.stdout.split() if f"`{name}`" not in contributing] == []
 
 
-def test_the_changelog_has_a_place_for_what_is_new(repository):
+def test_the_changelog_has_a_section_for_unreleased_changes(repository):
     changelog = (repository / "CHANGELOG.md").read_text(encoding="utf-8")
 
     assert "\n## [Unreleased]\n" in changelog

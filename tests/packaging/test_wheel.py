@@ -69,7 +69,7 @@ def test_each_package_is_marked_as_typed(package, shipped):
     assert PurePosixPath(package, "py.typed") in shipped
 
 
-def test_nothing_but_the_five_packages_and_one_command_is_installed(shipped):
+def test_only_the_five_packages_and_one_command_are_installed(shipped):
     tops = {file.parts[0] for file in shipped if not file.parts[0].endswith(".dist-info")}
     outside = {file.name for file in shipped if file.parts[0] == ".."}
 
@@ -78,7 +78,7 @@ def test_nothing_but_the_five_packages_and_one_command_is_installed(shipped):
     assert len(outside) == 1
 
 
-def test_the_packages_hold_python_the_mark_of_types_and_the_lists_of_known_secrets_alone(shipped):
+def test_the_packages_contain_only_python_py_typed_and_the_lists_of_known_secrets(shipped):
     inside = [file for file in shipped if file.parts[0] in PACKAGES]
 
     assert {str(file) for file in inside if file.suffix != ".py" and file.name != "py.typed"} == {
@@ -97,7 +97,7 @@ def test_the_licence_is_shipped(shipped):
     assert [file.name for file in shipped if file.parts[1:2] == ("licenses",)] == ["LICENSE"]
 
 
-def test_the_core_needs_pyjwt_and_cryptography_alone():
+def test_the_core_requires_only_pyjwt_and_cryptography():
     requires = importlib.metadata.requires("gatepass") or []
 
     names = sorted(line.split(">=")[0] for line in requires if "extra ==" not in line)
@@ -126,7 +126,7 @@ def test_the_command_is_installed_and_points_into_the_package():
     assert entry.value.partition(":")[0].partition(".")[0] == "gatepass"
 
 
-def test_the_command_without_its_extra_names_it():
+def test_the_command_without_its_extra_names_the_extra():
     """The modules are hidden, so that this also holds where they are installed."""
     program = (
         "import importlib.metadata, sys\n"

@@ -101,7 +101,7 @@ def is_locked(kind, place):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", "gunicorn forks"))
 @pytest.mark.parametrize("kind", ["sqlite", "redis", "postgresql", "mariadb"])
-def test_eight_processes_that_are_killed_replaced_and_stopped_lose_no_session(kind, tmp_path):
+def test_no_session_is_lost_when_eight_processes_are_killed_replaced_and_stopped(kind, tmp_path):
     ring = KeyRing(tmp_path / "ring", rotate_every=None)
     verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=ring)
     with (
@@ -136,7 +136,7 @@ def test_eight_processes_that_are_killed_replaced_and_stopped_lose_no_session(ki
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
 @pytest.mark.parametrize("name", ["uwsgi", "uwsgi threads"])
-def test_uwsgi_serves_a_store_that_was_used_before_it_forked(name, kind, tmp_path):
+def test_uwsgi_works_with_a_store_that_was_used_before_the_fork(name, kind, tmp_path):
     with (
         store_address(kind, tmp_path) as place,
         serving(name, 4, **{PLACE: f"{kind} {place}", BUSY: "yes"}) as (port, _),

@@ -23,7 +23,7 @@ def same(answer, golden):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_server_passes_on_what_counts(name):
+def test_raw_requests_get_the_same_responses_on_every_server(name):
     good = f"Authorization: Bearer {token()}"
     get = "GET /protected HTTP/1.1"
     with serving(name) as (port, _):

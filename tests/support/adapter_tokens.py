@@ -10,7 +10,7 @@ from gatepass import Key, ResourceServer, TokenVerifier
 ISSUER = "https://auth.example"
 AUDIENCE = "https://api.example"
 KEY = Key.from_secret("8d0c1ab2e8f64d2f9a0b5f6c7d1e3a48", kid="2026")
-STRANGERS_KEY = Key.from_secret("f17e9b30c6a2458d8e4b71d05a93c2f6", kid="2026")
+OTHER_KEY = Key.from_secret("f17e9b30c6a2458d8e4b71d05a93c2f6", kid="2026")
 FAR = 86_400
 
 

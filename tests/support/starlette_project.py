@@ -25,7 +25,7 @@ from gatepass_starlette import AccessTokenMiddleware, optional_auth, public, req
 
 def subject(request: Any) -> str:
     found = request.state.access_token
-    return "nobody" if found is None else found.subject
+    return "anonymous" if found is None else found.subject
 
 
 async def whoami(request):

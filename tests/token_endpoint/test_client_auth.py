@@ -8,7 +8,7 @@ from tests.token_endpoint.contract import INVALID_CLIENT, Backend
 @pytest.mark.parametrize(
     "credentials", [b"client_id=we%00b", b"client_id=caf%C3%A9", b"client_id=web&client_secret=%0A"]
 )
-def test_the_application_is_not_asked_for_clients_that_are_no_visible_text(credentials):
+def test_the_hook_is_not_called_for_credentials_outside_visible_ascii(credentials):
     asked = []
     backend = Backend(authenticate_client=lambda client_id, secret: asked.append(client_id) or True)
 

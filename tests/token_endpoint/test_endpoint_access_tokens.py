@@ -79,7 +79,7 @@ def test_a_token_that_another_service_would_accept_is_revoked(case):
         backend.anywhere.verify(token)
 
 
-def test_a_token_that_is_revoked_already_is_written_again():
+def test_a_token_that_is_already_revoked_is_written_again():
     backend, token = Backend(), issued().issue("anna")
 
     assert [backend.post(token), backend.post(token)] == [200, 200]
@@ -102,7 +102,7 @@ def test_a_token_that_no_service_accepts_is_200_and_writes_nothing(token):
     assert "put_revocation" not in backend.store.calls
 
 
-def test_a_token_without_kid_is_revoked_however_many_keys_there_are():
+def test_a_token_without_kid_is_revoked_with_any_number_of_keys():
     keys = [Key.generate("ES256") for _ in range(9)]
     backend = Backend(keys=KeySet([key.public() for key in keys]))
     header, claims = {"alg": "ES256", "typ": "at+jwt"}, issued().issue("anna").split(".")[1]
@@ -117,7 +117,7 @@ def test_a_token_without_kid_is_revoked_however_many_keys_there_are():
         backend.refused_here.verify(token)
 
 
-def test_a_token_that_has_no_name_is_400():
+def test_a_token_without_jti_is_400():
     backend = Backend(profile=Profile.RFC9068.allow_missing("jti"))
     header, claims, _ = issued().issue("anna").split(".")
     members = json.loads(decode_base64url(claims.encode()))

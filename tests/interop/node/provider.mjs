@@ -29,7 +29,7 @@ function publish({ keys, algorithm }) {
     clients: [
       {
         client_id: 'machine',
-        client_secret: 'of the tests alone, and of no use to anybody',
+        client_secret: 'for these tests only',
         grant_types: ['client_credentials'],
         redirect_uris: [],
         response_types: [],

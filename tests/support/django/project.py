@@ -17,7 +17,7 @@ def text(body):
 
 def who(request):
     token = current_access_token(request)
-    return text("nobody" if token is None else token.subject)
+    return text("anonymous" if token is None else token.subject)
 
 
 async def who_async(request):

@@ -24,7 +24,7 @@ def text(body):
 
 
 def who(request):
-    return "nobody" if request.auth is None else request.user.pk
+    return "anonymous" if request.auth is None else request.user.pk
 
 
 class Who(APIView):
