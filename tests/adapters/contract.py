@@ -1,25 +1,25 @@
-"""What every adapter answers, byte for byte: one suite that each adapter's tests inherit.
+"""The responses of every adapter, byte for byte: one suite that the tests of each adapter inherit.
 
-The expected answers are written out here, not computed by the code under test. A new adapter writes `build` and gets
-them all. The application that `build` makes has these views, each answering 200 and plain text:
+The expected responses are written out here, not computed by the code under test. The tests of a new adapter implement
+`build` and inherit the rest. The application that `build` returns has these views, each with status 200 and plain text:
 
     /open        marked `public`                        \\
     /healthz     public by its path                      |  the body is the token's subject,
-    /protected   nothing said                            |  or `anonymous` if the request has no identity
+    /protected   without a mark                          |  or `anonymous` if the request has no identity
     /orders      `require_auth(scopes=["orders:read"])`  |
     /admin       `require_auth(any_roles=["admin"])`     |
     /hidden      `require_auth(scopes=["hidden:read"], denial="not_found")`
     /maybe       marked `optional_auth`                  |
-    /any         takes GET and OPTIONS, nothing said    /
-    /slow        the subject, a wait in `request_barrier` for the other requests, the subject again: `anna anna`
-    /echo        takes POST; the body is the request's body, as the view reads it
+    /any         allows GET and OPTIONS, without a mark /
+    /slow        the subject, a wait for the other requests in `request_barrier`, and the subject again: `anna anna`
+    /echo        allows POST; the body is the request's body, as the view reads it
     /boom        raises `RuntimeError("boom")`
-    /boom/auth   raises a refusal, one of `tests.support.refusals`, as a view that asks `server.authorize` does;
-                 `auth` stands for any of them
+    /boom/auth   raises a refusal, one of `tests.support.refusals`, like a view that calls `server.authorize`;
+                 `auth` is the name of the refusal
     /gone        raises the framework's own 404
 
-and error handlers, registered as the framework's users do for 400, 401, 403, 404 and 503 (as far as it has them), that
-replace the body by `replaced by the application`.
+Its error handlers for 400, 401, 403, 404 and 503 (those that the framework supports), registered as its users do,
+replace the body with `replaced by the application`.
 """
 
 import json
@@ -150,7 +150,7 @@ CANNOT_TELL = (
 
 Golden = tuple[int, str | None, str]
 
-# What the server answers to each refusal that a view raises.
+# The response to each refusal that a view raises.
 RAISED: dict[str, Golden] = {
     "auth": EXPIRED,
     "anonymous": NO_CREDENTIALS,
@@ -163,7 +163,7 @@ RAISED: dict[str, Golden] = {
 JWE = "e30.e30.e30.e30.e30"
 SENTINEL = "xyzzySENTINELplugh"
 
-# Each row of the response table that a request alone can show: the header lines, and the answer at /protected.
+# Each row of the response table that a request alone can cause: the header lines, and the response of /protected.
 ROWS: dict[str, tuple[Callable[[], list[tuple[str, str]]], Golden]] = {
     "1 no credentials": (list, NO_CREDENTIALS),
     "2 basic": (lambda: [("Authorization", "Basic YW5uYTpzZWNyZXQ=")], NO_CREDENTIALS),
@@ -215,7 +215,7 @@ HEADERS_THAT_ARE_READ = [
 
 
 def hostile(good: str, chance: random.Random) -> str:
-    """A header field value that a server may hand over, near *good* or far from it, and never a good one."""
+    """Return a header field value that a server may pass on, similar to *good* or random, and never a valid one."""
     octets = [chr(code) for code in range(1, 256) if chr(code) not in "\r\n"]
     at = chance.randrange(len(good))
     bent = [
@@ -228,7 +228,7 @@ def hostile(good: str, chance: random.Random) -> str:
         lambda: good + chance.choice(["=", ".", ",", ", Bearer x", ";q=1", "\t", " x", "\xa0", "%00"]) + "x",
     ]
     value = chance.choice(bent)()
-    # An optional blank around a field value is not part of it, and the scheme has no case: both would be good again.
+    # Spaces around a field value are not part of it, and the scheme is case-insensitive: both values would be valid.
     return (
         value + "x"
         if value.strip(" \t").lower()[:7] == "bearer " and value.strip(" \t")[7:].strip() == good[7:]
@@ -237,19 +237,19 @@ def hostile(good: str, chance: random.Random) -> str:
 
 
 class AdapterContract:
-    """Every way to guard a route. *build* makes the application that the module describes, and its client."""
+    """The tests of every method to guard a route. *build* returns a client of the application described above."""
 
     proxied_by = "X-Forwarded-Proto"
-    """Of the advice in the log, what is for this framework."""
+    """The setting for this framework in the logged advice."""
     joins_challenges = False
-    """Whether the framework can hold one `WWW-Authenticate` line only."""
+    """Whether the framework supports only one `WWW-Authenticate` line."""
     reads_slowly = ""
-    """A header that the framework itself reads in quadratic time, and before any middleware: judged up to what servers let in."""
+    """A header that the framework parses in quadratic time before any middleware: tested up to the limit of servers."""
     awaits_hooks = False
-    """Whether hooks may be coroutine functions, and plain ones run in a worker thread."""
+    """Whether hooks may be coroutine functions, and plain hooks run in a worker thread."""
 
     def build(self, server: ResourceServer, *, cors: bool = False) -> Client:
-        """*cors*: inside the adapter stands a layer that answers CORS preflights: Starlette's own, or what the framework has."""
+        """Build the application; with *cors*, inside the adapter is a layer that handles CORS preflights."""
         raise NotImplementedError
 
     @pytest.fixture
@@ -257,7 +257,7 @@ class AdapterContract:
         return self.build(resource_server())
 
     def same(self, answer: Answer, golden: Golden, *, further: tuple[str, ...] = (), retry_after: str = "5") -> None:
-        """*answer* is *golden*, byte for byte: every header pair in order, with the challenges in *further* too."""
+        """Assert that *answer* is *golden* to the byte: every header pair in order, and the challenges in *further*."""
         status, challenge, body = golden
         challenges = [] if challenge is None else [challenge, *further]
         if self.joins_challenges and challenges:
@@ -272,7 +272,7 @@ class AdapterContract:
         ]
         assert answer == Answer(status, pairs, body.encode())
 
-    # --- the table
+    # --- the response table
 
     @pytest.mark.parametrize("row", ROWS)
     def test_each_row_of_the_response_table_matches_to_the_byte(self, client, row):
@@ -338,7 +338,7 @@ class AdapterContract:
 
     @pytest.mark.parametrize("name", HEADERS_THAT_ARE_READ)
     def test_no_header_costs_more_than_its_length(self, name):
-        """On its own, and beside a good token, where the framework and the application read on."""
+        """Alone, and beside a valid token, with which the framework and the application read further."""
         client, size = self.build(resource_server()), 8_192 if name == self.reads_slowly else 32_768
         for pump in ("; ", '"', '\\"', ", ", "a=b; "):
             for beside, path in (([], "/maybe"), (bearer(), "/protected")):
@@ -553,7 +553,7 @@ class AdapterContract:
         assert len(threads) == 1
         assert (threads[0] is threading.current_thread()) is not self.awaits_hooks
 
-    # --- what the application refuses itself
+    # --- refusals that the application raises
 
     @pytest.mark.parametrize("kind", RAISED)
     def test_a_refusal_raised_by_the_view_gets_the_response_of_the_middleware(self, client, kind):
@@ -582,7 +582,7 @@ class AdapterContract:
         ]
         assert [record for record in caplog.records if record.levelno >= logging.ERROR or record.exc_info] == []
 
-    # --- what the application says stays the application's
+    # --- other responses of the application
 
     def test_an_exception_of_the_view_is_500_without_a_challenge(self, client):
         answer = client.send("GET", "/boom", bearer())
@@ -609,7 +609,7 @@ class AdapterContract:
             assert b"anonymous" not in answer.body
             assert answer.crash is None or type(answer.crash) is RuntimeError
 
-    # --- the settings of the server reach the answers
+    # --- settings of the resource server
 
     def test_each_accepted_scheme_has_its_challenge(self):
         dpop = Challenge("DPoP", realm="api", parameters={"algs": "ES256 EdDSA"})
@@ -655,7 +655,7 @@ class AdapterContract:
 
     @pytest.mark.parametrize("headers", [bearer("a b"), [*bearer(), *bearer()]])
     def test_malformed_status_401_replaces_400(self, headers):
-        """Such as one that nginx asks by `auth_request`, which takes 2xx, 401 and 403, and makes a 500 of the rest."""
+        """Needed behind `auth_request` of nginx, which accepts 2xx, 401 and 403, and turns other statuses into 500."""
         client = self.build(resource_server(malformed_status=401, https="require"))
 
         assert client.send("GET", "/protected", headers).status == 401
@@ -669,7 +669,7 @@ class AdapterContract:
             'Bearer realm="api", error="invalid_token", error_description="The Authorization header is malformed"'
         ]
 
-    # --- identities and secrets stay where they belong
+    # --- no identity or secret leaks
 
     def test_concurrent_requests_keep_their_identities(self, client):
         people = [f"person-{number}" for number in range(CONCURRENT_REQUESTS)]
@@ -709,7 +709,7 @@ class AdapterContract:
         for path in ("/protected", "/orders", "/maybe", "/admin", "/hidden"):
             answer = client.send("GET", path, made)
             if path in {"/protected", "/maybe"} and answer.status == 200:
-                continue  # a good token: the view may say what it likes
+                continue  # a valid token: the view chooses the body
             told = json.dumps([answer.headers, answer.body.decode()]) + repr(answer.crash)
             assert SENTINEL not in told
             assert raw not in told
@@ -747,13 +747,13 @@ class AdapterContract:
 
     @pytest.fixture
     def key_server(self, monkeypatch: pytest.MonkeyPatch) -> Iterator[KeyServer]:
-        monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", 60)  # a slow machine is no outage
+        monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", 60)  # a slow machine must not count as an outage
         with serving(refuse) as server:
             yield server
 
     @staticmethod
     def fetching(key_server: KeyServer, *others: TokenVerifier) -> ResourceServer:
-        """By its clock, which stands, no pause between two fetches is over: a slow machine makes no further ones."""
+        """Fetch keys with a stopped clock: the pause between fetches never ends, so a slow machine adds no fetches."""
         keys = JWKSClient(key_server.url, allow=HTTP_ON_LOOPBACK, timeout=60, clock=lambda: 1_000.0)
         return ResourceServer([TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=keys), *others], https="off")
 
@@ -819,10 +819,10 @@ PREFLIGHT = [("Origin", "https://shop.example"), ("Access-Control-Request-Method
 
 
 class MiddlewareContract(AdapterContract):
-    """What a middleware adds: everything is protected, routes that do not exist too, but for what is named public."""
+    """The tests of a middleware: every path is protected, unknown paths too, except those named public."""
 
     def build_without_middleware(self) -> Client:
-        """The same application where the middleware was forgotten."""
+        """Build the same application without the middleware."""
         raise NotImplementedError
 
     @pytest.mark.parametrize(
@@ -948,5 +948,5 @@ class MiddlewareContract(AdapterContract):
                 self.build_public(resource_server(), paths)
 
     def build_public(self, server: ResourceServer, paths: Any) -> object:
-        """The middleware made with these public paths."""
+        """Create the middleware with these public paths."""
         raise NotImplementedError

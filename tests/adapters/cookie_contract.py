@@ -1,6 +1,6 @@
-"""What every adapter answers to a browser that keeps its access token in a cookie: a suite beside the contract's.
+"""The responses of every adapter to a browser with its access token in a cookie: a second suite to inherit.
 
-The answers are written out here. The application is the one that `tests.adapters.contract` describes.
+The expected responses are written out here. The application is the one that `tests.adapters.contract` describes.
 """
 
 import json
@@ -35,7 +35,7 @@ def cookie(value: str | None = None, *, name: str = "__Host-access", before: str
     return [("Cookie", f"{before}{name}={token() if value is None else value}{after}")]
 
 
-# What a page of somebody else, an old browser or a script can send for an origin.
+# Origins that the page of another site, an old browser or a script can send.
 FOREIGN_ORIGINS = {
     "none": [],
     "empty": [("Origin", "")],
@@ -65,7 +65,7 @@ FOREIGN_ORIGINS = {
     "the host of the request": [("Origin", "https://api.example")],
 }
 
-# Header lines with a cookie that is no credentials, or bad ones, and the answer to a GET.
+# Header lines with a cookie that is no credentials or bad credentials, and the response to a GET.
 BAD_COOKIES = {
     "another name": (lambda: cookie(name="access"), NO_CREDENTIALS),
     "the name in lower case": (lambda: cookie(name="__host-access"), NO_CREDENTIALS),
@@ -99,10 +99,10 @@ BAD_COOKIES = {
 
 
 class CookieContract:
-    """To be inherited beside `AdapterContract`, which has `build`."""
+    """Inherit this beside `AdapterContract`, which has `build`."""
 
     asked_last = False
-    """Whether the router comes first, and refuses methods that a route does not take."""
+    """Whether the router runs first, and refuses methods that a route does not allow."""
 
     def build(self, server: Any) -> Client:
         raise NotImplementedError
@@ -125,7 +125,7 @@ class CookieContract:
 
     @staticmethod
     def told(answer: Answer) -> tuple[set[str], list[str]]:
-        """What caches are told."""
+        """Return the names in `Vary`, and the lines of `Cache-Control`."""
         return (
             {name.strip().lower() for line in answer.all("vary") for name in line.split(",")},
             answer.all("cache-control"),
@@ -248,7 +248,7 @@ class CookieContract:
 
     @pytest.mark.parametrize("method", ["get", "Get", "head", "options"])
     def test_safe_methods_are_case_sensitive(self, browser, method):
-        """RFC 9110 section 9.1: it is case-sensitive, so these are other methods, of which nothing is known."""
+        """RFC 9110 section 9.1: methods are case-sensitive, so these are other, unknown methods."""
         answer = browser.send(method, "/protected", cookie())
 
         if not (self.asked_last and answer.status == 405):
@@ -256,7 +256,7 @@ class CookieContract:
 
     def test_no_text_of_a_refused_cookie_or_origin_is_returned_or_logged(self, browser, caplog):
         caplog.set_level(logging.DEBUG)
-        secret = "xyzzySENTINELplugh"  # no token and no origin has it
+        secret = "xyzzySENTINELplugh"  # part of no token and no origin
         for headers in (
             cookie(secret),
             cookie(f'"{secret}"'),

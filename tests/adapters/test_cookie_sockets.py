@@ -1,4 +1,4 @@
-"""Cookies where lines and handshakes are real: WebSockets always say where they come from, servers join lines or do not."""
+"""Cookies in WebSocket handshakes, which always have an `Origin`, and on servers, some of which join header lines."""
 
 from typing import Annotated
 
@@ -127,7 +127,7 @@ def test_without_the_denial_extension_a_websocket_is_closed(app):
     assert websocket(app, websocket_scope("/watch", cookie(), extensions=None)).kinds == ["websocket.close"]
 
 
-# --- what real servers make of several lines
+# --- repeated header lines on real servers
 
 
 def flask_app():
@@ -141,7 +141,7 @@ def flask_app():
 def wire(request):
     if request.param == "uvicorn":
         with uvicorn_on_loopback(by_middleware()) as port:
-            yield RawServer(port)  # its socket listened before the server began
+            yield RawServer(port)  # the socket listened before the server started
         return
     with waitress_on_loopback(flask_app()) as wire:
         yield wire
@@ -168,7 +168,7 @@ def test_repeated_header_lines_reach_the_checks_on_real_servers(wire):
         answered(FROM_ELSEWHERE, good, *lines, "Content-Length: 0", method="POST")
 
 
-# --- an adapter's own
+# --- single adapters
 
 
 def test_a_response_keeps_the_vary_and_cache_control_of_the_view():

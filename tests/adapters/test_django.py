@@ -1,4 +1,4 @@
-"""Django: the contract under WSGI and ASGI, class-based views, marks, guards, and layers between them."""
+"""Django: the contract under WSGI and ASGI, class-based views, marks, guards, and middleware between them."""
 
 import time
 from inspect import isclass
@@ -45,7 +45,7 @@ class TestDjangoASGI(DjangoContract):
 
 
 class TestDjangoASGIWithSyncViews(DjangoContract):
-    """Plain views and hooks in threads, the middleware itself on the event loop."""
+    """Plain views and hooks run in threads, the middleware itself on the event loop."""
 
     awaits_hooks = True
 
@@ -58,7 +58,7 @@ class TestDjangoASGIWithSyncViews(DjangoContract):
 
 
 class TestDjangoASGIAroundSyncMiddleware(DjangoContract):
-    """A middleware that is only synchronous stands inside: ours then runs in its thread, and cannot await."""
+    """Inside is a synchronous middleware: ours then runs in its thread, and cannot await."""
 
     def build(self, server, *, cors=False):
         inner = "answer_preflights" if cors else "do_nothing"
@@ -97,7 +97,7 @@ preflight = [("Origin", "https://shop.example"), ("Access-Control-Request-Method
 
 
 def change_urls(get_response):
-    """A project that chooses its URLs by host or tenant does it like this."""
+    """Select other URLs, as a project with URLs by host or tenant does."""
 
     def middleware(request):
         request.urlconf = "tests.support.django.other_urls"
@@ -119,7 +119,7 @@ async def _awaited():
 
 
 def fall_back(get_response):
-    """What Django's own flatpages do: a page for every path that no view has."""
+    """Return a page for every path without a view, as the flatpages of Django do."""
 
     def middleware(request):
         response = get_response(request)
@@ -159,7 +159,7 @@ class TestClassBasedViews:
 
 
 def at(*views):
-    """URLs for *views*, classes and functions, each under its name."""
+    """Return URLs for *views*, classes and functions, each under its name."""
     made = [(view.__name__, view.as_view() if isclass(view) else view) for view in views]
     return tuple(path(name, view) for name, view in made)
 
@@ -200,7 +200,7 @@ def test_a_public_class_does_not_make_its_subclasses_public(start, base):
 
 
 class Passing(MiddlewareMixin):
-    """What most projects write: sync, and run in a thread where Django is asynchronous."""
+    """A synchronous middleware as in most projects, which asynchronous Django runs in a thread."""
 
     def process_request(self, request):
         request.passed = True
@@ -411,7 +411,7 @@ def test_the_unguarded_view_is_detected_in_a_urlconf_chosen_by_middleware_below(
 
 
 class Raising:
-    """A converter that does more than convert."""
+    """A URL converter that raises exceptions."""
 
     regex = "[a-z]+"
 

@@ -1,4 +1,4 @@
-"""The setting GATEPASS of a Django project: what it may name, and what stops the start."""
+"""The setting GATEPASS of a Django project: the values that it accepts, and those that stop the start."""
 
 import json
 import re
@@ -223,7 +223,7 @@ class TestSetting:
         assert answer_to(setting, token_without_kid(iss=here)).status == 200
         assert f'resource_metadata="{here}/metadata"' in answer_to(setting).all("www-authenticate")[0]
         del setting["KEY_ENV"]
-        for keys in ({"JWKS_URI": f"{here}/certs"}, {}):  # fetched from there, once a token needs one
+        for keys in ({"JWKS_URI": f"{here}/certs"}, {}):  # keys are fetched only when a token needs one
             assert answer_to({**setting, **keys}).status == 401
 
     @pytest.mark.parametrize("allow", ["NON_HTTPS_ISSUER", NON_HTTPS_ISSUER])

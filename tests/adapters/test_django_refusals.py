@@ -1,4 +1,4 @@
-"""A refusal that a Django project raises is the server's answer, wherever it is raised, and streams end well."""
+"""A refusal raised anywhere in a Django project gets the response of the resource server, and streams are closed."""
 
 import asyncio
 import io
@@ -44,7 +44,7 @@ class Refused(View):
 
 
 class Late(SimpleTemplateResponse):
-    """A template that is rendered after the view."""
+    """A response whose template is rendered after the view."""
 
     @property
     def rendered_content(self):
@@ -205,7 +205,7 @@ MADE, CLOSED = [], []
 
 
 class Parts:
-    """What a view streams, and what has been asked of it so far."""
+    """A stream of a view that records how far it was read."""
 
     def __iter__(self):
         return self._made()
@@ -246,7 +246,7 @@ STREAMS = {
 
 @sync_and_async_middleware
 def looks(get_response):
-    """Middleware around ours: it notes how far a stream has run when its response comes by."""
+    """Middleware around ours that records how far a stream has run when the response reaches it."""
 
     def note(response):
         MADE.append("passed")

@@ -1,4 +1,4 @@
-"""REST framework answers as the contract says, whatever its own handlers would make of a refusal."""
+"""REST framework returns the responses of the contract, with any exception handler of its own."""
 
 import logging
 import pickle
@@ -32,7 +32,7 @@ __all__ = ["start"]
 
 
 class TestRESTFramework(CookieContract, AdapterContract):
-    """Each view for itself, without the middleware."""
+    """Each view authenticates on its own, without the middleware."""
 
     joins_challenges = True
     reads_slowly = "Content-Type"
@@ -292,7 +292,7 @@ class TestPermissions:
 @pytest.mark.parametrize("middleware", [[], [OURS]])
 @pytest.mark.parametrize("brought", [bearer(), []])
 def test_the_error_for_a_permission_without_the_authentication_class_names_it(start, caplog, middleware, brought):
-    """Behind the middleware too: request.auth and request.user would know nothing of the token that it judges."""
+    """Behind the middleware too: request.auth and request.user would not have the token that the permission checks."""
     urls = at(project.Who, permission_classes=[requires()], authentication_classes=[])
 
     answer = start(resource_server(), urls=urls, middleware=middleware).send("GET", "/x", brought)
@@ -305,7 +305,7 @@ def test_the_error_for_a_permission_without_the_authentication_class_names_it(st
 
 
 def general(exception, context):
-    """A project's handler for everything that can happen."""
+    """Handle every exception, as the handler of a project may."""
     return HttpResponse("something broke", status=500)
 
 
@@ -342,7 +342,7 @@ class RaisesWhenRendered(project.Json):
 
 
 class PassesOn(Raises):
-    """A project that builds on top of what its handlers answer."""
+    """A view that changes the responses of its exception handlers."""
 
     def handle_exception(self, exc):
         response = super().handle_exception(exc)
@@ -421,7 +421,7 @@ class TestRaisedRefusals:
         assert committed == ([] if fails else [True])
 
 
-# --- what caches are told
+# --- Vary
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""REST framework's OpenAPI document names the scheme and the scopes, where drf-spectacular is installed."""
+"""With drf-spectacular, the OpenAPI document of REST framework names the scheme and the scopes."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The user of a token for Django and REST framework: a name and no rights, with permissions, pages and tests."""
+"""The user of a token in Django and REST framework, which has a name and no permissions: in views, pages and tests."""
 
 import asyncio
 
@@ -33,7 +33,7 @@ __all__ = ["start"]
 
 
 class NamedModel(BasePermission):
-    """Asks of the user what Django's templates and decorators ask."""
+    """A permission that reads the attributes of the user that Django's templates and decorators read."""
 
     def has_permission(self, request, view):
         user = request.user
@@ -219,7 +219,7 @@ class TestUser:
 
 
 def knows_users_of_its_own(get_response):
-    """What Django's `AuthenticationMiddleware` does, which needs a table of users."""
+    """Set `request.auser` as Django's `AuthenticationMiddleware` does, which needs a table of users."""
 
     async def auser():
         return "anonymous"
@@ -244,7 +244,7 @@ def test_the_awaited_user_of_django_is_the_user_of_the_token(start, middleware):
 
 
 class TestForcedAuthentication:
-    """What REST framework gives the tests of a project, which need no credentials then."""
+    """Forced authentication of REST framework, with which the tests of a project need no credentials."""
 
     @pytest.fixture(autouse=True)
     def _project(self, start):

@@ -1,4 +1,4 @@
-"""FastAPI: the contract by dependency and by middleware, the rules of dependencies, and marks in routers and mounts."""
+"""FastAPI: the contract with dependencies and with the middleware, rules, and marks in routers and mounts."""
 
 import functools
 import threading
@@ -185,7 +185,7 @@ def by_middleware(server: ResourceServer, *inner: Middleware, paths: Any = ("/he
         exception_handlers=HANDLERS,
     )
     outer = APIRouter()
-    outer.include_router(router())  # two steps, as large applications do
+    outer.include_router(router())  # nested, as in large applications
     app.include_router(outer)
     return app
 
@@ -229,7 +229,7 @@ def test_a_preflight_reaches_no_endpoint_below_the_root_path_of_the_application(
     assert (answer.status, ran) == (401, [])
 
 
-# --- refusals keep their form
+# --- the form of refusals
 
 
 @pytest.mark.parametrize("path", ["/", "/sub/", "/included"])
@@ -436,7 +436,7 @@ def test_marks_hold_in_routers_included_and_applications_mounted():
 
 
 class ForBeta(APIRoute):
-    """A route for those who ask for it by a header."""
+    """A route that matches only requests with a certain header."""
 
     def matches(self, scope: Any) -> Any:
         found, child = super().matches(scope)
@@ -461,7 +461,7 @@ def test_a_public_route_of_a_custom_route_class_makes_no_other_route_public():
 
 def rooted(root_path: str) -> FastAPI:
     app = FastAPI()
-    app.root_path = root_path  # new versions warn of the parameter, and obey the attribute all the same
+    app.root_path = root_path  # newer versions deprecate the parameter, and still use the attribute
     return app
 
 
@@ -497,7 +497,7 @@ def test_a_mark_matches_in_a_mounted_application_with_its_own_root_path():
     app.mount("/sub", sub)
     anonymous, authenticated = (ASGIClient(app).send("GET", "/sub/secret", headers) for headers in ([], bearer()))
 
-    # Which of the two routes the framework takes has changed between its versions; the mark goes with it.
+    # Versions of the framework select different routes here; the mark must follow that choice.
     if authenticated.body == b'"open"':
         assert anonymous.body == b'"open"'
     else:

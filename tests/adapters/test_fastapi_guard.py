@@ -1,4 +1,4 @@
-"""Guards on the path functions of FastAPI: signatures, threads, dependencies and sockets."""
+"""Guards on the path functions of FastAPI: signatures, threads, dependencies and WebSockets."""
 
 import asyncio
 import threading
@@ -38,7 +38,7 @@ def quantity(number: int = 1) -> int:
 
 
 def guarded_views(app: FastAPI, guard: Any) -> None:
-    """Views of many shapes, each guarded, at /1, /2, ... with the query `number=4`."""
+    """Add guarded views with many signatures at /1, /2, ... for the query `number=4`."""
 
     def add(view: Any, **options: Any) -> None:
         app.get(f"/{len(app.routes)}", **options)(guard(view))
@@ -189,7 +189,7 @@ def test_a_guard_without_a_resource_server_does_not_run_the_view():
 
 
 class Peer(HTTPConnection):
-    """A connection of the application's own class."""
+    """A subclass of the connection, as an application may define it."""
 
 
 def test_a_guarded_view_may_have_a_connection_parameter():

@@ -16,7 +16,7 @@ from gatepass_fastapi import AccessTokenBearer, OptionalAccessTokenBearer
 
 
 def shown() -> list[str]:
-    """The scopes as FastAPI shows them for its own `HTTPBearer`: its older versions show them for OAuth2 alone."""
+    """Return the scopes as FastAPI shows them for its own `HTTPBearer`: older versions show them only for OAuth2."""
     operation = documented(HTTPBearer())["paths"]["/0"]["get"]
     scopes: list[str] = operation["security"][0]["HTTPBearer"]
     assert scopes == ["orders:read"] or tuple(map(int, fastapi.__version__.split(".")[:2])) < (0, 135)

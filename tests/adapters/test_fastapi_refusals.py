@@ -1,4 +1,4 @@
-"""A refusal that a FastAPI application raises is the server's answer: in views, dependencies and sockets."""
+"""A refusal raised in a view, dependency or WebSocket of FastAPI gets the response of the resource server."""
 
 import asyncio
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""WebSockets in FastAPI: the dependency refuses a socket before it is accepted, with the answer of HTTP."""
+"""WebSockets in FastAPI: the dependency refuses a WebSocket before it is accepted, with the response of HTTP."""
 
 from typing import Annotated, Any
 

@@ -1,4 +1,4 @@
-"""Flask answers as the contract says, and keeps to the customs of WSGI."""
+"""Flask: the contract, marks and guards, and conformance to WSGI."""
 
 import functools
 from datetime import UTC, datetime
@@ -221,7 +221,7 @@ class TestViews:
         assert guarded(app).send("OPTIONS", "/orders", PREFLIGHT).status == 401
 
     def test_an_application_without_visible_routes_gets_no_preflight(self):
-        """Flask behind a layer that overrides methods, say: a stranger's OPTIONS would be anything there."""
+        """The layer could override methods, which would turn an anonymous OPTIONS into another method."""
         flask = application()
         app = AccessTokenMiddleware(lambda *call: flask.wsgi_app(*call), resource_server())  # noqa: PLW0108 - a layer
 
@@ -386,7 +386,7 @@ def test_values_that_proxy_fix_sets_are_used(proto, status):
 
 
 class TestAnyWSGIApplication:
-    """The middleware knows no framework: it guards what speaks WSGI."""
+    """The middleware protects any WSGI application, without a framework."""
 
     @staticmethod
     def plain(environ, start_response):
@@ -429,7 +429,7 @@ def test_a_reused_environ_has_the_identity_of_the_last_request():
 
 
 class TestRealServer:
-    """Over a socket, to waitress: what a client writes is what is judged."""
+    """Raw requests over a socket to waitress."""
 
     @pytest.fixture
     def wire(self):

@@ -1,4 +1,4 @@
-"""A refusal that a Flask application raises is the server's answer, wherever it is raised, and streams end well."""
+"""A refusal raised anywhere in a Flask application gets the response of the resource server, and streams are closed."""
 
 import contextlib
 import io
@@ -29,7 +29,7 @@ from gatepass_flask import access_token, current_access_token, optional_auth
 
 
 class Layer:
-    """As a tracer would be one."""
+    """A WSGI layer, such as a tracer."""
 
     def __init__(self, app):
         self.app = app
@@ -148,7 +148,7 @@ class TestFlask:
         app = flask()
         seen = []
 
-        def note(error):  # as the Api of Flask-RESTful and Flask-RESTX does it
+        def note(error):  # like the Api of Flask-RESTful and Flask-RESTX
             seen.append(type(error))
             return "theirs", 500
 
@@ -248,7 +248,7 @@ def after_a_start(environ, start_response):
 
 
 class WhenItIsIterated:
-    """PEP 3333 has its example of a class like this."""
+    """An application that is a class, like the example of PEP 3333."""
 
     def __init__(self, environ, start_response):
         self.start_response = start_response

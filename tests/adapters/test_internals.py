@@ -1,4 +1,4 @@
-"""Each undocumented part of a framework is taken away: a request is refused or the start fails, and no route opens."""
+"""Without any undocumented part of a framework, requests are refused or the start fails; no route becomes public."""
 
 import copy
 from io import BytesIO
@@ -112,7 +112,7 @@ class TestStarlette:
 class TestFastAPI:
     @pytest.mark.parametrize("part", ["effective_route_contexts", "starlette_route", "original_route"])
     def test_included_routes_are_protected_if_they_cannot_be_read(self, monkeypatch, part):
-        included = getattr(fastapi.routing, "_IncludedRouter", None)  # versions without it include copies of routes
+        included = getattr(fastapi.routing, "_IncludedRouter", None)  # older versions include copies of routes
         routes, app = APIRouter(), FastAPI()
         routes.get("/api")(open_to_all)
         routes.add_route("/starlette", open_to_all)
@@ -228,7 +228,7 @@ class TestFlask:
 
 
 def replace_preflight(get_response):
-    """Middleware of Django below ours, whose answer has no list of what to close."""
+    """Django middleware below ours whose response has no list of closers."""
 
     def respond(request):
         response = HttpResponse("bye", status=204, headers={"X-Answered": "yes"})

@@ -1,6 +1,6 @@
-"""Layers between the middleware and the application: each is seen through, or refused when the middleware is made.
+"""Layers between the middleware and the application: each is searched, or refused when the middleware is created.
 
-A layer that hid the application would leave marked views closed, and bare views of misplaced guards open, in silence.
+A layer that hid the application would silently leave marked views protected, and views with misplaced guards public.
 """
 
 import functools
@@ -32,7 +32,7 @@ from gatepass_flask.routes import Routes
 
 
 def shop(name="shop", *, misplaced=False):
-    """A Flask with an open view, a guarded one and one of which nothing is said."""
+    """Return a Flask application with a public view, a guarded view and a view without a mark."""
     app = Flask(name)
     guard = gatepass_flask.require_auth(scopes=["orders:read"])
     app.add_url_rule("/about", "about", public(lambda: f"about {name}"))
@@ -66,7 +66,7 @@ def wsgi_tracer(app):
 
 
 class Hidden:
-    """An inner application under a name of the layer's own."""
+    """A layer that holds the inner application in an attribute of its own name."""
 
     __slots__ = ("_wrapped_by_me",)
 
@@ -392,7 +392,7 @@ def fastapi_app(inside=(), outside=(), *, misplaced=False):
 
 
 def around(inside=(), outside=(), *, misplaced=False):
-    """Without the application's own list of middleware."""
+    """Wrap the application without its own list of middleware."""
     app = Starlette(routes=asgi_routes(misplaced=misplaced))
     for layer in inside:
         app = layer(app)
@@ -421,7 +421,7 @@ class TestStarletteAndFastAPI:
 
 
 class OfAService:
-    """A class that has the application, and a method of it for a middleware."""
+    """A class that holds the application, with a method as middleware."""
 
     def __init__(self, app):
         self.app, self.seen = app, 0
@@ -529,7 +529,7 @@ class TestRoutesOf:
             gatepass_starlette.AccessTokenMiddleware(choose, server=resource_server())
 
     def test_a_wrapped_mount_matches_paths_like_its_routes(self):
-        """A path of the mounted application is no path of the mount."""
+        """A path of the mounted application is not a path of the mount."""
         inner = [Route("/api/all", public(functools.partial(about))), *asgi_routes()]
         wrapped = gatepass_starlette.AccessTokenMiddleware(Mount("/api", routes=inner), server=resource_server())
 
@@ -538,7 +538,7 @@ class TestRoutesOf:
 
 def asgi(app):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Starlette's own is on its way out, and is what every machine has
+        warnings.simplefilter("ignore")  # the module of Starlette is deprecated, but installed everywhere
         from starlette.middleware.wsgi import WSGIMiddleware
     return WSGIMiddleware(app)
 

@@ -1,4 +1,4 @@
-"""The scope of a connection in ASGI: headers, addresses, and a state that requests may share."""
+"""The ASGI scope of a connection: headers, addresses, and a state that requests may share."""
 
 import asyncio
 import contextlib
@@ -66,7 +66,7 @@ def test_a_unix_socket_has_no_address_and_is_not_loopback(peer):
 
 
 @pytest.mark.filterwarnings("ignore:Using `httpx` with")
-@pytest.mark.filterwarnings("ignore:The anyio.abc.BlockingPortal alias")  # by an old one of Starlette
+@pytest.mark.filterwarnings("ignore:The anyio.abc.BlockingPortal alias")  # raised by older versions of Starlette
 def test_the_starlette_test_client_counts_as_loopback():
     from starlette.testclient import TestClient
 
@@ -100,7 +100,7 @@ def test_an_identity_already_in_the_scope_is_ignored():
 
 @pytest.mark.parametrize("kind", [dict, State, types.MappingProxyType])
 def test_requests_that_share_one_state_have_their_own_tokens(kind):
-    """The server of a connection that several requests share, and that are under way at the same time."""
+    """A server may pass one state to several concurrent requests of a connection."""
     pool = object()
     shared = kind({"pool": pool})
     people = asyncio.Barrier(3)

@@ -1,4 +1,4 @@
-"""The guard of a view in Starlette: functions, classes, preflights, and guards that guard nothing."""
+"""The guard of a view in Starlette: functions, classes, preflights, and misplaced guards."""
 
 import asyncio
 
@@ -201,7 +201,7 @@ def test_the_cors_middleware_of_starlette_handles_preflights_for_any_inner_appli
 
 
 class Overriding(PassesOn):
-    """What lets a form delete things, and a stranger's OPTIONS be anything."""
+    """A layer that overrides methods, and would turn an anonymous OPTIONS into another method."""
 
     async def __call__(self, scope, receive, send):
         override = dict(scope.get("headers", ())).get(b"x-http-method-override")

@@ -1,4 +1,4 @@
-"""A refusal that a Starlette application raises is the server's answer: in views, middleware, sockets and mounts."""
+"""A refusal raised in a view, middleware, WebSocket or mount of Starlette gets the response of the resource server."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Marks in Starlette: found at any depth of routes and mounts, and for what each opens."""
+"""Marks in Starlette: found at any depth of routes and mounts; each makes only its own route public."""
 
 import functools
 from typing import Any
@@ -227,7 +227,7 @@ def test_a_mount_ends_at_a_segment():
     answer = client(ROUTES, paths=["/healthz", "/i/healthz"])
 
     scope = asgi_scope(Request("GET", "/healthz", mount="/ap"))
-    scope["path"] = "/api/healthz"  # begins with the root path, and is not below it
+    scope["path"] = "/api/healthz"  # starts with the root path, but is not below it
     assert call(answer.app, scope)[0]["status"] == 401
 
 

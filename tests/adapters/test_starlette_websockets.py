@@ -1,4 +1,4 @@
-"""WebSockets in Starlette: the handshake gets the answer of HTTP, and a socket ends with its token."""
+"""WebSockets in Starlette: the handshake gets the response of HTTP; a WebSocket is closed when its token expires."""
 
 import asyncio
 import functools
@@ -90,7 +90,7 @@ def test_a_websocket_that_was_accepted_before_its_guard_is_closed():
     assert session.sent[-1]["code"] == 1008
 
 
-# --- a token that ends before its socket
+# --- a token that expires before its WebSocket ends
 
 
 async def patient(websocket):
@@ -106,7 +106,7 @@ TOKEN_EXPIRED = {"type": "websocket.close", "code": 1008, "reason": "token expir
 
 
 def test_a_websocket_is_closed_when_its_token_expires():
-    """Time leaps for the event loop, so that the test need not wait."""
+    """The clock of the event loop jumps, so that the test does not wait."""
     app = application(resource_server(), [WebSocketRoute("/", patient)])
     scope = websocket_scope("/?wait=1", bearer(token(exp=time.time() + 100_000)))
     sent = []
@@ -142,7 +142,7 @@ def test_a_websocket_is_closed_when_its_token_expires():
 
 @pytest.mark.parametrize("policy", [{"leeway": 100}, {"leeway": 0, "max_token_age": 1_100}])
 def test_a_websocket_stays_open_as_long_as_its_verifier_accepts_the_token(policy):
-    """By the verifier's own clock, which stands still years from here while that of the event loop leaps."""
+    """The clock of the verifier counts; it is stopped years away, while the clock of the event loop jumps."""
     now = 1_500_000_000
     server = resource_server({"clock": lambda: now, **policy})
     ages = {"iat": now - 1_000, "exp": now + (0 if policy["leeway"] else 10_000)}

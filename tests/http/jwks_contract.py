@@ -1,7 +1,7 @@
-"""What the endpoint of the public keys answers in every framework, byte for byte: one suite that each inherits.
+"""The responses of the JWK Set endpoint in every framework, byte for byte: one suite to inherit.
 
-A new adapter writes `build` and gets them all: an application with the endpoint mounted by its one line, and behind its
-access-token middleware, where nothing else is public.
+The tests of a new adapter implement `build`: an application with the endpoint, behind its access-token middleware,
+where no other path is public.
 """
 
 import base64
@@ -33,7 +33,7 @@ def refused(status, *headers):
 
 
 def members(value):
-    """The name of every member, however deep."""
+    """Return the name of every member, at any depth."""
     if isinstance(value, dict):
         return {*value, *(name for member in value.values() for name in members(member))}
     if isinstance(value, list):
@@ -42,7 +42,7 @@ def members(value):
 
 
 class JWKSContract:
-    """`build(server, keys, **options)` gives a client of the application."""
+    """`build(server, keys, **options)` returns a client of the application."""
 
     def build(self, server, keys, **options):
         raise NotImplementedError
@@ -81,7 +81,7 @@ class JWKSContract:
         announced = self.tag(client)
         clock.now += AHEAD
 
-        assert self.tag(client) == announced != before  # nothing that others see has changed
+        assert self.tag(client) == announced != before  # the published keys are the same
 
     def test_a_verifier_that_fetches_the_published_keys_accepts_tokens(self, client, ring, clock):
         fetched = KeySet.from_jwks(client.send("GET", PATH).body)

@@ -1,4 +1,4 @@
-"""How open a route is: by a mark, or by its exact path (F-16, G1)."""
+"""Which routes are public: by a mark, or by their exact path (F-16, G1)."""
 
 import functools
 
@@ -54,7 +54,7 @@ def test_the_error_for_a_view_that_cannot_be_marked_suggests_a_function(mark, na
 
 
 def as_view(view_class, *decorators):
-    """A view as Django's and Flask's `as_view()` leave it: a function that says of which class it is."""
+    """Return a view as `as_view()` of Django and Flask does: a function that names its class."""
 
     def view(): ...
 

@@ -1,4 +1,4 @@
-"""A guard that no route has is found among the registered views; every honest arrangement passes."""
+"""A misplaced guard, which no route calls, is detected among the registered views; correct placements pass."""
 
 import functools
 

@@ -1,4 +1,4 @@
-"""One token out of the `Authorization` field, or a refusal (X-01 to X-09, G8)."""
+"""The parser of the `Authorization` field returns one token or refuses the request (X-01 to X-09, G8)."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""The grammar of bearer credentials, held against RFC 6750's as a regular expression."""
+"""The parser of bearer credentials, compared with the grammar of RFC 6750 as a regular expression."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The one place that writes `WWW-Authenticate` (C-01 to C-19)."""
+"""The challenges in `WWW-Authenticate` (C-01 to C-19)."""
 
 import re
 from urllib.request import parse_http_list, parse_keqv_list

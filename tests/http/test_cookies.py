@@ -1,4 +1,4 @@
-"""The cookie transport: what it refuses to be made of, whom it trusts, and how a resource server reads it."""
+"""The cookie transport: the settings that it refuses, the origins that it trusts, and how cookies are parsed."""
 
 import pytest
 from hypothesis import given
@@ -23,7 +23,7 @@ def asked(method="GET", *, cookie=f"{NAME}=a.b.c", **more):
     return BrowserRequest(method=method, cookie=(cookie,), **more)
 
 
-# --- what it is made of
+# --- settings
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_transport_is_immutable_and_the_repr_of_a_request_shows_only_its_metho
     assert repr(asked(origin=("secret",), upgrade=("secret",))) == "BrowserRequest(method='GET')"
 
 
-# --- what it writes
+# --- written cookies
 
 
 @pytest.mark.parametrize(("same_site", "written"), [("strict", "Strict"), ("lax", "Lax")])
@@ -123,7 +123,7 @@ def test_the_max_age_of_an_expired_token_is_not_negative():
     assert "Max-Age=0;" in transport().set_cookie(NAME, "x", max_age=-5)[1]
 
 
-# --- whom it trusts
+# --- origins
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
@@ -162,7 +162,7 @@ def test_a_login_route_can_check_an_origin():
     assert not any(made.trusts(origin) for origin in (None, "", "null", PAGE + "/", "https://evil.example"))
 
 
-# --- what it reads
+# --- parsed cookies
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_no_cookie_of_the_name_is_no_credentials(lines):
         ((f"{NAME}=a", f"{NAME}=b"), MultipleTokens),
         ((f"{NAME}=a,{NAME}=b",), MultipleTokens),
         ((f"{NAME}=a, \t{NAME}=b",), MultipleTokens),
-        ((f"x=1,{NAME}=a; {NAME}=b",), MultipleTokens),  # a neighbour's cookie, and ours
+        ((f"x=1,{NAME}=a; {NAME}=b",), MultipleTokens),  # a cookie of a neighbour host, and ours
         ((f"x=1,{NAME}=a",), MalformedCookie),
         ((f'{NAME}="a"',), MalformedCookie),
         ((f"{NAME}=a\x00",), MalformedCookie),
@@ -230,7 +230,7 @@ def test_any_cookie_field_is_one_token_or_none_or_a_refusal(lines):
     assert ";".join(lines).count(f"{NAME}={found}") >= 1
 
 
-# --- what caches are told
+# --- caching headers
 
 
 @pytest.mark.parametrize(

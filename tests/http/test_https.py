@@ -1,4 +1,4 @@
-"""Tokens are accepted over https, or from this machine, and what https= changes."""
+"""Tokens are accepted over https or from loopback, and `https=` changes that."""
 
 import logging
 import sys
@@ -19,7 +19,7 @@ NOT_LOOPBACK = [
 
 
 def as_if_loaded(monkeypatch, names):
-    """Of the frameworks and servers that advice is for, *names* alone are in this process."""
+    """Pretend that of the frameworks and servers with advice only *names* are loaded."""
     for name in (
         "gatepass_flask", "gatepass_django", "gatepass_starlette", "waitress", "uvicorn", "hypercorn", "daphne", "granian",
     ):  # fmt: skip
@@ -29,7 +29,7 @@ def as_if_loaded(monkeypatch, names):
 
 
 class TestHTTPS:
-    """A token travels over https, or on this machine."""
+    """Tokens are accepted only over https or on loopback."""
 
     @pytest.mark.parametrize("scheme", ["http", "ws", "", None, "HTTPS", "WSS", "httpsx", "https "])
     def test_a_token_over_plain_http_is_refused_before_it_is_parsed(self, scheme):

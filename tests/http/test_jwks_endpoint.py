@@ -1,4 +1,4 @@
-"""The JWK Set endpoint of the core: the contract, and what only a direct caller can set."""
+"""The JWK Set endpoint of the core: the contract, and the options of a direct caller."""
 
 import json
 import threading
@@ -16,7 +16,7 @@ SECRET = Key.from_secret("kXq2Zr8vT5mWn3bLc9dHf6gJs1pYt4Ru", kid="s1")
 
 
 class CoreClient:
-    """Calls the plain function of the core; every other path is 401, as behind the middleware."""
+    """A client that calls the core directly; every other path is 401, as behind the middleware."""
 
     def __init__(self, keys, path=PATH, **options):
         self.path = path

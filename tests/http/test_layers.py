@@ -1,4 +1,4 @@
-"""The application is found below layers of any kind, and nothing of theirs is run."""
+"""The application is found below layers of any kind, without running code of the layers."""
 
 import functools
 import random
@@ -45,7 +45,7 @@ class Heir(InASlot):
 
 
 class BehindAProperty:
-    """What asks a layer of this kind for anything but its storage is told so."""
+    """A layer that raises if any attribute except its storage is read."""
 
     def __init__(self, inner):
         self._inner = inner
@@ -153,7 +153,7 @@ def test_an_application_is_found_in_each_kind_of_layer(name, innermost):
 @pytest.mark.parametrize("seed", range(20))
 def test_an_application_is_found_below_any_stack_of_layers(seed):
     app = layer = Application()
-    names = [name for name in LAYERS if name != "behind a property"]  # functools.wraps would ask it
+    names = [name for name in LAYERS if name != "behind a property"]  # functools.wraps would read it
     for name in random.Random(seed).choices(names, k=8):  # noqa: S311 - no secret
         layer = LAYERS[name](layer)
 
@@ -212,7 +212,7 @@ def test_several_applications_are_refused_with_a_solution(several):
 
 
 def layer_of_a_module(text, **names):
-    """`layer` of a module that has *names*, and *text* for its source."""
+    """Return `layer` of a module with the globals *names* and the source *text*."""
     exec(text, names)  # noqa: S102 - no other way to have several modules in one
     return names["layer"]
 

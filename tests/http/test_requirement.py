@@ -1,4 +1,4 @@
-"""What an operation demands: all of these, any of those, and what else is included (A-01 to A-07)."""
+"""The rules of an operation: all of some scopes, any of others, roles, and implied scopes (A-01 to A-07)."""
 
 from typing import ClassVar
 
@@ -27,7 +27,7 @@ def allow(held, *, implies=None, **rules):
 
 
 class TestScopes:
-    """Case-sensitive, unordered, whole."""
+    """Scopes are case-sensitive and unordered, and compared completely."""
 
     def test_all_of_the_scopes_are_needed(self):
         held = token(scope="b a c")
@@ -61,7 +61,7 @@ class TestScopes:
 
 
 class TestHierarchy:
-    """A broader scope includes the narrower ones (A-04)."""
+    """A broader scope implies the narrower ones (A-04)."""
 
     IMPLIES: ClassVar = {
         "admin": ["files:write"],
@@ -87,7 +87,7 @@ class TestHierarchy:
 
 
 class TestRoles:
-    """Claims of RFC 9068 section 2.2.3.1. No scope would help, so none is named (A-05, A-06)."""
+    """Claims of RFC 9068 section 2.2.3.1. The challenge names no scope, because none would help (A-05, A-06)."""
 
     @pytest.mark.parametrize("claim", ["roles", "groups", "entitlements"])
     def test_one_of_the_listed_values_is_needed(self, claim):

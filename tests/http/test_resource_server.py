@@ -18,7 +18,7 @@ def test_a_request_with_a_valid_token_is_authenticated_sync_and_async():
 
 
 class TestOpenness:
-    """Protected, optional, public (X-14, row 1b)."""
+    """Protected, optional and public routes (X-14, row 1b)."""
 
     server = ResourceServer(make_verifier(), https="off")
 

@@ -1,4 +1,4 @@
-"""What each refusal looks like on the wire, spelled out (standards: the response table, C-01, C-02, C-12, C-13)."""
+"""The response to each refusal, written out (standards: the response table, C-01, C-02, C-12, C-13)."""
 
 import json
 import logging
@@ -74,7 +74,7 @@ def all_errors(root=AuthError):
         kind.__name__
         for child in root.__subclasses__()
         for kind in [child, *map(errors.__dict__.get, all_errors(child))]
-        if child.__module__.startswith("gatepass.")  # other tests may make errors of their own
+        if child.__module__.startswith("gatepass.")  # other tests may define error classes
     }
 
 
@@ -165,7 +165,7 @@ def test_retry_after_is_the_value_of_the_error():
 
 
 class TestBodies:
-    """Three styles, one content."""
+    """Three body styles with the same content."""
 
     def test_the_oauth_style_repeats_the_challenge(self):
         answer = make_server(error_format="oauth").respond(errors.ExpiredToken())
