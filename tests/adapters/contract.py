@@ -710,9 +710,9 @@ class AdapterContract:
             answer = client.send("GET", path, made)
             if path in {"/protected", "/maybe"} and answer.status == 200:
                 continue  # a valid token: the view chooses the body
-            told = json.dumps([answer.headers, answer.body.decode()]) + repr(answer.crash)
-            assert SENTINEL not in told
-            assert raw not in told
+            returned = json.dumps([answer.headers, answer.body.decode()]) + repr(answer.crash)
+            assert SENTINEL not in returned
+            assert raw not in returned
         logged = "\n".join(record.getMessage() + str(record.exc_info) for record in caplog.records)
         assert SENTINEL not in logged
         assert raw not in logged

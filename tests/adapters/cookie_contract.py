@@ -124,7 +124,7 @@ class CookieContract:
         assert answer == Answer(status, pairs, body.encode())
 
     @staticmethod
-    def told(answer: Answer) -> tuple[set[str], list[str]]:
+    def caching_of(answer: Answer) -> tuple[set[str], list[str]]:
         """Return the names in `Vary`, and the lines of `Cache-Control`."""
         return (
             {name.strip().lower() for line in answer.all("vary") for name in line.split(",")},
@@ -220,12 +220,12 @@ class CookieContract:
             answer = browser.send("GET", "/open", headers)
 
             assert (answer.status, answer.body) == (200, b"anonymous")
-            assert "cookie" not in self.told(answer)[0]
+            assert "cookie" not in self.caching_of(answer)[0]
 
     @pytest.mark.parametrize("headers", [list, cookie, bearer])
     @pytest.mark.parametrize("path", ["/protected", "/maybe"])
     def test_responses_that_depend_on_a_cookie_have_vary_and_cache_control(self, browser, path, headers):
-        vary, control = self.told(browser.send("GET", path, headers()))
+        vary, control = self.caching_of(browser.send("GET", path, headers()))
 
         assert {"authorization", "cookie"} <= vary
         assert control == ["no-store"] if path == "/protected" and headers is list else ["private"]

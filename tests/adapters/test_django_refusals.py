@@ -245,7 +245,7 @@ STREAMS = {
 
 
 @sync_and_async_middleware
-def looks(get_response):
+def records_progress(get_response):
     """Middleware around ours that records how far a stream has run when the response reaches it."""
 
     def note(response):
@@ -282,7 +282,7 @@ class TestStreams:
     def test_it_has_run_to_its_first_octet_when_the_response_is_returned(self, kind, made):
         client = WSGIClient if made is WSGIHandler else ASGIClient
         with override_settings(ROOT_URLCONF=__name__):
-            app = handler(made, resource_server(), middleware=[f"{__name__}.looks", OURS])
+            app = handler(made, resource_server(), middleware=[f"{__name__}.records_progress", OURS])
             assert client(app).send("GET", f"/stream/{kind}", bearer()).body == b"first second"
 
         assert MADE == [b"", b"first ", "passed", b"second"]
@@ -293,7 +293,7 @@ class TestStreams:
 
     def test_an_event_stream_under_asgi_does_not_wait_for_its_first_event(self):
         with override_settings(ROOT_URLCONF=__name__):
-            app = handler(ASGIHandler, resource_server(), middleware=[f"{__name__}.looks", OURS])
+            app = handler(ASGIHandler, resource_server(), middleware=[f"{__name__}.records_progress", OURS])
             assert ASGIClient(app).send("GET", "/stream/events", bearer()).body == b"data: 1\n\n"
 
         assert MADE == ["passed", b"event"]

@@ -138,16 +138,16 @@ class TestAuthentication:
 
     @pytest.mark.parametrize("middleware", [[], [OURS]])
     def test_the_token_is_verified_once(self, start, middleware):
-        asked = []
+        calls = []
 
         def is_revoked(verified):
-            asked.append(verified.subject)
+            calls.append(verified.subject)
             return False
 
         client = start(resource_server({"is_revoked": is_revoked}), middleware=middleware)
 
         assert client.send("GET", "/orders", bearer(token(scope="orders:read"))).body == b"anna"
-        assert asked == ["anna"]
+        assert calls == ["anna"]
 
     def test_behind_the_middleware_every_view_is_protected(self, start):
         client = start(resource_server(), middleware=[OURS])
@@ -342,7 +342,7 @@ class RaisesWhenRendered(project.Json):
 
 
 class PassesOn(Raises):
-    """A view that changes the responses of its exception handlers."""
+    """A view that uses the response of its exception handler."""
 
     def handle_exception(self, exc):
         response = super().handle_exception(exc)

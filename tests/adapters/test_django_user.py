@@ -176,7 +176,7 @@ class TestUser:
 
     @isolate_apps("gatepass_django.refresh")
     def test_no_foreign_key_can_refer_to_it(self, user):
-        class Person(models.Model):  # noqa: DJ008 - never shown, and below
+        class Person(models.Model):  # noqa: DJ008 - never displayed
             class Meta:
                 app_label = "bills"
 
@@ -218,7 +218,7 @@ class TestUser:
         assert "token user" in page
 
 
-def knows_users_of_its_own(get_response):
+def sets_auser(get_response):
     """Set `request.auser` as Django's `AuthenticationMiddleware` does, which needs a table of users."""
 
     async def auser():
@@ -238,7 +238,7 @@ def test_the_awaited_user_of_django_is_the_user_of_the_token(start, middleware):
             user = async_to_sync(request._request.auser)()
             return project.text(f"{user is request._request.user is request.user} {user.pk}")
 
-    client = start(resource_server(), urls=at(Awaits), middleware=[f"{__name__}.knows_users_of_its_own", *middleware])
+    client = start(resource_server(), urls=at(Awaits), middleware=[f"{__name__}.sets_auser", *middleware])
 
     assert client.send("GET", "/x", bearer()).body == b"True anna"
 

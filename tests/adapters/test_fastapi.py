@@ -352,29 +352,29 @@ def test_a_test_may_override_the_dependency():
 
 
 def counted(server_settings: dict[str, Any] | None = None) -> tuple[ResourceServer, list[str]]:
-    asked: list[str] = []
+    calls: list[str] = []
 
     def is_revoked(token: AccessToken) -> bool:
-        asked.append(token.subject)
+        calls.append(token.subject)
         return False
 
-    return resource_server({"is_revoked": is_revoked}, **(server_settings or {})), asked
+    return resource_server({"is_revoked": is_revoked}, **(server_settings or {})), calls
 
 
 def test_a_token_is_verified_once_for_a_request():
-    server, asked = counted()
+    server, calls = counted()
     made = ASGIClient(app_with(server))
 
     assert made.send("GET", "/", bearer(token(scope="a b"))).body == b"anna"
     assert made.send("GET", "/", bearer(token("berta", scope="a b"))).body == b"berta"
-    assert asked == ["anna", "berta"]
+    assert calls == ["anna", "berta"]
 
 
 def test_a_token_that_the_middleware_verified_is_not_verified_again():
-    server, asked = counted()
+    server, calls = counted()
 
     assert ASGIClient(app_with(server, of_middleware=server)).send("GET", "/", bearer(token(scope="a b"))).status == 200
-    assert asked == ["anna"]
+    assert calls == ["anna"]
 
 
 def test_a_token_that_another_resource_server_verified_is_verified_again():

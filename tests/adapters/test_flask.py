@@ -281,7 +281,7 @@ class TestViews:
             def answer():
                 brought.append(request.get_data())
                 yield b"secret"
-                yield b"never asked for"
+                yield b"never read"
 
             response = Response(stream_with_context(answer()) if lazily else list(answer()), mimetype="text/plain")
             response.headers["Content-Length"] = "21"

@@ -188,7 +188,7 @@ class TestFlask:
     def test_routes_of_names_the_application_behind_an_opaque_layer(self):
         app = shop()
         names = {"inner": app.wsgi_app}
-        exec("def layer(*call): return inner(*call)", names)  # noqa: S102 - a name of a module, which alone tells nothing
+        exec("def layer(*call): return inner(*call)", names)  # noqa: S102 - a global name, which the search ignores
         app.wsgi_app = names["layer"]
 
         with pytest.raises(ConfigurationError, match=r"no Flask.*routes_of=app.*routes_of=None"):

@@ -150,16 +150,16 @@ def test_a_marked_class_does_not_make_its_subclasses_public():
 
 
 def test_routes_without_marks_are_not_searched_twice():
-    asked = []
+    calls = []
 
     class Counted(Route):
         def matches(self, scope):
-            asked.append(scope["path"])
+            calls.append(scope["path"])
             return super().matches(scope)
 
     client([Counted("/protected", whoami)], paths=["/healthz"]).send("GET", "/protected", bearer())
 
-    assert asked == ["/protected"]
+    assert calls == ["/protected"]
 
 
 def test_the_middleware_can_wrap_any_part_of_an_application():

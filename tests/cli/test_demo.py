@@ -1,4 +1,4 @@
-"""`gatepass demo`: four real servers, one table, and a verdict that can be trusted."""
+"""`gatepass demo`: four real servers, one table of responses, and an exit status that reports every difference."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def test_progress_goes_to_standard_error_and_colours_only_to_terminals(shown):
         assert name not in shown.stdout
     assert "\x1b" not in shown.stdout
     assert "RuntimeWarning" not in shown.stderr
-    assert "refresh_reused" not in shown.stderr  # what the applications log, the table tells
+    assert "refresh_reused" not in shown.stderr  # the table shows what the applications log
 
 
 def test_no_server_outlives_the_demo(shown):
@@ -71,7 +71,7 @@ def test_no_server_outlives_the_demo(shown):
 
 @pytest.fixture
 def left_running(tmp_path):
-    # A run in the background ignores Ctrl-C, and would hand that on.
+    # A background job ignores SIGINT, and its children would inherit that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [*COMMAND, "--serve"],
@@ -173,7 +173,7 @@ def test_a_failed_login_fails_all_requests_that_depend_on_it(monkeypatch, capfd)
     assert "the access token: Django returned 401, expected 200" in shown
 
 
-def told_in(width, monkeypatch, capfd):
+def table_in(width, monkeypatch, capfd):
     monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
     monkeypatch.setenv("COLUMNS", str(width))
     answers = {
@@ -188,7 +188,7 @@ def told_in(width, monkeypatch, capfd):
 
 @pytest.mark.parametrize("width", [80, 129])
 def test_a_narrow_terminal_shows_the_error_of_each_challenge_and_one_in_full(monkeypatch, capfd, width):
-    shown, cells = told_in(width, monkeypatch, capfd)
+    shown, cells = table_in(width, monkeypatch, capfd)
 
     assert max(len(line) for line in shown.splitlines() if line.startswith("│")) <= width
     assert 'Bearer realm="api"' in cells
@@ -198,14 +198,14 @@ def test_a_narrow_terminal_shows_the_error_of_each_challenge_and_one_in_full(mon
 
 
 def test_a_wide_terminal_shows_complete_challenges(monkeypatch, capfd):
-    shown, cells = told_in(200, monkeypatch, capfd)
+    shown, cells = table_in(200, monkeypatch, capfd)
 
     assert {case.challenge for case in CASES if case.challenge} == set(cells)
     assert "WWW-Authenticate: " not in shown
 
 
 @pytest.mark.parametrize(
-    ("other", "told"),
+    ("other", "results"),
     [
         (Answer(403, RIGHT.headers, RIGHT.body), ["returned 403, expected 401"]),
         (Answer(401, (NO_STORE,), RIGHT.body), ["unexpected WWW-Authenticate", "different headers"]),
@@ -222,11 +222,11 @@ def test_a_wide_terminal_shows_complete_challenges(monkeypatch, capfd):
         (Answer(401, RIGHT.headers, b"{} "), ["Flask sent different bodies"]),
     ],
 )
-def test_one_framework_that_differs_is_named(other, told):
+def test_one_framework_that_differs_is_named(other, results):
     found = problems(CASE, {"Flask": RIGHT, "Starlette": RIGHT, "Django": other})
 
-    assert len(found) == len(told)
-    for problem, part in zip(found, told, strict=True):
+    assert len(found) == len(results)
+    for problem, part in zip(found, results, strict=True):
         assert problem.startswith("Django ")
         assert part in problem
 
@@ -281,7 +281,7 @@ def test_each_request_of_a_login_goes_to_the_next_application(monkeypatch):
         return Answer(case.status, (), b"", {"login": login})
 
     monkeypatch.setattr(command, "send_request", answered)
-    told = command._session_results({"flask": 1, "starlette": 2, "fastapi": 3, "django": 4})
+    results = command._session_results({"flask": 1, "starlette": 2, "fastapi": 3, "django": 4})
 
     assert [path[:5] for path in visited.values()] == [
         [1, 2, 3, 4, 1],
@@ -289,12 +289,12 @@ def test_each_request_of_a_login_goes_to_the_next_application(monkeypatch):
         [3, 4, 1, 2, 3],
         [4, 1, 2, 3, 4],
     ]
-    assert list(told) == list(SESSION)
+    assert list(results) == list(SESSION)
 
 
 @pytest.fixture
 def settings(tmp_path):
-    """What an application of the demo finds in its environment."""
+    """Return the environment variables of the applications of the demo."""
     with SQLiteStore(tmp_path / "sessions.db") as store:
         store.create_schema()
     return {KEY_VARIABLE: json.dumps(DemoTokens().key.to_private_jwk()), STORE_VARIABLE: str(tmp_path / "sessions.db")}
@@ -325,7 +325,7 @@ def test_a_server_that_does_not_stop_is_killed(monkeypatch, settings):
 
     with Servers(settings, lambda *_: None) as running:
         processes = running._processes
-        processes["django"].send_signal(signal.SIGSTOP)  # who lies still does not notice that it shall end
+        processes["django"].send_signal(signal.SIGSTOP)  # a stopped process does not handle the request to end
 
     assert all(process.returncode is not None for process in processes.values())
     assert processes["django"].returncode == -signal.SIGKILL

@@ -1,4 +1,4 @@
-"""The examples run as their README says: real processes, asked over the wire, without a token and with one."""
+"""The examples, started as their README says: real processes that get requests with and without a token."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def issued(*arguments, env=ENVIRONMENT):
 
 
 PATHS = {}
-"""By the port that an example listens on: where it logs people in, and where it refreshes."""
+"""The paths for login and refresh of each example, by its port."""
 
 
 def port_for(name):
@@ -58,7 +58,7 @@ def port_for(name):
 
 
 def answer_of(answer):
-    """Status and JSON body."""
+    """Return the status and the JSON body."""
     status, _, body = answer
     return status, json.loads(body)
 
@@ -97,7 +97,7 @@ def test_a_shop_returns_its_orders_to_tokens_with_the_scope(shop):
     assert request(shop, "/elsewhere")[0] in (401, 404)  # FastAPI protects the routes that exist
 
 
-# --- staying signed in
+# --- sessions
 
 
 def log_in(port, username="anna", password="tea and biscuits", **fields):
@@ -105,7 +105,7 @@ def log_in(port, username="anna", password="tea and biscuits", **fields):
 
 
 def login_response(port):
-    """The pair of a new login."""
+    """Return the pair of tokens of a new login."""
     status, pair = answer_of(log_in(port, scope="orders:read"))
     assert status == 200
     return pair
@@ -117,7 +117,7 @@ def refresh(port, pair):
 
 
 def opens(port, pair):
-    """Whether the access token of *pair* opens the orders; if not, it must have been revoked."""
+    """Return whether the access token of *pair* is accepted for the orders; if not, it must be refused as revoked."""
     status, headers, _ = request(port, "/orders", token=pair["access_token"])
     if status == 200:
         return True
@@ -126,7 +126,7 @@ def opens(port, pair):
 
 
 def refreshes(port, pair):
-    """Whether the refresh token of *pair* gets another pair; if not, it must be refused as every other is."""
+    """Return whether the refresh token of *pair* gets another pair; if not, it must get the usual refusal."""
     status, headers, body = refresh(port, pair)
     if status == 200:
         return True
@@ -229,8 +229,8 @@ def test_an_unknown_name_takes_as_long_as_a_wrong_password(shop):
         log_in(shop, **fields)
         return time.perf_counter() - start
 
-    # Hashing takes some hundred milliseconds, anything else one or two: a skipped hash shows by far. The least of many
-    # measurements counts: what stays fast although it was tried as often as it takes is fast.
+    # Hashing takes some hundred milliseconds, the rest one or two, so a skipped hash is obvious. The minimum of many
+    # measurements counts: a request without a hash stays fast in all of them.
     unknown, known = seconds(username="unknown"), seconds(password="wrong")
     for number in range(50):
         if number >= 3 and unknown > known / 2:
@@ -254,7 +254,7 @@ def test_a_login_is_stored_in_the_working_directory_and_survives_a_restart(tmp_p
         assert not refreshes(port, first)
 
 
-# --- FastAPI's tutorial
+# --- the tutorial of FastAPI
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +274,7 @@ def test_the_login_of_the_tutorial_lasts_half_an_hour_and_grants_only_known_scop
 
 def test_the_token_of_a_login_is_accepted_for_its_scopes(tutorial):
     without = json.loads(log_in(tutorial)[2])
-    assert "scope" not in without  # an empty one would not be a scope
+    assert "scope" not in without  # an empty string would not be a valid scope
     narrow = without["access_token"]
     wide = json.loads(log_in(tutorial, scope="orders:read")[2])["access_token"]
 
@@ -310,11 +310,11 @@ def test_the_documentation_page_offers_the_password_login_and_the_endpoints(tuto
     assert request(tutorial, "/docs")[0] == 200
 
 
-# --- an outside provider, and the README
+# --- an external provider, and the README
 
 
-def told(port, path, **sent):
-    """The answer, when the provider's keys were fetched: until then it is 503, and says to ask again."""
+def response_with_keys(port, path, **sent):
+    """Return the response after the keys of the provider were fetched: until then it is 503 with Retry-After."""
     until = time.monotonic() + PATIENCE
     while True:
         answer = request(port, path, **sent)
@@ -353,7 +353,7 @@ def test_tokens_of_an_external_provider_are_accepted_by_issuer_and_audience(tmp_
             "SSL_CERT_FILE": str(tmp_path / "authority.pem"),
         }
         with serving(flask("outside_provider", port), port, environment):
-            status, _, body = told(port, "/me", token=signed())
+            status, _, body = response_with_keys(port, "/me", token=signed())
 
             assert status == 200
             assert json.loads(body) == {"you": "anna", "through": "web", "scopes": ["openid"], "roles": ["clerk"]}

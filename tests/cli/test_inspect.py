@@ -1,4 +1,4 @@
-"""`gatepass inspect`: tells an operator the truth about a token, and lets no token touch the terminal."""
+"""`gatepass inspect`: reports correctly on a token, and prints no unescaped text of it to the terminal."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ def issuer(**settings):
 
 
 def checks(result):
-    """Each line of the list of checks, by name."""
+    """Return each line of the list of checks, by name."""
     pattern = re.compile(r"^  (passed|failed|not reached|not checked) +([a-z_ ]+?)(?:  .*|: .*)?$", re.MULTILINE)
     return {name: outcome for outcome, name in pattern.findall(result.stdout.decode())}
 
@@ -139,7 +139,7 @@ def test_the_kid_of_a_key_can_be_given_as_an_option(gatepass_here, tmp_path, for
 
     other = gatepass_here("inspect", "--key", "key", "--kid", "2027-01", *OPTIONS, stdin=token)
 
-    assert (without.returncode, named.returncode, other.returncode) == (0, 0, 1)  # a key without a name is tried
+    assert (without.returncode, named.returncode, other.returncode) == (0, 0, 1)  # a key without a kid is tried
     assert checks(other)["key"] == "failed"
     assert b"--kid" in other.stdout
 
@@ -192,7 +192,7 @@ def test_a_token_on_the_command_line_is_refused_and_not_repeated(gatepass_here, 
 
 
 def test_a_long_name_does_not_pad_the_other_lines(gatepass):
-    """One long name does not fill every line with blanks."""
+    """A long name of one member must not fill every other line with spaces."""
     members = {"a" * 4_000: 1, **{f"b{number}": 1 for number in range(400)}}
     token = signed({"alg": "ES256"}, members)
 

@@ -1,4 +1,4 @@
-"""`gatepass keygen`: what it prints can be used as it is, by this library and from a shell."""
+"""`gatepass keygen`: its output can be used unchanged, by this library and in a shell."""
 
 import json
 import os

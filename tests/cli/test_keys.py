@@ -1,4 +1,4 @@
-"""`gatepass keys`: what an operator sees of a ring and does to it; what the service notices, and what is never shown."""
+"""`gatepass keys`: list, rotate and remove the keys of a ring, and never show a private key."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def ring(tmp_path):
 
 
 class Span:
-    """A span of time, in which a command told how far off a moment was."""
+    """A span of time during which a command printed the distance of a moment."""
 
     @property
     def length(self):
@@ -62,7 +62,7 @@ def test_a_list_shows_each_key_and_its_state(gatepass_here, ring):
 
 @pytest.mark.parametrize("width", [200, 115, 114, 80, 44])
 def test_a_key_id_is_on_one_line_however_narrow_the_terminal(gatepass_here, ring, width):
-    """It is pasted into `gatepass keys remove`."""
+    """The operator pastes it into `gatepass keys remove`."""
     ring.rotate()
 
     with span() as passed:

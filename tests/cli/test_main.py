@@ -1,4 +1,4 @@
-"""The command as a whole: what it says without its extra, and that errors are sentences."""
+"""The command as a whole: its message without its extra, its version and help, and its errors."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from gatepass.adapter import extra_hint
 
 
 def without(*modules, arguments=()):
-    """The command in an interpreter that cannot import *modules*."""
+    """Run the command in an interpreter that cannot import *modules*."""
     program = (
         f"import sys; sys.argv = ['gatepass', *{list(arguments)!r}]; "
         f"sys.modules.update(dict.fromkeys({list(modules)!r})); from gatepass.cli import main; main()"

@@ -1,4 +1,4 @@
-"""`gatepass purge` on real stores: what goes, what stays, when it stops, and that no password is ever shown."""
+"""`gatepass purge` on real stores: which rows it deletes, when it stops, and that it never shows a password."""
 
 import os
 import pty
@@ -30,7 +30,7 @@ KINDS = ["file", "file of SQLAlchemy", "postgresql", "mariadb"]
 
 @contextmanager
 def a_store(kind, folder):
-    """An empty store with its tables, and what names it on a command line."""
+    """Return an empty store with its tables, and its name on the command line."""
     if kind == "file":
         with SQLiteStore(folder / "sessions.db") as store:
             store.create_schema()
@@ -60,7 +60,7 @@ def file(tmp_path):
 
 
 def fill(store):
-    """Three families that ended long ago, one an hour ago, one that lives; two revocations that are past, one not."""
+    """Add three families that ended long ago, one an hour ago and one active; two expired revocations and one valid."""
     now = int(time.time())
     for number in range(3):
         store.create(
@@ -132,7 +132,7 @@ def test_batches_are_deleted_until_none_is_left(file):
     deleted = list(purge_store(Watched(), now=int(time.time()), ended_for=DAY, batch=2))
 
     assert deleted == [(2, 0), (3, 0), (3, 2), (3, 2)]
-    assert sizes == [2, 2, -2, -2]  # of families the last one says that it is; of revocations it finds nothing
+    assert sizes == [2, 2, -2, -2]  # the last batch of families is short; the last one of revocations is empty
     assert left(file[0]) == {"late", "alive", "c"}
 
 
@@ -333,7 +333,7 @@ def test_a_terminal_shows_progress_and_standard_output_only_the_result(file):
     assert b"deleted " in shown
 
 
-# A shell's background job ignores the signal, and what it starts would too.
+# A background job of a shell ignores the signal, and its children would inherit that.
 HEEDING = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -213,7 +213,7 @@ def test_several_applications_are_refused_with_a_solution(several):
 
 def layer_of_a_module(text, **names):
     """Return `layer` of a module with the globals *names* and the source *text*."""
-    exec(text, names)  # noqa: S102 - no other way to have several modules in one
+    exec(text, names)  # noqa: S102 - the only method to create several modules in one
     return names["layer"]
 
 

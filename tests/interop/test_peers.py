@@ -1,4 +1,4 @@
-"""Each other library, each algorithm, both directions: the same token means the same to both sides."""
+"""Each other library, each algorithm, both directions: a token has the same meaning on both sides."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from gatepass.errors import (
 )
 from gatepass.jose.compact import decode_base64url, encode_base64url
 
-# joserfc warns, rightly, about the older name of the Edwards curves' algorithms; tokens still bear it.
+# joserfc warns about the older name of the algorithms of Edwards curves, which tokens still use.
 pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
 
 ISSUER, AUDIENCE = "https://auth.example", "https://api.example"
 HOUR = 3600
 _OTHERS = {"HS256": "HS384", "RS256": "PS256", "PS384": "RS384"}
-"""Algorithms that take the same kind of key."""
+"""Algorithms with the same kind of key."""
 
 
 def issuer_of(key: Key, *, now: float | None = None) -> TokenIssuer:
@@ -59,7 +59,7 @@ def header_for(key: Key, **changes: str) -> dict[str, str]:
 
 
 def altered(token: str) -> str:
-    """*token* with another subject under the old signature."""
+    """Return *token* with another subject and the old signature."""
     header, payload, signature = token.split(".")
     claims = decode_base64url(payload.encode()).replace(b"anna", b"anne")
     assert claims.count(b"anne") == 1
@@ -104,7 +104,7 @@ class TestOurTokensThere:
 
 
 class TestTheirTokensHere:
-    """The keys are joserfc's, so that nothing on the signing side is ours."""
+    """joserfc makes the keys, so that the signing side uses none of our code."""
 
     @pytest.fixture
     def jwk(self, algorithm: str, their_keys: Callable[[str], Jwk]) -> Jwk:

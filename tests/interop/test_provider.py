@@ -1,4 +1,4 @@
-"""The tokens of a real OpenID provider, from its metadata to its rotations, with nothing but its name configured."""
+"""Tokens of a real OpenID provider, from its metadata to its rotations, with only its issuer configured."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_withdrawn_key_is_refused_after_the_next_refresh(provider, verifier_fo
     verifier.verify(stolen)
 
     provider.publish(second)
-    clock.now += 3_600  # the keys are no longer to be used, whatever the provider said of their freshness
+    clock.now += 3_600  # older than `usable_for`, regardless of the cache lifetime that the provider sent
 
     with pytest.raises(UnknownKey):
         verifier.verify(stolen)

@@ -1,6 +1,6 @@
-"""docs/architecture.md is true: its tables and drawings are made from the code, and each name in them exists.
+"""docs/architecture.md is up to date: its tables and drawings are generated from the code, and each name exists.
 
-`GATEPASS_WRITE_TABLES=1 pytest tests/packaging/test_architecture.py` renews tables and drawings.
+`GATEPASS_WRITE_TABLES=1 pytest tests/packaging/test_architecture.py` updates the tables and drawings.
 """
 
 import ast
@@ -55,7 +55,7 @@ def test_the_drawing_is_generated_from_the_code(repository, page, name):
 
 
 def defined(tree):
-    """The names that a module defines, with those of its classes as `Class.name`."""
+    """Yield the names that a module defines, with those of its classes as `Class.name`."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name

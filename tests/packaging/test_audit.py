@@ -1,4 +1,4 @@
-"""What the environment audit makes of what pip-audit reports."""
+"""The verdict of the environment audit on the report of pip-audit."""
 
 import tomllib
 
@@ -20,7 +20,7 @@ FOUND = {
 UNKNOWN = {"name": "click", "skip_reason": "Dependency not found on PyPI and could not be audited: click (8.3.3)"}
 
 
-def judge(*dependencies, required=False):
+def verdict_on(*dependencies, required=False):
     return verdict({"dependencies": list(dependencies), "fixes": []}, required=required)
 
 
@@ -36,36 +36,38 @@ def test_every_lower_bound_is_audited(repository):
 
 
 def test_bounds_without_advisories_pass():
-    assert judge(CLEAN, CLEAN) == (0, ["no advisories on 2 lower bounds"])
+    assert verdict_on(CLEAN, CLEAN) == (0, ["no advisories on 2 lower bounds"])
 
 
 def test_one_bound_with_an_advisory_fails_and_names_it_and_the_fixed_version():
-    status, lines = judge(CLEAN, FOUND)
+    status, lines = verdict_on(CLEAN, FOUND)
 
     assert status == 1
     assert lines == ["python-multipart 0.0.30: PYSEC-2026-3040, CVE-2026-53540, GHSA-v9pg-7xvm-68hf, mended in 0.0.31"]
 
 
 def test_an_advisory_without_a_fixed_version_fails():
-    assert judge({**FOUND, "vulns": [{**FOUND["vulns"][0], "fix_versions": []}]})[1][0].endswith("mended in no version")
+    assert verdict_on({**FOUND, "vulns": [{**FOUND["vulns"][0], "fix_versions": []}]})[1][0].endswith(
+        "mended in no version"
+    )
 
 
 def test_one_bound_that_was_not_audited_fails():
-    status, lines = judge(CLEAN, UNKNOWN)
+    status, lines = verdict_on(CLEAN, UNKNOWN)
 
     assert status == 1
     assert lines == [f"click: not audited: {UNKNOWN['skip_reason']}"]
 
 
 def test_an_index_without_advisories_is_reported_and_passes():
-    assert judge(UNKNOWN, UNKNOWN) == (
+    assert verdict_on(UNKNOWN, UNKNOWN) == (
         0,
         ["NOT AUDITED: this package index has no advisories, on none of 2 packages"],
     )
 
 
 def test_an_index_without_advisories_fails_if_advisories_are_required():
-    assert judge(UNKNOWN, UNKNOWN, required=True)[0] == 1
+    assert verdict_on(UNKNOWN, UNKNOWN, required=True)[0] == 1
 
 
 def test_an_ignored_advisory_has_a_reason():

@@ -1,4 +1,4 @@
-"""The benchmarks run, and renew their page. No test judges a figure."""
+"""The benchmarks run, and update their page. No test checks a figure."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""The examples in the docstrings of the core do what they say, in the wheel as installed."""
+"""The examples in the docstrings of the core pass as doctests, against the installed wheel."""
 
 import doctest
 import importlib

@@ -1,5 +1,5 @@
-"""README and the pages of docs/ say what is so: their programs run, their sessions show what is shown,
-their answers are the core's, and what they point at is there.
+"""README and the pages of docs/ are correct: their programs and shell sessions run with the shown output,
+their responses are those of the core, and the targets of their links exist.
 """
 
 import ast
@@ -42,9 +42,9 @@ pytestmark = pytest.mark.skipif(
 RUNNER = REPOSITORY / "tests" / "support" / "run_program.py"
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 PATIENCE = 240
-"""Seconds after which a program hangs, and is no longer slow."""
+"""Timeout in seconds for a stalled program."""
 MAX_WIDTH = 120
-"""Characters of a line of prose."""
+"""Maximal length of a line of prose, in characters."""
 PROGRAMS = [(page, program) for page in PAGES for program in programs_of(page)]
 SESSIONS = [page for page in PAGES if session_of(page)]
 FRAMEWORKS = ("flask", "starlette", "fastapi", "django", "rest_framework", "click", "uvicorn")
@@ -52,14 +52,14 @@ OWN, PAIR = Key.generate("ES256"), Key.generate("RS256")
 
 
 def environment(**more):
-    """This environment's commands first, and nothing in it that a page has not set."""
+    """Return an environment with the commands of this one first, and no variable that a page has not set."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("JWT_", "PROVIDER_", "DJANGO_"))}
     return {**kept, "PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", **more}
 
 
 def needs(text):
-    """Skip where a framework is not installed: not every environment has them. Nor has every system what a ring needs."""
+    """Skip if a framework, or the POSIX files that a key ring needs, is missing here."""
     if not hasattr(os, "fork") and re.search(r"\bKeyRing\(|\bKeyRing\.mounted\(", text):
         missing("POSIX", "a key ring needs its file locks and modes")
     for name in FRAMEWORKS:
@@ -68,7 +68,7 @@ def needs(text):
 
 
 def project_settings():
-    """The settings.py that `django-admin startproject` writes, to whose end a page says what to add."""
+    """Return the settings.py of `django-admin startproject`, to which a page appends lines."""
     django = importlib.util.find_spec("django")
     if django is None:
         return ""
@@ -79,13 +79,13 @@ def project_settings():
 
 @pytest.fixture
 def desk(tmp_path):
-    """A folder with the files that every page may take for granted."""
+    """Return a folder with the files that every page may use."""
     (tmp_path / "provider-jwks.json").write_text(json.dumps(KeySet([PAIR]).to_jwks()), encoding="utf-8")
     return tmp_path
 
 
 def run_program(desk, page, blocks):
-    (desk / "private.pem").write_text(OWN.to_private_pem(), encoding="utf-8")  # as a session before it makes them
+    (desk / "private.pem").write_text(OWN.to_private_pem(), encoding="utf-8")  # as an earlier shell session creates it
     (desk / "public.pem").write_text(OWN.to_pem(), encoding="utf-8")
     for name, text in files_of(page).items():
         (desk / name).write_text(project_settings() + text if name == "settings.py" else text, encoding="utf-8")
@@ -121,14 +121,14 @@ def test_a_block_that_is_not_run_is_valid_python_and_has_a_reason():
 FIRST_SCREEN = {
     "gatepass_flask": """
 client = app.test_client()
-def ask(path, **headers):
+def send(path, **headers):
     answer = client.get(path, headers=headers)
     return answer.status_code, answer.headers.get("WWW-Authenticate"), answer.text
 """,
     "gatepass_starlette": """
 from starlette.testclient import TestClient
 client = TestClient(app)
-def ask(path, **headers):
+def send(path, **headers):
     answer = client.get(path, headers=headers)
     return answer.status_code, answer.headers.get("WWW-Authenticate"), answer.text
 """,
@@ -141,7 +141,7 @@ django.setup()
 from django.core.management import call_command
 from django.test import Client
 call_command("check", fail_level="WARNING")
-def ask(path, **headers):
+def send(path, **headers):
     answer = Client().get(path, headers=headers)
     return answer.status_code, answer.headers.get("WWW-Authenticate"), answer.content.decode()
 """,
@@ -155,7 +155,7 @@ def test_the_code_on_the_first_screen_of_the_readme_protects_the_route(desk, ada
     readme = REPOSITORY / "README.md"
     programs = [program for program in programs_of(readme) if f"from {adapter} import" in program.text]
     pasted = programs[0].text if programs else ""
-    asked = f"""
+    program = f"""
 {pasted}
 {FIRST_SCREEN[adapter]}
 from gatepass import Key, TokenIssuer
@@ -164,21 +164,21 @@ issuer = TokenIssuer(
     keys=Key.from_env("JWT_SECRET_KEY"),
 )
 good = "Bearer " + issuer.issue("anna", scope="orders:read")
-status, _, body = ask("/orders", Authorization=good)
+status, _, body = send("/orders", Authorization=good)
 assert (status, __import__("json").loads(body)) == (200, {{"for": "anna"}}), (status, body)
-assert ask("/orders")[:2] == (401, 'Bearer realm="api"')
-assert ask("/orders", Authorization=good + "A")[0] == 401
-status, challenge, _ = ask("/orders", Authorization="Bearer " + issuer.issue("bert"))
+assert send("/orders")[:2] == (401, 'Bearer realm="api"')
+assert send("/orders", Authorization=good + "A")[0] == 401
+status, challenge, _ = send("/orders", Authorization="Bearer " + issuer.issue("bert"))
 assert status == 403 and challenge.endswith('scope="orders:read"'), challenge
 """
-    run_program(desk, readme, [Block("README.md", 1, "python", asked)])
+    run_program(desk, readme, [Block("README.md", 1, "python", program)])
 
 
-# --- sessions
+# --- shell sessions
 
 
 class Shell:
-    """One bash that goes on from command to command, as a reader's does."""
+    """One bash process for all commands of a page."""
 
     END = "--end of this command--"
 
@@ -231,7 +231,7 @@ def stop(server):
 def test_a_shell_session_on_a_page_prints_what_the_page_shows(desk, page):
     if not hasattr(os, "fork"):
         missing("POSIX", "a session is typed into its shell")
-    needs("click " + page.read_text(encoding="utf-8"))  # for the command
+    needs("click " + page.read_text(encoding="utf-8"))  # the command needs it
     if shutil.which("curl") is None:
         missing("curl")
     for name, text in files_of(page).items():
@@ -254,7 +254,7 @@ def test_a_shell_session_on_a_page_prints_what_the_page_shows(desk, page):
         shell.close()
 
 
-# --- answers
+# --- responses
 
 
 def raw(answer):
@@ -298,7 +298,7 @@ def leaves(root=AuthError):
 def test_the_page_of_responses_lists_every_reason_with_its_status_code_and_text():
     page = (REPOSITORY / "docs" / "answers.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `(\w+)` \| (\d+) \| ([^|]*) \| ([^|]*) \|", page, re.MULTILINE)
-    roots = {"InvalidRequest", "AuthUnavailable"}  # what an application may raise; the core raises their leaves
+    roots = {"InvalidRequest", "AuthUnavailable"}  # an application may raise them; the core raises subclasses
     expected = {
         (kind.reason, str(kind.status), f"`{kind.error}`" if kind.error else "none", kind.description or "none")
         for kind in leaves()
@@ -339,7 +339,7 @@ def test_a_test_file_that_a_page_names_exists(page):
 
 
 def linked_pages(page):
-    """The pages that *page* links to."""
+    """Return the pages that *page* links to."""
     targets = re.findall(r"\]\(([^)#\s]+\.md)", page.read_text(encoding="utf-8"))
     return {(page.parent / target).resolve() for target in targets if "://" not in target}
 
@@ -354,7 +354,7 @@ def test_every_page_is_linked_from_the_readme():
 
 
 def measured(section, algorithm):
-    """Times faster than PyJWT, by contender, as docs/benchmarks.md has it."""
+    """Return how many times faster than PyJWT each contender is in docs/benchmarks.md."""
     page = (REPOSITORY / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
@@ -374,7 +374,7 @@ def measured(section, algorithm):
     ],
 )
 def test_the_figures_of_the_readme_are_those_of_the_last_measurement(section, algorithm, name):
-    """After a new measurement this shows the line to write."""
+    """After a new measurement the failure shows the line to write."""
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     figures = measured(section, algorithm)
     cells = [f"{float(figures[peer][1]):.1f}" for peer in ("gatepass", "joserfc", "oxyjwt (Rust)")]

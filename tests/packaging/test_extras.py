@@ -1,4 +1,4 @@
-"""Tests of an extra pass by where it is not installed. Where all should be there, none may be missing unseen."""
+"""Tests of an extra are skipped if it is not installed; where all are required, none may be missing."""
 
 import os
 from importlib.util import find_spec

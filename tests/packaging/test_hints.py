@@ -1,4 +1,4 @@
-"""What is missing is named as pip takes it, with the bounds that pyproject.toml has, and the extra's name beside it."""
+"""Hints name a missing library as a requirement for pip, with the bounds of pyproject.toml, and name its extra."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What the sources import beside themselves. The rooms' own contract is in `pyproject.toml`: `lint-imports` checks it."""
+"""Imports of other packages by the sources. `lint-imports` checks the contract between our own packages."""
 
 import sys
 
@@ -8,7 +8,7 @@ from tests.support.sources import imported, source_files
 FILES = source_files()
 OURS = {module.partition(".")[0] for module in FILES}
 
-# Each of these has a contract in pyproject.toml that says which rooms may import it.
+# Each of these has a contract in pyproject.toml that names the packages that may import it.
 FOREIGN = {
     "anyio",
     "asgiref",
@@ -33,7 +33,7 @@ FOR_TYPE_CHECKERS = {"_typeshed"}
 
 NETWORK = {"asyncio", "http.client", "http.server", "socket", "socketserver", "ssl", "urllib.request"}
 MAY_CONNECT = ("gatepass.cli.demo", "gatepass.jwks")
-# It asks whether an event loop runs, and waits on it for a thread.
+# It checks whether an event loop runs, and awaits a thread on it.
 MAY_AWAIT = {"gatepass.keys.source"}
 
 

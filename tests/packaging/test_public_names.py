@@ -1,6 +1,6 @@
-"""The public names, spelled out: a new one, or one that goes, is a decision that is made here.
+"""The public names, written out: adding or removing one is a decision that is made here.
 
-The tables of docs/frameworks.md are made from the code. To renew them:
+The tables of docs/frameworks.md are generated from the code. To update them:
 
     GATEPASS_WRITE_TABLES=1 pytest tests/packaging/test_public_names.py
 """
@@ -171,7 +171,7 @@ PUBLIC = {
 
 
 def declared(module, repository):
-    """`__all__` as it is written, so that no framework need be installed to read it."""
+    """Return `__all__` as written in the source, so that no framework needs to be installed."""
     inner = module.replace(".", "/")
     candidates = [
         repository / root / f"{inner}{ending}" for root in ("src", "adapters") for ending in ("/__init__.py", ".py")

@@ -1,4 +1,4 @@
-"""What holds for the repository as a whole and no other tool watches."""
+"""Rules for the repository as a whole that no other tool checks."""
 
 import configparser
 import os
@@ -48,7 +48,7 @@ COVERED_BY = {
     "testing/revocation_store": (["tests/testing/test_contracts.py"], "a contract that broken stores must fail"),
     "testing/rotation": (["tests/testing/test_contracts.py"], "part of the contract that broken stores must fail"),
 }
-# Test files of a room that bear the name of none of its modules.
+# Test files of a package that have the name of none of its modules.
 SEVERAL_MODULES = {
     "tests/cli/test_examples.py": "the example programs, and what README says of them",
     "tests/cli/test_main.py": "the entry point, in the package's __init__",
@@ -62,7 +62,7 @@ SEVERAL_MODULES = {
     "tests/stores/test_raw_forks.py": "every store that processes share",
     "tests/testing/test_contracts.py": "the contracts as a whole, against stores that break them",
 }
-# Folders of tests that are no room of gatepass.
+# Folders of tests that are no package of gatepass.
 OTHER_FOLDERS = {
     "adapters": "the adapters for the frameworks",
     "interop": "other libraries, in other languages",
@@ -73,7 +73,7 @@ OTHER_FOLDERS = {
     "typing": "programs for the type checkers",
     "vectors": "published and forged tokens and signatures",
 }
-# Modules beside the tests that are no test, conftest or contract; those below WITH_PROGRAMS may be anything.
+# Modules beside the tests that are no test, conftest or contract; those below WITH_PROGRAMS are not limited.
 WITH_PROGRAMS = ("support", "typing", "interop", "servers")
 BESIDE_TESTS = {"tests/vectors/from_rfc_texts.py": "makes rfc.json from the texts of the RFCs"}
 in_a_shell = pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", ".ci/run is a shell script"))
@@ -141,7 +141,7 @@ def test_the_packages_top_level_stays_small(repository):
 
 
 def modules_of_rooms(repository):
-    """The modules of gatepass as paths below it; a package below a room is one, and `__init__` is none."""
+    """Return the modules of gatepass as paths below it; a nested package counts as one, `__init__` as none."""
     package = repository / "src" / "gatepass"
     parts = [module.relative_to(package).with_suffix("").parts[:2] for module in package.rglob("*.py")]
     return {"/".join(part) for part in parts if part[-1] != "__init__"}
@@ -152,7 +152,7 @@ def files_of_tests(repository):
 
 
 def is_about(file, module):
-    """Whether *file* is `tests/<room>/test_<module>.py` or `tests/<room>/test_<module>_<aspect>.py`."""
+    """Return whether *file* is `tests/<package>/test_<module>.py` or `tests/<package>/test_<module>_<aspect>.py`."""
     room, _, name = module.rpartition("/")
     return re.fullmatch(rf"tests/{room}{'/' if room else ''}test_{name}(_\w+)?\.py", file) is not None
 
@@ -222,13 +222,13 @@ def test_no_tracked_file_is_a_build_product(tracked, repository):
 
 @in_a_shell
 def test_ci_runs_the_test_command_that_the_readme_gives(repository):
-    """.ci/run is asked for it, so that its own reading of the page is what is tested."""
-    asked = subprocess.run(
+    """The command comes from .ci/run, so this tests how .ci/run reads the page."""
+    result = subprocess.run(
         [repository / ".ci" / "run", "--print-test-command"], capture_output=True, text=True, check=True
     )
     readme = (repository / "README.md").read_text(encoding="utf-8")
 
-    assert asked.stdout.strip() == "python3 -m venv .venv && .venv/bin/pip install tox && .venv/bin/tox"
+    assert result.stdout.strip() == "python3 -m venv .venv && .venv/bin/pip install tox && .venv/bin/tox"
     assert readme.count("<!-- test-command -->") == 1
 
 
@@ -258,17 +258,17 @@ def test_workflows_pin_each_action_to_one_commit(repository):
     actions = [line.partition("@")[0] for line in used]
 
     assert [line for line in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", line)] == []
-    assert len(actions) == len(set(actions))  # two pins of one action are two lines
+    assert len(actions) == len(set(actions))  # two pins of one action would be two entries
 
 
 def labels_of(tox):
-    """The environments of each label of tox.ini."""
+    """Return the environments of each label of tox.ini."""
     lines = [line.partition("=") for line in tox["tox"]["labels"].strip().splitlines()]
     return {label.strip(): set(names.replace(",", " ").split()) for label, _, names in lines}
 
 
 def test_every_environment_is_run_by_ci(repository, tox):
-    """By the README's command or by a label that .ci/run names: an environment in neither would never run."""
+    """CI runs the command of the README and the labels in .ci/run; it would never run an environment in neither."""
     sections = {name.removeprefix("testenv:") for name in tox.sections() if name.startswith("testenv:")}
     labels = labels_of(tox)
     script = (repository / ".ci" / "run").read_text(encoding="utf-8")
@@ -276,7 +276,7 @@ def test_every_environment_is_run_by_ci(repository, tox):
 
     assert tox["tox"]["env_list"] == "py"
     assert set(ran) == set(labels)
-    assert sections - {"bench"} <= {"py"}.union(*labels.values())  # a benchmark gives figures, not a verdict
+    assert sections - {"bench"} <= {"py"}.union(*labels.values())  # a benchmark has figures and no verdict
 
 
 def test_every_environment_that_a_page_names_exists(repository, tox):
@@ -308,11 +308,13 @@ def test_the_tests_that_run_once_exist(repository):
 
 @in_a_shell
 def test_the_packages_that_ci_installs_are_named_to_contributors(repository):
-    asked = subprocess.run([repository / ".ci" / "run", "--print-packages"], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [repository / ".ci" / "run", "--print-packages"], capture_output=True, text=True, check=True
+    )
     contributing = (repository / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
-    assert len(asked.stdout.split()) > 5
-    assert [name for name in asked.stdout.split() if f"`{name}`" not in contributing] == []
+    assert len(result.stdout.split()) > 5
+    assert [name for name in result.stdout.split() if f"`{name}`" not in contributing] == []
 
 
 def test_the_changelog_has_a_section_for_unreleased_changes(repository):

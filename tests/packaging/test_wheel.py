@@ -1,4 +1,4 @@
-"""What a stranger gets who installs gatepass: read from the installed distribution, never from the sources."""
+"""The contents of an installation of gatepass: read from the installed distribution, never from the sources."""
 
 import importlib
 import importlib.metadata
@@ -30,12 +30,12 @@ SITE_PACKAGES = Path(sysconfig.get_path("purelib")).resolve()
 
 
 def is_editable() -> bool:
-    """PEP 610: what is installed is the checkout itself, and no wheel."""
+    """Return whether the checkout itself is installed instead of a wheel (PEP 610)."""
     origin = importlib.metadata.distribution("gatepass").read_text("direct_url.json")
     return bool(origin and json.loads(origin).get("dir_info", {}).get("editable"))
 
 
-# Where tox runs, an editable install would be a mistake that these tests find.
+# In tox, an editable install is an error, which these tests detect.
 pytestmark = pytest.mark.skipif(
     is_editable() and not os.environ.get("GATEPASS_REQUIRE_EXTRAS"),
     reason=reason_for("the built wheel", "gatepass is installed editable"),
@@ -127,7 +127,7 @@ def test_the_command_is_installed_and_points_into_the_package():
 
 
 def test_the_command_without_its_extra_names_the_extra():
-    """The modules are hidden, so that this also holds where they are installed."""
+    """The modules are hidden, so this is tested even where they are installed."""
     program = (
         "import importlib.metadata, sys\n"
         "sys.modules['click'] = sys.modules['rich'] = None\n"

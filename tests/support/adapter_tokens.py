@@ -17,7 +17,7 @@ FAR = 86_400
 def token(
     subject: str = "anna", *, key: Key = KEY, header: dict[str, Any] | None = None, without: str = "", **claims: Any
 ) -> str:
-    """A good token, but for *claims*, the members of *header* (None removes one), and the claim *without*."""
+    """Return a valid token with other *claims* and members of *header* (None removes one), and without one claim."""
     now = int(time.time())
     payload = {
         "iss": ISSUER,
@@ -42,7 +42,7 @@ def bearer(raw: str | None = None) -> list[tuple[str, str]]:
 
 
 def resource_server(verifier: dict[str, Any] | None = None, **settings: Any) -> ResourceServer:
-    """The server of the contract, changed by the options of *verifier* and by *settings*."""
+    """Return the resource server of the contract, changed by the options of *verifier* and by *settings*."""
     made = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=KEY, **(verifier or {}))
     return ResourceServer(made, **{"https": "off", **settings})
 

@@ -124,7 +124,7 @@ CORS = Middleware(CORSMiddleware, allow_origins=["https://shop.example"])
 
 
 class PassesOn:
-    """A layer of the application's own."""
+    """A custom layer of the application."""
 
     def __init__(self, app):
         self.app = app
@@ -168,7 +168,7 @@ def call(app: Any, scope: dict[str, Any], *messages: dict[str, Any]) -> list[dic
 
 
 def others_are_served_while_a_hook_blocks(make: Any) -> None:
-    """*make* turns a server into an application with /protected and an open /healthz."""
+    """Assert that /healthz responds while a hook blocks; *make* builds an application from a resource server."""
     asked, answered = threading.Event(), threading.Event()
 
     def is_revoked(_):

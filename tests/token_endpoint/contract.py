@@ -1,7 +1,7 @@
-"""What the token and revocation endpoints answer in every framework, byte for byte: one suite that each inherits.
+"""The responses of the token and revocation endpoints in every framework, byte for byte: one suite to inherit.
 
-The expected answers are written out here. A new adapter writes `build` and gets them all: an application with the two
-endpoints mounted by its one line, and behind its access-token middleware, where nothing else is public.
+The expected responses are written out here. The tests of a new adapter implement `build`: an application with the two
+endpoints, behind its access-token middleware, where no other path is public.
 """
 
 import base64
@@ -77,7 +77,7 @@ def authenticate(client_id, secret):
 
 
 class Backend:
-    """A service, its endpoints, a resource server that knows what was revoked, and a store that can break."""
+    """A service, its endpoints, a resource server that checks revocations, and a store that can fail."""
 
     def __init__(self, *, authenticate_client=authenticate, revokes=True, cookies=None, https="require", **settings):
         read = settings.pop("server_cookies", cookies)
@@ -100,7 +100,7 @@ class Backend:
 
 @dataclass(frozen=True)
 class GrantedTokens:
-    """Tokens of one family with the scope `a b`: a spent one, the current one, an access token; and another client's."""
+    """Tokens of one family with the scope `a b` (spent, current, access), and tokens of another client."""
 
     spent: str
     current: str
@@ -128,7 +128,7 @@ def refresh(**fields: Any) -> dict[str, Any]:
 
 
 def encoded(fields, tokens):
-    """*fields*, a mapping or the body itself, with the names of tokens in braces replaced."""
+    """Return *fields*, a mapping or the body itself, as a form, with the names of tokens in braces replaced."""
     if isinstance(fields, bytes):
         body = fields
         for name in ("spent", "current", "access", "foreign_access", "foreign"):
@@ -147,7 +147,7 @@ def vars_of(tokens):
 TOO_LONG = b"grant_type=refresh_token&refresh_token={current}&x=" + b"x" * 65_536
 GOOD = b"grant_type=refresh_token&refresh_token={current}"
 
-# What is asked of /token, and the answer. The headers are those beside the media type of a form.
+# Requests to /token and their responses. The headers are sent beside the media type of a form.
 REFUSED_REFRESHES = {
     "no fields": ({}, [], INVALID_REQUEST),
     "no grant type": ({"refresh_token": "{current}"}, [], INVALID_REQUEST),
@@ -190,7 +190,7 @@ REFUSED_REFRESHES = {
     "Basic twice": (refresh(), [basic("shop", SECRET), basic("shop", SECRET)], INVALID_REQUEST),
     "a client that may not": (refresh(client_id="idle"), [], UNAUTHORIZED_CLIENT),
     "a hook that raises": (refresh(client_id="broken"), [], CANNOT_TELL),
-    "a hook that answers nothing": (refresh(client_id="odd"), [], CANNOT_TELL),
+    "a hook that returns None": (refresh(client_id="odd"), [], CANNOT_TELL),
     "an invented token": (refresh(refresh_token=SENTINEL), [], INVALID_GRANT),
     "an unknown token": (refresh(refresh_token=RefreshToken.fresh().text()), [], INVALID_GRANT),
     "an access token for a token": (refresh(refresh_token="{access}"), [], INVALID_GRANT),
@@ -262,16 +262,16 @@ REVOCATIONS = {
 NO_NUMBERS = [
     "", " ", "+5", "-5", "1_0", "1e3", "0x10", "5.0", "5, 5", "5,5", "\xb2", "\u0665".encode().decode("latin-1"), "five", "5 5", "9" * 5_000,
 ]  # fmt: skip
-"""Neither is the last one, of a length that no body has."""
+"""Invalid values of Content-Length; the last one is a number, but longer than any length."""
 
 METHODS = ["post", "Post", "GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "X-INVENTED"]
 
 
 class EndpointContract:
-    """`build(backend, prefix="")` gives a client of the application."""
+    """`build(backend, prefix="")` returns a client of the application."""
 
     reads_slowly = ""
-    """A header that the framework itself reads in quadratic time: judged up to what servers let in."""
+    """A header that the framework parses in quadratic time: tested up to the limit of servers."""
 
     def build(self, backend, prefix=""):
         raise NotImplementedError
@@ -299,7 +299,7 @@ class EndpointContract:
         assert SENTINEL not in str(answer.headers) + answer.body.decode()
 
     def pair(self, answer, scope="a b"):
-        """The pair in a good answer, which is as it should be to the byte."""
+        """Assert that a successful response is exact to the byte, and return its pair of tokens."""
         assert answer.crash is None
         members = json.loads(answer.body)
         said = f',"scope":"{scope}"' if scope else ""
@@ -345,7 +345,7 @@ class EndpointContract:
     @pytest.mark.parametrize(("path", "body"), [("/token", b"x"), ("/revoke", b"")])
     @pytest.mark.parametrize("name", ["Content-Type", "Content-Length", "Authorization", "Cookie", "Origin", "Upgrade"])
     def test_no_header_costs_more_than_its_length(self, client, name, path, body):
-        """The framework's own reading of it included."""
+        """Include the cost of the framework's own parser."""
         beside = [] if name == "Content-Type" else [FORM]
         start = FORM[1] if name == "Content-Type" else ""
         for pump in ("; ", '"', '\\"', '; a="', ", ", "%41"):
@@ -410,7 +410,7 @@ class EndpointContract:
         self.check(answer, NOT_POST)
         self.pair(self.post(client, "/token", refresh(), tokens))
 
-    # What is no number in Content-Length, and numbers that are spelled in an odd way
+    # Invalid and unusual values of Content-Length
 
     @pytest.mark.parametrize("length", ["0", "00", "000000000000", *NO_NUMBERS])
     @pytest.mark.parametrize("path", ["/token", "/revoke"])

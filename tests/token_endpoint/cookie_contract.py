@@ -1,6 +1,6 @@
-"""What the endpoints answer to a browser that keeps its tokens in cookies: the contract's second half.
+"""The responses of the endpoints to a browser with its tokens in cookies: the second half of the contract.
 
-The expected answers are written out here; the cookies' lines are compared to the octet, tokens aside.
+The expected responses are written out here; the lines of the cookies are compared to the octet, except the tokens.
 """
 
 import json
@@ -49,7 +49,7 @@ def with_cookie(text, *, origin=(("Origin", PAGE),)):
 
 
 def by_cookie(expected, *, clears=False):
-    """The answer *expected* of endpoints that know cookies."""
+    """Return the response *expected* as endpoints with cookies send it."""
     status, headers, body = expected
     return status, [*headers, VARY, *(CLEARED if clears else [])], body
 
@@ -57,7 +57,7 @@ def by_cookie(expected, *, clears=False):
 class CookieEndpointContract(EndpointContract):
     @pytest.fixture
     def browsers(self):
-        """A backend with cookies."""
+        """Return a backend with cookies."""
         return Backend(cookies=COOKIES)
 
     @pytest.fixture
@@ -69,11 +69,11 @@ class CookieEndpointContract(EndpointContract):
         return grant_tokens(browsers)
 
     def check(self, answer, expected):
-        stripped = [(name, value.strip()) for name, value in answer.headers]  # Django writes a blank before a cookie
+        stripped = [(name, value.strip()) for name, value in answer.headers]  # Django writes a space before a cookie
         super().check(type(answer)(answer.status, stripped, answer.body, answer.crash), expected)
 
     def session(self, answer, *, scope="a b", access="__Host-access"):
-        """The tokens in the cookies of a good answer, which has none in its body and is as it should be to the byte."""
+        """Assert that a successful response is exact, without tokens in its body, and return those of its cookies."""
         lines = answer.all("set-cookie")
         access_token, refresh_token = [line.strip().partition(";")[0].partition("=")[2] for line in lines]
         said = f',"scope":"{scope}"' if scope else ""
@@ -100,10 +100,10 @@ class CookieEndpointContract(EndpointContract):
     def test_the_access_cookie_authenticates_at_the_application(self, browser, mine):
         access, _ = self.session(self.post(browser, "/token", GRANT, mine, with_cookie(mine.current)))
 
-        asked = ([], [("Cookie", f"__Host-access={access}")])
-        assert [browser.send("GET", "/nowhere", headers).status for headers in asked] == self.around
+        header_lines = ([], [("Cookie", f"__Host-access={access}")])
+        assert [browser.send("GET", "/nowhere", headers).status for headers in header_lines] == self.around
 
-    around = [401, 404]  # noqa: RUF012 - what the application around the endpoints answers to a stranger and to a friend
+    around = [401, 404]  # noqa: RUF012 - the statuses of the application around the endpoints without and with a token
 
     @pytest.mark.parametrize("path", ["/token", "/revoke"])
     @pytest.mark.parametrize("case", FOREIGN_ORIGINS)
@@ -253,7 +253,7 @@ class CookieEndpointContract(EndpointContract):
 
         self.check(self.post(browser, "/revoke", {}, mine, with_cookie(mine.current)), by_cookie(REVOKED, clears=True))
 
-    # What is told
+    # Logs and other settings
 
     def test_no_cookie_or_origin_is_logged(self, browser, mine, caplog):
         caplog.set_level(logging.DEBUG)

@@ -1,4 +1,4 @@
-"""The endpoints of the core and their mounts in four frameworks: the contract, inherited by each."""
+"""The endpoints of the core, and mounted in four frameworks: each class inherits the contract."""
 
 import asyncio
 import base64
@@ -78,7 +78,7 @@ def _as_basic(octets):
 
 
 class CoreClient:
-    """Calls the plain functions of the core; whatever is neither of their paths is 401, as behind the middleware."""
+    """A client that calls the core directly; every other path is 401, as behind the middleware."""
 
     def __init__(self, endpoints, prefix):
         self.serves = {f"{prefix}/token": endpoints.token, f"{prefix}/revoke": endpoints.revoke}
@@ -110,7 +110,7 @@ class CoreClient:
 
 
 class TestCore(CookieEndpointContract):
-    around = [401, 401]  # noqa: RUF012 - there is none
+    around = [401, 401]  # noqa: RUF012 - no application is around the endpoints
 
     def build(self, backend, prefix=""):
         return CoreClient(backend.endpoints, prefix)
@@ -242,7 +242,7 @@ def test_a_session_survives_a_temporarily_overlong_access_token(caplog):
     contract.session(contract.post(client, "/token", GRANT, mine, with_cookie(renewed)), scope="")
 
 
-# What the core alone can be asked
+# Tests of the core alone
 
 
 def test_endpoints_that_cannot_work_are_refused_when_created():
@@ -305,7 +305,7 @@ def test_a_body_is_announced_by_one_nonzero_content_length(lines, announced):
 
 
 class Endless:
-    """A body that does not end, and counts what is taken from it."""
+    """An endless body that counts the octets read from it."""
 
     def __init__(self):
         self.taken = 0
@@ -369,7 +369,7 @@ def test_django_reads_no_more_of_the_body_than_the_core_accepts():
     | st.lists(st.tuples(st.sampled_from(NAMES), st.text(max_size=90)), max_size=6).map(urlencode).map(str.encode),
 )
 def test_any_request_gets_a_response_of_the_table(method, content_type, authorization, body):
-    """And nothing is raised, and no text of the request comes back."""
+    """No exception is raised, and no text of the request is returned."""
     asked = token_request(body, method=method, content_type=content_type, authorization=tuple(authorization))
     for serve in (BACKEND.endpoints.token, BACKEND.endpoints.revoke):
         answer = serve(asked)

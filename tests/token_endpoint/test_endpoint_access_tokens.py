@@ -1,5 +1,5 @@
-"""What the revocation endpoint calls revoked is revoked: also what its own verifier refuses at the moment, and another
-service, or the same one a minute later, would accept (RFC 7009 section 2.1).
+"""A token that the revocation endpoint reports as revoked is revoked, even if its own verifier refuses it now, because
+another service, or the same one a minute later, would accept it (RFC 7009 section 2.1).
 """
 
 import json
@@ -27,7 +27,7 @@ OTHER = "https://reports.example"
 
 
 class Backend:
-    """Endpoints whose *verifier* refuses much, and *anywhere*, a resource server that accepts what is not revoked."""
+    """Endpoints with a strict verifier, `refused_here`, and `anywhere`, a lenient verifier of another service."""
 
     def __init__(self, **refusing):
         self.clock = Clock()
@@ -137,7 +137,7 @@ class Source(KeySource):
 
 
 class Fetching(Source):
-    """A source that could fetch other keys, and that was asked a moment ago."""
+    """A source that can fetch other keys, and has just done so."""
 
     def fetch_missing(self, kid, seen):
         return iter(())
@@ -158,14 +158,14 @@ OTHERS = KeySet([Key.generate("ES256").public()])
     ids=["keys", "a source of all keys", "a key ring", "a source that has none yet", "a source that fetches"],
 )
 def test_a_token_of_an_unknown_key_is_503_if_the_key_may_exist(tmp_path, keys, status):
-    """The key server is not asked again for each unknown key, so nothing is known of a new one."""
+    """The key server is not queried for each unknown key, so the key may be a new one."""
     backend = Backend(keys=keys(tmp_path / "ring"))
 
     assert backend.post(issued(keys=Key.generate("ES256")).issue("anna")) == status
 
 
 def test_a_verifier_of_another_issuer_is_refused():
-    """It would call each token of the service a foreign one, and revoke nothing."""
+    """It would take every token of the service for a foreign one, and revoke none."""
     clock = Clock()
     revocation = make_revocation(BreakingStore(), clock)
     service = make_service(BreakingStore(), clock, revocation=revocation)

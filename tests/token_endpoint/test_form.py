@@ -1,4 +1,4 @@
-"""Middleware, hooks and dependencies that read the form before the endpoints do, in every framework."""
+"""Middleware, hooks and dependencies that read the form before the endpoints, in every framework."""
 
 import gc
 import os
@@ -103,7 +103,7 @@ def test_starlette_accepts_a_body_that_middleware_has_read(endpoints, service):
 def test_starlette_reports_that_middleware_already_read_the_body(endpoints, service):
     with pytest.raises(ConfigurationError, match=r"the request's body was read before the token endpoint"):
         refreshed(starlette(endpoints, "form"), service)
-    gc.collect()  # old Starlette leaves a stream open behind the error, and the next test would be blamed for it
+    gc.collect()  # old versions of Starlette leave a stream open, whose warning would fail the next test
 
 
 async def by_form(asked: FastAPIRequest):

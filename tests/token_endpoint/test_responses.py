@@ -1,4 +1,4 @@
-"""The responses of a login route: the pair in cookies that live as long as its tokens, or in JSON."""
+"""The responses of a login route: the pair in JSON, or in cookies with the lifetimes of its tokens."""
 
 import json
 
@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from tests.support.breaking_store import BreakingStore, Clock, make_service
 from tests.support.clients import ASGIClient, WSGIClient
-from tests.support.django import ready as django_ready  # noqa: F401 - its import is what counts
+from tests.support.django import ready as django_ready  # noqa: F401 - imported for its effect
 from tests.support.token_requests import token_request
 from tests.token_endpoint.contract import Backend
 from tests.token_endpoint.cookie_contract import CLEARED, COOKIES, CookieEndpointContract

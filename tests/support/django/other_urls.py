@@ -1,4 +1,4 @@
-"""URLs without any mark, under the paths of the contract."""
+"""URLs without marks at the paths of the contract."""
 
 from django.urls import path
 from tests.support.django import project as django_project

@@ -1,4 +1,4 @@
-"""The project of the contract with REST framework's views, each authenticated on its own, without the middleware."""
+"""The project of the contract with views of REST framework that authenticate themselves, without the middleware."""
 
 import django
 from django.http import Http404, HttpResponse
