@@ -410,7 +410,7 @@ class AdapterContract:
 
     # --- https
 
-    def test_plain_http_is_refused_where_https_is_required(self):
+    def test_plain_http_is_refused_if_https_is_required(self):
         client = self.build(resource_server(https="require"))
 
         for path in ("/protected", "/maybe"):

@@ -234,7 +234,7 @@ class CookieContract:
         self.refused(browser.send("GET", "/orders", cookie()), SCOPE_IS_MISSING)
         assert browser.send("GET", "/orders", cookie(token(scope="orders:read"))).body == b"anna"
 
-    def test_a_cookie_over_plain_http_is_refused_where_https_is_required(self):
+    def test_a_cookie_over_plain_http_is_refused_if_https_is_required(self):
         client = self.build(resource_server(cookies=COOKIES, https="require"))
 
         self.refused(client.send("GET", "/protected", cookie(), scheme="http"), PLAIN_HTTP)

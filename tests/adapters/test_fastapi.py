@@ -417,7 +417,7 @@ def marked_router() -> APIRouter:
     return routes
 
 
-def test_marks_hold_in_routers_included_and_applications_mounted():
+def test_marks_work_in_included_routers_and_mounted_applications():
     deep, sub = APIRouter(), FastAPI()
     deep.include_router(marked_router(), prefix="/deep")
     sub.include_router(marked_router())
@@ -514,7 +514,7 @@ def test_the_middleware_protects_the_documentation_pages():
 # --- the event loop
 
 
-def test_the_dependency_takes_no_thread_where_nothing_blocks():
+def test_the_dependency_uses_no_thread_if_no_call_blocks():
     app = plain()
 
     verified_on = []

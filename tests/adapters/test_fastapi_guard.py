@@ -99,7 +99,7 @@ def test_a_guarded_path_function_behaves_like_the_plain_one():
         assert 'error="insufficient_scope"' in refused.all("www-authenticate")[0]
 
 
-def test_a_guarded_plain_function_stays_in_a_thread():
+def test_a_guarded_plain_function_still_runs_in_a_thread():
     app, threads = behind_the_middleware(), []
 
     @app.get("/plain")

@@ -255,7 +255,7 @@ class TestDispatcher:
             shop().wsgi_app, {"/books": wsgi_closure(books), "/files": plain, "/a/b": inner, **mounts}
         )
 
-    def test_a_request_is_judged_by_the_views_of_the_application_that_gets_it(self):
+    def test_a_request_is_checked_against_the_views_of_the_application_that_receives_it(self):
         client = WSGIClient(gatepass_flask.AccessTokenMiddleware(self.mall(), resource_server()))
 
         is_guarded(client)

@@ -257,7 +257,7 @@ def test_the_cases_of_the_demo_cover_every_token_and_status():
 @pytest.mark.skipif(
     not (REPOSITORY / "README.md").is_file(), reason=reason_for("a git checkout", "the page is not here")
 )
-def test_the_readme_says_how_many_requests_the_demo_sends():
+def test_the_readme_states_the_number_of_requests_of_the_demo():
     assert f"the same {len(ALL)} requests" in " ".join((REPOSITORY / "README.md").read_text(encoding="utf-8").split())
 
 

@@ -302,7 +302,7 @@ def test_a_failed_check_shows_the_expected_value(gatepass_here, key_file):
     assert b'expected: ["ES256"]' in shown[1]
 
 
-def test_a_reason_without_detail_stands_alone(gatepass_here, key_file):
+def test_a_reason_without_detail_is_printed_without_punctuation(gatepass_here, key_file):
     forged = issuer().issue("anna").rpartition(".")[0] + "." + "A" * 86
 
     assert b"(invalid_signature)" in gatepass_here("inspect", "--key", key_file, *OPTIONS, stdin=forged).stdout

@@ -68,7 +68,7 @@ def test_a_public_key_set_is_ready_to_be_published(gatepass, tmp_path):
     assert Key.from_jwk(json.loads(result.stdout)).public().to_jwk() == next(iter(published)).to_jwk()
 
 
-def test_two_runs_give_two_keys(gatepass):
+def test_two_runs_generate_different_keys(gatepass):
     assert gatepass("keygen", "HS256").stdout != gatepass("keygen", "HS256").stdout
 
 
@@ -88,7 +88,7 @@ def test_the_hint_names_the_usual_variable_of_a_secret_or_a_private_key(gatepass
         assert f'Key.from_env("{variable}")'.encode() in gatepass_here("keygen", algorithm, *form).stderr
 
 
-def test_a_private_key_in_a_variable_is_one_pem_block_that_from_env_takes(gatepass, monkeypatch):
+def test_a_private_key_in_a_variable_is_one_pem_block_for_from_env(gatepass, monkeypatch):
     monkeypatch.setenv("JWT_PRIVATE_KEY", gatepass("keygen", "ES256").stdout.decode())
 
     assert Key.from_env("JWT_PRIVATE_KEY").can_sign

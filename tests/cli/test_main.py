@@ -50,7 +50,7 @@ def test_the_version_is_that_of_the_distribution(gatepass):
     "arguments",
     [["--help"], ["keygen", "-h"], ["inspect", "-h"], ["demo", "-h"], ["keys", "-h"], ["keys", "remove", "-h"]],
 )
-def test_help_is_there_for_every_command(gatepass, arguments):
+def test_every_command_has_help(gatepass, arguments):
     result = gatepass(*arguments)
 
     assert result.returncode == 0

@@ -89,7 +89,7 @@ def test_several_lines_get_the_result_of_the_joined_line(lines):
 
 
 @given(st.text())
-def test_any_text_gives_a_b64token_or_a_refusal(line):
+def test_any_text_is_parsed_to_a_b64token_or_refused(line):
     try:
         token = bearer_token([line])
     except AuthError:

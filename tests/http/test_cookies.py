@@ -19,7 +19,7 @@ def transport(**changes):
     return CookieTransport(**{"origins": [PAGE], **changes})
 
 
-def asked(method="GET", *, cookie=f"{NAME}=a.b.c", **more):
+def browser_request(method="GET", *, cookie=f"{NAME}=a.b.c", **more):
     return BrowserRequest(method=method, cookie=(cookie,), **more)
 
 
@@ -94,7 +94,7 @@ def test_a_transport_is_immutable_and_the_repr_of_a_request_shows_only_its_metho
     with pytest.raises(AttributeError):
         made.access_cookie = "x"
     assert repr(made) == f"<CookieTransport of {PAGE}>"
-    assert repr(asked(origin=("secret",), upgrade=("secret",))) == "BrowserRequest(method='GET')"
+    assert repr(browser_request(origin=("secret",), upgrade=("secret",))) == "BrowserRequest(method='GET')"
 
 
 # --- written cookies
@@ -128,31 +128,31 @@ def test_the_max_age_of_an_expired_token_is_not_negative():
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 def test_reading_needs_no_origin(method):
-    assert transport().access_token(asked(method)) == "a.b.c"
-    assert transport().access_token(asked(method, origin=("https://evil.example",))) == "a.b.c"
+    assert transport().access_token(browser_request(method)) == "a.b.c"
+    assert transport().access_token(browser_request(method, origin=("https://evil.example",))) == "a.b.c"
 
 
 @pytest.mark.parametrize("method", ["POST", "get", "", None, "CONNECT", "PROPFIND"])
 @pytest.mark.parametrize("origin", [(), ("null",), ("",), (PAGE, PAGE), (f"{PAGE},{PAGE}",), ("https://evil.example",)])
 def test_other_requests_need_an_allowed_origin(method, origin):
     with pytest.raises(UntrustedOrigin) as refused:
-        transport().access_token(asked(method, origin=origin))
+        transport().access_token(browser_request(method, origin=origin))
     assert refused.value.log_detail in ("no origin", "several origins", "another origin")
-    assert transport().access_token(asked(method, origin=(PAGE,))) == "a.b.c"
+    assert transport().access_token(browser_request(method, origin=(PAGE,))) == "a.b.c"
 
 
 def test_a_handshake_needs_an_origin_although_it_is_a_get():
     for upgrade in (("websocket",), ("h2c", "WebSocket")):
         with pytest.raises(UntrustedOrigin):
-            transport().access_token(asked(upgrade=upgrade))
-    assert transport().access_token(asked(upgrade=("h2c",))) == "a.b.c"
+            transport().access_token(browser_request(upgrade=upgrade))
+    assert transport().access_token(browser_request(upgrade=("h2c",))) == "a.b.c"
 
 
 def test_the_refresh_cookie_always_needs_an_origin():
     with pytest.raises(UntrustedOrigin):
-        transport().refresh_token(asked(cookie="__Host-refresh=a"))
-    assert transport().refresh_token(asked(cookie="__Host-refresh=a", origin=(PAGE,))) == "a"
-    assert transport().refresh_token(asked()) is None
+        transport().refresh_token(browser_request(cookie="__Host-refresh=a"))
+    assert transport().refresh_token(browser_request(cookie="__Host-refresh=a", origin=(PAGE,))) == "a"
+    assert transport().refresh_token(browser_request()) is None
 
 
 def test_a_login_route_can_check_an_origin():
@@ -250,7 +250,7 @@ def test_a_response_gets_the_missing_caching_headers(said, missing):
     assert caching.missing([*said, *missing]) == []
 
 
-def test_without_cookies_nothing_changes():
+def test_without_cookies_the_caching_headers_are_unchanged():
     caching = ResourceServer(make_verifier()).caching
 
     assert caching == {"public": Caching(), "protected": Caching(), "optional": Caching(("Authorization",))}
@@ -263,4 +263,4 @@ def test_without_cookies_the_browser_request_is_not_checked():
 
     assert server.sources == {"header"}
     with pytest.raises(MissingCredentials):
-        server.authenticate([], browser=asked("POST"))
+        server.authenticate([], browser=browser_request("POST"))

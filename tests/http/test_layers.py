@@ -264,7 +264,7 @@ def test_a_layer_that_holds_one_application_and_names_another_in_its_globals_is_
 
 
 @pytest.mark.parametrize("name", HELD_AND_NAMED)
-def test_a_name_alone_finds_no_application(name):
+def test_a_global_name_alone_leads_to_no_application(name):
     assert below(layer_of_a_module(HELD_AND_NAMED[name], **names_of(None, Application()))) is None
 
 

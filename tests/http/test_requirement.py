@@ -105,7 +105,7 @@ class TestRoles:
         allow(token(roles=["site admin"]), any_roles="site admin")
         refusal(token(roles=["site"]), any_roles="site admin")
 
-    def test_scopes_are_judged_before_roles(self):
+    def test_scopes_are_checked_before_roles(self):
         assert type(refusal(token(scope="x", roles=[]), scopes="a", any_roles="admin")) is InsufficientScope
 
 

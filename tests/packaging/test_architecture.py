@@ -64,7 +64,7 @@ def defined(tree):
 
 
 @pytest.mark.parametrize("step", [step for steps, _ in FLOWS.values() for step in steps], ids=lambda step: step.title)
-def test_each_step_is_defined_where_the_page_says(repository, step):
+def test_each_step_is_defined_in_the_module_that_the_page_names(repository, step):
     path, _, name = step.where.partition(": ")
     folder = repository / ("adapters" if path.startswith("gatepass_") else "src/gatepass")
 

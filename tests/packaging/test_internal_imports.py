@@ -103,7 +103,7 @@ def code_of(block):
     return "".join(example.source for example in doctest.DocTestParser().get_examples(block.text))
 
 
-def test_tests_and_benchmarks_import_no_more_internal_names_than_the_table_says():
+def test_tests_and_benchmarks_import_only_the_internal_names_in_the_table():
     found = imports_below("tests", "benchmarks")
     rows = [
         f"    {json.dumps(module)}: ({count}, {json.dumps(INTERNAL.get(module, (0, ''))[1], ensure_ascii=False)}),\n"
@@ -122,12 +122,12 @@ def test_every_internal_import_has_a_reason():
     assert [module for module, (_, reason) in INTERNAL.items() if len(reason.split()) < 3] == []
 
 
-def test_examples_import_public_names_alone():
+def test_examples_import_only_public_names():
     assert imports_below("examples") == {}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_pages_import_public_names_alone(page):
+def test_pages_import_only_public_names(page):
     blocks = [block for block in blocks_of(page) if block.language in ("python", "pycon")]
 
     assert sum((internal_imports(code_of(block)) for block in blocks), Counter()) == {}

@@ -136,7 +136,7 @@ def test_limits_are_named_max_or_min(repository):
     assert sorted(found) == []
 
 
-def test_the_packages_top_level_stays_small(repository):
+def test_the_number_of_modules_at_the_top_level_is_limited(repository):
     assert 0 < len(list((repository / "src" / "gatepass").glob("*.py"))) <= MAX_TOP_MODULES
 
 
@@ -221,7 +221,7 @@ def test_no_tracked_file_is_a_build_product(tracked, repository):
 
 
 @in_a_shell
-def test_ci_runs_the_test_command_that_the_readme_gives(repository):
+def test_ci_runs_the_test_command_of_the_readme(repository):
     """The command comes from .ci/run, so this tests how .ci/run reads the page."""
     result = subprocess.run(
         [repository / ".ci" / "run", "--print-test-command"], capture_output=True, text=True, check=True

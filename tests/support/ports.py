@@ -3,7 +3,7 @@
 import secrets
 import socket
 
-_BELOW_WHAT_IS_DEALT_OUT = range(10_000, 20_000)
+_BELOW_EPHEMERAL = range(10_000, 20_000)
 """Below the ports of outgoing connections, so that none of them takes the port while a server restarts."""
 _kept: list[socket.socket] = []
 """A datagram socket on each returned port: while this process runs, no other process can bind one there."""
@@ -15,7 +15,7 @@ def free_port() -> int:
     A process outside the tests may take it before the server does: a server that ends at once is started on another.
     """
     while True:
-        port = secrets.choice(_BELOW_WHAT_IS_DEALT_OUT)
+        port = secrets.choice(_BELOW_EPHEMERAL)
         claim = socket.socket(type=socket.SOCK_DGRAM)
         with socket.socket() as listener, socket.socket() as other:
             try:

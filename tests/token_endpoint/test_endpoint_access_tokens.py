@@ -95,7 +95,7 @@ def test_a_token_that_is_already_revoked_is_written_again():
         lambda: "a.b.c",
     ],
 )
-def test_a_token_that_no_service_accepts_is_200_and_writes_nothing(token):
+def test_a_token_that_no_service_accepts_is_200_and_not_written(token):
     backend = Backend()
 
     assert backend.post(token()) == 200
