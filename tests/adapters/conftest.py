@@ -1,4 +1,4 @@
-"""Django finds its settings, and the JWK Set endpoints get a ring. The root conftest registers the contracts."""
+"""Load the settings of Django, and give the tests of the JWK Set endpoint a key ring."""
 
 import os
 

@@ -1,6 +1,6 @@
-"""What every adapter answers to a browser that keeps its access token in a cookie: a suite beside the contract's.
+"""The responses of every adapter to a browser with its access token in a cookie: a second suite to inherit.
 
-The answers are written out here. The application is the one that `tests.adapters.contract` describes.
+The expected responses are written out here. The application is the one that `tests.adapters.contract` describes.
 """
 
 import json
@@ -35,7 +35,7 @@ def cookie(value: str | None = None, *, name: str = "__Host-access", before: str
     return [("Cookie", f"{before}{name}={token() if value is None else value}{after}")]
 
 
-# What a page of somebody else, an old browser or a script can send for an origin.
+# Origins that the page of another site, an old browser or a script can send.
 FOREIGN_ORIGINS = {
     "none": [],
     "empty": [("Origin", "")],
@@ -65,7 +65,7 @@ FOREIGN_ORIGINS = {
     "the host of the request": [("Origin", "https://api.example")],
 }
 
-# Header lines with a cookie that is no credentials, or bad ones, and the answer to a GET.
+# Header lines with a cookie that is no credentials or bad credentials, and the response to a GET.
 BAD_COOKIES = {
     "another name": (lambda: cookie(name="access"), NO_CREDENTIALS),
     "the name in lower case": (lambda: cookie(name="__host-access"), NO_CREDENTIALS),
@@ -99,10 +99,10 @@ BAD_COOKIES = {
 
 
 class CookieContract:
-    """To be inherited beside `AdapterContract`, which has `build`."""
+    """Inherit this beside `AdapterContract`, which has `build`."""
 
     asked_last = False
-    """Whether the router comes first, and refuses methods that a route does not take."""
+    """Whether the router runs first, and refuses methods that a route does not allow."""
 
     def build(self, server: Any) -> Client:
         raise NotImplementedError
@@ -124,19 +124,19 @@ class CookieContract:
         assert answer == Answer(status, pairs, body.encode())
 
     @staticmethod
-    def told(answer: Answer) -> tuple[set[str], list[str]]:
-        """What caches are told."""
+    def caching_of(answer: Answer) -> tuple[set[str], list[str]]:
+        """Return the names in `Vary`, and the lines of `Cache-Control`."""
         return (
             {name.strip().lower() for line in answer.all("vary") for name in line.split(",")},
             answer.all("cache-control"),
         )
 
-    def test_a_cookie_is_not_looked_at_unless_asked_for(self):
+    def test_cookies_are_ignored_unless_configured(self):
         client = self.build(resource_server())
 
         assert client.send("GET", "/protected", cookie()).status == 401
         assert client.send("GET", "/protected", [*bearer(token("berta")), *cookie('"')]).body == b"berta"
-        assert client.send("GET", "/maybe", cookie()).body == b"nobody"
+        assert client.send("GET", "/maybe", cookie()).body == b"anonymous"
         assert client.send("GET", "/protected", bearer()).all("vary") == client.send("GET", "/open", bearer()).all(
             "vary"
         )
@@ -152,24 +152,24 @@ class CookieContract:
             lambda: [*cookie(token("berta")), ("Origin", "https://evil.example")],
         ],
     )
-    def test_a_cookie_opens_a_route_for_reading(self, browser, headers):
+    def test_a_cookie_authorizes_a_safe_request(self, browser, headers):
         answer = browser.send("GET", "/protected", headers())
 
         assert (answer.status, answer.body) == (200, b"berta")
 
-    def test_a_page_of_ours_may_write(self, browser):
+    def test_a_cookie_authorizes_a_write_from_an_allowed_origin(self, browser):
         for origin in (PAGE, "https://admin.example:8443"):
             answer = browser.send("POST", "/echo", [*cookie(), ("Origin", origin)], b"a=1")
 
             assert (answer.status, answer.body) == (200, b"a=1")
 
     @pytest.mark.parametrize("case", FOREIGN_ORIGINS)
-    def test_no_other_page_may_write(self, browser, case):
+    def test_a_cookie_authorizes_no_write_from_another_origin(self, browser, case):
         self.refused(browser.send("POST", "/echo", [*cookie(), *FOREIGN_ORIGINS[case]], b"a=1"), FROM_ELSEWHERE)
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "TRACE", "QUERY", "X-INVENTED"])
     @pytest.mark.parametrize("value", [None, "rubbish"])
-    def test_no_method_but_the_safe_ones_does_without_an_origin_and_no_token_is_judged(self, browser, method, value):
+    def test_unsafe_methods_need_an_origin_before_the_token_is_verified(self, browser, method, value):
         answer = browser.send(method, "/echo", cookie(value))
 
         if self.asked_last and method != "POST":
@@ -178,85 +178,85 @@ class CookieContract:
             self.refused(answer, FROM_ELSEWHERE)
 
     @pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
-    def test_safe_methods_do_without_an_origin(self, browser, method):
+    def test_safe_methods_need_no_origin(self, browser, method):
         assert browser.send(method, "/protected", cookie()).status in (200, 204, 405)
 
-    def test_a_method_that_a_header_claims_is_not_believed(self, browser):
+    def test_method_override_headers_are_ignored(self, browser):
         claims = [("X-HTTP-Method-Override", "GET"), ("X-HTTP-Method", "GET")]
 
         self.refused(browser.send("POST", "/echo?_method=GET", [*cookie(), *claims], b"_method=GET"), FROM_ELSEWHERE)
 
     @pytest.mark.parametrize("upgrade", ["websocket", "WebSocket", "h2c, websocket"])
-    def test_a_get_that_would_open_a_socket_needs_an_origin(self, browser, upgrade):
+    def test_a_websocket_handshake_needs_an_origin(self, browser, upgrade):
         handshake = [*cookie(), ("Connection", "Upgrade"), ("Upgrade", upgrade)]
 
         self.refused(browser.send("GET", "/protected", handshake), FROM_ELSEWHERE)
         assert browser.send("GET", "/protected", [*handshake, *OURS]).status != 403
 
     @pytest.mark.parametrize("case", BAD_COOKIES)
-    def test_a_cookie_is_read_strictly(self, browser, case):
+    def test_a_cookie_is_parsed_strictly(self, browser, case):
         headers, golden = BAD_COOKIES[case]
 
         self.refused(browser.send("GET", "/protected", headers()), golden)
         if golden is NO_CREDENTIALS:
-            assert browser.send("GET", "/maybe", headers()).body == b"nobody"
+            assert browser.send("GET", "/maybe", headers()).body == b"anonymous"
         else:
             self.refused(browser.send("GET", "/maybe", headers()), golden)
 
-    def test_a_token_in_the_header_and_one_in_a_cookie_are_two(self, browser):
+    def test_a_token_in_the_header_and_one_in_a_cookie_are_two_tokens(self, browser):
         self.refused(browser.send("GET", "/protected", [*cookie(), *bearer()]), TWO_TOKENS)
         self.refused(browser.send("GET", "/protected", [*cookie("rubbish"), *bearer()]), TWO_TOKENS)
         self.refused(browser.send("POST", "/echo", [*cookie(), *bearer(), *OURS]), TWO_TOKENS)
         self.refused(browser.send("POST", "/echo", [*cookie(), *bearer()]), FROM_ELSEWHERE)
 
-    def test_a_bad_header_is_not_passed_over_for_the_cookie(self, browser):
+    def test_a_malformed_header_is_refused_beside_a_valid_cookie(self, browser):
         self.refused(browser.send("GET", "/protected", [*cookie(), ("Authorization", "Bearer")]), MALFORMED_HEADER)
 
-    def test_the_header_works_as_ever_for_clients_without_cookies(self, browser):
+    def test_the_authorization_header_still_works_without_the_cookie(self, browser):
         assert browser.send("POST", "/echo", [*bearer(), ("Cookie", "theme=dark")], b"a=1").body == b"a=1"
 
-    def test_a_public_route_looks_at_no_cookie(self, browser):
+    def test_a_public_route_ignores_cookies(self, browser):
         for headers in (cookie(), cookie("rubbish"), cookie() + cookie()):
             answer = browser.send("GET", "/open", headers)
 
-            assert (answer.status, answer.body) == (200, b"nobody")
-            assert "cookie" not in self.told(answer)[0]
+            assert (answer.status, answer.body) == (200, b"anonymous")
+            assert "cookie" not in self.caching_of(answer)[0]
 
     @pytest.mark.parametrize("headers", [list, cookie, bearer])
     @pytest.mark.parametrize("path", ["/protected", "/maybe"])
-    def test_every_answer_that_a_cookie_could_change_tells_caches(self, browser, path, headers):
-        vary, control = self.told(browser.send("GET", path, headers()))
+    def test_responses_that_depend_on_a_cookie_have_vary_and_cache_control(self, browser, path, headers):
+        vary, control = self.caching_of(browser.send("GET", path, headers()))
 
         assert {"authorization", "cookie"} <= vary
         assert control == ["no-store"] if path == "/protected" and headers is list else ["private"]
 
-    def test_a_missing_scope_is_answered_like_ever(self, browser):
+    def test_a_missing_scope_gets_the_usual_response(self, browser):
         self.refused(browser.send("GET", "/orders", cookie()), SCOPE_IS_MISSING)
         assert browser.send("GET", "/orders", cookie(token(scope="orders:read"))).body == b"anna"
 
-    def test_a_cookie_over_plain_http_is_refused_where_https_is_required(self):
+    def test_a_cookie_over_plain_http_is_refused_if_https_is_required(self):
         client = self.build(resource_server(cookies=COOKIES, https="require"))
 
         self.refused(client.send("GET", "/protected", cookie(), scheme="http"), PLAIN_HTTP)
         assert client.send("GET", "/protected", cookie(), scheme="https").status == 200
 
     @pytest.mark.parametrize("lines", [cookie("x y"), cookie() + cookie(), cookie() + bearer()])
-    def test_a_service_that_may_not_answer_400_answers_401_to_bad_cookies(self, lines):
+    def test_malformed_status_401_replaces_400_for_bad_cookies(self, lines):
         client = self.build(resource_server(cookies=COOKIES, malformed_status=401))
 
         assert client.send("GET", "/protected", lines).status == 401
 
     @pytest.mark.parametrize("method", ["get", "Get", "head", "options"])
-    def test_a_method_is_safe_in_capitals_alone(self, browser, method):
-        """RFC 9110 section 9.1: it is case-sensitive, so these are other methods, of which nothing is known."""
+    def test_safe_methods_are_case_sensitive(self, browser, method):
+        """RFC 9110 section 9.1: methods are case-sensitive, so these are other, unknown methods."""
         answer = browser.send(method, "/protected", cookie())
 
         if not (self.asked_last and answer.status == 405):
             self.refused(answer, FROM_ELSEWHERE)
 
-    def test_no_text_of_a_refused_cookie_or_origin_comes_back_or_is_logged(self, browser, caplog):
+    def test_no_text_of_a_refused_cookie_or_origin_is_returned_or_logged(self, browser, caplog):
         caplog.set_level(logging.DEBUG)
-        secret = "xyzzySENTINELplugh"  # no token and no origin has it
+        secret = "xyzzySENTINELplugh"  # part of no token and no origin
         for headers in (
             cookie(secret),
             cookie(f'"{secret}"'),

@@ -1,4 +1,4 @@
-"""Verified claims go into each framework's own JSON answer as they are."""
+"""Each framework serializes verified claims in its own JSON response, without conversion."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Cookies where lines and handshakes are real: WebSockets always say where they come from, servers join lines or do not."""
+"""Cookies in WebSocket handshakes, which always have an `Origin`, and on servers, some of which join header lines."""
 
 from typing import Annotated
 
@@ -41,7 +41,7 @@ from gatepass_starlette import AccessTokenMiddleware, optional_auth
 async def greet(websocket):
     await websocket.accept()
     found = websocket.state.access_token
-    await websocket.send_text("nobody" if found is None else found.subject)
+    await websocket.send_text("anonymous" if found is None else found.subject)
     await websocket.close()
 
 
@@ -87,47 +87,47 @@ def app(request):
 
 @pytest.mark.parametrize("path", ["/watch", "/maybe"])
 @pytest.mark.parametrize("case", FOREIGN_ORIGINS)
-def test_a_socket_of_another_page_is_refused_before_it_is_accepted(app, path, case):
+def test_a_websocket_from_another_origin_is_refused_before_it_is_accepted(app, path, case):
     session = websocket(app, websocket_scope(path, [*cookie(), *FOREIGN_ORIGINS[case]]))
 
     CookieContract.refused(session.denial, FROM_ELSEWHERE)
 
 
 @pytest.mark.parametrize("case", FOREIGN_ORIGINS)
-def test_a_server_that_says_a_method_of_a_handshake_changes_nothing(app, case):
+def test_a_method_in_the_scope_of_a_handshake_is_ignored(app, case):
     scope = websocket_scope("/watch", [*cookie(), *FOREIGN_ORIGINS[case]]) | {"method": "GET"}
 
     assert websocket(app, scope).texts == []
 
 
-def test_a_socket_of_a_page_of_ours_is_opened(app):
+def test_a_websocket_from_an_allowed_origin_is_accepted(app):
     assert websocket(app, websocket_scope("/watch", [*cookie(), *OURS])).texts == ["anna"]
     assert websocket(app, websocket_scope("/maybe", [*cookie(), *OURS])).texts == ["anna"]
 
 
-def test_a_socket_without_a_cookie_may_come_from_anywhere_and_gets_what_strangers_get(app):
+def test_a_websocket_without_a_cookie_is_anonymous_from_any_origin(app):
     CookieContract.refused(websocket(app, websocket_scope("/watch")).denial, NO_CREDENTIALS)
-    assert websocket(app, websocket_scope("/maybe", [("Origin", "https://evil.example")])).texts == ["nobody"]
+    assert websocket(app, websocket_scope("/maybe", [("Origin", "https://evil.example")])).texts == ["anonymous"]
 
 
-def test_a_socket_with_a_header_needs_no_origin(app):
+def test_a_websocket_with_an_authorization_header_needs_no_origin(app):
     headers = [("Authorization", f"Bearer {token()}")]
 
     assert websocket(app, websocket_scope("/watch", headers)).texts == ["anna"]
 
 
 @pytest.mark.parametrize("case", ["twice", "in two lines", "quoted", "expired"])
-def test_a_sockets_cookie_is_read_as_strictly(app, case):
+def test_the_cookie_of_a_websocket_is_parsed_strictly(app, case):
     headers, golden = BAD_COOKIES[case]
 
     CookieContract.refused(websocket(app, websocket_scope("/watch", [*headers(), *OURS])).denial, golden)
 
 
-def test_a_server_that_cannot_deny_closes_the_socket(app):
+def test_without_the_denial_extension_a_websocket_is_closed(app):
     assert websocket(app, websocket_scope("/watch", cookie(), extensions=None)).kinds == ["websocket.close"]
 
 
-# --- what real servers make of several lines
+# --- repeated header lines on real servers
 
 
 def flask_app():
@@ -141,13 +141,13 @@ def flask_app():
 def wire(request):
     if request.param == "uvicorn":
         with uvicorn_on_loopback(by_middleware()) as port:
-            yield RawServer(port)  # its socket listened before the server began
+            yield RawServer(port)  # the socket listened before the server started
         return
     with waitress_on_loopback(flask_app()) as wire:
         yield wire
 
 
-def test_what_is_written_is_what_is_judged(wire):
+def test_repeated_header_lines_reach_the_checks_on_real_servers(wire):
     good, origin = f"Cookie: __Host-access={token()}", f"Origin: {PAGE}"
 
     def answered(golden, *lines, method="GET"):
@@ -168,10 +168,10 @@ def test_what_is_written_is_what_is_judged(wire):
         answered(FROM_ELSEWHERE, good, *lines, "Content-Length: 0", method="POST")
 
 
-# --- an adapter's own
+# --- single adapters
 
 
-def test_an_answer_keeps_what_the_view_says_to_caches():
+def test_a_response_keeps_the_vary_and_cache_control_of_the_view():
     app = Flask("cookies")
 
     @app.get("/own")
@@ -185,7 +185,7 @@ def test_an_answer_keeps_what_the_view_says_to_caches():
     assert answer.all("cache-control") == ["no-cache"]
 
 
-def test_without_cookies_in_the_settings_the_lines_are_not_even_gathered():
+def test_without_cookies_in_the_settings_cookie_headers_are_not_read():
     class Watched(dict):
         def get(self, name, default=None):
             assert name not in ("HTTP_COOKIE", "HTTP_UPGRADE")
@@ -198,7 +198,7 @@ def test_without_cookies_in_the_settings_the_lines_are_not_even_gathered():
 
 
 @pytest.mark.parametrize("value", [COOKIES, "tests.adapters.cookie_contract.COOKIES"])
-def test_djangos_setting_takes_the_object_or_its_path(value):
+def test_the_django_setting_accepts_the_object_or_its_dotted_path(value):
     setting = {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "KEYS": KEY, "COOKIES": value, "HTTPS": "off"}
     with override_settings(
         GATEPASS=setting,
@@ -210,7 +210,7 @@ def test_djangos_setting_takes_the_object_or_its_path(value):
         CookieContract.refused(client.send("POST", "/echo", cookie()), FROM_ELSEWHERE)
 
 
-def test_djangos_setting_says_what_is_wrong_with_cookies():
+def test_the_django_setting_names_what_is_wrong_with_cookies():
     setting = {"ISSUER": ISSUER, "AUDIENCE": AUDIENCE, "KEYS": KEY, "COOKIES": {"ORIGINS": [PAGE]}}
     with override_settings(GATEPASS=setting), pytest.raises(ConfigurationError, match="CookieTransport"):
         configuration()

@@ -1,4 +1,4 @@
-"""Django: the contract under WSGI and ASGI, class-based views, marks, guards, and layers between them."""
+"""Django: the contract under WSGI and ASGI, class-based views, marks, guards, and middleware between them."""
 
 import time
 from inspect import isclass
@@ -45,7 +45,7 @@ class TestDjangoASGI(DjangoContract):
 
 
 class TestDjangoASGIWithSyncViews(DjangoContract):
-    """Plain views and hooks in threads, the middleware itself on the event loop."""
+    """Plain views and hooks run in threads, the middleware itself on the event loop."""
 
     awaits_hooks = True
 
@@ -58,7 +58,7 @@ class TestDjangoASGIWithSyncViews(DjangoContract):
 
 
 class TestDjangoASGIAroundSyncMiddleware(DjangoContract):
-    """A middleware that is only synchronous stands inside: ours then runs in its thread, and cannot await."""
+    """Inside is a synchronous middleware: ours then runs in its thread, and cannot await."""
 
     def build(self, server, *, cors=False):
         inner = "answer_preflights" if cors else "do_nothing"
@@ -79,7 +79,7 @@ class TestDjangoASGIAroundSyncMiddleware(DjangoContract):
         assert len(threads) == 1
 
 
-def test_nothing_of_the_middleware_goes_to_a_thread_under_asgi():
+def test_the_middleware_uses_no_thread_under_asgi():
     async def respond(request): ...
 
     with override_settings(GATEPASS={"RESOURCE_SERVER": resource_server()}):
@@ -97,7 +97,7 @@ preflight = [("Origin", "https://shop.example"), ("Access-Control-Request-Method
 
 
 def change_urls(get_response):
-    """A project that chooses its URLs by host or tenant does it like this."""
+    """Select other URLs, as a project with URLs by host or tenant does."""
 
     def middleware(request):
         request.urlconf = "tests.support.django.other_urls"
@@ -119,7 +119,7 @@ async def _awaited():
 
 
 def fall_back(get_response):
-    """What Django's own flatpages do: a page for every path that no view has."""
+    """Return a page for every path without a view, as the flatpages of Django do."""
 
     def middleware(request):
         response = get_response(request)
@@ -151,21 +151,21 @@ class TestClassBasedViews:
         assert client.send("PUT", f"{kind}/methods", bearer()).status == 403
         assert client.send("PUT", f"{kind}/methods", bearer(token(scope="orders:write"))).body == b"written"
 
-    def test_a_mark_on_dispatch_opens_the_view(self, start, kind):
-        assert start().send("GET", f"{kind}/status", bearer()).body == b"nobody"
+    def test_a_mark_on_dispatch_makes_the_view_public(self, start, kind):
+        assert start().send("GET", f"{kind}/status", bearer()).body == b"anonymous"
 
-    def test_a_preflight_that_no_middleware_answers_is_refused(self, start, kind):
+    def test_a_preflight_without_cors_middleware_is_refused(self, start, kind):
         assert start().send("OPTIONS", f"{kind}/methods", preflight).status == 401
 
 
 def at(*views):
-    """URLs for *views*, classes and functions, each under its name."""
+    """Return URLs for *views*, classes and functions, each under its name."""
     made = [(view.__name__, view.as_view() if isclass(view) else view) for view in views]
     return tuple(path(name, view) for name, view in made)
 
 
 @pytest.mark.parametrize("base", [Status, AsyncStatus])
-def test_a_class_that_is_open_does_not_open_its_heirs(start, base):
+def test_a_public_class_does_not_make_its_subclasses_public(start, base):
     class Heir(base): ...
 
     class Mixed(Heir, base): ...
@@ -192,7 +192,7 @@ def test_a_class_that_is_open_does_not_open_its_heirs(start, base):
     client = start(urls=at(base, Heir, Mixed, Decorated, Overridden, Open, Maybe, Marked, itself, wrapped))
 
     for name in (base.__name__, "Open", "Maybe", "Marked", "itself", "wrapped"):
-        assert client.send("GET", f"/{name}").body == b"nobody", name
+        assert client.send("GET", f"/{name}").body == b"anonymous", name
     assert client.send("GET", "/Maybe", bearer()).body == b"anna"
     for name in ("Heir", "Mixed", "Decorated", "Overridden"):
         assert client.send("GET", f"/{name}").status == 401, name
@@ -200,7 +200,7 @@ def test_a_class_that_is_open_does_not_open_its_heirs(start, base):
 
 
 class Passing(MiddlewareMixin):
-    """What most projects write: sync, and run in a thread where Django is asynchronous."""
+    """A synchronous middleware as in most projects, which asynchronous Django runs in a thread."""
 
     def process_request(self, request):
         request.passed = True
@@ -224,17 +224,17 @@ def passing(get_response):
 @pytest.mark.parametrize("below", [(), (f"{__name__}.Passing",), (f"{__name__}.passing", f"{__name__}.Passing")])
 @pytest.mark.parametrize("above", [(), (f"{__name__}.Passing",), (f"{__name__}.Passing", f"{__name__}.passing")])
 class TestLayers:
-    def test_marks_and_guards_hold_between_other_middleware(self, start, above, below):
+    def test_marks_and_guards_work_between_other_middleware(self, start, above, below):
         client = start(None, *below, middleware=(*above, OURS))
 
-        assert client.send("GET", "/status").body == b"nobody"
+        assert client.send("GET", "/status").body == b"anonymous"
         assert client.send("GET", "/methods").status == 401
         assert client.send("GET", "/orders", bearer()).status == 403
         answer = client.send("GET", "/orders", bearer(token(scope="orders:read")))
         assert answer.body == b"anna"
         assert bool(answer.all("x-passed")) is any("Passing" in name for name in (*above, *below))
 
-    def test_a_misplaced_guard_is_told_between_other_middleware(self, above, below, caplog):
+    def test_a_misplaced_guard_is_detected_between_other_middleware(self, above, below, caplog):
         def orders(request):
             return django_project.text("secret")
 
@@ -249,12 +249,12 @@ class TestLayers:
         assert "orders was registered without it" in caplog.text
 
 
-def test_a_guard_without_parentheses_says_what_to_write():
+def test_the_error_for_a_guard_without_parentheses_names_the_syntax():
     with pytest.raises(ConfigurationError, match=r"@require_auth\(\)"):
         require_auth(django_project.who)
 
 
-def test_a_guard_on_a_view_of_another_framework_says_so():
+def test_a_guard_on_a_view_of_another_framework_is_refused():
     with pytest.raises(ConfigurationError, match="another framework"):
         require_auth()(lambda: "a view of Flask")
     with pytest.raises(ConfigurationError, match="another framework"):
@@ -262,7 +262,7 @@ def test_a_guard_on_a_view_of_another_framework_says_so():
 
 
 @pytest.mark.parametrize("path", ["/internal", "/streamed"])
-def test_a_preflight_brings_back_no_page_that_is_no_view_either(start, path):
+def test_a_preflight_returns_no_page_that_middleware_adds(start, path):
     client = start(None, f"{__name__}.fall_back")
 
     answer = client.send("OPTIONS", path, preflight)
@@ -272,7 +272,7 @@ def test_a_preflight_brings_back_no_page_that_is_no_view_either(start, path):
 
 
 class TestRoutes:
-    def test_a_mark_deep_in_the_urls_is_found(self, start):
+    def test_a_mark_in_nested_urls_is_found(self, start):
         client = start()
 
         assert client.send("GET", "/shop/7/").body == b"7"
@@ -280,24 +280,24 @@ class TestRoutes:
         assert client.send("GET", "/shop/7").status == 401
 
     @pytest.mark.parametrize(("change", "target"), [("change_urls", "/status"), ("change_path", "/healthz")])
-    def test_a_middleware_that_turns_an_open_path_into_another_view_opens_nothing(self, start, change, target):
+    def test_middleware_that_changes_the_view_of_a_public_path_makes_no_view_public(self, start, change, target):
         client = start(None, f"{__name__}.{change}")
 
         assert client.send("GET", target).status == 401
         assert client.send("GET", target, bearer(token(scope="orders:read"))).body == b"anna"
 
-    def test_a_project_without_marks_never_resolves_twice(self, start, monkeypatch):
+    def test_a_project_without_marks_resolves_urls_once(self, start, monkeypatch):
         client = start(urls="tests.support.django.other_urls")
         monkeypatch.setattr("gatepass_django.middleware.resolve", None)
 
         assert client.send("GET", "/status", bearer()).body == b"anna"
 
-    def test_an_open_redirect_to_a_slash_tells_strangers_nothing(self, start):
+    def test_a_redirect_that_appends_a_slash_needs_a_token(self, start):
         client = start(None, "django.middleware.common.CommonMiddleware", APPEND_SLASH=True)
 
         assert client.send("GET", "/shop/x").status == 401
 
-    def test_an_optional_answer_keeps_the_views_own_vary(self, start):
+    def test_a_response_of_an_optional_view_keeps_its_vary(self, start):
         client = start(None, f"{__name__}.vary_by_language", urls="tests.support.django.project")
 
         assert client.send("GET", "/maybe").all("vary") == ["Accept-Language, Authorization"]
@@ -313,7 +313,7 @@ def vary_by_language(get_response):
 
 
 class TestProxies:
-    def test_the_scheme_is_the_one_that_django_was_told_to_believe(self, start):
+    def test_the_scheme_follows_secure_proxy_ssl_header(self, start):
         client = start(
             resource_server(https="require"),
             urls="tests.support.django.project",
@@ -325,7 +325,7 @@ class TestProxies:
         assert client.send("GET", "/protected", bearer(), scheme="http").status == 400
 
     @pytest.mark.parametrize("urls", ["tests.support.django.project", "tests.support.django.async_project"])
-    def test_djangos_own_test_clients_count_as_this_machine(self, urls):
+    def test_django_test_clients_count_as_loopback(self, urls):
         setting = {"RESOURCE_SERVER": resource_server(https="require")}
         with override_settings(ROOT_URLCONF=urls, MIDDLEWARE=[OURS], GATEPASS=setting, ALLOWED_HOSTS=["testserver"]):
             headers = dict(bearer())
@@ -374,7 +374,7 @@ def raw_asgi_server():
 
 
 @pytest.mark.parametrize("wire", ["raw_wsgi_server", "raw_asgi_server"])
-def test_the_contract_of_the_wire(wire, request):
+def test_raw_requests_get_the_responses_of_the_contract(wire, request):
     check_raw_requests(request.getfixturevalue(wire))
 
 
@@ -386,7 +386,7 @@ require_auth(scopes=["orders:read"])(bare)
 URLS_WITHOUT_THE_GUARD = (path("", include([path("orders", bare)])),)
 
 
-def test_a_url_with_the_bare_view_of_a_guard_is_told_before_it_lets_anybody_in(start, caplog):
+def test_a_url_with_the_unguarded_view_is_detected_before_it_serves_a_request(start, caplog):
     assert start(urls=URLS_WITHOUT_THE_GUARD).send("GET", "/orders", bearer()).status == 500
     assert "the view bare was registered without it" in caplog.text
 
@@ -400,10 +400,10 @@ def choose_urls_without_the_guard(get_response):
     return middleware
 
 
-def test_the_bare_view_of_a_guard_is_told_in_a_urlconf_that_middleware_below_chooses(start, caplog):
+def test_the_unguarded_view_is_detected_in_a_urlconf_chosen_by_middleware_below(start, caplog):
     client = start(None, f"{__name__}.choose_urls_without_the_guard")
 
-    assert client.send("GET", "/status").body == b"nobody"
+    assert client.send("GET", "/status").body == b"anonymous"
     for _ in range(2):
         caplog.clear()
         assert client.send("GET", "/orders", bearer()).status == 500
@@ -411,7 +411,7 @@ def test_the_bare_view_of_a_guard_is_told_in_a_urlconf_that_middleware_below_cho
 
 
 class Raising:
-    """A converter that does more than convert."""
+    """A URL converter that raises exceptions."""
 
     regex = "[a-z]+"
 
@@ -433,7 +433,7 @@ URLS_THAT_RAISE = (
 )
 
 
-def test_what_a_converter_raises_tells_strangers_nothing(start):
+def test_an_exception_of_a_converter_is_401_without_a_token(start):
     client = start(urls=URLS_THAT_RAISE)
 
     for value in ("missing", "refused", "key"):
@@ -444,7 +444,7 @@ def test_what_a_converter_raises_tells_strangers_nothing(start):
     assert client.send("GET", "/open").status == 200
 
 
-def test_a_mark_on_a_method_of_a_class_opens_nothing(start):
+def test_a_mark_on_a_method_of_a_class_has_no_effect(start):
     class Methods(View):
         @method_decorator(public)
         def get(self, request):
@@ -456,7 +456,7 @@ def test_a_mark_on_a_method_of_a_class_opens_nothing(start):
     assert client.send("GET", "/heir").status == 401
 
 
-def test_the_checks_tell_of_a_url_with_the_bare_view_of_a_guard():
+def test_the_checks_report_a_url_with_the_unguarded_view():
     with override_settings(GATEPASS={"RESOURCE_SERVER": resource_server()}, ROOT_URLCONF=URLS_WITHOUT_THE_GUARD):
         assert "gatepass.E004" in [message.id for message in checked()]
 
@@ -467,12 +467,12 @@ class Undecorated(View):
         return django_project.text("secret")
 
 
-def test_a_guard_on_a_bare_method_says_how_methods_are_guarded(start, caplog):
+def test_the_error_for_a_guard_on_a_method_names_method_decorator(start, caplog):
     assert start(urls=(path("orders", Undecorated.as_view()),)).send("GET", "/orders", bearer()).status == 500
     assert 'put @method_decorator(require_auth(...), name="dispatch") on the class' in caplog.text
 
 
 @pytest.mark.parametrize("view", [Orders, path("orders", bare), include([]), "orders"])
-def test_a_guard_around_what_is_no_view_function_is_refused_at_once(view):
+def test_a_guard_around_an_object_other_than_a_view_function_is_refused(view):
     with pytest.raises(ConfigurationError, match="method_decorator"):
         require_auth()(view)

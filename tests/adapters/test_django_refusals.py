@@ -1,4 +1,4 @@
-"""A refusal that a Django project raises is the server's answer, wherever it is raised, and streams end well."""
+"""A refusal raised anywhere in a Django project gets the response of the resource server, and streams are closed."""
 
 import asyncio
 import io
@@ -44,7 +44,7 @@ class Refused(View):
 
 
 class Late(SimpleTemplateResponse):
-    """A template that is rendered after the view."""
+    """A response whose template is rendered after the view."""
 
     @property
     def rendered_content(self):
@@ -131,7 +131,7 @@ class TestRaisedRefusals:
     @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume asynchronous iterators")
     @pytest.mark.parametrize("mode", [{}, {"DEBUG": True}, {"DEBUG_PROPAGATE_EXCEPTIONS": True}])
     @pytest.mark.parametrize("kind", urls)
-    def test_it_is_answered_wherever_it_is_raised(self, start, kind, mode):
+    def test_it_gets_its_response_wherever_it_is_raised(self, start, kind, mode):
         DjangoContract().same(start(**mode).send("GET", f"/raises/{kind}", bearer()), SCOPE_IS_MISSING)
 
     @pytest.mark.parametrize("mode", [{}, {"DEBUG": True}, {"DEBUG_PROPAGATE_EXCEPTIONS": True}])
@@ -144,7 +144,7 @@ class TestRaisedRefusals:
 
         DjangoContract().same(answer, SCOPE_IS_MISSING)
 
-    def test_middleware_below_may_answer_it_and_above_is_not_asked(self, start):
+    def test_middleware_below_may_handle_it_and_middleware_above_is_not_called(self, start):
         theirs = f"{__name__}.answers_exceptions"
 
         below = start(None, theirs).send("GET", "/raises/function", bearer())
@@ -155,15 +155,15 @@ class TestRaisedRefusals:
 
     @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume asynchronous iterators")
     @pytest.mark.parametrize("kind", ["stream", "stream_empty", "stream_async"])
-    def test_a_stream_is_refused_below_middleware_that_is_only_synchronous(self, start, kind):
+    def test_a_stream_is_refused_below_synchronous_middleware(self, start, kind):
         client = start(None, "tests.support.django.project.do_nothing")
 
         DjangoContract().same(client.send("GET", f"/raises/{kind}", bearer()), SCOPE_IS_MISSING)
 
-    def test_what_other_middleware_makes_of_its_500_stays(self, start):
+    def test_a_500_of_other_middleware_is_unchanged(self, start):
         assert start(None, "tests.adapters.test_django_refusals.breaks").send("GET", "/status", bearer()).status == 500
 
-    def test_djangos_test_client_gets_the_answer(self, start):
+    def test_the_django_test_client_gets_the_response(self, start):
         start()
 
         with override_settings(GATEPASS={"RESOURCE_SERVER": resource_server()}, MIDDLEWARE=[OURS]):
@@ -187,7 +187,7 @@ class TestRaisedRefusals:
         assert (status, committed) == ((403, []) if fails else (200, [True]))
 
     @pytest.mark.parametrize(("hands_on", "status"), [(True, 403), (False, 500)])
-    def test_below_another_framework_django_has_to_hand_it_on(self, start, hands_on, status):
+    def test_below_another_framework_django_must_propagate_exceptions(self, start, hands_on, status):
         start(DEBUG_PROPAGATE_EXCEPTIONS=hands_on)
         wsgi = handler(WSGIHandler, None, middleware=[])
         below = DispatcherMiddleware(Flask("outside"), {"/shop": wsgi})
@@ -195,7 +195,7 @@ class TestRaisedRefusals:
 
         assert outside.send("GET", "/shop/raises/function", bearer()).status == status
 
-    def test_where_nothing_was_judged_it_is_an_exception_as_any_other(self, start):
+    def test_without_the_middleware_it_is_an_ordinary_exception(self, start):
         assert start(middleware=[]).send("GET", "/raises/function", bearer()).status == 500
 
 
@@ -205,7 +205,7 @@ MADE, CLOSED = [], []
 
 
 class Parts:
-    """What a view streams, and what has been asked of it so far."""
+    """A stream of a view that records how far it was read."""
 
     def __iter__(self):
         return self._made()
@@ -245,8 +245,8 @@ STREAMS = {
 
 
 @sync_and_async_middleware
-def looks(get_response):
-    """Middleware around ours: it notes how far a stream has run when its response comes by."""
+def records_progress(get_response):
+    """Middleware around ours that records how far a stream has run when the response reaches it."""
 
     def note(response):
         MADE.append("passed")
@@ -272,34 +272,34 @@ class TestStreams:
 
     @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
     @pytest.mark.parametrize("kind", ["parts", "parts_async"])
-    def test_it_arrives_whole_and_is_closed_once(self, start, kind):
+    def test_it_is_sent_completely_and_closed_once(self, start, kind):
         answer = start().send("GET", f"/stream/{kind}", bearer())
 
         assert answer.body == b"first second"
         assert len(CLOSED) == (1 if kind == "parts" else 0)
 
     @pytest.mark.parametrize(("kind", "made"), [("parts", WSGIHandler), ("parts_async", ASGIHandler)])
-    def test_it_has_run_to_its_first_octet_and_no_further_when_it_is_handed_on(self, kind, made):
+    def test_it_has_run_to_its_first_octet_when_the_response_is_returned(self, kind, made):
         client = WSGIClient if made is WSGIHandler else ASGIClient
         with override_settings(ROOT_URLCONF=__name__):
-            app = handler(made, resource_server(), middleware=[f"{__name__}.looks", OURS])
+            app = handler(made, resource_server(), middleware=[f"{__name__}.records_progress", OURS])
             assert client(app).send("GET", f"/stream/{kind}", bearer()).body == b"first second"
 
         assert MADE == [b"", b"first ", "passed", b"second"]
 
-    def test_one_that_is_refused_is_closed(self, start):
+    def test_a_refused_stream_is_closed(self, start):
         DjangoContract().same(start().send("GET", "/stream/refused", bearer()), SCOPE_IS_MISSING)
         assert CLOSED == [[]]
 
     def test_an_event_stream_under_asgi_does_not_wait_for_its_first_event(self):
         with override_settings(ROOT_URLCONF=__name__):
-            app = handler(ASGIHandler, resource_server(), middleware=[f"{__name__}.looks", OURS])
+            app = handler(ASGIHandler, resource_server(), middleware=[f"{__name__}.records_progress", OURS])
             assert ASGIClient(app).send("GET", "/stream/events", bearer()).body == b"data: 1\n\n"
 
         assert MADE == ["passed", b"event"]
 
     @pytest.mark.filterwarnings("ignore:StreamingHttpResponse must consume")
-    def test_a_file_is_left_to_the_server(self, start):
+    def test_a_file_is_passed_to_the_server_unread(self, start):
         assert start().send("GET", "/stream/file", bearer()).body == b"a page"
 
 

@@ -1,4 +1,4 @@
-"""REST framework answers as the contract says, whatever its own handlers would make of a refusal."""
+"""REST framework returns the responses of the contract, with any exception handler of its own."""
 
 import logging
 import pickle
@@ -32,7 +32,7 @@ __all__ = ["start"]
 
 
 class TestRESTFramework(CookieContract, AdapterContract):
-    """Each view for itself, without the middleware."""
+    """Each view authenticates on its own, without the middleware."""
 
     joins_challenges = True
     reads_slowly = "Content-Type"
@@ -54,7 +54,7 @@ class TestRESTFramework(CookieContract, AdapterContract):
 
 
 class TestMarks:
-    def test_an_open_view_does_not_open_its_heirs(self, start):
+    def test_a_public_view_does_not_make_its_subclasses_public(self, start):
         @method_decorator(public, name="dispatch")
         class Open(project.Who):
             authentication_classes: ClassVar = []
@@ -81,12 +81,12 @@ class TestMarks:
         ]
         client = start(resource_server(), urls=__name__, middleware=[OURS])
 
-        for target, body in (("/open", b"nobody"), ("/itself", b"nobody"), ("/things", b"listed")):
+        for target, body in (("/open", b"anonymous"), ("/itself", b"anonymous"), ("/things", b"listed")):
             assert client.send("GET", target).body == body
         for target in ("/heir", "/more"):
             assert client.send("GET", target).status == 401
 
-    def test_a_mark_on_an_action_opens_nothing(self, start):
+    def test_a_mark_on_an_action_has_no_effect(self, start):
         class Things(ViewSet):
             permission_classes: ClassVar = [AllowAny]
 
@@ -103,13 +103,13 @@ class TestMarks:
         for target in ("/things", "/more"):
             assert client.send("GET", target).status == 401
 
-    def test_a_requirement_without_names_says_what_to_write(self):
+    def test_the_error_for_a_requirement_without_names_shows_the_syntax(self):
         with pytest.raises(ConfigurationError, match="rules have names"):
             requires("orders:read")
 
 
 class TestAuthentication:
-    def test_the_user_stands_for_the_token_and_has_no_row_in_a_table(self):
+    def test_the_user_represents_the_token_and_has_no_database_row(self):
         request = Request(
             RequestFactory().get("/", headers=dict(bearer())), authenticators=[AccessTokenAuthentication()]
         )
@@ -131,23 +131,23 @@ class TestAuthentication:
         assert len({user, AccessTokenUser(auth)}) == 1
         assert user != "anna"
 
-    def test_an_answer_of_the_view_is_rendered_as_ever(self, start):
+    def test_a_response_of_the_view_is_rendered_as_usual(self, start):
         answer = start(resource_server()).send("GET", "/json", bearer())
 
         assert (answer.status, answer.body) == (200, b'{"for":"anna"}')
 
     @pytest.mark.parametrize("middleware", [[], [OURS]])
-    def test_the_token_is_judged_once(self, start, middleware):
-        asked = []
+    def test_the_token_is_verified_once(self, start, middleware):
+        calls = []
 
         def is_revoked(verified):
-            asked.append(verified.subject)
+            calls.append(verified.subject)
             return False
 
         client = start(resource_server({"is_revoked": is_revoked}), middleware=middleware)
 
         assert client.send("GET", "/orders", bearer(token(scope="orders:read"))).body == b"anna"
-        assert asked == ["anna"]
+        assert calls == ["anna"]
 
     def test_behind_the_middleware_every_view_is_protected(self, start):
         client = start(resource_server(), middleware=[OURS])
@@ -156,17 +156,17 @@ class TestAuthentication:
         assert client.send("GET", "/protected").status == 401
         assert client.send("GET", "/open").status == 401
 
-    def test_behind_the_middleware_a_public_view_stays_open(self, start):
+    def test_behind_the_middleware_a_public_view_stays_public(self, start):
         class Open(project.Who):
             permission_classes = (AllowAny,)
 
         urlpatterns[:] = [path("x", public(Open.as_view())), path("y", Open.as_view())]
         client = start(resource_server(), urls=__name__, middleware=[OURS])
 
-        assert client.send("GET", "/x", bearer()).body == b"nobody"
+        assert client.send("GET", "/x", bearer()).body == b"anonymous"
         assert client.send("GET", "/y").status == 401
 
-    def test_credentials_of_another_class_are_left_to_it(self, start):
+    def test_credentials_of_another_authentication_class_are_left_to_it(self, start):
         class Other(BaseAuthentication):
             def authenticate(self, request):
                 if request.META.get("HTTP_AUTHORIZATION") == "Other fails":
@@ -189,12 +189,12 @@ class TestAuthentication:
         AdapterContract.same(TestRESTFramework, first.send("GET", "/x"), NO_CREDENTIALS)
 
         second = client(Other, AccessTokenAuthentication)
-        nobody = second.send("GET", "/x")
-        assert nobody.status == 401
-        assert nobody.all("www-authenticate") == ['Other realm="other"']
+        without = second.send("GET", "/x")
+        assert without.status == 401
+        assert without.all("www-authenticate") == ['Other realm="other"']
         AdapterContract.same(TestRESTFramework, second.send("GET", "/x", bearer(token(iat=1, exp=2))), EXPIRED)
 
-    def test_without_a_token_of_ours_a_scope_is_refused_as_missing_credentials(self, start):
+    def test_a_scope_without_an_access_token_is_missing_credentials(self, start):
         class Session(BaseAuthentication):
             def authenticate(self, request):
                 return AccessTokenUser, None
@@ -209,7 +209,7 @@ class TestAuthentication:
             client = start(resource_server(), urls=urls, middleware=middleware)
             AdapterContract.same(TestRESTFramework, client.send("GET", "/x", good), NO_CREDENTIALS)
 
-    def test_a_request_made_by_hand_has_no_view_to_answer_for_it(self):
+    def test_a_request_without_a_view_raises_the_api_exception(self):
         request = Request(
             RequestFactory().get("/", headers=dict(bearer("abc"))), authenticators=[AccessTokenAuthentication()]
         )
@@ -233,7 +233,7 @@ class TestPermissions:
         urls = at(project.Who, permission_classes=[*permission])
         return start(resource_server(), urls=urls, **rest).send("GET", "/x", *headers)
 
-    def test_a_permission_may_be_one_of_two(self, start):
+    def test_permissions_can_be_combined_with_or(self, start):
         either = requires(scopes=["orders:read"]) | requires(any_roles=["admin"])
 
         assert self.send(start, [either], bearer(token(roles=["admin"]))).body == b"anna"
@@ -242,19 +242,19 @@ class TestPermissions:
         assert refused.status == 403
         assert refused.all("www-authenticate") == ['Bearer realm="api"']
 
-    def test_both_of_two_name_the_one_that_is_missing(self, start):
+    def test_permissions_combined_with_and_report_the_missing_one(self, start):
         both = requires(scopes=["orders:read"]) & requires(any_roles=["admin"])
 
         refused = self.send(start, [both], bearer(token(roles=["admin"])))
 
         AdapterContract.same(TestRESTFramework, refused, SCOPE_IS_MISSING)
 
-    def test_a_refusal_of_another_permission_is_not_ours(self, start):
+    def test_a_refusal_of_another_permission_is_unchanged(self, start):
         answer = self.send(start, [requires(), Never], bearer())
 
         assert (answer.status, answer.body) == (403, b"replaced by the application")
 
-    def test_what_a_view_denies_itself_is_not_ours(self, start):
+    def test_a_refusal_of_the_view_itself_is_unchanged(self, start):
         class Quota(project.Json):
             permission_classes = (requires(scopes=["admin"]) | IsAuthenticated,)
 
@@ -267,7 +267,7 @@ class TestPermissions:
         assert (answer.status, answer.body) == (403, b'{"detail":"quota exceeded"}')
         assert answer.all("www-authenticate") == []
 
-    def test_a_permission_without_the_authentication_class_says_what_to_do(self, start, caplog):
+    def test_a_permission_without_the_authentication_class_is_an_error(self, start, caplog):
         urls = at(project.Who, authentication_classes=[], permission_classes=[requires()])
 
         answer = start(resource_server(), urls=urls).send("GET", "/x", bearer())
@@ -275,7 +275,7 @@ class TestPermissions:
         assert answer.status == 500
         assert "AccessTokenAuthentication" in caplog.text
 
-    def test_a_mistaken_rule_fails_when_the_view_is_defined(self):
+    def test_an_invalid_rule_fails_when_the_view_is_defined(self):
         with pytest.raises(ConfigurationError, match="scopes"):
             requires(scopes=["a b"])
 
@@ -291,8 +291,8 @@ class TestPermissions:
 
 @pytest.mark.parametrize("middleware", [[], [OURS]])
 @pytest.mark.parametrize("brought", [bearer(), []])
-def test_a_permission_without_the_authentication_class_says_what_to_add(start, caplog, middleware, brought):
-    """Behind the middleware too: request.auth and request.user would know nothing of the token that it judges."""
+def test_the_error_for_a_permission_without_the_authentication_class_names_it(start, caplog, middleware, brought):
+    """Behind the middleware too: request.auth and request.user would not have the token that the permission checks."""
     urls = at(project.Who, permission_classes=[requires()], authentication_classes=[])
 
     answer = start(resource_server(), urls=urls, middleware=middleware).send("GET", "/x", brought)
@@ -305,7 +305,7 @@ def test_a_permission_without_the_authentication_class_says_what_to_add(start, c
 
 
 def general(exception, context):
-    """A project's handler for everything that can happen."""
+    """Handle every exception, as the handler of a project may."""
     return HttpResponse("something broke", status=500)
 
 
@@ -342,7 +342,7 @@ class RaisesWhenRendered(project.Json):
 
 
 class PassesOn(Raises):
-    """A project that builds on top of what its handlers answer."""
+    """A view that uses the response of its exception handler."""
 
     def handle_exception(self, exc):
         response = super().handle_exception(exc)
@@ -366,7 +366,7 @@ class TestRaisedRefusals:
             ("GET", RaisesWhenRendered),
         ],
     )
-    def test_it_is_answered_wherever_it_is_raised(self, start, middleware, handler, method, view):
+    def test_it_gets_its_response_wherever_it_is_raised(self, start, middleware, handler, method, view):
         client = start(resource_server(), urls=at(view), middleware=middleware, EXCEPTION_HANDLER=handler)
 
         answer = client.send(method, "/x", bearer())
@@ -374,7 +374,7 @@ class TestRaisedRefusals:
         AdapterContract.same(TestRESTFramework, answer, SCOPE_IS_MISSING)
 
     @pytest.mark.parametrize("kind", [RuntimeError, ExceptionGroup])
-    def test_other_exceptions_after_the_view_stay_what_they_are(self, start, middleware, handler, kind):
+    def test_other_exceptions_after_the_view_are_unchanged(self, start, middleware, handler, kind):
         def fail(*_, **__):
             raise kind("boom", [RuntimeError(), InsufficientScope(())]) if kind is ExceptionGroup else kind("boom")
 
@@ -389,7 +389,7 @@ class TestRaisedRefusals:
                 start(resource_server(), urls=at(view), middleware=middleware).send("GET", "/x", bearer()).status == 500
             )
 
-    def test_a_rendered_response_can_still_be_kept_in_a_cache(self, start, middleware, handler):
+    def test_a_rendered_response_can_be_pickled_for_a_cache(self, start, middleware, handler):
         kept = []
 
         class Kept(project.Json):
@@ -421,7 +421,7 @@ class TestRaisedRefusals:
         assert committed == ([] if fails else [True])
 
 
-# --- what caches are told
+# --- Vary
 
 
 @pytest.mark.parametrize(
@@ -438,8 +438,8 @@ class TestRaisedRefusals:
         ([IsAuthenticated | requires()], False),
     ],
 )
-@pytest.mark.parametrize("brought", [[], bearer()], ids=["stranger", "friend"])
-def test_a_route_that_is_open_to_strangers_varies_by_who_asks(start, permissions, is_open, brought):
+@pytest.mark.parametrize("brought", [[], bearer()], ids=["anonymous", "authenticated"])
+def test_a_view_that_allows_anonymous_requests_has_vary(start, permissions, is_open, brought):
     client = start(resource_server(), urls=at(project.Json, permission_classes=permissions))
 
     answer = client.send("GET", "/x", brought)
@@ -448,7 +448,7 @@ def test_a_route_that_is_open_to_strangers_varies_by_who_asks(start, permissions
     assert answer.all("vary") == (["Authorization"] if is_open else [])
 
 
-def test_a_permission_of_a_projects_own_may_let_strangers_in(start):
+def test_a_custom_permission_may_allow_anonymous_requests(start):
     class OrSunday(IsAuthenticated):
         def has_permission(self, request, view):
             return True
@@ -458,7 +458,7 @@ def test_a_permission_of_a_projects_own_may_let_strangers_in(start):
     assert client.send("GET", "/x").all("vary") == ["Authorization"]
 
 
-def test_behind_the_middleware_its_marks_say_what_is_open(start):
+def test_behind_the_middleware_marks_decide_which_views_have_vary(start):
     urlpatterns[:] = [path("x", optional_auth(project.Json.as_view(permission_classes=[AllowAny])))]
     urlpatterns.append(path("y", project.Json.as_view(permission_classes=[AllowAny])))
     client = start(resource_server(), urls=__name__, middleware=[OURS])
@@ -467,14 +467,14 @@ def test_behind_the_middleware_its_marks_say_what_is_open(start):
     assert client.send("GET", "/y", bearer()).all("vary") == []
 
 
-def test_a_permission_that_was_not_called_says_so(start, caplog):
+def test_the_error_for_a_permission_that_was_not_called_shows_the_syntax(start, caplog):
     answer = start(resource_server(), urls=at(project.Who, permission_classes=[requires])).send("GET", "/x", bearer())
 
     assert answer.status == 500
     assert "permission_classes = [requires(" in caplog.text
 
 
-def test_a_guard_on_a_bare_method_of_an_api_view_names_the_permission(start, caplog):
+def test_the_error_for_a_guard_on_a_method_of_an_api_view_names_the_permission(start, caplog):
     class Guarded(project.Who):
         @require_auth(scopes=["orders:read"])
         def get(self, request):

@@ -1,4 +1,4 @@
-"""REST framework's OpenAPI document names the scheme and the scopes, where drf-spectacular is installed."""
+"""With drf-spectacular, the OpenAPI document of REST framework names the scheme and the scopes."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ class Either(project.Json):
 
 class TestOpenAPI:
     @pytest.mark.parametrize(("version", "scopes"), [("3.0.3", []), ("3.1.0", ["orders:read", "a"])])
-    def test_drf_spectacular_knows_the_scheme(self, version, scopes):
+    def test_drf_spectacular_documents_the_scheme(self, version, scopes):
         security, components = documented(version, Orders, Either, Open)
 
         assert security == [
@@ -50,7 +50,7 @@ class TestOpenAPI:
 
     @pytest.mark.parametrize("first", ["rest_framework.views", "gatepass_django.rest_framework"])
     @pytest.mark.parametrize("installed", [True, False])
-    def test_it_is_loaded_where_it_is_installed_and_nowhere_else(self, first, installed):
+    def test_it_is_loaded_only_if_it_is_installed(self, first, installed):
         if installed:
             pytest.importorskip("drf_spectacular")
         program = (

@@ -1,4 +1,4 @@
-"""The user of a token for Django and REST framework: a name and no rights, with permissions, pages and tests."""
+"""The user of a token in Django and REST framework, which has a name and no permissions: in views, pages and tests."""
 
 import asyncio
 
@@ -33,7 +33,7 @@ __all__ = ["start"]
 
 
 class NamedModel(BasePermission):
-    """Asks of the user what Django's templates and decorators ask."""
+    """A permission that reads the attributes of the user that Django's templates and decorators read."""
 
     def has_permission(self, request, view):
         user = request.user
@@ -75,7 +75,7 @@ class TestPermissionClasses:
             (NamedModel, "GET", 200),
         ],
     )
-    def test_a_token_user_is_one_of_no_rights(self, start, middleware, permission, method, status):
+    def test_a_token_user_has_no_permissions(self, start, middleware, permission, method, status):
         client = start(resource_server(), urls=at(Models, permission_classes=[permission]), middleware=middleware)
 
         assert client.send(method, "/x", bearer()).status == status
@@ -92,7 +92,7 @@ class TestPermissionClasses:
 
         assert client.send("GET", "/x", bearer()).status == 200
 
-    def test_an_object_that_wants_a_permission_seems_not_to_exist(self, start, middleware):
+    def test_an_object_that_needs_a_permission_is_404(self, start, middleware):
         class Hidden(DjangoObjectPermissions):
             perms_map = {**DjangoObjectPermissions.perms_map, "GET": ["%(app_label)s.view_%(model_name)s"]}  # noqa: RUF012
 
@@ -110,7 +110,7 @@ class TestPermissionClasses:
 
         assert client.send("GET", "/x", bearer()).status == 404
 
-    def test_throttles_know_one_from_another(self, start, middleware):
+    def test_throttles_distinguish_users(self, start, middleware):
         class Twice(UserRateThrottle):
             rate = "1/day"
 
@@ -135,7 +135,7 @@ class TestUser:
         server = resource_server()
         return AccessTokenUser(server.authenticate([bearer()[0][1]]))
 
-    def test_it_has_the_subject_for_a_name_and_no_rights(self, user):
+    def test_its_name_is_the_subject_and_it_has_no_permissions(self, user):
         assert (user.username, user.get_username()) == ("anna", "anna")
         assert (user.is_staff, user.is_superuser) == (False, False)
         assert (user.get_all_permissions(), user.get_group_permissions(), user.get_user_permissions()) == (
@@ -147,7 +147,7 @@ class TestUser:
         with pytest.raises(ValueError, match="iterable"):
             user.has_perms("orders.add_order")
 
-    def test_coroutine_functions_say_the_same(self, user):
+    def test_the_coroutine_methods_return_the_same(self, user):
         async def said():
             return [
                 await user.ahas_perm("orders.add_order"),
@@ -175,8 +175,8 @@ class TestUser:
             user.check_password("x")
 
     @isolate_apps("gatepass_django.refresh")
-    def test_no_foreign_key_leads_to_it(self, user):
-        class Person(models.Model):  # noqa: DJ008 - never shown, and below
+    def test_no_foreign_key_can_refer_to_it(self, user):
+        class Person(models.Model):  # noqa: DJ008 - never displayed
             class Meta:
                 app_label = "bills"
 
@@ -192,7 +192,7 @@ class TestUser:
             assert "anna" not in str(caught.value)
 
     @pytest.mark.parametrize("renderer", ["BrowsableAPIRenderer", "AdminRenderer"])
-    def test_the_pages_of_rest_framework_take_it(self, renderer):
+    def test_the_html_renderers_of_rest_framework_accept_it(self, renderer):
         class Shown(project.Json):
             renderer_classes = (getattr(renderers, renderer), renderers.JSONRenderer)
             permission_classes = (requires(scopes=["orders:read"]),)
@@ -218,11 +218,11 @@ class TestUser:
         assert "token user" in page
 
 
-def knows_users_of_its_own(get_response):
-    """What Django's `AuthenticationMiddleware` does, which needs a table of users."""
+def sets_auser(get_response):
+    """Set `request.auser` as Django's `AuthenticationMiddleware` does, which needs a table of users."""
 
     async def auser():
-        return "a stranger"
+        return "anonymous"
 
     def middleware(request):
         request.auser = auser
@@ -238,13 +238,13 @@ def test_the_awaited_user_of_django_is_the_user_of_the_token(start, middleware):
             user = async_to_sync(request._request.auser)()
             return project.text(f"{user is request._request.user is request.user} {user.pk}")
 
-    client = start(resource_server(), urls=at(Awaits), middleware=[f"{__name__}.knows_users_of_its_own", *middleware])
+    client = start(resource_server(), urls=at(Awaits), middleware=[f"{__name__}.sets_auser", *middleware])
 
     assert client.send("GET", "/x", bearer()).body == b"True anna"
 
 
 class TestForcedAuthentication:
-    """What REST framework gives the tests of a project, which need no credentials then."""
+    """Forced authentication of REST framework, with which the tests of a project need no credentials."""
 
     @pytest.fixture(autouse=True)
     def _project(self, start):
@@ -258,7 +258,7 @@ class TestForcedAuthentication:
     def verified(**claims):
         return resource_server().authenticate([bearer(token(**claims))[0][1]])
 
-    def test_a_verified_token_is_taken_as_it_is(self):
+    def test_a_verified_token_is_used_unchanged(self):
         client, good = APIClient(), self.verified(scope="orders:read")
         client.force_authenticate(AccessTokenUser(good), token=good)
 
@@ -276,7 +276,7 @@ class TestForcedAuthentication:
         assert answer.headers["WWW-Authenticate"] == SCOPE_IS_MISSING[1].replace('"api"', '"shop"')
 
     @pytest.mark.parametrize("held", [None, "text", object()])
-    def test_without_a_verified_token_there_is_none(self, held):
+    def test_without_a_verified_token_the_request_has_none(self, held):
         client = APIClient()
         client.force_authenticate(AccessTokenUser(self.verified(scope="orders:read")), token=held)
 
@@ -284,14 +284,14 @@ class TestForcedAuthentication:
 
         assert (answer.status_code, answer.content.decode()) == (401, NO_CREDENTIALS[2])
 
-    def test_a_view_that_wants_no_scope_is_happy_with_the_user(self):
+    def test_a_view_without_a_scope_accepts_a_forced_user(self):
         client = APIClient()
         client.force_authenticate(AccessTokenUser(self.verified()))
         at(project.Json, permission_classes=[IsAuthenticated])
 
         assert client.get("/x").status_code == 200
 
-    def test_a_request_of_the_factory_is_taken_too(self):
+    def test_a_request_of_the_factory_works_too(self):
         good, view = (
             self.verified(scope="orders:read"),
             project.Json.as_view(permission_classes=[requires(scopes=["orders:read"])]),
@@ -301,7 +301,7 @@ class TestForcedAuthentication:
 
         assert (view(forced).status_code, view(bare).status_code) == (200, 401)
 
-    def test_a_refusal_that_the_view_raises_is_answered_too(self):
+    def test_a_refusal_raised_by_the_view_gets_its_response(self):
         good, client = self.verified(), APIClient()
         client.force_authenticate(AccessTokenUser(good), token=good)
         at(Raises, permission_classes=[requires()])

@@ -1,4 +1,4 @@
-"""FastAPI: the contract by dependency and by middleware, the rules of dependencies, and marks in routers and mounts."""
+"""FastAPI: the contract with dependencies and with the middleware, rules, and marks in routers and mounts."""
 
 import functools
 import threading
@@ -52,15 +52,15 @@ def by_dependency(server: ResourceServer) -> FastAPI:  # noqa: C901 - one applic
     app = FastAPI(exception_handlers=handlers(), default_response_class=PlainTextResponse)
     token = AccessTokenBearer(server)
     get = functools.partial(app.api_route, methods=["GET", "HEAD"])
-    Anybody = Annotated[AccessToken, Depends(token)]  # noqa: N806 - types
+    AnyToken = Annotated[AccessToken, Depends(token)]  # noqa: N806 - types
 
     @get("/open")
     @get("/healthz")
     async def open_to_all() -> str:
-        return "nobody"
+        return "anonymous"
 
     @get("/protected")
-    async def protected(token: Anybody) -> str:
+    async def protected(token: AnyToken) -> str:
         return token.subject
 
     @get("/orders")
@@ -79,28 +79,28 @@ def by_dependency(server: ResourceServer) -> FastAPI:  # noqa: C901 - one applic
 
     @get("/maybe")
     async def maybe(token: Annotated[AccessToken | None, Depends(OptionalAccessTokenBearer(server))]) -> str:
-        return "nobody" if token is None else token.subject
+        return "anonymous" if token is None else token.subject
 
     @get("/slow")
-    async def slow(token: Anybody) -> str:
+    async def slow(token: AnyToken) -> str:
         before = token.subject
         await wait_for_all_requests_async()
         return f"{before} {token.subject}"
 
     @app.post("/echo")
-    async def echo(request: HTTPRequest, token: Anybody) -> PlainTextResponse:
+    async def echo(request: HTTPRequest, token: AnyToken) -> PlainTextResponse:
         return PlainTextResponse(await request.body())
 
     @get("/boom")
-    async def boom(token: Anybody) -> None:
+    async def boom(token: AnyToken) -> None:
         raise RuntimeError("boom")
 
     @get("/boom/{kind}")
-    async def boom_by(kind: str, token: Anybody) -> None:
+    async def boom_by(kind: str, token: AnyToken) -> None:
         refuse(kind)
 
     @get("/gone")
-    async def gone(token: Anybody) -> None:
+    async def gone(token: AnyToken) -> None:
         raise HTTPException(404)
 
     return app
@@ -116,7 +116,7 @@ class TestFastAPIByDependency(CookieContract, AdapterContract):
 
 def subject(request: HTTPRequest) -> str:
     found = current_access_token(request)
-    return "nobody" if found is None else found.subject
+    return "anonymous" if found is None else found.subject
 
 
 def router() -> APIRouter:  # noqa: C901 - the same views
@@ -185,7 +185,7 @@ def by_middleware(server: ResourceServer, *inner: Middleware, paths: Any = ("/he
         exception_handlers=HANDLERS,
     )
     outer = APIRouter()
-    outer.include_router(router())  # two steps, as large applications do
+    outer.include_router(router())  # nested, as in large applications
     app.include_router(outer)
     return app
 
@@ -207,7 +207,7 @@ class TestFastAPIByMiddleware(CookieContract, MiddlewareContract):
 
 @pytest.mark.filterwarnings("ignore:The `root_path` parameter is deprecated")
 @pytest.mark.parametrize("target", ["/api/thing", "/api/sub/thing", "/api/raw/thing"])
-def test_a_preflight_reaches_no_endpoint_below_a_root_path_of_fastapis_own(target: str) -> None:
+def test_a_preflight_reaches_no_endpoint_below_the_root_path_of_the_application(target: str) -> None:
     ran: list[str] = []
 
     async def thing(request: HTTPRequest) -> PlainTextResponse:
@@ -229,12 +229,12 @@ def test_a_preflight_reaches_no_endpoint_below_a_root_path_of_fastapis_own(targe
     assert (answer.status, ran) == (401, [])
 
 
-# --- refusals keep their form
+# --- the form of refusals
 
 
 @pytest.mark.parametrize("path", ["/", "/sub/", "/included"])
 @pytest.mark.parametrize("row", ["1 no credentials", "4b two lines", "8 expired"])
-def test_no_handler_of_the_application_comes_between(path, row):
+def test_exception_handlers_of_the_application_do_not_change_a_refusal(path, row):
     headers, golden = ROWS[row]
     bearer_token = AccessTokenBearer(resource_server())
     app, sub, routes = FastAPI(exception_handlers=every_handler()), FastAPI(), APIRouter()
@@ -246,7 +246,7 @@ def test_no_handler_of_the_application_comes_between(path, row):
     same(ASGIClient(app).send("GET", path, headers()), golden)
 
 
-def test_a_refusal_passes_dependencies_that_clean_up_behind_it():
+def test_dependencies_clean_up_after_a_refusal():
     cleaned = []
 
     async def session() -> Any:
@@ -267,7 +267,7 @@ def test_a_refusal_passes_dependencies_that_clean_up_behind_it():
     assert cleaned == ["session"]
 
 
-def test_a_stranger_learns_nothing_of_the_parameters():
+def test_parameters_are_validated_after_the_token():
     app = FastAPI()
 
     @app.get("/{number}", dependencies=[Depends(AccessTokenBearer(resource_server()))])
@@ -280,7 +280,7 @@ def test_a_stranger_learns_nothing_of_the_parameters():
 # --- rules
 
 
-def test_scopes_add_up_along_the_dependencies():
+def test_the_scopes_of_nested_dependencies_are_combined():
     bearer_token = AccessTokenBearer(resource_server(), scopes="base")
     app = plain()
 
@@ -299,7 +299,7 @@ def test_scopes_add_up_along_the_dependencies():
     assert made.send("GET", "/", bearer(token(scope="base inner outer"))).body == b"anna"
 
 
-def test_a_rule_that_can_be_read_once_holds_at_every_request():
+def test_an_iterator_of_roles_applies_to_every_request():
     app = plain()
     bearer_token = AccessTokenBearer(resource_server(), any_roles=(role for role in ["admin"]))
 
@@ -314,23 +314,23 @@ def test_a_rule_that_can_be_read_once_holds_at_every_request():
         assert made.send("GET", path, bearer(token(scope="a b", roles=["admin"]))).body == b"in"
 
 
-def test_a_rule_that_cannot_be_is_refused_where_it_is_written():
+def test_an_invalid_rule_is_refused_at_definition():
     with pytest.raises(ConfigurationError):
         AccessTokenBearer(resource_server(), any_scopes=['a"b'])
     with pytest.raises(ConfigurationError):
         AccessTokenBearer(resource_server(), denial="hide")  # type: ignore[arg-type]
 
 
-def test_an_optional_route_may_still_demand_of_those_who_come_with_a_token():
+def test_an_optional_route_may_require_a_scope_of_a_token():
     app = plain()
     optional = OptionalAccessTokenBearer(resource_server())
 
     @app.get("/")
     async def view(token: Annotated[AccessToken | None, Security(optional, scopes=["orders:read"])]) -> str:
-        return "nobody" if token is None else token.subject
+        return "anonymous" if token is None else token.subject
 
     made = ASGIClient(app)
-    assert made.send("GET", "/").body == b"nobody"
+    assert made.send("GET", "/").body == b"anonymous"
     same(made.send("GET", "/", bearer()), SCOPE_IS_MISSING)
 
 
@@ -352,32 +352,32 @@ def test_a_test_may_override_the_dependency():
 
 
 def counted(server_settings: dict[str, Any] | None = None) -> tuple[ResourceServer, list[str]]:
-    asked: list[str] = []
+    calls: list[str] = []
 
     def is_revoked(token: AccessToken) -> bool:
-        asked.append(token.subject)
+        calls.append(token.subject)
         return False
 
-    return resource_server({"is_revoked": is_revoked}, **(server_settings or {})), asked
+    return resource_server({"is_revoked": is_revoked}, **(server_settings or {})), calls
 
 
 def test_a_token_is_verified_once_for_a_request():
-    server, asked = counted()
+    server, calls = counted()
     made = ASGIClient(app_with(server))
 
     assert made.send("GET", "/", bearer(token(scope="a b"))).body == b"anna"
     assert made.send("GET", "/", bearer(token("berta", scope="a b"))).body == b"berta"
-    assert asked == ["anna", "berta"]
+    assert calls == ["anna", "berta"]
 
 
-def test_what_the_middleware_verified_is_not_verified_again():
-    server, asked = counted()
+def test_a_token_that_the_middleware_verified_is_not_verified_again():
+    server, calls = counted()
 
     assert ASGIClient(app_with(server, of_middleware=server)).send("GET", "/", bearer(token(scope="a b"))).status == 200
-    assert asked == ["anna"]
+    assert calls == ["anna"]
 
 
-def test_a_token_that_another_server_verified_counts_for_nothing():
+def test_a_token_that_another_resource_server_verified_is_verified_again():
     lenient, strict = resource_server(), resource_server({"is_revoked": lambda _: True}, realm="strict")
     made = ASGIClient(app_with(strict, of_middleware=lenient))
 
@@ -387,7 +387,7 @@ def test_a_token_that_another_server_verified_counts_for_nothing():
     assert answer.all("www-authenticate")[0].startswith('Bearer realm="strict", error="invalid_token"')
 
 
-def test_a_guard_asks_the_server_of_the_middleware_and_not_that_of_a_dependency():
+def test_a_guard_uses_the_resource_server_of_the_middleware_not_of_a_dependency():
     strict, lenient = resource_server(), resource_server(implies={"a": ["b"]})
     app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, server=strict)])
 
@@ -417,7 +417,7 @@ def marked_router() -> APIRouter:
     return routes
 
 
-def test_marks_hold_in_routers_included_and_applications_mounted():
+def test_marks_work_in_included_routers_and_mounted_applications():
     deep, sub = APIRouter(), FastAPI()
     deep.include_router(marked_router(), prefix="/deep")
     sub.include_router(marked_router())
@@ -436,14 +436,14 @@ def test_marks_hold_in_routers_included_and_applications_mounted():
 
 
 class ForBeta(APIRoute):
-    """A route for those who ask for it by a header."""
+    """A route that matches only requests with a certain header."""
 
     def matches(self, scope: Any) -> Any:
         found, child = super().matches(scope)
         return (found, child) if (b"x-beta", b"1") in scope["headers"] else (Match.NONE, {})
 
 
-def test_a_class_of_routes_that_matches_in_its_own_way_opens_nothing_by_mistake():
+def test_a_public_route_of_a_custom_route_class_makes_no_other_route_public():
     beta, stable = APIRouter(route_class=ForBeta), APIRouter()
     beta.get("/report")(public(lambda: "beta"))
     stable.get("/report")(lambda: "stable")
@@ -461,7 +461,7 @@ def test_a_class_of_routes_that_matches_in_its_own_way_opens_nothing_by_mistake(
 
 def rooted(root_path: str) -> FastAPI:
     app = FastAPI()
-    app.root_path = root_path  # new versions warn of the parameter, and obey the attribute all the same
+    app.root_path = root_path  # newer versions deprecate the parameter, and still use the attribute
     return app
 
 
@@ -481,7 +481,7 @@ def test_an_application_that_sets_its_own_root_path_keeps_its_marks(around):
         same(made.send("GET", target), NO_CREDENTIALS)
 
 
-def test_a_mounted_application_with_a_root_path_of_its_own_is_read_as_it_reads_itself():
+def test_a_mark_matches_in_a_mounted_application_with_its_own_root_path():
     sub = rooted("/elsewhere")
 
     @sub.get("/secret")
@@ -495,16 +495,16 @@ def test_a_mounted_application_with_a_root_path_of_its_own_is_read_as_it_reads_i
 
     app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, server=resource_server())])
     app.mount("/sub", sub)
-    stranger, friend = (ASGIClient(app).send("GET", "/sub/secret", headers) for headers in ([], bearer()))
+    anonymous, authenticated = (ASGIClient(app).send("GET", "/sub/secret", headers) for headers in ([], bearer()))
 
-    # Which of the two routes the framework takes has changed between its versions; the mark goes with it.
-    if friend.body == b'"open"':
-        assert stranger.body == b'"open"'
+    # Versions of the framework select different routes here; the mark must follow that choice.
+    if authenticated.body == b'"open"':
+        assert anonymous.body == b'"open"'
     else:
-        same(stranger, NO_CREDENTIALS)
+        same(anonymous, NO_CREDENTIALS)
 
 
-def test_the_documentation_is_protected_by_the_middleware_like_all_else():
+def test_the_middleware_protects_the_documentation_pages():
     app = FastAPI(middleware=[Middleware(AccessTokenMiddleware, server=resource_server(), public=["/docs"])])
 
     assert ASGIClient(app).send("GET", "/docs").status == 200
@@ -514,7 +514,7 @@ def test_the_documentation_is_protected_by_the_middleware_like_all_else():
 # --- the event loop
 
 
-def test_the_dependency_takes_no_thread_where_nothing_blocks():
+def test_the_dependency_uses_no_thread_if_no_call_blocks():
     app = plain()
 
     verified_on = []
@@ -529,12 +529,12 @@ def test_the_dependency_takes_no_thread_where_nothing_blocks():
     assert set(verified_on) == {threading.current_thread()}
 
 
-def test_a_slow_hook_keeps_nobody_else_waiting():
+def test_a_slow_hook_does_not_block_other_requests():
     others_are_served_while_a_hook_blocks(by_dependency)
 
 
 @pytest.mark.parametrize("included", [False, True], ids=["the application", "a router"])
-def test_without_the_middleware_the_first_dependency_tells_of_a_guard_above_the_route(included):
+def test_without_the_middleware_a_dependency_detects_a_guard_above_the_route(included):
     app, router = FastAPI(), APIRouter()
 
     @require_auth(scopes=["orders:read"])
@@ -554,7 +554,7 @@ def test_without_the_middleware_the_first_dependency_tells_of_a_guard_above_the_
         assert "orders was registered without it" in str(crash)
 
 
-def test_a_flask_with_marks_of_its_own_may_be_mounted_where_dependencies_alone_protect():
+def test_a_flask_application_with_marks_may_be_mounted_without_the_middleware():
     flask = pytest.importorskip("flask")
     inner = flask.Flask("inner")
     inner.add_url_rule("/", "open", public(lambda: "open"))
@@ -570,7 +570,7 @@ def test_a_flask_with_marks_of_its_own_may_be_mounted_where_dependencies_alone_p
 
 @pytest.mark.parametrize("depend", [Depends, functools.partial(Security, scopes=["a"])])
 @pytest.mark.parametrize("kind", [AccessTokenBearer, OptionalAccessTokenBearer])
-def test_the_class_in_place_of_a_bearer_says_what_to_write(depend, kind):
+def test_the_error_for_a_class_in_place_of_an_instance_shows_the_syntax(depend, kind):
     app = FastAPI()
 
     with pytest.raises(ConfigurationError, match=r"bearer = AccessTokenBearer\(server\)"):
@@ -580,7 +580,7 @@ def test_the_class_in_place_of_a_bearer_says_what_to_write(depend, kind):
 
 
 @pytest.mark.parametrize("scopes", ["orders", "ab"])
-def test_scopes_given_as_a_text_are_refused_with_a_sentence(scopes):
+def test_scopes_as_one_string_are_refused_with_a_message(scopes):
     app = FastAPI()
 
     @app.get("/")
@@ -591,7 +591,7 @@ def test_scopes_given_as_a_text_are_refused_with_a_sentence(scopes):
     assert 'scopes=["orders:read"]' in str(crash)
 
 
-def test_a_state_that_was_read_before_the_dependency_has_the_token_after_it():
+def test_a_state_that_was_read_before_the_dependency_has_the_token_afterwards():
     shared: dict[str, Any] = {"pool": 5}
     app = plain()
 
@@ -610,7 +610,7 @@ def test_a_state_that_was_read_before_the_dependency_has_the_token_after_it():
     assert shared == {"pool": 5}
 
 
-def test_middleware_outside_that_has_touched_the_state_sees_what_a_view_behind_a_dependency_writes():
+def test_outer_middleware_that_used_the_state_sees_what_a_view_with_a_dependency_writes():
     app = plain()
 
     @app.middleware("http")
@@ -630,7 +630,7 @@ def test_middleware_outside_that_has_touched_the_state_sees_what_a_view_behind_a
 
 
 @pytest.mark.parametrize("included", [False, True], ids=["the application", "a router"])
-def test_a_guard_above_the_decorator_of_the_route_is_told_before_it_lets_anybody_in(included):
+def test_a_guard_above_the_decorator_of_the_route_is_detected_before_it_serves_a_request(included):
     app, router = FastAPI(), APIRouter()
 
     @require_auth(scopes=["orders:read"])

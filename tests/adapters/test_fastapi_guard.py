@@ -1,4 +1,4 @@
-"""Guards on the path functions of FastAPI: signatures, threads, dependencies and sockets."""
+"""Guards on the path functions of FastAPI: signatures, threads, dependencies and WebSockets."""
 
 import asyncio
 import threading
@@ -38,7 +38,7 @@ def quantity(number: int = 1) -> int:
 
 
 def guarded_views(app: FastAPI, guard: Any) -> None:
-    """Views of many shapes, each guarded, at /1, /2, ... with the query `number=4`."""
+    """Add guarded views with many signatures at /1, /2, ... for the query `number=4`."""
 
     def add(view: Any, **options: Any) -> None:
         app.get(f"/{len(app.routes)}", **options)(guard(view))
@@ -80,7 +80,7 @@ def guarded_views(app: FastAPI, guard: Any) -> None:
     add(guard(bare))
 
 
-def test_a_guarded_path_function_is_to_fastapi_what_it_was():
+def test_a_guarded_path_function_behaves_like_the_plain_one():
     plain, guarded = FastAPI(docs_url=None, redoc_url=None), FastAPI(docs_url=None, redoc_url=None)
     guarded.add_middleware(AccessTokenMiddleware, server=resource_server())
     guarded_views(plain, lambda view: view)
@@ -99,7 +99,7 @@ def test_a_guarded_path_function_is_to_fastapi_what_it_was():
         assert 'error="insufficient_scope"' in refused.all("www-authenticate")[0]
 
 
-def test_a_guarded_plain_function_stays_in_a_thread():
+def test_a_guarded_plain_function_still_runs_in_a_thread():
     app, threads = behind_the_middleware(), []
 
     @app.get("/plain")
@@ -132,7 +132,7 @@ def test_a_guarded_dependency_stops_the_request():
     assert ASGIClient(app).send("GET", "/", bearer()).status == 403
 
 
-def test_guards_hold_on_what_starlette_calls_in_a_fastapi():
+def test_guards_work_on_starlette_routes_in_fastapi():
     app = behind_the_middleware()
 
     @require_auth(scopes=["a"])
@@ -172,7 +172,7 @@ def test_a_guarded_websocket_route_refuses_the_handshake():
     assert websocket(app, websocket_scope("/", bearer(), extensions=None)).kinds == ["websocket.close"]
 
 
-def test_a_guard_without_a_judge_lets_nothing_run():
+def test_a_guard_without_a_resource_server_does_not_run_the_view():
     app = FastAPI()
 
     @app.get("/")
@@ -189,10 +189,10 @@ def test_a_guard_without_a_judge_lets_nothing_run():
 
 
 class Peer(HTTPConnection):
-    """A connection of the application's own class."""
+    """A subclass of the connection, as an application may define it."""
 
 
-def test_a_guarded_view_may_ask_for_the_connection_itself():
+def test_a_guarded_view_may_have_a_connection_parameter():
     app = behind_the_middleware()
 
     @app.get("/base")
@@ -214,7 +214,7 @@ def test_a_guarded_view_may_ask_for_the_connection_itself():
         assert ASGIClient(app).send("GET", path, bearer()).body == f'"{path}"'.encode()
 
 
-def test_a_guard_says_that_its_parameter_has_a_name_of_its_own():
+def test_a_parameter_with_the_reserved_name_of_the_guard_is_refused():
     with pytest.raises(ConfigurationError, match="rename the parameter gatepass_connection"):
 
         @require_auth()
@@ -236,7 +236,7 @@ def test_a_public_mark_does_not_silence_the_dependency():
     same(ASGIClient(app_with(server, of_middleware=server)).send("GET", "/open"), NO_CREDENTIALS)
 
 
-def test_the_dependency_tells_the_request_who_it_is():
+def test_the_dependency_sets_the_identity_of_the_request():
     app = plain()
 
     @app.get("/", dependencies=[Depends(AccessTokenBearer(resource_server()))])

@@ -16,7 +16,7 @@ from gatepass_fastapi import AccessTokenBearer, OptionalAccessTokenBearer
 
 
 def shown() -> list[str]:
-    """The scopes as FastAPI shows them for its own `HTTPBearer`: its older versions show them for OAuth2 alone."""
+    """Return the scopes as FastAPI shows them for its own `HTTPBearer`: older versions show them only for OAuth2."""
     operation = documented(HTTPBearer())["paths"]["/0"]["get"]
     scopes: list[str] = operation["security"][0]["HTTPBearer"]
     assert scopes == ["orders:read"] or tuple(map(int, fastapi.__version__.split(".")[:2])) < (0, 135)
@@ -40,7 +40,7 @@ def test_openapi_shows_a_bearer_of_jwt_and_the_scopes():
     assert "parameters" not in schema["paths"]["/0"]["get"]
 
 
-def test_openapi_shows_the_scheme_that_is_given_so_that_the_authorize_button_works():
+def test_openapi_shows_the_given_scheme_for_the_authorize_button():
     scheme = OAuth2PasswordBearer(tokenUrl="token", scopes={"orders:read": "Read orders"})
 
     schema = documented(AccessTokenBearer(resource_server(), openapi=scheme))
@@ -55,13 +55,13 @@ def test_openapi_shows_the_scheme_that_is_given_so_that_the_authorize_button_wor
 
 
 @pytest.mark.parametrize("given", ["token", "", 5, OAuth2PasswordBearer, HTTPBearer().model])
-def test_what_is_no_scheme_is_refused_where_it_is_written(given):
+def test_an_invalid_openapi_scheme_is_refused_at_definition(given):
     with pytest.raises(ConfigurationError, match=r"fastapi\.security, such as OAuth2PasswordBearer"):
         AccessTokenBearer(resource_server(), openapi=given)
 
 
 @pytest.mark.parametrize("given", [5, 5.0, True])
-def test_a_rule_that_is_no_list_is_refused_in_words(given):
+def test_a_rule_of_the_wrong_type_is_refused_with_a_message(given):
     with pytest.raises(ConfigurationError, match="scopes= takes"):
         AccessTokenBearer(resource_server(), scopes=given)
 

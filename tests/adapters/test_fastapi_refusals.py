@@ -1,4 +1,4 @@
-"""A refusal that a FastAPI application raises is the server's answer: in views, dependencies and sockets."""
+"""A refusal raised in a view, dependency or WebSocket of FastAPI gets the response of the resource server."""
 
 import asyncio
 from typing import Annotated
@@ -108,7 +108,7 @@ def fastapi(*, middleware, mounted=False):  # noqa: C901 - one application, view
 @pytest.mark.parametrize("mounted", [False, True], ids=["bare", "mounted"])
 class TestFastAPI:
     @pytest.mark.parametrize("kind", ["function", "coroutine", "generator", "view", "task"])
-    def test_it_is_answered_wherever_it_is_raised_and_no_general_handler_comes_first(self, middleware, mounted, kind):
+    def test_it_gets_its_response_before_any_general_handler(self, middleware, mounted, kind):
         app = fastapi(middleware=middleware, mounted=mounted)
         status, challenge, body = SCOPE_IS_MISSING
 
@@ -116,14 +116,14 @@ class TestFastAPI:
 
         same(answer, (status, challenge.replace("orders:read", "orders:north"), body))
 
-    def test_a_dependency_that_waits_for_the_view_sees_it(self, middleware, mounted):
+    def test_a_dependency_with_cleanup_receives_it(self, middleware, mounted):
         CLOSED.clear()
 
         ASGIClient(fastapi(middleware=middleware, mounted=mounted)).send("GET", "/view/north", bearer())
 
         assert CLOSED == [True]
 
-    def test_a_stranger_on_an_optional_route_is_asked_for_credentials(self, middleware, mounted):
+    def test_an_anonymous_request_on_an_optional_route_gets_a_challenge(self, middleware, mounted):
         answer = ASGIClient(fastapi(middleware=middleware, mounted=mounted)).send("GET", "/maybe/north")
 
         same(answer, NO_CREDENTIALS)
@@ -139,7 +139,7 @@ class TestFastAPI:
         assert (closed.kinds, closed.crash) == (["websocket.accept", "websocket.close"], None)
 
     @pytest.mark.parametrize("kind", [InsufficientScope, AuthError])
-    def test_a_handler_of_the_application_for_refusals_comes_first(self, middleware, mounted, kind):
+    def test_a_refusal_handler_of_the_application_takes_precedence(self, middleware, mounted, kind):
         async def theirs(request, error):
             return PlainTextResponse("theirs", error.status)
 
@@ -150,13 +150,13 @@ class TestFastAPI:
 
         assert (answer.status, answer.body) == (403, b"theirs")
 
-    def test_a_group_with_something_else_in_it_stays_an_exception(self, middleware, mounted):
+    def test_a_group_with_other_exceptions_stays_an_exception(self, middleware, mounted):
         answer = ASGIClient(fastapi(middleware=middleware, mounted=mounted)).send("GET", "/mixed", bearer())
 
         assert isinstance(answer.crash, ExceptionGroup)
 
 
-def test_in_fastapi_a_refusal_where_nothing_was_judged_is_an_exception_as_any_other():
+def test_in_fastapi_a_refusal_without_authentication_is_an_ordinary_exception():
     app = fastapi(middleware=False)
     app.get("/open")(lambda: refuse("scope"))
     client = ASGIClient(app)
@@ -165,7 +165,7 @@ def test_in_fastapi_a_refusal_where_nothing_was_judged_is_an_exception_as_any_ot
     assert isinstance(client.send("GET", "/open", bearer()).crash, InsufficientScope)
 
 
-def test_in_fastapi_without_the_private_part_of_starlette_strangers_stay_out_and_friends_get_in():
+def test_in_fastapi_authentication_works_without_the_private_handlers_of_starlette():
     app = fastapi(middleware=False)
 
     class Hides(dict):
@@ -184,7 +184,7 @@ def test_in_fastapi_without_the_private_part_of_starlette_strangers_stay_out_and
         assert (answer.status, answer.body) == (500, b"")
 
 
-def test_in_fastapi_the_server_of_the_dependency_answers():
+def test_in_fastapi_the_resource_server_of_the_dependency_responds():
     app = FastAPI()
     for realm in ("one", "two"):
         dependency = Depends(AccessTokenBearer(resource_server(realm=realm)))

@@ -1,4 +1,4 @@
-"""WebSockets in FastAPI: the dependency refuses a socket before it is accepted, with the answer of HTTP."""
+"""WebSockets in FastAPI: the dependency refuses a WebSocket before it is accepted, with the response of HTTP."""
 
 from typing import Annotated, Any
 
@@ -30,7 +30,7 @@ def socket_app(**settings: Any) -> FastAPI:
     @app.websocket("/maybe")
     async def maybe(websocket: WebSocket, token: Annotated[AccessToken | None, Depends(optional)]) -> None:
         await websocket.accept()
-        await websocket.send_text("nobody" if token is None else token.subject)
+        await websocket.send_text("anonymous" if token is None else token.subject)
         await websocket.close()
 
     async def accepted(websocket: WebSocket) -> None:
@@ -43,7 +43,7 @@ def socket_app(**settings: Any) -> FastAPI:
 
 
 @pytest.mark.parametrize("row", ROWS)
-def test_a_socket_is_refused_before_it_is_accepted_with_the_very_answer_of_http(row):
+def test_a_websocket_is_refused_before_it_is_accepted_with_the_response_of_http(row):
     headers, golden = ROWS[row]
     session = websocket(socket_app(), websocket_scope("/orders", headers()))
 
@@ -51,31 +51,31 @@ def test_a_socket_is_refused_before_it_is_accepted_with_the_very_answer_of_http(
     assert session.crash is None
 
 
-def test_without_the_extension_a_refused_socket_is_closed_before_it_is_accepted():
+def test_without_the_extension_a_refused_websocket_is_closed_before_it_is_accepted():
     assert websocket(socket_app(), websocket_scope("/orders", extensions=None)).kinds == ["websocket.close"]
 
 
-def test_a_socket_with_a_good_token_opens():
+def test_a_websocket_with_a_valid_token_is_accepted():
     scope = websocket_scope("/orders", bearer(token(scope="orders:read")))
 
     assert websocket(socket_app(), scope).texts == ["anna"]
     same(websocket(socket_app(), websocket_scope("/orders", bearer())).denial, SCOPE_IS_MISSING)
 
 
-def test_a_socket_may_be_optional():
-    assert websocket(socket_app(), websocket_scope("/maybe")).texts == ["nobody"]
+def test_a_websocket_may_be_optional():
+    assert websocket(socket_app(), websocket_scope("/maybe")).texts == ["anonymous"]
     assert websocket(socket_app(), websocket_scope("/maybe", bearer())).texts == ["anna"]
     same(websocket(socket_app(), websocket_scope("/maybe", bearer(token(iat=1_000, exp=2_000)))).denial, EXPIRED)
 
 
-def test_a_socket_that_another_dependency_accepted_is_closed():
+def test_a_websocket_that_another_dependency_accepted_is_closed():
     session = websocket(socket_app(), websocket_scope("/late"))
 
     assert session.kinds == ["websocket.accept", "websocket.close"]
     assert session.sent[-1]["code"] == 1008
 
 
-def test_over_a_real_socket_the_handshake_gets_the_answer():
+def test_over_a_real_socket_the_handshake_gets_the_response():
     pytest.importorskip("uvicorn")
     pytest.importorskip("wsproto")
     status, challenge, body = SCOPE_IS_MISSING

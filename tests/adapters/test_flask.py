@@ -1,4 +1,4 @@
-"""Flask answers as the contract says, and keeps to the customs of WSGI."""
+"""Flask: the contract, marks and guards, and conformance to WSGI."""
 
 import functools
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ from gatepass_flask import (
 
 def who():
     found = current_access_token()
-    return "nobody" if found is None else found.subject
+    return "anonymous" if found is None else found.subject
 
 
 def application(*, cors=False):
@@ -95,7 +95,7 @@ class TestFlask(CookieContract, MiddlewareContract):
     def build_public(self, server, paths):
         return AccessTokenMiddleware(application().wsgi_app, server, public=paths)
 
-    def test_the_middleware_keeps_to_pep_3333(self):
+    def test_the_middleware_conforms_to_pep_3333(self):
         validated = validator(AccessTokenMiddleware(validator(application().wsgi_app), resource_server()))
         client = WSGIClient(validated)
 
@@ -111,7 +111,7 @@ def guarded(app, **options):
 
 
 class TestViews:
-    def test_blueprints_and_class_based_views_take_marks_and_guards(self):
+    def test_blueprints_and_class_based_views_support_marks_and_guards(self):
         class Orders(MethodView):
             decorators = (require_auth(scopes=["orders:read"]),)
 
@@ -141,13 +141,13 @@ class TestViews:
 
         assert client.send("GET", "/shop/orders", bearer()).status == 403
         assert client.send("GET", "/shop/orders", bearer(token(scope="orders:read"))).body == b"anna"
-        assert client.send("GET", "/shop/status", bearer()).body == b"nobody"
+        assert client.send("GET", "/shop/status", bearer()).body == b"anonymous"
         assert client.send("GET", "/shop/mixed").status == 401
         assert client.send("GET", "/shop/mixed", bearer()).body == b"anna"
         assert client.send("PUT", "/shop/mixed", bearer()).status == 403
         assert client.send("PUT", "/shop/mixed", bearer(token(scope="orders:write"))).body == b"written"
 
-    def test_a_class_that_is_open_by_its_decorators_does_not_open_its_heirs(self):
+    def test_a_class_made_public_by_its_decorators_does_not_make_its_subclasses_public(self):
         class Status(MethodView):
             decorators = (public,)
 
@@ -181,7 +181,7 @@ class TestViews:
             assert client.send("GET", target).status == 401, target
             assert client.send("GET", target, bearer()).body == b"secret"
 
-    def test_a_mark_on_a_method_of_a_class_opens_nothing(self):
+    def test_a_mark_on_a_method_of_a_class_has_no_effect(self):
         class Status(MethodView):
             @public
             def get(self):
@@ -195,7 +195,7 @@ class TestViews:
         assert client.send("GET", "/status").status == 401
         assert client.send("GET", "/heir").status == 401
 
-    def test_a_mark_holds_for_the_methods_and_the_host_of_its_route_alone(self):
+    def test_a_mark_applies_only_to_the_methods_and_host_of_its_route(self):
         app = Flask("marks")
         app.add_url_rule("/thing", "read", public(lambda: "read"), methods=["GET"])
         app.add_url_rule("/thing", "write", lambda: "written", methods=["POST"])
@@ -208,7 +208,7 @@ class TestViews:
             assert client.send(method, target).status == 401
         assert client.send("GET", "/number/7").body == b"7"
 
-    def test_a_guarded_public_view_refuses_for_nobody_is_known_there(self):
+    def test_a_guarded_public_view_refuses_every_request(self):
         app = Flask("contradiction")
         app.add_url_rule("/both", "both", public(require_auth()(lambda: "seen")))
 
@@ -220,15 +220,15 @@ class TestViews:
 
         assert guarded(app).send("OPTIONS", "/orders", PREFLIGHT).status == 401
 
-    def test_an_application_that_nobody_can_look_into_sees_no_preflight(self):
-        """Flask behind a layer that overrides methods, say: a stranger's OPTIONS would be anything there."""
+    def test_an_application_without_visible_routes_gets_no_preflight(self):
+        """The layer could override methods, which would turn an anonymous OPTIONS into another method."""
         flask = application()
         app = AccessTokenMiddleware(lambda *call: flask.wsgi_app(*call), resource_server())  # noqa: PLW0108 - a layer
 
         assert WSGIClient(app).send("OPTIONS", "/protected", PREFLIGHT).status == 401
 
     @pytest.mark.parametrize("where", ["in the request", "in the application", "in its dispatch"])
-    def test_a_preflight_that_would_turn_into_another_method_is_no_preflight(self, where):
+    def test_a_preflight_with_a_method_override_needs_a_token(self, where):
         class Overriding(Request):
             @property
             def method(self):
@@ -255,7 +255,7 @@ class TestViews:
 
         assert (answer.status, ran) == (401, [])
 
-    def test_what_a_converter_raises_lets_nobody_in(self):
+    def test_an_exception_of_a_converter_lets_no_request_in(self):
         class Day(BaseConverter):
             def to_python(self, value):
                 return datetime.strptime(value, "%Y-%m-%d").replace(tzinfo=UTC).date()
@@ -271,7 +271,7 @@ class TestViews:
         assert client.send("GET", "/days/2020-09-09", bearer()).body == b"2020-09-09"
 
     @pytest.mark.parametrize("lazily", [False, True])
-    def test_a_preflight_takes_no_body_inside_and_brings_none_back(self, lazily):
+    def test_a_preflight_passes_no_body_in_either_direction(self, lazily):
         closed, brought = [], []
         flask = Flask("reporting")
         flask.add_url_rule("/report", "report", who)
@@ -281,7 +281,7 @@ class TestViews:
             def answer():
                 brought.append(request.get_data())
                 yield b"secret"
-                yield b"never asked for"
+                yield b"never read"
 
             response = Response(stream_with_context(answer()) if lazily else list(answer()), mimetype="text/plain")
             response.headers["Content-Length"] = "21"
@@ -295,7 +295,7 @@ class TestViews:
         assert answer.headers == [("content-type", "text/plain; charset=utf-8"), ("content-length", "0")]
         assert (closed, brought) == ([True], [b""])
 
-    def test_the_proxy_says_what_to_do_where_there_is_no_token(self):
+    def test_the_error_of_the_proxy_without_a_token_names_the_alternative(self):
         app = Flask("optional")
         seen = []
 
@@ -310,14 +310,14 @@ class TestViews:
         assert guarded(app).send("GET", "/maybe").body == b"reached"
         assert seen == [False]
 
-    def test_a_guard_without_the_middleware_names_what_is_missing(self):
+    def test_the_error_of_a_guard_without_the_middleware_names_it(self):
         app = application()
         app.testing = True
 
         with pytest.raises(ConfigurationError, match="AccessTokenMiddleware"):
             app.test_client().get("/orders")
 
-    def test_a_coroutine_function_is_guarded_too(self):
+    def test_a_coroutine_function_can_be_guarded(self):
         app = Flask("coroutines")
 
         @app.get("/orders")
@@ -329,16 +329,16 @@ class TestViews:
         assert client.send("GET", "/orders", bearer()).status == 403
         assert client.send("GET", "/orders", bearer(token(scope="orders:read"))).body == b"anna"
 
-    def test_a_guard_without_parentheses_says_what_to_write(self):
+    def test_the_error_for_a_guard_without_parentheses_names_the_syntax(self):
         with pytest.raises(ConfigurationError, match=r"@require_auth\(\)"):
             require_auth(who)
 
     @pytest.mark.parametrize("view", [MethodView, type("Orders", (MethodView,), {}), "orders", None])
-    def test_a_guard_on_a_class_says_how_classes_are_guarded(self, view):
+    def test_the_error_for_a_guard_on_a_class_shows_how_to_guard_a_class(self, view):
         with pytest.raises(ConfigurationError, match=r"decorators = \[require_auth\(\.\.\.\)\]"):
             require_auth(scopes=["orders:read"])(view)
 
-    def test_a_guard_on_a_view_of_another_framework_says_so(self):
+    def test_a_guard_on_a_view_of_another_framework_is_refused(self):
         @require_auth()
         async def view(request):
             return "seen"
@@ -346,25 +346,25 @@ class TestViews:
         with pytest.raises(ConfigurationError, match="another framework"):
             view(object())
 
-    def test_a_mistaken_rule_fails_when_the_view_is_defined(self):
+    def test_an_invalid_rule_fails_when_the_view_is_defined(self):
         with pytest.raises(ConfigurationError, match="scopes"):
             require_auth(scopes=["orders read"])
 
-    def test_a_view_keeps_its_name_and_text(self):
+    def test_a_guarded_view_keeps_its_name_and_docstring(self):
         @require_auth()
         def orders():
             """Orders of the customer."""
 
         assert (orders.__name__, orders.__doc__) == ("orders", "Orders of the customer.")
 
-    def test_an_optional_answer_keeps_the_views_own_vary(self):
+    def test_a_response_of_an_optional_view_keeps_its_vary(self):
         app = Flask("vary")
         app.add_url_rule("/maybe", "maybe", optional_auth(lambda: ("x", 200, {"Vary": "Accept-Encoding"})))
 
         assert guarded(app).send("GET", "/maybe").all("vary") == ["Accept-Encoding", "Authorization"]
 
 
-def test_flasks_own_test_client_counts_as_this_machine():
+def test_the_flask_test_client_counts_as_loopback():
     app = application()
     app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server(https="require"))
     client, headers = app.test_client(), dict(bearer())
@@ -376,7 +376,7 @@ def test_flasks_own_test_client_counts_as_this_machine():
 
 
 @pytest.mark.parametrize(("proto", "status"), [("https", 200), ("http", 400)])
-def test_what_proxy_fix_believes_counts(proto, status):
+def test_values_that_proxy_fix_sets_are_used(proto, status):
     app = application()
     app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server(https="require"))
     app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1)
@@ -386,14 +386,14 @@ def test_what_proxy_fix_believes_counts(proto, status):
 
 
 class TestAnyWSGIApplication:
-    """The middleware knows no framework: it guards what speaks WSGI."""
+    """The middleware protects any WSGI application, without a framework."""
 
     @staticmethod
     def plain(environ, start_response):
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [environ["PATH_INFO"].encode("latin-1")]
 
-    def test_it_is_protected_but_for_the_public_paths(self):
+    def test_it_is_protected_except_for_the_public_paths(self):
         client = WSGIClient(
             AccessTokenMiddleware(self.plain, resource_server(), routes_of=None, public=["/healthz", "/caf\u00e9"])
         )
@@ -404,7 +404,7 @@ class TestAnyWSGIApplication:
         assert client.send("GET", "/caf%C3%A9").status == 200
         assert client.send("GET", "/caf%E9").status == 401
 
-    def test_an_identity_that_was_there_before_does_not_count(self):
+    def test_an_identity_from_an_outer_middleware_is_ignored(self):
         seen = []
 
         def app(environ, start_response):
@@ -418,18 +418,18 @@ class TestAnyWSGIApplication:
         assert seen == [None]
 
 
-def test_an_environ_that_a_server_uses_again_speaks_for_its_last_request_alone():
+def test_a_reused_environ_has_the_identity_of_the_last_request():
     app = application()
     app.wsgi_app = AccessTokenMiddleware(app.wsgi_app, resource_server())
     environ = wsgi_environ(Sent("GET", "/maybe", bearer()))
 
     assert b"".join(app(environ, lambda *_: None)) == b"anna"
     del environ["HTTP_AUTHORIZATION"]
-    assert b"".join(app(environ, lambda *_: None)) == b"nobody"
+    assert b"".join(app(environ, lambda *_: None)) == b"anonymous"
 
 
 class TestRealServer:
-    """Over a socket, to waitress: what a client writes is what is judged."""
+    """Raw requests over a socket to waitress."""
 
     @pytest.fixture
     def wire(self):
@@ -438,11 +438,11 @@ class TestRealServer:
         with waitress_on_loopback(app) as wire:
             yield wire
 
-    def test_the_contract_of_the_wire(self, wire):
+    def test_raw_requests_get_the_responses_of_the_contract(self, wire):
         check_raw_requests(wire)
 
 
-def test_a_guard_above_the_decorator_of_the_route_is_told_before_it_lets_anybody_in():
+def test_a_guard_above_the_decorator_of_the_route_is_detected_before_it_serves_a_request():
     app = Flask("swapped")
 
     @require_auth(scopes=["orders:read"])
@@ -458,7 +458,7 @@ def test_a_guard_above_the_decorator_of_the_route_is_told_before_it_lets_anybody
         assert "orders was registered without it" in str(crash)
 
 
-def test_a_guarded_view_of_a_blueprint_is_found_too():
+def test_a_misplaced_guard_in_a_blueprint_is_detected():
     app, shop = Flask("swapped"), Blueprint("shop", "shop")
     require_auth(scopes=["orders:read"])(shop.get("/orders")(who))
     app.register_blueprint(shop)

@@ -1,4 +1,4 @@
-"""A refusal that a Flask application raises is the server's answer, wherever it is raised, and streams end well."""
+"""A refusal raised anywhere in a Flask application gets the response of the resource server, and streams are closed."""
 
 import contextlib
 import io
@@ -29,7 +29,7 @@ from gatepass_flask import access_token, current_access_token, optional_auth
 
 
 class Layer:
-    """As a tracer would be one."""
+    """A WSGI layer, such as a tracer."""
 
     def __init__(self, app):
         self.app = app
@@ -109,7 +109,7 @@ class TestFlask:
             lambda app: app.add_url_rule("/x", "x", Orders.as_view("orders")),
         ],
     )
-    def test_it_is_answered_wherever_it_is_raised_and_no_general_handler_comes_first(self, mode, layer, prepare):
+    def test_it_gets_its_response_before_any_general_handler(self, mode, layer, prepare):
         app = flask(layer, **mode)
         prepare(app)
 
@@ -118,7 +118,7 @@ class TestFlask:
 
     @pytest.mark.parametrize("kind", [Suspended, InsufficientScope, AuthError])
     @pytest.mark.parametrize("where", ["application", "blueprint"])
-    def test_a_handler_of_the_application_for_refusals_comes_first(self, kind, where):
+    def test_a_refusal_handler_of_the_application_takes_precedence(self, kind, where):
         app, shop = flask(), Blueprint("shop", "shop")
         shop.add_url_rule("/x", "x", refused)
         shop.register_error_handler(Exception, general)
@@ -131,24 +131,24 @@ class TestFlask:
             answer = WSGIClient(app).send("GET", path, bearer())
             assert (answer.status, answer.body) == (403, b"theirs")
 
-    def test_a_handler_of_the_application_for_groups_comes_first(self):
+    def test_a_group_handler_of_the_application_takes_precedence(self):
         app = flask()
         app.register_error_handler(ExceptionGroup, lambda group: (f"{len(group.exceptions)} of them", 418))
         app.add_url_rule("/x", "x", grouped)
 
         assert WSGIClient(app).send("GET", "/x", bearer()).body == b"1 of them"
 
-    def test_a_group_with_something_else_in_it_stays_the_applications(self):
+    def test_a_group_with_other_exceptions_is_left_to_the_application(self):
         app = flask()
         app.add_url_rule("/x", "x", mixed)
 
         assert WSGIClient(app).send("GET", "/x", bearer()).body == b"something broke"
 
-    def test_an_extension_that_came_after_the_middleware_does_not_come_first(self):
+    def test_an_extension_installed_after_the_middleware_does_not_take_precedence(self):
         app = flask()
         seen = []
 
-        def note(error):  # as the Api of Flask-RESTful and Flask-RESTX does it
+        def note(error):  # like the Api of Flask-RESTful and Flask-RESTX
             seen.append(type(error))
             return "theirs", 500
 
@@ -161,7 +161,7 @@ class TestFlask:
         assert WSGIClient(app).send("GET", "/broken", bearer()).body == b"theirs"
         assert seen == [KeyError]
 
-    def test_what_runs_after_the_view_sees_the_answer(self):
+    def test_after_request_functions_receive_the_response(self):
         app = flask()
         app.add_url_rule("/x", "x", refused)
 
@@ -172,7 +172,7 @@ class TestFlask:
 
         assert WSGIClient(app).send("GET", "/x", bearer()).all("x-shop") == ["403"]
 
-    def test_a_stranger_on_an_optional_route_is_asked_for_credentials(self):
+    def test_an_anonymous_request_on_an_optional_route_gets_a_challenge(self):
         app = flask()
 
         @app.get("/x")
@@ -184,7 +184,7 @@ class TestFlask:
 
         assert (answer.status, answer.all("www-authenticate")) == (401, [NO_CREDENTIALS[1]])
 
-    def test_each_mounted_application_is_answered_by_the_server_before_it(self):
+    def test_each_mounted_application_uses_the_resource_server_of_its_middleware(self):
         shop, app = Flask("shop"), flask()
         shop.add_url_rule("/x", "x", refused)
         both = DispatcherMiddleware(app, {"/shop": WSGIMiddleware(shop.wsgi_app, resource_server(realm="shop"))})
@@ -193,7 +193,7 @@ class TestFlask:
 
         assert answer.all("www-authenticate")[0].startswith('Bearer realm="shop", error="insufficient_scope"')
 
-    def test_a_stream_that_has_begun_is_broken_off(self):
+    def test_a_started_stream_is_aborted(self):
         app = flask()
 
         def parts():
@@ -204,13 +204,13 @@ class TestFlask:
 
         assert isinstance(WSGIClient(app).send("GET", "/x", bearer()).crash, InsufficientScope)
 
-    def test_without_a_middleware_it_is_an_exception_as_any_other(self):
+    def test_without_middleware_it_is_an_ordinary_exception(self):
         app = Flask("alone")
         app.add_url_rule("/x", "x", refused)
 
         assert WSGIClient(app).send("GET", "/x").status == 500
 
-    def test_two_middlewares_around_one_application_answer_each_for_itself(self):
+    def test_two_middlewares_around_one_application_respond_independently(self):
         app = flask()
         app.add_url_rule("/x", "x", refused)
         other = WSGIMiddleware(app.wsgi_app._app, resource_server(realm="shop"))
@@ -220,7 +220,7 @@ class TestFlask:
         )
         same(WSGIClient(app).send("GET", "/x", bearer()), SCOPE_IS_MISSING)
 
-    def test_other_exceptions_stay_the_applications(self):
+    def test_other_exceptions_are_left_to_the_application(self):
         app = flask()
         app.add_url_rule("/x", "x", lambda: session["missing"])
 
@@ -248,7 +248,7 @@ def after_a_start(environ, start_response):
 
 
 class WhenItIsIterated:
-    """PEP 3333 has its example of a class like this."""
+    """An application that is a class, like the example of PEP 3333."""
 
     def __init__(self, environ, start_response):
         self.start_response = start_response
@@ -267,19 +267,19 @@ class TestWSGI:
     @pytest.mark.parametrize(
         "app", [at_once, when_it_is_read, after_a_start, WhenItIsIterated, grouped, group_when_it_is_read]
     )
-    def test_it_is_answered_until_something_was_sent(self, app):
+    def test_it_gets_its_response_until_the_first_octet_was_sent(self, app):
         same(
             WSGIClient(WSGIMiddleware(app, resource_server(), routes_of=None)).send("GET", "/x", bearer()),
             SCOPE_IS_MISSING,
         )
 
     @pytest.mark.parametrize("app", [mixed, lambda *_: (mixed() for _ in "x")])
-    def test_a_group_with_something_else_in_it_stays_an_exception(self, app):
+    def test_a_group_with_other_exceptions_stays_an_exception(self, app):
         client = WSGIClient(WSGIMiddleware(app, resource_server(), routes_of=None))
 
         assert isinstance(client.send("GET", "/x", bearer()).crash, ExceptionGroup)
 
-    def test_what_has_begun_is_broken_off_and_closed(self):
+    def test_a_started_response_is_aborted_and_closed(self):
         closed = []
 
         class Body:
@@ -299,7 +299,7 @@ class TestWSGI:
         assert isinstance(answer.crash, InsufficientScope)
         assert closed == [True]
 
-    def test_what_was_written_the_old_way_is_sent_and_then_broken_off(self):
+    def test_a_response_through_the_write_callable_is_sent_and_then_aborted(self):
         sent = []
 
         def app(environ, start_response):
@@ -317,7 +317,7 @@ class TestWSGI:
             WSGIMiddleware(app, resource_server(), routes_of=None)(environ, start_response)
         assert sent == ["200 OK", b"first ", b"second"]
 
-    def test_the_application_may_replace_its_answer_and_once_that_has_begun_the_server_is_asked(self):
+    def test_the_application_may_call_start_response_again_with_exc_info(self):
         calls = []
 
         def app(environ, start_response):
@@ -332,7 +332,7 @@ class TestWSGI:
 
         assert calls == [("409 Conflict", 2), ("500 Late", 2)]
 
-    def test_a_stream_runs_no_further_than_to_its_first_octet_before_it_is_sent(self):
+    def test_a_stream_runs_only_to_its_first_octet_before_it_is_sent(self):
         made = []
 
         def app(environ, start_response):
@@ -347,7 +347,7 @@ class TestWSGI:
         assert made == [b"", b"first"]
         assert list(body) == [b"", b"first", b"second"]
 
-    def test_a_stream_that_is_refused_is_closed(self):
+    def test_a_refused_stream_is_closed_too(self):
         closed = []
 
         class Body:
@@ -366,7 +366,7 @@ class TestWSGI:
         assert closed == [True]
 
     @pytest.mark.parametrize("kind", ["wrapped by a class", "a plain file"])
-    def test_the_servers_own_kind_of_file_stays_what_it_is(self, kind):
+    def test_a_file_wrapper_of_the_server_is_unchanged(self, kind):
         class FileWrapper:
             pass
 

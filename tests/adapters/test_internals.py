@@ -1,4 +1,4 @@
-"""Each undocumented part of a framework is taken away: a request is refused or the start fails, and no route opens."""
+"""Without any undocumented part of a framework, requests are refused or the start fails; no route becomes public."""
 
 import copy
 from io import BytesIO
@@ -60,7 +60,7 @@ def guarded(app, **options):
 
 
 class TestStarlette:
-    def test_public_paths_are_refused_without_the_path_that_the_router_sees(self, monkeypatch):
+    def test_public_paths_are_refused_without_get_route_path(self, monkeypatch):
         router = Router([Route("/x", whoami)])
         assert guarded(router, public=["/x"]).send("GET", "/x").status == 200
 
@@ -70,7 +70,7 @@ class TestStarlette:
             guarded(router, public=["/x"])
 
     @pytest.mark.parametrize("route", [APIRoute("/", whoami), Route("/", whoami)])
-    def test_what_is_made_of_one_endpoint_is_no_application_in_another_form(self, monkeypatch, route):
+    def test_the_application_of_a_single_route_is_refused_without_its_marker(self, monkeypatch, route):
         assert guarded(route.app).send("GET", "/").status == 401
 
         monkeypatch.setattr("gatepass_starlette.internals._ROUTING", ())
@@ -78,7 +78,7 @@ class TestStarlette:
         with pytest.raises(ConfigurationError, match="found no routes"):
             guarded(route.app)
 
-    def test_a_refusal_is_answered_without_the_handlers_of_an_application(self):
+    def test_a_refusal_gets_its_response_without_the_handlers_of_an_application(self):
         async def view(request):
             del request.scope["starlette.exception_handlers"]
             raise InsufficientScope(["orders:read"])
@@ -90,7 +90,7 @@ class TestStarlette:
 
         same(guarded(app).send("GET", "/", bearer()), SCOPE_IS_MISSING)
 
-    def test_no_preflight_passes_without_the_middleware_that_is_not_built_yet(self):
+    def test_no_preflight_passes_without_the_list_of_middleware(self):
         app = Starlette(middleware=[Middleware(CORSMiddleware, allow_origins=["*"])])
         client = guarded(app)
         assert client.send("OPTIONS", "/x", PREFLIGHT).status == 200
@@ -99,7 +99,7 @@ class TestStarlette:
 
         same(client.send("OPTIONS", "/x", PREFLIGHT), NO_CREDENTIALS)
 
-    def test_no_preflight_passes_where_the_router_may_not_answer(self, monkeypatch):
+    def test_no_preflight_passes_if_the_router_may_not_handle_it(self, monkeypatch):
         client = guarded(Starlette())
         assert client.send("OPTIONS", "/x", PREFLIGHT).status == 404
 
@@ -111,8 +111,8 @@ class TestStarlette:
 
 class TestFastAPI:
     @pytest.mark.parametrize("part", ["effective_route_contexts", "starlette_route", "original_route"])
-    def test_included_routes_are_protected_unless_they_can_be_seen(self, monkeypatch, part):
-        included = getattr(fastapi.routing, "_IncludedRouter", None)  # versions without it include copies of routes
+    def test_included_routes_are_protected_if_they_cannot_be_read(self, monkeypatch, part):
+        included = getattr(fastapi.routing, "_IncludedRouter", None)  # older versions include copies of routes
         routes, app = APIRouter(), FastAPI()
         routes.get("/api")(open_to_all)
         routes.add_route("/starlette", open_to_all)
@@ -168,7 +168,7 @@ class TestFastAPI:
                 assert answer.status == 500
         assert ran == []
 
-    def test_nothing_is_said_to_a_request_without_an_exit_stack_or_a_kept_state(self):
+    def test_a_request_without_an_exit_stack_or_a_cached_state_is_unchanged(self):
         connection = HTTPConnection({"type": "http", "state": {}})
 
         of_fastapi.push_exit(connection, lambda *_: pytest.fail("there was no stack"))
@@ -185,7 +185,7 @@ class TestFlask:
         app.wsgi_app = gatepass_flask.AccessTokenMiddleware(app.wsgi_app, resource_server())
         return app, WSGIClient(app)
 
-    def test_no_request_is_let_in_without_the_views(self):
+    def test_no_request_is_accepted_without_the_views(self):
         app, client = self.start()
         del app.view_functions
 
@@ -194,7 +194,7 @@ class TestFlask:
         assert answer.status == 500
         assert isinstance(answer.crash, ConfigurationError)
 
-    def test_a_refusal_is_answered_without_the_handlers_of_the_application(self):
+    def test_a_refusal_gets_its_response_without_the_handlers_of_the_application(self):
         app, client = self.start()
 
         @app.get("/raises")
@@ -204,7 +204,7 @@ class TestFlask:
 
         same(client.send("GET", "/raises", bearer()), SCOPE_IS_MISSING)
 
-    def test_no_preflight_passes_where_a_rule_does_not_say_who_answers_it(self):
+    def test_no_preflight_passes_without_provide_automatic_options(self):
         app, client = self.start()
         assert client.send("OPTIONS", "/shut", PREFLIGHT).status == 200
 
@@ -222,13 +222,13 @@ class TestFlask:
         with pytest.raises(ConfigurationError, match=f"DispatcherMiddleware.{part} is missing"):
             gatepass_flask.AccessTokenMiddleware(dispatcher, resource_server())
 
-    def test_endpoints_are_not_registered_under_half_a_name(self):
+    def test_endpoints_are_not_registered_without_the_name_prefix(self):
         with pytest.raises(ConfigurationError, match="name_prefix is missing"):
             of_flask.endpoint_name(SimpleNamespace(name="gatepass"), "token")
 
 
 def replace_preflight(get_response):
-    """Middleware of Django below ours, whose answer has no list of what to close."""
+    """Django middleware below ours whose response has no list of closers."""
 
     def respond(request):
         response = HttpResponse("bye", status=204, headers={"X-Answered": "yes"})
@@ -256,7 +256,7 @@ def django():
 @pytest.mark.usefixtures("django")
 class TestDjango:
     @pytest.mark.parametrize("part", ["url_patterns", "callback"])
-    def test_views_that_cannot_be_listed_are_a_mistake_of_the_start(self, part):
+    def test_views_that_cannot_be_listed_are_a_configuration_error(self, part):
         pattern = SimpleNamespace(callback=None)
         if part == "callback":
             del pattern.callback
@@ -269,7 +269,7 @@ class TestDjango:
         with patch("gatepass_django.middleware.get_resolver", lambda _: resolver):
             assert WSGIClient(WSGIHandler()).send("GET", "/open", bearer()).status == 500
 
-    def test_a_method_that_is_not_to_be_seen_is_no_preflight(self):
+    def test_a_request_with_an_unreadable_method_is_no_preflight(self):
         request = ASGIRequest(asgi_scope(Request("OPTIONS", "/open", PREFLIGHT)), BytesIO())
         assert is_preflight(request)
 
@@ -277,13 +277,13 @@ class TestDjango:
 
         assert not is_preflight(request)
 
-    def test_a_preflight_is_answered_without_what_its_answer_holds(self):
+    def test_a_preflight_gets_its_response_without_the_list_of_closers(self):
         with override_settings(MIDDLEWARE=[OURS, f"{__name__}.replace_preflight"]):
             answer = WSGIClient(WSGIHandler()).send("OPTIONS", "/shut", PREFLIGHT)
 
         assert (answer.status, answer.body, answer.all("x-answered")) == (204, b"", ["yes"])
 
-    def test_a_response_without_its_parts_is_a_stream_that_holds_nothing(self):
+    def test_a_file_response_without_its_attributes_counts_as_a_stream(self):
         response = FileResponse(BytesIO(b"file"))
         assert of_django.is_file(response)
         del response.file_to_stream, response._resource_closers
@@ -296,7 +296,7 @@ class Orders(APIView):
     permission_classes: ClassVar = [requires(scopes=["orders:read"])]
 
     def get(self, request):
-        raise AssertionError("nobody with such a token gets here")
+        raise AssertionError("no request with such a token reaches this view")
 
 
 class Bare(Orders):
@@ -313,23 +313,23 @@ def alone(django):
 
 
 class TestRESTFramework:
-    def test_no_view_runs_where_a_request_does_not_name_it(self, alone, monkeypatch):
+    def test_no_view_runs_if_the_request_does_not_name_it(self, alone, monkeypatch):
         monkeypatch.setattr(APIView, "get_parser_context", lambda *_: {})
 
         assert (alone.send("GET", "/orders").status, alone.send("GET", "/bare").status) == (401, 401)
         assert alone.send("GET", "/orders", bearer()).status == 403
 
-    def test_no_view_runs_where_it_cannot_deny(self, alone, monkeypatch):
+    def test_no_view_runs_without_permission_denied(self, alone, monkeypatch):
         monkeypatch.delattr(APIView, "permission_denied")
 
         assert alone.send("GET", "/orders", bearer()).status == 403
         assert alone.send("GET", "/bare").status == 500
 
-    def test_a_request_without_django_s_is_judged_by_nothing(self):
+    def test_a_request_without_a_django_request_is_a_configuration_error(self):
         with pytest.raises(ConfigurationError, match="_request is missing"):
             of_django.django_request(SimpleNamespace())
 
-    def test_what_a_test_forces_does_not_count_unless_it_can_be_seen(self, monkeypatch):
+    def test_forced_authentication_is_ignored_without_its_class(self, monkeypatch):
         forced = SimpleNamespace(authenticators=[ForcedAuthentication("anna", None)])
         assert of_django.is_forced(forced)
 
@@ -338,7 +338,7 @@ class TestRESTFramework:
         assert not of_django.is_forced(forced)
 
     @pytest.mark.parametrize("part", ["op1", "AND"])
-    def test_caches_are_told_to_vary_where_permissions_cannot_be_taken_apart(self, monkeypatch, part):
+    def test_vary_is_set_if_composed_permissions_cannot_be_read(self, monkeypatch, part):
         both = (IsAuthenticated & IsAuthenticated)()
         assert requires_credentials(both)
 

@@ -1,4 +1,4 @@
-"""The JWK Set endpoint as each framework mounts it: every class inherits the contract."""
+"""The JWK Set endpoint, mounted in each framework: every class inherits the contract."""
 
 from contextlib import ExitStack
 

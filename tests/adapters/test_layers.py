@@ -1,6 +1,6 @@
-"""Layers between the middleware and the application: each is seen through, or refused when the middleware is made.
+"""Layers between the middleware and the application: each is searched, or refused when the middleware is created.
 
-A layer that hid the application would leave marked views closed, and bare views of misplaced guards open, in silence.
+A layer that hid the application would silently leave marked views protected, and views with misplaced guards public.
 """
 
 import functools
@@ -32,7 +32,7 @@ from gatepass_flask.routes import Routes
 
 
 def shop(name="shop", *, misplaced=False):
-    """A Flask with an open view, a guarded one and one of which nothing is said."""
+    """Return a Flask application with a public view, a guarded view and a view without a mark."""
     app = Flask(name)
     guard = gatepass_flask.require_auth(scopes=["orders:read"])
     app.add_url_rule("/about", "about", public(lambda: f"about {name}"))
@@ -66,7 +66,7 @@ def wsgi_tracer(app):
 
 
 class Hidden:
-    """An inner application under a name of the layer's own."""
+    """A layer that holds the inner application in an attribute of its own name."""
 
     __slots__ = ("_wrapped_by_me",)
 
@@ -98,14 +98,14 @@ def put_on(app, **options):
 
 class TestFlask:
     @pytest.mark.parametrize("name", [name for name in WSGI_LAYERS if name != "our own, below"])
-    def test_marks_and_guards_hold_through_a_layer(self, name):
+    def test_marks_and_guards_work_through_a_layer(self, name):
         app = shop()
         app.wsgi_app = WSGI_LAYERS[name](app.wsgi_app)
 
         is_guarded(put_on(app))
 
     @pytest.mark.parametrize("name", WSGI_LAYERS)
-    def test_a_misplaced_guard_is_told_through_a_layer(self, name):
+    def test_a_misplaced_guard_is_detected_through_a_layer(self, name):
         app = shop(misplaced=True)
         app.wsgi_app = WSGI_LAYERS[name](app.wsgi_app)
 
@@ -114,7 +114,7 @@ class TestFlask:
         assert "was registered without it" in str(crash)
 
     @pytest.mark.parametrize("name", ["ProxyFix", "a closure", "OpenTelemetry"])
-    def test_a_layer_may_stand_around_the_middleware(self, name):
+    def test_a_layer_may_wrap_the_middleware(self, name):
         app = shop()
         put_on(app)
         app.wsgi_app = WSGI_LAYERS[name](app.wsgi_app)
@@ -122,7 +122,7 @@ class TestFlask:
         is_guarded(WSGIClient(app))
 
     @pytest.mark.parametrize("is_before", [True, False])
-    def test_the_instrumentor_of_opentelemetry_may_come_before_and_after(self, is_before):
+    def test_opentelemetry_may_instrument_before_and_after_the_middleware(self, is_before):
         instrumentor = pytest.importorskip("opentelemetry.instrumentation.flask").FlaskInstrumentor()
         app = shop()
         if is_before:
@@ -146,20 +146,20 @@ class TestFlask:
         assert put_on(app).send("GET", "/about").body == b"about"
 
     @pytest.mark.parametrize("given", ["the application", "the application in a layer"])
-    def test_the_application_itself_may_be_given_and_served_behind_the_middleware(self, given):
+    def test_the_middleware_may_wrap_the_application_object(self, given):
         app = shop()
         inner = app if given == "the application" else ProxyFix(app)
 
         is_guarded(WSGIClient(gatepass_flask.AccessTokenMiddleware(inner, resource_server())))
 
-    def test_the_application_itself_may_be_given_and_gets_the_middleware_for_its_own(self):
+    def test_the_middleware_may_wrap_the_application_object_as_its_wsgi_app(self):
         app = shop()
         app.wsgi_app = ProxyFix(app.wsgi_app)
         app.wsgi_app = gatepass_flask.AccessTokenMiddleware(app, resource_server())
 
         is_guarded(WSGIClient(app))
 
-    def test_a_layer_that_calls_the_application_whose_own_the_middleware_is_says_so(self):
+    def test_a_layer_that_calls_the_application_from_its_own_wsgi_app_is_refused(self):
         app = shop()
         app.wsgi_app = gatepass_flask.AccessTokenMiddleware(ProxyFix(app), resource_server())
 
@@ -167,7 +167,7 @@ class TestFlask:
         assert isinstance(crash, ConfigurationError)
         assert "Layer(app.wsgi_app)" in str(crash)
 
-    def test_a_layer_may_keep_the_application_beside_what_it_calls(self):
+    def test_a_layer_may_hold_the_application_and_its_wsgi_app(self):
         app = shop()
         app.wsgi_app = Hidden(app.wsgi_app)
         layer = ProxyFix(app.wsgi_app)
@@ -176,7 +176,7 @@ class TestFlask:
 
         is_guarded(WSGIClient(app))
 
-    def test_the_application_itself_runs_the_layers_that_it_got_later(self):
+    def test_the_application_object_runs_layers_added_later(self):
         app, seen = shop(), []
         client = WSGIClient(gatepass_flask.AccessTokenMiddleware(app, resource_server()))
         inner = app.wsgi_app
@@ -185,28 +185,28 @@ class TestFlask:
         assert client.send("GET", "/all", bearer()).body == b"all"
         assert len(seen) == 1
 
-    def test_the_routes_can_be_named_where_a_layer_hides_them(self):
+    def test_routes_of_names_the_application_behind_an_opaque_layer(self):
         app = shop()
         names = {"inner": app.wsgi_app}
-        exec("def layer(*call): return inner(*call)", names)  # noqa: S102 - a name of a module, which alone tells nothing
+        exec("def layer(*call): return inner(*call)", names)  # noqa: S102 - a global name, which the search ignores
         app.wsgi_app = names["layer"]
 
         with pytest.raises(ConfigurationError, match=r"no Flask.*routes_of=app.*routes_of=None"):
             put_on(app)
         is_guarded(put_on(app, routes_of=app))
 
-    def test_an_application_that_is_said_to_have_no_marks_is_closed(self):
+    def test_routes_of_none_protects_every_route(self):
         client = put_on(shop(), routes_of=None)
 
         assert client.send("GET", "/about").status == 401
         assert client.send("GET", "/about", bearer()).body == b"about shop"
 
     @pytest.mark.parametrize("routes_of", ["shop", 5, [], wsgi_closure(None), shop])
-    def test_what_has_no_routes_cannot_be_named(self, routes_of):
+    def test_routes_of_refuses_an_object_without_routes(self, routes_of):
         with pytest.raises(ConfigurationError, match="routes_of= takes"):
             put_on(shop(), routes_of=routes_of)
 
-    def test_a_preflight_does_not_pass_through_a_layer_that_may_make_something_else_of_it(self):
+    def test_a_preflight_does_not_pass_through_a_layer_that_may_change_its_method(self):
         app = shop()
         assert put_on(app).send("OPTIONS", "/all", PREFLIGHT).status == 200
 
@@ -214,7 +214,7 @@ class TestFlask:
         app.wsgi_app = wsgi_closure(app.wsgi_app)
         assert put_on(app).send("OPTIONS", "/all", PREFLIGHT).status == 401
 
-    def test_a_layer_that_holds_one_application_and_names_another_is_refused(self):
+    def test_a_layer_that_holds_one_application_and_names_another_in_its_globals_is_refused(self):
         app, page = shop(), Flask("page")
         page.add_url_rule("/all", "all", public(lambda: "closed for today"))
         names = {"page": page, "inner": app.wsgi_app}
@@ -224,7 +224,7 @@ class TestFlask:
         with pytest.raises(ConfigurationError, match="several applications"):
             put_on(app)
 
-    def test_a_layer_may_name_the_application_that_it_holds(self):
+    def test_a_layer_may_name_the_application_that_it_holds_in_its_globals(self):
         app = shop()
         names = {"app": app, "inner": app.wsgi_app}
         exec("def layer(*call, inner=inner): return (app.name, inner(*call))[1]", names)  # noqa: S102 - as above
@@ -255,7 +255,7 @@ class TestDispatcher:
             shop().wsgi_app, {"/books": wsgi_closure(books), "/files": plain, "/a/b": inner, **mounts}
         )
 
-    def test_a_request_is_judged_by_the_views_of_the_application_that_gets_it(self):
+    def test_a_request_is_checked_against_the_views_of_the_application_that_receives_it(self):
         client = WSGIClient(gatepass_flask.AccessTokenMiddleware(self.mall(), resource_server()))
 
         is_guarded(client)
@@ -263,7 +263,7 @@ class TestDispatcher:
         is_guarded(client, "/a/b", "deep")
         is_guarded(client, "/a/b/below", "books")
 
-    def test_what_is_mounted_and_has_no_views_is_closed_whatever_path_another_application_opens(self):
+    def test_a_mounted_application_without_views_is_protected_on_every_path(self):
         open_to_all = Flask("open")
         open_to_all.add_url_rule("/<path:path>", "any", public(lambda path: path))
         app = self.mall()
@@ -275,7 +275,7 @@ class TestDispatcher:
             assert client.send("GET", target).status == 401
         assert client.send("GET", "/files/anything", bearer()).body == b"/anything"
 
-    def test_a_misplaced_guard_of_a_mounted_application_is_told(self):
+    def test_a_misplaced_guard_of_a_mounted_application_is_detected(self):
         client = WSGIClient(gatepass_flask.AccessTokenMiddleware(self.mall(misplaced=True), resource_server()))
 
         assert isinstance(client.send("GET", "/", bearer()).crash, ConfigurationError)
@@ -283,7 +283,7 @@ class TestDispatcher:
     @pytest.mark.parametrize(
         "path", ["", "/", "/a", "/a/", "/a/b", "/a/b/c", "//a", "/a//b", "/ab", "a", "a/b", "/x/a"]
     )
-    def test_the_application_that_is_asked_for_its_marks_is_the_one_that_runs(self, path):
+    def test_marks_are_read_from_the_application_that_the_dispatcher_runs(self, path):
         ran = []
         apps = [Flask(str(number)) for number in range(5)]
         for app in apps:
@@ -297,7 +297,7 @@ class TestDispatcher:
         assert (chosen, seen) == ran[0]
 
     @pytest.mark.parametrize("kind", ["a cascade", "a dispatcher of ones own"])
-    def test_other_ways_to_choose_between_applications_are_refused(self, kind):
+    def test_other_dispatchers_of_several_applications_are_refused(self, kind):
         class Own(DispatcherMiddleware):
             def __call__(self, environ, start_response):
                 return self.mounts["/x"](environ, start_response)
@@ -392,7 +392,7 @@ def fastapi_app(inside=(), outside=(), *, misplaced=False):
 
 
 def around(inside=(), outside=(), *, misplaced=False):
-    """Without the application's own list of middleware."""
+    """Wrap the application without its own list of middleware."""
     app = Starlette(routes=asgi_routes(misplaced=misplaced))
     for layer in inside:
         app = layer(app)
@@ -405,23 +405,23 @@ def around(inside=(), outside=(), *, misplaced=False):
 @pytest.mark.parametrize("make", [starlette_app, fastapi_app, around])
 class TestStarletteAndFastAPI:
     @pytest.mark.parametrize("name", ASGI_LAYERS)
-    def test_marks_and_guards_hold_through_a_layer(self, make, name):
+    def test_marks_and_guards_work_through_a_layer(self, make, name):
         is_guarded(ASGIClient(make([ASGI_LAYERS[name]])))
 
     @pytest.mark.parametrize("name", ASGI_LAYERS)
-    def test_a_misplaced_guard_is_told_through_a_layer(self, make, name):
+    def test_a_misplaced_guard_is_detected_through_a_layer(self, make, name):
         crash = ASGIClient(make([ASGI_LAYERS[name]], misplaced=True)).send("GET", "/orders", bearer()).crash
 
         assert isinstance(crash, ConfigurationError)
         assert "was registered without it" in str(crash)
 
     @pytest.mark.parametrize("name", ASGI_LAYERS)
-    def test_a_layer_may_stand_around_the_middleware(self, make, name):
+    def test_a_layer_may_wrap_the_middleware(self, make, name):
         is_guarded(ASGIClient(make(outside=[ASGI_LAYERS[name]])))
 
 
 class OfAService:
-    """A class that has the application, and a method of it for a middleware."""
+    """A class that holds the application, with a method as middleware."""
 
     def __init__(self, app):
         self.app, self.seen = app, 0
@@ -460,7 +460,7 @@ REFERRING = {
 
 @pytest.mark.parametrize("framework", [Starlette, fastapi.FastAPI])
 @pytest.mark.parametrize("name", REFERRING)
-def test_a_layer_may_refer_to_the_application_that_it_stands_in(framework, name):
+def test_a_layer_may_refer_to_its_own_application(framework, name):
     app = framework(routes=asgi_routes())
     layer = REFERRING[name](app)
     app.add_middleware(layer.cls, **layer.kwargs)
@@ -481,7 +481,7 @@ def test_a_layer_that_may_call_another_application_is_refused():
 
 @pytest.mark.parametrize("is_before", [True, False])
 @pytest.mark.parametrize("framework", ["starlette", "fastapi"])
-def test_the_instrumentors_of_opentelemetry_may_come_before_and_after(framework, is_before):
+def test_opentelemetry_may_instrument_asgi_before_and_after_the_middleware(framework, is_before):
     module = pytest.importorskip(f"opentelemetry.instrumentation.{framework}")
     instrumentor = module.StarletteInstrumentor() if framework == "starlette" else module.FastAPIInstrumentor()
     app = (Starlette if framework == "starlette" else fastapi.FastAPI)(routes=asgi_routes())
@@ -494,7 +494,7 @@ def test_the_instrumentors_of_opentelemetry_may_come_before_and_after(framework,
     is_guarded(ASGIClient(app))
 
 
-def test_an_instrumented_fastapi_may_be_wrapped_as_a_whole():
+def test_an_instrumented_fastapi_application_may_be_wrapped():
     module = pytest.importorskip("opentelemetry.instrumentation.fastapi")
     app = fastapi.FastAPI(routes=asgi_routes())
     module.FastAPIInstrumentor().instrument_app(app)
@@ -503,7 +503,7 @@ def test_an_instrumented_fastapi_may_be_wrapped_as_a_whole():
 
 
 class TestRoutesOf:
-    def test_the_routes_can_be_named_where_a_layer_hides_them(self):
+    def test_routes_of_names_the_application_behind_an_opaque_layer(self):
         app = Starlette(routes=asgi_routes())
         names = {"inner": app}
         exec("async def layer(*call): await inner(*call)", names)  # noqa: S102 - as above
@@ -515,7 +515,7 @@ class TestRoutesOf:
         assert ASGIClient(wrap(routes_of=None)).send("GET", "/about").status == 401
 
     @pytest.mark.parametrize("routes_of", ["shop", 5, [], asgi_closure(None), Starlette])
-    def test_what_has_no_routes_cannot_be_named(self, routes_of):
+    def test_routes_of_refuses_an_object_without_routes(self, routes_of):
         with pytest.raises(ConfigurationError, match="routes_of= takes"):
             gatepass_starlette.AccessTokenMiddleware(Starlette(), server=resource_server(), routes_of=routes_of)
 
@@ -528,8 +528,8 @@ class TestRoutesOf:
         with pytest.raises(ConfigurationError, match="several applications"):
             gatepass_starlette.AccessTokenMiddleware(choose, server=resource_server())
 
-    def test_a_mount_that_is_wrapped_is_entered_as_its_routes_are(self):
-        """A path of the mounted application is no path of the mount."""
+    def test_a_wrapped_mount_matches_paths_like_its_routes(self):
+        """A path of the mounted application is not a path of the mount."""
         inner = [Route("/api/all", public(functools.partial(about))), *asgi_routes()]
         wrapped = gatepass_starlette.AccessTokenMiddleware(Mount("/api", routes=inner), server=resource_server())
 
@@ -538,7 +538,7 @@ class TestRoutesOf:
 
 def asgi(app):
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Starlette's own is on its way out, and is what every machine has
+        warnings.simplefilter("ignore")  # the module of Starlette is deprecated, but installed everywhere
         from starlette.middleware.wsgi import WSGIMiddleware
     return WSGIMiddleware(app)
 
@@ -549,7 +549,7 @@ class TestMountedFlask:
         protection = Middleware(gatepass_starlette.AccessTokenMiddleware, server=resource_server())
         return ASGIClient(Starlette(routes=[*asgi_routes(), Mount("/flask", mounted)], middleware=[protection]))
 
-    def test_one_without_marks_is_closed(self):
+    def test_one_without_marks_is_protected(self):
         app = Flask("plain")
         app.add_url_rule("/all", "all", lambda: "all")
         client = self.mall(asgi(app))
@@ -558,19 +558,19 @@ class TestMountedFlask:
         assert client.send("GET", "/flask/all", bearer()).body == b"all"
 
     @pytest.mark.parametrize("wrap", [asgi, lambda app: asgi_closure(asgi(ProxyFix(app)))])
-    def test_one_with_marks_is_refused_with_a_way_out(self, wrap):
+    def test_one_with_marks_is_refused_with_a_solution(self, wrap):
         crash = self.mall(wrap(shop())).send("GET", "/flask/about").crash
 
         assert isinstance(crash, ConfigurationError)
         assert "mark the mounted application as public" in str(crash)
 
-    def test_one_with_a_misplaced_guard_is_told(self):
+    def test_one_with_a_misplaced_guard_is_refused(self):
         app = Flask("misplaced")
         gatepass_flask.require_auth()(app.get("/orders")(lambda: "secret"))
 
         assert isinstance(self.mall(asgi(app)).send("GET", "/flask/orders", bearer()).crash, ConfigurationError)
 
-    def test_one_with_a_middleware_of_its_own_decides_where_its_mount_is_public(self):
+    def test_one_with_its_own_middleware_protects_itself_in_a_public_mount(self):
         app = shop()
         put_on(app)
         client = self.mall(public(asgi(app)))
@@ -582,7 +582,7 @@ class TestMountedFlask:
 class TestMounts:
     @pytest.mark.parametrize("name", ASGI_LAYERS)
     @pytest.mark.parametrize("kind", [Starlette, Router, fastapi.FastAPI, fastapi.APIRouter])
-    def test_marks_and_guards_of_a_mounted_application_hold_through_a_layer(self, kind, name):
+    def test_marks_and_guards_of_a_mounted_application_work_through_a_layer(self, kind, name):
         protection = Middleware(gatepass_starlette.AccessTokenMiddleware, server=resource_server())
         mounted = ASGI_LAYERS[name](kind(routes=asgi_routes()))
         app = Starlette(routes=[Mount("/shop", mounted)], middleware=[protection])
@@ -590,7 +590,7 @@ class TestMounts:
         is_guarded(ASGIClient(app), "/shop")
 
     @pytest.mark.parametrize("name", ASGI_LAYERS)
-    def test_a_misplaced_guard_of_a_mounted_application_is_told_through_a_layer(self, name):
+    def test_a_misplaced_guard_of_a_mounted_application_is_detected_through_a_layer(self, name):
         protection = Middleware(gatepass_starlette.AccessTokenMiddleware, server=resource_server())
         mounted = ASGI_LAYERS[name](Starlette(routes=asgi_routes(misplaced=True)))
         app = Starlette(routes=[Mount("/shop", mounted)], middleware=[protection])

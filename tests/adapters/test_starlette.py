@@ -73,7 +73,7 @@ class TestStarlette(CookieContract, MiddlewareContract):
         (["*"], ["*"]),
     ],
 )
-def test_vary_is_added_where_it_is_missing(sent, received):
+def test_vary_is_added_if_it_is_missing(sent, received):
     @optional_auth
     async def view(request):
         response = PlainTextResponse("")
@@ -84,7 +84,7 @@ def test_vary_is_added_where_it_is_missing(sent, received):
     assert client([Route("/", view)]).send("GET", "/").all("vary") == received
 
 
-def test_an_optional_answer_without_any_headers_varies_too():
+def test_an_optional_response_without_headers_gets_vary():
     @optional_auth
     async def app(scope, receive, send):
         await send({"type": "http.response.start", "status": 204})
@@ -98,11 +98,11 @@ def test_an_optional_answer_without_any_headers_varies_too():
 # --- the event loop
 
 
-def test_a_slow_hook_keeps_nobody_else_waiting():
+def test_a_slow_hook_does_not_block_other_requests():
     others_are_served_while_a_hook_blocks(lambda server: application(server, ROUTES, paths=["/healthz"]))
 
 
-def test_slow_hooks_of_several_requests_run_side_by_side():
+def test_slow_hooks_of_several_requests_run_concurrently():
     together = threading.Barrier(8, timeout=PATIENCE)
 
     def is_revoked(_):
@@ -118,7 +118,7 @@ def test_slow_hooks_of_several_requests_run_side_by_side():
 
 @pytest.mark.parametrize("is_async", [True, False])
 @pytest.mark.parametrize(("revoked", "golden"), [(False, None), (True, REVOKED), (None, CANNOT_TELL)])
-def test_trio_serves_as_well_as_asyncio(is_async, revoked, golden):
+def test_the_middleware_runs_on_trio_and_asyncio(is_async, revoked, golden):
     trio = pytest.importorskip("trio")
 
     async def ask(_):
@@ -141,7 +141,7 @@ def test_trio_serves_as_well_as_asyncio(is_async, revoked, golden):
     assert sent[1]["body"] == (b"anna" if golden is None else golden[2].encode())
 
 
-def test_an_answer_that_streams_is_not_held_back():
+def test_a_streaming_response_is_not_buffered():
     async def parts():
         yield "a"
         yield "b"
@@ -172,9 +172,9 @@ def port(request):
         yield port
 
 
-def test_streams_of_one_http2_connection_see_each_their_own_token():
+def test_streams_of_one_http2_connection_have_their_own_tokens():
     pytest.importorskip("hypercorn")
-    people = [("anna", bearer(token("anna"))), ("bob", bearer(token("bob"))), ("nobody", [])]
+    people = [("anna", bearer(token("anna"))), ("bob", bearer(token("bob"))), ("anonymous", [])]
     meeting = asyncio.Barrier(len(people))
 
     @optional_auth
@@ -203,11 +203,11 @@ HEAD = "GET /protected HTTP/1.1\nHost: api.example\nConnection: close"
 
 
 @pytest.mark.parametrize("name", ["Authorization", "AUTHORIZATION", "authorization"])
-def test_over_a_real_socket_a_good_token_opens(port, name):
+def test_over_a_real_socket_a_valid_token_is_accepted(port, name):
     assert said(exchange(port, f"{HEAD}\n{name}: Bearer {token()}")) == (200, [], b"anna")
 
 
-def test_over_a_real_socket_two_lines_are_two_tokens(port):
+def test_over_a_real_socket_two_header_lines_are_two_tokens(port):
     answer = exchange(port, f"{HEAD}\nAuthorization: Bearer {token()}\nAUTHORIZATION: Basic YW5uYTp4")
 
     assert said(answer) == wire(TWO_TOKENS)
@@ -217,7 +217,7 @@ def test_over_a_real_socket_two_lines_are_two_tokens(port):
 @pytest.mark.parametrize(
     "value", [f"Bearer a\nX-Injected: {SENTINEL}", f"Bearer a\r{SENTINEL}", f"Bearer a%0d%0aX-Injected: {SENTINEL}"]
 )
-def test_over_a_real_socket_no_line_can_be_smuggled_into_the_answer(port, value):
+def test_over_a_real_socket_no_header_line_is_injected_into_the_response(port, value):
     answer = exchange(port, f"{HEAD}\nAuthorization: {value}")
 
     assert answer.status in {400, 401}
@@ -242,12 +242,12 @@ def test_over_a_real_socket_head_has_the_headers_and_no_body(port):
         ("/hidden", lambda: [f"Authorization: Bearer {token()}"], HIDDEN),
     ],
 )
-def test_over_a_real_socket_the_handshake_gets_the_answer(port, target, lines, golden):
+def test_over_a_real_socket_the_handshake_gets_the_response(port, target, lines, golden):
     needs_websockets()
     assert said(exchange(port, handshake(target, *lines()))) == wire(golden)
 
 
-def test_over_a_real_socket_a_good_token_opens_a_websocket(port):
+def test_over_a_real_socket_a_valid_token_opens_a_websocket(port):
     needs_websockets()
     assert exchange(port, handshake("/protected", f"Authorization: Bearer {token()}")).status == 101
     assert exchange(port, handshake("/open")).status == 101

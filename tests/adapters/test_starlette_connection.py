@@ -1,4 +1,4 @@
-"""The scope of a connection in ASGI: headers, addresses, and a state that requests may share."""
+"""The ASGI scope of a connection: headers, addresses, and a state that requests may share."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from tests.support.starlette_project import ROUTES, application, call, sockets, 
 from gatepass_starlette import AccessTokenMiddleware, optional_auth
 
 
-def test_the_lifespan_passes_untouched():
+def test_the_lifespan_scope_is_passed_unchanged():
     seen = []
 
     async def app(scope, receive, send):
@@ -37,7 +37,7 @@ def test_the_lifespan_passes_untouched():
     ("names", "status"),
     [([b"Authorization"], 200), ([b"AUTHORIZATION"], 200), ([b"authorization", b"Authorization"], 400)],
 )
-def test_header_names_are_compared_in_any_case(names, status):
+def test_header_names_are_case_insensitive(names, status):
     scope = asgi_scope(Request("GET", "/protected"))
     scope["headers"] = [(name, b"Bearer " + token().encode()) for name in names]
 
@@ -57,7 +57,7 @@ def test_a_scope_may_lack_what_the_specification_makes_optional():
 
 
 @pytest.mark.parametrize("peer", [None, ("", 0), ("unix:/run/app.sock", None), (None, 0), []])
-def test_a_unix_socket_has_no_address_and_is_not_this_machine(peer):
+def test_a_unix_socket_has_no_address_and_is_not_loopback(peer):
     scope = asgi_scope(Request("GET", "/protected", bearer(), scheme="http")) | {"client": peer}
 
     start, _ = call(application(resource_server(https="require"), ROUTES), scope)
@@ -66,8 +66,8 @@ def test_a_unix_socket_has_no_address_and_is_not_this_machine(peer):
 
 
 @pytest.mark.filterwarnings("ignore:Using `httpx` with")
-@pytest.mark.filterwarnings("ignore:The anyio.abc.BlockingPortal alias")  # by an old one of Starlette
-def test_starlettes_own_test_client_counts_as_this_machine():
+@pytest.mark.filterwarnings("ignore:The anyio.abc.BlockingPortal alias")  # raised by older versions of Starlette
+def test_the_starlette_test_client_counts_as_loopback():
     from starlette.testclient import TestClient
 
     app, headers = application(resource_server(https="require"), ROUTES), dict(bearer())
@@ -77,7 +77,7 @@ def test_starlettes_own_test_client_counts_as_this_machine():
         assert socket.receive_text() == "anna"
 
 
-def test_httpx_in_process_counts_as_this_machine():
+def test_httpx_in_process_counts_as_loopback():
     async def ask():
         transport = httpx.ASGITransport(application(resource_server(https="require"), ROUTES))
         async with httpx.AsyncClient(transport=transport, base_url="http://api.example") as client:
@@ -86,21 +86,21 @@ def test_httpx_in_process_counts_as_this_machine():
     assert asyncio.run(ask()).text == "anna"
 
 
-def test_an_identity_that_stands_in_the_scope_already_is_not_believed():
+def test_an_identity_already_in_the_scope_is_ignored():
     scope = asgi_scope(Request("GET", "/open"))
-    scope["state"] = {"access_token": "somebody", "own": 1}
-    scope["user"] = "somebody"
+    scope["state"] = {"access_token": "forged", "own": 1}
+    scope["user"] = "forged"
 
     start, body = call(application(resource_server(), ROUTES), scope)
 
-    assert (start["status"], body["body"]) == (200, b"nobody")
+    assert (start["status"], body["body"]) == (200, b"anonymous")
     assert scope["state"] == {"access_token": None, "own": 1}
     assert not scope["user"].is_authenticated
 
 
 @pytest.mark.parametrize("kind", [dict, State, types.MappingProxyType])
-def test_requests_to_which_a_server_hands_one_state_see_each_their_own_token(kind):
-    """The server of a connection that several requests share, and that are under way at the same time."""
+def test_requests_that_share_one_state_have_their_own_tokens(kind):
+    """A server may pass one state to several concurrent requests of a connection."""
     pool = object()
     shared = kind({"pool": pool})
     people = asyncio.Barrier(3)
@@ -129,11 +129,11 @@ def test_requests_to_which_a_server_hands_one_state_see_each_their_own_token(kin
     async def together():
         return await asyncio.gather(ask(bearer(token("anna"))), ask(bearer(token("bob"))), ask([]))
 
-    assert asyncio.run(together()) == [b"anna anna True", b"bob bob True", b"nobody nobody False"]
+    assert asyncio.run(together()) == [b"anna anna True", b"bob bob True", b"anonymous anonymous False"]
     assert {name: shared[name] for name in shared} == {"pool": pool}
 
 
-def test_middleware_outside_that_has_touched_the_state_sees_what_a_view_writes_but_for_the_token():
+def test_outer_middleware_that_used_the_state_sees_what_a_view_writes_except_the_token():
     class Outside(BaseHTTPMiddleware):
         async def dispatch(self, request, call_next):
             request.state.started = "early"
@@ -152,7 +152,7 @@ def test_middleware_outside_that_has_touched_the_state_sees_what_a_view_writes_b
     assert ASGIClient(app).send("GET", "/", bearer()).body.startswith(b"by the view False ")
 
 
-def test_a_view_sees_what_is_written_outside_while_it_runs():
+def test_a_view_sees_what_outer_middleware_writes_while_it_runs():
     state = {}
 
     async def view(request):
@@ -165,9 +165,9 @@ def test_a_view_sees_what_is_written_outside_while_it_runs():
     assert ASGIClient(outside).send("GET", "/", bearer()).body == b"5"
 
 
-def test_the_state_is_a_dict_in_all_that_dicts_can_do():
+def test_the_state_supports_every_operation_of_dict():
     scope = asgi_scope(Request("GET", "/open"))
-    scope["state"] = outside = {"access_token": "somebody", "own": 1}
+    scope["state"] = outside = {"access_token": "forged", "own": 1}
     call(application(resource_server(), ROUTES), scope)
     state = scope["state"]
 
@@ -177,7 +177,7 @@ def test_the_state_is_a_dict_in_all_that_dicts_can_do():
     assert (state.setdefault("new", 2), state.pop("own"), len(state), bool(state)) == (2, 1, 2, True)
     state.update(access_token="mine")
     state |= {"more": 3}
-    assert (state["access_token"], outside) == ("mine", {"access_token": "somebody", "new": 2, "more": 3})
+    assert (state["access_token"], outside) == ("mine", {"access_token": "forged", "new": 2, "more": 3})
     del state["access_token"]
     assert list(state) == ["new", "more"]
     assert {"first": 0, **state} == {"first": 0} | state
@@ -185,7 +185,7 @@ def test_the_state_is_a_dict_in_all_that_dicts_can_do():
 
 
 @pytest.mark.parametrize("state", [None, types.SimpleNamespace(pool=5), [("pool", 5)], object(), 0])
-def test_a_state_that_is_no_mapping_is_left_alone(state):
+def test_a_state_that_is_no_mapping_is_replaced(state):
     scope = asgi_scope(Request("GET", "/open")) | {"state": state}
 
     start, _ = call(application(resource_server(), ROUTES), scope)
@@ -193,7 +193,7 @@ def test_a_state_that_is_no_mapping_is_left_alone(state):
     assert (start["status"], scope["state"]) == (200, {"access_token": None})
 
 
-def test_sockets_to_which_a_server_hands_one_state_see_each_their_own_token():
+def test_websockets_that_share_one_state_have_their_own_tokens():
     shared = {}
     scopes = [websocket_scope("/maybe", bearer(token(person))) | {"state": shared} for person in ("anna", "bob")]
 
@@ -201,7 +201,7 @@ def test_sockets_to_which_a_server_hands_one_state_see_each_their_own_token():
     assert shared == {}
 
 
-def test_what_the_lifespan_made_is_there_by_its_identity_in_each_request():
+def test_each_request_gets_the_objects_of_the_lifespan_themselves():
     pool, seen = object(), []
 
     @contextlib.asynccontextmanager
@@ -220,7 +220,7 @@ def test_what_the_lifespan_made_is_there_by_its_identity_in_each_request():
     assert [found is pool for found in seen] == [True, True]
 
 
-def test_a_kind_of_connection_that_nobody_knows_is_not_let_through():
+def test_an_unknown_type_of_connection_is_refused():
     reached = []
 
     async def app(scope, receive, send):

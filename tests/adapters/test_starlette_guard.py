@@ -1,4 +1,4 @@
-"""The guard of a view in Starlette: functions, classes, preflights, and guards that guard nothing."""
+"""The guard of a view in Starlette: functions, classes, preflights, and misplaced guards."""
 
 import asyncio
 
@@ -32,7 +32,7 @@ from gatepass_starlette import AccessTokenMiddleware, optional_auth, public, req
 from gatepass_starlette.responses import without_bodies
 
 
-def test_a_plain_function_is_guarded_and_runs_in_a_thread():
+def test_a_guarded_plain_function_runs_in_a_thread():
     @require_auth(scopes=["orders:read"])
     def view(request):
         with pytest.raises(RuntimeError):
@@ -75,13 +75,13 @@ def test_the_methods_of_a_class_are_guarded_one_by_one():
 def test_the_methods_of_a_class_are_marked_one_by_one():
     orders = client([Route("/", Orders)])
 
-    assert orders.send("PUT", "/").body == b"nobody"
+    assert orders.send("PUT", "/").body == b"anonymous"
     for method in ("GET", "POST", "PATCH", "__INIT__", "__CLASS__"):
         same(orders.send(method, "/"), NO_CREDENTIALS)
     assert orders.send("HEAD", "/").status == 401
 
 
-def test_head_goes_where_the_class_sends_it():
+def test_head_uses_the_handler_that_the_class_selects():
     @public
     async def handler(self, request):
         return PlainTextResponse(subject(request))
@@ -96,14 +96,14 @@ def test_head_goes_where_the_class_sends_it():
     assert by_head.send("HEAD", "/").status == 401
 
 
-def test_a_marked_method_is_marked_for_those_that_inherit_it():
+def test_a_marked_method_is_marked_in_subclasses_that_inherit_it():
     heir = client([Route("/", type("Heir", (Orders,), {}))])
 
-    assert heir.send("PUT", "/").body == b"nobody"
+    assert heir.send("PUT", "/").body == b"anonymous"
     same(heir.send("GET", "/"), NO_CREDENTIALS)
 
 
-def test_the_middleware_takes_its_server_by_place_as_in_the_other_frameworks():
+def test_the_middleware_accepts_its_server_as_a_positional_argument():
     app = Starlette(routes=[Route("/", whoami)])
     inside = Starlette(routes=[Route("/", whoami)], middleware=[Middleware(AccessTokenMiddleware, resource_server())])
 
@@ -112,7 +112,7 @@ def test_the_middleware_takes_its_server_by_place_as_in_the_other_frameworks():
         same(ASGIClient(one).send("GET", "/"), NO_CREDENTIALS)
 
 
-def test_a_class_is_guarded_as_a_whole_and_so_are_those_that_inherit_from_it():
+def test_a_guarded_class_and_its_subclasses_are_guarded_completely():
     @require_auth(scopes=["orders:read"])
     class Guarded(HTTPEndpoint):
         async def get(self, request):
@@ -129,13 +129,13 @@ def test_a_class_is_guarded_as_a_whole_and_so_are_those_that_inherit_from_it():
     same(both.send("POST", "/heir", bearer()), SCOPE_IS_MISSING)
 
 
-def test_a_guard_on_a_public_route_still_wants_a_token():
+def test_a_guard_on_a_public_route_still_requires_a_token():
     view = public(guarded(scopes=["orders:read"]))
 
     same(client([Route("/", view)]).send("GET", "/", bearer(token(scope="orders:read"))), NO_CREDENTIALS)
 
 
-def test_a_guard_on_an_optional_route_wants_a_token():
+def test_a_guard_on_an_optional_route_requires_a_token():
     view = optional_auth(guarded())
 
     same_but_vary = client([Route("/", view)]).send("GET", "/")
@@ -143,7 +143,7 @@ def test_a_guard_on_an_optional_route_wants_a_token():
     assert same_but_vary.all("vary") == ["Authorization"]
 
 
-def test_a_preflight_that_reaches_a_guard_is_refused_by_it():
+def test_a_preflight_that_reaches_a_guard_is_refused():
     @require_auth()
     async def view(request):
         return PlainTextResponse("ran")
@@ -176,7 +176,7 @@ class _Thing(HTTPEndpoint):
         Starlette(routes=[Route("/thing", whoami), Route("/thing", whoami, methods=["OPTIONS"])]),
     ],
 )
-def test_a_preflight_reaches_nothing_that_would_answer_it_but_cors_and_the_router(app):
+def test_a_preflight_reaches_only_cors_middleware_and_the_router(app):
     marks = {"routes_of": None} if isinstance(app, _AnyApplication) else {}
     guarded_app = ASGIClient(AccessTokenMiddleware(app, server=resource_server(), **marks))
 
@@ -184,7 +184,7 @@ def test_a_preflight_reaches_nothing_that_would_answer_it_but_cors_and_the_route
 
 
 @pytest.mark.parametrize("where", ["below the middleware", "in an application that is wrapped", "in a mounted one"])
-def test_starlettes_own_cors_answers_a_preflight_for_whatever_is_inside_it(where):
+def test_the_cors_middleware_of_starlette_handles_preflights_for_any_inner_application(where):
     cors = Middleware(CORSMiddleware, allow_origins=["https://shop.example"])
     routes = [Route("/thing", whoami, methods=["OPTIONS", "GET"])]
     if where == "below the middleware":
@@ -201,7 +201,7 @@ def test_starlettes_own_cors_answers_a_preflight_for_whatever_is_inside_it(where
 
 
 class Overriding(PassesOn):
-    """What lets a form delete things, and a stranger's OPTIONS be anything."""
+    """A layer that overrides methods, and would turn an anonymous OPTIONS into another method."""
 
     async def __call__(self, scope, receive, send):
         override = dict(scope.get("headers", ())).get(b"x-http-method-override")
@@ -229,14 +229,14 @@ class Answering(Route):
         Starlette(routes=[Answering("/thing", whoami)]),
     ],
 )
-def test_a_preflight_does_not_pass_where_a_layer_of_ones_own_may_make_something_else_of_it(app):
+def test_a_preflight_does_not_pass_if_a_custom_layer_may_change_its_method(app):
     guarded_app = ASGIClient(AccessTokenMiddleware(app, server=resource_server()))
     headers = [*PREFLIGHT, ("X-HTTP-Method-Override", "DELETE")]
 
     assert guarded_app.send("OPTIONS", "/thing", headers).status == 401
 
 
-def test_a_preflight_in_capitals_is_none_for_starlette_and_so_none_for_us():
+def test_preflight_headers_in_capitals_are_no_preflight():
     scope = asgi_scope(Request("OPTIONS", "/thing"))
     scope["headers"] = [(name.encode(), value.encode()) for name, value in PREFLIGHT]
     app = application(resource_server(), [Route("/thing", whoami, methods=["OPTIONS"])], CORS)
@@ -246,7 +246,7 @@ def test_a_preflight_in_capitals_is_none_for_starlette_and_so_none_for_us():
     assert start["status"] == 401
 
 
-def test_the_routers_own_answers_to_a_preflight_pass():
+def test_responses_of_the_router_to_a_preflight_pass():
     app = client([Route("/thing", whoami), Mount("/below", Router([Route("/thing/", whoami)]))])
 
     assert app.send("OPTIONS", "/thing", PREFLIGHT).status == 405
@@ -255,7 +255,7 @@ def test_the_routers_own_answers_to_a_preflight_pass():
     assert app.send("OPTIONS", "/nothing", PREFLIGHT).status == 404
 
 
-def test_a_handshake_is_no_preflight_whatever_method_its_scope_has():
+def test_a_handshake_is_no_preflight_with_any_method_in_its_scope():
     async def socket(websocket):
         await websocket.accept()
         await websocket.close()
@@ -276,7 +276,7 @@ def test_a_handshake_is_no_preflight_whatever_method_its_scope_has():
     assert sent == ["websocket.close"]
 
 
-def test_what_a_converter_raises_lets_nobody_in():
+def test_an_exception_of_a_converter_lets_no_request_in():
     app = client([Route("/n/{n:int}", whoami), Route("/open", public(lambda request: PlainTextResponse("open")))])
 
     assert app.send("GET", "/n/" + "9" * 5_000).status == 401
@@ -294,7 +294,7 @@ def test_an_application_may_be_mounted_in_itself():
 
 
 @pytest.mark.parametrize("kind", ["http.response.body", "http.response.pathsend", "http.response.zerocopysend"])
-def test_a_preflight_takes_no_body_inside_and_brings_none_back(kind):
+def test_a_preflight_passes_no_body_in_either_direction(kind):
     received = []
 
     async def report(scope, receive, send):
@@ -316,7 +316,7 @@ def test_a_preflight_takes_no_body_inside_and_brings_none_back(kind):
     assert "body" not in received[0]
 
 
-def test_the_connection_is_found_by_its_type_or_by_its_name():
+def test_the_connection_parameter_is_found_by_type_or_name():
     @require_auth(scopes=["a"])
     async def view(first: HTTPRequest):
         return PlainTextResponse("typed")
@@ -326,12 +326,12 @@ def test_the_connection_is_found_by_its_type_or_by_its_name():
         require_auth()(lambda first: None)
 
 
-def test_a_guard_without_parentheses_says_what_to_write():
+def test_the_error_for_a_guard_without_parentheses_names_the_syntax():
     with pytest.raises(ConfigurationError, match=r"@require_auth\(\)"):
         require_auth(whoami)
 
 
-def test_a_guard_on_a_view_of_another_framework_says_so():
+def test_a_guard_on_a_view_of_another_framework_is_refused():
     with pytest.raises(ConfigurationError, match="gatepass_flask"):
         require_auth()(lambda: "a view of Flask")
     with pytest.raises(ConfigurationError, match="another framework"):
@@ -350,17 +350,17 @@ def test_a_generator_cannot_be_guarded():
             require_auth()(view)
 
 
-def test_a_class_that_is_no_endpoint_cannot_be_guarded():
+def test_only_endpoint_classes_can_be_guarded():
     with pytest.raises(ConfigurationError, match="HTTPEndpoint"):
         require_auth()(dict)
 
 
-def test_a_rule_that_cannot_be_is_refused_where_it_is_written():
+def test_an_invalid_rule_is_refused_at_definition():
     with pytest.raises(ConfigurationError):
         require_auth(scopes=['a"b'])
 
 
-def test_a_forgotten_middleware_is_named_in_the_error():
+def test_the_error_for_missing_middleware_names_it():
     answer = ASGIClient(Starlette(routes=ROUTES)).send("GET", "/orders", bearer(token(scope="orders:read")))
 
     assert isinstance(answer.crash, ConfigurationError)
@@ -368,7 +368,7 @@ def test_a_forgotten_middleware_is_named_in_the_error():
 
 
 @pytest.mark.parametrize("mounted", [False, True], ids=["a route", "a mount"])
-def test_a_route_with_the_bare_function_of_a_guard_is_told_before_it_lets_anybody_in(mounted):
+def test_a_route_with_the_unguarded_function_is_detected_before_it_serves_a_request(mounted):
     async def orders(request):
         return PlainTextResponse("secret")
 
@@ -382,7 +382,7 @@ def test_a_route_with_the_bare_function_of_a_guard_is_told_before_it_lets_anybod
     assert "orders was registered without it" in str(answer.crash)
 
 
-def test_a_route_with_the_guard_runs_it_whatever_else_has_the_function():
+def test_a_guarded_route_runs_the_guard_if_another_route_has_the_function():
     async def orders(request):
         return PlainTextResponse("orders")
 

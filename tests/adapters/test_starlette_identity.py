@@ -16,7 +16,7 @@ async def profile(request):
     return PlainTextResponse(f"{request.user.identity} {request.user.display_name} {' '.join(request.auth.scopes)}")
 
 
-def test_starlettes_own_names_for_an_identity_are_filled():
+def test_request_auth_and_request_user_are_set():
     answer = client([Route("/", profile)]).send("GET", "/", bearer(token(scope="b a")))
 
     assert answer.body == b"anna anna a b"
@@ -37,7 +37,7 @@ def test_the_user_of_a_request_carries_the_token():
     assert user.access_token is found
 
 
-def test_the_current_token_is_none_for_a_stranger_and_an_error_without_the_middleware():
+def test_the_current_token_is_none_if_anonymous_and_an_error_without_the_middleware():
     @optional_auth
     async def view(request):
         return PlainTextResponse(str(current_access_token(request)))
@@ -47,7 +47,7 @@ def test_the_current_token_is_none_for_a_stranger_and_an_error_without_the_middl
     assert isinstance(answer.crash, ConfigurationError)
 
 
-def test_starlettes_own_requires_works():
+def test_the_requires_decorator_of_starlette_works():
     @requires("orders:read", status_code=418)
     async def view(request):
         return PlainTextResponse("seen")
@@ -58,7 +58,7 @@ def test_starlettes_own_requires_works():
     assert requests_.send("GET", "/", bearer()).status == 418
 
 
-def test_a_stranger_on_a_public_route_is_unauthenticated_for_starlette():
+def test_an_anonymous_user_on_a_public_route_is_unauthenticated_for_starlette():
     @public
     @requires("authenticated", status_code=418)
     async def view(request):

@@ -1,4 +1,4 @@
-"""A refusal that a Starlette application raises is the server's answer: in views, middleware, sockets and mounts."""
+"""A refusal raised in a view, middleware, WebSocket or mount of Starlette gets the response of the resource server."""
 
 import asyncio
 
@@ -81,12 +81,12 @@ class TestStarlette:
             Mount("/", refused_async),
         ],
     )
-    def test_it_is_answered_wherever_it_is_raised_and_no_general_handler_comes_first(self, route, inner, debug):
+    def test_it_gets_its_response_before_any_general_handler(self, route, inner, debug):
         app = starlette(route, inner=inner, debug=debug)
 
         same(ASGIClient(app).send("GET", "/x", bearer()), SCOPE_IS_MISSING)
 
-    def test_it_is_answered_around_an_application_with_handlers_of_its_own(self):
+    def test_it_gets_its_response_around_an_application_with_its_own_handlers(self):
         app = Starlette(routes=[Route("/x", refused_async)], exception_handlers=GENERAL)
 
         same(
@@ -97,7 +97,7 @@ class TestStarlette:
     @pytest.mark.parametrize("status", [200, 400, 500, 503])
     @pytest.mark.parametrize("streams", [False, True])
     @pytest.mark.parametrize("view", [refused_async, refused, grouped])
-    def test_a_general_handler_does_not_come_first_with_whatever_status(self, status, streams, view):
+    def test_a_general_handler_does_not_take_precedence_with_any_status(self, status, streams, view):
         async def parts():
             yield b"something "
             yield b"broke"
@@ -110,7 +110,7 @@ class TestStarlette:
             same(ASGIClient(app).send("GET", "/x", bearer()), SCOPE_IS_MISSING)
 
     @pytest.mark.parametrize("status", [200, 503])
-    def test_a_general_handler_answers_every_other_exception(self, status):
+    def test_a_general_handler_handles_every_other_exception(self, status):
         async def theirs(request, error):
             return PlainTextResponse("something broke", status)
 
@@ -127,7 +127,7 @@ class TestStarlette:
         assert isinstance(ASGIClient(keeping).send("GET", "/x", bearer()).crash, ExceptionGroup)
         assert (answers[0]["status"], answers[1]["body"]) == (status, b"something broke")
 
-    def test_the_answer_of_an_own_handler_does_not_wait_for_the_task_behind_it(self):
+    def test_the_response_of_a_refusal_handler_does_not_wait_for_its_background_task(self):
         sent, seen_by_task = [], []
 
         async def theirs(request, error):
@@ -147,7 +147,7 @@ class TestStarlette:
         assert ASGIClient(watching).send("GET", "/x", bearer()).body == b"theirs"
         assert seen_by_task == ["http.response.start", "http.response.body"]
 
-    def test_an_answer_given_while_a_refusal_is_caught_is_sent_as_it_is(self):
+    def test_a_response_sent_after_catching_a_refusal_is_unchanged(self):
         async def app(scope, receive, send):
             try:
                 refuse("scope")
@@ -158,14 +158,14 @@ class TestStarlette:
 
         assert ASGIClient(guarded).send("GET", "/x", bearer()).body == b"caught"
 
-    def test_it_is_answered_for_middleware_below(self):
+    def test_it_gets_its_response_if_raised_by_middleware_below(self):
         app = starlette(Route("/x", refused_async), inner=[Middleware(Refuses)])
 
         same(ASGIClient(app).send("GET", "/x", bearer()), SCOPE_IS_MISSING)
 
     @pytest.mark.parametrize("kind", [Suspended, InsufficientScope, AuthError])
     @pytest.mark.parametrize("inside", [False, True])
-    def test_a_handler_of_the_application_for_refusals_comes_first(self, kind, inside):
+    def test_a_refusal_handler_of_the_application_takes_precedence(self, kind, inside):
         async def theirs(request, error):
             return PlainTextResponse("theirs", error.status)
 
@@ -179,13 +179,13 @@ class TestStarlette:
 
         assert (answer.status, answer.body) == (403, b"theirs")
 
-    def test_a_group_with_something_else_in_it_stays_an_exception(self):
+    def test_a_group_with_other_exceptions_stays_an_exception(self):
         answer = ASGIClient(starlette(Route("/x", mixed_async))).send("GET", "/x", bearer())
 
         assert isinstance(answer.crash, ExceptionGroup)
 
     @pytest.mark.parametrize("kind", ["early_hint", "push", "debug"])
-    def test_what_comes_before_an_answer_does_not_begin_it(self, kind):
+    def test_messages_before_the_response_do_not_start_it(self, kind):
         sent = []
 
         async def app(scope, receive, send):
@@ -206,7 +206,7 @@ class TestStarlette:
         assert sent[0] == f"http.response.{kind}"
 
     @pytest.mark.parametrize("inner", INNER, ids=["bare", "wrapped"])
-    def test_a_stream_that_has_begun_is_broken_off(self, inner):
+    def test_a_started_stream_is_aborted(self, inner):
         async def parts():
             yield b"first"
             refuse("scope")
@@ -220,7 +220,7 @@ class TestStarlette:
 
     @pytest.mark.parametrize("inner", INNER, ids=["bare", "wrapped"])
     @pytest.mark.parametrize("size", [0, 10, 1_000_000])
-    def test_a_500_of_the_application_is_sent_as_it_is(self, inner, size):
+    def test_a_500_of_the_application_is_unchanged(self, inner, size):
         async def parts():
             for _ in range(4):
                 yield b"x" * size
@@ -237,7 +237,7 @@ class TestStarlette:
         answer = client.send("GET", "/plain", bearer())
         assert (answer.status, answer.body) == (500, b"x" * size)
 
-    def test_a_500_does_not_wait_for_the_task_behind_it(self):
+    def test_a_500_does_not_wait_for_its_background_task(self):
         sent = []
         seen_by_task = []
 
@@ -258,7 +258,7 @@ class TestStarlette:
         assert seen_by_task == ["http.response.start", "http.response.body"]
 
     @pytest.mark.parametrize("inner", INNER, ids=["bare", "wrapped"])
-    def test_an_exception_of_a_mounted_application_stays_its_own(self, inner):
+    def test_an_exception_of_a_mounted_application_is_left_to_it(self, inner):
         async def boom(request):
             raise RuntimeError("boom")
 
@@ -304,31 +304,31 @@ async def socket_in_a_task(websocket: WebSocket):
 
 class TestSockets:
     @pytest.mark.parametrize("endpoint", [socket_before, Socket, socket_in_a_task])
-    def test_a_handshake_gets_the_answer(self, endpoint):
+    def test_a_handshake_gets_the_response(self, endpoint):
         session = websocket(starlette(WebSocketRoute("/x", endpoint)), websocket_scope("/x", bearer()))
 
         same(session.denial, HIDDEN)
 
     @pytest.mark.parametrize("endpoint", [socket_before, Socket])
-    def test_a_handshake_is_closed_where_the_server_cannot_send_one(self, endpoint):
+    def test_a_handshake_is_closed_if_the_server_cannot_send_a_response(self, endpoint):
         scope = websocket_scope("/x", bearer(), extensions=None)
 
         assert websocket(starlette(WebSocketRoute("/x", endpoint)), scope).kinds == ["websocket.close"]
 
-    def test_a_group_with_something_else_in_it_stays_an_exception(self):
+    def test_a_group_with_other_exceptions_stays_an_exception(self):
         session = websocket(starlette(WebSocketRoute("/x", mixed_async)), websocket_scope("/x", bearer()))
 
         assert isinstance(session.crash, ExceptionGroup)
 
     @pytest.mark.parametrize("endpoint", [socket_after, OpenSocket, socket_in_a_task_after])
-    def test_an_open_socket_is_closed(self, endpoint):
+    def test_an_open_websocket_is_closed(self, endpoint):
         session = websocket(starlette(WebSocketRoute("/x", endpoint)), websocket_scope("/x", bearer()))
 
         assert session.kinds == ["websocket.accept", "websocket.close"]
         assert session.sent[-1]["code"] == 1008
 
     @pytest.mark.parametrize(("endpoint", "kinds"), [(socket_closed, ["accept", "close"]), (socket_left, ["accept"])])
-    def test_a_socket_that_has_ended_is_left_alone(self, endpoint, kinds):
+    def test_a_closed_websocket_gets_no_further_message(self, endpoint, kinds):
         session = websocket(starlette(WebSocketRoute("/x", endpoint)), websocket_scope("/x", bearer()))
 
         assert (session.kinds, session.crash) == ([f"websocket.{kind}" for kind in kinds], None)
@@ -341,27 +341,27 @@ class TestMountedFlask:
     def mounted(self, app):
         return ASGIClient(starlette(Mount("/shop", WsgiToAsgi(app.wsgi_app))))
 
-    def test_its_own_middleware_answers(self):
+    def test_its_own_middleware_responds(self):
         app = flask()
         app.add_url_rule("/x", "x", refused)
 
         same(self.mounted(app).send("GET", "/shop/x", bearer()), SCOPE_IS_MISSING)
 
-    def test_it_may_hand_exceptions_on_to_the_middleware_outside(self):
+    def test_it_may_propagate_exceptions_to_the_outer_middleware(self):
         app = Flask("mounted")
         app.config["PROPAGATE_EXCEPTIONS"] = True
         app.add_url_rule("/x", "x", refused)
 
         same(self.mounted(app).send("GET", "/shop/x", bearer()), SCOPE_IS_MISSING)
 
-    def test_else_it_answers_by_itself(self):
+    def test_without_propagation_it_responds_itself(self):
         app = Flask("mounted")
         app.add_url_rule("/x", "x", refused)
 
         assert self.mounted(app).send("GET", "/shop/x", bearer()).status == 500
 
 
-def test_an_outage_that_a_view_meets_says_when_to_come_again():
+def test_an_outage_raised_by_a_view_has_retry_after():
     async def view(request):
         refuse("outage")
 

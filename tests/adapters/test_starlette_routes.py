@@ -1,4 +1,4 @@
-"""Marks in Starlette: found at any depth of routes and mounts, and for what each opens."""
+"""Marks in Starlette: found at any depth of routes and mounts; each makes only its own route public."""
 
 import functools
 from typing import Any
@@ -31,7 +31,7 @@ from tests.support.starlette_project import (
 from gatepass_starlette import AccessTokenMiddleware, public
 
 
-def test_marks_hold_at_any_depth():
+def test_marks_work_at_any_depth():
     leaf = [Route("/open", open_to_all), Route("/shut", whoami), Route("/maybe/{who:int}", maybe)]
     sub = Starlette(routes=leaf, middleware=[Middleware(PassesOn)])
     apps = client(
@@ -45,8 +45,8 @@ def test_marks_hold_at_any_depth():
     )
 
     for place in ("/a/b", "/sub", "/wrapped", "/own", "/host"):
-        assert apps.send("GET", f"{place}/open").body == b"nobody", place
-        assert apps.send("GET", f"{place}/maybe/1").body == b"nobody", place
+        assert apps.send("GET", f"{place}/open").body == b"anonymous", place
+        assert apps.send("GET", f"{place}/maybe/1").body == b"anonymous", place
         assert apps.send("GET", f"{place}/maybe/1", bearer()).body == b"anna", place
         same(apps.send("GET", f"{place}/shut"), NO_CREDENTIALS)
         same(apps.send("GET", f"{place}/maybe/x"), NO_CREDENTIALS)
@@ -54,7 +54,7 @@ def test_marks_hold_at_any_depth():
         same(apps.send("GET", f"{place}open"), NO_CREDENTIALS)
 
 
-def test_the_first_route_that_matches_counts_as_it_does_for_the_router():
+def test_the_mark_of_the_first_matching_route_applies():
     routes = [
         Route("/x/{any}", whoami, methods=["POST"]),
         Route("/x/shut", whoami),
@@ -66,15 +66,15 @@ def test_the_first_route_that_matches_counts_as_it_does_for_the_router():
 
     same(ordered.send("GET", "/x/shut"), NO_CREDENTIALS)
     same(ordered.send("POST", "/x/open"), NO_CREDENTIALS)
-    assert ordered.send("GET", "/x/open").body == b"nobody"
+    assert ordered.send("GET", "/x/open").body == b"anonymous"
     same(ordered.send("GET", "/m/open"), NO_CREDENTIALS)
 
 
-def test_a_method_that_a_public_route_does_not_take_is_for_the_router_to_answer():
+def test_a_method_that_a_public_route_does_not_allow_is_left_to_the_router():
     assert client([Route("/", open_to_all)]).send("POST", "/").status == 405
 
 
-def test_of_several_routes_that_do_not_take_the_method_the_first_counts():
+def test_the_first_of_several_routes_that_do_not_allow_the_method_applies():
     routes = [Route("/", whoami, methods=["POST"]), Route("/", open_to_all, methods=["PUT"])]
 
     same(client(routes).send("GET", "/"), NO_CREDENTIALS)
@@ -88,14 +88,14 @@ def files_of() -> Any:
     return files
 
 
-def test_an_application_that_is_mounted_can_be_marked():
+def test_a_mounted_application_can_be_marked():
     apps = client([Mount("/static", app=public(files_of())), Mount("/files", app=files_of())])
 
     assert apps.send("GET", "/static/a.css").body == b"a file"
     same(apps.send("GET", "/files/a.css"), NO_CREDENTIALS)
 
 
-def test_a_mark_shows_through_partials_and_wrappers():
+def test_a_mark_is_found_through_partials_and_wrappers():
     @functools.wraps(open_to_all)
     async def wrapped(request):
         return await open_to_all(request)
@@ -103,10 +103,10 @@ def test_a_mark_shows_through_partials_and_wrappers():
     routes = [Route("/partial", functools.partial(open_to_all)), Route("/wrapped", wrapped)]
 
     for route in routes:
-        assert client([route]).send("GET", route.path).body == b"nobody"
+        assert client([route]).send("GET", route.path).body == b"anonymous"
 
 
-def test_a_marked_class_is_open_with_all_its_methods():
+def test_a_marked_class_is_public_with_all_its_methods():
     @public
     class Status(HTTPEndpoint):
         async def get(self, request):
@@ -114,11 +114,11 @@ def test_a_marked_class_is_open_with_all_its_methods():
 
     status = client([Route("/", Status)])
 
-    assert status.send("GET", "/").body == b"nobody"
+    assert status.send("GET", "/").body == b"anonymous"
     assert status.send("HEAD", "/").status == 200
 
 
-def test_a_marked_class_does_not_open_its_heirs():
+def test_a_marked_class_does_not_make_its_subclasses_public():
     @public
     class Status(HTTPEndpoint):
         async def get(self, request):
@@ -142,27 +142,27 @@ def test_a_marked_class_does_not_open_its_heirs():
         ],
     )
 
-    assert ASGIClient(app).send("GET", "/open").body == b"nobody"
+    assert ASGIClient(app).send("GET", "/open").body == b"anonymous"
     same(ASGIClient(app).send("GET", "/"), NO_CREDENTIALS)
     same(ASGIClient(app).send("GET", "/partial"), NO_CREDENTIALS)
-    assert websocket(app, websocket_scope("/open/socket")).texts == ["nobody"]
+    assert websocket(app, websocket_scope("/open/socket")).texts == ["anonymous"]
     same(websocket(app, websocket_scope("/socket")).denial, NO_CREDENTIALS)
 
 
 def test_routes_without_marks_are_not_searched_twice():
-    asked = []
+    calls = []
 
     class Counted(Route):
         def matches(self, scope):
-            asked.append(scope["path"])
+            calls.append(scope["path"])
             return super().matches(scope)
 
     client([Counted("/protected", whoami)], paths=["/healthz"]).send("GET", "/protected", bearer())
 
-    assert asked == ["/protected"]
+    assert calls == ["/protected"]
 
 
-def test_the_middleware_can_stand_around_or_at_any_part_of_an_application():
+def test_the_middleware_can_wrap_any_part_of_an_application():
     routes = [Route("/open", open_to_all), Route("/shut", whoami), Route("/orders", guarded(scopes=["orders:read"]))]
     server = resource_server()
     own = [Middleware(AccessTokenMiddleware, server=server)]
@@ -175,13 +175,13 @@ def test_the_middleware_can_stand_around_or_at_any_part_of_an_application():
 
     for place, app in apps.items():
         guarded_app = ASGIClient(app)
-        assert guarded_app.send("GET", f"{place}/open").body == b"nobody", place
+        assert guarded_app.send("GET", f"{place}/open").body == b"anonymous", place
         same(guarded_app.send("GET", f"{place}/shut"), NO_CREDENTIALS)
         assert guarded_app.send("GET", f"{place}/shut", bearer()).body == b"anna", place
         same(guarded_app.send("GET", f"{place}/orders", bearer()), SCOPE_IS_MISSING)
 
 
-def test_the_middleware_of_a_single_route_protects_it_whatever_its_mark():
+def test_the_middleware_of_a_single_route_protects_it_with_any_mark():
     own = [Middleware(AccessTokenMiddleware, server=resource_server())]
     one = ASGIClient(Starlette(routes=[Route("/", open_to_all, middleware=own)]))
 
@@ -192,7 +192,7 @@ def test_the_middleware_of_a_single_route_protects_it_whatever_its_mark():
 @pytest.mark.parametrize(
     ("inner", "marks"), [(files_of, {"routes_of": None}), (lambda: Router([Route("/a", whoami)]), {})]
 )
-def test_a_mount_that_is_public_above_is_protected_by_its_own_middleware(inner, marks):
+def test_a_public_mount_is_protected_by_its_own_middleware(inner, marks):
     own = AccessTokenMiddleware(inner(), server=resource_server(realm="own"), **marks)
     both = client([Mount("/own", app=public(own))])
 
@@ -200,7 +200,7 @@ def test_a_mount_that_is_public_above_is_protected_by_its_own_middleware(inner, 
     assert both.send("GET", "/own/a", bearer()).status == 200
 
 
-def test_a_public_route_of_the_application_above_opens_none_of_the_same_name_below():
+def test_a_public_route_makes_no_route_of_the_same_name_below_public():
     inner = AccessTokenMiddleware(Router([Route("/healthz", whoami)]), server=resource_server())
     apps = ASGIClient(Starlette(routes=[Route("/healthz", open_to_all_without_identity), Mount("/api", inner)]))
 
@@ -213,12 +213,12 @@ async def open_to_all_without_identity(request):
     return PlainTextResponse("open")
 
 
-def test_public_paths_are_read_below_the_mount_of_the_middleware():
+def test_public_paths_are_relative_to_the_mount_of_the_middleware():
     inner = AccessTokenMiddleware(Router(ROUTES), server=resource_server(), public=["/healthz"])
     apps = ASGIClient(Starlette(routes=[Mount("/api", inner)]))
 
-    assert apps.send("GET", "/api/healthz").body == b"nobody"
-    assert apps.send("GET", "/api/healthz", mount="/behind/proxy").body == b"nobody"
+    assert apps.send("GET", "/api/healthz").body == b"anonymous"
+    assert apps.send("GET", "/api/healthz", mount="/behind/proxy").body == b"anonymous"
     same(apps.send("GET", "/api/api/healthz"), NO_CREDENTIALS)
     same(apps.send("GET", "/api/healthzz"), NO_CREDENTIALS)
 
@@ -227,11 +227,11 @@ def test_a_mount_ends_at_a_segment():
     answer = client(ROUTES, paths=["/healthz", "/i/healthz"])
 
     scope = asgi_scope(Request("GET", "/healthz", mount="/ap"))
-    scope["path"] = "/api/healthz"  # begins with the root path, and is not below it
+    scope["path"] = "/api/healthz"  # starts with the root path, but is not below it
     assert call(answer.app, scope)[0]["status"] == 401
 
 
-def test_each_middleware_judges_for_its_own_server():
+def test_each_middleware_uses_its_own_resource_server():
     tenant = resource_server(realm="tenant")
     inner = AccessTokenMiddleware(
         Router([Route("/open", open_to_all), Route("/orders", guarded(scopes=["orders:read"]))]),
@@ -242,10 +242,10 @@ def test_each_middleware_judges_for_its_own_server():
     answer = apps.send("GET", "/tenant/orders", bearer())
     assert answer.status == 403
     assert answer.all("www-authenticate")[0].startswith('Bearer realm="tenant", error="insufficient_scope"')
-    assert apps.send("GET", "/tenant/open", bearer()).body == b"nobody"
+    assert apps.send("GET", "/tenant/open", bearer()).body == b"anonymous"
 
 
-def test_an_application_without_routes_is_protected_whole():
+def test_an_application_without_routes_is_protected_completely():
     async def app(scope, receive, send):
         await PlainTextResponse("in")(scope, receive, send)
 

@@ -1,4 +1,4 @@
-"""The command as its user meets it: a process of its own; and, for long tables of cases, the same in this one."""
+"""Run the command in a process of its own, as users do, or in this process for long tables of cases."""
 
 import io
 import os
@@ -31,7 +31,7 @@ def gatepass(tmp_path):
 
 @pytest.fixture
 def gatepass_here(tmp_path, monkeypatch, capfdbinary):
-    """`gatepass` without the price of a process: the same entry point, arguments, folder and streams."""
+    """Run `gatepass` in this process, which is faster: the same entry point, arguments, folder and streams."""
 
     def run(*arguments, stdin="", env=None):
         raw = stdin.encode() if isinstance(stdin, str) else stdin

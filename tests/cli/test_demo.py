@@ -1,4 +1,4 @@
-"""`gatepass demo`: four real servers, one table, and a verdict that can be trusted."""
+"""`gatepass demo`: four real servers, one table of responses, and an exit status that reports every difference."""
 
 import json
 import os
@@ -39,7 +39,7 @@ def shown():
     return subprocess.run(COMMAND, capture_output=True, check=False, text=True, timeout=2 * PATIENCE)
 
 
-def test_all_four_frameworks_give_every_answer_right_and_the_same(shown):
+def test_all_four_frameworks_give_the_same_correct_responses(shown):
     assert shown.returncode == 0, shown.stdout + shown.stderr
     assert shown.stdout.count("agree ") == len(ALL)
     assert f"{len(ALL)} requests, 4 frameworks: every response is correct" in shown.stdout
@@ -59,7 +59,7 @@ def test_progress_goes_to_standard_error_and_colours_only_to_terminals(shown):
         assert name not in shown.stdout
     assert "\x1b" not in shown.stdout
     assert "RuntimeWarning" not in shown.stderr
-    assert "refresh_reused" not in shown.stderr  # what the applications log, the table tells
+    assert "refresh_reused" not in shown.stderr  # the table shows what the applications log
 
 
 def test_no_server_outlives_the_demo(shown):
@@ -71,7 +71,7 @@ def test_no_server_outlives_the_demo(shown):
 
 @pytest.fixture
 def left_running(tmp_path):
-    # A run in the background ignores Ctrl-C, and would hand that on.
+    # A background job ignores SIGINT, and its children would inherit that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [*COMMAND, "--serve"],
@@ -143,7 +143,7 @@ def test_servers_end_even_if_the_demo_is_killed(left_running):
     assert [port for port in ports if listens(port)] == []
 
 
-def test_a_wrong_answer_makes_the_demo_fail_and_say_which(monkeypatch, capfd):
+def test_a_wrong_response_fails_the_demo_and_is_named(monkeypatch, capfd):
     wrong = Case("expired yesterday", ("Bearer {expired}",), 200)
     monkeypatch.setattr(command, "CASES", (CASES[0], wrong))
     monkeypatch.setattr(command, "SESSION", SESSION[:2])
@@ -159,7 +159,7 @@ def test_a_wrong_answer_makes_the_demo_fail_and_say_which(monkeypatch, capfd):
     assert "every response is correct" not in shown
 
 
-def test_a_login_that_is_wrong_makes_all_that_follows_wrong(monkeypatch, capfd):
+def test_a_failed_login_fails_all_requests_that_depend_on_it(monkeypatch, capfd):
     refused = replace(LOGIN, form="username=anna&password=coffee")
     monkeypatch.setattr(command, "CASES", CASES[:1])
     monkeypatch.setattr(command, "SESSION", (refused, *SESSION[2:3]))
@@ -173,7 +173,7 @@ def test_a_login_that_is_wrong_makes_all_that_follows_wrong(monkeypatch, capfd):
     assert "the access token: Django returned 401, expected 200" in shown
 
 
-def told_in(width, monkeypatch, capfd):
+def table_in(width, monkeypatch, capfd):
     monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
     monkeypatch.setenv("COLUMNS", str(width))
     answers = {
@@ -190,7 +190,7 @@ def told_in(width, monkeypatch, capfd):
 
 @pytest.mark.parametrize("width", [80, 129])
 def test_a_narrow_terminal_shows_the_error_of_each_challenge_and_one_in_full(monkeypatch, capfd, width):
-    shown, cells = told_in(width, monkeypatch, capfd)
+    shown, cells = table_in(width, monkeypatch, capfd)
 
     assert max(len(line) for line in shown.splitlines() if line.startswith("│")) <= width
     assert 'Bearer realm="api"' in cells
@@ -199,15 +199,15 @@ def test_a_narrow_terminal_shows_the_error_of_each_challenge_and_one_in_full(mon
     assert len(re.findall("^WWW-Authenticate: Bearer .*, error=.*, error_description=", shown, re.MULTILINE)) == 1
 
 
-def test_a_wide_terminal_shows_what_is_on_the_wire(monkeypatch, capfd):
-    shown, cells = told_in(200, monkeypatch, capfd)
+def test_a_wide_terminal_shows_complete_challenges(monkeypatch, capfd):
+    shown, cells = table_in(200, monkeypatch, capfd)
 
     assert {case.challenge for case in CASES if case.challenge} == set(cells)
     assert "WWW-Authenticate: " not in shown
 
 
 @pytest.mark.parametrize(
-    ("other", "told"),
+    ("other", "results"),
     [
         (DemoResponse(403, RIGHT.headers, RIGHT.body), ["returned 403, expected 401"]),
         (DemoResponse(401, (NO_STORE,), RIGHT.body), ["unexpected WWW-Authenticate", "different headers"]),
@@ -227,16 +227,16 @@ def test_a_wide_terminal_shows_what_is_on_the_wire(monkeypatch, capfd):
         (DemoResponse(401, RIGHT.headers, b"{} "), ["Flask sent different bodies"]),
     ],
 )
-def test_one_framework_that_differs_is_named(other, told):
+def test_one_framework_that_differs_is_named(other, results):
     found = problems(CASE, {"Flask": RIGHT, "Starlette": RIGHT, "Django": other})
 
-    assert len(found) == len(told)
-    for problem, part in zip(found, told, strict=True):
+    assert len(found) == len(results)
+    for problem, part in zip(found, results, strict=True):
         assert problem.startswith("Django ")
         assert part in problem
 
 
-def test_answers_that_agree_on_something_wrong_are_wrong():
+def test_wrong_responses_that_agree_are_still_wrong():
     wrong = DemoResponse(200, (NO_STORE,), b"come in")
 
     assert len(problems(CASE, {"Flask": wrong, "Django": wrong})) == 4
@@ -244,14 +244,14 @@ def test_answers_that_agree_on_something_wrong_are_wrong():
     assert problems(CASE, {"Flask": RIGHT, "Django": RIGHT}) == []
 
 
-def test_a_pair_of_tokens_must_not_be_kept_by_caches():
+def test_a_token_response_that_caches_may_store_is_wrong():
     pair = DemoResponse(200, (), LOGIN.body.encode(), {})
 
     assert len(problems(LOGIN, {"Flask": pair, "Django": pair})) == 2
     assert problems(Case("x", (), 200), {"Flask": pair, "Django": pair}) == []
 
 
-def test_the_demo_asks_the_telling_questions():
+def test_the_cases_of_the_demo_cover_every_token_and_status():
     assert {case.status for case in ALL} == {200, 400, 401, 403}
     assert len({case.name for case in ALL}) == len(ALL)
     assert len(CASES) >= 12
@@ -262,11 +262,11 @@ def test_the_demo_asks_the_telling_questions():
 @pytest.mark.skipif(
     not (REPOSITORY / "README.md").is_file(), reason=reason_for("a git checkout", "the page is not here")
 )
-def test_the_readme_says_how_many_requests_the_demo_sends():
+def test_the_readme_states_the_number_of_requests_of_the_demo():
     assert f"the same {len(ALL)} requests" in " ".join((REPOSITORY / "README.md").read_text(encoding="utf-8").split())
 
 
-def test_every_token_of_the_story_is_used_and_given_before():
+def test_every_token_of_a_session_is_issued_before_it_is_used():
     known, used = set(), set()
     for case in SESSION:
         asked = set(re.findall(r"\{(\w+)\}", f"{case.authorization}{case.path}{case.form}"))
@@ -277,7 +277,7 @@ def test_every_token_of_the_story_is_used_and_given_before():
     assert used == known
 
 
-def test_a_login_goes_on_to_the_next_application_with_every_request(monkeypatch):
+def test_each_request_of_a_login_goes_to_the_next_application(monkeypatch):
     visited = {}
 
     def answered(port, case, tokens):
@@ -286,7 +286,7 @@ def test_a_login_goes_on_to_the_next_application_with_every_request(monkeypatch)
         return DemoResponse(case.status, (), b"", {"login": login})
 
     monkeypatch.setattr(command, "send_request", answered)
-    told = command._session_results({"flask": 1, "starlette": 2, "fastapi": 3, "django": 4})
+    results = command._session_results({"flask": 1, "starlette": 2, "fastapi": 3, "django": 4})
 
     assert [path[:5] for path in visited.values()] == [
         [1, 2, 3, 4, 1],
@@ -294,18 +294,18 @@ def test_a_login_goes_on_to_the_next_application_with_every_request(monkeypatch)
         [3, 4, 1, 2, 3],
         [4, 1, 2, 3, 4],
     ]
-    assert list(told) == list(SESSION)
+    assert list(results) == list(SESSION)
 
 
 @pytest.fixture
 def settings(tmp_path):
-    """What an application of the demo finds in its environment."""
+    """Return the environment variables of the applications of the demo."""
     with SQLiteStore(tmp_path / "sessions.db") as store:
         store.create_schema()
     return {KEY_VARIABLE: json.dumps(DemoTokens().key.to_private_jwk()), STORE_VARIABLE: str(tmp_path / "sessions.db")}
 
 
-def test_a_server_that_cannot_start_is_reported_and_takes_the_others_down(settings):
+def test_a_server_that_cannot_start_is_reported_and_the_others_are_stopped(settings):
     started = []
     settings[KEY_VARIABLE] = "{not a key"
 
@@ -315,7 +315,7 @@ def test_a_server_that_cannot_start_is_reported_and_takes_the_others_down(settin
     assert started == []
 
 
-def test_a_server_that_ends_by_itself_ends_the_waiting(settings):
+def test_a_server_that_exits_ends_the_wait(settings):
     with Servers(settings, lambda *_: None) as running:
         running.check()
         running._processes["django"].kill()
@@ -325,17 +325,17 @@ def test_a_server_that_ends_by_itself_ends_the_waiting(settings):
             command._leave_running(running, {"valid": "x", "expired": "y"})
 
 
-def test_a_server_that_does_not_stop_is_stopped(monkeypatch, settings):
+def test_a_server_that_does_not_stop_is_killed(monkeypatch, settings):
     monkeypatch.setattr(servers, "_STOP_TIMEOUT", 0)
 
     with Servers(settings, lambda *_: None) as running:
         processes = running._processes
-        processes["django"].send_signal(signal.SIGSTOP)  # who lies still does not notice that it shall end
+        processes["django"].send_signal(signal.SIGSTOP)  # a stopped process does not handle the request to end
 
     assert all(process.returncode is not None for process in processes.values())
     assert processes["django"].returncode == -signal.SIGKILL
 
 
-def test_a_server_that_gives_no_answer_is_named():
+def test_a_server_that_sends_no_response_is_named():
     with pytest.raises(ConfigurationError, match="Flask sent no response to: no credentials"):
         command._responses(CASE, {"flask": free_port()}, {"flask": {}})

@@ -1,4 +1,4 @@
-"""The examples run as their README says: real processes, asked over the wire, without a token and with one."""
+"""The examples, started as their README says: real processes that get requests with and without a token."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def issued(*arguments, env=ENVIRONMENT):
 
 
 PATHS = {}
-"""By the port that an example listens on: where it logs people in, and where it refreshes."""
+"""The paths for login and refresh of each example, by its port."""
 
 
 def port_for(name):
@@ -58,7 +58,7 @@ def port_for(name):
 
 
 def answer_of(answer):
-    """Status and JSON body."""
+    """Return the status and the JSON body."""
     status, _, body = answer
     return status, json.loads(body)
 
@@ -76,7 +76,7 @@ def shop(request, tmp_path_factory):
         yield port
 
 
-def test_a_shop_shows_its_orders_to_those_who_may_see_them(shop):
+def test_a_shop_returns_its_orders_to_tokens_with_the_scope(shop):
     status, headers, body = request(shop, "/orders", token=issued("anna", "orders:read"))
 
     assert (status, json.loads(body)) == (200, {"for": "anna", "orders": ["tea", "biscuits"]})
@@ -90,14 +90,14 @@ def test_a_shop_shows_its_orders_to_those_who_may_see_them(shop):
     assert status == 403
     assert 'scope="orders:read"' in headers["WWW-Authenticate"]
 
-    stranger = issued("anna", "orders:read", env={"JWT_SECRET_KEY": json.dumps(Key.generate("HS256").to_private_jwk())})
+    forged = issued("anna", "orders:read", env={"JWT_SECRET_KEY": json.dumps(Key.generate("HS256").to_private_jwk())})
 
-    assert request(shop, "/orders", token=stranger)[0] == 401
+    assert request(shop, "/orders", token=forged)[0] == 401
     assert request(shop, "/healthz")[0] == 200
     assert request(shop, "/elsewhere")[0] in (401, 404)  # FastAPI protects the routes that exist
 
 
-# --- staying signed in
+# --- sessions
 
 
 def log_in(port, username="anna", password="tea and biscuits", **fields):
@@ -105,7 +105,7 @@ def log_in(port, username="anna", password="tea and biscuits", **fields):
 
 
 def login_response(port):
-    """The pair of a new login."""
+    """Return the pair of tokens of a new login."""
     status, pair = answer_of(log_in(port, scope="orders:read"))
     assert status == 200
     return pair
@@ -117,7 +117,7 @@ def refresh(port, pair):
 
 
 def opens(port, pair):
-    """Whether the access token of *pair* opens the orders; if not, it must have been revoked."""
+    """Return whether the access token of *pair* is accepted for the orders; if not, it must be refused as revoked."""
     status, headers, _ = request(port, "/orders", token=pair["access_token"])
     if status == 200:
         return True
@@ -126,7 +126,7 @@ def opens(port, pair):
 
 
 def refreshes(port, pair):
-    """Whether the refresh token of *pair* gets another pair; if not, it must be refused as every other is."""
+    """Return whether the refresh token of *pair* gets another pair; if not, it must get the usual refusal."""
     status, headers, body = refresh(port, pair)
     if status == 200:
         return True
@@ -135,7 +135,7 @@ def refreshes(port, pair):
     return False
 
 
-def test_a_login_gives_a_pair_that_no_cache_keeps(shop):
+def test_a_login_returns_a_pair_that_caches_must_not_store(shop):
     status, headers, body = log_in(shop, scope="orders:read")
     pair = json.loads(body)
     claims = jwt.decode(pair["access_token"], options={"verify_signature": False})
@@ -147,7 +147,7 @@ def test_a_login_gives_a_pair_that_no_cache_keeps(shop):
     assert (claims["sub"], claims["scope"], claims["client_id"]) == ("anna", "orders:read", "web")
 
 
-def test_a_refresh_gives_the_next_pair_and_a_spent_token_that_comes_again_ends_the_login(shop):
+def test_a_refresh_returns_the_next_pair_and_reuse_of_a_spent_token_ends_the_login(shop):
     first = login_response(shop)
 
     assert opens(shop, first)
@@ -179,7 +179,7 @@ def test_a_logout_ends_both_tokens_of_this_login_and_of_no_other(shop):
     assert refreshes(shop, other)
 
 
-def test_a_refresh_token_that_is_revoked_takes_the_access_tokens_with_it(shop):
+def test_revoking_a_refresh_token_revokes_its_access_tokens(shop):
     first = login_response(shop)
     _, second = answer_of(refresh(shop, first))
 
@@ -190,7 +190,7 @@ def test_a_refresh_token_that_is_revoked_takes_the_access_tokens_with_it(shop):
     assert not refreshes(shop, second)
 
 
-def test_an_access_token_that_is_revoked_ends_alone(shop):
+def test_revoking_an_access_token_keeps_the_login(shop):
     pair = login_response(shop)
 
     assert request(shop, "/revoke", form=urlencode({"token": pair["access_token"]}))[0] == 200
@@ -199,7 +199,7 @@ def test_an_access_token_that_is_revoked_ends_alone(shop):
     assert refreshes(shop, pair)
 
 
-def test_a_logout_ends_a_token_that_is_from_no_login(shop):
+def test_a_logout_revokes_a_token_without_a_login(shop):
     single = {"access_token": issued("anna", "orders:read")}
 
     assert opens(shop, single)
@@ -207,14 +207,14 @@ def test_a_logout_ends_a_token_that_is_from_no_login(shop):
     assert not opens(shop, single)
 
 
-def test_a_logout_wants_a_token(shop):
+def test_a_logout_requires_a_token(shop):
     status, headers, _ = request(shop, "/logout", form="")
 
     assert (status, headers["WWW-Authenticate"]) == (401, NO_CREDENTIALS)
 
 
-@pytest.mark.parametrize("wrong", [{"password": "coffee"}, {"username": "nobody"}])
-def test_a_wrong_login_is_refused_in_words_that_do_not_tell_what_was_wrong(shop, wrong):
+@pytest.mark.parametrize("wrong", [{"password": "coffee"}, {"username": "unknown"}])
+def test_the_error_of_a_failed_login_does_not_say_what_was_wrong(shop, wrong):
     status, headers, body = log_in(shop, **wrong)
 
     assert status == 401
@@ -223,23 +223,23 @@ def test_a_wrong_login_is_refused_in_words_that_do_not_tell_what_was_wrong(shop,
     assert headers["Cache-Control"] == "no-store"
 
 
-def test_an_unknown_name_costs_a_login_the_same_work_as_a_wrong_password(shop):
+def test_an_unknown_name_takes_as_long_as_a_wrong_password(shop):
     def seconds(**fields):
         start = time.perf_counter()
         log_in(shop, **fields)
         return time.perf_counter() - start
 
-    # Hashing takes some hundred milliseconds, anything else one or two: a skipped hash shows by far. The least of many
-    # measurements counts: what stays fast although it was tried as often as it takes is fast.
-    unknown, known = seconds(username="nobody"), seconds(password="wrong")
+    # Hashing takes some hundred milliseconds, the rest one or two, so a skipped hash is obvious. The minimum of many
+    # measurements counts: a request without a hash stays fast in all of them.
+    unknown, known = seconds(username="unknown"), seconds(password="wrong")
     for number in range(50):
         if number >= 3 and unknown > known / 2:
             return
-        unknown, known = min(unknown, seconds(username="nobody")), min(known, seconds(password="wrong"))
+        unknown, known = min(unknown, seconds(username="unknown")), min(known, seconds(password="wrong"))
     pytest.fail(f"{unknown:.3f} seconds for an unknown name, and {known:.3f} for a wrong password")
 
 
-def test_a_login_is_kept_in_the_working_directory_and_outlives_the_server(tmp_path, monkeypatch):
+def test_a_login_is_stored_in_the_working_directory_and_survives_a_restart(tmp_path, monkeypatch):
     monkeypatch.delenv("SESSIONS_DB", raising=False)
     port = port_for("flask_app")
     with serving(flask("flask_app", port), port, ENVIRONMENT, cwd=tmp_path):
@@ -254,7 +254,7 @@ def test_a_login_is_kept_in_the_working_directory_and_outlives_the_server(tmp_pa
         assert not refreshes(port, first)
 
 
-# --- FastAPI's tutorial
+# --- the tutorial of FastAPI
 
 
 @pytest.fixture(scope="module")
@@ -265,16 +265,16 @@ def tutorial(tmp_path_factory):
         yield port
 
 
-def test_the_tutorials_login_gives_half_an_hour_and_of_the_scopes_those_that_exist(tutorial):
+def test_the_login_of_the_tutorial_lasts_half_an_hour_and_grants_only_known_scopes(tutorial):
     status, pair = answer_of(log_in(tutorial, grant_type="password", scope="orders:read nothing:else"))
 
     assert status == 200
     assert (pair["expires_in"], pair["scope"]) == (1800, "orders:read")
 
 
-def test_the_token_of_a_login_opens_the_routes_that_its_scopes_allow(tutorial):
+def test_the_token_of_a_login_is_accepted_for_its_scopes(tutorial):
     without = json.loads(log_in(tutorial)[2])
-    assert "scope" not in without  # an empty one would not be a scope
+    assert "scope" not in without  # an empty string would not be a valid scope
     narrow = without["access_token"]
     wide = json.loads(log_in(tutorial, scope="orders:read")[2])["access_token"]
 
@@ -284,13 +284,13 @@ def test_the_token_of_a_login_opens_the_routes_that_its_scopes_allow(tutorial):
 
 
 @pytest.mark.parametrize("path", ["/users/me", "/orders"])
-def test_a_route_behind_the_login_wants_a_token(tutorial, path):
+def test_a_protected_route_of_the_tutorial_requires_a_token(tutorial, path):
     status, headers, _ = request(tutorial, path)
 
     assert (status, headers["WWW-Authenticate"]) == (401, NO_CREDENTIALS)
 
 
-def test_a_user_who_is_gone_is_refused_though_the_token_is_good(tutorial):
+def test_the_valid_token_of_a_deleted_user_is_refused(tutorial):
     status, headers, _ = request(tutorial, "/users/me", token=issued("berta"))
 
     assert status == 401
@@ -310,11 +310,11 @@ def test_the_documentation_page_offers_the_password_login_and_the_endpoints(tuto
     assert request(tutorial, "/docs")[0] == 200
 
 
-# --- an outside provider, and the README
+# --- an external provider, and the README
 
 
-def told(port, path, **sent):
-    """The answer, when the provider's keys were fetched: until then it is 503, and says to ask again."""
+def response_with_keys(port, path, **sent):
+    """Return the response after the keys of the provider were fetched: until then it is 503 with Retry-After."""
     until = time.monotonic() + PATIENCE
     while True:
         answer = request(port, path, **sent)
@@ -324,7 +324,7 @@ def told(port, path, **sent):
         time.sleep(0.1)
 
 
-def test_an_outside_providers_tokens_are_taken_by_issuer_and_audience_alone(tmp_path):
+def test_tokens_of_an_external_provider_are_accepted_by_issuer_and_audience(tmp_path):
     pytest.importorskip("httpx")
     key = Key.generate("RS256")
     (tmp_path / "authority.pem").write_bytes(authority_certificate().public_bytes(Encoding.PEM))
@@ -353,7 +353,7 @@ def test_an_outside_providers_tokens_are_taken_by_issuer_and_audience_alone(tmp_
             "SSL_CERT_FILE": str(tmp_path / "authority.pem"),
         }
         with serving(flask("outside_provider", port), port, environment):
-            status, _, body = told(port, "/me", token=signed())
+            status, _, body = response_with_keys(port, "/me", token=signed())
 
             assert status == 200
             assert json.loads(body) == {"you": "anna", "through": "web", "scopes": ["openid"], "roles": ["clerk"]}
@@ -363,7 +363,7 @@ def test_an_outside_providers_tokens_are_taken_by_issuer_and_audience_alone(tmp_
             assert request(port, "/me", token=signed(typ="ID"))[0] == 401
 
 
-def test_the_readme_and_each_example_say_how_it_is_started():
+def test_the_readme_and_each_example_show_the_start_command():
     readme = (EXAMPLES / "README.md").read_text(encoding="utf-8")
     commands = {
         "flask_app": "flask --app examples/flask_app.py run",
@@ -380,7 +380,7 @@ def test_the_readme_and_each_example_say_how_it_is_started():
         assert command in readme
 
 
-def test_the_token_of_the_readme_passes_the_inspection_of_the_readme():
+def test_the_token_of_the_readme_passes_gatepass_inspect():
     token = issued("anna", "orders:read")
     options = ["--issuer", "https://auth.example.com", "--audience", "https://api.example.com"]
     command = [sys.executable, "-m", "gatepass", "inspect", "--key-env", "JWT_SECRET_KEY", *options]
@@ -392,7 +392,7 @@ def test_the_token_of_the_readme_passes_the_inspection_of_the_readme():
     assert result.returncode == 0, result.stdout + result.stderr
 
 
-def test_an_outside_provider_without_its_variables_says_which_is_missing():
+def test_an_external_provider_without_its_variables_names_the_missing_one():
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PROVIDER")}
 
     started = subprocess.run(

@@ -1,4 +1,4 @@
-"""`gatepass inspect`: tells an operator the truth about a token, and lets no token touch the terminal."""
+"""`gatepass inspect`: reports correctly on a token, and prints no unescaped text of it to the terminal."""
 
 import base64
 import json
@@ -25,12 +25,12 @@ def issuer(**settings):
 
 
 def checks(result):
-    """Each line of the list of checks, by name."""
+    """Return each line of the list of checks, by name."""
     pattern = re.compile(r"^  (passed|failed|not reached|not checked) +([a-z_ ]+?)(?:  .*|: .*)?$", re.MULTILINE)
     return {name: outcome for outcome, name in pattern.findall(result.stdout.decode())}
 
 
-def test_a_good_token_is_verified_and_the_command_succeeds(gatepass, key_file):
+def test_a_valid_token_is_verified_and_the_command_succeeds(gatepass, key_file):
     result = gatepass("inspect", "--key", key_file, *OPTIONS, stdin=issuer().issue("anna", scope="orders:read"))
 
     assert result.returncode == 0
@@ -40,7 +40,7 @@ def test_a_good_token_is_verified_and_the_command_succeeds(gatepass, key_file):
     assert re.search(rb"exp +\d+  20\d\d-\d\d-\d\d \d\d:\d\d:\d\d UTC, in 15 minutes", result.stdout)
 
 
-def test_without_a_key_everything_is_marked_unverified(gatepass):
+def test_without_a_key_every_claim_is_marked_unverified(gatepass):
     result = gatepass("inspect", stdin=issuer().issue("anna"))
 
     assert result.returncode == 0
@@ -52,7 +52,7 @@ def test_without_a_key_everything_is_marked_unverified(gatepass):
 @pytest.mark.parametrize(
     ("name", "allow"), [("http://localhost:8080", "http-on-loopback"), ("urn:example:auth", "non-https-issuer")]
 )
-def test_an_issuer_without_https_is_compared_where_that_is_allowed(gatepass, key_file, name, allow):
+def test_an_issuer_without_https_is_compared_if_allowed(gatepass, key_file, name, allow):
     value = {"http-on-loopback": HTTP_ON_LOOPBACK, "non-https-issuer": NON_HTTPS_ISSUER}[allow]
     token = issuer(issuer=name, allow=value).issue("anna")
 
@@ -73,7 +73,7 @@ def test_all_failures_are_shown_and_not_just_the_first(gatepass, key_file):
     assert b"invalid_audience" in result.stdout
 
 
-def test_a_signed_but_refused_token_is_not_called_verified(gatepass, key_file):
+def test_a_signed_but_refused_token_is_not_reported_as_verified(gatepass, key_file):
     result = gatepass("inspect", "--key", key_file, *OPTIONS, stdin=issuer(clock=lambda: 1e9).issue("anna"))
 
     assert result.returncode == 1
@@ -81,7 +81,7 @@ def test_a_signed_but_refused_token_is_not_called_verified(gatepass, key_file):
     assert b"verified\n" not in result.stdout
 
 
-def test_what_was_not_asked_is_not_called_passed(gatepass, key_file):
+def test_checks_without_an_expected_value_are_reported_as_not_checked(gatepass, key_file):
     result = gatepass("inspect", "--key", key_file, stdin=issuer().issue("anna"))
 
     assert result.returncode == 0
@@ -90,7 +90,7 @@ def test_what_was_not_asked_is_not_called_passed(gatepass, key_file):
 
 
 @pytest.mark.parametrize("claim", ["iss", "aud"])
-def test_a_claim_that_no_verifier_takes_fails_even_if_it_was_not_asked_about(gatepass_here, key_file, claim):
+def test_a_claim_of_the_wrong_type_fails_without_an_expected_value(gatepass_here, key_file, claim):
     token = signed({"alg": "ES256", "typ": "at+jwt", "kid": KEY.kid}, {claim: 5})
 
     result = gatepass_here("inspect", "--key", key_file, stdin=token)
@@ -125,7 +125,7 @@ def test_a_key_file_may_have_any_of_the_usual_forms(gatepass_here, tmp_path, tex
 
 
 @pytest.mark.parametrize("form", ["PEM", "secret"])
-def test_a_key_that_does_not_say_its_id_may_be_told_it(gatepass_here, tmp_path, form):
+def test_the_kid_of_a_key_can_be_given_as_an_option(gatepass_here, tmp_path, form):
     key = (
         Key.from_secret(SECRET, kid="2026-11")
         if form == "secret"
@@ -139,7 +139,7 @@ def test_a_key_that_does_not_say_its_id_may_be_told_it(gatepass_here, tmp_path, 
 
     other = gatepass_here("inspect", "--key", "key", "--kid", "2027-01", *OPTIONS, stdin=token)
 
-    assert (without.returncode, named.returncode, other.returncode) == (0, 0, 1)  # a key without a name is tried
+    assert (without.returncode, named.returncode, other.returncode) == (0, 0, 1)  # a key without a kid is tried
     assert checks(other)["key"] == "failed"
     assert b"--kid" in other.stdout
 
@@ -157,13 +157,13 @@ def test_a_secret_works_from_a_file_and_from_the_environment(gatepass, tmp_path)
     assert SECRET.encode() not in from_file.stdout + from_file.stderr
 
 
-def test_a_copied_header_line_is_as_good_as_the_token(gatepass, tmp_path):
+def test_a_copied_authorization_header_is_accepted(gatepass, tmp_path):
     (tmp_path / "line").write_text(f"Authorization: Bearer {issuer().issue('anna')}\n")
 
     assert b'"anna"' in gatepass("inspect", "line").stdout
 
 
-def test_at_a_terminal_the_operator_is_told_what_to_do(tmp_path):
+def test_a_terminal_gets_a_prompt(tmp_path):
     pty = pytest.importorskip("pty", reason=reason_for("POSIX", "a terminal is made"))
     ours, theirs = pty.openpty()
     try:
@@ -191,8 +191,8 @@ def test_a_token_on_the_command_line_is_refused_and_not_repeated(gatepass_here, 
     assert token.encode() not in result.stdout + result.stderr
 
 
-def test_a_report_is_no_larger_than_the_token_asks_for(gatepass):
-    """One long name does not fill every line with blanks."""
+def test_a_long_name_does_not_pad_the_other_lines(gatepass):
+    """A long name of one member must not fill every other line with spaces."""
     members = {"a" * 4_000: 1, **{f"b{number}": 1 for number in range(400)}}
     token = signed({"alg": "ES256"}, members)
 
@@ -243,7 +243,7 @@ def test_a_variable_that_is_not_set_is_named_and_a_secret_in_its_place_is_not(ga
 @pytest.mark.parametrize(
     "stdin", [b"abc", b"a.b.c", b"\xff\xfe\x00", b"a.b.c.d.e", b"A" * 1_200_000, b"bearer bearer x.y.z"]
 )
-def test_text_that_is_no_token_fails_with_a_sentence(gatepass_here, key_file, stdin):
+def test_text_that_is_no_token_fails_with_a_message(gatepass_here, key_file, stdin):
     for options in ([], ["--key", key_file]):
         result = gatepass_here("inspect", *options, stdin=stdin)
 
@@ -277,7 +277,7 @@ def test_text_that_is_no_token_fails_with_a_sentence(gatepass_here, key_file, st
         ([], "the input contains no token"),
     ],
 )
-def test_a_mistake_of_the_operator_gets_a_sentence(gatepass_here, tmp_path, key_file, arguments, sentence):
+def test_a_mistake_of_the_operator_gets_a_message(gatepass_here, tmp_path, key_file, arguments, sentence):
     (tmp_path / "damaged.pem").write_text("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
     (tmp_path / "damaged.json").write_text('{"kty": ')
     (tmp_path / "key.json").write_text(json.dumps(KEY.to_jwk()))
@@ -292,7 +292,7 @@ def test_a_mistake_of_the_operator_gets_a_sentence(gatepass_here, tmp_path, key_
     assert result.stdout == b""
 
 
-def test_what_would_have_passed_is_said_beside_what_failed(gatepass_here, key_file):
+def test_a_failed_check_shows_the_expected_value(gatepass_here, key_file):
     typed = signed({"alg": "ES256", "kid": KEY.kid, "typ": "JWT"}, {"iss": ISSUER, "aud": AUDIENCE})
     other = signed({"alg": "RS256", "kid": KEY.kid, "typ": "at+jwt"}, {"iss": ISSUER, "aud": AUDIENCE})
 
@@ -302,7 +302,7 @@ def test_what_would_have_passed_is_said_beside_what_failed(gatepass_here, key_fi
     assert b'expected: ["ES256"]' in shown[1]
 
 
-def test_a_reason_without_detail_stands_alone(gatepass_here, key_file):
+def test_a_reason_without_detail_is_printed_without_punctuation(gatepass_here, key_file):
     forged = issuer().issue("anna").rpartition(".")[0] + "." + "A" * 86
 
     assert b"(invalid_signature)" in gatepass_here("inspect", "--key", key_file, *OPTIONS, stdin=forged).stdout

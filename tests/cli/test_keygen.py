@@ -1,4 +1,4 @@
-"""`gatepass keygen`: what it prints can be used as it is, by this library and from a shell."""
+"""`gatepass keygen`: its output can be used unchanged, by this library and in a shell."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def private_key(text, algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_what_is_printed_for_an_algorithm_signs_with_it(gatepass_here, algorithm):
+def test_the_printed_key_signs_with_its_algorithm(gatepass_here, algorithm):
     result = gatepass_here("keygen", algorithm)
 
     key = private_key(result.stdout.decode(), algorithm)
@@ -37,7 +37,7 @@ def test_what_is_printed_for_an_algorithm_signs_with_it(gatepass_here, algorithm
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "ES256", "Ed25519"])
-def test_a_jwk_names_its_algorithm_and_the_key_id_that_was_asked_for(gatepass_here, algorithm):
+def test_a_jwk_has_its_algorithm_and_the_given_kid(gatepass_here, algorithm):
     result = gatepass_here("keygen", algorithm, "--format", "jwk", "--kid", "2026-11")
 
     key = Key.from_jwk(json.loads(result.stdout))
@@ -68,11 +68,11 @@ def test_a_public_key_set_is_ready_to_be_published(gatepass, tmp_path):
     assert Key.from_jwk(json.loads(result.stdout)).public().to_jwk() == next(iter(published)).to_jwk()
 
 
-def test_two_runs_give_two_keys(gatepass):
+def test_two_runs_generate_different_keys(gatepass):
     assert gatepass("keygen", "HS256").stdout != gatepass("keygen", "HS256").stdout
 
 
-def test_a_shell_variable_takes_the_secret_and_nothing_else(tmp_path):
+def test_a_shell_variable_receives_only_the_secret(tmp_path):
     script = f'export JWT_SECRET_KEY="$({sys.executable} -m gatepass keygen HS256)"; printf %s "$JWT_SECRET_KEY"'
 
     shell = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
@@ -88,13 +88,13 @@ def test_the_hint_names_the_usual_variable_of_a_secret_or_a_private_key(gatepass
         assert f'Key.from_env("{variable}")'.encode() in gatepass_here("keygen", algorithm, *form).stderr
 
 
-def test_a_private_key_in_a_variable_is_one_pem_block_that_from_env_takes(gatepass, monkeypatch):
+def test_a_private_key_in_a_variable_is_one_pem_block_for_from_env(gatepass, monkeypatch):
     monkeypatch.setenv("JWT_PRIVATE_KEY", gatepass("keygen", "ES256").stdout.decode())
 
     assert Key.from_env("JWT_PRIVATE_KEY").can_sign
 
 
-def test_the_public_half_is_shown_beside_the_pipe(gatepass):
+def test_the_public_key_is_printed_to_standard_error(gatepass):
     result = gatepass("keygen", "ES256")
 
     assert b"PUBLIC KEY" not in result.stdout
@@ -103,7 +103,7 @@ def test_the_public_half_is_shown_beside_the_pipe(gatepass):
 
 
 @pytest.mark.parametrize("umask", [0o022, 0, 0o777])
-def test_a_file_is_for_its_owner_alone_and_standard_output_stays_empty(gatepass, tmp_path, umask):
+def test_a_file_is_readable_by_its_owner_only_and_standard_output_is_empty(gatepass, tmp_path, umask):
     previous = os.umask(umask)
     try:
         result = gatepass("keygen", "HS512", "--out", "secret")
@@ -127,7 +127,7 @@ def test_a_file_that_exists_is_not_overwritten(gatepass, tmp_path, option):
     assert result.stdout == b""
 
 
-def test_a_file_that_appears_at_the_last_moment_is_not_overwritten(tmp_path):
+def test_a_file_created_concurrently_is_not_overwritten(tmp_path):
     (tmp_path / "taken").write_text("precious")
 
     with pytest.raises(ConfigurationError, match="not overwritten"):
@@ -136,7 +136,7 @@ def test_a_file_that_appears_at_the_last_moment_is_not_overwritten(tmp_path):
     assert (tmp_path / "taken").read_text() == "precious"
 
 
-def test_a_link_that_leads_nowhere_is_not_followed(gatepass, tmp_path):
+def test_a_dangling_link_is_not_followed(gatepass, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
 
     assert gatepass("keygen", "--out", "link").returncode == 2
@@ -156,7 +156,7 @@ def test_a_link_that_leads_nowhere_is_not_followed(gatepass, tmp_path):
         ("es", "ES256"),
     ],
 )
-def test_a_typing_mistake_is_answered_with_what_was_meant(gatepass_here, typed, meant):
+def test_a_typing_mistake_gets_a_suggestion(gatepass_here, typed, meant):
     result = gatepass_here("keygen", typed)
 
     assert result.returncode == 2
@@ -180,7 +180,7 @@ def test_a_typing_mistake_is_answered_with_what_was_meant(gatepass_here, typed, 
         (["--nonsense"], "No such option"),
     ],
 )
-def test_a_mistake_gets_a_sentence_and_no_key(gatepass_here, tmp_path, arguments, sentence):
+def test_an_invalid_option_gets_a_message_and_no_key(gatepass_here, tmp_path, arguments, sentence):
     result = gatepass_here("keygen", *arguments)
 
     assert result.returncode == 2

@@ -1,4 +1,4 @@
-"""`gatepass keys`: what an operator sees of a ring and does to it; what the service notices, and what is never shown."""
+"""`gatepass keys`: list, rotate and remove the keys of a ring, and never show a private key."""
 
 import json
 import os
@@ -23,7 +23,7 @@ def ring(tmp_path):
 
 
 class Span:
-    """A span of time, in which a command told how far off a moment was."""
+    """A span of time during which a command printed the distance of a moment."""
 
     @property
     def length(self):
@@ -46,7 +46,7 @@ def kid_that_is(state, ring):
     return kid
 
 
-def test_a_list_shows_each_key_and_what_it_is(gatepass_here, ring):
+def test_a_list_shows_each_key_and_its_state(gatepass_here, ring):
     ring.rotate()
     with span() as passed:
         result = gatepass_here("keys", "list", "ring")
@@ -62,7 +62,7 @@ def test_a_list_shows_each_key_and_what_it_is(gatepass_here, ring):
 
 @pytest.mark.parametrize("width", [200, 115, 114, 80, 44])
 def test_a_key_id_is_on_one_line_however_narrow_the_terminal(gatepass_here, ring, width):
-    """It is pasted into `gatepass keys remove`."""
+    """The operator pastes it into `gatepass keys remove`."""
     ring.rotate()
 
     with span() as passed:
@@ -103,7 +103,7 @@ def test_a_rotation_publishes_the_next_key(gatepass_here, ring):
     assert result.stderr.decode() in {f"The next key signs {age}.\n" for age in passed.ages_of(signs_from)}
 
 
-def test_a_rotation_to_a_key_that_everybody_can_have_says_that_it_signs(gatepass_here, tmp_path):
+def test_a_rotation_to_a_key_published_long_enough_says_that_it_signs_now(gatepass_here, tmp_path):
     now = time.time() - 20 * DAY
     ring = KeyRing(tmp_path / "ring", rotate_every=40 * DAY, publish_ahead=35 * DAY, clock=lambda: now)
     now += 10 * DAY
@@ -115,14 +115,14 @@ def test_a_rotation_to_a_key_that_everybody_can_have_says_that_it_signs(gatepass
     assert re.fullmatch(rb"The next key signs (from now on|now|in 1 second)\.\n", result.stderr)
 
 
-def test_a_key_that_waits_is_removed(gatepass_here, ring):
+def test_a_pending_key_is_removed(gatepass_here, ring):
     ring.rotate()
 
     assert gatepass_here("keys", "remove", "ring", kid_that_is("published", ring)).returncode == 0
     assert sorted(key.state for key in ring.all_keys()) == ["active", "removed"]
 
 
-def test_a_key_that_is_needed_stays(gatepass_here, ring):
+def test_a_key_in_use_is_not_removed(gatepass_here, ring):
     result = gatepass_here("keys", "remove", "ring", kid_that_is("active", ring))
 
     assert result.returncode == 2
@@ -131,7 +131,7 @@ def test_a_key_that_is_needed_stays(gatepass_here, ring):
     )
 
 
-def test_an_emergency_removes_any_key_and_says_what_follows(gatepass_here, ring, tmp_path):
+def test_an_emergency_removes_any_key_and_explains_the_consequences(gatepass_here, ring, tmp_path):
     gone = kid_that_is("active", ring)
 
     result = gatepass_here("keys", "remove", "ring", gone, "--emergency")
@@ -144,7 +144,7 @@ def test_an_emergency_removes_any_key_and_says_what_follows(gatepass_here, ring,
     assert KeyRing(tmp_path / "ring", algorithm="Ed25519").current().signing_key.kid == kid_that_is("active", ring)
 
 
-def test_a_copy_is_kept_for_a_minute_however_short_the_time_that_others_are_told(gatepass_here, tmp_path):
+def test_a_removed_key_counts_as_cached_for_at_least_a_minute(gatepass_here, tmp_path):
     ring = KeyRing(tmp_path / "ring", cache_ttl=5)
 
     result = gatepass_here("keys", "remove", "ring", kid_that_is("active", ring), "--emergency")
@@ -154,7 +154,7 @@ def test_a_copy_is_kept_for_a_minute_however_short_the_time_that_others_are_told
 
 @pytest.mark.parametrize("command", ["list", "rotate", "remove"])
 @pytest.mark.parametrize("directory", ["nowhere", ".", "\x1b[31mred"])
-def test_where_there_is_no_ring_a_sentence_says_so_and_none_is_made(gatepass_here, tmp_path, command, directory):
+def test_a_missing_ring_gets_a_message_and_is_not_created(gatepass_here, tmp_path, command, directory):
     result = gatepass_here("keys", command, directory, *(["x"] if command == "remove" else []))
 
     assert result.returncode == 2
@@ -163,7 +163,7 @@ def test_where_there_is_no_ring_a_sentence_says_so_and_none_is_made(gatepass_her
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_ring_that_others_can_read_is_not_touched(gatepass_here, ring, tmp_path):
+def test_a_ring_that_others_can_read_is_refused_unchanged(gatepass_here, ring, tmp_path):
     (tmp_path / "ring" / "keyring.json").chmod(0o640)
     result = gatepass_here("keys", "rotate", "ring")
 
@@ -171,7 +171,7 @@ def test_a_ring_that_others_can_read_is_not_touched(gatepass_here, ring, tmp_pat
     assert b"chmod 600" in result.stderr
 
 
-def test_no_key_id_looks_like_an_option(ring):
+def test_no_key_id_can_be_taken_for_an_option(ring):
     for _ in range(70):
         ring.rotate()
         kid = kid_that_is("published", ring)
@@ -180,7 +180,7 @@ def test_no_key_id_looks_like_an_option(ring):
 
 
 @pytest.mark.parametrize("command", [["list"], ["rotate"], ["remove", "--", "kid"]])
-def test_where_there_is_no_ring_the_operator_learns_how_one_is_made(gatepass_here, tmp_path, command):
+def test_the_message_for_a_missing_ring_explains_how_to_create_one(gatepass_here, tmp_path, command):
     (tmp_path / "empty").mkdir(mode=0o700)
 
     result = gatepass_here("keys", command[0], "empty", *command[1:])

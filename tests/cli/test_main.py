@@ -1,4 +1,4 @@
-"""The command as a whole: what it says without its extra, and that errors are sentences."""
+"""The command as a whole: its message without its extra, its version and help, and its errors."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from gatepass.adapter import extra_hint
 
 
 def without(*modules, arguments=()):
-    """The command in an interpreter that cannot import *modules*."""
+    """Run the command in an interpreter that cannot import *modules*."""
     program = (
         f"import sys; sys.argv = ['gatepass', *{list(arguments)!r}]; "
         f"sys.modules.update(dict.fromkeys({list(modules)!r})); from gatepass.cli import main; main()"
@@ -19,7 +19,7 @@ def without(*modules, arguments=()):
 
 
 @pytest.mark.parametrize("missing", ["click", "rich"])
-def test_without_its_extra_the_command_names_it(missing):
+def test_without_its_extra_the_command_names_the_extra(missing):
     result = without(missing, arguments=["keygen"])
 
     assert result.returncode == 2
@@ -28,7 +28,7 @@ def test_without_its_extra_the_command_names_it(missing):
 
 
 @pytest.mark.parametrize("missing", ["flask", "starlette", "fastapi", "django", "uvicorn", "waitress"])
-def test_without_its_extra_the_demo_names_it(missing):
+def test_without_its_extra_the_demo_names_the_extra(missing):
     result = without(missing, arguments=["demo"])
 
     assert result.returncode == 2
@@ -38,7 +38,7 @@ def test_without_its_extra_the_demo_names_it(missing):
     )
 
 
-def test_keys_and_explanations_need_no_framework():
+def test_keygen_and_inspect_need_no_framework():
     assert without("flask", "starlette", "fastapi", "django", arguments=["keygen", "HS256"]).returncode == 0
 
 
@@ -50,21 +50,21 @@ def test_the_version_is_that_of_the_distribution(gatepass):
     "arguments",
     [["--help"], ["keygen", "-h"], ["inspect", "-h"], ["demo", "-h"], ["keys", "-h"], ["keys", "remove", "-h"]],
 )
-def test_help_is_there_for_every_command(gatepass, arguments):
+def test_every_command_has_help(gatepass, arguments):
     result = gatepass(*arguments)
 
     assert result.returncode == 0
     assert result.stdout.startswith(b"Usage: gatepass")
 
 
-def test_an_unknown_command_gets_a_sentence(gatepass):
+def test_an_unknown_command_gets_a_message(gatepass):
     result = gatepass("keygne")
 
     assert result.returncode == 2
     assert b"No such command" in result.stderr
 
 
-def test_a_reader_that_goes_away_leaves_no_traceback():
+def test_a_closed_output_pipe_causes_no_traceback():
     pipe = f"{sys.executable} -m gatepass keygen RS256 --format jwk | true"
     result = subprocess.run(["sh", "-c", pipe], capture_output=True, text=True, check=False, timeout=240)
 

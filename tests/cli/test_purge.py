@@ -1,4 +1,4 @@
-"""`gatepass purge` on real stores: what goes, what stays, when it stops, and that no password is ever shown."""
+"""`gatepass purge` on real stores: which rows it deletes, when it stops, and that it never shows a password."""
 
 import os
 import pty
@@ -30,7 +30,7 @@ KINDS = ["file", "file of SQLAlchemy", "postgresql", "mariadb"]
 
 @contextmanager
 def a_store(kind, folder):
-    """An empty store with its tables, and what names it on a command line."""
+    """Return an empty store with its tables, and its name on the command line."""
     if kind == "file":
         with SQLiteStore(folder / "sessions.db") as store:
             store.create_schema()
@@ -60,7 +60,7 @@ def file(tmp_path):
 
 
 def fill(store):
-    """Three families that ended long ago, one an hour ago, one that lives; two revocations that are past, one not."""
+    """Add three families that ended long ago, one an hour ago and one active; two expired revocations and one valid."""
     now = int(time.time())
     for number in range(3):
         store.create(
@@ -82,7 +82,7 @@ def said(result):
     return result.stdout.decode() + result.stderr.decode()
 
 
-def test_what_ended_goes_and_everything_else_stays(gatepass_here, stored):
+def test_ended_families_and_expired_revocations_are_deleted(gatepass_here, stored):
     store, place = stored
 
     first, second = gatepass_here("purge", place), gatepass_here("purge", place)
@@ -92,7 +92,7 @@ def test_what_ended_goes_and_everything_else_stays(gatepass_here, stored):
     assert left(store) == {"late", "alive", "c"}
 
 
-def test_how_long_families_are_kept_is_the_callers_choice(gatepass_here, stored):
+def test_an_option_sets_how_long_ended_families_are_kept(gatepass_here, stored):
     store, place = stored
 
     gatepass_here("purge", place, "--ended-for", "0")
@@ -108,7 +108,7 @@ def test_how_long_families_are_kept_is_the_callers_choice(gatepass_here, stored)
         (6, "deleted 3 families and 2 revocations"),
     ],
 )
-def test_no_more_goes_than_the_limit(gatepass_here, stored, limit, answer):
+def test_no_more_rows_than_the_limit_are_deleted(gatepass_here, stored, limit, answer):
     store, place = stored
 
     result = gatepass_here("purge", place, "--limit", limit, "--batch", 2)
@@ -117,7 +117,7 @@ def test_no_more_goes_than_the_limit(gatepass_here, stored, limit, answer):
     assert len(left(store)) == 8 - min(limit, 5)
 
 
-def test_batch_follows_batch_until_nothing_is_left(file):
+def test_batches_are_deleted_until_none_is_left(file):
     sizes = []
 
     class Watched:
@@ -132,16 +132,16 @@ def test_batch_follows_batch_until_nothing_is_left(file):
     deleted = list(purge_store(Watched(), now=int(time.time()), ended_for=DAY, batch=2))
 
     assert deleted == [(2, 0), (3, 0), (3, 2), (3, 2)]
-    assert sizes == [2, 2, -2, -2]  # of families the last one says that it is; of revocations it finds nothing
+    assert sizes == [2, 2, -2, -2]  # the last batch of families is short; the last one of revocations is empty
     assert left(file[0]) == {"late", "alive", "c"}
 
 
-def test_a_path_names_a_file_as_well(gatepass, file):
+def test_a_store_may_be_given_as_a_path(gatepass, file):
     assert gatepass("purge", "sessions.db").stdout == b"deleted 3 families and 2 revocations\n"
     assert left(file[0]) == {"late", "alive", "c"}
 
 
-def test_the_environment_names_the_store(gatepass_here, stored):
+def test_a_store_may_be_given_in_the_environment(gatepass_here, stored):
     _, place = stored
 
     result = gatepass_here("purge", "--store-env", "STORE_URL", env={"STORE_URL": f"{place}\n"})
@@ -152,7 +152,7 @@ def test_the_environment_names_the_store(gatepass_here, stored):
 @pytest.mark.parametrize(
     "url", ["redis://127.0.0.1:1/0", "rediss://127.0.0.1:1/0", "unix:///nowhere.sock", f"REDIS://:{SECRET}@nowhere:1"]
 )
-def test_redis_is_left_alone_because_it_forgets_by_itself(gatepass_here, url):
+def test_redis_is_unchanged_because_it_expires_its_keys(gatepass_here, url):
     result = gatepass_here("purge", "--store-env", "STORE_URL", env={"STORE_URL": url})
 
     assert result.returncode == 0
@@ -186,7 +186,7 @@ def test_a_password_is_not_taken_from_the_command_line(gatepass_here, url):
 @pytest.mark.parametrize(
     "arguments", [[], [""], ["sessions.db", "--store-env", "STORE_URL"], ["--store-env", "NOT_SET"], ["--limit", "0"]]
 )
-def test_a_command_that_names_no_store_or_two_is_wrong(gatepass_here, arguments):
+def test_a_command_without_exactly_one_store_is_refused(gatepass_here, arguments):
     result = gatepass_here("purge", *arguments, env={"STORE_URL": "sessions.db"})
 
     assert result.returncode == 2
@@ -209,7 +209,7 @@ def test_a_command_that_names_no_store_or_two_is_wrong(gatepass_here, arguments)
         (f"postgresql+pg8000://app:{SECRET}@db.example/app", "the driver pg8000 is not installed"),
     ],
 )
-def test_a_url_that_cannot_work_is_said_to_be_wrong_without_its_password(gatepass_here, url, sentence):
+def test_the_error_for_an_invalid_url_hides_its_password(gatepass_here, url, sentence):
     result = gatepass_here("purge", "--store-env", "STORE_URL", env={"STORE_URL": url})
 
     assert result.returncode == 2
@@ -218,7 +218,7 @@ def test_a_url_that_cannot_work_is_said_to_be_wrong_without_its_password(gatepas
 
 
 @pytest.mark.parametrize("kind", ["postgresql", "mariadb", "sqlite"])
-def test_tables_that_are_not_there_are_missed_in_a_sentence(gatepass_here, tmp_path, kind):
+def test_missing_tables_get_a_message(gatepass_here, tmp_path, kind):
     with empty_database(kind, tmp_path) as place:
         if kind == "sqlite":
             sqlite3.connect(tmp_path / "sql.db").close()
@@ -228,11 +228,11 @@ def test_tables_that_are_not_there_are_missed_in_a_sentence(gatepass_here, tmp_p
     assert "create_schema()" in result.stderr.decode()
 
 
-def nobody_there(_):
+def closed_port(_):
     return f"127.0.0.1:{free_port()}/test"
 
 
-def somebody_there(name):
+def running_server(name):
     place = running(name).partition("@")[2]
     return place.partition("/")[0] + "/nowhere"
 
@@ -240,16 +240,16 @@ def somebody_there(name):
 @pytest.mark.parametrize(
     ("scheme", "place", "name", "sentence"),
     [
-        ("postgresql+psycopg", nobody_there, "", "cannot be reached"),
-        ("mysql+pymysql", nobody_there, "", "cannot be reached"),
-        ("postgresql+psycopg", somebody_there, "POSTGRES", "rejected"),
-        ("mysql+pymysql", somebody_there, "MARIADB", "rejected"),
+        ("postgresql+psycopg", closed_port, "", "cannot be reached"),
+        ("mysql+pymysql", closed_port, "", "cannot be reached"),
+        ("postgresql+psycopg", running_server, "POSTGRES", "rejected"),
+        ("mysql+pymysql", running_server, "MARIADB", "rejected"),
     ],
 )
-def test_a_server_that_does_not_let_us_in_is_a_failure_without_its_password(
+def test_the_error_for_a_server_that_refuses_the_connection_hides_the_password(
     gatepass_here, scheme, place, name, sentence
 ):
-    url = f"{scheme}://nobody:{SECRET}@{place(name)}"
+    url = f"{scheme}://unknown:{SECRET}@{place(name)}"
 
     result = gatepass_here("purge", "--store-env", "STORE_URL", env={"STORE_URL": url})
 
@@ -260,7 +260,7 @@ def test_a_server_that_does_not_let_us_in_is_a_failure_without_its_password(
 
 @pytest.mark.parametrize("options", [f"?{SECRET}=1", f"?ssl_ca={SECRET}", f"?charset={SECRET}"])
 @pytest.mark.parametrize("scheme", ["postgresql+psycopg", "mysql+pymysql"])
-def test_an_option_that_no_driver_knows_is_not_repeated(gatepass_here, scheme, options):
+def test_the_error_for_an_unknown_driver_option_hides_it(gatepass_here, scheme, options):
     url = f"{scheme}://root@127.0.0.1:{free_port()}/test{options}"
 
     result = gatepass_here("purge", "--store-env", "STORE_URL", env={"STORE_URL": url})
@@ -274,7 +274,7 @@ def test_an_option_that_no_driver_knows_is_not_repeated(gatepass_here, scheme, o
     ("missing", "sentence"),
     [("sqlalchemy", "'psycopg[binary]' (the extra gatepass[sql])"), ("psycopg", "the driver psycopg is not")],
 )
-def test_without_what_it_needs_the_command_names_it(missing, sentence):
+def test_without_a_driver_the_command_names_it(missing, sentence):
     result = without(missing, arguments=["purge", "postgresql+psycopg://127.0.0.1:1/test"])
 
     assert result.returncode == 2
@@ -282,7 +282,7 @@ def test_without_what_it_needs_the_command_names_it(missing, sentence):
     assert "Traceback" not in result.stderr
 
 
-def test_a_store_that_fails_half_way_is_a_failure_that_says_how_far_it_came(gatepass_here, file):
+def test_the_error_of_a_store_that_fails_half_way_reports_the_deleted_rows(gatepass_here, file):
     store, path = file
     with closing(sqlite3.connect(path)) as connection:
         connection.execute(
@@ -297,8 +297,8 @@ def test_a_store_that_fails_half_way_is_a_failure_that_says_how_far_it_came(gate
     assert left(store) == {"late", "alive", "a", "b", "c"}
 
 
-@pytest.mark.parametrize("content", [b"this is no database, whatever its name says" * 100])
-def test_a_file_that_is_no_database_is_somebodys_to_change(gatepass_here, tmp_path, content):
+@pytest.mark.parametrize("content", [b"this file is not a database, despite its name" * 100])
+def test_a_file_that_is_no_database_is_refused_unchanged(gatepass_here, tmp_path, content):
     (tmp_path / "notes.txt").write_bytes(content)
 
     result = gatepass_here("purge", "notes.txt")
@@ -312,7 +312,7 @@ def test_a_file_that_is_no_database_is_somebodys_to_change(gatepass_here, tmp_pa
     ("place", "sentence"),
     [("nope.db", "there is no file nope.db: check the path"), (".", ". is a directory: name the SQLite file")],
 )
-def test_a_path_that_leads_to_no_file_is_named(gatepass_here, tmp_path, place, sentence):
+def test_a_path_without_a_file_is_named(gatepass_here, tmp_path, place, sentence):
     result = gatepass_here("purge", place)
 
     assert (result.returncode, result.stdout) == (2, b"")
@@ -320,7 +320,7 @@ def test_a_path_that_leads_to_no_file_is_named(gatepass_here, tmp_path, place, s
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_terminal_sees_how_far_it_is_and_a_pipe_gets_the_answer_alone(file):
+def test_a_terminal_shows_progress_and_standard_output_only_the_result(file):
     near, far = pty.openpty()
     with ExitStack() as ends:
         ends.callback(os.close, near)
@@ -333,7 +333,7 @@ def test_a_terminal_sees_how_far_it_is_and_a_pipe_gets_the_answer_alone(file):
     assert b"deleted " in shown
 
 
-# A shell's background job ignores the signal, and what it starts would too.
+# A background job of a shell ignores the signal, and its children would inherit that.
 HEEDING = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -343,7 +343,7 @@ main()
 
 
 @pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "a signal is sent"))
-def test_who_interrupts_it_learns_how_far_it_came(tmp_path):
+def test_an_interrupt_reports_the_deleted_rows(tmp_path):
     with a_store("postgresql", tmp_path) as (store, place):
         fill(store)
         engine = create_engine(place)

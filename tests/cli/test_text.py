@@ -1,11 +1,11 @@
-"""Text of strangers on the terminal: escaped where it would not show, and otherwise left as it is."""
+"""Untrusted text on the terminal: invisible characters are escaped, and other text is unchanged."""
 
 import re
 
 import pytest
 from tests.support.inspected_tokens import signed
 
-# Controls; what Unicode calls default-ignorable; what is drawn as a blank; and combining marks that have nothing to stand on.
+# Controls; default-ignorable characters of Unicode; characters drawn as a space; combining marks without a base.
 UNPRINTABLE = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\xa0\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f\u205f-\u206f"
     "\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d159\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
@@ -47,14 +47,14 @@ def hostile(text):
     ],
 )
 @pytest.mark.parametrize("options", [[], ["--key", "key.pem"]])
-def test_nothing_in_a_token_reaches_the_terminal_unescaped(gatepass_here, key_file, text, options):
+def test_control_characters_in_a_token_are_escaped_on_the_terminal(gatepass_here, key_file, text, options):
     shown = gatepass_here("inspect", *options, stdin=hostile(text))
 
     assert not UNPRINTABLE.search(shown.stdout.decode() + shown.stderr.decode())
     assert b"\n  passed" not in shown.stdout.partition(b"Checks\n")[0]
 
 
-def test_letters_of_all_the_world_are_shown_as_they_are(gatepass_here):
+def test_letters_of_all_scripts_are_shown_unchanged(gatepass_here):
     words = [
         "žofie",
         "Ελένη",
@@ -75,7 +75,7 @@ def test_letters_of_all_the_world_are_shown_as_they_are(gatepass_here):
         assert shown.count(word) == 2
 
 
-def test_markup_in_a_token_is_shown_as_it_is(gatepass):
+def test_markup_in_a_token_is_shown_unchanged(gatepass):
     result = gatepass("inspect", stdin=hostile("[bold red]:warning:[/]"), env={"FORCE_COLOR": "1"})
 
     assert b"[bold red]:warning:[/]" in result.stdout

@@ -1,7 +1,7 @@
-"""What the endpoint of the public keys answers in every framework, byte for byte: one suite that each inherits.
+"""The responses of the JWK Set endpoint in every framework, byte for byte: one suite to inherit.
 
-A new adapter writes `build` and gets them all: an application with the endpoint mounted by its one line, and behind its
-access-token middleware, where nothing else is public.
+The tests of a new adapter implement `build`: an application with the endpoint, behind its access-token middleware,
+where no other path is public.
 """
 
 import base64
@@ -33,7 +33,7 @@ def refused(status, *headers):
 
 
 def members(value):
-    """The name of every member, however deep."""
+    """Return the name of every member, at any depth."""
     if isinstance(value, dict):
         return {*value, *(name for member in value.values() for name in members(member))}
     if isinstance(value, list):
@@ -42,7 +42,7 @@ def members(value):
 
 
 class JWKSContract:
-    """`build(server, keys, **options)` gives a client of the application."""
+    """`build(server, keys, **options)` returns a client of the application."""
 
     def build(self, server, keys, **options):
         raise NotImplementedError
@@ -66,14 +66,14 @@ class JWKSContract:
         self.check(client.send("GET", PATH), golden(ring.current()))
 
     @pytest.mark.parametrize("given", [iter, list, tuple, KeySet])
-    def test_keys_that_can_be_read_once_are_published_at_every_method(self, server, given):
+    def test_keys_from_an_iterator_are_published_for_every_request(self, server, given):
         key = Key.generate("ES256").public()
         client = self.build(server, given([key]))
 
         self.check(client.send("GET", PATH), golden([key]))
         self.check(client.send("POST", PATH, [], b"x"), refused(405, ("allow", "GET, HEAD")))
 
-    def test_what_is_published_follows_the_ring(self, client, ring, clock):
+    def test_the_published_keys_follow_the_ring(self, client, ring, clock):
         before = self.tag(client)
         ring.rotate()
         self.check(client.send("GET", PATH), golden(ring.current()))
@@ -81,9 +81,9 @@ class JWKSContract:
         announced = self.tag(client)
         clock.now += AHEAD
 
-        assert self.tag(client) == announced != before  # nothing that others see has changed
+        assert self.tag(client) == announced != before  # the published keys are the same
 
-    def test_whoever_fetches_them_can_verify(self, client, ring, clock):
+    def test_a_verifier_that_fetches_the_published_keys_accepts_tokens(self, client, ring, clock):
         fetched = KeySet.from_jwks(client.send("GET", PATH).body)
 
         assert make_verifier(fetched, clock).verify(make_issuer(ring, clock).issue("anna")).subject == "anna"
@@ -95,18 +95,18 @@ class JWKSContract:
         self.check(client.send(method, PATH), (status, headers, body if method == "GET" else b""))
 
     @pytest.mark.parametrize("method", METHODS)
-    def test_another_method_is_told_which_there_are(self, client, method):
+    def test_another_method_is_405_with_allow(self, client, method):
         self.check(client.send(method, PATH, [], b"x"), refused(405, ("allow", "GET, HEAD")))
 
     @pytest.mark.parametrize("form", ["{}", "W/{}", '"other", {}', '"a",W/"b" , {} ,', ', {},"c"', "*", " * "])
     @pytest.mark.parametrize("method", ["GET", "HEAD"])
-    def test_who_has_the_keys_already_is_told_so(self, client, form, method):
+    def test_a_matching_etag_is_304(self, client, form, method):
         tag = self.tag(client)
         answer = client.send(method, PATH, [("If-None-Match", form.replace("{}", tag))])
 
         self.check(answer, (304, [("etag", tag), ("cache-control", "public, max-age=300")], b""))
 
-    def test_the_header_may_come_on_two_lines(self, client):
+    def test_if_none_match_may_have_two_lines(self, client):
         answer = client.send("GET", PATH, [("If-None-Match", '"other"'), ("If-None-Match", self.tag(client))])
 
         assert answer.status == 304
@@ -114,14 +114,14 @@ class JWKSContract:
     @pytest.mark.parametrize(
         "form", ['"other"', "{bare}", "w/{}", "{} x", "x{}", '"{bare}x"', '"*"', "* , {}", "", '"a" {}', "\xe9", '"']
     )
-    def test_who_has_others_or_says_nothing_that_can_be_read_gets_the_keys(self, client, ring, form):
+    def test_another_or_a_malformed_etag_gets_the_keys(self, client, ring, form):
         tag = self.tag(client)
         value = form.replace("{}", tag).replace("{bare}", tag.strip('"'))
 
         self.check(client.send("GET", PATH, [("If-None-Match", value)]), golden(ring.current()))
 
     @pytest.mark.parametrize("header", ["Bearer x", "Basic eDp5", "Bearer"])
-    def test_credentials_are_not_looked_at(self, client, ring, header):
+    def test_credentials_are_ignored(self, client, ring, header):
         self.check(client.send("GET", PATH, [("Authorization", header)]), golden(ring.current()))
 
     def test_the_rest_of_the_application_stays_protected(self, client):
@@ -160,7 +160,7 @@ class JWKSContract:
             assert members(json.loads(client.send("GET", PATH).body)).isdisjoint(PRIVATE)
             clock.now += AHEAD
 
-    def test_keys_that_stay_are_published_for_as_long_as_is_said(self, server):
+    def test_static_keys_are_published_with_the_given_max_age(self, server):
         old, new = Key.generate("ES256"), Key.generate("Ed25519")
         client = self.build(server, KeySet([old, new.public()]), cache_ttl=3_600, path="/keys")
 

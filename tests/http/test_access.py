@@ -1,4 +1,4 @@
-"""How open a route is: by a mark, or by its exact path (F-16, G1)."""
+"""Which routes are public: by a mark, or by their exact path (F-16, G1)."""
 
 import functools
 
@@ -8,13 +8,13 @@ from gatepass import ConfigurationError, optional_auth, public
 from gatepass.adapter import access_level, public_paths
 
 
-def test_everything_is_protected_without_a_mark():
+def test_every_view_without_a_mark_is_protected():
     assert access_level(lambda: None) == "protected"
     assert access_level(object()) == "protected"
     assert access_level(None) == "protected"
 
 
-def test_a_mark_opens_the_view_that_bears_it_and_survives_well_behaved_decorators():
+def test_a_mark_applies_to_its_view_and_survives_functools_wraps():
     @public
     def open_view(): ...
 
@@ -40,7 +40,7 @@ class Slotted:
 
 
 @pytest.mark.parametrize(("mark", "name"), [(public, "public"), (optional_auth, "optional_auth")])
-def test_a_mark_with_parentheses_or_on_what_is_no_view_says_what_to_write(mark, name):
+def test_the_error_for_a_misplaced_mark_shows_the_syntax(mark, name):
     for misplaced in ((), (None,), ("orders",), (["orders:read"],)):
         with pytest.raises(ConfigurationError, match=f"write @{name}, without parentheses"):
             mark(*misplaced)
@@ -48,13 +48,13 @@ def test_a_mark_with_parentheses_or_on_what_is_no_view_says_what_to_write(mark, 
 
 @pytest.mark.parametrize("view", [Slotted(), Slotted().view, len, dict], ids=["slots", "method", "built-in", "class"])
 @pytest.mark.parametrize(("mark", "name"), [(public, "public"), (optional_auth, "optional_auth")])
-def test_a_view_that_takes_no_mark_needs_a_function_around_it(mark, name, view):
+def test_the_error_for_a_view_that_cannot_be_marked_suggests_a_function(mark, name, view):
     with pytest.raises(ConfigurationError, match=f"write @{name} above that function"):
         mark(view)
 
 
 def as_view(view_class, *decorators):
-    """A view as Django's and Flask's `as_view()` leave it: a function that says of which class it is."""
+    """Return a view as `as_view()` of Django and Flask does: a function that names its class."""
 
     def view(): ...
 
@@ -64,7 +64,7 @@ def as_view(view_class, *decorators):
     return view
 
 
-def test_a_class_is_open_by_its_own_mark_and_does_not_open_its_heirs():
+def test_the_mark_of_a_class_does_not_apply_to_its_subclasses():
     @public
     class Status: ...
 
@@ -103,12 +103,12 @@ def test_a_view_of_a_class_can_be_marked_itself():
         [b"/h"],
     ],
 )
-def test_a_path_is_exact_decoded_text_or_fails_at_once(paths):
+def test_a_public_path_must_be_exact_decoded_text(paths):
     with pytest.raises(ConfigurationError, match="public="):
         public_paths(paths)
 
 
-def test_paths_are_compared_whole():
+def test_paths_are_compared_completely():
     paths = public_paths(["/health", "/docs/"])
 
     assert "/health" in paths

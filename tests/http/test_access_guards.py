@@ -1,4 +1,4 @@
-"""A guard that no route has is found among the registered views; every honest arrangement passes."""
+"""A misplaced guard, which no route calls, is detected among the registered views; correct placements pass."""
 
 import functools
 
@@ -30,7 +30,7 @@ def make_view():
     return orders
 
 
-def test_a_bare_view_whose_guard_is_registered_nowhere_is_refused_by_its_name():
+def test_an_unguarded_view_whose_guard_is_not_registered_is_refused_by_name():
     view = make_view()
     guarded(view)
 
@@ -38,7 +38,7 @@ def test_a_bare_view_whose_guard_is_registered_nowhere_is_refused_by_its_name():
         check_guards([make_view(), view])
 
 
-def test_one_guard_of_two_that_is_left_out_is_refused():
+def test_an_unregistered_guard_of_two_is_refused():
     inner = guarded(make_view())
     guarded(inner)
 
@@ -47,11 +47,11 @@ def test_one_guard_of_two_that_is_left_out_is_refused():
 
 
 @pytest.mark.parametrize("around", [cached, guarded, functools.partial], ids=["a wrapper", "a guard", "a partial"])
-def test_a_guard_below_something_else_is_in_its_place(around):
+def test_a_guard_below_another_decorator_is_accepted(around):
     check_guards([around(guarded(make_view()))])
 
 
-def test_a_view_that_is_registered_with_its_guard_and_without_is_meant_so():
+def test_a_view_registered_with_and_without_its_guard_is_accepted():
     view = make_view()
 
     check_guards([view, guarded(view), guarded(view)])
@@ -65,14 +65,14 @@ def test_a_wrapper_of_a_guarded_view_is_not_the_view():
     check_guards([cached(view), guard])
 
 
-def test_what_takes_no_notes_is_guarded_all_the_same():
+def test_a_view_without_attributes_can_be_guarded():
     guard = guarded("text".upper)
 
     assert guard() == "TEXT"
     check_guards([guard, "text".upper, 5, None])
 
 
-def test_a_guard_above_another_decorator_above_the_route_is_found_out_too():
+def test_a_guard_above_another_decorator_above_the_route_is_detected():
     view = make_view()
     guarded(cached(view))
 
@@ -80,7 +80,7 @@ def test_a_guard_above_another_decorator_above_the_route_is_found_out_too():
         check_guards([view])
 
 
-def test_a_guard_above_another_decorator_that_is_registered_is_in_its_place():
+def test_a_registered_guard_above_another_decorator_is_accepted():
     check_guards([guarded(cached(make_view()))])
     check_guards([cached(guarded(cached(make_view())))])
 
@@ -122,7 +122,7 @@ BETWEEN = {
 
 
 @pytest.mark.parametrize("name", BETWEEN)
-def test_a_guard_above_a_decorator_that_tells_nothing_above_the_route_is_found_out(name):
+def test_a_guard_above_a_decorator_without_wraps_above_the_route_is_detected(name):
     view = make_view()
     guarded(BETWEEN[name](view))
 
@@ -131,7 +131,7 @@ def test_a_guard_above_a_decorator_that_tells_nothing_above_the_route_is_found_o
 
 
 @pytest.mark.parametrize("name", BETWEEN)
-def test_a_guard_above_the_route_is_found_out_whatever_the_route_has_below_it(name):
+def test_a_guard_above_the_route_is_detected_with_any_decorator_below_it(name):
     registered = BETWEEN[name](make_view())
     guarded(registered)
 
@@ -140,7 +140,7 @@ def test_a_guard_above_the_route_is_found_out_whatever_the_route_has_below_it(na
 
 
 @pytest.mark.parametrize("name", BETWEEN)
-def test_a_route_that_has_the_view_behind_such_a_decorator_and_not_its_guard_is_found_out(name):
+def test_a_route_with_the_view_behind_a_decorator_without_wraps_is_detected(name):
     view = make_view()
     guarded(view)
 
@@ -149,13 +149,13 @@ def test_a_route_that_has_the_view_behind_such_a_decorator_and_not_its_guard_is_
 
 
 @pytest.mark.parametrize("name", BETWEEN)
-def test_guards_above_and_below_such_a_decorator_are_in_their_place(name):
+def test_guards_above_and_below_a_decorator_without_wraps_are_accepted(name):
     check_guards([guarded(BETWEEN[name](make_view()))])
     check_guards([BETWEEN[name](guarded(make_view()))])
     check_guards([guarded(BETWEEN[name](guarded(make_view())))])
 
 
-def test_a_guard_above_such_a_decorator_above_a_guard_that_is_registered_is_found_out():
+def test_a_guard_above_a_decorator_without_wraps_above_a_registered_guard_is_detected():
     inner = guarded(make_view())
     guarded(plain(inner))
 
@@ -163,7 +163,7 @@ def test_a_guard_above_such_a_decorator_above_a_guard_that_is_registered_is_foun
         check_guards([inner])
 
 
-def test_a_view_that_calls_the_guard_of_another_route_does_not_stand_for_it():
+def test_a_view_that_calls_the_guard_of_another_route_does_not_replace_it():
     view = make_view()
     guard = guarded(view)
 
@@ -175,7 +175,7 @@ def test_a_view_that_calls_the_guard_of_another_route_does_not_stand_for_it():
     check_guards([guard, guarded(report), report])
 
 
-def test_a_view_that_calls_another_view_does_not_make_it_bare():
+def test_a_view_that_calls_another_view_does_not_count_as_its_wrapper():
     view = make_view()
 
     def report():
@@ -184,7 +184,7 @@ def test_a_view_that_calls_another_view_does_not_make_it_bare():
     check_guards([view, guarded(report)])
 
 
-def test_a_method_that_calls_a_view_does_not_make_it_bare():
+def test_a_method_that_calls_a_view_does_not_count_as_its_wrapper():
     view = make_view()
 
     class Reports:
@@ -198,7 +198,7 @@ def test_a_method_that_calls_a_view_does_not_make_it_bare():
     check_guards([view, made_by_as_view])
 
 
-def test_a_bound_method_that_is_registered_without_its_guard_is_found_out():
+def test_a_bound_method_registered_without_its_guard_is_detected():
     class Orders:
         def get(self): ...
 

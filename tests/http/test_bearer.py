@@ -1,4 +1,4 @@
-"""One token out of the `Authorization` field, or a refusal (X-01 to X-09, G8)."""
+"""The parser of the `Authorization` field returns one token or refuses the request (X-01 to X-09, G8)."""
 
 import pytest
 from hypothesis import given
@@ -27,7 +27,7 @@ def refusal(*lines):
 @pytest.mark.parametrize(
     "line", ["Bearer abc", "bearer abc", "BEARER abc", "bEaReR abc", "Bearer   abc", " Bearer abc ", "\tBearer abc\t"]
 )
-def test_the_scheme_is_bearer_in_any_case_and_blanks_may_follow(line):
+def test_the_scheme_is_case_insensitive_and_spaces_may_follow(line):
     assert bearer_token([line]) == "abc"
 
 
@@ -49,7 +49,7 @@ def test_no_line_or_an_empty_one_is_no_credentials(lines):
         'Digest a="say \\"no, Bearer x\\"", b="c"',
     ],
 )  # fmt: skip
-def test_another_scheme_is_no_credentials_for_us(line):
+def test_another_scheme_is_no_credentials(line):
     assert refusal(line) is UnsupportedScheme
 
 
@@ -78,7 +78,7 @@ def test_two_credentials_are_refused_as_lines_and_as_one_joined_line(lines, join
 
 
 @given(st.lists(st.text(st.characters(max_codepoint=255)), min_size=2, max_size=3))
-def test_lines_get_the_answer_that_the_joined_line_gets(lines):
+def test_several_lines_get_the_result_of_the_joined_line(lines):
     answers = []
     for given_lines in (lines, [",".join(lines)]):
         try:
@@ -89,7 +89,7 @@ def test_lines_get_the_answer_that_the_joined_line_gets(lines):
 
 
 @given(st.text())
-def test_any_text_gives_a_b64token_or_a_refusal(line):
+def test_any_text_is_parsed_to_a_b64token_or_refused(line):
     try:
         token = bearer_token([line])
     except AuthError:
@@ -100,20 +100,20 @@ def test_any_text_gives_a_b64token_or_a_refusal(line):
 
 
 @pytest.mark.parametrize("size", [MAX_TOKEN_LENGTH + 100, 8_000_000])
-def test_an_endless_token_is_malformed_and_not_looked_through(size):
+def test_an_overlong_token_is_malformed_and_not_parsed(size):
     assert refusal("Bearer " + "a" * size) is MalformedToken
     assert refusal("Basic " + "a" * size) is UnsupportedScheme
 
 
 @pytest.mark.parametrize("piece", ['"\\', '"', "\\", ", a", ',"', "a ", " ,"])
 @pytest.mark.parametrize("scheme", ["Bearer", "Digest"])
-def test_no_header_takes_long_to_refuse(scheme, piece):
+def test_every_header_is_refused_quickly(scheme, piece):
     assert_linear(
         lambda line: bearer_token([line]), lambda size: f"{scheme} " + piece * (size // len(piece)), MAX_TOKEN_LENGTH
     )
 
 
-def test_a_quoted_text_without_an_end_hides_nothing():
+def test_an_unterminated_quoted_string_hides_no_second_token():
     assert refusal('Digest x="a', "Bearer abc") is MultipleTokens
     assert refusal('Digest x="a\\"', 'Bearer abc\\"') is MultipleTokens
 
@@ -121,7 +121,7 @@ def test_a_quoted_text_without_an_end_hides_nothing():
 @pytest.mark.parametrize(
     ("line", "told"), [("a.b.c", True), ("a.b", False), ("Basic a.b.c", False), ("a.b.c d", False)]
 )
-def test_the_log_tells_who_forgot_the_scheme(line, told):
+def test_the_log_suggests_bearer_for_a_token_without_a_scheme(line, told):
     with pytest.raises(UnsupportedScheme) as refused:
         bearer_token([line])
 
@@ -136,6 +136,6 @@ def test_refusals_do_not_quote_the_header():
 
 
 @pytest.mark.parametrize("lines", [None, 5, "Bearer a.b.c", [None], [b"Bearer a.b.c"], ["Bearer a.b.c", None]])
-def test_lines_that_are_no_list_of_strings_are_the_programmers_mistake(lines):
+def test_lines_that_are_no_list_of_strings_raise_an_error(lines):
     with pytest.raises(ConfigurationError, match="the Authorization lines are a list"):
         bearer_token(lines)

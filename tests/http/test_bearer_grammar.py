@@ -1,4 +1,4 @@
-"""The grammar of bearer credentials, held against RFC 6750's as a regular expression."""
+"""The parser of bearer credentials, compared with the grammar of RFC 6750 as a regular expression."""
 
 import re
 
@@ -43,7 +43,7 @@ pieces = st.sampled_from(
 @example("Bearera")
 @example("Bearer é")
 @example("Bearer a\n")
-def test_a_token_is_taken_from_exactly_what_the_grammar_allows(value):
+def test_the_parser_accepts_exactly_the_grammar_of_rfc_6750(value):
     try:
         token = bearer_token([value])
     except AuthError:

@@ -1,4 +1,4 @@
-"""The one place that writes `WWW-Authenticate` (C-01 to C-19)."""
+"""The challenges in `WWW-Authenticate` (C-01 to C-19)."""
 
 import re
 from urllib.request import parse_http_list, parse_keqv_list
@@ -13,7 +13,7 @@ from gatepass.common.scope import scope_tokens
 PARAMETERS = ("realm", "error", "error_description")
 
 
-def test_parameters_come_in_one_order():
+def test_parameters_have_a_fixed_order():
     challenge = Challenge(
         resource_metadata="https://api.example/.well-known/oauth-protected-resource",
         scope=["files:read", "files:write"],
@@ -28,11 +28,11 @@ def test_parameters_come_in_one_order():
     )
 
 
-def test_other_schemes_bring_their_own_parameters():
+def test_other_schemes_have_their_own_parameters():
     assert str(Challenge("Basic", realm="api", parameters={"charset": "UTF-8"})) == 'Basic realm="api", charset="UTF-8"'
 
 
-def test_a_bare_challenge_is_refused():
+def test_a_challenge_without_parameters_is_refused():
     with pytest.raises(ConfigurationError, match="at least one parameter"):
         Challenge()
 
@@ -51,7 +51,7 @@ def test_only_quotes_and_backslashes_are_escaped():
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\0b", "a\x7fb", "\t", "é", "\ud800", "a\x1bb"])
-def test_no_parameter_takes_control_characters_or_other_alphabets(value):
+def test_control_and_non_ascii_characters_are_refused_in_parameters(value):
     for name in PARAMETERS:
         with pytest.raises(ConfigurationError):
             Challenge(**{"realm": "api", name: value})
@@ -64,7 +64,7 @@ def test_no_parameter_takes_control_characters_or_other_alphabets(value):
 
 
 @given(st.text())
-def test_error_texts_are_in_their_grammar_or_refused(text):
+def test_error_texts_outside_the_grammar_are_refused(text):
     for name in ("error", "error_description"):
         try:
             challenge = Challenge(**{name: text})
@@ -74,7 +74,7 @@ def test_error_texts_are_in_their_grammar_or_refused(text):
 
 
 @given(st.text())
-def test_scopes_are_in_their_grammar_or_refused(text):
+def test_scopes_outside_the_grammar_are_refused(text):
     try:
         found = scope_tokens([text])
     except ValueError:
@@ -89,7 +89,7 @@ def test_a_scope_that_is_no_list_of_scope_tokens_is_refused(scope):
 
 
 @pytest.mark.parametrize("parameters", [{"Realm": "x"}, {"realm": "x"}, {"ERROR": "x"}])
-def test_a_parameter_named_twice_is_refused_in_any_case(parameters):
+def test_a_repeated_parameter_is_refused_case_insensitively(parameters):
     with pytest.raises(ConfigurationError, match="twice"):
         Challenge(realm="api", error="e", parameters=parameters)
 
@@ -112,7 +112,7 @@ def test_an_empty_scope_is_left_out():
     assert str(Challenge(realm="api", scope=[])) == 'Bearer realm="api"'
 
 
-def test_a_challenge_does_not_change():
+def test_a_challenge_is_immutable():
     challenge = Challenge(realm="api")
 
     with pytest.raises(AttributeError):

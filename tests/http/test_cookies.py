@@ -1,4 +1,4 @@
-"""The cookie transport: what it refuses to be made of, whom it trusts, and how a resource server reads it."""
+"""The cookie transport: the settings that it refuses, the origins that it trusts, and how cookies are parsed."""
 
 import pytest
 from hypothesis import given
@@ -19,11 +19,11 @@ def transport(**changes):
     return CookieTransport(**{"origins": [PAGE], **changes})
 
 
-def asked(method="GET", *, cookie=f"{NAME}=a.b.c", **more):
+def browser_request(method="GET", *, cookie=f"{NAME}=a.b.c", **more):
     return BrowserRequest(method=method, cookie=(cookie,), **more)
 
 
-# --- what it is made of
+# --- settings
 
 
 @pytest.mark.parametrize(
@@ -48,13 +48,13 @@ def test_an_origin_is_written_as_browsers_send_it(origin):
         "https://app..example", "https://.app.example", "https://app.example.", "https://app.example,https://b.example", "",
     ],
 )  # fmt: skip
-def test_what_no_browser_sends_or_what_would_match_too_much_is_no_origin(origin):
+def test_an_origin_that_no_browser_sends_or_that_matches_several_is_refused(origin):
     with pytest.raises(ConfigurationError, match="origins="):
         transport(origins=[origin])
 
 
 @pytest.mark.parametrize("origins", [[], "", None, 5, [None], [PAGE, PAGE]])
-def test_origins_must_be_named(origins):
+def test_origins_are_required(origins):
     with pytest.raises(ConfigurationError, match="origins="):
         transport(origins=origins)
 
@@ -70,34 +70,34 @@ def test_same_site_is_strict_or_lax(value):
     "name",
     ["access", "__Secure-access", "__host-access", "__HOST-access", "__Host-", "__Host-a b", "__Host-a=b", "__Host-a;b", "__Host-a\n", "__Host-ä", "__Host-" + "a" * 65],
 )  # fmt: skip
-def test_a_cookies_name_has_the_prefix_that_no_neighbour_can_set(option, name):
+def test_a_cookie_name_must_have_the_host_prefix(option, name):
     with pytest.raises(ConfigurationError, match=f"{option}="):
         transport(**{option: name})
 
 
 @pytest.mark.parametrize("name", ["__Host-session", "__Host-SESSION"])
-def test_the_two_cookies_have_two_names(name):
+def test_the_two_cookies_need_different_names(name):
     with pytest.raises(ConfigurationError, match="same name"):
         transport(access_cookie=name, refresh_cookie="__Host-session")
 
 
-def test_a_server_does_not_take_cookies_that_hold_no_access_token():
+def test_a_resource_server_refuses_a_transport_without_an_access_cookie():
     with pytest.raises(ConfigurationError, match="access_cookie=None"):
         ResourceServer(make_verifier(), cookies=transport(access_cookie=None))
     with pytest.raises(ConfigurationError, match="CookieTransport"):
         ResourceServer(make_verifier(), cookies=[PAGE])
 
 
-def test_a_transport_does_not_change_and_a_request_shows_its_method_alone():
+def test_a_transport_is_immutable_and_the_repr_of_a_request_shows_only_its_method():
     made = transport()
 
     with pytest.raises(AttributeError):
         made.access_cookie = "x"
     assert repr(made) == f"<CookieTransport of {PAGE}>"
-    assert repr(asked(origin=("secret",), upgrade=("secret",))) == "BrowserRequest(method='GET')"
+    assert repr(browser_request(origin=("secret",), upgrade=("secret",))) == "BrowserRequest(method='GET')"
 
 
-# --- what it writes
+# --- written cookies
 
 
 @pytest.mark.parametrize(("same_site", "written"), [("strict", "Strict"), ("lax", "Lax")])
@@ -107,7 +107,7 @@ def test_a_cookie_is_written_with_every_attribute(same_site, written):
     assert header == ("Set-Cookie", f"{NAME}=a.b.c; HttpOnly; Max-Age=900; Path=/; SameSite={written}; Secure")
 
 
-def test_a_cookie_is_as_long_as_browsers_keep_and_no_longer():
+def test_a_cookie_longer_than_browsers_store_is_refused():
     fits = "a" * (MAX_COOKIE_LENGTH - len(NAME))
 
     assert transport().set_cookie(NAME, fits, max_age=1)
@@ -119,50 +119,50 @@ def test_a_cookie_is_as_long_as_browsers_keep_and_no_longer():
         cookie_token([f"{NAME}={fits}a"], NAME)
 
 
-def test_a_life_that_is_over_is_not_negative():
+def test_the_max_age_of_an_expired_token_is_not_negative():
     assert "Max-Age=0;" in transport().set_cookie(NAME, "x", max_age=-5)[1]
 
 
-# --- whom it trusts
+# --- origins
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 def test_reading_needs_no_origin(method):
-    assert transport().access_token(asked(method)) == "a.b.c"
-    assert transport().access_token(asked(method, origin=("https://evil.example",))) == "a.b.c"
+    assert transport().access_token(browser_request(method)) == "a.b.c"
+    assert transport().access_token(browser_request(method, origin=("https://evil.example",))) == "a.b.c"
 
 
 @pytest.mark.parametrize("method", ["POST", "get", "", None, "CONNECT", "PROPFIND"])
 @pytest.mark.parametrize("origin", [(), ("null",), ("",), (PAGE, PAGE), (f"{PAGE},{PAGE}",), ("https://evil.example",)])
-def test_everything_else_needs_one_of_ours(method, origin):
+def test_other_requests_need_an_allowed_origin(method, origin):
     with pytest.raises(UntrustedOrigin) as refused:
-        transport().access_token(asked(method, origin=origin))
+        transport().access_token(browser_request(method, origin=origin))
     assert refused.value.log_detail in ("no origin", "several origins", "another origin")
-    assert transport().access_token(asked(method, origin=(PAGE,))) == "a.b.c"
+    assert transport().access_token(browser_request(method, origin=(PAGE,))) == "a.b.c"
 
 
 def test_a_handshake_needs_an_origin_although_it_is_a_get():
     for upgrade in (("websocket",), ("h2c", "WebSocket")):
         with pytest.raises(UntrustedOrigin):
-            transport().access_token(asked(upgrade=upgrade))
-    assert transport().access_token(asked(upgrade=("h2c",))) == "a.b.c"
+            transport().access_token(browser_request(upgrade=upgrade))
+    assert transport().access_token(browser_request(upgrade=("h2c",))) == "a.b.c"
 
 
 def test_the_refresh_cookie_always_needs_an_origin():
     with pytest.raises(UntrustedOrigin):
-        transport().refresh_token(asked(cookie="__Host-refresh=a"))
-    assert transport().refresh_token(asked(cookie="__Host-refresh=a", origin=(PAGE,))) == "a"
-    assert transport().refresh_token(asked()) is None
+        transport().refresh_token(browser_request(cookie="__Host-refresh=a"))
+    assert transport().refresh_token(browser_request(cookie="__Host-refresh=a", origin=(PAGE,))) == "a"
+    assert transport().refresh_token(browser_request()) is None
 
 
-def test_a_login_route_can_ask_about_an_origin():
+def test_a_login_route_can_check_an_origin():
     made = transport()
 
     assert made.trusts(PAGE)
     assert not any(made.trusts(origin) for origin in (None, "", "null", PAGE + "/", "https://evil.example"))
 
 
-# --- what it reads
+# --- parsed cookies
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_no_cookie_of_the_name_is_no_credentials(lines):
         ((f"{NAME}=a", f"{NAME}=b"), MultipleTokens),
         ((f"{NAME}=a,{NAME}=b",), MultipleTokens),
         ((f"{NAME}=a, \t{NAME}=b",), MultipleTokens),
-        ((f"x=1,{NAME}=a; {NAME}=b",), MultipleTokens),  # a neighbour's cookie, and ours
+        ((f"x=1,{NAME}=a; {NAME}=b",), MultipleTokens),  # a cookie of a neighbour host, and ours
         ((f"x=1,{NAME}=a",), MalformedCookie),
         ((f'{NAME}="a"',), MalformedCookie),
         ((f"{NAME}=a\x00",), MalformedCookie),
@@ -213,13 +213,13 @@ def test_no_cookie_of_the_name_is_no_credentials(lines):
         (("x" * 33_000, "x" * 33_000), MalformedCookie),
     ],
 )
-def test_a_field_that_can_be_read_in_two_ways_is_refused(lines, refusal):
+def test_an_ambiguous_cookie_field_is_refused(lines, refusal):
     with pytest.raises(refusal):
         cookie_token(lines, NAME)
 
 
 @given(st.lists(st.text(max_size=30) | st.text(TOKEN_CHARACTERS, max_size=9).map(f"{NAME}={{}}".format), max_size=4))
-def test_whatever_the_field_says_it_is_one_token_or_none_or_a_refusal(lines):
+def test_any_cookie_field_is_one_token_or_none_or_a_refusal(lines):
     try:
         found = cookie_token(lines, NAME)
     except AuthError:
@@ -230,7 +230,7 @@ def test_whatever_the_field_says_it_is_one_token_or_none_or_a_refusal(lines):
     assert ";".join(lines).count(f"{NAME}={found}") >= 1
 
 
-# --- what caches are told
+# --- caching headers
 
 
 @pytest.mark.parametrize(
@@ -243,14 +243,14 @@ def test_whatever_the_field_says_it_is_one_token_or_none_or_a_refusal(lines):
         ([("Vary", "*"), ("Cache-Control", "")], []),
     ],
 )
-def test_an_answer_gets_what_it_does_not_say_itself(said, missing):
+def test_a_response_gets_the_missing_caching_headers(said, missing):
     caching = ResourceServer(make_verifier(), cookies=transport()).caching["protected"]
 
     assert caching.missing(said) == missing
     assert caching.missing([*said, *missing]) == []
 
 
-def test_without_cookies_nothing_changes():
+def test_without_cookies_the_caching_headers_are_unchanged():
     caching = ResourceServer(make_verifier()).caching
 
     assert caching == {"public": Caching(), "protected": Caching(), "optional": Caching(("Authorization",))}
@@ -258,9 +258,9 @@ def test_without_cookies_nothing_changes():
     assert caching["optional"].missing([]) == [("Vary", "Authorization")]
 
 
-def test_a_browser_is_asked_nothing_without_cookies():
+def test_without_cookies_the_browser_request_is_not_checked():
     server = ResourceServer(make_verifier())
 
     assert server.sources == {"header"}
     with pytest.raises(MissingCredentials):
-        server.authenticate([], browser=asked("POST"))
+        server.authenticate([], browser=browser_request("POST"))

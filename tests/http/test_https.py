@@ -1,4 +1,4 @@
-"""Tokens are accepted over https, or from this machine, and what https= changes."""
+"""Tokens are accepted over https or from loopback, and `https=` changes that."""
 
 import logging
 import sys
@@ -19,7 +19,7 @@ NOT_LOOPBACK = [
 
 
 def as_if_loaded(monkeypatch, names):
-    """Of the frameworks and servers that advice is for, *names* alone are in this process."""
+    """Pretend that of the frameworks and servers with advice only *names* are loaded."""
     for name in (
         "gatepass_flask", "gatepass_django", "gatepass_starlette", "waitress", "uvicorn", "hypercorn", "daphne", "granian",
     ):  # fmt: skip
@@ -29,32 +29,32 @@ def as_if_loaded(monkeypatch, names):
 
 
 class TestHTTPS:
-    """A token travels over https, or on this machine."""
+    """Tokens are accepted only over https or on loopback."""
 
     @pytest.mark.parametrize("scheme", ["http", "ws", "", None, "HTTPS", "WSS", "httpsx", "https "])
-    def test_a_token_over_plain_http_is_refused_before_it_is_looked_at(self, scheme):
+    def test_a_token_over_plain_http_is_refused_before_it_is_parsed(self, scheme):
         server = ResourceServer(make_verifier())
 
         for authorization in (bearer(signed()), bearer("garbage")):
             assert refusal(server, authorization, url_scheme=scheme, peer="192.0.2.1") is InsecureTransport
 
     @pytest.mark.parametrize("scheme", ["https", "wss"])
-    def test_a_token_over_tls_is_welcome(self, scheme):
+    def test_a_token_over_tls_is_accepted(self, scheme):
         for known in ({}, {"peer": "192.0.2.1"}, {"peer": "192.0.2.1", "forwarded": True}):
             assert ResourceServer(make_verifier()).authenticate(bearer(signed()), url_scheme=scheme, **known)
 
     @pytest.mark.parametrize("client", LOOPBACK)
-    def test_a_token_from_this_machine_is_welcome(self, client):
+    def test_a_token_from_loopback_is_accepted(self, client):
         for scheme in ("http", "ws"):
             assert ResourceServer(make_verifier()).authenticate(bearer(signed()), url_scheme=scheme, peer=client)
 
     @pytest.mark.parametrize("client", NOT_LOOPBACK)
-    def test_what_is_not_known_to_be_this_machine_is_not(self, client):
+    def test_a_peer_that_is_not_known_to_be_loopback_is_refused(self, client):
         assert refusal(ResourceServer(make_verifier()), bearer(signed()), url_scheme="http", peer=client) is (
             InsecureTransport
         )
 
-    def test_a_token_that_came_by_no_connection_is_not_judged_by_one(self):
+    def test_a_token_without_a_connection_is_accepted(self):
         server = ResourceServer(make_verifier())
 
         assert server.authenticate(bearer(signed()))
@@ -62,15 +62,15 @@ class TestHTTPS:
         assert refusal(server, bearer(signed()), peer="192.0.2.1") is InsecureTransport
 
     @pytest.mark.parametrize("client", LOOPBACK)
-    def test_a_proxy_on_this_machine_that_tells_of_itself_is_not_the_client(self, client):
+    def test_a_proxy_on_loopback_that_sends_forwarded_headers_is_not_the_client(self, client):
         server = ResourceServer(make_verifier())
 
         assert refusal(server, bearer(signed()), url_scheme="http", peer=client, forwarded=True) is InsecureTransport
 
-    def test_who_brings_no_token_is_told_to_bring_one(self):
+    def test_a_request_without_a_token_over_http_is_missing_credentials(self):
         assert refusal(ResourceServer(make_verifier()), [], url_scheme="http") is MissingCredentials
 
-    def test_the_refusal_says_once_what_to_set(self, caplog):
+    def test_the_setting_for_the_proxy_is_logged_once(self, caplog):
         server = ResourceServer(make_verifier())
 
         for _ in range(3):
@@ -92,7 +92,7 @@ class TestHTTPS:
             (["gatepass_starlette", "granian"], "wrap_asgi_with_proxy_headers(app"),
         ],
     )
-    def test_what_to_set_is_said_for_the_framework_and_the_server_at_hand(self, caplog, monkeypatch, loaded, hint):
+    def test_the_logged_setting_matches_the_loaded_framework_and_server(self, caplog, monkeypatch, loaded, hint):
         as_if_loaded(monkeypatch, loaded)
 
         refusal(ResourceServer(make_verifier()), bearer(signed()), url_scheme="http", peer="192.0.2.1")
@@ -102,7 +102,7 @@ class TestHTTPS:
         assert sum(other in caplog.text for other in others) == 1
 
     @pytest.mark.parametrize("loaded", [[], ["gatepass_starlette"]])
-    def test_where_the_server_is_not_known_the_advice_is_for_each(self, caplog, monkeypatch, loaded):
+    def test_for_an_unknown_server_the_settings_of_every_server_are_logged(self, caplog, monkeypatch, loaded):
         as_if_loaded(monkeypatch, loaded)
 
         refusal(ResourceServer(make_verifier()), bearer(signed()), url_scheme="http", peer="192.0.2.1")
@@ -111,7 +111,7 @@ class TestHTTPS:
         assert "ProxyFixMiddleware" in caplog.text
         assert ("SECURE_PROXY_SSL_HEADER" in caplog.text) == (not loaded)
 
-    def test_a_warning_can_be_had_in_its_place(self, caplog):
+    def test_https_warn_logs_one_warning_instead(self, caplog):
         server = ResourceServer(make_verifier(), https="warn")
 
         for client in ("127.0.0.1", "::1", "127.8.8.8"):
@@ -126,7 +126,7 @@ class TestHTTPS:
         assert "plain http" in caplog.text
         assert "192.0.2" not in caplog.text
 
-    def test_it_may_be_left_to_the_proxy(self, caplog):
+    def test_https_off_logs_no_warning(self, caplog):
         ResourceServer(make_verifier(), https="off").authenticate(bearer(signed()), url_scheme="http", peer="192.0.2.1")
 
         assert not caplog.records

@@ -1,4 +1,4 @@
-"""The JWK Set endpoint of the core: the contract, and what only a direct caller can set."""
+"""The JWK Set endpoint of the core: the contract, and the options of a direct caller."""
 
 import json
 import threading
@@ -16,7 +16,7 @@ SECRET = Key.from_secret("kXq2Zr8vT5mWn3bLc9dHf6gJs1pYt4Ru", kid="s1")
 
 
 class CoreClient:
-    """Calls the plain function of the core; every other path is 401, as behind the middleware."""
+    """A client that calls the core directly; every other path is 401, as behind the middleware."""
 
     def __init__(self, keys, path=PATH, **options):
         self.path = path
@@ -36,19 +36,19 @@ class TestCore(JWKSContract):
 
 
 @pytest.mark.parametrize("keys", [SECRET, KeySet([SECRET]), [SECRET]])
-def test_secrets_are_refused_when_the_endpoint_is_made(keys):
+def test_secrets_are_refused_when_the_endpoint_is_created(keys):
     with pytest.raises(ConfigurationError, match="no public half"):
         JWKSEndpoint(keys)
 
 
-def test_one_number_says_how_long_a_copy_may_be_kept(ring):
+def test_cache_ttl_is_refused_beside_a_ring_and_if_negative(ring):
     with pytest.raises(ConfigurationError, match="give it to the KeyRing"):
         JWKSEndpoint(ring, cache_ttl=300)
     with pytest.raises(ConfigurationError, match="cache_ttl="):
         JWKSEndpoint(Key.generate("ES256"), cache_ttl=-1)
 
 
-def test_the_validator_is_of_the_lifetime_too():
+def test_the_etag_depends_on_the_cache_lifetime():
     key = Key.generate("ES256")
     tags = {dict(JWKSEndpoint(key, cache_ttl=age).answer("GET").headers)["ETag"] for age in (60, 600)}
 
@@ -68,14 +68,14 @@ def test_a_long_header_costs_no_more_than_its_length(ring, beginning, pump, end)
     assert_linear(ask, lambda size: beginning + pump * (size // len(pump)) + end, 65_536)
 
 
-def test_the_document_of_two_processes_is_one(ring, place, clock):
+def test_two_processes_publish_the_same_document(ring, place, clock):
     ring.rotate()
     answers = {JWKSEndpoint(one).answer("GET") for one in (ring, make_ring(place, clock))}
 
     assert len(answers) == 1
 
 
-def test_many_threads_get_whole_answers(ring, clock):
+def test_concurrent_threads_get_complete_responses(ring, clock):
     endpoint, bodies = JWKSEndpoint(ring), []
 
     def ask():

@@ -1,4 +1,4 @@
-"""The application is found below layers of any kind, and nothing of theirs is run."""
+"""The application is found below layers of any kind, without running code of the layers."""
 
 import functools
 import random
@@ -24,10 +24,10 @@ def below(layer):
 
 class InAnAttribute:
     def __init__(self, inner):
-        self.whatever_they_call_it = inner
+        self.held_application = inner
 
     def __call__(self, request):
-        return self.whatever_they_call_it(request)
+        return self.held_application(request)
 
 
 class InASlot:
@@ -45,7 +45,7 @@ class Heir(InASlot):
 
 
 class BehindAProperty:
-    """What asks a layer of this kind for anything but its storage is told so."""
+    """A layer that raises if any attribute except its storage is read."""
 
     def __init__(self, inner):
         self._inner = inner
@@ -153,21 +153,21 @@ def test_an_application_is_found_in_each_kind_of_layer(name, innermost):
 @pytest.mark.parametrize("seed", range(20))
 def test_an_application_is_found_below_any_stack_of_layers(seed):
     app = layer = Application()
-    names = [name for name in LAYERS if name != "behind a property"]  # functools.wraps would ask it
+    names = [name for name in LAYERS if name != "behind a property"]  # functools.wraps would read it
     for name in random.Random(seed).choices(names, k=8):  # noqa: S311 - no secret
         layer = LAYERS[name](layer)
 
     assert below(layer) is app
 
 
-def test_the_application_itself_is_at_the_top_of_no_stack():
+def test_the_application_is_found_without_a_layer():
     app = Application()
 
     assert below(app) is app
     assert below(app.serve) is app
 
 
-def test_an_application_that_two_ways_lead_to_is_one():
+def test_an_application_reached_by_two_paths_is_found_once():
     app = Application()
     layer = InAnAttribute(app)
     layer.again = app.serve
@@ -178,25 +178,25 @@ def test_an_application_that_two_ways_lead_to_is_one():
 @pytest.mark.parametrize(
     "layer", [print, len, Application, None, "text", closure(None), InAnAttribute(5), InASlot(None)]
 )
-def test_where_there_is_no_application_none_is_found(layer):
+def test_without_an_application_none_is_found(layer):
     assert below(layer) is None
 
 
-def test_what_a_wrapper_copies_from_an_application_is_no_other_one():
+def test_attributes_that_a_wrapper_copies_from_an_application_are_no_other_application():
     app = Application()
     app.part = Application()
 
     assert below(wrapper(app)) is app
 
 
-def test_a_layer_that_leads_back_to_itself_ends():
+def test_a_layer_that_refers_to_itself_is_searched_once():
     layer = InAnAttribute(None)
-    layer.whatever_they_call_it = closure(layer)
+    layer.held_application = closure(layer)
 
     assert below(layer) is None
 
 
-def test_a_closure_that_is_not_filled_yet_is_passed_over():
+def test_an_empty_closure_cell_is_skipped():
     def layer(request):
         return later(request)
 
@@ -206,14 +206,14 @@ def test_a_closure_that_is_not_filled_yet_is_passed_over():
 
 
 @pytest.mark.parametrize("several", [closure, InAnAttribute, lambda apps: functools.partial(print, *apps)])
-def test_several_applications_are_refused_with_a_way_out(several):
+def test_several_applications_are_refused_with_a_solution(several):
     with pytest.raises(ConfigurationError, match=r"several applications.*routes_of=app"):
         below(several([Application(), closure(Application())]))
 
 
 def layer_of_a_module(text, **names):
-    """`layer` of a module that has *names*, and *text* for its source."""
-    exec(text, names)  # noqa: S102 - no other way to have several modules in one
+    """Return `layer` of a module with the globals *names* and the source *text*."""
+    exec(text, names)  # noqa: S102 - the only method to create several modules in one
     return names["layer"]
 
 
@@ -255,7 +255,7 @@ def names_of(held, other):
 
 
 @pytest.mark.parametrize("name", HELD_AND_NAMED)
-def test_a_layer_that_holds_one_application_and_names_another_is_refused(name):
+def test_a_layer_that_holds_one_application_and_names_another_in_its_globals_is_refused(name):
     app = Application()
 
     assert below(layer_of_a_module(HELD_AND_NAMED[name], **names_of(app, app))) is app
@@ -264,11 +264,11 @@ def test_a_layer_that_holds_one_application_and_names_another_is_refused(name):
 
 
 @pytest.mark.parametrize("name", HELD_AND_NAMED)
-def test_a_name_alone_finds_no_application(name):
+def test_a_global_name_alone_leads_to_no_application(name):
     assert below(layer_of_a_module(HELD_AND_NAMED[name], **names_of(None, Application()))) is None
 
 
-def test_an_attribute_is_no_global_of_the_same_name():
+def test_an_attribute_is_not_taken_for_a_global_of_the_same_name():
     app = Application()
     layer = layer_of_a_module("def layer(request, held=held): return held.other(request)", **names_of(app, app))
     layer.__globals__["other"] = Application()
@@ -276,7 +276,7 @@ def test_an_attribute_is_no_global_of_the_same_name():
     assert below(layer) is app
 
 
-def test_plain_data_that_a_layer_holds_does_not_count():
+def test_plain_data_in_a_layer_is_ignored():
     app = Application()
     layer = InAnAttribute(app)
     layer.specification = {"paths": {str(number): {"get": {"responses": {"200": {}}}} for number in range(1_000)}}
@@ -284,7 +284,7 @@ def test_plain_data_that_a_layer_holds_does_not_count():
     assert below(layer) is app
 
 
-def test_a_layer_of_a_known_kind_leads_to_the_one_that_it_passes_requests_to():
+def test_a_layer_of_a_known_type_leads_to_the_application_that_it_calls():
     app, other = Application(), Application()
     layer = InAnAttribute(app)
     layer.other = other
@@ -297,7 +297,7 @@ def test_a_layer_of_a_known_kind_leads_to_the_one_that_it_passes_requests_to():
         find(lambda _: None)
 
 
-def test_a_part_of_an_application_is_no_other_one():
+def test_a_part_of_an_application_is_no_other_application():
     app, part = Application(), Application()
     layer = InAnAttribute([part, app])
 
@@ -307,7 +307,7 @@ def test_a_part_of_an_application_is_no_other_one():
     assert application_below(layer, lambda one: type(one) is Application, parts_of=parts_of) is app
 
 
-def test_a_search_without_end_is_refused_with_a_way_out():
+def test_an_unbounded_search_is_refused_with_a_solution():
     layer = InAnAttribute([closure(None) for _ in range(5_000)])
 
     with pytest.raises(ConfigurationError, match=r"too many objects.*routes_of=None"):

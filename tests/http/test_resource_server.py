@@ -10,7 +10,7 @@ from gatepass import AuthError, ConfigurationError, Key, KeySet, ResourceServer
 from gatepass.errors import MalformedCredentials, MalformedToken, MissingCredentials, UnknownKey, UnsupportedScheme
 
 
-def test_a_request_with_a_good_token_is_authenticated_on_both_ways():
+def test_a_request_with_a_valid_token_is_authenticated_sync_and_async():
     server = ResourceServer(make_verifier(), https="off")
 
     assert server.authenticate(bearer(signed())).subject == "anna"
@@ -18,7 +18,7 @@ def test_a_request_with_a_good_token_is_authenticated_on_both_ways():
 
 
 class TestOpenness:
-    """Protected, optional, public (X-14, row 1b)."""
+    """Protected, optional and public routes (X-14, row 1b)."""
 
     server = ResourceServer(make_verifier(), https="off")
 
@@ -41,11 +41,11 @@ class TestOpenness:
         assert len(set(answers)) == 1
         return answers[0]
 
-    def test_a_public_route_does_not_look_at_tokens(self):
+    def test_a_public_route_does_not_read_tokens(self):
         for authorization in ([], bearer(signed()), bearer("x"), ["Bearer"], ["Basic x"]):
             assert self.admit("public", authorization) is None
 
-    def test_an_optional_route_lets_in_who_brings_nothing_and_refuses_who_brings_something_bad(self):
+    def test_an_optional_route_accepts_no_token_and_refuses_a_bad_one(self):
         assert self.admit("optional", []) is None
         assert self.admit("optional", ["Basic x"]) is None
         assert self.admit("optional", bearer(signed())) == "anna"
@@ -53,7 +53,7 @@ class TestOpenness:
         assert self.admit("optional", bearer("x")) is MalformedToken
         assert self.admit("optional", bearer(signed(claims=claims_for(exp=1)))).__name__ == "ExpiredToken"
 
-    def test_a_protected_route_wants_a_token(self):
+    def test_a_protected_route_requires_a_token(self):
         assert self.admit("protected", []) is MissingCredentials
         assert self.admit("protected", ["Basic x"]) is UnsupportedScheme
         assert self.admit("protected", bearer(signed())) == "anna"
@@ -64,17 +64,17 @@ class TestOpenness:
     [("OPTIONS", "https://a", "GET", True), ("GET", "https://a", "GET", False), ("OPTIONS", None, "GET", False), ("OPTIONS", "https://a", None, False),
      ("options", "https://a", "GET", False), ("OPTIONS", "", "GET", False), ("OPTIONS", "https://a", "", False)],
 )  # fmt: skip
-def test_a_preflight_is_options_with_both_of_its_headers(method, origin, requested, preflight):
+def test_a_preflight_is_options_with_both_headers(method, origin, requested, preflight):
     assert ResourceServer.is_preflight(method, origin=origin, requested_method=requested) is preflight
 
 
 @pytest.mark.parametrize("value", [None, make_verifier(), "auth.server", ResourceServer])
-def test_an_adapter_that_is_given_something_else_is_told_what_to_give(value):
+def test_the_error_for_a_wrong_server_argument_names_the_expected_type(value):
     with pytest.raises(ConfigurationError, match=r"ResourceServer\(verifier\)"):
         ResourceServer.expect(value)
 
 
-def test_a_key_set_of_many_serves_many_requests():
+def test_a_key_set_serves_several_requests():
     keys = KeySet([Key.generate("ES256"), SIGNING_KEY.public()])
     server = ResourceServer(make_verifier(keys=keys), https="off")
 
@@ -83,12 +83,12 @@ def test_a_key_set_of_many_serves_many_requests():
 
 
 @pytest.mark.parametrize("value", [SECRET_KEY, None, 5, "verifier", ResourceServer])
-def test_a_server_says_what_it_takes(value):
+def test_the_error_for_a_wrong_verifier_argument_names_the_expected_type(value):
     with pytest.raises(ConfigurationError, match=r"takes a TokenVerifier\(issuer="):
         ResourceServer(value)
 
 
 @pytest.mark.parametrize("lines", ["", "Bearer", "Bearer a.b.c"])
-def test_a_text_in_place_of_the_lines_is_the_callers_mistake(lines):
+def test_a_string_in_place_of_the_lines_raises_an_error(lines):
     with pytest.raises(ConfigurationError, match="are a list"):
         ResourceServer(make_verifier()).authenticate(lines)

@@ -1,4 +1,4 @@
-"""What each refusal looks like on the wire, spelled out (standards: the response table, C-01, C-02, C-12, C-13)."""
+"""The response to each refusal, written out (standards: the response table, C-01, C-02, C-12, C-13)."""
 
 import json
 import logging
@@ -74,11 +74,11 @@ def all_errors(root=AuthError):
         kind.__name__
         for child in root.__subclasses__()
         for kind in [child, *map(errors.__dict__.get, all_errors(child))]
-        if child.__module__.startswith("gatepass.")  # other tests may make errors of their own
+        if child.__module__.startswith("gatepass.")  # other tests may define error classes
     }
 
 
-def test_the_table_names_every_error_there_is():
+def test_the_table_has_every_error():
     assert set(TABLE) == all_errors()
 
 
@@ -93,7 +93,7 @@ def test_each_error_has_its_status_code_text_and_reason(name):
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_each_answer_is_exactly_this(name):
+def test_each_response_is_exact(name):
     status, code, description, _ = TABLE[name]
     answer = make_server(resource_metadata=METADATA).respond(instance(name))
 
@@ -133,7 +133,7 @@ def test_a_head_request_gets_the_same_headers_and_no_body():
     assert (head.body, answer.body) == (b"", b'{"title":"Unauthorized","status":401}')
 
 
-def test_the_scopes_of_the_service_guide_those_who_come_with_nothing():
+def test_challenge_scopes_are_sent_to_requests_without_a_token():
     settings = {"challenge_scopes": "orders:read orders:write"}
 
     assert headers_of(MissingCredentials(), **settings)[0][1] == 'Bearer realm="api", scope="orders:read orders:write"'
@@ -142,7 +142,7 @@ def test_the_scopes_of_the_service_guide_those_who_come_with_nothing():
     assert 'scope="a"' in headers_of(InsufficientScope(("a",)), **settings)[0][1]
 
 
-def test_other_schemes_are_offered_on_401_alone():
+def test_other_schemes_are_offered_on_401_only():
     settings = {"extra_challenges": [Challenge("Basic", realm="legacy")]}
 
     for error in (MissingCredentials(), errors.ExpiredToken()):
@@ -160,12 +160,12 @@ def test_a_service_may_name_its_metadata_instead_of_a_realm():
     )
 
 
-def test_retry_after_is_what_the_error_says():
+def test_retry_after_is_the_value_of_the_error():
     assert ("Retry-After", "17") in headers_of(AuthUnavailable(retry_after=17))
 
 
 class TestBodies:
-    """Three styles, one content."""
+    """Three body styles with the same content."""
 
     def test_the_oauth_style_repeats_the_challenge(self):
         answer = make_server(error_format="oauth").respond(errors.ExpiredToken())
@@ -174,7 +174,7 @@ class TestBodies:
         assert ("Content-Type", "application/json") in answer.headers
         assert make_server(error_format="oauth").respond(MissingCredentials()).body == b"{}"
 
-    def test_the_empty_style_says_nothing(self):
+    def test_the_empty_style_has_no_body(self):
         answer = make_server(error_format="empty").respond(errors.ExpiredToken())
 
         assert answer.body == b""
@@ -191,7 +191,7 @@ class TestBodies:
 
 
 @pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row[0] == 400])
-def test_what_is_otherwise_400_may_count_as_a_bad_token(name):
+def test_malformed_status_401_reports_400_errors_as_invalid_token(name):
     error = instance(name)
     answer = make_server(malformed_status=401).respond(error)
 
@@ -202,7 +202,7 @@ def test_what_is_otherwise_400_may_count_as_a_bad_token(name):
 
 
 @pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row[0] != 400])
-def test_no_other_answer_depends_on_that(name):
+def test_malformed_status_changes_no_other_response(name):
     error = instance(name)
 
     assert make_server(malformed_status=401).respond(error) == make_server().respond(error)
@@ -227,12 +227,12 @@ def test_no_other_answer_depends_on_that(name):
         ({"implies": {"a": ['"']}}, "implies"),
     ],
 )
-def test_a_bad_setting_fails_with_what_to_do(settings, sentence):
+def test_the_error_for_an_invalid_setting_says_what_to_do(settings, sentence):
     with pytest.raises(ConfigurationError, match=sentence):
         make_server(**settings)
 
 
-def test_the_log_tells_the_reason_and_the_wire_does_not(caplog):
+def test_the_reason_is_logged_and_not_sent(caplog):
     with caplog.at_level(logging.INFO, logger="gatepass"):
         answer = make_server().respond(errors.MissingClaim("jti"))
         make_server().respond(KeysUnavailable("no answer"))

@@ -1,4 +1,4 @@
-"""The peers, started once, and the keys that both sides use."""
+"""Start the peers once, and create the keys of both sides."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from tests.interop.peers import ALGORITHMS, Joserfc, Jwk, Node, Peer, PyJWT
-from tests.interop.toolchains import Conversation, build_rust_peer, conversation, install_node_peers
+from tests.interop.toolchains import JSONLines, build_rust_peer, install_node_peers, json_lines
 
 from gatepass import Key
 
@@ -30,31 +30,31 @@ def node_directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def node(node_directory: Path) -> Iterator[Conversation]:
-    with conversation("node", "peers.mjs", cwd=node_directory) as process:
+def node(node_directory: Path) -> Iterator[JSONLines]:
+    with json_lines("node", "peers.mjs", cwd=node_directory) as process:
         yield process
 
 
 @pytest.fixture(scope="session")
-def jose(node: Conversation) -> Node:
+def jose(node: JSONLines) -> Node:
     return Node("jose", node)
 
 
 @pytest.fixture(scope="session")
-def jsonwebtoken(node: Conversation) -> Node:
+def jsonwebtoken(node: JSONLines) -> Node:
     return Node("jsonwebtoken", node)
 
 
 @pytest.fixture(scope="session")
-def rust(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Conversation]:
+def rust(tmp_path_factory: pytest.TempPathFactory) -> Iterator[JSONLines]:
     directory = tmp_path_factory.mktemp("rust")
-    with conversation(build_rust_peer(directory), cwd=directory) as process:
+    with json_lines(build_rust_peer(directory), cwd=directory) as process:
         yield process
 
 
 @pytest.fixture(params=[(name, alg) for name, algs in ALGORITHMS.items() for alg in algs], ids="-".join)
 def pairing(request: pytest.FixtureRequest) -> tuple[Peer, str]:
-    """Each peer with each algorithm that it knows."""
+    """Return each peer with each algorithm that it supports."""
     name, algorithm = request.param
     return request.getfixturevalue(name), algorithm
 
@@ -71,13 +71,13 @@ def algorithm(pairing: tuple[Peer, str]) -> str:
 
 @pytest.fixture(scope="session")
 def our_keys() -> Callable[[str], Key]:
-    """A key of ours for an algorithm, the same one each time."""
+    """Return a function for our key of an algorithm, the same key on each call."""
     return cache(Key.generate)
 
 
 @pytest.fixture(scope="session")
 def namesakes(our_keys: Callable[[str], Key]) -> Callable[[str], Key]:
-    """A stranger's key for an algorithm that bears the `kid` of ours."""
+    """Return a function for an untrusted key of an algorithm with the `kid` of our key."""
 
     @cache
     def namesake(algorithm: str) -> Key:
@@ -88,7 +88,7 @@ def namesakes(our_keys: Callable[[str], Key]) -> Callable[[str], Key]:
 
 @pytest.fixture(scope="session")
 def verifying_jwk() -> Callable[[Key], Jwk]:
-    """What a verifier elsewhere is given: the public JWK or, for HMAC, the shared secret."""
+    """Return a function for the JWK of a verifier elsewhere: the public key or, for HMAC, the shared secret."""
 
     def of(key: Key) -> dict[str, Any]:
         return dict(key.to_private_jwk() if key.is_secret else key.to_jwk())
@@ -98,11 +98,11 @@ def verifying_jwk() -> Callable[[Key], Jwk]:
 
 @pytest.fixture(scope="session")
 def their_keys(joserfc: Joserfc) -> Callable[[str], Jwk]:
-    """A private JWK for an algorithm that joserfc made, the same one each time."""
+    """Return a function for a private JWK of an algorithm, made by joserfc, the same key on each call."""
     return cache(joserfc.generate)
 
 
 @pytest.fixture(scope="session")
-def strangers_keys(joserfc: Joserfc) -> Callable[[str], Jwk]:
-    """Like `their_keys`, but nobody trusts these."""
+def untrusted_keys(joserfc: Joserfc) -> Callable[[str], Jwk]:
+    """Return a function like `their_keys`, for keys that no verifier trusts."""
     return cache(joserfc.generate)

@@ -1,8 +1,7 @@
-"""The other libraries behind one shape: each signs and verifies in the way its own pages show.
+"""The other libraries behind one interface: each signs and verifies as its own documentation shows.
 
-Keys travel as JWKs, because that is how they travel between services. A peer that refuses a token raises
-`Refused` with a reason of this module; an error that is not understood here is passed on as it is, so that
-no test takes a broken set-up for a refusal.
+Keys are passed as JWKs, as between services. A peer that refuses a token raises `Refused` with a reason of this
+module; an unknown error is re-raised unchanged, so that no test takes a broken set-up for a refusal.
 """
 
 from __future__ import annotations
@@ -11,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 import jwt
-from tests.interop.toolchains import Conversation
+from tests.interop.toolchains import JSONLines
 from tests.support.needs import missing
 
 try:
@@ -31,11 +30,11 @@ ALGORITHMS = {
     "jose": (*_CLASSIC, "EdDSA", "Ed25519"),
     "jsonwebtoken": _CLASSIC,
 }
-"""What each peer can do, by the name of its fixture."""
+"""The algorithms of each peer, by the name of its fixture."""
 
 
 class Refused(Exception):
-    """The peer does not accept a token."""
+    """The peer refuses a token."""
 
     def __init__(self, reason: Reason) -> None:
         super().__init__(reason)
@@ -101,13 +100,13 @@ class Joserfc:
         return claims
 
     def generate(self, algorithm: str) -> Jwk:
-        """A private key (for HMAC: a secret) that suits *algorithm*."""
+        """Return a private key (for HMAC: a secret) for *algorithm*."""
         kind, parameter = _JOSERFC_KEYS[algorithm[:2] if algorithm != "Ed448" else algorithm]
         key = joserfc_jwk.JWKRegistry.generate_key(kind, parameter or _CURVES[algorithm])
         return key.as_dict(private=True)
 
     def publish(self, private: list[Jwk]) -> dict[str, Any]:
-        """The public JWK Set of *private* keys."""
+        """Return the public JWK Set of *private* keys."""
         return dict(joserfc_jwk.KeySet([joserfc_jwk.import_key(jwk) for jwk in private]).as_dict(private=False))
 
     def thumbprint(self, jwk: Jwk) -> str:
@@ -117,7 +116,7 @@ class Joserfc:
 class Node:
     """`jose` or `jsonwebtoken`, in a Node.js process."""
 
-    def __init__(self, name: Literal["jose", "jsonwebtoken"], process: Conversation) -> None:
+    def __init__(self, name: Literal["jose", "jsonwebtoken"], process: JSONLines) -> None:
         self._name = name
         self._process = process
 
@@ -132,14 +131,14 @@ class Node:
         return self._ask("verify with key set", token=token, jwks=jwks, issuer=issuer, audience=audience)["claims"]
 
     def generate(self, algorithm: str) -> dict[str, Any]:
-        """`jwk`, `private_pem` and `public_pem` of a fresh key pair."""
+        """Return `jwk`, `private_pem` and `public_pem` of a new key pair."""
         return self._ask("generate", algorithm=algorithm)
 
     def thumbprint(self, jwk: Jwk) -> str:
         return self._ask("thumbprint", jwk=jwk)["thumbprint"]
 
     def _ask(self, command: str, **request: Any) -> dict[str, Any]:
-        answer = self._process.ask(f"{self._name} {command}", **request)
+        answer = self._process.request(f"{self._name} {command}", **request)
         if "error" not in answer:
             return answer
         reason = next((r for text, r in _NODE_REFUSALS.items() if answer["error"].startswith(text)), None)

@@ -1,4 +1,4 @@
-"""A real OpenID provider, certified as such: the npm package oidc-provider, on https with a certificate of the tests' own."""
+"""A certified OpenID provider, the npm package oidc-provider, on https with a certificate made for the tests."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from tests.interop.toolchains import Conversation, conversation
+from tests.interop.toolchains import JSONLines, json_lines
 
 from gatepass import Key
 
 AUDIENCE = "https://api.example"
-CLIENT = ("machine", "of the tests alone, and of no use to anybody")
+CLIENT = ("machine", "for these tests only")
 
 
 class Provider:
     """The provider's address, its keys and its tokens."""
 
-    def __init__(self, process: Conversation, certificate: Path) -> None:
+    def __init__(self, process: JSONLines, certificate: Path) -> None:
         self._process = process
         self.trust = ssl.create_default_context(cafile=certificate)
-        self.issuer = f"https://localhost:{process.hear('listening')['port']}"
+        self.issuer = f"https://localhost:{process.receive('listening')['port']}"
 
     def publish(self, *keys: Key) -> None:
-        """Sign with the first of *keys* from now on, and publish them all."""
-        self._process.ask("publish", keys=[key.to_private_jwk() for key in keys], algorithm=keys[0].algorithm)
+        """Sign with the first of *keys* from now on, and publish all of them."""
+        self._process.request("publish", keys=[key.to_private_jwk() for key in keys], algorithm=keys[0].algorithm)
 
     def serve(self, *, answers: bool) -> None:
-        self._process.ask("serve", answers=answers)
+        self._process.request("serve", answers=answers)
 
     def requests(self, path: str) -> int:
-        return self._process.ask("counts")["counts"].get(path, 0)
+        return self._process.request("counts")["counts"].get(path, 0)
 
     def token(self, scope: str = "orders:read") -> str:
-        """An access token, as a machine gets one (RFC 6749 section 4.4)."""
+        """Request an access token with client credentials (RFC 6749 section 4.4)."""
         form = {"grant_type": "client_credentials", "scope": scope}
         answer = httpx.post(f"{self.issuer}/token", data=form, auth=CLIENT, verify=self.trust, timeout=60)
         assert answer.status_code == 200, answer.text
@@ -53,12 +53,12 @@ class Provider:
 @contextmanager
 def running_provider(node_directory: Path, scratch: Path) -> Iterator[Provider]:
     certificate, key = _certificate(scratch)
-    with conversation("node", "provider.mjs", certificate, key, AUDIENCE, cwd=node_directory) as process:
+    with json_lines("node", "provider.mjs", certificate, key, AUDIENCE, cwd=node_directory) as process:
         yield Provider(process, certificate)
 
 
 def _certificate(directory: Path) -> tuple[Path, Path]:
-    """A certificate for localhost that vouches for itself, and its key."""
+    """Write a self-signed certificate for localhost and its key."""
     private = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = dt.datetime.now(dt.UTC)

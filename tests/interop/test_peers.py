@@ -1,4 +1,4 @@
-"""Each other library, each algorithm, both directions: the same token means the same to both sides."""
+"""Each other library, each algorithm, both directions: a token has the same meaning on both sides."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from gatepass.errors import (
 )
 from gatepass.jose.compact import decode_base64url, encode_base64url
 
-# joserfc warns, rightly, about the older name of the Edwards curves' algorithms; tokens still bear it.
+# joserfc warns about the older name of the algorithms of Edwards curves, which tokens still use.
 pytestmark = pytest.mark.filterwarnings("ignore:EdDSA is deprecated")
 
 ISSUER, AUDIENCE = "https://auth.example", "https://api.example"
 HOUR = 3600
 _OTHERS = {"HS256": "HS384", "RS256": "PS256", "PS384": "RS384"}
-"""Algorithms that take the same kind of key."""
+"""Algorithms with the same kind of key."""
 
 
 def issuer_of(key: Key, *, now: float | None = None) -> TokenIssuer:
@@ -59,7 +59,7 @@ def header_for(key: Key, **changes: str) -> dict[str, str]:
 
 
 def altered(token: str) -> str:
-    """*token* with another subject under the old signature."""
+    """Return *token* with another subject and the old signature."""
     header, payload, signature = token.split(".")
     claims = decode_base64url(payload.encode()).replace(b"anna", b"anne")
     assert claims.count(b"anne") == 1
@@ -78,7 +78,7 @@ class TestOurTokensThere:
 
         return verify
 
-    def test_a_good_token_says_the_same(self, key, verify):
+    def test_a_valid_token_has_the_same_claims_on_both_sides(self, key, verify):
         token = issuer_of(key).issue("žofie", scope=["orders:read"], roles=["admin"])
         assert verify(token) == dict(verifier_of(key).verify(token).claims) | {"roles": ["admin"]}
 
@@ -104,7 +104,7 @@ class TestOurTokensThere:
 
 
 class TestTheirTokensHere:
-    """The keys are joserfc's, so that nothing on the signing side is ours."""
+    """joserfc makes the keys, so that the signing side uses none of our code."""
 
     @pytest.fixture
     def jwk(self, algorithm: str, their_keys: Callable[[str], Jwk]) -> Jwk:
@@ -115,15 +115,15 @@ class TestTheirTokensHere:
         key = Key.from_jwk(jwk, algorithm=algorithm)
         return key if key.is_secret else key.public()
 
-    def test_a_good_token_says_the_same(self, peer, jwk, key):
+    def test_a_valid_token_has_the_same_claims_on_both_sides(self, peer, jwk, key):
         claims = claims_now()
         token = verifier_of(key).verify(peer.sign(claims, header_for(key), jwk))
         assert dict(token.claims) == claims
         assert (token.subject, token.client_id, set(token.scopes)) == ("žofie", "web", {"orders:read"})
 
-    def test_a_forged_token_is_refused(self, peer, key, algorithm, strangers_keys):
+    def test_a_forged_token_is_refused(self, peer, key, algorithm, untrusted_keys):
         with pytest.raises(InvalidSignature):
-            verifier_of(key).verify(peer.sign(claims_now(), header_for(key), strangers_keys(algorithm)))
+            verifier_of(key).verify(peer.sign(claims_now(), header_for(key), untrusted_keys(algorithm)))
 
     def test_an_altered_token_is_refused(self, peer, jwk, key):
         token = peer.sign(claims_now(sub="anna"), header_for(key), jwk)
@@ -142,7 +142,7 @@ class TestTheirTokensHere:
         with pytest.raises(InvalidIssuer):
             verifier_of(key).verify(peer.sign(claims_now(iss="https://other.example"), header_for(key), jwk))
 
-    def test_a_plain_jwt_passes_the_generic_profile_alone(self, peer, jwk, key):
+    def test_a_plain_jwt_is_accepted_by_the_generic_profile_only(self, peer, jwk, key):
         now = int(time.time())
         token = peer.sign(
             {"iss": ISSUER, "aud": [AUDIENCE], "sub": "anna", "exp": now + HOUR}, header_for(key, typ="JWT"), jwk
@@ -179,7 +179,7 @@ class TestKeys:
         assert key.to_private_jwk() == made["jwk"] | {"kid": key.kid, "use": "sig", "alg": algorithm}
 
     @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "ES384", "ES512", "Ed25519"])
-    def test_all_sides_compute_one_thumbprint(self, jose: Node, joserfc: Joserfc, our_keys, algorithm: str):
+    def test_all_libraries_compute_the_same_thumbprint(self, jose: Node, joserfc: Joserfc, our_keys, algorithm: str):
         key = our_keys(algorithm)
         assert key.thumbprint() == jose.thumbprint(key.to_jwk()) == joserfc.thumbprint(key.to_jwk())
 
@@ -207,7 +207,7 @@ class TestKeys:
             token = joserfc.sign(claims_now(), {"alg": jwk["alg"], "kid": jwk["kid"], "typ": "at+jwt"}, jwk)
             assert verifier.verify(token).subject == "žofie"
 
-    def test_jose_misses_a_key_that_we_did_not_publish(self, jose: Node, our_keys):
+    def test_jose_finds_no_key_that_we_did_not_publish(self, jose: Node, our_keys):
         published = KeySet([our_keys("ES256")]).to_jwks()
         with pytest.raises(RuntimeError, match="ERR_JWKS_NO_MATCHING_KEY"):
             jose.verify_with_key_set(

@@ -1,4 +1,4 @@
-"""The tokens of a real OpenID provider, from its metadata to its rotations, with nothing but its name configured."""
+"""Tokens of a real OpenID provider, from its metadata to its rotations, with only its issuer configured."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def verifier_for(
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_its_tokens_are_accepted_and_say_what_it_said(algorithm, provider, verifier_for):
+def test_its_tokens_are_accepted_with_their_claims(algorithm, provider, verifier_for):
     provider.publish(Key.generate(algorithm))
 
     token = verifier_for().verify(provider.token("orders:read orders:write"))
@@ -78,7 +78,7 @@ def test_its_tokens_for_another_service_are_refused(provider, verifier_for):
 
 
 @pytest.mark.parametrize(("old", "new"), [("RS256", "RS256"), ("RS256", "ES256"), ("ES256", "Ed25519")])
-def test_a_rotation_is_followed_at_once_and_costs_one_fetch(old, new, provider, verifier_for, events):
+def test_a_rotation_is_followed_immediately_with_one_fetch(old, new, provider, verifier_for, events):
     first, second = Key.generate(old), Key.generate(new)
     provider.publish(first)
     verifier = verifier_for()
@@ -95,7 +95,7 @@ def test_a_rotation_is_followed_at_once_and_costs_one_fetch(old, new, provider, 
     assert [event for event in events if isinstance(event, KeysChanged)] == [KeysChanged(provider.issuer, 1, 0, 2)]
 
 
-def test_a_withdrawn_key_is_dead_after_the_next_refresh(provider, verifier_for, clock):
+def test_a_withdrawn_key_is_refused_after_the_next_refresh(provider, verifier_for, clock):
     first, second = Key.generate("ES256"), Key.generate("ES256")
     provider.publish(first, second)
     verifier = verifier_for()
@@ -103,14 +103,16 @@ def test_a_withdrawn_key_is_dead_after_the_next_refresh(provider, verifier_for, 
     verifier.verify(stolen)
 
     provider.publish(second)
-    clock.now += 3_600  # the keys are no longer to be used, whatever the provider said of their freshness
+    clock.now += 3_600  # older than `usable_for`, regardless of the cache lifetime that the provider sent
 
     with pytest.raises(UnknownKey):
         verifier.verify(stolen)
     assert verifier.verify(provider.token()).subject == "machine"
 
 
-def test_an_outage_hurts_nobody_whose_key_is_known_until_the_keys_are_too_old(provider, verifier_for, events, clock):
+def test_tokens_of_cached_keys_are_accepted_during_an_outage_until_the_keys_are_too_old(
+    provider, verifier_for, events, clock
+):
     key = Key.generate("ES256")
     provider.publish(key)
     verifier = verifier_for()
@@ -137,7 +139,7 @@ def test_an_outage_hurts_nobody_whose_key_is_known_until_the_keys_are_too_old(pr
     assert verifier.verify(fresh).subject == "machine"
 
 
-def test_an_event_loop_is_served_as_well(provider, verifier_for):
+def test_concurrent_tasks_on_an_event_loop_share_one_fetch(provider, verifier_for):
     provider.publish(Key.generate("ES256"))
     verifier = verifier_for()
     token = provider.token()

@@ -1,6 +1,6 @@
-"""Other languages' libraries, installed beside the tests' temporary files and spoken to line by line.
+"""Install the libraries of other languages beside the temporary files of the tests, and exchange JSON lines with them.
 
-Nothing is written into the source tree.
+The source tree is not changed.
 """
 
 from __future__ import annotations
@@ -18,23 +18,23 @@ from tests.support.needs import missing
 
 HERE = Path(__file__).parent
 CRATES = Path(os.environ.get("GATEPASS_CRATES", "/usr/share/cargo/registry"))
-"""Where Debian's librust-*-dev packages put their sources."""
+"""The folder of the sources of Debian's librust-*-dev packages."""
 
 
-class Conversation:
-    """A program that answers each JSON line with one JSON line."""
+class JSONLines:
+    """A program that reads JSON lines and writes one JSON line for each."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
 
-    def ask(self, command: str, **request: Any) -> dict[str, Any]:
+    def request(self, command: str, **request: Any) -> dict[str, Any]:
         assert self._process.stdin
         self._process.stdin.write(json.dumps({"command": command, **request}) + "\n")
         self._process.stdin.flush()
-        return self.hear(command)
+        return self.receive(command)
 
-    def hear(self, about: str) -> dict[str, Any]:
-        """The next line, also one that nobody asked for."""
+    def receive(self, about: str) -> dict[str, Any]:
+        """Return the next line, which may come without a request."""
         assert self._process.stdout
         answer = self._process.stdout.readline()
         assert answer, f"the other program died over {about!r}"
@@ -42,15 +42,15 @@ class Conversation:
 
 
 @contextmanager
-def conversation(*arguments: str | Path, cwd: Path) -> Iterator[Conversation]:
+def json_lines(*arguments: str | Path, cwd: Path) -> Iterator[JSONLines]:
     with subprocess.Popen(
         arguments, cwd=cwd, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
     ) as process:
-        yield Conversation(process)  # leaving closes its standard input, and with it the program
+        yield JSONLines(process)  # on exit Popen closes standard input, which ends the program
 
 
 def install_node_peers(directory: Path) -> Path:
-    """The directory in which `node peers.mjs` runs."""
+    """Install the packages in the directory in which `node peers.mjs` runs."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         missing("Node.js", "node or npm is not installed")
@@ -72,7 +72,7 @@ def install_node_peers(directory: Path) -> Path:
 
 
 def build_rust_peer(directory: Path) -> Path:
-    """The executable of the plain jsonwebtoken program, built without a network."""
+    """Build the plain jsonwebtoken program without a network, and return its executable."""
     cargo, compiler = shutil.which("cargo"), shutil.which("cc")
     if cargo is None or compiler is None:
         missing("Rust", "cargo or a C compiler is not installed")

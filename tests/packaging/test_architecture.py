@@ -1,6 +1,6 @@
-"""docs/architecture.md is true: its tables and drawings are made from the code, and each name in them exists.
+"""docs/architecture.md is up to date: its tables and drawings are generated from the code, and each name exists.
 
-`GATEPASS_WRITE_TABLES=1 pytest tests/packaging/test_architecture.py` renews tables and drawings.
+`GATEPASS_WRITE_TABLES=1 pytest tests/packaging/test_architecture.py` updates the tables and drawings.
 """
 
 import ast
@@ -29,7 +29,7 @@ def page(repository):
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_the_table_is_made_from_the_code(page, name):
+def test_the_table_is_generated_from_the_code(page, name):
     table, _ = PARTS[name]
     begin, end = f"<!-- {name}: made by tests/packaging/test_architecture.py -->\n", f"<!-- end of {name} -->"
     before, found, rest = page.read_text(encoding="utf-8").partition(begin)
@@ -44,7 +44,7 @@ def test_the_table_is_made_from_the_code(page, name):
 
 
 @pytest.mark.parametrize("name", PARTS)
-def test_the_drawing_is_made_from_the_code(repository, page, name):
+def test_the_drawing_is_generated_from_the_code(repository, page, name):
     _, draw = PARTS[name]
     file = repository / "docs" / f"architecture-{name}.svg"
 
@@ -55,7 +55,7 @@ def test_the_drawing_is_made_from_the_code(repository, page, name):
 
 
 def defined(tree):
-    """The names that a module defines, with those of its classes as `Class.name`."""
+    """Yield the names that a module defines, with those of its classes as `Class.name`."""
     for node in tree.body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
@@ -64,7 +64,7 @@ def defined(tree):
 
 
 @pytest.mark.parametrize("step", [step for steps, _ in FLOWS.values() for step in steps], ids=lambda step: step.title)
-def test_each_step_is_where_the_page_says(repository, step):
+def test_each_step_is_defined_in_the_module_that_the_page_names(repository, step):
     path, _, name = step.where.partition(": ")
     folder = repository / ("adapters" if path.startswith("gatepass_") else "src/gatepass")
 
@@ -79,7 +79,7 @@ def test_every_file_that_the_page_names_exists(repository, page):
     assert sorted(name for name in named if not any((root / name).exists() for root in roots)) == []
 
 
-def test_every_room_is_drawn(repository):
+def test_every_package_is_in_the_drawing(repository):
     packages = {path.parent.name for path in (repository / "src" / "gatepass").glob("*/__init__.py")}
 
     assert packages <= {room for layer in rooms.layers() for room in layer}

@@ -1,4 +1,4 @@
-"""The benchmarks run, and renew their page. No test judges a figure."""
+"""The benchmarks run, and update their page. No test checks a figure."""
 
 import re
 import subprocess
@@ -31,7 +31,7 @@ def test_the_benchmark_measures_every_job(repository):
         assert text in done.stdout
 
 
-def test_the_benchmark_renews_its_page_between_the_markers(repository, tmp_path):
+def test_the_benchmark_updates_its_page_between_the_markers(repository, tmp_path):
     page = tmp_path / "benchmarks.md"
     page.write_text("before\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nafter\n")
     done = run(repository, "--docs", str(tmp_path))
@@ -80,7 +80,7 @@ def run_stores(repository, *options):
     return subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False, timeout=480)
 
 
-def test_the_stores_are_measured_beside_the_least_that_they_could_do(repository, tmp_path):
+def test_the_stores_are_measured_beside_a_bare_compare_and_set(repository, tmp_path):
     page = tmp_path / "benchmarks.md"
     places = [f"<!-- stores {part}: begin -->\nold\n<!-- stores {part}: end -->\n" for part in PARTS]
     page.write_text("".join(["before\n", *places, "after\n"]))
@@ -102,7 +102,7 @@ def test_the_stores_are_measured_beside_the_least_that_they_could_do(repository,
     assert list(tmp_path.iterdir()) == [page]
 
 
-def test_a_page_without_a_place_for_the_figures_is_not_written_to(repository, tmp_path):
+def test_a_page_without_markers_is_not_changed(repository, tmp_path):
     (tmp_path / "benchmarks.md").write_text("no place")
     done = run_stores(repository, "--parts", "checks", "--docs", str(tmp_path))
     assert done.returncode != 0
@@ -110,5 +110,5 @@ def test_a_page_without_a_place_for_the_figures_is_not_written_to(repository, tm
 
 
 @pytest.mark.parametrize("options", [["--parts", "nothing"], ["--sizes", "many"]])
-def test_options_that_mean_nothing_are_refused(repository, options):
+def test_invalid_options_are_refused(repository, options):
     assert run_stores(repository, *options).returncode == 2

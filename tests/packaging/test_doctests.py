@@ -1,4 +1,4 @@
-"""The examples in the docstrings of the core do what they say, in the wheel as installed."""
+"""The examples in the docstrings of the core pass as doctests, against the installed wheel."""
 
 import doctest
 import importlib
@@ -18,7 +18,7 @@ def test_some_docstrings_have_examples():
 
 
 @pytest.mark.parametrize("module", WITH_EXAMPLES)
-def test_the_examples_of_a_docstring_hold(module):
+def test_the_examples_of_a_docstring_pass(module):
     for package, extra in (("gatepass.jwks", "httpx"), ("gatepass.cli", "click")):
         if module.startswith(package):
             pytest.importorskip(extra)

@@ -1,5 +1,5 @@
-"""README and the pages of docs/ say what is so: their programs run, their sessions show what is shown,
-their answers are the core's, and what they point at is there.
+"""README and the pages of docs/ are correct: their programs and shell sessions run with the shown output,
+their responses are those of the core, and the targets of their links exist.
 """
 
 import ast
@@ -42,9 +42,9 @@ pytestmark = pytest.mark.skipif(
 RUNNER = REPOSITORY / "tests" / "support" / "run_program.py"
 FLAGS = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
 PATIENCE = 240
-"""Seconds after which a program hangs, and is no longer slow."""
+"""Timeout in seconds for a stalled program."""
 MAX_WIDTH = 120
-"""Characters of a line of prose."""
+"""Maximal length of a line of prose, in characters."""
 PROGRAMS = [(page, program) for page in PAGES for program in programs_of(page)]
 SESSIONS = [page for page in PAGES if session_of(page)]
 FRAMEWORKS = ("flask", "starlette", "fastapi", "django", "rest_framework", "click", "uvicorn")
@@ -52,14 +52,14 @@ OWN, PAIR = Key.generate("ES256"), Key.generate("RS256")
 
 
 def environment(**more):
-    """This environment's commands first, and nothing in it that a page has not set."""
+    """Return an environment with the commands of this one first, and no variable that a page has not set."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("JWT_", "PROVIDER_", "DJANGO_"))}
     return {**kept, "PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONUTF8": "1", **more}
 
 
 def needs(text):
-    """Skip where a framework is not installed: not every environment has them. Nor has every system what a ring needs."""
+    """Skip if a framework, or the POSIX files that a key ring needs, is missing here."""
     if not hasattr(os, "fork") and re.search(r"\bKeyRing\(|\bKeyRing\.mounted\(", text):
         missing("POSIX", "a key ring needs its file locks and modes")
     for name in FRAMEWORKS:
@@ -68,7 +68,7 @@ def needs(text):
 
 
 def project_settings():
-    """The settings.py that `django-admin startproject` writes, to whose end a page says what to add."""
+    """Return the settings.py of `django-admin startproject`, to which a page appends lines."""
     django = importlib.util.find_spec("django")
     if django is None:
         return ""
@@ -79,13 +79,13 @@ def project_settings():
 
 @pytest.fixture
 def desk(tmp_path):
-    """A folder with the files that every page may take for granted."""
+    """Return a folder with the files that every page may use."""
     (tmp_path / "provider-jwks.json").write_text(json.dumps(KeySet([PAIR]).to_jwks()), encoding="utf-8")
     return tmp_path
 
 
 def run_program(desk, page, blocks):
-    (desk / "private.pem").write_text(OWN.to_private_pem(), encoding="utf-8")  # as a session before it makes them
+    (desk / "private.pem").write_text(OWN.to_private_pem(), encoding="utf-8")  # as an earlier shell session creates it
     (desk / "public.pem").write_text(OWN.to_pem(), encoding="utf-8")
     for name, text in files_of(page).items():
         (desk / name).write_text(project_settings() + text if name == "settings.py" else text, encoding="utf-8")
@@ -103,13 +103,13 @@ def run_program(desk, page, blocks):
 
 
 @pytest.mark.parametrize(("page", "program"), PROGRAMS, ids=[program.place for _, program in PROGRAMS])
-def test_a_program_on_a_page_runs_and_shows_what_the_page_shows(desk, page, program):
+def test_a_program_on_a_page_prints_what_the_page_shows(desk, page, program):
     needs(program.text)
 
     run_program(desk, page, program.blocks)
 
 
-def test_a_block_that_is_not_run_is_python_all_the_same_and_says_why():
+def test_a_block_that_is_not_run_is_valid_python_and_has_a_reason():
     for page in PAGES:
         for block in blocks_of(page):
             if block.directive == "not run":
@@ -121,14 +121,14 @@ def test_a_block_that_is_not_run_is_python_all_the_same_and_says_why():
 FIRST_SCREEN = {
     "gatepass_flask": """
 client = app.test_client()
-def ask(path, **headers):
+def send(path, **headers):
     answer = client.get(path, headers=headers)
     return answer.status_code, answer.headers.get("WWW-Authenticate"), answer.text
 """,
     "gatepass_starlette": """
 from starlette.testclient import TestClient
 client = TestClient(app)
-def ask(path, **headers):
+def send(path, **headers):
     answer = client.get(path, headers=headers)
     return answer.status_code, answer.headers.get("WWW-Authenticate"), answer.text
 """,
@@ -141,7 +141,7 @@ django.setup()
 from django.core.management import call_command
 from django.test import Client
 call_command("check", fail_level="WARNING")
-def ask(path, **headers):
+def send(path, **headers):
     answer = Client().get(path, headers=headers)
     return answer.status_code, answer.headers.get("WWW-Authenticate"), answer.content.decode()
 """,
@@ -150,12 +150,12 @@ FIRST_SCREEN["gatepass_fastapi"] = FIRST_SCREEN["gatepass_starlette"]
 
 
 @pytest.mark.parametrize("adapter", FIRST_SCREEN)
-def test_what_the_first_screen_of_the_readme_says_to_paste_protects_the_route(desk, adapter):
+def test_the_code_on_the_first_screen_of_the_readme_protects_the_route(desk, adapter):
     needs(adapter)
     readme = REPOSITORY / "README.md"
     programs = [program for program in programs_of(readme) if f"from {adapter} import" in program.text]
     pasted = programs[0].text if programs else ""
-    asked = f"""
+    program = f"""
 {pasted}
 {FIRST_SCREEN[adapter]}
 from gatepass import Key, TokenIssuer
@@ -164,21 +164,21 @@ issuer = TokenIssuer(
     keys=Key.from_env("JWT_SECRET_KEY"),
 )
 good = "Bearer " + issuer.issue("anna", scope="orders:read")
-status, _, body = ask("/orders", Authorization=good)
+status, _, body = send("/orders", Authorization=good)
 assert (status, __import__("json").loads(body)) == (200, {{"for": "anna"}}), (status, body)
-assert ask("/orders")[:2] == (401, 'Bearer realm="api"')
-assert ask("/orders", Authorization=good + "A")[0] == 401
-status, challenge, _ = ask("/orders", Authorization="Bearer " + issuer.issue("bert"))
+assert send("/orders")[:2] == (401, 'Bearer realm="api"')
+assert send("/orders", Authorization=good + "A")[0] == 401
+status, challenge, _ = send("/orders", Authorization="Bearer " + issuer.issue("bert"))
 assert status == 403 and challenge.endswith('scope="orders:read"'), challenge
 """
-    run_program(desk, readme, [Block("README.md", 1, "python", asked)])
+    run_program(desk, readme, [Block("README.md", 1, "python", program)])
 
 
-# --- sessions
+# --- shell sessions
 
 
 class Shell:
-    """One bash that goes on from command to command, as a reader's does."""
+    """One bash process for all commands of a page."""
 
     END = "--end of this command--"
 
@@ -228,10 +228,10 @@ def stop(server):
 
 
 @pytest.mark.parametrize("page", SESSIONS, ids=name_of)
-def test_a_session_on_a_page_shows_what_the_page_shows(desk, page):
+def test_a_shell_session_on_a_page_prints_what_the_page_shows(desk, page):
     if not hasattr(os, "fork"):
         missing("POSIX", "a session is typed into its shell")
-    needs("click " + page.read_text(encoding="utf-8"))  # for the command
+    needs("click " + page.read_text(encoding="utf-8"))  # the command needs it
     if shutil.which("curl") is None:
         missing("curl")
     for name, text in files_of(page).items():
@@ -254,7 +254,7 @@ def test_a_session_on_a_page_shows_what_the_page_shows(desk, page):
         shell.close()
 
 
-# --- answers
+# --- responses
 
 
 def raw(answer):
@@ -278,12 +278,12 @@ def shown_answers():
     return [block for page in PAGES for block in blocks_of(page) if block.directive == "answer"]
 
 
-def test_some_answers_are_shown():
+def test_the_pages_show_responses():
     assert len(shown_answers()) >= 8
 
 
 @pytest.mark.parametrize("block", shown_answers(), ids=lambda block: block.place)
-def test_an_answer_on_a_page_is_the_answer_of_the_core(block):
+def test_a_response_on_a_page_is_the_response_of_the_core(block):
     name, _, settings = block.argument.partition(" ")
 
     assert block.text == raw(server_with(**json.loads(settings or "{}")).respond(error_named(name)))
@@ -295,10 +295,10 @@ def leaves(root=AuthError):
         yield from leaves(kind)
 
 
-def test_the_page_of_answers_lists_every_reason_with_its_status_code_and_text():
+def test_the_page_of_responses_lists_every_reason_with_its_status_code_and_text():
     page = (REPOSITORY / "docs" / "answers.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\| `(\w+)` \| (\d+) \| ([^|]*) \| ([^|]*) \|", page, re.MULTILINE)
-    roots = {"InvalidRequest", "AuthUnavailable"}  # what an application may raise; the core raises their leaves
+    roots = {"InvalidRequest", "AuthUnavailable"}  # an application may raise them; the core raises subclasses
     expected = {
         (kind.reason, str(kind.status), f"`{kind.error}`" if kind.error else "none", kind.description or "none")
         for kind in leaves()
@@ -319,7 +319,7 @@ def anchors_of(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_what_a_page_points_at_is_there(page):
+def test_the_links_of_a_page_have_targets(page):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     targets = re.findall(r"\]\(([^)\s]+)\)|\bsrc(?:set)?=\"([^\"]+)\"", text)
     for target in filter(None, (first or second for first, second in targets)):
@@ -333,18 +333,18 @@ def test_what_a_page_points_at_is_there(page):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
-def test_a_test_that_a_page_names_is_there(page):
+def test_a_test_file_that_a_page_names_exists(page):
     for name in re.findall(r"`(tests/[\w/.-]+)`", page.read_text(encoding="utf-8")):
         assert (REPOSITORY / name).exists(), name
 
 
 def linked_pages(page):
-    """The pages that *page* links to."""
+    """Return the pages that *page* links to."""
     targets = re.findall(r"\]\(([^)#\s]+\.md)", page.read_text(encoding="utf-8"))
     return {(page.parent / target).resolve() for target in targets if "://" not in target}
 
 
-def test_every_page_is_found_from_the_readme():
+def test_every_page_is_linked_from_the_readme():
     found, waiting = set(), {REPOSITORY / "README.md"}
     while waiting:
         found |= waiting
@@ -354,7 +354,7 @@ def test_every_page_is_found_from_the_readme():
 
 
 def measured(section, algorithm):
-    """Times faster than PyJWT, by contender, as docs/benchmarks.md has it."""
+    """Return how many times faster than PyJWT each contender is in docs/benchmarks.md."""
     page = (REPOSITORY / "docs" / "benchmarks.md").read_text(encoding="utf-8")
     rows = [
         [cell.strip() for cell in line.strip("|").split("|")]
@@ -374,7 +374,7 @@ def measured(section, algorithm):
     ],
 )
 def test_the_figures_of_the_readme_are_those_of_the_last_measurement(section, algorithm, name):
-    """After a new measurement this shows the line to write."""
+    """After a new measurement the failure shows the line to write."""
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     figures = measured(section, algorithm)
     cells = [f"{float(figures[peer][1]):.1f}" for peer in ("gatepass", "joserfc", "oxyjwt (Rust)")]

@@ -1,4 +1,4 @@
-"""Tests of an extra pass by where it is not installed. Where all should be there, none may be missing unseen."""
+"""Tests of an extra are skipped if it is not installed; where all are required, none may be missing."""
 
 import os
 from importlib.util import find_spec
@@ -18,5 +18,5 @@ NEEDED_BY_TESTS = [
     not os.environ.get("GATEPASS_REQUIRE_EXTRAS"),
     reason=reason_for("every extra and group", "not all are expected here"),
 )
-def test_where_everything_is_to_be_tested_it_is_installed(name):
+def test_every_extra_is_installed_if_the_environment_requires_it(name):
     assert find_spec(name) is not None

@@ -1,4 +1,4 @@
-"""What is missing is named as pip takes it, with the bounds that pyproject.toml has, and the extra's name beside it."""
+"""Hints name a missing library as a requirement for pip, with the bounds of pyproject.toml, and name its extra."""
 
 import subprocess
 import sys
@@ -44,7 +44,7 @@ def test_the_bounds_of_the_hints_are_those_of_the_extras(extras):
 
 
 @pytest.mark.parametrize("extra", EXTRAS)
-def test_a_hint_can_be_pasted_and_names_the_extra(extra):
+def test_a_hint_is_a_pip_command_and_names_the_extra(extra):
     hint = extra_hint(extra)
 
     assert hint.startswith("pip install '")
@@ -53,7 +53,7 @@ def test_a_hint_can_be_pasted_and_names_the_extra(extra):
 
 
 @pytest.mark.parametrize("module", NEEDED)
-def test_where_a_library_is_missing_its_hint_is_printed(module):
+def test_the_hint_for_a_missing_library_is_printed(module):
     library, extra = NEEDED[module]
     if module == "gatepass_django.rest_framework" and find_spec("django") is None:
         missing("every extra and group", "django is not installed, which is missed first")

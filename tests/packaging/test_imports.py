@@ -1,4 +1,4 @@
-"""What the sources import beside themselves. The rooms' own contract is in `pyproject.toml`: `lint-imports` checks it."""
+"""Imports of other packages by the sources. `lint-imports` checks the contract between our own packages."""
 
 import sys
 
@@ -8,7 +8,7 @@ from tests.support.sources import imported, source_files
 FILES = source_files()
 OURS = {module.partition(".")[0] for module in FILES}
 
-# Each of these has a contract in pyproject.toml that says which rooms may import it.
+# Each of these has a contract in pyproject.toml that names the packages that may import it.
 FOREIGN = {
     "anyio",
     "asgiref",
@@ -33,7 +33,7 @@ FOR_TYPE_CHECKERS = {"_typeshed"}
 
 NETWORK = {"asyncio", "http.client", "http.server", "socket", "socketserver", "ssl", "urllib.request"}
 MAY_CONNECT = ("gatepass.cli.demo", "gatepass.jwks")
-# It asks whether an event loop runs, and waits on it for a thread.
+# It checks whether an event loop runs, and awaits a thread on it.
 MAY_AWAIT = {"gatepass.keys.source"}
 
 
@@ -41,7 +41,7 @@ def imports_of(module: str) -> list[tuple[str, str]]:
     return list(imported(FILES[module].read_text(encoding="utf-8")))
 
 
-def test_every_third_party_package_that_is_imported_has_a_contract(request: pytest.FixtureRequest):
+def test_every_imported_third_party_package_has_a_contract(request: pytest.FixtureRequest):
     tops = {origin.partition(".")[0] for module in FILES for origin, _ in imports_of(module)}
     contract = (request.config.rootpath / "pyproject.toml").read_text(encoding="utf-8")
 
@@ -67,5 +67,5 @@ def test_a_module_of_the_core_opens_no_connection(module):
         "if TYPE_CHECKING:\n    import socket",
     ],
 )
-def test_an_import_is_seen_however_it_is_written(line):
+def test_an_import_is_found_in_any_form(line):
     assert [origin for origin, _ in imported(line)] == ["socket"]

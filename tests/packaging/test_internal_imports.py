@@ -1,6 +1,6 @@
-"""Imports of internal paths by tests, benchmarks, examples and pages: counted by module, each with its reason.
+"""Imports of internal paths by tests, benchmarks, examples and pages: counted by module, each with a reason.
 
-Public is what `PUBLIC` in `test_public_names.py` lists. Each imported name counts once for each import of it.
+`PUBLIC` in `test_public_names.py` lists the public names. Each imported name counts once for each import of it.
 """
 
 import doctest
@@ -18,7 +18,7 @@ OURS = {module.partition(".")[0] for module in MODULES}
 INTERNAL = {
     "gatepass.cli": (1, "the program runs in the test's own process"),
     "gatepass.cli.demo": (1, "the demo runs in the test's own process"),
-    "gatepass.cli.demo.cases": (5, "one server at a time is asked the demo's requests"),
+    "gatepass.cli.demo.cases": (5, "the demo's requests are sent to one server at a time"),
     "gatepass.cli.demo.resource": (2, "a server is started with the demo's settings"),
     "gatepass.cli.demo.results": (3, "the table must say when an answer is wrong"),
     "gatepass.cli.demo.servers": (2, "servers that fail to start, and servers that end"),
@@ -56,8 +56,8 @@ INTERNAL = {
     "gatepass.revocation.store": (7, "the layers in front of the store and their clocks"),
     "gatepass.stores.group_commit": (2, "jobs that are interrupted inside one shared transaction"),
     "gatepass.stores.redis": (5, "the scripts and their margin, for a server that fails in between"),
-    "gatepass.stores.rows": (2, "a row, to be spoilt in the database"),
-    "gatepass.stores.sql_schema": (4, "the tables, to look at rows and to spoil them"),
+    "gatepass.stores.rows": (2, "a row, to be corrupted in the database"),
+    "gatepass.stores.sql_schema": (4, "the tables, to read and corrupt rows"),
     "gatepass.stores.sqlite_file": (1, "the sleep between two attempts at a locked file"),
     "gatepass.testing.base": (29, "families for a store, as the contract makes them"),
     "gatepass.testing.racing": (5, "races in threads and processes, as the contract runs them"),
@@ -72,7 +72,7 @@ INTERNAL = {
     "gatepass_django.conf": (1, "the check of the setting, without a request"),
     "gatepass_django.http": (1, "whether a request counts as a preflight"),
     "gatepass_django.internals": (1, "undocumented parts of the framework, taken away"),
-    "gatepass_django.permissions": (1, "what a composed permission says of strangers"),
+    "gatepass_django.permissions": (1, "whether a composed permission allows anonymous requests"),
     "gatepass_django.refresh.models": (5, "rows as the database holds them"),
     "gatepass_fastapi.internals": (1, "undocumented parts of the framework, taken away"),
     "gatepass_flask.internals": (1, "undocumented parts of the framework, taken away"),
@@ -82,7 +82,7 @@ INTERNAL = {
 
 
 def internal_imports(source: str) -> Counter[str]:
-    """How many names *source* imports from each internal module."""
+    """Return how many names *source* imports from each internal module."""
     found: Counter[str] = Counter()
     for origin, name in imported(source):
         module = f"{origin}.{name}" if f"{origin}.{name}" in MODULES else origin
@@ -103,7 +103,7 @@ def code_of(block):
     return "".join(example.source for example in doctest.DocTestParser().get_examples(block.text))
 
 
-def test_tests_and_benchmarks_import_no_more_internal_names_than_the_table_says():
+def test_tests_and_benchmarks_import_only_the_internal_names_in_the_table():
     found = imports_below("tests", "benchmarks")
     rows = [
         f"    {json.dumps(module)}: ({count}, {json.dumps(INTERNAL.get(module, (0, ''))[1], ensure_ascii=False)}),\n"
@@ -122,12 +122,12 @@ def test_every_internal_import_has_a_reason():
     assert [module for module, (_, reason) in INTERNAL.items() if len(reason.split()) < 3] == []
 
 
-def test_examples_import_public_names_alone():
+def test_examples_import_only_public_names():
     assert imports_below("examples") == {}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_pages_import_public_names_alone(page):
+def test_pages_import_only_public_names(page):
     blocks = [block for block in blocks_of(page) if block.language in ("python", "pycon")]
 
     assert sum((internal_imports(code_of(block)) for block in blocks), Counter()) == {}
@@ -143,7 +143,7 @@ def test_pages_import_public_names_alone(page):
         ("from gatepass_flask import middleware", "gatepass_flask.middleware"),
     ],
 )
-def test_an_internal_import_is_counted_however_it_is_written(source, module):
+def test_an_internal_import_is_counted_in_any_form(source, module):
     assert internal_imports(source) == {module: 1}
 
 

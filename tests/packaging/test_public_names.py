@@ -1,6 +1,6 @@
-"""The public names, spelled out: a new one, or one that goes, is a decision that is made here.
+"""The public names, written out: adding or removing one is a decision that is made here.
 
-The tables of docs/frameworks.md are made from the code. To renew them:
+The tables of docs/frameworks.md are generated from the code. To update them:
 
     GATEPASS_WRITE_TABLES=1 pytest tests/packaging/test_public_names.py
 """
@@ -171,7 +171,7 @@ PUBLIC = {
 
 
 def declared(module, repository):
-    """`__all__` as it is written, so that no framework need be installed to read it."""
+    """Return `__all__` as written in the source, so that no framework needs to be installed."""
     inner = module.replace(".", "/")
     candidates = [
         repository / root / f"{inner}{ending}" for root in ("src", "adapters") for ending in ("/__init__.py", ".py")
@@ -184,7 +184,7 @@ def declared(module, repository):
 
 
 @pytest.mark.parametrize("module", sorted(PUBLIC))
-def test_a_public_module_offers_these_names_and_no_others(module, repository):
+def test_a_public_module_exports_exactly_these_names(module, repository):
     names = declared(module, repository)
 
     assert names is not None
@@ -198,7 +198,7 @@ def test_every_package_declares_its_names(repository):
     assert packages <= set(PUBLIC)
 
 
-def test_gatepass_itself_keeps_its_names_few():
+def test_the_number_of_names_of_gatepass_is_limited():
     assert len(PUBLIC["gatepass"]) <= MAX_NAMES
 
 
@@ -209,7 +209,7 @@ def table(heads, rows):
     return "".join(f"| {' | '.join(cells)} |\n" for cells in (heads, ["---"] * len(heads), *rows))
 
 
-def test_the_documented_tables_are_the_code_s(repository):
+def test_the_documented_tables_match_the_code(repository):
     modules = ["gatepass", "gatepass.adapter", "gatepass_django.rest_framework", "gatepass_django.refresh"]
     names = {module: sorted(declared(module, repository), key=str.lower) for module in [*modules, *ADAPTERS.values()]}
     listed = [[f"`{module}`", ", ".join(f"`{name}`" for name in names[module])] for module in modules]

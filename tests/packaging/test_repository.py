@@ -1,4 +1,4 @@
-"""What holds for the repository as a whole and no other tool watches."""
+"""Rules for the repository as a whole that no other tool checks."""
 
 import configparser
 import os
@@ -48,7 +48,7 @@ COVERED_BY = {
     "testing/revocation_store": (["tests/testing/test_contracts.py"], "a contract that broken stores must fail"),
     "testing/rotation": (["tests/testing/test_contracts.py"], "part of the contract that broken stores must fail"),
 }
-# Test files of a room that bear the name of none of its modules.
+# Test files of a package that have the name of none of its modules.
 SEVERAL_MODULES = {
     "tests/cli/test_examples.py": "the example programs, and what README says of them",
     "tests/cli/test_main.py": "the entry point, in the package's __init__",
@@ -62,7 +62,7 @@ SEVERAL_MODULES = {
     "tests/stores/test_raw_forks.py": "every store that processes share",
     "tests/testing/test_contracts.py": "the contracts as a whole, against stores that break them",
 }
-# Folders of tests that are no room of gatepass.
+# Folders of tests that are no package of gatepass.
 OTHER_FOLDERS = {
     "adapters": "the adapters for the frameworks",
     "interop": "other libraries, in other languages",
@@ -73,7 +73,7 @@ OTHER_FOLDERS = {
     "typing": "programs for the type checkers",
     "vectors": "published and forged tokens and signatures",
 }
-# Modules beside the tests that are no test, conftest or contract; those below WITH_PROGRAMS may be anything.
+# Modules beside the tests that are no test, conftest or contract; those below WITH_PROGRAMS are not limited.
 WITH_PROGRAMS = ("support", "typing", "interop", "servers")
 BESIDE_TESTS = {"tests/vectors/from_rfc_texts.py": "makes rfc.json from the texts of the RFCs"}
 in_a_shell = pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", ".ci/run is a shell script"))
@@ -112,7 +112,7 @@ def lengths(repository):
     }
 
 
-def test_no_module_has_more_lines_than_a_chapter(lengths):
+def test_no_module_is_longer_than_the_limit(lengths):
     assert lengths
     assert {name: length for name, length in lengths.items() if length > MAX_LINES} == {}
 
@@ -136,12 +136,12 @@ def test_limits_are_named_max_or_min(repository):
     assert sorted(found) == []
 
 
-def test_the_packages_top_level_stays_small(repository):
+def test_the_number_of_modules_at_the_top_level_is_limited(repository):
     assert 0 < len(list((repository / "src" / "gatepass").glob("*.py"))) <= MAX_TOP_MODULES
 
 
 def modules_of_rooms(repository):
-    """The modules of gatepass as paths below it; a package below a room is one, and `__init__` is none."""
+    """Return the modules of gatepass as paths below it; a nested package counts as one, `__init__` as none."""
     package = repository / "src" / "gatepass"
     parts = [module.relative_to(package).with_suffix("").parts[:2] for module in package.rglob("*.py")]
     return {"/".join(part) for part in parts if part[-1] != "__init__"}
@@ -152,7 +152,7 @@ def files_of_tests(repository):
 
 
 def is_about(file, module):
-    """Whether *file* is `tests/<room>/test_<module>.py` or `tests/<room>/test_<module>_<aspect>.py`."""
+    """Return whether *file* is `tests/<package>/test_<module>.py` or `tests/<package>/test_<module>_<aspect>.py`."""
     room, _, name = module.rpartition("/")
     return re.fullmatch(rf"tests/{room}{'/' if room else ''}test_{name}(_\w+)?\.py", file) is not None
 
@@ -172,7 +172,7 @@ def test_the_files_that_test_the_other_modules_exist(repository):
     assert [module for module, (files, reason) in COVERED_BY.items() if not files or len(reason.split()) < 3] == []
 
 
-def test_every_test_file_of_a_room_has_the_name_of_a_module_or_a_reason(repository):
+def test_every_test_file_of_a_package_has_the_name_of_a_module_or_a_reason(repository):
     found = modules_of_rooms(repository)
     files = [file for file in files_of_tests(repository) if file.rpartition("/")[2].startswith("test_")]
     others = {
@@ -185,7 +185,7 @@ def test_every_test_file_of_a_room_has_the_name_of_a_module_or_a_reason(reposito
     assert [file for file, reason in SEVERAL_MODULES.items() if len(reason.split()) < 3] == []
 
 
-def test_every_folder_of_tests_is_a_room_or_has_a_reason(repository):
+def test_every_folder_of_tests_is_a_package_or_has_a_reason(repository):
     rooms = {module.partition("/")[0] for module in modules_of_rooms(repository) if "/" in module}
     folders = {file.split("/")[1] for file in files_of_tests(repository) if file.count("/") > 1}
 
@@ -194,7 +194,7 @@ def test_every_folder_of_tests_is_a_room_or_has_a_reason(repository):
     assert [folder for folder, reason in OTHER_FOLDERS.items() if len(reason.split()) < 3] == []
 
 
-def test_every_helper_lies_in_the_folder_for_helpers_or_has_a_reason(repository):
+def test_every_helper_is_in_the_folder_of_helpers_or_has_a_reason(repository):
     helper = re.compile(r"tests/(?:\w+/)*(?!(?:test_\w+|conftest|\w*contract)\.py$)\w+\.py")
     found = {
         file
@@ -221,14 +221,14 @@ def test_no_tracked_file_is_a_build_product(tracked, repository):
 
 
 @in_a_shell
-def test_ci_runs_the_test_command_that_the_readme_gives(repository):
-    """.ci/run is asked for it, so that its own reading of the page is what is tested."""
-    asked = subprocess.run(
+def test_ci_runs_the_test_command_of_the_readme(repository):
+    """The command comes from .ci/run, so this tests how .ci/run reads the page."""
+    result = subprocess.run(
         [repository / ".ci" / "run", "--print-test-command"], capture_output=True, text=True, check=True
     )
     readme = (repository / "README.md").read_text(encoding="utf-8")
 
-    assert asked.stdout.strip() == "python3 -m venv .venv && .venv/bin/pip install tox && .venv/bin/tox"
+    assert result.stdout.strip() == "python3 -m venv .venv && .venv/bin/pip install tox && .venv/bin/tox"
     assert readme.count("<!-- test-command -->") == 1
 
 
@@ -258,17 +258,17 @@ def test_workflows_pin_each_action_to_one_commit(repository):
     actions = [line.partition("@")[0] for line in used]
 
     assert [line for line in used if not re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", line)] == []
-    assert len(actions) == len(set(actions))  # two pins of one action are two lines
+    assert len(actions) == len(set(actions))  # two pins of one action would be two entries
 
 
 def labels_of(tox):
-    """The environments of each label of tox.ini."""
+    """Return the environments of each label of tox.ini."""
     lines = [line.partition("=") for line in tox["tox"]["labels"].strip().splitlines()]
     return {label.strip(): set(names.replace(",", " ").split()) for label, _, names in lines}
 
 
 def test_every_environment_is_run_by_ci(repository, tox):
-    """By the README's command or by a label that .ci/run names: an environment in neither would never run."""
+    """CI runs the command of the README and the labels in .ci/run; it would never run an environment in neither."""
     sections = {name.removeprefix("testenv:") for name in tox.sections() if name.startswith("testenv:")}
     labels = labels_of(tox)
     script = (repository / ".ci" / "run").read_text(encoding="utf-8")
@@ -279,7 +279,7 @@ def test_every_environment_is_run_by_ci(repository, tox):
     assert sections - {"bench"} <= {"py"}.union(*labels.values())  # a benchmark gives figures, not a verdict
 
 
-def test_every_environment_that_a_page_names_is_there(repository, tox):
+def test_every_environment_that_a_page_names_exists(repository, tox):
     pages = [*repository.glob("*.md"), *repository.glob("docs/*.md"), repository / "benchmarks" / "README.md"]
     pages += [*repository.glob(".github/workflows/*.yml"), repository / ".ci" / "run"]  # an archive has no workflows
     named = {
@@ -296,26 +296,28 @@ def test_every_environment_that_a_page_names_is_there(repository, tox):
     assert {(option, name) for option, name in named if name not in known[option]} == set()
 
 
-def test_the_readmes_command_runs_every_test_once(repository, tox):
+def test_the_command_of_the_readme_runs_every_test(repository, tox):
     assert tox["testenv:py"]["commands"].strip() == "pytest -n auto --dist worksteal {posargs:tests}"
     for folder in ("adapters", "cli", "interop", "jwks", "keyring", "keys", "packaging", "refresh", "stores", "tokens"):
         assert list((repository / "tests" / folder).glob("test_*.py")), folder
 
 
-def test_what_runs_once_in_all_is_there(repository):
+def test_the_tests_that_run_once_exist(repository):
     assert [path for path in ONCE if not (repository / path).exists()] == []
 
 
 @in_a_shell
 def test_the_packages_that_ci_installs_are_named_to_contributors(repository):
-    asked = subprocess.run([repository / ".ci" / "run", "--print-packages"], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [repository / ".ci" / "run", "--print-packages"], capture_output=True, text=True, check=True
+    )
     contributing = (repository / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
-    assert len(asked.stdout.split()) > 5
-    assert [name for name in asked.stdout.split() if f"`{name}`" not in contributing] == []
+    assert len(result.stdout.split()) > 5
+    assert [name for name in result.stdout.split() if f"`{name}`" not in contributing] == []
 
 
-def test_the_changelog_has_a_place_for_what_is_new(repository):
+def test_the_changelog_has_a_section_for_unreleased_changes(repository):
     changelog = (repository / "CHANGELOG.md").read_text(encoding="utf-8")
 
     assert "\n## [Unreleased]\n" in changelog

@@ -1,4 +1,4 @@
-"""What a stranger gets who installs gatepass: read from the installed distribution, never from the sources."""
+"""The contents of an installation of gatepass: read from the installed distribution, never from the sources."""
 
 import importlib
 import importlib.metadata
@@ -30,12 +30,12 @@ SITE_PACKAGES = Path(sysconfig.get_path("purelib")).resolve()
 
 
 def is_editable() -> bool:
-    """PEP 610: what is installed is the checkout itself, and no wheel."""
+    """Return whether the checkout itself is installed instead of a wheel (PEP 610)."""
     origin = importlib.metadata.distribution("gatepass").read_text("direct_url.json")
     return bool(origin and json.loads(origin).get("dir_info", {}).get("editable"))
 
 
-# Where tox runs, an editable install would be a mistake that these tests find.
+# In tox, an editable install is an error, which these tests detect.
 pytestmark = pytest.mark.skipif(
     is_editable() and not os.environ.get("GATEPASS_REQUIRE_EXTRAS"),
     reason=reason_for("the built wheel", "gatepass is installed editable"),
@@ -69,7 +69,7 @@ def test_each_package_is_marked_as_typed(package, shipped):
     assert PurePosixPath(package, "py.typed") in shipped
 
 
-def test_nothing_but_the_five_packages_and_one_command_is_installed(shipped):
+def test_only_the_five_packages_and_one_command_are_installed(shipped):
     tops = {file.parts[0] for file in shipped if not file.parts[0].endswith(".dist-info")}
     outside = {file.name for file in shipped if file.parts[0] == ".."}
 
@@ -78,7 +78,7 @@ def test_nothing_but_the_five_packages_and_one_command_is_installed(shipped):
     assert len(outside) == 1
 
 
-def test_the_packages_hold_python_the_mark_of_types_and_the_lists_of_known_secrets_alone(shipped):
+def test_the_packages_contain_only_python_py_typed_and_the_lists_of_known_secrets(shipped):
     inside = [file for file in shipped if file.parts[0] in PACKAGES]
 
     assert {str(file) for file in inside if file.suffix != ".py" and file.name != "py.typed"} == {
@@ -97,7 +97,7 @@ def test_the_licence_is_shipped(shipped):
     assert [file.name for file in shipped if file.parts[1:2] == ("licenses",)] == ["LICENSE"]
 
 
-def test_the_core_needs_pyjwt_and_cryptography_alone():
+def test_the_core_requires_only_pyjwt_and_cryptography():
     requires = importlib.metadata.requires("gatepass") or []
 
     names = sorted(line.split(">=")[0] for line in requires if "extra ==" not in line)
@@ -126,8 +126,8 @@ def test_the_command_is_installed_and_points_into_the_package():
     assert entry.value.partition(":")[0].partition(".")[0] == "gatepass"
 
 
-def test_the_command_without_its_extra_names_it():
-    """The modules are hidden, so that this also holds where they are installed."""
+def test_the_command_without_its_extra_names_the_extra():
+    """The modules are hidden, so this is tested even where they are installed."""
     program = (
         "import importlib.metadata, sys\n"
         "sys.modules['click'] = sys.modules['rich'] = None\n"

@@ -1,4 +1,4 @@
-"""The word check of the lint environment, on texts that it must refuse and on texts that it must accept."""
+"""The word check of the lint environment, on texts that it must refuse and texts that it must accept."""
 
 import importlib.util
 import re
@@ -27,7 +27,7 @@ FORMS = (
 
 @pytest.fixture
 def check(tmp_path):
-    """Return what codespell finds in the given lines, with the project's settings: its exit status, and word by word."""
+    """Return what codespell finds in the given lines, with the project's settings: the exit status and the words."""
     if importlib.util.find_spec("codespell_lib") is None:
         missing("codespell")
 
@@ -57,7 +57,7 @@ def test_a_filler_is_refused_in_every_form(check):
 
 
 def test_a_spelling_mistake_is_refused(check):
-    mistake = "recie" + "ve"  # in two parts, or the check would find it here
+    mistake = "recie" + "ve"  # in two parts, because the check would find it here
     lines = [f"The server must {mistake} a token.", f"def test_{mistake}_token(): ..."]
 
     assert check(*lines) == (_FOUND, [(line, mistake) for line in lines])

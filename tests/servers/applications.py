@@ -1,5 +1,5 @@
-"""What the servers of these tests serve: the routes of the adapters' contract, the two endpoints, and a route that says
-which process answers. The environment says where the sessions are, and where the key ring is, if there is one.
+"""The applications on the servers: the routes of the adapters' contract, the two endpoints, and a route that returns
+the process id. Environment variables name the store and, if there is one, the key ring.
 """
 
 import os
@@ -15,11 +15,11 @@ PLACE, RING, BUSY = "GATEPASS_SERVED_STORE", "GATEPASS_SERVED_RING", "GATEPASS_S
 
 
 def parts():
-    """The server, the endpoints, and the service, as a project makes them once in a module."""
+    """Return the resource server, the endpoints and the service, as a module of a project creates them."""
     keys = KeyRing(os.environ[RING], rotate_every=None) if RING in os.environ else KEY
     kind, _, place = os.environ.get(PLACE, "memory").partition(" ")
     store = MemoryStore() if kind == "memory" else open_store(kind, place)
-    if BUSY in os.environ:  # the process that loads the application has used the store, before it forks
+    if BUSY in os.environ:  # use the store in the process that loads the application, before it forks
         store.get("nothing")
     issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=keys, client_id="web", access_ttl=timedelta(minutes=15))
     service = TokenService(issuer, store, check_subject=lambda subject: True, grace=60)

@@ -1,4 +1,4 @@
-"""The servers, each with the command that a project would run, and the raw requests that are put to them."""
+"""Start each server with the command that a project would run, and send raw requests to it."""
 
 import contextlib
 import importlib.util
@@ -16,7 +16,7 @@ from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 120
-"""Seconds after which something hangs, and is no longer slow."""
+"""Timeout in seconds for a stalled server or request."""
 
 _WSGI, _ASGI = "tests.servers.wsgi:application", "tests.servers.asgi:application"
 _GUNICORN = ["-m", "gunicorn", "--bind", "127.0.0.1:{port}", "--workers", "{workers}", "--log-level", "error"]
@@ -47,7 +47,7 @@ def _module_of(name):
 
 @contextlib.contextmanager
 def serving(name, workers=1, **env):
-    """The port and the process of the server *name*, once it answers."""
+    """Start the server *name*, and yield its port and process when it responds."""
     for module in (_module_of(name), *(["gevent"] if "gevent" in name else [])):
         if importlib.util.find_spec(module) is None:
             missing("every extra and group", f"{module} is not installed")
@@ -69,7 +69,7 @@ def _wait_for(process, port, log):
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         with contextlib.suppress(OSError):
-            if ask(port, "GET /process HTTP/1.1")[0] == 200:
+            if send(port, "GET /process HTTP/1.1")[0] == 200:
                 return
         if process.poll() is not None:
             break
@@ -79,14 +79,14 @@ def _wait_for(process, port, log):
 
 
 def _end(process):
-    """At once, and its workers too: they are of its session. A graceful end is a test's own business."""
+    """Kill the server and its workers, which are in its session. Tests of a graceful stop do that themselves."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait(PATIENCE)
 
 
-def ask(port, *lines, body=b"", timeout=PATIENCE):
-    """Status, header lines and body of what comes back for these lines; (0, [], b"") if the server hung up."""
+def send(port, *lines, body=b"", timeout=PATIENCE):
+    """Return status, header lines and body of the response to these lines; (0, [], b"") if the server closed."""
     head = [*lines, "Host: 127.0.0.1", "Connection: close", "", ""]
     with socket.create_connection(("127.0.0.1", port), timeout=timeout) as connection:
         connection.sendall("\r\n".join(head).encode("latin-1") + body)
@@ -114,7 +114,7 @@ def _joined(chunks):
 
 def post(port, target, form=""):
     body = form.encode()
-    return ask(
+    return send(
         port, f"POST {target} HTTP/1.1", "Content-Type: application/x-www-form-urlencoded",
         f"Content-Length: {len(body)}", body=body,
     )  # fmt: skip

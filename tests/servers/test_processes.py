@@ -1,5 +1,5 @@
-"""Eight processes of a server on each store and on a key ring, that are killed, replaced and stopped while clients
-refresh: no session is lost, and no client sees more than a try that failed.
+"""Eight processes of a server on each store and on a key ring are killed, replaced and stopped while clients refresh:
+no session is lost, and a client sees at most a failed attempt.
 """
 
 import json
@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager
 
 import pytest
 from tests.servers.applications import BUSY, PLACE, RING
-from tests.servers.running import PATIENCE, ask, post, serving
+from tests.servers.running import PATIENCE, post, send, serving
 from tests.support.adapter_tokens import AUDIENCE, ISSUER
 from tests.support.databases.store_addresses import store_address
 from tests.support.needs import reason_for
@@ -23,7 +23,7 @@ WORKERS, CLIENTS = 8, 4
 
 
 class Client(threading.Thread):
-    """Refreshes again and again, and tries again with the same token where no answer came."""
+    """A client that refreshes repeatedly, and retries with the same token if it got no response."""
 
     def __init__(self, port, stop):
         super().__init__()
@@ -41,7 +41,7 @@ class Client(threading.Thread):
         if status == 200:
             self.pair = json.loads(body)
             self.answered += 1
-        elif status not in {0, 503}:  # a worker that ended in the middle says nothing
+        elif status not in {0, 503}:  # a worker that was killed sends no response
             self.wrong = (status, body)
 
     def run(self):
@@ -77,14 +77,14 @@ def all_go_on(those):
 
 
 def workers(port, count=1):
-    """Process ids of *count* workers at least."""
+    """Return the process ids of at least *count* workers."""
     found = set()
 
-    def asked():
-        found.add(json.loads(ask(port, "GET /process HTTP/1.1")[2] or b"{}").get("process"))
+    def has_enough():
+        found.add(json.loads(send(port, "GET /process HTTP/1.1")[2] or b"{}").get("process"))
         return len(found - {None}) >= count
 
-    wait_until(asked)
+    wait_until(has_enough)
     return sorted(found - {None})
 
 
@@ -101,7 +101,7 @@ def is_locked(kind, place):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", "gunicorn forks"))
 @pytest.mark.parametrize("kind", ["sqlite", "redis", "postgresql", "mariadb"])
-def test_eight_processes_that_are_killed_replaced_and_stopped_lose_no_session(kind, tmp_path):
+def test_no_session_is_lost_when_eight_processes_are_killed_replaced_and_stopped(kind, tmp_path):
     ring = KeyRing(tmp_path / "ring", rotate_every=None)
     verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=ring)
     with (
@@ -136,7 +136,7 @@ def test_eight_processes_that_are_killed_replaced_and_stopped_lose_no_session(ki
 
 @pytest.mark.parametrize("kind", ["sqlite", "redis"])
 @pytest.mark.parametrize("name", ["uwsgi", "uwsgi threads"])
-def test_uwsgi_serves_a_store_that_was_used_before_it_forked(name, kind, tmp_path):
+def test_uwsgi_works_with_a_store_that_was_used_before_the_fork(name, kind, tmp_path):
     with (
         store_address(kind, tmp_path) as place,
         serving(name, 4, **{PLACE: f"{kind} {place}", BUSY: "yes"}) as (port, _),

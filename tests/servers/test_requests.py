@@ -1,8 +1,8 @@
-"""The same answers on every server: what no client library sends, byte by byte over a socket."""
+"""Raw requests that no client library sends get the same responses on every server."""
 
 import pytest
 from tests.adapters.contract import MALFORMED_HEADER, NO_CREDENTIALS, TWO_TOKENS
-from tests.servers.running import COMMANDS, ask, post, serving
+from tests.servers.running import COMMANDS, post, send, serving
 from tests.support.adapter_tokens import token
 
 FORM = "Content-Type: application/x-www-form-urlencoded"
@@ -23,45 +23,45 @@ def same(answer, golden):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_server_passes_on_what_counts(name):
+def test_raw_requests_get_the_same_responses_on_every_server(name):
     good = f"Authorization: Bearer {token()}"
     get = "GET /protected HTTP/1.1"
     with serving(name) as (port, _):
-        same(ask(port, get), NO_CREDENTIALS)
+        same(send(port, get), NO_CREDENTIALS)
         for line in (get, "GET /protected HTTP/1.0"):
-            status, _, body = ask(port, line, good)
+            status, _, body = send(port, line, good)
             assert (status, b"anna" in body) == (200, True)
 
-        same(ask(port, get, good, good), TWO_TOKENS)
-        same(ask(port, get, "Authorization: Basic YW5uYQ==", good), TWO_TOKENS)
-        same(ask(port, get, good, "authorization: DPoP abc"), TWO_TOKENS)
-        same(ask(port, get, "Authorization: Bearer a b"), MALFORMED_HEADER)
-        octets = ask(port, get, "Authorization: Bearer \xff\xfe\x80")
-        same(octets, NO_CREDENTIALS if name == "granian wsgi" else MALFORMED_HEADER)  # it drops such lines
+        same(send(port, get, good, good), TWO_TOKENS)
+        same(send(port, get, "Authorization: Basic YW5uYQ==", good), TWO_TOKENS)
+        same(send(port, get, good, "authorization: DPoP abc"), TWO_TOKENS)
+        same(send(port, get, "Authorization: Bearer a b"), MALFORMED_HEADER)
+        octets = send(port, get, "Authorization: Bearer \xff\xfe\x80")
+        same(octets, NO_CREDENTIALS if name == "granian wsgi" else MALFORMED_HEADER)  # granian drops such lines
         for line in ("Authorization: Bearer a\x00b", "Authorization: Bearer a\r\n b"):
-            assert ask(port, get, line)[0] == 400
+            assert send(port, get, line)[0] == 400
 
-        # Methods are told apart by case; hypercorn alone writes them in capitals.
-        assert ask(port, "get /protected HTTP/1.1")[0] in {400, 401, 405}
-        refused = ask(port, "post /token HTTP/1.1", FORM, f"Content-Length: {len(UNKNOWN)}", body=UNKNOWN.encode())
+        # Methods are case-sensitive; only hypercorn converts them to capitals.
+        assert send(port, "get /protected HTTP/1.1")[0] in {400, 401, 405}
+        refused = send(port, "post /token HTTP/1.1", FORM, f"Content-Length: {len(UNKNOWN)}", body=UNKNOWN.encode())
         assert refused[2] != INVALID_GRANT or name == "hypercorn"
-        head = ask(port, "HEAD /protected HTTP/1.1")
+        head = send(port, "HEAD /protected HTTP/1.1")
         assert (head[0], head[2]) == (401, b"")
         assert values(head, "www-authenticate") == [NO_CREDENTIALS[1]]
-        same(ask(port, "OPTIONS /protected HTTP/1.1"), NO_CREDENTIALS)
-        assert ask(port, "OPTIONS /protected HTTP/1.1", *PREFLIGHT)[0] in {200, 405}
+        same(send(port, "OPTIONS /protected HTTP/1.1"), NO_CREDENTIALS)
+        assert send(port, "OPTIONS /protected HTTP/1.1", *PREFLIGHT)[0] in {200, 405}
 
         for answer in (post(port, "/token", UNKNOWN), chunked(port, UNKNOWN)):
-            if answer[0] != 400 or not name.startswith("uwsgi"):  # which hands a body in chunks to none but its own API
+            if answer[0] != 400 or not name.startswith("uwsgi"):  # uWSGI passes a chunked body only to its own API
                 assert (answer[0], answer[2]) == (400, INVALID_GRANT)
         for length in ((), ("Content-Length: 0",), ("Content-Length: 00",)):
-            assert ask(port, "POST /token HTTP/1.1", FORM, *length)[0] == 400
+            assert send(port, "POST /token HTTP/1.1", FORM, *length)[0] == 400
         login = post(port, "/login")
         assert (login[0], values(login, "cache-control")) == (200, ["no-store"])
 
 
 def chunked(port, form):
-    """The body of a client that does not say how long it is."""
+    """Return the chunks of a body of unknown length."""
     half = len(form) // 2
     parts = "".join(f"{len(part):x}\r\n{part}\r\n" for part in (form[:half], form[half:], ""))
-    return ask(port, "POST /token HTTP/1.1", FORM, "Transfer-Encoding: chunked", body=parts.encode())
+    return send(port, "POST /token HTTP/1.1", FORM, "Transfer-Encoding: chunked", body=parts.encode())

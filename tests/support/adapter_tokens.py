@@ -10,14 +10,14 @@ from gatepass import Key, ResourceServer, TokenVerifier
 ISSUER = "https://auth.example"
 AUDIENCE = "https://api.example"
 KEY = Key.from_secret("8d0c1ab2e8f64d2f9a0b5f6c7d1e3a48", kid="2026")
-STRANGERS_KEY = Key.from_secret("f17e9b30c6a2458d8e4b71d05a93c2f6", kid="2026")
+OTHER_KEY = Key.from_secret("f17e9b30c6a2458d8e4b71d05a93c2f6", kid="2026")
 FAR = 86_400
 
 
 def token(
     subject: str = "anna", *, key: Key = KEY, header: dict[str, Any] | None = None, without: str = "", **claims: Any
 ) -> str:
-    """A good token, but for *claims*, the members of *header* (None removes one), and the claim *without*."""
+    """Return a valid token with other *claims* and members of *header* (None removes one), and without one claim."""
     now = int(time.time())
     payload = {
         "iss": ISSUER,
@@ -42,7 +42,7 @@ def bearer(raw: str | None = None) -> list[tuple[str, str]]:
 
 
 def resource_server(verifier: dict[str, Any] | None = None, **settings: Any) -> ResourceServer:
-    """The server of the contract, changed by the options of *verifier* and by *settings*."""
+    """Return the resource server of the contract, changed by the options of *verifier* and by *settings*."""
     made = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=KEY, **(verifier or {}))
     return ResourceServer(made, **{"https": "off", **settings})
 

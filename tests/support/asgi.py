@@ -1,4 +1,4 @@
-"""WebSocket handshakes without a server, and ASGI servers on loopback."""
+"""Run WebSocket handshakes without a server, and start ASGI servers on loopback."""
 
 import asyncio
 import base64
@@ -14,7 +14,7 @@ from tests.support.clients import Answer, Pairs, Request, asgi_scope
 
 DENIAL = {"websocket.http.response": {}}
 PATIENCE = 120
-"""Seconds after which a server hangs, and is no longer slow."""
+"""Timeout in seconds for a stalled server."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Session:
 
     @property
     def denial(self) -> Answer:
-        """The HTTP answer to the handshake, by the extension."""
+        """The HTTP response to the handshake, sent by the denial extension."""
         start, *rest = self.sent
         assert self.kinds == ["websocket.http.response.start", *["websocket.http.response.body"] * len(rest)]
         pairs = [(name.decode().lower(), value.decode()) for name, value in start["headers"]]
@@ -53,7 +53,7 @@ def websocket_scope(
 
 
 def websocket(app: Any, scope: dict[str, Any]) -> Session:
-    """One handshake; if it is accepted, the client says nothing and goes when the application waits for it."""
+    """Run one handshake; if accepted, the client sends no message and disconnects when the application waits."""
     waiting = [{"type": "websocket.connect"}]
     sent: list[dict[str, Any]] = []
 
@@ -65,7 +65,7 @@ def websocket(app: Any, scope: dict[str, Any]) -> Session:
 
     try:
         asyncio.run(app(scope, receive, send))
-    except Exception as crash:  # noqa: BLE001 - a server catches everything
+    except Exception as crash:  # noqa: BLE001 - a server catches every exception
         return Session(sent, crash)
     return Session(sent, None)
 
@@ -97,7 +97,7 @@ def hypercorn_on_loopback(app: Any) -> Iterator[int]:
     loop = asyncio.new_event_loop()
     stop = asyncio.Event()
     with listening() as (sock, port):
-        config.bind = [f"fd://{sock.detach()}"]  # hypercorn closes what it is given
+        config.bind = [f"fd://{sock.detach()}"]  # hypercorn closes the socket that it is given
 
         def run() -> None:
             with asyncio.Runner(loop_factory=lambda: loop) as runner:
@@ -114,7 +114,7 @@ def hypercorn_on_loopback(app: Any) -> Iterator[int]:
 
 
 def exchange_together(port: int, requests: Sequence[Request]) -> list[bytes]:
-    """The bodies of the answers to *requests*, which are sent at once over one HTTP/2 connection."""
+    """Return the bodies of the responses to *requests*, which are sent together over one HTTP/2 connection."""
     from h2.config import H2Configuration
     from h2.connection import H2Connection
     from h2.events import DataReceived, StreamEnded
@@ -150,7 +150,7 @@ def listening() -> Iterator[tuple[socket.socket, int]]:
 
 
 def exchange(port: int, head: str) -> Answer:
-    """Send *head*, header lines as they stand, over a bare socket, and read the answer to its last octet."""
+    """Send *head*, raw header lines, over a plain socket, and read the response to its last octet."""
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as sock:
         sock.sendall(head.replace("\n", "\r\n").encode("latin-1") + b"\r\n\r\n")
         received = b""

@@ -1,7 +1,7 @@
 """Clients that call a WSGI or ASGI application directly.
 
-They keep the header lines as they are, in order and number. An exception that leaves the application becomes a
-500, as in every server, and is kept in `crash`.
+They keep the order and the number of header lines. An uncaught exception of the application becomes a 500, as in
+every server, and is stored in `crash`.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ Pairs = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Request:
-    """*target* is what stands in the request line, escapes and query included; *mount* the prefix above the app."""
+    """A request; *target* is the raw target of the request line, *mount* the prefix of the application."""
 
     method: str
     target: str
@@ -30,7 +30,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """Header names in lower case, as HTTP/2 has them; everything else as it was sent."""
+    """A response as it was sent, but with header names in lower case, as in HTTP/2."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -45,7 +45,7 @@ class Client(Protocol):
     def send(self, method: str, target: str, headers: Pairs = (), body: bytes = b"", **more: str) -> Answer: ...
 
     def send_together(self, requests: Iterable[Request]) -> list[Answer]:
-        """All requests at once, as far as the application allows."""
+        """Send all requests concurrently, as far as the application allows."""
         ...
 
 
@@ -69,7 +69,7 @@ class WSGIClient:
                 body = b"".join(chunks)
             finally:
                 getattr(chunks, "close", lambda: None)()
-        except Exception as crash:  # noqa: BLE001 - a server catches everything
+        except Exception as crash:  # noqa: BLE001 - a server catches every exception
             return Answer(500, [], b"", crash)
         status, pairs = started[-2:]
         assert all(type(name) is str and type(value) is str for name, value in pairs)
@@ -77,7 +77,7 @@ class WSGIClient:
 
 
 def wsgi_environ(request: Request) -> dict[str, Any]:
-    """As wsgiref, Werkzeug, gunicorn and waitress build it: PEP 3333, and repeated headers joined by commas."""
+    """Build the environ as wsgiref, Werkzeug, gunicorn and waitress do: PEP 3333, repeated headers joined by commas."""
     path, _, query = request.target.partition("?")
     environ: dict[str, Any] = {
         "REQUEST_METHOD": request.method,
@@ -141,7 +141,7 @@ class ASGIClient:
 
         try:
             await self.app(asgi_scope(request), receive, send)
-        except Exception as crash:  # noqa: BLE001 - a server catches everything
+        except Exception as crash:  # noqa: BLE001 - a server catches every exception
             return Answer(500, [], b"", crash)
         start, *rest = sent
         pairs = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in start["headers"]]
@@ -149,7 +149,7 @@ class ASGIClient:
 
 
 def asgi_scope(request: Request) -> dict[str, Any]:
-    """As uvicorn builds it: `path` decoded, and including the mount."""
+    """Build the scope as uvicorn does: `path` is decoded and includes the mount."""
     path, _, query = request.target.partition("?")
     headers = [("host", "api.example"), *request.headers]
     if request.body and not _says_its_length(request):

@@ -1,14 +1,14 @@
-"""README and the pages of docs/ as programs and shell sessions. What a reader can copy is what the tests run.
+"""Parse README and the pages of docs/ into programs and shell sessions. The tests run the code that readers copy.
 
 How a fenced block is read:
 
-* `python` is a program of its own, `pycon` continues the program above it and shows what it must print.
-* `console` is typed into the page's one shell, line by line, and shows what that must print.
+* `python` is a separate program; `pycon` continues the program above it and contains its expected output.
+* `console` is entered line by line into the one shell of the page and contains the expected output.
 * Other languages (`sh`, `text`, `http`, ...) are not run.
 
-A comment on the line before a block says otherwise: `<!-- continues -->` (the program above goes on),
-`<!-- file: NAME -->` (the block is that file, beside the page's programs), `<!-- second terminal -->` (a server that
-runs on), `<!-- answer: NAME -->`, and `<!-- not run: WHY -->`. In what is shown, `...` stands for any text.
+A comment on the line before a block changes that: `<!-- continues -->` (continues the program above),
+`<!-- file: NAME -->` (the block is that file, beside the programs of the page), `<!-- second terminal -->` (a server
+that keeps running), `<!-- answer: NAME -->`, and `<!-- not run: WHY -->`. In expected output, `...` matches any text.
 """
 
 import re
@@ -57,7 +57,7 @@ def name_of(page):
 
 
 def prose_of(page):
-    """The lines of a page that are neither in a block nor a table, a picture or a comment, with their numbers."""
+    """Yield the lines of a page outside blocks, tables, pictures and comments, with their numbers."""
     fenced = False
     for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), 1):
         if line.lstrip().startswith("```"):
@@ -78,7 +78,7 @@ def blocks_of(page):
 
 
 def files_of(page):
-    """The files that a page asks its reader to make."""
+    """Return the files that a page tells its reader to create."""
     return {block.argument: block.text for block in blocks_of(page) if block.directive == "file"}
 
 
@@ -95,7 +95,7 @@ def programs_of(page):
 
 
 def session_of(page):
-    """What is typed into a shell: pairs of a block and its steps, each a command and what it shows."""
+    """Return the shell session of a page: pairs of a block and its steps, each a command and its expected output."""
     return [
         (block, _steps(block.text))
         for block in blocks_of(page)

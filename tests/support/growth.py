@@ -1,7 +1,7 @@
 """Assert that a piece of work costs no more than linear processor time.
 
-The cost is compared with its own at smaller sizes, and the least of several measurements counts, so a busy machine
-does not matter. A call that would not end is interrupted, or found at a small size where nothing can interrupt it.
+The cost is compared with the cost at smaller sizes, and the minimum of several measurements counts, so a busy machine
+does not matter. An endless call is interrupted, or detected at a small size if it cannot be interrupted.
 """
 
 import signal
@@ -11,27 +11,27 @@ from contextlib import contextmanager
 
 LINEAR = 4
 ALLOWED = 8
-"""Four times the text may cost eight times the work; were the work quadratic, it would be sixteen times."""
+"""Four times the text may cost eight times the work; quadratic work would cost sixteen times."""
 
 LOOPS = 10
-"""What costs no more than so many loops over the text is cheap at every size; a hundred would still be far from quadratic."""
+"""Work that costs at most this many loops over the text always passes; even a hundred would be far from quadratic."""
 
 _ROUNDS = 8
 _MEASURED = 2.0
-"""Seconds of measuring, and that many rounds at least, before the verdict is a failure: a busy moment passes."""
+"""Minimal seconds of measurement, beside `_ROUNDS`, before a failure, so that a busy moment does not matter."""
 _LIMIT = 3.0
-"""Seconds of processor time for one call. An exponential one would take years."""
+"""Maximal processor time of one call, in seconds. Exponential work would take years."""
 _SMALLEST = 16
-"""Characters to begin with where no timer interrupts."""
+"""Initial number of characters if no timer can interrupt."""
 
 
 class NeverEnds(AssertionError):
-    """The work was interrupted: it used up the processor time of many linear runs."""
+    """The work was interrupted after the processor time of many linear runs."""
 
 
 @contextmanager
 def limited():
-    """Interrupt what runs in the main thread after `_LIMIT` seconds of processor time, also within `re`."""
+    """Interrupt the main thread after `_LIMIT` seconds of processor time, also within `re`."""
     if not _is_interruptible():
         yield
         return
@@ -49,18 +49,18 @@ def limited():
 
 
 def _is_interruptible():
-    """Windows has no such timer, and a thread other than the main one cannot be interrupted."""
+    """Return False on Windows, which has no such timer, and outside the main thread, which alone can be interrupted."""
     return hasattr(signal, "setitimer") and threading.current_thread() is threading.main_thread()
 
 
 def cost(work, text):
-    """The processor time that *work* takes for *text* in this thread, with any result or error."""
+    """Return the processor time of *work* for *text* in this thread, with any result or error."""
     with limited():
         return _spent(time.thread_time, work, text)
 
 
 def cost_in_any_thread(work, text):
-    """The same for work that goes to other threads. Nothing interrupts it: a timer would make this clock a coarse one."""
+    """Return the processor time of work in other threads, uninterrupted: a timer would make this clock coarse."""
     return _spent(time.process_time, work, text)
 
 
@@ -70,17 +70,18 @@ def _spent(clock, work, text):
         work(text)
     except NeverEnds:
         raise
-    except Exception:  # noqa: BLE001, S110 - a refusal is an answer too, and may cost as much as one
+    except Exception:  # noqa: BLE001, S110 - a refusal must not cost more either
         pass
     return clock() - begin
 
 
 def assert_linear(work, hostile, size, *, smallest=None):
-    """Fail unless *work* on `hostile(size)` costs at most `ALLOWED` times what a quarter of it costs, or less than
-    `LOOPS` loops over the text: of what takes microseconds, the processor's own caches make any ratio.
+    """Fail unless *work* on `hostile(size)` costs at most `ALLOWED` times the cost of a quarter of it, or less than
+    `LOOPS` loops over the text: within microseconds, the caches of the processor distort any ratio.
 
-    `hostile(n)` makes a text of about *n* characters. *smallest*: begin there instead, for work in another thread,
-    which nothing could interrupt: one step tells before the next would never end. So it is where there is no timer.
+    `hostile(n)` returns a text of about *n* characters. *smallest* is the initial size for work in another thread,
+    which cannot be interrupted: sizes grow so slowly that a step fails before the next would never end. The same
+    applies if there is no timer.
     """
     measure = cost if smallest is None else cost_in_any_thread
     if smallest is None and not _is_interruptible():
@@ -101,14 +102,14 @@ def _loop(text):
 
 
 def _steps(length, *, below):
-    """Small ones first, where exponential work begins to show, and then doublings."""
+    """Yield small steps first, at which exponential work is noticed, and then doubled sizes."""
     while length < below:
         yield length
         length = length * 5 // 4 if length < 128 else length * 2
 
 
 def _compare(measure, texts, costs):
-    """The last of *costs* with the two before it, measured again until it passes or there is no hope."""
+    """Compare the last of *costs* with the two before it; measure again until it passes or the rounds are used up."""
     places = range(-len(texts), 0)
     rounds, measured, cheap = 0, 0.0, _spent(time.thread_time, _loop, texts[-1])
     while costs[-1] > cheap and not all(costs[-1] <= ALLOWED * costs[place] for place in places):

@@ -1,4 +1,4 @@
-"""What a machine may lack, and how to get it: the reasons of skipped tests, counted at the end of a run."""
+"""Requirements that a machine may lack, and how to meet them: the reasons of skipped tests, counted after a run."""
 
 import os
 from typing import NamedTuple, NoReturn
@@ -9,7 +9,7 @@ _MARK = "needs "
 
 
 class Need(NamedTuple):
-    """*how* to get it, and the environment variable that turns a skip into a failure."""
+    """A requirement: *how* to meet it, and the environment variable that turns a skip into a failure."""
 
     how: str
     demanded_by: str = ""
@@ -41,7 +41,7 @@ NEEDS = {
 
 
 def missing(need: str, sentence: str = "") -> NoReturn:
-    """Skip, because *need* is missing, a name in `NEEDS`; or fail, where the environment demands it."""
+    """Skip the test because *need*, a name in `NEEDS`, is missing; fail if the environment requires it."""
     reason = reason_for(need, sentence)
     variable = NEEDS[need].demanded_by
     if variable and os.environ.get(variable) == "1":
@@ -50,15 +50,15 @@ def missing(need: str, sentence: str = "") -> NoReturn:
 
 
 def reason_for(need: str, sentence: str = "") -> str:
-    """The reason of a skip, because *need* is missing, for `pytest.mark.skipif`."""
+    """Return the reason of a skip because *need* is missing, for `pytest.mark.skipif`."""
     assert need in NEEDS, need
     return f"{_MARK}{need}{': ' if sentence else ''}{sentence}"
 
 
 def need_in(reason: str) -> str | None:
-    """The name in the *reason* of a skip, or None for a case that exists nowhere, such as the port of a file."""
+    """Return the name in the *reason* of a skip, or None for an impossible case, such as the port of a file."""
     text = reason.removeprefix("Skipped: ")
-    if text.startswith("could not import"):  # the words of pytest.importorskip
+    if text.startswith("could not import"):  # the text of pytest.importorskip
         return "every extra and group"
     name = text.removeprefix(_MARK).partition(":")[0]
     return name if text.startswith(_MARK) and name in NEEDS else None

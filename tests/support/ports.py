@@ -1,21 +1,21 @@
-"""Free ports for servers: no two processes that run tests at once get the same."""
+"""Free ports for servers: two concurrent test processes never get the same port."""
 
 import secrets
 import socket
 
-_BELOW_WHAT_IS_DEALT_OUT = range(10_000, 20_000)
-"""Below the range of ports for outgoing connections: none of those takes the port while a server restarts."""
+_BELOW_EPHEMERAL = range(10_000, 20_000)
+"""Below the ports of outgoing connections, so that none of them takes the port while a server restarts."""
 _kept: list[socket.socket] = []
-"""A datagram socket on each port that was given here: while this process lives, no other can have one there."""
+"""A datagram socket on each returned port: while this process runs, no other process can bind one there."""
 
 
 def free_port() -> int:
-    """A port without a listener, as is the one 10,000 above it, where nodes of Redis talk to one another.
+    """Return a port without a listener on it and on the port 10,000 above it, which the nodes of Redis use.
 
-    A process outside the tests may take it before its server does: a server that ends at once is started on another.
+    A process outside the tests may take it before the server does: a server that ends at once is started on another.
     """
     while True:
-        port = secrets.choice(_BELOW_WHAT_IS_DEALT_OUT)
+        port = secrets.choice(_BELOW_EPHEMERAL)
         claim = socket.socket(type=socket.SOCK_DGRAM)
         with socket.socket() as listener, socket.socket() as other:
             try:

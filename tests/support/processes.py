@@ -10,12 +10,12 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE = 120.0
-"""Seconds after which something hangs, and is no longer slow."""
+"""Timeout in seconds for a stalled server."""
 
 
 @contextlib.contextmanager
 def serving(arguments, port, env, cwd=REPOSITORY):
-    """The process that these arguments start, once it listens on *port*."""
+    """Start a process with these arguments, and yield it when it listens on *port*."""
     process = subprocess.Popen(
         [str(argument) for argument in arguments],
         env={**os.environ, **env},
@@ -51,7 +51,7 @@ def listens(port):
 
 
 def request(port, path, *, token=None, form=None):
-    """Status, headers and body."""
+    """Send a request, and return status, headers and body."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     if form is not None:

@@ -18,12 +18,12 @@ def same(answer, golden):
 
 
 def general(*_):
-    """A handler for every mistake."""
+    """Handle every exception, as an application may."""
     return "something broke", 500
 
 
 class Suspended(InsufficientScope):
-    """A refusal of the application's own kind."""
+    """A refusal that the application defines."""
 
     def __init__(self):
         super().__init__(("orders:read",))

@@ -13,7 +13,7 @@ from tests.support.adapter_tokens import token
 
 @dataclass(frozen=True)
 class RawServer:
-    """A server on loopback, which gets requests byte by byte."""
+    """A server on loopback that gets raw requests."""
 
     port: int
 
@@ -66,7 +66,7 @@ def check_raw_requests(server: RawServer) -> None:
     """Check the responses to requests that no client library sends: repeated, folded and split lines, odd spellings."""
     good = f"Authorization: Bearer {token()}"
     status, _, body = server.exchange(good)
-    assert (status, b"anna" in body) == (200, True)  # perhaps in a chunk
+    assert (status, b"anna" in body) == (200, True)  # the body may be chunked
     same(server.exchange(), NO_CREDENTIALS)
     same(server.exchange(f"Authorization: Bearer {token(iat=1_000, exp=2_000)}"), EXPIRED)
 
@@ -78,7 +78,7 @@ def check_raw_requests(server: RawServer) -> None:
         (line,), golden = ROWS[row][0](), ROWS[row][1]
         same(server.exchange(": ".join(line)), golden)
 
-    # A header that tries to write further lines, or a second answer, into ours.
+    # Header values that try to inject lines or a second response into ours.
     for smuggled in (
         f"Authorization: Bearer {SENTINEL}\r\n X-Injected: {SENTINEL}",
         f"Authorization: Bearer {SENTINEL}%0d%0aX-Injected:{SENTINEL}",
@@ -93,12 +93,12 @@ def check_raw_requests(server: RawServer) -> None:
         if status == 401:
             assert SENTINEL not in "".join(headers)
 
-    # HEAD: the headers of GET, and not one byte more.
+    # HEAD: the headers of GET, and no body.
     status, headers, body = server.exchange(method="HEAD")
     assert (status, body) == (401, b"")
     assert values(headers, "content-length") == [str(len(NO_CREDENTIALS[2]))]
 
-    # Paths that a front server, the framework and we might read differently.
+    # Paths that a proxy, the framework and we might parse differently.
     for target in ("/healthz", "/healthz?x", "/%68ealthz"):
         assert server.exchange(target=target)[0] == 200
     for target in (

@@ -15,7 +15,7 @@ from gatepass.errors import (
 
 REFUSALS: Final[dict[str, Callable[[], AuthError]]] = {
     "auth": ExpiredToken,
-    "stranger": MissingCredentials,
+    "anonymous": MissingCredentials,
     "scope": lambda: InsufficientScope(("orders:read",)),
     "role": lambda: Forbidden("roles"),
     "hidden": lambda: ConcealedResource("insufficient_scope"),

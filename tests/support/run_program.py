@@ -1,4 +1,4 @@
-"""Runs the blocks of one document's program, in order and in one module, and fails where one fails or shows otherwise.
+"""Run the blocks of one program of a document in order in one module; fail if one raises or its output differs.
 
 python run_program.py blocks.json
 """
@@ -18,7 +18,7 @@ sys.path.insert(0, "")
 names = vars(program)
 
 for block in blocks:
-    # As many empty lines first as make the numbers of a traceback those of the page.
+    # Empty lines first, so that a traceback has the line numbers of the page.
     if block["language"] == "python":
         exec(compile("\n" * (block["line"] - 1) + block["text"], block["page"], "exec"), names)  # noqa: S102
         continue
@@ -27,6 +27,6 @@ for block in blocks:
     )
     if not examples.examples:
         sys.exit(f"{block['page']}:{block['line']} shows nothing")
-    examples.globs = names  # and not the copy that the parser made: functions above see what is set below
+    examples.globs = names  # not the copy of the parser: functions must see names that are set later
     if doctest.DocTestRunner(optionflags=FLAGS).run(examples, clear_globs=False).failed:
         sys.exit(1)

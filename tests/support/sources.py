@@ -8,7 +8,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def source_files() -> dict[str, Path]:
-    """Every module of the five packages by its dotted name."""
+    """Return every module of the five packages by its dotted name."""
     found = {}
     for root in (REPOSITORY / "src", REPOSITORY / "adapters"):
         for path in root.rglob("*.py"):
@@ -18,7 +18,7 @@ def source_files() -> dict[str, Path]:
 
 
 def imported(source: str) -> Iterator[tuple[str, str]]:
-    """Each absolute import anywhere in *source*, as (module, name taken from it or "")."""
+    """Yield each absolute import anywhere in *source*, as (module, imported name or "")."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from ((alias.name, "") for alias in node.names)

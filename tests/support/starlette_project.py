@@ -25,7 +25,7 @@ from gatepass_starlette import AccessTokenMiddleware, optional_auth, public, req
 
 def subject(request: Any) -> str:
     found = request.state.access_token
-    return "nobody" if found is None else found.subject
+    return "anonymous" if found is None else found.subject
 
 
 async def whoami(request):
@@ -124,7 +124,7 @@ CORS = Middleware(CORSMiddleware, allow_origins=["https://shop.example"])
 
 
 class PassesOn:
-    """A layer of the application's own."""
+    """A custom layer of the application."""
 
     def __init__(self, app):
         self.app = app
@@ -168,7 +168,7 @@ def call(app: Any, scope: dict[str, Any], *messages: dict[str, Any]) -> list[dic
 
 
 def others_are_served_while_a_hook_blocks(make: Any) -> None:
-    """*make* turns a server into an application with /protected and an open /healthz."""
+    """Assert that /healthz responds while a hook blocks; *make* builds an application from a resource server."""
     asked, answered = threading.Event(), threading.Event()
 
     def is_revoked(_):

@@ -1,7 +1,7 @@
-"""What the token and revocation endpoints answer in every framework, byte for byte: one suite that each inherits.
+"""The responses of the token and revocation endpoints in every framework, byte for byte: one suite to inherit.
 
-The expected answers are written out here. A new adapter writes `build` and gets them all: an application with the two
-endpoints mounted by its one line, and behind its access-token middleware, where nothing else is public.
+The expected responses are written out here. The tests of a new adapter implement `build`: an application with the two
+endpoints, behind its access-token middleware, where no other path is public.
 """
 
 import base64
@@ -77,7 +77,7 @@ def authenticate(client_id, secret):
 
 
 class Backend:
-    """A service, its endpoints, a resource server that knows what was revoked, and a store that can break."""
+    """A service, its endpoints, a resource server that checks revocations, and a store that can fail."""
 
     def __init__(self, *, authenticate_client=authenticate, revokes=True, cookies=None, https="require", **settings):
         read = settings.pop("server_cookies", cookies)
@@ -100,7 +100,7 @@ class Backend:
 
 @dataclass(frozen=True)
 class GrantedTokens:
-    """Tokens of one family with the scope `a b`: a spent one, the current one, an access token; and another client's."""
+    """Tokens of one family with the scope `a b` (spent, current, access), and tokens of another client."""
 
     spent: str
     current: str
@@ -128,7 +128,7 @@ def refresh(**fields: Any) -> dict[str, Any]:
 
 
 def encoded(fields, tokens):
-    """*fields*, a mapping or the body itself, with the names of tokens in braces replaced."""
+    """Return *fields*, a mapping or the body itself, as a form, with the names of tokens in braces replaced."""
     if isinstance(fields, bytes):
         body = fields
         for name in ("spent", "current", "access", "foreign_access", "foreign"):
@@ -147,7 +147,7 @@ def vars_of(tokens):
 TOO_LONG = b"grant_type=refresh_token&refresh_token={current}&x=" + b"x" * 65_536
 GOOD = b"grant_type=refresh_token&refresh_token={current}"
 
-# What is asked of /token, and the answer. The headers are those beside the media type of a form.
+# Requests to /token and their responses. The headers are sent beside the media type of a form.
 REFUSED_REFRESHES = {
     "no fields": ({}, [], INVALID_REQUEST),
     "no grant type": ({"refresh_token": "{current}"}, [], INVALID_REQUEST),
@@ -179,7 +179,7 @@ REFUSED_REFRESHES = {
     "a wrong secret by Basic": (refresh(), [basic("shop", SENTINEL)], INVALID_BASIC),
     "no secret by Basic": (refresh(), [basic("shop", "")], INVALID_BASIC),
     "a secret by Basic that is not encoded": (refresh(), [basic("shop", SECRET, encoded=False)], INVALID_BASIC),
-    "nobody by Basic": (refresh(), [basic("", "")], INVALID_BASIC),
+    "empty credentials by Basic": (refresh(), [basic("", "")], INVALID_BASIC),
     "Basic without a colon": (refresh(), [("Authorization", "Basic c2hvcA==")], INVALID_BASIC),
     "Basic that is no base64": (refresh(), [("Authorization", f"Basic {SENTINEL}!")], INVALID_BASIC),
     "Basic that is no UTF-8": (refresh(), [("Authorization", "Basic /zr/")], INVALID_BASIC),
@@ -190,7 +190,7 @@ REFUSED_REFRESHES = {
     "Basic twice": (refresh(), [basic("shop", SECRET), basic("shop", SECRET)], INVALID_REQUEST),
     "a client that may not": (refresh(client_id="idle"), [], UNAUTHORIZED_CLIENT),
     "a hook that raises": (refresh(client_id="broken"), [], CANNOT_TELL),
-    "a hook that answers nothing": (refresh(client_id="odd"), [], CANNOT_TELL),
+    "a hook that returns None": (refresh(client_id="odd"), [], CANNOT_TELL),
     "an invented token": (refresh(refresh_token=SENTINEL), [], INVALID_GRANT),
     "an unknown token": (refresh(refresh_token=RefreshToken.fresh().text()), [], INVALID_GRANT),
     "an access token for a token": (refresh(refresh_token="{access}"), [], INVALID_GRANT),
@@ -242,7 +242,7 @@ REVOCATIONS = {
     "an access token": ({"token": "{access}"}, [], REVOKED),
     "an unknown token": ({"token": RefreshToken.fresh().text()}, [], REVOKED),
     "an invented token": ({"token": SENTINEL}, [], REVOKED),
-    "an access token of somebody": ({"token": "e30.e30.e30"}, [], REVOKED),
+    "an access token without claims": ({"token": "e30.e30.e30"}, [], REVOKED),
     "a right hint": ({"token": "{current}", "token_type_hint": "refresh_token"}, [], REVOKED),
     "a wrong hint": ({"token": "{current}", "token_type_hint": "access_token"}, [], REVOKED),
     "another wrong hint": ({"token": "{access}", "token_type_hint": "refresh_token"}, [], REVOKED),
@@ -262,16 +262,16 @@ REVOCATIONS = {
 NO_NUMBERS = [
     "", " ", "+5", "-5", "1_0", "1e3", "0x10", "5.0", "5, 5", "5,5", "\xb2", "\u0665".encode().decode("latin-1"), "five", "5 5", "9" * 5_000,
 ]  # fmt: skip
-"""Neither is the last one, of a length that no body has."""
+"""Invalid values of Content-Length; the last one is a number, but longer than any length."""
 
 METHODS = ["post", "Post", "GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "X-INVENTED"]
 
 
 class EndpointContract:
-    """`build(backend, prefix="")` gives a client of the application."""
+    """`build(backend, prefix="")` returns a client of the application."""
 
     reads_slowly = ""
-    """A header that the framework itself reads in quadratic time: judged up to what servers let in."""
+    """A header that the framework parses in quadratic time: tested up to the limit of servers."""
 
     def build(self, backend, prefix=""):
         raise NotImplementedError
@@ -299,7 +299,7 @@ class EndpointContract:
         assert SENTINEL not in str(answer.headers) + answer.body.decode()
 
     def pair(self, answer, scope="a b"):
-        """The pair in a good answer, which is as it should be to the byte."""
+        """Assert that a successful response is exact to the byte, and return its pair of tokens."""
         assert answer.crash is None
         members = json.loads(answer.body)
         said = f',"scope":"{scope}"' if scope else ""
@@ -313,20 +313,22 @@ class EndpointContract:
 
     # Refreshing
 
-    def test_a_refresh_is_answered_to_the_byte_and_again_with_the_new_token(self, backend, client, tokens):
+    def test_a_refresh_matches_to_the_byte_and_its_new_token_works(self, backend, client, tokens):
         first = self.pair(self.post(client, "/token", refresh(), tokens))
         again = self.pair(self.post(client, "/token", refresh(refresh_token=first["refresh_token"]), tokens))
 
         assert backend.verifier.verify(again["access_token"]).subject == "anna"
 
-    def test_a_narrower_scope_is_named_and_none_is_not(self, backend, client, tokens):
+    def test_the_response_names_a_scope_if_there_is_one(self, backend, client, tokens):
         narrowed = self.pair(self.post(client, "/token", refresh(scope="b"), tokens), scope="b")
         self.pair(self.post(client, "/token", refresh(refresh_token=narrowed["refresh_token"]), tokens))
         bare = backend.service.grant("bert").refresh_token
         self.pair(self.post(client, "/token", refresh(refresh_token=bare), tokens), scope="")
 
     @pytest.mark.parametrize("case", sorted(REFUSED_REFRESHES))
-    def test_a_refusal_is_the_tables_to_the_byte_and_logs_nothing_of_the_request(self, client, tokens, caplog, case):
+    def test_a_refusal_matches_the_table_to_the_byte_and_logs_no_text_of_the_request(
+        self, client, tokens, caplog, case
+    ):
         caplog.set_level(logging.DEBUG)
         fields, headers, expected = REFUSED_REFRESHES[case]
 
@@ -337,13 +339,13 @@ class EndpointContract:
             assert text not in said
 
     @pytest.mark.parametrize("pairs", [40, 4_000])
-    def test_a_media_type_of_blanks_and_semicolons_is_no_form(self, client, tokens, pairs):
+    def test_a_media_type_with_many_semicolons_is_no_form(self, client, tokens, pairs):
         self.check(self.post(client, "/token", b"x", tokens, content_type=FORM[1] + "; " * pairs + "x"), NOT_A_FORM)
 
     @pytest.mark.parametrize(("path", "body"), [("/token", b"x"), ("/revoke", b"")])
     @pytest.mark.parametrize("name", ["Content-Type", "Content-Length", "Authorization", "Cookie", "Origin", "Upgrade"])
     def test_no_header_costs_more_than_its_length(self, client, name, path, body):
-        """The framework's own reading of it included."""
+        """Include the cost of the framework's own parser."""
         beside = [] if name == "Content-Type" else [FORM]
         start = FORM[1] if name == "Content-Type" else ""
         for pump in ("; ", '"', '\\"', '; a="', ", ", "%41"):
@@ -357,7 +359,7 @@ class EndpointContract:
             assert_linear(ask, hostile, 8_192 if name == self.reads_slowly else 32_768, smallest=16)
 
     @pytest.mark.parametrize("case", sorted(REFUSED_REFRESHES))
-    def test_a_refusal_spends_nothing_but_for_a_reuse(self, backend, client, tokens, case):
+    def test_a_refusal_keeps_the_token_valid_unless_it_is_a_reuse(self, backend, client, tokens, case):
         fields, headers, _ = REFUSED_REFRESHES[case]
         self.post(client, "/token", fields, tokens, headers)
 
@@ -370,13 +372,13 @@ class EndpointContract:
         assert backend.service.refresh(tokens.foreign, client_id="mobile")
 
     @pytest.mark.parametrize("case", sorted(ANSWERED_REFRESHES))
-    def test_a_refresh_may_be_spelled_in_other_ways(self, client, tokens, case):
+    def test_a_refresh_may_have_other_forms(self, client, tokens, case):
         fields, headers = ANSWERED_REFRESHES[case]
 
         self.pair(self.post(client, "/token", fields, tokens, headers))
 
     @pytest.mark.parametrize("media_type", sorted(MEDIA_TYPES))
-    def test_only_a_form_in_utf_8_is_read(self, client, tokens, media_type):
+    def test_only_a_utf_8_form_is_accepted(self, client, tokens, media_type):
         answer = self.post(client, "/token", refresh(), tokens, content_type=media_type)
 
         if MEDIA_TYPES[media_type]:
@@ -384,7 +386,7 @@ class EndpointContract:
         else:
             self.check(answer, NOT_A_FORM)
 
-    def test_a_body_of_two_kinds_is_no_form(self, client, tokens):
+    def test_a_body_with_two_content_types_is_no_form(self, client, tokens):
         self.check(self.post(client, "/token", refresh(), tokens, [FORM]), NOT_A_FORM)
 
     def test_a_confidential_client_authenticates_by_basic_or_in_the_form(self, backend, client, tokens):
@@ -394,7 +396,7 @@ class EndpointContract:
         fields = refresh(refresh_token=token, client_id="shop", client_secret=SECRET)
         self.pair(self.post(client, "/token", fields, tokens), scope="")
 
-    def test_what_stands_in_the_url_does_not_count(self, client, tokens):
+    def test_parameters_in_the_url_are_ignored(self, client, tokens):
         query = f"?grant_type=refresh_token&refresh_token={tokens.current}"
 
         self.check(self.post(client, f"/token{query}", {}, tokens), INVALID_REQUEST)
@@ -402,19 +404,17 @@ class EndpointContract:
 
     @pytest.mark.parametrize("method", METHODS)
     @pytest.mark.parametrize("path", ["/token", "/revoke"])
-    def test_another_method_than_post_is_told_so(self, client, tokens, method, path):
+    def test_a_method_other_than_post_is_405(self, client, tokens, method, path):
         answer = client.send(method, path, [FORM], encoded(refresh(token="{current}"), tokens))
 
         self.check(answer, NOT_POST)
         self.pair(self.post(client, "/token", refresh(), tokens))
 
-    # What is no number in Content-Length, and numbers that are spelled in an odd way
+    # Invalid and unusual values of Content-Length
 
     @pytest.mark.parametrize("length", ["0", "00", "000000000000", *NO_NUMBERS])
     @pytest.mark.parametrize("path", ["/token", "/revoke"])
-    def test_a_request_without_a_body_is_a_form_without_fields_whatever_it_says_of_its_length(
-        self, client, path, length
-    ):
+    def test_a_request_without_a_body_is_an_empty_form_with_any_content_length(self, client, path, length):
         self.check(client.send("POST", path, [FORM, ("Content-Length", length)]), INVALID_REQUEST)
 
     @pytest.mark.parametrize("length", ["{}", "0{}", "0000000000000000000000{}"])
@@ -424,7 +424,7 @@ class EndpointContract:
         self.pair(client.send("POST", "/token", [FORM, ("Content-Length", length.replace("{}", str(len(body))))], body))
 
     @pytest.mark.parametrize("length", NO_NUMBERS)
-    def test_a_body_of_no_length_is_read_or_not_there(self, client, tokens, length):
+    def test_a_body_with_an_invalid_content_length_is_read_or_empty(self, client, tokens, length):
         answer = client.send("POST", "/token", [FORM, ("Content-Length", length)], encoded(refresh(), tokens))
 
         if answer.status == 200:
@@ -435,7 +435,7 @@ class EndpointContract:
     # HTTPS
 
     @pytest.mark.parametrize(("path", "fields"), [("/token", refresh()), ("/revoke", {"token": "{current}"})])
-    def test_a_token_over_plain_http_is_refused_and_nothing_done(self, client, tokens, caplog, path, fields):
+    def test_a_token_over_plain_http_is_refused_and_stays_valid(self, client, tokens, caplog, path, fields):
         form = encoded(fields, tokens)
         for more in ({"client": "203.0.113.9"}, {"client": ""}, {"client": "unix:"}):
             self.check(client.send("POST", path, [FORM], form, scheme="http", **more), PLAIN_HTTP)
@@ -446,20 +446,20 @@ class EndpointContract:
         assert sum("plain http" in record.getMessage() for record in caplog.records) == 1
 
     @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "testclient"])
-    def test_this_machine_may_use_plain_http(self, client, tokens, address):
+    def test_a_loopback_peer_may_use_plain_http(self, client, tokens, address):
         form = encoded(refresh(), tokens)
 
         self.pair(client.send("POST", "/token", [FORM], form, scheme="http", client=address))
 
     @pytest.mark.parametrize("name", ["Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Real-IP"])
-    def test_a_proxy_on_this_machine_is_not_the_client(self, client, tokens, name):
+    def test_a_proxy_on_loopback_is_not_the_client(self, client, tokens, name):
         form = encoded(refresh(), tokens)
         answer = client.send("POST", "/token", [FORM, (name, "127.0.0.1")], form, scheme="http", client="127.0.0.1")
 
         self.check(answer, PLAIN_HTTP)
 
     @pytest.mark.parametrize(("rule", "said"), [("warn", 1), ("off", 0)])
-    def test_plain_http_can_be_let_in(self, caplog, rule, said):
+    def test_https_warn_and_off_accept_plain_http(self, caplog, rule, said):
         backend = Backend(https=rule)
         form, client = encoded(refresh(), grant_tokens(backend)), self.build(backend)
 
@@ -467,14 +467,14 @@ class EndpointContract:
         assert sum("plain http" in record.getMessage() for record in caplog.records) == said
 
     @pytest.mark.parametrize("operation", ["get", "rotate"])
-    def test_a_store_that_fails_is_503_and_the_token_is_still_good(self, backend, client, tokens, operation):
+    def test_a_store_that_fails_is_503_and_the_token_stays_valid(self, backend, client, tokens, operation):
         backend.store.before.add(operation)
         self.check(self.post(client, "/token", refresh(), tokens), CANNOT_TELL)
         backend.store.before.clear()
 
         self.pair(self.post(client, "/token", refresh(), tokens))
 
-    def test_of_many_requests_with_one_token_one_succeeds(self, client, tokens):
+    def test_one_of_many_concurrent_requests_with_one_token_succeeds(self, client, tokens):
         body = encoded(refresh(), tokens)
         answers = client.send_together([Request("POST", "/token", [FORM], body) for _ in range(16)])
 
@@ -486,7 +486,7 @@ class EndpointContract:
     # Revoking
 
     @pytest.mark.parametrize("case", sorted(REVOCATIONS))
-    def test_a_revocation_is_answered_as_the_table_says(self, client, tokens, case):
+    def test_a_revocation_gets_the_response_of_the_table(self, client, tokens, case):
         fields, headers, expected = REVOCATIONS[case]
 
         self.check(self.post(client, "/revoke", fields, tokens, headers), expected)
@@ -499,14 +499,14 @@ class EndpointContract:
             backend.verifier.verify(tokens.access)
         self.check(self.post(client, "/revoke", {"token": "{current}"}, tokens), REVOKED)
 
-    def test_an_access_token_is_revoked_alone(self, backend, client, tokens):
+    def test_revoking_an_access_token_keeps_its_refresh_token(self, backend, client, tokens):
         self.check(self.post(client, "/revoke", {"token": "{access}"}, tokens), REVOKED)
 
         with pytest.raises(RevokedToken):
             backend.verifier.verify(tokens.access)
         self.pair(self.post(client, "/token", refresh(), tokens))
 
-    def test_what_is_refused_is_not_revoked(self, backend, client, tokens):
+    def test_a_refused_revocation_revokes_no_token(self, backend, client, tokens):
         for case, (fields, headers, expected) in REVOCATIONS.items():
             if expected is not REVOKED:
                 assert self.post(client, "/revoke", fields, tokens, headers).status in (400, 401, 503), case
@@ -528,7 +528,7 @@ class EndpointContract:
 
         self.check(self.post(client, "/revoke", {"token": token}, tokens), REVOKED)
 
-    def test_where_access_tokens_cannot_be_revoked_the_client_hears_so(self):
+    def test_without_access_token_revocation_the_response_is_unsupported_token_type(self):
         backend = Backend(revokes=False)
         tokens, client = grant_tokens(backend), self.build(backend)
 
@@ -537,7 +537,7 @@ class EndpointContract:
 
     # Mounting
 
-    def test_without_a_hook_the_issuers_own_public_client_alone_is_served(self):
+    def test_without_a_hook_only_the_public_client_of_the_issuer_is_accepted(self):
         backend = Backend(authenticate_client=None)
         tokens, client = grant_tokens(backend), self.build(backend)
 
@@ -547,7 +547,7 @@ class EndpointContract:
         self.check(self.post(client, "/token", refresh(), tokens, [basic("web", "secret")]), INVALID_BASIC)
         self.pair(self.post(client, "/token", refresh(client_id="web"), tokens))
 
-    def test_the_endpoints_can_stand_below_a_prefix(self, backend, tokens):
+    def test_the_endpoints_can_have_a_prefix(self, backend, tokens):
         client = self.build(backend, prefix="/auth")
 
         self.check(self.post(client, "/auth/token", {}, tokens), INVALID_REQUEST)

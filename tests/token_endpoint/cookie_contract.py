@@ -1,6 +1,6 @@
-"""What the endpoints answer to a browser that keeps its tokens in cookies: the contract's second half.
+"""The responses of the endpoints to a browser with its tokens in cookies: the second half of the contract.
 
-The expected answers are written out here; the cookies' lines are compared to the octet, tokens aside.
+The expected responses are written out here; the lines of the cookies are compared to the octet, except the tokens.
 """
 
 import json
@@ -49,7 +49,7 @@ def with_cookie(text, *, origin=(("Origin", PAGE),)):
 
 
 def by_cookie(expected, *, clears=False):
-    """The answer *expected* of endpoints that know cookies."""
+    """Return the response *expected* as endpoints with cookies send it."""
     status, headers, body = expected
     return status, [*headers, VARY, *(CLEARED if clears else [])], body
 
@@ -57,7 +57,7 @@ def by_cookie(expected, *, clears=False):
 class CookieEndpointContract(EndpointContract):
     @pytest.fixture
     def browsers(self):
-        """A backend with cookies."""
+        """Return a backend with cookies."""
         return Backend(cookies=COOKIES)
 
     @pytest.fixture
@@ -69,11 +69,11 @@ class CookieEndpointContract(EndpointContract):
         return grant_tokens(browsers)
 
     def check(self, answer, expected):
-        stripped = [(name, value.strip()) for name, value in answer.headers]  # Django writes a blank before a cookie
+        stripped = [(name, value.strip()) for name, value in answer.headers]  # Django writes a space before a cookie
         super().check(type(answer)(answer.status, stripped, answer.body, answer.crash), expected)
 
     def session(self, answer, *, scope="a b", access="__Host-access"):
-        """The tokens in the cookies of a good answer, which has none in its body and is as it should be to the byte."""
+        """Assert that a successful response is exact, without tokens in its body, and return those of its cookies."""
         lines = answer.all("set-cookie")
         access_token, refresh_token = [line.strip().partition(";")[0].partition("=")[2] for line in lines]
         said = f',"scope":"{scope}"' if scope else ""
@@ -86,28 +86,28 @@ class CookieEndpointContract(EndpointContract):
         self.check(answer, (status, headers, body))
         return access_token, refresh_token
 
-    def test_a_refresh_by_cookie_answers_by_cookies_alone_and_again_with_the_new_one(self, browsers, browser, mine):
+    def test_a_refresh_by_cookie_returns_only_cookies_and_the_new_one_works(self, browsers, browser, mine):
         _, refresh_token = self.session(self.post(browser, "/token", GRANT, mine, with_cookie(mine.current)))
         access, _ = self.session(self.post(browser, "/token", GRANT, mine, with_cookie(refresh_token)))
 
         assert browsers.verifier.verify(access).subject == "anna"
 
-    def test_a_narrower_scope_may_be_asked_for(self, browser, mine):
+    def test_a_narrower_scope_may_be_requested(self, browser, mine):
         answer = self.post(browser, "/token", {**GRANT, "scope": "b"}, mine, with_cookie(mine.current))
 
         self.session(answer, scope="b")
 
-    def test_the_access_token_opens_the_application_that_knows_the_same_cookies(self, browser, mine):
+    def test_the_access_cookie_authenticates_at_the_application(self, browser, mine):
         access, _ = self.session(self.post(browser, "/token", GRANT, mine, with_cookie(mine.current)))
 
-        asked = ([], [("Cookie", f"__Host-access={access}")])
-        assert [browser.send("GET", "/nowhere", headers).status for headers in asked] == self.around
+        header_lines = ([], [("Cookie", f"__Host-access={access}")])
+        assert [browser.send("GET", "/nowhere", headers).status for headers in header_lines] == self.around
 
-    around = [401, 404]  # noqa: RUF012 - what the application around the endpoints answers to a stranger and to a friend
+    around = [401, 404]  # noqa: RUF012 - the statuses of the application around the endpoints without and with a token
 
     @pytest.mark.parametrize("path", ["/token", "/revoke"])
     @pytest.mark.parametrize("case", FOREIGN_ORIGINS)
-    def test_no_other_page_may_use_the_cookie_and_it_stays_good(self, browser, mine, path, case):
+    def test_another_origin_cannot_use_the_cookie_and_it_stays_valid(self, browser, mine, path, case):
         headers = with_cookie(mine.current, origin=FOREIGN_ORIGINS[case])
         self.check(self.post(browser, path, GRANT, mine, headers), by_cookie(FROM_ELSEWHERE))
         self.check(self.post(browser, path, b"rubbish", mine, headers), by_cookie(FROM_ELSEWHERE))
@@ -116,7 +116,7 @@ class CookieEndpointContract(EndpointContract):
 
     @pytest.mark.parametrize("case", ["twice", "twice, one empty", "quoted", "escaped", "after a comma", "too long"])
     @pytest.mark.parametrize(("path", "fields"), [("/token", GRANT), ("/revoke", {})])
-    def test_a_cookie_is_read_strictly_and_stays(self, browser, mine, case, path, fields):
+    def test_a_malformed_cookie_is_refused_and_stays_valid(self, browser, mine, case, path, fields):
         good = f"__Host-refresh={mine.current}"
         line = {
             "twice": f"{good}; __Host-refresh={mine.foreign}",
@@ -135,12 +135,12 @@ class CookieEndpointContract(EndpointContract):
         "name", ["__host-refresh", "__HOST-REFRESH", "__Secure-refresh", "refresh", "__Host-refresh "]
     )
     @pytest.mark.parametrize(("path", "fields"), [("/token", GRANT), ("/revoke", {})])
-    def test_a_cookie_of_another_name_is_none(self, browser, mine, name, path, fields):
+    def test_a_cookie_of_another_name_is_ignored(self, browser, mine, name, path, fields):
         headers = [("Cookie", f"{name}={mine.current}"), ("Origin", PAGE)]
 
         self.check(self.post(browser, path, fields, mine, headers), by_cookie(INVALID_REQUEST))
 
-    def test_a_token_in_the_form_and_one_in_a_cookie_are_two(self, browser, mine):
+    def test_a_token_in_the_form_and_one_in_a_cookie_are_refused(self, browser, mine):
         for path, fields in (("/token", refresh()), ("/revoke", {"token": "{current}"})):
             answer = self.post(browser, path, fields, mine, with_cookie(mine.current))
             self.check(answer, by_cookie(INVALID_REQUEST))
@@ -153,28 +153,26 @@ class CookieEndpointContract(EndpointContract):
             ({}, [], INVALID_REQUEST),
             ({"grant_type": "password"}, [], UNSUPPORTED_GRANT),
             ({**GRANT, "scope": "a z"}, [], INVALID_SCOPE),
-            ({**GRANT, "client_id": "nobody"}, [], INVALID_CLIENT),
+            ({**GRANT, "client_id": "unknown"}, [], INVALID_CLIENT),
             (GRANT, [basic("shop", "wrong")], INVALID_BASIC),
             ({**GRANT, "client_id": "broken"}, [], CANNOT_TELL),
         ],
     )
-    def test_a_refusal_that_says_nothing_of_the_token_leaves_the_cookies(
-        self, browser, mine, fields, headers, expected
-    ):
+    def test_a_refusal_unrelated_to_the_token_keeps_the_cookies(self, browser, mine, fields, headers, expected):
         answer = self.post(browser, "/token", fields, mine, [*with_cookie(mine.current), *headers])
 
         self.check(answer, by_cookie(expected))
         self.session(self.post(browser, "/token", GRANT, mine, with_cookie(mine.current)))
 
     @pytest.mark.parametrize("token", ["{spent}", "{foreign}", "{access}", "unknown"])
-    def test_a_token_that_does_not_work_takes_the_cookies_with_it(self, browser, mine, token):
+    def test_an_invalid_token_clears_the_cookies(self, browser, mine, token):
         text = token.format(spent=mine.spent, foreign=mine.foreign, access=mine.access)
 
         answer = self.post(browser, "/token", GRANT, mine, with_cookie(text))
 
         self.check(answer, by_cookie(INVALID_GRANT, clears=True))
 
-    def test_a_form_without_cookies_is_served_as_ever_and_sets_none(self, browsers, browser, mine):
+    def test_a_form_without_cookies_still_works_and_sets_none(self, browsers, browser, mine):
         answer = self.post(browser, "/token", refresh(), mine)
         members = json.loads(answer.body)
         assert (answer.status, answer.all("set-cookie")) == (200, [])
@@ -192,9 +190,7 @@ class CookieEndpointContract(EndpointContract):
         self.pair(self.post(client, "/token", refresh(), tokens, headers))
 
     @pytest.mark.parametrize("operation", ["get", "rotate"])
-    def test_a_store_that_fails_leaves_the_cookies_and_the_token_is_still_good(
-        self, browsers, browser, mine, operation
-    ):
+    def test_a_store_that_fails_keeps_the_cookies_and_the_token_stays_valid(self, browsers, browser, mine, operation):
         browsers.store.before.add(operation)
         answer = self.post(browser, "/token", GRANT, mine, with_cookie(mine.current))
         self.check(answer, by_cookie(CANNOT_TELL))
@@ -202,7 +198,7 @@ class CookieEndpointContract(EndpointContract):
 
         self.session(self.post(browser, "/token", GRANT, mine, with_cookie(mine.current)))
 
-    def test_a_confidential_client_may_keep_its_token_in_a_cookie_too(self, browsers, browser, mine):
+    def test_a_confidential_client_may_store_its_token_in_a_cookie(self, browsers, browser, mine):
         token = browsers.service.grant("anna", client_id="shop").refresh_token
         headers = [*with_cookie(token), basic("shop", SECRET)]
 
@@ -211,14 +207,14 @@ class CookieEndpointContract(EndpointContract):
     # Signing out
 
     @pytest.mark.parametrize("token", ["{current}", "{spent}", "unknown", "a.b.c"])
-    def test_signing_out_takes_the_cookies_whatever_they_held(self, browser, mine, token):
+    def test_signing_out_clears_cookies_of_any_content(self, browser, mine, token):
         text = token.format(current=mine.current, spent=mine.spent)
 
         answer = self.post(browser, "/revoke", {}, mine, with_cookie(text))
 
         self.check(answer, by_cookie(REVOKED, clears=True))
 
-    def test_signing_out_ends_the_family_and_its_access_tokens(self, browsers, browser, mine):
+    def test_signing_out_revokes_the_family_and_its_access_tokens(self, browsers, browser, mine):
         self.post(browser, "/revoke", {}, mine, with_cookie(mine.current))
 
         answer = self.post(browser, "/token", GRANT, mine, with_cookie(mine.current))
@@ -226,13 +222,13 @@ class CookieEndpointContract(EndpointContract):
         with pytest.raises(RevokedToken):
             browsers.verifier.verify(mine.access)
 
-    def test_another_clients_token_is_not_revoked_but_leaves_the_browser(self, browsers, browser, mine):
+    def test_the_token_of_another_client_is_not_revoked_but_its_cookies_are_cleared(self, browsers, browser, mine):
         answer = self.post(browser, "/revoke", {}, mine, with_cookie(mine.foreign))
 
         self.check(answer, by_cookie(INVALID_GRANT, clears=True))
         assert browsers.service.refresh(mine.foreign, client_id="mobile")
 
-    def test_where_the_refresh_cookie_is_gone_the_access_cookie_goes_with_its_token(self, browsers, browser, mine):
+    def test_without_a_refresh_cookie_the_access_cookie_is_cleared_and_its_token_revoked(self, browsers, browser, mine):
         headers = [("Cookie", f"__Host-access={mine.access}"), ("Origin", PAGE)]
 
         self.check(self.post(browser, "/revoke", {}, mine, headers[:1]), by_cookie(FROM_ELSEWHERE))
@@ -241,7 +237,7 @@ class CookieEndpointContract(EndpointContract):
         with pytest.raises(RevokedToken):
             browsers.verifier.verify(mine.access)
 
-    def test_where_access_tokens_cannot_be_revoked_their_cookie_goes_all_the_same(self):
+    def test_the_access_cookie_is_cleared_without_access_token_revocation(self):
         backend = Backend(cookies=COOKIES, revokes=False)
         mine, browser = grant_tokens(backend), self.build(backend)
         headers = [("Cookie", f"__Host-access={mine.access}"), ("Origin", PAGE)]
@@ -249,7 +245,7 @@ class CookieEndpointContract(EndpointContract):
         self.check(self.post(browser, "/revoke", {}, mine, headers), by_cookie(REVOKED, clears=True))
 
     @pytest.mark.parametrize("operation", ["get", "revoke"])
-    def test_a_sign_out_that_cannot_be_written_leaves_the_cookies(self, browsers, browser, mine, operation):
+    def test_a_sign_out_that_cannot_be_written_keeps_the_cookies(self, browsers, browser, mine, operation):
         browsers.store.before.add(operation)
         answer = self.post(browser, "/revoke", {}, mine, with_cookie(mine.current))
         self.check(answer, by_cookie(CANNOT_TELL_REVOKING))
@@ -257,9 +253,9 @@ class CookieEndpointContract(EndpointContract):
 
         self.check(self.post(browser, "/revoke", {}, mine, with_cookie(mine.current)), by_cookie(REVOKED, clears=True))
 
-    # What is told
+    # Logs and other settings
 
-    def test_nothing_of_a_cookie_or_an_origin_is_logged(self, browser, mine, caplog):
+    def test_no_cookie_or_origin_is_logged(self, browser, mine, caplog):
         caplog.set_level(logging.DEBUG)
         for path, fields in (("/token", GRANT), ("/revoke", {}), ("/token", {})):
             for origin in (PAGE, "https://SENTINEL-7f3a.example"):
@@ -274,7 +270,7 @@ class CookieEndpointContract(EndpointContract):
         for text in ("SENTINEL", "evil", PAGE, mine.spent, mine.current, mine.access):
             assert text not in said
 
-    def test_other_names_and_lax_cookies_and_access_tokens_for_the_page(self):
+    def test_cookies_can_have_other_names_or_be_lax_and_the_access_token_can_be_in_the_body(self):
         cookies = CookieTransport(
             origins=[PAGE], same_site="lax", access_cookie=None, refresh_cookie="__Host-shop.refresh"
         )

@@ -1,4 +1,4 @@
-"""The endpoints of the core and their mounts in four frameworks: the contract, inherited by each."""
+"""The endpoints of the core, and mounted in four frameworks: each class inherits the contract."""
 
 import asyncio
 import base64
@@ -78,7 +78,7 @@ def _as_basic(octets):
 
 
 class CoreClient:
-    """Calls the plain functions of the core; whatever is neither of their paths is 401, as behind the middleware."""
+    """A client that calls the core directly; every other path is 401, as behind the middleware."""
 
     def __init__(self, endpoints, prefix):
         self.serves = {f"{prefix}/token": endpoints.token, f"{prefix}/revoke": endpoints.revoke}
@@ -110,7 +110,7 @@ class CoreClient:
 
 
 class TestCore(CookieEndpointContract):
-    around = [401, 401]  # noqa: RUF012 - there is none
+    around = [401, 401]  # noqa: RUF012 - no application is around the endpoints
 
     def build(self, backend, prefix=""):
         return CoreClient(backend.endpoints, prefix)
@@ -123,7 +123,7 @@ class TestFlask(CookieEndpointContract):
         app.wsgi_app = gatepass_flask.AccessTokenMiddleware(app.wsgi_app, backend.server)
         return WSGIClient(app)
 
-    def test_the_endpoints_have_names_for_links(self, backend):
+    def test_the_flask_endpoints_have_names(self, backend):
         app = Flask(__name__)
         app.register_blueprint(gatepass_flask.token_endpoints(backend.endpoints, name="auth"), url_prefix="/auth/")
         parent_paths = sorted(
@@ -159,7 +159,7 @@ class TestFastAPI(CookieEndpointContract):
         assert form["required"] == ["grant_type", "refresh_token"]
         assert sorted(paths["/auth/token"]["post"]["responses"]) == ["200", "400", "401", "503"]
 
-    def test_openapi_shows_what_cookies_change(self):
+    def test_openapi_shows_the_differences_with_cookies(self):
         app = FastAPI()
         app.include_router(gatepass_fastapi.token_endpoints(Backend(cookies=COOKIES).endpoints))
 
@@ -212,7 +212,7 @@ class TestAsyncDjango(DjangoContract):
         return ASGIClient(ASGIHandler())
 
 
-def test_the_successor_that_is_given_again_has_what_is_left_of_its_life():
+def test_a_successor_returned_again_has_its_remaining_lifetime():
     clock = Clock()
     service = make_service(BreakingStore(), clock, refresh_ttl=1_000, absolute_ttl=1_500, grace=10)
     first = service.grant("anna").refresh_token
@@ -222,7 +222,7 @@ def test_the_successor_that_is_given_again_has_what_is_left_of_its_life():
     assert service.refresh(first).refresh_expires_in == 995
 
 
-def test_a_session_survives_an_access_token_that_is_too_long_for_a_while(caplog):
+def test_a_session_survives_a_temporarily_overlong_access_token(caplog):
     roles = []
     backend = Backend(cookies=COOKIES, claims_for=lambda subject: {"roles": roles})
     token = backend.service.grant("anna").refresh_token
@@ -242,10 +242,10 @@ def test_a_session_survives_an_access_token_that_is_too_long_for_a_while(caplog)
     contract.session(contract.post(client, "/token", GRANT, mine, with_cookie(renewed)), scope="")
 
 
-# What the core alone can be asked
+# Tests of the core alone
 
 
-def test_endpoints_that_cannot_work_are_refused_at_once():
+def test_endpoints_that_cannot_work_are_refused_when_created():
     clock, store = Clock(), BreakingStore()
     service = make_service(store, clock)
 
@@ -271,11 +271,11 @@ def test_endpoints_that_cannot_work_are_refused_at_once():
         TokenEndpoints(service, cookies=["https://app.example"])
 
 
-def test_a_request_shows_nothing_but_its_method():
+def test_the_repr_of_a_request_shows_only_its_method():
     assert repr(token_request(b"secret", authorization=("Basic secret",))) == "TokenRequest(method='POST')"
 
 
-def test_what_is_not_said_of_a_request_counts_as_plain_http():
+def test_a_request_with_unknown_transport_counts_as_plain_http():
     endpoints = Backend().endpoints
 
     for known in (
@@ -290,7 +290,7 @@ def test_what_is_not_said_of_a_request_counts_as_plain_http():
 
 
 @pytest.mark.parametrize("value", [True, None, "required", "transport"])
-def test_there_are_three_rules_about_https(value):
+def test_https_must_be_one_of_three_values(value):
     with pytest.raises(ConfigurationError, match='https= must be "require", "warn" or "off"'):
         TokenEndpoints(make_service(BreakingStore(), Clock()), https=value)
 
@@ -300,12 +300,12 @@ def test_there_are_three_rules_about_https(value):
     [(["5"], True), (["05"], True), ([" 5\t"], True), (["5", "05"], True), ([], False), (["0"], False), (["00"], False),
      (["5", "6"], False), (["5", "x"], False), (["9" * 5_000], False), (["5, 5"], False), (["-5"], False), (["\u0665"], False), ([""], False)],
 )  # fmt: skip
-def test_a_body_is_announced_by_one_number_that_is_not_zero(lines, announced):
+def test_a_body_is_announced_by_one_nonzero_content_length(lines, announced):
     assert TokenEndpoints.announces_body(lines) is announced
 
 
 class Endless:
-    """A body that does not end, and counts what is taken from it."""
+    """An endless body that counts the octets read from it."""
 
     def __init__(self):
         self.taken = 0
@@ -316,13 +316,13 @@ class Endless:
         return b"x" * size
 
     def readline(self, size=-1):
-        raise AssertionError("nobody reads a form by lines")
+        raise AssertionError("a form is not read by lines")
 
     async def receive(self):
         return {"type": "http.request", "body": self.read(16_384), "more_body": True}
 
 
-def test_flask_reads_no_further_than_the_core_wants():
+def test_flask_reads_no_more_of_the_body_than_the_core_accepts():
     body, client = Endless(), TestFlask().build(Backend())
     environ = wsgi_environ(Request("POST", "/token", [FORM]))
     environ |= {"wsgi.input": body, "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
@@ -335,7 +335,7 @@ def test_flask_reads_no_further_than_the_core_wants():
 
 
 @pytest.mark.parametrize("contract", [TestStarlette, TestFastAPI])
-def test_an_asgi_application_reads_no_further_than_the_core_wants(contract):
+def test_an_asgi_application_reads_no_more_of_the_body_than_the_core_accepts(contract):
     body, client = Endless(), contract().build(Backend())
     sent = []
 
@@ -348,7 +348,7 @@ def test_an_asgi_application_reads_no_further_than_the_core_wants(contract):
     assert body.taken <= MAX_FORM_LENGTH + 16_384
 
 
-def test_django_reads_no_further_than_the_core_wants():
+def test_django_reads_no_more_of_the_body_than_the_core_accepts():
     body = Endless()
     environ = wsgi_environ(Request("POST", "/token", [FORM])) | {"wsgi.input": body, "CONTENT_LENGTH": str(10**12)}
     contract, started = TestDjango(), []
@@ -368,8 +368,8 @@ def test_django_reads_no_further_than_the_core_wants():
     body=st.binary(max_size=200)
     | st.lists(st.tuples(st.sampled_from(NAMES), st.text(max_size=90)), max_size=6).map(urlencode).map(str.encode),
 )
-def test_whatever_is_asked_the_answer_is_one_of_the_table(method, content_type, authorization, body):
-    """And nothing is raised, and no text of the request comes back."""
+def test_any_request_gets_a_response_of_the_table(method, content_type, authorization, body):
+    """No exception is raised, and no text of the request is returned."""
     asked = token_request(body, method=method, content_type=content_type, authorization=tuple(authorization))
     for serve in (BACKEND.endpoints.token, BACKEND.endpoints.revoke):
         answer = serve(asked)
@@ -391,7 +391,7 @@ COOKIE_TABLE = [NOT_POST] + [
     origin=st.lists(st.sampled_from(["https://app.example"]) | st.text(max_size=20), max_size=2),
     body=st.sampled_from([b"", b"grant_type=refresh_token", b"refresh_token=x&grant_type=refresh_token"]),
 )
-def test_whatever_a_browser_sends_the_answer_is_one_of_the_table(method, cookie, origin, body):
+def test_any_browser_request_gets_a_response_of_the_table(method, cookie, origin, body):
     browser = BrowserRequest(method=method, cookie=tuple(cookie), origin=tuple(origin))
     asked = token_request(body, method=method or "", browser=browser)
     for serve in (BY_COOKIE.endpoints.token, BY_COOKIE.endpoints.revoke):
@@ -403,6 +403,6 @@ def test_whatever_a_browser_sends_the_answer_is_one_of_the_table(method, cookie,
 
 @pytest.mark.parametrize("adapter", [gatepass_flask, gatepass_starlette, gatepass_fastapi, gatepass_django])
 @pytest.mark.parametrize("wrong", [None, "token", BACKEND.endpoints.token, BACKEND])
-def test_routes_are_made_of_token_endpoints_alone(adapter, wrong):
+def test_routes_are_created_from_token_endpoints_only(adapter, wrong):
     with pytest.raises(ConfigurationError, match=r"TokenEndpoints\(service\)"):
         adapter.token_endpoints(wrong)

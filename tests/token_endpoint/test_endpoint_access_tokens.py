@@ -1,5 +1,5 @@
-"""What the revocation endpoint calls revoked is revoked: also what its own verifier refuses at the moment, and another
-service, or the same one a minute later, would accept (RFC 7009 section 2.1).
+"""A token that the revocation endpoint reports as revoked is revoked, even if its own verifier refuses it now, because
+another service, or the same one a minute later, would accept it (RFC 7009 section 2.1).
 """
 
 import json
@@ -27,7 +27,7 @@ OTHER = "https://reports.example"
 
 
 class Backend:
-    """Endpoints whose *verifier* refuses much, and *anywhere*, a resource server that accepts what is not revoked."""
+    """Endpoints with a strict verifier, `refused_here`, and `anywhere`, a lenient verifier of another service."""
 
     def __init__(self, **refusing):
         self.clock = Clock()
@@ -79,7 +79,7 @@ def test_a_token_that_another_service_would_accept_is_revoked(case):
         backend.anywhere.verify(token)
 
 
-def test_a_token_that_is_revoked_already_is_written_again():
+def test_a_token_that_is_already_revoked_is_written_again():
     backend, token = Backend(), issued().issue("anna")
 
     assert [backend.post(token), backend.post(token)] == [200, 200]
@@ -95,14 +95,14 @@ def test_a_token_that_is_revoked_already_is_written_again():
         lambda: "a.b.c",
     ],
 )
-def test_a_token_that_no_service_accepts_is_200_and_writes_nothing(token):
+def test_a_token_that_no_service_accepts_is_200_and_not_written(token):
     backend = Backend()
 
     assert backend.post(token()) == 200
     assert "put_revocation" not in backend.store.calls
 
 
-def test_a_token_without_kid_is_revoked_however_many_keys_there_are():
+def test_a_token_without_kid_is_revoked_with_any_number_of_keys():
     keys = [Key.generate("ES256") for _ in range(9)]
     backend = Backend(keys=KeySet([key.public() for key in keys]))
     header, claims = {"alg": "ES256", "typ": "at+jwt"}, issued().issue("anna").split(".")[1]
@@ -117,7 +117,7 @@ def test_a_token_without_kid_is_revoked_however_many_keys_there_are():
         backend.refused_here.verify(token)
 
 
-def test_a_token_that_has_no_name_is_400():
+def test_a_token_without_jti_is_400():
     backend = Backend(profile=Profile.RFC9068.allow_missing("jti"))
     header, claims, _ = issued().issue("anna").split(".")
     members = json.loads(decode_base64url(claims.encode()))
@@ -137,7 +137,7 @@ class Source(KeySource):
 
 
 class Fetching(Source):
-    """A source that could fetch other keys, and that was asked a moment ago."""
+    """A source that can fetch other keys, and has just done so."""
 
     def fetch_missing(self, kid, seen):
         return iter(())
@@ -158,14 +158,14 @@ OTHERS = KeySet([Key.generate("ES256").public()])
     ids=["keys", "a source of all keys", "a key ring", "a source that has none yet", "a source that fetches"],
 )
 def test_a_token_of_an_unknown_key_is_503_if_the_key_may_exist(tmp_path, keys, status):
-    """The key server is not asked again for each unknown key, so nothing is known of a new one."""
+    """The key server is not queried for each unknown key, so the key may be a new one."""
     backend = Backend(keys=keys(tmp_path / "ring"))
 
     assert backend.post(issued(keys=Key.generate("ES256")).issue("anna")) == status
 
 
 def test_a_verifier_of_another_issuer_is_refused():
-    """It would call each token of the service a foreign one, and revoke nothing."""
+    """It would take every token of the service for a foreign one, and revoke none."""
     clock = Clock()
     revocation = make_revocation(BreakingStore(), clock)
     service = make_service(BreakingStore(), clock, revocation=revocation)

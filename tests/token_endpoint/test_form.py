@@ -1,4 +1,4 @@
-"""Middleware, hooks and dependencies that read the form before the endpoints do, in every framework."""
+"""Middleware, hooks and dependencies that read the form before the endpoints, in every framework."""
 
 import gc
 import os
@@ -61,7 +61,7 @@ REPEATED = "grant_type=refresh_token&grant_type=refresh_token&refresh_token={}"
         lambda: request.get_json(silent=True),
     ],
 )
-def test_flask_serves_a_form_that_a_hook_has_read(endpoints, service, read):
+def test_flask_accepts_a_form_that_a_hook_has_read(endpoints, service, read):
     app = Flask(__name__)
     app.register_blueprint(gatepass_flask.token_endpoints(endpoints))
     app.before_request(lambda: read() and None)
@@ -70,7 +70,7 @@ def test_flask_serves_a_form_that_a_hook_has_read(endpoints, service, read):
     assert refreshed(WSGIClient(app), service, REPEATED) == 400
 
 
-def test_flask_says_that_the_body_is_gone(endpoints, service):
+def test_flask_reports_that_the_body_was_already_read(endpoints, service):
     app = Flask(__name__)
     app.register_blueprint(gatepass_flask.token_endpoints(endpoints))
     app.config["PROPAGATE_EXCEPTIONS"] = True
@@ -95,15 +95,15 @@ def starlette(endpoints, how):
     return ASGIClient(Starlette(routes=routes, middleware=[Middleware(Reading, how=how)]))
 
 
-def test_starlette_serves_a_body_that_middleware_has_read(endpoints, service):
+def test_starlette_accepts_a_body_that_middleware_has_read(endpoints, service):
     assert refreshed(starlette(endpoints, "body"), service) == 200
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
-def test_starlette_says_that_the_body_is_gone_where_middleware_kept_the_form_to_itself(endpoints, service):
+def test_starlette_reports_that_middleware_already_read_the_body(endpoints, service):
     with pytest.raises(ConfigurationError, match=r"the request's body was read before the token endpoint"):
         refreshed(starlette(endpoints, "form"), service)
-    gc.collect()  # old Starlette leaves a stream open behind the error, and the next test would be blamed for it
+    gc.collect()  # old versions of Starlette leave a stream open, whose warning would fail the next test
 
 
 async def by_form(asked: FastAPIRequest):
@@ -130,12 +130,12 @@ def fastapi(endpoints, dependency):
 
 
 @pytest.mark.parametrize("dependency", [by_form, by_body, by_field])
-def test_fastapi_serves_a_form_that_a_dependency_has_read(endpoints, service, dependency):
+def test_fastapi_accepts_a_form_that_a_dependency_has_read(endpoints, service, dependency):
     assert refreshed(fastapi(endpoints, dependency), service) == 200
     assert refreshed(fastapi(endpoints, dependency), service, REPEATED) == 400
 
 
-def test_fastapi_says_that_the_body_is_gone(endpoints, service):
+def test_fastapi_reports_that_the_body_was_already_read(endpoints, service):
     with pytest.raises(ConfigurationError, match=r"the request's body was read before the token endpoint"):
         refreshed(fastapi(endpoints, by_stream), service)
 
@@ -151,7 +151,7 @@ def reading(get_response):
     return middleware
 
 
-def test_django_serves_a_form_that_middleware_has_read(endpoints, service):
+def test_django_accepts_a_form_that_middleware_has_read(endpoints, service):
     urlpatterns[:] = gatepass_django.token_endpoints(endpoints)
     with override_settings(ROOT_URLCONF=__name__, MIDDLEWARE=[f"{__name__}.reading"]):
         client = WSGIClient(WSGIHandler())

@@ -1,4 +1,4 @@
-"""The responses of a login route: the pair in cookies that live as long as its tokens, or in JSON."""
+"""The responses of a login route: the pair in JSON, or in cookies with the lifetimes of its tokens."""
 
 import json
 
@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from tests.support.breaking_store import BreakingStore, Clock, make_service
 from tests.support.clients import ASGIClient, WSGIClient
-from tests.support.django import ready as django_ready  # noqa: F401 - its import is what counts
+from tests.support.django import ready as django_ready  # noqa: F401 - imported for its effect
 from tests.support.token_requests import token_request
 from tests.token_endpoint.contract import Backend
 from tests.token_endpoint.cookie_contract import CLEARED, COOKIES, CookieEndpointContract
@@ -55,7 +55,7 @@ def _django_login(login):
 
 
 @pytest.mark.parametrize("made", [_flask_login, _starlette_login, _fastapi_login, _django_login])
-def test_a_login_route_of_one_line_puts_a_pair_into_cookies(made):
+def test_login_response_sets_the_pair_as_cookies(made):
     backend = Backend(cookies=COOKIES)
     client = made(lambda: backend.endpoints.login_response(backend.service.grant("anna", scope="a b")))
 
@@ -65,7 +65,7 @@ def test_a_login_route_of_one_line_puts_a_pair_into_cookies(made):
     assert backend.service.refresh(refresh_token)
 
 
-def test_a_login_without_cookies_gets_the_pair_in_json():
+def test_login_response_without_cookies_has_the_pair_in_json():
     backend = Backend()
     pair = backend.service.grant("anna")
 
@@ -75,7 +75,7 @@ def test_a_login_without_cookies_gets_the_pair_in_json():
     assert all(name != "Set-Cookie" for name, _ in answer.headers)
 
 
-def test_an_answer_of_the_applications_own_can_carry_the_cookies():
+def test_a_response_of_the_application_can_set_the_cookies():
     backend = Backend(cookies=COOKIES)
     pair = backend.service.grant("anna")
 
@@ -85,7 +85,7 @@ def test_an_answer_of_the_applications_own_can_carry_the_cookies():
     assert [(name.lower(), value) for name, value in backend.endpoints.clear_cookies()] == CLEARED
 
 
-def test_cookies_that_were_not_configured_are_not_set_silently():
+def test_setting_cookies_that_are_not_configured_is_an_error():
     backend = Backend()
 
     for call in (lambda: backend.endpoints.set_cookies(backend.service.grant("anna")), backend.endpoints.clear_cookies):
@@ -93,7 +93,7 @@ def test_cookies_that_were_not_configured_are_not_set_silently():
             call()
 
 
-def test_a_cookie_lives_as_long_as_its_token():
+def test_the_max_age_of_a_cookie_is_the_lifetime_of_its_token():
     clock = Clock()
     service = make_service(BreakingStore(), clock, refresh_ttl=1_000, absolute_ttl=1_500)
     endpoints = TokenEndpoints(service, cookies=COOKIES)
@@ -108,14 +108,14 @@ def test_a_cookie_lives_as_long_as_its_token():
     assert ages(pair) == ["700", "700"]
 
 
-def test_a_token_that_browsers_would_drop_is_said_to_be_too_long():
+def test_a_token_too_long_for_a_cookie_is_an_error():
     backend = Backend(cookies=COOKIES, claims_for=lambda subject: {"roles": ["r" * 4_000]})
 
     with pytest.raises(ValueError, match="fewer claims"):
         backend.endpoints.login_response(backend.service.grant("anna"))
 
 
-def test_the_realm_is_the_applications():
+def test_the_application_sets_the_realm():
     clock = Clock()
     endpoints = TokenEndpoints(make_service(BreakingStore(), clock), realm='my "shop"')
 

@@ -1,6 +1,6 @@
-"""A stranger's typed program: every public name in use, checked by mypy --strict against the installed wheel.
+"""A typed program that uses every public name, checked by mypy --strict against the installed wheel.
 
-It is read by type checkers and never run. `assert_type` holds what a user's editor shows.
+Type checkers read it; it never runs. `assert_type` pins the types that an editor shows.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -102,7 +102,7 @@ def read(token: AccessToken) -> None:
     assert_type(token.to_dict(), dict[str, Any])
 
 
-def judge(token: str) -> str:
+def verify(token: str) -> str:
     try:
         return verifier().verify(token).subject
     except ExpiredToken as error:

@@ -1,4 +1,4 @@
-"""A stranger's typed Django program, with Django REST framework. Read by type checkers and never run."""
+"""A typed Django program, with Django REST framework. Type checkers read it; it never runs."""
 
 from typing import assert_type
 

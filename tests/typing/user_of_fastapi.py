@@ -1,4 +1,4 @@
-"""A stranger's typed FastAPI program. Read by type checkers and never run."""
+"""A typed FastAPI program. Type checkers read it; it never runs."""
 
 from typing import Annotated, assert_type
 

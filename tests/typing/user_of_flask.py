@@ -1,4 +1,4 @@
-"""A stranger's typed Flask program. Read by type checkers and never run."""
+"""A typed Flask program. Type checkers read it; it never runs."""
 
 from typing import assert_type
 

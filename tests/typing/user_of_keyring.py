@@ -1,4 +1,4 @@
-"""A stranger's typed use of a key ring and of the endpoint of its public keys, checked by mypy --strict. Never run."""
+"""A typed program with a key ring and its JWK Set endpoint, checked by mypy --strict. It never runs."""
 
 from datetime import datetime, timedelta
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A stranger's typed service that signs people in, in four frameworks. Read by type checkers and never run."""
+"""A typed login service in four frameworks. Type checkers read it; it never runs."""
 
 from datetime import UTC, datetime, timedelta
 from typing import assert_type
@@ -74,10 +74,10 @@ def authenticate_client(client_id: str, secret: str | None) -> bool:
 
 def mounted(tokens: TokenService, verifier: TokenVerifier) -> None:
     endpoints = TokenEndpoints(tokens, authenticate_client=authenticate_client, verifier=verifier, realm="shop")
-    asked = TokenRequest(
+    request = TokenRequest(
         method="POST", content_type="", authorization=(), body=b"", url_scheme="https", peer="::1", forwarded=False
     )
-    assert_type(endpoints.token(asked), Response)
+    assert_type(endpoints.token(request), Response)
     blueprint = gatepass_flask.token_endpoints(endpoints, token_path="/oauth/token")
     assert_type(blueprint, Blueprint)
     Flask(__name__).register_blueprint(blueprint)

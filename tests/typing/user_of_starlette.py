@@ -1,4 +1,4 @@
-"""A stranger's typed Starlette program. Read by type checkers and never run."""
+"""A typed Starlette program. Type checkers read it; it never runs."""
 
 from typing import assert_type
 

@@ -1,13 +1,13 @@
-// Node's `jose` and `jsonwebtoken`, each behind the same few commands, called the way their own pages show.
-// One JSON request a line on standard input, one JSON answer a line on standard output.
-// A refusal is answered with the library's own code or message; the tests judge it.
+// `jose` and `jsonwebtoken` of Node.js behind the same few commands, called as their own documentation shows.
+// Each line of standard input is a JSON request, each line of standard output a JSON response.
+// The response to a refusal is the code or message of the library; the tests check it.
 
 import { createPrivateKey, createPublicKey, createSecretKey } from "node:crypto";
 import { createInterface } from "node:readline";
 import * as jose from "jose";
 import jsonwebtoken from "jsonwebtoken";
 
-// jsonwebtoken takes KeyObjects; jose is given JWKs.
+// jsonwebtoken needs KeyObjects; jose accepts JWKs.
 const signingKey = (jwk) =>
   jwk.kty === "oct" ? createSecretKey(jwk.k, "base64url") : createPrivateKey({ key: jwk, format: "jwk" });
 const verifyingKey = (jwk) =>

@@ -1,12 +1,12 @@
-// An OpenID provider on https://localhost, steered line by line: each JSON line in gets one JSON line out.
-// "publish" makes a new provider with the keys that came along, in that order; the first one that fits signs.
-// "serve" true or false says whether the server answers at all.
+// An OpenID provider on https://localhost, controlled by JSON lines: each input line gets one output line.
+// "publish" creates a new provider with the given keys, in that order; the first suitable key signs.
+// "serve" true or false sets whether the server responds or fails with 500.
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:https';
 import { createInterface } from 'node:readline';
 import { Provider } from 'oidc-provider';
 
-console.info = console.error; // the provider's notices must not come between the answers
+console.info = console.error; // notices of the provider must not mix with the responses
 
 const [certificate, key, audience] = process.argv.slice(2);
 const counts = {};
@@ -29,7 +29,7 @@ function publish({ keys, algorithm }) {
     clients: [
       {
         client_id: 'machine',
-        client_secret: 'of the tests alone, and of no use to anybody',
+        client_secret: 'for these tests only',
         grant_types: ['client_credentials'],
         redirect_uris: [],
         response_types: [],

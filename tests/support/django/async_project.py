@@ -1,4 +1,4 @@
-"""The project of the contract with coroutine functions for views."""
+"""The Django project of the contract with coroutine functions as views."""
 
 from asgiref.sync import markcoroutinefunction
 from django.http import HttpResponse
@@ -36,7 +36,7 @@ urlpatterns = [
 
 
 def answer_preflights(get_response):
-    """A CORS middleware in a few lines, asynchronous."""
+    """Answer preflights, as an asynchronous CORS middleware does."""
 
     async def middleware(request):
         return HttpResponse(status=204) if request.method == "OPTIONS" else await get_response(request)

@@ -1,3 +1,3 @@
 """A module of a project whose own import fails."""
 
-import gatepass_of_nobody  # noqa: F401
+import gatepass_missing_module  # noqa: F401

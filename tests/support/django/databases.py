@@ -1,6 +1,6 @@
-"""The databases of Django's tests: SQLite, PostgreSQL and MariaDB; and stores on them.
+"""The databases of the Django tests, SQLite, PostgreSQL and MariaDB, and stores on them.
 
-A test creates and migrates them. Other processes find their names in the environment.
+A test creates and migrates them. Other processes read their names from the environment.
 """
 
 import os
@@ -18,14 +18,14 @@ _SERVICES = {"postgresql": "POSTGRES", "mariadb": "MARIADB"}
 
 
 def own_name():
-    """The name of what is made, the same in the processes that this one starts and in no other that runs tests."""
+    """Return a database name that this process shares with the processes that it starts, and with no other test run."""
     name = os.environ.setdefault(_NAME, f"gatepass_django_{secrets.token_hex(6)}")
-    worker = os.environ.get("PYTEST_XDIST_WORKER")  # they may have got the name from the process that started them
+    worker = os.environ.get("PYTEST_XDIST_WORKER")  # the environment of a worker may have the name of its parent
     return f"{name}_{worker}" if worker else name
 
 
 def databases():
-    """The setting DATABASES. Nothing in it connects to anywhere."""
+    """Return the setting DATABASES, without connecting."""
     name = own_name()
     try:
         import pymysql
@@ -56,8 +56,8 @@ def databases():
 
 
 def open_store(alias):
-    """A store in this process, which may be a new one."""
-    from tests.support.django import ready as django_ready  # noqa: F401 - its import is what counts
+    """Open a store in this process, which may be a child process."""
+    from tests.support.django import ready as django_ready  # noqa: F401 - imported for its effect
 
     from gatepass_django.refresh import DjangoStore
 
@@ -66,7 +66,7 @@ def open_store(alias):
 
 @contextmanager
 def empty_database(kind):
-    """The alias of an empty database, which is gone afterwards."""
+    """Create an empty database, yield its alias, and drop it afterwards."""
     from django.db import connections
 
     alias = ALIASES[kind]
@@ -86,8 +86,8 @@ def empty_database(kind):
 
 @contextmanager
 def django_store(kind, server):
-    """Django's store on *server*, a `DatabaseServer` of *kind*: its alias leads there meanwhile."""
-    from tests.support.django import ready as django_ready  # noqa: F401, I001 - its import is what counts
+    """Yield the Django store on *server*, a `DatabaseServer` of *kind*; its alias refers to that server meanwhile."""
+    from tests.support.django import ready as django_ready  # noqa: F401, I001 - imported for its effect
     from django.core.management import call_command
     from django.db import connections
     from tests.support.django.threads import sharing

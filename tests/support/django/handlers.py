@@ -1,4 +1,4 @@
-"""Django's handlers around the middleware, the contract that they keep, and class-based views."""
+"""Django handlers with the middleware, the contract for them, and class-based views."""
 
 from contextlib import ExitStack
 
@@ -22,15 +22,15 @@ OURS = "gatepass_django.AccessTokenMiddleware"
 
 
 def handler(made, server, *, middleware, public=("/healthz",), **settings):
-    """The handler of the framework, which reads the settings now and keeps what it made of them."""
+    """Return a Django handler, which reads these settings once, when it is created."""
     setting = {"RESOURCE_SERVER": server, "PUBLIC": list(public)}
     with override_settings(GATEPASS=setting, MIDDLEWARE=middleware, **settings):
         return made()
 
 
 def checked():
-    # No database is named: what is asked is what the setting's checks say, and a server may hold none of ours yet.
-    # Nor the checks of an application that another test has installed for a while.
+    # Only the checks of the setting: a server may have no database of ours yet, and another test may have installed an
+    # application with checks of its own.
     return run_checks(databases=[], tags=[Tags.security])
 
 

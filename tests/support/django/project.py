@@ -17,7 +17,7 @@ def text(body):
 
 def who(request):
     token = current_access_token(request)
-    return text("nobody" if token is None else token.subject)
+    return text("anonymous" if token is None else token.subject)
 
 
 async def who_async(request):
@@ -90,10 +90,10 @@ urlpatterns = [
 
 
 def answer_preflights(get_response):
-    """A CORS middleware in three lines, synchronous."""
+    """Answer preflights, as a synchronous CORS middleware does."""
     return lambda request: HttpResponse(status=204) if request.method == "OPTIONS" else get_response(request)
 
 
 def do_nothing(get_response):
-    """A middleware that only knows how to be synchronous."""
+    """Pass the request on, as a middleware that is only synchronous."""
     return lambda request: get_response(request)  # noqa: PLW0108 - a function of its own, and no coroutine

@@ -1,4 +1,4 @@
-"""The project of the contract with REST framework's views, each authenticated on its own, without the middleware."""
+"""The project of the contract with views of REST framework that authenticate themselves, without the middleware."""
 
 import django
 from django.http import Http404, HttpResponse
@@ -24,7 +24,7 @@ def text(body):
 
 
 def who(request):
-    return "nobody" if request.auth is None else request.user.pk
+    return "anonymous" if request.auth is None else request.user.pk
 
 
 class Who(APIView):

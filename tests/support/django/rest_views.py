@@ -1,4 +1,4 @@
-"""The project of REST framework's tests: one view at a time, at /x."""
+"""The project of the REST framework tests: one view at a time, at /x."""
 
 from contextlib import ExitStack
 
@@ -21,7 +21,7 @@ urlpatterns = []
 
 @pytest.fixture
 def start():
-    """Starts a project: its settings hold until the test ends."""
+    """Return a function that starts a project; its settings apply until the test ends."""
     with ExitStack() as stack:
 
         def started(server, *, urls="tests.support.django.rest_project", middleware=(), **rest):
@@ -33,7 +33,7 @@ def start():
 
 
 def at(view, **options):
-    """One view, at /x, and its options."""
+    """Route /x to one view with these options."""
     urlpatterns[:] = [path("x", view.as_view(**options))]
     return __name__
 

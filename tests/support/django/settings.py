@@ -2,7 +2,7 @@
 
 from tests.support.django.databases import databases
 
-SECRET_KEY = "of the tests alone, and of no use to anybody"
+SECRET_KEY = "for these tests only"
 ALLOWED_HOSTS = ["*"]
 ROOT_URLCONF = "tests.support.django.project"
 INSTALLED_APPS = ["gatepass_django", "gatepass_django.refresh"]

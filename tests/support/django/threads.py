@@ -10,8 +10,8 @@ from tests.support.databases.services import AT_ONCE, PATIENCE
 
 @contextmanager
 def sharing(store):
-    """*store* for threads that are no requests: they share `AT_ONCE` connections, and a call waits until one is free.
-    The main thread has its own, as ever.
+    """Wrap *store* for threads that serve no request: they share `AT_ONCE` connections, and a call waits for a
+    free one. The main thread uses its own connection.
     """
     shared = _Sharing(store)
     try:
@@ -36,7 +36,7 @@ class _Sharing:
         self._store = store
         self._free = queue.LifoQueue()
         for _ in range(AT_ONCE):
-            self._free.put(None)  # the place of a connection that is made when it is needed
+            self._free.put(None)  # a slot for a connection, which is created on first use
 
     def __getattr__(self, name):
         return getattr(self._store, name)

@@ -1,8 +1,8 @@
-//! The program that a Rust service holds when it follows jsonwebtoken's own first page: it issues
+//! A Rust service that follows the first page of the documentation of jsonwebtoken: it issues
 //! `{sub, exp}` with `Header::default()` and verifies with `Validation::default()`.
 //!
-//! One JSON request a line on standard input, one JSON answer a line on standard output.
-//! `verify_bound` is the same program once its author has named an audience and an issuer.
+//! Each line of standard input is a JSON request, each line of standard output a JSON response.
+//! `verify_bound` is the same program with a configured audience and issuer.
 
 use std::io::{self, BufRead, Write};
 
