@@ -104,7 +104,7 @@ def _somewhere(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(("make", "name"), ARGUMENTS)
-def test_nothing_but_a_configuration_error_leaves_a_constructor(make, name):
+def test_a_constructor_raises_configuration_errors_only(make, name):
     others = []
     for value in NONSENSE:
         if name == "clock" and callable(value):  # any function is taken, and asked
@@ -153,6 +153,6 @@ def test_nothing_but_a_configuration_error_leaves_a_constructor(make, name):
         ),
     ],
 )
-def test_the_refusal_names_the_argument(make, wrong, named):
+def test_the_error_names_the_argument(make, wrong, named):
     with pytest.raises(ConfigurationError, match=named):
         make(**(MADE[make] | wrong))

@@ -76,7 +76,7 @@ BEGINNINGS = {
 """What must stand before a text for the expression to get to its repetitions."""
 
 
-def test_expressions_are_named_at_the_top_of_a_module_and_so_are_judged_here():
+def test_every_regular_expression_is_a_module_constant_and_tested_here():
     for module, text in SOURCES.items():
         calls = [ast.unparse(node.func) for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
         judged = {name for other, name, _ in EXPRESSIONS if other == module}
@@ -106,7 +106,7 @@ def judge(expression, way, beginning="", size=4_000):
 
 
 @pytest.mark.parametrize(("module", "name", "way"), EXPRESSIONS)
-def test_an_expression_takes_linear_time(module, name, way):
+def test_a_regular_expression_takes_linear_time(module, name, way):
     for package, needed in (("gatepass_django", "django"), ("gatepass.cli", "rich")):
         if module.startswith(package) and find_spec(needed) is None:
             missing("every extra and group", f"{needed} is not installed")
@@ -128,7 +128,7 @@ def test_an_expression_takes_linear_time(module, name, way):
     ],
     ids=["media type", "PEM label", "SSH key", "string", "alternatives", "blanks"],
 )
-def test_an_expression_that_takes_longer_is_noticed(source, way):
+def test_a_regular_expression_that_takes_longer_is_detected(source, way):
     """Each stood in the sources once, or in those of others."""
     with pytest.raises(AssertionError, match=r"grows faster|was not enough"):
         judge(re.compile(source, re.IGNORECASE | re.DOTALL), way)
@@ -215,7 +215,7 @@ WHOLE_CLAIMS = {
 
 @pytest.mark.parametrize("pump", FIELD_PUMPS)
 @pytest.mark.parametrize("reader", FIELD_READERS)
-def test_a_header_field_or_a_parameter_is_read_in_linear_time(reader, pump):
+def test_a_header_field_or_a_parameter_is_parsed_in_linear_time(reader, pump):
     for end in ("", "\x01"):
         assert_linear(FIELD_READERS[reader], lambda size, end=end: pump * (size // len(pump)) + end, FIELD)
 
@@ -229,20 +229,20 @@ def read_again_and_again(text):
 @pytest.mark.parametrize(
     ("reader", "pump"), [(read_again_and_again, "a"), (partial(normalize, "NFKC"), "\u0301\u0316")]
 )
-def test_a_reader_that_takes_longer_is_noticed(reader, pump):
+def test_a_parser_that_takes_longer_is_detected(reader, pump):
     with pytest.raises(AssertionError, match=r"grows faster|was not enough"):
         assert_linear(reader, lambda size: pump * (size // len(pump)), 8_192)
 
 
 @pytest.mark.parametrize("pump", FORM_PUMPS)
 @pytest.mark.parametrize("reader", FORM_READERS)
-def test_a_form_is_read_in_linear_time(reader, pump):
+def test_a_form_is_parsed_in_linear_time(reader, pump):
     assert_linear(FORM_READERS[reader], lambda size: pump * (size // len(pump)), MAX_FORM_LENGTH)
 
 
 @pytest.mark.parametrize("pump", JSON_PUMPS)
 @pytest.mark.parametrize("reader", JSON_READERS)
-def test_json_is_read_in_linear_time(reader, pump):
+def test_json_is_parsed_in_linear_time(reader, pump):
     size = 12_000 if reader in ("header", "claims") else FIELD
     for end in ("", '"'):
         assert_linear(JSON_READERS[reader], lambda size, end=end: pump * (size // len(pump)) + end, size)
@@ -266,12 +266,12 @@ def test_the_scope_of_a_refresh_is_checked_in_linear_time():
 
 
 @pytest.mark.parametrize("pump", [".", "a.", "a", "-", "=", "é", "\0"])
-def test_a_token_is_taken_apart_in_linear_time(pump):
+def test_a_token_is_split_in_linear_time(pump):
     assert_linear(parse_compact, lambda size: pump * (size // len(pump)), MAX_TOKEN_LENGTH)
 
 
 @pytest.mark.parametrize("kind", ["ES256", "RS256"])
-def test_a_key_set_is_read_in_linear_time(kind):
+def test_a_key_set_is_parsed_in_linear_time(kind):
     jwk = Key.generate(kind).to_jwk()
 
     def hostile(size):
@@ -282,7 +282,7 @@ def test_a_key_set_is_read_in_linear_time(kind):
 
 
 @pytest.mark.parametrize("pump", SECRET_PUMPS)
-def test_a_secret_is_judged_in_linear_time(pump):
+def test_a_secret_is_checked_in_linear_time(pump):
     def check(text):
         check_secret(text.encode(), algorithm="HS256", minimum=32)
 

@@ -96,7 +96,7 @@ def calls(name):
 
 
 @every_provider
-def test_what_the_page_says_finds_the_keys(issuer):
+def test_the_settings_on_the_page_find_the_keys(issuer):
     keys = keys_of(issuer, PROVIDERS[issuer].origins)
     keys.refresh()
 
@@ -104,7 +104,7 @@ def test_what_the_page_says_finds_the_keys(issuer):
 
 
 @pytest.mark.parametrize("issuer", [issuer for issuer, said in PROVIDERS.items() if said.origins])
-def test_keys_on_another_host_are_not_found_unless_it_is_named(issuer):
+def test_keys_on_another_host_are_not_fetched_unless_it_is_configured(issuer):
     with pytest.raises(KeysUnavailable):
         keys_of(issuer, ()).refresh()
 

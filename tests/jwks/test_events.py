@@ -7,7 +7,7 @@ from tests.support.runtimes import UNKNOWN_KEY, in_a_thread
 from gatepass.jwks import FetchEnded, FetchFailed, KeysChanged, UnknownKid
 
 
-def test_the_hook_may_fail_and_may_ask_the_client_again(serve, caplog):
+def test_the_hook_may_raise_and_may_call_the_client_again(serve, caplog):
     told = []
 
     def hook(event):

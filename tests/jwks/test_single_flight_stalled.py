@@ -38,7 +38,7 @@ def held_up(serve, clock, recorder, *, kept=(OLD,)):
     return server, keys, goes_on
 
 
-def test_where_no_keys_are_held_a_request_begins_another_fetch_and_is_served(serve):
+def test_without_keys_a_request_replaces_a_stalled_fetch_and_is_accepted(serve):
     goes_on = threading.Event()
     server = serve(once(goes_on.is_set, document(jwks(OLD))))
     keys = client(server.url)
@@ -52,7 +52,7 @@ def test_where_no_keys_are_held_a_request_begins_another_fetch_and_is_served(ser
         goes_on.set()
 
 
-def test_the_request_that_finds_a_refresh_standing_still_waits_for_the_next(serve, clock, recorder):
+def test_the_request_that_finds_a_stalled_refresh_waits_for_the_next_one(serve, clock, recorder):
     server, keys, goes_on = held_up(serve, clock, recorder)
     server.answer = document(jwks(NEW))
 
@@ -66,7 +66,7 @@ def test_the_request_that_finds_a_refresh_standing_still_waits_for_the_next(serv
     assert keys.state == "fresh"
 
 
-def test_an_event_loop_waits_for_neither(serve, clock, recorder):
+def test_an_event_loop_waits_for_neither_refresh(serve, clock, recorder):
     server, keys, goes_on = held_up(serve, clock, recorder)
     answered = threading.Event()
     server.answer = once(answered.is_set, document(jwks(OLD)))
@@ -78,7 +78,7 @@ def test_an_event_loop_waits_for_neither(serve, clock, recorder):
     goes_on.set()
 
 
-def test_an_answer_that_stood_still_does_not_count_as_fresh_even_if_no_other_fetch_was_begun(serve, clock, recorder):
+def test_a_stalled_response_does_not_count_as_fresh_even_if_no_other_fetch_was_started(serve, clock, recorder):
     _, keys, goes_on = held_up(serve, clock, recorder)
 
     goes_on.set()
@@ -90,7 +90,7 @@ def test_an_answer_that_stood_still_does_not_count_as_fresh_even_if_no_other_fet
     recorder.wait_for(FetchEnded, 2)  # without a pause: the key server did nothing wrong
 
 
-def test_fetches_that_stand_still_one_after_the_other_do_not_pile_up(serve, clock, monkeypatch):
+def test_stalled_fetches_do_not_accumulate(serve, clock, monkeypatch):
     monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", 0.1)
     server = serve(document(jwks(OLD)))
     keys = client(server.url, clock=clock)
@@ -133,7 +133,7 @@ def uwsgi(monkeypatch):
         (None, False),
     ],
 )
-def test_uwsgi_is_asked_whether_it_runs_threads(uwsgi, caplog, opt, still):
+def test_the_thread_setting_of_uwsgi_is_read_and_a_warning_logged_without_threads(uwsgi, caplog, opt, still):
     uwsgi(opt=opt)
 
     JWKSClient("https://auth.example/jwks")
@@ -143,14 +143,14 @@ def test_uwsgi_is_asked_whether_it_runs_threads(uwsgi, caplog, opt, still):
     assert [record.levelno for record in said] == [logging.WARNING] * still
 
 
-def test_elsewhere_nothing_is_said(caplog):
+def test_no_warning_is_logged_elsewhere(caplog):
     JWKSClient("https://auth.example/jwks")
 
     assert not threads_are_frozen()
     assert caplog.records == []
 
 
-def test_under_uwsgi_without_threads_the_request_that_finds_keys_old_waits_for_fresh_ones(serve, clock, uwsgi):
+def test_under_uwsgi_without_threads_a_request_with_old_keys_waits_for_fresh_ones(serve, clock, uwsgi):
     uwsgi(opt={})
     keys = client(serve(document(jwks(OLD))).url, clock=clock)
     keys.refresh()
@@ -229,7 +229,7 @@ assert lock.acquire(blocking=False)
 
 @forks
 @pytest.mark.parametrize("program", [IN_THE_MIDDLE_OF_A_FETCH, WITH_STALE_KEYS, UNDER_A_LOCK])
-def test_a_process_that_is_forked_without_hooks_goes_on_by_itself(program):
+def test_a_process_that_is_forked_without_hooks_fetches_for_itself(program):
     """In a process of its own: what other tests' threads hold at a fork is theirs."""
     result = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", FORKED + program],

@@ -114,14 +114,14 @@ def test_no_request_fails_during_a_day_of_rotation(place):
 
 
 @pytest.mark.parametrize("seed", [2, 3])
-def test_no_request_fails_where_a_spare_is_always_ready_and_rotation_is_brisk(place, seed):
+def test_no_request_fails_with_a_spare_key_and_frequent_rotation(place, seed):
     failures, _, signers = live(place, hours=4, seed=seed, rotate_every=1_800, publish_ahead=1_800)
 
     assert failures == []
     assert len(signers) >= 7
 
 
-def test_the_day_would_show_keys_that_are_announced_too_late(place, monkeypatch):
+def test_the_simulation_detects_keys_that_are_published_too_late(place, monkeypatch):
     rotate = changes.rotate
 
     def hasty(line, now, schedule, *, ahead=None):
@@ -133,7 +133,7 @@ def test_the_day_would_show_keys_that_are_announced_too_late(place, monkeypatch)
     assert {name for _, name in live(place, hours=9)[0]} == {"UnknownKey"}
 
 
-def test_the_day_would_show_keys_that_are_removed_too_early(place, monkeypatch):
+def test_the_simulation_detects_keys_that_are_removed_too_early(place, monkeypatch):
     monkeypatch.setattr(
         Timeline, "ends_at", lambda line, entry: line.retires_at(entry) and line.retires_at(entry) + CACHE
     )
@@ -141,7 +141,7 @@ def test_the_day_would_show_keys_that_are_removed_too_early(place, monkeypatch):
     assert {name for _, name in live(place, hours=9)[0]} == {"UnknownKey"}
 
 
-def test_a_removed_key_is_dead_within_max_age_and_the_rest_lives_on(place):
+def test_a_removed_key_is_refused_within_max_age_and_the_others_still_work(place):
     true = Clock()
     process, other = (Process(place, true, by=by, publish_ahead=4 * HOUR) for by in (0, 5))
     process.ring.rotate_if_due()  # a spare, which everybody has when it is needed
@@ -171,7 +171,7 @@ def test_a_removed_key_is_dead_within_max_age_and_the_rest_lives_on(place):
         other.verifier.verify(stolen)
 
 
-def test_the_windows_are_no_longer_than_they_must_be(place):
+def test_the_windows_are_no_longer_than_necessary(place):
     """The first second after each window, the key is in its next state: nothing lingers."""
     true = Clock()
     keys = Process(place, true, by=0).ring

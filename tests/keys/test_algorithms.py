@@ -119,7 +119,7 @@ def test_the_object_of_pyjwt_signs_and_verifies(algorithm, calls):
 
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
-def test_what_pyjwt_says_of_a_signature_of_the_right_length_counts(algorithm, monkeypatch):
+def test_pyjwt_decides_on_signatures_of_the_right_length_only(algorithm, monkeypatch):
     engine = getattr(jwt.algorithms, ENGINES[algorithm][0])
     monkeypatch.setattr(engine, "verify", lambda *_: True)
     key, length = key_for(algorithm), SIGNATURE_BYTES[algorithm]
@@ -163,7 +163,7 @@ def test_no_other_name_is_an_algorithm(name):
 
 
 @pytest.mark.parametrize("name", [None, 5, "", "none", "ES256K", "RSA-OAEP", "dir", "A256GCM", "HS", "k" * 33])
-def test_a_name_like_no_other_is_answered_with_all_names(name):
+def test_an_unknown_name_is_refused_with_all_known_names(name):
     assert refusal(lambda: algorithm_named(name)) == UNKNOWN_ALGORITHM
 
 
@@ -180,7 +180,7 @@ def test_a_name_like_no_other_is_answered_with_all_names(name):
         ("XS256", "HS256"),
     ],
 )
-def test_a_misspelt_name_is_answered_with_the_one_that_was_meant(typed, meant):
+def test_a_misspelt_name_is_refused_with_the_closest_known_name(typed, meant):
     """What was typed is not repeated: it may be a secret in the wrong place."""
     assert refusal(lambda: algorithm_named(typed)) == f"unknown algorithm; did you mean {meant}?"
     assert refusal(lambda: Key.from_secret(SECRET, algorithm=typed)) == f"unknown algorithm; did you mean {meant}?"
@@ -191,13 +191,13 @@ def test_an_algorithm_is_found_by_its_name(name):
     assert algorithm_named(name).name == name
 
 
-def test_a_row_of_the_table_cannot_be_bent():
+def test_the_table_is_immutable():
     with pytest.raises(dataclasses.FrozenInstanceError):
         algorithm_named("HS512").hash_bytes = 1
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_signature_verifies_with_its_own_message_alone(algorithm):
+def test_a_signature_verifies_with_its_own_message_only(algorithm):
     key = key_for(algorithm)
     signature = key.sign(MESSAGE)
 
@@ -325,7 +325,7 @@ class OlderOpenSSL(ec.EllipticCurvePrivateKey):
 
 
 @pytest.mark.parametrize("algorithm", ES)
-def test_where_the_library_cannot_sign_deterministically_signatures_still_verify(algorithm):
+def test_without_deterministic_signing_in_the_library_signatures_still_verify(algorithm):
     sign = bind_sign(ALGORITHMS[algorithm], OlderOpenSSL(private_for(algorithm)))
 
     assert sign(MESSAGE) != sign(MESSAGE)
@@ -334,7 +334,7 @@ def test_where_the_library_cannot_sign_deterministically_signatures_still_verify
 
 @pytest.mark.parametrize("algorithm", ["PS256", "PS384", "PS512"])
 @pytest.mark.parametrize("salt", [0, 20, 31, 32, 48, 64, padding.PSS.MAX_LENGTH])
-def test_a_pss_salt_of_any_but_the_hash_s_length_is_refused(algorithm, salt):
+def test_a_pss_salt_of_another_length_than_the_hash_is_refused(algorithm, salt):
     """RFC 7518 section 3.5, C2."""
     digest = HASHES[algorithm[2:]]
     scheme = padding.PSS(mgf=padding.MGF1(digest), salt_length=salt)
@@ -355,7 +355,7 @@ def test_pss_masks_with_the_same_hash(algorithm):
 
 @pytest.mark.parametrize("algorithm", RSA_NAMES)
 @pytest.mark.parametrize("other", RSA_NAMES)
-def test_an_rsa_signature_verifies_under_its_own_algorithm_alone(algorithm, other):
+def test_an_rsa_signature_verifies_under_its_own_algorithm_only(algorithm, other):
     """V-11, V-16, A3."""
     signature = key_for(algorithm).sign(MESSAGE)
 
@@ -364,7 +364,7 @@ def test_an_rsa_signature_verifies_under_its_own_algorithm_alone(algorithm, othe
 
 @pytest.mark.parametrize("algorithm", HMAC_BYTES)
 @pytest.mark.parametrize("other", HMAC_BYTES)
-def test_a_mac_verifies_under_its_own_algorithm_alone(algorithm, other):
+def test_a_mac_verifies_under_its_own_algorithm_only(algorithm, other):
     mac = key_for(algorithm).sign(MESSAGE)
 
     assert key_for(other).verifies(MESSAGE, mac) is (algorithm == other)
@@ -392,7 +392,7 @@ def test_pyjwt_verifies_what_we_sign_and_the_reverse(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_any_octets_for_a_signature_are_answered_with_no(algorithm):
+def test_arbitrary_octets_are_no_valid_signature(algorithm):
     key = key_for(algorithm)
     for length in (1, 2, 63, 64, 65, 96, 114, 132, 256, 4096):
         assert key.verifies(MESSAGE, secrets.token_bytes(length)) is False
@@ -400,7 +400,7 @@ def test_any_octets_for_a_signature_are_answered_with_no(algorithm):
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
 @pytest.mark.parametrize("private", [x25519.X25519PrivateKey.generate(), x448.X448PrivateKey.generate()])
-def test_a_key_for_key_agreement_is_bound_to_nothing(algorithm, private):
+def test_a_key_for_key_agreement_is_bound_to_no_algorithm(algorithm, private):
     """K-06."""
     assert_bound_to_nothing(ALGORITHMS[algorithm], private)
 
@@ -426,7 +426,7 @@ def test_a_key_is_bound_to_no_algorithm_of_another_type_or_curve(algorithm, othe
     ("names", "submodule"),
     [((), None), (("PyJWTError",), None), (("PyJWTError",), ()), ((), ("ECAlgorithm",))],
 )
-def test_another_module_with_the_name_of_pyjwt_is_named_when_a_key_is_bound(monkeypatch, names, submodule):
+def test_another_module_named_jwt_is_reported_when_a_key_is_bound(monkeypatch, names, submodule):
     stranger = types.ModuleType("jwt")
     stranger.__file__ = "/srv/jwt.py"
     vars(stranger).update(dict.fromkeys(names))
@@ -441,7 +441,7 @@ def test_another_module_with_the_name_of_pyjwt_is_named_when_a_key_is_bound(monk
     )
 
 
-def test_without_pyjwt_a_secret_is_bound_and_no_other_key(monkeypatch):
+def test_without_pyjwt_only_secrets_can_be_bound(monkeypatch):
     monkeypatch.setitem(sys.modules, "jwt", None)
 
     assert Key.generate("HS256").can_sign
@@ -454,14 +454,14 @@ def bound_alike(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
-def test_the_halves_of_a_key_do_not_stand_in_for_each_other(algorithm):
+def test_public_and_private_keys_are_not_interchangeable(algorithm):
     row, private = ALGORITHMS[algorithm], private_for(algorithm)
 
     assert refusal(lambda: bind_sign(row, private.public_key())) == f"this kind of key cannot sign with {algorithm}"
     assert refusal(lambda: bind_verify(row, private)) == f"this kind of key cannot verify with {algorithm}"
 
 
-def test_a_module_named_jwt_that_fails_is_a_setting_to_change(monkeypatch, tmp_path):
+def test_a_module_named_jwt_that_fails_to_import_is_a_configuration_error(monkeypatch, tmp_path):
     (tmp_path / "jwt.py").write_text("raise RuntimeError('no')")
     monkeypatch.syspath_prepend(tmp_path)
     for name in [name for name in sys.modules if name.partition(".")[0] == "jwt"]:
@@ -470,7 +470,7 @@ def test_a_module_named_jwt_that_fails_is_a_setting_to_change(monkeypatch, tmp_p
     assert refusal(lambda: Key.generate("ES256")) == "the module jwt cannot be imported: is there a jwt.py of your own?"
 
 
-def test_a_pyjwt_that_checks_no_curve_is_too_old(monkeypatch):
+def test_a_pyjwt_that_does_not_check_curves_is_too_old(monkeypatch):
     class OlderECAlgorithm:
         def __init__(self, hash_alg):
             self.hash_alg = hash_alg
@@ -480,7 +480,7 @@ def test_a_pyjwt_that_checks_no_curve_is_too_old(monkeypatch):
     assert refusal(lambda: Key.generate("ES256")) == "this version of PyJWT is too old: pip install -U pyjwt"
 
 
-def test_a_stranger_s_key_verifies_nothing_of_ours():
+def test_a_foreign_key_verifies_none_of_our_signatures():
     for curve in CURVES.values():
         stranger = ec.generate_private_key(curve)
         row = next(row for row in ALGORITHMS.values() if CURVES.get(row.curve or "") is curve)

@@ -49,7 +49,7 @@ MERSENNE = 2**2203 - 1
         (2**2100, 3),
     ],
 )
-def test_hostile_rsa_numbers_without_factors_cost_a_few_powers(n, d, monkeypatch):
+def test_hostile_rsa_numbers_without_factors_cost_a_few_exponentiations(n, d, monkeypatch):
     """Each costs milliseconds: what PyJWT would call for them could take days."""
     powers = []
 
@@ -79,7 +79,7 @@ def test_a_private_number_longer_than_the_modulus_is_refused_before_any_arithmet
     assert refusal(lambda: Key.from_jwk(jwk)) == "the members of this JWK do not form a valid key"
 
 
-def test_an_rsa_key_that_is_too_long_is_refused_before_openssl_looks_for_its_primes(monkeypatch):
+def test_an_rsa_key_that_is_too_long_is_refused_before_openssl_searches_for_its_primes(monkeypatch):
     def convert(*_):
         raise AssertionError("PyJWT makes the key")
 
@@ -93,7 +93,7 @@ def test_an_rsa_key_that_is_too_long_is_refused_before_openssl_looks_for_its_pri
 
 
 @pytest.mark.parametrize("exponent", [65_537, 2**64 + 1])
-def test_a_pem_is_measured_before_openssl_looks_for_its_primes(exponent, monkeypatch):
+def test_the_size_of_a_pem_is_checked_before_openssl_searches_for_its_primes(exponent, monkeypatch):
     p, q = 2**8_999 + 1, 3
     numbers = RSAPrivateNumbers(p, q, 3, 1, 1, 1, RSAPublicNumbers(exponent, p * q))
     key = numbers.private_key(unsafe_skip_rsa_key_validation=True)
@@ -111,7 +111,7 @@ def test_a_pem_is_measured_before_openssl_looks_for_its_primes(exponent, monkeyp
     assert loads == [{"unsafe_skip_rsa_key_validation": True}]
 
 
-def test_a_pem_whose_private_numbers_do_not_belong_together_is_refused():
+def test_a_pem_with_inconsistent_private_numbers_is_refused():
     key = key_for("RS256")._material.private_numbers()
     wrong = RSAPrivateNumbers(key.p, key.q, key.d + 2, key.dmp1, key.dmq1, key.iqmp, key.public_numbers)
     material = wrong.private_key(unsafe_skip_rsa_key_validation=True)
@@ -140,7 +140,7 @@ WEAK = {
 
 @pytest.mark.parametrize("n", WEAK.values(), ids=WEAK)
 @pytest.mark.parametrize("algorithm", ["RS256", "PS512"])
-def test_a_modulus_that_is_factored_at_once_is_refused_by_every_maker(n, algorithm):
+def test_a_modulus_that_is_easily_factored_is_refused_by_every_constructor(n, algorithm):
     """A7: the public key gives the private one away."""
     public = RSAPublicNumbers(65_537, n).public_key()
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -153,7 +153,7 @@ def test_a_modulus_that_is_factored_at_once_is_refused_by_every_maker(n, algorit
     assert [key.algorithm for key in KeySet.from_jwks({"keys": [jwk, good]})] == ["ES256"]
 
 
-def test_a_private_key_is_judged_by_its_public_half():
+def test_a_private_key_is_checked_by_its_public_numbers():
     numbers = RSAPrivateNumbers(MERSENNE, 3, 3, 1, 1, 1, RSAPublicNumbers(65_537, 3 * MERSENNE))
     private = numbers.private_key(unsafe_skip_rsa_key_validation=True)
 
@@ -170,6 +170,6 @@ def test_the_product_of_small_primes_is_that_of_every_odd_prime_below_two_to_the
     assert product.bit_length() == 94_026  # no prime is in it twice
 
 
-def test_a_fresh_key_passes_in_full():
+def test_a_new_key_passes_all_checks():
     for _ in range(3):
         assert Key(generate_private_key(public_exponent=65_537, key_size=2048), algorithm="RS256").can_sign

@@ -43,7 +43,7 @@ READERS = {"Ed25519": Ed25519PublicKey.from_public_bytes, "Ed448": Ed448PublicKe
 
 
 @pytest.mark.parametrize(("curve", "octets"), POINTS)
-def test_a_point_of_small_order_is_refused_by_every_maker(curve, octets):
+def test_a_point_of_small_order_is_refused_by_every_constructor(curve, octets):
     public = READERS[curve](octets)
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     jwk = {"kty": "OKP", "crv": curve, "x": base64url(octets)}
@@ -55,7 +55,7 @@ def test_a_point_of_small_order_is_refused_by_every_maker(curve, octets):
 
 
 @pytest.mark.parametrize(("curve", "octets"), POINTS)
-def test_a_point_of_small_order_is_left_out_of_a_set(curve, octets):
+def test_a_point_of_small_order_is_ignored_in_a_set(curve, octets):
     good = key_for(curve).to_jwk()
     weak = {"kty": "OKP", "crv": curve, "x": base64url(octets), "kid": "weak"}
 
@@ -63,7 +63,7 @@ def test_a_point_of_small_order_is_left_out_of_a_set(curve, octets):
         assert {key.kid for key in KeySet.from_jwks({"keys": [{**weak, **labels}, good]})} == {"k1"}
 
 
-def test_such_a_key_needs_no_signer():
+def test_a_signature_for_such_a_key_needs_no_private_key():
     """Why: R is the neutral point and S is zero, and of eight messages one at least has that signature."""
     public = READERS["Ed25519"](ORDER_8.to_bytes(32, "little"))
     forged = (1).to_bytes(32, "little") + bytes(32)
@@ -88,6 +88,6 @@ def test_a_point_whose_y_is_not_below_the_prime_is_refused(curve, size, prime):
 
 
 @pytest.mark.parametrize("algorithm", ["Ed25519", "Ed448"])
-def test_a_generated_key_is_taken(algorithm):
+def test_a_generated_key_is_accepted(algorithm):
     for _ in range(20):
         assert Key.generate(algorithm).public().algorithm == algorithm

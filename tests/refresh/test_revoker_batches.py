@@ -62,7 +62,7 @@ def count_changes(kind, store, work):
 
 
 @pytest.mark.parametrize("member", ["subject", "client_id"])
-def test_many_families_end_in_batches_and_every_one_of_them(kind, store, member):
+def test_all_of_many_families_are_revoked_in_batches(kind, store, member):
     theirs = [make_family(**{member: "anna"}) for _ in range(17)]
     others = [make_family() for _ in range(3)]
     for one in (*theirs, *others):

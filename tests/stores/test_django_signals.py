@@ -31,7 +31,7 @@ def listening(request):
 
 @pytest.mark.usefixtures("listening")
 @pytest.mark.parametrize("ends", ["keep_until", "revoked_at"])
-def test_what_was_put_off_after_the_look_is_not_deleted(alias, ends):
+def test_a_purge_checks_the_expiry_in_the_deletion_itself(alias, ends):
     store = DjangoStore(using=alias)
     one = make_family()
     store.create(one.family)

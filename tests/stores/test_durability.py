@@ -115,7 +115,7 @@ def crash(server, store, one):
         store.get(one.family.family_id)
 
 
-def test_what_an_earlier_call_did_is_on_the_disk_when_a_later_one_finds_it_done(server, store, family, end):
+def test_the_effect_of_an_earlier_call_is_on_disk_when_a_later_call_finds_it_done(server, store, family, end):
     server.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 0", at=server.name)
     end(store, family)
     server.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1", at=server.name)

@@ -82,14 +82,14 @@ def finish(disk, *started):
             assert not thread.is_alive()
 
 
-def test_a_lone_writer_commits_for_itself(group, disk):
+def test_a_single_writer_commits_for_itself(group, disk):
     disk.gate.set()
 
     assert [group.run("a"), group.run("b")] == ["A", "B"]
     assert disk.batches == [["a"], ["b"]]
 
 
-def test_who_waits_at_one_moment_is_committed_together(group, disk):
+def test_concurrent_waiters_are_committed_together(group, disk):
     first, rest = begin(group, disk, "a", "b", "c")
     finish(disk, first, rest)
 
@@ -97,7 +97,7 @@ def test_who_waits_at_one_moment_is_committed_together(group, disk):
     assert rest[0] == {"a": "A", "b": "B", "c": "C"}
 
 
-def test_an_error_goes_to_whom_it_concerns(group, disk):
+def test_an_error_is_raised_in_its_own_call_only(group, disk):
     first, rest = begin(group, disk, "a", "bad", "c")
     finish(disk, first, rest)
 
@@ -106,7 +106,7 @@ def test_an_error_goes_to_whom_it_concerns(group, disk):
     assert isinstance(rest[0]["bad"], ValueError)
 
 
-def test_a_commit_that_fails_fails_for_all_in_it_and_for_nobody_after(group, disk):
+def test_a_failed_commit_fails_for_all_its_writers_and_for_none_after(group, disk):
     disk.failure = OSError("disk full")
     first, rest = begin(group, disk, "a", "b")
     finish(disk, first, rest)
@@ -117,7 +117,7 @@ def test_a_commit_that_fails_fails_for_all_in_it_and_for_nobody_after(group, dis
     assert group.run("later") == "LATER"
 
 
-def test_an_interrupted_committer_leaves_nobody_waiting(group, disk):
+def test_an_interrupted_committer_leaves_no_thread_waiting(group, disk):
     disk.failure = KeyboardInterrupt()
     first, rest = begin(group, disk, "a", "b")
     finish(disk, first, rest)
@@ -170,7 +170,7 @@ def test_the_work_of_an_interrupted_waiter_is_withdrawn(group, disk, monkeypatch
     assert group.run("later") == "LATER"
 
 
-def test_a_waiter_interrupted_as_its_turn_comes_passes_it_on(group, disk, monkeypatch):
+def test_a_waiter_interrupted_at_the_start_of_its_turn_passes_it_on(group, disk, monkeypatch):
     interrupting(monkeypatch, Interrupted(threading.Event()))
     first = start(group, "first")
     assert disk.entered.wait(PATIENCE)

@@ -72,7 +72,7 @@ def note(line, told):
 _ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 
-def test_sessions_go_on_at_another_process_after_theirs_was_killed(kind, place, store):
+def test_sessions_continue_at_another_process_after_theirs_was_killed(kind, place, store):
     mine = [Session(make_service(store, Clock()), f"neighbour-{number}") for number in range(2)]
     for _ in range(2):
         with refreshing(mine):

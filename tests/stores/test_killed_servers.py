@@ -84,7 +84,7 @@ def killed(server):
         server.start()
 
 
-def test_sessions_survive_a_server_that_is_killed_in_the_middle_of_rotations(server, stores):
+def test_sessions_survive_a_server_that_is_killed_during_rotations(server, stores):
     sessions = sessions_on(stores)
     with refreshing(sessions):
         for _ in range(KILLS):
@@ -105,7 +105,7 @@ def test_sessions_survive_a_server_that_is_killed_in_the_middle_of_rotations(ser
 
 
 @pytest.mark.parametrize("grace", [0, 60])
-def test_the_tokens_that_clients_hold_are_good_for_processes_that_start_after_the_outage(server, stores, grace):
+def test_the_tokens_that_clients_hold_are_valid_for_processes_that_start_after_the_outage(server, stores, grace):
     """Who was answered goes on. Whose answer was lost goes on within the window; without one, the family ends as if
     a copy had been used, and the user signs in again.
     """
@@ -134,7 +134,7 @@ def store_of(session):
 
 
 @pytest.mark.parametrize("grace", [0, 60])
-def test_of_many_with_one_token_no_two_get_successors_of_their_own_while_servers_are_killed(server, stores, grace):
+def test_concurrent_requests_with_one_token_never_get_two_successors_while_servers_are_killed(server, stores, grace):
     stop, rounds = threading.Event(), [[] for _ in stores]
 
     def race(store, told):

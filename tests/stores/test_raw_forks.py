@@ -24,7 +24,7 @@ def run(*command):
 
 
 @pytest.mark.parametrize("kind", [kind for kind in EVERY_KIND if kind not in {"sqlite", "sql-sqlite"}])
-def test_a_child_that_is_forked_in_the_middle_of_a_rotation_works_and_hinders_nobody(kind, tmp_path):
+def test_a_child_that_is_forked_during_a_rotation_works_and_blocks_no_other_process(kind, tmp_path):
     service = SERVICES.get(kind.rpartition("-")[2])
     if service:
         running(service)
@@ -34,7 +34,7 @@ def test_a_child_that_is_forked_in_the_middle_of_a_rotation_works_and_hinders_no
     assert said == f"{[0] * (AT_ONCE + POINTS)} {[True] * POINTS}\n"
 
 
-def test_a_child_that_is_forked_in_the_middle_of_a_transaction_of_sqlite_says_so(tmp_path):
+def test_a_child_that_is_forked_during_an_sqlite_transaction_raises_an_error(tmp_path):
     """There the child has SQLite's notes of locks that it has not."""
     said = run("-m", "tests.support.databases.raw_forks", "sqlite", tmp_path)
 
@@ -73,6 +73,6 @@ with SQLiteStore(sys.argv[1]) as again:
 
 
 @pytest.mark.parametrize("fork", ["hooks", "no hooks"])
-def test_what_a_child_has_answered_is_kept_when_its_parent_closes_the_file_first(tmp_path, fork):
+def test_rotations_of_a_child_are_kept_when_its_parent_closes_the_file_first(tmp_path, fork):
     """As when a server's first process has used the store, forks its workers and ends before them."""
     assert run("-c", OUTLIVED, tmp_path / "sessions.db", fork) == "[True, True]\n"

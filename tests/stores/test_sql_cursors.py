@@ -74,7 +74,7 @@ def test_when_the_server_ends_all_connections_one_request_fails_and_no_other(kin
     assert engine.pool.checkedout() == 0
 
 
-def test_a_rotation_after_the_server_came_back_takes_place_once(kind, engine, store, admin):
+def test_a_rotation_after_a_server_restart_is_applied_once(kind, engine, store, admin):
     one = make_family()
     store.create(one.family)
     fill_pool(engine, store, 3)
@@ -90,7 +90,7 @@ def test_a_rotation_after_the_server_came_back_takes_place_once(kind, engine, st
 
 
 @pytest.mark.parametrize("operation", ["get", "rotate"])
-def test_what_the_database_refuses_is_an_error_of_sqlalchemy_without_values(store, admin, operation):
+def test_an_error_of_the_database_is_raised_by_sqlalchemy_without_values(store, admin, operation):
     one = make_family()
     store.get("nobody")
     with admin.connect() as connection:
@@ -144,7 +144,7 @@ RELEASE = {"postgresql": "COMMIT", "mariadb": "UNLOCK TABLES"}
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason=reason_for("POSIX", "a signal interrupts"))
-def test_a_connection_that_was_left_in_the_middle_is_not_used_again(kind, engine, store, admin):
+def test_a_connection_that_was_interrupted_is_not_used_again(kind, engine, store, admin):
     one, other = make_family(), make_family()
     store.create(one.family)
     store.create(other.family)
@@ -164,7 +164,7 @@ def test_a_connection_that_was_left_in_the_middle_is_not_used_again(kind, engine
     assert engine.pool.checkedout() == 0
 
 
-def test_a_family_is_rotated_by_a_connection_that_was_used_for_others(store):
+def test_a_connection_is_reused_for_several_families(store):
     """The cursor is kept; nothing of the last answer is."""
     many = [make_family() for _ in range(20)]
     for one in many:
@@ -179,7 +179,7 @@ def test_a_family_is_rotated_by_a_connection_that_was_used_for_others(store):
     assert [store.get(one.family.family_id) for one in many] == [one.family for one in many]
 
 
-def test_a_read_is_over_when_it_is_answered_even_if_the_pool_does_not_reset(kind, place, store):
+def test_a_read_ends_its_transaction_even_if_the_pool_does_not_reset(kind, place, store):
     """A transaction that stays open on MariaDB would go on to see the family as it was."""
     engine = connect(kind, place, pool_reset_on_return=None, pool_size=1, max_overflow=0)
     idle = SQLStore(engine)

@@ -76,7 +76,7 @@ def victim(kind, place, **options):
     return connect(kind, url, **options)
 
 
-def test_sessions_survive_the_end_of_every_connection(kind, place, engine, admin):
+def test_sessions_survive_the_loss_of_every_connection(kind, place, engine, admin):
     broken = victim(kind, place)
     sessions = [Session(make_service(SQLStore(broken), Clock()), f"user-{number}") for number in range(6)]
     ended = 0
@@ -105,7 +105,7 @@ def proxy(place):
 DECISIVE = {"postgresql": [b"UPDATE gatepass_families"], "mariadb": [b"UPDATE gatepass_families", b"COMMIT"]}
 
 
-def test_an_answer_lost_after_the_commit_is_found_again(kind, place, engine, proxy):
+def test_a_response_lost_after_the_commit_is_recovered(kind, place, engine, proxy):
     cut = connect_through(kind, place, proxy)
     session = Session(make_service(SQLStore(cut), Clock()), "anna")
     for number in range(1, 4):
@@ -125,7 +125,7 @@ def test_an_answer_lost_after_the_commit_is_found_again(kind, place, engine, pro
     cut.dispose()
 
 
-def test_an_answer_lost_before_the_commit_is_503_and_the_token_is_not_spent(kind, place, engine, proxy):
+def test_a_response_lost_before_the_commit_is_503_and_the_token_is_not_spent(kind, place, engine, proxy):
     if kind == "postgresql":
         pytest.skip("the statement is the commit")
     cut = connect_through(kind, place, proxy)
@@ -138,7 +138,7 @@ def test_an_answer_lost_before_the_commit_is_503_and_the_token_is_not_spent(kind
     cut.dispose()
 
 
-def test_cuts_at_random_moments_cost_no_session(kind, place, engine, proxy):
+def test_connections_cut_at_random_moments_lose_no_session(kind, place, engine, proxy):
     cut = connect_through(kind, place, proxy)
     sessions = [Session(make_service(SQLStore(cut), Clock()), f"user-{number}") for number in range(4)]
     chance = random.Random(3)  # noqa: S311 - a draw for a test
@@ -155,7 +155,7 @@ def test_cuts_at_random_moments_cost_no_session(kind, place, engine, proxy):
     cut.dispose()
 
 
-def test_a_server_that_is_not_there_is_503_at_once(kind, place):
+def test_an_unreachable_server_is_503_at_once(kind, place):
     url = make_url(place).set(host="127.0.0.1", port=free_port())
     gone = connect(kind, url)
     service = make_service(SQLStore(gone), Clock())
@@ -195,7 +195,7 @@ _WAITING = {
 }
 
 
-def test_a_row_locked_by_another_is_waited_for(kind, engine, admin):
+def test_a_row_locked_by_another_transaction_is_waited_for(kind, engine, admin):
     store = SQLStore(engine)
     session = Session(make_service(store, Clock()), "anna")
     family_id = RefreshToken.parse(session.token).family_id

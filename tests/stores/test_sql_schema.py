@@ -32,7 +32,7 @@ def test_tables_of_another_version_are_refused(kind, tmp_path):
         engine.dispose()
 
 
-def test_processes_may_make_the_schema_at_once(kind, tmp_path):
+def test_processes_may_create_the_schema_concurrently(kind, tmp_path):
     with empty_database(kind, tmp_path) as place:
         engine = connect(kind, place)
         assert in_threads(6, 1, lambda _run, _number: SQLStore(engine).create_schema()) == [[None] * 6]
@@ -44,7 +44,7 @@ def test_processes_may_make_the_schema_at_once(kind, tmp_path):
         assert names["gatepass_revocations"] >= {"ix_gatepass_revocations_keep_until"}
 
 
-def test_making_the_schema_again_keeps_what_is_there(store):
+def test_creating_the_schema_again_keeps_existing_rows(store):
     one = make_family().family
     store.create(one)
     store.create_schema()

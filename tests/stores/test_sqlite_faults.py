@@ -63,7 +63,7 @@ def killed_in_the_middle(path, pause):
     return said
 
 
-def test_a_killed_writer_loses_nothing_that_was_answered(store, path):
+def test_a_killed_writer_loses_no_acknowledged_rotation(store, path):
     for pause in range(4):
         said = killed_in_the_middle(path, pause)
         assert len(said) == FAMILIES
@@ -73,7 +73,7 @@ def test_a_killed_writer_loses_nothing_that_was_answered(store, path):
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-def test_writers_go_on_while_others_are_killed(store, path, service):
+def test_writers_continue_while_others_are_killed(store, path, service):
     sessions = [Session(service, f"user-{number}") for number in range(4)]
     with refreshing(sessions):
         for pause in range(3):
@@ -83,7 +83,7 @@ def test_writers_go_on_while_others_are_killed(store, path, service):
     assert all(session.survives() for session in sessions)
 
 
-def test_a_full_database_is_503_and_works_again_when_there_is_room(store, service):
+def test_a_full_database_is_503_and_works_again_when_there_is_space(store, service):
     sessions = [Session(service, f"user-{number}") for number in range(4)]
     pages = store._file.read(lambda connection: connection.execute("PRAGMA page_count").fetchone()[0])
     limit(store, pages)
@@ -297,7 +297,7 @@ def test_damaged_pages_are_503_and_never_a_token(store, path, service):
             assert session.refreshed == 0
 
 
-def test_a_lock_held_too_long_is_503_and_nothing_is_done(store, path, service):
+def test_a_lock_held_too_long_is_503_and_changes_nothing(store, path, service):
     session = Session(service, "anna")
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
@@ -309,7 +309,7 @@ def test_a_lock_held_too_long_is_503_and_nothing_is_done(store, path, service):
     assert session.survives()
 
 
-def test_one_piece_of_work_that_fails_does_not_spoil_the_others(store):
+def test_one_job_that_fails_does_not_fail_the_others(store):
     good = [make_family().family for _ in range(3)]
     bad = make_family(subject="\ud800").family
     rows = [row_of(one) for one in (good[0], bad, good[1], good[0], good[2])]
@@ -325,7 +325,7 @@ def insert(connection, row):
     return sqlite._changed(connection, sqlite._INSERT, row)
 
 
-def test_a_clock_that_jumps_costs_no_family_and_revives_no_token(store):
+def test_a_clock_jump_loses_no_family_and_revives_no_token(store):
     clock = Clock()
     service = make_service(store, clock, refresh_ttl=1_000, absolute_ttl=10**6)
     start, chance = clock.now, random.Random(7)  # noqa: S311 - a draw for a test
@@ -352,7 +352,7 @@ def test_a_clock_that_jumps_costs_no_family_and_revives_no_token(store):
 
 
 @pytest.mark.parametrize("used", [True, False])
-def test_a_file_that_is_away_for_a_moment_is_503_and_the_sessions_are_there_again(path, used):
+def test_a_temporarily_missing_file_is_503_and_no_session_is_lost(path, used):
     with SQLiteStore(path) as first:
         first.create_schema()
         token = make_service(first, Clock()).grant("anna").refresh_token

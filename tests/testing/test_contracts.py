@@ -135,7 +135,7 @@ class RepeatsWhatItSaw(Interrupted):
 
 
 @pytest.mark.parametrize("broken", [SpendsForGood, KeepsWhatItHas, CutsSalts])
-def test_a_store_that_does_not_write_a_hash_once_more_is_found_out(broken):
+def test_the_contract_detects_a_store_that_does_not_rewrite_a_hash(broken):
     Contract.test_a_hash_is_put_in_its_own_place_as_often_as_asked(MemoryStore())
     with pytest.raises(AssertionError):
         Contract.test_a_hash_is_put_in_its_own_place_as_often_as_asked(broken())
@@ -157,7 +157,7 @@ def test_a_store_that_does_not_write_a_hash_once_more_is_found_out(broken):
         (PurgesWhatItSaw, RevocationContract.test_an_entry_that_is_renewed_while_a_purge_looks_at_it_stays),
     ],
 )
-def test_a_store_that_trusts_what_it_saw_is_found_out(broken, sentence):
+def test_the_contract_detects_a_store_that_trusts_an_earlier_read(broken, sentence):
     sentence(MemoryStore())
     with pytest.raises(AssertionError):
         sentence(broken())

@@ -114,7 +114,7 @@ def accepted(key: dict[str, Any], token: str) -> bool:
     return True
 
 
-def test_the_signature_vectors_are_judged_as_wycheproof_judges_them():
+def test_the_results_for_signature_vectors_equal_those_of_wycheproof():
     found = vectors("json_web_signature_test.json")
     disagreements = {
         vector.number: vector.comment
@@ -132,7 +132,7 @@ def test_no_signature_vector_that_is_invalid_is_accepted():
     ] == []
 
 
-def test_spellings_are_judged_as_wycheproof_judges_them():
+def test_the_results_for_encoding_vectors_equal_those_of_wycheproof():
     found = [vector for vector in vectors("json_web_signature_test.json") if vector.number in BASE64_GROUP]
     disagreements = {}
     for vector in found:
@@ -149,7 +149,7 @@ def test_spellings_are_judged_as_wycheproof_judges_them():
     assert disagreements.keys() == STRICTER.keys() & set(BASE64_GROUP) | NOT_AS_NAMED, disagreements
 
 
-def test_the_vectors_called_padded_gain_nothing_by_being_padded():
+def test_the_vectors_called_padded_are_not_accepted_because_of_padding():
     texts = {vector.number: vector.token for vector in vectors("json_web_signature_test.json")}
     assert {texts[number] for number in NOT_AS_NAMED} == {texts[357]}
     header, payload, signature = texts[357].split(".")
@@ -158,14 +158,14 @@ def test_the_vectors_called_padded_gain_nothing_by_being_padded():
             segments(padded)
 
 
-def test_the_sequential_secret_of_the_spelling_vectors_makes_no_key():
+def test_the_sequential_secret_of_the_encoding_vectors_is_refused_as_a_key():
     for vector in vectors("json_web_signature_test.json"):
         if vector.number in BASE64_GROUP:
             with pytest.raises(ConfigurationError, match="guessable"):
                 Key.from_jwk(vector.key)
 
 
-def test_the_key_vectors_are_judged_as_wycheproof_judges_them():
+def test_the_results_for_key_vectors_equal_those_of_wycheproof():
     found = vectors("json_web_key_test.json")
     disagreements = {v.number: v.comment for v in found if accepted(v.key, v.token) != v.valid}
 
@@ -174,7 +174,7 @@ def test_the_key_vectors_are_judged_as_wycheproof_judges_them():
 
 
 @pytest.mark.parametrize("algorithm", HMAC)
-def test_the_hmac_vectors_are_judged_as_wycheproof_judges_them(algorithm):
+def test_the_results_for_hmac_vectors_equal_those_of_wycheproof(algorithm):
     row = ALGORITHMS[algorithm]
     counts, disagreements = Counter(), {}
     for group in groups(HMAC[algorithm]):

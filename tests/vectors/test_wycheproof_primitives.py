@@ -224,7 +224,7 @@ def shown(table: dict[str, int]) -> list[Any]:
     return [pytest.param(reason, id=f"{reason}: {count} vectors") for reason, count in table.items()]
 
 
-def test_every_vector_has_its_place():
+def test_every_vector_belongs_to_one_category():
     found = Counter()
     for group in groups():
         found[group.place] += len(group.vectors)
@@ -236,7 +236,7 @@ def test_every_vector_has_its_place():
     )
 
 
-def test_every_algorithm_has_vectors_but_hmac_which_the_package_lacks():
+def test_every_algorithm_except_hmac_has_vectors():
     read = {group.file for group in groups()}
     files = {file.name for file in importlib.metadata.files(PACKAGE) or ()}
 
@@ -246,7 +246,7 @@ def test_every_algorithm_has_vectors_but_hmac_which_the_package_lacks():
 
 
 @pytest.mark.parametrize("algorithm", JUDGED)
-def test_the_vectors_of_an_algorithm_are_judged_as_wycheproof_judges_them(algorithm):
+def test_the_results_for_the_vectors_of_an_algorithm_equal_those_of_wycheproof(algorithm):
     counts, disagreements = Counter(), []
     for group, _name, vector, taken in verdicts(set(ALGORITHMS), algorithm):
         counts[vector["result"]] += 1
@@ -257,7 +257,7 @@ def test_the_vectors_of_an_algorithm_are_judged_as_wycheproof_judges_them(algori
     assert counts == JUDGED[algorithm]
 
 
-def test_what_wycheproof_leaves_to_us_is_of_known_kinds():
+def test_the_vectors_without_a_fixed_result_have_known_flags():
     flags = Counter(
         flag
         for group in groups()
@@ -271,7 +271,7 @@ def test_what_wycheproof_leaves_to_us_is_of_known_kinds():
 
 
 @pytest.mark.parametrize("reason", shown(OTHER_SIGNATURES))
-def test_a_signature_of_another_kind_is_refused(reason):
+def test_a_signature_of_an_unsupported_kind_is_refused(reason):
     disagreements = [
         (group.file, name, vector["tcId"], vector["comment"])
         for group, name, vector, taken in verdicts({reason})
@@ -281,7 +281,7 @@ def test_a_signature_of_another_kind_is_refused(reason):
     assert disagreements == []
 
 
-def test_what_is_taken_in_spite_of_where_it_stands_is_called_invalid_there():
+def test_signatures_of_another_algorithm_of_ours_are_marked_invalid_in_their_group():
     found = Counter()
     for group in groups():
         for name in group.algorithms if group.place in OTHER_SIGNATURES else ():
@@ -293,7 +293,7 @@ def test_what_is_taken_in_spite_of_where_it_stands_is_called_invalid_there():
 
 
 @pytest.mark.parametrize("reason", shown(REFUSED_KEYS))
-def test_a_key_of_another_kind_is_refused(reason):
+def test_a_key_of_an_unsupported_kind_is_refused(reason):
     tried = 0
     for group in groups():
         for name in group.algorithms if group.place == reason else ():
@@ -308,13 +308,13 @@ def test_a_key_of_another_kind_is_refused(reason):
 
 
 @pytest.mark.parametrize("reason", shown(NOT_TRIED))
-def test_what_is_not_tried_has_no_form_of_a_key_that_we_read(reason):
+def test_vectors_that_are_not_tried_have_no_supported_key_format(reason):
     facts = {name for group in groups() if group.place == reason for name in group.facts}
 
     assert {name for name in facts if name.endswith(("Pem", "Der", "Pkcs8", "Jwk"))} == set()
 
 
-def test_the_jwk_of_a_group_is_the_key_that_its_pem_is():
+def test_the_jwk_and_the_pem_of_a_group_are_the_same_key():
     found = [(group, name) for group in groups() if group.place in JUDGED and group.jwk for name in group.algorithms]
 
     assert {name for _group, name in found} == JUDGED.keys()
@@ -322,7 +322,7 @@ def test_the_jwk_of_a_group_is_the_key_that_its_pem_is():
         assert Key.from_jwk(group.jwk, algorithm=name).thumbprint() == key_of(group.pem, name).thumbprint()
 
 
-def test_a_pkcs1_signature_of_ours_is_the_vectors_octet_for_octet():
+def test_our_pkcs1_signatures_equal_those_of_the_vectors():
     """With keys of 2048 bits: longer private keys take seconds to load, and are used in the same way."""
     made = Counter()
     for group in groups():
