@@ -1,4 +1,4 @@
-"""`allow=`: one word for development on this machine, and one for issuers that are names. Everything else stays refused."""
+"""`allow=`: http on loopback for development, and issuers that are names. All other URLs stay refused."""
 
 import time
 
@@ -60,7 +60,7 @@ UNUSABLE_NAMES = [
 
 
 def token(issuer: str, typ: str = "at+jwt") -> str:
-    """A token from *issuer*, made by hand: no `TokenIssuer` decides here what an issuer may be."""
+    """Return a token from *issuer* made by hand, because `TokenIssuer` would refuse some of these issuers."""
     now = int(time.time())
     claims = {"iss": issuer, "aud": API, "sub": "anna", "client_id": "web", "iat": now, "exp": now + 600, "jti": "a"}
     header = {"alg": KEY.algorithm, "typ": typ}

@@ -1,4 +1,4 @@
-"""Settings: checked when objects are made, each refusal with a sentence that says what to do."""
+"""Settings are checked when objects are created, and each error says what to do."""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -38,7 +38,7 @@ LEEWAY = "leeway= must be a timedelta or a number from 0 to 300 seconds"
     ],
 )
 def test_an_https_url_is_kept_unchanged(url):
-    """V-22: never normalised."""
+    """V-22: URLs are never normalised."""
     assert https_url(url, "issuer") == url
 
 
@@ -164,7 +164,7 @@ def test_an_audience_is_required():
     "value", [0, 300, 0.0, 59.5, 300.0, timedelta(0), timedelta(minutes=5), timedelta(seconds=1.5)]
 )
 def test_a_duration_within_its_bounds_is_accepted(value):
-    """V-28: the bounds belong to it."""
+    """V-28: the bounds are inclusive."""
     expected = value.total_seconds() if isinstance(value, timedelta) else value
 
     assert seconds(value, "leeway", minimum=0, maximum=300) == expected

@@ -1,4 +1,4 @@
-"""Text in classes of its own: enumerations and other strings are the text that they hold, everywhere and always."""
+"""Enumerations and other subclasses of `str` are treated as the text that they contain."""
 
 import asyncio
 import enum
@@ -55,7 +55,7 @@ class Mixed(str, enum.Enum):  # noqa: UP042 - it formats as its name, which a St
 
 
 class Loud(str):
-    """It says something else of itself wherever a class may."""
+    """A `str` subclass that overrides every method that could return different text."""
 
     __slots__ = ()
 
@@ -96,7 +96,7 @@ def plain_verifier(**changes):
 
 
 def exact(value):
-    """Whether all the text in *value* is of no class of its own."""
+    """Return whether all the text in *value* is of type `str` itself."""
     if isinstance(value, str):
         return type(value) is str
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Boundaries that no other test stands on: the last character that counts, the first field too many."""
+"""Exact boundaries: the last value that is accepted and the first one that is not."""
 
 import asyncio
 import dataclasses
@@ -78,12 +78,12 @@ def test_a_hook_can_reject_the_token_on_every_path():
             verify()
 
 
-FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799  # of the years 1 and 9999
+FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799  # for the years 1 and 9999
 
 
 @pytest.mark.parametrize("changes", [{}, {"nbf": FIRST_SECOND}])
 def test_a_date_must_fit_into_a_datetime(changes):
-    """V-29: in the ordinary form of claims and in any other."""
+    """V-29: on the fast path and on the others."""
     verify = make_verifier().verify
 
     token = verify(signed(claims=claims_for(exp=LAST_SECOND, iat=FIRST_SECOND, **changes)))
@@ -96,7 +96,7 @@ def test_a_date_must_fit_into_a_datetime(changes):
 
 
 def test_headers_of_valid_tokens_are_cached_with_their_key_up_to_128():
-    """The table cannot grow with what a client writes into a header that it had signed."""
+    """The cache must not grow with what a client writes into a signed header."""
     verifier = make_verifier(keys=SECRET_KEY)
     for number in range(300):
         token = signed(header_for(SECRET_KEY, serial=number), key=SECRET_KEY)
@@ -189,14 +189,14 @@ def test_the_bounds_of_verifier_settings_are_inclusive(changes):
 
 
 def nested(depth: int, *, side: str = "") -> bytes:
-    """An object with lists to *depth*, and *side* before each inner one."""
+    """Return an object with nested lists to *depth*, with *side* before each inner one."""
     lists = depth - 1
     return ('{"a":' + f"[{side}" * lists + "0" + "]" * lists + "}").encode()
 
 
 @pytest.mark.parametrize("side", ["", "[],", "[],[],", '{"b":[]},', '"]]]]",', '"[[[[",', r'"\"[[[[",'])
 def test_nesting_depth_ignores_brackets_inside_strings(side):
-    """B5: opened lists that were closed again no longer count, and those in strings never did."""
+    """B5: closed lists and brackets in strings do not count."""
     room = {"": 0, "[],": 1, "[],[],": 1, '{"b":[]},': 2}.get(side, 0)
 
     assert parse_object(nested(32 - room, side=side))
@@ -206,7 +206,7 @@ def test_nesting_depth_ignores_brackets_inside_strings(side):
 
 @pytest.mark.parametrize("changes", [{}, {"nbf": NOW}])
 def test_leeway_widens_the_age_that_a_token_may_have(changes):
-    """V-28, V-30: clocks may disagree about its beginning as well."""
+    """V-28, V-30: clocks may also differ at the start of the age."""
     token = signed(claims=claims_for(**changes))
 
     def verify_at(now):
@@ -218,7 +218,7 @@ def test_leeway_widens_the_age_that_a_token_may_have(changes):
 
 
 def test_every_check_has_a_name_and_a_fixed_position():
-    """V-39: the order in which they are made."""
+    """V-39: the order of the checks."""
     names = ["issuer", "expiry", "start", "age", "audience", "identifiers", "scope", "token kind", "binding"]
     plain = [name for name in names if name not in {"age", "token kind"}]
 
@@ -262,7 +262,7 @@ def test_a_claim_that_a_profile_adds_is_required():
 
 @pytest.mark.parametrize("octet", [octet for octet in range(256) if octet not in b" \t\r\n"])
 def test_only_json_whitespace_may_surround_an_object(octet):
-    """V-05, B3: RFC 8259 section 2 knows four."""
+    """V-05, B3: RFC 8259 section 2 allows four characters."""
     strange = bytes([octet])
 
     assert parse_object(b' \t\r\n{"a":1} \t\r\n') == {"a": 1}

@@ -1,4 +1,4 @@
-"""Clocks: the default one is `time.time` as it is at the moment, and one that cannot be meant is noticed."""
+"""The default clock is `time.time`, looked up at each call, and an implausible clock is reported."""
 
 import logging
 import math
@@ -49,7 +49,7 @@ def service(**settings):
 
 
 def at(seconds):
-    """As freezegun and tests do: `time.time` is another function from now on."""
+    """Replace `time.time` from now on, as freezegun and tests do."""
     return mock.patch("time.time", return_value=time.time() + seconds)
 
 

@@ -1,4 +1,4 @@
-"""Whatever comes in: an `AuthError` or a verified token goes out, and no text of the input goes anywhere."""
+"""Any input results in a verified token or an `AuthError`, and no text of the input is repeated."""
 
 import copy
 import json
@@ -35,7 +35,7 @@ def judge(text, verifier=None):
 
 
 def touch(token):
-    """Use everything that an application may use."""
+    """Use every attribute that an application may use."""
     if isinstance(token, AccessToken):
         assert token.scopes is not None
         assert token.claims is not None
@@ -99,14 +99,14 @@ def test_a_token_with_a_changed_character_is_rejected(data):
 
 
 def _signed_loosely(header, claims):
-    """Signed although the JSON may hold NaN or lone surrogates."""
+    """Return a signed token whose JSON may contain NaN or lone surrogates."""
     parts = [encode_base64url(json.dumps(part).encode()) for part in (header, claims)]
     signing_input = b".".join(parts)
     return (signing_input + b"." + encode_base64url(SECRET_KEY.sign(signing_input))).decode()
 
 
 def sentinel_tokens():
-    """Tokens of every kind of refusal, with the sentinel in each place that an attacker controls."""
+    """Yield tokens for every kind of refusal, with the sentinel in each place that an attacker controls."""
     stranger = Key.generate("ES256")
     everywhere = {"sub": SENTINEL, "jti": SENTINEL, "client_id": SENTINEL, SENTINEL: SENTINEL, "scope": SENTINEL}
     yield SENTINEL

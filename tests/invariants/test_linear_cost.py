@@ -1,5 +1,7 @@
-"""What a stranger sends costs time in proportion to its length: every expression of the sources and every reader
-of outside text, fed with what makes backtracking and re-reading expensive.
+"""Untrusted input takes time in proportion to its length.
+
+Every regular expression of the sources and every parser of untrusted text receives input that makes backtracking and
+repeated reading expensive.
 """
 
 import ast
@@ -37,7 +39,7 @@ from gatepass.token_endpoint.form import MAX_FORM_LENGTH, Form
 from gatepass.tokens.explain import explain
 
 FIELD = 65_536
-"""Characters of one header field: more than any server hands on."""
+"""The length of one header field: more than any server passes on."""
 
 
 # --- every regular expression
@@ -52,7 +54,7 @@ WAYS = {
 
 
 def expressions():
-    """Each module-level `NAME = re.compile(...)` of the sources, with every method of it that they call."""
+    """Each module-level `NAME = re.compile(...)` of the sources, with every method of it that the sources call."""
     for module, text in SOURCES.items():
         for statement in ast.parse(text).body:
             value = getattr(statement, "value", None)
@@ -61,7 +63,7 @@ def expressions():
                 name = targets[0].id
                 callers = [text] if name.startswith("_") else SOURCES.values()
                 ways = {way for caller in callers for way in re.findall(rf"\b{name}\.(\w+)\(", caller)}
-                for way in ways or {"fullmatch"}:  # some are handed to a function that asks for the whole text
+                for way in ways or {"fullmatch"}:  # some are passed to a function that matches the whole text
                     yield module, name, way
 
 
@@ -73,7 +75,7 @@ BEGINNINGS = {
     "_ERROR": 'error="',
     "_TEXTUAL_KEY": "x ",
 }
-"""What must stand before a text for the expression to get to its repetitions."""
+"""The prefix that an expression needs before it reaches its repetitions."""
 
 
 def test_every_regular_expression_is_a_module_constant_and_tested_here():
@@ -84,7 +86,7 @@ def test_every_regular_expression_is_a_module_constant_and_tested_here():
 
 
 def pumps(expression):
-    """What to repeat: the words, signs and blanks of the expression itself, alone and in pairs."""
+    """Return what to repeat: the words, signs and blanks of the expression itself, alone and in pairs."""
     source = expression.pattern if isinstance(expression.pattern, str) else expression.pattern.decode("latin-1")
     plain = re.sub(r"\\x[0-9A-Fa-f]{2}|\\[A-Za-z]", "", source)  # \b is no letter
     words = {word for word in re.findall(r"[A-Za-z][A-Za-z0-9=-]+", plain) if len(word) > 2}
@@ -129,12 +131,12 @@ def test_a_regular_expression_takes_linear_time(module, name, way):
     ids=["media type", "PEM label", "SSH key", "string", "alternatives", "blanks"],
 )
 def test_a_regular_expression_that_takes_longer_is_detected(source, way):
-    """Each stood in the sources once, or in those of others."""
+    """Each of these was once in these sources, or is in those of other projects."""
     with pytest.raises(AssertionError, match=r"grows faster|was not enough"):
         judge(re.compile(source, re.IGNORECASE | re.DOTALL), way)
 
 
-# --- every reader of outside text
+# --- every parser of untrusted text
 
 FIELD_PUMPS = [
     "; ", ";", ";\t", '; charset="utf-8"', "; charset=utf-8", ", ", ",", ",\t", '"', '\\"', '"\\', '"a", ', 'W/"a" , ', "a=b; ", "a=", "=",

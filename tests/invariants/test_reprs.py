@@ -1,4 +1,6 @@
-"""What holds a token, a hash or a password does not show it: a repr lands in logs, error pages and trackers."""
+"""The repr of an object with a token, a hash or a password does not contain it, because logs and error pages show
+reprs.
+"""
 
 import traceback
 from dataclasses import astuple
@@ -27,7 +29,7 @@ def octets_of(family):
 
 
 def shown(value):
-    """Everything that a log or an error page may write of *value*."""
+    """Return all that a log or an error page may contain of *value*."""
     return f"{value!r} {value}"
 
 

@@ -1,4 +1,4 @@
-"""One token has one spelling: the compact serialization, read strictly (V-01 to V-05, V-07)."""
+"""The compact serialization is parsed strictly: each token has one encoding (V-01 to V-05, V-07)."""
 
 import base64
 import time
@@ -89,7 +89,7 @@ def test_the_cost_of_refusing_an_oversized_token_does_not_grow_with_its_length(s
 
 
 def _seconds_to_refuse(text):
-    """For one refusal, of as many as take many ticks of a coarse clock: of Windows' clock, one takes 16 ms."""
+    """Return the seconds for one refusal. Many are measured, because one tick of the Windows clock takes 16 ms."""
     refused, spent, began = 0, 0.0, time.thread_time()
     while spent < 0.1:
         for _ in range(100):
@@ -101,7 +101,7 @@ def _seconds_to_refuse(text):
 
 
 class TestBase64url:
-    """RFC 4648 section 5, unpadded, with zero spare bits (section 3.5)."""
+    """RFC 4648 section 5, without padding and with zero spare bits (section 3.5)."""
 
     @given(st.binary(max_size=80))
     def test_decoding_returns_what_was_encoded(self, octets):

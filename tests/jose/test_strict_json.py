@@ -1,4 +1,4 @@
-"""JSON and nothing that merely resembles it (V-04 to V-07, B3 to B5)."""
+"""Strict JSON: input that only resembles JSON is rejected (V-04 to V-07, B3 to B5)."""
 
 import contextlib
 import json
@@ -158,7 +158,7 @@ def test_values_outside_strict_json_are_not_written(value):
     ascii=st.booleans(),
 )
 def test_an_object_is_malformed_exactly_if_a_name_is_repeated(names, values, blank, ascii):  # noqa: A002 - json's word
-    """Commas are counted to find out; none in a text, an array or an object inside may stand for another."""
+    """The parser counts commas to detect duplicates. Commas in strings, arrays and nested objects must not count."""
     members = [
         blank + json.dumps(name, ensure_ascii=ascii) + blank + ":" + blank + json.dumps(value, ensure_ascii=ascii)
         for name, value in zip(names, [*values, *[1] * len(names)], strict=False)

@@ -1,4 +1,4 @@
-"""Many issuers at one service: each has its own keys, its own server and its own outages."""
+"""Many issuers at one service: each has its own keys, its own key server and its own outages."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -18,13 +18,15 @@ def name(number):
 
 
 def named_alike(key):
-    """The public JWK of *key* under a kid that every issuer here uses."""
+    """Return the public JWK of *key* with the kid that all issuers here use."""
     return {**jwks(key)["keys"][0], "kid": "2026"}
 
 
 @pytest.fixture
 def tenants(serve):
-    """A hundred issuers whose keys have one kid; the first has a server that hangs, the second one that fails."""
+    """Yield a hundred issuers whose keys share one kid. The server of the first one hangs, and that of the second one
+    fails.
+    """
     private = [Key.generate("ES256") for _ in range(COUNT)]
     server = serve(lambda exchange: None)
 

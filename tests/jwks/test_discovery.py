@@ -1,4 +1,4 @@
-"""Keys found through the issuer's metadata: where it is looked for, what it must say, and how long it is believed."""
+"""Keys are discovered through the metadata of the issuer: its URLs, its checks and how long it is cached."""
 
 import json
 import threading
@@ -48,7 +48,9 @@ def found(issuer, **settings):
 
 
 def asked_for(issuer, **settings):
-    """What becomes of a token. That *issuer* is not the verifier's own: one on plain http it does not take."""
+    """Return the outcome for a token with the keys discovered at *issuer*. The verifier has another issuer, because it
+    refuses plain http.
+    """
     return in_a_thread(verifier(found(issuer, **settings)), token())
 
 
@@ -263,7 +265,7 @@ def test_an_etag_of_another_url_is_not_sent(server, clock):
 
 
 def outlast_patience(exchange):
-    """The half of its time that a fetch has for the metadata is over, and the rest is enough for the keys."""
+    """Use up the half of the timeout that a fetch has for the metadata. The rest is enough for the keys."""
     advance_time_when_idle(PATIENCE * 0.6)
     exchange.hang()
 
@@ -332,7 +334,7 @@ def test_cookies_of_the_metadata_do_not_reach_the_keys(server):
 
 
 def test_cookies_of_a_response_are_not_parsed(server, monkeypatch):
-    """`Set-Cookie2` beside a `Set-Cookie` would be, in a time that grows with its square."""
+    """Parsing `Set-Cookie2` beside `Set-Cookie` would take quadratic time."""
 
     def read(*_):
         raise AssertionError("cookies are read")

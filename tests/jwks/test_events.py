@@ -1,4 +1,4 @@
-"""Events about remote keys: what the hook may do, and the level of each in the log."""
+"""Events about remote keys: what a hook may do, and the log level of each event."""
 
 from tests.support.issuers import GOOD, NEW, client, forged, jwks, token, verifier
 from tests.support.key_server import document, refuse, until

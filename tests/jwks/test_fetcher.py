@@ -1,4 +1,4 @@
-"""A fetch from beginning to end: the URL, the ETag, caches on the way, and one deadline for all of it."""
+"""One fetch: the URL, the ETag, intermediate caches and one deadline for all steps."""
 
 import datetime as dt
 import threading
@@ -87,7 +87,7 @@ def test_a_dns_lookup_that_hangs_ends_at_the_deadline(recorder, clock, monkeypat
 
 
 class SharedCache:
-    """A cache between us and the key server, which keeps a copy for as long as it may (RFC 9111)."""
+    """A cache between the client and the key server that keeps a copy for as long as RFC 9111 allows."""
 
     def __init__(self, clock):
         self.clock = clock

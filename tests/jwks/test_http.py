@@ -1,6 +1,6 @@
-"""Whatever a key server does, a request is accepted, refused or told to come again, in time, and the keys survive.
+"""For any response of a key server, a request is accepted, rejected or deferred in time, and the keys are kept.
 
-What keeps a fetch waiting lets its time pass (`advance_time`), so that a deadline is met for that and no other reason.
+A test that delays a fetch advances the clock of the fetch (`advance_time`), so that only this can exceed a deadline.
 """
 
 import datetime as dt
@@ -189,7 +189,7 @@ def test_an_invalid_response_is_an_outage_within_the_deadline(serve, recorder, c
 
     assert recorder.wait_for(FetchFailed).cause == cause
     assert keys.state == "empty"
-    assert server.paths == ["/jwks.json"]  # no second try, and no other address
+    assert server.paths == ["/jwks.json"]  # no second attempt, and no other URL
 
 
 @pytest.mark.parametrize(("said", "answer", "cause"), FAILS, **IDS)
@@ -303,8 +303,10 @@ def test_a_server_without_tls_is_reported_differently_from_an_unreachable_one(re
 
 
 def test_a_server_that_hangs_in_the_handshake_is_an_outage_within_the_deadline(serve, recorder):
-    """httpx, whose time is a twentieth shorter, ends it: cut off in a handshake it leaves its socket to the collector."""
-    listener = serve(hang)  # speaks no TLS, and reads what it takes for a request for ever
+    """httpx, whose timeout is a twentieth shorter, ends it: if cancelled in a handshake it would leave its socket
+    unclosed.
+    """
+    listener = serve(hang)  # sends no TLS, and waits for more of the request
     keys = client(listener.url.replace("http:", "https:"), on_event=recorder)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(RUNTIMES[0], verifier(keys), token())
@@ -313,7 +315,7 @@ def test_a_server_that_hangs_in_the_handshake_is_an_outage_within_the_deadline(s
 
         assert answer.result() == CANNOT_TELL
     assert recorder.wait_for(FetchFailed).cause == "timeout"
-    gc.collect()  # a socket that was left would be found here
+    gc.collect()  # an unclosed socket would be found here
 
 
 def test_an_address_at_which_no_server_listens_is_unreachable(recorder):

@@ -1,7 +1,8 @@
-"""Many threads and tasks at once: one fetch for all, no stall of an event loop, and a cancelled request leaves the others alone.
+"""Concurrent threads and tasks share one fetch, no event loop blocks, and a cancelled request does not affect the
+others.
 
-Who waits for whom is settled by what has happened, and never by how long it took: a key server answers when all are
-waiting, or when it is let go, and what must not wait for it is over before.
+Order is fixed by events and never by durations: a key server responds when all requests wait or when it is released,
+and requests that must not wait for it end before.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from gatepass.keys.source import KeySource
 
 @pytest.fixture
 def let_go():
-    """Set it, and answers that are held back are given."""
+    """An event that releases delayed responses when it is set."""
     return threading.Event()
 
 
@@ -87,7 +88,7 @@ def test_a_rotation_costs_one_fetch_and_the_new_key_is_accepted_at_once(serve, c
 
 
 def test_tokens_received_during_a_fetch_wait_for_a_fetch_that_began_later(serve):
-    """The first fetch may have been answered before the key was published."""
+    """The response to the first fetch may have been sent before the key was published."""
     server = serve(refuse)
     keys = client(server.url)
     server.answer = when_all_wait(keys, 2, document(GOOD))
@@ -106,7 +107,7 @@ def test_tokens_received_during_a_fetch_wait_for_a_fetch_that_began_later(serve)
     ("answer", "expected"), [(hang, CANNOT_TELL), (document(GOOD), ACCEPTED)], ids=["hangs", "is slow"]
 )
 def test_the_event_loop_is_not_blocked_while_the_key_server(serve, let_go, answer, expected):
-    """What runs on the loop lets the server go, or ends it: while the loop is held up, it cannot."""
+    """A task on the loop releases or stops the server. A blocked loop could not."""
     server = serve(answer if answer is hang else once(let_go.is_set, answer))
     keys = client(server.url)
     check = verifier(keys)
@@ -123,7 +124,7 @@ def test_the_event_loop_is_not_blocked_while_the_key_server(serve, let_go, answe
 
 
 def test_no_part_of_a_fetch_runs_on_the_event_loop(serve):
-    """Not even what takes a moment, such as to load the client library or to make a context of TLS."""
+    """Even short steps, such as loading the client library or creating a TLS context, run elsewhere."""
     import httpx
 
     server = serve(document(GOOD))
@@ -232,7 +233,9 @@ def test_a_task_cancelled_under_trio_does_not_cancel_the_fetch(serve, let_go):
 
 
 def in_a_child(work):
-    """The number of a fork of this process that does *work*, ends with 0 if it was right, and never runs a test."""
+    """Fork this process, do *work* in the child and return its pid. The child exits with 0 if it succeeds, and runs no
+    test.
+    """
     child = os.fork()
     if child == 0:
         told = 1
@@ -310,7 +313,7 @@ def test_known_keys_are_used_while_no_thread_can_start(serve, clock, monkeypatch
 
 
 def test_two_requests_that_find_stale_keys_at_once_fetch_once(serve, clock, recorder):
-    """The second may come to the lock when the first one's fetch has failed already."""
+    """The second request may acquire the lock after the first one's fetch has failed."""
     server = serve(document(GOOD))
     keys = client(server.url, clock=clock, on_event=recorder)
     keys.refresh()
@@ -327,7 +330,7 @@ def test_two_requests_that_find_stale_keys_at_once_fetch_once(serve, clock, reco
 
 
 def test_waiting_for_a_transport_that_blocks_its_thread_times_out(serve):
-    """No deadline can end that; whoever waits gives up a second after it."""
+    """No deadline can end such a transport. Waiters time out a second after the deadline."""
     goes_on = threading.Event()
 
     def transport():
@@ -344,7 +347,7 @@ def test_waiting_for_a_transport_that_blocks_its_thread_times_out(serve):
     assert until(lambda: keys._flight.under_way is None)
 
 
-# So many that they would take longer than a fetch can, were each to wait for its own while.
+# Enough requests to exceed the timeout of a fetch if each waited separately.
 MANY = 4 * PATIENCE // 2 + 80
 
 
@@ -360,7 +363,7 @@ def test_forged_kids_do_not_block_a_thread_pool_while_the_key_server_hangs(serve
 
         assert pool.submit(in_a_thread, check, token()).result() == ACCEPTED
         assert {answer.result() for answer in answers} == {CANNOT_TELL}
-    assert keys._flight.under_way.number == 2  # the first of them hangs to this moment
+    assert keys._flight.under_way.number == 2  # the first of them hangs until now
 
 
 def test_an_unavailable_issuer_blocks_a_thread_pool_only_once(serve, clock, monkeypatch):
@@ -396,7 +399,7 @@ def test_a_request_that_waits_too_long_fails_and_the_fetch_continues(serve, let_
 
 
 def when_longer_than(wait, keys, answer):
-    """The same *answer*, when a request that waits so long at most has given up."""
+    """Send *answer* once a request has timed out after its longest wait."""
     return once(lambda: keys._flight.under_way.with_timeout(wait)._left() == 0, answer)
 
 

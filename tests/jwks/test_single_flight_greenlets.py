@@ -1,4 +1,4 @@
-"""A service whose threads are greenlets: a fetch has an event loop of its own, and no greenlet may find itself in it."""
+"""If threads are greenlets, a fetch has an event loop of its own, and no greenlet may run inside it."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Keys are fresh, then stale, then dead; the server's own word moves the first bound, and nothing moves the last."""
+"""Keys are fresh, then stale, then dead. Cache-Control moves the first bound, and nothing moves the last one."""
 
 import datetime as dt
 import os
@@ -28,7 +28,7 @@ def test_nothing_is_fetched_before_a_token_needs_it(server, clock):
 
 
 def test_an_explanation_fetches_what_a_request_would(server, clock):
-    """`explain` is given to operators before their service has served anything."""
+    """Operators run `explain` before their service has served a request."""
     keys = client(server.url, clock=clock)
     told = explain(token(OLD), verifier(keys))
 
@@ -99,7 +99,7 @@ def test_cache_control_is_obeyed_between_two_bounds(serve, clock, recorder, head
 
 def test_keys_are_refreshed_shortly_before_they_become_stale(server, keys, clock, recorder):
     verify = verifier(keys).verify
-    clock.now += 600 * 0.8 * 0.9 - 1  # a tenth of it is left to chance
+    clock.now += 600 * 0.8 * 0.9 - 1  # a tenth of it is random
     verify(token())
     assert keys._flight.under_way is None
     assert len(server.requests) == 1
@@ -144,7 +144,7 @@ def test_stale_keys_are_used_during_an_outage_up_to_the_bound(server, keys, cloc
         clock.now = 1_000 + age
         assert in_a_thread(check, token())[0] == 503
         assert keys.state == "dead"
-        assert len(server.requests) == 5 + number  # the first is refused without a fetch: the last failed just now
+        assert len(server.requests) == 5 + number  # the first without a fetch, as the last one failed just now
     assert recorder.wait_for(FetchFailed, 5).usable_for == 0
 
 
@@ -155,7 +155,7 @@ def test_after_an_outage_the_first_request_replaces_dead_keys(server, keys, cloc
     assert in_a_thread(check, token()) == CANNOT_TELL
 
     server.answer = document(GOOD)
-    assert in_a_thread(check, token()) == CANNOT_TELL  # not yet: a failure forbids another try for a second
+    assert in_a_thread(check, token()) == CANNOT_TELL  # not yet: after a failure there is no fetch for a second
     clock.now += 1
     assert in_a_thread(check, token()) == ACCEPTED
     assert recorder.wait_for(FetchEnded, 2).reason == "scheduled"
@@ -229,7 +229,7 @@ def test_the_next_fetch_removes_a_deleted_key_also_from_the_cache(server, keys, 
     keys.refresh()
     check = verifier(keys)
     for key in (OLD, NEW):
-        assert in_a_thread(check, token(key)) == ACCEPTED  # and its header is remembered now
+        assert in_a_thread(check, token(key)) == ACCEPTED  # and its header is now cached
     server.answer = document(jwks(NEW))
     clock.now += 20
     keys.refresh()
@@ -406,7 +406,7 @@ def test_refresh_waits_for_the_fetch_under_way(serve):
 
 
 def test_keys_fetched_at_a_time_in_the_future_are_fetched_again(serve, clock):
-    """Such as a test's, which freezes the clock in another year for a while."""
+    """For example, a test freezes the clock in another year for a while."""
     server = serve(document(GOOD))
     keys = client(server.url, clock=clock)
     clock.now += 1e9

@@ -1,4 +1,4 @@
-"""Whoever forges key ids can make us ask the key server a few times, and cannot keep a new key out for long."""
+"""Forged key ids cause few requests to the key server, and do not delay a new key for long."""
 
 import random
 
@@ -51,7 +51,7 @@ def test_a_new_key_is_accepted_within_the_interval_and_one_fetch_of_a_slow_serve
     published = 10_000.0
     check = verifier(client(serve(slow).url, clock=clock))
     assert in_a_thread(check, token(OLD)) == ACCEPTED
-    clock.now = published - 0.5  # the fetch that begins now just misses it
+    clock.now = published - 0.5  # the fetch that starts now does not contain it yet
     while in_a_thread(check, token(NEW)) != ACCEPTED:
         clock.now += 0.1
 
@@ -131,7 +131,7 @@ def test_a_bounded_number_of_kids_is_remembered_and_the_oldest_is_dropped_first(
     limiter = UnknownKidLimiter(interval=10)
     for number in range(3_000):
         limiter.remember(str(number), since=0)
-    limiter.remember("2500", since=1)  # which it has, so none goes for it
+    limiter.remember("2500", since=1)  # which it has, so there is no fetch for it
 
     assert sum(limiter.remembers(str(number), now=5) for number in range(3_000)) == 1_000
     assert limiter.remembers("2500", now=10)
@@ -160,7 +160,7 @@ def test_row_7b_unknown_after_a_failed_fetch_is_an_outage(server, keys, way):
 
 
 def test_row_7b_applies_during_an_outage_also_when_the_limit_is_reached(server, keys, clock, recorder):
-    """Nobody has said that the key does not exist: it may be the new one."""
+    """No response has shown that the key does not exist: it may be the new one."""
     check = verifier(keys)
     server.answer = refuse
     for _ in range(60):

@@ -1,4 +1,4 @@
-"""Real processes on one directory: one of them rotates, and none that is killed leaves anything half done."""
+"""Several processes change one directory: a killed process leaves no partial change."""
 
 import json
 import os
@@ -120,7 +120,7 @@ ring.rotate()
 
 
 def without_hooks(program):
-    """The same with none of our hooks, as where a server in C forks; those of the standard library run."""
+    """Fork without our hooks, as a server in C does. The hooks of the standard library still run."""
     return "import logging, os, threading\nos.register_at_fork = lambda **hooks: None\n" + program
 
 
@@ -132,7 +132,7 @@ def start(program, *arguments):
 
 
 def all_at_once(program, *arguments):
-    """What four processes say that wait for one another and then go on together."""
+    """Return the output of four processes that wait for one another and then continue together."""
     processes = [start(program, *arguments) for _ in range(4)]
     assert [process.stdout.readline() for process in processes] == ["ready\n"] * 4
     for process in processes:
@@ -142,7 +142,7 @@ def all_at_once(program, *arguments):
 
 
 PATIENCE = 120
-"""Seconds after which a process hangs, and is no longer slow."""
+"""The timeout after which a process counts as hanging, in seconds."""
 
 
 def finished(process):
@@ -219,7 +219,7 @@ def test_processes_that_take_over_from_a_stopped_one_at_once_lose_no_change(plac
     stopped.send_signal(signal.SIGCONT)
     finished(stopped)
 
-    assert len(ring.all_keys()) == 5  # to rotate again brings one of the four forward
+    assert len(ring.all_keys()) == 5  # a second rotation brings the key of another process forward
 
 
 @pytest.mark.parametrize("program", [FORKED, without_hooks(FORKED)], ids=["by Python", "by a server in C"])
@@ -237,7 +237,7 @@ def test_a_child_that_was_forked_under_the_lock_does_not_keep_it(place, program,
     child = int(parent.stdout.readline())
     try:
         assert parent.wait(timeout=PATIENCE) == code
-        ring.remove(active(ring), EMERGENCY)  # or it would be told that another process does not let go
+        ring.remove(active(ring), EMERGENCY)  # otherwise it would report that another process holds the lock
     finally:
         os.kill(child, signal.SIGKILL)
         parent.communicate(timeout=PATIENCE)

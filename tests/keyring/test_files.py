@@ -1,4 +1,4 @@
-"""The files of a ring: whose they are, who may read them, and what becomes of one that is damaged."""
+"""The files of a ring: their owner, their permissions, and damaged files."""
 
 import os
 import stat
@@ -52,7 +52,7 @@ def test_an_existing_private_directory_is_used(tmp_path, clock):
 
 @pytest.mark.parametrize("what", ["directory", "keyring.json", "lock"])
 def test_a_symbolic_link_is_refused(tmp_path, place, ring, clock, what):
-    """It may lead elsewhere tomorrow, or belong to a user who wants to see what is written there."""
+    """It may point elsewhere later, or belong to a user who wants to read what is written there."""
     elsewhere = tmp_path / "elsewhere"
     if what == "directory":
         place.rename(elsewhere)
@@ -68,7 +68,7 @@ def test_a_symbolic_link_is_refused(tmp_path, place, ring, clock, what):
 @pytest.mark.parametrize("ask", [make_ring, lambda place, clock: KeyRing.open(place), lambda place, clock: None])
 @pytest.mark.parametrize("way", ["ring", "link/ring"])
 def test_a_ring_that_others_can_move_is_refused(tmp_path, clock, ask, way):
-    """In its place they would put one of their own, or none, which is begun anew."""
+    """Others could replace it with their own, or remove it, which would create a new ring."""
     (tmp_path / "shared").mkdir()
     (tmp_path / "data").mkdir()
     (tmp_path / "shared" / "link").symlink_to(tmp_path / "data")
@@ -118,7 +118,7 @@ def test_a_directory_that_became_accessible_to_others_is_refused_at_the_next_cha
 
 
 def test_reading_a_ring_waits_until_it_is_on_disk(place, ring, clock, monkeypatch):
-    """Who replaced the file may have been killed before it was there for good."""
+    """The process that replaced the file may have been killed before the file was on disk."""
     kept, fsync = [], os.fsync
     monkeypatch.setattr(files.os, "fsync", lambda descriptor: kept.append(os.fstat(descriptor)) or fsync(descriptor))
 
@@ -141,7 +141,7 @@ def test_files_of_another_user_are_refused(place, ring, clock, monkeypatch):
 
     with pytest.raises(ConfigurationError, match="belongs to another user: run this as its owner"):
         ring.rotate()
-    if place.stat().st_uid != 0:  # what root owns, root could read anyway
+    if place.stat().st_uid != 0:  # root could read files of root in any case
         with pytest.raises(ConfigurationError, match="belongs to another user"):
             make_ring(place, clock)
 

@@ -1,4 +1,4 @@
-"""A ring in a file that a platform mounts: read as it comes, followed when it is exchanged, and never written."""
+"""A ring in a file that a platform mounts is read, followed when it is replaced, and never written."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "
 
 
 class Secret:
-    """A secret as a kubelet mounts it: links to a directory that is exchanged whole."""
+    """A secret as a kubelet mounts it: links to a directory that is replaced as a whole."""
 
     def __init__(self, path, source):
         self.path = path
@@ -111,7 +111,7 @@ def test_a_key_that_another_host_removed_is_refused_within_two_seconds(mounted, 
 
 def test_a_mounted_ring_is_never_written(mounted, secret, clock):
     before = contents(secret.path)
-    clock.now += 40 * HOUR  # a rotation is long due
+    clock.now += 40 * HOUR  # a rotation is long overdue
     assert make_verifier(mounted, clock).verify(make_issuer(mounted, clock).issue("anna"))
     for change in (mounted.rotate, mounted.rotate_if_due, lambda: mounted.remove(active(mounted), EMERGENCY)):
         with pytest.raises(ConfigurationError, match="change it where its file is created"):

@@ -1,4 +1,4 @@
-"""The text of a ring's file: read as it was written, and refused when it is damaged."""
+"""The text of a ring's file is read as it was written, and refused when it is damaged."""
 
 import json
 import os

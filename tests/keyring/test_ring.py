@@ -1,4 +1,4 @@
-"""One ring and a clock that moves: what each key is at each instant, and that no clock and no file breaks signing."""
+"""One ring and a clock that moves: the state of each key at each time. No clock and no file stops signing."""
 
 import json
 import logging
@@ -336,10 +336,10 @@ def test_in_an_emergency_without_a_published_key_a_new_one_signs(ring, clock, pl
 
     assert first not in kids(ring)
     assert ring.current().signing_key.kid != first
-    assert len({key.signs_from for key in ring.all_keys()}) == 2  # two keys never begin together
+    assert len({key.signs_from for key in ring.all_keys()}) == 2  # two keys never become active together
     text = json.loads((place / "keyring.json").read_text())
     assert [key["jwk"] for key in text["keys"] if key["kid"] == first] == [None]
-    clock.now += 4 * HOUR - AHEAD + 1  # it began a second after the one that was removed within its first
+    clock.now += 4 * HOUR - AHEAD + 1  # active a second after the key that was removed in its first
     ring.rotate_if_due()
     clock.now += AHEAD
     assert states(ring) == ["removed", "retired", "active"]
@@ -391,7 +391,7 @@ def test_a_token_of_a_key_that_another_process_just_created_is_accepted_at_once(
         verifier.verify(make_issuer(make_ring(place.with_name("foreign"), clock), clock).issue("anna"))
 
 
-# Clocks and files that are wrong
+# Wrong clocks and files
 
 
 @pytest.mark.parametrize("leap", [-1, -AHEAD, -HOUR, -100_000 * HOUR])
@@ -494,7 +494,7 @@ def test_a_refresh_while_the_ring_cannot_be_read_spends_no_token(ring, clock, pl
 
 
 def test_after_a_long_idle_time_no_request_finds_keys_missing(ring, clock, monkeypatch):
-    monkeypatch.setattr(watch, "_MAX_WAIT", 120)  # for the thread that looks, however late it gets a turn
+    monkeypatch.setattr(watch, "_MAX_WAIT", 120)  # for the thread that reads the file, however late it is scheduled
     clock.now += 3 * HOUR
     started = threading.Barrier(8)
     outcomes = []
@@ -514,7 +514,7 @@ def test_after_a_long_idle_time_no_request_finds_keys_missing(ring, clock, monke
 
 
 def test_concurrent_callers_use_the_previous_view(ring, clock, monkeypatch):
-    monkeypatch.setattr(watch, "_MAX_WAIT", 3_600)  # who waits for the other does so for ever
+    monkeypatch.setattr(watch, "_MAX_WAIT", 3_600)  # a caller that waits for the other would never return
     before = ring.current()
     ring._watch._lock.acquire()
     clock.now += 3
@@ -524,7 +524,7 @@ def test_concurrent_callers_use_the_previous_view(ring, clock, monkeypatch):
         try:
             assert came.result(120) is before
         finally:
-            ring._watch._lock.release()  # the other looks on to this moment
+            ring._watch._lock.release()  # the other reads until now
 
 
 def test_a_file_that_becomes_readable_by_others_is_refused(ring, clock, place, caplog):
@@ -548,7 +548,7 @@ def test_a_running_process_never_creates_a_second_ring(ring, clock, place):
     assert not (place / "keyring.json").exists()
 
 
-# Numbers that change
+# Changed settings
 
 
 def test_longer_windows_apply_at_once_and_shorter_ones_to_new_keys_only(ring, clock, place):
@@ -569,7 +569,7 @@ def test_when_windows_shrink_earlier_copies_are_waited_for(place, clock):
     make_ring(place, clock, cache_ttl=3_600)
     ring = make_ring(place, clock)
     clock.now += 4 * HOUR - 3_660
-    ring.rotate_if_due()  # some copy may have been fetched a moment before the new numbers
+    ring.rotate_if_due()  # a copy may have been fetched just before the new numbers
 
     assert [key.signs_from.timestamp() for key in ring.all_keys()] == [NOW, NOW + 4 * HOUR]
     clock.now = NOW + 8 * HOUR - AHEAD - 1

@@ -1,4 +1,4 @@
-"""The numbers of a ring: what follows from them, and which contradict each other."""
+"""The windows that follow from the numbers of a ring, and the numbers that contradict each other."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Under a server that lets no thread run between two requests, a rotation is the work of the request that finds it due."""
+"""Under a server that runs no thread between two requests, the request that finds a rotation due performs it."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""The table of algorithms, and the functions that a key is bound to."""
+"""The table of algorithms, and the signing and verifying functions of a key."""
 
 import dataclasses
 import secrets
@@ -44,7 +44,7 @@ MESSAGE = b"eyJhbGciOiJ4In0.e30"
 
 
 def oracle(algorithm: str):
-    """PyJWT's own implementation; it knows the Edwards curves by their old name."""
+    """Return PyJWT's own implementation, which has the old name for the Edwards curves."""
     return jwt.algorithms.get_default_algorithms()[algorithm if algorithm not in {"Ed25519", "Ed448"} else "EdDSA"]
 
 
@@ -71,8 +71,8 @@ def test_the_table_is_that_of_the_rfcs():
     }
 
 
-# By algorithm: the class of jwt.algorithms, what its object was made with, and the operations that it performs.
-# Exceptions, both cryptography's: HMAC, which is cheaper there, and ECDSA's signing, which PyJWT does with random nonces.
+# By algorithm: the class of jwt.algorithms, the arguments of its object, and the operations that it performs.
+# cryptography does HMAC, where it is faster, and signs with ECDSA, because PyJWT uses random nonces for that.
 BOTH = ("sign", "verify")
 ENGINES = {
     "HS256": ("", {}, ()),
@@ -95,7 +95,9 @@ ENGINES = {
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Each call of `sign` and `verify` on an object of `jwt.algorithms`: its class, what it was made with, and which."""
+    """Record each call of `sign` and `verify` on an object of `jwt.algorithms`: its class, its arguments, and the
+    method.
+    """
     calls = []
     for name in ("HMACAlgorithm", "RSAAlgorithm", "RSAPSSAlgorithm", "ECAlgorithm", "OKPAlgorithm"):
         for operation in BOTH:
@@ -158,7 +160,7 @@ def test_pyjwt_decides_on_signatures_of_the_right_length_only(algorithm, monkeyp
     ],
 )
 def test_no_other_name_is_an_algorithm(name):
-    """A1, V-08, V-09: compared byte for byte with a closed set, and `none` is not in it."""
+    """A1, V-08, V-09: names are compared byte by byte with a closed set that does not contain `none`."""
     assert refusal(lambda: algorithm_named(name)).startswith("unknown algorithm; ")
 
 
@@ -181,7 +183,7 @@ def test_an_unknown_name_is_refused_with_all_known_names(name):
     ],
 )
 def test_a_misspelt_name_is_refused_with_the_closest_known_name(typed, meant):
-    """What was typed is not repeated: it may be a secret in the wrong place."""
+    """The error does not repeat the input, because it may be a secret in the wrong place."""
     assert refusal(lambda: algorithm_named(typed)) == f"unknown algorithm; did you mean {meant}?"
     assert refusal(lambda: Key.from_secret(SECRET, algorithm=typed)) == f"unknown algorithm; did you mean {meant}?"
 
@@ -208,7 +210,7 @@ def test_a_signature_verifies_with_its_own_message_only(algorithm):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_key_signs_again_after_signing_and_verifying(algorithm):
-    """What is keyed once is copied for each message, never used up."""
+    """The keyed object is copied for each message."""
     key = key_for(algorithm)
     first, second = key.sign(MESSAGE), key.sign(b"another")
 
@@ -261,7 +263,7 @@ def test_an_ecdsa_signature_in_der_is_refused(algorithm):
 
 @pytest.mark.parametrize("algorithm", ES)
 def test_the_halves_of_an_ecdsa_signature_are_r_and_s_padded_to_the_curve(algorithm):
-    """RFC 7518 section 3.4; enough signatures that some R or S begins with a zero octet."""
+    """RFC 7518 section 3.4. There are enough signatures that some R or S begins with a zero octet."""
     private, key, size = private_for(algorithm), key_for(algorithm), SIGNATURE_BYTES[algorithm] // 2
     scheme = ec.ECDSA(HASHES[algorithm[2:]], deterministic_signing=True)
     shortest = size
@@ -287,7 +289,7 @@ def test_ecdsa_signs_the_same_message_with_the_same_signature(algorithm):
 
 
 class OlderOpenSSL(ec.EllipticCurvePrivateKey):
-    """A private key whose library cannot sign deterministically, as it was before OpenSSL 3.2."""
+    """A private key of a library that cannot sign deterministically, as before OpenSSL 3.2."""
 
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         self._key = key
@@ -381,7 +383,7 @@ def test_an_rsa_signature_is_as_long_as_a_modulus_that_fills_no_whole_octet():
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_pyjwt_verifies_what_we_sign_and_the_reverse(algorithm):
-    """The oracle."""
+    """PyJWT is the oracle."""
     theirs, ours = oracle(algorithm), key_for(algorithm)
     secret = ours._material
     private = secret if algorithm in HMAC_BYTES else private_for(algorithm)
@@ -414,7 +416,7 @@ def assert_bound_to_nothing(row, private):
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("other", ALGORITHMS)
 def test_a_key_is_bound_to_no_algorithm_of_another_type_or_curve(algorithm, other):
-    """Below the checks of `Key`: two that are of one type and curve take the same keys."""
+    """Without the checks of `Key`, two algorithms of one type and curve take the same keys."""
     material = key_for(algorithm)._material
     if bound_alike(algorithm) == bound_alike(other):
         assert callable(bind_sign(ALGORITHMS[other], material))

@@ -1,4 +1,4 @@
-"""JSON Web Keys: one canonical form in, labelled public members out, and thumbprints."""
+"""JSON Web Keys: one canonical form is accepted, public members are exported with their labels, and thumbprints."""
 
 import copy
 import hashlib
@@ -110,13 +110,13 @@ def test_other_members_and_their_order_do_not_change_a_thumbprint(jwk):
 
 
 def test_a_thumbprint_does_not_depend_on_the_order_in_which_members_are_handed_in():
-    """K-15: lexicographic, RFC 7638 section 3.3."""
+    """K-15: the members are sorted, RFC 7638 section 3.3."""
     assert thumbprint({"y": "2", "kty": "EC", "x": "1", "crv": "P-256"}) == base64url(
         hashlib.sha256(b'{"crv":"P-256","kty":"EC","x":"1","y":"2"}').digest()
     )
 
 
-# --- what is published ---
+# --- exported JWKs ---
 
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
@@ -193,7 +193,7 @@ def test_a_kind_of_key_without_a_jwk_is_refused_by_either_half():
     assert refusal(lambda: private_members(private)) == "this kind of key has no JWK for signatures"
 
 
-# --- what binds a JWK ---
+# --- how a JWK is bound to an algorithm ---
 
 
 @pytest.mark.parametrize("jwk", [None, 5, "text", b"bytes", [], [EC_JWK], object()])
@@ -204,7 +204,7 @@ def test_a_jwk_must_be_an_object(jwk):
 
 @pytest.mark.parametrize("kty", ["oct ", "ec", "rsa", "okp", "AKP", "", None, 5, [], ["EC"], {}])
 def test_the_type_is_one_of_four(kty):
-    """K-10: post-quantum types are foreign."""
+    """K-10: post-quantum types are unsupported."""
     assert refusal(lambda: Key.from_jwk({**EC_JWK, "kty": kty})) == BAD_KTY
     assert refusal(lambda: Key.from_jwk(without(EC_JWK, "kty"))) == BAD_KTY
     assert refusal(lambda: Key.from_jwk({})) == BAD_KTY
@@ -337,7 +337,7 @@ def test_operations_that_include_it_are_accepted(jwk, operations):
     assert Key.from_jwk({**jwk, "key_ops": operations}).can_sign is is_private_jwk(jwk)
 
 
-# --- members in their one form ---
+# --- canonical members ---
 
 
 @pytest.mark.parametrize(
@@ -403,7 +403,7 @@ def test_rsa_factors_must_be_complete_and_with_the_private_exponent(factor):
 
 
 def test_an_rsa_key_without_its_factors_is_completed():
-    """RFC 7518 section 6.3.2: they SHOULD be there, and can be computed."""
+    """RFC 7518 section 6.3.2: they SHOULD be present, and can be computed."""
     short = without(RSA_JWK, "p", "q", "dp", "dq", "qi")
     key = Key.from_jwk(short)
 
@@ -513,11 +513,11 @@ def test_a_scalar_outside_the_group_is_refused(scalar):
     assert refusal(lambda: Key.from_jwk({**EC_JWK, "d": base64url(scalar.to_bytes(32))})) == NO_VALID_KEY
 
 
-# --- halves that do not belong together ---
+# --- inconsistent keys ---
 
 
 def test_a_private_member_of_another_key_is_refused():
-    """A8: a JWK that would sign with one key and publish another."""
+    """A8: such a JWK would sign with one key and publish another."""
     others = {name: Key.generate(name).to_private_jwk() for name in ("ES256", "Ed25519", "Ed448")}
     for name, other in others.items():
         mine = key_for(name).to_private_jwk()
@@ -532,7 +532,7 @@ def test_an_edwards_key_with_another_public_key_is_refused():
 
 @pytest.mark.parametrize(("jwk", "members"), [(RSA_JWK, ("n", "e")), (EC_JWK, ("x", "y")), (OKP_JWK, ("x",))])
 def test_private_and_public_members_are_compared_regardless_of_the_library(jwk, members):
-    """Not every version of PyJWT looks at x where d says all."""
+    """Some versions of PyJWT do not compare x with d."""
     for half in (jwk, public(jwk)):
         key = load_jwk(half)
         jwk_module._check_halves(key, half, members)
@@ -589,7 +589,7 @@ def test_a_jwk_is_not_modified(algorithm):
     assert jwk == before
 
 
-# --- whatever is handed in ---
+# --- arbitrary input ---
 
 members = st.sampled_from(
     [
@@ -671,7 +671,7 @@ def test_material_is_detected_and_loaded():
     assert set(HMAC_BYTES) <= set(ALGORITHMS)
 
 
-# --- members that are null ---
+# --- null members ---
 
 
 @pytest.mark.parametrize("jwk", EVERY_JWK + [public(jwk) for jwk in EVERY_JWK[:-1]])
@@ -679,7 +679,7 @@ def test_material_is_detected_and_loaded():
     "member", ["use", "alg", "key_ops", "kid", "x5c", "x5t", "oth", "ext", *sorted(PRIVATE_MEMBERS), "x", "n", "crv"]
 )
 def test_a_member_that_is_null_counts_as_absent(jwk, member):
-    """As serializers write what a key does not have: then it is the key that it would be without."""
+    """Serializers write null for a missing member. The key is the one without that member."""
     algorithm = jwk["alg"]
     told: list[object] = []
     for form in (without(jwk, member), {**jwk, member: None}):

@@ -1,4 +1,4 @@
-"""A key: bound to one algorithm when made, silent about its material, and unchangeable afterwards."""
+"""A key is bound to one algorithm when it is created, does not show its material, and is immutable."""
 
 import base64
 import copy
@@ -112,7 +112,7 @@ def test_every_constructor_refuses_an_unknown_algorithm(algorithm):
 
 
 def test_an_ed448_key_never_verifies_under_the_other_curve():
-    """K-07: EdDSA is pinned to a curve by the key."""
+    """K-07: the key binds EdDSA to its curve."""
     old_names = Key(ed25519_private(), algorithm="EdDSA"), Key(ed448_private(), algorithm="EdDSA")
 
     assert not old_names[0].verifies(b"text", old_names[1].sign(b"text"))
@@ -154,7 +154,7 @@ def test_rsa_of_2048_to_8192_bits_is_taken(bits):
 
 
 class Exponent(rsa.RSAPublicKey):
-    """A public key with an exponent that the library at hand might refuse to build."""
+    """A public key with an exponent that the installed library might refuse to create."""
 
     def __init__(self, exponent: int) -> None:
         self._exponent = exponent
@@ -204,7 +204,7 @@ def test_an_odd_rsa_exponent_of_3_and_more_is_taken(exponent):
     assert Key(Exponent(exponent), algorithm="RS256").algorithm == "RS256"
 
 
-# --- making ---
+# --- generating ---
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -228,7 +228,7 @@ def test_a_generated_key_pair_is_named_by_its_thumbprint(algorithm):
 
 @pytest.mark.parametrize("algorithm", HMAC_BYTES)
 def test_a_generated_secret_is_not_named_by_its_thumbprint(algorithm):
-    """K-17, RFC 7638 section 7: it could be searched for."""
+    """K-17, RFC 7638 section 7: a secret could be guessed from its thumbprint."""
     key = Key.generate(algorithm)
 
     assert re.fullmatch("[A-Za-z0-9_-]{16}", key.kid)
@@ -340,7 +340,7 @@ def test_the_name_of_a_variable_must_be_text(name):
     "make", [secrets.token_urlsafe, secrets.token_hex, lambda: "k" + secrets.token_hex(16), lambda: "A" * 32]
 )
 def test_a_secret_given_in_place_of_a_variables_name_is_not_repeated(make):
-    """As by Key.from_env(os.environ["JWT_SECRET_KEY"])."""
+    """For example `Key.from_env(os.environ["JWT_SECRET_KEY"])`."""
     secret = make()
     for name in (secret, secret.upper(), secret.replace("-", "_")):
         told = refusal(lambda name=name: Key.from_env(name))
@@ -485,7 +485,7 @@ def test_a_jwk_from_the_environment_without_alg_takes_the_algorithm_named(env):
     ],
 )
 def test_a_jwk_from_the_environment_is_strict_json(env, text):
-    """B3, B4: one reading, no duplicates."""
+    """B3, B4: one interpretation, no duplicates."""
     env(text)
     expected = "the environment variable JWT_KEY looks like a JWK but is not strict JSON"
 
@@ -515,7 +515,7 @@ def test_octets_that_are_not_utf8_are_refused(env):
     ],
 )
 def test_the_value_never_appears_in_an_error(env, value):
-    """C4: nor in an error that travels along as its cause or context."""
+    """C4: nor in its cause or context."""
     env(value)
     with pytest.raises(ConfigurationError) as caught:
         Key.from_env("JWT_KEY")
@@ -526,7 +526,7 @@ def test_the_value_never_appears_in_an_error(env, value):
         error = error.__cause__ or error.__context__
 
 
-# --- signing, and the public half ---
+# --- signing, and the public key ---
 
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
@@ -578,7 +578,7 @@ def test_a_key_survives_export_to_a_private_jwk(algorithm):
     assert key.verifies(b"text", again.sign(b"text"))
 
 
-# --- silence and stillness ---
+# --- repr, copies and immutability ---
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -601,7 +601,7 @@ def test_a_key_is_not_pickled(algorithm, protocol):
 
 
 def test_a_copy_of_a_key_is_the_key():
-    """It cannot change, so that a second one would only be a second place for the secret."""
+    """It is immutable, so a copy would only be a second place for the secret."""
     key = key_for("HS256")
 
     assert copy.copy(key) is key
@@ -626,7 +626,7 @@ def test_a_key_equals_itself_only():
     assert key_for("HS256") != key_for("HS256")
 
 
-# --- whatever is handed in ---
+# --- arbitrary input ---
 
 
 @pytest.mark.parametrize("material", [None, "text", 5, [], {}, bytearray(64), object(), FITTING["DSA"][0].public_key()])
@@ -681,12 +681,12 @@ def test_a_thumbprint_is_that_of_the_public_key(algorithm):
     assert re.fullmatch("[A-Za-z0-9_-]{43}", key.thumbprint())
 
 
-# --- a name, and what is none ---
+# --- kid and thumbprint ---
 
 
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256", "Ed25519"])
 def test_a_kid_is_a_name_only_if_the_caller_or_the_jwk_set_it(algorithm, env):
-    """A thumbprint is computed, and names no key that a token may mean."""
+    """A thumbprint is computed, and does not identify a key that a token may refer to."""
     key = key_for(algorithm)
     nameless = {name: value for name, value in key.to_private_jwk().items() if name != "kid"}
     env(key.to_private_pem())

@@ -1,4 +1,6 @@
-"""The keys of one issuer: chosen by kid and algorithm, read from a JWK Set that may be hostile, published bare."""
+"""The keys of one issuer: selected by kid and algorithm, parsed from a JWK Set that may be hostile, and published
+without private members.
+"""
 
 import json
 import logging
@@ -47,7 +49,7 @@ def labels(keys: KeySet) -> set[tuple[str, str]]:
     return {(key.kid, key.algorithm) for key in keys}
 
 
-# --- made of keys ---
+# --- creating a set ---
 
 
 @pytest.mark.parametrize("keys", [None, 5, object()])
@@ -90,7 +92,7 @@ def test_two_keys_may_not_share_kid_and_algorithm():
 
 
 def test_keys_of_different_algorithms_may_share_a_kid():
-    """K-13: the algorithm of the token tells them apart, and only the fitting one is found."""
+    """K-13: the algorithm of the token distinguishes them, and only the matching key is found."""
     keys = KeySet([key_for("ES256"), key_for("RS256"), key_for("Ed25519")])
 
     assert [key.algorithm for key in keys.get("k1", "RS256")] == ["RS256"]
@@ -152,7 +154,7 @@ def test_a_set_may_be_made_of_an_iterator():
     assert len(KeySet(iter([key_for("ES256"), key_for("RS256")]))) == 2
 
 
-# --- the key that signs ---
+# --- the signing key ---
 
 
 def test_the_only_key_that_can_sign_signs():
@@ -182,11 +184,11 @@ def test_the_key_that_signs_is_a_member(signing):
     assert refusal(lambda: KeySet([key_for("ES256", kid="member")], signing=signing)) == NOT_SIGNING
 
 
-# --- published ---
+# --- publishing ---
 
 
 def every_name(value: object) -> set[str]:
-    """The member names of *value* at every level."""
+    """Return the member names of *value* at every level."""
     if isinstance(value, dict):
         return set(value) | {name for member in value.values() for name in every_name(member)}
     return {name for item in value for name in every_name(item)} if isinstance(value, list) else set()
@@ -199,7 +201,7 @@ def every_text(value: object) -> set[str]:
 
 
 def test_a_published_set_holds_no_private_member_at_any_level():
-    """K-08, K-12: neither by name nor by value, for every type of key."""
+    """K-08, K-12: neither names nor values, for every type of key."""
     keys = [key_for(algorithm, kid=algorithm) for algorithm in ASYMMETRIC]
     document = json.loads(json.dumps(KeySet(keys, signing=keys[0]).to_jwks()))
     private = {value for key in keys for name, value in key.to_private_jwk().items() if name in PRIVATE_MEMBERS}
@@ -235,7 +237,7 @@ def test_entries_may_be_any_mapping():
     assert labels(KeySet.from_jwks({"keys": [MappingProxyType(GOOD)]})) == {("good", "ES256")}
 
 
-# --- a set that others wrote ---
+# --- parsing a foreign set ---
 
 
 @pytest.mark.parametrize(
@@ -278,7 +280,7 @@ def test_entries_may_be_any_mapping():
     ],
 )
 def test_an_invalid_jwk_set_is_refused_with_a_configuration_error(document):
-    """K-09, B3, B4, B5: one object, one list, one reading."""
+    """K-09, B3, B4, B5: one object, one list, one interpretation."""
     assert refusal(lambda: KeySet.from_jwks(document)) == NOT_A_SET
 
 
@@ -326,13 +328,13 @@ FOR_SOMETHING_ELSE = {
     "key agreement": 'its "crv" is not supported for signatures',
     "for encryption": 'its "use" is not "sig"',
 }
-"""It is left out by its own word, so it is no news for a log of warnings; all else should have served."""
+"""Reasons that the entry itself declares, which are no warnings. Entries with other reasons should have been usable."""
 
 
 @pytest.mark.parametrize("foreign", FOREIGN)
 @pytest.mark.parametrize("first", [True, False])
 def test_an_unusable_entry_is_ignored_and_the_others_work(foreign, first, log):
-    """K-04, K-10, K-11, A9: secrets and private keys too; told in the log by place and reason, and not named there."""
+    """K-04, K-10, K-11, A9: secrets and private keys too. The log has position and reason, and no name."""
     entries = [FOREIGN[foreign], GOOD] if first else [GOOD, FOREIGN[foreign]]
     keys = KeySet.from_jwks({"keys": entries})
 
@@ -396,7 +398,7 @@ def test_a_set_without_ignored_entries_logs_nothing(log):
 
 
 def test_an_entry_with_two_algorithm_names_does_not_hide_an_ignored_one(log):
-    """An Edwards key gives two keys, so that counting keys would miss the foreign entry."""
+    """An Edwards key results in two keys, so counting keys would miss the ignored entry."""
     edwards = without(key_for("Ed25519").to_jwk(), "alg")
     KeySet.from_jwks({"keys": [edwards, FOREIGN["secret"]]})
 
@@ -446,7 +448,7 @@ def test_an_entry_without_kid_is_named_by_its_thumbprint():
     ],
 )
 def test_an_entry_without_alg_is_bound_by_type_and_curve(material, algorithms):
-    """A3, K-07: an Edwards key to both its names, since the set cannot say which one the tokens use."""
+    """A3, K-07: an Edwards key is bound to both its names, because the set does not say which one the tokens use."""
     name = "RS256" if algorithms == {"RS256"} else min(algorithms)
     jwk = without(Key(material, algorithm=name, kid="k1").to_jwk(), "alg")
 
@@ -463,7 +465,7 @@ def test_the_algorithms_allowed_bind_an_entry_without_alg(allowed):
 
 
 def test_the_algorithms_allowed_restrict_entries_with_alg():
-    """V-10: an entry is never bent to the list."""
+    """V-10: an entry is never rebound to fit the list."""
     document = {"keys": [GOOD, key_for("RS256", kid="rsa").to_jwk(), key_for("EdDSA", kid="okp").to_jwk()]}
 
     assert labels(KeySet.from_jwks(document, algorithms=["RS256"])) == {("rsa", "RS256")}
@@ -502,11 +504,11 @@ def test_an_unknown_algorithm_in_the_list_is_refused(algorithms):
 
 
 def test_many_entries_with_one_kid_take_linear_time():
-    """B6: a hostile set may repeat one name."""
+    """B6: a hostile set may repeat one kid."""
     assert_linear(KeySet.from_jwks, lambda size: json.dumps({"keys": [GOOD] * size}), 400)
 
 
-# --- what key servers write otherwise than they should ---
+# --- common deviations of key servers ---
 
 MODULUS = key_for("RS256").to_jwk()["n"]
 
@@ -519,7 +521,7 @@ def padded(text: str, zeros: int = 1) -> str:
 @pytest.mark.parametrize("members", [("n",), ("e",), ("n", "e")])
 @pytest.mark.parametrize("labels", [{"alg": "RS256", "kid": "k1"}, {"kid": "k1"}, {"alg": "PS256"}, {}])
 def test_leading_zero_octets_of_an_rsa_key_do_not_count(zeros, members, labels):
-    """K-16: the sign octet of a big integer. The thumbprint, and so the kid, is that of the number."""
+    """K-16: the sign octet of a big integer. Thumbprint and kid are those of the number."""
     plain = {"kty": "RSA", "n": MODULUS, "e": "AQAB", **labels}
     (expected,) = KeySet.from_jwks({"keys": [plain]})
     (found,) = KeySet.from_jwks({"keys": [{**plain, **{name: padded(plain[name], zeros) for name in members}}]})
@@ -536,14 +538,14 @@ def test_a_key_with_and_without_a_zero_octet_counts_once():
 
 
 def test_leading_zero_octets_are_refused_in_configured_keys():
-    """K-16: what is loaded by hand is read strictly."""
+    """K-16: configured keys are parsed strictly."""
     for member in ("n", "e"):
         jwk = key_for("RS256").to_jwk()
         assert "leading zero octet" in refusal(lambda jwk=jwk, m=member: Key.from_jwk({**jwk, m: padded(jwk[m])}))
 
 
 def test_the_coordinates_of_a_curve_keep_their_length():
-    """RFC 7518 section 6.2.1.2: there, leading zero octets belong to the one form."""
+    """RFC 7518 section 6.2.1.2: leading zero octets belong to the canonical form."""
     for bent in (padded(GOOD["x"]), base64url(decode_base64url(GOOD["x"].encode())[1:])):
         assert refusal(lambda bent=bent: KeySet.from_jwks({"keys": [{**GOOD, "x": bent}]})) == NOTHING_USABLE
 
@@ -574,7 +576,7 @@ def test_a_single_jwk_is_refused_with_the_correct_method(form):
 @pytest.mark.parametrize("zeros", [0, 5_000])
 @pytest.mark.parametrize("algorithms", [None, ["RS256", "PS256", "PS512", "ES256"]])
 def test_no_key_is_ignored_because_of_the_cost_of_its_check(zeros, algorithms, monkeypatch):
-    """Each full check costs the cube of the key's length: beyond a bound of work for the set keys are checked in part."""
+    """Each full check costs the cube of the key's length. Beyond a bound for the whole set, keys are checked in part."""
     checked = []
     monkeypatch.setattr(material, "check_rsa_modulus", checked.append)
     moduli = [2**4095 + 2 * more + 1 for more in range(2_000)]
@@ -583,7 +585,7 @@ def test_no_key_is_ignored_because_of_the_cost_of_its_check(zeros, algorithms, m
 
     keys = KeySet.from_jwks({"keys": [weighed[0], *weighed, GOOD]}, algorithms=algorithms)
 
-    assert set(checked) == set(moduli[:1])  # one key that is there twice is checked once
+    assert set(checked) == set(moduli[:1])  # one key that is listed twice is checked once
     assert {key.kid for key in keys} == {"good", *(jwk["kid"] for jwk in weighed)}
 
 
@@ -598,7 +600,7 @@ def test_beyond_the_bound_of_work_cheaply_detected_keys_are_still_ignored():
 
 
 def test_an_unusable_entry_is_not_checked_twice(monkeypatch):
-    """Of two keys with one kid neither is used; the reason is told without another look at them."""
+    """Of two keys with one kid neither is used. The reason is logged without another check of them."""
     powers = []
     monkeypatch.setattr(public_numbers, "_is_power_of_a_prime", powers.append)
     twins = [n for n in (2**8191 + 2 * more + 1 for more in range(900)) if not public_numbers._has_weak_factors(n)][:2]
@@ -639,7 +641,7 @@ def test_a_weak_key_without_alg_is_ignored_because_it_is_weak(weak, reason, algo
 
 
 def test_a_mapping_is_refused_as_a_list_of_keys_or_names():
-    """Its values, which might mean something, would be passed over."""
+    """Its values, which might be relevant, would be ignored."""
     key = key_for("ES256")
 
     for keys in ({key: 1}, {"keys": []}):
@@ -649,7 +651,7 @@ def test_a_mapping_is_refused_as_a_list_of_keys_or_names():
     )
 
 
-# --- whatever is handed in ---
+# --- arbitrary input ---
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12).map(lambda text: f"sentinel{text}"),

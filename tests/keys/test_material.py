@@ -130,7 +130,7 @@ def test_text_without_a_block_is_refused(pem):
     ],
 )
 def test_two_blocks_are_refused(pem):
-    """One text, one meaning: another reader may take the other block."""
+    """Other parsers may use the other block."""
     assert refusal(lambda: Key.from_pem(pem)) == TWO_BLOCKS
 
 
@@ -173,7 +173,7 @@ def test_a_key_in_another_format_is_refused_with_the_command_that_converts_it(ot
 @pytest.mark.parametrize("spelt", [base64.b64encode, base64.encodebytes, lambda der: der.hex().encode()])
 @pytest.mark.parametrize("private", [rsa_private(), ec_private(), ed25519_private()])
 def test_base64_encoded_der_is_accepted(private, spelt, monkeypatch):
-    """As a variable holds the body of a PEM without its frame."""
+    """An environment variable may hold the body of a PEM without its label."""
     algorithm = "Ed25519" if private is ed25519_private() else None
     signing = Key.from_pem(private_pem(private), algorithm=algorithm)
     public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -195,7 +195,7 @@ P256 = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\\n"])
 def test_the_parameters_that_openssl_writes_before_a_key_are_ignored(newline):
-    """`openssl ecparam -genkey`: the key says its curve itself."""
+    """`openssl ecparam -genkey`: the key itself names its curve."""
     private = private_pem(ec_private(), form=PrivateFormat.TraditionalOpenSSL).decode()
 
     for text in (P256 + private, private + P256):
@@ -223,13 +223,13 @@ ROOT = issued("root", ec_private(CURVES["P-384"]), "root", ec_private(CURVES["P-
 
 @pytest.mark.parametrize("chain", [LEAF, LEAF + MIDDLE, LEAF + MIDDLE + ROOT])
 def test_of_a_chain_of_certificates_the_first_is_the_signers(chain):
-    """`fullchain.pem`, RFC 8446 section 4.4.2: each is issued by the next."""
+    """`fullchain.pem`, RFC 8446 section 4.4.2: each certificate is issued by the next one."""
     assert Key.from_pem(chain).kid == Key.from_pem(public_pem(ec_private())).kid
 
 
 @pytest.mark.parametrize("chain", [MIDDLE + LEAF, ROOT + MIDDLE + LEAF, LEAF + ROOT, LEAF * 2, LEAF + ROOT + MIDDLE])
 def test_certificates_in_another_order_are_refused(chain):
-    """Else an authority's key would be taken for the signer's."""
+    """Otherwise the key of an authority would be taken for the signer's."""
     assert refusal(lambda: Key.from_pem(chain)) == (
         "these certificates do not form a chain that begins with the signer's own: give only that one"
     )
@@ -275,7 +275,7 @@ def test_a_pem_is_read_as_deployment_tools_rewrite_it(pem, password, dress):
     assert Key.from_pem(dress(pem), password=password).kid == Key.from_pem(pem, password=password).kid
 
 
-# --- RSA keys for PSS alone ---
+# --- RSA keys for PSS only ---
 
 PSS = {
     None: bytes.fromhex("300b06092a864886f70d01010a"),
@@ -301,7 +301,7 @@ def framed(label: str, der: bytes) -> bytes:
 
 
 def pss_pems(identifier: bytes) -> list[bytes]:
-    """A public and a private key, and a certificate with such a key."""
+    """Return a public and a private key, and a certificate with such a key."""
     pkcs1 = rsa_private().public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1)
     inner = rsa_private().private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     public = sequence(0x30, identifier, sequence(0x03, b"\0", pkcs1))
@@ -319,7 +319,7 @@ def pss_pems(identifier: bytes) -> list[bytes]:
 @pytest.mark.parametrize("only", PSS)
 @pytest.mark.parametrize("place", range(3), ids=["public", "private", "certificate"])
 def test_a_key_for_pss_only_is_never_bound_to_the_older_padding(only, place):
-    """id-RSASSA-PSS, RFC 4055 section 1.2: cryptography forgets it."""
+    """id-RSASSA-PSS, RFC 4055 section 1.2: cryptography drops this restriction."""
     pem = pss_pems(PSS[only])[place]
 
     assert Key.from_pem(pem).algorithm == (only or "PS256")
@@ -397,7 +397,7 @@ def test_a_wrong_password_is_refused_and_not_repeated():
 
 
 def test_a_password_for_a_key_that_is_not_encrypted_is_refused():
-    """Whoever gives one believes that the file is protected."""
+    """A user who gives one believes that the file is protected."""
     assert refusal(lambda: Key.from_pem(private_pem(ec_private()), password="open sesame")) == NOT_ENCRYPTED
 
 
@@ -415,7 +415,7 @@ def test_a_password_must_be_text_or_bytes(password):
     assert refusal(lambda: Key.from_pem(pem, password="\ud800")) == "password= must be text that has a UTF-8 form"
 
 
-# --- whatever is handed in ---
+# --- arbitrary input ---
 
 
 frames = st.sampled_from(
@@ -442,7 +442,7 @@ PEMS = [private_pem(ec_private()), public_pem(rsa_private()), certificate(ec_pri
 
 
 def test_a_certificate_of_a_version_that_does_not_exist_cannot_be_read():
-    """Its reader raises an error that is not a ValueError."""
+    """Its parser raises an error that is not a ValueError."""
     der = x509.load_pem_x509_certificate(certificate(ec_private())).public_bytes(Encoding.DER)
     bent = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x3e", 1)
     pem = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(bent) + b"-----END CERTIFICATE-----\n"

@@ -1,4 +1,4 @@
-"""RSA numbers that were chosen to be expensive: refused before OpenSSL or PyJWT work on them."""
+"""RSA numbers that are expensive by design are refused before OpenSSL or PyJWT work on them."""
 
 from math import gcd, isqrt
 
@@ -33,7 +33,7 @@ def test_the_factors_of_an_rsa_key_are_found_however_its_exponents_were_chosen()
 
 
 PROTH = 3 * 2**2208 + 1
-"""A prime, as a modulus: with it a recovery of factors tries 500 times 2208 powers, and never finds any."""
+"""A prime as a modulus. A recovery of its factors would try 500 times 2208 powers, and find none."""
 MERSENNE = 2**2203 - 1
 
 
@@ -50,7 +50,7 @@ MERSENNE = 2**2203 - 1
     ],
 )
 def test_hostile_rsa_numbers_without_factors_cost_a_few_exponentiations(n, d, monkeypatch):
-    """Each costs milliseconds: what PyJWT would call for them could take days."""
+    """Each takes milliseconds. The function of PyJWT for them could take days."""
     powers = []
 
     def counted(*numbers):
@@ -141,7 +141,7 @@ WEAK = {
 @pytest.mark.parametrize("n", WEAK.values(), ids=WEAK)
 @pytest.mark.parametrize("algorithm", ["RS256", "PS512"])
 def test_a_modulus_that_is_easily_factored_is_refused_by_every_constructor(n, algorithm):
-    """A7: the public key gives the private one away."""
+    """A7: the private key follows from the public one."""
     public = RSAPublicNumbers(65_537, n).public_key()
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     jwk = {"kty": "RSA", "n": text(n), "e": "AQAB"}
@@ -167,7 +167,7 @@ def test_the_product_of_small_primes_is_that_of_every_odd_prime_below_two_to_the
         is_prime = all(number % divisor for divisor in range(3, isqrt(number) + 1, 2))
         assert (product % number == 0) or not is_prime
     assert gcd(product, (2**16 + 1) * 2) == 1
-    assert product.bit_length() == 94_026  # no prime is in it twice
+    assert product.bit_length() == 94_026  # no prime occurs twice in it
 
 
 def test_a_new_key_passes_all_checks():

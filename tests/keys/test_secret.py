@@ -1,4 +1,4 @@
-"""What may serve as an HMAC secret, and all that may not (threats A2 and A7, K-01, K-02)."""
+"""Values that are accepted as HMAC secrets, and values that are refused (threats A2 and A7, K-01, K-02)."""
 
 import base64
 import codecs
@@ -57,7 +57,7 @@ REQUEST = x509.CertificateSigningRequestBuilder(x509.Name([])).sign(EC, hashes.S
 
 
 def ending_in(octet: int) -> bytes:
-    """The DER of a public key whose last octet is *octet*, which a trim would take for a blank."""
+    """Return the DER of a public key whose last octet is *octet*, which trimming could remove as whitespace."""
     while True:
         public = ec.generate_private_key(CURVES["P-256"]).public_key()
         der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -66,7 +66,7 @@ def ending_in(octet: int) -> bytes:
 
 
 PUBLIC = {
-    # base64 of DER inside another text
+    # base64 of DER inside other text
     "behind a comment": f"# public key of the shop\n{BODY}",
     "behind a name": f"PUBLIC_KEY={BODY}",
     "with its line breaks written out": "\\n".join(BODY[start : start + 64] for start in range(0, len(BODY), 64)),
@@ -200,7 +200,7 @@ def test_key_material_is_refused_as_a_secret_in_any_encoding(material, encoding)
 @pytest.mark.parametrize("form", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "utf-8-sig"])
 @pytest.mark.parametrize("text", [PEM, JWK_TEXT, OPENSSH.decode(), BODY, DER.hex(), json.dumps({"keys": [JWK]})])
 def test_key_material_with_other_unicode_characters_is_refused_too(text, form):
-    """A2: what a text editor may have made of a key."""
+    """A2: characters that a text editor may have substituted."""
     assert refusal(lambda: Key.from_secret(text.encode(form))) == KEY_MATERIAL
 
 
@@ -210,7 +210,7 @@ def test_a_pem_body_without_its_label_is_refused():
 
 
 def test_key_material_is_detected_under_two_layers_of_encoding():
-    """A base64 body, encoded again by whatever stores secrets."""
+    """A base64 body that a secret store encoded again."""
     for text in (PEM.encode(), JWK_TEXT.encode(), DER):
         assert refusal(lambda text=text: Key.from_secret(base64.b64encode(text).hex())) == KEY_MATERIAL
     assert refusal(lambda: Key.from_secret(base64.b64encode(base64.b64encode(DER)))) == KEY_MATERIAL
@@ -243,7 +243,7 @@ def test_no_constructor_of_an_hmac_key_accepts_a_public_key(algorithm, monkeypat
 
 @pytest.mark.parametrize("algorithm", ["RS256", "PS512", "ES256", "ES512", "Ed25519", "EdDSA"])
 def test_a_secret_never_serves_an_asymmetric_algorithm(algorithm):
-    """V-11: the same confusion the other way round."""
+    """V-11: the same confusion in the other direction."""
     assert refusal(lambda: Key.from_secret(SECRET, algorithm=algorithm)).startswith(
         f"this key does not fit {algorithm}, which takes "
     )
@@ -273,7 +273,7 @@ def test_a_str_secret_is_encoded_as_utf8():
 
 @pytest.mark.parametrize("value", [None, 5, True, 3.5, [], ["x" * 40], bytearray(b"x" * 40), object(), {"k": SECRET}])
 def test_a_secret_must_be_text_or_bytes(value):
-    """A7: None and missing are refused, not turned into text."""
+    """A7: None and missing values are refused and not converted to text."""
     assert refusal(lambda: Key.from_secret(value)) == "a secret must be str or bytes"
 
 
@@ -346,7 +346,7 @@ def test_no_error_repeats_the_secret():
 
 
 def test_no_chained_error_repeats_the_secret():
-    """C4: a chained exception would print the secret in the traceback."""
+    """C4: a traceback would print the secret of a chained exception."""
     with pytest.raises(ConfigurationError) as caught:
         Key.from_secret(SECRET + "\ud800")
 
@@ -383,7 +383,7 @@ BLANK_ENDS = (
     ],
 )
 def test_a_line_break_around_a_secret_is_refused(dress, form):
-    """As a file has it: who reads the same secret from the environment does not see it, and verifies nothing."""
+    """Files often end with one. A service that reads the same secret from the environment has none, and verifies no token."""
     assert refusal(lambda: Key.from_secret(form(dress.format(SECRET)))) == BLANK_ENDS
     assert refusal(lambda: Key.from_secret(form(dress.format("äöüßéèñøåæçðþýÿž")))) == BLANK_ENDS
 
@@ -404,7 +404,7 @@ def test_random_octets_may_end_with_any_octet(end):
     assert Key.from_jwk({"kty": "oct", "alg": "HS256", "k": base64url(SECRET.encode() + end)}).can_sign
 
 
-# --- what stands in the place of a secret ---
+# --- values that are mistaken for a secret ---
 
 
 @pytest.mark.parametrize(
@@ -481,5 +481,5 @@ def test_a_random_secret_is_never_refused(octets):
 
 @given(st.text("/ABCabc+=", min_size=32, max_size=64), st.text("abcdefghij/", max_size=12))
 def test_a_random_secret_that_begins_with_slashes_is_not_refused(text, path):
-    """As one in sixty-four in base64 does."""
+    """One in sixty-four base64 secrets begins with a slash."""
     assert _not_a_secret(f"/{path}/{text}".encode()) is None

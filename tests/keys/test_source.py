@@ -1,4 +1,4 @@
-"""What a verifier asks of keys that change: nothing while the key is there, and a search only for a token worth it."""
+"""How a verifier uses keys that change: no search for known keys, and a search only for tokens that may be valid."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ OLD, BOTH, NEW = (
 
 
 class Cabinet(KeySource):
-    """Keys that the test changes; each search takes the next of the answers that were laid ready."""
+    """Keys that the test changes. Each search takes the next of the prepared results."""
 
     def __init__(self, keys, *answers):
         self.keys = keys
@@ -195,7 +195,7 @@ class TestMissingKeys:
 
 
 PATIENCE = 120
-"""Seconds after which something hangs, and is no longer slow."""
+"""The timeout after which a test counts as hanging, in seconds."""
 
 
 async def until_waiting(fetch, tasks):
@@ -407,7 +407,7 @@ def test_another_event_loop_than_asyncio_waits_in_the_given_thread(others):
 
 
 def test_a_source_of_secrets_is_refused_by_the_algorithms():
-    """A key server must not make a verifier take HMAC, whatever it publishes."""
+    """A key server must not be able to make a verifier accept HMAC."""
     source = Cabinet(KeySet([SECRET_KEY]))
 
     with pytest.raises(AuthError):
@@ -415,7 +415,7 @@ def test_a_source_of_secrets_is_refused_by_the_algorithms():
 
 
 def test_a_verifier_exposes_its_keys():
-    """For a readiness check, say."""
+    """For example, for a readiness check."""
     source = Cabinet(OLD)
 
     assert make_verifier(keys=source).keys is source

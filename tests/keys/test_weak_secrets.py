@@ -111,14 +111,14 @@ def test_a_secret_that_repeats_in_its_first_part_only_is_accepted():
 
 @pytest.mark.parametrize("length", [32, 33, 43, 48, 64, 65, 86, 97, 128, 133])
 def test_a_random_secret_is_accepted_in_every_usual_form(length):
-    """The refusals must not hit what they should protect."""
+    """The refusals must not affect secure secrets."""
     for _ in range(60):
         fresh = secrets.token_bytes(length)
         for secret in (fresh, fresh.hex(), base64.b64encode(fresh), secrets.token_urlsafe(length)):
             assert Key.from_secret(secret).can_sign
 
 
-# --- secrets that others know ---
+# --- published secrets ---
 
 WRITINGS = {
     "as it is": lambda octets: octets,
@@ -142,7 +142,7 @@ def test_the_file_of_known_secrets_holds_the_digests_of_the_samples():
 @pytest.mark.parametrize("writing", WRITINGS)
 @pytest.mark.parametrize(("place", "text"), PRINTED, ids=[f"{place} {text[:12]}" for place, text in PRINTED])
 def test_a_published_secret_is_refused_in_every_encoding_and_by_every_constructor(place, text, writing, monkeypatch):
-    """K-02: the text, and what it stands for if it can be read as hex or base64."""
+    """K-02: the text, and the octets that it encodes in hex or base64."""
     for octets in readings(text):
         secret = WRITINGS[writing](octets)
         assert is_known(secret)
@@ -166,7 +166,7 @@ def test_a_published_secret_is_refused_in_every_encoding_and_by_every_constructo
 )
 @pytest.mark.parametrize("writing", WRITINGS)
 def test_the_digest_of_a_common_word_is_refused_in_every_encoding(word, digest, writing):
-    """As the shell makes it with `echo secret | sha256sum`, too."""
+    """Including the form of `echo secret | sha256sum`."""
     secret = WRITINGS[writing](hashlib.new(digest, word.encode()).digest())
 
     if len(secret) >= 32:
@@ -214,7 +214,7 @@ def test_a_walk_over_the_keyboard_is_refused(walk):
     assert refusal(lambda: Key.from_secret(walk)) == GUESSABLE
 
 
-# What allkeysgenerator.com gives out: another beginning each time, in characters or in hex.
+# Secrets that allkeysgenerator.com generates: with a different start each time, in characters or in hex.
 GENERATED = [
     "404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",
     "586E3272357538782F413F4428472B4B6250655368566B597033733676397924",
@@ -270,7 +270,7 @@ def test_a_guessable_secret_is_refused_in_every_encoding(guessable, writing):
 
 
 def test_a_passphrase_of_uncommon_words_is_accepted():
-    """Half of a text must be usual words; `okapi` ends with one, and counts as no more than that."""
+    """Half of a text must be common words. `okapi` ends with one, and counts as no more than that."""
     assert Key.from_secret("kangaroo typewriter umbrella zebra okapi").can_sign
 
 

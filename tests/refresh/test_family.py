@@ -1,4 +1,4 @@
-"""Refresh tokens and families as values: one spelling, nothing shown, nothing usable kept."""
+"""Refresh tokens and families as values: one encoding, no secret in a repr, no usable token in the store."""
 
 import dataclasses
 import secrets

@@ -1,4 +1,4 @@
-"""The application's functions: when they are called, and what becomes of an answer that is none."""
+"""The hooks of the application: when they are called, and how invalid results are handled."""
 
 import pytest
 from tests.support.breaking_store import Outage, make_service, reason_of

@@ -1,4 +1,4 @@
-"""Token pairs: an access token has the grant's facts, today's claims and no more life than its family."""
+"""Token pairs: an access token has the facts of the grant, current extra claims, and expires no later than its family."""
 
 from datetime import UTC, datetime
 

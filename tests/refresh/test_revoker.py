@@ -1,4 +1,4 @@
-"""The ends of families, by sign-out, subject and client, and of the access tokens that came of them."""
+"""Revocation of families by token, subject and client, and of the access tokens of these families."""
 
 import threading
 
@@ -126,7 +126,7 @@ def test_revoking_many_families_revokes_their_access_tokens(guarded, clock, end,
 
 @pytest.mark.parametrize("end", ["revoke_subject", "revoke_client"])
 def test_an_access_token_issued_while_the_subject_is_revoked_is_revoked_too(guarded, store, clock, end):
-    """The family ends first, the cut-off follows: time that passes in between is on our side."""
+    """The family is revoked first, the cutoff follows: it covers tokens issued in between."""
     service, verifier = guarded
     first = service.grant("anna")
     made = []
@@ -167,7 +167,7 @@ ENDS = pytest.mark.parametrize(("end", "name"), [("revoke_subject", "anna"), ("r
 
 @ENDS
 def test_a_grant_during_a_revocation_of_all_is_revoked_too(store, clock, end, name):
-    """Who proved an old password a moment before it changed is not signed in afterwards."""
+    """A user who proved an old password just before it changed is not signed in afterwards."""
     service = make_service(store, clock, revocation=make_revocation(store, clock))
     store.in_between["create"] = lambda: getattr(service, end)(name)
 
@@ -179,7 +179,7 @@ def test_a_grant_during_a_revocation_of_all_is_revoked_too(store, clock, end, na
 
 @ENDS
 def test_a_grant_stored_after_the_families_were_revoked_finds_the_cutoff(store, clock, end, name):
-    """Whatever the two do first: one of them sees what the other did."""
+    """In either order, one of the two sees the change of the other."""
     revocation = make_revocation(store, clock)
     service, ending = (make_service(one, clock, revocation=revocation) for one in (store, BreakingStore(store.inner)))
     halfway, granted = threading.Event(), threading.Event()

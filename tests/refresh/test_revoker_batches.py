@@ -1,4 +1,4 @@
-"""The end of everything that a client has goes in small transactions: nobody else waits for it."""
+"""Revoking all families of a client takes small transactions, so that other requests do not wait for it."""
 
 import importlib
 
@@ -43,7 +43,7 @@ class Counting:
 
 
 def count_changes(kind, store, work):
-    """What *work* answers, and how many UPDATE statements it takes, each of them a transaction."""
+    """Return the result of *work* and the number of its UPDATE statements, each of which is a transaction."""
     if kind == "sqlite":
         store._file = counting = Counting(store._file)
         return work(), counting.writes

@@ -1,4 +1,4 @@
-"""A database may show a change before it is on its disk, and lose it in a crash: what a client was handed is kept.
+"""A database may show a change before it is on disk and lose it in a crash. A token that a client received stays valid.
 
 MariaDB does so. It writes its log in order: once a later change is durable, so is every earlier one.
 """
@@ -8,8 +8,9 @@ from tests.support.breaking_store import BreakingStore, Outage, make_service, re
 
 
 class LateDisk(BreakingStore):
-    """What a call changed goes to the disk, with all that was shown before, as that call returns. A call that changed
-    nothing writes nothing. A crash takes back what was shown and not yet written, and breaks the calls under way.
+    """A call that changed rows makes its changes durable before it returns, with all earlier visible changes. A call
+    that changed none writes nothing. A crash discards visible changes that are not durable, and fails the current
+    calls.
     """
 
     def __init__(self):
@@ -41,7 +42,7 @@ def store():
 
 @pytest.fixture
 def process(store, clock):
-    """A service as another process has it: what it remembers is its own."""
+    """Return a service of another process, which has its own memory."""
     return lambda grace=60: make_service(store, clock, grace=grace)
 
 

@@ -1,4 +1,4 @@
-"""The grace window: who lost an answer gets it again, and nobody else gets anything."""
+"""The grace window: a client that lost a response gets the same successor again, and no other client gets a token."""
 
 from dataclasses import astuple, replace
 

@@ -1,5 +1,5 @@
-"""An answer that is lost after the server has done what was asked, on every server: the process that asked finds it
-again, and a process that knows nothing of it does what the window says.
+"""A response is lost after the server has applied the rotation, on every server. The process that sent it finds the
+outcome. Another process treats a retry as the grace window says.
 """
 
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from gatepass.stores import redis
 from gatepass.stores.redis import REVOKE, ROTATE, RedisStore
 from gatepass.stores.sql import SQLStore
 
-DECISIVE = {  # what a client says last before the rotation is done: PostgreSQL commits with the statement
+DECISIVE = {  # the last message of a client before the rotation is applied: PostgreSQL commits with the statement
     "postgresql": [b"UPDATE gatepass_families"],
     "mariadb": [b"UPDATE gatepass_families", b"COMMIT"],
     "redis": [redis._DIGESTS[ROTATE].encode()],
@@ -26,7 +26,7 @@ DECISIVE = {  # what a client says last before the rotation is done: PostgreSQL 
 
 
 class Line:
-    """A store behind a proxy, and another with a way of its own."""
+    """A store behind a proxy, and another store with a direct connection."""
 
     def __init__(self, kind, proxy, behind, beside):
         self._kind, self._proxy = kind, proxy

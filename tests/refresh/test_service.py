@@ -1,4 +1,4 @@
-"""Grants and refreshes: one use, the grant's bounds, the times, the subject."""
+"""Grants and refreshes: single use, the bounds of the grant, times and subject."""
 
 import logging
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ from gatepass.stores.memory import MemoryStore
 DAY = 86_400
 
 
-# One use
+# Single use
 
 
 def test_a_grant_returns_a_pair_that_a_verifier_accepts(service, clock):
@@ -222,7 +222,7 @@ def test_a_spent_token_revokes_the_family_regardless_of_other_parameters(service
     assert reason_of(service.refresh, first.refresh_token, **beyond) == "refresh_reused"
 
 
-# The bounds of the grant
+# Bounds of the grant
 
 
 def test_a_narrower_scope_narrows_the_access_token_only(service, clock):

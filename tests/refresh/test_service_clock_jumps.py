@@ -87,7 +87,7 @@ def test_jumps_between_calls_each_token_is_exchanged_once_and_only_while_valid(s
 
 
 class Unsteady(Clock):
-    """A clock that nobody reads twice alike: hours lie between two looks of the same call."""
+    """A clock that returns a different time, hours apart, at each reading within one call."""
 
     def __init__(self, chance):
         super().__init__()
@@ -208,7 +208,7 @@ def test_no_jump_makes_a_family_permanent_or_deletes_it_before_its_end(kind, sto
         assert service.purge().deleted == 0
     ends = sorted(family_in(store, token).idle_expires_at for token in tokens)
 
-    if kind == "redis":  # it forgets by its own clock, whose life for a key is the difference of two times of ours
+    if kind == "redis":  # Redis expires keys by its own clock, after the difference of two of our times
         lives = [store._client.ttl(store._family(RefreshToken.parse(token).family_id)) for token in tokens]
         assert all(0 < life <= IDLE + 2 * HOUR + MARGIN for life in lives)
         return

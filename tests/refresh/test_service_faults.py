@@ -1,4 +1,4 @@
-"""What fails while a token is exchanged: it is never spent without an answer that the client can use."""
+"""Failures during a rotation: a token is never spent without a response that the client can use."""
 
 import pytest
 from tests.support.breaking_store import BreakingStore, Outage, family_of, make_service, reason_of, run_in_threads
@@ -69,7 +69,7 @@ def test_a_retry_after_an_outage_is_no_reuse(store, clock):
     store.after.clear()
     store.before.clear()
 
-    with pytest.raises(InvalidScope):  # and a failure on the way takes nothing away
+    with pytest.raises(InvalidScope):  # a rejected request in between does not change that
         service.refresh(first.refresh_token, scope="b")
     second = service.refresh(first.refresh_token)
 
@@ -97,7 +97,7 @@ def test_repeated_failures_of_one_client_do_not_turn_retries_of_others_into_reus
 
 
 class Late(BreakingStore):
-    """A server that goes on with an exchange after its client has gone."""
+    """A server that continues with a rotation after its client has disconnected."""
 
     late = None
 
@@ -126,7 +126,7 @@ def test_one_of_two_retries_that_find_an_applied_rotation_gets_the_successor(ser
     store.after_once.add("rotate")
 
     def meanwhile():
-        """As the first of the two asks whether it took place."""
+        """Runs when the first of the two queries whether the rotation was applied."""
         store.in_between["rotate"] = lambda: found.append(service.refresh(first.refresh_token))
 
     store.in_between["rotate"] = meanwhile

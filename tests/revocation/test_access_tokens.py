@@ -1,4 +1,4 @@
-"""Revoked access tokens, judged by a real verifier: by token, family, subject and client, to the second."""
+"""Revoked access tokens, checked by a real verifier: by token, family, subject and client, to the second."""
 
 import json
 
@@ -151,7 +151,7 @@ def test_a_later_cutoff_wins_and_an_earlier_one_does_not_undo_it(clock, issuer, 
 @pytest.mark.parametrize("leeway", [0, 30, 300])
 @pytest.mark.parametrize("end", ["token", "family", "subject", "client"])
 def test_an_entry_lasts_until_no_verifier_accepts_the_token(clock, issuer, revocation, *, end, leeway):
-    """To the last second of the longest token, whatever the verifier's leeway, and then it may be purged."""
+    """The entry lasts to the last second of the longest token with any leeway of the verifier. Then it may be purged."""
     verifier = make_verifier(clock, is_revoked=revocation, leeway=leeway)
     token = issuer.issue("anna", family_id="f1")
     if end == "token":
@@ -167,7 +167,7 @@ def test_an_entry_lasts_until_no_verifier_accepts_the_token(clock, issuer, revoc
 
 
 def test_a_token_that_outlives_the_list_is_revoked_until_its_own_expiry(clock):
-    """A neighbour on the same store takes such tokens."""
+    """Another service on the same store accepts such tokens."""
     store = MemoryStore()
     here, there = (AccessTokenRevocation(store, access_ttl=longest, clock=clock) for longest in (900, 3_600))
     verifier = make_verifier(clock, is_revoked=there)
@@ -200,7 +200,7 @@ def test_entries_are_purged_once_they_apply_to_no_token(clock, revocation):
 
 
 def test_a_token_dated_in_the_future_is_revoked_until_its_expiry(clock, issuer, verifier, revocation):
-    """Thirty seconds ahead is as far as a verifier lets it be; it then lives thirty seconds longer."""
+    """A verifier accepts tokens dated up to thirty seconds ahead. Such a token expires thirty seconds later."""
     clock.now += 30
     ahead = issuer.issue("anna", family_id="f1")
     clock.now -= 30
@@ -263,7 +263,7 @@ def test_an_invalid_store_is_refused_at_once():
 
 
 def test_a_token_that_would_outlive_its_entry_is_503_and_the_log_names_the_setting(clock, verifier, caplog):
-    """Else it would be good again once the entry that revoked it is gone."""
+    """Otherwise it would be valid again once the entry that revoked it is purged."""
     longer = make_issuer(clock, access_ttl=1800).issue("anna")
     server = ResourceServer(verifier, https="off")
 

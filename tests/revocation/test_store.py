@@ -1,4 +1,4 @@
-"""Answers remembered for some seconds: what is seen at once, what is seen late, and how late at the most."""
+"""Results cached for some seconds: which revocations are seen at once, which are seen late, and the longest delay."""
 
 import threading
 from datetime import timedelta
@@ -99,7 +99,7 @@ def test_a_revocation_by_this_process_is_seen_at_once(remembering, key):
 
 
 def test_a_revocation_during_a_query_is_not_lost(store, clock):
-    """The store says no, then the token is revoked, then the answer arrives: it is out of date and not remembered."""
+    """The store reads no entry, then the token is revoked, then the response arrives: it is outdated and not cached."""
 
     class Late:
         def revoked_until(self, keys, *, now):
@@ -240,12 +240,12 @@ def test_a_check_takes_one_round_trip_to_redis(tmp_path, wall, revoked):
 
 
 def counted(admin, wall, store, revoked):
-    """The commands that the server carried out for ten checks of a token with all four names."""
+    """Return the commands that the server executed for ten checks of a token with all four names."""
     revocation = make_revocation(store, wall)
     for family in revoked:
         revocation.revoke_family(family)
     token = make_verifier(wall).verify(make_issuer(wall).issue("anna", family_id="f1"))
-    revocation(token)  # the connection is there now
+    revocation(token)  # the connection is open now
     admin.config_resetstat()
     assert [revocation(token) for _ in range(10)] == [bool(revoked)] * 10
     calls = {name.removeprefix("cmdstat_"): each["calls"] for name, each in admin.info("commandstats").items()}

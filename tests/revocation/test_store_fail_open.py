@@ -1,4 +1,4 @@
-"""The named alternative to 503: the check of revocations fails open for a short while, and only in an outage."""
+"""The configured alternative to 503: the revocation check fails open for a short while, and only during an outage."""
 
 import logging
 
