@@ -1,4 +1,4 @@
-"""Errors as their users meet them: in an import and in a traceback."""
+"""Errors in imports and in tracebacks."""
 
 import pytest
 

@@ -22,7 +22,7 @@ TENANT = "aaaabbbb-0000-cccc-1111-dddd2222eeee"
 
 @dataclass(frozen=True)
 class Discovery:
-    """The URL of an issuer's metadata and its `jwks_uri`. *origins* are those that the page tells users to configure."""
+    """The URL of an issuer's metadata and its `jwks_uri`. *origins* are those that the page tells users to set."""
 
     metadata: str
     jwks_uri: str

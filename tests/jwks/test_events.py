@@ -26,7 +26,7 @@ def test_the_hook_may_raise_and_may_call_the_client_again(serve, caplog):
 def test_each_kind_of_event_has_its_level_in_the_log(server, keys, clock, recorder, caplog):
     caplog.set_level("DEBUG", "gatepass.jwks")
     check = verifier(keys)
-    in_a_thread(check, forged("nobody"))
+    in_a_thread(check, forged("unknown"))
     recorder.wait_for(FetchEnded, 2)
     server.answer = document(jwks(NEW))
     keys.refresh()

@@ -123,7 +123,7 @@ FAILS = [
     ("201", document(GOOD, status="201 Created"), "status"),
     ("204", saying(head("204 No Content")), "status"),
     ("206", document(GOOD, status="206 Partial Content"), "status"),
-    ("304 to nobody's question", saying(head("304 Not Modified")), "status"),
+    ("304 to an unconditional request", saying(head("304 Not Modified")), "status"),
     ("401 asking for a password", document(GOOD, [("WWW-Authenticate", "Basic")], status="401 Unauthorized"), "status"),
     ("a redirect", redirect, "redirect"),
     ("300", document(GOOD, status="300 Multiple Choices"), "redirect"),

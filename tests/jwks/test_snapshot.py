@@ -352,7 +352,7 @@ def test_another_module_with_the_name_of_the_library_fails_at_startup(name, tmp_
 
 @pytest.mark.parametrize("status", [403, 404, 500, 503, 201, 204])
 def test_the_event_and_the_log_contain_the_status_of_an_invalid_response(serve, recorder, caplog, status):
-    server = serve(lambda exchange: exchange.reply(b"{}", status=f"{status} Whatever"))
+    server = serve(lambda exchange: exchange.reply(b"{}", status=f"{status} Reason"))
     with pytest.raises(KeysUnavailable):
         client(server.url, on_event=recorder).refresh()
 

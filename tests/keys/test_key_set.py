@@ -576,7 +576,7 @@ def test_a_single_jwk_is_refused_with_the_correct_method(form):
 @pytest.mark.parametrize("zeros", [0, 5_000])
 @pytest.mark.parametrize("algorithms", [None, ["RS256", "PS256", "PS512", "ES256"]])
 def test_no_key_is_ignored_because_of_the_cost_of_its_check(zeros, algorithms, monkeypatch):
-    """Each full check costs the cube of the key's length. Beyond a bound for the whole set, keys are checked in part."""
+    """Each full check costs the cube of the key's length. Beyond a bound for the set, keys are checked in part."""
     checked = []
     monkeypatch.setattr(material, "check_rsa_modulus", checked.append)
     moduli = [2**4095 + 2 * more + 1 for more in range(2_000)]

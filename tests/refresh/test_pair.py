@@ -1,4 +1,4 @@
-"""Token pairs: an access token has the facts of the grant, current extra claims, and expires no later than its family."""
+"""Token pairs: an access token has the facts of the grant, current extra claims, and ends no later than its family."""
 
 from datetime import UTC, datetime
 

@@ -61,7 +61,7 @@ def line(kind, tmp_path):
         beside = RedisStore(url, prefix=prefix)
         behind = RedisStore(url.replace(place.netloc, f"127.0.0.1:{proxy.port}"), prefix=prefix)
         make_service(beside, Clock()).refresh(make_service(beside, Clock()).grant("anna").refresh_token)
-        beside.revoke("nobody", at=0)
+        beside.revoke("unknown", at=0)
         yield Line(kind, proxy, behind, beside)
         behind.close()
         proxy.close()

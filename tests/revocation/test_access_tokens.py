@@ -151,7 +151,7 @@ def test_a_later_cutoff_wins_and_an_earlier_one_does_not_undo_it(clock, issuer, 
 @pytest.mark.parametrize("leeway", [0, 30, 300])
 @pytest.mark.parametrize("end", ["token", "family", "subject", "client"])
 def test_an_entry_lasts_until_no_verifier_accepts_the_token(clock, issuer, revocation, *, end, leeway):
-    """The entry lasts to the last second of the longest token with any leeway of the verifier. Then it may be purged."""
+    """It lasts to the last second of the longest token with any leeway of the verifier. Then it may be purged."""
     verifier = make_verifier(clock, is_revoked=revocation, leeway=leeway)
     token = issuer.issue("anna", family_id="f1")
     if end == "token":

@@ -1,4 +1,4 @@
-"""The Django store keeps the contract on SQLite, PostgreSQL and MariaDB, and says what a project must do."""
+"""The Django store fulfils the contract on SQLite, PostgreSQL and MariaDB, and reports missing configuration."""
 
 import os
 import subprocess
@@ -73,7 +73,7 @@ def service(store):
 
 
 class TestStatements:
-    """No SELECT before an answer, and no transaction around it."""
+    """Operations run no SELECT before an update, and no transaction around it."""
 
     @pytest.mark.parametrize(
         "ask",
@@ -257,7 +257,7 @@ class TestSchema:
 class TestFaults:
     @pytest.fixture
     def cut(self, alias):
-        """Ends the connection of this thread from outside."""
+        """Return a function that terminates this thread's connection on the server."""
         if alias == "default":
             pytest.skip("a file has no connection to be cut")
 
@@ -340,7 +340,7 @@ def test_a_service_signs_in_and_out(store):
 
 
 def project(code, *apps):
-    """What *code* prints in a project of its own."""
+    """Return what *code* prints in a separate project."""
     start = f"""
         import django
         from django.conf import settings

@@ -1,4 +1,4 @@
-"""Whoever listens to all of Django's models changes nothing in what a purge may delete: it looks as it deletes."""
+"""Signal receivers for all models of Django do not affect a purge: the DELETE itself repeats the condition."""
 
 import pytest
 from django.core.management import call_command
@@ -22,7 +22,7 @@ def alias():
 @pytest.fixture(params=[pre_delete, post_delete])
 def listening(request):
     def listener(**_):
-        """As those of search indexes and audit trails, for every model there is."""
+        """A receiver for all models, as of search indexes and audit trails."""
 
     request.param.connect(listener)
     yield

@@ -1,4 +1,4 @@
-"""Group commit: one commit for many writers, each with an outcome of its own."""
+"""Group commit: one commit for many writers, each with its own result."""
 
 import ast
 import contextlib
@@ -13,11 +13,11 @@ from gatepass.stores import group_commit
 from gatepass.stores.group_commit import GroupCommit
 
 PATIENCE = 120
-"""Seconds after which a thread hangs, and is no longer slow."""
+"""The timeout after which a thread counts as hanging, in seconds."""
 
 
 class Disk:
-    """Records what was committed together; the first commit waits for *gate*, so that others queue up behind it."""
+    """Records what was committed together. The first commit waits for *gate*, so that others queue behind it."""
 
     def __init__(self):
         self.batches = []
@@ -35,7 +35,7 @@ class Disk:
 
 
 def start(group, *works):
-    """A thread for each work; its outcome or its error is put into the dictionary that comes back."""
+    """Run each work in a thread. Return a dictionary that receives the results and exceptions, and the threads."""
     outcomes = {}
 
     def run(work):
@@ -66,7 +66,7 @@ def group(disk):
 
 
 def begin(group, disk, *works):
-    """One thread at the disk and the others waiting behind it."""
+    """Start one thread that commits, and the others that wait behind it."""
     first = start(group, "first")
     assert disk.entered.wait(PATIENCE)
     rest = start(group, *works)
@@ -129,7 +129,7 @@ def test_an_interrupted_committer_leaves_no_thread_waiting(group, disk):
 
 
 class Interrupted:
-    """A wait that ends with an interrupt, at once or when the turn to commit is given."""
+    """A wait that raises KeyboardInterrupt, at once or when the thread receives its turn."""
 
     def __init__(self, told=None):
         self.told = told
@@ -192,7 +192,7 @@ WITHS = {node.lineno for node in ast.walk(ast.parse(inspect.getsource(group_comm
 def interrupted_at(step, call):
     """Run *call* in a thread that is interrupted at its *step*-th line of the module; False if it has fewer lines.
 
-    A line with `with` does not count: on leaving it, only this tracer could come before the lock is released.
+    Lines with `with` do not count: between their exit and the release of the lock only this tracer could interrupt.
     """
     steps = iter(range(step))
     was = []

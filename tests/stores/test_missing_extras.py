@@ -1,4 +1,4 @@
-"""A store whose library is missing says which extra brings it."""
+"""A store whose library is missing names the extra that installs it."""
 
 import subprocess
 import sys

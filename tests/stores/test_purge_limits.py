@@ -1,4 +1,4 @@
-"""A purge looks at a bounded number of families, whatever it finds, and says whether there may be more."""
+"""A purge checks a bounded number of families and returns whether there may be more."""
 
 import importlib
 
@@ -20,7 +20,7 @@ def store(request, tmp_path, monkeypatch):
 
 
 def refreshed(store, number):
-    """Families that live on, and that a purge must meet once."""
+    """Create live families that a purge has to check once."""
     for _ in range(number):
         one = make_family(idle_expires_at=seconds_from_now(100))
         store.create(one.family)

@@ -1,4 +1,4 @@
-"""The Redis store keeps the contract, on one server and in a cluster, and through what befalls servers and wires."""
+"""The Redis store fulfils the contract, on one server and in a cluster, and when servers or connections fail."""
 
 import secrets
 import threading
@@ -29,7 +29,7 @@ from gatepass.testing.base import make_family, seconds_from_now
 
 
 def values_of(client, prefix):
-    """Every key and value under *prefix*, as they lie there, and what is spelled in hexadecimal as its octets too."""
+    """Return every key and value under *prefix* as stored, and hexadecimal values also decoded."""
     for key in client.scan_iter(f"{prefix}:*"):
         yield key
         kind = client.type(key)
@@ -92,7 +92,7 @@ def of_cluster(port, prefix):
 
 
 class TestRedisCluster(RedisContract):
-    """Three nodes refuse whatever would touch two slots at once."""
+    """Three nodes, which refuse commands on keys of different slots."""
 
     @pytest.fixture
     def reopen(self, port, prefix):
@@ -138,7 +138,7 @@ def raw(own):
 
 
 class Client(threading.Thread):
-    """Exchanges its token again and again. Where an answer is missing, it asks the store what became of it."""
+    """Rotates its token repeatedly. After a missing response, it reads the result from the store."""
 
     def __init__(self, store):
         super().__init__()
@@ -178,13 +178,13 @@ class Client(threading.Thread):
 
 
 def exchanged_some_more(clients):
-    """Until each of them has exchanged its token a few times."""
+    """Wait until each client has rotated its token a few times."""
     goals = [client.exchanged + 5 for client in clients]
     wait_until(lambda: all(client.exchanged >= goal for client, goal in zip(clients, goals, strict=True)))
 
 
 def impatient(server, prefix):
-    """A store that is connected, and waits half a second for an answer."""
+    """Return a connected store that waits half a second for a response."""
     store = RedisStore(f"{server.address}?socket_timeout=0.5", prefix=prefix)
 
     def connected():
@@ -239,7 +239,7 @@ class TestFaults:
         one = make_family()
         store.create(one.family)
         first, rotation = one.next()
-        store.rotate(one.family.family_id, rotation)  # the server knows the script from now on
+        store.rotate(one.family.family_id, rotation)  # the server has the script now
         second, rotation = first.next()
         proxy.drop_next_response()
 
@@ -253,7 +253,7 @@ class TestFaults:
     def test_a_creation_whose_response_was_lost_is_found_applied(self, own, prefix, monkeypatch):
         proxy = LossyProxy("127.0.0.1", own.port)
         store = RedisStore(patient(f"redis://127.0.0.1:{proxy.port}/0"), prefix=prefix)
-        store.create(make_family().family)  # so that the scripts are known
+        store.create(make_family().family)  # to load the scripts
         family = make_family().family
         whole, keys = RedisStore._run, []
 
@@ -287,7 +287,7 @@ class TestFaults:
         first = make_family()
         store.create(first.family)
         second, rotation = first.next()
-        store.rotate(first.family.family_id, rotation)  # the server knows the script from now on
+        store.rotate(first.family.family_id, rotation)  # the server has the script now
         third, rotation = second.next()
         hasty = impatient(own, prefix)
         raw.config_resetstat()
@@ -301,7 +301,7 @@ class TestFaults:
             own.resume()
 
         now = store.get(first.family.family_id)
-        assert now in (second.family, third.family)  # the server may have read the command and obeyed it late
+        assert now in (second.family, third.family)  # the server may have received the command and executed it late
         current = second if now == second.family else third
         assert store.rotate(first.family.family_id, current.next()[1]) is True
         tried = raw.info("stats")["total_connections_received"]
@@ -358,15 +358,15 @@ class TestFaults:
 
 @contextmanager
 def lasting(raw, **lives):
-    """What is done meanwhile makes each key expire so many seconds later, by the clock that the server has, too."""
-    began = seconds_from_now(-1)  # Redis looks at it once for several commands
+    """Check that each key expires the given number of seconds after the block, also by the clock of the server."""
+    began = seconds_from_now(-1)  # Redis reads its clock once for several commands
     yield
     ended = time.time()
     for key, seconds in lives.items():
         asked = time.time()
         left = raw.pttl(key) / 1_000
         assert began + seconds <= time.time() + left, key
-        assert asked + left <= ended + seconds + 0.01, key  # its clock goes in milliseconds
+        assert asked + left <= ended + seconds + 0.01, key  # its clock has milliseconds
 
 
 class TestKeys:
@@ -401,7 +401,7 @@ class TestKeys:
             store.revoke(family.family_id, at=now)
 
     def test_the_clocks_of_callers_do_not_expire_families(self, store, raw, prefix):
-        """Ten years behind or ahead of the server, a family lives for as long as it was meant to."""
+        """With a clock ten years behind or ahead of the server, a family lasts for as long as intended."""
         for years in (-10, 10):
             start = seconds_from_now(years * 31_557_600)
             family = make_family(created_at=start, idle_expires_at=start + 100, expires_at=start + 200).family
@@ -410,7 +410,7 @@ class TestKeys:
             assert store.revoke_subject(family.subject, at=start) == 1
 
     def test_a_revocation_by_a_clock_behind_the_servers_lasts_as_long(self, store, raw, prefix):
-        """Two hours behind: what it keeps for a quarter of an hour is past for the server."""
+        """Two hours behind, an entry for a quarter of an hour is already past for the server."""
         until = seconds_from_now(-2 * 3_600)
         with lasting(raw, **{f"{prefix}:revoked:jti:a": 900 + MARGIN}):
             store._run(PUT_REVOCATION, store._revocation("jti:a"), until, until + 900, 900 + MARGIN)
@@ -430,7 +430,7 @@ class TestKeys:
         store.put_revocation("a", issued_until=1, keep_until=2)
         keys = list(raw.scan_iter(f"{prefix}:*"))
 
-        assert len(keys) == 3  # the family, its subject's index and the revocation; the client's index is empty
+        assert len(keys) == 3  # family, subject index and revocation; the client index is empty
         assert all(raw.ttl(key) > 0 for key in keys)
 
     def test_indexes_drop_expired_entries_as_they_grow(self, store, raw, prefix):
@@ -455,7 +455,7 @@ class TestKeys:
     def test_a_family_that_is_being_created_does_not_survive_the_revocation_of_its_subject(
         self, own, store, prefix, monkeypatch
     ):
-        """The revocation comes when the indexes know of the family and the family is not there yet."""
+        """The revocation runs when the indexes contain the family and the family itself is not stored yet."""
         other = RedisStore(own.url, prefix=prefix)
         family = make_family().family
         whole = RedisStore._run

@@ -1,4 +1,4 @@
-"""The SQL store keeps the contract of both protocols on PostgreSQL, on MariaDB and on SQLite."""
+"""The SQL store fulfils the contracts of both protocols on PostgreSQL, MariaDB and SQLite."""
 
 import os
 from functools import partial

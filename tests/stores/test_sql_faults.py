@@ -1,5 +1,5 @@
-"""The SQL store when its connections are ended or cut between the commit and the answer: no family is lost, no token is
-accepted twice, and every answer is right or 503.
+"""The connections of the SQL store are terminated, or cut between the commit and the response: no family is lost, no
+token is accepted twice, and every response is correct or 503.
 """
 
 import random
@@ -46,7 +46,7 @@ def admin(kind, place):
 
 
 def end_connections(kind, admin):
-    """End every connection to the place but this one; how many."""
+    """Terminate all other connections to the database, and return how many."""
     with admin.connect() as connection:
         if kind == "postgresql":
             ended = connection.execute(
@@ -64,7 +64,7 @@ def end_connections(kind, admin):
             try:
                 connection.execute(text(f"KILL CONNECTION {number}"))
                 count += 1
-            except OperationalError:  # it ended by itself
+            except OperationalError:  # it has already ended
                 pass
         return count
 
@@ -81,7 +81,7 @@ def test_sessions_survive_the_loss_of_every_connection(kind, place, engine, admi
     sessions = [Session(make_service(SQLStore(broken), Clock()), f"user-{number}") for number in range(6)]
     ended = 0
     with refreshing(sessions):
-        while ended < 30:  # of six sessions each round: it takes some of them
+        while ended < 30:  # six sessions, so several rounds
             enough = sum(session.refreshed for session in sessions) + 5
             wait_until(lambda enough=enough: sum(session.refreshed for session in sessions) > enough)
             ended += end_connections(kind, admin)
@@ -101,7 +101,7 @@ def proxy(place):
     proxy.close()
 
 
-# What a client says last before the rotation is done: PostgreSQL commits with the statement.
+# The last message of a client before the rotation is applied: PostgreSQL commits with the statement.
 DECISIVE = {"postgresql": [b"UPDATE gatepass_families"], "mariadb": [b"UPDATE gatepass_families", b"COMMIT"]}
 
 
@@ -180,7 +180,7 @@ def test_a_pool_without_a_free_connection_is_503(kind, place, engine):
 
 
 def waits_for_a_row(kind, admin):
-    """Whether the server keeps a connection to this place waiting for what another has locked."""
+    """Return whether a connection to this database waits for a lock."""
     with admin.connect() as connection:
         return connection.execute(text(_WAITING[kind])).scalar() > 0
 
@@ -205,7 +205,7 @@ def test_a_row_locked_by_another_transaction_is_waited_for(kind, engine, admin):
             text("UPDATE gatepass_families SET revoked_at = 5 WHERE family_id = :name"), {"name": family_id}
         )
         waiting.start()
-        # MariaDB shows its transactions as they were when it was last not asked for a tenth of a second.
+        # MariaDB refreshes its list of transactions only after a tenth of a second without a query.
         wait_until(lambda: waits_for_a_row(kind, admin), every=0.3)
         assert waiting.is_alive()
     waiting.join(120)

@@ -1,4 +1,4 @@
-"""The SQLite store keeps the contract of both protocols: its statements, its schema, and a store that is closed."""
+"""The SQLite store fulfils the contracts of both protocols; its statements, its schema, and a closed store."""
 
 import sqlite3
 from contextlib import closing
@@ -37,7 +37,7 @@ class TestSQLiteStore(RefreshStoreContract, RevocationStoreContract):
 
 
 def statements(path):
-    """Each statement of the store with its query plan, by what it was prepared from."""
+    """Return each statement of the store with its query plan, by the function that prepares it."""
     values = {"name": "x", "at": 1}
     cases = {
         "get": (sqlite._SELECT, ("x",)),

@@ -1,5 +1,5 @@
-"""The SQLite store when the process is killed, the disk is full, the file damaged, or the clock jumps: no family is
-lost, no token is accepted twice, and every answer is right or 503.
+"""The process is killed, the disk is full, the file is damaged, or the clock jumps: the SQLite store loses no family,
+accepts no token twice, and every response is correct or 503.
 """
 
 import os
@@ -46,7 +46,9 @@ def service(store):
 
 
 def killed_in_the_middle(path, pause):
-    """What a writer said before it was killed: by family, the last hash that was done, and the one that was tried."""
+    """Return what a writer printed before it was killed: for each family, the last hash that was done, and the last one
+    tried.
+    """
     with subprocess.Popen([sys.executable, WRITER, path, str(FAMILIES)], stdout=subprocess.PIPE) as writer:
         lines, begun = [], set()
         while len(begun) < FAMILIES:
@@ -99,7 +101,7 @@ def test_a_full_database_is_503_and_works_again_when_there_is_space(store, servi
 
 
 def limit(store, pages):
-    """`max_page_count` belongs to a connection: have one that says so, and no other."""
+    """Set `max_page_count`, which belongs to a connection, on the only connection of the store."""
     store._file.close()
     store._file._pool.__init__()
     store._file.read(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}").fetchall())
@@ -168,7 +170,7 @@ def test_a_full_disk_is_503_and_loses_no_family(small_disk):
                 file.write(bytes(4096))
         with refreshing(sessions):
             wait_until(lambda: all(session.unavailable > 3 for session in sessions))
-        # When nobody refreshes any more the log may begin anew, and for a while there is room in it.
+        # Once no session refreshes, the log may start over, and has space for a while.
         late = []
         with pytest.raises(StoreUnavailable):  # noqa: PT012 - as above
             while len(late) < 10_000:
@@ -206,7 +208,7 @@ with refreshing(sessions):
         pass
     wait_until(lambda: any(session.unavailable > 3 for session in sessions))  # the log has room for a while
 assert [session.wrong for session in sessions] == [None] * 4
-# When nobody refreshes any more: on a disk that is nearly full one more may still succeed.
+# After the last refresh: on a disk that is nearly full one more may still succeed.
 print(*(session.spent[-1] for session in sessions), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -303,7 +305,7 @@ def test_a_lock_held_too_long_is_503_and_changes_nothing(store, path, service):
         other.execute("BEGIN IMMEDIATE")
         session.refresh()
         assert session.unavailable == 1
-        assert store.get("anybody") is None  # readers do not wait
+        assert store.get("unknown") is None  # readers do not wait
         other.execute("ROLLBACK")
 
     assert session.survives()

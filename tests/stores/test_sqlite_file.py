@@ -1,4 +1,4 @@
-"""The file of the SQLite store: who may change it and its directory, who waits for it, threads and forks."""
+"""The file of the SQLite store: permissions of the file and its directories, locks, threads and forks."""
 
 import gc
 import os
@@ -24,7 +24,7 @@ __all__ = ["path", "store"]
 
 
 def descriptors(path):
-    """The open file descriptors of this process on the store's files."""
+    """Return the open file descriptors of this process on the files of the store."""
     found = []
     for one in Path("/proc/self/fd").iterdir():
         with suppress(OSError):
@@ -33,7 +33,7 @@ def descriptors(path):
 
 
 def start(folder, run, number):
-    """As a worker does that has just begun: some to the end, some to be the last who closes the file, and opens it."""
+    """Start as a worker does. Some also close the file as its last user, and open it again."""
     for _ in range(1 + number % 2 * 2):
         with SQLiteStore(folder / f"{run}.db", timeout=PATIENCE) as store:
             store.create_schema()
@@ -55,14 +55,14 @@ def test_processes_may_create_the_schema_concurrently(tmp_path):
 
 @pytest.fixture
 def writer(path):
-    """Who holds a new file for writing, as another process does that is about to switch it to a log."""
+    """Lock a new file for writing, as another process does that is about to switch it to a log."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield connection
 
 
 def test_creating_the_schema_waits_for_another_writer(path, writer, monkeypatch):
-    """SQLite itself does not wait here: it refuses at once."""
+    """SQLite itself does not wait here, but fails at once."""
     refused = []
 
     def go_on(seconds):
@@ -145,7 +145,7 @@ def test_a_file_that_others_can_read_is_used_because_it_holds_hashes_only(store,
 @POSIX
 @pytest.mark.parametrize("name", ["-journal", "-wal", "-shm"])
 def test_a_log_or_journal_that_others_can_change_is_refused(path, name):
-    """SQLite would play it back into the file."""
+    """SQLite would apply it to the file."""
     with SQLiteStore(path) as store:
         store.create_schema()
     beside = path.with_name(path.name + name)
@@ -228,7 +228,7 @@ def test_files_of_another_user_are_refused(store, path):
 @POSIX
 @pytest.mark.parametrize("way", ["a link that others can change", "a link that is the owner's"])
 def test_every_directory_of_the_path_is_checked(tmp_path, way):
-    """Who can change a link on the way can put another file, or an older copy, in the place of this."""
+    """A user who can change a link in the path can replace the file, also by an older copy."""
     shared, private = tmp_path / "shared", tmp_path / "private"
     for one in (shared, shared / "data", private):
         one.mkdir(mode=0o700)
@@ -302,7 +302,7 @@ except ConfigurationError as error:
 @pytest.mark.parametrize("mode", [0o000, 0o500])
 @pytest.mark.parametrize("there", [True, False])
 def test_an_inaccessible_directory_is_refused_with_an_explanation(tmp_path, mode, there):
-    """With this process's user, or where that is root with one of no rights."""
+    """Run as this user, or as a user without permissions if this is root."""
     path = tmp_path / "closed" / "sessions.db"
     path.parent.mkdir()
     if there:
@@ -364,7 +364,7 @@ def test_finished_threads_leave_no_connections_open(store, path):
         in_threads(30, 1, lambda _run, _number: [store.get("x"), store.create(make_family().family)])
 
     assert len(store._file._pool._idle) <= 8
-    assert 0 < len(descriptors(path)) <= 2 * 30  # the file and its log, of those that were open at one moment
+    assert 0 < len(descriptors(path)) <= 2 * 30  # the file and its log, for the connections that were open at one time
     store.close()
     assert descriptors(path) == []
 
@@ -436,7 +436,7 @@ for writer in writers:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", "a process is forked"))
 def test_a_process_that_is_forked_while_others_write_can_write_too(path):
-    """SQLite notes within a process that a file is locked, and a fork would copy the note."""
+    """SQLite records locks of a file within the process, and a fork would copy the record."""
     with SQLiteStore(path) as store:
         store.create_schema()
 

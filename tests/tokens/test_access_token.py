@@ -1,4 +1,4 @@
-"""The verified token: immutable, silent about itself, and made by nobody but the verifier."""
+"""The verified token is immutable, does not show its contents, and can only be created by a verifier."""
 
 import copy
 import pickle

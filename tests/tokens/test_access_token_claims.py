@@ -1,4 +1,4 @@
-"""Claims as others see them: dicts and tuples to every reader, and nothing that one request can change for another."""
+"""Claims are dicts and tuples to every reader, and one request cannot change them for another."""
 
 import copy
 import json
@@ -17,7 +17,7 @@ def claims(**changes):
 
 
 def places(found):
-    """The claims and every object in them."""
+    """Return the claims and every object in them."""
     return [found, found["org"], found["org"]["units"][0]]
 
 

@@ -1,4 +1,6 @@
-"""A verifier that remembers what it proved answers as one that does not: at every instant, whatever changes (F1)."""
+"""A verifier with a cache of verified tokens returns the same results as one without, at any time and after any change
+(F1).
+"""
 
 import asyncio
 import gc
@@ -28,7 +30,7 @@ TOKEN = signed()
 
 
 class Keys(KeySource):
-    """Keys that change when told to."""
+    """Keys that the test changes."""
 
     def __init__(self, *keys):
         self.now = KeySet(keys)
@@ -329,10 +331,10 @@ _TIMES = st.one_of(
 )
 
 
-_ULP = 2.0**-22  # the distance of neighbouring floats at NOW
+_ULP = 2.0**-22  # the distance between neighbouring floats at NOW
 
 
-@example(exp=100, leeway=1.5 * _ULP, oldest=None, times=[0, 100 + _ULP])  # a sum and a difference that round apart
+@example(exp=100, leeway=1.5 * _ULP, oldest=None, times=[0, 100 + _ULP])  # sum and difference are rounded differently
 @given(
     exp=st.sampled_from([100, 100.1, 99.9999999]),
     leeway=st.sampled_from([0, 30, 0.1]),

@@ -1,4 +1,4 @@
-"""The short cut for ordinary claims never lets in what the checks refuse, and is taken by ordinary tokens."""
+"""The fast path for ordinary claims never accepts what the checks reject, and ordinary tokens use it."""
 
 import math
 

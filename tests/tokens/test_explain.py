@@ -1,4 +1,4 @@
-"""`explain` tells the whole story, and never another one than `verify`."""
+"""`explain` reports every check, and always agrees with `verify`."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The header of a token may only reject it: algorithm, type, extensions, key id (V-08 to V-20)."""
+"""The header of a token can only cause a rejection: algorithm, type, extensions, key id (V-08 to V-20)."""
 
 import json
 
@@ -17,8 +17,6 @@ from gatepass.errors import (
 
 
 class TestHeader:
-    """The header may only reject: V-08 to V-20."""
-
     @pytest.mark.parametrize(
         "alg",
         [

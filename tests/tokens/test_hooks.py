@@ -1,4 +1,4 @@
-"""The application's own questions: an answer, or 503; never "allowed" by accident (F2, V-33)."""
+"""The hooks of the application: their result, or 503, and never acceptance by accident (F2, V-33)."""
 
 import asyncio
 import functools
@@ -27,7 +27,7 @@ async def inline(function):
 
 
 def outcome(token=None, **hooks):
-    """What comes of a token, with the same hooks asked on the sync and on the async way."""
+    """Return the outcome for a token, which must be the same with the sync and the async methods."""
     answers = []
     verifier = make_verifier(**hooks)
     for attempt in (
@@ -173,7 +173,7 @@ def test_without_hooks_nothing_may_block():
 
 @pytest.mark.parametrize("raised", [RevocationUnavailable(), ConnectionError("anna's session")])
 def test_an_outage_raised_by_a_hook_is_not_its_own_cause(raised, caplog):
-    """Whoever follows the causes of an error comes to an end."""
+    """A loop over the causes of an error must terminate."""
     for attempt in (
         lambda verifier: verifier.verify(signed()),
         lambda verifier: asyncio.run(verifier.verify_async(signed(), run_blocking=inline)),
@@ -206,7 +206,7 @@ def test_an_error_in_a_hook_is_logged_with_file_and_line_and_without_its_text(na
     assert outcome(**{name: hook}) is REFUSALS[name][1]
 
     line = ask_the_database.__code__.co_firstlineno + 1
-    assert len(caplog.records) == 2  # on the sync way and on the async one
+    assert len(caplog.records) == 2  # by the sync and by the async method
     for record in caplog.records:
         told = record.getMessage()
         assert told.startswith(f"{name} raised ValueError at {__file__}:")

@@ -1,4 +1,4 @@
-"""What the issuer writes, and what it refuses to write (I-01 to I-17)."""
+"""The contents of issued tokens, and what the issuer refuses to write (I-01 to I-17)."""
 
 import base64
 import json

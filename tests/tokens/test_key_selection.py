@@ -1,4 +1,4 @@
-"""The keys that are tried for a token: by its key id, or the fitting ones, and never too many (V-10, V-11, K-13)."""
+"""The keys that are tried for a token: those of its key id, or all matching ones up to a limit (V-10, V-11, K-13)."""
 
 import asyncio
 from itertools import permutations
@@ -28,7 +28,7 @@ NAMELESS = {
     ),
     "generated": Key.generate("ES384"),
 }
-"""Keys whose kid neither the caller nor a JWK gave."""
+"""Keys for which neither the caller nor a JWK set a kid."""
 
 
 class TestKeysAndSignature:

@@ -1,4 +1,6 @@
-"""One kind of JWT does not pass for another (V-21, D6): all of these are signed by the right key for the right audience."""
+"""Each kind of JWT is accepted as that kind only (V-21, D6). All of these are signed by the right key for the right
+audience.
+"""
 
 import pytest
 from tests.support.tokens import NOW, claims_for, header_for, make_verifier, signed

@@ -1,4 +1,4 @@
-"""What six providers send: their access tokens are read as they are meant, and their other tokens open nothing."""
+"""Tokens of six providers: access tokens are read as documented, and all their other tokens are rejected."""
 
 from dataclasses import replace
 
@@ -50,7 +50,7 @@ def verify(claims, profile, *, audience, typ="JWT", issuer=None):
 
 
 def access(provider, profile=None, **changes):
-    """The provider's access token with *changes*, verified as a service would that the token is for."""
+    """Return the access token of the provider with *changes*, verified as by the service that it is for."""
     claims = {name: value for name, value in {**provider.access, **changes}.items() if value is not ...}
     issuer = provider.access["iss"]
     return verify(claims, profile or provider.profile, audience=provider.audience, typ=provider.typ, issuer=issuer)
@@ -105,13 +105,13 @@ def test_a_token_of_another_issuer_is_rejected(provider):
 @pytest.mark.parametrize("profile", [Profile.RFC9068, Profile.GENERIC, *PROFILES], ids=lambda profile: profile.name)
 @every_provider
 def test_an_id_token_fails_in_every_profile(provider, profile):
-    for typ in profile.types:  # a header that the profile likes does not help either
+    for typ in profile.types:  # an acceptable header does not help either
         for audience in (provider.id_token["aud"], ANY_AUDIENCE):
             with pytest.raises((WrongTokenType, MissingClaim)):
                 verify(provider.id_token, profile, audience=audience, typ=typ)
 
 
-# Google's identity tokens are ID tokens: without these two marks, the audience alone tells who they are for.
+# Google's identity tokens are ID tokens. Without these two claims, only the audience identifies their recipient.
 @pytest.mark.parametrize("provider", [KEYCLOAK, AUTH0, ENTRA_ID, COGNITO, OKTA], ids=lambda one: one.profile.name)
 def test_an_id_token_without_nonce_and_hash_still_fails_in_the_profile_of_its_provider(provider):
     bare = {name: value for name, value in provider.id_token.items() if name not in ("nonce", "at_hash")}
@@ -427,7 +427,7 @@ def test_googles_issuer_is_compared_exactly():
         )
 
 
-# --- the profiles as values
+# --- profiles as values ---
 
 
 @pytest.mark.parametrize("profile", [profile for profile in PROFILES if profile is not Profile.AUTH0], ids=repr)
@@ -539,7 +539,7 @@ def test_an_audience_that_every_token_has_is_refused_with_the_correct_setting():
     ],
 )
 def test_a_rule_of_a_custom_profile_applies_with_the_claim_names_of_rfc_9068(rule, missing, refusal):
-    """The short cut for ordinary claims knows neither rule, and must not be taken."""
+    """The fast path for ordinary claims supports neither rule, and must not be used."""
     verifier = make_verifier(profile=replace(Profile.RFC9068, name="own", **rule))
 
     with pytest.raises(refusal):

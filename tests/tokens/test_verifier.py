@@ -1,4 +1,4 @@
-"""What the verifier takes and what it refuses, check by check in the order in which they are made."""
+"""What the verifier accepts and what it rejects, check by check in their order."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -49,7 +49,7 @@ def test_a_valid_token_has_subject_client_and_scopes():
 
 
 class TestTime:
-    """V-26 to V-30: a token is dead at `exp`, not after it."""
+    """V-26 to V-30: a token is expired at `exp`, not after it."""
 
     @pytest.mark.parametrize(
         ("exp", "dead"), [(NOW - 1, True), (NOW, True), (NOW + 1, False), (NOW + 0.5, False), (NOW - 0.5, True)]
@@ -156,7 +156,7 @@ class TestTime:
 
 
 class TestIssuer:
-    """V-22, V-23, V-25: exact, or nothing."""
+    """V-22, V-23, V-25: the issuer must match exactly."""
 
     @pytest.mark.parametrize(
         "iss", [ISSUER + "/", ISSUER.upper(), "HTTPS://auth.example", ISSUER + ":443", "http://auth.example", ISSUER + "#", ISSUER + "?",
@@ -285,7 +285,7 @@ class TestOtherClaims:
 
 
 class TestBinding:
-    """V-38: a bound token is worth nothing without its proof."""
+    """V-38: a sender-constrained token is worthless without its proof."""
 
     @pytest.mark.parametrize(
         "cnf",
@@ -305,7 +305,7 @@ class TestBinding:
 
 
 class TestOrder:
-    """V-39: what is cheap and certain first; the claims are believed only under a good signature."""
+    """V-39: cheap and certain checks come first. Claims are trusted only under a valid signature."""
 
     def test_each_refusal_hides_those_that_come_after_it(self):
         bad_claims = claims_for(exp=NOW - 1, aud="https://else.example", jti=...)
@@ -335,7 +335,7 @@ class TestOrder:
 
 
 class TestConfiguration:
-    """Settings fail when the verifier is made, with a sentence that says what to do."""
+    """Invalid settings raise when the verifier is created, with a sentence that says what to do."""
 
     @pytest.mark.parametrize(
         ("changes", "sentence"),
@@ -422,7 +422,7 @@ class TestConfiguration:
 
 
 def test_a_public_key_as_hmac_secret_is_rejected():
-    """A2: the public key's own text as an HMAC secret, in the hands of an attacker."""
+    """A2: an attacker uses the text of the public key as an HMAC secret."""
     rsa = Key.generate("RS256")
     verifier = make_verifier(keys=rsa.public())
     pem = rsa.public().to_pem().encode()

@@ -1,4 +1,4 @@
-"""Several issuers, each with its own keys, algorithms and policy: the exact iss selects one."""
+"""Several issuers, each with its own keys, algorithms and policy. The exact `iss` selects one."""
 
 import pytest
 from tests.support.resource_server import bearer, refusal
@@ -12,7 +12,7 @@ OTHER_KEY = Key(Key.generate("RS256")._material, algorithm="RS256", kid=SIGNING_
 
 
 class TestSeveralIssuers:
-    """Each issuer has its own keys, algorithms and policy; the exact `iss` chooses (V-10, V-23, A6)."""
+    """V-10, V-23, A6."""
 
     server = ResourceServer([
         make_verifier(),

@@ -1,7 +1,7 @@
-"""The examples printed in RFC 7515, 7520, 7638 and 8037, held against keys, parsing and verifier.
+"""The examples printed in RFC 7515, 7520, 7638 and 8037, applied to keys, parsing and verifier.
 
-Most of the payloads are prose and not claims, so signatures are checked by the key itself; what is a JWT
-also goes through a verifier whose clock stands before the printed expiry.
+Most payloads are prose and no claims, so the key itself checks the signatures. The JWTs also go through a verifier
+whose clock is before the printed expiry.
 """
 
 import json
@@ -39,7 +39,7 @@ def key_of(vector: dict[str, Any]) -> Key:
 
 
 def segments_of(vector: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
-    """Header and payload as they are signed, and the signature."""
+    """Return the signing input of header and payload, and the signature."""
     header, payload, signature = vector["compact"].encode().split(b".")
     return header, payload, decode_base64url(signature)
 
