@@ -106,7 +106,7 @@ def test_a_url_with_query_fragment_blank_or_foreign_character_is_refused(tail):
     assert refusal(lambda: https_url("https://auth.example.com" + tail, "issuer")) == NOT_PLAIN
 
 
-def test_the_setting_is_named_as_the_caller_wrote_it():
+def test_the_error_names_the_setting_as_the_caller_wrote_it():
     assert refusal(lambda: https_url("http://a", "jwks_uri")) == NOT_HTTPS.replace("issuer", "jwks_uri")
     assert refusal(lambda: https_url("", "jwks_uri")) == MISSING.replace("issuer", "jwks_uri")
     assert refusal(lambda: https_url("https://a#", "jwks_uri")) == NOT_PLAIN.replace("issuer", "jwks_uri")

@@ -348,7 +348,7 @@ def test_cookies_of_a_response_are_not_parsed(server, monkeypatch):
 
 
 @pytest.mark.parametrize("way", RUNTIMES)
-def test_issuer_and_audience_alone_are_enough(serve, monkeypatch, way):
+def test_issuer_and_audience_are_enough(serve, monkeypatch, way):
     server = serve(by_path(), tls=vouched_for())
     server.answer = by_path(_well_known_openid_configuration=metadata(server), jwks_json=KEYS)
     trusted_by_default(monkeypatch)

@@ -236,7 +236,7 @@ def test_an_ignored_key_is_unknown(serve):
     assert RUNTIMES[0](verifier(client(server.url)), token(NEW)) == UNKNOWN_KEY
 
 
-def test_a_published_secret_verifies_nothing_and_is_reported_without_its_text(serve, caplog):
+def test_a_published_secret_verifies_no_token_and_is_reported_without_its_text(serve, caplog):
     leaked = {"kty": "oct", "k": encode_base64url(SECRET).decode(), "alg": "HS256", "kid": "s"}
     keys = client(serve(with_entries(leaked, JWK)).url)
     forged = token(Key.from_secret(SECRET, kid="s"))

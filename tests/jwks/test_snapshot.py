@@ -18,7 +18,7 @@ from gatepass.jwks.snapshot import refresh_delay
 from gatepass.tokens.explain import explain
 
 
-def test_nothing_is_fetched_before_a_token_needs_it(server, clock):
+def test_keys_are_not_fetched_before_a_token_needs_them(server, clock):
     keys = client(server.url, clock=clock)
 
     assert (keys.state, keys.age, keys.current()) == ("empty", None, None)
@@ -326,7 +326,7 @@ def test_plain_http_is_used_on_loopback_only(url):
         client(url)
 
 
-def test_without_httpx_the_extra_is_named(monkeypatch):
+def test_the_error_names_the_extra_if_httpx_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "httpx", None)
 
     with pytest.raises(ConfigurationError, match=r"pip install 'httpx>=[0-9.]+' \(the extra gatepass\[jwks\]\)"):

@@ -62,7 +62,7 @@ def test_a_mounted_ring_signs_verifies_and_publishes(mounted, ring, clock):
 
 
 @pytest.mark.parametrize("name", ["secret", "secret/keyring.json", "secret/..data/keyring.json"])
-def test_the_file_or_its_directory_is_named(tmp_path, secret, clock, ring, name):
+def test_the_path_may_be_that_of_the_file_or_its_directory(tmp_path, secret, clock, ring, name):
     assert active(KeyRing.mounted(tmp_path / name, clock=clock)) == active(ring)
 
 

@@ -120,7 +120,7 @@ def test_a_thumbprint_does_not_depend_on_the_order_in_which_members_are_handed_i
 
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
-def test_a_public_jwk_is_labelled_and_holds_nothing_private(algorithm):
+def test_a_public_jwk_is_labelled_and_contains_no_private_member(algorithm):
     """K-08, K-12."""
     jwk = key_for(algorithm).to_jwk()
     kind = {"RSA": {"n", "e"}, "EC": {"crv", "x", "y"}, "OKP": {"crv", "x"}}[jwk["kty"]]
@@ -186,7 +186,7 @@ def test_coordinates_are_written_in_the_curve_s_full_length(algorithm, size):
     assert Key.from_jwk(jwk).to_private_jwk() == jwk
 
 
-def test_a_kind_of_key_without_a_jwk_is_refused_by_either_half():
+def test_a_key_type_without_a_jwk_is_refused_public_or_private():
     private = x25519.X25519PrivateKey.generate()
 
     assert refusal(lambda: public_members(private.public_key())) == "this kind of key has no JWK for signatures"

@@ -149,7 +149,7 @@ MODULI = {2048: 2**2047 + 29, 3072: 2**3071 + 83, 8192: 2**8191 + 3}
 
 
 @pytest.mark.parametrize("bits", MODULI)
-def test_rsa_of_2048_to_8192_bits_is_taken(bits):
+def test_rsa_of_2048_to_8192_bits_is_accepted(bits):
     assert not Key(rsa_public(MODULI[bits]), algorithm="PS384").can_sign
 
 
@@ -200,7 +200,7 @@ def test_an_unsafe_rsa_exponent_is_refused(exponent):
 
 
 @pytest.mark.parametrize("exponent", [3, 5, 17, 65537, 2**64 - 1])
-def test_an_odd_rsa_exponent_of_3_and_more_is_taken(exponent):
+def test_an_odd_rsa_exponent_of_3_and_more_is_accepted(exponent):
     assert Key(Exponent(exponent), algorithm="RS256").algorithm == "RS256"
 
 
@@ -219,7 +219,7 @@ def test_a_generated_key_signs_and_has_a_kid(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
-def test_a_generated_key_pair_is_named_by_its_thumbprint(algorithm):
+def test_the_kid_of_a_generated_key_pair_is_its_thumbprint(algorithm):
     """K-14."""
     key = Key.generate(algorithm)
 
@@ -227,7 +227,7 @@ def test_a_generated_key_pair_is_named_by_its_thumbprint(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", HMAC_BYTES)
-def test_a_generated_secret_is_not_named_by_its_thumbprint(algorithm):
+def test_the_kid_of_a_generated_secret_is_not_its_thumbprint(algorithm):
     """K-17, RFC 7638 section 7: a secret could be guessed from its thumbprint."""
     key = Key.generate(algorithm)
 
@@ -374,7 +374,7 @@ def test_a_pem_is_read_from_the_environment_also_with_escaped_line_breaks(env, n
     assert Key.from_env("JWT_KEY", kid="k2").kid == "k2"
 
 
-def test_a_pem_from_the_environment_is_bound_to_the_algorithm_named(env):
+def test_a_pem_from_the_environment_is_bound_to_the_given_algorithm(env):
     env(private_pem(rsa_private()).decode())
 
     assert Key.from_env("JWT_KEY").algorithm == "RS256"
@@ -464,7 +464,7 @@ def test_a_password_is_refused_for_other_formats_than_pem(env, value):
     )
 
 
-def test_a_jwk_from_the_environment_without_alg_takes_the_algorithm_named(env):
+def test_a_jwk_from_the_environment_without_alg_is_bound_to_the_given_algorithm(env):
     jwk = Key(rsa_private(), algorithm="RS256").to_private_jwk()
     del jwk["alg"]
     env(json.dumps(jwk))

@@ -53,7 +53,7 @@ def labels(keys: KeySet) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("keys", [None, 5, object()])
-def test_a_set_takes_a_list(keys):
+def test_a_set_accepts_a_list(keys):
     assert refusal(lambda: KeySet(keys)) == "a KeySet takes a list of keys: KeySet([key])"
 
 
@@ -110,7 +110,7 @@ def test_keys_without_kid_are_found_by_algorithm_only():
     assert not keys.has_kid("None")
 
 
-def test_a_kid_is_compared_for_equality_and_nothing_else():
+def test_a_kid_is_only_compared_for_equality():
     """V-12, A5."""
     key = key_for("ES256", kid="Key-1")
     keys = KeySet([key])
@@ -200,7 +200,7 @@ def every_text(value: object) -> set[str]:
     return {text for item in value for text in every_text(item)} if isinstance(value, list) else {str(value)}
 
 
-def test_a_published_set_holds_no_private_member_at_any_level():
+def test_a_published_set_contains_no_private_member_at_any_level():
     """K-08, K-12: neither names nor values, for every type of key."""
     keys = [key_for(algorithm, kid=algorithm) for algorithm in ASYMMETRIC]
     document = json.loads(json.dumps(KeySet(keys, signing=keys[0]).to_jwks()))
@@ -377,7 +377,7 @@ def test_without_a_usable_entry_every_reason_is_a_warning(log):
 
 
 @pytest.mark.parametrize("foreign", FOREIGN)
-def test_a_set_of_foreign_entries_alone_is_refused(foreign, log):
+def test_a_set_without_usable_entries_is_refused(foreign, log):
     told = refusal(lambda: KeySet.from_jwks({"keys": [FOREIGN[foreign]]}))
     assert told in {NOTHING_USABLE, PRIVATE_ALONE}
     assert (told == PRIVATE_ALONE) == (
@@ -433,7 +433,7 @@ def test_one_kid_for_keys_of_different_type_serves_both():
     assert labels(KeySet.from_jwks({"keys": [GOOD, rsa]})) == {("good", "ES256"), ("good", "RS256")}
 
 
-def test_an_entry_without_kid_is_named_by_its_thumbprint():
+def test_the_kid_of_an_entry_without_one_is_its_thumbprint():
     """K-14."""
     assert labels(KeySet.from_jwks({"keys": [without(GOOD, "kid")]})) == {(Key.from_jwk(GOOD).thumbprint(), "ES256")}
 

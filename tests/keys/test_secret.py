@@ -383,7 +383,7 @@ BLANK_ENDS = (
     ],
 )
 def test_a_line_break_around_a_secret_is_refused(dress, form):
-    """Files often end with one. A service that reads the secret from the environment has none, and verifies no token."""
+    """Files often end with one. A service that reads the secret from the environment would verify no token."""
     assert refusal(lambda: Key.from_secret(form(dress.format(SECRET)))) == BLANK_ENDS
     assert refusal(lambda: Key.from_secret(form(dress.format("äöüßéèñøåæçðþýÿž")))) == BLANK_ENDS
 

@@ -135,7 +135,7 @@ PRINTED = [(place, text) for place, texts in SAMPLES.items() for text in texts]
 DIGESTS = ["md5", "sha1", "sha256", "sha384", "sha512"]
 
 
-def test_the_file_of_known_secrets_holds_the_digests_of_the_samples():
+def test_the_file_of_known_secrets_contains_the_digests_of_the_samples():
     assert (files("gatepass.keys") / "known_secrets.txt").read_text() == known_secrets()
 
 

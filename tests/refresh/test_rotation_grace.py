@@ -222,11 +222,11 @@ def test_without_a_window_no_salt_is_deleted(store, clock):
     assert store.calls == ["get", "rotate", "purge"]
 
 
-def test_without_a_window_the_store_holds_no_salt(service, store):
+def test_without_a_window_the_store_contains_no_salt(service, store):
     assert family_of(store, service.refresh(service.grant("anna").refresh_token)).salt == b""
 
 
-def test_without_a_window_the_store_holds_no_salt_after_a_lost_response(service, store):
+def test_without_a_window_the_store_contains_no_salt_after_a_lost_response(service, store):
     first = service.grant("anna")
     store.after_once.add("rotate")
     second = service.refresh(first.refresh_token)

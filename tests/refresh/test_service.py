@@ -309,7 +309,7 @@ def test_a_claim_that_cannot_be_encoded_is_an_error_and_creates_no_family(servic
     assert "create" not in store.calls
 
 
-def test_a_grant_names_its_audience_where_the_issuer_has_several(store, clock):
+def test_a_grant_requires_an_audience_if_the_issuer_has_several(store, clock):
     issuer = make_issuer(clock, audience=["https://one.example", "https://two.example"])
 
     with pytest.raises(ValueError, match="audience="):

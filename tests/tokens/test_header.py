@@ -66,11 +66,11 @@ class TestHeader:
         assert type(refusal(signed(header_for(typ=typ)))) is WrongTokenType
 
     @pytest.mark.parametrize("typ", [..., "JWT", "jwt", "application/jwt"])
-    def test_the_generic_profile_takes_a_plain_type_or_none(self, typ):
+    def test_the_generic_profile_accepts_a_plain_type_or_none(self, typ):
         make_verifier(profile=Profile.GENERIC).verify(signed(header_for(typ=typ)))
 
     @pytest.mark.parametrize("typ", ["at+jwt", "dpop+jwt", "logout+jwt", "secevent+jwt", None, 5])
-    def test_the_generic_profile_takes_no_type_that_names_another_kind(self, typ):
+    def test_the_generic_profile_rejects_types_of_other_kinds_of_token(self, typ):
         assert type(refusal(signed(header_for(typ=typ)), make_verifier(profile=Profile.GENERIC))) is WrongTokenType
 
     @pytest.mark.parametrize("crit", [[], ["exp"], ["b64"], ["x", "x"], [5], "exp", None, {}, ["alg"]])

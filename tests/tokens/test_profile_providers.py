@@ -217,7 +217,7 @@ def test_each_provider_may_write_scopes_as_a_list(provider):
     "profile", [Profile.RFC9068, Profile.RFC9068.allow_missing("jti"), Profile.RFC9068.roles_at(("role",))], ids=repr
 )
 @pytest.mark.parametrize("scope", [["orders:read"], []])
-def test_the_profile_of_rfc_9068_takes_scopes_as_a_text_alone(profile, scope):
+def test_the_profile_of_rfc_9068_accepts_scopes_as_a_string_only(profile, scope):
     with pytest.raises(InvalidClaim):
         verify(claims_for(scope=scope), profile, audience=AUDIENCE, typ="at+jwt")
 
@@ -265,7 +265,7 @@ def test_roles_of_several_places_may_have_either_form():
     assert verify(claims_for(role=["a"], app={"roles": "b"}), profile, audience=AUDIENCE).roles == {"a", "b"}
 
 
-def test_the_profile_of_rfc_9068_reads_roles_in_lists_alone():
+def test_the_profile_of_rfc_9068_reads_roles_in_lists_only():
     token = verify(
         claims_for(roles="admin", groups="a", entitlements="b"), Profile.RFC9068, audience=AUDIENCE, typ="at+jwt"
     )

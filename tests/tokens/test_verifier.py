@@ -210,7 +210,7 @@ class TestAudience:
         assert type(refusal(signed(claims=claims_for(aud=aud)))) is InvalidClaim
         assert type(refusal(signed(claims=claims_for(aud=aud)), make_verifier(audience=ANY_AUDIENCE))) is InvalidClaim
 
-    def test_a_service_may_have_several_names(self):
+    def test_a_service_may_have_several_audiences(self):
         verifier = make_verifier(audience=["https://api.example", "urn:orders"])
 
         for name in ("https://api.example", "urn:orders"):
@@ -231,7 +231,7 @@ class TestOtherClaims:
     @pytest.mark.parametrize("claim", ["sub", "client_id", "jti"])
     @pytest.mark.parametrize("value", [5, None, True, ["a"], {"a": 1}, ""])
     @pytest.mark.parametrize("profile", [Profile.RFC9068, Profile.GENERIC])
-    def test_names_must_be_strings(self, claim, value, profile):
+    def test_subject_client_and_token_id_must_be_strings(self, claim, value, profile):
         typ = "at+jwt" if profile is Profile.RFC9068 else "JWT"
 
         assert (
@@ -307,7 +307,7 @@ class TestBinding:
 class TestOrder:
     """V-39: cheap and certain checks come first. Claims are trusted only under a valid signature."""
 
-    def test_each_refusal_hides_those_that_come_after_it(self):
+    def test_the_first_failing_check_determines_the_error(self):
         bad_claims = claims_for(exp=NOW - 1, aud="https://else.example", jti=...)
         stranger = Key.generate("ES256")
 
@@ -400,13 +400,13 @@ class TestConfiguration:
         with pytest.raises(TypeError):
             make_verifier(verify_exp=False)
 
-    def test_an_issuer_that_is_a_name_is_for_the_generic_profile_alone(self):
+    def test_an_issuer_that_is_a_name_is_for_the_generic_profile_only(self):
         token = signed(header_for(typ="JWT"), claims_for(iss="accounts.example"))
 
         make_verifier(issuer="accounts.example", profile=Profile.GENERIC).verify(token)
         make_verifier(issuer="accounts.example", profile=Profile.GENERIC.allow_missing()).verify(token)
 
-    def test_algorithms_may_name_more_than_the_keys_have(self):
+    def test_algorithms_may_include_some_without_a_key(self):
         make_verifier(algorithms=["ES256", "ES384"]).verify(signed())
 
     @pytest.mark.parametrize("claim", ["exp", "iss", "aud", "nonsense"])

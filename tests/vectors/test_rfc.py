@@ -183,7 +183,7 @@ def test_the_printed_thumbprint_equals_ours(vector):
     assert key.public().thumbprint() == vector["thumbprint"]
 
 
-def test_a_public_key_without_a_kid_is_named_by_its_thumbprint():
+def test_the_kid_of_a_public_key_without_one_is_its_thumbprint():
     for vector in VECTORS["thumbprints"]:
         nameless = {name: value for name, value in vector["key"].items() if name != "kid"}
         assert Key.from_jwk(nameless, algorithm=nameless.get("alg", "EdDSA")).kid == vector["thumbprint"]
