@@ -1,5 +1,7 @@
-"""Which tests run once in all; how hypothesis runs; the short table at the end of a run: what ran, what was skipped and
-why, and how to run it; and no thread of the library outlives its test, or what it logs would be found in another one.
+"""Mark the tests that run in one environment only, configure Hypothesis, and print a table of what ran and what was
+skipped.
+
+No thread of the library may outlive its test, because its log records would appear in another test.
 """
 
 import threading
@@ -12,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from tests.support.needs import NEEDS, need_in
 
-# A failed assertion of an inherited contract shows its values, as in a test module.
+# Show the values in failed assertions of inherited contracts, as in a test module.
 pytest.register_assert_rewrite(
     "tests.adapters.contract",
     "tests.adapters.cookie_contract",
@@ -22,16 +24,16 @@ pytest.register_assert_rewrite(
 )
 
 ONCE = (
-    # end to end: servers of their own, programs of the pages, examples
+    # end to end: their own servers, programs of the documentation, examples
     "tests/cli/test_demo.py",
     "tests/cli/test_examples.py",
     "tests/packaging/test_benchmarks.py",
     "tests/packaging/test_documents.py",
     # a tool of the lint environment
     "tests/packaging/test_words.py",
-    # how costs grow with the size of hostile text
+    # how costs grow with the size of hostile input
     "tests/invariants/test_linear_cost.py",
-    # processes and servers that are killed, and a day of rotation
+    # killed processes and servers, and a day of rotation
     "tests/keyring/test_timeline.py",
     "tests/keyring/test_changes.py",
     "tests/stores/test_durability.py",
@@ -40,16 +42,17 @@ ONCE = (
     "tests/stores/test_raw_forks.py",
     "tests/stores/test_sqlite_faults.py",
     "tests/servers/",
-    # other languages' libraries
+    # libraries in other languages
     "tests/interop/",
 )
 _RACING = ("tests/refresh/", "tests/revocation/", "tests/stores/", "tests/testing/", "tests/token_endpoint/")
 _RACES = (
-    "exactly_one_wins", "the_latest_wins", "escapes_the_end_of_all_by_rotating", "looks_at_it_stays",
-    "follows_a_revocation", "takes_no_rotation_back", "hinder_one_another", "one_is_the_first", "count_each_family_once",
+    "exactly_one_wins", "the_latest_wins", "escapes_a_revocation_of_all_by_rotating", "during_a_purge_stays",
+    "follows_a_revocation", "again_undoes_no_rotation", "families_rotate_independently", "one_is_the_first",
+    "count_each_family_once",
 )  # fmt: skip
-"""Ends of the names of tests that race threads and processes on a store. Most are of `gatepass.testing`, for whose users
-a mark of ours would be an unknown one.
+"""Suffixes of the names of tests that race threads and processes on a store. Most of these tests are in
+`gatepass.testing`, whose users do not register our marks.
 """
 
 UNTRACED = (
@@ -65,8 +68,8 @@ UNTRACED = (
 )
 """Where coverage is not measured, neither in the test nor in the programs that it starts: it would show nothing more."""
 
-# Without a deadline or a judgement of its own speed, since a busy machine is no fault of the code; and again in one
-# process, as mutation testing asks of it.
+# No deadline and no health check of speed, because the machine may be busy. The tests also run again in one
+# process, as mutation testing requires.
 settings.register_profile(
     "gatepass", deadline=None, suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow]
 )
@@ -77,7 +80,9 @@ _PATIENCE = 120
 """Timeout for a thread, in seconds."""
 
 _NOT_HERE = "no such case"
-"""What is counted for a skip that is the same on every machine: the port of a file, a feature that one database has."""
+"""The cause of a skip that is the same on every machine, such as a file of another platform or a feature of one
+database.
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +95,7 @@ def _threads() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs in the environment `py` alone."""
+    """Mark the tests that run in the environment `py` only."""
     for item in items:
         name = item.name.partition("[")[0]
         is_race = item.nodeid.startswith(_RACING) and name.endswith(_RACES)
@@ -113,7 +118,7 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Print the table, unless only a few named tests were asked for and none was skipped."""
+    """Print the table, unless only tests of one folder ran and none was skipped."""
     skipped = Counter(_cause(report) for report in terminalreporter.stats.get("skipped", []))
     counts = {outcome: Counter(map(_folder, terminalreporter.stats.get(outcome, []))) for outcome in _OUTCOMES}
     folders = sorted({folder for counted in counts.values() for folder in counted})

@@ -1,4 +1,4 @@
-"""Errors as their users meet them: in an import and in a traceback."""
+"""Errors in imports and in tracebacks."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from gatepass.errors import Forbidden, InsufficientScope, KeysUnavailable, refus
 
 
 @pytest.mark.parametrize("name", errors.__all__)
-def test_a_traceback_names_an_error_by_the_name_that_one_imports(name):
+def test_a_traceback_names_an_error_by_its_import_name(name):
     kind = getattr(errors, name)
 
     assert f"{kind.__module__}.{kind.__qualname__}" == f"gatepass.errors.{name}"
@@ -29,5 +29,5 @@ SCOPE, ROLE, OUTAGE = InsufficientScope(("orders:read",)), Forbidden("roles"), K
         (None, None),
     ],
 )
-def test_a_group_of_refusals_alone_is_one_and_an_outage_comes_first(error, refusal):
+def test_an_exception_group_of_refusals_is_a_refusal_and_an_outage_takes_precedence(error, refusal):
     assert refusal_in(error) is refusal

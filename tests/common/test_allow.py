@@ -1,4 +1,4 @@
-"""`allow=`: one word for development on this machine, and one for issuers that are names. Everything else stays refused."""
+"""`allow=`: http on loopback for development, and issuers that are names. All other URLs stay refused."""
 
 import time
 
@@ -60,7 +60,7 @@ UNUSABLE_NAMES = [
 
 
 def token(issuer: str, typ: str = "at+jwt") -> str:
-    """A token from *issuer*, made by hand: no `TokenIssuer` decides here what an issuer may be."""
+    """Return a token from *issuer* made by hand, because `TokenIssuer` would refuse some of these issuers."""
     now = int(time.time())
     claims = {"iss": issuer, "aud": API, "sub": "anna", "client_id": "web", "iat": now, "exp": now + 600, "jti": "a"}
     header = {"alg": KEY.algorithm, "typ": typ}
@@ -73,14 +73,14 @@ def verifier(issuer: object, **settings: object) -> TokenVerifier:
 
 
 @pytest.mark.parametrize("url", HERE)
-def test_development_on_this_machine_works_on_both_sides(url):
+def test_http_on_loopback_can_be_allowed_for_issuer_and_verifier(url):
     issuer = TokenIssuer(issuer=url, audience=API, keys=KEY, client_id="web", allow=HTTP_ON_LOOPBACK)
 
     assert verifier(url, allow=HTTP_ON_LOOPBACK).verify(issuer.issue("anna")).subject == "anna"
 
 
 @pytest.mark.parametrize("url", HERE)
-def test_without_the_word_http_on_this_machine_is_refused_and_the_word_is_named(url):
+def test_http_on_loopback_is_refused_unless_allowed_and_the_error_names_the_option(url):
     for make in (verifier, lambda url: TokenIssuer(issuer=url, audience=API, keys=KEY)):
         with pytest.raises(ConfigurationError, match="use allow=HTTP_ON_LOOPBACK"):
             make(url)
@@ -90,7 +90,7 @@ def test_without_the_word_http_on_this_machine_is_refused_and_the_word_is_named(
 
 @pytest.mark.parametrize("url", ELSEWHERE)
 @pytest.mark.parametrize("name", ["issuer", "resource_metadata", "problem_base"])
-def test_the_word_for_development_takes_no_other_url(url, name):
+def test_allowing_http_on_loopback_allows_no_other_url(url, name):
     makers = {
         "issuer": lambda: verifier(url, allow=HTTP_ON_LOOPBACK),
         "resource_metadata": lambda: ResourceServer(verifier(AUTH), allow=HTTP_ON_LOOPBACK, resource_metadata=url),
@@ -100,7 +100,7 @@ def test_the_word_for_development_takes_no_other_url(url, name):
         makers[name]()
 
 
-def test_an_issuer_on_this_machine_is_compared_to_the_character():
+def test_a_loopback_issuer_is_compared_exactly():
     for other in ("http://localhost:8081", "http://127.0.0.1:8080", "https://localhost:8080", "http://localhost:8080/"):
         with pytest.raises(InvalidIssuer):
             verifier("http://localhost:8080", allow=HTTP_ON_LOOPBACK).verify(token(other))
@@ -117,13 +117,13 @@ def test_an_issuer_may_be_an_exact_name_under_any_profile(name, profile, typ):
             checking.verify(token(other, typ))
 
 
-def test_one_who_issues_may_have_a_name_too():
+def test_a_token_issuer_may_have_a_name_that_is_no_url():
     issuer = TokenIssuer(issuer="urn:example:a", audience=API, keys=KEY, client_id="web", allow=NON_HTTPS_ISSUER)
 
     assert verifier("urn:example:a", allow=NON_HTTPS_ISSUER).verify(issuer.issue("anna")).issuer == "urn:example:a"
 
 
-def test_several_issuers_with_names_are_told_apart():
+def test_several_issuers_with_names_are_distinguished():
     server = ResourceServer(
         [
             verifier("urn:example:a", allow=NON_HTTPS_ISSUER),
@@ -147,7 +147,7 @@ def test_several_issuers_with_names_are_told_apart():
 
 @pytest.mark.parametrize("name", UNUSABLE_NAMES)
 @pytest.mark.parametrize("profile", [Profile.RFC9068, Profile.GENERIC])
-def test_what_is_no_name_is_refused_all_the_same(name, profile):
+def test_an_invalid_name_is_refused_even_if_names_are_allowed(name, profile):
     with pytest.raises(ConfigurationError, match="issuer="):
         verifier(name, allow=NON_HTTPS_ISSUER, profile=profile)
     with pytest.raises(ConfigurationError, match="issuer="):
@@ -163,14 +163,14 @@ def test_an_https_issuer_keeps_its_rules_beside_names(url):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_has_no_server_that_could_be_asked_for_keys(name):
+def test_an_issuer_that_is_no_url_requires_keys(name):
     for allow in (NON_HTTPS_ISSUER, (NON_HTTPS_ISSUER, HTTP_ON_LOOPBACK)):
         with pytest.raises(ConfigurationError, match="keys= is missing"):
             verifier(name, allow=allow, keys=None)
 
 
 @pytest.mark.parametrize("name", ["urn:example:auth", "http://auth.example", "auth.example"])
-def test_without_its_word_a_name_is_no_issuer(name):
+def test_a_name_is_refused_as_issuer_unless_allowed(name):
     for allow in ((), HTTP_ON_LOOPBACK):
         with pytest.raises(ConfigurationError, match="issuer= must be an https URL"):
             verifier(name, allow=allow)
@@ -179,7 +179,7 @@ def test_without_its_word_a_name_is_no_issuer(name):
 @pytest.mark.parametrize(
     "given", [True, False, None, "HTTP_ON_LOOPBACK", 1, object(), ["HTTP_ON_LOOPBACK"], (True,), [None], ""]
 )
-def test_what_is_allowed_is_said_by_its_value_and_by_nothing_else(given):
+def test_allow_accepts_the_named_values_only(given):
     makers = [
         lambda: TokenIssuer(issuer=AUTH, audience=API, keys=KEY, allow=given),
         lambda: verifier(AUTH, allow=given),
@@ -192,7 +192,7 @@ def test_what_is_allowed_is_said_by_its_value_and_by_nothing_else(given):
             make()
 
 
-def test_both_may_be_allowed_everywhere():
+def test_both_options_may_be_combined_everywhere():
     both = (HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER)
     for name in ("urn:example:a", "http://localhost:1"):
         issuer = TokenIssuer(issuer=name, audience=API, keys=KEY, client_id="web", allow=both)
@@ -200,11 +200,11 @@ def test_both_may_be_allowed_everywhere():
     CookieTransport(origins="http://localhost:1", allow=both)
 
 
-def test_the_named_opt_outs_show_their_names():
+def test_the_repr_of_an_option_is_its_name():
     assert repr((HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER)) == "(HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER)"
 
 
-def test_a_challenge_may_point_to_metadata_on_this_machine():
+def test_a_challenge_may_point_to_metadata_on_loopback():
     where = "http://localhost:8000/.well-known/oauth-protected-resource"
     server = ResourceServer(verifier(AUTH), resource_metadata=where, allow=iter([HTTP_ON_LOOPBACK]))
 
@@ -220,14 +220,14 @@ def test_a_challenge_may_point_to_metadata_on_this_machine():
      (None, False), ("::1%eth0", False), ("app.localhost", False), ("localhost.", False), ("::ffff:127.0.0.1", False),
      ("128.0.0.1", False)],
 )  # fmt: skip
-def test_this_machine_is_told_from_others(host, here):
+def test_loopback_hosts_are_recognised(host, here):
     assert is_loopback(host) is here
 
 
 @pytest.mark.parametrize(
     "origin", ["http://localhost:5173", "http://localhost", "http://127.0.0.1:8000", "http://[::1]:3000"]
 )
-def test_a_page_on_this_machine_may_use_the_cookies_of_development(origin):
+def test_a_page_on_loopback_may_use_development_cookies(origin):
     cookies = CookieTransport(origins=[origin, "https://app.example"], allow=HTTP_ON_LOOPBACK)
 
     assert cookies.trusts(origin)
@@ -245,12 +245,12 @@ def test_a_page_on_this_machine_may_use_the_cookies_of_development(origin):
      "http://LOCALHOST", "http://localhost:5173/", "http://[::ffff:127.0.0.1]", "http://anna@localhost", "ws://localhost",
      "http://0.0.0.0:5173", "http://127.1", "null", "*"],
 )  # fmt: skip
-def test_no_other_page_over_http_may_use_them(origin):
+def test_no_other_http_page_may_use_development_cookies(origin):
     with pytest.raises(ConfigurationError, match="origins= takes https origins"):
         CookieTransport(origins=origin, allow=HTTP_ON_LOOPBACK)
 
 
 @pytest.mark.parametrize("value", [HTTP_ON_LOOPBACK, NON_HTTPS_ISSUER])
-def test_the_keys_of_a_dict_are_no_values(value):
+def test_allow_does_not_accept_a_dict(value):
     with pytest.raises(ConfigurationError, match="allow= takes HTTP_ON_LOOPBACK or NON_HTTPS_ISSUER"):
         TokenIssuer(issuer="http://localhost", audience=API, keys=KEY, client_id="web", allow={value: False})

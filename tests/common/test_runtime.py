@@ -9,13 +9,13 @@ from gatepass.common.runtime import can_block, threads_are_frozen
 
 
 @pytest.mark.parametrize("threads", [0, 1])
-def test_a_uwsgi_that_says_whether_it_has_threads_is_believed(monkeypatch, threads):
+def test_the_thread_setting_of_uwsgi_is_used(monkeypatch, threads):
     monkeypatch.setitem(sys.modules, "uwsgi", SimpleNamespace(opt={}, has_threads=threads))
 
     assert threads_are_frozen() is (threads == 0)
 
 
-def test_whoever_runs_an_event_loop_may_not_block():
+def test_a_thread_that_runs_an_event_loop_may_not_block():
     async def here():
         return can_block()
 
@@ -25,7 +25,7 @@ def test_whoever_runs_an_event_loop_may_not_block():
     assert asyncio.run(here()) is False
 
 
-def test_an_event_loop_of_trio_may_not_block_either():
+def test_a_thread_that_runs_trio_may_not_block():
     trio = pytest.importorskip("trio")
 
     async def here():

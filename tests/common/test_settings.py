@@ -1,4 +1,4 @@
-"""Settings: checked when objects are made, each refusal with a sentence that says what to do."""
+"""Settings are checked when objects are created, and each error says what to do."""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -37,13 +37,13 @@ LEEWAY = "leeway= must be a timedelta or a number from 0 to 300 seconds"
         "https://a:",
     ],
 )
-def test_an_https_url_is_taken_as_it_is_written(url):
-    """V-22: never normalised."""
+def test_an_https_url_is_kept_unchanged(url):
+    """V-22: URLs are never normalised."""
     assert https_url(url, "issuer") == url
 
 
 @pytest.mark.parametrize("value", [None, "", 5, True, b"https://auth.example.com", [], object()])
-def test_a_url_is_text(value):
+def test_a_url_must_be_a_string(value):
     assert refusal(lambda: https_url(value, "issuer")) == MISSING
 
 
@@ -106,14 +106,14 @@ def test_a_url_with_query_fragment_blank_or_foreign_character_is_refused(tail):
     assert refusal(lambda: https_url("https://auth.example.com" + tail, "issuer")) == NOT_PLAIN
 
 
-def test_the_setting_is_named_as_the_caller_wrote_it():
+def test_the_error_names_the_setting_as_the_caller_wrote_it():
     assert refusal(lambda: https_url("http://a", "jwks_uri")) == NOT_HTTPS.replace("issuer", "jwks_uri")
     assert refusal(lambda: https_url("", "jwks_uri")) == MISSING.replace("issuer", "jwks_uri")
     assert refusal(lambda: https_url("https://a#", "jwks_uri")) == NOT_PLAIN.replace("issuer", "jwks_uri")
 
 
 @given(st.text(max_size=60) | st.text(max_size=40).map(lambda text: "https://" + text))
-def test_of_any_url_only_configuration_errors_leave(url):
+def test_any_invalid_url_raises_a_configuration_error(url):
     with suppress(ConfigurationError):
         assert https_url(url, "issuer") == url
         assert url.startswith("https://")
@@ -124,7 +124,7 @@ def test_of_any_url_only_configuration_errors_leave(url):
 # --- names ---
 
 
-def test_one_string_stands_for_itself_and_a_list_for_its_members():
+def test_a_string_is_one_name_and_a_list_is_its_members():
     assert strings("a", "scopes") == ("a",)
     assert strings(["a", "b"], "scopes") == ("a", "b")
     assert strings(iter(("a", "b")), "scopes") == ("a", "b")
@@ -132,16 +132,16 @@ def test_one_string_stands_for_itself_and_a_list_for_its_members():
 
 
 @pytest.mark.parametrize("value", [None, 5, True, object()])
-def test_names_are_a_string_or_a_list(value):
+def test_names_must_be_a_string_or_a_list(value):
     assert refusal(lambda: strings(value, "scopes")) == "scopes= takes a string or a list of strings"
 
 
 @pytest.mark.parametrize("value", ["", [""], ["a", ""], [None], ["a", 5], [["a"]], b"ab", [b"a"], {1: 2}])
-def test_names_are_non_empty_strings(value):
+def test_names_must_be_non_empty_strings(value):
     assert refusal(lambda: strings(value, "scopes")) == "scopes= takes non-empty strings"
 
 
-def test_a_name_that_stands_twice_is_a_mistake():
+def test_a_repeated_name_is_refused():
     assert refusal(lambda: strings(["a", "b", "a"], "scopes")) == "scopes= contains a value twice"
 
 
@@ -167,8 +167,8 @@ def test_an_audience_is_required():
 @pytest.mark.parametrize(
     "value", [0, 300, 0.0, 59.5, 300.0, timedelta(0), timedelta(minutes=5), timedelta(seconds=1.5)]
 )
-def test_a_duration_within_its_bounds_is_taken(value):
-    """V-28: the bounds belong to it."""
+def test_a_duration_within_its_bounds_is_accepted(value):
+    """V-28: the bounds are inclusive."""
     expected = value.total_seconds() if isinstance(value, timedelta) else value
 
     assert seconds(value, "leeway", minimum=0, maximum=300) == expected
@@ -205,7 +205,7 @@ def test_a_duration_outside_its_bounds_or_of_another_type_is_refused(value):
     assert refusal(lambda: seconds(value, "leeway", minimum=0, maximum=300)) == LEEWAY
 
 
-def test_the_bounds_are_told_in_plain_numbers():
+def test_the_error_states_the_bounds_in_plain_numbers():
     assert refusal(lambda: seconds(0, "access_ttl", minimum=0.5, maximum=86400)) == (
         "access_ttl= must be a timedelta or a number from 0.5 to 86400 seconds"
     )
@@ -214,7 +214,7 @@ def test_the_bounds_are_told_in_plain_numbers():
 # --- keys ---
 
 
-def test_a_key_a_list_of_keys_or_a_set_makes_a_set():
+def test_a_key_a_list_of_keys_and_a_set_become_a_key_set():
     one, two = key_for("ES256", kid="a"), key_for("RS256", kid="b")
     made = KeySet([one])
 
@@ -227,7 +227,7 @@ def test_a_key_a_list_of_keys_or_a_set_makes_a_set():
 @pytest.mark.parametrize(
     "keys", [None, SECRET, SECRET.encode(), "", 5, True, object(), {"kty": "oct"}, {key_for("ES256"): 1}]
 )
-def test_raw_text_is_no_key(keys):
+def test_raw_text_is_refused_as_a_key(keys):
     """A2: keys are typed objects made at configuration time."""
     assert refusal(lambda: key_set(keys)) == (
         "keys= takes a Key or a KeySet; make one with Key.from_env, Key.from_secret or Key.from_pem"
@@ -235,7 +235,7 @@ def test_raw_text_is_no_key(keys):
 
 
 @pytest.mark.parametrize("keys", [[SECRET], [None], [b"secret"]])
-def test_a_list_of_something_else_is_no_list_of_keys(keys):
+def test_a_list_of_other_objects_is_refused_as_keys(keys):
     assert refusal(lambda: key_set(keys)) == (
         "a KeySet holds Key objects; make them with Key.from_secret, from_pem or from_jwk"
     )
@@ -243,7 +243,7 @@ def test_a_list_of_something_else_is_no_list_of_keys(keys):
 
 
 @pytest.mark.parametrize("issuers", [["https://auth.example.com"], ("https://a.example.com", "https://b.example.com")])
-def test_several_issuers_are_several_verifiers(issuers):
+def test_several_issuers_in_one_setting_are_refused(issuers):
     assert refusal(lambda: https_url(issuers, "issuer")) == (
         "issuer= is one string; for several issuers make a TokenVerifier for each"
     )

@@ -1,4 +1,4 @@
-"""Text in classes of its own: enumerations and other strings are the text that they hold, everywhere and always."""
+"""Enumerations and other subclasses of `str` are treated as the text that they contain."""
 
 import asyncio
 import enum
@@ -55,7 +55,7 @@ class Mixed(str, enum.Enum):  # noqa: UP042 - it formats as its name, which a St
 
 
 class Loud(str):
-    """It says something else of itself wherever a class may."""
+    """A `str` subclass that overrides every method that could return different text."""
 
     __slots__ = ()
 
@@ -96,7 +96,7 @@ def plain_verifier(**changes):
 
 
 def exact(value):
-    """Whether all the text in *value* is of no class of its own."""
+    """Return whether all the text in *value* is of type `str` itself."""
     if isinstance(value, str):
         return type(value) is str
     if isinstance(value, dict):
@@ -106,7 +106,7 @@ def exact(value):
 
 @every_class
 @pytest.mark.parametrize("many", [False, True])
-def test_an_issuer_takes_it_for_every_argument(names, many):
+def test_an_issuer_accepts_it_for_every_argument(names, many):
     made = TokenIssuer(**settings(names), client_id=names.WEB)
     scope = [names.READ, names.WRITE] if many else names.READ
     token = made.issue(
@@ -124,7 +124,7 @@ def test_an_issuer_takes_it_for_every_argument(names, many):
 
 
 @every_class
-def test_what_was_issued_before_does_not_change_the_answer(names):
+def test_earlier_tokens_do_not_change_the_result(names):
     cold = TokenIssuer(**settings(Name), client_id="web")
     warm = TokenIssuer(**settings(Name), client_id="web")
     for scope in ("orders:read", ["orders:read"], ["orders:read", "orders:write"], ()):
@@ -143,7 +143,7 @@ def test_what_was_issued_before_does_not_change_the_answer(names):
         assert told[0] == told[1]
 
 
-def test_a_class_that_compares_as_it_likes_is_not_taken_for_what_was_issued_before():
+def test_a_class_with_its_own_equality_does_not_match_a_cached_grant():
     warm = TokenIssuer(**settings(Name), client_id="web")
     warm.issue("anna", scope=["admin"])
     warm.issue("anna", scope="admin")
@@ -158,7 +158,7 @@ def test_a_class_that_compares_as_it_likes_is_not_taken_for_what_was_issued_befo
 @pytest.mark.parametrize(
     ("warm", "cold"), [(["a", "b"], ["a\0b"]), (["a"], ["a", ""]), ((), [""]), (["a", "b"], ["a b"]), ("a b", ["a b"])]
 )
-def test_a_list_that_reads_like_another_is_not_taken_for_it(warm, cold):
+def test_a_list_with_an_equal_repr_does_not_match_a_cached_grant(warm, cold):
     made = TokenIssuer(**settings(Name), client_id="web")
     made.issue("anna", scope=warm)
 
@@ -179,7 +179,7 @@ def outcome(made, names, scope):
 
 @every_class
 @pytest.mark.parametrize("cache_ttl", [0, 60])
-def test_a_verifier_takes_it_for_every_argument_and_for_the_token(names, cache_ttl):
+def test_a_verifier_accepts_it_for_every_argument_and_for_the_token(names, cache_ttl):
     made = TokenVerifier(**settings(names), algorithms=[names.ALGORITHM], cache_ttl=cache_ttl)
     token = TokenIssuer(**settings(Name), client_id="web").issue("anna")
     wrapped = Loud(token) if names is Louds else token
@@ -193,7 +193,7 @@ def test_a_verifier_takes_it_for_every_argument_and_for_the_token(names, cache_t
 
 
 @every_class
-def test_rules_take_it(names):
+def test_rules_accept_it(names):
     token = make_verifier().verify(signed(claims=claims_for(scope="orders:read", roles=["web"])))
     server = ResourceServer(
         make_verifier(), realm=names.REALM, implies={names.WRITE: [names.READ]}, challenge_scopes=names.READ
@@ -218,7 +218,7 @@ def test_rules_take_it(names):
 
 
 @every_class
-def test_cookies_take_it(names):
+def test_cookies_accept_it(names):
     made = CookieTransport(origins=Loud("https://app.example"), access_cookie=names.COOKIE)
 
     assert exact(made.access_cookie)
@@ -227,7 +227,7 @@ def test_cookies_take_it(names):
 
 
 @every_class
-def test_profiles_take_it(names):
+def test_profiles_accept_it(names):
     profile = Profile.RFC9068.scopes_in(names.READ).roles_at((names.WEB, names.REALM)).allow_missing(Loud("jti"))
 
     assert exact((profile.names.scope, profile.names.roles, profile.required))
@@ -236,7 +236,7 @@ def test_profiles_take_it(names):
 
 
 @every_class
-def test_a_grant_and_its_end_take_it(names):
+def test_grants_and_revocations_accept_it(names):
     store = MemoryStore()
     made = TokenIssuer(**settings(names))
     revocation = AccessTokenRevocation(store, access_ttl=900)
@@ -298,7 +298,7 @@ def granting():
 
 @pytest.mark.parametrize("make", AS_LISTS.values(), ids=list(AS_LISTS))
 @pytest.mark.parametrize("word", ["HS256", "header", "https://app.example", "/a"])
-def test_a_dict_is_no_list_of_its_keys_nor_are_octets_one(make, word):
+def test_a_dict_and_bytes_are_refused_as_lists(make, word):
     for value in ({word: 1}, {word: None}, word.encode(), bytearray(word, "ascii"), memoryview(word.encode())):
         with pytest.raises(ValueError, match=r"[a-z]+"):
             make(value)
@@ -307,7 +307,7 @@ def test_a_dict_is_no_list_of_its_keys_nor_are_octets_one(make, word):
 @pytest.mark.parametrize(
     "make", [lambda value: Requirement(any_scopes=value).any_scopes, lambda value: Requirement(scopes=value).scopes]
 )
-def test_a_set_is_taken_in_the_order_of_its_texts(make):
+def test_a_set_is_sorted(make):
     words = [f"orders:{number}" for number in range(100, 200)]
 
     assert make(set(words)) == make(frozenset(words)) == tuple(words)
@@ -326,12 +326,12 @@ COMMAS = [
 
 @pytest.mark.parametrize("make", COMMAS)
 @pytest.mark.parametrize("text", ["orders:read,orders:write", "a, b", "a,", ",", Loud("a,b")])
-def test_scopes_with_commas_between_them_are_refused_with_what_to_write(make, text):
+def test_comma_separated_scopes_are_refused_with_the_correct_form(make, text):
     with pytest.raises(ValueError, match="blanks between the scopes, without commas, or a list"):
         make(text)
 
 
-def test_a_scope_with_a_comma_is_given_in_a_list_and_read_as_one():
+def test_a_scope_in_a_list_may_contain_a_comma():
     service = granting()
     pair = service.grant("anna", scope=["a,b", "c"])
 
@@ -359,7 +359,7 @@ def test_a_scope_with_a_comma_is_given_in_a_list_and_read_as_one():
         ({"audience": {"https://api.example": 1}}, "audience= takes a string or a list of strings, not a dict"),
     ],
 )
-def test_a_setting_that_was_meant_for_something_else_is_told_what(changes, sentence):
+def test_a_misplaced_setting_is_refused_with_its_correct_place(changes, sentence):
     with pytest.raises(ConfigurationError) as caught:
         make_verifier(**changes, clock=Clock())
 
@@ -367,5 +367,5 @@ def test_a_setting_that_was_meant_for_something_else_is_told_what(changes, sente
     assert "auth.example" not in str(caught.value)
 
 
-def test_json_says_what_an_enumeration_holds():
+def test_json_contains_the_value_of_an_enumeration():
     assert json.loads(json.dumps({"role": Mixed.READ})) == {"role": "orders:read"}

@@ -1,4 +1,4 @@
-"""Boundaries that no other test stands on: the last character that counts, the first field too many."""
+"""Exact boundaries: the last value that is accepted and the first one that is not."""
 
 import asyncio
 import dataclasses
@@ -29,13 +29,13 @@ ROOM = MAX_TOKEN_LENGTH + 64
 
 
 @pytest.mark.parametrize("token", ["X", "XXX", "XabcX", "Xa.bX.c", "-", "_", "~", "+", "/", "a=", "a=="])
-def test_every_character_of_a_token_belongs_to_it(token):
+def test_every_character_of_a_token_is_extracted(token):
     """RFC 6750 section 2.1: b64token."""
     assert bearer_token([f"Bearer {token}"]) == token
     assert bearer_token([f"Bearer   {token} "]) == token
 
 
-def test_a_field_of_exactly_the_room_is_looked_at_and_blanks_around_it_do_not_count():
+def test_a_field_of_exactly_the_maximum_length_is_read_and_surrounding_blanks_do_not_count():
     longest = "a" * (ROOM - len("Bearer "))
 
     assert bearer_token([f"Bearer {longest}"]) == longest
@@ -45,12 +45,12 @@ def test_a_field_of_exactly_the_room_is_looked_at_and_blanks_around_it_do_not_co
 
 
 @pytest.mark.parametrize("line", ['Digest a,b "q"', 'Digest x="a", y "b"', 'Digest x="a, Bearer b"'])
-def test_a_quoted_text_is_no_further_set_of_credentials(line):
+def test_a_quoted_string_is_not_a_second_set_of_credentials(line):
     with pytest.raises(UnsupportedScheme):
         bearer_token([line])
 
 
-def test_a_hook_is_asked_about_the_token_itself_however_the_token_came():
+def test_a_hook_receives_the_verified_token_on_every_path():
     seen = []
     verifier = make_verifier(is_revoked=lambda token: bool(seen.append(token.subject)))
     parts = split_compact(signed())
@@ -69,7 +69,7 @@ def test_a_hook_is_asked_about_the_token_itself_however_the_token_came():
     assert seen == ["anna"] * 4
 
 
-def test_a_hook_that_says_no_is_heard_however_the_token_came():
+def test_a_hook_can_reject_the_token_on_every_path():
     verifier = make_verifier(is_revoked=lambda token: token.subject == "anna")
     parts = split_compact(signed())
 
@@ -78,12 +78,12 @@ def test_a_hook_that_says_no_is_heard_however_the_token_came():
             verify()
 
 
-FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799  # of the years 1 and 9999
+FIRST_SECOND, LAST_SECOND = -62_135_596_800, 253_402_300_799  # for the years 1 and 9999
 
 
 @pytest.mark.parametrize("changes", [{}, {"nbf": FIRST_SECOND}])
-def test_a_date_is_within_the_years_that_a_datetime_can_say(changes):
-    """V-29: in the ordinary form of claims and in any other."""
+def test_a_date_must_fit_into_a_datetime(changes):
+    """V-29: on the fast path and on the others."""
     verify = make_verifier().verify
 
     token = verify(signed(claims=claims_for(exp=LAST_SECOND, iat=FIRST_SECOND, **changes)))
@@ -95,8 +95,8 @@ def test_a_date_is_within_the_years_that_a_datetime_can_say(changes):
             verify(signed(claims=claims_for(**{**changes, **beyond})))
 
 
-def test_headers_of_good_tokens_are_remembered_with_their_key_and_never_more_than_128():
-    """The table cannot grow with what a client writes into a header that it had signed."""
+def test_headers_of_valid_tokens_are_cached_with_their_key_up_to_128():
+    """The cache must not grow with what a client writes into a signed header."""
     verifier = make_verifier(keys=SECRET_KEY)
     for number in range(300):
         token = signed(header_for(SECRET_KEY, serial=number), key=SECRET_KEY)
@@ -105,7 +105,7 @@ def test_headers_of_good_tokens_are_remembered_with_their_key_and_never_more_tha
         assert len(verifier._snapshot.keys_by_header) <= 128
 
 
-def test_a_remembered_header_is_not_looked_up_again():
+def test_a_cached_header_is_not_looked_up_again():
     verifier, token = make_verifier(keys=SECRET_KEY), signed(key=SECRET_KEY)
     verifier.verify(token)
     verifier._snapshot.keys_by_header[token.partition(".")[0].encode()] = (Key.generate("HS256"),)
@@ -114,7 +114,7 @@ def test_a_remembered_header_is_not_looked_up_again():
         verifier.verify(token)
 
 
-def test_without_kid_an_algorithm_that_is_allowed_and_has_no_key_is_an_unknown_key():
+def test_without_kid_an_allowed_algorithm_without_a_key_is_an_unknown_key():
     verifier = make_verifier(algorithms=["ES256", "ES384"])
 
     with pytest.raises(UnknownKey):
@@ -166,7 +166,7 @@ def test_without_kid_an_algorithm_that_is_allowed_and_has_no_key_is_an_unknown_k
         ),
     ],
 )
-def test_a_verifier_is_refused_with_a_sentence_that_says_what_to_do(changes, sentence):
+def test_an_invalid_verifier_setting_raises_an_error_that_says_what_to_do(changes, sentence):
     """Rule 3, V-25, V-28."""
     assert refusal(lambda: make_verifier(**changes)) == sentence
 
@@ -184,19 +184,19 @@ def test_a_verifier_is_refused_with_a_sentence_that_says_what_to_do(changes, sen
         {"issuer": "accounts.example", "profile": Profile.GENERIC},
     ],
 )
-def test_the_bounds_of_a_verifier_s_settings_belong_to_them(changes):
+def test_the_bounds_of_verifier_settings_are_inclusive(changes):
     assert make_verifier(**changes).algorithms >= {"ES256"}
 
 
 def nested(depth: int, *, side: str = "") -> bytes:
-    """An object with lists to *depth*, and *side* before each inner one."""
+    """Return an object with nested lists to *depth*, with *side* before each inner one."""
     lists = depth - 1
     return ('{"a":' + f"[{side}" * lists + "0" + "]" * lists + "}").encode()
 
 
 @pytest.mark.parametrize("side", ["", "[],", "[],[],", '{"b":[]},', '"]]]]",', '"[[[[",', r'"\"[[[[",'])
-def test_depth_is_counted_where_it_is_and_not_where_text_has_brackets(side):
-    """B5: opened lists that were closed again no longer count, and those in strings never did."""
+def test_nesting_depth_ignores_brackets_inside_strings(side):
+    """B5: closed lists and brackets in strings do not count."""
     room = {"": 0, "[],": 1, "[],[],": 1, '{"b":[]},': 2}.get(side, 0)
 
     assert parse_object(nested(32 - room, side=side))
@@ -206,7 +206,7 @@ def test_depth_is_counted_where_it_is_and_not_where_text_has_brackets(side):
 
 @pytest.mark.parametrize("changes", [{}, {"nbf": NOW}])
 def test_leeway_widens_the_age_that_a_token_may_have(changes):
-    """V-28, V-30: clocks may disagree about its beginning as well."""
+    """V-28, V-30: clocks may also differ at the start of the age."""
     token = signed(claims=claims_for(**changes))
 
     def verify_at(now):
@@ -217,8 +217,8 @@ def test_leeway_widens_the_age_that_a_token_may_have(changes):
         verify_at(NOW + 15)
 
 
-def test_every_check_has_a_name_and_its_place():
-    """V-39: the order in which they are made."""
+def test_every_check_has_a_name_and_a_fixed_position():
+    """V-39: the order of the checks."""
     names = ["issuer", "expiry", "start", "age", "audience", "identifiers", "scope", "token kind", "binding"]
     plain = [name for name in names if name not in {"age", "token kind"}]
 
@@ -231,7 +231,7 @@ def test_every_check_has_a_name_and_its_place():
     "rule",
     [{"prohibited": frozenset({"nonce"})}, {"use_claims": frozenset({"nonce"}), "rejected_uses": frozenset({"id"})}],
 )
-def test_either_way_of_telling_a_foreign_kind_is_enough(rule):
+def test_either_rule_is_enough_to_reject_another_kind_of_token(rule):
     """V-21."""
     profile = dataclasses.replace(Profile.RFC9068, **rule)
 
@@ -240,7 +240,7 @@ def test_either_way_of_telling_a_foreign_kind_is_enough(rule):
     assert make_verifier(profile=profile).verify(signed()).subject == "anna"
 
 
-def test_a_start_is_looked_at_where_no_time_of_issue_is_said():
+def test_nbf_is_checked_without_iat():
     """V-27: nbf without iat, as the generic profile allows."""
     verifier, plain = make_verifier(profile=Profile.GENERIC), header_for(typ=...)
 
@@ -261,8 +261,8 @@ def test_a_claim_that_a_profile_adds_is_required():
 
 
 @pytest.mark.parametrize("octet", [octet for octet in range(256) if octet not in b" \t\r\n"])
-def test_nothing_but_the_blanks_of_json_may_stand_around_an_object(octet):
-    """V-05, B3: RFC 8259 section 2 knows four."""
+def test_only_json_whitespace_may_surround_an_object(octet):
+    """V-05, B3: RFC 8259 section 2 allows four characters."""
     strange = bytes([octet])
 
     assert parse_object(b' \t\r\n{"a":1} \t\r\n') == {"a": 1}

@@ -1,4 +1,4 @@
-"""Clocks: the default one is `time.time` as it is at the moment, and one that cannot be meant is noticed."""
+"""The default clock is `time.time`, looked up at each call, and an implausible clock is reported."""
 
 import logging
 import math
@@ -49,7 +49,7 @@ def service(**settings):
 
 
 def at(seconds):
-    """As freezegun and tests do: `time.time` is another function from now on."""
+    """Replace `time.time` from now on, as freezegun and tests do."""
     return mock.patch("time.time", return_value=time.time() + seconds)
 
 
@@ -57,7 +57,7 @@ def later(seconds):
     return mock.patch("time.monotonic", return_value=time.monotonic() + seconds)
 
 
-class TestTheDefaultIsLookedUpWhenItIsRead:
+class TestTimeTimeIsLookedUpAtEachCall:
     @pytest.mark.parametrize("settings", [{}, {"clock": None}, {"cache_ttl": 300}])
     def test_by_a_verifier(self, settings):
         made, token = verifier(**settings), issuer().issue("anna")
@@ -84,7 +84,7 @@ class TestTheDefaultIsLookedUpWhenItIsRead:
             made.refresh(pair.refresh_token)
         assert made.refresh(pair.refresh_token)
 
-    def test_by_a_list_of_revocations(self):
+    def test_by_a_revocation_list(self):
         revoked = revocation()
         with at(-600):
             revoked.revoke_subject("anna")
@@ -105,7 +105,7 @@ class TestTheDefaultIsLookedUpWhenItIsRead:
     @pytest.mark.skipif(
         find_spec("httpx") is None, reason=reason_for("every extra and group", "httpx is not installed")
     )
-    def test_by_keys_that_are_fetched(self):
+    def test_by_fetched_keys(self):
         made = JWKSClient("https://keys.invalid/jwks", transport=lambda _verify: None)
         with pytest.raises(KeysUnavailable) as first:
             made.refresh()
@@ -116,7 +116,7 @@ class TestTheDefaultIsLookedUpWhenItIsRead:
 
         assert first.value.retry_after
 
-    def test_by_what_is_remembered_of_revocations(self):
+    def test_by_the_revocation_cache(self):
         store = MemoryStore()
         answers = LastAnswer(store)
         remembered, open_for = RevocationCache(store, ttl=60, size=10), FailOpen(answers, answers, limit=60)
@@ -129,7 +129,7 @@ class TestTheDefaultIsLookedUpWhenItIsRead:
             assert remembered.revoked_until(["subject:anna"], now=int(time.time())) == 2**40
 
 
-def test_how_long_a_token_still_passes_is_for_its_own_verifier_to_say():
+def test_seconds_left_are_computed_by_the_verifier_of_the_tokens_issuer():
     other = "https://other.example"
     ours = verifier(clock=lambda: 1_000, leeway=10)
     theirs = TokenVerifier(**{**NAMES, "issuer": other}, clock=lambda: 1_500, leeway=0, max_token_age=600)
@@ -140,7 +140,7 @@ def test_how_long_a_token_still_passes_is_for_its_own_verifier_to_say():
         assert server.seconds_left(server.authenticate([f"Bearer {token}"], url_scheme="https")) == left
 
 
-class TestWhatIsNoClock:
+class TestAnInvalidClock:
     MAKERS = (issuer, verifier, revocation, service)
 
     @pytest.mark.parametrize("make", MAKERS)
@@ -173,18 +173,18 @@ class TestWhatIsNoClock:
     @pytest.mark.parametrize(
         "clock", [time.time, lambda: time.time() - 30, lambda: 1e9, lambda: 1_800_000_000, lambda: math.inf, None]
     )
-    def test_is_neither_a_clock_that_is_about_right_nor_one_of_another_year(self, caplog, make, clock):
+    def test_is_neither_a_nearly_correct_clock_nor_one_in_another_year(self, caplog, make, clock):
         make(clock=clock)
 
         assert caplog.records == []
 
     @pytest.mark.parametrize("make", MAKERS)
-    def test_is_not_one_that_fails_for_now(self, make):
+    def test_is_not_a_clock_that_raises_an_exception(self, make):
         assert make(clock=lambda: 1 / 0)
 
 
 @pytest.mark.parametrize("reading", [float("inf"), float("nan")])
-def test_no_token_is_dated_by_a_clock_that_gives_no_seconds(reading):
+def test_no_token_is_issued_by_a_clock_that_returns_no_number(reading):
     readings = iter([1_000.0, reading])
     issuing = TokenIssuer(**NAMES, client_id="web", clock=lambda: next(readings))
 

@@ -1,4 +1,4 @@
-"""Whatever a constructor is given, it is taken, or refused with a `ConfigurationError`: nothing else leaves it."""
+"""Constructors accept any value or raise a `ConfigurationError`, and no other exception."""
 
 import inspect
 import math
@@ -45,7 +45,7 @@ REVOKING = TokenService(
     TOKENS, STORE, check_subject=welcome, revocation=AccessTokenRevocation(STORE, access_ttl=86_400)
 )
 
-# What each can be made with; every argument in turn is then replaced by nonsense.
+# Valid arguments of each class. Each argument in turn is replaced by an invalid value.
 MADE = {
     AccessTokenRevocation: {"store": STORE, "access_ttl": 900},
     Challenge: {"realm": "api"},
@@ -99,15 +99,15 @@ ARGUMENTS = [
 
 @pytest.fixture(autouse=True)
 def _somewhere(tmp_path, monkeypatch):
-    """A ring or a store may be made where a nonsensical path points."""
+    """Run in a temporary folder, because a ring or a store may be created at an arbitrary path."""
     monkeypatch.chdir(tmp_path)
 
 
 @pytest.mark.parametrize(("make", "name"), ARGUMENTS)
-def test_nothing_but_a_configuration_error_leaves_a_constructor(make, name):
+def test_a_constructor_raises_configuration_errors_only(make, name):
     others = []
     for value in NONSENSE:
-        if name == "clock" and callable(value):  # any function is taken, and asked
+        if name == "clock" and callable(value):  # any function is accepted, and called
             continue
         try:
             make(**(MADE[make] | {name: value}))
@@ -153,6 +153,6 @@ def test_nothing_but_a_configuration_error_leaves_a_constructor(make, name):
         ),
     ],
 )
-def test_the_refusal_names_the_argument(make, wrong, named):
+def test_the_error_names_the_argument(make, wrong, named):
     with pytest.raises(ConfigurationError, match=named):
         make(**(MADE[make] | wrong))

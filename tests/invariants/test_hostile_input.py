@@ -1,4 +1,4 @@
-"""Whatever comes in: an `AuthError` or a verified token goes out, and no text of the input goes anywhere."""
+"""Any input results in a verified token or an `AuthError`, and no text of the input is repeated."""
 
 import copy
 import json
@@ -35,7 +35,7 @@ def judge(text, verifier=None):
 
 
 def touch(token):
-    """Use everything that an application may use."""
+    """Use every attribute that an application may use."""
     if isinstance(token, AccessToken):
         assert token.scopes is not None
         assert token.claims is not None
@@ -46,23 +46,23 @@ def touch(token):
 
 
 @given(st.text() | st.binary() | st.none() | st.integers())
-def test_any_value_is_a_token_or_a_refusal(value):
+def test_any_value_is_verified_or_rejected(value):
     judge(value)
 
 
 @given(st.lists(st.binary(max_size=60), max_size=6))
-def test_any_segments_are_a_token_or_a_refusal(segments):
+def test_any_segments_are_verified_or_rejected(segments):
     judge(b".".join(map(encode_base64url, segments)).decode())
 
 
 @given(st.text(alphabet="abcABC019-_.=+/ ", max_size=200))
-def test_anything_that_looks_like_a_token_is_a_token_or_a_refusal(text):
+def test_text_in_the_form_of_a_token_is_verified_or_rejected(text):
     judge(text)
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(HEADER_NAMES, JSON, max_size=4))
-def test_any_header_under_a_good_signature_is_a_token_or_a_refusal(changes):
+def test_any_header_with_a_valid_signature_is_verified_or_rejected(changes):
     header = {**header_for(SECRET_KEY), **changes}
 
     touch(judge(_signed_loosely(header, claims_for()), make_verifier(keys=SECRET_KEY)))
@@ -70,7 +70,7 @@ def test_any_header_under_a_good_signature_is_a_token_or_a_refusal(changes):
 
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=300)
 @given(st.dictionaries(CLAIM_NAMES, JSON, max_size=4), st.sets(CLAIM_NAMES, max_size=2))
-def test_any_claims_under_a_good_signature_are_a_token_or_a_refusal(changes, missing):
+def test_any_claims_with_a_valid_signature_are_verified_or_rejected(changes, missing):
     claims = {name: value for name, value in {**claims_for(), **changes}.items() if name not in missing}
 
     touch(judge(_signed_loosely(header_for(SECRET_KEY), claims), make_verifier(keys=SECRET_KEY)))
@@ -78,7 +78,7 @@ def test_any_claims_under_a_good_signature_are_a_token_or_a_refusal(changes, mis
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.text(st.characters(max_codepoint=255), max_size=40), max_size=3))
-def test_any_authorization_lines_get_an_answer(lines):
+def test_any_authorization_header_lines_are_verified_or_rejected(lines):
     server = ResourceServer(make_verifier(), https="off")
     try:
         server.authenticate(lines)
@@ -89,7 +89,7 @@ def test_any_authorization_lines_get_an_answer(lines):
 
 
 @given(st.data())
-def test_a_changed_octet_never_makes_a_better_token(data):
+def test_a_token_with_a_changed_character_is_rejected(data):
     good = signed(key=SECRET_KEY)
     place = data.draw(st.integers(0, len(good) - 1))
     changed = good[:place] + data.draw(st.characters(max_codepoint=255)) + good[place + 1 :]
@@ -99,14 +99,14 @@ def test_a_changed_octet_never_makes_a_better_token(data):
 
 
 def _signed_loosely(header, claims):
-    """Signed although the JSON may hold NaN or lone surrogates."""
+    """Return a signed token whose JSON may contain NaN or lone surrogates."""
     parts = [encode_base64url(json.dumps(part).encode()) for part in (header, claims)]
     signing_input = b".".join(parts)
     return (signing_input + b"." + encode_base64url(SECRET_KEY.sign(signing_input))).decode()
 
 
 def sentinel_tokens():
-    """Tokens of every kind of refusal, with the sentinel in each place that an attacker controls."""
+    """Yield tokens for every kind of refusal, with the sentinel in each place that an attacker controls."""
     stranger = Key.generate("ES256")
     everywhere = {"sub": SENTINEL, "jti": SENTINEL, "client_id": SENTINEL, SENTINEL: SENTINEL, "scope": SENTINEL}
     yield SENTINEL
@@ -131,7 +131,7 @@ def sentinel_tokens():
 
 
 @pytest.mark.parametrize("number", range(len(list(sentinel_tokens()))))
-def test_no_text_of_a_token_is_repeated_anywhere(number, caplog, capsys):
+def test_no_text_of_a_token_is_repeated_in_logs_or_responses(number, caplog, capsys):
     token = list(sentinel_tokens())[number]
     server = ResourceServer(
         make_verifier(is_revoked=lambda held: True), https="off", resource_metadata="https://api.example/meta"
@@ -160,7 +160,7 @@ def _contexts(error):
     return seen
 
 
-def test_headers_beside_the_token_are_not_repeated_either(caplog):
+def test_no_text_of_other_headers_is_repeated(caplog):
     server = ResourceServer(make_verifier())
 
     with caplog.at_level(logging.DEBUG):
@@ -171,7 +171,7 @@ def test_headers_beside_the_token_are_not_repeated_either(caplog):
     assert SENTINEL not in caplog.text
 
 
-def test_objects_show_no_secret():
+def test_reprs_contain_no_secret():
     secret = "kXq2Zr8vT5mWn3bLc9dHf6gJs1pYt4Ru"
     verifier = make_verifier(keys=SECRET_KEY)
     server = ResourceServer(verifier)

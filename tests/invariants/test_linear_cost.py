@@ -1,5 +1,7 @@
-"""What a stranger sends costs time in proportion to its length: every expression of the sources and every reader
-of outside text, fed with what makes backtracking and re-reading expensive.
+"""Untrusted input takes time in proportion to its length.
+
+Every regular expression of the sources and every parser of untrusted text receives input that makes backtracking and
+repeated reading expensive.
 """
 
 import ast
@@ -38,7 +40,7 @@ from gatepass.token_endpoint.form import MAX_FORM_LENGTH, Form
 from gatepass.tokens.explain import explain
 
 FIELD = 65_536
-"""Characters of one header field: more than any server hands on."""
+"""The length of one header field: more than any server passes on."""
 
 
 # --- every regular expression
@@ -53,7 +55,7 @@ WAYS = {
 
 
 def expressions():
-    """Each module-level `NAME = re.compile(...)` of the sources, with every method of it that they call."""
+    """Each module-level `NAME = re.compile(...)` of the sources, with every method of it that the sources call."""
     for module, text in SOURCES.items():
         for statement in ast.parse(text).body:
             value = getattr(statement, "value", None)
@@ -62,7 +64,7 @@ def expressions():
                 name = targets[0].id
                 callers = [text] if name.startswith("_") else SOURCES.values()
                 ways = {way for caller in callers for way in re.findall(rf"\b{name}\.(\w+)\(", caller)}
-                for way in ways or {"fullmatch"}:  # some are handed to a function that asks for the whole text
+                for way in ways or {"fullmatch"}:  # some are passed to a function that matches the whole text
                     yield module, name, way
 
 
@@ -74,10 +76,10 @@ BEGINNINGS = {
     "_ERROR": 'error="',
     "_TEXTUAL_KEY": "x ",
 }
-"""What must stand before a text for the expression to get to its repetitions."""
+"""The prefix that an expression needs before it reaches its repetitions."""
 
 
-def test_expressions_are_named_at_the_top_of_a_module_and_so_are_judged_here():
+def test_every_regular_expression_is_a_module_constant_and_tested_here():
     for module, text in SOURCES.items():
         calls = [ast.unparse(node.func) for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
         judged = {name for other, name, _ in EXPRESSIONS if other == module}
@@ -85,7 +87,7 @@ def test_expressions_are_named_at_the_top_of_a_module_and_so_are_judged_here():
 
 
 def pumps(expression):
-    """What to repeat: the words, signs and blanks of the expression itself, alone and in pairs."""
+    """Return what to repeat: the words, signs and blanks of the expression itself, alone and in pairs."""
     source = expression.pattern if isinstance(expression.pattern, str) else expression.pattern.decode("latin-1")
     plain = re.sub(r"\\x[0-9A-Fa-f]{2}|\\[A-Za-z]", "", source)  # \b is no letter
     words = {word for word in re.findall(r"[A-Za-z][A-Za-z0-9=-]+", plain) if len(word) > 2}
@@ -107,7 +109,7 @@ def judge(expression, way, beginning="", size=4_000):
 
 
 @pytest.mark.parametrize(("module", "name", "way"), EXPRESSIONS)
-def test_an_expression_takes_linear_time(module, name, way):
+def test_a_regular_expression_takes_linear_time(module, name, way):
     for package, needed in (("gatepass_django", "django"), ("gatepass.cli", "rich")):
         if module.startswith(package) and find_spec(needed) is None:
             missing("every extra and group", f"{needed} is not installed")
@@ -137,13 +139,13 @@ def impatient(monkeypatch):
     ],
     ids=["media type", "PEM label", "SSH key", "string", "alternatives", "blanks"],
 )
-def test_an_expression_that_takes_longer_is_noticed(source, way):
-    """Each stood in the sources once, or in those of others."""
+def test_a_regular_expression_that_takes_longer_is_detected(source, way):
+    """Each of these was once in these sources, or is in those of other projects."""
     with pytest.raises(AssertionError, match=r"grows faster|was not enough"):
         judge(re.compile(source, re.IGNORECASE | re.DOTALL), way)
 
 
-# --- every reader of outside text
+# --- every parser of untrusted text
 
 FIELD_PUMPS = [
     "; ", ";", ";\t", '; charset="utf-8"', "; charset=utf-8", ", ", ",", ",\t", '"', '\\"', '"\\', '"a", ', 'W/"a" , ', "a=b; ", "a=", "=",
@@ -224,7 +226,7 @@ WHOLE_CLAIMS = {
 
 @pytest.mark.parametrize("pump", FIELD_PUMPS)
 @pytest.mark.parametrize("reader", FIELD_READERS)
-def test_a_header_field_or_a_parameter_is_read_in_linear_time(reader, pump):
+def test_a_header_field_or_a_parameter_is_parsed_in_linear_time(reader, pump):
     for end in ("", "\x01"):
         assert_linear(FIELD_READERS[reader], lambda size, end=end: pump * (size // len(pump)) + end, FIELD)
 
@@ -239,20 +241,20 @@ def read_again_and_again(text):
 @pytest.mark.parametrize(
     ("reader", "pump"), [(read_again_and_again, "a"), (partial(normalize, "NFKC"), "\u0301\u0316")]
 )
-def test_a_reader_that_takes_longer_is_noticed(reader, pump):
+def test_a_parser_that_takes_longer_is_detected(reader, pump):
     with pytest.raises(AssertionError, match=r"grows faster|was not enough"):
         assert_linear(reader, lambda size: pump * (size // len(pump)), 8_192)
 
 
 @pytest.mark.parametrize("pump", FORM_PUMPS)
 @pytest.mark.parametrize("reader", FORM_READERS)
-def test_a_form_is_read_in_linear_time(reader, pump):
+def test_a_form_is_parsed_in_linear_time(reader, pump):
     assert_linear(FORM_READERS[reader], lambda size: pump * (size // len(pump)), MAX_FORM_LENGTH)
 
 
 @pytest.mark.parametrize("pump", JSON_PUMPS)
 @pytest.mark.parametrize("reader", JSON_READERS)
-def test_json_is_read_in_linear_time(reader, pump):
+def test_json_is_parsed_in_linear_time(reader, pump):
     size = 12_000 if reader in ("header", "claims") else FIELD
     for end in ("", '"'):
         assert_linear(JSON_READERS[reader], lambda size, end=end: pump * (size // len(pump)) + end, size)
@@ -276,12 +278,12 @@ def test_the_scope_of_a_refresh_is_checked_in_linear_time():
 
 
 @pytest.mark.parametrize("pump", [".", "a.", "a", "-", "=", "é", "\0"])
-def test_a_token_is_taken_apart_in_linear_time(pump):
+def test_a_token_is_split_in_linear_time(pump):
     assert_linear(parse_compact, lambda size: pump * (size // len(pump)), MAX_TOKEN_LENGTH)
 
 
 @pytest.mark.parametrize("kind", ["ES256", "RS256"])
-def test_a_key_set_is_read_in_linear_time(kind):
+def test_a_key_set_is_parsed_in_linear_time(kind):
     jwk = Key.generate(kind).to_jwk()
 
     def hostile(size):
@@ -292,7 +294,7 @@ def test_a_key_set_is_read_in_linear_time(kind):
 
 
 @pytest.mark.parametrize("pump", SECRET_PUMPS)
-def test_a_secret_is_judged_in_linear_time(pump):
+def test_a_secret_is_checked_in_linear_time(pump):
     def check(text):
         check_secret(text.encode(), algorithm="HS256", minimum=32)
 

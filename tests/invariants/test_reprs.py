@@ -1,4 +1,6 @@
-"""What holds a token, a hash or a password does not show it: a repr lands in logs, error pages and trackers."""
+"""The repr of an object with a token, a hash or a password does not contain it, because logs and error pages show
+reprs.
+"""
 
 import traceback
 from dataclasses import astuple
@@ -27,11 +29,11 @@ def octets_of(family):
 
 
 def shown(value):
-    """Everything that a log or an error page may write of *value*."""
+    """Return all that a log or an error page may contain of *value*."""
     return f"{value!r} {value}"
 
 
-def test_families_and_rotations_show_neither_hashes_nor_salts():
+def test_the_reprs_of_families_and_rotations_contain_neither_hashes_nor_salts():
     first = make_family()
     second, rotation = first.next()
 
@@ -43,7 +45,7 @@ def test_families_and_rotations_show_neither_hashes_nor_salts():
     assert first.family.subject in repr(first.family)
 
 
-def test_pairs_requests_and_answers_show_no_token():
+def test_the_reprs_of_pairs_requests_and_responses_contain_no_token():
     store = MemoryStore()
     service = make_service(store, Clock())
     pair = service.grant("anna", scope="orders:read")
@@ -65,7 +67,7 @@ def test_pairs_requests_and_answers_show_no_token():
             assert secret not in said, type(value)
 
 
-def test_what_a_database_raises_quotes_no_values(tmp_path):
+def test_database_errors_quote_no_values(tmp_path):
     engine = create_engine(f"sqlite:///{tmp_path / 'sql.db'}")
     store = SQLStore(engine)
     store.create_schema()

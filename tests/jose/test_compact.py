@@ -1,4 +1,4 @@
-"""One token has one spelling: the compact serialization, read strictly (V-01 to V-05, V-07)."""
+"""The compact serialization is parsed strictly: each token has one encoding (V-01 to V-05, V-07)."""
 
 import base64
 import time
@@ -15,7 +15,7 @@ from gatepass.jose.compact import MAX_TOKEN_LENGTH, decode_base64url, encode_bas
 GOOD = signed()
 
 
-def test_a_token_comes_apart_into_what_was_signed_and_the_signature():
+def test_a_token_is_split_into_signing_input_and_signature():
     parsed = parse_compact(GOOD)
 
     header, payload, signature = GOOD.split(".")
@@ -28,12 +28,12 @@ def test_a_token_comes_apart_into_what_was_signed_and_the_signature():
 @pytest.mark.parametrize(
     "text", ["", ".", "..", "a", "a.b", "a.b.c.d", "......", ".".join("abcdef"), '{"payload":"e30","signatures":[]}']
 )
-def test_anything_but_three_segments_is_malformed(text):
+def test_any_other_number_of_segments_is_malformed(text):
     with pytest.raises(MalformedToken):
         parse_compact(text)
 
 
-def test_five_segments_are_an_encrypted_token_and_unsupported():
+def test_an_encrypted_token_of_five_segments_is_unsupported():
     with pytest.raises(UnsupportedToken):
         parse_compact("a.b.c.d.e")
 
@@ -42,7 +42,7 @@ def test_five_segments_are_an_encrypted_token_and_unsupported():
 @pytest.mark.parametrize(
     "junk", ["=", "==", "+", "/", " ", "\n", "\r\n", "\t", "%20", "~", "?", "{", '"', "\0", "é", "\ud800"]
 )
-def test_a_foreign_character_in_any_segment_is_malformed(position, junk):
+def test_a_character_outside_the_alphabet_in_any_segment_is_malformed(position, junk):
     for place in ("end", "start", "middle"):
         segments = GOOD.split(".")
         part = segments[position]
@@ -53,12 +53,12 @@ def test_a_foreign_character_in_any_segment_is_malformed(position, junk):
 
 
 @pytest.mark.parametrize("text", [None, 5, b"a.b.c", ["a.b.c"], object()])
-def test_what_is_not_text_is_malformed(text):
+def test_a_token_that_is_not_text_is_malformed(text):
     with pytest.raises(MalformedToken):
         parse_compact(text)
 
 
-def test_the_longest_token_is_taken_and_one_character_more_is_not():
+def test_a_token_of_maximum_length_is_accepted_and_one_character_more_is_not():
     longest = "e30.e30." + "A" * (MAX_TOKEN_LENGTH - 8)
 
     assert len(parse_compact(longest).signature) == (MAX_TOKEN_LENGTH - 8) // 4 * 3
@@ -72,13 +72,13 @@ def test_the_longest_token_is_taken_and_one_character_more_is_not():
     ["a" * 8_000_000, "." * 10_000, "." * 8_000_000, "e30." + "[" * 100_000 + ".AA", f"e30.{'W1tb' * 4_000}.AA"],
     ids=["8 MB", "10,000 dots", "8 MB of dots", "long nesting", "nested arrays"],
 )
-def test_a_bomb_is_refused(hostile):
+def test_an_oversized_token_is_refused(hostile):
     with pytest.raises(MalformedToken):
         parse_compact(hostile)
 
 
 @pytest.mark.parametrize("sign", ["a", "."])
-def test_what_is_longer_than_any_token_costs_the_same_however_long_it_is(sign):
+def test_the_cost_of_refusing_an_oversized_token_does_not_grow_with_its_length(sign):
     texts = sign * (MAX_TOKEN_LENGTH + 1), sign * 8_000_000
     short, long = map(_seconds_to_refuse, texts)
     for _ in range(50):
@@ -89,7 +89,7 @@ def test_what_is_longer_than_any_token_costs_the_same_however_long_it_is(sign):
 
 
 def _seconds_to_refuse(text):
-    """For one refusal, of as many as take many ticks of a coarse clock: of Windows' clock, one takes 16 ms."""
+    """Return the seconds for one refusal. Many are measured, because one tick of the Windows clock takes 16 ms."""
     refused, spent, began = 0, 0.0, time.thread_time()
     while spent < 0.1:
         for _ in range(100):
@@ -101,10 +101,10 @@ def _seconds_to_refuse(text):
 
 
 class TestBase64url:
-    """RFC 4648 section 5, unpadded, with zero spare bits (section 3.5)."""
+    """RFC 4648 section 5, without padding and with zero spare bits (section 3.5)."""
 
     @given(st.binary(max_size=80))
-    def test_what_is_encoded_comes_back(self, octets):
+    def test_decoding_returns_what_was_encoded(self, octets):
         text = encode_base64url(octets)
 
         assert text == base64.urlsafe_b64encode(octets).rstrip(b"=")

@@ -1,4 +1,4 @@
-"""JSON and nothing that merely resembles it (V-04 to V-07, B3 to B5)."""
+"""Strict JSON: input that only resembles JSON is rejected (V-04 to V-07, B3 to B5)."""
 
 import contextlib
 import json
@@ -25,19 +25,19 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(st.text(st.characters(codec="utf-8")), JSON, max_size=5))
-def test_every_object_comes_back_as_it_was(value):
+def test_every_object_survives_encoding_and_parsing(value):
     assert parse_object(dump_object(value)) == value
     assert parse_object(json.dumps(value, ensure_ascii=True, indent=1).encode()) == value
 
 
 @given(st.binary(max_size=200))
-def test_octets_are_an_object_or_malformed(raw):
+def test_any_octets_are_an_object_or_malformed(raw):
     with contextlib.suppress(MalformedToken):
         assert isinstance(parse_object(raw), dict)
 
 
 @pytest.mark.parametrize("raw", [b" {} ", b"\r\n{}\t", b'{"a" : 1}'])
-def test_blanks_around_and_between_are_json(raw):
+def test_whitespace_around_and_between_values_is_accepted(raw):
     parse_object(raw)
 
 
@@ -49,7 +49,7 @@ def test_blanks_around_and_between_are_json(raw):
         b'{"a":"\n"}', b'{"a":"\x01"}', b'{"a":"\\x"}', b"/**/{}", b"\x0b{}", b"\xc2\xa0{}",
     ],
 )  # fmt: skip
-def test_what_is_not_one_json_object_is_malformed(raw):
+def test_any_input_other_than_one_json_object_is_malformed(raw):
     with pytest.raises(MalformedToken):
         parse_object(raw)
 
@@ -72,7 +72,7 @@ def test_numbers_that_are_not_finite_or_far_too_long_are_malformed(number):
         b'{"a":1,"\\u0061":2}',
     ],
 )
-def test_a_member_named_twice_is_malformed_at_any_level(raw):
+def test_a_duplicate_member_is_malformed_at_any_level(raw):
     with pytest.raises(MalformedToken):
         parse_object(raw)
 
@@ -92,13 +92,13 @@ def test_octets_that_are_not_utf8_are_malformed(octets):
 
 
 @pytest.mark.parametrize("text", [rb"\ud800", rb"\udfff", rb"\ud800\u0041", rb"\uDC00\uD800"])
-def test_half_a_character_is_malformed_in_names_and_values(text):
+def test_a_lone_surrogate_is_malformed_in_names_and_values(text):
     for raw in (b'{"a":"' + text + b'"}', b'{"' + text + b'":1}', b'{"a":[{"b":"' + text + b'"}]}'):
         with pytest.raises(MalformedToken):
             parse_object(raw)
 
 
-def test_a_character_spelled_as_two_escapes_is_whole():
+def test_a_surrogate_pair_in_escapes_is_one_character():
     assert parse_object(rb'{"a":"\ud83d\ude00"}') == {"a": "\U0001f600"}
 
 
@@ -109,7 +109,7 @@ def nested(depth, opening=b"[", closing=b"]"):
 @pytest.mark.parametrize(
     "shape", [(b"[", b"]"), (b'{"b":', b"}"), (b'[{"b":', b"}]")], ids=["arrays", "objects", "both"]
 )
-def test_nesting_goes_as_deep_as_the_limit(shape):
+def test_nesting_up_to_the_limit_is_accepted(shape):
     levels = (MAX_DEPTH - 1) // shape[0].count(b"[") if shape[0] == b'[{"b":' else MAX_DEPTH
     levels = MAX_DEPTH // 2 if shape[0] == b'[{"b":' else levels
     parse_object(nested(levels, *shape))
@@ -118,7 +118,7 @@ def test_nesting_goes_as_deep_as_the_limit(shape):
 
 
 @pytest.mark.parametrize("piece", [b'"\\', b'"', b"\\", b'\\"', b"[", b"{"])
-def test_no_text_takes_long_to_refuse(piece):
+def test_no_text_is_slow_to_refuse(piece):
     def raw(size):
         return b'{"a":' + b"[" * 40 + piece * (size // len(piece))
 
@@ -128,14 +128,14 @@ def test_no_text_takes_long_to_refuse(piece):
     assert_linear(parse_object, raw, 40_000)
 
 
-def test_brackets_inside_text_are_not_nesting():
+def test_brackets_inside_strings_are_not_nesting():
     text = "[{" * 200 + '"' + "\\"
 
     assert parse_object(json.dumps({"a": text}).encode()) == {"a": text}
     assert parse_object(json.dumps({"a": [{} for _ in range(100)]}).encode())
 
 
-def test_a_refusal_carries_no_text_of_the_token():
+def test_an_error_contains_no_text_of_the_token():
     with pytest.raises(MalformedToken) as refused:
         parse_object(b'{"sentinel": NaN}')
 
@@ -144,7 +144,7 @@ def test_a_refusal_carries_no_text_of_the_token():
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), "\ud800", {1, 2}, b"raw", object()])
-def test_what_strict_json_cannot_say_is_not_written(value):
+def test_values_outside_strict_json_are_not_written(value):
     with pytest.raises((ValueError, TypeError)):
         dump_object({"a": value})
 
@@ -157,8 +157,8 @@ def test_what_strict_json_cannot_say_is_not_written(value):
     blank=st.sampled_from(["", " ", "\n\t "]),
     ascii=st.booleans(),
 )
-def test_an_object_is_malformed_exactly_if_a_name_comes_twice(names, values, blank, ascii):  # noqa: A002 - json's word
-    """Commas are counted to find out; none in a text, an array or an object inside may stand for another."""
+def test_an_object_is_malformed_exactly_if_a_name_is_repeated(names, values, blank, ascii):  # noqa: A002 - json's word
+    """The parser counts commas to detect duplicates. Commas in strings, arrays and nested objects must not count."""
     members = [
         blank + json.dumps(name, ensure_ascii=ascii) + blank + ":" + blank + json.dumps(value, ensure_ascii=ascii)
         for name, value in zip(names, [*values, *[1] * len(names)], strict=False)
@@ -174,6 +174,6 @@ def test_an_object_is_malformed_exactly_if_a_name_comes_twice(names, values, bla
 
 @pytest.mark.parametrize("inner", ['{"b":1,"b":2}', '[{"b":1,"b":2}]', '{"c":{"b":1,"b":1}}', '[[{"b":1,"b":1}]]'])
 @pytest.mark.parametrize("beside", ["", ',"d":1', ',"d":1,"e":2', ',"d":"}"'])
-def test_a_name_that_comes_twice_further_inside_is_found_too(inner, beside):
+def test_a_repeated_name_in_a_nested_object_is_malformed(inner, beside):
     with pytest.raises(MalformedToken):
         parse_object(f'{{"a":{inner}{beside}}}'.encode())

@@ -1,4 +1,4 @@
-"""Remote keys are tested where the extra `jwks` is installed."""
+"""Skip the tests of remote keys where the extra `jwks` is not installed, and give them key servers."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -24,13 +24,13 @@ def _controlled_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How long requests wait must not decide what becomes of a token, unless a test says so."""
+    """Let requests wait long enough for a busy machine, unless a test sets another time."""
     monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", PATIENCE)
 
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., KeyServer]]:
-    """Starts key servers that end with the test."""
+    """Start key servers that stop with the test."""
     with ExitStack() as running:
 
         def start(answer: Answer, **settings: Any) -> KeyServer:

@@ -1,4 +1,4 @@
-"""Many issuers at one service: each has its own keys, its own server and its own outages."""
+"""Many issuers at one service: each has its own keys, its own key server and its own outages."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -18,13 +18,15 @@ def name(number):
 
 
 def named_alike(key):
-    """The public JWK of *key* under a kid that every issuer here uses."""
+    """Return the public JWK of *key* with the kid that all issuers here use."""
     return {**jwks(key)["keys"][0], "kid": "2026"}
 
 
 @pytest.fixture
 def tenants(serve):
-    """A hundred issuers whose keys have one kid; the first has a server that hangs, the second one that fails."""
+    """Yield a hundred issuers whose keys share one kid. The server of the first one hangs, and that of the second one
+    fails.
+    """
     private = [Key.generate("ES256") for _ in range(COUNT)]
     server = serve(lambda exchange: None)
 
@@ -43,7 +45,7 @@ def raw(private, number, *, signer=None):
     return [f"Bearer {token(private[number if signer is None else signer], header={'kid': '2026'}, iss=name(number))}"]
 
 
-def test_a_dead_or_a_slow_issuer_slows_no_other(tenants):
+def test_an_unavailable_or_slow_issuer_delays_no_other(tenants):
     private, resource, server = tenants
     with ThreadPoolExecutor(4) as pool:
         waiting = [pool.submit(resource.authenticate, raw(private, 0)) for _ in range(2)]
@@ -61,7 +63,7 @@ def test_a_dead_or_a_slow_issuer_slows_no_other(tenants):
     assert sorted(server.paths) == sorted(f"/{number}" for number in range(COUNT))
 
 
-def test_on_one_event_loop_neither(tenants):
+def test_an_unavailable_or_slow_issuer_delays_no_other_on_one_event_loop(tenants):
     private, resource, server = tenants
 
     async def one(number):
@@ -89,7 +91,7 @@ def test_on_one_event_loop_neither(tenants):
     assert sorted(server.paths) == sorted(f"/{number}" for number in range(COUNT))
 
 
-def test_a_kid_means_nothing_beyond_its_issuer(tenants):
+def test_a_kid_is_valid_for_its_issuer_only(tenants):
     private, resource, _ = tenants
     for number in (2, 3, 4):
         resource.authenticate(raw(private, number))
@@ -116,7 +118,7 @@ def test_a_flood_at_one_issuer_uses_up_no_other_issuers_limit(serve, clock):
     assert [len(server.requests) for server in servers] == [3, 2]
 
 
-def test_fetched_keys_and_keys_at_hand_stand_side_by_side(serve):
+def test_fetched_keys_and_configured_keys_can_be_combined(serve):
     secret = Key.from_secret("8d0c1ab2e8f64d2f9a0b5f6c7d1e3a48", kid=OLD.kid)
     remote = verifier(client(serve(document(jwks(OLD))).url), issuer=name(1))
     resource = ResourceServer([remote, verifier(secret, issuer=name(2))], https="off")

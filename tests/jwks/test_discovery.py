@@ -1,4 +1,4 @@
-"""Keys found through the issuer's metadata: where it is looked for, what it must say, and how long it is believed."""
+"""Keys are discovered through the metadata of the issuer: its URLs, its checks and how long it is cached."""
 
 import json
 import threading
@@ -48,7 +48,9 @@ def found(issuer, **settings):
 
 
 def asked_for(issuer, **settings):
-    """What becomes of a token. That *issuer* is not the verifier's own: one on plain http it does not take."""
+    """Return the outcome for a token with the keys discovered at *issuer*. The verifier has another issuer, because it
+    refuses plain http.
+    """
     return in_a_thread(verifier(found(issuer, **settings)), token())
 
 
@@ -63,14 +65,14 @@ def asked_for(issuer, **settings):
         ("https://h:8443/a//", [RFC_8414 + "/a/", OPENID + "/a/", "/a/" + OPENID]),
     ],
 )
-def test_where_metadata_is_looked_for(issuer, places):
+def test_the_urls_of_metadata(issuer, places):
     origin = issuer[: issuer.find("/", 8)] if "/" in issuer[8:] else issuer
 
     assert list(metadata_urls(issuer)) == [origin + place for place in places]
 
 
 @pytest.mark.parametrize("path", ["", "/", "/t1", "/t1/"])
-def test_the_places_are_asked_in_order_until_one_is_good(serve, path):
+def test_metadata_urls_are_tried_in_order_until_one_is_valid(serve, path):
     server = serve(by_path())
     issuer = server.origin + path
     plain = path.rstrip("/")
@@ -85,7 +87,7 @@ def test_the_places_are_asked_in_order_until_one_is_good(serve, path):
         assert server.paths == [*places[: good + 1], "/jwks.json"]
 
 
-def test_where_no_place_is_good_all_were_asked_once(serve, recorder):
+def test_if_no_metadata_is_valid_each_url_was_tried_once(serve, recorder):
     server = serve(by_path())
     issuer = server.origin + "/t1"
 
@@ -115,7 +117,7 @@ def test_where_no_place_is_good_all_were_asked_once(serve, recorder):
         ({"jwks_uri": "http://localhost/jwks"}, "foreign_jwks_uri"),
     ],
 )
-def test_metadata_that_says_something_else_names_no_keys(server, recorder, changes, cause):
+def test_invalid_metadata_names_no_keys(server, recorder, changes, cause):
     server.answer = by_path(_well_known_oauth_authorization_server=metadata(server, **changes), jwks_json=KEYS)
 
     assert asked_for(server.origin, on_event=recorder) == CANNOT_TELL
@@ -132,7 +134,7 @@ def test_metadata_that_says_something_else_names_no_keys(server, recorder, chang
         ("https://auth.example", "https://keys.example:9443", "https://keys.example:9443/jwks"),
     ],
 )
-def test_keys_may_be_at_the_origin_of_the_issuer_and_at_those_that_are_named(issuer, named, jwks_uri):
+def test_keys_may_be_at_the_origin_of_the_issuer_and_at_the_configured_origins(issuer, named, jwks_uri):
     asked = []
 
     def answer(request):
@@ -156,7 +158,7 @@ def test_keys_may_be_at_the_origin_of_the_issuer_and_at_those_that_are_named(iss
         ([7], "non-empty strings"),
     ],
 )
-def test_origins_are_named_as_origins(named, sentence):
+def test_configured_origins_must_be_origins(named, sentence):
     with pytest.raises(ConfigurationError, match=sentence):
         IssuerMetadata("https://auth.example", jwks_origins=named)
 
@@ -164,7 +166,7 @@ def test_origins_are_named_as_origins(named, sentence):
 @pytest.mark.parametrize(
     ("configured", "stated"), [("", "/"), ("/", ""), ("/t1", "/t1/"), ("/t1/", "/t1"), ("/t1", "/T1"), ("/t1", "/%741")]
 )
-def test_the_issuer_is_compared_to_the_character(serve, recorder, configured, stated):
+def test_the_issuer_in_the_metadata_is_compared_exactly(serve, recorder, configured, stated):
     server = serve(by_path())
     server.answer = metadata(server, issuer=server.origin + stated)
 
@@ -174,14 +176,14 @@ def test_the_issuer_is_compared_to_the_character(serve, recorder, configured, st
 
 
 @pytest.mark.parametrize("said", [b"", b"<html>", b"[]", b'{"issuer":1,"issuer":1}', b"\xff"])
-def test_metadata_that_is_no_json_object_is_none(server, recorder, said):
+def test_metadata_that_is_no_json_object_is_refused(server, recorder, said):
     server.answer = document(said)
 
     assert asked_for(server.origin, on_event=recorder) == CANNOT_TELL
     assert recorder.wait_for(FetchFailed).cause == "not_json"
 
 
-def test_metadata_is_not_redirected(server, serve, recorder):
+def test_redirects_of_metadata_are_not_followed(server, serve, recorder):
     other = serve(metadata(server))
     server.answer = document(b"", [("Location", other.origin)], status="301 Moved Permanently")
 
@@ -190,7 +192,7 @@ def test_metadata_is_not_redirected(server, serve, recorder):
     assert other.requests == []
 
 
-def test_metadata_is_asked_for_anew_each_hour(server, clock):
+def test_metadata_is_fetched_again_each_hour(server, clock):
     keys = found(server.origin, clock=clock)
     for _ in range(7):
         keys.refresh()
@@ -211,7 +213,7 @@ def moved(server, *keys):
 
 
 @pytest.mark.parametrize("way", RUNTIMES)
-def test_an_issuer_that_moves_its_keys_and_rotates_is_followed_by_the_same_fetch(server, clock, way):
+def test_one_fetch_follows_an_issuer_that_moves_and_rotates_its_keys(server, clock, way):
     keys = found(server.origin, clock=clock)
     keys.refresh()
     server.answer = moved(server, NEW)
@@ -221,7 +223,7 @@ def test_an_issuer_that_moves_its_keys_and_rotates_is_followed_by_the_same_fetch
     assert server.paths[2:] == ["/jwks.json", RFC_8414, "/moved"]
 
 
-def test_where_the_old_place_of_the_keys_hangs_the_next_fetch_looks_for_a_new_one(server, clock):
+def test_if_the_old_jwks_uri_hangs_the_next_fetch_reads_the_metadata_again(server, clock):
     keys = found(server.origin, clock=clock)
     keys.refresh()
     server.answer = by_path(_well_known_oauth_authorization_server=metadata(server), jwks_json=outlast)
@@ -234,7 +236,7 @@ def test_where_the_old_place_of_the_keys_hangs_the_next_fetch_looks_for_a_new_on
     assert server.paths[-2:] == [RFC_8414, "/moved"]
 
 
-def test_keys_that_stay_away_cost_one_question_to_the_metadata_each_time(server, clock, recorder):
+def test_each_fetch_of_unavailable_keys_reads_the_metadata_once(server, clock, recorder):
     keys = found(server.origin, clock=clock, on_event=recorder)
     keys.refresh()
     server.answer = by_path(_well_known_oauth_authorization_server=metadata(server), jwks_json=refuse)
@@ -247,7 +249,7 @@ def test_keys_that_stay_away_cost_one_question_to_the_metadata_each_time(server,
     assert [recorder.wait_for(FetchFailed, number).cause for number in (1, 2)] == ["status", "status"]
 
 
-def test_an_etag_of_another_address_is_not_sent(server, clock):
+def test_an_etag_of_another_url_is_not_sent(server, clock):
     server.answer = by_path(
         _well_known_oauth_authorization_server=metadata(server), jwks_json=document(jwks(OLD), [("ETag", '"one"')])
     )
@@ -263,7 +265,7 @@ def test_an_etag_of_another_address_is_not_sent(server, clock):
 
 
 def outlast_patience(exchange):
-    """The half of its time that a fetch has for the metadata is over, and the rest is enough for the keys."""
+    """Use up the half of the timeout that a fetch has for the metadata. The rest is enough for the keys."""
     advance_time_when_idle(PATIENCE * 0.6)
     exchange.hang()
 
@@ -271,7 +273,7 @@ def outlast_patience(exchange):
 @pytest.mark.parametrize(
     "trouble", [refuse, outlast_patience, by_path(), document(b"[]"), document({"issuer": "https://x.example"})]
 )
-def test_an_old_address_does_for_a_day_while_the_metadata_cannot_be_had(server, clock, recorder, trouble):
+def test_the_last_jwks_uri_is_used_for_a_day_while_the_metadata_is_unavailable(server, clock, recorder, trouble):
     keys = found(server.origin, clock=clock, on_event=recorder)
     keys.refresh()
     server.answer = lambda exchange: (KEYS if exchange.request.path == "/jwks.json" else trouble)(exchange)
@@ -286,7 +288,7 @@ def test_an_old_address_does_for_a_day_while_the_metadata_cannot_be_had(server, 
     assert server.paths.count("/jwks.json") == 2
 
 
-def test_the_place_that_was_good_is_asked_first_the_next_time(serve, clock):
+def test_the_url_that_had_valid_metadata_is_tried_first_the_next_time(serve, clock):
     server = serve(by_path())
     server.answer = by_path(_well_known_openid_configuration=metadata(server), jwks_json=KEYS)
     keys = found(server.origin, clock=clock)
@@ -297,7 +299,7 @@ def test_the_place_that_was_good_is_asked_first_the_next_time(serve, clock):
     assert server.paths == [RFC_8414, OPENID, "/jwks.json", OPENID, "/jwks.json"]
 
 
-def test_a_place_that_hangs_is_asked_last_the_next_time(serve, clock):
+def test_a_url_that_hangs_is_tried_last_the_next_time(serve, clock):
     server = serve(by_path())
     server.answer = by_path(
         _well_known_oauth_authorization_server=outlast,
@@ -331,8 +333,8 @@ def test_cookies_of_the_metadata_do_not_reach_the_keys(server):
     assert ["cookie" in asked.headers for asked in server.requests] == [False, False]
 
 
-def test_cookies_of_an_answer_are_not_even_read(server, monkeypatch):
-    """`Set-Cookie2` beside a `Set-Cookie` would be, in a time that grows with its square."""
+def test_cookies_of_a_response_are_not_parsed(server, monkeypatch):
+    """Parsing `Set-Cookie2` beside `Set-Cookie` would take quadratic time."""
 
     def read(*_):
         raise AssertionError("cookies are read")
@@ -346,7 +348,7 @@ def test_cookies_of_an_answer_are_not_even_read(server, monkeypatch):
 
 
 @pytest.mark.parametrize("way", RUNTIMES)
-def test_issuer_and_audience_alone_are_enough(serve, monkeypatch, way):
+def test_issuer_and_audience_are_enough(serve, monkeypatch, way):
     server = serve(by_path(), tls=vouched_for())
     server.answer = by_path(_well_known_openid_configuration=metadata(server), jwks_json=KEYS)
     trusted_by_default(monkeypatch)
@@ -357,7 +359,7 @@ def test_issuer_and_audience_alone_are_enough(serve, monkeypatch, way):
     assert server.paths == [RFC_8414, OPENID, "/jwks.json"]
 
 
-def test_the_keys_of_a_verifier_are_there_to_be_asked_whether_it_is_ready(serve, monkeypatch):
+def test_the_keys_of_a_verifier_report_whether_it_is_ready(serve, monkeypatch):
     server = serve(by_path(), tls=vouched_for())
     server.answer = by_path(_well_known_openid_configuration=metadata(server), jwks_json=KEYS)
     trusted_by_default(monkeypatch)
@@ -370,7 +372,7 @@ def test_the_keys_of_a_verifier_are_there_to_be_asked_whether_it_is_ready(serve,
     assert keys.state == "fresh"
 
 
-def test_the_keys_of_a_verifier_are_those_that_were_given(server):
+def test_the_keys_of_a_verifier_are_the_given_ones(server):
     source, fixed = found(server.origin), KeySet([OLD.public()])
 
     assert verifier(source).keys is source
@@ -379,7 +381,7 @@ def test_the_keys_of_a_verifier_are_those_that_were_given(server):
         verifier(fixed).keys = source
 
 
-def test_a_transport_serves_the_metadata_too(serve):
+def test_a_transport_is_used_for_the_metadata_too(serve):
     server = serve(by_path(), tls=vouched_for())
     server.answer = by_path(_well_known_openid_configuration=metadata(server), jwks_json=KEYS)
     context = trusting()
@@ -388,7 +390,7 @@ def test_a_transport_serves_the_metadata_too(serve):
     assert in_a_thread(verifier(keys, issuer=server.origin), token(iss=server.origin)) == ACCEPTED
 
 
-def test_an_issuer_is_never_learnt_from_a_token(server, serve):
+def test_an_issuer_is_never_taken_from_a_token(server, serve):
     stranger = serve(by_path())
     stranger.answer = by_path(_well_known_oauth_authorization_server=metadata(stranger), jwks_json=document(jwks(NEW)))
     check = verifier(found(server.origin))
@@ -400,7 +402,7 @@ def test_an_issuer_is_never_learnt_from_a_token(server, serve):
     assert server.requests == stranger.requests == []
 
 
-def test_events_name_the_issuer_that_was_configured(server, recorder):
+def test_events_name_the_configured_issuer(server, recorder):
     keys = found(server.origin, on_event=recorder)
     keys.refresh()
 
@@ -432,7 +434,7 @@ def test_an_issuer_without_a_url_needs_keys():
             TokenVerifier(issuer=issuer, audience=AUDIENCE, profile=profile)
 
 
-def test_making_a_verifier_asks_nobody(server):
+def test_creating_a_verifier_sends_no_request(server):
     before = set(threading.enumerate())
     keys = found(server.origin)
     verifier(keys)

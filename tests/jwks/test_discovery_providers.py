@@ -1,6 +1,6 @@
-"""Where each provider says that its keys are: what docs/providers.md tells people to write finds them.
+"""The settings that docs/providers.md recommends find the keys of each provider.
 
-The metadata is cut down to what is read of it; places and addresses are those that the providers document.
+The metadata contains only the members that are read. All URLs are those that the providers document.
 """
 
 import ast
@@ -22,7 +22,7 @@ TENANT = "aaaabbbb-0000-cccc-1111-dddd2222eeee"
 
 @dataclass(frozen=True)
 class Discovery:
-    """Where an issuer's metadata is, and the `jwks_uri` in it. *origins*: those that the page tells people to name."""
+    """The URL of an issuer's metadata and its `jwks_uri`. *origins* are those that the page tells users to set."""
 
     metadata: str
     jwks_uri: str
@@ -73,7 +73,7 @@ every_provider = pytest.mark.parametrize("issuer", PROVIDERS)
 
 
 def keys_of(issuer, origins):
-    """A client whose network is that provider alone."""
+    """Return a client whose network consists of that provider only."""
     said = PROVIDERS[issuer]
     found = {said.metadata: {"issuer": issuer, "jwks_uri": said.jwks_uri}, said.jwks_uri: jwks(OLD)}
 
@@ -85,7 +85,7 @@ def keys_of(issuer, origins):
 
 
 def calls(name):
-    """The keyword and plain arguments of each call of *name* on the page, where they are written out."""
+    """Return the arguments of each call of *name* on the page that are literals."""
     for program in re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL):
         for node in ast.walk(ast.parse(program)):
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == name:
@@ -96,7 +96,7 @@ def calls(name):
 
 
 @every_provider
-def test_what_the_page_says_finds_the_keys(issuer):
+def test_the_settings_on_the_page_find_the_keys(issuer):
     keys = keys_of(issuer, PROVIDERS[issuer].origins)
     keys.refresh()
 
@@ -104,7 +104,7 @@ def test_what_the_page_says_finds_the_keys(issuer):
 
 
 @pytest.mark.parametrize("issuer", [issuer for issuer, said in PROVIDERS.items() if said.origins])
-def test_keys_on_another_host_are_not_found_unless_it_is_named(issuer):
+def test_keys_on_another_host_are_not_fetched_unless_it_is_configured(issuer):
     with pytest.raises(KeysUnavailable):
         keys_of(issuer, ()).refresh()
 

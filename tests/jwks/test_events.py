@@ -1,4 +1,4 @@
-"""Events about remote keys: what the hook may do, and the level of each in the log."""
+"""Events about remote keys: what a hook may do, and the log level of each event."""
 
 from tests.support.issuers import GOOD, NEW, client, forged, jwks, token, verifier
 from tests.support.key_server import document, refuse, until
@@ -7,7 +7,7 @@ from tests.support.runtimes import UNKNOWN_KEY, in_a_thread
 from gatepass.jwks import FetchEnded, FetchFailed, KeysChanged, UnknownKid
 
 
-def test_the_hook_may_fail_and_may_ask_the_client_again(serve, caplog):
+def test_the_hook_may_raise_and_may_call_the_client_again(serve, caplog):
     told = []
 
     def hook(event):
@@ -26,7 +26,7 @@ def test_the_hook_may_fail_and_may_ask_the_client_again(serve, caplog):
 def test_each_kind_of_event_has_its_level_in_the_log(server, keys, clock, recorder, caplog):
     caplog.set_level("DEBUG", "gatepass.jwks")
     check = verifier(keys)
-    in_a_thread(check, forged("nobody"))
+    in_a_thread(check, forged("unknown"))
     recorder.wait_for(FetchEnded, 2)
     server.answer = document(jwks(NEW))
     keys.refresh()

@@ -1,4 +1,4 @@
-"""A fetch from beginning to end: the URL, the ETag, caches on the way, and one deadline for all of it."""
+"""One fetch: the URL, the ETag, intermediate caches and one deadline for all steps."""
 
 import datetime as dt
 import threading
@@ -35,7 +35,7 @@ def test_an_etag_saves_the_body(serve, clock, recorder):
 
 
 @pytest.mark.parametrize("stray", ['"two"', 'W/"one"'])
-def test_the_news_that_another_document_is_unchanged_vouches_for_our_keys_once_at_most(serve, stray):
+def test_a_304_for_another_etag_extends_our_keys_once_at_most(serve, stray):
     server = serve(document(GOOD, [("ETag", '"one"')]))
     keys = client(server.url)
     keys.refresh()
@@ -56,7 +56,7 @@ def test_the_news_that_another_document_is_unchanged_vouches_for_our_keys_once_a
 
 
 @pytest.mark.parametrize("etag", ["one", '"a b"', '"' + "x" * 300 + '"', '"é"', "W/one", '""'])
-def test_an_etag_of_another_shape_is_not_sent_back(serve, etag):
+def test_an_invalid_etag_is_not_sent_back(serve, etag):
     server = serve(document(GOOD, [("ETag", etag)]))
     keys = client(server.url)
     for _ in range(2):
@@ -65,7 +65,7 @@ def test_an_etag_of_another_shape_is_not_sent_back(serve, etag):
     assert "if-none-match" not in server.requests[1].headers
 
 
-def test_a_look_up_that_hangs_ends_with_the_deadline(recorder, clock, monkeypatch):
+def test_a_dns_lookup_that_hangs_ends_at_the_deadline(recorder, clock, monkeypatch):
     import socket
 
     answered = threading.Event()
@@ -87,7 +87,7 @@ def test_a_look_up_that_hangs_ends_with_the_deadline(recorder, clock, monkeypatc
 
 
 class SharedCache:
-    """A cache between us and the key server, which keeps a copy for as long as it may (RFC 9111)."""
+    """A cache between the client and the key server that keeps a copy for as long as RFC 9111 allows."""
 
     def __init__(self, clock):
         self.clock = clock
@@ -100,7 +100,7 @@ class SharedCache:
         self._kept(exchange)
 
 
-def test_a_cache_on_the_way_does_not_keep_a_new_key_out(serve, clock):
+def test_an_intermediate_cache_does_not_hide_a_new_key(serve, clock):
     cache = SharedCache(clock)
     check = verifier(client(serve(cache).url, clock=clock))
     assert in_a_thread(check, token(OLD)) == ACCEPTED
@@ -109,7 +109,7 @@ def test_a_cache_on_the_way_does_not_keep_a_new_key_out(serve, clock):
     assert in_a_thread(check, token(NEW)) == ACCEPTED
 
 
-def test_keys_that_are_asked_for_by_hand_come_from_the_key_server_itself(serve, clock):
+def test_an_explicit_refresh_bypasses_caches(serve, clock):
     cache = SharedCache(clock)
     keys = client(serve(cache).url, clock=clock)
     keys.refresh()
@@ -119,7 +119,7 @@ def test_keys_that_are_asked_for_by_hand_come_from_the_key_server_itself(serve, 
     assert in_a_thread(verifier(keys), token(NEW)) == ACCEPTED
 
 
-def test_scheduled_fetches_leave_it_to_the_cache(server, clock, recorder):
+def test_scheduled_fetches_may_be_answered_by_a_cache(server, clock, recorder):
     keys = client(server.url, clock=clock, on_event=recorder)
     check = verifier(keys)
     assert in_a_thread(check, token(OLD)) == ACCEPTED

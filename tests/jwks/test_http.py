@@ -1,6 +1,6 @@
-"""Whatever a key server does, a request is accepted, refused or told to come again, in time, and the keys survive.
+"""For any response of a key server, a request is accepted, rejected or deferred in time, and the keys are kept.
 
-What keeps a fetch waiting lets its time pass (`advance_time`), so that a deadline is met for that and no other reason.
+A test that delays a fetch advances the clock of the fetch (`advance_time`), so that only this can exceed a deadline.
 """
 
 import datetime as dt
@@ -123,7 +123,7 @@ FAILS = [
     ("201", document(GOOD, status="201 Created"), "status"),
     ("204", saying(head("204 No Content")), "status"),
     ("206", document(GOOD, status="206 Partial Content"), "status"),
-    ("304 to nobody's question", saying(head("304 Not Modified")), "status"),
+    ("304 to an unconditional request", saying(head("304 Not Modified")), "status"),
     ("401 asking for a password", document(GOOD, [("WWW-Authenticate", "Basic")], status="401 Unauthorized"), "status"),
     ("a redirect", redirect, "redirect"),
     ("300", document(GOOD, status="300 Multiple Choices"), "redirect"),
@@ -169,7 +169,7 @@ IDS = {"ids": lambda value: value if isinstance(value, str) else getattr(value, 
 
 @pytest.mark.parametrize("way", RUNTIMES, **IDS)
 @pytest.mark.parametrize(("said", "answer"), SERVES, **IDS)
-def test_a_good_key_in_an_odd_answer_is_used(serve, recorder, way, said, answer):
+def test_a_valid_key_in_an_unusual_response_is_used(serve, recorder, way, said, answer):
     server = serve(answer)
 
     assert way(verifier(client(server.url, on_event=recorder)), token()) == ACCEPTED
@@ -180,7 +180,7 @@ def test_a_good_key_in_an_odd_answer_is_used(serve, recorder, way, said, answer)
 
 @pytest.mark.parametrize("way", RUNTIMES, **IDS)
 @pytest.mark.parametrize(("said", "answer", "cause"), FAILS, **IDS)
-def test_a_bad_answer_is_an_outage_within_the_deadline(serve, recorder, clock, *, way, said, answer, cause):
+def test_an_invalid_response_is_an_outage_within_the_deadline(serve, recorder, clock, *, way, said, answer, cause):
     server = serve(answer)
     keys = client(server.url, on_event=recorder, clock=clock)
 
@@ -189,11 +189,11 @@ def test_a_bad_answer_is_an_outage_within_the_deadline(serve, recorder, clock, *
 
     assert recorder.wait_for(FetchFailed).cause == cause
     assert keys.state == "empty"
-    assert server.paths == ["/jwks.json"]  # no second try, and no other address
+    assert server.paths == ["/jwks.json"]  # no second attempt, and no other URL
 
 
 @pytest.mark.parametrize(("said", "answer", "cause"), FAILS, **IDS)
-def test_no_bad_answer_replaces_good_keys(serve, recorder, clock, *, said, answer, cause):
+def test_no_invalid_response_replaces_valid_keys(serve, recorder, clock, *, said, answer, cause):
     server = serve(document(GOOD))
     keys = client(server.url, on_event=recorder, clock=clock)
     keys.refresh()
@@ -208,7 +208,7 @@ def test_no_bad_answer_replaces_good_keys(serve, recorder, clock, *, said, answe
 
 @pytest.mark.parametrize(("seconds", "outcome"), [(20, ACCEPTED), (41, CANNOT_TELL)])
 @pytest.mark.parametrize("step", [1, 7])
-def test_the_deadline_is_the_one_that_was_asked_for(serve, seconds, outcome, step):
+def test_the_deadline_is_the_configured_timeout(serve, seconds, outcome, step):
     def in_pieces(exchange):
         exchange.send(head("200 OK", [("Content-Length", str(len(TEXT)))]))
         sent = 0
@@ -228,7 +228,7 @@ def in_a_moment(keys, recorder):
     return recorder.wait_for(FetchFailed)
 
 
-def test_a_key_that_was_left_out_is_unknown(serve):
+def test_an_ignored_key_is_unknown(serve):
     server = serve(
         with_entries({"kty": "oct", "k": "A" * 43, "alg": "ES256", "kid": NEW.kid}, {**OTHER, "use": "enc"}, JWK)
     )
@@ -236,7 +236,7 @@ def test_a_key_that_was_left_out_is_unknown(serve):
     assert RUNTIMES[0](verifier(client(server.url)), token(NEW)) == UNKNOWN_KEY
 
 
-def test_a_published_secret_verifies_nothing_and_is_reported_without_its_text(serve, caplog):
+def test_a_published_secret_verifies_no_token_and_is_reported_without_its_text(serve, caplog):
     leaked = {"kty": "oct", "k": encode_base64url(SECRET).decode(), "alg": "HS256", "kid": "s"}
     keys = client(serve(with_entries(leaked, JWK)).url)
     forged = token(Key.from_secret(SECRET, kid="s"))
@@ -249,7 +249,7 @@ def test_a_published_secret_verifies_nothing_and_is_reported_without_its_text(se
     assert leaked["k"] not in caplog.text
 
 
-def test_keys_of_other_algorithms_than_named_are_left_out(serve):
+def test_keys_of_other_algorithms_are_ignored(serve):
     keys = client(serve(document(jwks(OLD, RSA))).url, algorithms=["RS256"])
 
     assert RUNTIMES[0](verifier(keys), token(RSA)) == ACCEPTED
@@ -267,7 +267,7 @@ def test_keys_of_other_algorithms_than_named_are_left_out(serve):
     ],
     ids=["good", "expired", "another address", "another name", "self-signed"],
 )
-def test_a_key_server_shows_a_certificate_that_is_trusted(serve, recorder, made, cause):
+def test_a_key_server_needs_a_trusted_certificate(serve, recorder, made, cause):
     server = serve(document(GOOD), tls=made())
     context = trusting()
     keys = client(server.url, on_event=recorder, transport=lambda: httpx.AsyncHTTPTransport(verify=context))
@@ -279,7 +279,7 @@ def test_a_key_server_shows_a_certificate_that_is_trusted(serve, recorder, made,
         assert server.requests == []
 
 
-def test_without_a_transport_of_ours_the_authority_of_a_stranger_is_not_trusted(serve, recorder):
+def test_an_unknown_certificate_authority_is_not_trusted_by_default(serve, recorder):
     server = serve(document(GOOD), tls=vouched_for())
 
     assert RUNTIMES[0](verifier(client(server.url, on_event=recorder)), token()) == CANNOT_TELL
@@ -287,7 +287,7 @@ def test_without_a_transport_of_ours_the_authority_of_a_stranger_is_not_trusted(
     assert server.requests == []
 
 
-def test_a_server_that_speaks_no_tls_is_told_from_one_that_is_away(recorder):
+def test_a_server_without_tls_is_reported_differently_from_an_unreachable_one(recorder):
     def answer_at_once():
         connection, _ = listener.accept()
         with connection:
@@ -302,9 +302,11 @@ def test_a_server_that_speaks_no_tls_is_told_from_one_that_is_away(recorder):
     assert recorder.wait_for(FetchFailed).cause == "tls_failed"
 
 
-def test_a_server_that_hangs_in_the_handshake_is_an_outage_in_time(serve, recorder):
-    """httpx, whose time is a twentieth shorter, ends it: cut off in a handshake it leaves its socket to the collector."""
-    listener = serve(hang)  # speaks no TLS, and reads what it takes for a request for ever
+def test_a_server_that_hangs_in_the_handshake_is_an_outage_within_the_deadline(serve, recorder):
+    """httpx, whose timeout is a twentieth shorter, ends it: if cancelled in a handshake it would leave its socket
+    unclosed.
+    """
+    listener = serve(hang)  # sends no TLS, and waits for more of the request
     keys = client(listener.url.replace("http:", "https:"), on_event=recorder)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(RUNTIMES[0], verifier(keys), token())
@@ -313,7 +315,7 @@ def test_a_server_that_hangs_in_the_handshake_is_an_outage_in_time(serve, record
 
         assert answer.result() == CANNOT_TELL
     assert recorder.wait_for(FetchFailed).cause == "timeout"
-    gc.collect()  # a socket that was left would be found here
+    gc.collect()  # an unclosed socket would be found here
 
 
 def test_an_address_at_which_no_server_listens_is_unreachable(recorder):
@@ -323,7 +325,7 @@ def test_an_address_at_which_no_server_listens_is_unreachable(recorder):
     assert recorder.wait_for(FetchFailed).cause == "unreachable"
 
 
-def test_a_key_server_may_have_an_address_of_version_six(serve):
+def test_a_key_server_may_have_an_ipv6_address(serve):
     try:
         server = serve(document(GOOD), host="::1")
     except OSError:
@@ -333,7 +335,7 @@ def test_a_key_server_may_have_an_address_of_version_six(serve):
     assert server.requests[0].headers["host"] == f"[::1]:{server.port}"
 
 
-def test_a_transport_for_tests_does():
+def test_an_httpx_mock_transport_can_be_used():
     answer = httpx.Response(200, json=GOOD)
     keys = client("https://auth.example/jwks", transport=lambda: httpx.MockTransport(lambda _: answer))
 
@@ -343,7 +345,7 @@ def test_a_transport_for_tests_does():
 @pytest.mark.parametrize(
     "error", [ValueError, KeyError, SystemExit, KeyboardInterrupt], ids=lambda error: error.__name__
 )
-def test_whatever_a_transport_raises_is_an_outage(recorder, caplog, error):
+def test_any_exception_of_a_transport_is_an_outage(recorder, caplog, error):
     def transport():
         raise error("xyzzy")
 
@@ -368,7 +370,7 @@ def test_a_transport_that_cancels_its_own_task_is_an_outage(recorder):
     assert recorder.wait_for(FetchFailed).cause == "unexpected"
 
 
-def test_a_request_says_what_it_must_and_nothing_else(serve, monkeypatch):
+def test_a_request_has_the_necessary_headers_only(serve, monkeypatch):
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     server = serve(document(GOOD, [("Set-Cookie", "a=1; Path=/")]))

@@ -1,7 +1,8 @@
-"""Many threads and tasks at once: one fetch for all, no stall of an event loop, and a cancelled request leaves the others alone.
+"""Concurrent threads and tasks share one fetch, no event loop blocks, and a cancelled request does not affect the
+others.
 
-Who waits for whom is settled by what has happened, and never by how long it took: a key server answers when all are
-waiting, or when it is let go, and what must not wait for it is over before.
+Order is fixed by events and never by durations: a key server responds when all requests wait or when it is released,
+and requests that must not wait for it end before.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from gatepass.keys.source import KeySource
 
 @pytest.fixture
 def let_go():
-    """Set it, and answers that are held back are given."""
+    """An event that releases delayed responses when it is set."""
     return threading.Event()
 
 
@@ -86,8 +87,8 @@ def test_a_rotation_costs_one_fetch_and_the_new_key_is_accepted_at_once(serve, c
     assert len(server.requests) == 2
 
 
-def test_tokens_that_come_during_a_fetch_are_answered_by_one_that_began_after_them(serve):
-    """The first fetch may have been answered before the key was published."""
+def test_tokens_received_during_a_fetch_wait_for_a_fetch_that_began_later(serve):
+    """The response to the first fetch may have been sent before the key was published."""
     server = serve(refuse)
     keys = client(server.url)
     server.answer = when_all_wait(keys, 2, document(GOOD))
@@ -105,8 +106,8 @@ def test_tokens_that_come_during_a_fetch_are_answered_by_one_that_began_after_th
 @pytest.mark.parametrize(
     ("answer", "expected"), [(hang, CANNOT_TELL), (document(GOOD), ACCEPTED)], ids=["hangs", "is slow"]
 )
-def test_the_event_loop_goes_on_while_the_key_server(serve, let_go, answer, expected):
-    """What runs on the loop lets the server go, or ends it: while the loop is held up, it cannot."""
+def test_the_event_loop_is_not_blocked_while_the_key_server(serve, let_go, answer, expected):
+    """A task on the loop releases or stops the server. A blocked loop could not."""
     server = serve(answer if answer is hang else once(let_go.is_set, answer))
     keys = client(server.url)
     check = verifier(keys)
@@ -122,8 +123,8 @@ def test_the_event_loop_goes_on_while_the_key_server(serve, let_go, answer, expe
     assert asyncio.run(crowd()) == [expected] * 3
 
 
-def test_the_event_loop_does_nothing_of_a_fetch(serve):
-    """Not even what takes a moment, such as to load the client library or to make a context of TLS."""
+def test_no_part_of_a_fetch_runs_on_the_event_loop(serve):
+    """Even short steps, such as loading the client library or creating a TLS context, run elsewhere."""
     import httpx
 
     server = serve(document(GOOD))
@@ -145,7 +146,7 @@ def test_the_event_loop_does_nothing_of_a_fetch(serve):
     assert threading.current_thread() not in used
 
 
-def test_the_event_loop_goes_on_while_keys_are_refreshed_ahead(serve, clock):
+def test_the_event_loop_is_not_blocked_while_keys_are_refreshed_early(serve, clock):
     server = serve(document(GOOD))
     keys = client(server.url, clock=clock)
     check = verifier(keys)
@@ -161,7 +162,7 @@ def test_the_event_loop_goes_on_while_keys_are_refreshed_ahead(serve, clock):
     assert until(lambda: len(server.requests) == 2)
 
 
-def test_no_thread_is_spent_on_waiting_under_asyncio(serve):
+def test_waiting_under_asyncio_occupies_no_thread(serve):
     server = serve(refuse)
     keys = client(server.url)
     server.answer = when_all_wait(keys, 1, document(GOOD))
@@ -191,7 +192,7 @@ def test_a_cancelled_task_neither_cancels_nor_wastes_the_fetch(serve, recorder, 
     assert keys.state == "fresh"
 
 
-def test_a_loop_that_is_closed_before_the_fetch_ends_is_nobodys_trouble(serve, recorder, let_go, caplog):
+def test_a_fetch_may_outlive_the_event_loop_that_waited_for_it(serve, recorder, let_go, caplog):
     caplog.set_level(logging.DEBUG, "concurrent.futures")
     server = serve(once(let_go.is_set, document(GOOD)))
     keys = client(server.url, on_event=recorder)
@@ -212,7 +213,7 @@ def test_a_loop_that_is_closed_before_the_fetch_ends_is_nobodys_trouble(serve, r
     assert len(server.requests) == 1
 
 
-def test_a_task_cancelled_under_trio_leaves_the_fetch_alone(serve, let_go):
+def test_a_task_cancelled_under_trio_does_not_cancel_the_fetch(serve, let_go):
     import trio
 
     server = serve(once(let_go.is_set, document(GOOD)))
@@ -232,7 +233,9 @@ def test_a_task_cancelled_under_trio_leaves_the_fetch_alone(serve, let_go):
 
 
 def in_a_child(work):
-    """The number of a fork of this process that does *work*, ends with 0 if it was right, and never runs a test."""
+    """Fork this process, do *work* in the child and return its pid. The child exits with 0 if it succeeds, and runs no
+    test.
+    """
     child = os.fork()
     if child == 0:
         told = 1
@@ -245,7 +248,7 @@ def in_a_child(work):
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", "a process is forked"))
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # which is the point
-def test_a_process_forked_in_the_middle_of_a_fetch_fetches_for_itself(serve, let_go):
+def test_a_process_forked_during_a_fetch_fetches_for_itself(serve, let_go):
     server = serve(once(let_go.is_set, document(GOOD)))
     keys = client(server.url)
     check = verifier(keys)
@@ -284,7 +287,7 @@ def test_processes_forked_with_the_same_keys_do_not_refresh_them_together(serve,
     assert keys.state == "fresh"
 
 
-def test_where_no_thread_can_start_it_is_an_outage_and_later_it_is_none(serve, clock, monkeypatch, caplog):
+def test_a_thread_that_cannot_start_is_a_temporary_outage(serve, clock, monkeypatch, caplog):
     def exhausted(thread):
         raise RuntimeError("can't start new thread")
 
@@ -300,7 +303,7 @@ def test_where_no_thread_can_start_it_is_an_outage_and_later_it_is_none(serve, c
     assert in_a_thread(verifier(keys), token()) == ACCEPTED
 
 
-def test_known_keys_survive_where_no_thread_can_start(serve, clock, monkeypatch):
+def test_known_keys_are_used_while_no_thread_can_start(serve, clock, monkeypatch):
     keys = client(serve(document(GOOD)).url, clock=clock)
     keys.refresh()
     clock.now += 700
@@ -309,8 +312,8 @@ def test_known_keys_survive_where_no_thread_can_start(serve, clock, monkeypatch)
         assert in_a_thread(verifier(keys), token()) == ACCEPTED
 
 
-def test_two_requests_that_find_keys_stale_at_once_try_once(serve, clock, recorder):
-    """The second may come to the lock when the first one's fetch has failed already."""
+def test_two_requests_that_find_stale_keys_at_once_fetch_once(serve, clock, recorder):
+    """The second request may acquire the lock after the first one's fetch has failed."""
     server = serve(document(GOOD))
     keys = client(server.url, clock=clock, on_event=recorder)
     keys.refresh()
@@ -326,8 +329,8 @@ def test_two_requests_that_find_keys_stale_at_once_try_once(serve, clock, record
     assert len(server.requests) == 2
 
 
-def test_nobody_waits_for_ever_for_a_transport_that_blocks_its_thread(serve):
-    """No deadline can end that; whoever waits gives up a second after it."""
+def test_waiting_for_a_transport_that_blocks_its_thread_times_out(serve):
+    """No deadline can end such a transport. Waiters time out a second after the deadline."""
     goes_on = threading.Event()
 
     def transport():
@@ -344,11 +347,11 @@ def test_nobody_waits_for_ever_for_a_transport_that_blocks_its_thread(serve):
     assert until(lambda: keys._flight.under_way is None)
 
 
-# So many that they would take longer than a fetch can, were each to wait for its own while.
+# Enough requests to exceed the timeout of a fetch if each waited separately.
 MANY = 4 * PATIENCE // 2 + 80
 
 
-def test_forged_kids_do_not_hold_up_a_pool_of_threads_while_the_key_server_hangs(serve, monkeypatch):
+def test_forged_kids_do_not_block_a_thread_pool_while_the_key_server_hangs(serve, monkeypatch):
     monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", 2)
     server = serve(document(GOOD))
     keys = client(server.url)
@@ -360,10 +363,10 @@ def test_forged_kids_do_not_hold_up_a_pool_of_threads_while_the_key_server_hangs
 
         assert pool.submit(in_a_thread, check, token()).result() == ACCEPTED
         assert {answer.result() for answer in answers} == {CANNOT_TELL}
-    assert keys._flight.under_way.number == 2  # the first of them hangs to this moment
+    assert keys._flight.under_way.number == 2  # the first of them hangs until now
 
 
-def test_a_dead_issuer_holds_up_a_pool_of_threads_once_and_then_hardly(serve, clock, monkeypatch):
+def test_an_unavailable_issuer_blocks_a_thread_pool_only_once(serve, clock, monkeypatch):
     monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", 2)
     server = serve(refuse)
     keys = client(server.url, clock=clock)
@@ -380,7 +383,7 @@ def test_a_dead_issuer_holds_up_a_pool_of_threads_once_and_then_hardly(serve, cl
 
 
 @pytest.mark.parametrize("way", RUNTIMES)
-def test_who_would_wait_too_long_is_told_so_and_the_fetch_goes_on(serve, let_go, way, monkeypatch):
+def test_a_request_that_waits_too_long_fails_and_the_fetch_continues(serve, let_go, way, monkeypatch):
     monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", 0.2)
     server = serve(document(GOOD))
     keys = client(server.url)
@@ -396,12 +399,12 @@ def test_who_would_wait_too_long_is_told_so_and_the_fetch_goes_on(serve, let_go,
 
 
 def when_longer_than(wait, keys, answer):
-    """The same *answer*, when a request that waits so long at most has given up."""
+    """Send *answer* once a request has timed out after its longest wait."""
     return once(lambda: keys._flight.under_way.with_timeout(wait)._left() == 0, answer)
 
 
 @pytest.mark.parametrize("way", RUNTIMES)
-def test_the_first_keys_are_waited_for_as_long_as_a_fetch_may_take(serve, way, monkeypatch):
+def test_the_first_keys_are_waited_for_until_the_fetch_times_out(serve, way, monkeypatch):
     monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", 0.1)
     server = serve(refuse)
     keys = client(server.url)
@@ -410,7 +413,7 @@ def test_the_first_keys_are_waited_for_as_long_as_a_fetch_may_take(serve, way, m
     assert way(verifier(keys), token()) == ACCEPTED
 
 
-def test_who_asks_by_hand_waits_for_the_end(serve, monkeypatch):
+def test_an_explicit_refresh_waits_for_the_end_of_the_fetch(serve, monkeypatch):
     monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", 0.1)
     server = serve(document(GOOD))
     keys = client(server.url)
@@ -436,13 +439,13 @@ except AuthError as error:
 """
 
 
-def test_a_look_up_that_hangs_does_not_keep_the_process_from_its_end():
+def test_a_dns_lookup_that_hangs_does_not_keep_the_process_alive():
     told = subprocess.check_output([sys.executable, "-c", HANGING_LOOK_UP], text=True, timeout=120)
 
     assert told == "503\n"
 
 
-def test_what_another_request_has_just_fetched_needs_no_fetch(serve):
+def test_a_key_that_another_request_has_just_fetched_needs_no_fetch(serve):
     server = serve(document(GOOD))
     keys = client(server.url)
     keys.refresh()
@@ -454,7 +457,7 @@ def test_what_another_request_has_just_fetched_needs_no_fetch(serve):
     assert len(server.requests) == 1
 
 
-def test_a_search_that_nobody_ends_leaves_nothing_locked(serve):
+def test_an_abandoned_search_leaves_no_lock_held(serve):
     keys = client(serve(document(GOOD)).url)
     search = keys.fetch_missing(OLD.kid, None)
     next(search)
@@ -478,7 +481,7 @@ def test_several_verifiers_share_one_client_and_its_fetch(serve):
     assert len(server.requests) == 1
 
 
-def test_a_source_of_ones_own_needs_no_search():
+def test_a_custom_key_source_needs_no_search():
     class Own(KeySource):
         keys = None
 

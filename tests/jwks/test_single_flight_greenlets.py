@@ -1,4 +1,4 @@
-"""A service whose threads are greenlets: a fetch has an event loop of its own, and no greenlet may find itself in it."""
+"""If threads are greenlets, a fetch has an event loop of its own, and no greenlet may run inside it."""
 
 import subprocess
 import sys
@@ -45,7 +45,7 @@ print(*[request.get() for request in requests])
 """
 
 
-def test_two_issuers_are_fetched_at_once_and_no_greenlet_sees_their_event_loops(serve, tmp_path):
+def test_two_issuers_are_fetched_concurrently_and_no_greenlet_runs_in_their_event_loops(serve, tmp_path):
     let_go = threading.Event()
     first, second = (serve(once(let_go.is_set, document(jwks(OLD)))) for _ in range(2))
     by_name = second.url.replace("127.0.0.1", "localhost")

@@ -1,4 +1,4 @@
-"""Servers that let no thread run between two requests, and fork without telling: no outage comes of either."""
+"""Servers that run no thread between two requests, or fork without hooks, cause no outage."""
 
 import logging
 import os
@@ -19,13 +19,13 @@ from gatepass.common.runtime import threads_are_frozen
 from gatepass.jwks import FetchEnded, FetchFailed
 
 
-def stand_still(keys):
-    """As if the thread of the fetch under way had not run for a long time."""
+def stall(keys):
+    """Simulate that the thread of the current fetch has not run for a long time."""
     keys._flight.under_way._began -= 1_000
 
 
-def held_up(serve, clock, recorder, *, kept=(OLD,)):
-    """Keys that are stale, whose refresh was asked for and answered, and whose thread then stood still."""
+def stalled_refresh(serve, clock, recorder, *, kept=(OLD,)):
+    """Return stale keys whose refresh was sent and answered before its thread stalled."""
     goes_on = threading.Event()
     server = serve(document(jwks(*kept)))
     keys = client(server.url, clock=clock, on_event=recorder)
@@ -34,26 +34,26 @@ def held_up(serve, clock, recorder, *, kept=(OLD,)):
     server.answer = once(goes_on.is_set, document(jwks(*kept, OLD)))
     keys.current()
     assert until(lambda: len(server.requests) == 2)
-    stand_still(keys)
+    stall(keys)
     return server, keys, goes_on
 
 
-def test_where_no_keys_are_held_a_request_begins_another_fetch_and_is_served(serve):
+def test_without_keys_a_request_replaces_a_stalled_fetch_and_is_accepted(serve):
     goes_on = threading.Event()
     server = serve(once(goes_on.is_set, document(jwks(OLD))))
     keys = client(server.url)
     with ThreadPoolExecutor(1) as pool:
         pool.submit(in_a_thread, verifier(keys), token())
         assert until(lambda: len(server.requests) == 1)
-        stand_still(keys)
+        stall(keys)
         server.answer = document(jwks(OLD))
 
         assert in_a_thread(verifier(keys), token()) == ACCEPTED
         goes_on.set()
 
 
-def test_the_request_that_finds_a_refresh_standing_still_waits_for_the_next(serve, clock, recorder):
-    server, keys, goes_on = held_up(serve, clock, recorder)
+def test_the_request_that_finds_a_stalled_refresh_waits_for_the_next_one(serve, clock, recorder):
+    server, keys, goes_on = stalled_refresh(serve, clock, recorder)
     server.answer = document(jwks(NEW))
 
     keys.current()
@@ -61,13 +61,13 @@ def test_the_request_that_finds_a_refresh_standing_still_waits_for_the_next(serv
     assert keys.state == "fresh"
     assert in_a_thread(verifier(keys), token(NEW)) == ACCEPTED
     goes_on.set()
-    assert recorder.wait_for(FetchFailed).cause == "timeout"  # what it had read is of another time, and dropped
+    assert recorder.wait_for(FetchFailed).cause == "timeout"  # its response is outdated, and dropped
     assert in_a_thread(verifier(keys), token(NEW)) == ACCEPTED
     assert keys.state == "fresh"
 
 
-def test_an_event_loop_waits_for_neither(serve, clock, recorder):
-    server, keys, goes_on = held_up(serve, clock, recorder)
+def test_an_event_loop_waits_for_neither_refresh(serve, clock, recorder):
+    server, keys, goes_on = stalled_refresh(serve, clock, recorder)
     answered = threading.Event()
     server.answer = once(answered.is_set, document(jwks(OLD)))
 
@@ -78,8 +78,8 @@ def test_an_event_loop_waits_for_neither(serve, clock, recorder):
     goes_on.set()
 
 
-def test_an_answer_that_stood_still_does_not_count_as_fresh_even_if_no_other_fetch_was_begun(serve, clock, recorder):
-    _, keys, goes_on = held_up(serve, clock, recorder)
+def test_a_stalled_response_does_not_count_as_fresh_even_if_no_other_fetch_was_started(serve, clock, recorder):
+    _, keys, goes_on = stalled_refresh(serve, clock, recorder)
 
     goes_on.set()
 
@@ -87,10 +87,10 @@ def test_an_answer_that_stood_still_does_not_count_as_fresh_even_if_no_other_fet
     assert keys.state == "stale"
     assert keys._flight.under_way is None
     keys.current()
-    recorder.wait_for(FetchEnded, 2)  # without a pause: the key server did nothing wrong
+    recorder.wait_for(FetchEnded, 2)  # without a pause, because the key server did not fail
 
 
-def test_fetches_that_stand_still_one_after_the_other_do_not_pile_up(serve, clock, monkeypatch):
+def test_stalled_fetches_do_not_accumulate(serve, clock, monkeypatch):
     monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", 0.1)
     server = serve(document(jwks(OLD)))
     keys = client(server.url, clock=clock)
@@ -99,7 +99,7 @@ def test_fetches_that_stand_still_one_after_the_other_do_not_pile_up(serve, cloc
     server.answer = hang
     keys.current()
     for _ in range(5):
-        stand_still(keys)
+        stall(keys)
         assert in_a_thread(verifier(keys), token()) == ACCEPTED
 
     assert keys._flight.number == 3
@@ -133,7 +133,7 @@ def uwsgi(monkeypatch):
         (None, False),
     ],
 )
-def test_uwsgi_is_asked_whether_it_runs_threads(uwsgi, caplog, opt, still):
+def test_the_thread_setting_of_uwsgi_is_read_and_a_warning_logged_without_threads(uwsgi, caplog, opt, still):
     uwsgi(opt=opt)
 
     JWKSClient("https://auth.example/jwks")
@@ -143,18 +143,18 @@ def test_uwsgi_is_asked_whether_it_runs_threads(uwsgi, caplog, opt, still):
     assert [record.levelno for record in said] == [logging.WARNING] * still
 
 
-def test_elsewhere_nothing_is_said(caplog):
+def test_no_warning_is_logged_elsewhere(caplog):
     JWKSClient("https://auth.example/jwks")
 
     assert not threads_are_frozen()
     assert caplog.records == []
 
 
-def test_under_uwsgi_without_threads_the_request_that_finds_keys_old_waits_for_fresh_ones(serve, clock, uwsgi):
+def test_under_uwsgi_without_threads_a_request_with_old_keys_waits_for_fresh_ones(serve, clock, uwsgi):
     uwsgi(opt={})
     keys = client(serve(document(jwks(OLD))).url, clock=clock)
     keys.refresh()
-    clock.now += 500  # refreshed ahead, while they are fresh
+    clock.now += 500  # refreshed early, while they are fresh
 
     assert in_a_thread(verifier(keys), token()) == ACCEPTED
     assert keys.age.total_seconds() == 0
@@ -229,8 +229,8 @@ assert lock.acquire(blocking=False)
 
 @forks
 @pytest.mark.parametrize("program", [IN_THE_MIDDLE_OF_A_FETCH, WITH_STALE_KEYS, UNDER_A_LOCK])
-def test_a_process_that_is_forked_without_hooks_goes_on_by_itself(program):
-    """In a process of its own: what other tests' threads hold at a fork is theirs."""
+def test_a_process_that_is_forked_without_hooks_fetches_for_itself(program):
+    """Run in a separate process, because locks that threads of other tests hold at a fork stay locked."""
     result = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", FORKED + program],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Keys are fresh, then stale, then dead; the server's own word moves the first bound, and nothing moves the last."""
+"""Keys are fresh, then stale, then dead. Cache-Control moves the first bound, and nothing moves the last one."""
 
 import datetime as dt
 import os
@@ -18,7 +18,7 @@ from gatepass.jwks.snapshot import refresh_delay
 from gatepass.tokens.explain import explain
 
 
-def test_nothing_is_fetched_before_a_token_needs_it(server, clock):
+def test_keys_are_not_fetched_before_a_token_needs_them(server, clock):
     keys = client(server.url, clock=clock)
 
     assert (keys.state, keys.age, keys.current()) == ("empty", None, None)
@@ -28,7 +28,7 @@ def test_nothing_is_fetched_before_a_token_needs_it(server, clock):
 
 
 def test_an_explanation_fetches_what_a_request_would(server, clock):
-    """`explain` is given to operators before their service has served anything."""
+    """Operators run `explain` before their service has served a request."""
     keys = client(server.url, clock=clock)
     told = explain(token(OLD), verifier(keys))
 
@@ -38,7 +38,7 @@ def test_an_explanation_fetches_what_a_request_would(server, clock):
     assert len(server.requests) == 1
 
 
-def test_the_states_follow_each_other_at_their_bounds(server, keys, clock):
+def test_keys_become_stale_and_dead_exactly_at_the_bounds(server, keys, clock):
     server.answer = hang
     seen = []
     for age in (0, 599, 600, 3_599, 3_600):
@@ -86,7 +86,7 @@ def test_the_states_follow_each_other_at_their_bounds(server, keys, clock):
         ([("Cache-Control", ",,=,;, =3")], 600),
     ],
 )
-def test_the_servers_word_on_freshness_counts_between_two_bounds(serve, clock, recorder, headers, fresh):
+def test_cache_control_is_obeyed_between_two_bounds(serve, clock, recorder, headers, fresh):
     keys = client(serve(document(GOOD, headers)).url, clock=clock, on_event=recorder)
     keys.refresh()
 
@@ -97,9 +97,9 @@ def test_the_servers_word_on_freshness_counts_between_two_bounds(serve, clock, r
     assert keys.state == ("stale" if fresh < 3_600 else "dead")
 
 
-def test_keys_are_fetched_again_shortly_before_they_are_stale(server, keys, clock, recorder):
+def test_keys_are_refreshed_shortly_before_they_become_stale(server, keys, clock, recorder):
     verify = verifier(keys).verify
-    clock.now += 600 * 0.8 * 0.9 - 1  # a tenth of it is left to chance
+    clock.now += 600 * 0.8 * 0.9 - 1  # a tenth of it is random
     verify(token())
     assert keys._flight.under_way is None
     assert len(server.requests) == 1
@@ -113,7 +113,7 @@ def test_keys_are_fetched_again_shortly_before_they_are_stale(server, keys, cloc
     assert recorder.of(StaleKeysUsed) == []
 
 
-def test_processes_that_started_together_do_not_ask_together():
+def test_processes_that_started_together_do_not_refresh_together():
     assert len({refresh_delay(600) for _ in range(50)}) > 10
     assert all(432 <= refresh_delay(600) <= 480 for _ in range(50))
 
@@ -132,7 +132,7 @@ def test_a_known_key_never_waits_for_a_server_that_hangs(server, keys, clock, re
     assert [event.age for event in recorder.of(StaleKeysUsed)] == [700]
 
 
-def test_stale_keys_serve_through_an_outage_to_the_bound_and_not_beyond(server, keys, clock, recorder):
+def test_stale_keys_are_used_during_an_outage_up_to_the_bound(server, keys, clock, recorder):
     check = verifier(keys)
     server.answer = refuse
     for number, age in enumerate((500, 700, 2_000, 3_599), 1):
@@ -144,24 +144,24 @@ def test_stale_keys_serve_through_an_outage_to_the_bound_and_not_beyond(server, 
         clock.now = 1_000 + age
         assert in_a_thread(check, token())[0] == 503
         assert keys.state == "dead"
-        assert len(server.requests) == 5 + number  # the first is refused without a fetch: the last failed just now
+        assert len(server.requests) == 5 + number  # the first without a fetch, as the last one failed just now
     assert recorder.wait_for(FetchFailed, 5).usable_for == 0
 
 
-def test_when_the_server_is_back_dead_keys_are_replaced_by_the_first_request(server, keys, clock, recorder):
+def test_after_an_outage_the_first_request_replaces_dead_keys(server, keys, clock, recorder):
     check = verifier(keys)
     server.answer = refuse
     clock.now += 9_000
     assert in_a_thread(check, token()) == CANNOT_TELL
 
     server.answer = document(GOOD)
-    assert in_a_thread(check, token()) == CANNOT_TELL  # not yet: a failure forbids another try for a second
+    assert in_a_thread(check, token()) == CANNOT_TELL  # not yet: after a failure there is no fetch for a second
     clock.now += 1
     assert in_a_thread(check, token()) == ACCEPTED
     assert recorder.wait_for(FetchEnded, 2).reason == "scheduled"
 
 
-def test_each_failure_doubles_the_pause_up_to_a_minute_and_retry_after_tells(serve, clock, recorder):
+def test_each_failure_doubles_the_pause_up_to_a_minute_and_sets_retry_after(serve, clock, recorder):
     server = serve(refuse)
     check = verifier(client(server.url, clock=clock, on_event=recorder))
     pauses, told = [], []
@@ -177,7 +177,7 @@ def test_each_failure_doubles_the_pause_up_to_a_minute_and_retry_after_tells(ser
     assert told == ["5", "5", "5", "8", "16", "32", "60", "60", "60"]
 
 
-def test_a_success_forgets_the_failures_before_it(serve, clock, recorder):
+def test_a_success_resets_the_pause(serve, clock, recorder):
     server = serve(refuse)
     keys = client(server.url, clock=clock, on_event=recorder)
     for _ in range(4):
@@ -192,7 +192,7 @@ def test_a_success_forgets_the_failures_before_it(serve, clock, recorder):
     assert [recorder.wait_for(FetchFailed, number).retry_after for number in (4, 5)] == [8, 1]
 
 
-def test_a_flapping_server_is_no_outage(server, keys, clock, recorder):
+def test_a_server_that_fails_every_other_time_causes_no_outage(server, keys, clock, recorder):
     check = verifier(keys)
     for turn in range(20):
         server.answer = refuse if turn % 2 else document(GOOD)
@@ -201,7 +201,7 @@ def test_a_flapping_server_is_no_outage(server, keys, clock, recorder):
         assert until(lambda: keys._flight.under_way is None)
 
 
-def test_what_a_document_has_of_no_use_is_told_when_it_comes_and_not_at_each_fetch(serve, clock, caplog):
+def test_ignored_keys_are_logged_once_for_each_document(serve, clock, caplog):
     broken = {**jwks(NEW)["keys"][0], "kid": "e", "y": "AA"}
     server = serve(document({"keys": [*GOOD["keys"], broken]}))
     keys = client(server.url, clock=clock)
@@ -215,7 +215,7 @@ def test_what_a_document_has_of_no_use_is_told_when_it_comes_and_not_at_each_fet
     assert in_a_thread(verifier(keys), token()) == ACCEPTED
 
 
-def test_a_rotation_is_told(server, keys, clock, recorder):
+def test_a_rotation_is_reported(server, keys, clock, recorder):
     server.answer = document(jwks(NEW))
     clock.now += 10
     keys.refresh()
@@ -224,12 +224,12 @@ def test_a_rotation_is_told(server, keys, clock, recorder):
     assert len(keys.current()) == 1
 
 
-def test_a_key_that_is_removed_is_gone_with_the_next_fetch_also_from_memory(server, keys, clock, recorder):
+def test_the_next_fetch_removes_a_deleted_key_also_from_the_cache(server, keys, clock, recorder):
     server.answer = document(jwks(OLD, NEW))
     keys.refresh()
     check = verifier(keys)
     for key in (OLD, NEW):
-        assert in_a_thread(check, token(key)) == ACCEPTED  # and its header is remembered now
+        assert in_a_thread(check, token(key)) == ACCEPTED  # and its header is now cached
     server.answer = document(jwks(NEW))
     clock.now += 20
     keys.refresh()
@@ -238,7 +238,7 @@ def test_a_key_that_is_removed_is_gone_with_the_next_fetch_also_from_memory(serv
     assert in_a_thread(check, token(NEW)) == ACCEPTED
 
 
-def test_keys_that_stay_the_same_are_the_same_object_so_that_headers_stay_remembered(server, keys, clock):
+def test_unchanged_keys_stay_the_same_object_so_that_headers_stay_cached(server, keys, clock):
     before = keys.current()
     server.answer = document({"keys": [{**GOOD["keys"][0], "x-note": "rewritten"}], "more": 1})
     keys.refresh()
@@ -272,7 +272,7 @@ def test_a_key_that_changes_under_its_kid_is_another_key(server, keys):
         ({"on_event": 7}, "on_event= must be a function"),
     ],
 )  # fmt: skip
-def test_contradictions_are_refused_when_the_client_is_made(settings, said):
+def test_contradictory_settings_are_refused_when_the_client_is_created(settings, said):
     with pytest.raises(ConfigurationError, match=said):
         JWKSClient("https://auth.example/jwks.json", **settings)
 
@@ -289,7 +289,7 @@ def test_contradictions_are_refused_when_the_client_is_made(settings, said):
         ({"fresh_for": 60}, [60, 3_600]),
     ],
 )
-def test_what_is_not_given_is_as_long_as_what_is_given_allows(serve, clock, recorder, settings, fresh):
+def test_default_durations_are_adapted_to_the_given_ones(serve, clock, recorder, settings, fresh):
     server = serve(document(GOOD))
     keys = client(server.url, clock=clock, on_event=recorder, **settings)
     keys.refresh()
@@ -309,7 +309,7 @@ def test_what_is_not_given_is_as_long_as_what_is_given_allows(serve, clock, reco
         "https://[::1/jwks", None, 7, b"https://auth.example/jwks",
     ],
 )  # fmt: skip
-def test_an_address_that_must_not_be_fetched_is_refused(url):
+def test_a_url_that_must_not_be_fetched_is_refused(url):
     with pytest.raises(ConfigurationError, match="jwks_uri= must be an https URL"):
         JWKSClient(url)
 
@@ -321,12 +321,12 @@ def test_an_address_that_must_not_be_fetched_is_refused(url):
         "http://0.0.0.0/", "http://127.1/", "http://10.0.0.1/", "http://localhost@evil.example/", "http://evil.example/127.0.0.1",
     ],
 )  # fmt: skip
-def test_plain_http_goes_to_this_machine_alone(url):
+def test_plain_http_is_used_on_loopback_only(url):
     with pytest.raises(ConfigurationError, match="HTTP_ON_LOOPBACK"):
         client(url)
 
 
-def test_without_httpx_the_extra_is_named(monkeypatch):
+def test_the_error_names_the_extra_if_httpx_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "httpx", None)
 
     with pytest.raises(ConfigurationError, match=r"pip install 'httpx>=[0-9.]+' \(the extra gatepass\[jwks\]\)"):
@@ -334,7 +334,7 @@ def test_without_httpx_the_extra_is_named(monkeypatch):
 
 
 @pytest.mark.parametrize("name", ["httpx", "jwt"])
-def test_another_library_of_that_name_stops_the_start_and_is_no_outage_later(name, tmp_path):
+def test_another_module_with_the_name_of_the_library_fails_at_startup(name, tmp_path):
     (tmp_path / f"{name}.py").write_text("decode = None")
     program = "from gatepass import JWKSClient; JWKSClient('https://auth.example/jwks')"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
@@ -351,8 +351,8 @@ def test_another_library_of_that_name_stops_the_start_and_is_no_outage_later(nam
 
 
 @pytest.mark.parametrize("status", [403, 404, 500, 503, 201, 204])
-def test_the_event_and_the_log_tell_the_status_of_an_answer_that_was_of_no_use(serve, recorder, caplog, status):
-    server = serve(lambda exchange: exchange.reply(b"{}", status=f"{status} Whatever"))
+def test_the_event_and_the_log_contain_the_status_of_an_invalid_response(serve, recorder, caplog, status):
+    server = serve(lambda exchange: exchange.reply(b"{}", status=f"{status} Reason"))
     with pytest.raises(KeysUnavailable):
         client(server.url, on_event=recorder).refresh()
 
@@ -373,7 +373,7 @@ def test_a_redirect_has_its_status_and_other_failures_have_none(serve, recorder)
         assert (failed.cause, failed.status) == told
 
 
-def test_the_query_of_an_address_is_sent_and_shown_nowhere(serve, recorder, caplog):
+def test_the_query_of_a_url_is_sent_and_never_shown(serve, recorder, caplog):
     caplog.set_level("DEBUG")  # of the libraries below too
     server = serve(document(GOOD))
     keys = client(f"{server.url}?code=xyzzy", on_event=recorder)
@@ -389,7 +389,7 @@ def test_the_query_of_an_address_is_sent_and_shown_nowhere(serve, recorder, capl
 
 
 @pytest.mark.parametrize("allow", [True, "HTTP_ON_LOOPBACK", 1, object()])
-def test_plain_http_is_accepted_by_its_name_alone(allow):
+def test_plain_http_must_be_allowed_explicitly(allow):
     with pytest.raises(ConfigurationError):
         JWKSClient("http://127.0.0.1/jwks", allow=allow)
 
@@ -405,8 +405,8 @@ def test_refresh_waits_for_the_fetch_under_way(serve):
     assert len(server.requests) == 1
 
 
-def test_keys_that_a_clock_of_another_time_dated_are_fetched_anew(serve, clock):
-    """Such as a test's, which freezes the clock in another year for a while."""
+def test_keys_fetched_at_a_time_in_the_future_are_fetched_again(serve, clock):
+    """For example, a test freezes the clock in another year for a while."""
     server = serve(document(GOOD))
     keys = client(server.url, clock=clock)
     clock.now += 1e9

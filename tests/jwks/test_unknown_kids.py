@@ -1,4 +1,4 @@
-"""Whoever forges key ids can make us ask the key server a few times, and cannot keep a new key out for long."""
+"""Forged key ids cause few requests to the key server, and do not delay a new key for long."""
 
 import random
 
@@ -19,7 +19,7 @@ def refused(check, raw):
     return type(caught.value)
 
 
-def test_ten_thousand_forged_kids_cost_five_fetches_and_a_new_key_is_taken_within_ten_seconds(server, keys, clock):
+def test_ten_thousand_forged_kids_cost_five_fetches_and_a_new_key_is_accepted_within_ten_seconds(server, keys, clock):
     check = verifier(keys)
     accepted_after = None
     for number in range(10_000):
@@ -42,7 +42,7 @@ def test_ten_thousand_forged_kids_cost_five_fetches_and_a_new_key_is_taken_withi
     assert len(server.requests) - 1 <= 5
 
 
-def test_a_new_key_is_taken_within_the_interval_and_one_fetch_of_a_slow_server(serve, clock):
+def test_a_new_key_is_accepted_within_the_interval_and_one_fetch_of_a_slow_server(serve, clock):
     def slow(exchange):
         found = jwks(OLD, NEW) if clock.now >= published else jwks(OLD)
         clock.now += 4
@@ -51,14 +51,14 @@ def test_a_new_key_is_taken_within_the_interval_and_one_fetch_of_a_slow_server(s
     published = 10_000.0
     check = verifier(client(serve(slow).url, clock=clock))
     assert in_a_thread(check, token(OLD)) == ACCEPTED
-    clock.now = published - 0.5  # the fetch that begins now just misses it
+    clock.now = published - 0.5  # the fetch that starts now does not contain it yet
     while in_a_thread(check, token(NEW)) != ACCEPTED:
         clock.now += 0.1
 
     assert clock.now - published <= 10 + 4
 
 
-def test_a_flood_from_cold_costs_no_more(serve, clock):
+def test_forged_kids_before_the_first_fetch_cost_no_more(serve, clock):
     server = serve(document(jwks(OLD)))
     check = verifier(client(server.url, clock=clock))
     for number in range(500):
@@ -68,7 +68,7 @@ def test_a_flood_from_cold_costs_no_more(serve, clock):
     assert in_a_thread(check, token(OLD)) == ACCEPTED
 
 
-def test_one_forged_kid_again_and_again_costs_one_fetch_an_interval(server, keys, clock, recorder):
+def test_one_repeated_forged_kid_costs_one_fetch_per_interval(server, keys, clock, recorder):
     check = verifier(keys)
     for _ in range(100):
         clock.now += 0.2
@@ -79,7 +79,7 @@ def test_one_forged_kid_again_and_again_costs_one_fetch_an_interval(server, keys
     assert [event.outcome for event in recorder.of(UnknownKid)].count("remembered") == 98
 
 
-def test_a_kid_that_was_unknown_a_moment_ago_is_known_once_any_fetch_brings_it(server, keys):
+def test_a_recently_unknown_kid_is_known_after_any_fetch_that_contains_it(server, keys):
     check = verifier(keys)
     assert in_a_thread(check, token(NEW)) == UNKNOWN_KEY
     server.answer = document(jwks(OLD, NEW))
@@ -88,7 +88,7 @@ def test_a_kid_that_was_unknown_a_moment_ago_is_known_once_any_fetch_brings_it(s
     assert in_a_thread(check, token(NEW)) == ACCEPTED
 
 
-def test_a_kid_that_was_unknown_once_is_looked_for_when_the_keys_have_died_meanwhile(server, clock):
+def test_a_formerly_unknown_kid_is_searched_for_once_the_keys_are_dead(server, clock):
     server.answer = document(jwks(OLD))
     keys = client(server.url, clock=clock, usable_for=60, unknown_kid_interval=300)
     check = verifier(keys)
@@ -105,7 +105,7 @@ def test_a_kid_that_was_unknown_once_is_looked_for_when_the_keys_have_died_meanw
     assert in_a_thread(check, token(NEW)) == ACCEPTED
 
 
-def test_the_limit_is_an_answer_and_told(server, keys, clock, recorder):
+def test_a_limited_kid_is_rejected_and_reported(server, keys, clock, recorder):
     check = verifier(keys)
     answers = [in_a_thread(check, forged(name)) for name in "abc"]
 
@@ -113,7 +113,7 @@ def test_the_limit_is_an_answer_and_told(server, keys, clock, recorder):
     assert [event.outcome for event in recorder.of(UnknownKid)] == ["fetched", "fetched", "limited"]
 
 
-def test_the_burst_comes_back_with_time_and_no_further(server, keys, clock):
+def test_the_burst_refills_over_time_up_to_its_size(server, keys, clock):
     check = verifier(keys)
     for pause, fetches in ((0, 2), (9.9, 0), (0.2, 1), (1_000, 2)):
         server.answer = document(jwks(OLD))
@@ -127,18 +127,18 @@ def test_the_burst_comes_back_with_time_and_no_further(server, keys, clock):
         assert len(server.requests) - before == fetches
 
 
-def test_a_bounded_number_of_kids_is_remembered_and_the_oldest_goes_first():
+def test_a_bounded_number_of_kids_is_remembered_and_the_oldest_is_dropped_first():
     limiter = UnknownKidLimiter(interval=10)
     for number in range(3_000):
         limiter.remember(str(number), since=0)
-    limiter.remember("2500", since=1)  # which it has, so none goes for it
+    limiter.remember("2500", since=1)  # which it has, so there is no fetch for it
 
     assert sum(limiter.remembers(str(number), now=5) for number in range(3_000)) == 1_000
     assert limiter.remembers("2500", now=10)
     assert not limiter.remembers("2501", now=10)
 
 
-def test_a_limit_that_is_reached_never_touches_a_known_key(server, keys, clock):
+def test_a_reached_limit_does_not_affect_known_keys(server, keys, clock):
     check = verifier(keys)
     for number in range(100):
         refused(check, forged(f"forged-{number}"))
@@ -146,7 +146,7 @@ def test_a_limit_that_is_reached_never_touches_a_known_key(server, keys, clock):
 
 
 @pytest.mark.parametrize("way", RUNTIMES)
-def test_row_7_unknown_after_a_good_fetch_is_a_refusal(server, keys, way):
+def test_row_7_unknown_after_a_successful_fetch_is_a_refusal(server, keys, way):
     assert way(verifier(keys), forged("forged")) == UNKNOWN_KEY
     assert len(server.requests) == 2
 
@@ -159,8 +159,8 @@ def test_row_7b_unknown_after_a_failed_fetch_is_an_outage(server, keys, way):
     assert way(verifier(keys), token(OLD)) == ACCEPTED
 
 
-def test_row_7b_holds_while_the_server_stays_away_also_when_the_limit_is_reached(server, keys, clock, recorder):
-    """Nobody has said that the key does not exist: it may be the new one."""
+def test_row_7b_applies_during_an_outage_also_when_the_limit_is_reached(server, keys, clock, recorder):
+    """No response has shown that the key does not exist: it may be the new one."""
     check = verifier(keys)
     server.answer = refuse
     for _ in range(60):
@@ -173,7 +173,7 @@ def test_row_7b_holds_while_the_server_stays_away_also_when_the_limit_is_reached
     assert in_a_thread(check, token(NEW)) == ACCEPTED
 
 
-def test_row_7b_tells_how_long_no_fetch_will_be_tried(server, keys, clock, recorder):
+def test_row_7b_returns_the_time_until_the_next_fetch(server, keys, clock, recorder):
     server.answer = refuse
     for _ in range(6):
         with pytest.raises(KeysUnavailable):
@@ -230,7 +230,7 @@ JUNK = [
 
 @pytest.mark.parametrize("way", RUNTIMES)
 @pytest.mark.parametrize("raw", [pytest.param(raw, id=name) for name, raw in JUNK])
-def test_junk_fetches_nothing_not_even_from_cold(serve, way, raw):
+def test_malformed_tokens_cause_no_fetch_even_before_the_first_one(serve, way, raw):
     server = serve(document(jwks(OLD)))
 
     status, _ = way(verifier(client(server.url), algorithms=["ES256"]), raw)
@@ -240,19 +240,19 @@ def test_junk_fetches_nothing_not_even_from_cold(serve, way, raw):
 
 
 @pytest.mark.parametrize("raw", [pytest.param(raw, id=name) for name, raw in JUNK])
-def test_junk_is_refused_as_such_while_keys_cannot_be_had(serve, raw):
+def test_malformed_tokens_are_rejected_as_malformed_during_an_outage(serve, raw):
     check = verifier(client(serve(refuse).url))
     assert in_a_thread(check, token()) == CANNOT_TELL
 
     assert in_a_thread(check, raw)[0] == 401
 
 
-def test_an_algorithm_that_a_known_key_does_not_have_fetches_nothing(server, keys):
+def test_a_wrong_algorithm_for_a_known_key_causes_no_fetch(server, keys):
     assert in_a_thread(verifier(keys), token(RSA, header={"kid": OLD.kid})) == (401, None)
     assert len(server.requests) == 1
 
 
-def test_members_that_bring_a_key_or_an_address_along_are_never_read(serve, server, keys):
+def test_header_members_with_a_key_or_a_url_are_never_read(serve, server, keys):
     trap = serve(document(jwks(NEW)))
     header = {
         "jku": trap.url, "x5u": trap.url, "jwk": jwks(NEW)["keys"][0], "iss": trap.origin, "kid": f"{trap.url}#{NEW.kid}",
@@ -270,11 +270,11 @@ class TestWithoutKid:
         for key in (OLD, NEW, RSA):
             assert in_a_thread(verifier(keys), token(key, header={"kid": None})) == ACCEPTED
 
-    def test_a_bad_signature_is_refused_and_fetches_nothing(self, server, keys):
+    def test_a_bad_signature_is_rejected_without_a_fetch(self, server, keys):
         assert in_a_thread(verifier(keys), token(NEW, header={"kid": None})) == (401, None)
         assert len(server.requests) == 1
 
-    def test_more_keys_than_are_tried_cost_one_fetch_an_interval(self, server, keys, clock):
+    def test_more_keys_than_are_tried_cost_one_fetch_per_interval(self, server, keys, clock):
         check = verifier(keys, trial_keys=0)
         for _ in range(20):
             assert in_a_thread(check, token(header={"kid": None})) == UNKNOWN_KEY
@@ -282,7 +282,7 @@ class TestWithoutKid:
         assert len(server.requests) == 2
 
 
-def test_no_text_makes_anything_but_an_auth_error_leave_the_verifier(server, keys, clock):
+def test_any_token_raises_auth_errors_only(server, keys, clock):
     check = verifier(keys)
     chance = random.Random(2026)  # noqa: S311 - the same cases in every run
     good = [token(OLD), token(NEW), forged("forged")]

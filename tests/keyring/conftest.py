@@ -1,4 +1,4 @@
-"""Each test gets a ring in an empty directory, and its clock."""
+"""Give each test a ring in an empty directory and its clock."""
 
 from tests.support.rings import clock, place, ring
 

@@ -1,4 +1,4 @@
-"""Real processes on one directory: one of them rotates, and none that is killed leaves anything half done."""
+"""Several processes change one directory: a killed process leaves no partial change."""
 
 import json
 import os
@@ -120,7 +120,7 @@ ring.rotate()
 
 
 def without_hooks(program):
-    """The same with none of our hooks, as where a server in C forks; those of the standard library run."""
+    """Fork without our hooks, as a server in C does. The hooks of the standard library still run."""
     return "import logging, os, threading\nos.register_at_fork = lambda **hooks: None\n" + program
 
 
@@ -132,7 +132,7 @@ def start(program, *arguments):
 
 
 def all_at_once(program, *arguments):
-    """What four processes say that wait for one another and then go on together."""
+    """Return the output of four processes that wait for one another and then continue together."""
     processes = [start(program, *arguments) for _ in range(4)]
     assert [process.stdout.readline() for process in processes] == ["ready\n"] * 4
     for process in processes:
@@ -142,7 +142,7 @@ def all_at_once(program, *arguments):
 
 
 PATIENCE = 120
-"""Seconds after which a process hangs, and is no longer slow."""
+"""The timeout after which a process counts as hanging, in seconds."""
 
 
 def finished(process):
@@ -151,7 +151,7 @@ def finished(process):
     return out.split()
 
 
-def test_of_four_processes_that_find_a_rotation_due_one_makes_the_key(place, clock):
+def test_one_of_four_processes_that_find_a_rotation_due_creates_the_key(place, clock):
     make_ring(place, clock)
     due = NOW + 4 * HOUR
 
@@ -171,7 +171,7 @@ def test_four_processes_that_start_on_an_empty_directory_have_one_key(place):
 @pytest.mark.parametrize(
     ("function", "number"), [("fdopen", 1), ("fsync", 1), ("replace", 1), ("open", 2), ("open", 3), ("fsync", 2)]
 )
-def test_a_process_that_is_killed_while_it_writes_leaves_a_whole_ring(place, clock, function, number):
+def test_a_process_that_is_killed_during_a_write_leaves_a_complete_ring(place, clock, function, number):
     ring = make_ring(place, clock)
     before = ring.current().signing_key.kid
 
@@ -190,7 +190,7 @@ def test_a_process_that_is_killed_while_it_writes_leaves_a_whole_ring(place, clo
 @pytest.mark.parametrize(
     ("function", "number"), [("fdopen", 1), ("fsync", 1), ("replace", 1), ("open", 2), ("open", 3), ("fsync", 2)]
 )
-def test_a_process_that_is_stopped_while_it_writes_holds_up_no_removal_and_undoes_none(
+def test_a_process_that_is_stopped_during_a_write_neither_blocks_nor_undoes_a_removal(
     place, clock, monkeypatch, function, number
 ):
     ring = make_ring(place, clock)
@@ -210,7 +210,7 @@ def test_a_process_that_is_stopped_while_it_writes_holds_up_no_removal_and_undoe
     assert sorted(path.name for path in place.iterdir()) == ["keyring.json", "lock"]
 
 
-def test_several_that_take_over_at_once_lose_no_change(place, clock):
+def test_processes_that_take_over_from_a_stopped_one_at_once_lose_no_change(place, clock):
     ring = make_ring(place, clock)
     stopped = start(STOPPED, place, NUMBERS, NOW, "replace", 1)
     os.waitpid(stopped.pid, os.WUNTRACED)
@@ -219,11 +219,11 @@ def test_several_that_take_over_at_once_lose_no_change(place, clock):
     stopped.send_signal(signal.SIGCONT)
     finished(stopped)
 
-    assert len(ring.all_keys()) == 5  # to rotate again brings one of the four forward
+    assert len(ring.all_keys()) == 5  # a second rotation brings the key of another process forward
 
 
 @pytest.mark.parametrize("program", [FORKED, without_hooks(FORKED)], ids=["by Python", "by a server in C"])
-def test_a_forked_child_goes_on_whatever_its_parent_was_doing(place, program):
+def test_a_forked_child_works_regardless_of_the_state_of_its_parent(place, program):
     assert finished(start(program, place, NUMBERS, NOW)) == ["active", "published"]
 
 
@@ -237,7 +237,7 @@ def test_a_child_that_was_forked_under_the_lock_does_not_keep_it(place, program,
     child = int(parent.stdout.readline())
     try:
         assert parent.wait(timeout=PATIENCE) == code
-        ring.remove(active(ring), EMERGENCY)  # or it would be told that another process does not let go
+        ring.remove(active(ring), EMERGENCY)  # otherwise it would report that another process holds the lock
     finally:
         os.kill(child, signal.SIGKILL)
         parent.communicate(timeout=PATIENCE)
@@ -258,7 +258,7 @@ def test_a_child_does_not_take_the_lock_from_its_parent(place, clock):
         os.close(other)
 
 
-def test_readers_never_see_anything_half_done_and_neither_does_who_comes_after_a_kill(place):
+def test_readers_always_see_a_complete_ring_also_after_a_kill(place):
     KeyRing(place, clock=Clock())
     for round_ in range(3):
         busy = start(BUSY, place)

@@ -1,4 +1,4 @@
-"""The files of a ring: whose they are, who may read them, and what becomes of one that is damaged."""
+"""The files of a ring: their owner, their permissions, and damaged files."""
 
 import os
 import stat
@@ -14,7 +14,7 @@ from gatepass.keyring import files
 pytestmark = pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "file modes and locks are looked at"))
 
 
-def test_what_is_written_is_for_its_owner_alone(place, ring):
+def test_written_files_are_accessible_to_their_owner_only(place, ring):
     previous = os.umask(0)
     try:
         ring.rotate()
@@ -27,7 +27,7 @@ def test_what_is_written_is_for_its_owner_alone(place, ring):
 
 
 @pytest.mark.parametrize("mode", [0o604, 0o640, 0o620, 0o602, 0o601, 0o777])
-def test_a_file_that_others_can_reach_is_refused(place, ring, clock, mode):
+def test_a_file_that_others_can_access_is_refused(place, ring, clock, mode):
     (place / "keyring.json").chmod(mode)
 
     with pytest.raises(ConfigurationError, match=r"other users can read or change .*keyring\.json.*: chmod 600 "):
@@ -35,7 +35,7 @@ def test_a_file_that_others_can_reach_is_refused(place, ring, clock, mode):
 
 
 @pytest.mark.parametrize("mode", [0o755, 0o750, 0o701, 0o770])
-def test_a_directory_that_others_can_reach_is_refused(tmp_path, clock, mode):
+def test_a_directory_that_others_can_access_is_refused(tmp_path, clock, mode):
     (tmp_path / "ring").mkdir()
     (tmp_path / "ring").chmod(mode)
 
@@ -44,15 +44,15 @@ def test_a_directory_that_others_can_reach_is_refused(tmp_path, clock, mode):
     assert list((tmp_path / "ring").iterdir()) == []
 
 
-def test_a_directory_that_is_there_and_private_is_used(tmp_path, clock):
+def test_an_existing_private_directory_is_used(tmp_path, clock):
     (tmp_path / "ring").mkdir(mode=0o700)
 
     assert states(make_ring(tmp_path / "ring", clock)) == ["active"]
 
 
 @pytest.mark.parametrize("what", ["directory", "keyring.json", "lock"])
-def test_a_link_is_refused(tmp_path, place, ring, clock, what):
-    """It may lead elsewhere tomorrow, or belong to a user who wants to see what is written there."""
+def test_a_symbolic_link_is_refused(tmp_path, place, ring, clock, what):
+    """It may point elsewhere later, or belong to a user who wants to read what is written there."""
     elsewhere = tmp_path / "elsewhere"
     if what == "directory":
         place.rename(elsewhere)
@@ -67,8 +67,8 @@ def test_a_link_is_refused(tmp_path, place, ring, clock, what):
 
 @pytest.mark.parametrize("ask", [make_ring, lambda place, clock: KeyRing.open(place), lambda place, clock: None])
 @pytest.mark.parametrize("way", ["ring", "link/ring"])
-def test_a_ring_that_others_can_put_aside_is_refused(tmp_path, clock, ask, way):
-    """In its place they would put one of their own, or none, which is begun anew."""
+def test_a_ring_that_others_can_move_is_refused(tmp_path, clock, ask, way):
+    """Others could replace it with their own, or remove it, which would create a new ring."""
     (tmp_path / "shared").mkdir()
     (tmp_path / "data").mkdir()
     (tmp_path / "shared" / "link").symlink_to(tmp_path / "data")
@@ -79,7 +79,7 @@ def test_a_ring_that_others_can_put_aside_is_refused(tmp_path, clock, ask, way):
         ask(tmp_path / "shared" / way, clock) or ring.rotate()
 
 
-def test_no_ring_is_made_where_others_could_put_it_aside(tmp_path, clock):
+def test_no_ring_is_created_where_others_could_move_it(tmp_path, clock):
     (tmp_path / "shared").mkdir()
     (tmp_path / "shared").chmod(0o777)
 
@@ -89,7 +89,7 @@ def test_no_ring_is_made_where_others_could_put_it_aside(tmp_path, clock):
 
 
 @pytest.mark.parametrize("umask", [0o777, 0o077])
-def test_a_ring_is_its_owners_whatever_the_umask(tmp_path, clock, umask):
+def test_a_ring_is_private_regardless_of_the_umask(tmp_path, clock, umask):
     (tmp_path / "ring").mkdir(mode=0o700)
     previous = os.umask(umask)
     try:
@@ -100,7 +100,7 @@ def test_a_ring_is_its_owners_whatever_the_umask(tmp_path, clock, umask):
     assert {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "ring").iterdir()} == {0o600}
 
 
-def test_a_pipe_is_refused_and_not_waited_for(place, ring, clock):
+def test_a_named_pipe_is_refused_without_blocking(place, ring, clock):
     (place / "keyring.json").unlink()
     os.mkfifo(place / "keyring.json", 0o600)
 
@@ -108,7 +108,7 @@ def test_a_pipe_is_refused_and_not_waited_for(place, ring, clock):
         make_ring(place, clock)
 
 
-def test_a_directory_that_was_opened_to_others_is_noticed_with_the_next_change(place, ring, clock):
+def test_a_directory_that_became_accessible_to_others_is_refused_at_the_next_change(place, ring, clock):
     place.chmod(0o770)
 
     with pytest.raises(ConfigurationError, match="other users can read or change"):
@@ -117,8 +117,8 @@ def test_a_directory_that_was_opened_to_others_is_noticed_with_the_next_change(p
         KeyRing.open(place)
 
 
-def test_who_reads_a_ring_waits_until_it_is_on_the_disk(place, ring, clock, monkeypatch):
-    """Who replaced the file may have been killed before it was there for good."""
+def test_reading_a_ring_waits_until_it_is_on_disk(place, ring, clock, monkeypatch):
+    """The process that replaced the file may have been killed before the file was on disk."""
     kept, fsync = [], os.fsync
     monkeypatch.setattr(files.os, "fsync", lambda descriptor: kept.append(os.fstat(descriptor)) or fsync(descriptor))
 
@@ -128,25 +128,25 @@ def test_who_reads_a_ring_waits_until_it_is_on_the_disk(place, ring, clock, monk
 
 
 @pytest.mark.parametrize("path", ["no/such/parent", "file"])
-def test_a_place_that_cannot_be_a_directory_is_refused(tmp_path, clock, path):
+def test_a_path_that_cannot_be_a_directory_is_refused(tmp_path, clock, path):
     (tmp_path / "file").touch(mode=0o600)
 
     with pytest.raises(ConfigurationError, match=r"cannot hold a key ring|other users can"):
         make_ring(tmp_path / path, clock)
 
 
-def test_what_belongs_to_somebody_else_is_refused(place, ring, clock, monkeypatch):
+def test_files_of_another_user_are_refused(place, ring, clock, monkeypatch):
     stranger = os.geteuid() + 1
     monkeypatch.setattr(files.os, "geteuid", lambda: stranger)
 
     with pytest.raises(ConfigurationError, match="belongs to another user: run this as its owner"):
         ring.rotate()
-    if place.stat().st_uid != 0:  # what root owns, root could read anyway
+    if place.stat().st_uid != 0:  # root could read files of root in any case
         with pytest.raises(ConfigurationError, match="belongs to another user"):
             make_ring(place, clock)
 
 
-def test_root_does_not_take_the_ring_of_a_service_away(place, ring):
+def test_root_does_not_use_the_ring_of_another_user(place, ring):
     if os.geteuid() != 0:
         missing("root", "only root can give a file away")
     for path in (place, place / "keyring.json"):
@@ -158,7 +158,7 @@ def test_root_does_not_take_the_ring_of_a_service_away(place, ring):
         ring.rotate()
 
 
-def test_a_ring_can_be_used_where_nothing_may_be_written(place, ring, clock):
+def test_a_ring_can_be_used_on_a_read_only_file_system(place, ring, clock):
     before = sorted(path.name for path in place.iterdir())
     (place / "lock").unlink()
     (place / "lock").mkdir()  # not even root can write to this
@@ -167,7 +167,7 @@ def test_a_ring_can_be_used_where_nothing_may_be_written(place, ring, clock):
     assert sorted(path.name for path in place.iterdir()) == before
 
 
-def test_what_a_killed_process_left_is_swept_away(place, ring):
+def test_temporary_files_of_a_killed_process_are_removed(place, ring):
     (place / "0123.unfinished").write_text("{")
 
     ring.rotate()
@@ -175,7 +175,7 @@ def test_what_a_killed_process_left_is_swept_away(place, ring):
     assert sorted(path.name for path in place.iterdir()) == ["keyring.json", "lock"]
 
 
-def test_a_disk_that_is_full_changes_nothing(place, ring, monkeypatch):
+def test_a_full_disk_changes_nothing(place, ring, monkeypatch):
     before = (place / "keyring.json").read_bytes()
 
     def full(descriptor):
@@ -189,7 +189,7 @@ def test_a_disk_that_is_full_changes_nothing(place, ring, monkeypatch):
     assert sorted(path.name for path in place.iterdir()) == ["keyring.json", "lock"]
 
 
-def test_a_lock_that_is_not_given_back_is_told(place, ring, monkeypatch):
+def test_a_lock_that_is_not_released_is_reported(place, ring, monkeypatch):
     monkeypatch.setattr(files, "_LOCK_TIMEOUT", 0.05)
     with files.RingDirectory(place).locked(), pytest.raises(TimeoutError, match="another thread holds the lock"):
         ring.rotate()
@@ -198,14 +198,14 @@ def test_a_lock_that_is_not_given_back_is_told(place, ring, monkeypatch):
     assert states(ring) == ["active", "published"]
 
 
-def test_without_posix_locks_a_sentence_says_so(place, clock, monkeypatch):
+def test_without_posix_locks_the_error_says_so(place, clock, monkeypatch):
     monkeypatch.setattr(files.importlib.util, "find_spec", lambda name: None)
 
     with pytest.raises(ConfigurationError, match="locks and modes of POSIX"):
         make_ring(place, clock)
 
 
-def test_a_file_that_was_damaged_is_read_once_and_not_for_each_forged_token(place, ring, clock, monkeypatch):
+def test_a_damaged_file_is_read_once_and_not_for_each_forged_token(place, ring, clock, monkeypatch):
     reads = []
     read_ring_file = files.read_ring_file
 
@@ -234,7 +234,7 @@ def test_a_file_that_was_damaged_is_read_once_and_not_for_each_forged_token(plac
     assert not ring._watch.is_outdated()
 
 
-def test_a_file_without_end_is_not_read_to_its_end(place, ring, clock):
+def test_an_endless_file_is_read_up_to_the_limit_only(place, ring, clock):
     with (place / "keyring.json").open("ab") as file:
         file.write(b" " * 1_000_001)
 

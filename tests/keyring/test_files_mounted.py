@@ -1,4 +1,4 @@
-"""A ring in a file that a platform mounts: read as it comes, followed when it is exchanged, and never written."""
+"""A ring in a file that a platform mounts is read, followed when it is replaced, and never written."""
 
 import os
 import shutil
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "
 
 
 class Secret:
-    """A secret as a kubelet mounts it: links to a directory that is exchanged whole."""
+    """A secret as a kubelet mounts it: links to a directory that is replaced as a whole."""
 
     def __init__(self, path, source):
         self.path = path
@@ -62,17 +62,17 @@ def test_a_mounted_ring_signs_verifies_and_publishes(mounted, ring, clock):
 
 
 @pytest.mark.parametrize("name", ["secret", "secret/keyring.json", "secret/..data/keyring.json"])
-def test_the_file_or_its_directory_is_named(tmp_path, secret, clock, ring, name):
+def test_the_path_may_be_that_of_the_file_or_its_directory(tmp_path, secret, clock, ring, name):
     assert active(KeyRing.mounted(tmp_path / name, clock=clock)) == active(ring)
 
 
-def test_a_file_of_any_other_name_will_do(tmp_path, place, ring, clock):
+def test_a_file_may_have_any_name(tmp_path, place, ring, clock):
     shutil.copy(place / "keyring.json", tmp_path / "signing-keys")
 
     assert active(KeyRing.mounted(str(tmp_path / "signing-keys"), clock=clock)) == active(ring)
 
 
-def test_its_numbers_are_those_of_the_file(tmp_path, clock):
+def test_the_numbers_of_a_mounted_ring_are_those_of_the_file(tmp_path, clock):
     make_ring(tmp_path / "made", clock, cache_ttl=600, access_ttl=60, leeway=10)
     ring = KeyRing.mounted(tmp_path / "made", clock=clock)
 
@@ -84,7 +84,7 @@ def test_its_numbers_are_those_of_the_file(tmp_path, clock):
     assert repr(ring) == f"<KeyRing in {tmp_path}/made/keyring.json, ES256>"
 
 
-def test_a_rotation_that_was_made_elsewhere_is_followed(mounted, ring, secret, clock):
+def test_a_rotation_by_another_host_is_followed(mounted, ring, secret, clock):
     issuer, verifier = make_issuer(mounted, clock), make_verifier(mounted, clock)
     before = issuer.issue("anna")
     ring.rotate()
@@ -99,7 +99,7 @@ def test_a_rotation_that_was_made_elsewhere_is_followed(mounted, ring, secret, c
     assert make_verifier(ring, clock).verify(issuer.issue("anna")).subject == "anna"
 
 
-def test_a_key_that_was_removed_elsewhere_is_dead_within_two_seconds(mounted, ring, secret, clock):
+def test_a_key_that_another_host_removed_is_refused_within_two_seconds(mounted, ring, secret, clock):
     stolen = make_issuer(mounted, clock).issue("anna")
     ring.remove(active(ring), EMERGENCY)
     secret.update()
@@ -111,7 +111,7 @@ def test_a_key_that_was_removed_elsewhere_is_dead_within_two_seconds(mounted, ri
 
 def test_a_mounted_ring_is_never_written(mounted, secret, clock):
     before = contents(secret.path)
-    clock.now += 40 * HOUR  # a rotation is long due
+    clock.now += 40 * HOUR  # a rotation is long overdue
     assert make_verifier(mounted, clock).verify(make_issuer(mounted, clock).issue("anna"))
     for change in (mounted.rotate, mounted.rotate_if_due, lambda: mounted.remove(active(mounted), EMERGENCY)):
         with pytest.raises(ConfigurationError, match="change it where its file is created"):
@@ -122,14 +122,14 @@ def test_a_mounted_ring_is_never_written(mounted, secret, clock):
 
 
 @pytest.mark.parametrize("mode", [0o400, 0o440, 0o600, 0o640])
-def test_its_owner_may_read_it_and_its_group(secret, clock, mode):
+def test_the_owner_and_the_group_may_read_a_mounted_ring(secret, clock, mode):
     secret.update(mode)
 
     assert KeyRing.mounted(secret.path, clock=clock).current().signing_key
 
 
 @pytest.mark.parametrize("mode", [0o444, 0o404, 0o420, 0o402, 0o460, 0o644, 0o666])
-def test_a_file_that_others_can_change_or_everybody_can_read_is_refused(secret, clock, mode):
+def test_a_group_writable_or_world_readable_file_is_refused(secret, clock, mode):
     secret.update(mode)
 
     with pytest.raises(ConfigurationError, match="mount it with the mode 0440 or 0400"):
@@ -146,7 +146,7 @@ def test_a_file_of_another_user_is_refused(secret, clock):
 
 
 @pytest.mark.parametrize("name", ["no-such-file", "empty"])
-def test_where_no_ring_is_none_is_made(tmp_path, clock, name):
+def test_a_missing_mounted_ring_is_not_created(tmp_path, clock, name):
     (tmp_path / "empty").mkdir()
 
     with pytest.raises(ConfigurationError, match=r"there is no key ring at .* that can be read: No such file"):
@@ -154,7 +154,7 @@ def test_where_no_ring_is_none_is_made(tmp_path, clock, name):
     assert contents(tmp_path) == ["empty"]
 
 
-def test_a_mount_that_goes_away_is_an_outage_after_the_time_of_a_copy(mounted, secret, clock):
+def test_a_mount_that_disappears_is_an_outage_once_copies_expire(mounted, secret, clock):
     shutil.rmtree(secret.path)
     clock.now += 299
     assert mounted.current().signing_key

@@ -1,4 +1,4 @@
-"""The text of a ring's file: read as it was written, and refused when it is damaged."""
+"""The text of a ring's file is read as it was written, and refused when it is damaged."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from gatepass.keyring.manifest import from_text, to_text
 pytestmark = pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "file modes and locks are looked at"))
 
 
-def test_a_ring_is_the_same_after_it_was_written_and_read(ring, clock, place):
+def test_a_ring_is_unchanged_after_writing_and_reading(ring, clock, place):
     ring.rotate()
     line = from_text((place / "keyring.json").read_bytes())
 
@@ -54,7 +54,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", sorted(DAMAGES))
-def test_a_damaged_file_is_refused_and_left_as_it_is(place, ring, clock, damage):
+def test_a_damaged_file_is_refused_and_not_changed(place, ring, clock, damage):
     file = place / "keyring.json"
     file.write_bytes(DAMAGES[damage](file.read_bytes()))
     left = file.read_bytes()
@@ -74,7 +74,7 @@ def test_a_damaged_file_is_refused_and_left_as_it_is(place, ring, clock, damage)
         (lambda document: document["schedule"].update(cache_ttl=0), "cache_ttl="),
     ],
 )
-def test_a_file_that_cannot_be_used_is_refused_with_the_reason(place, ring, clock, change, sentence):
+def test_an_unusable_file_is_refused_with_the_reason(place, ring, clock, change, sentence):
     file = place / "keyring.json"
     file.write_bytes(damaged(change)(file.read_bytes()))
 

@@ -1,4 +1,4 @@
-"""One ring and a clock that moves: what each key is at each instant, and that no clock and no file breaks signing."""
+"""One ring and a clock that moves: the state of each key at each time. No clock and no file stops signing."""
 
 import json
 import logging
@@ -27,7 +27,7 @@ def test_the_first_key_of_an_empty_directory_signs_at_once(ring, clock):
     assert make_verifier(ring, clock).verify(make_issuer(ring, clock).issue("anna")).subject == "anna"
 
 
-def test_the_log_tells_what_happens_and_names_no_key(place, clock, caplog):
+def test_the_log_records_changes_and_names_no_key(place, clock, caplog):
     caplog.set_level(logging.INFO, "gatepass.keyring")
     ring = make_ring(place, clock)
     ring.rotate()
@@ -54,7 +54,7 @@ def test_a_key_is_published_then_active_then_retired_then_removed(ring, clock):
         assert (states(ring), ring.current().signing_key.kid, kids(ring)) == (expected, signer, shown), instant
 
 
-def test_the_times_of_a_key_are_told(ring, clock):
+def test_the_times_of_a_key_are_listed(ring, clock):
     ring.rotate()
     first, second = ring.all_keys()
 
@@ -82,7 +82,7 @@ def test_only_the_active_key_can_sign(ring, clock):
     assert sorted(key.can_sign for key in ring.current()) == [False, True]
 
 
-def test_nothing_is_read_for_a_token(ring, clock, place):
+def test_verifying_a_token_reads_no_file(ring, clock, place):
     issuer, verifier = make_issuer(ring, clock), make_verifier(ring, clock)
     place.rename(place.with_name("away"))
 
@@ -90,7 +90,7 @@ def test_nothing_is_read_for_a_token(ring, clock, place):
         assert verifier.verify(issuer.issue("anna"))
 
 
-def test_an_issuer_signs_with_the_key_of_the_moment_and_names_it(ring, clock):
+def test_an_issuer_signs_with_the_active_key_and_names_it(ring, clock):
     issuer, verifier = make_issuer(ring, clock), make_verifier(ring, clock)
     first = issuer.issue("anna")
     ring.rotate()
@@ -107,7 +107,7 @@ def test_an_issuer_whose_tokens_outlive_the_ring_is_refused(ring, clock):
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "PS512", "ES512", "Ed25519", "Ed448", "EdDSA"])
-def test_any_asymmetric_algorithm_will_do(place, clock, algorithm):
+def test_any_asymmetric_algorithm_is_accepted(place, clock, algorithm):
     ring = make_ring(place, clock, algorithm=algorithm)
     ring.rotate()
     clock.now += AHEAD
@@ -116,7 +116,7 @@ def test_any_asymmetric_algorithm_will_do(place, clock, algorithm):
     assert [key.algorithm for key in make_ring(place, clock, algorithm=algorithm).all_keys()] == [algorithm] * 2
 
 
-def test_another_algorithm_is_a_rotation(ring, clock, place):
+def test_changing_the_algorithm_is_a_rotation(ring, clock, place):
     ring = make_ring(place, clock, algorithm="Ed25519")
 
     assert [(key.algorithm, key.state) for key in ring.all_keys()] == [("ES256", "active"), ("Ed25519", "published")]
@@ -126,7 +126,7 @@ def test_another_algorithm_is_a_rotation(ring, clock, place):
     assert ring.current().signing_key.algorithm == "Ed25519"
 
 
-def test_another_algorithm_drops_a_key_that_waits(ring, clock, place):
+def test_changing_the_algorithm_drops_a_published_key(ring, clock, place):
     ring.rotate()
     ring = make_ring(place, clock, algorithm="Ed25519")
 
@@ -138,7 +138,7 @@ def test_another_algorithm_drops_a_key_that_waits(ring, clock, place):
 # Rotation
 
 
-def test_a_rotation_is_due_when_the_next_key_must_be_shown(ring, clock):
+def test_a_rotation_is_due_when_the_next_key_must_be_published(ring, clock):
     clock.now = NOW + 4 * HOUR - AHEAD - 1
     ring.rotate_if_due()
     assert states(ring) == ["active"]
@@ -152,7 +152,7 @@ def test_a_rotation_is_due_when_the_next_key_must_be_shown(ring, clock):
     assert states(ring) == ["retired", "active"]
 
 
-def test_a_ring_that_is_rotated_by_command_alone_is_never_due(place, clock):
+def test_a_ring_that_is_rotated_by_command_only_is_never_due(place, clock):
     ring = make_ring(place, clock, rotate_every=None)
     clock.now += 1_000 * HOUR
     ring.current()
@@ -161,7 +161,7 @@ def test_a_ring_that_is_rotated_by_command_alone_is_never_due(place, clock):
     assert states(ring) == ["active"]
 
 
-def test_a_ring_that_nobody_used_for_years_rotates_once(ring, clock):
+def test_a_ring_that_was_unused_for_years_rotates_once(ring, clock):
     clock.now += 50_000 * HOUR
     for _ in range(3):
         ring.rotate_if_due()
@@ -170,7 +170,7 @@ def test_a_ring_that_nobody_used_for_years_rotates_once(ring, clock):
     assert ring.all_keys()[1].signs_from.timestamp() == clock.now + AHEAD
 
 
-def test_a_request_that_finds_the_rotation_due_leaves_it_to_a_thread(ring, clock):
+def test_a_request_that_finds_a_rotation_due_starts_a_thread(ring, clock):
     clock.now += 4 * HOUR
     before = ring.current()
     wait_for_rotation()
@@ -186,7 +186,7 @@ def wait_for_rotation():
             assert not thread.is_alive()
 
 
-def test_a_rotation_that_fails_is_told_and_tried_again_later(ring, clock, place, caplog):
+def test_a_failed_rotation_is_logged_and_retried_later(ring, clock, place, caplog):
     (place / "lock").unlink()
     (place / "lock").mkdir()
     clock.now += 4 * HOUR
@@ -205,7 +205,7 @@ def test_a_rotation_that_fails_is_told_and_tried_again_later(ring, clock, place,
     assert states(ring) == ["active", "published"]
 
 
-def test_where_no_thread_can_be_started_a_request_goes_on(ring, clock, monkeypatch):
+def test_a_request_succeeds_if_no_thread_can_be_started(ring, clock, monkeypatch):
     def none_left(thread):
         raise RuntimeError("can't start new thread")
 
@@ -229,7 +229,7 @@ def test_a_second_command_does_not_make_a_third_key(ring, clock):
     assert ring.all_keys()[1].signs_from.timestamp() == NOW + AHEAD
 
 
-def test_a_spare_that_everybody_knows_can_sign_at_once(place, clock):
+def test_a_spare_that_all_consumers_have_can_sign_at_once(place, clock):
     ring = make_ring(place, clock, publish_ahead=4 * HOUR)
     ring.rotate_if_due()
     assert states(ring) == ["active", "published"]
@@ -246,7 +246,7 @@ def test_a_spare_that_everybody_knows_can_sign_at_once(place, clock):
     assert states(ring)[-2:] == ["active", "published"]
 
 
-def test_a_retired_key_keeps_no_private_half(ring, clock, place):
+def test_a_retired_key_has_no_private_key(ring, clock, place):
     ring.rotate()
     clock.now += AHEAD + 60
     ring.rotate()
@@ -256,7 +256,7 @@ def test_a_retired_key_keeps_no_private_half(ring, clock, place):
     assert [kept[key.kid] for key in ring.all_keys()] == [False, True, True]
 
 
-def test_the_file_does_not_grow_for_ever(ring, clock, place):
+def test_the_file_does_not_grow_without_bound(ring, clock, place):
     for _ in range(40):
         ring.rotate()
         clock.now += 4 * HOUR
@@ -265,7 +265,7 @@ def test_the_file_does_not_grow_for_ever(ring, clock, place):
     assert len(kids(ring)) == 1
 
 
-def test_a_ring_has_a_largest_size(place, clock):
+def test_a_ring_has_a_maximum_size(place, clock):
     ring = make_ring(place, clock, keep_retired=1_000 * HOUR, rotate_every=None)
     for _ in range(31):
         ring.rotate()
@@ -280,7 +280,7 @@ def test_a_ring_has_a_largest_size(place, clock):
 # Removal
 
 
-def test_a_key_that_is_needed_is_not_removed_without_an_emergency(ring, clock):
+def test_a_key_in_use_is_not_removed_without_an_emergency(ring, clock):
     first = active(ring)
     with pytest.raises(ConfigurationError, match="it signs; rotate first"):
         ring.remove(first)
@@ -302,7 +302,7 @@ def test_a_key_that_never_signed_is_removed(ring, clock):
 
 
 @pytest.mark.parametrize("kid", ["unknown", ""])
-def test_a_key_that_is_not_there_is_not_removed(ring, kid):
+def test_removing_an_unknown_key_is_refused(ring, kid):
     with pytest.raises(ConfigurationError, match="no key with that kid"):
         ring.remove(kid, EMERGENCY)
 
@@ -313,7 +313,7 @@ def test_an_emergency_is_a_named_value(ring):
     assert repr(EMERGENCY) == "EMERGENCY"
 
 
-def test_in_an_emergency_the_key_that_waits_signs_at_once(ring, clock):
+def test_in_an_emergency_the_published_key_signs_at_once(ring, clock):
     issuer, verifier = make_issuer(ring, clock), make_verifier(ring, clock)
     first, token = active(ring), issuer.issue("anna")
     ring.rotate()
@@ -329,23 +329,23 @@ def test_in_an_emergency_the_key_that_waits_signs_at_once(ring, clock):
     assert states(ring) == ["removed", "active"]
 
 
-def test_in_an_emergency_without_a_key_that_waits_a_fresh_one_signs(ring, clock, place):
+def test_in_an_emergency_without_a_published_key_a_new_one_signs(ring, clock, place):
     first = active(ring)
 
     ring.remove(first, EMERGENCY)
 
     assert first not in kids(ring)
     assert ring.current().signing_key.kid != first
-    assert len({key.signs_from for key in ring.all_keys()}) == 2  # two keys never begin together
+    assert len({key.signs_from for key in ring.all_keys()}) == 2  # two keys never become active together
     text = json.loads((place / "keyring.json").read_text())
     assert [key["jwk"] for key in text["keys"] if key["kid"] == first] == [None]
-    clock.now += 4 * HOUR - AHEAD + 1  # it began a second after the one that was removed within its first
+    clock.now += 4 * HOUR - AHEAD + 1  # active a second after the key that was removed in its first
     ring.rotate_if_due()
     clock.now += AHEAD
     assert states(ring) == ["removed", "retired", "active"]
 
 
-def test_in_an_emergency_a_retired_key_goes_and_the_active_one_stays(ring, clock):
+def test_in_an_emergency_a_retired_key_is_removed_and_the_active_one_stays(ring, clock):
     first = active(ring)
     ring.rotate()
     clock.now += AHEAD
@@ -356,7 +356,7 @@ def test_in_an_emergency_a_retired_key_goes_and_the_active_one_stays(ring, clock
     assert (kids(ring), active(ring)) == ([second], second)
 
 
-def test_a_removed_key_does_not_shorten_the_life_of_the_one_before(ring, clock):
+def test_a_removed_key_does_not_shorten_the_life_of_its_predecessor(ring, clock):
     first = active(ring)
     ring.rotate()
     clock.now += AHEAD
@@ -368,7 +368,7 @@ def test_a_removed_key_does_not_shorten_the_life_of_the_one_before(ring, clock):
     assert first in kids(ring)
 
 
-def test_another_process_notices_within_seconds(ring, clock, place):
+def test_another_process_sees_a_change_within_seconds(ring, clock, place):
     other = make_ring(place, clock)
     gone = active(ring)
     ring.remove(gone, EMERGENCY)
@@ -378,7 +378,7 @@ def test_another_process_notices_within_seconds(ring, clock, place):
     assert other.current().signing_key.kid == ring.current().signing_key.kid
 
 
-def test_a_token_of_a_key_that_another_process_just_made_is_accepted_at_once(ring, clock, place):
+def test_a_token_of_a_key_that_another_process_just_created_is_accepted_at_once(ring, clock, place):
     other = make_ring(place, clock)
     ring.remove(active(ring), EMERGENCY)
     token = make_issuer(ring, clock).issue("anna")
@@ -391,11 +391,11 @@ def test_a_token_of_a_key_that_another_process_just_made_is_accepted_at_once(rin
         verifier.verify(make_issuer(make_ring(place.with_name("foreign"), clock), clock).issue("anna"))
 
 
-# Clocks and files that are wrong
+# Wrong clocks and files
 
 
 @pytest.mark.parametrize("leap", [-1, -AHEAD, -HOUR, -100_000 * HOUR])
-def test_a_clock_that_goes_back_loses_no_key_and_still_signs(ring, clock, leap):
+def test_a_clock_that_is_set_back_loses_no_key_and_still_signs(ring, clock, leap):
     issuer = make_issuer(ring, clock)
     ring.rotate()
     clock.now += AHEAD + 120
@@ -412,7 +412,7 @@ def test_a_clock_that_goes_back_loses_no_key_and_still_signs(ring, clock, leap):
     assert make_verifier(ring, clock).verify(token)
 
 
-def test_a_clock_that_leapt_ahead_for_a_while_does_no_harm(ring, clock):
+def test_a_clock_that_was_ahead_for_a_while_does_no_harm(ring, clock):
     issuer, verifier = make_issuer(ring, clock), make_verifier(ring, clock)
     ring.rotate()
     clock.now += AHEAD
@@ -434,7 +434,7 @@ def test_a_clock_that_leapt_ahead_for_a_while_does_no_harm(ring, clock):
     assert active(ring) == ring.all_keys()[-2].kid
 
 
-def test_a_key_that_a_clock_from_the_future_made_can_be_brought_forward(ring, clock):
+def test_a_key_that_was_dated_in_the_future_can_be_brought_forward(ring, clock):
     clock.now += 100_000 * HOUR
     ring.rotate()
     clock.now -= 100_000 * HOUR
@@ -462,7 +462,7 @@ def test_a_ring_from_the_future_signs_with_a_key_that_is_published(clock, place)
     assert make_verifier(ring, clock).verify(make_issuer(ring, clock).issue("anna"))
 
 
-def test_while_the_directory_is_gone_the_last_view_holds_as_long_as_copies_may(ring, clock, place, caplog):
+def test_while_the_directory_is_missing_the_last_view_is_used_until_copies_expire(ring, clock, place, caplog):
     before = ring.current()
     place.rename(place.with_name("away"))
     for _ in range(99):
@@ -480,7 +480,7 @@ def test_while_the_directory_is_gone_the_last_view_holds_as_long_as_copies_may(r
     assert ring.current() is before
 
 
-def test_a_refresh_while_the_ring_cannot_be_read_spends_nothing(ring, clock, place):
+def test_a_refresh_while_the_ring_cannot_be_read_spends_no_token(ring, clock, place):
     service = TokenService(make_issuer(ring, clock), MemoryStore(), check_subject=lambda subject: True, clock=clock)
     token = service.grant("anna").refresh_token
     place.rename(place.with_name("away"))
@@ -493,8 +493,8 @@ def test_a_refresh_while_the_ring_cannot_be_read_spends_nothing(ring, clock, pla
     assert service.refresh(token).access_token
 
 
-def test_after_a_long_rest_nobody_is_told_that_keys_are_missing(ring, clock, monkeypatch):
-    monkeypatch.setattr(watch, "_MAX_WAIT", 120)  # for the thread that looks, however late it gets a turn
+def test_after_a_long_idle_time_no_request_finds_keys_missing(ring, clock, monkeypatch):
+    monkeypatch.setattr(watch, "_MAX_WAIT", 120)  # for the thread that reads the file, however late it is scheduled
     clock.now += 3 * HOUR
     started = threading.Barrier(8)
     outcomes = []
@@ -513,8 +513,8 @@ def test_after_a_long_rest_nobody_is_told_that_keys_are_missing(ring, clock, mon
     assert len(set(map(id, outcomes))) == 1
 
 
-def test_who_comes_while_another_looks_goes_on_with_the_last_view(ring, clock, monkeypatch):
-    monkeypatch.setattr(watch, "_MAX_WAIT", 3_600)  # who waits for the other does so for ever
+def test_concurrent_callers_use_the_previous_view(ring, clock, monkeypatch):
+    monkeypatch.setattr(watch, "_MAX_WAIT", 3_600)  # a caller that waits for the other would never return
     before = ring.current()
     ring._watch._lock.acquire()
     clock.now += 3
@@ -524,10 +524,10 @@ def test_who_comes_while_another_looks_goes_on_with_the_last_view(ring, clock, m
         try:
             assert came.result(120) is before
         finally:
-            ring._watch._lock.release()  # the other looks on to this moment
+            ring._watch._lock.release()  # the other reads until now
 
 
-def test_a_file_that_others_may_read_later_is_not_believed(ring, clock, place, caplog):
+def test_a_file_that_becomes_readable_by_others_is_refused(ring, clock, place, caplog):
     before = ring.current()
     ring.rotate()
     clock.now += 3
@@ -540,7 +540,7 @@ def test_a_file_that_others_may_read_later_is_not_believed(ring, clock, place, c
     assert caplog.records[-1].levelno == logging.ERROR
 
 
-def test_a_running_process_never_begins_a_second_ring(ring, clock, place):
+def test_a_running_process_never_creates_a_second_ring(ring, clock, place):
     (place / "keyring.json").unlink()
     with pytest.raises(FileNotFoundError):
         ring.rotate()
@@ -548,10 +548,10 @@ def test_a_running_process_never_begins_a_second_ring(ring, clock, place):
     assert not (place / "keyring.json").exists()
 
 
-# Numbers that change
+# Changed settings
 
 
-def test_longer_windows_hold_at_once_and_shorter_ones_for_new_keys_alone(ring, clock, place):
+def test_longer_windows_apply_at_once_and_shorter_ones_to_new_keys_only(ring, clock, place):
     make_ring(place, clock, access_ttl=9_000, cache_ttl=600)
     ring.rotate()  # a process that still has the old numbers
     first, second = ring.all_keys()
@@ -565,11 +565,11 @@ def test_longer_windows_hold_at_once_and_shorter_ones_for_new_keys_alone(ring, c
     assert shorter.all_keys()[1].removed_at - shorter.all_keys()[1].retires_at == timedelta(seconds=KEEP)
 
 
-def test_copies_from_before_are_waited_for_when_the_windows_shrink(place, clock):
+def test_when_windows_shrink_earlier_copies_are_waited_for(place, clock):
     make_ring(place, clock, cache_ttl=3_600)
     ring = make_ring(place, clock)
     clock.now += 4 * HOUR - 3_660
-    ring.rotate_if_due()  # some copy may have been fetched a moment before the new numbers
+    ring.rotate_if_due()  # a copy may have been fetched just before the new numbers
 
     assert [key.signs_from.timestamp() for key in ring.all_keys()] == [NOW, NOW + 4 * HOUR]
     clock.now = NOW + 8 * HOUR - AHEAD - 1
@@ -590,7 +590,7 @@ def test_the_command_opens_a_ring_with_the_numbers_of_the_service(ring, clock, p
     assert repr(opened) == f"<KeyRing in {place}, ES256>"
 
 
-def test_a_ring_that_is_not_there_is_not_opened(place, clock):
+def test_a_missing_ring_is_not_opened(place, clock):
     with pytest.raises(ConfigurationError, match="there is no key ring"):
         KeyRing.open(place, clock=clock)
 
@@ -602,7 +602,7 @@ def test_the_numbers_have_defaults(place):
     assert (ring._schedule.publish_ahead, ring._schedule.keep_retired) == (AHEAD, KEEP)
 
 
-def test_a_ring_with_as_many_keys_as_are_accepted_never_fails_to_rotate(place, clock):
+def test_a_ring_with_the_maximum_number_of_keys_never_fails_to_rotate(place, clock):
     ring = make_ring(place, clock, access_ttl=24 * HOUR, rotate_every=2_993)
     most = 0
     for _ in range(3 * 24 * 12):
@@ -619,7 +619,7 @@ def test_a_verifier_is_refused_a_leeway_for_which_retired_keys_are_not_kept(ring
         make_verifier(ring, clock, leeway=31)
 
 
-def test_a_key_that_another_thread_has_found_meanwhile_is_not_called_unknown(ring, clock, place):
+def test_a_key_that_another_thread_has_loaded_meanwhile_is_found(ring, clock, place):
     seen = ring.current()
     make_ring(place, clock).rotate()
     ring._watch.refresh(clock.now)

@@ -1,4 +1,4 @@
-"""The numbers of a ring: what follows from them, and which contradict each other."""
+"""The windows that follow from the numbers of a ring, and the numbers that contradict each other."""
 
 from datetime import timedelta
 
@@ -63,7 +63,7 @@ def test_durations_are_seconds_or_timedeltas_and_rounded_up():
         ),
     ],
 )
-def test_a_contradiction_is_told_with_what_to_change(changes, sentence):
+def test_contradictory_numbers_are_refused_with_what_to_change(changes, sentence):
     with pytest.raises(ConfigurationError) as caught:
         schedule(**changes)
 
@@ -83,7 +83,7 @@ def test_a_contradiction_is_told_with_what_to_change(changes, sentence):
         {"access_ttl": 24 * HOUR, "rotate_every": 2_993},
     ],
 )
-def test_the_least_that_is_enough_is_accepted(changes):
+def test_the_minimum_values_are_accepted(changes):
     assert schedule(**changes)
 
 
@@ -109,6 +109,6 @@ def test_the_least_that_is_enough_is_accepted(changes):
         {"keep_retired": -1},
     ],
 )
-def test_what_is_no_such_number_is_refused(changes):
+def test_an_invalid_number_is_refused(changes):
     with pytest.raises(ConfigurationError):
         schedule(**changes)

@@ -1,8 +1,8 @@
 """A day of rotation on a clock that moves: several processes that issue, and consumers with old copies.
 
-The rule that is held: every token is good wherever it is shown, from the second it was issued until it expires, also
-to a consumer that fetched the keys at any moment and kept them for as long as it may. Clocks differ, as far as `leeway`
-and `margin` allow. Nobody fails, at no instant.
+Every token is valid wherever it is presented, from the second it was issued until it expires, also for a consumer that
+fetched the keys at any time and kept them for as long as it may. Clocks differ by as much as `leeway` and `margin`
+allow. No request fails at any time.
 """
 
 import itertools
@@ -22,7 +22,7 @@ TTL, CACHE, STEP = 900, 300, 30
 
 
 class Offset:
-    """A clock that is always the same bit ahead of the true one, or behind."""
+    """A clock with a constant offset from the true one."""
 
     def __init__(self, true, by):
         self._true = true
@@ -33,7 +33,7 @@ class Offset:
 
 
 class Process:
-    """One of the service's processes: it issues, rotates when that is due, and serves the public keys."""
+    """A process of the service that issues tokens, rotates keys when due, and serves the public keys."""
 
     def __init__(self, place, true, *, by, **numbers):
         self.clock = Offset(true, by)
@@ -44,7 +44,7 @@ class Process:
 
 
 class Consumer:
-    """Keeps what it fetched for as long as `max-age` says, and asks for nothing in between, whatever it is shown."""
+    """A consumer that keeps the fetched keys for as long as `max-age` says and fetches none in between."""
 
     def __init__(self, true, *, by, phase):
         self._true = true
@@ -68,7 +68,7 @@ class Consumer:
 
 
 def live(place, *, hours, skews=(0, 12, -12), seed=1, **numbers):
-    """Let the day pass, and give every failure there was, the consumers, and how many keys have signed."""
+    """Run the day and return all failures, the consumers, and how many keys have signed."""
     chance = random.Random(seed)  # noqa: S311 - the same day each time
     true = Clock()
     processes = [Process(place, true, by=by, **numbers) for by in skews]
@@ -84,7 +84,7 @@ def live(place, *, hours, skews=(0, 12, -12), seed=1, **numbers):
         token = issuing.issuer.issue("anna")
         signers.add(issuing.ring.current().signing_key.kid)
         alive = [(end, other) for end, other in alive if end > true.now] + [(true.now + TTL - 13, token)]
-        for _, shown in (alive[0], alive[-1]):  # where windows end
+        for _, shown in (alive[0], alive[-1]):  # the ends of windows
             for verifying in (*consumers, *(Local(process, consumers[0]) for process in processes)):
                 verifying.check(shown)
                 checked += 1
@@ -92,7 +92,7 @@ def live(place, *, hours, skews=(0, 12, -12), seed=1, **numbers):
 
 
 class Local:
-    """The service itself, which verifies with the ring; its failures count with a consumer's."""
+    """The service itself, which verifies with the ring. Its failures count as those of a consumer."""
 
     def __init__(self, process, told):
         self._process = process
@@ -114,14 +114,14 @@ def test_no_request_fails_during_a_day_of_rotation(place):
 
 
 @pytest.mark.parametrize("seed", [2, 3])
-def test_no_request_fails_where_a_spare_is_always_ready_and_rotation_is_brisk(place, seed):
+def test_no_request_fails_with_a_spare_key_and_frequent_rotation(place, seed):
     failures, _, signers = live(place, hours=4, seed=seed, rotate_every=1_800, publish_ahead=1_800)
 
     assert failures == []
     assert len(signers) >= 7
 
 
-def test_the_day_would_show_keys_that_are_announced_too_late(place, monkeypatch):
+def test_the_simulation_detects_keys_that_are_published_too_late(place, monkeypatch):
     rotate = changes.rotate
 
     def hasty(line, now, schedule, *, ahead=None):
@@ -133,7 +133,7 @@ def test_the_day_would_show_keys_that_are_announced_too_late(place, monkeypatch)
     assert {name for _, name in live(place, hours=9)[0]} == {"UnknownKey"}
 
 
-def test_the_day_would_show_keys_that_are_removed_too_early(place, monkeypatch):
+def test_the_simulation_detects_keys_that_are_removed_too_early(place, monkeypatch):
     monkeypatch.setattr(
         Timeline, "ends_at", lambda line, entry: line.retires_at(entry) and line.retires_at(entry) + CACHE
     )
@@ -141,10 +141,10 @@ def test_the_day_would_show_keys_that_are_removed_too_early(place, monkeypatch):
     assert {name for _, name in live(place, hours=9)[0]} == {"UnknownKey"}
 
 
-def test_a_removed_key_is_dead_within_max_age_and_the_rest_lives_on(place):
+def test_a_removed_key_is_refused_within_max_age_and_the_others_still_work(place):
     true = Clock()
     process, other = (Process(place, true, by=by, publish_ahead=4 * HOUR) for by in (0, 5))
-    process.ring.rotate_if_due()  # a spare, which everybody has when it is needed
+    process.ring.rotate_if_due()  # a spare key, which all consumers have when it is needed
     true.now += AHEAD
     consumers = [Consumer(true, by=0, phase=phase) for phase in (0, 100, 299)]
     for consumer in consumers:
@@ -161,7 +161,7 @@ def test_a_removed_key_is_dead_within_max_age_and_the_rest_lives_on(place):
         for consumer in consumers:
             consumer.step(other.endpoint if true.now - removed_at >= 2 else process.endpoint)
             consumer.check(fresh)
-            assert consumer.failures == []  # nobody else noticed
+            assert consumer.failures == []  # no consumer failed
         true.now += STEP
     assert true.now - removed_at <= CACHE + 2 * STEP
     for consumer in consumers:
@@ -171,8 +171,8 @@ def test_a_removed_key_is_dead_within_max_age_and_the_rest_lives_on(place):
         other.verifier.verify(stolen)
 
 
-def test_the_windows_are_no_longer_than_they_must_be(place):
-    """The first second after each window, the key is in its next state: nothing lingers."""
+def test_the_windows_are_no_longer_than_necessary(place):
+    """In the first second after each window, the key is in its next state."""
     true = Clock()
     keys = Process(place, true, by=0).ring
     first = active(keys)

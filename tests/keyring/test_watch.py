@@ -1,4 +1,4 @@
-"""Under a server that lets no thread run between two requests, a rotation is the work of the request that finds it due."""
+"""Under a server that runs no thread between two requests, the request that finds a rotation due performs it."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ def uwsgi(monkeypatch):
 
 
 @pytest.mark.usefixtures("uwsgi")
-def test_a_rotation_that_is_due_is_done_when_the_request_has_its_keys(place, clock, caplog):
+def test_a_due_rotation_is_done_within_the_request(place, clock, caplog):
     ring = make_ring(place, clock)
     assert [record.levelno for record in caplog.records if "enable-threads" in record.message] == [logging.WARNING]
     clock.now += 4 * HOUR
@@ -31,7 +31,7 @@ def test_a_rotation_that_is_due_is_done_when_the_request_has_its_keys(place, clo
 
 
 @pytest.mark.usefixtures("uwsgi")
-def test_an_event_loop_is_not_kept_busy_with_it():
+def test_a_due_rotation_does_not_block_an_event_loop():
     due, where = BackgroundRotation(lambda: 0.0), []
 
     async def asked():

@@ -1,4 +1,4 @@
-"""The table of algorithms, and the functions that a key is bound to."""
+"""The table of algorithms, and the signing and verifying functions of a key."""
 
 import dataclasses
 import secrets
@@ -44,7 +44,7 @@ MESSAGE = b"eyJhbGciOiJ4In0.e30"
 
 
 def oracle(algorithm: str):
-    """PyJWT's own implementation; it knows the Edwards curves by their old name."""
+    """Return PyJWT's own implementation, which has the old name for the Edwards curves."""
     return jwt.algorithms.get_default_algorithms()[algorithm if algorithm not in {"Ed25519", "Ed448"} else "EdDSA"]
 
 
@@ -71,8 +71,8 @@ def test_the_table_is_that_of_the_rfcs():
     }
 
 
-# By algorithm: the class of jwt.algorithms, what its object was made with, and the operations that it performs.
-# Exceptions, both cryptography's: HMAC, which is cheaper there, and ECDSA's signing, which PyJWT does with random nonces.
+# By algorithm: the class of jwt.algorithms, the arguments of its object, and the operations that it performs.
+# cryptography does HMAC, where it is faster, and signs with ECDSA, because PyJWT uses random nonces for that.
 BOTH = ("sign", "verify")
 ENGINES = {
     "HS256": ("", {}, ()),
@@ -95,7 +95,9 @@ ENGINES = {
 
 @pytest.fixture
 def calls(monkeypatch):
-    """Each call of `sign` and `verify` on an object of `jwt.algorithms`: its class, what it was made with, and which."""
+    """Record each call of `sign` and `verify` on an object of `jwt.algorithms`: its class, its arguments, and the
+    method.
+    """
     calls = []
     for name in ("HMACAlgorithm", "RSAAlgorithm", "RSAPSSAlgorithm", "ECAlgorithm", "OKPAlgorithm"):
         for operation in BOTH:
@@ -119,7 +121,7 @@ def test_the_object_of_pyjwt_signs_and_verifies(algorithm, calls):
 
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
-def test_what_pyjwt_says_of_a_signature_of_the_right_length_counts(algorithm, monkeypatch):
+def test_pyjwt_decides_on_signatures_of_the_right_length_only(algorithm, monkeypatch):
     engine = getattr(jwt.algorithms, ENGINES[algorithm][0])
     monkeypatch.setattr(engine, "verify", lambda *_: True)
     key, length = key_for(algorithm), SIGNATURE_BYTES[algorithm]
@@ -157,13 +159,13 @@ def test_what_pyjwt_says_of_a_signature_of_the_right_length_counts(algorithm, mo
         {"HS256": 1},
     ],
 )
-def test_no_other_name_is_an_algorithm(name):
-    """A1, V-08, V-09: compared byte for byte with a closed set, and `none` is not in it."""
+def test_no_other_name_is_accepted_as_an_algorithm(name):
+    """A1, V-08, V-09: names are compared byte by byte with a closed set that does not contain `none`."""
     assert refusal(lambda: algorithm_named(name)).startswith("unknown algorithm; ")
 
 
 @pytest.mark.parametrize("name", [None, 5, "", "none", "ES256K", "RSA-OAEP", "dir", "A256GCM", "HS", "k" * 33])
-def test_a_name_like_no_other_is_answered_with_all_names(name):
+def test_an_unknown_name_is_refused_with_all_known_names(name):
     assert refusal(lambda: algorithm_named(name)) == UNKNOWN_ALGORITHM
 
 
@@ -180,8 +182,8 @@ def test_a_name_like_no_other_is_answered_with_all_names(name):
         ("XS256", "HS256"),
     ],
 )
-def test_a_misspelt_name_is_answered_with_the_one_that_was_meant(typed, meant):
-    """What was typed is not repeated: it may be a secret in the wrong place."""
+def test_a_misspelt_name_is_refused_with_the_closest_known_name(typed, meant):
+    """The error does not repeat the input, because it may be a secret in the wrong place."""
     assert refusal(lambda: algorithm_named(typed)) == f"unknown algorithm; did you mean {meant}?"
     assert refusal(lambda: Key.from_secret(SECRET, algorithm=typed)) == f"unknown algorithm; did you mean {meant}?"
 
@@ -191,13 +193,13 @@ def test_an_algorithm_is_found_by_its_name(name):
     assert algorithm_named(name).name == name
 
 
-def test_a_row_of_the_table_cannot_be_bent():
+def test_the_table_is_immutable():
     with pytest.raises(dataclasses.FrozenInstanceError):
         algorithm_named("HS512").hash_bytes = 1
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_signature_verifies_with_its_own_message_alone(algorithm):
+def test_a_signature_verifies_with_its_own_message_only(algorithm):
     key = key_for(algorithm)
     signature = key.sign(MESSAGE)
 
@@ -208,7 +210,7 @@ def test_a_signature_verifies_with_its_own_message_alone(algorithm):
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_key_signs_again_after_signing_and_verifying(algorithm):
-    """What is keyed once is copied for each message, never used up."""
+    """The keyed object is copied for each message."""
     key = key_for(algorithm)
     first, second = key.sign(MESSAGE), key.sign(b"another")
 
@@ -241,7 +243,7 @@ def test_a_signature_has_the_length_that_its_algorithm_fixes(algorithm):
         lambda good: good[len(good) // 2 :] + good[: len(good) // 2],
     ],
 )
-def test_a_bent_signature_is_refused_and_nothing_is_raised(algorithm, bend):
+def test_a_corrupted_signature_is_refused_without_an_exception(algorithm, bend):
     """V-16, C1: empty, short, long, all zero, one bit off."""
     key = key_for(algorithm)
     good = key.sign(MESSAGE)
@@ -260,8 +262,8 @@ def test_an_ecdsa_signature_in_der_is_refused(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ES)
-def test_the_halves_of_an_ecdsa_signature_are_r_and_s_padded_to_the_curve(algorithm):
-    """RFC 7518 section 3.4; enough signatures that some R or S begins with a zero octet."""
+def test_an_ecdsa_signature_is_r_and_s_padded_to_the_curve(algorithm):
+    """RFC 7518 section 3.4. There are enough signatures that some R or S begins with a zero octet."""
     private, key, size = private_for(algorithm), key_for(algorithm), SIGNATURE_BYTES[algorithm] // 2
     scheme = ec.ECDSA(HASHES[algorithm[2:]], deterministic_signing=True)
     shortest = size
@@ -287,7 +289,7 @@ def test_ecdsa_signs_the_same_message_with_the_same_signature(algorithm):
 
 
 class OlderOpenSSL(ec.EllipticCurvePrivateKey):
-    """A private key whose library cannot sign deterministically, as it was before OpenSSL 3.2."""
+    """A private key of a library that cannot sign deterministically, as before OpenSSL 3.2."""
 
     def __init__(self, key: ec.EllipticCurvePrivateKey) -> None:
         self._key = key
@@ -325,7 +327,7 @@ class OlderOpenSSL(ec.EllipticCurvePrivateKey):
 
 
 @pytest.mark.parametrize("algorithm", ES)
-def test_where_the_library_cannot_sign_deterministically_signatures_still_verify(algorithm):
+def test_without_deterministic_signing_in_the_library_signatures_still_verify(algorithm):
     sign = bind_sign(ALGORITHMS[algorithm], OlderOpenSSL(private_for(algorithm)))
 
     assert sign(MESSAGE) != sign(MESSAGE)
@@ -334,7 +336,7 @@ def test_where_the_library_cannot_sign_deterministically_signatures_still_verify
 
 @pytest.mark.parametrize("algorithm", ["PS256", "PS384", "PS512"])
 @pytest.mark.parametrize("salt", [0, 20, 31, 32, 48, 64, padding.PSS.MAX_LENGTH])
-def test_a_pss_salt_of_any_but_the_hash_s_length_is_refused(algorithm, salt):
+def test_a_pss_salt_of_another_length_than_the_hash_is_refused(algorithm, salt):
     """RFC 7518 section 3.5, C2."""
     digest = HASHES[algorithm[2:]]
     scheme = padding.PSS(mgf=padding.MGF1(digest), salt_length=salt)
@@ -355,7 +357,7 @@ def test_pss_masks_with_the_same_hash(algorithm):
 
 @pytest.mark.parametrize("algorithm", RSA_NAMES)
 @pytest.mark.parametrize("other", RSA_NAMES)
-def test_an_rsa_signature_verifies_under_its_own_algorithm_alone(algorithm, other):
+def test_an_rsa_signature_verifies_under_its_own_algorithm_only(algorithm, other):
     """V-11, V-16, A3."""
     signature = key_for(algorithm).sign(MESSAGE)
 
@@ -364,7 +366,7 @@ def test_an_rsa_signature_verifies_under_its_own_algorithm_alone(algorithm, othe
 
 @pytest.mark.parametrize("algorithm", HMAC_BYTES)
 @pytest.mark.parametrize("other", HMAC_BYTES)
-def test_a_mac_verifies_under_its_own_algorithm_alone(algorithm, other):
+def test_a_mac_verifies_under_its_own_algorithm_only(algorithm, other):
     mac = key_for(algorithm).sign(MESSAGE)
 
     assert key_for(other).verifies(MESSAGE, mac) is (algorithm == other)
@@ -381,7 +383,7 @@ def test_an_rsa_signature_is_as_long_as_a_modulus_that_fills_no_whole_octet():
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_pyjwt_verifies_what_we_sign_and_the_reverse(algorithm):
-    """The oracle."""
+    """PyJWT is the oracle."""
     theirs, ours = oracle(algorithm), key_for(algorithm)
     secret = ours._material
     private = secret if algorithm in HMAC_BYTES else private_for(algorithm)
@@ -392,7 +394,7 @@ def test_pyjwt_verifies_what_we_sign_and_the_reverse(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_any_octets_for_a_signature_are_answered_with_no(algorithm):
+def test_arbitrary_octets_are_no_valid_signature(algorithm):
     key = key_for(algorithm)
     for length in (1, 2, 63, 64, 65, 96, 114, 132, 256, 4096):
         assert key.verifies(MESSAGE, secrets.token_bytes(length)) is False
@@ -400,7 +402,7 @@ def test_any_octets_for_a_signature_are_answered_with_no(algorithm):
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
 @pytest.mark.parametrize("private", [x25519.X25519PrivateKey.generate(), x448.X448PrivateKey.generate()])
-def test_a_key_for_key_agreement_is_bound_to_nothing(algorithm, private):
+def test_a_key_for_key_agreement_is_bound_to_no_algorithm(algorithm, private):
     """K-06."""
     assert_bound_to_nothing(ALGORITHMS[algorithm], private)
 
@@ -414,7 +416,7 @@ def assert_bound_to_nothing(row, private):
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 @pytest.mark.parametrize("other", ALGORITHMS)
 def test_a_key_is_bound_to_no_algorithm_of_another_type_or_curve(algorithm, other):
-    """Below the checks of `Key`: two that are of one type and curve take the same keys."""
+    """Without the checks of `Key`, two algorithms of one type and curve take the same keys."""
     material = key_for(algorithm)._material
     if bound_alike(algorithm) == bound_alike(other):
         assert callable(bind_sign(ALGORITHMS[other], material))
@@ -426,7 +428,7 @@ def test_a_key_is_bound_to_no_algorithm_of_another_type_or_curve(algorithm, othe
     ("names", "submodule"),
     [((), None), (("PyJWTError",), None), (("PyJWTError",), ()), ((), ("ECAlgorithm",))],
 )
-def test_another_module_with_the_name_of_pyjwt_is_named_when_a_key_is_bound(monkeypatch, names, submodule):
+def test_another_module_named_jwt_is_reported_when_a_key_is_bound(monkeypatch, names, submodule):
     stranger = types.ModuleType("jwt")
     stranger.__file__ = "/srv/jwt.py"
     vars(stranger).update(dict.fromkeys(names))
@@ -441,7 +443,7 @@ def test_another_module_with_the_name_of_pyjwt_is_named_when_a_key_is_bound(monk
     )
 
 
-def test_without_pyjwt_a_secret_is_bound_and_no_other_key(monkeypatch):
+def test_without_pyjwt_only_secrets_can_be_bound(monkeypatch):
     monkeypatch.setitem(sys.modules, "jwt", None)
 
     assert Key.generate("HS256").can_sign
@@ -454,14 +456,14 @@ def bound_alike(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
-def test_the_halves_of_a_key_do_not_stand_in_for_each_other(algorithm):
+def test_public_and_private_keys_are_not_interchangeable(algorithm):
     row, private = ALGORITHMS[algorithm], private_for(algorithm)
 
     assert refusal(lambda: bind_sign(row, private.public_key())) == f"this kind of key cannot sign with {algorithm}"
     assert refusal(lambda: bind_verify(row, private)) == f"this kind of key cannot verify with {algorithm}"
 
 
-def test_a_module_named_jwt_that_fails_is_a_setting_to_change(monkeypatch, tmp_path):
+def test_a_module_named_jwt_that_fails_to_import_is_a_configuration_error(monkeypatch, tmp_path):
     (tmp_path / "jwt.py").write_text("raise RuntimeError('no')")
     monkeypatch.syspath_prepend(tmp_path)
     for name in [name for name in sys.modules if name.partition(".")[0] == "jwt"]:
@@ -470,7 +472,7 @@ def test_a_module_named_jwt_that_fails_is_a_setting_to_change(monkeypatch, tmp_p
     assert refusal(lambda: Key.generate("ES256")) == "the module jwt cannot be imported: is there a jwt.py of your own?"
 
 
-def test_a_pyjwt_that_checks_no_curve_is_too_old(monkeypatch):
+def test_a_pyjwt_that_does_not_check_curves_is_too_old(monkeypatch):
     class OlderECAlgorithm:
         def __init__(self, hash_alg):
             self.hash_alg = hash_alg
@@ -480,7 +482,7 @@ def test_a_pyjwt_that_checks_no_curve_is_too_old(monkeypatch):
     assert refusal(lambda: Key.generate("ES256")) == "this version of PyJWT is too old: pip install -U pyjwt"
 
 
-def test_a_stranger_s_key_verifies_nothing_of_ours():
+def test_a_foreign_key_verifies_none_of_our_signatures():
     for curve in CURVES.values():
         stranger = ec.generate_private_key(curve)
         row = next(row for row in ALGORITHMS.values() if CURVES.get(row.curve or "") is curve)

@@ -1,4 +1,4 @@
-"""JSON Web Keys: one canonical form in, labelled public members out, and thumbprints."""
+"""JSON Web Keys: one canonical form is accepted, public members are exported with their labels, and thumbprints."""
 
 import copy
 import hashlib
@@ -110,17 +110,17 @@ def test_other_members_and_their_order_do_not_change_a_thumbprint(jwk):
 
 
 def test_a_thumbprint_does_not_depend_on_the_order_in_which_members_are_handed_in():
-    """K-15: lexicographic, RFC 7638 section 3.3."""
+    """K-15: the members are sorted, RFC 7638 section 3.3."""
     assert thumbprint({"y": "2", "kty": "EC", "x": "1", "crv": "P-256"}) == base64url(
         hashlib.sha256(b'{"crv":"P-256","kty":"EC","x":"1","y":"2"}').digest()
     )
 
 
-# --- what is published ---
+# --- exported JWKs ---
 
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
-def test_a_public_jwk_is_labelled_and_holds_nothing_private(algorithm):
+def test_a_public_jwk_is_labelled_and_contains_no_private_member(algorithm):
     """K-08, K-12."""
     jwk = key_for(algorithm).to_jwk()
     kind = {"RSA": {"n", "e"}, "EC": {"crv", "x", "y"}, "OKP": {"crv", "x"}}[jwk["kty"]]
@@ -137,7 +137,7 @@ def test_a_key_without_kid_publishes_none():
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_private_jwk_has_all_that_is_needed_and_its_labels(algorithm):
+def test_a_private_jwk_has_all_members_and_labels(algorithm):
     jwk = key_for(algorithm).to_private_jwk()
     kind = {
         "oct": {"k"},
@@ -186,25 +186,25 @@ def test_coordinates_are_written_in_the_curve_s_full_length(algorithm, size):
     assert Key.from_jwk(jwk).to_private_jwk() == jwk
 
 
-def test_a_kind_of_key_without_a_jwk_is_refused_by_either_half():
+def test_a_key_type_without_a_jwk_is_refused_public_or_private():
     private = x25519.X25519PrivateKey.generate()
 
     assert refusal(lambda: public_members(private.public_key())) == "this kind of key has no JWK for signatures"
     assert refusal(lambda: private_members(private)) == "this kind of key has no JWK for signatures"
 
 
-# --- what binds a JWK ---
+# --- how a JWK is bound to an algorithm ---
 
 
 @pytest.mark.parametrize("jwk", [None, 5, "text", b"bytes", [], [EC_JWK], object()])
-def test_a_jwk_is_an_object(jwk):
+def test_a_jwk_must_be_an_object(jwk):
     assert refusal(lambda: Key.from_jwk(jwk)) == "a JWK must be a JSON object"
     assert refusal(lambda: Key.from_jwk(json.dumps(EC_JWK))).endswith("object: parse the text with json.loads(text)")
 
 
 @pytest.mark.parametrize("kty", ["oct ", "ec", "rsa", "okp", "AKP", "", None, 5, [], ["EC"], {}])
 def test_the_type_is_one_of_four(kty):
-    """K-10: post-quantum types are foreign."""
+    """K-10: post-quantum types are unsupported."""
     assert refusal(lambda: Key.from_jwk({**EC_JWK, "kty": kty})) == BAD_KTY
     assert refusal(lambda: Key.from_jwk(without(EC_JWK, "kty"))) == BAD_KTY
     assert refusal(lambda: Key.from_jwk({})) == BAD_KTY
@@ -222,7 +222,7 @@ def test_alg_binds_a_jwk_and_an_argument_may_only_agree():
         )
 
 
-def test_without_alg_the_argument_binds_or_the_usual_algorithm():
+def test_without_alg_the_argument_or_the_default_algorithm_binds():
     assert Key.from_jwk(without(RSA_JWK, "alg")).algorithm == "RS256"
     assert Key.from_jwk(without(RSA_JWK, "alg"), algorithm="PS512").algorithm == "PS512"
     assert Key.from_jwk(without(EC_JWK, "alg")).algorithm == "ES256"
@@ -290,7 +290,7 @@ def test_use_may_be_absent(jwk):
 
 
 @pytest.mark.parametrize("operations", ["verify", 5, {}, {"verify": True}, ("verify",), ["verify", 5], [["sign"]]])
-def test_operations_are_a_list_of_strings(operations):
+def test_operations_must_be_a_list_of_strings(operations):
     """K-11."""
     assert refusal(lambda: Key.from_jwk({**public(EC_JWK), "key_ops": operations})) == OPERATIONS_LIST
 
@@ -299,7 +299,7 @@ def test_operations_are_a_list_of_strings(operations):
     "operations",
     [["verify", "encrypt"], ["verify", "verify"], ["sign", "verify", "sign"], ["deriveKey"], ["VERIFY"], [""]],
 )
-def test_operations_name_sign_and_verify_alone_once_each(operations):
+def test_operations_may_contain_sign_and_verify_only_once_each(operations):
     """K-11, RFC 7517 section 4.3: no unrelated ones, no duplicates."""
     assert refusal(lambda: Key.from_jwk({**public(EC_JWK), "key_ops": operations})) == OPERATIONS_NAMES
 
@@ -318,7 +318,7 @@ def test_operations_name_sign_and_verify_alone_once_each(operations):
         (OCT_JWK, ["verify"], "sign"),
     ],
 )
-def test_operations_must_hold_what_the_key_is_for(jwk, operations, lacking):
+def test_operations_must_include_the_use_of_the_key(jwk, operations, lacking):
     """K-11, A8."""
     assert refusal(lambda: Key.from_jwk({**jwk, "key_ops": operations})) == f'the "key_ops" of this JWK lack {lacking}'
 
@@ -333,11 +333,11 @@ def test_operations_must_hold_what_the_key_is_for(jwk, operations, lacking):
         (OCT_JWK, ["verify", "sign"]),
     ],
 )
-def test_operations_that_hold_it_are_taken(jwk, operations):
+def test_operations_that_include_it_are_accepted(jwk, operations):
     assert Key.from_jwk({**jwk, "key_ops": operations}).can_sign is is_private_jwk(jwk)
 
 
-# --- members in their one form ---
+# --- canonical members ---
 
 
 @pytest.mark.parametrize(
@@ -388,13 +388,13 @@ def test_unused_trailing_bits_are_refused():
         (OCT_JWK, "k"),
     ],
 )
-def test_a_missing_member_is_named(jwk, member):
+def test_the_error_names_a_missing_member(jwk, member):
     """K-10."""
     assert refusal(lambda: Key.from_jwk(without(jwk, member))) == missing(member)
 
 
 @pytest.mark.parametrize("factor", ["p", "q", "dp", "dq", "qi"])
-def test_rsa_factors_come_all_and_with_the_private_exponent(factor):
+def test_rsa_factors_must_be_complete_and_with_the_private_exponent(factor):
     """RFC 7518 section 6.3.2: one of them requires the others."""
     lone = {**public(RSA_JWK), factor: RSA_JWK[factor]}
 
@@ -403,7 +403,7 @@ def test_rsa_factors_come_all_and_with_the_private_exponent(factor):
 
 
 def test_an_rsa_key_without_its_factors_is_completed():
-    """RFC 7518 section 6.3.2: they SHOULD be there, and can be computed."""
+    """RFC 7518 section 6.3.2: they SHOULD be present, and can be computed."""
     short = without(RSA_JWK, "p", "q", "dp", "dq", "qi")
     key = Key.from_jwk(short)
 
@@ -433,7 +433,7 @@ def base64_octets(text: str) -> bytes:
     return decode_base64url(text.encode())
 
 
-def test_the_classic_other_spelling_of_65537_is_refused():
+def test_the_non_canonical_encoding_of_65537_is_refused():
     """K-16, RFC 7638 section 7."""
     assert "leading zero octet" in refusal(lambda: Key.from_jwk({**public(RSA_JWK), "e": "AAEAAQ"}))
 
@@ -487,7 +487,7 @@ def test_an_okp_curve_is_for_signatures(crv, alg):
     assert refusal(lambda: Key.from_jwk({**OKP_JWK, "crv": crv, "alg": alg})) == expected
 
 
-def test_another_curve_of_the_same_type_does_not_fit_the_coordinates():
+def test_coordinates_of_another_curve_of_the_same_type_are_refused():
     assert refusal(lambda: Key.from_jwk({**EC_JWK, "crv": "P-384"})) == (
         'the JWK member "x" must be 48 octets for this curve'
     )
@@ -513,26 +513,26 @@ def test_a_scalar_outside_the_group_is_refused(scalar):
     assert refusal(lambda: Key.from_jwk({**EC_JWK, "d": base64url(scalar.to_bytes(32))})) == NO_VALID_KEY
 
 
-# --- halves that do not belong together ---
+# --- inconsistent keys ---
 
 
-def test_a_private_half_of_another_key_is_refused():
-    """A8: a JWK that would sign with one key and publish another."""
+def test_a_private_member_of_another_key_is_refused():
+    """A8: such a JWK would sign with one key and publish another."""
     others = {name: Key.generate(name).to_private_jwk() for name in ("ES256", "Ed25519", "Ed448")}
     for name, other in others.items():
         mine = key_for(name).to_private_jwk()
         assert refusal(lambda mine=mine, other=other: Key.from_jwk({**mine, "d": other["d"]})) in {NO_VALID_KEY, HALVES}
 
 
-def test_an_edwards_key_that_names_another_public_half_is_refused():
+def test_an_edwards_key_with_another_public_key_is_refused():
     other = ed25519.Ed25519PrivateKey.generate().public_key().public_bytes_raw()
 
     assert refusal(lambda: Key.from_jwk({**OKP_JWK, "x": base64url(other)})) in {NO_VALID_KEY, HALVES}
 
 
 @pytest.mark.parametrize(("jwk", "members"), [(RSA_JWK, ("n", "e")), (EC_JWK, ("x", "y")), (OKP_JWK, ("x",))])
-def test_the_halves_are_compared_by_us_whatever_the_library_compares(jwk, members):
-    """Not every version of PyJWT looks at x where d says all."""
+def test_private_and_public_members_are_compared_regardless_of_the_library(jwk, members):
+    """Some versions of PyJWT do not compare x with d."""
     for half in (jwk, public(jwk)):
         key = load_jwk(half)
         jwk_module._check_public_members(key, half, members)
@@ -548,14 +548,14 @@ def test_an_rsa_member_of_another_key_is_refused(member):
     assert refusal(lambda: Key.from_jwk({**RSA_JWK, member: other[member]})) == NO_VALID_KEY
 
 
-def test_an_rsa_key_completed_from_an_exponent_that_is_not_its_own_is_refused():
+def test_an_rsa_key_completed_from_a_wrong_exponent_is_refused():
     short = without(RSA_JWK, "p", "q", "dp", "dq", "qi")
 
     assert refusal(lambda: Key.from_jwk({**short, "d": base64url(3)})) == NO_VALID_KEY
 
 
 @pytest.mark.parametrize("e", [1, 2, 4, 65536])
-def test_an_exponent_that_nobody_should_use_is_refused_in_a_jwk_too(e):
+def test_an_unsafe_exponent_is_refused_in_a_jwk_too(e):
     """A7."""
     n = rsa_private().public_key().public_numbers().n
 
@@ -581,7 +581,7 @@ def test_a_small_private_rsa_jwk_is_refused():
 
 
 @pytest.mark.parametrize("algorithm", RSA_NAMES)
-def test_a_jwk_is_left_as_it_was(algorithm):
+def test_a_jwk_is_not_modified(algorithm):
     jwk = key_for(algorithm).to_private_jwk()
     before = copy.deepcopy(jwk)
     Key.from_jwk(jwk)
@@ -589,7 +589,7 @@ def test_a_jwk_is_left_as_it_was(algorithm):
     assert jwk == before
 
 
-# --- whatever is handed in ---
+# --- arbitrary input ---
 
 members = st.sampled_from(
     [
@@ -625,27 +625,27 @@ json_values = st.recursive(
 
 
 @given(st.dictionaries(members | st.text(max_size=5), json_values, max_size=8), st.none() | likely)
-def test_of_any_json_only_configuration_errors_leave(jwk, algorithm):
+def test_any_json_raises_configuration_errors_only(jwk, algorithm):
     """Rule 4."""
     with suppress(ConfigurationError):
         assert Key.from_jwk(jwk, algorithm=algorithm).algorithm in ALGORITHMS
 
 
 @given(st.sampled_from(EVERY_JWK), members, json_values, st.booleans())
-def test_of_any_jwk_with_one_member_bent_only_configuration_errors_leave(jwk, member, value, private):
+def test_any_jwk_with_one_corrupted_member_raises_configuration_errors_only(jwk, member, value, private):
     with suppress(ConfigurationError):
         assert Key.from_jwk({**(jwk if private else public(jwk)), member: value}).algorithm in ALGORITHMS
 
 
 @given(st.binary(min_size=1, max_size=300), st.binary(min_size=1, max_size=12), st.sampled_from([{}, {"d": "AQAB"}]))
-def test_of_any_rsa_numbers_only_configuration_errors_leave(n, e, more):
+def test_any_rsa_numbers_raise_configuration_errors_only(n, e, more):
     with suppress(ConfigurationError):
         key = Key.from_jwk({"kty": "RSA", "n": base64url(n), "e": base64url(e), **more})
         assert key.verifies(b"text", bytes(len(n))) is False
 
 
 @given(st.sampled_from(["P-256", "Ed25519"]), st.binary(min_size=32, max_size=32), st.binary(min_size=32, max_size=32))
-def test_of_any_coordinates_only_configuration_errors_leave(crv, x, y):
+def test_any_coordinates_raise_configuration_errors_only(crv, x, y):
     kty = "EC" if crv == "P-256" else "OKP"
     with suppress(ConfigurationError):
         key = Key.from_jwk(
@@ -663,7 +663,7 @@ def test_no_error_repeats_a_member():
             assert jwk[member][:12] not in text
 
 
-def test_material_is_loaded_as_what_it_is():
+def test_material_is_detected_and_loaded():
     assert isinstance(load_jwk(RSA_JWK), rsa.RSAPrivateKey)
     assert isinstance(load_jwk(public(RSA_JWK)), rsa.RSAPublicKey)
     assert load_jwk(OCT_JWK) == SECRET.encode()
@@ -671,7 +671,7 @@ def test_material_is_loaded_as_what_it_is():
     assert set(HMAC_BYTES) <= set(ALGORITHMS)
 
 
-# --- members that are null ---
+# --- null members ---
 
 
 @pytest.mark.parametrize("jwk", EVERY_JWK + [public(jwk) for jwk in EVERY_JWK[:-1]])
@@ -679,7 +679,7 @@ def test_material_is_loaded_as_what_it_is():
     "member", ["use", "alg", "key_ops", "kid", "x5c", "x5t", "oth", "ext", *sorted(PRIVATE_MEMBERS), "x", "n", "crv"]
 )
 def test_a_member_that_is_null_counts_as_absent(jwk, member):
-    """As serializers write what a key does not have: then it is the key that it would be without."""
+    """Serializers write null for a missing member. The key is the one without that member."""
     algorithm = jwk["alg"]
     told: list[object] = []
     for form in (without(jwk, member), {**jwk, member: None}):
@@ -694,7 +694,7 @@ def test_a_member_that_is_null_counts_as_absent(jwk, member):
         assert isinstance(told[0], tuple)
 
 
-def test_a_jwk_set_is_no_jwk():
+def test_a_jwk_set_is_refused_as_a_jwk():
     for document in ({"keys": [EC_JWK]}, {"keys": [OCT_JWK], "kty": None}, {"keys": []}):
         assert refusal(lambda document=document: Key.from_jwk(document)) == (
             'this is a JWK Set: KeySet.from_jwks takes one of public keys, Key.from_jwk one entry of its "keys"'

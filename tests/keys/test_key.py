@@ -1,4 +1,4 @@
-"""A key: bound to one algorithm when made, silent about its material, and unchangeable afterwards."""
+"""A key is bound to one algorithm when it is created, does not show its material, and is immutable."""
 
 import base64
 import copy
@@ -69,7 +69,7 @@ BAD_KID = "a kid must be a string of 1 to 1024 characters that has a UTF-8 form"
 
 
 @pytest.mark.parametrize("kind", FITTING)
-def test_material_fits_the_algorithms_of_its_type_and_curve_alone(kind):
+def test_material_fits_the_algorithms_of_its_type_and_curve_only(kind):
     """K-05, K-06, K-07, A8."""
     material, fitting = FITTING[kind]
 
@@ -97,7 +97,7 @@ def test_a_key_of_another_type_or_curve_is_refused_for_an_algorithm(kind, algori
 
 
 @pytest.mark.parametrize("algorithm", ["none", "", "ES256K", "es256", None, 5, ["ES256"]])
-def test_a_key_is_bound_to_an_algorithm_that_exists_by_every_maker(algorithm):
+def test_every_constructor_refuses_an_unknown_algorithm(algorithm):
     """V-09, A1: an empty name is not the absent one."""
     pem = private_pem(ec_private())
     jwk = Key(ec_private(), algorithm="ES256").to_jwk()
@@ -112,7 +112,7 @@ def test_a_key_is_bound_to_an_algorithm_that_exists_by_every_maker(algorithm):
 
 
 def test_an_ed448_key_never_verifies_under_the_other_curve():
-    """K-07: EdDSA is pinned to a curve by the key."""
+    """K-07: the key binds EdDSA to its curve."""
     old_names = Key(ed25519_private(), algorithm="EdDSA"), Key(ed448_private(), algorithm="EdDSA")
 
     assert not old_names[0].verifies(b"text", old_names[1].sign(b"text"))
@@ -149,12 +149,12 @@ MODULI = {2048: 2**2047 + 29, 3072: 2**3071 + 83, 8192: 2**8191 + 3}
 
 
 @pytest.mark.parametrize("bits", MODULI)
-def test_rsa_of_2048_to_8192_bits_is_taken(bits):
+def test_rsa_of_2048_to_8192_bits_is_accepted(bits):
     assert not Key(rsa_public(MODULI[bits]), algorithm="PS384").can_sign
 
 
 class Exponent(rsa.RSAPublicKey):
-    """A public key with an exponent that the library at hand might refuse to build."""
+    """A public key with an exponent that the installed library might refuse to create."""
 
     def __init__(self, exponent: int) -> None:
         self._exponent = exponent
@@ -192,7 +192,7 @@ class Exponent(rsa.RSAPublicKey):
 
 
 @pytest.mark.parametrize("exponent", [-1, 0, 1, 2, 4, 6, 65536, 2**64, 2**64 + 1, 2**2040 + 1])
-def test_an_rsa_exponent_that_nobody_should_use_is_refused(exponent):
+def test_an_unsafe_rsa_exponent_is_refused(exponent):
     """A7: exponent 1 signs nothing, an even one cannot be inverted, a huge one is slow or never verifies."""
     assert refusal(lambda: Key(Exponent(exponent), algorithm="RS256")) == (
         "the public exponent of an RSA key must be odd, at least 3 and of at most 64 bits"
@@ -200,11 +200,11 @@ def test_an_rsa_exponent_that_nobody_should_use_is_refused(exponent):
 
 
 @pytest.mark.parametrize("exponent", [3, 5, 17, 65537, 2**64 - 1])
-def test_an_odd_rsa_exponent_of_3_and_more_is_taken(exponent):
+def test_an_odd_rsa_exponent_of_3_and_more_is_accepted(exponent):
     assert Key(Exponent(exponent), algorithm="RS256").algorithm == "RS256"
 
 
-# --- making ---
+# --- generating ---
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -219,7 +219,7 @@ def test_a_generated_key_signs_and_has_a_kid(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
-def test_a_generated_key_pair_is_named_by_its_thumbprint(algorithm):
+def test_the_kid_of_a_generated_key_pair_is_its_thumbprint(algorithm):
     """K-14."""
     key = Key.generate(algorithm)
 
@@ -227,8 +227,8 @@ def test_a_generated_key_pair_is_named_by_its_thumbprint(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", HMAC_BYTES)
-def test_a_generated_secret_is_not_named_by_its_thumbprint(algorithm):
-    """K-17, RFC 7638 section 7: it could be searched for."""
+def test_the_kid_of_a_generated_secret_is_not_its_thumbprint(algorithm):
+    """K-17, RFC 7638 section 7: a secret could be guessed from its thumbprint."""
     key = Key.generate(algorithm)
 
     assert re.fullmatch("[A-Za-z0-9_-]{16}", key.kid)
@@ -236,7 +236,7 @@ def test_a_generated_secret_is_not_named_by_its_thumbprint(algorithm):
 
 
 @pytest.mark.parametrize(("algorithm", "octets"), HMAC_BYTES.items())
-def test_a_generated_secret_is_text_with_as_much_chance_as_the_hash(algorithm, octets):
+def test_a_generated_secret_is_text_with_the_entropy_of_the_hash(algorithm, octets):
     """K-01: text, so that it survives an environment variable; base64url of as many random octets as the hash has."""
     secret = generate_material(ALGORITHMS[algorithm])
 
@@ -244,7 +244,7 @@ def test_a_generated_secret_is_text_with_as_much_chance_as_the_hash(algorithm, o
     assert len(secret) == -(-octets * 4 // 3)
 
 
-def test_generated_rsa_has_3072_bits_and_the_usual_exponent():
+def test_generated_rsa_keys_have_3072_bits_and_the_usual_exponent():
     """K-26: 128 bits of strength."""
     material = generate_material(ALGORITHMS["PS256"])
 
@@ -262,11 +262,11 @@ def test_a_generated_edwards_key_is_on_the_curve_of_its_name(algorithm, curve):
     assert Key.generate(algorithm).to_jwk()["crv"] == curve
 
 
-def test_es256_is_what_is_generated_unless_said_otherwise():
+def test_es256_keys_are_generated_by_default():
     assert Key.generate().algorithm == "ES256"
 
 
-def test_a_secret_is_bound_to_hs256_and_has_no_kid_unless_said_otherwise():
+def test_a_secret_is_bound_to_hs256_and_has_no_kid_by_default():
     assert (Key.from_secret(SECRET).algorithm, Key.from_secret(SECRET).kid) == ("HS256", None)
     assert (Key.from_secret(SECRET, kid="a").kid, Key.from_secret(SECRET, algorithm="HS384").algorithm) == (
         "a",
@@ -316,7 +316,7 @@ NO_NAME = 'from_env takes the name of an environment variable, such as "JWT_SECR
 
 
 @pytest.mark.parametrize("name", ["A" * 65, "JWT-KEY", "k" * 63 + "!", "1KEY", ""])
-def test_what_cannot_be_the_name_of_a_variable_is_said_to_be_none(name, monkeypatch):
+def test_an_invalid_variable_name_is_refused(name, monkeypatch):
     assert refusal(lambda: Key.from_env(name)) == NO_NAME
 
 
@@ -332,7 +332,7 @@ def test_a_name_that_may_be_a_secret_is_not_repeated(name, shown, monkeypatch):
 
 
 @pytest.mark.parametrize("name", [None, 5, b"JWT_KEY", ["JWT_KEY"], "\ud800"])
-def test_the_name_of_a_variable_is_text(name):
+def test_the_name_of_a_variable_must_be_text(name):
     assert refusal(lambda: Key.from_env(name)) == "Key.from_env takes the name of an environment variable"
 
 
@@ -340,7 +340,7 @@ def test_the_name_of_a_variable_is_text(name):
     "make", [secrets.token_urlsafe, secrets.token_hex, lambda: "k" + secrets.token_hex(16), lambda: "A" * 32]
 )
 def test_a_secret_given_in_place_of_a_variables_name_is_not_repeated(make):
-    """As by Key.from_env(os.environ["JWT_SECRET_KEY"])."""
+    """For example `Key.from_env(os.environ["JWT_SECRET_KEY"])`."""
     secret = make()
     for name in (secret, secret.upper(), secret.replace("-", "_")):
         told = refusal(lambda name=name: Key.from_env(name))
@@ -349,11 +349,11 @@ def test_a_secret_given_in_place_of_a_variables_name_is_not_repeated(make):
 
 
 @pytest.mark.parametrize("name", ["JWT_SECRET_KEY", "KEY", "_K2", "GATEPASS_TEST_NOTHING"])
-def test_the_name_of_a_variable_that_is_not_set_is_told(name):
+def test_the_error_names_a_variable_that_is_not_set(name):
     assert f"variable {name} is not set" in refusal(lambda: Key.from_env(name))
 
 
-def test_a_secret_is_found_in_the_environment(env):
+def test_a_secret_is_read_from_the_environment(env):
     env(f"  {SECRET}\n")
     key = Key.from_env("JWT_KEY")
 
@@ -365,7 +365,7 @@ def test_a_secret_is_found_in_the_environment(env):
 
 
 @pytest.mark.parametrize("newline", ["\n", "\\n", "\r\n"])
-def test_a_pem_is_found_in_the_environment_also_with_written_line_breaks(env, newline):
+def test_a_pem_is_read_from_the_environment_also_with_escaped_line_breaks(env, newline):
     env(private_pem(ec_private()).decode().replace("\n", newline))
     key = Key.from_env("JWT_KEY")
 
@@ -374,7 +374,7 @@ def test_a_pem_is_found_in_the_environment_also_with_written_line_breaks(env, ne
     assert Key.from_env("JWT_KEY", kid="k2").kid == "k2"
 
 
-def test_a_pem_from_the_environment_is_bound_to_the_algorithm_named(env):
+def test_a_pem_from_the_environment_is_bound_to_the_given_algorithm(env):
     env(private_pem(rsa_private()).decode())
 
     assert Key.from_env("JWT_KEY").algorithm == "RS256"
@@ -385,7 +385,7 @@ def test_a_pem_from_the_environment_is_bound_to_the_algorithm_named(env):
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "ES384", "Ed25519"])
-def test_a_jwk_is_found_in_the_environment(env, algorithm):
+def test_a_jwk_is_read_from_the_environment(env, algorithm):
     key = key_for(algorithm)
     env(f" {json.dumps(key.to_private_jwk())} ")
     found = Key.from_env("JWT_KEY")
@@ -409,14 +409,14 @@ def test_a_jwk_is_found_in_the_environment(env, algorithm):
         lambda text: base64.encodebytes(text.encode()).decode(),
     ],
 )
-def test_a_jwk_is_found_in_the_environment_in_what_deployment_tools_make_of_it(env, algorithm, dress):
+def test_a_jwk_is_read_from_the_environment_as_deployment_tools_rewrite_it(env, algorithm, dress):
     key = key_for(algorithm)
     env(dress(json.dumps(key.to_private_jwk())))
 
     assert Key.from_env("JWT_KEY").to_private_jwk() == key.to_private_jwk()
 
 
-def test_a_jwk_set_in_the_environment_is_said_to_be_one(env):
+def test_a_jwk_set_in_the_environment_is_refused_as_one(env):
     env(json.dumps({"keys": [key_for("ES256").to_jwk()]}))
 
     assert refusal(lambda: Key.from_env("JWT_KEY")) == A_SET
@@ -428,7 +428,7 @@ A_SET = 'this is a JWK Set: KeySet.from_jwks takes one of public keys, Key.from_
 @pytest.mark.parametrize("newline", ["\n", "\\n", "\\r\\n", "\r\n", " ", ""])
 @pytest.mark.parametrize("quote", ["", "'", '"'])
 @pytest.mark.parametrize("indent", ["", "    "])
-def test_a_pem_is_found_in_the_environment_however_it_got_there(env, newline, quote, indent):
+def test_a_pem_is_read_from_the_environment_as_deployment_tools_rewrite_it(env, newline, quote, indent):
     pem = private_pem(ec_private()).decode()
     env(quote + indent + pem.replace("\n", newline + indent) + quote)
 
@@ -437,7 +437,7 @@ def test_a_pem_is_found_in_the_environment_however_it_got_there(env, newline, qu
 
 @pytest.mark.parametrize("encode", [base64.b64encode, base64.encodebytes, base64.urlsafe_b64encode])
 @pytest.mark.parametrize("half", [private_pem, public_pem])
-def test_a_pem_is_found_in_the_environment_under_base64(env, encode, half):
+def test_a_base64_encoded_pem_is_read_from_the_environment(env, encode, half):
     env(encode(half(ec_private())).decode())
 
     assert Key.from_env("JWT_KEY").kid == Key.from_pem(half(ec_private())).kid
@@ -456,7 +456,7 @@ def test_an_encrypted_pem_in_the_environment_opens_with_its_password(env, encode
 
 
 @pytest.mark.parametrize("value", [SECRET, json.dumps(key_for("HS256").to_private_jwk())])
-def test_a_password_for_what_is_no_pem_is_refused(env, value):
+def test_a_password_is_refused_for_other_formats_than_pem(env, value):
     env(value)
 
     assert refusal(lambda: Key.from_env("JWT_KEY", password="open sesame")) == (
@@ -464,7 +464,7 @@ def test_a_password_for_what_is_no_pem_is_refused(env, value):
     )
 
 
-def test_a_jwk_from_the_environment_without_alg_takes_the_algorithm_named(env):
+def test_a_jwk_from_the_environment_without_alg_is_bound_to_the_given_algorithm(env):
     jwk = Key(rsa_private(), algorithm="RS256").to_private_jwk()
     del jwk["alg"]
     env(json.dumps(jwk))
@@ -485,7 +485,7 @@ def test_a_jwk_from_the_environment_without_alg_takes_the_algorithm_named(env):
     ],
 )
 def test_a_jwk_from_the_environment_is_strict_json(env, text):
-    """B3, B4: one reading, no duplicates."""
+    """B3, B4: one interpretation, no duplicates."""
     env(text)
     expected = "the environment variable JWT_KEY looks like a JWK but is not strict JSON"
 
@@ -515,7 +515,7 @@ def test_octets_that_are_not_utf8_are_refused(env):
     ],
 )
 def test_the_value_never_appears_in_an_error(env, value):
-    """C4: nor in an error that travels along as its cause or context."""
+    """C4: nor in its cause or context."""
     env(value)
     with pytest.raises(ConfigurationError) as caught:
         Key.from_env("JWT_KEY")
@@ -526,7 +526,7 @@ def test_the_value_never_appears_in_an_error(env, value):
         error = error.__cause__ or error.__context__
 
 
-# --- signing, and the public half ---
+# --- signing, and the public key ---
 
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
@@ -541,7 +541,7 @@ def test_a_public_key_verifies_and_cannot_sign(algorithm):
     assert public.public().to_jwk() == key.to_jwk()
 
 
-def test_a_secret_has_nothing_public():
+def test_a_secret_has_no_public_key():
     """K-08, K-17."""
     key = Key.from_secret(SECRET, kid="k1")
     expected = "a secret has no public half; use an asymmetric algorithm to publish keys"
@@ -553,7 +553,7 @@ def test_a_secret_has_nothing_public():
 
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
-def test_a_key_goes_through_pem_and_back(algorithm):
+def test_a_key_survives_export_to_pem(algorithm):
     key = key_for(algorithm)
     public = Key.from_pem(key.to_pem(), algorithm=algorithm, kid="k1")
 
@@ -568,7 +568,7 @@ def test_a_key_goes_through_pem_and_back(algorithm):
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_key_goes_through_its_private_jwk_and_back(algorithm):
+def test_a_key_survives_export_to_a_private_jwk(algorithm):
     key = key_for(algorithm)
     again = Key.from_jwk(json.loads(json.dumps(key.to_private_jwk())))
 
@@ -578,11 +578,11 @@ def test_a_key_goes_through_its_private_jwk_and_back(algorithm):
     assert key.verifies(b"text", again.sign(b"text"))
 
 
-# --- silence and stillness ---
+# --- repr, copies and immutability ---
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_a_repr_says_algorithm_kid_and_whether_it_signs_and_nothing_else(algorithm):
+def test_a_repr_contains_algorithm_kid_and_whether_it_signs_only(algorithm):
     key = key_for(algorithm)
 
     assert repr(key) == f"<Key {algorithm} kid='k1' can sign>"
@@ -601,7 +601,7 @@ def test_a_key_is_not_pickled(algorithm, protocol):
 
 
 def test_a_copy_of_a_key_is_the_key():
-    """It cannot change, so that a second one would only be a second place for the secret."""
+    """It is immutable, so a copy would only be a second place for the secret."""
     key = key_for("HS256")
 
     assert copy.copy(key) is key
@@ -609,7 +609,7 @@ def test_a_copy_of_a_key_is_the_key():
 
 
 @pytest.mark.parametrize("name", ["algorithm", "kid", "verifies", "_material", "_sign", "other"])
-def test_a_key_does_not_change(name):
+def test_a_key_is_immutable(name):
     key = key_for("HS256")
     with pytest.raises(AttributeError) as set_refused:
         setattr(key, name, "none")
@@ -621,16 +621,16 @@ def test_a_key_does_not_change(name):
     assert key.algorithm == "HS256"
 
 
-def test_a_key_equals_itself_alone():
+def test_a_key_equals_itself_only():
     """Material is never compared, so that no comparison can be timed."""
     assert key_for("HS256") != key_for("HS256")
 
 
-# --- whatever is handed in ---
+# --- arbitrary input ---
 
 
 @pytest.mark.parametrize("material", [None, "text", 5, [], {}, bytearray(64), object(), FITTING["DSA"][0].public_key()])
-def test_what_is_no_key_makes_no_key(material):
+def test_invalid_material_is_refused(material):
     for algorithm in ("HS256", "RS256", "ES256", "Ed25519"):
         assert refusal(lambda algorithm=algorithm: Key(material, algorithm=algorithm)).startswith(
             f"this key does not fit {algorithm}"
@@ -642,7 +642,7 @@ anything = st.none() | st.booleans() | st.integers() | st.text() | st.binary() |
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=anything, algorithm=anything | st.sampled_from(list(ALGORITHMS)), kid=anything, password=anything)
-def test_from_any_constructor_only_configuration_errors_leave(value, algorithm, kid, password):
+def test_every_constructor_raises_configuration_errors_only(value, algorithm, kid, password):
     """Rule 4."""
     for make in (
         lambda: Key(value, algorithm=algorithm, kid=kid),
@@ -656,7 +656,7 @@ def test_from_any_constructor_only_configuration_errors_leave(value, algorithm, 
 
 
 @pytest.mark.parametrize("kind", ["X25519", "X448", "secp256k1", "brainpool", "P-192", "DSA"])
-def test_a_pem_of_a_kind_that_signs_no_tokens_is_refused_in_both_halves(kind):
+def test_a_pem_of_an_unsupported_type_is_refused_public_or_private(kind):
     """K-05, K-06: with and without an algorithm named."""
     private = FITTING[kind][0]
     for pem in (private_pem(private), public_pem(private)):
@@ -672,7 +672,7 @@ def test_a_pem_of_a_kind_that_signs_no_tokens_is_refused_in_both_halves(kind):
 
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
-def test_a_thumbprint_is_that_of_the_public_half(algorithm):
+def test_a_thumbprint_is_that_of_the_public_key(algorithm):
     """K-15."""
     key = key_for(algorithm, kid=None)
 
@@ -681,12 +681,12 @@ def test_a_thumbprint_is_that_of_the_public_half(algorithm):
     assert re.fullmatch("[A-Za-z0-9_-]{43}", key.thumbprint())
 
 
-# --- a name, and what is none ---
+# --- kid and thumbprint ---
 
 
 @pytest.mark.parametrize("algorithm", ["ES256", "RS256", "Ed25519"])
-def test_a_kid_is_a_name_if_the_caller_or_the_jwk_gave_it(algorithm, env):
-    """A thumbprint is computed, and names no key that a token may mean."""
+def test_a_kid_is_a_name_only_if_the_caller_or_the_jwk_set_it(algorithm, env):
+    """A thumbprint is computed, and does not identify a key that a token may refer to."""
     key = key_for(algorithm)
     nameless = {name: value for name, value in key.to_private_jwk().items() if name != "kid"}
     env(key.to_private_pem())
@@ -713,7 +713,7 @@ def test_a_kid_is_a_name_if_the_caller_or_the_jwk_gave_it(algorithm, env):
         assert not unnamed.is_named
 
 
-def test_a_kid_that_is_a_member_of_an_enum_is_its_text():
+def test_a_kid_that_is_an_enum_member_becomes_its_text():
     class Kid(str, Enum):  # noqa: UP042 - the other answers its text to str()
         CURRENT = "2026-01"
 

@@ -1,4 +1,6 @@
-"""The keys of one issuer: chosen by kid and algorithm, read from a JWK Set that may be hostile, published bare."""
+"""The keys of one issuer: selected by kid and algorithm, parsed from a JWK Set that may be hostile, and published
+without private members.
+"""
 
 import json
 import logging
@@ -47,34 +49,34 @@ def labels(keys: KeySet) -> set[tuple[str, str]]:
     return {(key.kid, key.algorithm) for key in keys}
 
 
-# --- made of keys ---
+# --- creating a set ---
 
 
 @pytest.mark.parametrize("keys", [None, 5, object()])
-def test_a_set_takes_a_list(keys):
+def test_a_set_accepts_a_list(keys):
     assert refusal(lambda: KeySet(keys)) == "a KeySet takes a list of keys: KeySet([key])"
 
 
-def test_a_lone_key_is_not_a_list_of_keys():
+def test_a_single_key_is_refused_as_a_list():
     assert refusal(lambda: KeySet(key_for("ES256"))) == "a KeySet takes a list of keys: KeySet([key])"
 
 
 @pytest.mark.parametrize("keys", [[None], ["secret"], "secret", b"secret", [GOOD], [key_for("ES256"), 5]])
-def test_a_set_holds_keys_alone(keys):
+def test_a_set_accepts_keys_only(keys):
     assert refusal(lambda: KeySet(keys)) == (
         "a KeySet holds Key objects; make them with Key.from_secret, from_pem or from_jwk"
     )
 
 
 @pytest.mark.parametrize("keys", [[], (), "", iter(())])
-def test_a_set_is_never_empty(keys):
+def test_an_empty_set_of_keys_is_refused(keys):
     """A4: no key is a configuration error, never a reason to accept."""
     assert refusal(lambda: KeySet(keys)) == "a KeySet needs at least one key"
 
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
 @pytest.mark.parametrize("hmac", HMAC_BYTES)
-def test_secrets_and_asymmetric_keys_never_meet_in_one_set(algorithm, hmac):
+def test_secrets_and_asymmetric_keys_cannot_be_mixed(algorithm, hmac):
     """Rule 1, A2, V-11: private or public, in either order."""
     expected = "a KeySet holds secrets or asymmetric keys, never both: use one set for each issuer"
     secret, key = key_for(hmac, kid="a"), key_for(algorithm, kid="b")
@@ -90,7 +92,7 @@ def test_two_keys_may_not_share_kid_and_algorithm():
 
 
 def test_keys_of_different_algorithms_may_share_a_kid():
-    """K-13: the algorithm of the token tells them apart, and only the fitting one is found."""
+    """K-13: the algorithm of the token distinguishes them, and only the matching key is found."""
     keys = KeySet([key_for("ES256"), key_for("RS256"), key_for("Ed25519")])
 
     assert [key.algorithm for key in keys.get("k1", "RS256")] == ["RS256"]
@@ -98,7 +100,7 @@ def test_keys_of_different_algorithms_may_share_a_kid():
     assert labels(keys) == {("k1", "ES256"), ("k1", "RS256"), ("k1", "Ed25519")}
 
 
-def test_keys_without_kid_are_found_by_algorithm_alone():
+def test_keys_without_kid_are_found_by_algorithm_only():
     """K-23."""
     keys = KeySet([Key.from_secret(SECRET), Key.from_secret(SECRET[::-1])])
 
@@ -108,7 +110,7 @@ def test_keys_without_kid_are_found_by_algorithm_alone():
     assert not keys.has_kid("None")
 
 
-def test_a_kid_is_compared_for_equality_and_nothing_else():
+def test_a_kid_is_only_compared_for_equality():
     """V-12, A5."""
     key = key_for("ES256", kid="Key-1")
     keys = KeySet([key])
@@ -121,7 +123,7 @@ def test_a_kid_is_compared_for_equality_and_nothing_else():
     assert keys.get("Key-1", "es256") == ()
 
 
-def test_a_set_says_what_it_holds_and_no_more():
+def test_a_set_shows_its_algorithms_and_size_only():
     asymmetric, secret = KeySet([key_for("ES256"), key_for("PS256")]), KeySet([key_for("HS256")])
 
     assert (asymmetric.is_secret, secret.is_secret) == (False, True)
@@ -131,7 +133,7 @@ def test_a_set_says_what_it_holds_and_no_more():
 
 
 @pytest.mark.parametrize("name", ["algorithms", "_keys", "_named", "_signing", "other"])
-def test_a_set_does_not_change(name):
+def test_a_set_is_immutable(name):
     keys = KeySet([key_for("ES256")])
     with pytest.raises(AttributeError) as set_refused:
         setattr(keys, name, frozenset({"none"}))
@@ -152,7 +154,7 @@ def test_a_set_may_be_made_of_an_iterator():
     assert len(KeySet(iter([key_for("ES256"), key_for("RS256")]))) == 2
 
 
-# --- the key that signs ---
+# --- the signing key ---
 
 
 def test_the_only_key_that_can_sign_signs():
@@ -170,7 +172,7 @@ def test_of_two_keys_that_can_sign_one_must_be_chosen():
     assert KeySet([old, new], signing=old).signing_key is old
 
 
-def test_public_keys_sign_nothing():
+def test_public_keys_cannot_sign():
     public = key_for("ES256").public()
 
     assert refusal(lambda: KeySet([public]).signing_key) == CHOOSE
@@ -182,11 +184,11 @@ def test_the_key_that_signs_is_a_member(signing):
     assert refusal(lambda: KeySet([key_for("ES256", kid="member")], signing=signing)) == NOT_SIGNING
 
 
-# --- published ---
+# --- publishing ---
 
 
 def every_name(value: object) -> set[str]:
-    """The member names of *value* at every level."""
+    """Return the member names of *value* at every level."""
     if isinstance(value, dict):
         return set(value) | {name for member in value.values() for name in every_name(member)}
     return {name for item in value for name in every_name(item)} if isinstance(value, list) else set()
@@ -198,8 +200,8 @@ def every_text(value: object) -> set[str]:
     return {text for item in value for text in every_text(item)} if isinstance(value, list) else {str(value)}
 
 
-def test_a_published_set_holds_no_private_member_at_any_level():
-    """K-08, K-12: neither by name nor by value, for every type of key."""
+def test_a_published_set_contains_no_private_member_at_any_level():
+    """K-08, K-12: neither names nor values, for every type of key."""
     keys = [key_for(algorithm, kid=algorithm) for algorithm in ASYMMETRIC]
     document = json.loads(json.dumps(KeySet(keys, signing=keys[0]).to_jwks()))
     private = {value for key in keys for name, value in key.to_private_jwk().items() if name in PRIVATE_MEMBERS}
@@ -235,7 +237,7 @@ def test_entries_may_be_any_mapping():
     assert labels(KeySet.from_jwks({"keys": [MappingProxyType(GOOD)]})) == {("good", "ES256")}
 
 
-# --- a set that others wrote ---
+# --- parsing a foreign set ---
 
 
 @pytest.mark.parametrize(
@@ -277,8 +279,8 @@ def test_entries_may_be_any_mapping():
         json.dumps({"keys": [GOOD]}).replace('"kid"', '"kty":"RSA","kid"'),
     ],
 )
-def test_what_is_no_jwk_set_is_refused_with_a_configuration_error(document):
-    """K-09, B3, B4, B5: one object, one list, one reading."""
+def test_an_invalid_jwk_set_is_refused_with_a_configuration_error(document):
+    """K-09, B3, B4, B5: one object, one list, one interpretation."""
     assert refusal(lambda: KeySet.from_jwks(document)) == NOT_A_SET
 
 
@@ -326,13 +328,13 @@ FOR_SOMETHING_ELSE = {
     "key agreement": 'its "crv" is not supported for signatures',
     "for encryption": 'its "use" is not "sig"',
 }
-"""It is left out by its own word, so it is no news for a log of warnings; all else should have served."""
+"""Reasons that the entry itself declares, which are no warnings. Entries with other reasons should have been usable."""
 
 
 @pytest.mark.parametrize("foreign", FOREIGN)
 @pytest.mark.parametrize("first", [True, False])
-def test_an_entry_that_is_not_ours_to_use_is_left_out_and_the_rest_works(foreign, first, log):
-    """K-04, K-10, K-11, A9: secrets and private keys too; told in the log by place and reason, and not named there."""
+def test_an_unusable_entry_is_ignored_and_the_others_work(foreign, first, log):
+    """K-04, K-10, K-11, A9: secrets and private keys too. The log has position and reason, and no name."""
     entries = [FOREIGN[foreign], GOOD] if first else [GOOD, FOREIGN[foreign]]
     keys = KeySet.from_jwks({"keys": entries})
 
@@ -360,7 +362,7 @@ def test_an_entry_that_is_not_ours_to_use_is_left_out_and_the_rest_works(foreign
         {**key_for("RS256").to_jwk(), "kid": "sentinel"},  # algorithms= leaves it out
     ],
 )
-def test_a_key_for_something_else_is_no_warning(jwk, log):
+def test_a_key_for_another_purpose_causes_no_warning(jwk, log):
     KeySet.from_jwks({"keys": [GOOD, jwk]}, algorithms=["ES256"])
 
     assert [record.levelname for record in log.records] == ["DEBUG"]
@@ -368,14 +370,14 @@ def test_a_key_for_something_else_is_no_warning(jwk, log):
     assert "sentinel" not in log.text
 
 
-def test_where_nothing_is_left_every_reason_is_a_warning(log):
+def test_without_a_usable_entry_every_reason_is_a_warning(log):
     refusal(lambda: KeySet.from_jwks({"keys": [{**GOOD, "use": "enc"}, {**GOOD, "y": GOOD["x"]}]}))
 
     assert [record.levelname for record in log.records] == ["WARNING", "WARNING"]
 
 
 @pytest.mark.parametrize("foreign", FOREIGN)
-def test_a_set_of_foreign_entries_alone_is_refused(foreign, log):
+def test_a_set_without_usable_entries_is_refused(foreign, log):
     told = refusal(lambda: KeySet.from_jwks({"keys": [FOREIGN[foreign]]}))
     assert told in {NOTHING_USABLE, PRIVATE_ALONE}
     assert (told == PRIVATE_ALONE) == (
@@ -389,14 +391,14 @@ def test_an_empty_set_is_refused(log):
     assert log.records == []
 
 
-def test_a_set_of_which_all_is_used_is_not_worth_a_line(log):
+def test_a_set_without_ignored_entries_logs_nothing(log):
     KeySet.from_jwks({"keys": [GOOD, key_for("RS256").to_jwk()]})
 
     assert log.records == []
 
 
-def test_an_entry_with_two_names_does_not_hide_one_that_was_left_out(log):
-    """An Edwards key gives two keys, so that counting keys would miss the foreign entry."""
+def test_an_entry_with_two_algorithm_names_does_not_hide_an_ignored_one(log):
+    """An Edwards key results in two keys, so counting keys would miss the ignored entry."""
     edwards = without(key_for("Ed25519").to_jwk(), "alg")
     KeySet.from_jwks({"keys": [edwards, FOREIGN["secret"]]})
 
@@ -416,7 +418,7 @@ def test_of_two_entries_with_one_kid_and_algorithm_neither_is_used(log):
     assert refusal(lambda: KeySet.from_jwks({"keys": [GOOD, twin]})) == NOTHING_USABLE
 
 
-def test_one_key_that_is_listed_twice_is_one_key(log):
+def test_a_key_that_is_listed_twice_counts_once(log):
     edwards = without(key_for("Ed25519").to_jwk(), "alg") | {"kid": "twice"}
     keys = KeySet.from_jwks({"keys": [GOOD, edwards, {**GOOD, "use": "sig"}, edwards]})
 
@@ -431,7 +433,7 @@ def test_one_kid_for_keys_of_different_type_serves_both():
     assert labels(KeySet.from_jwks({"keys": [GOOD, rsa]})) == {("good", "ES256"), ("good", "RS256")}
 
 
-def test_an_entry_without_kid_is_named_by_its_thumbprint():
+def test_the_kid_of_an_entry_without_one_is_its_thumbprint():
     """K-14."""
     assert labels(KeySet.from_jwks({"keys": [without(GOOD, "kid")]})) == {(Key.from_jwk(GOOD).thumbprint(), "ES256")}
 
@@ -446,7 +448,7 @@ def test_an_entry_without_kid_is_named_by_its_thumbprint():
     ],
 )
 def test_an_entry_without_alg_is_bound_by_type_and_curve(material, algorithms):
-    """A3, K-07: an Edwards key to both its names, since the set cannot say which one the tokens use."""
+    """A3, K-07: an Edwards key is bound to both its names, because the set does not say which one the tokens use."""
     name = "RS256" if algorithms == {"RS256"} else min(algorithms)
     jwk = without(Key(material, algorithm=name, kid="k1").to_jwk(), "alg")
 
@@ -463,7 +465,7 @@ def test_the_algorithms_allowed_bind_an_entry_without_alg(allowed):
 
 
 def test_the_algorithms_allowed_restrict_entries_with_alg():
-    """V-10: an entry is never bent to the list."""
+    """V-10: an entry is never rebound to fit the list."""
     document = {"keys": [GOOD, key_for("RS256", kid="rsa").to_jwk(), key_for("EdDSA", kid="okp").to_jwk()]}
 
     assert labels(KeySet.from_jwks(document, algorithms=["RS256"])) == {("rsa", "RS256")}
@@ -481,7 +483,7 @@ def test_one_of_the_two_names_of_an_edwards_key_may_be_allowed():
 
 
 @pytest.mark.parametrize("algorithms", ["ES256", b"ES256", "", 5, object()])
-def test_the_algorithms_allowed_are_a_list(algorithms):
+def test_the_allowed_algorithms_must_be_a_list(algorithms):
     assert refusal(lambda: KeySet.from_jwks({"keys": [GOOD]}, algorithms=algorithms)) == (
         'algorithms= takes a list, such as algorithms=["ES256"]'
     )
@@ -502,11 +504,11 @@ def test_an_unknown_algorithm_in_the_list_is_refused(algorithms):
 
 
 def test_many_entries_with_one_kid_take_linear_time():
-    """B6: a hostile set may repeat one name."""
+    """B6: a hostile set may repeat one kid."""
     assert_linear(KeySet.from_jwks, lambda size: json.dumps({"keys": [GOOD] * size}), 400)
 
 
-# --- what key servers write otherwise than they should ---
+# --- common deviations of key servers ---
 
 MODULUS = key_for("RS256").to_jwk()["n"]
 
@@ -519,7 +521,7 @@ def padded(text: str, zeros: int = 1) -> str:
 @pytest.mark.parametrize("members", [("n",), ("e",), ("n", "e")])
 @pytest.mark.parametrize("labels", [{"alg": "RS256", "kid": "k1"}, {"kid": "k1"}, {"alg": "PS256"}, {}])
 def test_leading_zero_octets_of_an_rsa_key_do_not_count(zeros, members, labels):
-    """K-16: the sign octet of a big integer. The thumbprint, and so the kid, is that of the number."""
+    """K-16: the sign octet of a big integer. Thumbprint and kid are those of the number."""
     plain = {"kty": "RSA", "n": MODULUS, "e": "AQAB", **labels}
     (expected,) = KeySet.from_jwks({"keys": [plain]})
     (found,) = KeySet.from_jwks({"keys": [{**plain, **{name: padded(plain[name], zeros) for name in members}}]})
@@ -529,28 +531,28 @@ def test_leading_zero_octets_of_an_rsa_key_do_not_count(zeros, members, labels):
     assert found.to_jwk() == expected.to_jwk()
 
 
-def test_one_key_with_and_without_a_zero_octet_is_one_key():
+def test_a_key_with_and_without_a_zero_octet_counts_once():
     plain = {"kty": "RSA", "n": MODULUS, "e": "AQAB", "alg": "RS256", "kid": "k1"}
 
     assert len(KeySet.from_jwks({"keys": [plain, {**plain, "n": padded(MODULUS)}]})) == 1
 
 
-def test_a_key_of_ones_own_has_no_leading_zero_octet():
-    """K-16: what is loaded by hand is read strictly."""
+def test_leading_zero_octets_are_refused_in_configured_keys():
+    """K-16: configured keys are parsed strictly."""
     for member in ("n", "e"):
         jwk = key_for("RS256").to_jwk()
         assert "leading zero octet" in refusal(lambda jwk=jwk, m=member: Key.from_jwk({**jwk, m: padded(jwk[m])}))
 
 
 def test_the_coordinates_of_a_curve_keep_their_length():
-    """RFC 7518 section 6.2.1.2: there, leading zero octets belong to the one form."""
+    """RFC 7518 section 6.2.1.2: leading zero octets belong to the canonical form."""
     for bent in (padded(GOOD["x"]), base64url(decode_base64url(GOOD["x"].encode())[1:])):
         assert refusal(lambda bent=bent: KeySet.from_jwks({"keys": [{**GOOD, "x": bent}]})) == NOTHING_USABLE
 
 
 @pytest.mark.parametrize("algorithm", ASYMMETRIC)
 @pytest.mark.parametrize("member", ["use", "alg", "key_ops", "kid", "x5c", "d", "k", "p", "oth"])
-def test_a_member_that_is_null_costs_no_key(member, algorithm):
+def test_a_null_member_does_not_exclude_a_key(member, algorithm):
     jwk = key_for(algorithm).to_jwk()
     keys = KeySet.from_jwks({"keys": [{**jwk, member: None}]}, algorithms=[algorithm])
 
@@ -558,7 +560,7 @@ def test_a_member_that_is_null_costs_no_key(member, algorithm):
     assert {key.kid for key in keys} == {key_for(algorithm).thumbprint() if member == "kid" else "k1"}
 
 
-def test_a_set_of_secrets_is_told_where_they_belong():
+def test_a_set_of_secrets_is_refused_with_the_correct_method():
     secrets = {"keys": [key_for("HS256").to_private_jwk(), key_for("HS512").to_private_jwk()]}
 
     assert refusal(lambda: KeySet.from_jwks(secrets)) == PRIVATE_ALONE
@@ -566,15 +568,15 @@ def test_a_set_of_secrets_is_told_where_they_belong():
 
 
 @pytest.mark.parametrize("form", [dict, json.dumps])
-def test_a_single_jwk_is_told_where_it_belongs(form):
+def test_a_single_jwk_is_refused_with_the_correct_method(form):
     assert refusal(lambda: KeySet.from_jwks(form(GOOD))) == A_JWK
     assert refusal(lambda: KeySet.from_jwks(form({**GOOD, "keys": None}))) == A_JWK
 
 
 @pytest.mark.parametrize("zeros", [0, 5_000])
 @pytest.mark.parametrize("algorithms", [None, ["RS256", "PS256", "PS512", "ES256"]])
-def test_no_key_is_left_out_for_what_its_check_costs(zeros, algorithms, monkeypatch):
-    """Each full check costs the cube of the key's length: beyond a bound of work for the set keys are checked in part."""
+def test_no_key_is_ignored_because_of_the_cost_of_its_check(zeros, algorithms, monkeypatch):
+    """Each full check costs the cube of the key's length. Beyond a bound for the set, keys are checked in part."""
     checked = []
     monkeypatch.setattr(material, "check_rsa_modulus", checked.append)
     moduli = [2**4095 + 2 * more + 1 for more in range(2_000)]
@@ -583,11 +585,11 @@ def test_no_key_is_left_out_for_what_its_check_costs(zeros, algorithms, monkeypa
 
     keys = KeySet.from_jwks({"keys": [weighed[0], *weighed, GOOD]}, algorithms=algorithms)
 
-    assert set(checked) == set(moduli[:1])  # one key that is there twice is checked once
+    assert set(checked) == set(moduli[:1])  # one key that is listed twice is checked once
     assert {key.kid for key in keys} == {"good", *(jwk["kid"] for jwk in weighed)}
 
 
-def test_beyond_the_bound_of_work_what_is_found_quickly_is_still_left_out():
+def test_beyond_the_bound_of_work_cheaply_detected_keys_are_still_ignored():
     good = [
         rsa_jwk(n) for n in (2**8191 + 2 * more + 1 for more in range(500)) if not public_numbers._has_weak_factors(n)
     ][:1]
@@ -597,8 +599,8 @@ def test_beyond_the_bound_of_work_what_is_found_quickly_is_still_left_out():
     assert {key.kid for key in KeySet.from_jwks({"keys": entries})} == {"0"}
 
 
-def test_an_entry_that_is_of_no_use_costs_no_second_check(monkeypatch):
-    """Of two keys with one kid neither is used; the reason is told without another look at them."""
+def test_an_unusable_entry_is_not_checked_twice(monkeypatch):
+    """Of two keys with one kid neither is used. The reason is logged without another check of them."""
     powers = []
     monkeypatch.setattr(public_numbers, "_is_power_of_a_prime", powers.append)
     twins = [n for n in (2**8191 + 2 * more + 1 for more in range(900)) if not public_numbers._has_weak_factors(n)][:2]
@@ -630,7 +632,7 @@ WEAK_WITHOUT_ALG = {
 
 @pytest.mark.parametrize("algorithms", [None, ["ES256", "RS512", "EdDSA"]])
 @pytest.mark.parametrize(("weak", "reason"), WEAK_WITHOUT_ALG.values(), ids=WEAK_WITHOUT_ALG)
-def test_a_weak_key_that_declares_no_alg_is_left_out_for_its_weakness(weak, reason, algorithms, log):
+def test_a_weak_key_without_alg_is_ignored_because_it_is_weak(weak, reason, algorithms, log):
     KeySet.from_jwks({"keys": [without(weak, "alg"), GOOD]}, algorithms=algorithms)
 
     (record,) = log.records
@@ -638,8 +640,8 @@ def test_a_weak_key_that_declares_no_alg_is_left_out_for_its_weakness(weak, reas
     assert f"keys[0]: {reason}" in record.getMessage()
 
 
-def test_a_mapping_is_no_list_of_keys_or_names():
-    """Its values, which might mean something, would be passed over."""
+def test_a_mapping_is_refused_as_a_list_of_keys_or_names():
+    """Its values, which might be relevant, would be ignored."""
     key = key_for("ES256")
 
     for keys in ({key: 1}, {"keys": []}):
@@ -649,7 +651,7 @@ def test_a_mapping_is_no_list_of_keys_or_names():
     )
 
 
-# --- whatever is handed in ---
+# --- arbitrary input ---
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12).map(lambda text: f"sentinel{text}"),
@@ -667,7 +669,7 @@ entries = st.builds(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(entries | json_values, max_size=5), st.booleans())
-def test_of_any_set_only_configuration_errors_leave_and_no_text_is_logged(caplog, found, as_text):
+def test_any_set_raises_configuration_errors_only_and_no_text_is_logged(caplog, found, as_text):
     """Rules 4 and 6, K-10."""
     caplog.clear()
     caplog.set_level(logging.DEBUG)
@@ -683,5 +685,5 @@ def test_of_any_set_only_configuration_errors_leave_and_no_text_is_logged(caplog
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200))
-def test_of_any_text_only_configuration_errors_leave(document):
+def test_any_text_raises_configuration_errors_only(document):
     assert refusal(lambda: KeySet.from_jwks(document)) in {NOT_A_SET, NOTHING_USABLE}

@@ -60,7 +60,7 @@ def test_private_key_public_key_and_certificate_give_one_key(algorithm):
         (ec_private(CURVES["P-521"]), "ES512"),
     ],
 )
-def test_without_algorithm_the_usual_one_of_type_and_curve_is_bound(private, algorithm):
+def test_without_algorithm_the_default_of_type_and_curve_is_bound(private, algorithm):
     for pem in (private_pem(private), public_pem(private), certificate(private)):
         assert Key.from_pem(pem).algorithm == algorithm
 
@@ -72,7 +72,7 @@ def test_without_algorithm_the_usual_one_of_type_and_curve_is_bound(private, alg
         (ed448_private(), "algorithm='Ed448' or algorithm='EdDSA'"),
     ],
 )
-def test_an_edwards_key_asks_which_of_its_two_names_the_tokens_use(private, names):
+def test_an_edwards_key_needs_the_algorithm_name_that_the_tokens_use(private, names):
     """K-07."""
     for pem in (private_pem(private), public_pem(private)):
         assert refusal(lambda pem=pem: Key.from_pem(pem)) == f"give the name that the tokens use: {names}"
@@ -86,12 +86,12 @@ def test_an_edwards_key_asks_which_of_its_two_names_the_tokens_use(private, name
         public_pem(rsa_private(), form=PublicFormat.PKCS1),
     ],
 )
-def test_the_older_frames_are_read(pem):
+def test_the_older_pem_labels_are_accepted(pem):
     assert Key.from_pem(pem).kid
 
 
 @pytest.mark.parametrize("dress", ["# a comment\n{}", "{}\n# a comment", "\n\n  \n{}\n\n", "\ufeff\n{}", "{}\0"])
-def test_what_stands_around_the_block_is_passed_over(dress):
+def test_text_around_the_block_is_ignored(dress):
     pem = public_pem(ec_private()).decode()
 
     assert Key.from_pem(dress.format(pem)).to_pem() == pem
@@ -104,19 +104,19 @@ def test_str_and_bytes_mean_the_same():
 
 
 @pytest.mark.parametrize("pem", [None, 5, [], {}, bytearray(b"-----BEGIN "), object()])
-def test_a_pem_is_text_or_bytes(pem):
+def test_a_pem_must_be_text_or_bytes(pem):
     assert refusal(lambda: Key.from_pem(pem)) == "a PEM must be str or bytes"
     assert refusal(lambda: Key.from_pem(Path("a"))).endswith("give the content of a file, Path(...).read_bytes()")
 
 
-def test_a_pem_is_text_that_has_a_utf8_form():
+def test_a_pem_must_be_encodable_as_utf8():
     assert refusal(lambda: Key.from_pem("\ud800")) == "a PEM must be text that has a UTF-8 form"
 
 
 @pytest.mark.parametrize(
     "pem", ["", "key", "----BEGIN PUBLIC KEY-----", "/etc/keys/private.pem", "-----BEGIN", b"\x30\x59"]
 )
-def test_what_holds_no_block_is_refused(pem):
+def test_text_without_a_block_is_refused(pem):
     assert refusal(lambda: Key.from_pem(pem)) == NO_BLOCK
 
 
@@ -129,8 +129,8 @@ def test_what_holds_no_block_is_refused(pem):
         b"# see -----BEGIN PUBLIC KEY-----\n" + public_pem(ec_private()),
     ],
 )
-def test_of_two_blocks_none_is_chosen(pem):
-    """One text, one meaning: another reader may take the other block."""
+def test_two_blocks_are_refused(pem):
+    """Other parsers may use the other block."""
     assert refusal(lambda: Key.from_pem(pem)) == TWO_BLOCKS
 
 
@@ -166,14 +166,14 @@ OTHER_FORMS = {
 
 
 @pytest.mark.parametrize(("other", "command"), OTHER_FORMS.values(), ids=OTHER_FORMS)
-def test_a_key_in_another_form_is_told_the_command_that_converts_it(other, command):
+def test_a_key_in_another_format_is_refused_with_the_command_that_converts_it(other, command):
     assert command in refusal(lambda: Key.from_pem(other))
 
 
 @pytest.mark.parametrize("spelt", [base64.b64encode, base64.encodebytes, lambda der: der.hex().encode()])
 @pytest.mark.parametrize("private", [rsa_private(), ec_private(), ed25519_private()])
-def test_the_der_of_a_key_in_base64_is_read(private, spelt, monkeypatch):
-    """As a variable holds the body of a PEM without its frame."""
+def test_base64_encoded_der_is_accepted(private, spelt, monkeypatch):
+    """An environment variable may hold the body of a PEM without its label."""
     algorithm = "Ed25519" if private is ed25519_private() else None
     signing = Key.from_pem(private_pem(private), algorithm=algorithm)
     public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -194,8 +194,8 @@ P256 = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-
 
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n", "\\n"])
-def test_the_parameters_that_openssl_writes_before_a_key_are_passed_over(newline):
-    """`openssl ecparam -genkey`: the key says its curve itself."""
+def test_the_parameters_that_openssl_writes_before_a_key_are_ignored(newline):
+    """`openssl ecparam -genkey`: the key itself names its curve."""
     private = private_pem(ec_private(), form=PrivateFormat.TraditionalOpenSSL).decode()
 
     for text in (P256 + private, private + P256):
@@ -223,13 +223,13 @@ ROOT = issued("root", ec_private(CURVES["P-384"]), "root", ec_private(CURVES["P-
 
 @pytest.mark.parametrize("chain", [LEAF, LEAF + MIDDLE, LEAF + MIDDLE + ROOT])
 def test_of_a_chain_of_certificates_the_first_is_the_signers(chain):
-    """`fullchain.pem`, RFC 8446 section 4.4.2: each is issued by the next."""
+    """`fullchain.pem`, RFC 8446 section 4.4.2: each certificate is issued by the next one."""
     assert Key.from_pem(chain).kid == Key.from_pem(public_pem(ec_private())).kid
 
 
 @pytest.mark.parametrize("chain", [MIDDLE + LEAF, ROOT + MIDDLE + LEAF, LEAF + ROOT, LEAF * 2, LEAF + ROOT + MIDDLE])
 def test_certificates_in_another_order_are_refused(chain):
-    """Else an authority's key would be taken for the signer's."""
+    """Otherwise the key of an authority would be taken for the signer's."""
     assert refusal(lambda: Key.from_pem(chain)) == (
         "these certificates do not form a chain that begins with the signer's own: give only that one"
     )
@@ -271,11 +271,11 @@ def test_a_key_beside_certificates_is_refused(parts):
     ],
     ids=["private", "public", "chain", "encrypted", "encrypted, traditional"],
 )
-def test_what_deployment_tools_make_of_a_pem_is_read(pem, password, dress):
+def test_a_pem_is_read_as_deployment_tools_rewrite_it(pem, password, dress):
     assert Key.from_pem(dress(pem), password=password).kid == Key.from_pem(pem, password=password).kid
 
 
-# --- RSA keys for PSS alone ---
+# --- RSA keys for PSS only ---
 
 PSS = {
     None: bytes.fromhex("300b06092a864886f70d01010a"),
@@ -301,7 +301,7 @@ def framed(label: str, der: bytes) -> bytes:
 
 
 def pss_pems(identifier: bytes) -> list[bytes]:
-    """A public and a private key, and a certificate with such a key."""
+    """Return a public and a private key, and a certificate with such a key."""
     pkcs1 = rsa_private().public_key().public_bytes(Encoding.DER, PublicFormat.PKCS1)
     inner = rsa_private().private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption())
     public = sequence(0x30, identifier, sequence(0x03, b"\0", pkcs1))
@@ -318,8 +318,8 @@ def pss_pems(identifier: bytes) -> list[bytes]:
 
 @pytest.mark.parametrize("only", PSS)
 @pytest.mark.parametrize("place", range(3), ids=["public", "private", "certificate"])
-def test_a_key_for_pss_alone_is_never_bound_to_the_older_padding(only, place):
-    """id-RSASSA-PSS, RFC 4055 section 1.2: cryptography forgets it."""
+def test_a_key_for_pss_only_is_never_bound_to_the_older_padding(only, place):
+    """id-RSASSA-PSS, RFC 4055 section 1.2: cryptography drops this restriction."""
     pem = pss_pems(PSS[only])[place]
 
     assert Key.from_pem(pem).algorithm == (only or "PS256")
@@ -335,7 +335,7 @@ def test_a_key_for_pss_alone_is_never_bound_to_the_older_padding(only, place):
     )
 
 
-def test_a_certificate_that_was_signed_with_pss_says_nothing_of_its_own_key():
+def test_a_certificate_signed_with_pss_does_not_restrict_its_own_key():
     name, day = x509.Name([]), datetime(2026, 1, 1, tzinfo=UTC)
     builder = x509.CertificateBuilder(name, name, rsa_private().public_key(), 7, day, day + timedelta(days=400))
     scheme = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=32)
@@ -359,7 +359,7 @@ def test_a_block_without_its_end_is_refused():
 
 
 @pytest.mark.parametrize("frame", ["PUBLIC KEY", "PRIVATE KEY", "CERTIFICATE"])
-def test_a_body_under_another_frame_is_refused(frame):
+def test_a_body_with_another_label_is_refused(frame):
     pem = private_pem(ec_private()) if frame != "PRIVATE KEY" else public_pem(ec_private())
     body = pem.decode().splitlines()[1:-1]
     lines = [f"-----BEGIN {frame}-----", *body, f"-----END {frame}-----"]
@@ -384,11 +384,11 @@ def test_a_password_beyond_ascii_is_its_utf8_bytes():
     assert Key.from_pem(pem, password="öffne dich").can_sign
 
 
-def test_an_encrypted_key_asks_for_its_password():
+def test_an_encrypted_key_needs_its_password():
     assert refusal(lambda: Key.from_pem(private_pem(ec_private(), password=b"open sesame"))) == ENCRYPTED
 
 
-def test_a_wrong_password_is_refused_without_a_trace_of_it():
+def test_a_wrong_password_is_refused_and_not_repeated():
     with pytest.raises(ConfigurationError) as caught:
         Key.from_pem(private_pem(ec_private(), password=b"open sesame"), password="sentinel")
 
@@ -397,7 +397,7 @@ def test_a_wrong_password_is_refused_without_a_trace_of_it():
 
 
 def test_a_password_for_a_key_that_is_not_encrypted_is_refused():
-    """Whoever gives one believes that the file is protected."""
+    """A user who gives one believes that the file is protected."""
     assert refusal(lambda: Key.from_pem(private_pem(ec_private()), password="open sesame")) == NOT_ENCRYPTED
 
 
@@ -408,14 +408,14 @@ def test_an_empty_password_is_refused(password):
 
 
 @pytest.mark.parametrize("password", [5, True, ["x"], object()])
-def test_a_password_is_text_or_bytes(password):
+def test_a_password_must_be_text_or_bytes(password):
     pem = private_pem(ec_private())
 
     assert refusal(lambda: Key.from_pem(pem, password=password)) == "password= must be str or bytes"
     assert refusal(lambda: Key.from_pem(pem, password="\ud800")) == "password= must be text that has a UTF-8 form"
 
 
-# --- whatever is handed in ---
+# --- arbitrary input ---
 
 
 frames = st.sampled_from(
@@ -427,13 +427,13 @@ printable = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size
 @given(st.binary(max_size=200) | st.text(max_size=200))
 @example(b"-----BEGIN ")
 @example("-----BEGIN PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES\n\nAAAA\n-----END PRIVATE KEY-----")
-def test_of_any_octets_only_configuration_errors_leave(pem):
+def test_any_octets_raise_configuration_errors_only(pem):
     with suppress(ConfigurationError):
         assert Key.from_pem(pem)
 
 
 @given(frames, printable, st.none() | st.binary(max_size=8))
-def test_of_any_body_in_a_frame_only_configuration_errors_leave(frame, body, password):
+def test_any_body_with_a_label_raises_configuration_errors_only(frame, body, password):
     with suppress(ConfigurationError):
         assert Key.from_pem(f"-----BEGIN {frame}-----\n{body}\n-----END {frame}-----\n", password=password)
 
@@ -442,7 +442,7 @@ PEMS = [private_pem(ec_private()), public_pem(rsa_private()), certificate(ec_pri
 
 
 def test_a_certificate_of_a_version_that_does_not_exist_cannot_be_read():
-    """Its reader raises an error that is not a ValueError."""
+    """Its parser raises an error that is not a ValueError."""
     der = x509.load_pem_x509_certificate(certificate(ec_private())).public_bytes(Encoding.DER)
     bent = der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x3e", 1)
     pem = b"-----BEGIN CERTIFICATE-----\n" + base64.encodebytes(bent) + b"-----END CERTIFICATE-----\n"
@@ -453,7 +453,7 @@ def test_a_certificate_of_a_version_that_does_not_exist_cannot_be_read():
 
 
 @given(st.sampled_from(PEMS), st.integers(min_value=0), st.integers(0, 255))
-def test_of_any_pem_with_one_octet_bent_only_configuration_errors_leave(pem, place, octet):
+def test_any_pem_with_one_changed_octet_raises_configuration_errors_only(pem, place, octet):
     place %= len(pem)
     with suppress(ConfigurationError):
         assert Key.from_pem(pem[:place] + bytes([octet]) + pem[place + 1 :])

@@ -1,4 +1,4 @@
-"""RSA numbers that were chosen to be expensive: refused before OpenSSL or PyJWT work on them."""
+"""RSA numbers that are expensive by design are refused before OpenSSL or PyJWT work on them."""
 
 from math import gcd, isqrt
 
@@ -33,7 +33,7 @@ def test_the_factors_of_an_rsa_key_are_found_however_its_exponents_were_chosen()
 
 
 PROTH = 3 * 2**2208 + 1
-"""A prime, as a modulus: with it a recovery of factors tries 500 times 2208 powers, and never finds any."""
+"""A prime as a modulus. A recovery of its factors would try 500 times 2208 powers, and find none."""
 MERSENNE = 2**2203 - 1
 
 
@@ -49,8 +49,8 @@ MERSENNE = 2**2203 - 1
         (2**2100, 3),
     ],
 )
-def test_hostile_rsa_numbers_without_factors_cost_a_few_powers(n, d, monkeypatch):
-    """Each costs milliseconds: what PyJWT would call for them could take days."""
+def test_hostile_rsa_numbers_without_factors_cost_a_few_exponentiations(n, d, monkeypatch):
+    """Each takes milliseconds. The function of PyJWT for them could take days."""
     powers = []
 
     def counted(*numbers):
@@ -79,7 +79,7 @@ def test_a_private_number_longer_than_the_modulus_is_refused_before_any_arithmet
     assert refusal(lambda: Key.from_jwk(jwk)) == "the members of this JWK do not form a valid key"
 
 
-def test_an_rsa_key_that_is_too_long_is_refused_before_openssl_looks_for_its_primes(monkeypatch):
+def test_an_rsa_key_that_is_too_long_is_refused_before_openssl_searches_for_its_primes(monkeypatch):
     def convert(*_):
         raise AssertionError("PyJWT makes the key")
 
@@ -93,7 +93,7 @@ def test_an_rsa_key_that_is_too_long_is_refused_before_openssl_looks_for_its_pri
 
 
 @pytest.mark.parametrize("exponent", [65_537, 2**64 + 1])
-def test_a_pem_is_measured_before_openssl_looks_for_its_primes(exponent, monkeypatch):
+def test_the_size_of_a_pem_is_checked_before_openssl_searches_for_its_primes(exponent, monkeypatch):
     p, q = 2**8_999 + 1, 3
     numbers = RSAPrivateNumbers(p, q, 3, 1, 1, 1, RSAPublicNumbers(exponent, p * q))
     key = numbers.private_key(unsafe_skip_rsa_key_validation=True)
@@ -111,7 +111,7 @@ def test_a_pem_is_measured_before_openssl_looks_for_its_primes(exponent, monkeyp
     assert loads == [{"unsafe_skip_rsa_key_validation": True}]
 
 
-def test_a_pem_whose_private_numbers_do_not_belong_together_is_refused():
+def test_a_pem_with_inconsistent_private_numbers_is_refused():
     key = key_for("RS256")._material.private_numbers()
     wrong = RSAPrivateNumbers(key.p, key.q, key.d + 2, key.dmp1, key.dmq1, key.iqmp, key.public_numbers)
     material = wrong.private_key(unsafe_skip_rsa_key_validation=True)
@@ -140,8 +140,8 @@ WEAK = {
 
 @pytest.mark.parametrize("n", WEAK.values(), ids=WEAK)
 @pytest.mark.parametrize("algorithm", ["RS256", "PS512"])
-def test_a_modulus_that_is_factored_at_once_is_refused_by_every_maker(n, algorithm):
-    """A7: the public key gives the private one away."""
+def test_a_modulus_that_is_easily_factored_is_refused_by_every_constructor(n, algorithm):
+    """A7: the private key follows from the public one."""
     public = RSAPublicNumbers(65_537, n).public_key()
     pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     jwk = {"kty": "RSA", "n": text(n), "e": "AQAB"}
@@ -153,7 +153,7 @@ def test_a_modulus_that_is_factored_at_once_is_refused_by_every_maker(n, algorit
     assert [key.algorithm for key in KeySet.from_jwks({"keys": [jwk, good]})] == ["ES256"]
 
 
-def test_a_private_key_is_judged_by_its_public_half():
+def test_a_private_key_is_checked_by_its_public_numbers():
     numbers = RSAPrivateNumbers(MERSENNE, 3, 3, 1, 1, 1, RSAPublicNumbers(65_537, 3 * MERSENNE))
     private = numbers.private_key(unsafe_skip_rsa_key_validation=True)
 
@@ -167,9 +167,9 @@ def test_the_product_of_small_primes_is_that_of_every_odd_prime_below_two_to_the
         is_prime = all(number % divisor for divisor in range(3, isqrt(number) + 1, 2))
         assert (product % number == 0) or not is_prime
     assert gcd(product, (2**16 + 1) * 2) == 1
-    assert product.bit_length() == 94_026  # no prime is in it twice
+    assert product.bit_length() == 94_026  # no prime occurs twice in it
 
 
-def test_a_fresh_key_passes_in_full():
+def test_a_new_key_passes_all_checks():
     for _ in range(3):
         assert Key(generate_private_key(public_exponent=65_537, key_size=2048), algorithm="RS256").can_sign

@@ -1,4 +1,4 @@
-"""What may serve as an HMAC secret, and all that may not (threats A2 and A7, K-01, K-02)."""
+"""Values that are accepted as HMAC secrets, and values that are refused (threats A2 and A7, K-01, K-02)."""
 
 import base64
 import codecs
@@ -57,7 +57,7 @@ REQUEST = x509.CertificateSigningRequestBuilder(x509.Name([])).sign(EC, hashes.S
 
 
 def ending_in(octet: int) -> bytes:
-    """The DER of a public key whose last octet is *octet*, which a trim would take for a blank."""
+    """Return the DER of a public key whose last octet is *octet*, which trimming could remove as whitespace."""
     while True:
         public = ec.generate_private_key(CURVES["P-256"]).public_key()
         der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -66,7 +66,7 @@ def ending_in(octet: int) -> bytes:
 
 
 PUBLIC = {
-    # base64 of DER inside another text
+    # base64 of DER inside other text
     "behind a comment": f"# public key of the shop\n{BODY}",
     "behind a name": f"PUBLIC_KEY={BODY}",
     "with its line breaks written out": "\\n".join(BODY[start : start + 64] for start in range(0, len(BODY), 64)),
@@ -190,7 +190,7 @@ def octets(value: str | bytes) -> bytes:
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
 @pytest.mark.parametrize("material", PUBLIC)
-def test_key_material_is_no_secret_in_any_spelling(material, encoding):
+def test_key_material_is_refused_as_a_secret_in_any_encoding(material, encoding):
     """A2: the public key as HMAC secret, as it is and under a layer of encoding."""
     secret = ENCODINGS[encoding](octets(PUBLIC[material]))
 
@@ -199,31 +199,31 @@ def test_key_material_is_no_secret_in_any_spelling(material, encoding):
 
 @pytest.mark.parametrize("form", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "utf-32-be", "utf-8-sig"])
 @pytest.mark.parametrize("text", [PEM, JWK_TEXT, OPENSSH.decode(), BODY, DER.hex(), json.dumps({"keys": [JWK]})])
-def test_key_material_in_other_unicode_is_no_secret_either(text, form):
-    """A2: what a text editor may have made of a key."""
+def test_key_material_with_other_unicode_characters_is_refused_too(text, form):
+    """A2: characters that a text editor may have substituted."""
     assert refusal(lambda: Key.from_secret(text.encode(form))) == KEY_MATERIAL
 
 
-def test_a_pem_body_without_its_frame_is_no_secret():
+def test_a_pem_body_without_its_label_is_refused():
     assert refusal(lambda: Key.from_secret(BODY)) == KEY_MATERIAL
     assert refusal(lambda: Key.from_secret("\n".join(PEM.splitlines()[1:-1]))) == KEY_MATERIAL
 
 
-def test_two_layers_of_encoding_hide_no_key():
-    """A base64 body, encoded again by whatever stores secrets."""
+def test_key_material_is_detected_under_two_layers_of_encoding():
+    """A base64 body that a secret store encoded again."""
     for text in (PEM.encode(), JWK_TEXT.encode(), DER):
         assert refusal(lambda text=text: Key.from_secret(base64.b64encode(text).hex())) == KEY_MATERIAL
     assert refusal(lambda: Key.from_secret(base64.b64encode(base64.b64encode(DER)))) == KEY_MATERIAL
 
 
-def test_every_der_key_is_found_whatever_octet_it_ends_with():
+def test_every_der_key_is_detected_regardless_of_its_last_octet():
     for _ in range(300):
         public = ec.generate_private_key(CURVES["P-256"]).public_key()
         assert is_key_material(public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 @pytest.mark.parametrize("algorithm", HMAC_BYTES)
-def test_no_way_of_making_an_hmac_key_takes_a_public_key(algorithm, monkeypatch):
+def test_no_constructor_of_an_hmac_key_accepts_a_public_key(algorithm, monkeypatch):
     """A2, V-11: constructor, from_secret, from_jwk, from_env."""
     oct_jwk = {"kty": "oct", "k": base64.urlsafe_b64encode(PEM.encode()).decode().rstrip("=")}
     monkeypatch.setenv("JWT_KEY", BODY)
@@ -243,7 +243,7 @@ def test_no_way_of_making_an_hmac_key_takes_a_public_key(algorithm, monkeypatch)
 
 @pytest.mark.parametrize("algorithm", ["RS256", "PS512", "ES256", "ES512", "Ed25519", "EdDSA"])
 def test_a_secret_never_serves_an_asymmetric_algorithm(algorithm):
-    """V-11: the same confusion the other way round."""
+    """V-11: the same confusion in the other direction."""
     assert refusal(lambda: Key.from_secret(SECRET, algorithm=algorithm)).startswith(
         f"this key does not fit {algorithm}, which takes "
     )
@@ -267,22 +267,22 @@ def test_bytes_are_counted_not_characters():
     assert "this one has 31" in refusal(lambda: Key.from_secret("äöüßéèñøåæçðþýÿz"))
 
 
-def test_a_str_secret_stands_for_its_utf8_bytes():
+def test_a_str_secret_is_encoded_as_utf8():
     assert Key.from_secret(SECRET).sign(b"text") == Key.from_secret(SECRET.encode()).sign(b"text")
 
 
 @pytest.mark.parametrize("value", [None, 5, True, 3.5, [], ["x" * 40], bytearray(b"x" * 40), object(), {"k": SECRET}])
-def test_a_secret_is_text_or_bytes(value):
-    """A7: None and missing are refused, not turned into text."""
+def test_a_secret_must_be_text_or_bytes(value):
+    """A7: None and missing values are refused and not converted to text."""
     assert refusal(lambda: Key.from_secret(value)) == "a secret must be str or bytes"
 
 
-def test_text_without_a_utf8_form_is_no_secret():
+def test_text_that_cannot_be_encoded_as_utf8_is_refused():
     assert refusal(lambda: Key.from_secret("\ud800" * 40)) == "a secret must be text that has a UTF-8 form"
 
 
 @pytest.mark.parametrize("algorithm", ["none", "", None, "hs256", "HS1"])
-def test_a_secret_is_bound_to_an_algorithm_that_exists(algorithm):
+def test_an_unknown_algorithm_is_refused_for_a_secret(algorithm):
     assert refusal(lambda: Key.from_secret(SECRET, algorithm=algorithm)).startswith("unknown algorithm; ")
 
 
@@ -302,7 +302,7 @@ def test_a_secret_is_bound_to_an_algorithm_that_exists(algorithm):
         "0x0g kangaroo typewriter umbrella 4711 okapi",
     ],
 )
-def test_text_that_merely_resembles_a_key_is_a_secret(harmless):
+def test_text_that_only_resembles_a_key_is_accepted(harmless):
     assert Key.from_secret(harmless).can_sign
 
 
@@ -322,18 +322,18 @@ def test_text_that_merely_resembles_a_key_is_a_secret(harmless):
         b"[" * 100_000,
     ],
 )
-def test_octets_that_merely_begin_like_a_key_are_no_key(harmless):
+def test_octets_that_only_begin_like_a_key_are_accepted(harmless):
     assert is_key_material(harmless) is False
 
 
 @given(st.binary(max_size=200) | st.text(max_size=200))
-def test_whatever_is_handed_in_as_a_secret_only_configuration_errors_leave(value):
+def test_any_secret_raises_configuration_errors_only(value):
     with suppress(ConfigurationError):
         assert Key.from_secret(value).is_secret
 
 
 @given(st.binary(max_size=120), st.sampled_from([b"\x30", b"\x30\x82\x00\x40", b"{", b"[", b'"', b"\x04", b"0x30"]))
-def test_whatever_begins_like_a_key_is_judged_without_an_exception(data, start):
+def test_octets_that_begin_like_a_key_are_checked_without_an_exception(data, start):
     assert is_key_material(start + data) in {True, False}
 
 
@@ -345,8 +345,8 @@ def test_no_error_repeats_the_secret():
         assert SECRET[:8] not in text
 
 
-def test_the_error_of_a_secret_holds_no_other_error_that_repeats_it():
-    """C4: a chained exception would print the secret in the traceback."""
+def test_no_chained_error_repeats_the_secret():
+    """C4: a traceback would print the secret of a chained exception."""
     with pytest.raises(ConfigurationError) as caught:
         Key.from_secret(SECRET + "\ud800")
 
@@ -383,7 +383,7 @@ BLANK_ENDS = (
     ],
 )
 def test_a_line_break_around_a_secret_is_refused(dress, form):
-    """As a file has it: who reads the same secret from the environment does not see it, and verifies nothing."""
+    """Files often end with one. A service that reads the secret from the environment would verify no token."""
     assert refusal(lambda: Key.from_secret(form(dress.format(SECRET)))) == BLANK_ENDS
     assert refusal(lambda: Key.from_secret(form(dress.format("äöüßéèñøåæçðþýÿž")))) == BLANK_ENDS
 
@@ -396,7 +396,7 @@ def test_the_environment_and_a_stripped_file_give_one_secret(monkeypatch):
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b" ", b"\t"])
-def test_random_octets_may_end_in_any_way(end):
+def test_random_octets_may_end_with_any_octet(end):
     octets = bytes(range(128, 255, 3)) + b"\x07\xf3\x81"
 
     assert Key.from_secret(octets + end).can_sign
@@ -404,7 +404,7 @@ def test_random_octets_may_end_in_any_way(end):
     assert Key.from_jwk({"kty": "oct", "alg": "HS256", "k": base64url(SECRET.encode() + end)}).can_sign
 
 
-# --- what stands in the place of a secret ---
+# --- values that are mistaken for a secret ---
 
 
 @pytest.mark.parametrize(
@@ -420,7 +420,7 @@ def test_random_octets_may_end_in_any_way(end):
         "/srv/provider-jwks.json",
     ],
 )
-def test_the_path_of_a_file_is_no_secret(path):
+def test_the_path_of_a_file_is_refused(path):
     told = refusal(lambda: Key.from_secret(path))
 
     assert told == (
@@ -436,7 +436,7 @@ def test_the_path_of_a_file_is_no_secret(path):
         "arn:aws:secretsmanager:eu-west-1:123456789012:secret:jwt",
     ],
 )
-def test_the_address_of_a_secret_is_no_secret(address):
+def test_the_url_of_a_secret_is_refused(address):
     assert (
         refusal(lambda: Key.from_secret(address))
         == "this is an address, not a secret; give the value that is stored there"
@@ -451,12 +451,12 @@ def test_a_secret_in_quotes_is_refused(quote):
 
 
 @pytest.mark.parametrize("quote", ['"', "'"])
-def test_quote_signs_among_other_punctuation_may_be_part_of_a_random_secret(quote):
+def test_quotes_among_other_punctuation_may_be_part_of_a_random_secret(quote):
     assert Key.from_secret(f"{quote}x9Q!vB2#rT7$kL5%wN8^zP3&hM6*jD4@{quote}").can_sign
 
 
 @pytest.mark.parametrize("before", ["", "Bearer "])
-def test_a_token_is_no_secret(before):
+def test_a_token_is_refused_as_a_secret(before):
     token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTY3ODkwIn0.c2lnbmF0dXJl"
 
     assert (
@@ -472,7 +472,7 @@ def test_three_segments_without_a_header_may_be_a_secret():
 
 
 @given(st.binary(min_size=32, max_size=64))
-def test_a_random_secret_is_never_taken_for_anything_else(octets):
+def test_a_random_secret_is_never_refused(octets):
     spelled = base64.b64encode(octets)
     plain = [octets.hex().encode(), spelled, spelled.rstrip(b"="), base64.urlsafe_b64encode(octets).rstrip(b"=")]
 
@@ -480,6 +480,6 @@ def test_a_random_secret_is_never_taken_for_anything_else(octets):
 
 
 @given(st.text("/ABCabc+=", min_size=32, max_size=64), st.text("abcdefghij/", max_size=12))
-def test_nor_is_one_that_begins_with_slashes(text, path):
-    """As one in sixty-four in base64 does."""
+def test_a_random_secret_that_begins_with_slashes_is_not_refused(text, path):
+    """One in sixty-four base64 secrets begins with a slash."""
     assert _not_a_secret(f"/{path}/{text}".encode()) is None

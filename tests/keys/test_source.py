@@ -1,4 +1,4 @@
-"""What a verifier asks of keys that change: nothing while the key is there, and a search only for a token worth it."""
+"""How a verifier uses keys that change: no search for known keys, and a search only for tokens that may be valid."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ OLD, BOTH, NEW = (
 
 
 class Cabinet(KeySource):
-    """Keys that the test changes; each search takes the next of the answers that were laid ready."""
+    """Keys that the test changes. Each search takes the next of the prepared results."""
 
     def __init__(self, keys, *answers):
         self.keys = keys
@@ -74,14 +74,14 @@ verify_either_way = pytest.mark.parametrize("verify", [verify_sync, verify_async
 
 
 @verify_either_way
-class TestKeysThatAreHeld:
+class TestKnownKeys:
     def test_no_search_is_made(self, verify):
         source = Cabinet(OLD)
 
         assert verify(make_verifier(keys=source), signed()).subject == "anna"
         assert source.searches == []
 
-    def test_new_keys_count_at_once(self, verify):
+    def test_new_keys_are_used_at_once(self, verify):
         source = Cabinet(OLD)
         verifier = make_verifier(keys=source)
         verify(verifier, signed())
@@ -91,7 +91,7 @@ class TestKeysThatAreHeld:
         assert verify(verifier, signed(key=NEXT_KEY)).subject == "anna"
         assert source.searches == []
 
-    def test_a_key_that_is_gone_is_gone_although_its_header_was_remembered(self, verify):
+    def test_a_removed_key_is_not_used_although_its_header_was_cached(self, verify):
         source = Cabinet(BOTH)
         verifier = make_verifier(keys=source)
         verify(verifier, signed())
@@ -101,7 +101,7 @@ class TestKeysThatAreHeld:
         with pytest.raises(UnknownKey):
             verify(verifier, signed())
 
-    def test_a_bad_signature_is_no_reason_to_search(self, verify):
+    def test_a_bad_signature_causes_no_search(self, verify):
         source = Cabinet(OLD)
         forged = signed(header_for(SIGNING_KEY), key=NEXT_KEY)
 
@@ -111,9 +111,9 @@ class TestKeysThatAreHeld:
 
 
 @verify_either_way
-class TestKeysThatAreMissing:
+class TestMissingKeys:
     @pytest.mark.parametrize("held", [None, OLD])
-    def test_the_search_names_the_kid_and_what_was_seen(self, held, verify):
+    def test_the_search_receives_the_kid_and_the_previous_keys(self, held, verify):
         source = Cabinet(held, BOTH)
 
         assert verify(make_verifier(keys=source), signed(key=NEXT_KEY)).subject == "anna"
@@ -125,7 +125,7 @@ class TestKeysThatAreMissing:
         assert verify(make_verifier(keys=source), signed(header_for(kid=...))).subject == "anna"
         assert source.searches == [(None, None)]
 
-    def test_the_search_goes_on_until_the_key_is_there(self, verify):
+    def test_the_search_continues_until_the_key_is_found(self, verify):
         source = Cabinet(None, OLD, OLD, BOTH, NEW)
 
         assert verify(make_verifier(keys=source), signed(key=NEXT_KEY)).subject == "anna"
@@ -139,7 +139,7 @@ class TestKeysThatAreMissing:
         assert caught.value.log_detail == "kid"
         assert len(source.searches) == 1
 
-    def test_a_source_that_cannot_search_knows_no_other_keys(self, verify):
+    def test_a_source_without_search_has_no_other_keys(self, verify):
         class Fixed(KeySource):
             def current(self):
                 return OLD
@@ -147,7 +147,7 @@ class TestKeysThatAreMissing:
         with pytest.raises(UnknownKey):
             verify(make_verifier(keys=Fixed()), signed(key=NEXT_KEY))
 
-    def test_a_source_that_cannot_tell_is_heard(self, verify):
+    def test_a_source_may_raise_keys_unavailable(self, verify):
         with pytest.raises(KeysUnavailable):
             verify(make_verifier(keys=Cabinet(OLD, KeysUnavailable())), signed(key=NEXT_KEY))
 
@@ -157,7 +157,7 @@ class TestKeysThatAreMissing:
         with pytest.raises(InvalidSignature):
             verify(make_verifier(keys=source), signed(header_for(NEXT_KEY), key=SIGNING_KEY))
 
-    def test_the_application_is_asked_about_a_token_that_was_searched_for(self, verify):
+    def test_the_hooks_are_called_for_a_token_whose_key_was_searched_for(self, verify):
         with pytest.raises(RevokedToken):
             verify(make_verifier(keys=Cabinet(None, OLD), is_revoked=lambda _: True), signed())
 
@@ -179,14 +179,14 @@ class TestKeysThatAreMissing:
         ],
     )
     @pytest.mark.parametrize("held", [None, OLD])
-    def test_junk_is_never_searched_for(self, held, header, claims, refusal, verify):
+    def test_malformed_tokens_cause_no_search(self, held, header, claims, refusal, verify):
         source = Cabinet(held, NEW)
 
         with pytest.raises(refusal):
             verify(make_verifier(keys=source), signed(header_for(NEXT_KEY, **header), claims_for(**claims)))
         assert source.searches == []
 
-    def test_the_key_of_another_algorithm_is_not_searched_for(self, verify):
+    def test_a_wrong_algorithm_causes_no_search(self, verify):
         source = Cabinet(OLD, NEW)
 
         with pytest.raises(DisallowedAlgorithm):
@@ -195,7 +195,7 @@ class TestKeysThatAreMissing:
 
 
 PATIENCE = 120
-"""Seconds after which something hangs, and is no longer slow."""
+"""The timeout after which a test counts as hanging, in seconds."""
 
 
 async def until_waiting(fetch, tasks):
@@ -204,7 +204,7 @@ async def until_waiting(fetch, tasks):
 
 
 class TestAFetch:
-    def test_whoever_waits_goes_on_when_it_ends(self):
+    def test_waiting_ends_with_the_fetch(self):
         fetch = Fetch(1, timeout=PATIENCE)
         with ThreadPoolExecutor(1) as pool:
             waiting = pool.submit(fetch.wait)
@@ -215,14 +215,14 @@ class TestAFetch:
 
         assert fetch.succeeded
 
-    def test_nobody_waits_longer_than_one_may_take(self):
+    def test_waiting_ends_at_the_timeout(self):
         fetch = Fetch(1, timeout=0.05)
 
         fetch.wait()
 
         assert not fetch.succeeded
 
-    def test_an_event_loop_goes_on_while_it_waits_and_spends_no_thread(self):
+    def test_waiting_on_an_event_loop_neither_blocks_it_nor_occupies_a_thread(self):
         async def no_thread(_):
             pytest.fail("a thread was spent on waiting")
 
@@ -237,14 +237,14 @@ class TestAFetch:
 
         assert asyncio.run(main()).succeeded
 
-    def test_an_event_loop_loses_patience_too(self):
+    def test_waiting_on_an_event_loop_ends_at_the_timeout(self):
         fetch = Fetch(1, timeout=0.05)
 
         asyncio.run(fetch.wait_async(lambda _: pytest.fail("a thread was spent")))
 
         assert not fetch.succeeded
 
-    def test_a_cancelled_task_leaves_it_to_the_others(self):
+    def test_a_cancelled_task_does_not_cancel_the_fetch(self):
         async def main():
             fetch = Fetch(1, timeout=PATIENCE)
             first, second = (asyncio.create_task(fetch.wait_async(None)) for _ in range(2))
@@ -269,13 +269,13 @@ class TestAFetch:
             fetch.wait_async(run_blocking).send(None)
         assert asked == [fetch.wait]
 
-    def test_one_that_has_ended_is_not_waited_for(self):
+    def test_a_finished_fetch_is_not_waited_for(self):
         with pytest.raises(StopIteration):
             Fetch.already_ended().wait_async(None).send(None)
 
 
 class TestSettings:
-    def test_a_verifier_says_whether_it_may_wait(self):
+    def test_a_verifier_reports_whether_it_may_wait(self):
         assert make_verifier(keys=Cabinet(None)).may_wait
         assert not make_verifier().may_wait
 
@@ -285,7 +285,7 @@ class TestSettings:
         assert {"RS256", "PS512", "ES256", "Ed25519", "Ed448", "EdDSA"} < verifier.algorithms
         assert not {"HS256", "HS384", "HS512", "none"} & verifier.algorithms
 
-    def test_algorithms_restrict(self):
+    def test_algorithms_restrict_the_accepted_ones(self):
         source = Cabinet(OLD)
 
         assert make_verifier(keys=source, algorithms=["ES384"]).algorithms == {"ES384"}
@@ -293,11 +293,11 @@ class TestSettings:
             make_verifier(keys=source, algorithms=["ES384"]).verify(signed())
 
     @pytest.mark.parametrize("algorithms", [["HS256"], ["ES256", "HS512"], []])
-    def test_secrets_are_no_algorithm_of_published_keys(self, algorithms):
+    def test_hmac_algorithms_are_refused_for_published_keys(self, algorithms):
         with pytest.raises(ConfigurationError, match="only asymmetric algorithms"):
             make_verifier(keys=Cabinet(None), algorithms=algorithms)
 
-    def test_an_explanation_speaks_of_the_keys_of_this_instant(self):
+    def test_an_explanation_uses_the_current_keys(self):
         source = Cabinet(OLD)
         verifier = make_verifier(keys=source)
 
@@ -325,7 +325,7 @@ class TestSettings:
             ([NEW, OLD], None),
         ],
     )
-    def test_an_explanation_of_keys_that_are_searched_for_is_the_verdict_of_verify(self, seen, answers, failure):
+    def test_an_explanation_of_a_searched_key_agrees_with_verify(self, seen, answers, failure):
         told = explain(signed(), make_verifier(keys=Cabinet(seen, *answers)))
         with contextlib.nullcontext() if failure is None else pytest.raises(AuthError) as caught:
             make_verifier(keys=Cabinet(seen, *answers)).verify(signed())
@@ -347,7 +347,9 @@ class TestSettings:
             ({"crit": ["x"]}, {}),
         ],
     )
-    def test_an_explanation_of_junk_searches_no_more_than_verify_and_calls_no_key_unknown(self, header, claims):
+    def test_an_explanation_of_a_malformed_token_searches_no_more_than_verify_and_reports_no_unknown_key(
+        self, header, claims
+    ):
         source = Cabinet(None, OLD)
         found = {
             finding.name: finding.outcome
@@ -359,12 +361,12 @@ class TestSettings:
         assert "failed" in found.values()
 
     @pytest.mark.parametrize("issuer", [ANY_ISSUER, "accounts.example"])
-    def test_an_issuer_without_a_url_cannot_be_asked_for_its_keys(self, issuer):
+    def test_an_issuer_without_a_url_requires_keys(self, issuer):
         with pytest.raises(ConfigurationError) as caught:
             make_verifier(keys=None, issuer=issuer, profile=Profile.GENERIC)
         assert str(caught.value) == "keys= is missing: they can be fetched only from an issuer with a URL"
 
-    def test_without_keys_the_issuer_is_asked_for_them(self):
+    def test_without_keys_they_are_fetched_from_the_issuer(self):
         pytest.importorskip("httpx")
 
         source = make_verifier(keys=None, algorithms=["ES384", "ES512"])._source
@@ -373,7 +375,7 @@ class TestSettings:
         assert source.source == ISSUER
         assert source._flight._fetcher._algorithms == ("ES384", "ES512")
 
-    def test_a_token_that_came_before_any_keys_says_so_in_the_log(self):
+    def test_a_token_received_before_any_keys_is_logged_as_such(self):
         with pytest.raises(UnknownKey) as caught:
             make_verifier(keys=Cabinet(None)).candidates(header_for())
         assert caught.value.log_detail == "no keys are available"
@@ -384,7 +386,7 @@ class TestSettings:
 
 
 @pytest.mark.parametrize("others", [[], [make_verifier(issuer="https://other.example")]], ids=["one", "two"])
-def test_an_event_loop_other_than_asyncio_waits_in_the_thread_that_it_was_given(others):
+def test_another_event_loop_than_asyncio_waits_in_the_given_thread(others):
     class Slow(Cabinet):
         def fetch_missing(self, kid, seen):
             self.fetch = Fetch(1, timeout=30)
@@ -405,15 +407,15 @@ def test_an_event_loop_other_than_asyncio_waits_in_the_thread_that_it_was_given(
 
 
 def test_a_source_of_secrets_is_refused_by_the_algorithms():
-    """A key server must not make a verifier take HMAC, whatever it publishes."""
+    """A key server must not be able to make a verifier accept HMAC."""
     source = Cabinet(KeySet([SECRET_KEY]))
 
     with pytest.raises(AuthError):
         make_verifier(keys=source, leeway=timedelta(0)).verify(signed(header_for(SECRET_KEY), key=SECRET_KEY))
 
 
-def test_a_verifier_shows_the_keys_that_it_goes_by():
-    """For a readiness check, say."""
+def test_a_verifier_exposes_its_keys():
+    """For example, for a readiness check."""
     source = Cabinet(OLD)
 
     assert make_verifier(keys=source).keys is source
@@ -421,7 +423,7 @@ def test_a_verifier_shows_the_keys_that_it_goes_by():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", "a key ring needs its file locks and modes"))
-def test_a_verifier_may_have_the_leeway_of_its_key_ring_and_no_more(tmp_path):
+def test_the_leeway_of_a_verifier_is_at_most_that_of_its_key_ring(tmp_path):
     ring = KeyRing(tmp_path / "ring", leeway=60)
 
     assert make_verifier(keys=ring, leeway=60).keys is ring

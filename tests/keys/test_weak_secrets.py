@@ -88,7 +88,7 @@ def test_a_repeated_or_sequential_secret_is_refused(weak):
         "abcdefghijklmnop4711ZYX-uvwQRSTU",
     ],
 )
-def test_a_well_known_secret_is_refused_however_it_is_written(known):
+def test_a_well_known_secret_is_refused_in_every_spelling(known):
     """A7, K-02: tutorials, placeholders, keyboards."""
     assert refusal(lambda: Key.from_secret(known)) == GUESSABLE
 
@@ -97,7 +97,7 @@ def test_eight_different_octets_are_not_yet_guessable():
     assert Key.from_secret("abcdefgh" + "hgfedcba" + "aceghfdb" + "hfdbaceg").can_sign
 
 
-def test_a_text_that_stands_there_twice_is_refused_and_less_than_twice_is_not():
+def test_a_text_repeated_twice_is_refused_and_one_repeated_less_is_not():
     assert refusal(lambda: Key.from_secret(SECRET[:16] * 2)) == GUESSABLE
     assert refusal(lambda: Key.from_secret(SECRET[:17] * 2)) == GUESSABLE
     assert refusal(lambda: Key.from_secret(SECRET[:8] * 4)) == GUESSABLE
@@ -105,20 +105,20 @@ def test_a_text_that_stands_there_twice_is_refused_and_less_than_twice_is_not():
     assert Key.from_secret(SECRET[:17] + SECRET[:16]).can_sign
 
 
-def test_a_secret_whose_first_part_alone_repeats_is_taken():
+def test_a_secret_that_repeats_in_its_first_part_only_is_accepted():
     assert Key.from_secret("3Nd9-xQw7zKp" * 2 + "uE_iOtKqWzYx").can_sign
 
 
 @pytest.mark.parametrize("length", [32, 33, 43, 48, 64, 65, 86, 97, 128, 133])
-def test_a_fresh_secret_is_taken_in_every_usual_form(length):
-    """The refusals must not hit what they should protect."""
+def test_a_random_secret_is_accepted_in_every_usual_form(length):
+    """The refusals must not affect secure secrets."""
     for _ in range(60):
         fresh = secrets.token_bytes(length)
         for secret in (fresh, fresh.hex(), base64.b64encode(fresh), secrets.token_urlsafe(length)):
             assert Key.from_secret(secret).can_sign
 
 
-# --- secrets that others know ---
+# --- published secrets ---
 
 WRITINGS = {
     "as it is": lambda octets: octets,
@@ -135,14 +135,14 @@ PRINTED = [(place, text) for place, texts in SAMPLES.items() for text in texts]
 DIGESTS = ["md5", "sha1", "sha256", "sha384", "sha512"]
 
 
-def test_the_file_of_known_secrets_holds_the_digests_of_the_samples():
+def test_the_file_of_known_secrets_contains_the_digests_of_the_samples():
     assert (files("gatepass.keys") / "known_secrets.txt").read_text() == known_secrets()
 
 
 @pytest.mark.parametrize("writing", WRITINGS)
 @pytest.mark.parametrize(("place", "text"), PRINTED, ids=[f"{place} {text[:12]}" for place, text in PRINTED])
-def test_a_secret_that_many_read_is_refused_in_every_writing_and_by_every_maker(place, text, writing, monkeypatch):
-    """K-02: the text, and what it stands for if it can be read as hex or base64."""
+def test_a_published_secret_is_refused_in_every_encoding_and_by_every_constructor(place, text, writing, monkeypatch):
+    """K-02: the text, and the octets that it encodes in hex or base64."""
     for octets in readings(text):
         secret = WRITINGS[writing](octets)
         assert is_known(secret)
@@ -165,8 +165,8 @@ def test_a_secret_that_many_read_is_refused_in_every_writing_and_by_every_maker(
     "word", ["", "secret", "password", "Secret", "PASSWORD", "admin", "123456", "qwerty", "changeme", "jwt", "secret\n"]
 )
 @pytest.mark.parametrize("writing", WRITINGS)
-def test_the_digest_of_a_usual_word_is_refused_in_every_writing(word, digest, writing):
-    """As the shell makes it with `echo secret | sha256sum`, too."""
+def test_the_digest_of_a_common_word_is_refused_in_every_encoding(word, digest, writing):
+    """Including the form of `echo secret | sha256sum`."""
     secret = WRITINGS[writing](hashlib.new(digest, word.encode()).digest())
 
     if len(secret) >= 32:
@@ -189,7 +189,7 @@ def test_the_digest_of_a_usual_word_is_refused_in_every_writing(word, digest, wr
         "token.signing.key.for.local.testing",
     ],
 )
-def test_a_sentence_of_usual_words_is_refused(sentence):
+def test_a_sentence_of_common_words_is_refused(sentence):
     assert refusal(lambda: Key.from_secret(sentence)) == GUESSABLE
     assert refusal(lambda: Key.from_secret(base64.b64encode(sentence.encode()))) == GUESSABLE
 
@@ -214,7 +214,7 @@ def test_a_walk_over_the_keyboard_is_refused(walk):
     assert refusal(lambda: Key.from_secret(walk)) == GUESSABLE
 
 
-# What allkeysgenerator.com gives out: another beginning each time, in characters or in hex.
+# Secrets that allkeysgenerator.com generates: with a different start each time, in characters or in hex.
 GENERATED = [
     "404E635266556A586E3272357538782F413F4428472B4B6250645367566B5970",
     "586E3272357538782F413F4428472B4B6250655368566B597033733676397924",
@@ -229,7 +229,7 @@ GENERATED = [
 
 @pytest.mark.parametrize("generated", GENERATED)
 @pytest.mark.parametrize("writing", WRITINGS)
-def test_a_slice_of_the_sequence_that_a_website_gives_out_is_refused(generated, writing):
+def test_a_slice_of_the_sequence_that_a_website_generates_is_refused(generated, writing):
     octets = bytes.fromhex(generated) if generated.isalnum() else generated.encode()
 
     assert refusal(lambda: Key.from_secret(WRITINGS[writing](octets))) == GUESSABLE
@@ -265,12 +265,12 @@ def test_every_other_slice_of_it_is_refused_too(length):
     ],
 )
 @pytest.mark.parametrize("writing", WRITINGS)
-def test_what_one_writes_without_thinking_is_refused(guessable, writing):
+def test_a_guessable_secret_is_refused_in_every_encoding(guessable, writing):
     assert refusal(lambda: Key.from_secret(WRITINGS[writing](guessable.encode()))) == GUESSABLE
 
 
-def test_a_passphrase_of_other_words_is_taken():
-    """Half of a text must be usual words; `okapi` ends with one, and counts as no more than that."""
+def test_a_passphrase_of_uncommon_words_is_accepted():
+    """Half of a text must be common words. `okapi` ends with one, and counts as no more than that."""
     assert Key.from_secret("kangaroo typewriter umbrella zebra okapi").can_sign
 
 
@@ -299,13 +299,13 @@ def test_a_passphrase_of_other_words_is_taken():
         "printable",
     ],
 )
-def test_of_many_random_secrets_none_is_taken_for_a_guessable_one(writing):
+def test_random_secrets_are_never_refused_as_guessable(writing):
     secrets_alike = (writing(hashlib.sha256(b"%d" % number).digest()) for number in range(1_500))
 
     assert not list(filter(is_guessable, secrets_alike))
 
 
-def test_a_random_secret_is_not_taken_for_a_known_one():
+def test_random_secrets_are_never_refused_as_known():
     digests = (hashlib.sha512(b"number %d" % number).digest() for number in range(60))
 
     assert not [digest for digest in digests for size in (32, 48, 64) if is_known(digest[:size])]

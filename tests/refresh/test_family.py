@@ -1,4 +1,4 @@
-"""Refresh tokens and families as values: one spelling, nothing shown, nothing usable kept."""
+"""Refresh tokens and families as values: one encoding, no secret in a repr, no usable token in the store."""
 
 import dataclasses
 import secrets
@@ -38,27 +38,27 @@ def test_a_token_is_64_octets_in_base64url_256_bits_of_them_secret():
     assert set(token.text()) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
-def test_no_two_tokens_are_alike():
+def test_tokens_are_unique():
     tokens = [RefreshToken.fresh() for _ in range(1_000)]
 
     assert len({token.name for token in tokens}) == len({token.proof for token in tokens}) == 1_000
     assert len({token.secret for token in tokens}) == 1_000
 
 
-def test_a_token_is_read_back():
+def test_a_token_is_parsed_from_its_text():
     token = RefreshToken.fresh()
 
     assert RefreshToken.parse(token.text()) == token
 
 
 @given(st.text(max_size=100) | st.binary(max_size=100) | st.none() | st.integers())
-def test_whatever_is_no_token_is_unknown_and_nothing_is_raised(text):
+def test_malformed_tokens_are_unknown_and_raise_nothing(text):
     found = RefreshToken.parse(text)
 
     assert found is None or found.text() == text
 
 
-def test_a_token_has_one_spelling():
+def test_a_token_has_one_encoding():
     text = RefreshToken.fresh().text()
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -77,7 +77,7 @@ def test_a_token_has_one_spelling():
         assert RefreshToken.parse(spelling) is None
 
 
-def test_a_successor_belongs_to_the_family_and_needs_token_and_salt():
+def test_a_successor_belongs_to_the_family_and_is_derived_from_token_and_salt():
     token = RefreshToken.fresh()
     successor = token.successor(b"salt")
 
@@ -88,7 +88,7 @@ def test_a_successor_belongs_to_the_family_and_needs_token_and_salt():
     assert successor.secret_hash != token.secret_hash
 
 
-def test_hashes_depend_on_every_part():
+def test_a_hash_depends_on_every_part_of_the_token():
     token = RefreshToken(bytes(16), bytes(16), bytes(32))
     others = [
         RefreshToken(b"\1" * 16, bytes(16), bytes(32)),
@@ -101,13 +101,13 @@ def test_hashes_depend_on_every_part():
     assert {len(token.secret_hash), len(token.proof_hash)} == {32}
 
 
-def test_a_token_does_not_show():
+def test_a_repr_does_not_contain_the_token():
     token = RefreshToken.fresh()
 
     assert repr(token) == str(token) == f"{token}" == "<RefreshToken, not shown>"
 
 
-def test_a_rotation_changes_the_token_and_the_idle_time_and_nothing_else():
+def test_a_rotation_changes_the_token_and_the_idle_time_only():
     token = RefreshToken.fresh()
     before = family(token)
     rotation = Rotation(
@@ -127,7 +127,7 @@ def test_a_rotation_changes_the_token_and_the_idle_time_and_nothing_else():
 
 
 @pytest.mark.parametrize("window", [True, False])
-def test_what_is_written_again_is_the_same_but_for_the_end_of_its_salt(window):
+def test_a_repeated_rotation_differs_only_in_the_expiry_of_its_salt(window):
     token, salt = RefreshToken.fresh(), secrets.token_bytes(32)
     rotation = Rotation(
         current_hash=token.successor(salt).secret_hash, previous_hash=token.secret_hash,
@@ -149,7 +149,7 @@ def test_what_is_written_again_is_the_same_but_for_the_end_of_its_salt(window):
     ("changes", "first"),
     [({}, 500), ({"idle_expires_at": 2_000}, 1_000), ({"revoked_at": 20}, 20), ({"revoked_at": 700}, 500)],
 )
-def test_a_family_ended_with_the_first_of_its_ends(changes, first):
+def test_a_family_ends_at_the_earliest_of_its_ends(changes, first):
     one = family(RefreshToken.fresh(), **changes)
 
     assert not one.ended_before(first)

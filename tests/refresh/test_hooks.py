@@ -1,4 +1,4 @@
-"""The application's functions: when they are called, and what becomes of an answer that is none."""
+"""The hooks of the application: when they are called, and how invalid results are handled."""
 
 import pytest
 from tests.support.breaking_store import Outage, make_service, reason_of
@@ -6,7 +6,7 @@ from tests.support.breaking_store import Outage, make_service, reason_of
 from gatepass.refresh.errors import HookUnavailable, InvalidGrant
 
 
-def test_the_application_hears_of_a_reuse_once(store, clock, caplog):
+def test_the_application_is_notified_of_a_reuse_once(store, clock, caplog):
     heard = []
     service = make_service(store, clock, on_reuse=heard.append)
     first = service.grant("anna")
@@ -20,7 +20,7 @@ def test_the_application_hears_of_a_reuse_once(store, clock, caplog):
     assert first.refresh_token not in caplog.text
 
 
-def test_a_hook_that_raises_when_told_of_a_reuse_changes_nothing(store, clock, caplog):
+def test_a_reuse_hook_that_raises_does_not_change_the_result(store, clock, caplog):
     def fail(family):
         raise Outage
 
@@ -34,7 +34,7 @@ def test_a_hook_that_raises_when_told_of_a_reuse_changes_nothing(store, clock, c
     assert "secret text" not in caplog.text
 
 
-def test_a_subject_that_is_turned_away_loses_the_family(store, clock):
+def test_a_subject_that_is_rejected_loses_the_family(store, clock):
     welcome = {"anna"}
     service = make_service(store, clock, check_subject=welcome.__contains__)
     pair = service.grant("anna")
@@ -46,7 +46,7 @@ def test_a_subject_that_is_turned_away_loses_the_family(store, clock):
 
 
 @pytest.mark.parametrize("answer", [None, 1, 0, "yes", object()])
-def test_an_answer_that_is_neither_yes_nor_no_is_an_outage(store, clock, answer):
+def test_a_hook_result_other_than_true_or_false_is_an_outage(store, clock, answer):
     answers = [answer, True]
     service = make_service(store, clock, check_subject=lambda subject: answers.pop(0))
     pair = service.grant("anna")
@@ -57,7 +57,7 @@ def test_an_answer_that_is_neither_yes_nor_no_is_an_outage(store, clock, answer)
     assert service.refresh(pair.refresh_token)
 
 
-def test_a_hook_cannot_turn_its_own_trouble_into_a_refusal(store, clock):
+def test_a_refusal_raised_by_a_hook_is_an_outage(store, clock):
     def fail(subject):
         raise InvalidGrant("mine")
 

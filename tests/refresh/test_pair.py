@@ -1,11 +1,11 @@
-"""Token pairs: an access token has the grant's facts, today's claims and no more life than its family."""
+"""Token pairs: an access token has the facts of the grant, current extra claims, and ends no later than its family."""
 
 from datetime import UTC, datetime
 
 from tests.support.breaking_store import make_service, make_verifier
 
 
-def test_every_access_token_repeats_the_facts_of_the_login(service, clock):
+def test_every_access_token_contains_the_authentication_facts_of_the_login(service, clock):
     pair = service.grant(
         "anna", auth_time=datetime.fromtimestamp(clock.now - 5, UTC), acr="urn:x:phr", amr=["pwd", "otp"]
     )
@@ -23,7 +23,7 @@ def test_one_method_of_authentication_may_be_given_as_text(service, clock):
     assert make_verifier(clock).verify(pair.access_token).claims["amr"] == ("pwd",)
 
 
-def test_further_claims_are_asked_for_at_every_refresh(store, clock):
+def test_extra_claims_are_requested_at_every_refresh(store, clock):
     roles = ["reader"]
     service = make_service(store, clock, claims_for=lambda subject: {"roles": list(roles)})
     first = service.grant("anna")
@@ -47,7 +47,7 @@ def test_an_access_token_does_not_outlive_its_family(store, clock):
     assert make_verifier(clock).verify(pair.access_token).expires_at.timestamp() == clock.now + 50
 
 
-def test_a_pair_shows_no_token(service):
+def test_the_repr_of_a_pair_contains_no_token(service):
     pair = service.grant("anna")
 
     assert pair.access_token not in repr(pair)

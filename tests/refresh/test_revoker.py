@@ -1,4 +1,4 @@
-"""The ends of families, by sign-out, subject and client, and of the access tokens that came of them."""
+"""Revocation of families by token, subject and client, and of the access tokens of these families."""
 
 import threading
 
@@ -17,7 +17,7 @@ from gatepass.errors import RevokedToken
 from gatepass.refresh import RefreshToken
 
 
-def test_signing_out_ends_the_family_with_any_of_its_tokens(service):
+def test_any_token_of_a_family_can_revoke_it(service):
     first = service.grant("anna")
     second = service.refresh(first.refresh_token)
 
@@ -31,11 +31,11 @@ def test_signing_out_ends_the_family_with_any_of_its_tokens(service):
     ["", "x", "é", "a" * 86, RefreshToken.fresh().text(), None],
     ids=["empty", "short", "not ASCII", "no token of ours", "another's token", "no text"],
 )
-def test_signing_out_with_nothing_that_is_known_is_done_already(service, text):
+def test_revoking_an_unknown_token_succeeds(service, text):
     service.revoke(text)
 
 
-def test_a_refresh_under_way_while_the_family_ends_gives_nothing(store, clock):
+def test_a_refresh_during_the_revocation_of_its_family_fails(store, clock):
     service = make_service(store, clock)
     pair = service.grant("anna")
     store.in_between["rotate"] = lambda: service.revoke_subject("anna")
@@ -43,7 +43,7 @@ def test_a_refresh_under_way_while_the_family_ends_gives_nothing(store, clock):
     assert reason_of(service.refresh, pair.refresh_token) == "refresh_revoked"
 
 
-def test_the_ends_by_subject_and_client_reach_their_own_alone(service):
+def test_revocation_by_subject_or_client_affects_no_others(service):
     anna, bert, mobile = service.grant("anna"), service.grant("bert"), service.grant("anna", client_id="mobile")
 
     assert service.revoke_client("mobile") == 1
@@ -55,7 +55,7 @@ def test_the_ends_by_subject_and_client_reach_their_own_alone(service):
     assert service.refresh(bert.refresh_token)
 
 
-def test_a_family_ends_once(service, store):
+def test_a_family_is_revoked_once(service, store):
     pair = service.grant("anna")
     family_id = family_of(store, pair).family_id
 
@@ -64,7 +64,7 @@ def test_a_family_ends_once(service, store):
     assert service.revoke_family("unknown") is False
 
 
-def test_purging_leaves_what_may_still_matter(service, store, clock):
+def test_a_purge_keeps_families_that_may_still_be_presented(service, store, clock):
     ended, alive = service.grant("anna"), service.grant("bert")
     service.revoke(ended.refresh_token)
     clock.now += 900 + 60
@@ -85,7 +85,7 @@ def guarded(store, clock):
     return make_service(store, clock, revocation=revocation), make_verifier(clock, is_revoked=revocation)
 
 
-def test_the_access_tokens_of_a_family_end_with_it(guarded, clock):
+def test_the_access_tokens_of_a_family_are_revoked_with_it(guarded, clock):
     service, verifier = guarded
     first = service.grant("anna")
     other = service.grant("anna")
@@ -100,7 +100,7 @@ def test_the_access_tokens_of_a_family_end_with_it(guarded, clock):
     assert verifier.verify(other.access_token)
 
 
-def test_a_reuse_ends_the_access_tokens(guarded):
+def test_a_reuse_revokes_the_access_tokens(guarded):
     service, verifier = guarded
     first = service.grant("anna")
     second = service.refresh(first.refresh_token)
@@ -111,7 +111,7 @@ def test_a_reuse_ends_the_access_tokens(guarded):
 
 
 @pytest.mark.parametrize(("end", "name"), [("revoke_subject", "anna"), ("revoke_client", "web")])
-def test_the_ends_of_many_families_end_their_access_tokens(guarded, clock, end, name):
+def test_revoking_many_families_revokes_their_access_tokens(guarded, clock, end, name):
     service, verifier = guarded
     before = service.grant("anna")
     clock.now += 1
@@ -125,8 +125,8 @@ def test_the_ends_of_many_families_end_their_access_tokens(guarded, clock, end, 
 
 
 @pytest.mark.parametrize("end", ["revoke_subject", "revoke_client"])
-def test_an_access_token_made_while_the_subject_is_signed_out_does_not_escape(guarded, store, clock, end):
-    """The family ends first, the cut-off follows: time that passes in between is on our side."""
+def test_an_access_token_issued_while_the_subject_is_revoked_is_revoked_too(guarded, store, clock, end):
+    """The family is revoked first, the cutoff follows: it covers tokens issued in between."""
     service, verifier = guarded
     first = service.grant("anna")
     made = []
@@ -144,7 +144,7 @@ def test_an_access_token_made_while_the_subject_is_signed_out_does_not_escape(gu
 
 
 @pytest.mark.parametrize("broken", ["revoke", "put_revocation"])
-def test_of_family_and_access_tokens_what_can_be_ended_is_and_the_caller_hears_of_the_rest(guarded, store, broken):
+def test_a_partial_failure_revokes_what_it_can_and_is_reported(guarded, store, broken):
     service, verifier = guarded
     pair = service.grant("anna")
     store.before.add(broken)
@@ -166,8 +166,8 @@ ENDS = pytest.mark.parametrize(("end", "name"), [("revoke_subject", "anna"), ("r
 
 
 @ENDS
-def test_a_grant_under_way_while_everything_ends_ends_with_it(store, clock, end, name):
-    """Who proved an old password a moment before it changed is not signed in afterwards."""
+def test_a_grant_during_a_revocation_of_all_is_revoked_too(store, clock, end, name):
+    """A user who proved an old password just before it changed is not signed in afterwards."""
     service = make_service(store, clock, revocation=make_revocation(store, clock))
     store.in_between["create"] = lambda: getattr(service, end)(name)
 
@@ -178,8 +178,8 @@ def test_a_grant_under_way_while_everything_ends_ends_with_it(store, clock, end,
 
 
 @ENDS
-def test_a_grant_that_is_kept_after_the_families_ended_finds_the_cut_off_there(store, clock, end, name):
-    """Whatever the two do first: one of them sees what the other did."""
+def test_a_grant_stored_after_the_families_were_revoked_finds_the_cutoff(store, clock, end, name):
+    """In either order, one of the two sees the change of the other."""
     revocation = make_revocation(store, clock)
     service, ending = (make_service(one, clock, revocation=revocation) for one in (store, BreakingStore(store.inner)))
     halfway, granted = threading.Event(), threading.Event()
@@ -206,14 +206,14 @@ def test_a_grant_that_is_kept_after_the_families_ended_finds_the_cut_off_there(s
         signing_out.join()
 
 
-def test_without_a_list_of_revoked_tokens_a_grant_asks_for_none(service, store):
+def test_without_a_revocation_list_a_grant_queries_none(service, store):
     service.grant("anna")
 
     assert store.calls == ["create"]
 
 
 @pytest.mark.parametrize("why", ["reuse", "subject"])
-def test_access_tokens_that_could_not_be_ended_are_when_the_client_tries_again(store, clock, why):
+def test_access_tokens_that_could_not_be_revoked_are_revoked_by_the_retry(store, clock, why):
     welcome = {"anna"}
     revocation = make_revocation(store, clock)
     service = make_service(store, clock, revocation=revocation, check_subject=welcome.__contains__)
@@ -235,7 +235,7 @@ def test_access_tokens_that_could_not_be_ended_are_when_the_client_tries_again(s
             verifier.verify(pair.access_token)
 
 
-def test_a_revoked_token_that_comes_again_and_again_writes_nothing(guarded, store, clock):
+def test_repeated_use_of_a_revoked_token_writes_nothing(guarded, store, clock):
     service, _ = guarded
     pair = service.grant("anna")
     service.revoke(pair.refresh_token)
@@ -250,7 +250,7 @@ def test_a_revoked_token_that_comes_again_and_again_writes_nothing(guarded, stor
     assert store.calls == ["get"], "no access token of it is alive"
 
 
-def test_one_access_token_can_be_ended(guarded):
+def test_a_single_access_token_can_be_revoked(guarded):
     service, verifier = guarded
     pair, other = service.grant("anna"), service.grant("anna")
     token = verifier.verify(pair.access_token)
@@ -264,7 +264,7 @@ def test_one_access_token_can_be_ended(guarded):
     assert verifier.verify(other.access_token)
 
 
-def test_without_a_list_of_revoked_tokens_no_access_token_can_be_ended(service, clock):
+def test_without_a_revocation_list_no_access_token_can_be_revoked(service, clock):
     token = make_verifier(clock).verify(service.grant("anna").access_token)
 
     with pytest.raises(ConfigurationError):

@@ -1,4 +1,4 @@
-"""The end of everything that a client has goes in small transactions: nobody else waits for it."""
+"""Revoking all families of a client takes small transactions, so that other requests do not wait for it."""
 
 import importlib
 
@@ -43,7 +43,7 @@ class Counting:
 
 
 def count_changes(kind, store, work):
-    """What *work* answers, and how many UPDATE statements it takes, each of them a transaction."""
+    """Return the result of *work* and the number of its UPDATE statements, each of which is a transaction."""
     if kind == "sqlite":
         store._file = counting = Counting(store._file)
         return work(), counting.writes
@@ -62,7 +62,7 @@ def count_changes(kind, store, work):
 
 
 @pytest.mark.parametrize("member", ["subject", "client_id"])
-def test_many_families_end_in_batches_and_every_one_of_them(kind, store, member):
+def test_all_of_many_families_are_revoked_in_batches(kind, store, member):
     theirs = [make_family(**{member: "anna"}) for _ in range(17)]
     others = [make_family() for _ in range(3)]
     for one in (*theirs, *others):

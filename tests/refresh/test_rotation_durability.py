@@ -1,4 +1,4 @@
-"""A database may show a change before it is on its disk, and lose it in a crash: what a client was handed is kept.
+"""A database may show a change before it is on disk and lose it in a crash. A token that a client received stays valid.
 
 MariaDB does so. It writes its log in order: once a later change is durable, so is every earlier one.
 """
@@ -8,8 +8,9 @@ from tests.support.breaking_store import BreakingStore, Outage, make_service, re
 
 
 class LateDisk(BreakingStore):
-    """What a call changed goes to the disk, with all that was shown before, as that call returns. A call that changed
-    nothing writes nothing. A crash takes back what was shown and not yet written, and breaks the calls under way.
+    """A call that changed rows makes its changes durable before it returns, with all earlier visible changes. A call
+    that changed none writes nothing. A crash discards visible changes that are not durable, and fails the current
+    calls.
     """
 
     def __init__(self):
@@ -41,7 +42,7 @@ def store():
 
 @pytest.fixture
 def process(store, clock):
-    """A service as another process has it: what it remembers is its own."""
+    """Return a service of another process, which has its own memory."""
     return lambda grace=60: make_service(store, clock, grace=grace)
 
 
@@ -49,7 +50,7 @@ def refreshed(process, token):
     return process().refresh(token).refresh_token
 
 
-def test_the_double_loses_what_it_showed_and_keeps_what_it_answered(store, process):
+def test_the_test_store_loses_visible_changes_and_keeps_acknowledged_ones(store, process):
     kept = process().grant("anna").refresh_token
     second = refreshed(process, kept)
     store.shown["rotate"] = store.crash
@@ -58,7 +59,7 @@ def test_the_double_loses_what_it_showed_and_keeps_what_it_answered(store, proce
     assert refreshed(process, second)
 
 
-def test_a_successor_that_was_handed_out_again_before_a_crash_stays_the_only_one(store, process):
+def test_a_successor_that_was_returned_again_before_a_crash_stays_the_only_one(store, process):
     first = process().grant("anna").refresh_token
     handed = []
 
@@ -75,7 +76,7 @@ def test_a_successor_that_was_handed_out_again_before_a_crash_stays_the_only_one
     assert refreshed(process, handed[0])
 
 
-def test_the_second_repetition_waits_for_the_disk_though_the_first_does_the_same_at_that_moment(store, process):
+def test_concurrent_repetitions_each_wait_for_the_disk(store, process):
     first = process().grant("anna").refresh_token
     handed = []
 
@@ -97,7 +98,7 @@ def test_the_second_repetition_waits_for_the_disk_though_the_first_does_the_same
 
 
 @pytest.mark.parametrize("grace", [0, 60])
-def test_a_successor_whose_answer_was_lost_is_kept_before_it_is_handed_out(store, process, grace):
+def test_a_successor_is_durable_before_it_is_returned_after_a_lost_response(store, process, grace):
     service = process(grace)
     first = service.grant("anna").refresh_token
 
@@ -113,7 +114,7 @@ def test_a_successor_whose_answer_was_lost_is_kept_before_it_is_handed_out(store
 
 
 @pytest.mark.parametrize("grace", [0, 60])
-def test_who_comes_again_after_an_outage_gets_what_is_kept(store, process, grace):
+def test_a_retry_after_an_outage_returns_the_stored_successor(store, process, grace):
     service = process(grace)
     first = service.grant("anna").refresh_token
 
@@ -131,7 +132,7 @@ def test_who_comes_again_after_an_outage_gets_what_is_kept(store, process, grace
     assert reason_of(process(grace).refresh, first) == "refresh_reused"
 
 
-def test_a_rotation_that_a_crash_takes_back_after_it_was_seen_is_503_and_the_token_good_again(store, clock, process):
+def test_a_visible_rotation_that_a_crash_rolls_back_is_503_and_its_token_valid_again(store, clock, process):
     first = process().grant("anna").refresh_token
     reasons = []
 

@@ -1,4 +1,4 @@
-"""The grace window: who lost an answer gets it again, and nobody else gets anything."""
+"""The grace window: a client that lost a response gets the same successor again, and no other client gets a token."""
 
 from dataclasses import astuple, replace
 
@@ -28,7 +28,7 @@ def test_the_predecessor_gets_the_same_successor_within_the_window(store, clock,
         assert reason_of(service.refresh, first.refresh_token) == "refresh_reused"
 
 
-def test_the_window_is_the_immediate_predecessors_alone(store, clock):
+def test_the_window_applies_to_the_immediate_predecessor_only(store, clock):
     service = make_service(store, clock, grace=60)
     first = service.grant("anna")
     second = service.refresh(first.refresh_token)
@@ -38,7 +38,7 @@ def test_the_window_is_the_immediate_predecessors_alone(store, clock):
 
 
 @pytest.mark.parametrize("beyond", [{"scope": "admin"}, {"audience": "https://other.example"}])
-def test_an_older_token_ends_the_family_within_the_window_too_whatever_else_is_asked(store, clock, beyond):
+def test_an_older_token_revokes_the_family_within_the_window_regardless_of_other_parameters(store, clock, beyond):
     service = make_service(store, clock, grace=60)
     first = service.grant("anna")
     service.refresh(service.refresh(first.refresh_token).refresh_token)
@@ -46,7 +46,7 @@ def test_an_older_token_ends_the_family_within_the_window_too_whatever_else_is_a
     assert reason_of(service.refresh, first.refresh_token, **beyond) == "refresh_reused"
 
 
-def test_the_window_is_the_same_clients_alone(store, clock):
+def test_the_window_applies_to_the_same_client_only(store, clock):
     service = make_service(store, clock, grace=60)
     first = service.grant("anna")
     service.refresh(first.refresh_token)
@@ -70,7 +70,7 @@ def test_a_repetition_does_not_renew_the_window_or_the_idle_time(store, clock):
     assert reason_of(service.refresh, first.refresh_token) == "refresh_reused"
 
 
-def test_of_two_who_want_the_same_and_the_next_at_one_moment_none_undoes_what_the_other_did(store, clock):
+def test_a_repetition_and_a_concurrent_rotation_do_not_undo_each_other(store, clock):
     service = make_service(store, clock, grace=10)
     first = service.grant("anna")
     second = service.refresh(first.refresh_token)
@@ -82,7 +82,7 @@ def test_of_two_who_want_the_same_and_the_next_at_one_moment_none_undoes_what_th
 
 
 @pytest.mark.parametrize("broken", ["before", "after"])
-def test_a_repetition_that_could_not_be_written_is_503_and_costs_nobody_the_session(store, clock, broken):
+def test_a_repetition_that_cannot_be_written_is_503_and_keeps_the_session(store, clock, broken):
     service = make_service(store, clock, grace=10)
     first = service.grant("anna")
     second = service.refresh(first.refresh_token)
@@ -93,7 +93,7 @@ def test_a_repetition_that_could_not_be_written_is_503_and_costs_nobody_the_sess
     assert service.refresh(first.refresh_token).refresh_token == second.refresh_token
 
 
-def test_a_store_that_takes_no_hash_for_itself_ends_no_family(clock):
+def test_a_store_that_refuses_to_rewrite_the_current_hash_does_not_revoke_the_family(clock):
     class Particular(BreakingStore):
         def rotate(self, family_id, rotation):
             return rotation.current_hash != rotation.previous_hash and super().rotate(family_id, rotation)
@@ -130,7 +130,7 @@ def test_the_window_keeps_to_the_scope_and_the_subject(store, clock):
     assert reason_of(service.refresh, second.refresh_token) == "refresh_revoked"
 
 
-def test_a_family_that_ends_while_the_window_is_used_gives_nothing(store, clock):
+def test_a_repetition_fails_if_the_family_is_revoked_meanwhile(store, clock):
     service = make_service(store, clock, grace=10)
     first = service.grant("anna")
     service.refresh(first.refresh_token)
@@ -140,7 +140,7 @@ def test_a_family_that_ends_while_the_window_is_used_gives_nothing(store, clock)
 
 
 @pytest.mark.parametrize("touch", ["another's refresh", "a purge"])
-def test_when_the_window_is_over_the_store_forgets_what_it_needed(store, clock, touch):
+def test_after_the_window_the_store_deletes_the_salt(store, clock, touch):
     service = make_service(store, clock, grace=10)
     other = service.grant("bert")
     first = service.grant("anna")
@@ -166,7 +166,7 @@ def test_when_the_window_is_over_the_store_forgets_what_it_needed(store, clock, 
     assert reason_of(service.refresh, first.refresh_token) == "refresh_reused", "it cannot be derived any more"
 
 
-def test_what_was_forgotten_costs_its_client_nothing(store, clock):
+def test_rotations_continue_after_the_salt_was_deleted(store, clock):
     service = make_service(store, clock, grace=10)
     pair = service.refresh(service.grant("anna").refresh_token)
     clock.now += 10
@@ -178,7 +178,7 @@ def test_what_was_forgotten_costs_its_client_nothing(store, clock):
         clock.now += 11
 
 
-def test_a_token_that_was_exchanged_meanwhile_is_not_brought_back(store, clock):
+def test_a_purge_keeps_the_salt_of_a_later_rotation(store, clock):
     service = make_service(store, clock, grace=10)
     second = service.refresh(service.grant("anna").refresh_token)
     clock.now += 9
@@ -191,7 +191,7 @@ def test_a_token_that_was_exchanged_meanwhile_is_not_brought_back(store, clock):
 
 
 @pytest.mark.parametrize("raised", [None, ConfigurationError("the tables are gone")])
-def test_a_store_that_fails_to_forget_costs_no_answer(store, clock, raised):
+def test_a_store_that_fails_to_delete_a_salt_does_not_fail_the_request(store, clock, raised):
     service = make_service(store, clock, grace=10)
     other = service.grant("bert")
     service.refresh(service.grant("anna").refresh_token)
@@ -211,7 +211,7 @@ def test_a_store_that_fails_to_forget_costs_no_answer(store, clock, raised):
     assert len(rotates) == 2
 
 
-def test_without_a_window_nothing_is_written_to_forget(store, clock):
+def test_without_a_window_no_salt_is_deleted(store, clock):
     service = make_service(store, clock)
     pair = service.refresh(service.grant("anna").refresh_token)
     clock.now += 100
@@ -222,11 +222,11 @@ def test_without_a_window_nothing_is_written_to_forget(store, clock):
     assert store.calls == ["get", "rotate", "purge"]
 
 
-def test_without_a_window_the_store_holds_no_salt(service, store):
+def test_without_a_window_the_store_contains_no_salt(service, store):
     assert family_of(store, service.refresh(service.grant("anna").refresh_token)).salt == b""
 
 
-def test_without_a_window_the_store_holds_no_salt_after_an_answer_that_was_lost(service, store):
+def test_without_a_window_the_store_contains_no_salt_after_a_lost_response(service, store):
     first = service.grant("anna")
     store.after_once.add("rotate")
     second = service.refresh(first.refresh_token)

@@ -1,5 +1,5 @@
-"""An answer that is lost after the server has done what was asked, on every server: the process that asked finds it
-again, and a process that knows nothing of it does what the window says.
+"""A response is lost after the server has applied the rotation, on every server. The process that sent it finds the
+outcome. Another process treats a retry as the grace window says.
 """
 
 from urllib.parse import urlsplit
@@ -18,7 +18,7 @@ from gatepass.stores import redis
 from gatepass.stores.redis import REVOKE, ROTATE, RedisStore
 from gatepass.stores.sql import SQLStore
 
-DECISIVE = {  # what a client says last before the rotation is done: PostgreSQL commits with the statement
+DECISIVE = {  # the last message of a client before the rotation is applied: PostgreSQL commits with the statement
     "postgresql": [b"UPDATE gatepass_families"],
     "mariadb": [b"UPDATE gatepass_families", b"COMMIT"],
     "redis": [redis._DIGESTS[ROTATE].encode()],
@@ -26,7 +26,7 @@ DECISIVE = {  # what a client says last before the rotation is done: PostgreSQL 
 
 
 class Line:
-    """A store behind a proxy, and another with a way of its own."""
+    """A store behind a proxy, and another store with a direct connection."""
 
     def __init__(self, kind, proxy, behind, beside):
         self._kind, self._proxy = kind, proxy
@@ -61,7 +61,7 @@ def line(kind, tmp_path):
         beside = RedisStore(url, prefix=prefix)
         behind = RedisStore(url.replace(place.netloc, f"127.0.0.1:{proxy.port}"), prefix=prefix)
         make_service(beside, Clock()).refresh(make_service(beside, Clock()).grant("anna").refresh_token)
-        beside.revoke("nobody", at=0)
+        beside.revoke("unknown", at=0)
         yield Line(kind, proxy, behind, beside)
         behind.close()
         proxy.close()
@@ -80,7 +80,7 @@ def line(kind, tmp_path):
         proxy.close()
 
 
-def test_the_process_that_asked_finds_the_answer_again(line):
+def test_the_process_that_sent_the_rotation_finds_its_outcome(line):
     session = Session(make_service(line.behind, Clock()), "anna")
     for number in (1, 2, 3):
         line.lose_the_next()
@@ -92,7 +92,7 @@ def test_the_process_that_asked_finds_the_answer_again(line):
         session.service.refresh(session.spent[0])
 
 
-def test_who_tries_again_later_gets_the_successor_once(line):
+def test_a_later_retry_gets_the_successor_once(line):
     session = Session(make_service(line.behind, Clock()), "anna")
     first = session.token
     line.break_after_the_next()
@@ -110,7 +110,7 @@ def test_who_tries_again_later_gets_the_successor_once(line):
 
 
 @pytest.mark.parametrize("grace", [0, 10])
-def test_another_process_takes_it_for_a_reuse_unless_there_is_a_window(line, grace):
+def test_another_process_treats_a_retry_as_reuse_unless_there_is_a_window(line, grace):
     heard = []
     session = Session(make_service(line.behind, Clock(), grace=grace), "anna")
     line.break_after_the_next()
@@ -129,7 +129,7 @@ def test_another_process_takes_it_for_a_reuse_unless_there_is_a_window(line, gra
         assert [one.subject for one in heard] == ["anna"]
 
 
-def test_a_reuse_is_told_even_if_the_end_of_the_family_was_not_answered(line, kind):
+def test_a_reuse_is_reported_even_if_the_response_to_the_revocation_was_lost(line, kind):
     heard = []
     service = make_service(line.behind, Clock(), on_reuse=heard.append)
     first = service.grant("anna")
@@ -142,7 +142,7 @@ def test_a_reuse_is_told_even_if_the_end_of_the_family_was_not_answered(line, ki
     assert reason_of(service.refresh, first.refresh_token) == "refresh_revoked"
 
 
-def test_a_sign_out_whose_answer_was_lost_has_taken_place_or_is_503(line, kind):
+def test_a_sign_out_whose_response_was_lost_has_taken_place_or_is_503(line, kind):
     session = Session(make_service(line.behind, Clock()), "anna")
     family_id = RefreshToken.parse(session.token).family_id
     line._proxy.drop_response_after(*{"redis": [b"EVALSHA"]}.get(kind, DECISIVE[kind]))

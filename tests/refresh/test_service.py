@@ -1,4 +1,4 @@
-"""Grants and refreshes: one use, the grant's bounds, the times, the subject."""
+"""Grants and refreshes: single use, the bounds of the grant, times and subject."""
 
 import logging
 from datetime import datetime, timedelta
@@ -24,10 +24,10 @@ from gatepass.stores.memory import MemoryStore
 DAY = 86_400
 
 
-# One use
+# Single use
 
 
-def test_a_grant_gives_a_pair_that_a_verifier_takes(service, clock):
+def test_a_grant_returns_a_pair_that_a_verifier_accepts(service, clock):
     pair = service.grant("anna", scope=["orders:read", "orders:write"])
 
     token = make_verifier(clock).verify(pair.access_token)
@@ -37,7 +37,7 @@ def test_a_grant_gives_a_pair_that_a_verifier_takes(service, clock):
     assert (pair.expires_in, pair.scope, pair.token_type) == (900, "orders:read orders:write", "Bearer")
 
 
-def test_each_refresh_gives_another_token_of_the_same_family(service, store):
+def test_each_refresh_returns_a_new_token_of_the_same_family(service, store):
     pairs = [service.grant("anna")]
     for _ in range(3):
         pairs.append(service.refresh(pairs[-1].refresh_token))
@@ -47,7 +47,7 @@ def test_each_refresh_gives_another_token_of_the_same_family(service, store):
     assert len({RefreshToken.parse(pair.refresh_token).family_id for pair in pairs}) == 1
 
 
-def test_a_spent_token_ends_the_family(service):
+def test_a_spent_token_revokes_the_family(service):
     first = service.grant("anna")
     second = service.refresh(first.refresh_token)
 
@@ -57,7 +57,7 @@ def test_a_spent_token_ends_the_family(service):
     assert reason_of(service.refresh, second.refresh_token) == "refresh_revoked"
 
 
-def test_every_token_that_does_not_work_gets_one_text(service, clock):
+def test_every_invalid_token_gets_the_same_description(service, clock):
     spent = service.grant("anna")
     service.refresh(spent.refresh_token)
     foreign = service.grant("anna", client_id="mobile")
@@ -94,7 +94,7 @@ def test_every_token_that_does_not_work_gets_one_text(service, clock):
 
 
 @pytest.mark.parametrize("spoilt", ["proof", "name"])
-def test_who_never_had_a_token_of_the_family_cannot_end_it(service, spoilt):
+def test_a_forged_token_cannot_revoke_a_family(service, spoilt):
     pair = service.grant("anna")
     token = RefreshToken.parse(pair.refresh_token)
     parts = {"name": token.name, "proof": token.proof, "secret": bytes(32), spoilt: bytes(16)}
@@ -105,14 +105,14 @@ def test_who_never_had_a_token_of_the_family_cannot_end_it(service, spoilt):
     assert service.refresh(pair.refresh_token)
 
 
-def test_an_invented_secret_beside_a_true_proof_counts_as_a_spent_token(service):
+def test_an_invented_secret_with_a_valid_proof_counts_as_a_spent_token(service):
     pair = service.grant("anna")
     token = RefreshToken.parse(pair.refresh_token)
 
     assert reason_of(service.refresh, RefreshToken(token.name, token.proof, bytes(32)).text()) == "refresh_reused"
 
 
-def test_another_client_neither_spends_nor_ends_nor_learns(service):
+def test_another_client_can_neither_spend_nor_revoke_nor_probe_a_token(service):
     first = service.grant("anna", client_id="mobile")
     second = service.refresh(first.refresh_token, client_id="mobile")
     answers = set()
@@ -156,7 +156,7 @@ def test_of_fifty_threads_within_the_grace_window_all_get_the_same_successor(clo
 
 @pytest.mark.parametrize("text", ["an\0na", "a\ud800", "\udfffa", 1, b"anna", ["anna"]])
 @pytest.mark.parametrize("member", ["subject", "client_id", "audience", "acr", "amr"])
-def test_what_some_store_could_not_keep_is_refused_for_all(service, store, member, text):
+def test_text_that_one_store_cannot_keep_is_refused_for_all(service, store, member, text):
     wishes = {"subject": "anna", member: [text] if member == "amr" else text}
 
     with pytest.raises(ValueError, match=r"must be a string|contains NUL or half") as caught:
@@ -168,7 +168,7 @@ def test_what_some_store_could_not_keep_is_refused_for_all(service, store, membe
 
 @pytest.mark.parametrize("end", ["revoke_subject", "revoke_client"])
 @pytest.mark.parametrize("text", ["an\0na", "a\ud800", 1])
-def test_the_end_of_nobody_is_refused_too(service, end, text):
+def test_revocation_refuses_an_invalid_subject_or_client(service, end, text):
     with pytest.raises(ValueError, match=r"must be a string|contains NUL or half"):
         getattr(service, end)(text)
 
@@ -177,7 +177,7 @@ def test_the_end_of_nobody_is_refused_too(service, end, text):
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_reuse_is_told_even_if_the_end_of_its_family_was_not_answered(store, clock, moment):
+def test_a_reuse_is_reported_even_if_the_response_to_the_revocation_was_lost(store, clock, moment):
     heard = []
     service = make_service(store, clock, on_reuse=heard.append)
     first = service.grant("anna")
@@ -193,7 +193,7 @@ def test_a_reuse_is_told_even_if_the_end_of_its_family_was_not_answered(store, c
     assert {family.subject for family in heard} == {"anna"}
 
 
-def test_of_fifty_threads_one_reuse_is_told(clock):
+def test_one_reuse_by_fifty_threads_is_reported_once(clock):
     heard = []
     service = make_service(MemoryStore(), clock, on_reuse=heard.append)
     token = service.grant("anna").refresh_token
@@ -203,7 +203,7 @@ def test_of_fifty_threads_one_reuse_is_told(clock):
     assert len(heard) == 1
 
 
-def test_of_two_reuses_at_one_moment_one_is_told(store, clock):
+def test_two_concurrent_reuses_are_reported_once(store, clock):
     heard = []
     service = make_service(store, clock, on_reuse=heard.append)
     first = service.grant("anna")
@@ -215,17 +215,17 @@ def test_of_two_reuses_at_one_moment_one_is_told(store, clock):
 
 
 @pytest.mark.parametrize("beyond", [{"scope": "admin"}, {"scope": '"'}, {"audience": "https://other.example"}])
-def test_a_spent_token_ends_the_family_whatever_else_is_asked(service, beyond):
+def test_a_spent_token_revokes_the_family_regardless_of_other_parameters(service, beyond):
     first = service.grant("anna")
     service.refresh(first.refresh_token)
 
     assert reason_of(service.refresh, first.refresh_token, **beyond) == "refresh_reused"
 
 
-# The bounds of the grant
+# Bounds of the grant
 
 
-def test_a_narrower_scope_narrows_the_access_token_alone(service, clock):
+def test_a_narrower_scope_narrows_the_access_token_only(service, clock):
     first = service.grant("anna", scope="a b c")
 
     second = service.refresh(first.refresh_token, scope="c a")
@@ -266,14 +266,14 @@ def test_another_audience_is_refused_and_spends_nothing(store, clock):
 
 
 @pytest.mark.parametrize("audience", [{AUDIENCE: 1}, AUDIENCE.encode(), 5, {}, b""])
-def test_what_is_no_list_of_audiences_is_refused_and_spends_nothing(service, audience):
+def test_an_invalid_list_of_audiences_is_refused_and_spends_nothing(service, audience):
     first = service.grant("anna")
     with pytest.raises(InvalidTarget):
         service.refresh(first.refresh_token, audience=audience)
     assert service.refresh(first.refresh_token, audience=[AUDIENCE])
 
 
-def test_an_audience_that_the_issuer_gave_up_ends_in_a_new_sign_in(store, clock):
+def test_an_audience_that_the_issuer_removed_requires_a_new_sign_in(store, clock):
     token = make_service(store, clock).grant("anna").refresh_token
     moved = make_service(store, clock, issuer=make_issuer(clock, audience="https://new.example"))
 
@@ -300,7 +300,7 @@ def test_an_audience_that_the_issuer_gave_up_ends_in_a_new_sign_in(store, clock)
         {"amr": 5},
     ],
 )
-def test_what_cannot_go_into_a_token_is_a_mistake_and_leaves_no_family(service, store, wrong):
+def test_a_claim_that_cannot_be_encoded_is_an_error_and_creates_no_family(service, store, wrong):
     arguments = {"subject": "anna", **wrong}
 
     with pytest.raises(ValueError, match=r"."):
@@ -309,7 +309,7 @@ def test_what_cannot_go_into_a_token_is_a_mistake_and_leaves_no_family(service, 
     assert "create" not in store.calls
 
 
-def test_a_grant_names_its_audience_where_the_issuer_has_several(store, clock):
+def test_a_grant_requires_an_audience_if_the_issuer_has_several(store, clock):
     issuer = make_issuer(clock, audience=["https://one.example", "https://two.example"])
 
     with pytest.raises(ValueError, match="audience="):
@@ -319,7 +319,7 @@ def test_a_grant_names_its_audience_where_the_issuer_has_several(store, clock):
 # Time
 
 
-def test_a_token_may_lie_idle_until_its_last_second(store, clock):
+def test_a_token_may_be_unused_until_its_last_second(store, clock):
     service = make_service(store, clock, refresh_ttl=100, absolute_ttl=1_000)
     one, other = service.grant("anna"), service.grant("anna")
 
@@ -329,7 +329,7 @@ def test_a_token_may_lie_idle_until_its_last_second(store, clock):
     assert reason_of(service.refresh, other.refresh_token) == "refresh_expired"
 
 
-def test_a_rotation_renews_the_idle_time_and_never_the_end(store, clock):
+def test_a_rotation_renews_the_idle_time_and_never_the_absolute_end(store, clock):
     service = make_service(store, clock, refresh_ttl=100, absolute_ttl=250)
     pair = service.grant("anna")
     for _ in range(3):
@@ -344,7 +344,7 @@ def test_a_rotation_renews_the_idle_time_and_never_the_end(store, clock):
     assert reason_of(service.refresh, pair.refresh_token) == "refresh_expired"
 
 
-def test_an_expired_family_is_not_ended_by_a_spent_token_and_nobody_is_alarmed(store, clock):
+def test_a_spent_token_of_an_expired_family_neither_revokes_it_nor_reports_a_reuse(store, clock):
     heard = []
     service = make_service(store, clock, on_reuse=heard.append)
     first = service.grant("anna")
@@ -390,7 +390,7 @@ def test_settings_that_cannot_work_are_refused_at_once(store, clock, settings):
         make_service(store, clock, **settings)
 
 
-def test_what_is_no_store_is_refused_at_once(clock):
+def test_an_invalid_store_is_refused_at_once(clock):
     with pytest.raises(ConfigurationError):
         make_service(object(), clock)
 
@@ -405,7 +405,7 @@ def test_no_token_reaches_the_log(service, caplog):
         assert text not in caplog.text
 
 
-def test_a_store_that_was_never_set_up_says_so_to_the_developer():
+def test_a_configuration_error_of_the_store_is_raised_unchanged():
     class Bare:
         def create(self, _family):
             raise ConfigurationError("call create_schema()")

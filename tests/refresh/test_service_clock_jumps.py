@@ -55,7 +55,7 @@ def says(access_token):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_between_steps_each_token_is_exchanged_once_and_only_within_its_life(store, clock, seed):
+def test_jumps_between_calls_each_token_is_exchanged_once_and_only_while_valid(store, clock, seed):
     service, chance = service_on(store, clock), random.Random(seed)  # noqa: S311 - a draw for a test
     pair = service.grant("anna")
     spent, born = [], clock.now
@@ -87,7 +87,7 @@ def test_between_steps_each_token_is_exchanged_once_and_only_within_its_life(sto
 
 
 class Unsteady(Clock):
-    """A clock that nobody reads twice alike: hours lie between two looks of the same call."""
+    """A clock that returns a different time, hours apart, at each reading within one call."""
 
     def __init__(self, chance):
         super().__init__()
@@ -98,7 +98,7 @@ class Unsteady(Clock):
 
 
 @pytest.mark.parametrize("grace", [0, 60])
-def test_within_a_call_too(store, grace):
+def test_jumps_within_a_call_each_token_is_exchanged_once_and_only_while_valid(store, grace):
     chance = random.Random(grace)  # noqa: S311 - a draw for a test
     clock = Unsteady(chance)
     services = [service_on(store, clock, grace=grace) for _ in range(2)]
@@ -124,7 +124,7 @@ def test_within_a_call_too(store, grace):
         services[0].refresh(pair.refresh_token)
 
 
-def test_a_session_that_goes_on_while_the_clock_is_days_behind_is_alive_when_it_is_right_again(store, clock):
+def test_a_session_used_while_the_clock_was_days_behind_survives_its_correction(store, clock):
     service = service_on(store, clock)
     token = service.grant("anna").refresh_token
     for _ in range(3):
@@ -137,7 +137,7 @@ def test_a_session_that_goes_on_while_the_clock_is_days_behind_is_alive_when_it_
 
 
 @pytest.mark.parametrize("jump", [-5 * HOUR, -10, -9, 0, 9, 10, 3 * HOUR])
-def test_the_grace_window_is_as_wide_after_a_jump(store, clock, jump):
+def test_a_jump_does_not_change_the_width_of_the_grace_window(store, clock, jump):
     service = service_on(store, clock, grace=10)
     first = service.grant("anna").refresh_token
     second = service.refresh(first).refresh_token
@@ -151,7 +151,7 @@ def test_the_grace_window_is_as_wide_after_a_jump(store, clock, jump):
 
 
 @pytest.mark.parametrize("jump", [-3 * HOUR, 3 * HOUR])
-def test_a_clock_that_comes_back_in_the_middle_of_the_window_opens_it_for_nobody_else(store, clock, jump):
+def test_a_clock_that_is_corrected_within_the_window_opens_it_for_no_other_token(store, clock, jump):
     service = service_on(store, clock, grace=10)
     first = service.grant("anna").refresh_token
     second = service.refresh(first).refresh_token
@@ -165,7 +165,7 @@ def test_a_clock_that_comes_back_in_the_middle_of_the_window_opens_it_for_nobody
 
 
 @pytest.mark.parametrize("jump", [-5 * HOUR, 3 * HOUR])
-def test_what_was_revoked_stays_so_whatever_time_it_is(store, clock, jump):
+def test_a_revoked_family_stays_revoked_at_any_time(store, clock, jump):
     service = service_on(store, clock, grace=10)
     for end in (
         lambda pair: service.revoke(pair.refresh_token),
@@ -184,7 +184,7 @@ def test_what_was_revoked_stays_so_whatever_time_it_is(store, clock, jump):
 
 
 @pytest.mark.parametrize("offset", [-30, 0, 30])
-def test_revoked_access_tokens_stay_so_for_clocks_that_differ_by_the_leeway(store, clock, offset):
+def test_revoked_access_tokens_stay_revoked_for_clocks_that_differ_by_the_leeway(store, clock, offset):
     revocation = make_revocation(store, clock)
     service = service_on(store, clock, revocation=revocation)
     pair = service.grant("anna")
@@ -197,7 +197,7 @@ def test_revoked_access_tokens_stay_so_for_clocks_that_differ_by_the_leeway(stor
             verifier.verify(pair.access_token)
 
 
-def test_no_jump_makes_a_family_immortal_or_takes_it_before_its_end(kind, store, clock):
+def test_no_jump_makes_a_family_permanent_or_deletes_it_before_its_end(kind, store, clock):
     service, chance = service_on(store, clock), random.Random(5)  # noqa: S311 - a draw for a test
     tokens = [service.grant(f"user-{number}").refresh_token for number in range(6)]
     for _ in range(10):
@@ -208,7 +208,7 @@ def test_no_jump_makes_a_family_immortal_or_takes_it_before_its_end(kind, store,
         assert service.purge().deleted == 0
     ends = sorted(family_in(store, token).idle_expires_at for token in tokens)
 
-    if kind == "redis":  # it forgets by its own clock, whose life for a key is the difference of two times of ours
+    if kind == "redis":  # Redis expires keys by its own clock, after the difference of two of our times
         lives = [store._client.ttl(store._family(RefreshToken.parse(token).family_id)) for token in tokens]
         assert all(0 < life <= IDLE + 2 * HOUR + MARGIN for life in lives)
         return

@@ -1,4 +1,4 @@
-"""What fails while a token is exchanged: it is never spent without an answer that the client can use."""
+"""Failures during a rotation: a token is never spent without a response that the client can use."""
 
 import pytest
 from tests.support.breaking_store import BreakingStore, Outage, family_of, make_service, reason_of, run_in_threads
@@ -13,7 +13,7 @@ from gatepass.refresh.errors import (
 
 
 @pytest.mark.parametrize("operation", ["get", "rotate"])
-def test_a_store_that_fails_first_spends_nothing(service, store, operation, caplog):
+def test_a_store_that_fails_before_the_rotation_spends_no_token(service, store, operation, caplog):
     pair = service.grant("anna")
     store.before.add(operation)
 
@@ -40,7 +40,7 @@ def test_a_store_that_fails_first_spends_nothing(service, store, operation, capl
         lambda subject: {7: "seven"},
     ],
 )
-def test_claims_that_cannot_be_had_spend_nothing(store, clock, claims_for):
+def test_claims_that_cannot_be_loaded_spend_no_token(store, clock, claims_for):
     token = make_service(store, clock).grant("anna").refresh_token
 
     with pytest.raises(ServiceUnavailable):
@@ -49,7 +49,7 @@ def test_claims_that_cannot_be_had_spend_nothing(store, clock, claims_for):
     assert make_service(store, clock).refresh(token)
 
 
-def test_an_exchange_that_took_place_is_answered_though_the_store_did_not_say_so(service, store):
+def test_a_rotation_whose_confirmation_was_lost_is_answered(service, store):
     first = service.grant("anna")
     store.after_once.add("rotate")
 
@@ -58,7 +58,7 @@ def test_an_exchange_that_took_place_is_answered_though_the_store_did_not_say_so
     assert service.refresh(second.refresh_token)
 
 
-def test_who_tries_again_after_an_outage_is_no_thief(store, clock):
+def test_a_retry_after_an_outage_is_no_reuse(store, clock):
     heard = []
     service = make_service(store, clock, on_reuse=heard.append)
     first = service.grant("anna", scope="a")
@@ -69,7 +69,7 @@ def test_who_tries_again_after_an_outage_is_no_thief(store, clock):
     store.after.clear()
     store.before.clear()
 
-    with pytest.raises(InvalidScope):  # and a failure on the way takes nothing away
+    with pytest.raises(InvalidScope):  # a rejected request in between does not change that
         service.refresh(first.refresh_token, scope="b")
     second = service.refresh(first.refresh_token)
 
@@ -79,7 +79,7 @@ def test_who_tries_again_after_an_outage_is_no_thief(store, clock):
     assert reason_of(service.refresh, third.refresh_token) == "refresh_revoked"
 
 
-def test_who_fails_again_and_again_does_not_make_others_thieves(store, clock):
+def test_repeated_failures_of_one_client_do_not_turn_retries_of_others_into_reuse(store, clock):
     service = make_service(store, clock)
     first, restless = service.grant("anna"), service.grant("mallory")
     store.after.add("rotate")
@@ -97,7 +97,7 @@ def test_who_fails_again_and_again_does_not_make_others_thieves(store, clock):
 
 
 class Late(BreakingStore):
-    """A server that goes on with an exchange after its client has gone."""
+    """A server that continues with a rotation after its client has disconnected."""
 
     late = None
 
@@ -108,7 +108,7 @@ class Late(BreakingStore):
         return super().rotate(family_id, rotation)
 
 
-def test_an_exchange_that_took_place_late_is_found_by_who_tries_again(clock):
+def test_a_rotation_that_was_applied_late_is_found_by_a_retry(clock):
     store = Late()
     service = make_service(store, clock)
     first = service.grant("anna")
@@ -120,13 +120,13 @@ def test_an_exchange_that_took_place_late_is_found_by_who_tries_again(clock):
     assert reason_of(service.refresh, first.refresh_token) == "refresh_reused"
 
 
-def test_of_two_who_find_an_exchange_that_took_place_one_gets_the_successor(service, store):
+def test_one_of_two_retries_that_find_an_applied_rotation_gets_the_successor(service, store):
     first = service.grant("anna")
     found = []
     store.after_once.add("rotate")
 
     def meanwhile():
-        """As the first of the two asks whether it took place."""
+        """Runs when the first of the two queries whether the rotation was applied."""
         store.in_between["rotate"] = lambda: found.append(service.refresh(first.refresh_token))
 
     store.in_between["rotate"] = meanwhile
@@ -154,7 +154,7 @@ def test_after_an_outage_one_of_fifty_threads_gets_the_successor(clock):
         assert all(isinstance(one, InvalidGrant) for one in outcomes if isinstance(one, Exception))
 
 
-def test_another_process_takes_the_lost_answer_for_a_reuse_unless_there_is_a_window(store, clock):
+def test_another_process_treats_a_retry_after_a_lost_response_as_reuse_unless_there_is_a_window(store, clock):
     for grace, outcome in ((0, RefreshTokenReused), (10, None)):
         first = make_service(store, clock, grace=grace).grant("anna")
         store.after.add("rotate")
@@ -171,7 +171,7 @@ def test_another_process_takes_the_lost_answer_for_a_reuse_unless_there_is_a_win
                 other.refresh(first.refresh_token)
 
 
-def test_a_store_that_contradicts_itself_ends_no_family(clock):
+def test_a_store_that_contradicts_itself_revokes_no_family(clock):
     class Refusing(BreakingStore):
         def rotate(self, family_id, rotation):
             return False
@@ -184,7 +184,7 @@ def test_a_store_that_contradicts_itself_ends_no_family(clock):
     assert family_of(store, pair).revoked_at is None
 
 
-def test_a_reuse_that_cannot_be_written_is_found_again(store, clock):
+def test_a_reuse_that_cannot_be_written_is_detected_again(store, clock):
     heard = []
     service = make_service(store, clock, on_reuse=heard.append)
     first = service.grant("anna")
@@ -197,7 +197,7 @@ def test_a_reuse_that_cannot_be_written_is_found_again(store, clock):
     assert len(heard) == 2, "the first alarm may not wait for a store that might have done its work unheard"
 
 
-def test_a_grant_that_cannot_be_kept_gives_nothing(service, store):
+def test_a_grant_that_cannot_be_stored_returns_no_token(service, store):
     store.before.add("create")
 
     with pytest.raises(StoreUnavailable):

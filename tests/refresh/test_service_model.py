@@ -1,6 +1,4 @@
-"""Families against a simple reference: whatever clients do in whatever order, service and reference agree, on every
-store.
-"""
+"""Families against a simple reference: for any sequence of operations, service and reference agree, on every store."""
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -27,7 +25,7 @@ def factory(kind, tmp_path_factory):
 
 @pytest.mark.parametrize("grace", [0, 10])
 def test_service_and_reference_agree(kind, factory, grace):
-    """`GATEPASS_ROUNDS` makes more walks of it, as of the races."""
+    """`GATEPASS_ROUNDS` sets the number of sequences, as for the races."""
     if kind not in LONG_WALKS and not grace:
         pytest.skip("the walk with a window is enough where a step costs more")
     examples, steps = LONG_WALKS.get(kind, SHORT_WALKS)

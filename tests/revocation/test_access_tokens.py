@@ -1,4 +1,4 @@
-"""Revoked access tokens, judged by a real verifier: by token, family, subject and client, to the second."""
+"""Revoked access tokens, checked by a real verifier: by token, family, subject and client, to the second."""
 
 import json
 
@@ -40,7 +40,7 @@ def refused(verifier, *tokens):
             verifier.verify(token)
 
 
-def test_a_token_is_revoked_by_its_name(issuer, verifier, revocation):
+def test_a_token_is_revoked_by_its_jti(issuer, verifier, revocation):
     one, other = issuer.issue("anna"), issuer.issue("anna")
 
     revocation.revoke_token(verifier.verify(one))
@@ -49,7 +49,7 @@ def test_a_token_is_revoked_by_its_name(issuer, verifier, revocation):
     assert verifier.verify(other)
 
 
-def test_the_same_name_at_another_issuer_is_another_token(clock, revocation):
+def test_the_same_jti_of_another_issuer_is_another_token(clock, revocation):
     claims = {"aud": AUDIENCE, "sub": "anna", "client_id": "web", "iat": clock.now, "exp": clock.now + 60, "jti": "a1"}
     ours = make_verifier(clock, is_revoked=revocation)
     theirs = make_verifier(clock, issuer="https://other.example", is_revoked=revocation)
@@ -62,7 +62,7 @@ def test_the_same_name_at_another_issuer_is_another_token(clock, revocation):
     assert theirs.verify(namesake).token_id == "a1"
 
 
-def test_a_family_is_revoked_with_what_is_still_to_be_issued(clock, issuer, verifier, revocation):
+def test_a_family_is_revoked_with_its_future_tokens(clock, issuer, verifier, revocation):
     before = issuer.issue("anna", family_id="f1")
     revocation.revoke_family("f1")
     clock.now += 60
@@ -74,7 +74,7 @@ def test_a_family_is_revoked_with_what_is_still_to_be_issued(clock, issuer, veri
 
 
 @pytest.mark.parametrize(("end", "name"), [("revoke_subject", "anna"), ("revoke_client", "web")])
-def test_a_cut_off_reaches_what_was_issued_up_to_its_second(clock, issuer, verifier, revocation, *, end, name):
+def test_a_cutoff_revokes_tokens_issued_up_to_its_second(clock, issuer, verifier, revocation, *, end, name):
     clock.now += 0.4
     before = issuer.issue("anna")
     clock.now += 0.5
@@ -87,7 +87,7 @@ def test_a_cut_off_reaches_what_was_issued_up_to_its_second(clock, issuer, verif
     assert verifier.verify(after)
 
 
-def test_a_cut_off_is_one_subjects_and_one_clients(issuer, verifier, revocation):
+def test_a_cutoff_applies_to_one_subject_or_one_client(issuer, verifier, revocation):
     revocation.revoke_subject("anna")
     revocation.revoke_client("mobile")
 
@@ -109,7 +109,7 @@ def test_a_cut_off_is_one_subjects_and_one_clients(issuer, verifier, revocation)
         (Profile.GOOGLE, "azp"),
     ],
 )
-def test_a_client_is_cut_off_wherever_the_provider_names_it(clock, revocation, *, profile, claim):
+def test_a_client_is_revoked_by_the_claim_that_its_provider_uses(clock, revocation, *, profile, claim):
     verifier = make_verifier(clock, profile=profile, is_revoked=revocation)
     claims = {
         "iss": ISSUER, "aud": AUDIENCE, "sub": "anna", "iat": clock.now, "exp": clock.now + 60, "jti": "a1", "scp": ["read"],
@@ -128,7 +128,7 @@ def _typ(profile):
 
 
 @pytest.mark.parametrize("trick", ["client:web", "family:f1", "jti:x", "subject:anna"])
-def test_names_of_different_kinds_are_not_mixed_up(issuer, verifier, revocation, trick):
+def test_entries_of_different_kinds_do_not_collide(issuer, verifier, revocation, trick):
     revocation.revoke_subject(trick)
     revocation.revoke_client(trick)
     revocation.revoke_family(trick)
@@ -136,7 +136,7 @@ def test_names_of_different_kinds_are_not_mixed_up(issuer, verifier, revocation,
     assert verifier.verify(issuer.issue("anna", family_id="f1"))
 
 
-def test_a_later_cut_off_wins_and_an_earlier_one_takes_nothing_back(clock, issuer, verifier, revocation):
+def test_a_later_cutoff_wins_and_an_earlier_one_does_not_undo_it(clock, issuer, verifier, revocation):
     revocation.revoke_subject("anna")
     clock.now += 10
     between = issuer.issue("anna")
@@ -150,8 +150,8 @@ def test_a_later_cut_off_wins_and_an_earlier_one_takes_nothing_back(clock, issue
 
 @pytest.mark.parametrize("leeway", [0, 30, 300])
 @pytest.mark.parametrize("end", ["token", "family", "subject", "client"])
-def test_an_entry_lasts_until_no_verifier_takes_the_token_any_more(clock, issuer, revocation, *, end, leeway):
-    """To the last second of the longest token, whatever the verifier's leeway, and then it may be purged."""
+def test_an_entry_lasts_until_no_verifier_accepts_the_token(clock, issuer, revocation, *, end, leeway):
+    """It lasts to the last second of the longest token with any leeway of the verifier. Then it may be purged."""
     verifier = make_verifier(clock, is_revoked=revocation, leeway=leeway)
     token = issuer.issue("anna", family_id="f1")
     if end == "token":
@@ -166,8 +166,8 @@ def test_an_entry_lasts_until_no_verifier_takes_the_token_any_more(clock, issuer
         verifier.verify(token)
 
 
-def test_a_token_that_lives_longer_than_the_list_expects_is_held_to_its_own_end(clock):
-    """A neighbour on the same store takes such tokens."""
+def test_a_token_that_outlives_the_list_is_revoked_until_its_own_expiry(clock):
+    """Another service on the same store accepts such tokens."""
     store = MemoryStore()
     here, there = (AccessTokenRevocation(store, access_ttl=longest, clock=clock) for longest in (900, 3_600))
     verifier = make_verifier(clock, is_revoked=there)
@@ -178,7 +178,7 @@ def test_a_token_that_lives_longer_than_the_list_expects_is_held_to_its_own_end(
     refused(verifier, token)
 
 
-def test_a_fraction_of_a_second_does_not_escape_a_cut_off(clock, revocation):
+def test_a_fraction_of_a_second_does_not_escape_a_cutoff(clock, revocation):
     clock.now += 0.9
     claims = {"aud": AUDIENCE, "sub": "anna", "client_id": "web", "jti": "a1", "iss": ISSUER}
     token = spelled(KEY, {**claims, "iat": 1_800_000_000.5, "exp": 1_800_000_060.5}, typ="at+jwt")
@@ -187,7 +187,7 @@ def test_a_fraction_of_a_second_does_not_escape_a_cut_off(clock, revocation):
     refused(make_verifier(clock, is_revoked=revocation), token)
 
 
-def test_entries_are_purged_once_they_concern_nothing(clock, revocation):
+def test_entries_are_purged_once_they_apply_to_no_token(clock, revocation):
     for number in range(5):
         revocation.revoke_family(f"f{number}")
     clock.now += 900 + 2 * 300 + 1
@@ -199,8 +199,8 @@ def test_entries_are_purged_once_they_concern_nothing(clock, revocation):
     assert revocation.purge(limit=3) == 0
 
 
-def test_a_token_dated_ahead_by_its_issuers_clock_is_held_to_its_end(clock, issuer, verifier, revocation):
-    """Thirty seconds ahead is as far as a verifier lets it be; it then lives thirty seconds longer."""
+def test_a_token_dated_in_the_future_is_revoked_until_its_expiry(clock, issuer, verifier, revocation):
+    """A verifier accepts tokens dated up to thirty seconds ahead. Such a token expires thirty seconds later."""
     clock.now += 30
     ahead = issuer.issue("anna", family_id="f1")
     clock.now -= 30
@@ -211,7 +211,7 @@ def test_a_token_dated_ahead_by_its_issuers_clock_is_held_to_its_end(clock, issu
         refused(verifier, ahead)
 
 
-def test_a_store_that_cannot_be_asked_is_503_and_nobody_gets_in(issuer, verifier, store):
+def test_an_unavailable_store_is_503_and_accepts_no_token(issuer, verifier, store):
     token = issuer.issue("anna")
     store.before.add("revoked_until")
     server = ResourceServer(verifier, https="off")
@@ -226,13 +226,13 @@ def test_a_store_that_cannot_be_asked_is_503_and_nobody_gets_in(issuer, verifier
     assert server.authenticate([f"Bearer {token}"])
 
 
-def test_one_question_reaches_the_store_for_each_request(issuer, verifier, store):
+def test_each_request_queries_the_store_once(issuer, verifier, store):
     verifier.verify(issuer.issue("anna", family_id="f1"))
 
     assert store.calls == ["revoked_until"]
 
 
-def test_a_token_without_a_name_cannot_be_revoked_by_it_and_without_a_date_any_cut_off_reaches_it(
+def test_a_token_without_jti_cannot_be_revoked_by_it_and_one_without_iat_is_revoked_by_any_cutoff(
     clock, store, revocation
 ):
     token = spelled(KEY, {"iss": ISSUER, "aud": AUDIENCE, "sub": "anna", "exp": clock.now + 60}, typ="JWT")
@@ -245,7 +245,7 @@ def test_a_token_without_a_name_cannot_be_revoked_by_it_and_without_a_date_any_c
 
 
 @pytest.mark.parametrize("claim", [7, None, ["f1"], {"f1": 1}, ""])
-def test_an_odd_family_of_a_foreign_issuer_is_no_family(issuer, verifier, revocation, claim):
+def test_an_invalid_family_claim_of_another_issuer_is_ignored(issuer, verifier, revocation, claim):
     revocation.revoke_family("f1")
 
     assert verifier.verify(issuer.issue("anna", family_id=claim))
@@ -257,13 +257,13 @@ def test_settings_that_cannot_work_are_refused_at_once(settings):
         AccessTokenRevocation(MemoryStore(), **settings)
 
 
-def test_what_is_no_store_is_refused_at_once():
+def test_an_invalid_store_is_refused_at_once():
     with pytest.raises(ConfigurationError):
         AccessTokenRevocation(object(), access_ttl=900)
 
 
-def test_a_token_that_would_outlive_the_list_is_503_and_the_log_says_what_to_set(clock, verifier, caplog):
-    """Else it would be good again once the entry that revoked it is gone."""
+def test_a_token_that_would_outlive_its_entry_is_503_and_the_log_names_the_setting(clock, verifier, caplog):
+    """Otherwise it would be valid again once the entry that revoked it is purged."""
     longer = make_issuer(clock, access_ttl=1800).issue("anna")
     server = ResourceServer(verifier, https="off")
 
@@ -275,7 +275,7 @@ def test_a_token_that_would_outlive_the_list_is_503_and_the_log_says_what_to_set
     assert "1800" not in caplog.text
 
 
-def test_a_token_with_a_second_of_rounding_is_judged_as_ever(clock, verifier):
+def test_a_second_of_rounding_in_the_lifetime_is_tolerated(clock, verifier):
     times = {"iat": clock.now, "exp": clock.now + 901}
     claims = {"iss": ISSUER, "aud": AUDIENCE, "sub": "anna", "client_id": "web", "jti": "a1", **times}
 
@@ -283,7 +283,7 @@ def test_a_token_with_a_second_of_rounding_is_judged_as_ever(clock, verifier):
 
 
 @pytest.mark.parametrize(("left", "judged"), [(1_201, True), (1_202, False)])
-def test_a_token_that_hides_its_age_is_measured_by_what_is_left_of_it(clock, revocation, *, left, judged):
+def test_a_token_without_iat_is_measured_by_its_remaining_lifetime(clock, revocation, *, left, judged):
     token = spelled(KEY, {"iss": ISSUER, "aud": AUDIENCE, "sub": "anna", "exp": clock.now + left}, typ="JWT")
     lenient = make_verifier(clock, profile=Profile.GENERIC, is_revoked=revocation)
 

@@ -1,4 +1,4 @@
-"""Answers remembered for some seconds: what is seen at once, what is seen late, and how late at the most."""
+"""Results cached for some seconds: which revocations are seen at once, which are seen late, and the longest delay."""
 
 import threading
 from datetime import timedelta
@@ -48,13 +48,13 @@ def asked(store):
     return store.calls.count("revoked_until")
 
 
-class TestUnrevoked(RevocationStoreContract):
+class TestRevocationCache(RevocationStoreContract):
     @pytest.fixture
     def store(self):
         return RevocationCache(MemoryStore(), ttl=60, size=100)
 
 
-def test_the_store_is_asked_once_in_a_while(store, remembering, clock):
+def test_the_store_is_queried_once_per_period(store, remembering, clock):
     assert isinstance(remembering, RevocationStore)
     for moment in (0, 0.5, 1.9):
         clock.now = 100 + moment
@@ -67,7 +67,7 @@ def test_the_store_is_asked_once_in_a_while(store, remembering, clock):
     assert asked(store) == 2
 
 
-def test_what_another_process_revokes_is_seen_after_the_stated_seconds_and_no_later(store, remembering, clock):
+def test_a_revocation_by_another_process_is_seen_within_the_configured_seconds(store, remembering, clock):
     remembering.revoked_until(KEYS, now=5)
     store.inner.put_revocation("jti:a 1", **FOR_EVER)
 
@@ -77,7 +77,7 @@ def test_what_another_process_revokes_is_seen_after_the_stated_seconds_and_no_la
     assert remembering.revoked_until(KEYS, now=5) == 2**40
 
 
-def test_the_seconds_count_from_the_question_however_slow_the_answer(store, remembering, clock):
+def test_the_seconds_count_from_the_query_and_not_from_the_response(store, remembering, clock):
     def slowly():
         clock.now += 1.5
 
@@ -90,7 +90,7 @@ def test_the_seconds_count_from_the_question_however_slow_the_answer(store, reme
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_what_this_process_revokes_is_seen_at_once(remembering, key):
+def test_a_revocation_by_this_process_is_seen_at_once(remembering, key):
     remembering.revoked_until(KEYS, now=5)
 
     remembering.put_revocation(key, **FOR_EVER)
@@ -98,8 +98,8 @@ def test_what_this_process_revokes_is_seen_at_once(remembering, key):
     assert remembering.revoked_until(KEYS, now=5) == 2**40
 
 
-def test_a_revocation_while_the_store_answers_is_not_lost(store, clock):
-    """The store says no, then the token is revoked, then the answer arrives: it is out of date and not remembered."""
+def test_a_revocation_during_a_query_is_not_lost(store, clock):
+    """The store reads no entry, then the token is revoked, then the response arrives: it is outdated and not cached."""
 
     class Late:
         def revoked_until(self, keys, *, now):
@@ -117,7 +117,7 @@ def test_a_revocation_while_the_store_answers_is_not_lost(store, clock):
     assert remembering.revoked_until(KEYS, now=5) == 2**40
 
 
-def test_a_revocation_of_unknown_outcome_makes_it_ask_again(store, remembering):
+def test_after_a_revocation_of_unknown_outcome_the_store_is_queried_again(store, remembering):
     remembering.revoked_until(KEYS, now=5)
     store.after.add("put_revocation")
     with pytest.raises(Outage):
@@ -126,14 +126,14 @@ def test_a_revocation_of_unknown_outcome_makes_it_ask_again(store, remembering):
     assert remembering.revoked_until(KEYS, now=5) == 2**40
 
 
-def test_only_the_answer_that_nothing_is_known_is_remembered(store, remembering):
+def test_only_negative_results_are_cached(store, remembering):
     store.inner.put_revocation("subject:anna", issued_until=4, keep_until=2**40)
 
     assert [remembering.revoked_until(KEYS, now=5) for _ in range(3)] == [4, 4, 4]
     assert asked(store) == 3
 
 
-def test_an_outage_is_not_remembered(store, remembering, clock):
+def test_an_outage_is_not_cached(store, remembering, clock):
     store.before.add("revoked_until")
     for _ in range(2):
         with pytest.raises(Outage):
@@ -149,14 +149,14 @@ def test_an_outage_is_not_remembered(store, remembering, clock):
 
 
 @pytest.mark.parametrize("other", [["subject:anna", "client:web"], ["subject:anna", "client:web", "jti:a 2"], []])
-def test_an_answer_is_for_the_same_names_alone(store, remembering, other):
+def test_a_result_is_cached_for_the_same_names_only(store, remembering, other):
     remembering.revoked_until(KEYS, now=5)
     remembering.revoked_until(other, now=5)
 
     assert asked(store) == 2
 
 
-def test_no_more_is_remembered_than_the_size(store, remembering):
+def test_the_cache_never_exceeds_its_size(store, remembering):
     for number in (1, 2, 3, 1, 2, 3):
         remembering.revoked_until([f"jti:a {number}"], now=5)
     assert asked(store) == 3
@@ -168,7 +168,7 @@ def test_no_more_is_remembered_than_the_size(store, remembering):
     assert len(remembering._known) == 2
 
 
-def test_the_size_holds_for_threads_too(remembering):
+def test_the_cache_never_exceeds_its_size_with_threads(remembering):
     numbers = iter(range(10_000))
     lock = threading.Lock()
 
@@ -187,7 +187,7 @@ def wall():
     return Clock()
 
 
-def test_a_verifier_asks_every_time_unless_told_otherwise(store, wall):
+def test_a_verifier_queries_the_store_every_time_by_default(store, wall):
     verifier = make_verifier(wall, is_revoked=make_revocation(store, wall))
     token = make_issuer(wall).issue("anna")
     for _ in range(3):
@@ -197,7 +197,7 @@ def test_a_verifier_asks_every_time_unless_told_otherwise(store, wall):
 
 
 @pytest.mark.parametrize("ttl", [60, timedelta(seconds=30), 0.5])
-def test_a_verifier_remembers_and_hears_of_its_own_revocations_at_once(store, wall, ttl):
+def test_a_verifier_caches_results_and_sees_its_own_revocations_at_once(store, wall, ttl):
     revocation = make_revocation(store, wall, cache_ttl=ttl)
     verifier = make_verifier(wall, is_revoked=revocation)
     token = make_issuer(wall).issue("anna")
@@ -223,13 +223,13 @@ def test_a_verifier_remembers_and_hears_of_its_own_revocations_at_once(store, wa
         {"cache_size": True},
     ],
 )
-def test_bounds_that_are_none_are_refused_at_once(settings):
+def test_invalid_bounds_are_refused_at_once(settings):
     with pytest.raises(ConfigurationError):
         AccessTokenRevocation(MemoryStore(), access_ttl=900, **settings)
 
 
 @pytest.mark.parametrize("revoked", [(), ("f1",)])
-def test_redis_is_asked_in_one_round_trip_for_a_check(tmp_path, wall, revoked):
+def test_a_check_takes_one_round_trip_to_redis(tmp_path, wall, revoked):
     server = RedisServer(tmp_path)
     try:
         with server.client() as admin:
@@ -240,12 +240,12 @@ def test_redis_is_asked_in_one_round_trip_for_a_check(tmp_path, wall, revoked):
 
 
 def counted(admin, wall, store, revoked):
-    """The commands that the server carried out for ten checks of a token with all four names."""
+    """Return the commands that the server executed for ten checks of a token with all four names."""
     revocation = make_revocation(store, wall)
     for family in revoked:
         revocation.revoke_family(family)
     token = make_verifier(wall).verify(make_issuer(wall).issue("anna", family_id="f1"))
-    revocation(token)  # the connection is there now
+    revocation(token)  # the connection is open now
     admin.config_resetstat()
     assert [revocation(token) for _ in range(10)] == [bool(revoked)] * 10
     calls = {name.removeprefix("cmdstat_"): each["calls"] for name, each in admin.info("commandstats").items()}

@@ -1,4 +1,4 @@
-"""The named alternative to 503: the check of revocations fails open for a short while, and only in an outage."""
+"""The configured alternative to 503: the revocation check fails open for a short while, and only during an outage."""
 
 import logging
 
@@ -27,7 +27,7 @@ def check(store, clock):
     return FailOpen(answers, answers, limit=60, clock=clock)
 
 
-def test_for_a_while_after_the_last_answer_an_outage_lets_everybody_in(check, store, clock):
+def test_during_an_outage_all_tokens_are_accepted_for_a_while_after_the_last_response(check, store, clock):
     check.put_revocation("subject:anna", issued_until=5, keep_until=clock.now + 900)
     assert check.revoked_until(["subject:anna"], now=clock.now) == 5
     store.before.add("revoked_until")
@@ -42,14 +42,14 @@ def test_for_a_while_after_the_last_answer_an_outage_lets_everybody_in(check, st
     assert check.revoked_until(["subject:anna"], now=clock.now) == 5
 
 
-def test_a_store_that_never_answered_is_not_let_off(check, store, clock):
+def test_a_store_that_never_responded_does_not_fail_open(check, store, clock):
     store.before.add("revoked_until")
 
     with pytest.raises(Outage):
         check.revoked_until(["subject:anna"], now=clock.now)
 
 
-def test_a_revocation_that_cannot_be_kept_is_no_secret(check, store, clock):
+def test_a_revocation_that_cannot_be_stored_raises(check, store, clock):
     check.revoked_until(["subject:anna"], now=clock.now)
     store.before.add("put_revocation")
 
@@ -57,7 +57,7 @@ def test_a_revocation_that_cannot_be_kept_is_no_secret(check, store, clock):
         check.put_revocation("subject:anna", issued_until=5, keep_until=9)
 
 
-def test_the_log_says_so_every_ten_seconds_and_quotes_nothing(check, store, clock, caplog):
+def test_failing_open_is_logged_every_ten_seconds_without_values(check, store, clock, caplog):
     caplog.set_level(logging.INFO)
     check.revoked_until(["subject:anna"], now=clock.now)
     store.before.add("revoked_until")
@@ -72,7 +72,7 @@ def test_the_log_says_so_every_ten_seconds_and_quotes_nothing(check, store, cloc
 
 
 @pytest.mark.parametrize("cache_ttl", [0, 30])
-def test_a_verifier_lets_in_what_it_cannot_ask_about_where_that_was_chosen(store, clock, cache_ttl):
+def test_a_verifier_accepts_unchecked_tokens_only_where_configured(store, clock, cache_ttl):
     chosen = make_revocation(store, clock, fail_open_for=60, cache_ttl=cache_ttl)
     verifier, strict = (make_verifier(clock, is_revoked=one) for one in (chosen, make_revocation(store, clock)))
     issuer = make_issuer(clock)
@@ -88,7 +88,7 @@ def test_a_verifier_lets_in_what_it_cannot_ask_about_where_that_was_chosen(store
         strict.verify(bert)
 
 
-def test_refresh_tokens_and_their_ends_never_fail_open(store, clock):
+def test_refresh_tokens_and_revocations_never_fail_open(store, clock):
     service = make_service(store, clock, revocation=make_revocation(store, clock, fail_open_for=60))
     pair = service.grant("anna")
     store.before.update(("get", "revoked_until"))
@@ -98,12 +98,12 @@ def test_refresh_tokens_and_their_ends_never_fail_open(store, clock):
 
 
 @pytest.mark.parametrize("wrong", [-1, 301, True, "1"])
-def test_a_while_that_is_none_or_too_long_is_refused_at_once(store, clock, wrong):
+def test_an_invalid_or_too_long_duration_is_refused_at_once(store, clock, wrong):
     with pytest.raises(ConfigurationError, match="fail_open_for"):
         make_revocation(store, clock, fail_open_for=wrong)
 
 
-def test_what_is_remembered_is_no_answer_of_the_stores(store, clock):
+def test_a_cached_result_does_not_count_as_a_response_of_the_store(store, clock):
     answers = LastAnswer(store, clock=clock)
     check = FailOpen(RevocationCache(answers, ttl=50, size=10, clock=clock), answers, limit=60, clock=clock)
     check.revoked_until(["subject:anna"], now=clock.now)
@@ -116,7 +116,7 @@ def test_what_is_remembered_is_no_answer_of_the_stores(store, clock):
         check.revoked_until(["subject:bert"], now=clock.now)
 
 
-def test_a_token_that_nothing_can_revoke_does_not_ask_and_prolongs_nothing(store, clock):
+def test_a_token_that_cannot_be_revoked_neither_queries_the_store_nor_prolongs_the_period(store, clock):
     revocation = make_revocation(store, clock, fail_open_for=60)
     lenient = make_verifier(clock, profile=Profile.GENERIC, is_revoked=revocation)
     nameless = spelled(KEY, {"iss": ISSUER, "aud": AUDIENCE, "exp": clock.now + 60}, typ="JWT")

@@ -1,4 +1,4 @@
-"""Each test gets a service on a store that can break, and the clock of both."""
+"""Give each test a service on a store that can fail, and the clock of both."""
 
 from tests.support.breaking_store import clock, service, store
 

@@ -1,4 +1,4 @@
-"""The Django store keeps the contract on SQLite, PostgreSQL and MariaDB, and says what a project must do."""
+"""The Django store fulfils the contract on SQLite, PostgreSQL and MariaDB, and reports missing configuration."""
 
 import os
 import subprocess
@@ -73,7 +73,7 @@ def service(store):
 
 
 class TestStatements:
-    """No SELECT before an answer, and no transaction around it."""
+    """Operations run no SELECT before an update, and no transaction around it."""
 
     @pytest.mark.parametrize(
         "ask",
@@ -84,13 +84,13 @@ class TestStatements:
             lambda store, one: store.revoked_until(["a", "b", "c"], now=1),
         ],
     )
-    def test_one_statement_for_each_answer(self, alias, store, ask):
+    def test_each_operation_takes_one_statement(self, alias, store, ask):
         with CaptureQueriesContext(connections[alias]) as said:
             ask(store, make_family())
 
         assert len(said) == 1
 
-    def test_one_statement_ends_a_family(self, alias, store):
+    def test_one_statement_revokes_a_family(self, alias, store):
         one = make_family()
         store.create(one.family)
         with CaptureQueriesContext(connections[alias]) as said:
@@ -106,13 +106,13 @@ class TestStatements:
             lambda store, one: store.revoke_client(one.family.client_id, at=1),
         ],
     )
-    def test_mariadb_alone_writes_where_there_is_nothing_to_end(self, alias, store, end):
+    def test_only_mariadb_writes_if_there_is_no_family_to_revoke(self, alias, store, end):
         with CaptureQueriesContext(connections[alias]) as said:
             end(store, make_family())
 
         assert any("INSERT" in query["sql"] for query in said) == (alias == "mariadb")
 
-    def test_a_database_that_is_not_known_writes_there_too(self, alias, store, monkeypatch):
+    def test_an_unknown_database_writes_there_too(self, alias, store, monkeypatch):
         monkeypatch.setattr(type(connections[alias]), "vendor", "of another kind")
         with CaptureQueriesContext(connections[alias]) as said:
             store.revoke_subject("anna", at=1)
@@ -132,7 +132,7 @@ class TestStatements:
         assert statement.startswith("UPDATE")
         assert one.family.current_hash.hex() in statement.partition("WHERE")[2]
 
-    def test_what_is_searched_for_is_indexed(self, alias, store):
+    def test_every_search_uses_an_index(self, alias, store):
         with connections[alias].cursor() as cursor:
             found = [
                 tuple(constraint["columns"])
@@ -145,7 +145,7 @@ class TestStatements:
 
         assert {("id",), ("subject_hash",), ("client_id_hash",), ("purge_at",), ("keep_until",)} <= set(found)
 
-    def test_a_long_purge_goes_in_batches(self, alias, store):
+    def test_a_long_purge_runs_in_batches(self, alias, store):
         for _ in range(3):
             store.create(make_family(idle_expires_at=seconds_from_now(-10)).family)
         row = TokenFamily.objects.using(alias).first()
@@ -161,7 +161,7 @@ class TestStatements:
 
 
 class TestTransactions:
-    def test_inside_a_transaction_nothing_is_written(self, alias, store):
+    def test_writing_inside_a_transaction_is_refused(self, alias, store):
         one = make_family()
         store.create(one.family)
         writes = [
@@ -179,14 +179,14 @@ class TestTransactions:
         assert store.get(one.family.family_id) == one.family
         assert TokenFamily.objects.using(alias).count() == 1
 
-    def test_reading_inside_a_transaction_is_fine(self, alias, store):
+    def test_reading_inside_a_transaction_is_allowed(self, alias, store):
         one = make_family()
         store.create(one.family)
         with transaction.atomic(using=alias):
             assert store.get(one.family.family_id) == one.family
             assert store.revoked_until(["a"], now=1) is None
 
-    def test_without_autocommit_nothing_is_written(self, alias, store):
+    def test_writing_without_autocommit_is_refused(self, alias, store):
         connections[alias].set_autocommit(False)
         try:
             with pytest.raises(ConfigurationError, match="AUTOCOMMIT"):
@@ -195,7 +195,7 @@ class TestTransactions:
             connections[alias].rollback()
             connections[alias].set_autocommit(True)
 
-    def test_in_a_test_case_of_the_project_it_works_and_leaves_nothing(self, alias, store):
+    def test_it_works_in_a_test_case_of_the_project_and_leaves_no_rows(self, alias, store):
         kept = []
 
         class ProjectTest(TestCase):
@@ -218,7 +218,7 @@ class TestTransactions:
 
 
 class TestSchema:
-    def test_missing_tables_are_said_with_what_to_run(self, alias, store):
+    def test_missing_tables_are_reported_with_the_command_to_run(self, alias, store):
         call_command("migrate", "gatepass_refresh", "zero", database=alias, verbosity=0)
         try:
             for ask in (
@@ -235,7 +235,7 @@ class TestSchema:
             call_command("migrate", "gatepass_refresh", database=alias, verbosity=0)
         assert store.get("a") is None
 
-    def test_a_table_of_another_age_is_said_too(self, alias, store):
+    def test_a_table_of_another_version_is_reported_too(self, alias, store):
         field = TokenFamily._meta.get_field("salt")
         with connections[alias].schema_editor() as editor:
             editor.remove_field(TokenFamily, field)
@@ -246,7 +246,7 @@ class TestSchema:
             call_command("migrate", "gatepass_refresh", "zero", database=alias, verbosity=0)
             call_command("migrate", "gatepass_refresh", database=alias, verbosity=0)
 
-    def test_the_migrations_say_what_the_models_say(self):
+    def test_the_migrations_match_the_models(self):
         call_command("makemigrations", "gatepass_refresh", check=True, dry_run=True, skip_checks=True, verbosity=0)
 
     def test_an_unknown_alias_is_refused(self):
@@ -257,7 +257,7 @@ class TestSchema:
 class TestFaults:
     @pytest.fixture
     def cut(self, alias):
-        """Ends the connection of this thread from outside."""
+        """Return a function that terminates this thread's connection on the server."""
         if alias == "default":
             pytest.skip("a file has no connection to be cut")
 
@@ -280,7 +280,7 @@ class TestFaults:
 
         return cut
 
-    def test_a_connection_that_was_cut_is_one_error_and_then_a_new_connection(self, store, cut):
+    def test_a_lost_connection_causes_one_error_and_then_a_new_connection(self, store, cut):
         one = make_family()
         store.create(one.family)
         cut()
@@ -290,7 +290,7 @@ class TestFaults:
         assert store.get(one.family.family_id) == one.family
         assert store.rotate(one.family.family_id, one.next()[1]) is True
 
-    def test_where_nobody_listens_the_error_is_the_drivers(self, alias, store):
+    def test_an_unreachable_server_raises_the_error_of_the_driver(self, alias, store):
         if alias == "default":
             pytest.skip("a file has no port")
         place = connections[alias]
@@ -310,7 +310,7 @@ class TestFaults:
 
 
 class TestHousekeeping:
-    def test_the_command_deletes_what_ended(self, alias, store):
+    def test_the_command_deletes_ended_families(self, alias, store):
         for idle in (seconds_from_now(-90_000), seconds_from_now(-1_000), seconds_from_now(1_000)):
             store.create(make_family(idle_expires_at=idle).family)
         store.put_revocation("a", issued_until=1, keep_until=seconds_from_now(-10))
@@ -325,7 +325,7 @@ class TestHousekeeping:
         ]
 
     @pytest.mark.parametrize("wrong", [{"database": "elsewhere"}, {"batch": 0}, {"ended_for": -1}])
-    def test_the_command_refuses_what_cannot_be(self, alias, wrong):
+    def test_the_command_refuses_invalid_arguments(self, alias, wrong):
         with pytest.raises(CommandError):
             call_command("gatepass_purge", skip_checks=True, **{"database": alias, **wrong})
 
@@ -340,7 +340,7 @@ def test_a_service_signs_in_and_out(store):
 
 
 def project(code, *apps):
-    """What *code* prints in a project of its own."""
+    """Return what *code* prints in a separate project."""
     start = f"""
         import django
         from django.conf import settings
@@ -366,7 +366,7 @@ def project(code, *apps):
     return ran.stdout
 
 
-def test_a_project_without_the_application_notices_nothing():
+def test_a_project_without_the_application_is_unaffected():
     said = project(
         """
         import gatepass_django, sys

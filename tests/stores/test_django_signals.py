@@ -1,4 +1,4 @@
-"""Whoever listens to all of Django's models changes nothing in what a purge may delete: it looks as it deletes."""
+"""Signal receivers for all models of Django do not affect a purge: the DELETE itself repeats the condition."""
 
 import pytest
 from django.core.management import call_command
@@ -22,7 +22,7 @@ def alias():
 @pytest.fixture(params=[pre_delete, post_delete])
 def listening(request):
     def listener(**_):
-        """As those of search indexes and audit trails, for every model there is."""
+        """A receiver for all models, as of search indexes and audit trails."""
 
     request.param.connect(listener)
     yield
@@ -31,7 +31,7 @@ def listening(request):
 
 @pytest.mark.usefixtures("listening")
 @pytest.mark.parametrize("ends", ["keep_until", "revoked_at"])
-def test_what_was_put_off_after_the_look_is_not_deleted(alias, ends):
+def test_a_purge_checks_the_expiry_in_the_deletion_itself(alias, ends):
     store = DjangoStore(using=alias)
     one = make_family()
     store.create(one.family)

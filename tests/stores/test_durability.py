@@ -1,7 +1,7 @@
-"""What a store answers is on the disk, also where an earlier call did the same and is not on the disk yet.
+"""An acknowledged change is on disk, also where an earlier call made the same change and it is not on disk yet.
 
-MariaDB shows a commit before it waits for its log. Here the log of the first call waits, and the server is killed
-right after the answer to the second.
+MariaDB shows a commit before its log is on disk. Here the log of the first call is delayed, and the server is killed
+right after the second call returns.
 """
 
 import gc
@@ -18,7 +18,7 @@ from gatepass.adapter import TokenRequest
 from gatepass.stores.sql import SQLStore
 from gatepass.testing.base import make_family, seconds_from_now
 
-# What a driver had open to a server that was killed may be dropped as it lies.
+# Drivers may drop open connections to a killed server without closing them.
 pytestmark = pytest.mark.filterwarnings("ignore:.*was deleted while still open:ResourceWarning")
 
 
@@ -30,7 +30,7 @@ def server():
 
 
 def write_seldom(server):
-    """From now on the log goes to the disk when a commit waits for it, and hardly ever by itself."""
+    """Write the log to disk only when a commit waits for it."""
     server.execute("SET GLOBAL innodb_flush_log_at_timeout = 2700", at=server.name)
 
 
@@ -45,7 +45,7 @@ def store(request, server):
     store.create_schema()
     yield store
     engine.dispose()
-    gc.collect()  # here, and not in another test
+    gc.collect()  # collect the connections here, and not in another test
 
 
 def revoke(store, one):
@@ -65,7 +65,7 @@ def put(store, one):
 
 
 def post(store, one):
-    """The same access token each time, at the endpoint: one that its own verifier knows to be revoked already."""
+    """Revoke one access token at the endpoint each time, whose verifier already treats it as revoked."""
     revocation = make_revocation(store, Clock())
     service = make_service(store, Clock(), revocation=revocation)
     endpoints = TokenEndpoints(service, verifier=make_verifier(Clock(), is_revoked=revocation))
@@ -83,7 +83,7 @@ TOKENS = {}
 
 
 def is_over(store, one):
-    """Whether the family is revoked, or an access token of its subject."""
+    """Return whether the family or an access token of its subject is revoked."""
     if one.family.family_id in TOKENS:
         return make_revocation(store, Clock())(make_verifier(Clock()).verify(signed_for(one)))
     family = store.get(one.family.family_id)
@@ -107,15 +107,15 @@ def family(store):
 
 
 def crash(server, store, one):
-    """Kill the server, start it again, and give the store connections that are alive."""
+    """Kill and restart the server, and discard the broken connection of the store."""
     server.kill()
     server.start()
     write_seldom(server)
-    with suppress(Exception):  # the connection that the server left behind
+    with suppress(Exception):  # the broken connection
         store.get(one.family.family_id)
 
 
-def test_what_an_earlier_call_did_is_on_the_disk_when_a_later_one_finds_it_done(server, store, family, end):
+def test_the_effect_of_an_earlier_call_is_on_disk_when_a_later_call_finds_it_done(server, store, family, end):
     server.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 0", at=server.name)
     end(store, family)
     server.execute("SET GLOBAL innodb_flush_log_at_trx_commit = 1", at=server.name)

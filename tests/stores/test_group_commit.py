@@ -1,4 +1,4 @@
-"""Group commit: one commit for many writers, each with an outcome of its own."""
+"""Group commit: one commit for many writers, each with its own result."""
 
 import ast
 import contextlib
@@ -13,11 +13,11 @@ from gatepass.stores import group_commit
 from gatepass.stores.group_commit import GroupCommit
 
 PATIENCE = 120
-"""Seconds after which a thread hangs, and is no longer slow."""
+"""The timeout after which a thread counts as hanging, in seconds."""
 
 
 class Disk:
-    """Records what was committed together; the first commit waits for *gate*, so that others queue up behind it."""
+    """Records what was committed together. The first commit waits for *gate*, so that others queue behind it."""
 
     def __init__(self):
         self.batches = []
@@ -35,7 +35,7 @@ class Disk:
 
 
 def start(group, *works):
-    """A thread for each work; its outcome or its error is put into the dictionary that comes back."""
+    """Run each work in a thread. Return a dictionary that receives the results and exceptions, and the threads."""
     outcomes = {}
 
     def run(work):
@@ -66,7 +66,7 @@ def group(disk):
 
 
 def begin(group, disk, *works):
-    """One thread at the disk and the others waiting behind it."""
+    """Start one thread that commits, and the others that wait behind it."""
     first = start(group, "first")
     assert disk.entered.wait(PATIENCE)
     rest = start(group, *works)
@@ -82,14 +82,14 @@ def finish(disk, *started):
             assert not thread.is_alive()
 
 
-def test_a_lone_writer_commits_for_itself(group, disk):
+def test_a_single_writer_commits_for_itself(group, disk):
     disk.gate.set()
 
     assert [group.run("a"), group.run("b")] == ["A", "B"]
     assert disk.batches == [["a"], ["b"]]
 
 
-def test_who_waits_at_one_moment_is_committed_together(group, disk):
+def test_concurrent_waiters_are_committed_together(group, disk):
     first, rest = begin(group, disk, "a", "b", "c")
     finish(disk, first, rest)
 
@@ -97,7 +97,7 @@ def test_who_waits_at_one_moment_is_committed_together(group, disk):
     assert rest[0] == {"a": "A", "b": "B", "c": "C"}
 
 
-def test_an_error_goes_to_whom_it_concerns(group, disk):
+def test_an_error_is_raised_in_its_own_call_only(group, disk):
     first, rest = begin(group, disk, "a", "bad", "c")
     finish(disk, first, rest)
 
@@ -106,7 +106,7 @@ def test_an_error_goes_to_whom_it_concerns(group, disk):
     assert isinstance(rest[0]["bad"], ValueError)
 
 
-def test_a_commit_that_fails_fails_for_all_in_it_and_for_nobody_after(group, disk):
+def test_a_failed_commit_fails_for_all_its_writers_and_for_none_after(group, disk):
     disk.failure = OSError("disk full")
     first, rest = begin(group, disk, "a", "b")
     finish(disk, first, rest)
@@ -117,7 +117,7 @@ def test_a_commit_that_fails_fails_for_all_in_it_and_for_nobody_after(group, dis
     assert group.run("later") == "LATER"
 
 
-def test_an_interrupted_committer_leaves_nobody_waiting(group, disk):
+def test_an_interrupted_committer_leaves_no_thread_waiting(group, disk):
     disk.failure = KeyboardInterrupt()
     first, rest = begin(group, disk, "a", "b")
     finish(disk, first, rest)
@@ -129,7 +129,7 @@ def test_an_interrupted_committer_leaves_nobody_waiting(group, disk):
 
 
 class Interrupted:
-    """A wait that ends with an interrupt, at once or when the turn to commit is given."""
+    """A wait that raises KeyboardInterrupt, at once or when the thread receives its turn."""
 
     def __init__(self, told=None):
         self.told = told
@@ -170,7 +170,7 @@ def test_the_work_of_an_interrupted_waiter_is_withdrawn(group, disk, monkeypatch
     assert group.run("later") == "LATER"
 
 
-def test_a_waiter_interrupted_as_its_turn_comes_passes_it_on(group, disk, monkeypatch):
+def test_a_waiter_interrupted_at_the_start_of_its_turn_passes_it_on(group, disk, monkeypatch):
     interrupting(monkeypatch, Interrupted(threading.Event()))
     first = start(group, "first")
     assert disk.entered.wait(PATIENCE)
@@ -192,7 +192,7 @@ WITHS = {node.lineno for node in ast.walk(ast.parse(inspect.getsource(group_comm
 def interrupted_at(step, call):
     """Run *call* in a thread that is interrupted at its *step*-th line of the module; False if it has fewer lines.
 
-    A line with `with` does not count: on leaving it, only this tracer could come before the lock is released.
+    Lines with `with` do not count: between their exit and the release of the lock only this tracer could interrupt.
     """
     steps = iter(range(step))
     was = []

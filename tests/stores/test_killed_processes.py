@@ -1,5 +1,5 @@
-"""Processes of the service that are killed in the middle of rotations: what they had answered is good, what they had
-not is told by the window, and no token is accepted twice.
+"""Processes of the service are killed during rotations. Acknowledged tokens are valid, the grace window decides about
+the others, and no token is accepted twice.
 """
 
 import os
@@ -46,7 +46,7 @@ def store(kind, place):
 
 
 def answered_before_it_was_killed(kind, place):
-    """By session, the tokens that a process answered with, in their order, until it was killed."""
+    """Return, for each session, the tokens that a process printed before it was killed, in order."""
     command = [sys.executable, PROGRAM, kind, place, str(SESSIONS)]
     told = {number: [] for number in range(SESSIONS)}
     further = random.randrange(200)  # noqa: S311 - a draw for a test
@@ -72,7 +72,7 @@ def note(line, told):
 _ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])}
 
 
-def test_sessions_go_on_at_another_process_after_theirs_was_killed(kind, place, store):
+def test_sessions_continue_at_another_process_after_theirs_was_killed(kind, place, store):
     mine = [Session(make_service(store, Clock()), f"neighbour-{number}") for number in range(2)]
     for _ in range(2):
         with refreshing(mine):
@@ -82,7 +82,7 @@ def test_sessions_go_on_at_another_process_after_theirs_was_killed(kind, place, 
             assert len(set(tokens)) == len(tokens)
             grace = 60 * (number % 2)
             session = session_with(tokens[-1], make_service(store, Clock(), grace=grace))
-            if not session.survives():  # its last answer was lost, and without a window that looks like a copy
+            if not session.survives():  # its last response was lost, which without a window looks like a stolen token
                 assert grace == 0
                 assert type(session.wrong) is RefreshTokenReused
                 assert store.get(RefreshToken.parse(session.token).family_id).revoked_at is not None
@@ -95,6 +95,6 @@ def test_sessions_go_on_at_another_process_after_theirs_was_killed(kind, place, 
 
 
 def session_with(token, service):
-    session = Session(service, "nobody")
+    session = Session(service, "unknown")
     session.token = token
     return session

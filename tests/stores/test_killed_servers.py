@@ -1,5 +1,5 @@
-"""Servers that are killed in the middle of rotations and started again: no family is lost, no token is accepted twice,
-and every answer is right or 503.
+"""Servers are killed during rotations and restarted: no family is lost, no token is accepted twice, and every response
+is correct or 503.
 """
 
 import gc
@@ -21,7 +21,7 @@ from gatepass.stores.redis import RedisStore
 from gatepass.stores.sql import SQLStore
 
 KILLS = 2
-# What a driver had open to a server that was killed may be dropped as it lies.
+# Drivers may drop open connections to a killed server without closing them.
 pytestmark = pytest.mark.filterwarnings("ignore:.*was deleted while still open:ResourceWarning")
 
 
@@ -43,7 +43,7 @@ def server(kind, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def stores(kind, server):
-    """Every kind of store that there is on the server."""
+    """Yield every kind of store that uses the server."""
     if kind == "redis":
         store = RedisStore(server.url)
         yield [store]
@@ -54,7 +54,7 @@ def stores(kind, server):
     with django_store(kind, server) as of_django:
         yield [SQLStore(engine), of_django]
     engine.dispose()
-    gc.collect()  # here, and not in somebody else's test
+    gc.collect()  # collect the connections here, and not in another test
 
 
 def sessions_on(stores, **settings):
@@ -64,7 +64,7 @@ def sessions_on(stores, **settings):
 
 
 def go_on_for_a_while(sessions):
-    """Until every session got somewhere, and then to a moment that nobody foresees."""
+    """Wait until every session has refreshed three times, and then for a random time."""
     goals = [session.refreshed + 3 for session in sessions]
     wait_until(lambda: all(one.refreshed >= goal or one.wrong for one, goal in zip(sessions, goals, strict=True)))
     threading.Event().wait(random.random() / 20)  # noqa: S311 - a draw for a test
@@ -84,7 +84,7 @@ def killed(server):
         server.start()
 
 
-def test_sessions_survive_a_server_that_is_killed_in_the_middle_of_rotations(server, stores):
+def test_sessions_survive_a_server_that_is_killed_during_rotations(server, stores):
     sessions = sessions_on(stores)
     with refreshing(sessions):
         for _ in range(KILLS):
@@ -105,9 +105,9 @@ def test_sessions_survive_a_server_that_is_killed_in_the_middle_of_rotations(ser
 
 
 @pytest.mark.parametrize("grace", [0, 60])
-def test_the_tokens_that_clients_hold_are_good_for_processes_that_start_after_the_outage(server, stores, grace):
-    """Who was answered goes on. Whose answer was lost goes on within the window; without one, the family ends as if
-    a copy had been used, and the user signs in again.
+def test_the_tokens_that_clients_hold_are_valid_for_processes_that_start_after_the_outage(server, stores, grace):
+    """A client that received a response continues. A client whose response was lost continues within the window.
+    Without a window, the family is revoked as if a token had been stolen, and the user signs in again.
     """
     heard, lost = [], 0
     for _ in range(KILLS):
@@ -134,7 +134,7 @@ def store_of(session):
 
 
 @pytest.mark.parametrize("grace", [0, 60])
-def test_of_many_with_one_token_no_two_get_successors_of_their_own_while_servers_are_killed(server, stores, grace):
+def test_concurrent_requests_with_one_token_never_get_two_successors_while_servers_are_killed(server, stores, grace):
     stop, rounds = threading.Event(), [[] for _ in stores]
 
     def race(store, told):
@@ -179,7 +179,7 @@ def test_of_many_with_one_token_no_two_get_successors_of_their_own_while_servers
 
 
 def asked(question):
-    """The refresh token that *question* gives, or the class of the refusal; after a 503 it is asked again."""
+    """Call *question* and return its refresh token or the class of the exception. Repeat the call after a 503."""
     for _ in range(24_000):
         try:
             return question().refresh_token

@@ -1,4 +1,4 @@
-"""The memory store keeps the contract of both protocols."""
+"""The memory store fulfils the contracts of both protocols."""
 
 import pytest
 
@@ -17,8 +17,8 @@ class TestMemoryStore(RefreshStoreContract, RevocationStoreContract):
         return lambda: [value for family in store._families.values() for value in family_values(family)]
 
 
-def test_the_end_of_one_family_or_subject_does_not_look_at_all_others():
-    """A sign-out among half a million sessions takes as long as one among a few: every other request waits for it."""
+def test_revoking_one_family_or_subject_does_not_scan_all_others():
+    """Every other request waits for a revocation. It takes as long with half a million sessions as with a few."""
     looked = []
 
     class Told(str):
@@ -43,7 +43,7 @@ def test_the_end_of_one_family_or_subject_does_not_look_at_all_others():
     assert len(looked) < 10
 
 
-def test_what_is_purged_is_forgotten_altogether():
+def test_a_purge_frees_all_memory_of_a_family():
     store = MemoryStore()
     for _ in range(3):
         store.create(make_family(subject="anna", idle_expires_at=seconds_from_now(-10)).family)

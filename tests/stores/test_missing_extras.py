@@ -1,4 +1,4 @@
-"""A store whose library is missing says which extra brings it."""
+"""A store whose library is missing names the extra that installs it."""
 
 import subprocess
 import sys
@@ -15,7 +15,7 @@ SQL = f"gatepass.stores.sql needs SQLAlchemy and a driver; install it with: {ext
     ("library", "store", "sentence"),
     [("redis", "gatepass.stores.redis", REDIS), ("sqlalchemy", "gatepass.stores.sql", SQL)],
 )
-def test_without_its_extra_a_store_names_it(library, store, sentence):
+def test_a_store_without_its_library_names_the_extra(library, store, sentence):
     program = f"import sys; sys.modules[{library!r}] = None; import {store}"
     result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=240)
 

@@ -1,4 +1,4 @@
-"""A purge looks at a bounded number of families, whatever it finds, and says whether there may be more."""
+"""A purge checks a bounded number of families and returns whether there may be more."""
 
 import importlib
 
@@ -20,7 +20,7 @@ def store(request, tmp_path, monkeypatch):
 
 
 def refreshed(store, number):
-    """Families that live on, and that a purge must meet once."""
+    """Create live families that a purge has to check once."""
     for _ in range(number):
         one = make_family(idle_expires_at=seconds_from_now(100))
         store.create(one.family)
@@ -28,7 +28,7 @@ def refreshed(store, number):
 
 
 @pytest.mark.parametrize("limit", [1, 3, 4])
-def test_a_purge_does_not_walk_through_all_that_live_on(store, limit):
+def test_a_purge_does_not_scan_all_live_families(store, limit):
     refreshed(store, 10)
     dead = make_family(idle_expires_at=seconds_from_now(200)).family
     store.create(dead)
@@ -44,7 +44,7 @@ def test_a_purge_does_not_walk_through_all_that_live_on(store, limit):
     assert store.purge(before=seconds_from_now(1_000), limit=limit).more is False
 
 
-def test_a_purge_that_reached_its_limit_says_that_there_may_be_more(store):
+def test_a_purge_that_reached_its_limit_reports_that_there_may_be_more(store):
     for _ in range(5):
         store.create(make_family(idle_expires_at=seconds_from_now(100)).family)
 

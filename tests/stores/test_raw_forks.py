@@ -1,4 +1,4 @@
-"""A server that forks without Python's hooks, as uWSGI does: its children have connections and locks of their own."""
+"""A server that forks without Python's hooks, as uWSGI does: child processes use their own connections and locks."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ def run(*command):
 
 
 @pytest.mark.parametrize("kind", [kind for kind in EVERY_KIND if kind not in {"sqlite", "sql-sqlite"}])
-def test_a_child_that_is_forked_in_the_middle_of_a_rotation_works_and_hinders_nobody(kind, tmp_path):
+def test_a_child_that_is_forked_during_a_rotation_works_and_blocks_no_other_process(kind, tmp_path):
     service = SERVICES.get(kind.rpartition("-")[2])
     if service:
         running(service)
@@ -34,8 +34,8 @@ def test_a_child_that_is_forked_in_the_middle_of_a_rotation_works_and_hinders_no
     assert said == f"{[0] * (AT_ONCE + POINTS)} {[True] * POINTS}\n"
 
 
-def test_a_child_that_is_forked_in_the_middle_of_a_transaction_of_sqlite_says_so(tmp_path):
-    """There the child has SQLite's notes of locks that it has not."""
+def test_a_child_that_is_forked_during_an_sqlite_transaction_raises_an_error(tmp_path):
+    """The child inherits SQLite's records of locks that it does not hold."""
     said = run("-m", "tests.support.databases.raw_forks", "sqlite", tmp_path)
 
     children, _, answers = said.partition("] ")
@@ -73,6 +73,6 @@ with SQLiteStore(sys.argv[1]) as again:
 
 
 @pytest.mark.parametrize("fork", ["hooks", "no hooks"])
-def test_what_a_child_has_answered_is_kept_when_its_parent_closes_the_file_first(tmp_path, fork):
-    """As when a server's first process has used the store, forks its workers and ends before them."""
+def test_rotations_of_a_child_are_kept_when_its_parent_closes_the_file_first(tmp_path, fork):
+    """For example, the first process of a server uses the store, forks its workers and exits before them."""
     assert run("-c", OUTLIVED, tmp_path / "sessions.db", fork) == "[True, True]\n"

@@ -1,4 +1,4 @@
-"""The Redis store keeps the contract, on one server and in a cluster, and through what befalls servers and wires."""
+"""The Redis store fulfils the contract, on one server and in a cluster, and when servers or connections fail."""
 
 import secrets
 import threading
@@ -29,7 +29,7 @@ from gatepass.testing.base import make_family, seconds_from_now
 
 
 def values_of(client, prefix):
-    """Every key and value under *prefix*, as they lie there, and what is spelled in hexadecimal as its octets too."""
+    """Return every key and value under *prefix* as stored, and hexadecimal values also decoded."""
     for key in client.scan_iter(f"{prefix}:*"):
         yield key
         kind = client.type(key)
@@ -92,7 +92,7 @@ def of_cluster(port, prefix):
 
 
 class TestRedisCluster(RedisContract):
-    """Three nodes refuse whatever would touch two slots at once."""
+    """Three nodes, which refuse commands on keys of different slots."""
 
     @pytest.fixture
     def reopen(self, port, prefix):
@@ -138,7 +138,7 @@ def raw(own):
 
 
 class Client(threading.Thread):
-    """Exchanges its token again and again. Where an answer is missing, it asks the store what became of it."""
+    """Rotates its token repeatedly. After a missing response, it reads the result from the store."""
 
     def __init__(self, store):
         super().__init__()
@@ -178,13 +178,13 @@ class Client(threading.Thread):
 
 
 def exchanged_some_more(clients):
-    """Until each of them has exchanged its token a few times."""
+    """Wait until each client has rotated its token a few times."""
     goals = [client.exchanged + 5 for client in clients]
     wait_until(lambda: all(client.exchanged >= goal for client, goal in zip(clients, goals, strict=True)))
 
 
 def impatient(server, prefix):
-    """A store that is connected, and waits half a second for an answer."""
+    """Return a connected store that waits half a second for a response."""
     store = RedisStore(f"{server.address}?socket_timeout=0.5", prefix=prefix)
 
     def connected():
@@ -198,7 +198,7 @@ def impatient(server, prefix):
 
 
 class TestFaults:
-    def test_what_was_answered_survives_a_kill_in_the_middle_of_rotations(self, own, store):
+    def test_acknowledged_rotations_survive_a_killed_server(self, own, store):
         clients = [Client(store) for _ in range(8)]
         for client in clients:
             client.start()
@@ -219,7 +219,7 @@ class TestFaults:
             client.held.family for client in clients
         ]
 
-    def test_connections_that_were_killed_while_idle_are_not_noticed(self, own, prefix, raw):
+    def test_connections_that_were_killed_while_idle_cause_no_error(self, own, prefix, raw):
         store = RedisStore(f"{own.url}&client_name={prefix}")
         one = make_family()
         store.create(one.family)
@@ -233,13 +233,13 @@ class TestFaults:
             assert store.rotate(one.family.family_id, rotation) is True
         store.close()
 
-    def test_a_rotation_whose_answer_was_lost_is_found_done(self, own, prefix):
+    def test_a_rotation_whose_response_was_lost_is_found_applied(self, own, prefix):
         proxy = LossyProxy("127.0.0.1", own.port)
         store = RedisStore(patient(f"redis://127.0.0.1:{proxy.port}/0"), prefix=prefix)
         one = make_family()
         store.create(one.family)
         first, rotation = one.next()
-        store.rotate(one.family.family_id, rotation)  # the server knows the script from now on
+        store.rotate(one.family.family_id, rotation)  # the server has the script now
         second, rotation = first.next()
         proxy.drop_next_response()
 
@@ -250,10 +250,10 @@ class TestFaults:
         store.close()
         proxy.close()
 
-    def test_a_creation_whose_answer_was_lost_is_found_done(self, own, prefix, monkeypatch):
+    def test_a_creation_whose_response_was_lost_is_found_applied(self, own, prefix, monkeypatch):
         proxy = LossyProxy("127.0.0.1", own.port)
         store = RedisStore(patient(f"redis://127.0.0.1:{proxy.port}/0"), prefix=prefix)
-        store.create(make_family().family)  # so that the scripts are known
+        store.create(make_family().family)  # to load the scripts
         family = make_family().family
         whole, keys = RedisStore._run, []
 
@@ -283,11 +283,11 @@ class TestFaults:
         raw.script_flush()
         assert store.revoke_subject(one.family.subject, at=seconds_from_now(0)) == 1
 
-    def test_a_server_that_hangs_is_an_error_in_time_and_serves_again(self, own, store, prefix, raw):
+    def test_a_server_that_hangs_raises_within_the_timeout_and_works_again_later(self, own, store, prefix, raw):
         first = make_family()
         store.create(first.family)
         second, rotation = first.next()
-        store.rotate(first.family.family_id, rotation)  # the server knows the script from now on
+        store.rotate(first.family.family_id, rotation)  # the server has the script now
         third, rotation = second.next()
         hasty = impatient(own, prefix)
         raw.config_resetstat()
@@ -301,20 +301,20 @@ class TestFaults:
             own.resume()
 
         now = store.get(first.family.family_id)
-        assert now in (second.family, third.family)  # the server may have read the command and obeyed it late
+        assert now in (second.family, third.family)  # the server may have received the command and executed it late
         current = second if now == second.family else third
         assert store.rotate(first.family.family_id, current.next()[1]) is True
         tried = raw.info("stats")["total_connections_received"]
         assert tried <= 1, "the second question needs a new one; a server that does not answer is not asked twice"
         hasty.close()
 
-    def test_the_time_to_wait_is_two_seconds_unless_the_url_says_otherwise(self, own):
+    def test_the_timeout_is_two_seconds_unless_the_url_sets_another(self, own):
         ordinary, other = RedisStore(own.address), RedisStore(f"{own.address}?socket_timeout=7")
 
         assert ordinary._client.get_connection_kwargs()["socket_timeout"] == 2
         assert other._client.get_connection_kwargs()["socket_timeout"] == 7
 
-    def test_where_nobody_listens_it_raises_at_once(self, monkeypatch):
+    def test_an_unreachable_server_raises_at_once(self, monkeypatch):
         naps = []
         monkeypatch.setattr("redis.retry.sleep", naps.append)
         store = RedisStore(f"redis://127.0.0.1:{free_port()}/0")
@@ -323,7 +323,7 @@ class TestFaults:
 
         assert naps == []
 
-    def test_a_full_server_refuses_and_forgets_nothing(self, own, store, raw):
+    def test_a_full_server_refuses_writes_and_loses_nothing(self, own, store, raw):
         one = make_family()
         store.create(one.family)
         raw.config_set("maxmemory", 1)
@@ -336,7 +336,7 @@ class TestFaults:
             raw.config_set("maxmemory", 0)
         assert store.get(one.family.family_id) == one.family
 
-    def test_the_service_answers_503_and_the_token_is_still_good(self, own, store, prefix):
+    def test_the_service_responds_503_and_the_token_is_still_valid(self, own, store, prefix):
         issuer = TokenIssuer(
             issuer="https://a.example", audience="https://b.example", keys=Key.generate("ES256"), client_id="web"
         )
@@ -358,19 +358,19 @@ class TestFaults:
 
 @contextmanager
 def lasting(raw, **lives):
-    """What is done meanwhile makes each key expire so many seconds later, by the clock that the server has, too."""
-    began = seconds_from_now(-1)  # Redis looks at it once for several commands
+    """Check that each key expires the given number of seconds after the block, also by the clock of the server."""
+    began = seconds_from_now(-1)  # Redis reads its clock once for several commands
     yield
     ended = time.time()
     for key, seconds in lives.items():
         asked = time.time()
         left = raw.pttl(key) / 1_000
         assert began + seconds <= time.time() + left, key
-        assert asked + left <= ended + seconds + 0.01, key  # its clock goes in milliseconds
+        assert asked + left <= ended + seconds + 0.01, key  # its clock has milliseconds
 
 
 class TestKeys:
-    def test_a_family_and_its_indexes_expire_by_themselves_and_in_this_order(self, store, raw, prefix):
+    def test_a_family_expires_before_its_indexes(self, store, raw, prefix):
         now = seconds_from_now(0)
         family = make_family(created_at=now, idle_expires_at=now + 100, expires_at=now + 1_000).family
         lives = {
@@ -381,7 +381,7 @@ class TestKeys:
         with lasting(raw, **lives):
             store.create(family)
 
-    def test_a_rotation_puts_the_end_off_and_never_beyond_the_absolute_one(self, store, raw, prefix):
+    def test_a_rotation_extends_the_expiry_and_never_beyond_the_absolute_end(self, store, raw, prefix):
         now = seconds_from_now(0)
         one = make_family(created_at=now, idle_expires_at=now + 100, expires_at=now + 1_000)
         key = f"{prefix}:family:{one.family.family_id}"
@@ -400,8 +400,8 @@ class TestKeys:
             store.create(family)
             store.revoke(family.family_id, at=now)
 
-    def test_the_clocks_of_callers_do_not_end_families(self, store, raw, prefix):
-        """Ten years behind or ahead of the server, a family lives for as long as it was meant to."""
+    def test_the_clocks_of_callers_do_not_expire_families(self, store, raw, prefix):
+        """With a clock ten years behind or ahead of the server, a family lasts for as long as intended."""
         for years in (-10, 10):
             start = seconds_from_now(years * 31_557_600)
             family = make_family(created_at=start, idle_expires_at=start + 100, expires_at=start + 200).family
@@ -409,8 +409,8 @@ class TestKeys:
                 store.create(family)
             assert store.revoke_subject(family.subject, at=start) == 1
 
-    def test_a_revocation_by_a_clock_that_is_behind_the_servers_lives_as_long(self, store, raw, prefix):
-        """Two hours behind: what it keeps for a quarter of an hour is past for the server."""
+    def test_a_revocation_by_a_clock_behind_the_servers_lasts_as_long(self, store, raw, prefix):
+        """Two hours behind, an entry for a quarter of an hour is already past for the server."""
         until = seconds_from_now(-2 * 3_600)
         with lasting(raw, **{f"{prefix}:revoked:jti:a": 900 + MARGIN}):
             store._run(PUT_REVOCATION, store._revocation("jti:a"), until, until + 900, 900 + MARGIN)
@@ -430,10 +430,10 @@ class TestKeys:
         store.put_revocation("a", issued_until=1, keep_until=2)
         keys = list(raw.scan_iter(f"{prefix}:*"))
 
-        assert len(keys) == 3  # the family, its subject's index and the revocation; the client's index is empty
+        assert len(keys) == 3  # family, subject index and revocation; the client index is empty
         assert all(raw.ttl(key) > 0 for key in keys)
 
-    def test_indexes_lose_their_dead_as_they_grow(self, store, raw, prefix):
+    def test_indexes_drop_expired_entries_as_they_grow(self, store, raw, prefix):
         index = f"{prefix}:subject:anna"
         raw.zadd(index, {f"dead-{number}": 1_000 + number for number in range(40)})
         sizes = []
@@ -452,8 +452,10 @@ class TestKeys:
         assert store.revoke_client("web", at=seconds_from_now(0)) == 0
         assert all(store.get(family.family_id).revoked_at for family in families)
 
-    def test_a_family_on_its_way_does_not_survive_the_end_of_its_subject(self, own, store, prefix, monkeypatch):
-        """The revocation comes when the indexes know of the family and the family is not there yet."""
+    def test_a_family_that_is_being_created_does_not_survive_the_revocation_of_its_subject(
+        self, own, store, prefix, monkeypatch
+    ):
+        """The revocation runs when the indexes contain the family and the family itself is not stored yet."""
         other = RedisStore(own.url, prefix=prefix)
         family = make_family().family
         whole = RedisStore._run
@@ -473,14 +475,14 @@ class TestKeys:
         assert kept.revoked_at is not None
         other.close()
 
-    def test_whoever_signs_in_after_the_revocation_stays(self, store):
+    def test_a_family_created_after_the_revocation_is_valid(self, store):
         for _ in range(3):
             family = make_family(subject="bert").family
             store.create(family)
             assert store.get(family.family_id).revoked_at is None
             assert store.revoke_subject("bert", at=seconds_from_now(0)) == 1
 
-    def test_a_walk_that_broke_off_is_finished_by_the_next_call(self, store, raw, monkeypatch):
+    def test_an_interrupted_revocation_is_completed_by_the_next_call(self, store, raw, monkeypatch):
         families = [make_family(client_id="shop").family for _ in range(700)]
         for family in families:
             store.create(family)
@@ -495,7 +497,7 @@ class TestKeys:
 
 
 class TestClients:
-    def test_a_client_that_decodes_does_as_well(self, own, prefix):
+    def test_a_client_that_decodes_responses_works_too(self, own, prefix):
         store = RedisStore(Redis(port=own.port, socket_timeout=PATIENCE, decode_responses=True), prefix=prefix)
         first = make_family(amr=("pwd", "ö"), auth_time=1)
         store.create(first.family)
@@ -508,7 +510,7 @@ class TestClients:
         assert store.revoked_until(["a"], now=2) == 1
         store._client.close()
 
-    def test_what_a_window_needs_expires_with_the_longest(self, own, store, raw, prefix):
+    def test_the_salt_expires_with_the_longest_grace_window(self, own, store, raw, prefix):
         first = make_family()
         store.create(first.family)
         family = f"{prefix}:family:{first.family.family_id}"
@@ -525,14 +527,14 @@ class TestClients:
         store.rotate(first.family.family_id, replace(Rotation.again(store.get(first.family.family_id)), salt=b""))
         assert raw.exists(salt) == 0
 
-    def test_a_client_that_was_handed_in_is_not_closed(self, own, prefix):
+    def test_a_given_client_is_not_closed(self, own, prefix):
         with own.client() as client:
             client.ping()
             RedisStore(client, prefix=prefix).close()
 
             assert client.connection_pool._available_connections[0]._sock is not None
 
-    def test_stores_with_different_prefixes_know_nothing_of_each_other(self, own, store):
+    def test_stores_with_different_prefixes_are_isolated(self, own, store):
         other = RedisStore(own.url, prefix="other")
         family = make_family().family
         store.create(family)
@@ -543,7 +545,7 @@ class TestClients:
         assert other.revoked_until(["a"], now=1) is None
         other.close()
 
-    def test_a_store_that_cannot_work_is_refused_when_it_is_made(self, own):
+    def test_an_unusable_configuration_is_refused_when_the_store_is_created(self, own):
         for client in ("localhost:6379", "http://localhost", None, redis_asyncio.Redis(socket_timeout=1)):
             with pytest.raises(ConfigurationError):
                 RedisStore(client)
@@ -556,12 +558,12 @@ class TestClients:
             RedisStore(alone)
 
     @pytest.mark.parametrize("prefix", ["", "a{b", "a}b", "a\nb", None, 5])
-    def test_a_prefix_that_would_confuse_is_refused(self, own, prefix):
+    def test_an_ambiguous_prefix_is_refused(self, own, prefix):
         with pytest.raises(ConfigurationError, match="prefix"):
             RedisStore(own.url, prefix=prefix)
 
 
-def test_access_token_revocation_asks_redis_once(own, store, raw):
+def test_access_token_revocation_queries_redis_once(own, store, raw):
     revocation = AccessTokenRevocation(store, access_ttl=900)
     revocation.revoke_subject("anna")
     store.revoked_until(["subject:anna", "jti:x y", "family:z"], now=seconds_from_now(0))

@@ -1,4 +1,4 @@
-"""The SQL store keeps the contract of both protocols on PostgreSQL, on MariaDB and on SQLite."""
+"""The SQL store fulfils the contracts of both protocols on PostgreSQL, MariaDB and SQLite."""
 
 import os
 from functools import partial
@@ -39,7 +39,7 @@ class TestSQLStore(RefreshStoreContract, RevocationStoreContract):
 
 
 @pytest.mark.parametrize("ask", [lambda store: store.get("x"), lambda store: store.revoked_until(["x"], now=1)])
-def test_a_missing_schema_says_what_to_call(kind, tmp_path, ask):
+def test_a_missing_schema_raises_an_error_that_names_the_method(kind, tmp_path, ask):
     with empty_database(kind, tmp_path) as place:
         engine = connect(kind, place)
         store = SQLStore(engine)
@@ -51,12 +51,12 @@ def test_a_missing_schema_says_what_to_call(kind, tmp_path, ask):
 
 
 @pytest.mark.parametrize("engine", [None, "postgresql://localhost/x"])
-def test_what_is_no_engine_is_refused(engine):
+def test_an_invalid_engine_is_refused(engine):
     with pytest.raises(ConfigurationError, match="create_engine"):
         SQLStore(engine)
 
 
-def test_another_database_is_refused():
+def test_an_unsupported_database_is_refused():
     engine = create_engine("sqlite://")
     engine.dialect.name = "oracle"
     with pytest.raises(ConfigurationError, match="PostgreSQL, MariaDB, MySQL or SQLite"):
@@ -66,7 +66,7 @@ def test_another_database_is_refused():
 @pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "modes are looked at"))
 @pytest.mark.parametrize("url", ["sqlite:///{}", "sqlite:///file:{}?uri=true"])
 @pytest.mark.parametrize("which", ["the file", "its journal", "its directory", "a link on the way"])
-def test_a_file_of_sqlite_that_others_can_change_is_refused(tmp_path, url, which):
+def test_an_sqlite_file_that_others_can_change_is_refused(tmp_path, url, which):
     (tmp_path / "data").mkdir(mode=0o700)
     (tmp_path / "shared").mkdir(mode=0o700)
     (tmp_path / "shared" / "link").symlink_to(tmp_path / "data")

@@ -1,4 +1,4 @@
-"""The statements that go to the driver's own cursor: what becomes of a connection on which something went wrong."""
+"""Statements that use the driver's own cursor: how a connection is treated after a failure."""
 
 import os
 import signal
@@ -50,10 +50,10 @@ def store(engine):
 
 
 def fill_pool(engine, store, connections):
-    """So many idle connections, each of which the store used."""
+    """Leave this many idle connections in the pool, each of which the store has used."""
     taken = []
     for _ in range(connections):
-        store.get("nobody")
+        store.get("unknown")
         taken.append(engine.connect())
     for connection in taken:
         connection.close()
@@ -74,7 +74,7 @@ def test_when_the_server_ends_all_connections_one_request_fails_and_no_other(kin
     assert engine.pool.checkedout() == 0
 
 
-def test_a_rotation_after_the_server_came_back_takes_place_once(kind, engine, store, admin):
+def test_a_rotation_after_a_server_restart_is_applied_once(kind, engine, store, admin):
     one = make_family()
     store.create(one.family)
     fill_pool(engine, store, 3)
@@ -90,9 +90,9 @@ def test_a_rotation_after_the_server_came_back_takes_place_once(kind, engine, st
 
 
 @pytest.mark.parametrize("operation", ["get", "rotate"])
-def test_what_the_database_refuses_is_an_error_of_sqlalchemy_without_values(store, admin, operation):
+def test_an_error_of_the_database_is_raised_by_sqlalchemy_without_values(store, admin, operation):
     one = make_family()
-    store.get("nobody")
+    store.get("unknown")
     with admin.connect() as connection:
         connection.execute(text("DROP TABLE gatepass_families"))
 
@@ -109,7 +109,7 @@ class Interrupted(BaseException):
 
 @contextmanager
 def interrupted_when(true):
-    """A signal interrupts this thread as soon as something has come true."""
+    """Interrupt this thread by a signal as soon as *true* returns True."""
 
     def interrupt(*_):
         raise Interrupted
@@ -144,7 +144,7 @@ RELEASE = {"postgresql": "COMMIT", "mariadb": "UNLOCK TABLES"}
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGALRM"), reason=reason_for("POSIX", "a signal interrupts"))
-def test_a_connection_that_was_left_in_the_middle_is_not_used_again(kind, engine, store, admin):
+def test_a_connection_that_was_interrupted_is_not_used_again(kind, engine, store, admin):
     one, other = make_family(), make_family()
     store.create(one.family)
     store.create(other.family)
@@ -164,8 +164,8 @@ def test_a_connection_that_was_left_in_the_middle_is_not_used_again(kind, engine
     assert engine.pool.checkedout() == 0
 
 
-def test_a_family_is_rotated_by_a_connection_that_was_used_for_others(store):
-    """The cursor is kept; nothing of the last answer is."""
+def test_a_connection_is_reused_for_several_families(store):
+    """The cursor is kept, and no result of the last statement."""
     many = [make_family() for _ in range(20)]
     for one in many:
         store.create(one.family)
@@ -174,13 +174,13 @@ def test_a_family_is_rotated_by_a_connection_that_was_used_for_others(store):
             many[number], rotation = one.next()
             assert store.rotate(one.family.family_id, rotation)
             assert not store.rotate(one.family.family_id, rotation)
-            assert store.get("nobody") is None
+            assert store.get("unknown") is None
 
     assert [store.get(one.family.family_id) for one in many] == [one.family for one in many]
 
 
-def test_a_read_is_over_when_it_is_answered_even_if_the_pool_does_not_reset(kind, place, store):
-    """A transaction that stays open on MariaDB would go on to see the family as it was."""
+def test_a_read_ends_its_transaction_even_if_the_pool_does_not_reset(kind, place, store):
+    """On MariaDB a transaction that stays open would still show the old family."""
     engine = connect(kind, place, pool_reset_on_return=None, pool_size=1, max_overflow=0)
     idle = SQLStore(engine)
     one = make_family()

@@ -1,5 +1,5 @@
-"""The SQL store when its connections are ended or cut between the commit and the answer: no family is lost, no token is
-accepted twice, and every answer is right or 503.
+"""The connections of the SQL store are terminated, or cut between the commit and the response: no family is lost, no
+token is accepted twice, and every response is correct or 503.
 """
 
 import random
@@ -46,7 +46,7 @@ def admin(kind, place):
 
 
 def end_connections(kind, admin):
-    """End every connection to the place but this one; how many."""
+    """Terminate all other connections to the database, and return how many."""
     with admin.connect() as connection:
         if kind == "postgresql":
             ended = connection.execute(
@@ -64,7 +64,7 @@ def end_connections(kind, admin):
             try:
                 connection.execute(text(f"KILL CONNECTION {number}"))
                 count += 1
-            except OperationalError:  # it ended by itself
+            except OperationalError:  # it has already ended
                 pass
         return count
 
@@ -76,12 +76,12 @@ def victim(kind, place, **options):
     return connect(kind, url, **options)
 
 
-def test_sessions_survive_the_end_of_every_connection(kind, place, engine, admin):
+def test_sessions_survive_the_loss_of_every_connection(kind, place, engine, admin):
     broken = victim(kind, place)
     sessions = [Session(make_service(SQLStore(broken), Clock()), f"user-{number}") for number in range(6)]
     ended = 0
     with refreshing(sessions):
-        while ended < 30:  # of six sessions each round: it takes some of them
+        while ended < 30:  # six sessions, so several rounds
             enough = sum(session.refreshed for session in sessions) + 5
             wait_until(lambda enough=enough: sum(session.refreshed for session in sessions) > enough)
             ended += end_connections(kind, admin)
@@ -101,11 +101,11 @@ def proxy(place):
     proxy.close()
 
 
-# What a client says last before the rotation is done: PostgreSQL commits with the statement.
+# The last message of a client before the rotation is applied: PostgreSQL commits with the statement.
 DECISIVE = {"postgresql": [b"UPDATE gatepass_families"], "mariadb": [b"UPDATE gatepass_families", b"COMMIT"]}
 
 
-def test_an_answer_lost_after_the_commit_is_found_again(kind, place, engine, proxy):
+def test_a_response_lost_after_the_commit_is_recovered(kind, place, engine, proxy):
     cut = connect_through(kind, place, proxy)
     session = Session(make_service(SQLStore(cut), Clock()), "anna")
     for number in range(1, 4):
@@ -125,7 +125,7 @@ def test_an_answer_lost_after_the_commit_is_found_again(kind, place, engine, pro
     cut.dispose()
 
 
-def test_an_answer_lost_before_the_commit_is_503_and_the_token_is_not_spent(kind, place, engine, proxy):
+def test_a_response_lost_before_the_commit_is_503_and_the_token_is_not_spent(kind, place, engine, proxy):
     if kind == "postgresql":
         pytest.skip("the statement is the commit")
     cut = connect_through(kind, place, proxy)
@@ -138,7 +138,7 @@ def test_an_answer_lost_before_the_commit_is_503_and_the_token_is_not_spent(kind
     cut.dispose()
 
 
-def test_cuts_at_random_moments_cost_no_session(kind, place, engine, proxy):
+def test_connections_cut_at_random_moments_lose_no_session(kind, place, engine, proxy):
     cut = connect_through(kind, place, proxy)
     sessions = [Session(make_service(SQLStore(cut), Clock()), f"user-{number}") for number in range(4)]
     chance = random.Random(3)  # noqa: S311 - a draw for a test
@@ -155,7 +155,7 @@ def test_cuts_at_random_moments_cost_no_session(kind, place, engine, proxy):
     cut.dispose()
 
 
-def test_a_server_that_is_not_there_is_503_at_once(kind, place):
+def test_an_unreachable_server_is_503_at_once(kind, place):
     url = make_url(place).set(host="127.0.0.1", port=free_port())
     gone = connect(kind, url)
     service = make_service(SQLStore(gone), Clock())
@@ -180,7 +180,7 @@ def test_a_pool_without_a_free_connection_is_503(kind, place, engine):
 
 
 def waits_for_a_row(kind, admin):
-    """Whether the server keeps a connection to this place waiting for what another has locked."""
+    """Return whether a connection to this database waits for a lock."""
     with admin.connect() as connection:
         return connection.execute(text(_WAITING[kind])).scalar() > 0
 
@@ -195,7 +195,7 @@ _WAITING = {
 }
 
 
-def test_a_row_locked_by_another_is_waited_for(kind, engine, admin):
+def test_a_row_locked_by_another_transaction_is_waited_for(kind, engine, admin):
     store = SQLStore(engine)
     session = Session(make_service(store, Clock()), "anna")
     family_id = RefreshToken.parse(session.token).family_id
@@ -205,7 +205,7 @@ def test_a_row_locked_by_another_is_waited_for(kind, engine, admin):
             text("UPDATE gatepass_families SET revoked_at = 5 WHERE family_id = :name"), {"name": family_id}
         )
         waiting.start()
-        # MariaDB shows its transactions as they were when it was last not asked for a tenth of a second.
+        # MariaDB refreshes its list of transactions only after a tenth of a second without a query.
         wait_until(lambda: waits_for_a_row(kind, admin), every=0.3)
         assert waiting.is_alive()
     waiting.join(120)

@@ -1,4 +1,4 @@
-"""The tables of the SQL store and its statements: made once, of one version, each statement by an index."""
+"""The tables and statements of the SQL store: one version, created once, and an index for each statement."""
 
 import secrets
 
@@ -32,7 +32,7 @@ def test_tables_of_another_version_are_refused(kind, tmp_path):
         engine.dispose()
 
 
-def test_processes_may_make_the_schema_at_once(kind, tmp_path):
+def test_processes_may_create_the_schema_concurrently(kind, tmp_path):
     with empty_database(kind, tmp_path) as place:
         engine = connect(kind, place)
         assert in_threads(6, 1, lambda _run, _number: SQLStore(engine).create_schema()) == [[None] * 6]
@@ -44,7 +44,7 @@ def test_processes_may_make_the_schema_at_once(kind, tmp_path):
         assert names["gatepass_revocations"] >= {"ix_gatepass_revocations_keep_until"}
 
 
-def test_making_the_schema_again_keeps_what_is_there(store):
+def test_creating_the_schema_again_keeps_existing_rows(store):
     one = make_family().family
     store.create(one)
     store.create_schema()
@@ -74,7 +74,7 @@ PLANS = {
 
 
 class Seen(Exception):
-    """What SQLAlchemy was about to say to the database."""
+    """Contains what SQLAlchemy was about to send to the database."""
 
 
 def as_sent(engine, statement, values):
@@ -92,7 +92,7 @@ def as_sent(engine, statement, values):
 
 @pytest.fixture
 def filled(engine):
-    """Enough rows for a scan to be the worse way. Other tests may have emptied the tables."""
+    """Insert enough rows for an index to be cheaper than a scan. Other tests may have emptied the tables."""
     with engine.connect() as connection:
         counts = [
             connection.execute(select(func.count()).select_from(table)).scalar() for table in (families, revocations)
@@ -116,7 +116,13 @@ def test_every_statement_finds_its_rows_by_an_index(kind, filled, case):
         rows = connection.exec_driver_sql(f"{explain} {sql}", parameters).all()
 
     plan = [str(one) for row in rows for one in row]
-    used = ("ndex", "INDEX", "gatepass", "PRIMARY", "const tables")  # MariaDB read the row already, and there was none
+    used = (
+        "ndex",
+        "INDEX",
+        "gatepass",
+        "PRIMARY",
+        "const tables",
+    )  # MariaDB looked for the row already
     assert any(sign in one for one in plan for sign in used), plan
     assert not [one for one in plan if "Seq Scan" in one or "SCAN" in one or one == "ALL"], plan
 
@@ -144,5 +150,5 @@ def flushed(engine, count, before):
         connection.execute(text("SELECT pg_stat_force_next_flush()"))
         connection.commit()
         updates, heap_only = (now - then for now, then in zip(connection.execute(count).one(), before, strict=True))
-        # A page that somebody's old snapshot keeps from being pruned may fill up; an index written would leave none.
+        # A page that an old snapshot keeps from being pruned may fill up. With an index write, none would be heap-only.
         return updates >= 20 and heap_only * 2 >= updates

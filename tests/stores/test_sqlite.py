@@ -1,4 +1,4 @@
-"""The SQLite store keeps the contract of both protocols: its statements, its schema, and a store that is closed."""
+"""The SQLite store fulfils the contracts of both protocols; its statements, its schema, and a closed store."""
 
 import sqlite3
 from contextlib import closing
@@ -37,7 +37,7 @@ class TestSQLiteStore(RefreshStoreContract, RevocationStoreContract):
 
 
 def statements(path):
-    """Each statement of the store with its query plan, by what it was prepared from."""
+    """Return each statement of the store with its query plan, by the function that prepares it."""
     values = {"name": "x", "at": 1}
     cases = {
         "get": (sqlite._SELECT, ("x",)),
@@ -77,7 +77,7 @@ def test_a_rotation_without_a_salt_writes_no_index(store, path):
     assert purge_times(path) == [before.family.idle_expires_at]
 
 
-def test_of_rotations_with_a_salt_the_first_one_writes_an_index(store, path):
+def test_only_the_first_rotation_with_a_salt_writes_an_index(store, path):
     one = make_family()
     store.create(one.family)
     for at in (100, 200, 300):
@@ -95,7 +95,7 @@ def purge_times(path):
 
 
 @pytest.mark.parametrize("ask", [lambda store: store.get("x"), lambda store: store.create(make_family().family)])
-def test_a_missing_schema_says_what_to_call(path, ask):
+def test_a_missing_schema_raises_an_error_that_names_the_method(path, ask):
     with SQLiteStore(path) as store, pytest.raises(ConfigurationError, match=r"call create_schema\(\) once"):
         ask(store)
     assert not path.exists()
@@ -105,7 +105,7 @@ def test_a_missing_schema_says_what_to_call(path, ask):
         ask(store)
 
 
-def test_the_store_works_once_the_schema_was_made(path):
+def test_the_store_works_once_the_schema_is_created(path):
     with SQLiteStore(path) as store:
         with pytest.raises(ConfigurationError):
             store.get("x")
@@ -123,7 +123,7 @@ def test_tables_of_another_version_are_refused(store, path):
             other.create_schema()
 
 
-def test_making_the_schema_again_keeps_what_is_there(store, path):
+def test_creating_the_schema_again_keeps_existing_rows(store, path):
     one = make_family().family
     store.create(one)
     store.create_schema()

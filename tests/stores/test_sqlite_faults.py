@@ -1,5 +1,5 @@
-"""The SQLite store when the process is killed, the disk is full, the file damaged, or the clock jumps: no family is
-lost, no token is accepted twice, and every answer is right or 503.
+"""The process is killed, the disk is full, the file is damaged, or the clock jumps: the SQLite store loses no family,
+accepts no token twice, and every response is correct or 503.
 """
 
 import os
@@ -46,7 +46,9 @@ def service(store):
 
 
 def killed_in_the_middle(path, pause):
-    """What a writer said before it was killed: by family, the last hash that was done, and the one that was tried."""
+    """Return what a writer printed before it was killed: for each family, the last hash that was done, and the last one
+    tried.
+    """
     with subprocess.Popen([sys.executable, WRITER, path, str(FAMILIES)], stdout=subprocess.PIPE) as writer:
         lines, begun = [], set()
         while len(begun) < FAMILIES:
@@ -63,7 +65,7 @@ def killed_in_the_middle(path, pause):
     return said
 
 
-def test_a_killed_writer_loses_nothing_that_was_answered(store, path):
+def test_a_killed_writer_loses_no_acknowledged_rotation(store, path):
     for pause in range(4):
         said = killed_in_the_middle(path, pause)
         assert len(said) == FAMILIES
@@ -73,7 +75,7 @@ def test_a_killed_writer_loses_nothing_that_was_answered(store, path):
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
-def test_writers_go_on_while_others_are_killed(store, path, service):
+def test_writers_continue_while_others_are_killed(store, path, service):
     sessions = [Session(service, f"user-{number}") for number in range(4)]
     with refreshing(sessions):
         for pause in range(3):
@@ -83,7 +85,7 @@ def test_writers_go_on_while_others_are_killed(store, path, service):
     assert all(session.survives() for session in sessions)
 
 
-def test_a_full_database_is_503_and_works_again_when_there_is_room(store, service):
+def test_a_full_database_is_503_and_works_again_when_there_is_space(store, service):
     sessions = [Session(service, f"user-{number}") for number in range(4)]
     pages = store._file.read(lambda connection: connection.execute("PRAGMA page_count").fetchone()[0])
     limit(store, pages)
@@ -99,7 +101,7 @@ def test_a_full_database_is_503_and_works_again_when_there_is_room(store, servic
 
 
 def limit(store, pages):
-    """`max_page_count` belongs to a connection: have one that says so, and no other."""
+    """Set `max_page_count`, which belongs to a connection, on the only connection of the store."""
     store._file.close()
     store._file._pool.__init__()
     store._file.read(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}").fetchall())
@@ -168,7 +170,7 @@ def test_a_full_disk_is_503_and_loses_no_family(small_disk):
                 file.write(bytes(4096))
         with refreshing(sessions):
             wait_until(lambda: all(session.unavailable > 3 for session in sessions))
-        # When nobody refreshes any more the log may begin anew, and for a while there is room in it.
+        # Once no session refreshes, the log may start over, and has space for a while.
         late = []
         with pytest.raises(StoreUnavailable):  # noqa: PT012 - as above
             while len(late) < 10_000:
@@ -206,7 +208,7 @@ with refreshing(sessions):
         pass
     wait_until(lambda: any(session.unavailable > 3 for session in sessions))  # the log has room for a while
 assert [session.wrong for session in sessions] == [None] * 4
-# When nobody refreshes any more: on a disk that is nearly full one more may still succeed.
+# After the last refresh: on a disk that is nearly full one more may still succeed.
 print(*(session.spent[-1] for session in sessions), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -297,19 +299,19 @@ def test_damaged_pages_are_503_and_never_a_token(store, path, service):
             assert session.refreshed == 0
 
 
-def test_a_lock_held_too_long_is_503_and_nothing_is_done(store, path, service):
+def test_a_lock_held_too_long_is_503_and_changes_nothing(store, path, service):
     session = Session(service, "anna")
     with closing(sqlite3.connect(path, isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         session.refresh()
         assert session.unavailable == 1
-        assert store.get("anybody") is None  # readers do not wait
+        assert store.get("unknown") is None  # readers do not wait
         other.execute("ROLLBACK")
 
     assert session.survives()
 
 
-def test_one_piece_of_work_that_fails_does_not_spoil_the_others(store):
+def test_one_job_that_fails_does_not_fail_the_others(store):
     good = [make_family().family for _ in range(3)]
     bad = make_family(subject="\ud800").family
     rows = [row_of(one) for one in (good[0], bad, good[1], good[0], good[2])]
@@ -325,7 +327,7 @@ def insert(connection, row):
     return sqlite._changed(connection, sqlite._INSERT, row)
 
 
-def test_a_clock_that_jumps_costs_no_family_and_revives_no_token(store):
+def test_a_clock_jump_loses_no_family_and_revives_no_token(store):
     clock = Clock()
     service = make_service(store, clock, refresh_ttl=1_000, absolute_ttl=10**6)
     start, chance = clock.now, random.Random(7)  # noqa: S311 - a draw for a test
@@ -352,7 +354,7 @@ def test_a_clock_that_jumps_costs_no_family_and_revives_no_token(store):
 
 
 @pytest.mark.parametrize("used", [True, False])
-def test_a_file_that_is_away_for_a_moment_is_503_and_the_sessions_are_there_again(path, used):
+def test_a_temporarily_missing_file_is_503_and_no_session_is_lost(path, used):
     with SQLiteStore(path) as first:
         first.create_schema()
         token = make_service(first, Clock()).grant("anna").refresh_token

@@ -1,4 +1,4 @@
-"""The file of the SQLite store: who may change it and its directory, who waits for it, threads and forks."""
+"""The file of the SQLite store: permissions of the file and its directories, locks, threads and forks."""
 
 import gc
 import os
@@ -24,7 +24,7 @@ __all__ = ["path", "store"]
 
 
 def descriptors(path):
-    """The open file descriptors of this process on the store's files."""
+    """Return the open file descriptors of this process on the files of the store."""
     found = []
     for one in Path("/proc/self/fd").iterdir():
         with suppress(OSError):
@@ -33,7 +33,7 @@ def descriptors(path):
 
 
 def start(folder, run, number):
-    """As a worker does that has just begun: some to the end, some to be the last who closes the file, and opens it."""
+    """Start as a worker does. Some also close the file as its last user, and open it again."""
     for _ in range(1 + number % 2 * 2):
         with SQLiteStore(folder / f"{run}.db", timeout=PATIENCE) as store:
             store.create_schema()
@@ -41,7 +41,7 @@ def start(folder, run, number):
     return "started"
 
 
-def test_processes_may_make_the_schema_at_once(tmp_path):
+def test_processes_may_create_the_schema_concurrently(tmp_path):
     starts = 2 * rounds()
     answers = in_processes(8, starts, partial(Path, tmp_path), start)
 
@@ -55,14 +55,14 @@ def test_processes_may_make_the_schema_at_once(tmp_path):
 
 @pytest.fixture
 def writer(path):
-    """Who holds a new file for writing, as another process does that is about to switch it to a log."""
+    """Lock a new file for writing, as another process does that is about to switch it to a log."""
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         yield connection
 
 
-def test_the_schema_waits_for_who_is_before_it(path, writer, monkeypatch):
-    """SQLite itself does not wait here: it refuses at once."""
+def test_creating_the_schema_waits_for_another_writer(path, writer, monkeypatch):
+    """SQLite itself does not wait here, but fails at once."""
     refused = []
 
     def go_on(seconds):
@@ -78,7 +78,7 @@ def test_the_schema_waits_for_who_is_before_it(path, writer, monkeypatch):
 
 
 @pytest.mark.parametrize("timeout", [0, 0.05])
-def test_the_schema_waits_no_longer_than_it_is_told(path, writer, timeout):
+def test_creating_the_schema_waits_no_longer_than_the_timeout(path, writer, timeout):
     with SQLiteStore(path, timeout=timeout) as store:
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             store.create_schema()
@@ -87,7 +87,7 @@ def test_the_schema_waits_no_longer_than_it_is_told(path, writer, timeout):
         assert store.get("x") is None
 
 
-def test_it_can_live_in_a_file_with_the_applications_own_tables(path):
+def test_it_can_share_a_file_with_the_tables_of_the_application(path):
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE orders (id)")
         connection.execute("PRAGMA user_version = 7")
@@ -98,7 +98,7 @@ def test_it_can_live_in_a_file_with_the_applications_own_tables(path):
         assert connection.execute("PRAGMA user_version").fetchone() == (7,)
 
 
-def test_the_file_is_its_owners_alone(store, path):
+def test_the_file_is_accessible_to_its_owner_only(store, path):
     store.create(make_family().family)
 
     assert {stat.S_IMODE(one.stat().st_mode) for one in path.parent.iterdir()} == {0o600}
@@ -109,7 +109,7 @@ POSIX = pytest.mark.skipif(os.name != "posix", reason=reason_for("POSIX", "owner
 
 @POSIX
 @pytest.mark.parametrize("umask", [0, 0o777])
-def test_what_is_made_is_its_owners_alone_whatever_the_umask(path, umask):
+def test_created_files_are_private_regardless_of_the_umask(path, umask):
     previous = os.umask(umask)
     try:
         with SQLiteStore(path) as store:
@@ -134,7 +134,7 @@ def test_a_file_that_others_can_change_is_refused(store, path, mode):
 
 @POSIX
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o600])
-def test_a_file_that_others_can_read_holds_hashes_and_is_used(store, path, mode):
+def test_a_file_that_others_can_read_is_used_because_it_holds_hashes_only(store, path, mode):
     path.chmod(mode)
 
     with SQLiteStore(path) as again:
@@ -144,8 +144,8 @@ def test_a_file_that_others_can_read_holds_hashes_and_is_used(store, path, mode)
 
 @POSIX
 @pytest.mark.parametrize("name", ["-journal", "-wal", "-shm"])
-def test_what_others_can_change_beside_the_file_is_refused(path, name):
-    """SQLite would play it back into the file."""
+def test_a_log_or_journal_that_others_can_change_is_refused(path, name):
+    """SQLite would apply it to the file."""
     with SQLiteStore(path) as store:
         store.create_schema()
     beside = path.with_name(path.name + name)
@@ -158,7 +158,7 @@ def test_what_others_can_change_beside_the_file_is_refused(path, name):
 
 @pytest.mark.parametrize("ask", [SQLiteStore, lambda path: SQLiteStore(path).create_schema()])
 @pytest.mark.parametrize("leads", ["to a file", "nowhere"])
-def test_a_link_is_refused_and_what_it_leads_to_left_alone(tmp_path, path, ask, leads):
+def test_a_symbolic_link_is_refused_and_its_target_not_changed(tmp_path, path, ask, leads):
     target = tmp_path / "elsewhere"
     if leads == "to a file":
         with SQLiteStore(target) as store:
@@ -172,7 +172,7 @@ def test_a_link_is_refused_and_what_it_leads_to_left_alone(tmp_path, path, ask, 
 
 @POSIX
 @pytest.mark.parametrize("name", ["", "-wal"])
-def test_what_is_no_file_is_refused_and_not_waited_for(path, name):
+def test_other_file_types_are_refused_without_blocking(path, name):
     if name:
         path.touch(mode=0o600)
     os.mkfifo(path.with_name(path.name + name), 0o600)
@@ -183,7 +183,7 @@ def test_what_is_no_file_is_refused_and_not_waited_for(path, name):
 
 @pytest.mark.parametrize("place", ["a directory", "in a file", "too long"])
 @pytest.mark.parametrize("make", [SQLiteStore, lambda path: SQLiteStore(path).create_schema()])
-def test_a_place_that_can_hold_no_file_is_refused(tmp_path, place, make):
+def test_a_path_that_can_hold_no_file_is_refused(tmp_path, place, make):
     (tmp_path / "file").touch(mode=0o600)
     path = {"a directory": tmp_path, "in a file": tmp_path / "file" / "db", "too long": tmp_path / ("x" * 300)}[place]
 
@@ -191,14 +191,14 @@ def test_a_place_that_can_hold_no_file_is_refused(tmp_path, place, make):
         make(path)
 
 
-def test_a_directory_that_is_not_there_is_named(tmp_path):
+def test_the_error_names_a_missing_directory(tmp_path):
     with pytest.raises(ConfigurationError, match=r"cannot be used: No such file.*its directory must exist"):
         SQLiteStore(tmp_path / "no" / "sessions.db").create_schema()
 
 
 @POSIX
 @pytest.mark.parametrize("mode", [0o777, 0o702, 0o770, 0o1777, 0o755, 0o700])
-def test_a_directory_in_which_others_can_exchange_the_file_is_refused(store, path, mode):
+def test_a_directory_in_which_others_can_replace_the_file_is_refused(store, path, mode):
     if mode == 0o770 and os.geteuid() != 0:
         missing("root", "a user's own group may write")
     path.parent.chmod(mode)
@@ -215,7 +215,7 @@ def test_a_directory_in_which_others_can_exchange_the_file_is_refused(store, pat
 
 
 @POSIX
-def test_what_belongs_to_another_user_is_refused(store, path):
+def test_files_of_another_user_are_refused(store, path):
     if os.geteuid() != 0:
         missing("root", "only root can give a file away")
     for place, sentence in ((path, "sessions.db belongs to another user"), (path.parent, "the directory .* belongs")):
@@ -227,8 +227,8 @@ def test_what_belongs_to_another_user_is_refused(store, path):
 
 @POSIX
 @pytest.mark.parametrize("way", ["a link that others can change", "a link that is the owner's"])
-def test_the_whole_way_to_the_file_is_judged(tmp_path, way):
-    """Who can change a link on the way can put another file, or an older copy, in the place of this."""
+def test_every_directory_of_the_path_is_checked(tmp_path, way):
+    """A user who can change a link in the path can replace the file, also by an older copy."""
     shared, private = tmp_path / "shared", tmp_path / "private"
     for one in (shared, shared / "data", private):
         one.mkdir(mode=0o700)
@@ -252,7 +252,7 @@ def test_the_whole_way_to_the_file_is_judged(tmp_path, way):
 @POSIX
 @pytest.mark.parametrize("mode", [0o1777, 0o755, 0o750])
 @pytest.mark.parametrize("way", ["data", "link", "data/../data/./", "again"])
-def test_a_way_that_others_cannot_change_is_walked(tmp_path, mode, way):
+def test_a_path_that_others_cannot_change_is_accepted(tmp_path, mode, way):
     (tmp_path / "home" / "data").mkdir(parents=True)
     (tmp_path / "home" / "link").symlink_to("data")
     (tmp_path / "home" / "again").symlink_to(tmp_path / "home" / "link")
@@ -264,7 +264,7 @@ def test_a_way_that_others_cannot_change_is_walked(tmp_path, mode, way):
 
 
 @POSIX
-def test_a_link_of_another_user_on_the_way_is_refused(tmp_path):
+def test_a_symbolic_link_of_another_user_in_the_path_is_refused(tmp_path):
     if os.geteuid() != 0:
         missing("root", "only root can give a file away")
     (tmp_path / "home" / "data").mkdir(parents=True)
@@ -277,7 +277,7 @@ def test_a_link_of_another_user_on_the_way_is_refused(tmp_path):
 
 
 @POSIX
-def test_links_that_go_in_circles_are_a_sentence(tmp_path):
+def test_circular_symbolic_links_are_refused_with_an_explanation(tmp_path):
     (tmp_path / "one").symlink_to("two")
     (tmp_path / "two").symlink_to("one")
 
@@ -301,8 +301,8 @@ except ConfigurationError as error:
 @POSIX
 @pytest.mark.parametrize("mode", [0o000, 0o500])
 @pytest.mark.parametrize("there", [True, False])
-def test_a_directory_that_may_not_be_used_is_a_sentence(tmp_path, mode, there):
-    """With this process's user, or where that is root with one of no rights."""
+def test_an_inaccessible_directory_is_refused_with_an_explanation(tmp_path, mode, there):
+    """Run as this user, or as a user without permissions if this is root."""
     path = tmp_path / "closed" / "sessions.db"
     path.parent.mkdir()
     if there:
@@ -331,7 +331,7 @@ def test_a_directory_that_may_not_be_used_is_a_sentence(tmp_path, mode, there):
     assert "must be able to read and write in it" in done.stdout
 
 
-def test_what_was_answered_is_on_the_disk(store):
+def test_acknowledged_changes_are_on_disk(store):
     asked = ["PRAGMA synchronous", "PRAGMA journal_mode"]
     answers = store._file.read(lambda connection: [connection.execute(one).fetchone()[0] for one in asked])
 
@@ -359,17 +359,17 @@ def test_a_store_without_a_file_is_refused(path):
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason=reason_for("POSIX", "open files are counted in /proc"))
-def test_threads_leave_no_connections_behind(store, path):
+def test_finished_threads_leave_no_connections_open(store, path):
     for _ in range(3):
         in_threads(30, 1, lambda _run, _number: [store.get("x"), store.create(make_family().family)])
 
     assert len(store._file._pool._idle) <= 8
-    assert 0 < len(descriptors(path)) <= 2 * 30  # the file and its log, of those that were open at one moment
+    assert 0 < len(descriptors(path)) <= 2 * 30  # the file and its log, for the connections that were open at one time
     store.close()
     assert descriptors(path) == []
 
 
-def test_a_store_that_is_forgotten_closes_its_file(path):
+def test_a_garbage_collected_store_closes_its_file(path):
     store = SQLiteStore(path)
     store.create_schema()
     store.get("x")
@@ -436,7 +436,7 @@ for writer in writers:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason=reason_for("POSIX", "a process is forked"))
 def test_a_process_that_is_forked_while_others_write_can_write_too(path):
-    """SQLite notes within a process that a file is locked, and a fork would copy the note."""
+    """SQLite records locks of a file within the process, and a fork would copy the record."""
     with SQLiteStore(path) as store:
         store.create_schema()
 

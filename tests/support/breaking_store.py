@@ -125,7 +125,7 @@ def run_in_threads(number, call):
         gate.wait()
         try:
             outcomes.append(call())
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is counted
+        except Exception as error:  # noqa: BLE001 - every exception is counted
             outcomes.append(error)
 
     threads = [threading.Thread(target=run) for _ in range(number)]

@@ -1,4 +1,4 @@
-"""A certificate authority made anew in each run, and server certificates that it signed or did not sign."""
+"""A certificate authority created anew in each run, and server certificates with and without its signature."""
 
 import datetime as dt
 import ipaddress
@@ -32,7 +32,7 @@ def trusting() -> ssl.SSLContext:
 
 
 def trusted_by_default(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the clients of the library trust the authority, and wait as long as a busy machine needs."""
+    """Make the clients of the library trust the authority, and wait long enough for a busy machine."""
     monkeypatch.setattr("gatepass.jwks.http._trusted_certificates", trusting)
     monkeypatch.setattr("gatepass.jwks.client._MAX_WAIT", PATIENCE)
     monkeypatch.setitem(JWKSClient.__init__.__kwdefaults__, "timeout", PATIENCE)

@@ -4,9 +4,9 @@ import asyncio
 import threading
 
 _FETCH = "gatepass-jwks"
-"""The name of the threads in which fetches run, each on an event loop of its own."""
+"""The name of the threads in which fetches run, each on its own event loop."""
 _TURNS = 40
-"""Turns of an event loop: what does not wait for a server is done in fewer."""
+"""The number of turns of an event loop within which all work that does not wait for a server is done."""
 _ordinary = asyncio.events.new_event_loop
 _running = set()
 
@@ -23,7 +23,7 @@ class AdvancingLoop(asyncio.SelectorEventLoop):
 
 
 def new_event_loop():
-    """Return an event loop: for the thread of a fetch one whose time can be advanced."""
+    """Return an event loop. In the thread of a fetch its time can be advanced."""
     if threading.current_thread().name != _FETCH:
         return _ordinary()
     loop = AdvancingLoop()
@@ -38,7 +38,7 @@ def advance_time(seconds):
 
 
 def advance_time_when_idle(seconds):
-    """Do the same after each fetch has done what it can before it waits for a response."""
+    """Do the same after each fetch has done all its work before it waits for a response."""
     for loop in list(_running):
         for _ in range(_TURNS):
             _advance(loop, 0)

@@ -19,7 +19,7 @@ ENDS = ("token", "family", "subject", "client")
 PICK, AT = st.integers(0, 999), st.sampled_from((0, 1))
 MOMENTS = st.sampled_from((0, 1, 8, 9, 10, 60))
 UNHEARD = None
-"""A token that the store holds for current and that no client was ever told."""
+"""A token that is current in the store and that no client received."""
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Reference:
     revoked: int | None = None
     told: int = 0
     remembered_by: int | None = None
-    """Which of the services knows that an answer of its own was lost."""
+    """The service that has recorded that a response to it was lost."""
 
     def end(self):
         ends = [self.born + ABSOLUTE, self.used + IDLE]
@@ -46,7 +46,7 @@ class Reference:
 
 
 class Families(RuleBasedStateMachine):
-    """*store* is an empty one; *purges* says whether it deletes what ended, or forgets by itself."""
+    """*store* is empty. *purges* says whether its `purge` deletes ended families, or they expire by themselves."""
 
     def __init__(self, store, *, grace, purges):
         super().__init__()
@@ -91,7 +91,7 @@ class Families(RuleBasedStateMachine):
         self.seen(pair, family)
 
     def picked(self, pick, age=1):
-        """A family and the last token that its client knows, or one of those before it."""
+        """Return a family and the last token that its client received, or one of those before it."""
         family = list(self.families.values())[-1 - pick % len(self.families)]
         known = [one for one in family.tokens if one is not UNHEARD]
         return family, known[max(-age, -len(known))]
@@ -99,7 +99,7 @@ class Families(RuleBasedStateMachine):
     @precondition(lambda self: self.families)
     @rule(pick=PICK, at=AT, passing=st.sampled_from((0, 0, 1, 9, 900, 2_000, 2_999, 3_000)))
     def go_on(self, pick, at, passing):
-        """What nearly every client does nearly always."""
+        """Do what most clients do most of the time."""
         family, token = self.picked(pick)
         self.clock.now += passing
         self.refresh(token, at, family.client)
@@ -107,7 +107,7 @@ class Families(RuleBasedStateMachine):
     @precondition(lambda self: self.families)
     @rule(pick=PICK, at=AT)
     def grow_old(self, pick, at):
-        """To within a step of the absolute end."""
+        """Refresh until shortly before the absolute end."""
         family, _ = self.picked(pick)
         while self.clock.now + 2_500 < family.born + ABSOLUTE and not family.expired(self.clock.now + 2_500):
             self.clock.now += 2_500
@@ -170,7 +170,7 @@ class Families(RuleBasedStateMachine):
             if fault == "unheard":
                 family.used, family.remembered_by = self.clock.now, at
                 family.tokens.append(UNHEARD)
-        if expected == "same" and fault is not None:  # it is written before it is handed out once more
+        if expected == "same" and fault is not None:  # it is written before it is returned again
             expected = ("StoreUnavailable", "store_unavailable")
         if expected not in ("next", "same"):
             with pytest.raises(TokenEndpointError) as caught:
@@ -264,7 +264,7 @@ class Families(RuleBasedStateMachine):
 
     @rule(limit=st.sampled_from((1, 2, 1_000, 1_000)), pick=PICK, beyond=st.sampled_from((None, 0, 1)))
     def purge(self, limit, pick, beyond):
-        """At any time, and when the end of a family is just so long ago that it must stay, or may go."""
+        """Purge at any time, also when a family has been over just long enough to be deleted, or not quite."""
         self.purge_now(limit)
         if beyond is not None and self.families:
             self.clock.now = max(self.clock.now, self.picked(pick)[0].end() + ACCESS + MAX_GRACE + beyond)

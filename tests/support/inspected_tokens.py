@@ -1,4 +1,4 @@
-"""A key, and tokens with any header and claims signed with it, for the command inspect."""
+"""A key, and tokens with any header and claims signed with it, for the command `inspect`."""
 
 import json
 

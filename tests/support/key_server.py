@@ -13,7 +13,7 @@ from typing import Any
 from tests.support.event_loop import advance_time, advance_time_when_idle
 
 PATIENCE = 60
-"""Seconds after which something hangs, and is no longer slow. Nothing that passes takes as long."""
+"""The timeout after which a test counts as hanging, in seconds. No passing test takes that long."""
 Pairs = Iterable[tuple[str, str]]
 
 
@@ -94,12 +94,12 @@ class KeyServer:
 
     def close(self) -> None:
         self.closing.set()
-        with suppress(OSError):  # wakes who waits for a connection; the last one may just have done so
+        with suppress(OSError):  # wakes the accepting thread; the last connection may just have done so
             socket.create_connection(self._address).close()
-        self._threads[0].join()  # from here on there are no more of either
+        self._threads[0].join()  # there are no more connections or threads after this
         for connection in self._connections:
-            with suppress(OSError):  # it has ended
-                connection.shutdown(socket.SHUT_RD)  # wakes who waits for a request
+            with suppress(OSError):  # it has already ended
+                connection.shutdown(socket.SHUT_RD)  # wakes a thread that waits for a request
         for thread in self._threads[1:]:
             thread.join()
 
@@ -137,7 +137,7 @@ class KeyServer:
         request = ReceivedRequest(first.split()[1], {name.lower(): value.strip() for name, _, value in fields})
         self.requests.append(request)
         self.answer(Exchange(self, connection, request))
-        with suppress(OSError):  # so that the last octets arrive before the end
+        with suppress(OSError):  # so that the last octets arrive before the connection is closed
             connection.shutdown(socket.SHUT_WR)
 
 
@@ -151,7 +151,7 @@ def serving(answer: Answer, **settings: Any) -> Iterator[KeyServer]:
 
 
 def document(value: Any, headers: Pairs = (), **more: Any) -> Answer:
-    """Answer with the same JSON, or the same octets, each time."""
+    """Respond with the same JSON, or the same octets, each time."""
     body = value if isinstance(value, bytes) else json.dumps(value).encode()
     return lambda exchange: exchange.reply(body, headers, **more)
 
@@ -161,8 +161,8 @@ def hang(exchange: Exchange) -> None:
 
 
 def outlast(exchange: Exchange) -> None:
-    """Send nothing until the client has given up."""
-    advance_time_when_idle(PATIENCE * 0.97)  # more than the client library waits, and less than the deadline over all
+    """Send nothing until the client has timed out."""
+    advance_time_when_idle(PATIENCE * 0.97)  # between the timeout of the client library and the deadline of the fetch
     exchange.hang()
 
 
@@ -171,7 +171,7 @@ def refuse(exchange: Exchange) -> None:
 
 
 def after(seconds: float, answer: Answer) -> Answer:
-    """Answer with *answer* after *seconds* on the client's clock; no real time passes."""
+    """Respond with *answer* after *seconds* on the client's clock; no real time passes."""
 
     def slow(exchange: Exchange) -> None:
         advance_time(seconds)
@@ -181,7 +181,7 @@ def after(seconds: float, answer: Answer) -> Answer:
 
 
 def once(true: Callable[[], bool], answer: Answer) -> Answer:
-    """Answer with *answer* once *true* returns True."""
+    """Respond with *answer* once *true* returns True."""
 
     def held_back(exchange: Exchange) -> None:
         exchange.wait_for(true)
@@ -191,7 +191,7 @@ def once(true: Callable[[], bool], answer: Answer) -> Answer:
 
 
 def by_path(**answers: Answer) -> Answer:
-    """Answer by path, or with 404. A name is the path with `_` for each character that a name cannot have."""
+    """Respond by path, or with 404. A name is the path with `_` for each character that a name cannot have."""
 
     def chosen(exchange: Exchange) -> None:
         name = "".join(sign if sign.isalnum() else "_" for sign in exchange.request.path.strip("/"))

@@ -63,7 +63,7 @@ def ed448_private() -> ed448.Ed448PrivateKey:
 
 
 def private_for(algorithm: str):
-    """The private key of this run that fits *algorithm*."""
+    """Return the private key of this run that fits *algorithm*."""
     if algorithm in RSA_NAMES:
         return rsa_private()
     if algorithm in ES:
@@ -78,7 +78,7 @@ def key_for(algorithm: str, *, kid: str | None = "k1") -> Key:
 
 
 def printed_key(jwk: Mapping[str, str], algorithm: str) -> Key:
-    """The key in *jwk*, even if it is a secret that a standard prints, which `Key` refuses for that."""
+    """Return the key in *jwk*, even if it is a secret printed in a standard, which `Key` refuses for that reason."""
     if jwk["kty"] != "oct":
         return Key.from_jwk(jwk, algorithm=algorithm)
     row, secret = algorithm_named(algorithm), decode_base64url(jwk["k"].encode())

@@ -1,4 +1,4 @@
-"""The samples whose digests `known_secrets.txt` holds, and how that file is made of them.
+"""The samples whose digests `known_secrets.txt` contains, and how that file is made of them.
 
 `python -m tests.support.known_secrets` prints it.
 """
@@ -68,7 +68,7 @@ SAMPLES = {
 
 
 def readings(text: str) -> Iterator[bytes]:
-    """What programs take *text* for: its characters, and what they stand for."""
+    """Yield the octets that programs may read from *text*: its characters, and what they encode."""
     yield text.encode()
     if re.fullmatch("(?:[0-9A-Fa-f]{2})+", text):
         yield binascii.unhexlify(text)

@@ -1,4 +1,4 @@
-"""Payloads in the shapes that providers document. Every name and number in them is made up."""
+"""Payloads in the formats that providers document. Every name and number in them is made up."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +12,7 @@ TIMES = {"iat": NOW, "exp": NOW + 900}
 
 @dataclass(frozen=True)
 class Provider:
-    """One provider: its access tokens, what is to be read in them, and its other tokens."""
+    """One provider: its access tokens, the expected results of reading them, and its other tokens."""
 
     profile: Profile
     audience: str
@@ -25,7 +25,7 @@ class Provider:
     typ: str | None = "JWT"
     groups: set[str] = field(default_factory=set)
     own: dict[str, Any] = field(default_factory=dict)
-    """Changes that make the access token one that a client has for itself."""
+    """Changes that turn the access token into one of the client credentials grant."""
     other_audience: dict[str, Any] = field(default_factory=lambda: {"aud": "https://other.example"})
 
 
@@ -159,7 +159,7 @@ OKTA = Provider(
     },
 )  # fmt: skip
 
-# https://docs.cloud.google.com/pubsub/docs/authenticate-push-subscriptions and, for people who sign in,
+# https://docs.cloud.google.com/pubsub/docs/authenticate-push-subscriptions and, for users who sign in,
 # https://developers.google.com/identity/openid-connect/openid-connect
 _GOOGLE = {**TIMES, "iss": "https://accounts.google.com", "email_verified": True}
 _WEB_CLIENT = "1234987819200.apps.googleusercontent.example"

@@ -52,7 +52,7 @@ def clock():
 
 @pytest.fixture
 def place(tmp_path):
-    """The directory of the ring, which does not exist yet."""
+    """Return the directory of the ring, which does not exist yet."""
     return tmp_path / "ring"
 
 

@@ -1,7 +1,7 @@
-"""The rooms of gatepass, read from `pyproject.toml` and the code, and the table of them in docs/architecture.md.
+"""The rooms of gatepass, read from `pyproject.toml` and the code, and their table in docs/architecture.md.
 
 `[tool.importlinter]` gives the layers and the third-party packages, a package's docstring its purpose, and the import
-statements what each room uses.
+statements the rooms that each one uses.
 """
 
 import ast
@@ -11,7 +11,7 @@ from collections import defaultdict
 from tests.support.sources import REPOSITORY
 
 CORE = ("errors", "common", "jose", "keys", "tokens", "http", "adapter")
-"""What a service needs that only verifies tokens with its own keys. The other rooms are batteries."""
+"""The rooms that a service needs if it only verifies tokens with its own keys. The others are batteries."""
 ADAPTERS = ("gatepass_flask", "gatepass_starlette", "gatepass_fastapi", "gatepass_django")
 PACKAGE = REPOSITORY / "src" / "gatepass"
 _SHOWN_AS = {"jwt": "PyJWT", "django": "Django", "flask": "Flask", "starlette": "Starlette", "fastapi": "FastAPI"}
@@ -25,13 +25,13 @@ def contracts():
 
 
 def layers():
-    """The rooms from the top down; each layer is a list of rooms."""
+    """Return the rooms from the top down; each layer is a list of rooms."""
     (found,) = [contract["layers"] for contract in contracts() if contract["type"] == "layers"]
     return [layer.split(" | ") for layer in found if layer != "__main__"]
 
 
 def third_party():
-    """The packages that each room or adapter alone may import."""
+    """Return the packages that only a given room or adapter may import."""
     allowed = defaultdict(set)
     for contract in contracts():
         if contract["type"] == "protected" and not contract["protected_modules"][0].startswith("gatepass"):
@@ -49,20 +49,20 @@ def docstring(path):
 
 
 def purpose(room):
-    """The first sentence of the room's docstring."""
+    """Return the first sentence of the room's docstring."""
     path = PACKAGE / room / "__init__.py"
     text = docstring(path if path.exists() else PACKAGE / f"{room}.py")
     return " ".join(text.partition("\n\n")[0].split()).partition(". ")[0].rstrip(".:")
 
 
 def adapter_purpose(name):
-    """The first sentence of an adapter's docstring."""
+    """Return the first sentence of an adapter's docstring."""
     text = docstring(REPOSITORY / "adapters" / name / "__init__.py")
     return " ".join(text.partition("\n\n")[0].split()).partition(". ")[0].rstrip(".:")
 
 
 def imported_rooms(room):
-    """The rooms that *room* imports."""
+    """Return the rooms that *room* imports."""
     folder = PACKAGE / room
     files = sorted(folder.rglob("*.py")) if folder.is_dir() else [PACKAGE / f"{room}.py"]
     found = set()
@@ -75,7 +75,7 @@ def imported_rooms(room):
 
 
 def table():
-    """The rooms as a Markdown table, from the bottom up."""
+    """Return the rooms as a Markdown table, from the bottom up."""
     order = [room for layer in reversed(layers()) for room in layer]
     packages = third_party()
     lines = ["", "| room | what it is for | imports | third-party packages |", "|---|---|---|---|"]

@@ -19,7 +19,7 @@ class Session:
         self.wrong = None
 
     def refresh(self):
-        """Try once. An error that is no 503 is kept in `wrong`."""
+        """Refresh once. Record an error other than 503 in `wrong`."""
         try:
             successor = self.service.refresh(self.token).refresh_token
         except StoreUnavailable:
@@ -42,7 +42,7 @@ class Session:
 
 
 def _signed_in(service, subject):
-    """A first token. The connections may be of a server that was killed in another test: that is a 503 each."""
+    """Return a first token. Connections to a server that another test killed cause 503 responses before."""
     for _ in range(4):
         with suppress(StoreUnavailable):
             return service.grant(subject).refresh_token
@@ -51,7 +51,7 @@ def _signed_in(service, subject):
 
 @contextmanager
 def refreshing(sessions):
-    """Refresh each session in a thread of its own until the block ends."""
+    """Refresh each session in its own thread until the block ends."""
     stop = threading.Event()
 
     def go_on(session):

@@ -1,4 +1,4 @@
-"""Tokens of every shape: good ones by the issuer, bad ones spelled by hand."""
+"""Tokens of every form: valid ones from the issuer, and invalid ones written by hand."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ AUDIENCE = "https://api.example"
 NOW = 1_800_000_000
 
 SECRET_KEY = Key.from_secret("kXq2Zr8vT5mWn3bLc9dHf6gJs1pYt4Ru", kid="s1")
-SIGNING_KEY = Key.from_jwk(Key.generate("ES256").to_private_jwk())  # its kid is a name, because the JWK says it
+SIGNING_KEY = Key.from_jwk(Key.generate("ES256").to_private_jwk())  # its kid is a name, because the JWK contains it
 
 
 class Clock:
@@ -27,13 +27,13 @@ class Clock:
 
 
 class Verbatim(str):
-    """JSON text to put into a segment as it is."""
+    """JSON text that is put into a segment unchanged."""
 
     __slots__ = ()
 
 
 def segment(value: Any) -> bytes:
-    """A base64url segment of JSON, of verbatim text, or of raw octets."""
+    """Return a base64url segment of JSON, of verbatim text, or of raw octets."""
     if isinstance(value, Verbatim):
         return encode_base64url(value.encode("utf-8", "surrogatepass"))
     if isinstance(value, bytes):
@@ -42,12 +42,12 @@ def segment(value: Any) -> bytes:
 
 
 def header_for(key: Key = SIGNING_KEY, **changes: Any) -> dict[str, Any]:
-    """The header that the issuer would write, with *changes*; a change to `...` removes the member."""
+    """Return the header that the issuer would write, with *changes*. A change to `...` removes the member."""
     return _changed({"alg": key.algorithm, "typ": "at+jwt", "kid": key.kid}, changes)
 
 
 def claims_for(**changes: Any) -> dict[str, Any]:
-    """Claims that pass every check at `NOW`, with *changes*; a change to `...` removes the claim."""
+    """Return claims that pass every check at `NOW`, with *changes*. A change to `...` removes the claim."""
     good = {
         "iss": ISSUER, "aud": AUDIENCE, "sub": "anna", "client_id": "web",
         "iat": NOW, "exp": NOW + 900, "jti": "j-1", "scope": "orders:read orders:write",
@@ -56,20 +56,20 @@ def claims_for(**changes: Any) -> dict[str, Any]:
 
 
 def signed(header: Any = None, claims: Any = None, *, key: Key = SIGNING_KEY) -> str:
-    """A token with any header and payload, under a true signature of *key*."""
+    """Return a token with any header and payload and a valid signature of *key*."""
     parts = (header_for(key) if header is None else header, claims_for() if claims is None else claims)
     signing_input = b".".join(segment(part) for part in parts)
     return (signing_input + b"." + encode_base64url(key.sign(signing_input))).decode()
 
 
 def make_verifier(**changes: Any) -> TokenVerifier:
-    """A verifier of `SIGNING_KEY`'s tokens at `NOW`, without leeway unless asked for."""
+    """Return a verifier of `SIGNING_KEY`'s tokens at `NOW`, without leeway by default."""
     settings = {"issuer": ISSUER, "audience": AUDIENCE, "keys": SIGNING_KEY.public(), "clock": Clock(), "leeway": 0}
     return TokenVerifier(**{**settings, **changes})
 
 
 def make_issuer(**changes: Any) -> TokenIssuer:
-    """An issuer with `SIGNING_KEY` at `NOW`."""
+    """Return an issuer with `SIGNING_KEY` at `NOW`."""
     settings = {
         "issuer": ISSUER, "audience": AUDIENCE, "keys": KeySet([SIGNING_KEY]), "client_id": "web", "clock": Clock(),
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Stores that look first and then write what they saw: the published contract finds each of them out."""
+"""The published contracts detect stores that read first and then write back what they read."""
 
 import threading
 from dataclasses import replace
@@ -15,31 +15,31 @@ RevocationContract = RevocationStoreContract()
 
 
 class Interrupted(MemoryStore):
-    """Between its read and its write another thread writes, always. Of threads that race, who writes waits until what
-    it writes was read, and who read waits until a part of it was written.
+    """Another thread always writes between its read and its write. In a race, a writer waits until the rows that it
+    writes were read, and a reader waits until some of them were written.
     """
 
     def __init__(self):
         super().__init__()
-        self._home = threading.current_thread()
+        self._main_thread = threading.current_thread()
         self._met, self._seen, self._written = threading.Condition(), set(), set()
 
     def rotate(self, family_id, rotation):
         self._wait_for(lambda: family_id in self._seen)
         rotated = super().rotate(family_id, rotation)
-        self._tell(self._written, [family_id])
+        self._record(self._written, [family_id])
         return rotated
 
     def put_revocation(self, key, **times):
         self._wait_for(lambda: key in self._seen)
         super().put_revocation(key, **times)
-        self._tell(self._written, [key])
+        self._record(self._written, [key])
 
     def _pause(self, names):
-        self._tell(self._seen, names)
+        self._record(self._seen, names)
         self._wait_for(lambda: not names or not self._written.isdisjoint(names))
 
-    def _tell(self, those, names):
+    def _record(self, those, names):
         if self._races():
             with self._met:
                 those.update(names)
@@ -52,13 +52,13 @@ class Interrupted(MemoryStore):
                     raise TimeoutError
 
     def _races(self):
-        return threading.current_thread() is not self._home
+        return threading.current_thread() is not self._main_thread
 
 
-class EndsWhatItSaw(Interrupted):
-    """It writes back whole rows: a rotation in between is undone, and its spent token good again."""
+class RevokesStaleRows(Interrupted):
+    """Writes back whole rows, which undoes a concurrent rotation and makes its spent token valid again."""
 
-    def _end(self, applies, at):
+    def _revoke(self, applies, at):
         found = [one for one in list(self._families.values()) if one.revoked_at is None and applies(one)]
         self._pause([family.family_id for family in found])
         for family in found:
@@ -66,16 +66,16 @@ class EndsWhatItSaw(Interrupted):
         return len(found)
 
     def revoke_subject(self, subject, *, at):
-        return self._end(lambda family: family.subject == subject, at)
+        return self._revoke(lambda family: family.subject == subject, at)
 
     def revoke_client(self, client_id, *, at):
-        return self._end(lambda family: family.client_id == client_id, at)
+        return self._revoke(lambda family: family.client_id == client_id, at)
 
 
-class EndsWhatStoodStill(EndsWhatItSaw):
-    """It compares first, and leaves out whoever rotates at that moment."""
+class SkipsRotatingFamilies(RevokesStaleRows):
+    """Compares before it writes, and skips families that are being rotated."""
 
-    def _end(self, applies, at):
+    def _revoke(self, applies, at):
         found = [one for one in list(self._families.values()) if one.revoked_at is None and applies(one)]
         self._pause([family.family_id for family in found])
         with self._lock:
@@ -85,7 +85,7 @@ class EndsWhatStoodStill(EndsWhatItSaw):
             return len(still)
 
 
-class PurgesWhatItSaw(Interrupted):
+class PurgesStaleRows(Interrupted):
     def purge(self, *, before, limit):
         dead = [name for name, family in list(self._families.items()) if family.ended_before(before)][:limit]
         self._pause(dead)
@@ -98,15 +98,15 @@ class PurgesWhatItSaw(Interrupted):
         return sum(self._revocations.pop(key, None) is not None for key in past)
 
 
-class SpendsForGood(MemoryStore):
-    """It takes a hash that stays current for one that is spent."""
+class RefusesSameHash(MemoryStore):
+    """Treats a hash that stays current as spent."""
 
     def rotate(self, family_id, rotation):
         return rotation.current_hash != rotation.previous_hash and super().rotate(family_id, rotation)
 
 
-class KeepsWhatItHas(MemoryStore):
-    """It takes a hash that stays current for nothing to do, and so waits for no disk."""
+class SkipsSameHash(MemoryStore):
+    """Treats a hash that stays current as already written, and does not wait for the disk."""
 
     def rotate(self, family_id, rotation):
         family = self.get(family_id)
@@ -115,14 +115,14 @@ class KeepsWhatItHas(MemoryStore):
         return super().rotate(family_id, rotation)
 
 
-class CutsSalts(MemoryStore):
-    """Its column is too short, and its database cuts."""
+class TruncatesSalts(MemoryStore):
+    """Truncates the salt, as a database does with a column that is too short."""
 
     def rotate(self, family_id, rotation):
         return super().rotate(family_id, replace(rotation, salt=rotation.salt[:32]))
 
 
-class RepeatsWhatItSaw(Interrupted):
+class RepeatsStaleRows(Interrupted):
     def rotate(self, family_id, rotation):
         if rotation.current_hash != rotation.previous_hash:
             return super().rotate(family_id, rotation)
@@ -134,8 +134,8 @@ class RepeatsWhatItSaw(Interrupted):
         return True
 
 
-@pytest.mark.parametrize("broken", [SpendsForGood, KeepsWhatItHas, CutsSalts])
-def test_a_store_that_does_not_write_a_hash_once_more_is_found_out(broken):
+@pytest.mark.parametrize("broken", [RefusesSameHash, SkipsSameHash, TruncatesSalts])
+def test_the_contract_detects_a_store_that_does_not_rewrite_a_hash(broken):
     Contract.test_the_current_token_can_be_written_again_repeatedly(MemoryStore())
     with pytest.raises(AssertionError):
         Contract.test_the_current_token_can_be_written_again_repeatedly(broken())
@@ -151,15 +151,15 @@ def test_a_store_that_does_not_write_a_hash_once_more_is_found_out(broken):
                     store, member
                 ),
             )
-            for broken in (EndsWhatItSaw, EndsWhatStoodStill)
+            for broken in (RevokesStaleRows, SkipsRotatingFamilies)
             for member in ("subject", "client_id")
         ),
-        (RepeatsWhatItSaw, Contract.test_writing_the_current_token_again_undoes_no_rotation),
-        (PurgesWhatItSaw, Contract.test_a_family_that_is_rotated_during_a_purge_stays),
-        (PurgesWhatItSaw, RevocationContract.test_an_entry_that_is_renewed_during_a_purge_stays),
+        (RepeatsStaleRows, Contract.test_writing_the_current_token_again_undoes_no_rotation),
+        (PurgesStaleRows, Contract.test_a_family_that_is_rotated_during_a_purge_stays),
+        (PurgesStaleRows, RevocationContract.test_an_entry_that_is_renewed_during_a_purge_stays),
     ],
 )
-def test_a_store_that_trusts_what_it_saw_is_found_out(broken, sentence):
+def test_the_contract_detects_a_store_that_trusts_an_earlier_read(broken, sentence):
     sentence(MemoryStore())
     with pytest.raises(AssertionError):
         sentence(broken())

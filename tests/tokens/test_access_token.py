@@ -1,4 +1,4 @@
-"""The verified token: immutable, silent about itself, and made by nobody but the verifier."""
+"""The verified token is immutable, does not show its contents, and can only be created by a verifier."""
 
 import copy
 import pickle
@@ -13,12 +13,12 @@ def token(**claims):
     return make_verifier().verify(signed(claims=claims_for(**claims)))
 
 
-def test_nobody_makes_one_by_hand():
+def test_it_cannot_be_created_directly():
     with pytest.raises(TypeError, match=r"TokenVerifier\.verify"):
         AccessToken()
 
 
-def test_it_does_not_change():
+def test_it_is_immutable():
     held = token(roles=["user"], deep={"a": [1]})
 
     for name in ("subject", "scopes", "claims", "_claims", "_frozen", "anything"):
@@ -34,7 +34,7 @@ def test_it_does_not_change():
     assert held.claims is held.claims
 
 
-def test_what_one_request_does_to_its_view_does_not_reach_another():
+def test_changes_by_one_request_do_not_reach_another():
     verifier = make_verifier()
     text = signed(claims=claims_for(roles=["user"]))
     first, second = verifier.verify(text), verifier.verify(text)
@@ -43,13 +43,13 @@ def test_what_one_request_does_to_its_view_does_not_reach_another():
     assert first.claims is not second.claims
 
 
-def test_it_shows_nothing_of_itself():
+def test_its_repr_contains_no_claims():
     held = token(sub="sentinel")
 
     assert "sentinel" not in repr(held) + str(held) + f"{held}"
 
 
-def test_its_claims_are_given_away_in_a_copy_that_may_be_changed():
+def test_its_claims_are_returned_as_a_mutable_copy():
     verifier = make_verifier(cache_ttl=60)
     text = signed(claims=claims_for(roles=["user"], deep={"a": [{"b": 1}]}))
     held = verifier.verify(text)
@@ -67,7 +67,7 @@ def test_its_claims_are_given_away_in_a_copy_that_may_be_changed():
     assert held.to_dict() is not held.to_dict()
 
 
-def test_it_is_copied_as_itself_and_not_pickled():
+def test_a_copy_is_the_same_object_and_pickling_is_refused():
     held = token()
 
     assert copy.copy(held) is held
@@ -77,7 +77,7 @@ def test_it_is_copied_as_itself_and_not_pickled():
             pickle.dumps(held, protocol)
 
 
-def test_it_does_not_keep_its_own_text():
+def test_it_does_not_keep_the_encoded_token():
     text = signed()
     held = make_verifier().verify(text)
 
@@ -91,5 +91,5 @@ def test_it_does_not_keep_its_own_text():
 @pytest.mark.parametrize(
     ("sub", "client", "is_client"), [("anna", "web", False), ("web", "web", True), ("web", "Web", False)]
 )
-def test_a_clients_own_token_is_told_from_a_users(sub, client, is_client):
+def test_client_tokens_are_distinguished_from_user_tokens(sub, client, is_client):
     assert token(sub=sub, client_id=client).is_client is is_client

@@ -1,4 +1,4 @@
-"""Claims as others see them: dicts and tuples to every reader, and nothing that one request can change for another."""
+"""Claims are dicts and tuples to every reader, and one request cannot change them for another."""
 
 import copy
 import json
@@ -17,7 +17,7 @@ def claims(**changes):
 
 
 def places(found):
-    """The claims and every object in them."""
+    """Return the claims and every object in them."""
     return [found, found["org"], found["org"]["units"][0]]
 
 
@@ -63,7 +63,7 @@ def test_statements_change_them_no_more_than_methods():
     assert held == claims(**DEEP)
 
 
-def test_to_make_one_again_in_its_place_changes_nothing():
+def test_calling_init_again_changes_nothing():
     held = claims(**DEEP)
     held.__init__({"sub": "eve"}, role="admin")
 
@@ -79,7 +79,7 @@ def test_they_are_dicts_and_tuples_at_every_depth():
     assert {**held} == dict(held) == held == {**claims_for(), **freeze(DEEP)}
 
 
-def test_copies_of_the_usual_kinds_are_the_readers_own():
+def test_the_usual_copies_are_mutable_and_independent():
     held = claims(**DEEP)
 
     for mine in (dict(held), {**held}, held.copy(), held | {"more": 1}, {"more": 1} | held):
@@ -88,7 +88,7 @@ def test_copies_of_the_usual_kinds_are_the_readers_own():
     assert held["sub"] == "anna"
 
 
-def test_json_takes_them_as_they_are():
+def test_json_encodes_them_directly():
     held = claims(**DEEP)
 
     assert json.loads(json.dumps(held)) == claims_for(**DEEP)
@@ -97,7 +97,7 @@ def test_json_takes_them_as_they_are():
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_pickle_brings_them_back_and_read_only(protocol):
+def test_pickle_restores_them_read_only(protocol):
     held = claims(**DEEP)
     back = pickle.loads(pickle.dumps(held, protocol))  # noqa: S301 - it was made here
 
@@ -108,7 +108,7 @@ def test_pickle_brings_them_back_and_read_only(protocol):
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
-def test_a_copy_of_what_cannot_change_is_itself(copied):
+def test_a_copy_of_immutable_claims_is_the_same_object(copied):
     held = claims(**DEEP)
 
     assert copied(held) is held

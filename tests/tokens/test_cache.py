@@ -1,4 +1,6 @@
-"""A verifier that remembers what it proved answers as one that does not: at every instant, whatever changes (F1)."""
+"""A verifier with a cache of verified tokens returns the same results as one without, at any time and after any change
+(F1).
+"""
 
 import asyncio
 import gc
@@ -28,7 +30,7 @@ TOKEN = signed()
 
 
 class Keys(KeySource):
-    """Keys that change when told to."""
+    """Keys that the test changes."""
 
     def __init__(self, *keys):
         self.now = KeySet(keys)
@@ -45,11 +47,11 @@ def is_remembered(verifier, token=TOKEN):
     return verifier.verify(token) is verifier.verify(token)
 
 
-def test_a_verifier_that_was_not_asked_to_proves_a_token_every_time():
+def test_without_a_cache_a_verifier_checks_every_signature():
     assert not is_remembered(make_verifier())
 
 
-def test_a_token_that_was_proved_is_not_proved_again():
+def test_the_signature_of_a_cached_token_is_not_checked_again():
     verifier = remembering()
 
     assert is_remembered(verifier)
@@ -57,7 +59,7 @@ def test_a_token_that_was_proved_is_not_proved_again():
     assert is_remembered(verifier, signed(claims=claims_for(sub="bert")))
 
 
-def test_the_same_for_an_event_loop():
+def test_the_signature_of_a_cached_token_is_not_checked_again_on_an_event_loop():
     verifier = remembering()
 
     async def run_blocking(function):
@@ -71,7 +73,7 @@ def test_the_same_for_an_event_loop():
 
 
 @pytest.mark.parametrize("leeway", [0, 30])
-def test_a_token_dies_on_time(leeway):
+def test_a_cached_token_expires_on_time(leeway):
     clock = Clock()
     verifier = remembering(clock=clock, leeway=leeway, cache_ttl=300)
     token = signed(claims=claims_for(exp=NOW + 100))
@@ -84,7 +86,7 @@ def test_a_token_dies_on_time(leeway):
         verifier.verify(token)
 
 
-def test_a_token_grows_too_old_on_time():
+def test_a_cached_token_reaches_its_maximum_age_on_time():
     clock = Clock()
     verifier = remembering(clock=clock, max_token_age=120, cache_ttl=300)
 
@@ -95,7 +97,7 @@ def test_a_token_grows_too_old_on_time():
 
 
 @pytest.mark.parametrize("claim", ["iat", "nbf"])
-def test_a_clock_that_is_set_back_finds_the_token_too_young(claim):
+def test_a_cached_token_is_not_yet_valid_once_the_clock_is_set_back(claim):
     clock = Clock()
     verifier = remembering(clock=clock)
 
@@ -106,7 +108,7 @@ def test_a_clock_that_is_set_back_finds_the_token_too_young(claim):
         verifier.verify(token)
 
 
-def test_nothing_is_remembered_longer_than_was_asked():
+def test_no_token_is_cached_longer_than_configured():
     clock = Clock()
     verifier = remembering(clock=clock, cache_ttl=10)
 
@@ -117,12 +119,12 @@ def test_nothing_is_remembered_longer_than_was_asked():
     assert verifier.verify(TOKEN) is not first
 
 
-def test_half_a_second_is_a_time_to_remember_too():
+def test_a_cache_time_of_half_a_second_is_accepted():
     assert is_remembered(remembering(cache_ttl=0.5))
 
 
 @pytest.mark.parametrize("policy", [{"leeway": 30}, {"leeway": 30, "max_token_age": 500}])
-def test_a_token_is_remembered_nearly_to_its_end(policy):
+def test_a_token_is_cached_until_shortly_before_its_expiry(policy):
     clock = Clock()
     verifier = remembering(clock=clock, cache_ttl=300, **policy)
     last = 500 if "max_token_age" in policy else 900
@@ -133,7 +135,7 @@ def test_a_token_is_remembered_nearly_to_its_end(policy):
     assert verifier.verify(TOKEN) is first
 
 
-def test_a_revocation_counts_at_once():
+def test_a_revocation_takes_effect_at_once():
     revoked = set()
     verifier = remembering(is_revoked=lambda token: token.token_id in revoked)
 
@@ -143,7 +145,7 @@ def test_a_revocation_counts_at_once():
         verifier.verify(TOKEN)
 
 
-def test_a_subject_that_is_dismissed_is_out_at_once():
+def test_a_rejected_subject_takes_effect_at_once():
     welcome = {"anna"}
     verifier = remembering(check_subject=lambda token: token.subject in welcome)
 
@@ -153,7 +155,7 @@ def test_a_subject_that_is_dismissed_is_out_at_once():
         verifier.verify(TOKEN)
 
 
-def test_an_outage_of_the_revocation_list_is_not_a_yes():
+def test_an_outage_of_the_revocation_list_rejects_a_cached_token():
     answers = iter([False])
     verifier = remembering(is_revoked=lambda _: next(answers))
 
@@ -162,7 +164,7 @@ def test_an_outage_of_the_revocation_list_is_not_a_yes():
         verifier.verify(TOKEN)
 
 
-def test_an_awaited_hook_is_asked_each_time():
+def test_an_async_hook_is_called_every_time():
     revoked = []
 
     async def is_revoked(token):
@@ -182,7 +184,7 @@ def test_an_awaited_hook_is_asked_each_time():
 
 
 class TestKeysThatChange:
-    def test_a_token_goes_with_its_key(self):
+    def test_a_cached_token_is_dropped_with_its_key(self):
         keys = Keys(SIGNING_KEY.public())
         verifier = remembering(keys=keys)
 
@@ -191,7 +193,7 @@ class TestKeysThatChange:
         with pytest.raises(UnknownKey):
             verifier.verify(TOKEN)
 
-    def test_a_namesake_of_the_key_knows_nothing(self):
+    def test_a_new_key_with_the_same_kid_does_not_accept_a_cached_token(self):
         keys = Keys(SIGNING_KEY.public())
         verifier = remembering(keys=keys)
 
@@ -200,7 +202,7 @@ class TestKeysThatChange:
         with pytest.raises(InvalidSignature):
             verifier.verify(TOKEN)
 
-    def test_no_keys_are_no_tokens(self):
+    def test_without_keys_no_cached_token_is_accepted(self):
         keys = Keys(SIGNING_KEY.public())
         verifier = remembering(keys=keys)
 
@@ -209,7 +211,7 @@ class TestKeysThatChange:
         with pytest.raises(UnknownKey):
             verifier.verify(TOKEN)
 
-    def test_new_keys_begin_with_an_empty_memory_that_fills_again(self):
+    def test_new_keys_start_with_an_empty_cache(self):
         keys = Keys(SIGNING_KEY.public())
         verifier = remembering(keys=keys)
 
@@ -219,7 +221,7 @@ class TestKeysThatChange:
         assert is_remembered(verifier)
 
 
-def test_a_text_that_differs_anywhere_is_another_token():
+def test_a_token_that_differs_in_any_character_is_not_cached():
     verifier = remembering()
     verifier.verify(TOKEN)
 
@@ -232,7 +234,7 @@ def test_a_text_that_differs_anywhere_is_another_token():
             verifier.verify(beside)
 
 
-def test_a_refusal_is_not_remembered():
+def test_a_refusal_is_not_cached():
     clock = Clock(NOW - 100)
     verifier = remembering(clock=clock)
 
@@ -242,7 +244,7 @@ def test_a_refusal_is_not_remembered():
     verifier.verify(TOKEN)
 
 
-def test_verifiers_share_nothing():
+def test_verifiers_do_not_share_a_cache():
     here, elsewhere = remembering(), remembering(audience="https://other.example")
 
     here.verify(TOKEN)
@@ -250,7 +252,7 @@ def test_verifiers_share_nothing():
         elsewhere.verify(TOKEN)
 
 
-def test_each_of_several_issuers_remembers_its_own():
+def test_each_of_several_issuers_has_its_own_cache():
     other = "https://other.example"
     key = Key.generate("ES256")
     server = ResourceServer([remembering(), remembering(issuer=other, keys=key.public())], https="off")
@@ -275,7 +277,7 @@ def _named(key, kid):
     return Key.from_jwk({**key.to_private_jwk(), "kid": kid})
 
 
-def test_what_is_remembered_holds_no_text_that_anybody_could_send():
+def test_the_cache_contains_no_usable_token():
     verifier = remembering()
     token = signed(claims=claims_for(jti="to-be-searched-for"))
     verifier.verify(token)
@@ -293,7 +295,7 @@ def test_what_is_remembered_holds_no_text_that_anybody_could_send():
 
 
 @pytest.mark.parametrize("size", [2, 3, 10, 11])
-def test_the_memory_is_bounded_and_keeps_the_newest(size):
+def test_the_cache_is_bounded_and_keeps_the_newest(size):
     memory = VerifiedTokenCache(ttl=60, size=size)
     token = make_verifier().verify(TOKEN)
     digests = [digest_of(str(number).encode()) for number in range(100)]
@@ -307,7 +309,7 @@ def test_the_memory_is_bounded_and_keeps_the_newest(size):
     assert memory.empty_copy().find(digests[-1], NOW) is None
 
 
-def test_threads_share_a_small_memory():
+def test_threads_share_a_small_cache():
     verifier = remembering(cache_size=2)
     tokens = [signed(claims=claims_for(sub=f"user-{number}")) for number in range(8)]
     wrong = []
@@ -329,17 +331,17 @@ _TIMES = st.one_of(
 )
 
 
-_ULP = 2.0**-22  # the distance of neighbouring floats at NOW
+_ULP = 2.0**-22  # the distance between neighbouring floats at NOW
 
 
-@example(exp=100, leeway=1.5 * _ULP, oldest=None, times=[0, 100 + _ULP])  # a sum and a difference that round apart
+@example(exp=100, leeway=1.5 * _ULP, oldest=None, times=[0, 100 + _ULP])  # sum and difference are rounded differently
 @given(
     exp=st.sampled_from([100, 100.1, 99.9999999]),
     leeway=st.sampled_from([0, 30, 0.1]),
     oldest=st.sampled_from([None, 70, 70.3]),
     times=st.lists(_TIMES, min_size=2, max_size=6),
 )
-def test_at_no_time_does_it_answer_otherwise_than_one_that_remembers_nothing(exp, leeway, oldest, times):
+def test_results_with_a_cache_equal_results_without_one_at_any_time(exp, leeway, oldest, times):
     clock = Clock()
     policy = {"clock": clock, "leeway": leeway, "max_token_age": oldest}
     verifiers = make_verifier(**policy), remembering(**policy, cache_ttl=300)
@@ -361,10 +363,10 @@ def _outcome(verifier, token):
 @pytest.mark.parametrize(
     "settings", [{"cache_ttl": 301}, {"cache_ttl": -1}, {"cache_ttl": "60"}, {"cache_size": 1}, {"cache_size": 1e3}]
 )
-def test_a_memory_without_bounds_is_refused_at_start_up(settings):
+def test_an_unbounded_cache_is_refused_at_start_up(settings):
     with pytest.raises(ConfigurationError, match=f"^{next(iter(settings))}= must be"):
         make_verifier(**settings)
 
 
-def test_a_large_memory_may_be_asked_for():
+def test_a_large_cache_may_be_configured():
     assert make_verifier(cache_ttl=300, cache_size=1_000_000)

@@ -1,4 +1,4 @@
-"""The short cut for ordinary claims never lets in what the checks refuse, and is taken by ordinary tokens."""
+"""The fast path for ordinary claims never accepts what the checks reject, and ordinary tokens use it."""
 
 import math
 
@@ -65,7 +65,7 @@ def passes(checks, claims, now):
 @pytest.mark.parametrize("max_token_age", [None, 60])
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 @given(claims=bent)
-def test_what_is_ordinary_passes_every_check(profile, max_token_age, claims):
+def test_claims_that_pass_the_fast_path_pass_every_check(profile, max_token_age, claims):
     passes_fast_path, checks = policy(profile, max_token_age=max_token_age)
     if passes_fast_path(claims, NOW):
         assert passes(checks, claims, NOW)
@@ -83,7 +83,7 @@ def test_what_is_ordinary_passes_every_check(profile, max_token_age, claims):
         {**ORDINARY, "iat": int(NOW) + LEEWAY},
     ],
 )
-def test_an_ordinary_token_takes_the_short_cut(claims):
+def test_an_ordinary_token_takes_the_fast_path(claims):
     for profile in (Profile.RFC9068, Profile.GENERIC, Profile.RFC9068.scopes_in("scope")):
         passes_fast_path, checks = policy(profile, max_token_age=60)
         assert passes_fast_path(claims, NOW)
@@ -116,20 +116,20 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("claims", REFUSED, ids=range(len(REFUSED)))
-def test_what_the_checks_refuse_is_not_ordinary(claims):
+def test_claims_that_a_check_rejects_do_not_pass_the_fast_path(claims):
     passes_fast_path, checks = policy(Profile.RFC9068, max_token_age=60)
     assert not passes(checks, claims, NOW)
     assert not passes_fast_path(claims, NOW)
 
 
 @pytest.mark.parametrize("claims", [{**ORDINARY, "nonce": "n"}, {**ORDINARY, "token_use": "id"}])
-def test_a_mark_of_another_kind_of_token_is_not_ordinary(claims):
+def test_claims_of_another_kind_of_token_do_not_pass_the_fast_path(claims):
     passes_fast_path, checks = policy(Profile.GENERIC)
     assert not passes(checks, claims, NOW)
     assert not passes_fast_path(claims, NOW)
 
 
-def test_a_claim_that_the_profile_adds_is_asked_for():
+def test_the_fast_path_requires_the_claims_of_the_profile():
     passes_fast_path, checks = policy(ADDED)
     assert not passes(checks, ORDINARY, NOW)
     assert not passes_fast_path(ORDINARY, NOW)
@@ -137,19 +137,19 @@ def test_a_claim_that_the_profile_adds_is_asked_for():
 
 
 @pytest.mark.parametrize("now", [math.nan, math.inf, -math.inf])
-def test_a_clock_that_says_no_number_makes_nothing_ordinary(now):
+def test_no_token_passes_the_fast_path_without_a_valid_clock(now):
     passes_fast_path, checks = policy(Profile.RFC9068)
     assert not passes_fast_path(ORDINARY, now)
     assert not passes(checks, ORDINARY, now)
 
 
-def test_any_audience_is_left_to_the_checks():
+def test_the_fast_path_is_not_used_where_any_audience_is_accepted():
     passes_fast_path, checks = policy(Profile.RFC9068, audience=ANY_AUDIENCE)
     assert not passes_fast_path(ORDINARY, NOW)
     assert passes(checks, ORDINARY, NOW)
 
 
-def test_the_scopes_that_it_has_seen_do_not_fill_the_memory():
+def test_the_cache_of_scopes_is_bounded():
     passes_fast_path = compile_fast_path(Profile.RFC9068, audience=AUDIENCE, leeway=LEEWAY, max_token_age=None)
     for number in range(5_000):
         assert passes_fast_path({**ORDINARY, "scope": f"orders:{number}"}, NOW)

@@ -1,4 +1,4 @@
-"""The application's own questions: an answer, or 503; never "allowed" by accident (F2, V-33)."""
+"""The hooks of the application: their result, or 503, and never acceptance by accident (F2, V-33)."""
 
 import asyncio
 import functools
@@ -27,7 +27,7 @@ async def inline(function):
 
 
 def outcome(token=None, **hooks):
-    """What comes of a token, with the same hooks asked on the sync and on the async way."""
+    """Return the outcome for a token, which must be the same with the sync and the async methods."""
     answers = []
     verifier = make_verifier(**hooks)
     for attempt in (
@@ -55,14 +55,14 @@ def raising(error):
 
 @pytest.mark.parametrize("name", REFUSALS)
 class TestEachHook:
-    def test_the_passing_answer_lets_the_token_pass(self, name):
+    def test_the_accepting_result_accepts_the_token(self, name):
         assert outcome(**{name: returning(PASSING[name])}) == "anna"
 
-    def test_the_other_answer_refuses_it(self, name):
+    def test_the_rejecting_result_rejects_the_token(self, name):
         assert outcome(**{name: returning(not PASSING[name])}) is REFUSALS[name][0]
 
     @pytest.mark.parametrize("answer", [None, 0, 1, "", "no", [], object()])
-    def test_any_other_answer_means_that_we_cannot_tell(self, name, answer, caplog):
+    def test_any_other_result_is_an_outage(self, name, answer, caplog):
         assert outcome(**{name: returning(answer)}) is REFUSALS[name][1]
         assert f"{name} returned neither True nor False" in caplog.text
 
@@ -70,13 +70,13 @@ class TestEachHook:
         "error",
         [RuntimeError("sentinel"), KeyError("sentinel"), OSError(), TimeoutError(), RevokedToken(), ExpiredToken()],
     )
-    def test_an_exception_means_that_we_cannot_tell(self, name, error, caplog):
+    def test_an_exception_is_an_outage(self, name, error, caplog):
         with caplog.at_level(logging.DEBUG):
             assert outcome(**{name: raising(error)}) is REFUSALS[name][1]
         assert type(error).__qualname__ in caplog.text
         assert "sentinel" not in caplog.text
 
-    def test_an_outage_may_say_itself_when_to_come_back(self, name):
+    def test_an_outage_may_set_its_own_retry_after(self, name):
         with pytest.raises(AuthUnavailable) as refused:
             make_verifier(**{name: raising(AuthUnavailable(retry_after=42))}).verify(signed())
 
@@ -109,14 +109,14 @@ class TestEachHook:
                     found = type(error)
                 assert found == expected
 
-    def test_a_coroutine_that_raises_means_that_we_cannot_tell(self, name):
+    def test_a_coroutine_that_raises_is_an_outage(self, name):
         async def hook(token):
             raise RuntimeError
 
         with pytest.raises(REFUSALS[name][1]):
             asyncio.run(make_verifier(**{name: hook}).verify_async(signed(), run_blocking=inline))
 
-    def test_a_coroutine_function_is_refused_by_the_sync_way(self, name):
+    def test_a_coroutine_function_is_refused_by_the_sync_methods(self, name):
         async def hook(token):
             return PASSING[name]
 
@@ -127,19 +127,19 @@ class TestEachHook:
         with pytest.raises(ConfigurationError, match=name):
             server.authenticate([f"Bearer {signed()}"])
 
-    def test_a_plain_function_that_hands_out_a_coroutine_lets_nobody_in(self, name):
+    def test_a_plain_function_that_returns_a_coroutine_accepts_no_token(self, name):
         async def answer():
             return PASSING[name]
 
         assert outcome(**{name: lambda token: answer()}) is REFUSALS[name][1]
 
-    def test_it_is_not_asked_about_bad_tokens(self, name):
+    def test_it_is_not_called_for_invalid_tokens(self, name):
         asked = []
 
         outcome(signed(claims=claims_for(exp=1)), **{name: asked.append})
         assert not asked
 
-    def test_it_is_asked_about_every_request(self, name):
+    def test_it_is_called_for_every_request(self, name):
         asked = []
         verifier = make_verifier(**{name: lambda token: bool(asked.append(token)) or PASSING[name]})
         text = signed()
@@ -149,11 +149,11 @@ class TestEachHook:
         assert [token.token_id for token in asked] == ["j-1", "j-1"]
 
 
-def test_revocation_is_asked_before_the_subject():
+def test_revocation_is_checked_before_the_subject():
     assert outcome(is_revoked=returning(True), check_subject=returning(False)) is RevokedToken
 
 
-def test_a_plain_hook_runs_where_the_event_loop_says():
+def test_a_plain_hook_runs_in_the_given_thread():
     places = []
 
     async def elsewhere(function):
@@ -172,8 +172,8 @@ def test_without_hooks_nothing_may_block():
 
 
 @pytest.mark.parametrize("raised", [RevocationUnavailable(), ConnectionError("anna's session")])
-def test_an_outage_that_a_hook_tells_is_not_its_own_cause(raised, caplog):
-    """Whoever follows the causes of an error comes to an end."""
+def test_an_outage_raised_by_a_hook_is_not_its_own_cause(raised, caplog):
+    """A loop over the causes of an error must terminate."""
     for attempt in (
         lambda verifier: verifier.verify(signed()),
         lambda verifier: asyncio.run(verifier.verify_async(signed(), run_blocking=inline)),
@@ -194,7 +194,7 @@ def ask_the_database(token):
 
 
 @pytest.mark.parametrize("name", REFUSALS)
-def test_a_mistake_in_a_hook_is_found_by_its_file_and_line_and_its_words_are_not_logged(name, caplog):
+def test_an_error_in_a_hook_is_logged_with_file_and_line_and_without_its_text(name, caplog):
     secret = "xyzzy of a token"
 
     def hook(token):
@@ -206,7 +206,7 @@ def test_a_mistake_in_a_hook_is_found_by_its_file_and_line_and_its_words_are_not
     assert outcome(**{name: hook}) is REFUSALS[name][1]
 
     line = ask_the_database.__code__.co_firstlineno + 1
-    assert len(caplog.records) == 2  # on the sync way and on the async one
+    assert len(caplog.records) == 2  # by the sync and by the async method
     for record in caplog.records:
         told = record.getMessage()
         assert told.startswith(f"{name} raised ValueError at {__file__}:")
@@ -216,7 +216,7 @@ def test_a_mistake_in_a_hook_is_found_by_its_file_and_line_and_its_words_are_not
     assert "missing_name" not in caplog.text
 
 
-def test_frames_without_end_are_cut_short():
+def test_endless_recursion_is_cut_short():
     def again():
         again()
 
@@ -226,7 +226,7 @@ def test_frames_without_end_are_cut_short():
     assert traced(caught.value).count(" in ") == 12
 
 
-def test_causes_in_a_circle_end():
+def test_circular_causes_are_cut_short():
     first, second = ValueError(), KeyError()
     first.__cause__, second.__cause__ = second, first
 

@@ -1,4 +1,4 @@
-"""What the issuer writes, and what it refuses to write (I-01 to I-17)."""
+"""The contents of issued tokens, and what the issuer refuses to write (I-01 to I-17)."""
 
 import base64
 import json
@@ -18,7 +18,7 @@ def parts(token):
     return [json.loads(base64.urlsafe_b64decode(part + "==")) for part in token.split(".")[:2]]
 
 
-def test_a_token_holds_the_seven_claims_and_nothing_that_was_not_asked_for():
+def test_a_token_contains_the_seven_required_claims_only():
     header, claims = parts(make_issuer().issue("anna"))
 
     assert header == {"alg": "ES256", "typ": "at+jwt", "kid": SIGNING_KEY.kid}
@@ -35,13 +35,13 @@ def test_a_token_verifies():
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "RS256", "PS256", "ES256", "ES512", "EdDSA", "Ed25519", "Ed448"])
-def test_every_algorithm_signs_what_its_key_verifies(algorithm):
+def test_tokens_of_every_algorithm_verify_with_its_key(algorithm):
     key = Key.generate(algorithm)
 
     make_verifier(keys=key).verify(make_issuer(keys=key).issue("anna"))
 
 
-def test_a_nameless_secret_signs_without_a_kid():
+def test_a_secret_without_kid_signs_without_a_kid():
     header, _ = parts(make_issuer(keys=Key.from_secret("kXq2Zr8vT5mWn3bLc9dHf6gJs1pYt4Ru")).issue("anna"))
 
     assert header == {"alg": "HS256", "typ": "at+jwt"}
@@ -67,7 +67,7 @@ def test_the_same_constant_part_serves_different_subjects_scopes_and_clients():
     assert len(told) == len(seen) == 32
 
 
-def test_many_different_grants_do_not_fill_the_memory():
+def test_the_cache_of_grants_is_bounded():
     issuer = make_issuer(keys=SECRET_KEY)
     for number in range(1_100):
         issuer.issue("anna", scope=f"s:{number}")
@@ -102,12 +102,12 @@ def test_a_scope_outside_the_grammar_is_not_written(scope):
 class TestTime:
     """I-06, I-13."""
 
-    def test_access_lasts_a_quarter_of_an_hour_unless_said_otherwise(self):
+    def test_access_tokens_are_valid_for_15_minutes_by_default(self):
         assert make_issuer().access_ttl == timedelta(minutes=15)
         _, claims = parts(make_issuer(access_ttl=timedelta(minutes=30)).issue("anna"))
         assert claims["exp"] - claims["iat"] == 1_800
 
-    def test_times_are_whole_seconds_of_the_given_clock(self):
+    def test_times_are_whole_seconds_from_the_given_clock(self):
         clock = Clock(NOW + 0.9)
         issuer = make_issuer(clock=clock)
         assert (parts(issuer.issue("anna"))[1]["iat"], parts(issuer.issue("anna"))[1]["exp"]) == (NOW, NOW + 900)
@@ -120,38 +120,38 @@ class TestTime:
             make_issuer(access_ttl=ttl)
 
 
-class TestWho:
+class TestSubjectsAndClients:
     """I-02, I-07 to I-09, I-16."""
 
-    def test_a_client_that_acts_for_itself_says_so(self):
+    def test_a_client_credentials_token_has_the_client_as_subject(self):
         token = make_verifier().verify(make_issuer().issue_to_client("batch", scope="a"))
 
         assert (token.subject, token.client_id, token.is_client) == ("batch", "batch", True)
 
-    def test_a_user_cannot_bear_the_clients_name(self):
+    def test_a_subject_equal_to_the_client_id_is_refused(self):
         with pytest.raises(ValueError, match="issue_to_client"):
             make_issuer().issue("web")
         with pytest.raises(ValueError, match="issue_to_client"):
             make_issuer().issue("app", client_id="app")
 
-    def test_without_a_client_nothing_is_signed(self):
+    def test_without_a_client_no_token_is_issued(self):
         with pytest.raises(ValueError, match="client_id= is missing"):
             make_issuer(client_id=None).issue("anna")
         make_issuer(client_id=None).issue("anna", client_id="web")
 
     @pytest.mark.parametrize("subject", ["", None, 5, b"anna", ["anna"]])
-    def test_a_subject_is_a_text(self, subject):
+    def test_a_subject_must_be_a_string(self, subject):
         with pytest.raises(ValueError, match="subject"):
             make_issuer().issue(subject)
 
     @pytest.mark.parametrize("client", ["", 5, b"web", ("web",)])
-    def test_a_client_is_a_text(self, client):
+    def test_a_client_id_must_be_a_string(self, client):
         with pytest.raises(ValueError, match="client_id"):
             make_issuer().issue("anna", client_id=client)
         with pytest.raises(ConfigurationError, match="client_id="):
             make_issuer(client_id=client)
 
-    def test_a_token_is_for_one_audience_of_those_that_are_served(self):
+    def test_a_token_is_for_one_of_the_configured_audiences(self):
         issuer = make_issuer(audience=[AUDIENCE, "https://files.example"])
 
         assert parts(issuer.issue("anna", audience="https://files.example"))[1]["aud"] == "https://files.example"
@@ -161,7 +161,7 @@ class TestWho:
             with pytest.raises(ValueError, match="audience= must be one of"):
                 issuer.issue("anna", audience=other)
 
-    def test_audiences_are_distinct(self):
+    def test_audiences_must_be_distinct(self):
         with pytest.raises(ConfigurationError, match="twice"):
             make_issuer(audience=[AUDIENCE, AUDIENCE])
 
@@ -174,24 +174,24 @@ class TestExtraClaims:
         ["iss", "aud", "exp", "nbf", "iat", "jti", "cnf", "nonce", "at_hash", "events", "alg", "typ", "kid", "crit", "b64",
          "jwk", "jku", "x5u", "x5c", "headers"],
     )  # fmt: skip
-    def test_what_the_issuer_or_the_header_says_is_not_the_callers_to_set(self, name):
+    def test_registered_claims_and_header_members_are_refused_as_extra_claims(self, name):
         with pytest.raises(ValueError, match=name):
             make_issuer().issue("anna", **{name: "x"})
 
     @pytest.mark.parametrize("name", ["roles", "groups", "entitlements", "amr"])
     @pytest.mark.parametrize("value", ["admin", [5], {"a": 1}, None, [["a"]]])
-    def test_lists_of_names_are_lists_of_strings(self, name, value):
+    def test_lists_of_names_must_be_lists_of_strings(self, name, value):
         with pytest.raises(ValueError, match=name):
             make_issuer().issue("anna", **{name: value})
 
     @pytest.mark.parametrize(
         "value", [float("nan"), float("inf"), "\ud800", {5: "x"}, {"a": [{None: 1}]}, [({True: 1},)]]
     )
-    def test_what_json_would_bend_is_not_written(self, value):
+    def test_values_that_json_would_change_are_refused(self, value):
         with pytest.raises(ValueError):  # noqa: PT011 - the encoder's own words
             make_issuer().issue("anna", extra=value)
 
-    def test_a_claim_is_as_deep_as_verifiers_take_it_and_no_deeper(self):
+    def test_a_claim_is_nested_as_deeply_as_verifiers_accept_and_no_deeper(self):
         def nested(depth):
             return [nested(depth - 1)] if depth else "x"
 
@@ -219,11 +219,11 @@ class TestExtraClaims:
         with pytest.raises(ValueError, match=r"take|scope|client_id"):
             make_issuer().issue("anna", **arguments)
 
-    def test_no_token_is_dated_before_1970(self):
+    def test_no_token_is_issued_before_1970(self):
         with pytest.raises(ValueError, match="1970"):
             make_issuer(clock=Clock(-1)).issue("anna")
 
-    def test_a_clients_own_token_may_end_early_too(self):
+    def test_a_client_credentials_token_may_expire_early_too(self):
         ends = datetime.fromtimestamp(NOW + 60, UTC)
 
         assert parts(make_issuer().issue_to_client("svc", not_after=ends))[1]["exp"] == NOW + 60
@@ -231,7 +231,7 @@ class TestExtraClaims:
         assert "not_after" not in parts(make_issuer().issue_to_client("svc", not_after=ends))[1]
 
     @pytest.mark.parametrize("value", [{1, 2}, b"raw", object()])
-    def test_what_json_does_not_know_is_not_written(self, value):
+    def test_values_that_json_cannot_encode_are_refused(self, value):
         with pytest.raises(ValueError, match="JSON lacks"):
             make_issuer().issue("anna", extra=value)
 
@@ -246,7 +246,7 @@ class TestExtraClaims:
             ("additional_headers", "header"),
         ],
     )
-    def test_an_argument_of_other_libraries_does_not_become_a_claim(self, name, instead):
+    def test_an_argument_name_of_other_libraries_is_refused_as_a_claim(self, name, instead):
         with pytest.raises(ValueError, match=instead):
             make_issuer().issue("anna", **{name: "orders:read"})
 
@@ -255,7 +255,7 @@ class TestExtraClaims:
 
         assert (claims["auth_time"], claims["acr"], claims["amr"]) == (NOW - 5, "urn:mfa", ["pwd", "otp"])
 
-    def test_a_token_too_large_for_any_verifier_is_not_made(self):
+    def test_a_token_too_large_for_any_verifier_is_not_issued(self):
         with pytest.raises(ValueError, match=str(MAX_TOKEN_LENGTH)):
             make_issuer().issue("anna", story="x" * MAX_TOKEN_LENGTH)
 
@@ -264,7 +264,7 @@ class TestExtraClaims:
                                         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.characters(codec="utf-8")), inner, max_size=3),
                                         max_leaves=8), max_size=4),
            st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda text: text != "web"))  # fmt: skip
-    def test_whatever_is_issued_verifies_and_says_the_same(self, extra, subject):
+    def test_every_issued_token_verifies_with_the_same_claims(self, extra, subject):
         token = make_verifier(keys=SECRET_KEY).verify(make_issuer(keys=SECRET_KEY).issue(subject, **extra))
 
         assert token.subject == subject
@@ -297,15 +297,15 @@ class TestConfiguration:
         with pytest.raises(ConfigurationError, match=sentence):
             make_issuer(**changes)
 
-    def test_one_of_several_keys_may_be_named_to_sign(self):
+    def test_one_of_several_keys_may_be_selected_to_sign(self):
         other = Key.generate("ES384")
         issuer = make_issuer(keys=KeySet([SIGNING_KEY, other], signing=other))
 
         assert parts(issuer.issue("anna"))[0]["kid"] == other.kid
 
-    def test_an_unsecured_token_cannot_be_asked_for(self):
+    def test_an_unsecured_token_cannot_be_requested(self):
         with pytest.raises(TypeError):
             TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=SIGNING_KEY, algorithm="none")
 
-    def test_an_issuer_shows_no_secret(self):
+    def test_the_repr_of_an_issuer_contains_no_secret(self):
         assert repr(make_issuer(keys=SECRET_KEY)) == f"<TokenIssuer {ISSUER}, HS256>"

@@ -1,4 +1,4 @@
-"""Several issuers, each with its own keys, algorithms and policy: the exact iss selects one."""
+"""Several issuers, each with its own keys, algorithms and policy. The exact `iss` selects one."""
 
 import pytest
 from tests.support.resource_server import bearer, refusal
@@ -12,7 +12,7 @@ OTHER_KEY = Key(Key.generate("RS256")._material, algorithm="RS256", kid=SIGNING_
 
 
 class TestSeveralIssuers:
-    """Each issuer has its own keys, algorithms and policy; the exact `iss` chooses (V-10, V-23, A6)."""
+    """V-10, V-23, A6."""
 
     server = ResourceServer([
         make_verifier(),
@@ -20,7 +20,7 @@ class TestSeveralIssuers:
         make_verifier(issuer="https://third.example", keys=SECRET_KEY, profile=Profile.GENERIC),
     ], https="off")  # fmt: skip
 
-    def test_each_issuers_own_tokens_are_taken(self):
+    def test_the_tokens_of_each_issuer_are_accepted(self):
         for token, issuer in [
             (signed(), ISSUER),
             (signed(header_for(OTHER_KEY), claims_for(iss=OTHER_ISSUER), key=OTHER_KEY), OTHER_ISSUER),
@@ -28,7 +28,7 @@ class TestSeveralIssuers:
         ]:  # fmt: skip
             assert self.server.authenticate(bearer(token)).issuer == issuer
 
-    def test_a_key_speaks_for_its_own_issuer_alone_though_the_kid_is_the_same(self):
+    def test_a_key_is_used_for_its_own_issuer_only_even_with_the_same_kid(self):
         assert (
             refusal(self.server, bearer(signed(header_for(OTHER_KEY), claims_for(), key=OTHER_KEY)))
             is DisallowedAlgorithm
@@ -52,10 +52,10 @@ class TestSeveralIssuers:
         ("iss", "error"),
         [(..., MissingClaim), (None, InvalidClaim), ([ISSUER], InvalidClaim), (5, InvalidClaim), ({}, InvalidClaim)],
     )
-    def test_an_issuer_that_is_no_text_chooses_nobody(self, iss, error):
+    def test_an_issuer_that_is_no_string_selects_no_verifier(self, iss, error):
         assert refusal(self.server, bearer(signed(claims=claims_for(iss=iss)))) is error
 
-    def test_one_issuer_and_many_give_the_same_refusals(self):
+    def test_one_issuer_and_several_give_the_same_refusals(self):
         alone = ResourceServer(make_verifier(), https="off")
 
         for token in ["x", "x.y.z", signed(header_for(alg="none")), signed(header_for(kid="x")), signed(key=Key.generate("ES256")),
@@ -68,11 +68,11 @@ class TestSeveralIssuers:
         [[], [make_verifier(), make_verifier()], [make_verifier(), make_verifier(issuer=ANY_ISSUER)], ["x"], [None],
          [make_verifier(issuer=ANY_ISSUER), make_verifier(issuer=ANY_ISSUER)]],
     )  # fmt: skip
-    def test_issuers_that_cannot_be_told_apart_fail_at_once(self, verifiers):
+    def test_duplicate_issuers_fail_at_once(self, verifiers):
         with pytest.raises(ConfigurationError):
             ResourceServer(verifiers)
 
-    def test_a_single_verifier_may_take_any_issuer(self):
+    def test_a_single_verifier_may_accept_any_issuer(self):
         server = ResourceServer([make_verifier(issuer=ANY_ISSUER)], https="off")
 
         assert (

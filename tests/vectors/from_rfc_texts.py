@@ -23,13 +23,13 @@ class Text:
         self._text = _PAGE_BREAK.sub("\n\n", path.read_text(encoding="utf-8"))
 
     def between(self, start: str, end: str) -> str:
-        """What stands between the last headings *start* and *end* (the first ones are in the table of contents)."""
+        """Return the text between the last headings *start* and *end*. The first ones are in the table of contents."""
         begin = self._text.rindex(f"\n{start}")
         return self._text[begin : self._text.index(f"\n{end}", begin)]
 
 
 def objects(section: str) -> list[dict[str, Any]]:
-    """The JSON objects of a section; the texts break long values, and no value taken from them holds a space."""
+    """Return the JSON objects of a section. The texts break long values, and no value taken contains a space."""
     dense, decoder, found, position = re.sub(r"\s", "", section), json.JSONDecoder(), [], 0
     while (position := dense.find("{", position)) >= 0:
         try:
@@ -45,7 +45,7 @@ def keys(section: str) -> list[dict[str, Any]]:
 
 
 def compact(section: str, *, segments: int = 3) -> str:
-    """The last compact serialization of a section."""
+    """Return the last compact serialization of a section."""
     runs, run = [], ""
     for line in section.splitlines():
         if _ENCODED_LINE.fullmatch(line.strip()):
@@ -56,7 +56,7 @@ def compact(section: str, *, segments: int = 3) -> str:
 
 
 def general(section: str) -> dict[str, Any]:
-    """The general JSON serialization of a section."""
+    """Return the general JSON serialization of a section."""
     return next(value for value in objects(section) if "signatures" in value)
 
 

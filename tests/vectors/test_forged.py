@@ -1,6 +1,6 @@
-"""Signatures that are nearly right, made from the private key by hand: each must be refused, and its honest twin taken.
+"""Nearly valid signatures, made by hand from the private key, are refused, and their correct counterparts are accepted.
 
-Every family begins with a control, so that a mistake in the forging cannot pass for a refusal.
+Every group begins with a control, so that a mistake in the forgery is not counted as a refusal.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ OID = {
 
 
 def compact(key: Key, *, number: int = 0) -> list[str]:
-    """The segments of a good token."""
+    """Return a valid token of these segments."""
     parts = ({"alg": key.algorithm}, {"iss": "a", "aud": "b", "exp": 2**32, "n": number})
     header, payload = (encode_base64url(json.dumps(part).encode()) for part in parts)
     signature = encode_base64url(key.sign(header + b"." + payload))
@@ -46,7 +46,7 @@ def verifier_of(key: Key) -> TokenVerifier:
 
 
 def accepts(key: Key, signature_of: Callable[[bytes], bytes]) -> bool:
-    """Whether a verifier with *key* takes a token signed by *signature_of*."""
+    """Return whether a verifier with *key* accepts a token signed by *signature_of*."""
     header, payload, _ = compact(key)
     signing_input = f"{header}.{payload}"
     signature = encode_base64url(signature_of(signing_input.encode())).decode()
@@ -105,12 +105,12 @@ PKCS1 = {
 }
 
 
-def test_the_honest_pkcs1_block_is_taken():
+def test_the_correct_pkcs1_block_is_accepted():
     assert accepts(Key.from_jwk(RSA_JWK, algorithm="RS256"), lambda message: rsa_raw(block(digest_info(message))))
 
 
 @pytest.mark.parametrize("forged", PKCS1.values(), ids=PKCS1.keys())
-def test_a_bent_pkcs1_block_is_refused(forged):
+def test_a_modified_pkcs1_block_is_refused(forged):
     assert forged(b"") != block(digest_info(b""))
     assert not accepts(Key.from_jwk(RSA_JWK, algorithm="RS256"), lambda message: rsa_raw(forged(message)))
 
@@ -157,12 +157,12 @@ PSS = {
 }
 
 
-def test_the_honest_pss_block_is_taken():
+def test_the_correct_pss_block_is_accepted():
     assert accepts(Key.from_jwk(RSA_JWK, algorithm="PS256"), lambda message: rsa_raw(pss(message)))
 
 
 @pytest.mark.parametrize("bent", PSS.values(), ids=PSS.keys())
-def test_a_bent_pss_block_is_refused(bent):
+def test_a_modified_pss_block_is_refused(bent):
     assert not accepts(Key.from_jwk(RSA_JWK, algorithm="PS256"), lambda message: rsa_raw(pss(message, **bent)))
 
 
@@ -240,13 +240,13 @@ def test_an_ecdsa_signature_in_der_is_refused():
     assert not accepts(key, lambda message: encode_dss_signature(*split(key.sign(message))))
 
 
-def test_an_ecdsa_signature_with_its_halves_exchanged_is_refused():
+def test_an_ecdsa_signature_with_r_and_s_swapped_is_refused():
     key = Key.from_jwk(EC_JWK)
     assert not accepts(key, lambda message: key.sign(message)[32:] + key.sign(message)[:32])
 
 
-def test_the_mirror_of_an_ecdsa_signature_is_a_signature_too():
-    """RFC 7518 section 3.4 asks for no low S: whoever holds a token can make a second one that says the same."""
+def test_the_ecdsa_signature_with_the_negated_s_is_valid_too():
+    """RFC 7518 section 3.4 requires no low S: the holder of a token can make a second one with the same claims."""
     key = Key.from_jwk(EC_JWK)
 
     def mirrored(message: bytes) -> bytes:
@@ -269,12 +269,12 @@ def test_an_eddsa_signature_beyond_the_order_is_refused():
     assert not accepts(key, beyond)
 
 
-# --- one token, one spelling ---
+# --- one token, one encoding ---
 
 
 @pytest.mark.parametrize("position", [0, 1, 2], ids=["header", "payload", "signature"])
 @pytest.mark.parametrize("suffix", ["=", "==", " ", "\n", "\r\n", "%3D", "+", "/", "?", "~", "\x00", "\u212a", "A"])
-def test_a_good_token_with_anything_added_is_refused(position, suffix):
+def test_a_valid_token_with_additional_characters_is_refused(position, suffix):
     key = Key.generate("HS256")
     segments = compact(key)
     assert verifier_of(key).verify(".".join(segments))
@@ -284,8 +284,8 @@ def test_a_good_token_with_anything_added_is_refused(position, suffix):
 
 
 @pytest.mark.parametrize("first", ["A", "-", "_", "9"])
-def test_no_other_character_stands_for_the_one_that_was_signed(first):
-    """`+` for `-` and `/` for `_` too: those belong to another alphabet."""
+def test_no_other_character_replaces_the_signed_one(first):
+    """Also `+` for `-` and `/` for `_`, which belong to another alphabet."""
     key = Key.generate("HS256")
     spelled = (compact(key, number=number) for number in range(100_000))
     header, payload, signature = next(segments for segments in spelled if segments[2].startswith(first))

@@ -1,7 +1,7 @@
-"""The examples printed in RFC 7515, 7520, 7638 and 8037, held against keys, parsing and verifier.
+"""The examples printed in RFC 7515, 7520, 7638 and 8037, applied to keys, parsing and verifier.
 
-Most of the payloads are prose and not claims, so signatures are checked by the key itself; what is a JWT
-also goes through a verifier whose clock stands before the printed expiry.
+Most payloads are prose and no claims, so the key itself checks the signatures. The JWTs also go through a verifier
+whose clock is before the printed expiry.
 """
 
 import json
@@ -39,7 +39,7 @@ def key_of(vector: dict[str, Any]) -> Key:
 
 
 def segments_of(vector: dict[str, Any]) -> tuple[bytes, bytes, bytes]:
-    """Header and payload as they are signed, and the signature."""
+    """Return the signing input of header and payload, and the signature."""
     header, payload, signature = vector["compact"].encode().split(b".")
     return header, payload, decode_base64url(signature)
 
@@ -55,7 +55,7 @@ def verifier_for(key: Key, *, now: float) -> TokenVerifier:
     )
 
 
-def test_every_kind_of_example_is_there():
+def test_every_kind_of_example_is_included():
     assert len(VECTORS["signed"]) == 10
     assert {vector["algorithm"] for vector in VECTORS["signed"]} >= {
         "HS256",
@@ -70,14 +70,14 @@ def test_every_kind_of_example_is_there():
 
 
 @each("signed")
-def test_the_printed_signature_holds(vector):
+def test_the_printed_signature_is_valid(vector):
     header, payload, signature = segments_of(vector)
     assert key_of(vector).verifies(header + b"." + payload, signature)
     assert json.loads(decode_base64url(header))["alg"] == vector["algorithm"]
 
 
 @each("signed")
-def test_the_printed_signature_holds_for_the_public_half_alone(vector):
+def test_the_printed_signature_is_valid_with_the_public_key_only(vector):
     key = key_of(vector)
     if not key.is_secret:
         header, payload, signature = segments_of(vector)
@@ -87,7 +87,7 @@ def test_the_printed_signature_holds_for_the_public_half_alone(vector):
 
 
 @each("signed")
-def test_one_flipped_bit_anywhere_breaks_the_signature(vector):
+def test_one_flipped_bit_anywhere_invalidates_the_signature(vector):
     key = key_of(vector)
     header, payload, signature = segments_of(vector)
     signing_input = header + b"." + payload
@@ -102,7 +102,7 @@ def test_one_flipped_bit_anywhere_breaks_the_signature(vector):
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "RS256", "EdDSA"])
-def test_what_is_signed_without_chance_is_signed_as_printed(algorithm):
+def test_deterministic_signatures_equal_the_printed_ones(algorithm):
     for vector in VECTORS["signed"]:
         if vector["algorithm"] == algorithm:
             header, payload, signature = segments_of(vector)
@@ -133,14 +133,14 @@ def test_no_example_is_an_access_token_of_rfc_9068(vector):
 
 
 @each("signatures")
-def test_each_of_several_signatures_over_one_payload_holds(vector):
+def test_each_of_several_signatures_over_one_payload_is_valid(vector):
     signing_input = f"{vector['protected']}.{vector['payload']}".encode()
     signature = decode_base64url(vector["signature"].encode())
     assert key_of(vector).verifies(signing_input, signature)
 
 
 @each("json_serialized")
-def test_the_json_serialization_is_no_token(vector):
+def test_the_json_serialization_is_refused(vector):
     with pytest.raises((MalformedToken, UnsupportedToken)):  # the dots in key ids may add up to five segments
         parse_compact(json.dumps(vector["document"]))
 
@@ -152,7 +152,7 @@ def test_an_unsecured_token_is_refused():
             verifier_for(key_of(vector), now=EXPIRY - 1).verify(unsecured["compact"])
 
 
-def test_an_unknown_critical_extension_is_refused_even_with_a_good_signature():
+def test_an_unknown_critical_extension_is_refused_even_with_a_valid_signature():
     (critical,) = (vector for vector in VECTORS["refused"] if "critical" in vector["name"])
     key = Key.generate("HS256")
     with pytest.raises(AuthError):
@@ -177,19 +177,19 @@ def test_an_encrypted_token_is_refused():
 
 
 @each("thumbprints")
-def test_the_printed_thumbprint_is_ours(vector):
+def test_the_printed_thumbprint_equals_ours(vector):
     key = Key.from_jwk(vector["key"], algorithm=vector["key"].get("alg", "EdDSA"))
     assert key.thumbprint() == vector["thumbprint"]
     assert key.public().thumbprint() == vector["thumbprint"]
 
 
-def test_a_public_key_without_a_kid_is_named_by_its_thumbprint():
+def test_the_kid_of_a_public_key_without_one_is_its_thumbprint():
     for vector in VECTORS["thumbprints"]:
         nameless = {name: value for name, value in vector["key"].items() if name != "kid"}
         assert Key.from_jwk(nameless, algorithm=nameless.get("alg", "EdDSA")).kid == vector["thumbprint"]
 
 
 @each("signed")
-def test_a_secret_that_an_rfc_prints_signs_nothing_of_ours(vector):
+def test_a_secret_that_an_rfc_prints_is_refused(vector):
     if vector["key"]["kty"] == "oct":
         assert "a well-known example" in refusal(lambda: Key.from_jwk(vector["key"], algorithm=vector["algorithm"]))

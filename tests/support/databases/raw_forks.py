@@ -15,11 +15,11 @@ from gatepass import ConfigurationError
 from gatepass.testing.base import make_family, seconds_from_now
 
 AT_ONCE, POINTS = 3, 8
-fork = ctypes.PyDLL(None).fork  # with the interpreter's lock, or the child would wait for it for ever
+fork = ctypes.PyDLL(None).fork  # holds the interpreter's lock, without which the child would wait forever
 
 
 class Rotation:
-    """A rotation in a thread of its own, which stands still where it calls its function number *point*."""
+    """A rotation in a thread that stops at the call of its *point*-th function."""
 
     def __init__(self, store, point):
         self.calls, self.answer = 0, None
@@ -54,7 +54,7 @@ class Rotation:
 
 
 def live(store):
-    """A family's life. The store is wrong if any of it is."""
+    """Run the life of a family. Any exception or failed assertion means that the store is wrong."""
     one = make_family()
     store.create(one.family)
     for _ in range(5):
@@ -82,9 +82,8 @@ def of_a_child(store, meanwhile=lambda: None):
 
 
 def main(kind, folder):
-    sys.setswitchinterval(
-        1_000
-    )  # a thread that waits for the interpreter's lock has parts of it, and a child would wait
+    # A thread that waits for the interpreter's lock holds parts of it, for which a child would wait.
+    sys.setswitchinterval(1_000)
     with store_factory(kind, Path(folder)) as factory:
         store = factory.open_empty()
         live(store)  # so that this thread, which forks, has a connection too

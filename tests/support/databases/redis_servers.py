@@ -13,8 +13,8 @@ from tests.support.ports import free_port
 
 
 class RedisServer:
-    """One `redis-server` that writes every change to disk before it answers. *address* is its plain URL, and *url* that
-    of a client who waits for as long as it takes.
+    """One `redis-server` that writes every change to disk before it responds. *address* is its plain URL, and *url* one
+    with a long timeout.
     """
 
     def __init__(self, folder, *options):
@@ -34,14 +34,14 @@ class RedisServer:
         self.url = patient(self.address)
 
     def start(self):
-        """Start it, and wait until it serves. As long as the one that was killed still dies, it cannot."""
+        """Start the server and wait until it responds. It cannot start before the killed process has exited."""
         until = time.monotonic() + PATIENCE
         while not self._serves():
             assert time.monotonic() < until, self._log.read_text()[-2_000:]
             time.sleep(0.1)
 
     def _serves(self):
-        """Whether it serves, and no other server where it should be."""
+        """Return whether it responds, and no other server on its port."""
         self._process = subprocess.Popen(bound([*self._command, "--port", str(self.port)]))
         until = time.monotonic() + PATIENCE
         with self.client() as client:
@@ -72,7 +72,7 @@ class RedisServer:
 
 
 def cluster(folder, nodes=3):
-    """Servers that share the slots among them, and know one another."""
+    """Return servers that share the slots and form a cluster."""
     options = ["--cluster-enabled", "yes", "--cluster-node-timeout", str(PATIENCE * 1_000)]
     servers = [RedisServer(folder / str(number), *options) for number in range(nodes)]
     edges = [16_384 * number // nodes for number in range(nodes + 1)]

@@ -10,9 +10,9 @@ from urllib.parse import unquote, urlsplit
 from tests.support.needs import missing
 
 PATIENCE = 60
-"""Timeout for a server's answer, in seconds: long, because a busy machine keeps it waiting."""
+"""The timeout for a response of a server, in seconds: long, because the machine may be busy."""
 AT_ONCE = 20
-"""Connections that the threads of one test share. PostgreSQL has a hundred, for all the processes that run tests."""
+"""The number of connections that the threads of one test share. PostgreSQL allows a hundred for all test processes."""
 _DEFAULTS = {
     "REDIS": "redis://127.0.0.1:6379/0",
     "POSTGRES": "postgresql://root@127.0.0.1:5432/test",
@@ -20,21 +20,23 @@ _DEFAULTS = {
 }
 _NAMES = {"REDIS": "Redis", "POSTGRES": "PostgreSQL", "MARIADB": "MariaDB"}
 _KNOWN = set()
-"""The URLs that served this process: asked once, because a test must not depend on how many ask at that moment."""
+"""The URLs that worked in this process. Each is tried once, so that no test depends on how many others connect at that
+time.
+"""
 _DRIVERS = {"REDIS": ("redis", "RedisError"), "POSTGRES": ("psycopg", "Error"), "MARIADB": ("pymysql", "MySQLError")}
-"""What asks, and what all its errors are."""
+"""The driver, and the base class of its errors."""
 _FULL = ("too many clients", "connection slots are reserved", "Too many connections", "max number of clients")
-"""What servers say that have no connection left: that passes, and a service is there."""
+"""Errors of a server without a free connection. They are temporary, and show that the service is available."""
 _PROGRAMS = {"redis-server": "Redis", "postgres": "PostgreSQL", "initdb": "PostgreSQL"}
 
 
 def address(name):
-    """The URL of the service *name*: `GATEPASS_TEST_<name>_URL`, or loopback."""
+    """Return the URL of the service *name*: `GATEPASS_TEST_<name>_URL`, or loopback."""
     return os.environ.get(f"GATEPASS_TEST_{name}_URL") or _DEFAULTS[name]
 
 
 def running(name):
-    """The URL of the service *name*, where it answers and its user may do what the tests do."""
+    """Return the URL of the service *name* if it responds and its user has the permissions that the tests need."""
     url = address(name)
     if url not in _KNOWN:
         refusal = _refusal(name, url)
@@ -45,7 +47,7 @@ def running(name):
 
 
 def _refusal(name, url):
-    """Why the tests cannot use the service, in the words of its driver. Any other error is one of the tests' own."""
+    """Return why the tests cannot use the service, in the words of its driver. Other errors are errors of the tests."""
     place, (driver, error_of_all) = urlsplit(url), _DRIVERS[name]
     try:
         of_the_driver = getattr(import_module(driver), error_of_all)
@@ -99,16 +101,16 @@ _ASK = {"REDIS": _ask_redis, "POSTGRES": _ask_postgres, "MARIADB": _ask_mariadb}
 
 
 def patient(url):
-    """*url* of a Redis server, for a client that takes a slow answer for no fault."""
+    """Return the *url* of a Redis server with timeouts for slow responses."""
     return f"{url}{'&' if '?' in url else '?'}socket_timeout={PATIENCE}&socket_connect_timeout={PATIENCE}"
 
 
 def program(name):
-    """The path of the program *name*, for tests that stop and start a server of their own."""
+    """Return the path of the program *name*, for tests that stop and start a server."""
     return shutil.which(name) or missing(f"{_PROGRAMS.get(name, 'MariaDB')}'s programs", f"{name} is not installed")
 
 
 def bound(command):
-    """*command* for a server that ends with the thread that starts it, also if that is killed."""
+    """Return the *command* of a server that ends with the thread that starts it, even if that is killed."""
     setpriv = shutil.which("setpriv")
     return [setpriv, "--pdeathsig", "KILL", *command] if setpriv else command

@@ -1,6 +1,6 @@
 """PostgreSQL and MariaDB servers that a test may kill and restart.
 
-Their files lie in a folder that is removed with them. They run as the user `nobody` when the tests run as root.
+Their files are in a folder that is removed with them. If the tests run as root, they run as an unprivileged user.
 """
 
 import os
@@ -37,7 +37,7 @@ class DatabaseServer:
         return self._url(self.name)
 
     def open(self):
-        """Make it, start it, and make the database."""
+        """Create the data folder, start the server and create the database."""
         self.make()
         for _ in range(5):  # another process may have taken the port meanwhile
             self.port = free_port()
@@ -48,14 +48,14 @@ class DatabaseServer:
         self.execute(f"CREATE DATABASE {self.name}", at=self.home)
 
     def start(self):
-        """Start it, and wait until it serves. As long as a process of the one that was killed still dies, it cannot."""
+        """Start the server and wait until it responds. It cannot start before all killed processes have exited."""
         until = time.monotonic() + _PATIENCE
         while not self._serves():
             assert time.monotonic() < until, self._said()
             time.sleep(0.1)
 
     def _serves(self):
-        """Whether it serves, and no other server where it should be."""
+        """Return whether it responds, and no other server on its port."""
         self._process = self._popen(*self.command())
         until = time.monotonic() + _PATIENCE
         while self._process.poll() is None and time.monotonic() < until:
@@ -70,11 +70,11 @@ class DatabaseServer:
         return False
 
     def kill(self):
-        """Kill it and all its processes with SIGKILL."""
-        self._process.send_signal(signal.SIGSTOP)  # it starts no further one while they are counted
+        """Kill the server and all its processes with SIGKILL."""
+        self._process.send_signal(signal.SIGSTOP)  # it starts no further process while they are counted
         os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
         for pid in [self._process.pid, *_children(self._process.pid)]:
-            with suppress(ProcessLookupError):  # it went with its parent
+            with suppress(ProcessLookupError):  # it ended with its parent
                 os.kill(pid, signal.SIGKILL)
         self._process.wait(_PATIENCE)
 
@@ -88,7 +88,7 @@ class DatabaseServer:
             self.kill()
 
     def execute(self, statement, *, at):
-        """Carry *statement* out; its first value, if it has one."""
+        """Execute *statement* and return its first value, if there is one."""
         engine = create_engine(self._url(at), isolation_level="AUTOCOMMIT", connect_args={"connect_timeout": PATIENCE})
         try:
             with engine.connect() as connection:
@@ -105,7 +105,7 @@ class DatabaseServer:
         return (self._folder / "log").read_text()[-2_000:]
 
     def _popen(self, *command):
-        # A MariaDB that starts removes the temporary tables of every other that has its folder for them.
+        # A starting MariaDB removes the temporary tables of every other server with the same temporary folder.
         place = {**os.environ, "TMPDIR": str(self._folder)}
         with (self._folder / "log").open("a") as log:
             return subprocess.Popen(
@@ -128,7 +128,7 @@ class PostgreSQLServer(DatabaseServer):
 
     def command(self):
         options = [f"port={self.port}", "listen_addresses=127.0.0.1", "unix_socket_directories=", "max_connections=60"]
-        options.append("fsync=off")  # the kernel outlives what we kill, and keeps what was written
+        options.append("fsync=off")  # the kernel outlives the killed server, and keeps what was written
         return [_binary("postgres"), "-D", self._folder / "data", *(part for one in options for part in ("-c", one))]
 
 
@@ -165,11 +165,11 @@ def database_server(kind):
 
 
 def _owner():
-    """As which user the servers run: PostgreSQL does not run as root."""
+    """Return the user that runs the servers, because PostgreSQL does not run as root."""
     if os.getuid() != 0:
         return {}
-    nobody = pwd.getpwnam("nobody")
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    user = pwd.getpwnam("nobody")  # codespell:ignore nobody
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
 
 
 _OWNER = _owner()

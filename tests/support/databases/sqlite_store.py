@@ -5,7 +5,7 @@ import pytest
 from gatepass.stores.sqlite import SQLiteStore
 
 PATIENCE = 60
-"""Seconds that a writer waits for those before it; on a busy machine they may be late."""
+"""The seconds that a writer waits for those before it. On a busy machine they may be slow."""
 
 
 @pytest.fixture

@@ -27,6 +27,6 @@ def say(number, what, one):
 
 
 if __name__ == "__main__":
-    store = SQLiteStore(sys.argv[1], timeout=60)  # others write, too, and more of them
+    store = SQLiteStore(sys.argv[1], timeout=60)  # others write too, and more often
     for number in range(int(sys.argv[2])):
         threading.Thread(target=rotate_for_ever, args=(store, number)).start()
