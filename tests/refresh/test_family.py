@@ -133,8 +133,8 @@ def test_a_repeated_rotation_differs_only_in_the_expiry_of_its_salt(window):
         current_hash=token.successor(salt).secret_hash, previous_hash=token.secret_hash,
         salt=salt if window else b"", rotated_at=100, idle_expires_at=600,
     )  # fmt: skip
-    once = Rotation.again(rotation)
-    twice = Rotation.again(family(token).rotated(once))
+    once = Rotation.rewriting(rotation)
+    twice = Rotation.rewriting(family(token).rotated(once))
 
     for again in (once, twice):
         assert (again.previous_hash, again.current_hash) == (rotation.current_hash, rotation.current_hash)

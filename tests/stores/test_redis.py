@@ -524,7 +524,7 @@ class TestClients:
         raw.pexpire(salt, 0)
         assert store.get(first.family.family_id) == replace(second.family, salt=b"")
         store.rotate(first.family.family_id, second.next()[1])
-        store.rotate(first.family.family_id, replace(Rotation.again(store.get(first.family.family_id)), salt=b""))
+        store.rotate(first.family.family_id, replace(Rotation.rewriting(store.get(first.family.family_id)), salt=b""))
         assert raw.exists(salt) == 0
 
     def test_a_given_client_is_not_closed(self, own, prefix):

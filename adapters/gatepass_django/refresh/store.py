@@ -82,7 +82,7 @@ class DjangoStore:
             current = rows.filter(
                 pk=_hash(family_id), current_hash=rotation.previous_hash.hex(), revoked_at__isnull=True
             )
-            return bool(current.update(**changes, purge_at=Least(F("purge_at"), Value(rotation.look_at))) == 1)
+            return bool(current.update(**changes, purge_at=Least(F("purge_at"), Value(rotation.purge_at))) == 1)
 
     def revoke(self, family_id: str, *, at: int) -> bool:
         with self._writing(self._families) as rows:
@@ -249,7 +249,7 @@ def _row(family: Family) -> dict[str, Any]:
         "id": _hash(family.family_id),
         "subject_hash": _hash(family.subject),
         "client_id_hash": _hash(family.client_id),
-        "purge_at": family.look_at,
+        "purge_at": family.purge_at,
         **{name: _encoded(name, getattr(family, name)) for name in _MEMBERS},
     }
 

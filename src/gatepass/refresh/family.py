@@ -121,17 +121,17 @@ class Rotation:
     idle_expires_at: int
 
     @property
-    def look_at(self) -> int:
+    def purge_at(self) -> int:
         """When a purge must read the family: when it idles out, or when *salt* is no longer needed."""
-        return _look_at(self.idle_expires_at, self)
+        return _purge_at(self.idle_expires_at, self)
 
     @classmethod
-    def without_salt(cls, last: Family) -> Rotation:
+    def deleting_salt(cls, last: Family) -> Rotation:
         """Return the rotation that deletes the salt of *last* while its token is current."""
-        return replace(cls.again(last), salt=b"")
+        return replace(cls.rewriting(last), salt=b"")
 
     @classmethod
-    def again(cls, last: Rotation | Family) -> Rotation:
+    def rewriting(cls, last: Rotation | Family) -> Rotation:
         """Return the rotation that writes *last* again while its token is current. The token is its own predecessor.
 
         The nonce in *salt* is new: a database that gets the same values writes no row and does not wait for the disk.
@@ -180,9 +180,9 @@ class Family:
         return first
 
     @property
-    def look_at(self) -> int:
+    def purge_at(self) -> int:
         """When a purge must read the family: when it ends, or when *salt* is no longer needed."""
-        return _look_at(self.ends_at, self)
+        return _purge_at(self.ends_at, self)
 
     def rotated(self, rotation: Rotation) -> Family:
         """Return this family after *rotation*."""
@@ -195,7 +195,7 @@ class Family:
             idle_expires_at=rotation.idle_expires_at,
         )
 
-    def salt_is_spent(self, moment: int) -> bool:
+    def has_expired_salt(self, moment: int) -> bool:
         """Return whether there is a salt that no window needs, in a purge of families that ended before *moment*."""
         return bool(self.salt) and self.rotated_at < moment - Rotation.MAX_GRACE
 
@@ -204,5 +204,5 @@ class Family:
         return self.ends_at < moment
 
 
-def _look_at(end: int, last: Rotation | Family) -> int:
+def _purge_at(end: int, last: Rotation | Family) -> int:
     return min(end, last.rotated_at + Rotation.MAX_GRACE) if last.salt else end

@@ -121,7 +121,7 @@ class RefreshTokenRotation:
         """
         for family in self._windows.pop_closed(now, limit=limit):
             with suppress(ConfigurationError, StoreUnavailable):
-                call_store(self._store.rotate, family.family_id, Rotation.without_salt(family))
+                call_store(self._store.rotate, family.family_id, Rotation.deleting_salt(family))
 
     def find(self, text: str, client_id: str) -> tuple[RefreshToken, Family] | None:
         """Return the token and its family, ended or not, or None. Raises `InvalidGrant` for another client's."""
@@ -200,7 +200,7 @@ class RefreshTokenRotation:
 
     def _was_applied(self, family_id: str, rotation: Rotation) -> bool:
         """Return whether *rotation* is stored and durable, and this caller may return its successor."""
-        again = call_store(self._store.rotate, family_id, Rotation.again(rotation))
+        again = call_store(self._store.rotate, family_id, Rotation.rewriting(rotation))
         return again and self._in_doubt.settle(family_id, rotation.current_hash)
 
     def _reload(self, token: RefreshToken, rotation: Rotation, client_id: str, now: int) -> Family:
@@ -222,7 +222,7 @@ class RefreshTokenRotation:
         pair = self._pair(family, successor, self._authorize(family, parameters), now)
         if in_grace:
             self._windows.add(family)
-        again = Rotation.again(family)
+        again = Rotation.rewriting(family)
         if not call_store(self._store.rotate, family.family_id, again):  # revoked or rotated concurrently
             raise self._reuse(self._reload(token, again, family.client_id, now))
         settled = self._in_doubt.settle(family.family_id, successor.secret_hash)

@@ -70,8 +70,8 @@ class MemoryStore:
             ended = [name for name, family in self._families.items() if family.ended_before(before)][:limit]
             for family_id in ended:
                 self._forget(self._families.pop(family_id))
-            spent = [family for family in self._families.values() if family.salt_is_spent(before)]
-            for family in spent:
+            expired = [family for family in self._families.values() if family.has_expired_salt(before)]
+            for family in expired:
                 self._families[family.family_id] = replace(family, salt=b"")
             return PurgeResult(len(ended), more=len(ended) == limit)
 

@@ -33,7 +33,7 @@ def row_of(family: Family) -> dict[str, Any]:
     """
     row = {name: getattr(family, name) for name in COLUMNS}
     row["amr"] = json.dumps(family.amr, ensure_ascii=False)
-    row["purge_at"] = family.look_at
+    row["purge_at"] = family.purge_at
     return row
 
 

@@ -117,7 +117,7 @@ class SQLStore:
             "new_salt": rotation.salt,
             "moment": rotation.rotated_at,
             "idle": rotation.idle_expires_at,
-            "new_purge_at": rotation.look_at,
+            "new_purge_at": rotation.purge_at,
         }
         cursors = self._cursors
         if cursors is None:

@@ -122,7 +122,7 @@ class SQLiteStore:
         return family_of(rows[0]) if rows else None
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
-        purge_at = rotation.look_at
+        purge_at = rotation.purge_at
         values = (
             rotation.current_hash, rotation.previous_hash, rotation.salt, rotation.rotated_at,
             rotation.idle_expires_at, family_id, rotation.previous_hash,

@@ -97,7 +97,7 @@ class IssuedFamily:
 
     def again(self) -> tuple[IssuedFamily, Rotation]:
         """Return the same token after it is written once more, and the rotation that writes it."""
-        rotation = Rotation.again(self.family)
+        rotation = Rotation.rewriting(self.family)
         return IssuedFamily(self.family.rotated(rotation), self.token), rotation
 
 
