@@ -59,6 +59,7 @@ SEVERAL_MODULES = {
     "tests/stores/test_killed_servers.py": "every store on a server",
     "tests/stores/test_missing_extras.py": "every store that needs an extra",
     "tests/stores/test_purge_limits.py": "every store that is purged",
+    "tests/stores/test_reprs.py": "values of refresh, stores and the endpoint that must not show a token",
     "tests/stores/test_raw_forks.py": "every store that processes share",
     "tests/testing/test_contracts.py": "the contracts as a whole, against stores that break them",
 }
