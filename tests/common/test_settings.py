@@ -156,7 +156,7 @@ def test_an_audience_is_required():
     assert refusal(lambda: audience_names(["api", "api"], "")) == "audience= contains a value twice"
     for spaced in ("api ", "\tapi", ["api", " other"]):
         assert refusal(lambda spaced=spaced: audience_names(spaced, "")) == (
-            "audience= begins or ends with a space, which no token has: remove it"
+            "audience= begins or ends with a space or a line break: remove it"
         )
     assert refusal(lambda: audience_names(5, "")) == "audience= takes a string or a list of strings"
 

@@ -126,7 +126,7 @@ def test_without_kid_an_allowed_algorithm_without_a_key_is_an_unknown_key():
     [
         (
             {"keys": None, "issuer": ANY_ISSUER},
-            "keys= is missing: they can be fetched only from an issuer with a URL",
+            "keys= is missing, and can be fetched only from an issuer with a URL: give keys=",
         ),
         ({"profile": "rfc9068"}, "profile= must be a Profile, such as Profile.RFC9068 or Profile.GENERIC"),
         *(

@@ -364,7 +364,7 @@ class TestSettings:
     def test_an_issuer_without_a_url_requires_keys(self, issuer):
         with pytest.raises(ConfigurationError) as caught:
             make_verifier(keys=None, issuer=issuer, profile=Profile.GENERIC)
-        assert str(caught.value) == "keys= is missing: they can be fetched only from an issuer with a URL"
+        assert str(caught.value) == "keys= is missing, and can be fetched only from an issuer with a URL: give keys="
 
     def test_without_keys_they_are_fetched_from_the_issuer(self):
         pytest.importorskip("httpx")

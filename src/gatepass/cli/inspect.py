@@ -177,7 +177,7 @@ def _verdict(findings: list[Finding], unchecked: list[str]) -> tuple[str, str]:
     if not findings:
         return "UNVERIFIED, no key was given: the contents may be forged", "bold yellow"
     if outcomes["signature"] != "passed":
-        return "UNVERIFIED, the signature was not verified: the contents may be forged", "bold yellow"
+        return "UNVERIFIED, no valid signature: the contents may be forged", "bold yellow"
     if set(outcomes.values()) != {"passed"}:
         return "signed with this key, but rejected", "bold red"
     return (f"verified, except {' and '.join(unchecked)}", "yellow") if unchecked else ("verified", "green")

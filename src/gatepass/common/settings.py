@@ -119,7 +119,7 @@ def audience_names(value: str | Iterable[str] | None, hint: str) -> tuple[str, .
     if not names:
         raise ConfigurationError(f"audience= is missing: {hint}")
     if any(name != name.strip() for name in names):
-        raise ConfigurationError("audience= begins or ends with a space, which no token has: remove it")
+        raise ConfigurationError("audience= begins or ends with a space or a line break: remove it")
     return names
 
 

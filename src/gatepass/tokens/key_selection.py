@@ -108,7 +108,7 @@ def resolve_keys(
 def _discovered(issuer: str | AnyIssuer, algorithms: Iterable[str] | None, allow: Allowed) -> KeySource:
     loopback = (HTTP_ON_LOOPBACK,) if allow.http_on_loopback else ()
     if isinstance(issuer, AnyIssuer) or "://" not in issuer:
-        raise ConfigurationError("keys= is missing: they can be fetched only from an issuer with a URL")
+        raise ConfigurationError("keys= is missing, and can be fetched only from an issuer with a URL: give keys=")
     if not fetchable(issuer, allow):
         raise ConfigurationError(
             "keys= is missing: they are not fetched from an issuer without an https URL; give keys=, such as a "
