@@ -6,9 +6,9 @@ The tables of docs/frameworks.md are generated from the code. To update them:
 """
 
 import ast
-import os
 
 import pytest
+from tests.support.generated import assert_generated, table
 
 MAX_NAMES = 28  # of gatepass itself
 VERBS = {
@@ -202,13 +202,6 @@ def test_the_number_of_names_of_gatepass_is_limited():
     assert len(PUBLIC["gatepass"]) <= MAX_NAMES
 
 
-BEGIN, END = "<!-- public names: made by tests/packaging/test_public_names.py -->\n", "<!-- end of public names -->"
-
-
-def table(heads, rows):
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in (heads, ["---"] * len(heads), *rows))
-
-
 def test_the_documented_tables_match_the_code(repository):
     modules = ["gatepass", "gatepass.adapter", "gatepass_django.rest_framework", "gatepass_django.refresh"]
     names = {module: sorted(declared(module, repository), key=str.lower) for module in [*modules, *ADAPTERS.values()]}
@@ -218,12 +211,6 @@ def test_the_documented_tables_match_the_code(repository):
     marked = [
         [f"`{verb}`", *("yes" if verb in names[module] else "" for module in ADAPTERS.values())] for verb in verbs
     ]
-    tables = f"\n{table(['name', *ADAPTERS], marked)}\n{table(['module', 'names'], listed)}\n"
-    page = repository / "docs/frameworks.md"
-    before, _, rest = page.read_text(encoding="utf-8").partition(BEGIN)
-    written, _, after = rest.partition(END)
+    tables = table(["name", *ADAPTERS], marked) + table(["module", "names"], listed).lstrip("\n")
 
-    if os.environ.get("GATEPASS_WRITE_TABLES"):
-        page.write_text(f"{before}{BEGIN}{tables}{END}{after}", encoding="utf-8")
-    else:
-        assert written == tables, "the tables are renewed as the first lines of this file say"
+    assert_generated(repository / "docs/frameworks.md", "public names", "tests/packaging/test_public_names.py", tables)

@@ -6,6 +6,8 @@ the function or class that does it; `tests/packaging/test_architecture.py` check
 
 from typing import Any, NamedTuple
 
+from tests.support.generated import table
+
 from gatepass.errors import (
     AuthUnavailable,
     ConcealedResource,
@@ -226,12 +228,12 @@ UNKNOWN_KEY = [
 ]
 
 
-def table(steps):
-    """The *steps* as a Markdown table."""
-    lines = ["", "| | step | what happens | where | refused with |", "|---|---|---|---|---|"]
+def flow_table(steps):
+    """Return the *steps* as a Markdown table."""
+    rows = []
     for number, step in enumerate(steps, 1):
         path, _, name = step.where.partition(": ")
         errors = ", ".join(f"`{error.__name__}`" for error in step.errors)
         refused = f"{step.refused_with}: {errors}" if errors else ""
-        lines.append(f"| {number} | {step.title} | {step.what} | `{path}` `{name}` | {refused} |")
-    return "\n".join([*lines, "", ""])
+        rows.append([str(number), step.title, step.what, f"`{path}` `{name}`", refused])
+    return table(["", "step", "what happens", "where", "refused with"], rows)

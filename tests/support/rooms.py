@@ -8,6 +8,7 @@ import ast
 import tomllib
 from collections import defaultdict
 
+from tests.support.generated import table
 from tests.support.sources import REPOSITORY
 
 CORE = ("errors", "common", "jose", "keys", "tokens", "http", "adapter")
@@ -44,20 +45,19 @@ def third_party():
     return {room: sorted(_SHOWN_AS.get(name, name) for name in names) for room, names in allowed.items()}
 
 
-def docstring(path):
-    return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
-
-
 def purpose(room):
     """Return the first sentence of the room's docstring."""
     path = PACKAGE / room / "__init__.py"
-    text = docstring(path if path.exists() else PACKAGE / f"{room}.py")
-    return " ".join(text.partition("\n\n")[0].split()).partition(". ")[0].rstrip(".:")
+    return _first_sentence(path if path.exists() else PACKAGE / f"{room}.py")
 
 
 def adapter_purpose(name):
     """Return the first sentence of an adapter's docstring."""
-    text = docstring(REPOSITORY / "adapters" / name / "__init__.py")
+    return _first_sentence(REPOSITORY / "adapters" / name / "__init__.py")
+
+
+def _first_sentence(path):
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
     return " ".join(text.partition("\n\n")[0].split()).partition(". ")[0].rstrip(".:")
 
 
@@ -74,14 +74,14 @@ def imported_rooms(room):
     return found - {room}
 
 
-def table():
+def rooms_table():
     """Return the rooms as a Markdown table, from the bottom up."""
     order = [room for layer in reversed(layers()) for room in layer]
     packages = third_party()
-    lines = ["", "| room | what it is for | imports | third-party packages |", "|---|---|---|---|"]
+    rows = []
     for room in order:
         name = f"`{room}`" if room in CORE else f"`{room}` (battery)"
         used = imported_rooms(room)
         rooms = ", ".join(f"`{other}`" for other in order if other in used)
-        lines.append(f"| {name} | {purpose(room)} | {rooms} | {', '.join(packages.get(room, []))} |")
-    return "\n".join([*lines, "", ""])
+        rows.append([name, purpose(room), rooms, ", ".join(packages.get(room, []))])
+    return table(["room", "what it is for", "imports", "third-party packages"], rows)
