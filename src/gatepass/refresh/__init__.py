@@ -9,5 +9,6 @@ from gatepass.refresh.service import TokenService
 from gatepass.refresh.store import PurgeResult, RefreshStore, purge_store
 
 __all__ = [
-    "Family", "PurgeResult", "RefreshStore", "RefreshToken", "Rotation", "TokenPair", "TokenService", "purge_store",
+    "STORE_CONTRACT", "Family", "PurgeResult", "RefreshStore", "RefreshToken", "Rotation", "TokenPair", "TokenService",
+    "purge_store",
 ]  # fmt: skip

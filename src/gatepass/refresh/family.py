@@ -150,8 +150,10 @@ class Rotation:
 class Family:
     """One grant and its current token, as a store keeps it. Times are seconds since 1970.
 
-    It contains no usable token, and neither the hashes nor *salt* show in its repr. *scope* is that of the original
-    grant. *amr*, *acr* and *auth_time* are facts of the login that every rotation keeps (RFC 9068 section 2.2.1).
+    It contains no usable token, and neither the hashes nor *salt* nor *claims* show in its repr. Every rotation keeps
+    the facts of the login: *scope*, which is that of the original grant; *amr*, *acr* and *auth_time* (RFC 9068 section
+    2.2.1); *claims*, as compact JSON, and *label*, each None if none was given; and *refresh_ttl*, for how many seconds
+    a token of this login may be unused, None for as long as the service allows.
     """
 
     family_id: str
@@ -171,6 +173,18 @@ class Family:
     salt: bytes = field(default=b"", repr=False)
     rotated_at: int = 0
     revoked_at: int | None = None
+    claims: str | None = field(default=None, repr=False)
+    label: str | None = None
+    refresh_ttl: int | None = None
+
+    @property
+    def position(self) -> tuple[int, str]:
+        """The place among the logins of a subject: the time of the login, and the id for logins within one second."""
+        return self.created_at, self.family_id
+
+    def is_live(self, now: int) -> bool:
+        """Return whether the family's current token works at *now*."""
+        return self.revoked_at is None and now < min(self.expires_at, self.idle_expires_at)
 
     @property
     def ends_at(self) -> int:

@@ -1,18 +1,23 @@
-"""The protocol of a store of token families, and the loop that purges a store.
+"""The protocol of a store of token families, its version, and the loop that purges a store.
 
 One operation must be atomic, `rotate`; all guarantees depend on it. Test a store of your own with
-`gatepass.testing.RefreshStoreContract`.
+`gatepass.testing.RefreshStoreContract`. Version 2 of the protocol added `live_families`, and `claims`, `label` and
+`refresh_ttl` of a family.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from typing import NamedTuple, Protocol, runtime_checkable
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple, Protocol, cast, runtime_checkable
 
+from gatepass.errors import ConfigurationError
 from gatepass.refresh.family import Family, Rotation
 
-__all__ = ["PurgeResult", "PurgeableStore", "RefreshStore", "purge_store"]
+__all__ = ["STORE_CONTRACT", "PurgeResult", "PurgeableStore", "RefreshStore", "purge_store", "require_store"]
+
+STORE_CONTRACT: Final = 2
+"""The version of `RefreshStore`."""
 
 
 @runtime_checkable
@@ -22,7 +27,12 @@ class RefreshStore(Protocol):
     A method may raise any exception of its database; the service turns it into 503. When a method returns, its result
     must be durable, so that it survives a crash. Times are whole seconds since 1970, given by the caller.
     To revoke access tokens too, a store also implements `gatepass.revocation.RevocationStore`.
+
+    *contract_version* is the version of this protocol that the store's author wrote it for, as a number: a store of an
+    older version would lose the members of a family that a newer one added.
     """
+
+    contract_version: int
 
     def create(self, family: Family) -> None:
         """Store a new *family*. Raise any exception if its random `family_id` is in the store already."""
@@ -60,6 +70,14 @@ class RefreshStore(Protocol):
         """Revoke every family of *client_id*. Returns how many were not yet revoked."""
         ...
 
+    def live_families(self, subject: str, *, at: int, limit: int, after: tuple[int, str] | None) -> Sequence[Family]:
+        """Return at most *limit* families of *subject* for which `Family.is_live(at)`, the newest login first.
+
+        Families with the same `created_at` have any order that stays the same. *after* is the `position` of a family,
+        which may have ended or been deleted: return the families behind it.
+        """
+        ...
+
     def purge(self, *, before: int, limit: int) -> PurgeResult:
         """Delete at most *limit* families that expired, idled out or were revoked earlier than *before*.
 
@@ -70,6 +88,28 @@ class RefreshStore(Protocol):
         before *before*, even if another process rotated it.
         """
         ...
+
+
+def require_store(value: object) -> RefreshStore:
+    """Return *value* if it is a store of this version of the protocol. Raises `ConfigurationError`."""
+    if not all(callable(getattr(value, name, None)) for name in ("create", "get", "rotate")):
+        raise ConfigurationError("store= must be a RefreshStore, such as SQLiteStore(path)")
+    version: object = getattr(value, "contract_version", 1)
+    missing = sorted(name for name in _MEMBERS if not hasattr(value, name))
+    if version != STORE_CONTRACT or missing:
+        lacks = f" and lacks {', '.join(missing)}" if missing else ""
+        raise ConfigurationError(
+            f"store= was written for version {version!r} of gatepass.refresh.RefreshStore{lacks}; version "
+            f"{STORE_CONTRACT} is needed: implement it, test it with gatepass.testing.RefreshStoreContract, and set "
+            f"contract_version = {STORE_CONTRACT}"
+        )
+    return cast("RefreshStore", value)
+
+
+_MEMBERS: Final = (
+    "contract_version", "create", "get", "live_families", "purge", "revoke", "revoke_client", "revoke_subject",
+    "rotate",
+)  # fmt: skip
 
 
 class PurgeResult(NamedTuple):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import final
+from operator import attrgetter
+from typing import ClassVar, final
 
 from gatepass.common.runtime import PerProcess
 from gatepass.refresh.family import Family, Rotation
@@ -22,6 +24,8 @@ class MemoryStore:
     """
 
     __slots__ = ("_by_client", "_by_subject", "_families", "_locks", "_revocations")
+
+    contract_version: ClassVar[int] = 2
 
     def __init__(self) -> None:
         self._families: dict[str, Family] = {}
@@ -64,6 +68,12 @@ class MemoryStore:
     def revoke_client(self, client_id: str, *, at: int) -> int:
         with self._lock:
             return self._revoke(self._by_client.get(client_id, ()), at)
+
+    def live_families(self, subject: str, *, at: int, limit: int, after: tuple[int, str] | None) -> Sequence[Family]:
+        with self._lock:
+            found = [self._families[family_id] for family_id in self._by_subject.get(subject, ())]
+        live = (one for one in found if one.is_live(at) and (after is None or one.position < after))
+        return heapq.nlargest(limit, live, key=attrgetter("position"))
 
     def purge(self, *, before: int, limit: int) -> PurgeResult:
         with self._lock:

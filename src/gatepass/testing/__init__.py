@@ -36,13 +36,23 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"gatepass.testing.{name}"
-        for name in ("base", "concurrency", "expiry", "persistence", "racing", "revocation_store", "rotation")
+        for name in (
+            "base",
+            "concurrency",
+            "expiry",
+            "listing",
+            "persistence",
+            "racing",
+            "revocation_store",
+            "rotation",
+        )
     )
 )
 
 # Imported after the registration, so that pytest rewrites their asserts.
 from gatepass.testing.concurrency import ConcurrencyTests  # noqa: E402
 from gatepass.testing.expiry import ExpiryTests  # noqa: E402
+from gatepass.testing.listing import ListingTests  # noqa: E402
 from gatepass.testing.persistence import PersistenceTests  # noqa: E402
 from gatepass.testing.revocation_store import RevocationStoreContract  # noqa: E402
 from gatepass.testing.rotation import RotationTests  # noqa: E402
@@ -50,8 +60,8 @@ from gatepass.testing.rotation import RotationTests  # noqa: E402
 __all__ = ["RefreshStoreContract", "RevocationStoreContract"]
 
 
-class RefreshStoreContract(PersistenceTests, RotationTests, ExpiryTests, ConcurrencyTests):
-    """All tests of `RefreshStore`.
+class RefreshStoreContract(PersistenceTests, RotationTests, ExpiryTests, ListingTests, ConcurrencyTests):
+    """All tests of version 2 of `RefreshStore`.
 
     Fixtures: `store` returns an empty store, or one that no other test uses. `reopen` returns a picklable function that
     opens the same store in a fresh process; without it, the races between processes are skipped. `dump` returns a

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import pytest
 
-from gatepass.refresh.store import RefreshStore
+from gatepass.refresh.store import STORE_CONTRACT, RefreshStore
 from gatepass.testing.base import ODD_TEXTS, StoreContractBase, make_family, put_family, seconds_from_now
 
 __all__ = ["PersistenceTests"]
@@ -18,6 +19,7 @@ class PersistenceTests(StoreContractBase):
 
     def test_it_is_a_refresh_store(self, store: RefreshStore) -> None:
         assert isinstance(store, RefreshStore)
+        assert store.contract_version == STORE_CONTRACT
 
     def test_get_returns_the_family_that_was_created(self, store: RefreshStore) -> None:
         family = put_family(store, auth_time=seconds_from_now(-5), acr="urn:level:2", amr=("pwd", "otp")).family
@@ -30,8 +32,10 @@ class PersistenceTests(StoreContractBase):
         assert store.get(make_family().family_id) is None
 
     def test_absent_facts_stay_absent_and_empty_ones_empty(self, store: RefreshStore) -> None:
-        absent = put_family(store, auth_time=None, acr=None, amr=(), client_id="", scope="").family
-        empty = put_family(store, auth_time=0, acr="", amr=("",)).family
+        absent = put_family(
+            store, auth_time=None, acr=None, amr=(), client_id="", scope="", claims=None, label=None, refresh_ttl=None
+        ).family
+        empty = put_family(store, auth_time=0, acr="", amr=("",), claims="", label="", refresh_ttl=0).family
 
         assert store.get(absent.family_id) == absent
         assert store.get(empty.family_id) == empty
@@ -53,8 +57,9 @@ class PersistenceTests(StoreContractBase):
     @pytest.mark.parametrize("text", ODD_TEXTS)
     def test_text_is_stored_unchanged(self, store: RefreshStore, text: str) -> None:
         family = put_family(
-            store, subject=text, client_id=text, scope=text, audience=text, acr=text, amr=(text, text)
-        ).family
+            store, subject=text, client_id=text, scope=text, audience=text, acr=text, amr=(text, text), claims=text,
+            label=text,
+        ).family  # fmt: skip
 
         assert store.get(family.family_id) == family
 
@@ -68,11 +73,22 @@ class PersistenceTests(StoreContractBase):
             audience="https://api.example/" + "a" * 2_000,
             acr="r" * 2_000,
             amr=tuple(f"method-{number}" for number in range(200)),
+            claims=json.dumps({"tenant": "é😀" * 1_000}, ensure_ascii=False),
+            label="📱" * 64,
+            refresh_ttl=31_622_400,
         ).family
 
         assert store.get(family.family_id) == family
         assert store.revoke_subject(family.subject, at=seconds_from_now(0)) == 1
         assert store.revoke_client(family.client_id, at=seconds_from_now(0)) == 0
+
+    def test_a_rotation_keeps_the_facts_of_the_login(self, store: RefreshStore) -> None:
+        one = put_family(store, claims='{"tenant":"north"}', label="Anna’s phone", refresh_ttl=3_600)
+        later, rotation = one.next()
+        store.rotate(one.family_id, rotation)
+
+        assert store.get(one.family_id) == later.family
+        assert later.family.claims == '{"tenant":"north"}'
 
     def test_family_ids_are_compared_octet_by_octet(self, store: RefreshStore) -> None:
         family = put_family(store, family_id="AbCdEfGhIjKlMnOpQrStUv").family
