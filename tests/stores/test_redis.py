@@ -23,7 +23,8 @@ from gatepass import ConfigurationError, Key, TokenIssuer
 from gatepass.refresh import Rotation, TokenService
 from gatepass.refresh.errors import StoreUnavailable
 from gatepass.revocation import AccessTokenRevocation
-from gatepass.stores.redis import MARGIN, PUT_REVOCATION, RedisStore
+from gatepass.stores.redis import MARGIN, RedisStore
+from gatepass.stores.redis_scripts import PUT_REVOCATION
 from gatepass.testing import RefreshStoreContract, RevocationStoreContract
 from gatepass.testing.base import make_family, seconds_from_now
 
