@@ -18,11 +18,9 @@ revocation. Redis 6.2 or Valkey 7.2 is sufficient. The store does not read from 
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
+from collections.abc import Sequence
 from importlib.util import find_spec
 from itertools import islice
 from typing import Any, Final, cast, final
@@ -42,6 +40,7 @@ from redis.retry import Retry
 from gatepass.common.runtime import PerProcess
 from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.store import PurgeResult
+from gatepass.stores.redis_fields import decode_family, encode_family, encode_rotation, text_of
 from gatepass.stores.redis_scripts import (
     ADD_TO_INDEX,
     CREATE,
@@ -62,9 +61,6 @@ _CONNECT_TIMEOUT: Final = 1.0
 _RESPONSE_TIMEOUT: Final = 2.0
 _BATCH: Final = 500
 _SALT_TTL: Final = Rotation.MAX_GRACE
-_HASHES: Final = frozenset(("proof_hash", "current_hash", "previous_hash"))
-_NUMBERS: Final = frozenset(("auth_time", "created_at", "expires_at", "idle_expires_at", "rotated_at", "revoked_at"))
-_MEMBERS: Final = tuple(one.name for one in fields(Family) if one.name not in ("family_id", "salt"))
 
 
 @final
@@ -105,25 +101,17 @@ class RedisStore:
         idle = _lifetime(family.idle_expires_at, family.created_at)
         for index in (self._index("subject", family.subject), self._index("client", family.client_id)):
             self._run(ADD_TO_INDEX, index, family.family_id, absolute + MARGIN)
-        values = _encode_fields((name, getattr(family, name)) for name in _MEMBERS)
+        values = encode_family(family)
         salt, call = family.salt.hex(), secrets.token_hex(8)
         if not self._run(CREATE, self._family(family.family_id), call, idle, absolute, salt, _SALT_TTL, *values):
             raise KeyError("this family already exists")
 
     def get(self, family_id: str) -> Family | None:
-        flat, salt = self._run(GET, self._family(family_id))
-        stored = {_text(name): _text(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
-        if "current_hash" not in stored:
-            return None
-        members: dict[str, Any] = {"auth_time": None, "acr": None, "salt": bytes.fromhex(_text(salt))}
-        members.update((name, _decode_field(name, stored[name])) for name in _MEMBERS if name in stored)
-        return Family(family_id=family_id, **members)
+        return decode_family(family_id, self._run(GET, self._family(family_id)))
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
         idle = _lifetime(rotation.idle_expires_at, rotation.rotated_at)
-        values = _encode_fields(
-            (one.name, getattr(rotation, one.name)) for one in fields(rotation) if one.name != "salt"
-        )
+        values = encode_rotation(rotation)
         call, previous, salt = secrets.token_hex(8), rotation.previous_hash.hex(), rotation.salt.hex()
         return bool(self._run(ROTATE, self._family(family_id), call, previous, idle, salt, _SALT_TTL, *values))
 
@@ -153,7 +141,7 @@ class RedisStore:
         client, names = self._client, list(map(self._revocation, keys))
         # A cluster needs one MGET per slot; redis-py sends them in parallel.
         values = client.mget_nonatomic(names) if isinstance(client, RedisCluster) else client.mget(names)
-        found = [_text(value).split(" ") for value in values if value]
+        found = [text_of(value).split(" ") for value in values if value]
         return max((int(issued) for issued, keep in found if int(keep) >= now), default=None)
 
     def purge_revocations(self, *, before: int, limit: int) -> int:  # noqa: ARG002 - the protocol's signature
@@ -164,7 +152,7 @@ class RedisStore:
         """Revoke all families in *index*, including all that were added before this call."""
         revoked, call = 0, secrets.token_hex(8)
         listed = self._client.zscan_iter(index, count=_BATCH)
-        while batch := [_text(member) for member, _ in islice(listed, _BATCH)]:
+        while batch := [text_of(member) for member, _ in islice(listed, _BATCH)]:
             pipeline = self._client.pipeline(transaction=False)
             for family_id in batch:
                 # not eval(): in pipelines of a cluster, redis-py blocks that method but not the command
@@ -228,27 +216,3 @@ def _check_client(client: object) -> Redis | RedisCluster:
 def _lifetime(end: int, start: int) -> int:
     """Return the seconds from *start* to *end* plus the margin. What has already ended is kept for the margin too."""
     return max(end - start, 0) + MARGIN
-
-
-def _encode_fields(members: Iterable[tuple[str, Any]]) -> Iterator[str]:
-    """Yield names and values in turn, as text, so that a client with `decode_responses` works too. Omit None."""
-    for name, value in members:
-        if value is None:
-            continue
-        yield name
-        if name in _HASHES:
-            yield value.hex()
-        else:
-            yield json.dumps(value) if name == "amr" else str(value)
-
-
-def _decode_field(name: str, text: str) -> Any:
-    if name in _HASHES:
-        return bytes.fromhex(text)
-    if name in _NUMBERS:
-        return int(text)
-    return tuple(json.loads(text)) if name == "amr" else text
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value
