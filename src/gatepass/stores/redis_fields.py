@@ -16,7 +16,9 @@ from gatepass.refresh.family import Family, Rotation
 __all__ = ["decode_family", "encode_family", "encode_rotation", "text_of"]
 
 _HASHES: Final = frozenset(("proof_hash", "current_hash", "previous_hash"))
-_NUMBERS: Final = frozenset(("auth_time", "created_at", "expires_at", "idle_expires_at", "rotated_at", "revoked_at"))
+_NUMBERS: Final = frozenset(
+    ("auth_time", "created_at", "expires_at", "idle_expires_at", "rotated_at", "revoked_at", "refresh_ttl")
+)
 _MEMBERS: Final = tuple(one.name for one in fields(Family) if one.name not in ("family_id", "salt"))
 
 

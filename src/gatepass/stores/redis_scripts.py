@@ -9,9 +9,12 @@ from __future__ import annotations
 from hashlib import sha1
 from typing import Final
 
-__all__ = ["ADD_TO_INDEX", "CREATE", "DIGESTS", "GET", "PUT_REVOCATION", "REVOKE", "ROTATE", "WITH_SALT"]
+__all__ = [
+    "ADD_TO_INDEX", "ADD_TO_ORDER", "CREATE", "DIGESTS", "GET", "PUT_REVOCATION", "REVOKE", "ROTATE", "WITH_SALT",
+]  # fmt: skip
 
-# KEYS: index of a subject or client. ARGV: family, lifetime. Each call removes up to 16 expired entries.
+# KEYS: index of a subject or client. ARGV: family, lifetime. Each call removes up to 16 expired entries and
+# returns them.
 ADD_TO_INDEX: Final = """
 local now = tonumber(redis.call('TIME')[1])
 local life = tonumber(ARGV[2])
@@ -19,6 +22,13 @@ local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. now, 'LIMIT', 0
 if #dead > 0 then redis.call('ZREM', KEYS[1], unpack(dead)) end
 redis.call('ZADD', KEYS[1], string.format('%.0f', now + life), ARGV[1])
 if redis.call('TTL', KEYS[1]) < life then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
+return dead
+"""
+
+# KEYS: logins of a subject. ARGV: lifetime, then times and families.
+ADD_TO_ORDER: Final = """
+redis.call('ZADD', KEYS[1], 'NX', unpack(ARGV, 2))
+if redis.call('TTL', KEYS[1]) < tonumber(ARGV[1]) then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
 return 1
 """
 
@@ -96,6 +106,6 @@ WITH_SALT: Final = frozenset((CREATE, GET, REVOKE, ROTATE))
 
 DIGESTS: Final = {
     script: sha1(script.encode(), usedforsecurity=False).hexdigest()
-    for script in (ADD_TO_INDEX, CREATE, GET, PUT_REVOCATION, REVOKE, ROTATE)
+    for script in (ADD_TO_INDEX, ADD_TO_ORDER, CREATE, GET, PUT_REVOCATION, REVOKE, ROTATE)
 }
 """The name of each script for EVALSHA."""
