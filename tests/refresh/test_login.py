@@ -112,6 +112,19 @@ def test_claims_that_contain_themselves_are_refused(service):
         service.grant("anna", claims=claims)
 
 
+def test_a_name_that_would_appear_twice_is_refused(service, store):
+    class Unequal(str):
+        __slots__ = ()
+        __hash__ = str.__hash__
+
+        def __eq__(self, other):
+            return False
+
+    with pytest.raises(ValueError, match="a name twice"):
+        service.grant("anna", claims={"tenant": {"id": 1, Unequal("id"): 2}})
+    assert store.calls == []
+
+
 def test_claims_of_now_win_over_those_of_the_login_name_by_name(store, clock):
     now = {}
     service = make_service(store, clock, claims_for=lambda session: {**now, "seen": session.claims.get("tenant")})
