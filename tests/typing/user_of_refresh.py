@@ -20,8 +20,6 @@ from gatepass import (
     AccessTokenRevocation,
     CookieTransport,
     ResourceServer,
-    Session,
-    SessionPage,
     TokenEndpointError,
     TokenEndpoints,
     TokenIssuer,
@@ -30,7 +28,7 @@ from gatepass import (
     TokenVerifier,
 )
 from gatepass.adapter import BrowserRequest, Response, TokenRequest
-from gatepass.refresh import Family, RefreshStore
+from gatepass.refresh import Family, RefreshStore, Session, SessionPage
 from gatepass.refresh.errors import InvalidGrant
 from gatepass.stores.memory import MemoryStore
 
