@@ -56,6 +56,7 @@ SEVERAL_MODULES = {
     "tests/stores/test_django.py": "the store of the adapter for Django, beside the others",
     "tests/stores/test_django_listing.py": "the store of the adapter for Django, beside the others",
     "tests/stores/test_django_signals.py": "the store of the adapter for Django, beside the others",
+    "tests/stores/test_django_upgrade.py": "the migrations of the adapter for Django, beside its store",
     "tests/stores/test_durability.py": "every store that writes to a disk",
     "tests/stores/test_killed_processes.py": "every store that processes share",
     "tests/stores/test_killed_servers.py": "every store on a server",

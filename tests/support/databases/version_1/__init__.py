@@ -48,7 +48,7 @@ class StoredFamily:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Version1Store:
-    """A loaded database. `open()` opens a store of the present code on it.
+    """A loaded database. `open()` opens a store of the present code on it, after `manage.py migrate` for Django.
 
     *place* is its address, in the form of `store_addresses.store_address`; *alias* is Django's, None for other stores.
     """
@@ -112,14 +112,19 @@ def _sql(kind, folder, stack):
 
 
 def _django(kind, folder, stack):
-    from tests.support.django import ready as django_ready  # noqa: F401 - its import is what counts
+    from tests.support.django import ready as django_ready  # noqa: F401, I001 - its import is what counts
+    from django.core.management import call_command
     from tests.support.django.databases import empty_database
 
     from gatepass_django.refresh import DjangoStore
 
+    def open_migrated():
+        call_command("migrate", "gatepass_refresh", database=alias, verbosity=0)
+        return DjangoStore(using=alias)
+
     alias = stack.enter_context(empty_database(kind.partition("-")[2]))
     load(kind, alias)
-    return Version1Store(open=lambda: DjangoStore(using=alias), place=alias, alias=alias)
+    return Version1Store(open=open_migrated, place=alias, alias=alias)
 
 
 def _load_sqlite(kind, place):
