@@ -17,7 +17,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from hashlib import sha256
-from typing import Any, ClassVar, Final, final
+from typing import Any, Final, final
 from weakref import WeakKeyDictionary
 
 from django.apps import apps
@@ -52,7 +52,7 @@ class DjangoStore:
 
     __slots__ = ("_families", "_revocations", "_using")
 
-    contract_version: ClassVar[int] = 2
+    contract_version: int = 2
 
     def __init__(self, *, using: str = "default") -> None:
         if using not in connections:
