@@ -61,6 +61,7 @@ SEVERAL_MODULES = {
     "tests/stores/test_purge_limits.py": "every store that is purged",
     "tests/stores/test_reprs.py": "values of refresh, stores and the endpoint that must not show a token",
     "tests/stores/test_raw_forks.py": "every store that processes share",
+    "tests/stores/test_version_1.py": "every persistent store, on a database of schema version 1",
     "tests/testing/test_contracts.py": "the contracts as a whole, against stores that break them",
 }
 # Folders of tests that are no package of gatepass.
