@@ -26,6 +26,7 @@ SMALL = {
 COVERED_BY = {
     "__main__": (["tests/cli/test_main.py"], "the command's tests start it with python -m gatepass"),
     "adapter": (["tests/packaging/test_public_names.py"], "names alone: the interface for adapters"),
+    "cli/store_location": (["tests/cli/test_purge.py"], "each way to name a store, and each error of a store"),
     "common/limits": (["tests/invariants/test_clocks.py"], "constants, and clocks that every class with a time takes"),
     "common/private_files": (
         ["tests/keyring/test_files.py", "tests/stores/test_sqlite_file.py"],
