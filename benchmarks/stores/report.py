@@ -11,6 +11,7 @@ from importlib.metadata import version
 from benchmarks.interleave import Timing
 from benchmarks.report import Spread
 from benchmarks.stores.rotation import BARE, BOTH, ROTATE, WHOLE
+from benchmarks.stores.sessions import SESSIONS
 
 __all__ = ["Measured", "markdown"]
 
@@ -38,7 +39,9 @@ def markdown(measured: Measured) -> dict[str, str]:
     """Return the text of each measured part."""
     found: dict[str, str] = {}
     for part, table in measured.tables.items():
-        lines = {"rotation": _rotations, "growth": _growth, "checks": _checks}[part](table, measured)
+        lines = {"rotation": _rotations, "growth": _growth, "sessions": _sessions, "checks": _checks}[part](
+            table, measured
+        )
         found[part] = "\n".join([_TITLES[part], "", _circumstances(table), "", *lines])
     if found and measured.missing:
         found[next(iter(found))] += "\n\n" + " ".join(f"Not measured: {sentence}." for sentence in measured.missing)
@@ -48,6 +51,7 @@ def markdown(measured: Measured) -> dict[str, str]:
 _TITLES = {
     "rotation": "### Rotate a refresh token",
     "growth": "### Rotate among many families",
+    "sessions": "### List a user's sessions",
     "checks": "### Check whether an access token is revoked",
 }
 
@@ -108,6 +112,21 @@ def _growth(table: Table, _: Measured) -> list[str]:
             cells.append(f"{first:.0f} µs = 1" if size == sizes[0] else times.text(2))
         lines.append(_row(size, *cells))
     return lines
+
+
+def _sessions(table: Table, _: Measured) -> list[str]:
+    sizes = list(next(iter(table.values()))[0])
+    lines = [
+        _row(
+            "", f"among {sizes[0]} families, best turn, µs", *(f"among {size}, times the first" for size in sizes[1:])
+        ),
+        _row("---", *("---:" for _ in sizes)),
+    ]
+    for store, runs in table.items():
+        first = Spread(run[sizes[0]].minimum for run in runs)
+        others = (Spread(run[size].minimum / run[sizes[0]].minimum for run in runs) for size in sizes[1:])
+        lines.append(_row(store, first.text(0), *(spread.text(2) for spread in others)))
+    return [*lines, "", f"A page of {SESSIONS // 2} of a subject's {SESSIONS} sessions, by `TokenService.sessions`."]
 
 
 def _checks(table: Table, measured: Measured) -> list[str]:
