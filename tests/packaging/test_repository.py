@@ -26,6 +26,7 @@ SMALL = {
 COVERED_BY = {
     "__main__": (["tests/cli/test_main.py"], "the command's tests start it with python -m gatepass"),
     "adapter": (["tests/packaging/test_public_names.py"], "names alone: the interface for adapters"),
+    "cli/store_location": (["tests/cli/test_purge.py"], "each way to name a store, and each error of a store"),
     "common/limits": (["tests/invariants/test_clocks.py"], "constants, and clocks that every class with a time takes"),
     "common/private_files": (
         ["tests/keyring/test_files.py", "tests/stores/test_sqlite_file.py"],
@@ -62,6 +63,7 @@ SEVERAL_MODULES = {
     "tests/stores/test_purge_limits.py": "every store that is purged",
     "tests/stores/test_reprs.py": "values of refresh, stores and the endpoint that must not show a token",
     "tests/stores/test_raw_forks.py": "every store that processes share",
+    "tests/stores/test_version_1.py": "every persistent store, on a database of schema version 1",
     "tests/testing/test_contracts.py": "the contracts as a whole, against stores that break them",
 }
 # Folders of tests that are no package of gatepass.
