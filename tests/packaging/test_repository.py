@@ -16,8 +16,6 @@ MAX_TOP_MODULES = 8
 SMALL = {
     "src/gatepass/__main__.py": "python -m gatepass looks for this name",
     "src/gatepass/adapter.py": "names alone: the interface for adapters",
-    "src/gatepass/cli/demo/fastapi_app.py": "a process imports one framework and no other",
-    "src/gatepass/cli/demo/flask_app.py": "a process imports one framework and no other",
     "adapters/gatepass_django/apps.py": "Django looks for this name",
     "adapters/gatepass_django/refresh/apps.py": "Django looks for this name",
     "adapters/gatepass_django/spectacular.py": "needs drf-spectacular, which a project may not have",
