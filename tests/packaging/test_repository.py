@@ -16,8 +16,6 @@ MAX_TOP_MODULES = 8
 SMALL = {
     "src/gatepass/__main__.py": "python -m gatepass looks for this name",
     "src/gatepass/adapter.py": "names alone: the interface for adapters",
-    "src/gatepass/cli/demo/fastapi_app.py": "a process imports one framework and no other",
-    "src/gatepass/cli/demo/flask_app.py": "a process imports one framework and no other",
     "adapters/gatepass_django/apps.py": "Django looks for this name",
     "adapters/gatepass_django/refresh/apps.py": "Django looks for this name",
     "adapters/gatepass_django/refresh/migrations/m0002_logins.py": "one migration; a released one never changes",
@@ -27,6 +25,7 @@ SMALL = {
 COVERED_BY = {
     "__main__": (["tests/cli/test_main.py"], "the command's tests start it with python -m gatepass"),
     "adapter": (["tests/packaging/test_public_names.py"], "names alone: the interface for adapters"),
+    "cli/store_location": (["tests/cli/test_purge.py"], "each way to name a store, and each error of a store"),
     "common/limits": (["tests/invariants/test_clocks.py"], "constants, and clocks that every class with a time takes"),
     "common/private_files": (
         ["tests/keyring/test_files.py", "tests/stores/test_sqlite_file.py"],

@@ -1,4 +1,6 @@
-"""Databases that the code of schema version 1 wrote: each client's refresh token works, or is refused, as it was."""
+"""Databases that the code of schema version 1 wrote: after the upgrade, each client's refresh token works, or is
+refused, as it was, and the list of each user has the logins that live.
+"""
 
 import stat
 from pathlib import Path
@@ -7,11 +9,15 @@ import pytest
 from tests.support.breaking_store import NOW, Clock, make_revocation, make_service, reason_of
 from tests.support.databases.version_1 import KINDS, REVOKED_SUBJECT, REVOKED_UNTIL, families, version_1_store
 
+from gatepass import ConfigurationError
+
 REFUSED = {
     "revoked": "refresh_revoked",
     "idle for too long": "refresh_expired",
     "past its absolute end": "refresh_expired",
 }
+# The kinds whose stores have a method for the upgrade.
+UPGRADED = ["sqlite", "sql-sqlite", "sql-postgresql", "sql-mariadb"]
 
 
 @pytest.fixture(params=KINDS)
@@ -22,6 +28,8 @@ def kind(request):
 @pytest.fixture
 def database(kind, tmp_path):
     with version_1_store(kind, tmp_path) as database:
+        if kind in UPGRADED:
+            database.open().upgrade_schema()
         yield database
 
 
@@ -65,6 +73,41 @@ def test_the_store_returns_each_family_that_the_list_describes(kind, database):
         assert one.lives == (family.ends_at > NOW), one.name
     [family] = [store.get(one.family_id) for one in families(kind) if one.name == "with the facts of the login"]
     assert (family.auth_time, family.acr, family.amr) == (NOW - 660, "urn:example:acr:2", ("pwd", "otp"))
+
+
+@pytest.mark.parametrize("kind", UPGRADED, indirect=True)
+def test_before_the_upgrade_a_refresh_says_what_to_run(kind, tmp_path):
+    with version_1_store(kind, tmp_path) as database:
+        service = make_service(database.open(), Clock())
+        for family in families(kind):
+            with pytest.raises(ConfigurationError, match=r"upgrade_schema\(\) of the store once, or: gatepass upgrade"):
+                service.refresh(family.refresh_token, client_id=family.client_id)
+
+
+@pytest.mark.parametrize("kind", UPGRADED, indirect=True)
+def test_the_families_that_live_are_listed_with_the_newest_first(kind, database):
+    store, known = database.open(), families(kind)
+
+    for subject in {one.subject for one in known}:
+        living = [one for one in known if one.subject == subject and one.lives]
+        newest_first = sorted(living, key=lambda one: (one.created_at, one.family_id), reverse=True)
+        listed = store.live_families(subject, at=NOW, limit=100, after=None)
+        assert [one.family_id for one in listed] == [one.family_id for one in newest_first]
+        assert {(one.claims, one.label, one.refresh_ttl) for one in listed} <= {(None, None, None)}
+
+
+@pytest.mark.parametrize("kind", UPGRADED, indirect=True)
+def test_a_family_that_was_refreshed_after_the_upgrade_stays_in_its_place(kind, database, service):
+    store = database.open()
+    before = store.live_families("anna", at=NOW, limit=100, after=None)
+    for family in families(kind):
+        if family.lives:
+            service.refresh(family.refresh_token, client_id=family.client_id)
+
+    after = store.live_families("anna", at=NOW, limit=100, after=None)
+
+    assert [one.position for one in after] == [one.position for one in before]
+    assert {one.rotated_at for one in after} == {NOW}
 
 
 def test_all_families_of_a_subject_can_be_revoked(kind, database):
