@@ -12,7 +12,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, Final, TypeVar, final
+from typing import Any, Final, TypeVar, final
 from urllib.parse import unquote, urlsplit
 
 from gatepass.common.settings import extra_hint
@@ -69,7 +69,7 @@ class SQLStore:
         "_shows_before_durable",
     )  # fmt: skip
 
-    contract_version: ClassVar[int] = 2
+    contract_version: int = 2
 
     def __init__(self, engine: Engine) -> None:
         if not isinstance(engine, Engine):

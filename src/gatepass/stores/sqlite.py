@@ -12,7 +12,7 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, ClassVar, Final, final
+from typing import Any, Final, final
 
 from gatepass.common.settings import file_path, seconds
 from gatepass.errors import ConfigurationError
@@ -108,7 +108,7 @@ class SQLiteStore:
 
     __slots__ = ("_file",)
 
-    contract_version: ClassVar[int] = 2
+    contract_version: int = 2
 
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5.0) -> None:
         file = file_path(path, "path")
