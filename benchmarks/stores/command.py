@@ -17,12 +17,13 @@ from benchmarks.stores.places import PLACES, NotRunning
 from benchmarks.stores.report import Measured, markdown
 from benchmarks.stores.rotation import rotations
 from benchmarks.stores.sessions import sessions
+from benchmarks.stores.upgrading import STORES, upgrades
 
 __all__ = ["main"]
 
 _TURNS = 40
 _MAX_LISTED = 1_000_000
-"""Families in the largest database of the list of sessions: Redis holds them in memory."""
+"""Families in the largest database of the list of sessions, which Redis holds in memory, and of the upgrade."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -78,8 +79,18 @@ def _measure_checks(measured: Measured, folder: Path, effort: Effort, options: a
             measured.round_trips.setdefault(store, []).append(round_trips)
 
 
+def _measure_upgrade(measured: Measured, folder: Path, effort: Effort, options: argparse.Namespace) -> None:  # noqa: ARG001 - the signature of each part
+    measured.families = max(size for size in options.sizes if size <= _MAX_LISTED)
+    for store in STORES:
+        try:
+            measured.add("upgrade", store, upgrades(store, measured.families, folder, options.runs))
+        except NotRunning as reason:
+            measured.missing.append(f"{reason}, for the upgrade")
+
+
 _PARTS = {
-    "rotation": _measure_rotation, "growth": _measure_growth, "sessions": _measure_sessions, "checks": _measure_checks,
+    "rotation": _measure_rotation, "growth": _measure_growth, "sessions": _measure_sessions,
+    "upgrade": _measure_upgrade, "checks": _measure_checks,
 }  # fmt: skip
 
 

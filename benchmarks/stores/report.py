@@ -12,6 +12,7 @@ from benchmarks.interleave import Timing
 from benchmarks.report import Spread
 from benchmarks.stores.rotation import BARE, BOTH, ROTATE, WHOLE
 from benchmarks.stores.sessions import SESSIONS
+from benchmarks.stores.upgrading import READ, UPGRADE, WRITE
 
 __all__ = ["Measured", "markdown"]
 
@@ -30,6 +31,8 @@ class Measured:
     settings: dict[str, str] = field(default_factory=dict)
     round_trips: dict[str, list[float]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    families: int = 0
+    """In the tables that were upgraded."""
 
     def add(self, table: str, row: str, runs: list[Run]) -> None:
         self.tables.setdefault(table, {}).setdefault(row, []).extend(runs)
@@ -39,9 +42,7 @@ def markdown(measured: Measured) -> dict[str, str]:
     """Return the text of each measured part."""
     found: dict[str, str] = {}
     for part, table in measured.tables.items():
-        lines = {"rotation": _rotations, "growth": _growth, "sessions": _sessions, "checks": _checks}[part](
-            table, measured
-        )
+        lines = _TABLES[part](table, measured)
         found[part] = "\n".join([_TITLES[part], "", _circumstances(table), "", *lines])
     if found and measured.missing:
         found[next(iter(found))] += "\n\n" + " ".join(f"Not measured: {sentence}." for sentence in measured.missing)
@@ -52,6 +53,7 @@ _TITLES = {
     "rotation": "### Rotate a refresh token",
     "growth": "### Rotate among many families",
     "sessions": "### List a user's sessions",
+    "upgrade": "### Upgrade a store from version 1",
     "checks": "### Check whether an access token is revoked",
 }
 
@@ -129,6 +131,16 @@ def _sessions(table: Table, _: Measured) -> list[str]:
     return [*lines, "", f"A page of {SESSIONS // 2} of a subject's {SESSIONS} sessions, by `TokenService.sessions`."]
 
 
+def _upgrades(table: Table, measured: Measured) -> list[str]:
+    lines = [_row("", *(f"{name}, s" for name in (UPGRADE, READ, WRITE))), _row("---", "---:", "---:", "---:")]
+    for store, runs in table.items():
+        cells = (Spread(run[name].median / 1e6 for run in runs).text(2) for name in (UPGRADE, READ, WRITE))
+        lines.append(_row(store, *cells))
+    return [
+        *lines, "", f"{measured.families:,} families, of which another thread reads one and a third thread writes one.",
+    ]  # fmt: skip
+
+
 def _checks(table: Table, measured: Measured) -> list[str]:
     lines = [_row("", "best turn, µs", "median turn, µs", "round trips"), _row("---", "---:", "---:", "---:")]
     for store, runs in table.items():
@@ -136,6 +148,11 @@ def _checks(table: Table, measured: Measured) -> list[str]:
         usual = Spread(run[""].median for run in runs)
         lines.append(_row(store, best.text(2), usual.text(2), f"{statistics.median(measured.round_trips[store]):g}"))
     return lines
+
+
+_TABLES = {
+    "rotation": _rotations, "growth": _growth, "sessions": _sessions, "upgrade": _upgrades, "checks": _checks,
+}  # fmt: skip
 
 
 def _per_second(runs: list[Run], name: str) -> str:

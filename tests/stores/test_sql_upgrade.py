@@ -1,6 +1,7 @@
 """Tables of version 1 are upgraded in place: by one call or several at once, after an interruption, and while used."""
 
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 
@@ -212,14 +213,38 @@ def postgresql(tmp_path):
         yield engine
 
 
-def test_postgresql_keeps_an_index_that_was_created_beforehand(postgresql):
-    with postgresql.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+def create_concurrently(engine):
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text(steps("postgresql")[0].replace("INDEX", "INDEX CONCURRENTLY", 1)))
+
+
+def test_postgresql_keeps_an_index_that_was_created_beforehand(postgresql):
+    create_concurrently(postgresql)
     before = oid(postgresql)
 
     SQLStore(postgresql).upgrade_schema()
 
     assert oid(postgresql) == before
+
+
+def test_postgresql_leaves_an_index_alone_that_is_being_created(postgresql):
+    waits = text(
+        "SELECT count(*) FROM pg_locks JOIN pg_index ON pid <> pg_backend_pid() "
+        "WHERE indexrelid = to_regclass(:name) AND NOT granted AND locktype = 'virtualxid'"
+    )
+    with ThreadPoolExecutor(1) as threads, postgresql.connect() as writer, postgresql.connect() as watcher:
+        writer.execute(text("UPDATE gatepass_families SET rotated_at = rotated_at"))
+        index = threads.submit(create_concurrently, postgresql)
+        wait_until(lambda: watcher.execute(waits, {"name": LOGIN_INDEX}).scalar_one())
+        watcher.rollback()
+        before = oid(postgresql)
+        with pytest.raises(ConfigurationError, match="may still be created by another process: run the upgrade again"):
+            SQLStore(postgresql).upgrade_schema()
+        writer.commit()
+        index.result()
+
+    assert SQLStore(postgresql).upgrade_schema() == 1
+    assert (before.indisvalid, tuple(oid(postgresql))) == (False, (before.indexrelid, True))
 
 
 def test_postgresql_replaces_an_invalid_index(postgresql):

@@ -26,15 +26,18 @@ _ALREADY_ADDED: Final = {1060, 1061}
 """MariaDB's numbers for a column and an index that exist."""
 
 _LOCK: Final[dict[str, Any]] = {
-    # Excludes other upgrades, writers, and an index that is being created concurrently. Readers go on.
+    # Excludes other upgrades and writers. Readers go on.
     "postgresql": text("LOCK TABLE gatepass_families IN SHARE ROW EXCLUSIVE MODE"),
     # A write as the first statement: the driver begins no transaction before a change of a table.
     "sqlite": update(schema).values(version=schema.c.version),
 }
 _INVALID_INDEX: Final = text(
-    "SELECT 1 FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid "
+    "SELECT EXISTS (SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database "
+    "WHERE datname = current_database() AND relation = indrelid AND mode = 'ShareUpdateExclusiveLock') "
+    "FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid "
     "WHERE indrelid = 'gatepass_families'::regclass AND relname = :name AND NOT indisvalid"
 )
+"""Whether a process may be creating the index concurrently; no row if there is no index or a valid one."""
 
 
 def create_tables(engine: Engine) -> None:
@@ -101,9 +104,17 @@ def _upgrade(connection: Connection) -> int:
 
 
 def _drop_invalid_index(connection: Connection) -> None:
-    """Drop what a failed CREATE INDEX CONCURRENTLY left, in its own transaction: the drop locks out readers."""
-    connection.execute(_LOCK["postgresql"])
-    if connection.execute(_INVALID_INDEX, {"name": LOGIN_INDEX}).first() is not None:
+    """Drop what a failed CREATE INDEX CONCURRENTLY left, in its own transaction: the drop locks out readers.
+
+    Do not wait for one that is running: it waits for every transaction that began before, so it could be a deadlock.
+    """
+    is_being_created = connection.execute(_INVALID_INDEX, {"name": LOGIN_INDEX}).scalar()
+    if is_being_created:
+        raise ConfigurationError(
+            f"the index {LOGIN_INDEX} is not valid, and may still be created by another process: run the upgrade again "
+            "when that has ended"
+        )
+    if is_being_created is not None:
         connection.execute(text(f"DROP INDEX {LOGIN_INDEX}"))
 
 
