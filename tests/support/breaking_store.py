@@ -37,6 +37,8 @@ class BreakingStore:
     `in_between` has functions to call once before an operation, and `calls` the names of all operations called.
     """
 
+    contract_version = 2
+
     def __init__(self, inner=None):
         self.inner = MemoryStore() if inner is None else inner
         self.before = set()
@@ -73,6 +75,9 @@ class BreakingStore:
 
     def revoke_client(self, client_id, *, at):
         return self._do("revoke_client", client_id, at=at)
+
+    def live_families(self, subject, *, at, limit, after):
+        return self._do("live_families", subject, at=at, limit=limit, after=after)
 
     def purge(self, *, before, limit):
         return self._do("purge", before=before, limit=limit)

@@ -6,9 +6,10 @@ Every invalid refresh token is refused with the same error. The endpoints are in
 from gatepass.refresh.family import Family, RefreshToken, Rotation
 from gatepass.refresh.pair import TokenPair
 from gatepass.refresh.service import TokenService
+from gatepass.refresh.session import Session, SessionPage
 from gatepass.refresh.store import PurgeResult, RefreshStore, purge_store
 
 __all__ = [
-    "STORE_CONTRACT", "Family", "PurgeResult", "RefreshStore", "RefreshToken", "Rotation", "TokenPair", "TokenService",
-    "purge_store",
+    "Family", "PurgeResult", "RefreshStore", "RefreshToken", "Rotation", "Session", "SessionPage",
+    "TokenPair", "TokenService", "purge_store",
 ]  # fmt: skip

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import secrets
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, Final, final
@@ -17,12 +18,15 @@ from gatepass.common.texts import plain
 from gatepass.errors import MalformedToken
 from gatepass.jose.compact import decode_base64url, encode_base64url
 
-__all__ = ["SEED_OCTETS", "Family", "RefreshToken", "Rotation", "plain_text", "seed_of"]
+__all__ = ["FAMILY_ID", "SEED_OCTETS", "Family", "RefreshToken", "Rotation", "plain_text", "seed_of"]
 
 SEED_OCTETS: Final = 32
 """The number of octets of a salt from which the successor is derived. The rest is a nonce, new whenever the same salt
 is written again.
 """
+
+FAMILY_ID: Final = re.compile("[A-Za-z0-9_-]{22}")
+"""The name of a family as text: 16 octets in base64url. Other text names none, and need not be looked up."""
 
 _NONCE_OCTETS: Final = 16
 _NAME_OCTETS: Final = 16

@@ -1,21 +1,36 @@
 """Call the store and the application's functions, and turn what they raise into 503 errors; errors of `on_reuse` are
 only logged.
 
-The log gets the class of the exception and never its text, which may quote a token.
+The log gets the class of the exception and never its text, which may quote a token. The functions may be coroutine
+functions: then only the `_async` methods call them, and plain functions run in a worker thread.
 """
 
 from __future__ import annotations
 
+import inspect
 import logging
-from collections.abc import Callable, Mapping
-from typing import Any, ParamSpec, TypeVar, final
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, NoReturn, ParamSpec, TypeVar, final
 
+from gatepass.common.scope import scope_tokens, split_scope
 from gatepass.errors import ConfigurationError, traced
+from gatepass.keys.source import RunBlocking
 from gatepass.refresh.errors import HookUnavailable, StoreUnavailable
 from gatepass.refresh.family import Family
+from gatepass.refresh.session import Session
 from gatepass.tokens.hooks import is_coroutine_function
 
-__all__ = ["ServiceHooks", "call_store", "require_sync_function"]
+__all__ = [
+    "CheckSubject", "ClaimsFor", "Decision", "OnReuse", "ScopesFor", "ServiceHooks", "call_store",
+    "require_sync_function",
+]  # fmt: skip
+
+CheckSubject = Callable[[str], bool] | Callable[[str], Awaitable[bool]]
+ClaimsFor = Callable[[Session], Mapping[str, Any]] | Callable[[Session], Awaitable[Mapping[str, Any]]]
+ScopesFor = Callable[[Session], str | Iterable[str]] | Callable[[Session], Awaitable[str | Iterable[str]]]
+OnReuse = Callable[[Family], object] | Callable[[Family], Awaitable[object]]
 
 _logger = logging.getLogger("gatepass.refresh")
 _P = ParamSpec("_P")
@@ -35,63 +50,169 @@ def call_store(operation: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs)
 
 def require_sync_function(value: object, name: str, takes: str) -> None:
     """Raise `ConfigurationError` unless *value* is callable and not a coroutine function."""
-    if not callable(value):
-        raise ConfigurationError(f"{name}= must be a function that takes {takes}")
+    _require_function(value, name, takes)
     if is_coroutine_function(value):
         raise ConfigurationError(f"{name}= must be a plain function: the service has no event loop")
 
 
 @final
-class ServiceHooks:
-    """The application's functions `check_subject`, `claims_for` and `on_reuse`."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What the application's functions say now about a session: whether it may go on, its claims, and its scopes."""
 
-    __slots__ = ("_check_subject", "_claims_for", "_on_reuse")
+    is_allowed: bool
+    claims: Mapping[str, Any]
+    scopes: frozenset[str] | None
+    """The scopes that `scopes_for` returned, or None without that function."""
+
+    def narrow(self, scope: str) -> str:
+        """Return *scope* without what `scopes_for` did not return, in its order."""
+        return scope if self.scopes is None else " ".join(one for one in split_scope(scope) if one in self.scopes)
+
+
+_REFUSED: Final = Decision(is_allowed=False, claims={}, scopes=frozenset())
+
+
+@final
+class ServiceHooks:
+    """The application's functions `check_subject`, `claims_for`, `scopes_for` and `on_reuse`.
+
+    Raises `HookUnavailable` if a function raises or returns an invalid value, such as None: a forgotten `return` must
+    not mean everything.
+    """
+
+    __slots__ = ("_check_subject", "_claims_for", "_on_reuse", "_scopes_for", "is_async")
 
     def __init__(
         self,
         *,
-        check_subject: Callable[[str], bool],
-        claims_for: Callable[[str], Mapping[str, Any]] | None,
-        on_reuse: Callable[[Family], object] | None,
+        check_subject: CheckSubject,
+        claims_for: ClaimsFor | None,
+        scopes_for: ScopesFor | None,
+        on_reuse: OnReuse | None,
     ) -> None:
-        require_sync_function(check_subject, "check_subject", "a subject and returns True or False")
-        if claims_for is not None:
-            require_sync_function(claims_for, "claims_for", "a subject and returns a mapping")
-        if on_reuse is not None:
-            require_sync_function(on_reuse, "on_reuse", "a Family")
-        self._check_subject = check_subject
-        self._claims_for = claims_for
-        self._on_reuse = on_reuse
+        self._check_subject = _Hook("check_subject", check_subject, "a subject and returns True or False", _boolean)
+        self._claims_for = _optional("claims_for", claims_for, "a Session and returns a mapping", _members)
+        self._scopes_for = _optional("scopes_for", scopes_for, "a Session and returns its scopes", _scopes)
+        self._on_reuse = _optional("on_reuse", on_reuse, "a Family", _anything)
+        hooks = (self._check_subject, self._claims_for, self._scopes_for, self._on_reuse)
+        self.is_async: bool = any(hook is not None and hook.is_async for hook in hooks)
 
-    def is_allowed(self, subject: str) -> bool:
-        """Return whether *subject* may still sign in. Raises `HookUnavailable` if the hook returns no bool."""
-        allowed = _call_hook("check_subject", self._check_subject, subject)
-        if allowed is not True and allowed is not False:
-            _logger.error("check_subject returned neither True nor False")
-            raise HookUnavailable("check_subject_unavailable")
-        return allowed
+    def decide_login(self, session: Session) -> Decision:
+        """Return the claims and scopes of a new *session*: the application has just allowed it."""
+        return Decision(
+            is_allowed=True,
+            claims={} if self._claims_for is None else self._claims_for.call(session),
+            scopes=None if self._scopes_for is None else self._scopes_for.call(session),
+        )
 
-    def claims(self, subject: str) -> dict[str, Any]:
-        """Return further claims for an access token of *subject*. Raises `HookUnavailable`."""
-        if self._claims_for is None:
-            return {}
-        claims_for = self._claims_for
-        return _call_hook("claims_for", lambda: dict(claims_for(subject)))
+    def decide(self, session: Session) -> Decision:
+        """Return whether *session* may go on, and with which claims and scopes."""
+        return self.decide_login(session) if self._check_subject.call(session.subject) else _REFUSED
+
+    async def decide_login_async(self, session: Session, run_blocking: RunBlocking) -> Decision:
+        """Do what `decide_login` does, on an event loop."""
+        return Decision(
+            is_allowed=True,
+            claims={} if self._claims_for is None else await self._claims_for.call_async(session, run_blocking),
+            scopes=None if self._scopes_for is None else await self._scopes_for.call_async(session, run_blocking),
+        )
+
+    async def decide_async(self, session: Session, run_blocking: RunBlocking) -> Decision:
+        """Do what `decide` does, on an event loop."""
+        allowed = await self._check_subject.call_async(session.subject, run_blocking)
+        return await self.decide_login_async(session, run_blocking) if allowed else _REFUSED
 
     def notify_reuse(self, family: Family) -> None:
-        """Log that a spent token of *family* was used again, and call `on_reuse`, whose errors are only logged."""
-        _logger.warning("refresh_reused: a spent refresh token was used again; its family is revoked")
-        if self._on_reuse is None:
-            return
+        """Call `on_reuse` with *family*, a spent token of which was used again. The hook's errors are only logged."""
+        if self._on_reuse is not None:
+            with suppress(HookUnavailable):  # logged; the family is revoked regardless
+                self._on_reuse.call(family)
+
+    async def notify_reuse_async(self, family: Family, run_blocking: RunBlocking) -> None:
+        """Do what `notify_reuse` does, on an event loop."""
+        if self._on_reuse is not None:
+            with suppress(HookUnavailable):
+                await self._on_reuse.call_async(family, run_blocking)
+
+
+class _InvalidResult(Exception):
+    """A function returned a value of another type. The text says what it must be."""
+
+
+@final
+class _Hook:
+    """A function of the application. *convert* makes its result a value to use, or raises `_InvalidResult`."""
+
+    __slots__ = ("_convert", "_function", "_name", "is_async")
+
+    def __init__(self, name: str, function: Callable[[Any], Any], takes: str, convert: Callable[[Any], Any]) -> None:
+        _require_function(function, name, takes)
+        self._name = name
+        self._function = function
+        self._convert = convert
+        self.is_async: bool = is_coroutine_function(function)
+
+    def call(self, argument: Any) -> Any:
         try:
-            self._on_reuse(family)
-        except Exception as error:  # noqa: BLE001 - the family is revoked regardless
-            _logger.error("on_reuse raised %s", traced(error))  # noqa: TRY400 - the same
+            return self._convert(self._function(argument))
+        except Exception as error:  # noqa: BLE001 - any error means that the application cannot say
+            self._fail(error)
+
+    async def call_async(self, argument: Any, run_blocking: RunBlocking) -> Any:
+        if not self.is_async:
+            return await run_blocking(lambda: self.call(argument))
+        try:
+            return self._convert(await self._function(argument))
+        except Exception as error:  # noqa: BLE001 - the same
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> NoReturn:
+        if isinstance(error, _InvalidResult):
+            _logger.error("%s returned %s", self._name, error)
+        else:
+            _logger.error("%s raised %s", self._name, traced(error))
+        raise HookUnavailable(f"{self._name}_unavailable") from error
 
 
-def _call_hook(name: str, hook: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+def _optional(
+    name: str, function: Callable[[Any], Any] | None, takes: str, convert: Callable[[Any], Any]
+) -> _Hook | None:
+    return None if function is None else _Hook(name, function, takes, convert)
+
+
+def _require_function(value: object, name: str, takes: str) -> None:
+    if not callable(value):
+        raise ConfigurationError(f"{name}= must be a function that takes {takes}")
+
+
+def _boolean(result: object) -> bool:
+    if result is not True and result is not False:
+        raise _invalid(result, "neither True nor False")
+    return result
+
+
+def _members(result: object) -> dict[str, Any]:
+    if not isinstance(result, Mapping):
+        raise _invalid(result, "no mapping")
+    return dict(result)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+
+
+def _scopes(result: Any) -> frozenset[str]:
     try:
-        return hook(*args, **kwargs)
-    except Exception as error:
-        _logger.error("%s raised %s", name, traced(error))  # noqa: TRY400 - the same
-        raise HookUnavailable(f"{name}_unavailable") from error
+        return frozenset(scope_tokens(result))
+    except ValueError:
+        raise _invalid(result, "neither a list of scopes nor a string with blanks between them") from None
+
+
+def _anything(result: object) -> None:
+    if inspect.iscoroutine(result):
+        raise _invalid(result, "nothing that runs")
+
+
+def _invalid(result: object, found: str) -> _InvalidResult:
+    """Return the error for *result*. A coroutine is closed, so that Python does not warn that it was never awaited."""
+    if inspect.iscoroutine(result):
+        result.close()
+        found = "a coroutine: make it a coroutine function (async def)"
+    return _InvalidResult(found)

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final, final
+from typing import Any, final
 
 from gatepass.common.scope import split_scope
+from gatepass.jose.strict_json import parse_object
 from gatepass.refresh.family import Family, RefreshToken
-from gatepass.refresh.hooks import ServiceHooks
+from gatepass.refresh.hooks import Decision
+from gatepass.refresh.login import check_claim_names
 from gatepass.tokens.issuer import TokenIssuer
 
 __all__ = ["TokenPair", "TokenPairIssuer"]
-
-_RESERVED: Final = frozenset(
-    ("subject", "scope", "client_id", "audience", "not_after", "auth_time", "acr", "amr", "family_id")
-)
 
 
 @final
@@ -24,7 +22,8 @@ class TokenPair:
     """The result of a grant or a refresh: a short-lived access token and a refresh token. Neither shows in the repr.
 
     *expires_in* is the lifetime of the access token in seconds, *refresh_expires_in* that of the refresh token if it is
-    not used; *scope* is the scope of the access token, separated by blanks.
+    not used; *scope* is the scope of the access token, separated by blanks; *narrowed* is whether `scopes_for` left out
+    some of the scopes that were requested.
     """
 
     access_token: str = field(repr=False)
@@ -32,49 +31,55 @@ class TokenPair:
     expires_in: int
     refresh_expires_in: int
     scope: str
+    narrowed: bool = False
     token_type: str = "Bearer"  # noqa: S105 - a type, not a secret
 
 
 @final
 class TokenPairIssuer:
-    """Issues the pairs of a family, with the claims that the grant fixed and those that `claims_for` returns now."""
+    """Issues the pairs of a family, with what its login fixed and what the application's functions return now."""
 
-    __slots__ = ("_hooks", "_issuer")
+    __slots__ = ("_issuer",)
 
-    def __init__(self, issuer: TokenIssuer, hooks: ServiceHooks) -> None:
+    def __init__(self, issuer: TokenIssuer) -> None:
         self._issuer = issuer
-        self._hooks = hooks
 
     def serves(self, audience: str) -> bool:
         """Return whether tokens for *audience* are still issued: settings may change while a family lives."""
         return audience in self._issuer.audience
 
-    def issue(self, family: Family, refresh_token: RefreshToken, *, scope: str, now: int) -> TokenPair:
-        """Return the pair of *refresh_token* and a new access token with *scope*.
+    def issue(
+        self, family: Family, refresh_token: RefreshToken, decision: Decision, *, scope: str, now: int
+    ) -> TokenPair:
+        """Return the pair of *refresh_token* and a new access token with what *decision* leaves of *scope*.
 
-        Raises `HookUnavailable`, and `ValueError` for claims that cannot go into a token.
+        Its claims win over those of the login, name by name. Raises `ValueError` for claims that cannot go into a
+        token.
         """
-        further = self._hooks.claims(family.subject)
-        clash = _RESERVED.intersection(further)
-        if clash:
-            raise ValueError(f"claims_for= must not return these claims: {', '.join(sorted(clash))}")
+        check_claim_names(decision.claims, "claims_for=")
+        narrowed = decision.narrow(scope)
         access_token = self._issuer.issue(
             family.subject,
-            scope=split_scope(scope),
+            scope=split_scope(narrowed),
             client_id=family.client_id,
             audience=family.audience,
             not_after=datetime.fromtimestamp(family.expires_at, UTC),
             family_id=family.family_id,
             **_login_facts(family),
-            **further,
+            **{**_login_claims(family), **decision.claims},
         )
         return TokenPair(
             access_token=access_token,
             refresh_token=refresh_token.text(),
             expires_in=min(int(self._issuer.access_ttl.total_seconds()), family.expires_at - now),
             refresh_expires_in=min(family.idle_expires_at, family.expires_at) - now,
-            scope=scope,
+            scope=narrowed,
+            narrowed=narrowed != scope,
         )
+
+
+def _login_claims(family: Family) -> dict[str, Any]:
+    return parse_object(family.claims.encode()) if family.claims else {}
 
 
 def _login_facts(family: Family) -> dict[str, Any]:

@@ -8,16 +8,18 @@ repeats the attempt.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TypeVar, final
 
 from gatepass.refresh.family import Family
-from gatepass.refresh.hooks import ServiceHooks, call_store
+from gatepass.refresh.hooks import call_store
 from gatepass.refresh.store import RefreshStore
 from gatepass.revocation.access_tokens import AccessTokenRevocation
 
 __all__ = ["FamilyRevoker"]
 
+_logger = logging.getLogger("gatepass.refresh")
 _T = TypeVar("_T")
 
 
@@ -25,18 +27,13 @@ _T = TypeVar("_T")
 class FamilyRevoker:
     """Revokes one family, or all of a subject or client. Methods may raise `StoreUnavailable`: call them again."""
 
-    __slots__ = ("_clock", "_hooks", "_revocation", "_store")
+    __slots__ = ("_clock", "_revocation", "_store")
 
     def __init__(
-        self,
-        store: RefreshStore,
-        revocation: AccessTokenRevocation | None,
-        hooks: ServiceHooks,
-        clock: Callable[[], float],
+        self, store: RefreshStore, revocation: AccessTokenRevocation | None, clock: Callable[[], float]
     ) -> None:
         self._store = store
         self._revocation = revocation
-        self._hooks = hooks
         self._clock = clock
 
     def revoke_family(self, family_id: str) -> bool:
@@ -46,20 +43,24 @@ class FamilyRevoker:
             lambda revocation: revocation.revoke_family(family_id),
         )
 
-    def on_reuse(self, family: Family) -> None:
-        """Revoke *family*, a spent token of which was used again. The application is notified once, by the first call.
+    def revoke_reused(self, family: Family, notify: Callable[[Family], None]) -> None:
+        """Revoke *family*, a spent token of which was used again, and *notify* the application once, at the first call.
 
         It is also notified if the store fails, because that call may have been the one that revoked the family.
         """
+
+        def report() -> None:
+            _logger.warning("refresh_reused: a spent refresh token was used again; its family is revoked")
+            notify(family)
 
         def revoke() -> None:
             try:
                 first = self._store.revoke(family.family_id, at=self._now())
             except Exception:
-                self._hooks.notify_reuse(family)
+                report()
                 raise
             if first:
-                self._hooks.notify_reuse(family)
+                report()
 
         self._revoke_families_then_tokens(revoke, lambda revocation: revocation.revoke_family(family.family_id))
 

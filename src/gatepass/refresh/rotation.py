@@ -18,7 +18,7 @@ import logging
 import secrets
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hmac import compare_digest
@@ -38,12 +38,12 @@ from gatepass.refresh.errors import (
     TokenEndpointError,
 )
 from gatepass.refresh.family import SEED_OCTETS, Family, RefreshToken, Rotation, seed_of
-from gatepass.refresh.hooks import ServiceHooks, call_store
+from gatepass.refresh.hooks import Decision, call_store
 from gatepass.refresh.pair import TokenPair, TokenPairIssuer
 from gatepass.refresh.revoker import FamilyRevoker
 from gatepass.refresh.store import RefreshStore
 
-__all__ = ["RefreshParameters", "RefreshTokenRotation"]
+__all__ = ["PresentedToken", "RefreshRequest", "RefreshTokenRotation"]
 
 _WINDOWS_PER_ROTATION: Final = 2
 """The number of closed windows that each rotation deletes. It opens one."""
@@ -53,14 +53,23 @@ _MAX_WINDOWS: Final = 10_000
 _logger = logging.getLogger("gatepass.refresh")
 
 
-class RefreshParameters(NamedTuple):
-    """The `scope` and `resource` of a refresh request. None stands for the whole grant."""
+@final
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefreshRequest:
+    """A refresh request at *now*. For `scope` and `resource` (*audience*), None stands for the whole grant.
 
+    *on_reuse* is called with the family of a spent token that is used again.
+    """
+
+    token: str = field(repr=False)
+    client_id: str
     scope: str | Iterable[str] | None
     audience: str | Iterable[str] | None
+    now: int
+    on_reuse: Callable[[Family], None]
 
     def within(self, family: Family) -> str:
-        """Return the scope for the access token. Raises `InvalidScope` or `InvalidTarget` if they exceed the grant."""
+        """Return the requested scope. Raises `InvalidScope` or `InvalidTarget` if the request exceeds the grant."""
         requested = () if self.audience is None else self.audience
         named = (requested,) if isinstance(requested, str) else listed(requested)
         if named is None or any(one != family.audience for one in named):
@@ -77,40 +86,53 @@ class RefreshParameters(NamedTuple):
         return " ".join(one for one in granted if one in wanted)
 
 
+class PresentedToken(NamedTuple):
+    """A refresh token that may be exchanged, its family, and the requested scope."""
+
+    token: RefreshToken
+    family: Family
+    scope: str
+
+
 @final
 class RefreshTokenRotation:
     """Rotates the tokens of one store's families. *idle* and *grace* are in seconds."""
 
-    __slots__ = ("_grace", "_hooks", "_idle", "_in_doubt", "_pairs", "_revoker", "_store", "_windows")
+    __slots__ = ("_grace", "_idle", "_in_doubt", "_pairs", "_revoker", "_store", "_windows")
 
     def __init__(
-        self,
-        store: RefreshStore,
-        *,
-        pairs: TokenPairIssuer,
-        hooks: ServiceHooks,
-        revoker: FamilyRevoker,
-        idle: int,
-        grace: float,
+        self, store: RefreshStore, *, pairs: TokenPairIssuer, revoker: FamilyRevoker, idle: int, grace: float
     ) -> None:
         self._store = store
         self._pairs = pairs
-        self._hooks = hooks
         self._revoker = revoker
         self._idle = idle
         self._grace = grace
         self._in_doubt = InDoubtRotations()
         self._windows = GraceWindows(grace)
 
-    def rotate(self, text: str, *, client_id: str, parameters: RefreshParameters, now: int) -> TokenPair:
-        """Spend the token *text* and return the next pair. Raises a `TokenEndpointError`.
+    def present(self, request: RefreshRequest) -> PresentedToken:
+        """Return the token of *request* if it is current, or may get the existing successor.
+
+        Raises a `TokenEndpointError`. Every other spent token revokes its family.
+        """
+        token, family = self._load_active(request.token, request.client_id, request.now)
+        if not _is_current(token, family) and self._successor(token, family, request.now) is None:
+            raise self._reuse(family, request)
+        return PresentedToken(token, family, request.within(family))
+
+    def exchange(self, request: RefreshRequest, presented: PresentedToken, decision: Decision) -> TokenPair:
+        """Spend the *presented* token and return the next pair. Raises a `TokenEndpointError`.
 
         If this raises, it has not spent the token, unless the store failed after it had applied the rotation
         (`StoreUnavailable`); then a retry in this process, or in any within the grace window, gets the successor. A
-        spent token and a refused subject revoke the family.
+        refused subject's family is revoked.
         """
-        pair = self._rotate(text, client_id, parameters, now)
-        self.delete_salts(now, limit=_WINDOWS_PER_ROTATION)
+        if not decision.is_allowed:
+            self._revoker.revoke_family(presented.family.family_id)
+            raise InvalidGrant("refresh_subject")
+        pair = self._exchange(request, presented, decision)
+        self.delete_salts(request.now, limit=_WINDOWS_PER_ROTATION)
         return pair
 
     def delete_salts(self, now: int, *, limit: int) -> None:
@@ -135,28 +157,29 @@ class RefreshTokenRotation:
             raise InvalidGrant("refresh_client_mismatch")
         return token, family
 
-    def _rotate(self, text: str, client_id: str, parameters: RefreshParameters, now: int) -> TokenPair:
-        token, family = self._load_active(text, client_id, now)
-        if not compare_digest(family.current_hash, token.secret_hash):
-            return self._handle_spent(token, family, parameters, now)
-        scope = self._authorize(family, parameters)
+    def _exchange(self, request: RefreshRequest, presented: PresentedToken, decision: Decision) -> TokenPair:
+        token, family, _ = presented
+        if not _is_current(token, family):
+            return self._repeat(request, presented, decision)
         salt = secrets.token_bytes(SEED_OCTETS)
         successor = token.successor(salt)
+        idle = self._idle if family.refresh_ttl is None else min(family.refresh_ttl, self._idle)
         rotation = Rotation(
             current_hash=successor.secret_hash,
             previous_hash=token.secret_hash,
             salt=salt if self._grace else b"",
-            rotated_at=now,
+            rotated_at=request.now,
             # Never moved back: the clock may be days behind now, and right again before the client's next request.
-            idle_expires_at=min(max(now + self._idle, family.idle_expires_at), family.expires_at),
+            idle_expires_at=min(max(request.now + idle, family.idle_expires_at), family.expires_at),
         )
-        rotated = family.rotated(rotation)
-        pair = self._pair(rotated, successor, scope, now)
+        rotated = presented._replace(token=successor, family=family.rotated(rotation))
+        pair = self._pair(rotated, decision, request.now)
         if self._grace:
-            self._windows.add(rotated)
+            self._windows.add(rotated.family)
         if self._apply(family.family_id, rotation, salt):
             return pair
-        return self._handle_spent(token, self._reload(token, rotation, client_id, now), parameters, now)
+        reloaded = presented._replace(family=self._reload(token, rotation, request))
+        return self._repeat(request, reloaded, decision)
 
     def _load_active(self, text: str, client_id: str, now: int) -> tuple[RefreshToken, Family]:
         found = self.find(text, client_id)
@@ -172,17 +195,10 @@ class RefreshTokenRotation:
             raise InvalidGrant("refresh_audience")
         return found
 
-    def _authorize(self, family: Family, parameters: RefreshParameters) -> str:
-        """Return the scope of the next access token. Revokes the family if the subject may no longer sign in."""
-        scope = parameters.within(family)
-        if not self._hooks.is_allowed(family.subject):
-            self._revoker.revoke_family(family.family_id)
-            raise InvalidGrant("refresh_subject")
-        return scope
-
-    def _pair(self, family: Family, successor: RefreshToken, scope: str, now: int) -> TokenPair:
+    def _pair(self, presented: PresentedToken, decision: Decision, now: int) -> TokenPair:
+        token, family, scope = presented
         try:
-            return self._pairs.issue(family, successor, scope=scope, now=now)
+            return self._pairs.issue(family, token, decision, scope=scope, now=now)
         except TokenEndpointError:
             raise
         except Exception as error:
@@ -203,36 +219,49 @@ class RefreshTokenRotation:
         again = call_store(self._store.rotate, family_id, Rotation.rewriting(rotation))
         return again and self._in_doubt.settle(family_id, rotation.current_hash)
 
-    def _reload(self, token: RefreshToken, rotation: Rotation, client_id: str, now: int) -> Family:
+    def _reload(self, token: RefreshToken, rotation: Rotation, request: RefreshRequest) -> Family:
         """Reload the family after the store refused *rotation*, whose `previous_hash` can no longer be current."""
-        _, family = self._load_active(token.text(), client_id, now)
+        _, family = self._load_active(request.token, request.client_id, request.now)
         if any(compare_digest(family.current_hash, one) for one in (token.secret_hash, rotation.previous_hash)):
             _logger.error("the store refused a rotation although the hash that it would replace is current")
             raise StoreUnavailable("store_contradiction")  # or a crash undid a concurrent rotation
         return family
 
-    def _handle_spent(self, token: RefreshToken, family: Family, parameters: RefreshParameters, now: int) -> TokenPair:
-        """Return the existing successor to a predecessor that may have it; revoke the family for every other token."""
-        in_grace = abs(now - family.rotated_at) < self._grace  # a clock that was set back does not widen the window
+    def _successor(self, token: RefreshToken, family: Family, now: int) -> RefreshToken | None:
+        """Return the existing successor of *token* if it is the immediate predecessor and may have it, or None."""
         remembered = self._in_doubt.salt_of(family.family_id, family.current_hash)
-        salt = (seed_of(family.salt) if in_grace else b"") or remembered
+        salt = (seed_of(family.salt) if self._in_grace(family, now) else b"") or remembered
         successor = token.successor(salt)
-        if not salt or not compare_digest(family.current_hash, successor.secret_hash):  # not the immediate predecessor
-            raise self._reuse(family)
-        pair = self._pair(family, successor, self._authorize(family, parameters), now)
+        return successor if salt and compare_digest(family.current_hash, successor.secret_hash) else None
+
+    def _in_grace(self, family: Family, now: int) -> bool:
+        return abs(now - family.rotated_at) < self._grace  # a clock that was set back does not widen the window
+
+    def _repeat(self, request: RefreshRequest, presented: PresentedToken, decision: Decision) -> TokenPair:
+        """Return the existing successor of a spent token that may have it; revoke the family for every other token."""
+        token, family, _ = presented
+        successor = self._successor(token, family, request.now)
+        if successor is None:
+            raise self._reuse(family, request)
+        in_grace = self._in_grace(family, request.now)
+        pair = self._pair(presented._replace(token=successor), decision, request.now)
         if in_grace:
             self._windows.add(family)
         again = Rotation.rewriting(family)
         if not call_store(self._store.rotate, family.family_id, again):  # revoked or rotated concurrently
-            raise self._reuse(self._reload(token, again, family.client_id, now))
+            raise self._reuse(self._reload(token, again, request), request)
         settled = self._in_doubt.settle(family.family_id, successor.secret_hash)
         if not (in_grace or settled):
-            raise self._reuse(family)
+            raise self._reuse(family, request)
         return pair
 
-    def _reuse(self, family: Family) -> RefreshTokenReused:
-        self._revoker.on_reuse(family)
+    def _reuse(self, family: Family, request: RefreshRequest) -> RefreshTokenReused:
+        self._revoker.revoke_reused(family, request.on_reuse)
         return RefreshTokenReused("refresh_reused")
+
+
+def _is_current(token: RefreshToken, family: Family) -> bool:
+    return compare_digest(family.current_hash, token.secret_hash)
 
 
 @dataclass(slots=True)

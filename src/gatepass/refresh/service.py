@@ -1,27 +1,31 @@
 """The token service: grants, refresh tokens that are valid for one use, and their revocation.
 
 A grant creates a family. Each refresh rotates the family's token. A spent token that is used again
-revokes the family, because one of two clients has a stolen copy. Every refresh calls the application's `check_subject`.
+revokes the family, because one of two clients has a stolen copy. Every refresh asks the application whether the subject
+may still be logged in, and with which claims and scopes, before the token is spent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, final
+from typing import Any, Unpack, final
 
-from gatepass.common.limits import YEAR, numeric_date
-from gatepass.common.scope import scope_tokens
+from gatepass.common.limits import YEAR
+from gatepass.common.runtime import Shield, in_worker_thread
 from gatepass.common.settings import clock_function, seconds
-from gatepass.common.texts import listed, plain
+from gatepass.common.texts import plain
 from gatepass.errors import ConfigurationError
+from gatepass.keys.source import RunBlocking
 from gatepass.refresh.errors import InvalidGrant, ServiceUnavailable
-from gatepass.refresh.family import Family, RefreshToken, Rotation, plain_text
-from gatepass.refresh.hooks import ServiceHooks, call_store
+from gatepass.refresh.family import FAMILY_ID, Family, RefreshToken, Rotation, plain_text
+from gatepass.refresh.hooks import CheckSubject, ClaimsFor, Decision, OnReuse, ScopesFor, ServiceHooks, call_store
+from gatepass.refresh.login import Lifetimes, LoginArguments, LoginFacts, new_login
 from gatepass.refresh.pair import TokenPair, TokenPairIssuer
 from gatepass.refresh.revoker import FamilyRevoker
-from gatepass.refresh.rotation import RefreshParameters, RefreshTokenRotation
-from gatepass.refresh.store import PurgeResult, RefreshStore
+from gatepass.refresh.rotation import RefreshRequest, RefreshTokenRotation
+from gatepass.refresh.session import Session, SessionPage, page_limit, position_of
+from gatepass.refresh.store import PurgeResult, RefreshStore, require_store
 from gatepass.revocation.access_tokens import AccessTokenRevocation
 from gatepass.tokens.access_token import AccessToken
 from gatepass.tokens.issuer import TokenIssuer, only_audience
@@ -34,12 +38,17 @@ class TokenService:
     """Grants, refreshes and revokes tokens.
 
     *issuer* makes the access tokens, *store* keeps the families. *refresh_ttl*: how long a refresh token may be unused;
-    *absolute_ttl*: when the family ends in any case (both seconds or timedelta). *grace* (at most 60 seconds,
-    default 0): how long the immediate predecessor gets the same successor, for clients that lose a response.
-    *check_subject* takes the subject and returns True while it may sign in; *claims_for* returns further claims for its
-    access tokens. *revocation* revokes a family's access tokens with it. *on_reuse* is called with the family when a
-    spent token is used again: once, or more often if the store fails meanwhile. All are plain functions that may do
-    I/O. *clock* returns the seconds since 1970, `time.time` by default.
+    *absolute_ttl*: when the family ends in any case (both seconds or timedelta). They are the limits for every login.
+    *grace* (at most 60 seconds, default 0): how long the immediate predecessor gets the same successor, for clients
+    that lose a response. *revocation* revokes a family's access tokens with it. *clock* returns the seconds since 1970,
+    `time.time` by default.
+
+    The application's functions may do I/O. *check_subject* takes the subject and returns True while it may be logged
+    in: it is called at every refresh. *claims_for* and *scopes_for* take the `Session`, at login and at every refresh:
+    *claims_for* returns further claims for the access token, and *scopes_for* the scopes that the user may have now. A
+    token gets those of them that the login was granted, so *scopes_for* narrows and never widens. *on_reuse* is called
+    with the family when a spent token is used again: once, or more often if the store fails meanwhile. If one of the
+    functions is a coroutine function, call `grant_async` and `refresh_async`.
 
     >>> from gatepass import Key
     >>> from gatepass.stores.memory import MemoryStore
@@ -53,8 +62,7 @@ class TokenService:
     """
 
     __slots__ = (
-        "_absolute_ttl", "_clock", "_issuer", "_pairs", "_refresh_ttl", "_revocation", "_revoker", "_rotation",
-        "_store",
+        "_clock", "_hooks", "_issuer", "_limits", "_pairs", "_revocation", "_revoker", "_rotation", "_shield", "_store",
     )  # fmt: skip
 
     def __init__(
@@ -62,40 +70,43 @@ class TokenService:
         issuer: TokenIssuer,
         store: RefreshStore,
         *,
-        check_subject: Callable[[str], bool],
+        check_subject: CheckSubject,
         refresh_ttl: float | timedelta = timedelta(days=14),
         absolute_ttl: float | timedelta = timedelta(days=90),
         grace: float | timedelta = 0,
-        claims_for: Callable[[str], Mapping[str, Any]] | None = None,
+        claims_for: ClaimsFor | None = None,
+        scopes_for: ScopesFor | None = None,
         revocation: AccessTokenRevocation | None = None,
-        on_reuse: Callable[[Family], object] | None = None,
+        on_reuse: OnReuse | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         if not isinstance(issuer, TokenIssuer):
             raise ConfigurationError("TokenService takes the TokenIssuer that makes its access tokens")
-        if not isinstance(store, RefreshStore):
-            raise ConfigurationError("store= must be a RefreshStore, such as SQLiteStore(path)")
         if not (revocation is None or isinstance(revocation, AccessTokenRevocation)):
             raise ConfigurationError("revocation= takes an AccessTokenRevocation(store, access_ttl=...)")
         if revocation is not None and revocation.access_ttl < issuer.access_ttl:
             raise ConfigurationError("revocation= was made for a shorter access_ttl= than the issuer's")
-        self._refresh_ttl = int(seconds(refresh_ttl, "refresh_ttl", minimum=1, maximum=YEAR))
-        self._absolute_ttl = int(seconds(absolute_ttl, "absolute_ttl", minimum=1, maximum=YEAR))
-        if self._absolute_ttl < self._refresh_ttl:
+        self._limits = Lifetimes(
+            refresh_ttl=int(seconds(refresh_ttl, "refresh_ttl", minimum=1, maximum=YEAR)),
+            absolute_ttl=int(seconds(absolute_ttl, "absolute_ttl", minimum=1, maximum=YEAR)),
+        )
+        if self._limits.absolute_ttl < self._limits.refresh_ttl:
             raise ConfigurationError("absolute_ttl= must not be shorter than refresh_ttl=")
-        hooks = ServiceHooks(check_subject=check_subject, claims_for=claims_for, on_reuse=on_reuse)
+        self._hooks = ServiceHooks(
+            check_subject=check_subject, claims_for=claims_for, scopes_for=scopes_for, on_reuse=on_reuse
+        )
         self._issuer = issuer
-        self._store = store
+        self._store = require_store(store)
         self._revocation = revocation
+        self._shield = Shield()
         self._clock = clock_function(clock, owner="TokenService")
-        self._pairs = TokenPairIssuer(issuer, hooks)
-        self._revoker = FamilyRevoker(store, revocation, hooks, self._clock)
+        self._pairs = TokenPairIssuer(issuer)
+        self._revoker = FamilyRevoker(store, revocation, self._clock)
         self._rotation = RefreshTokenRotation(
             store,
             pairs=self._pairs,
-            hooks=hooks,
             revoker=self._revoker,
-            idle=self._refresh_ttl,
+            idle=self._limits.refresh_ttl,
             grace=seconds(grace, "grace", minimum=0, maximum=Rotation.MAX_GRACE),
         )
 
@@ -114,6 +125,11 @@ class TokenService:
         """Whether the service has a `revocation=`, so that access tokens can be revoked."""
         return self._revocation is not None
 
+    @property
+    def needs_event_loop(self) -> bool:
+        """Whether a function of the application is a coroutine function, which only the `_async` methods await."""
+        return self._hooks.is_async
+
     def grant(
         self,
         subject: str,
@@ -124,36 +140,56 @@ class TokenService:
         auth_time: datetime | None = None,
         acr: str | None = None,
         amr: Iterable[str] = (),
+        claims: Mapping[str, Any] | None = None,
+        label: str | None = None,
+        refresh_ttl: float | timedelta | None = None,
+        absolute_ttl: float | timedelta | None = None,
     ) -> TokenPair:
-        """Sign *subject* in: create a family and return its first pair of tokens.
+        """Log *subject* in: create a family and return its first pair of tokens.
 
         Call this when the user has just proved their identity; *auth_time*, *acr* and *amr* say when and how, and every
-        later access token of the family repeats them. Raises `ValueError` for values that cannot go into a token, and
-        `ServiceUnavailable`, with *revocation* also if the subject or client is revoked at the same moment.
+        later access token of the family repeats them. It repeats *claims* too, such as a tenant that was chosen: at
+        most 2,048 octets as JSON in UTF-8. *label* is for a list of sessions, such as the name of a device: at most 64
+        printable characters. *refresh_ttl* and *absolute_ttl* shorten this login's lifetimes (seconds or timedelta);
+        those of the service are the limits.
+
+        Raises `ValueError` for values that cannot go into a token, and `ServiceUnavailable`, with *revocation* also if
+        the subject or client is revoked at the same moment.
+
+        >>> from gatepass import Key
+        >>> from gatepass.stores.memory import MemoryStore
+        >>> issuer = TokenIssuer(
+        ...     issuer="https://auth.example",
+        ...     audience="https://api.example",
+        ...     keys=Key.generate("ES256"),
+        ...     client_id="web",
+        ... )
+        >>> service = TokenService(issuer, MemoryStore(), check_subject=lambda subject: True)
+        >>> pair = service.grant("anna", claims={"tenant": "north"}, label="Anna's phone", refresh_ttl=3_600)
+        >>> pair.refresh_expires_in
+        3600
         """
-        now = int(self._clock())
-        token = RefreshToken.fresh()
-        family = Family(
-            family_id=token.family_id,
-            subject=plain_text(subject, "subject"),
-            client_id=plain_text(self._client(client_id), "client_id"),
-            scope=" ".join(scope_tokens(scope)),
-            audience=plain_text(self._audience(audience), "audience"),
-            auth_time=None if auth_time is None else numeric_date(auth_time, "auth_time"),
-            acr=None if acr is None else plain_text(acr, "acr"),
-            amr=_methods(amr),
-            created_at=now,
-            expires_at=now + self._absolute_ttl,
-            idle_expires_at=now + self._refresh_ttl,
-            proof_hash=token.proof_hash,
-            current_hash=token.secret_hash,
-        )
+        self._require_plain_functions("grant")
+        token, family = self._login(
+            subject, scope=scope, client_id=client_id, audience=audience, auth_time=auth_time, acr=acr, amr=amr,
+            claims=claims, label=label, refresh_ttl=refresh_ttl, absolute_ttl=absolute_ttl,
+        )  # fmt: skip
         revoked_before = self._revoker.revoked_before(family)
-        pair = self._pairs.issue(family, token, scope=family.scope, now=now)
-        call_store(self._store.create, family)
-        if self._revoker.revoked_before(family) != revoked_before:  # perhaps before the family was stored
-            self._revoker.revoke_family(family.family_id)
-            raise ServiceUnavailable("ended_meanwhile")
+        decision = self._hooks.decide_login(Session.from_family(family))
+        return self._store_login(token, family, decision, revoked_before)
+
+    async def grant_async(
+        self, subject: str, *, run_blocking: RunBlocking = in_worker_thread, **login: Unpack[LoginArguments]
+    ) -> TokenPair:
+        """Do what `grant` does, on an event loop: await coroutine functions, and run the rest in a worker thread.
+
+        It takes the arguments of `grant`. *run_blocking* takes a function and runs it in a worker thread, by default
+        one of asyncio's or trio's.
+        """
+        token, family = self._login(subject, **login)
+        revoked_before = await run_blocking(lambda: self._revoker.revoked_before(family))
+        decision = await self._hooks.decide_login_async(Session.from_family(family), run_blocking)
+        pair: TokenPair = await run_blocking(lambda: self._store_login(token, family, decision, revoked_before))
         return pair
 
     def refresh(
@@ -170,13 +206,59 @@ class TokenService:
         token alone. Raises a `TokenEndpointError`: `InvalidGrant` with one text for every token that does not work,
         `InvalidScope`, `InvalidTarget`, or `ServiceUnavailable`, which says when the same token may be tried again.
         """
-        parameters = RefreshParameters(scope, audience)
-        return self._rotation.rotate(
-            refresh_token, client_id=self._client(client_id), parameters=parameters, now=int(self._clock())
-        )
+        self._require_plain_functions("refresh")
+        request = self._request(refresh_token, client_id, scope, audience, self._hooks.notify_reuse)
+        presented = self._rotation.present(request)
+        decision = self._hooks.decide(self._session(presented.family))
+        return self._rotation.exchange(request, presented, decision)
+
+    async def refresh_async(
+        self,
+        refresh_token: str,
+        *,
+        client_id: str | None = None,
+        scope: str | Iterable[str] | None = None,
+        audience: str | Iterable[str] | None = None,
+        run_blocking: RunBlocking = in_worker_thread,
+    ) -> TokenPair:
+        """Do what `refresh` does, on an event loop: await coroutine functions, and run the rest in a worker thread.
+
+        If the task is cancelled while a function of the application is awaited, the token is not spent. *run_blocking*
+        takes a function and runs it in a worker thread, by default one of asyncio's or trio's.
+        """
+        if not self.needs_event_loop:
+            pair: TokenPair = await run_blocking(
+                lambda: self.refresh(refresh_token, client_id=client_id, scope=scope, audience=audience)
+            )
+            return pair
+        reused: list[Family] = []
+        request = self._request(refresh_token, client_id, scope, audience, reused.append)
+
+        async def run(step: Callable[[], Any]) -> Any:
+            try:
+                return await run_blocking(step)
+            finally:
+                for family in reused:
+                    await self._hooks.notify_reuse_async(family, run_blocking)
+
+        # A client that disconnects must not prevent `on_reuse`.
+        presented = await self._shield.run(run(lambda: self._rotation.present(request)))
+        decision = await self._hooks.decide_async(self._session(presented.family), run_blocking)
+        return await self._shield.run(run(lambda: self._rotation.exchange(request, presented, decision)))
+
+    def sessions(self, subject: str, *, limit: int = 50, after: str | None = None) -> SessionPage:
+        """Return a page of the sessions of *subject* that live, the newest login first.
+
+        *limit* is from 1 to 200. *after* is the `next` of the page before. Raises `ValueError` for other values, and
+        `StoreUnavailable`. Check first that the caller may see these sessions: this method does not.
+        """
+        size, position = page_limit(limit), None if after is None else position_of(after)
+        name, now = plain_text(subject, "subject"), int(self._clock())
+        families = call_store(self._store.live_families, name, at=now, limit=size + 1, after=position)
+        return call_store(SessionPage.from_families, families, size)
 
     def revoke(self, refresh_token: str, *, client_id: str | None = None) -> None:
-        """Sign out: revoke the family of *refresh_token*, spent or not. An unknown token is ignored.
+        """Log out: revoke the family of *refresh_token*, spent or not. An unknown token is ignored.
 
         Raises `InvalidGrant` for another client's token, and `StoreUnavailable`.
         """
@@ -192,12 +274,23 @@ class TokenService:
             raise InvalidGrant("access_token_client_mismatch")
         call_store(self._revocation.revoke_token, token)
 
-    def revoke_family(self, family_id: str) -> bool:
-        """Revoke one family. Return True if it existed and was not yet revoked."""
-        return self._revoker.revoke_family(plain(family_id))
+    def revoke_family(self, family_id: str, *, subject: str | None = None) -> bool:
+        """Revoke one family: end one session. Return True if it existed and was not yet revoked.
+
+        With *subject*, only a family of this subject is revoked: give the user who asks for it, because *family_id* may
+        come from the request.
+        """
+        name = plain(family_id)
+        if not isinstance(name, str) or not FAMILY_ID.fullmatch(name):
+            return False
+        if subject is not None:
+            family = call_store(self._store.get, name)
+            if family is None or family.subject != subject:
+                return False
+        return self._revoker.revoke_family(name)
 
     def revoke_subject(self, subject: str) -> int:
-        """Sign *subject* out everywhere, as after a change of password. Returns how many families were revoked.
+        """Log *subject* out everywhere, as after a change of password. Returns how many families were revoked.
 
         Tokens contain their issue time in whole seconds. With *revocation*, an access token that is issued later in the
         same second is refused too; its client gets a valid one by refreshing a moment later.
@@ -219,15 +312,51 @@ class TokenService:
         before = int(now - self._issuer.access_ttl.total_seconds() - Rotation.MAX_GRACE)
         return call_store(self._store.purge, before=before, limit=limit)
 
+    def _login(
+        self, subject: str, *, client_id: str | None = None, audience: str | None = None, **facts: Unpack[LoginFacts]
+    ) -> tuple[RefreshToken, Family]:
+        client, name, now = self._client(client_id), self._audience(audience), int(self._clock())
+        return new_login(subject, client_id=client, audience=name, now=now, limits=self._limits, **facts)
+
+    def _store_login(
+        self, token: RefreshToken, family: Family, decision: Decision, revoked_before: int | None
+    ) -> TokenPair:
+        pair = self._pairs.issue(family, token, decision, scope=family.scope, now=family.created_at)
+        call_store(self._store.create, family)
+        if self._revoker.revoked_before(family) != revoked_before:  # perhaps before the family was stored, or by a hook
+            self._revoker.revoke_family(family.family_id)
+            raise ServiceUnavailable("ended_meanwhile")
+        return pair
+
+    def _request(
+        self,
+        refresh_token: str,
+        client_id: str | None,
+        scope: str | Iterable[str] | None,
+        audience: str | Iterable[str] | None,
+        on_reuse: Callable[[Family], None],
+    ) -> RefreshRequest:
+        return RefreshRequest(
+            token=refresh_token,
+            client_id=self._client(client_id),
+            scope=scope,
+            audience=audience,
+            now=int(self._clock()),
+            on_reuse=on_reuse,
+        )
+
+    def _session(self, family: Family) -> Session:
+        return call_store(Session.from_family, family)
+
+    def _require_plain_functions(self, method: str) -> None:
+        if self.needs_event_loop:
+            raise ConfigurationError(
+                f"a function of the TokenService is a coroutine function, and {method}() has no event loop: await "
+                f"{method}_async(), or use a plain function"
+            )
+
     def _client(self, client_id: str | None) -> str:
         return plain(client_id) if client_id is not None else self._issuer.client_id or ""
 
     def _audience(self, audience: str | None) -> str:
         return audience if audience is not None else only_audience(self._issuer.audience)
-
-
-def _methods(amr: Iterable[str]) -> tuple[str, ...]:
-    methods = (amr,) if isinstance(amr, str) else listed(amr)
-    if methods is None:
-        raise ValueError("amr= must be a list of strings")
-    return tuple(plain_text(one, "amr") for one in methods)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -144,9 +143,10 @@ def page(store: RefreshStore, subject: str, *, limit: int = _ALL, after: Family 
     return list(store.live_families(subject, at=seconds_from_now(0), limit=limit, after=position))
 
 
-def pages(store: RefreshStore, subject: str, size: int) -> list[Sequence[Family]]:
+def pages(store: RefreshStore, subject: str, size: int) -> list[list[Family]]:
     """Return all pages of *size* families."""
     found = [page(store, subject, limit=size)]
     while len(found[-1]) == size:
+        assert len(found) < _ALL, "the pages do not end: `after` is not respected"
         found.append(page(store, subject, limit=size, after=found[-1][-1]))
     return found

@@ -166,7 +166,9 @@ def _lifetime(pair: TokenPair) -> Members:
 
 
 def _scope(pair: TokenPair) -> Members:
-    return {"scope": pair.scope} if pair.scope else {}
+    return (
+        {"scope": pair.scope} if pair.scope or pair.narrowed else {}
+    )  # RFC 6749 section 5.1: absent means as requested
 
 
 def _retry_after(error: ServiceUnavailable) -> tuple[str, str]:
