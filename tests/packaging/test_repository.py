@@ -39,6 +39,11 @@ COVERED_BY = {
     "keys/encodings": (["tests/keys/test_secret.py"], "each kind of key material is refused under each encoding"),
     "refresh/errors": (["tests/token_endpoint/contract.py"], "constants, pinned byte for byte in each response"),
     "refresh/store": (["tests/cli/test_purge.py"], "a protocol, and the loop that the command purge runs"),
+    "stores/redis_fields": (
+        ["tests/stores/test_redis.py"],
+        "the inherited contract reads back every value that it writes",
+    ),
+    "stores/redis_scripts": (["tests/stores/test_redis.py"], "the scripts of the store, tested through its methods"),
     "stores/rows": (["tests/stores/test_sqlite.py"], "the inherited contract reads back every value that it writes"),
     "testing/base": (["tests/testing/test_contracts.py"], "what the classes of the contract share"),
     "testing/concurrency": (["tests/testing/test_contracts.py"], "part of the contract that broken stores must fail"),

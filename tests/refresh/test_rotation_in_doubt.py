@@ -14,14 +14,14 @@ from tests.support.sessions import Session
 
 from gatepass.refresh import RefreshToken
 from gatepass.refresh.errors import RefreshTokenReused
-from gatepass.stores import redis
-from gatepass.stores.redis import REVOKE, ROTATE, RedisStore
+from gatepass.stores.redis import RedisStore
+from gatepass.stores.redis_scripts import DIGESTS, REVOKE, ROTATE
 from gatepass.stores.sql import SQLStore
 
 DECISIVE = {  # the last message of a client before the rotation is applied: PostgreSQL commits with the statement
     "postgresql": [b"UPDATE gatepass_families"],
     "mariadb": [b"UPDATE gatepass_families", b"COMMIT"],
-    "redis": [redis._DIGESTS[ROTATE].encode()],
+    "redis": [DIGESTS[ROTATE].encode()],
 }
 
 
@@ -134,7 +134,7 @@ def test_a_reuse_is_reported_even_if_the_response_to_the_revocation_was_lost(lin
     service = make_service(line.behind, Clock(), on_reuse=heard.append)
     first = service.grant("anna")
     service.refresh(first.refresh_token)
-    line._proxy.drop_response_after(*{"redis": [redis._DIGESTS[REVOKE].encode()]}.get(kind, DECISIVE[kind]))
+    line._proxy.drop_response_after(*{"redis": [DIGESTS[REVOKE].encode()]}.get(kind, DECISIVE[kind]))
     assert reason_of(service.refresh, first.refresh_token) in {"refresh_reused", "store_unavailable"}
 
     assert line.dropped == 1

@@ -23,7 +23,8 @@ from gatepass import ConfigurationError, Key, TokenIssuer
 from gatepass.refresh import Rotation, TokenService
 from gatepass.refresh.errors import StoreUnavailable
 from gatepass.revocation import AccessTokenRevocation
-from gatepass.stores.redis import MARGIN, PUT_REVOCATION, RedisStore
+from gatepass.stores.redis import MARGIN, RedisStore
+from gatepass.stores.redis_scripts import PUT_REVOCATION
 from gatepass.testing import RefreshStoreContract, RevocationStoreContract
 from gatepass.testing.base import make_family, seconds_from_now
 
@@ -377,6 +378,7 @@ class TestKeys:
             f"{prefix}:family:{family.family_id}": 100 + 3_600,
             f"{prefix}:subject:{family.subject}": 1_000 + 7_200,
             f"{prefix}:client:{family.client_id}": 1_000 + 7_200,
+            f"{prefix}:logins:{family.subject}": 1_000 + 7_200,
         }
         with lasting(raw, **lives):
             store.create(family)
@@ -430,18 +432,28 @@ class TestKeys:
         store.put_revocation("a", issued_until=1, keep_until=2)
         keys = list(raw.scan_iter(f"{prefix}:*"))
 
-        assert len(keys) == 3  # family, subject index and revocation; the client index is empty
+        assert len(keys) == 4  # family, subject index, order and revocation; the client index is empty
         assert all(raw.ttl(key) > 0 for key in keys)
 
+    def test_an_earlier_end_shortens_no_index(self, store, raw, prefix):
+        now = seconds_from_now(0)
+        keys = [f"{prefix}:{kind}:anna" for kind in ("subject", "client", "logins")]
+        with lasting(raw, **dict.fromkeys(keys, 1_000 + 7_200)):
+            for life in (1_000, 500):
+                store.create(
+                    make_family(subject="anna", client_id="anna", created_at=now, expires_at=now + life).family
+                )
+
     def test_indexes_drop_expired_entries_as_they_grow(self, store, raw, prefix):
-        index = f"{prefix}:subject:anna"
-        raw.zadd(index, {f"dead-{number}": 1_000 + number for number in range(40)})
+        index, order = f"{prefix}:subject:anna", f"{prefix}:logins:anna"
+        for key in (index, order):
+            raw.zadd(key, {f"dead-{number}": 1_000 + number for number in range(40)})
         sizes = []
         for _ in range(4):
             store.create(make_family(subject="anna").family)
-            sizes.append(raw.zcard(index))
+            sizes.append((raw.zcard(index), raw.zcard(order)))
 
-        assert sizes == [25, 10, 3, 4]
+        assert sizes == [(25, 25), (10, 10), (3, 3), (4, 4)]
 
     def test_more_families_than_one_batch_are_all_revoked(self, store):
         families = [make_family(client_id="web").family for _ in range(1_203)]

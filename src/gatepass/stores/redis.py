@@ -2,8 +2,9 @@
 
 Each family is a hash under its own key. The salt of a grace window has a second key, which expires with the window.
 Families and revocations expire by themselves, so `purge` deletes none. Sorted sets list the families of a
-subject and of a client. They are written before the family, so that a revocation of the listed families also covers a
-family that is not written yet.
+subject and of a client: the indexes. They are written before the family, so that a revocation of the listed families
+also covers a family that is not written yet. One more sorted set of each subject has its logins by time: the order.
+It is written before the index and shortened after it, so that it never lacks a login; one that has ended may remain.
 
 Each change of a family or a revocation is one Lua script whose keys are in one slot, so that it works on a cluster.
 Lifetimes are differences of the caller's times and are counted on the server's clock, so that a difference between the
@@ -18,12 +19,10 @@ revocation. Redis 6.2 or Valkey 7.2 is sufficient. The store does not read from 
 
 from __future__ import annotations
 
-import json
 import secrets
+import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import fields
-from hashlib import sha1
+from collections.abc import Iterator, Sequence
 from importlib.util import find_spec
 from itertools import islice
 from typing import Any, Final, cast, final
@@ -43,6 +42,18 @@ from redis.retry import Retry
 from gatepass.common.runtime import PerProcess
 from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.store import PurgeResult
+from gatepass.stores.redis_fields import decode_family, encode_family, encode_rotation, text_of
+from gatepass.stores.redis_scripts import (
+    ADD_TO_INDEX,
+    ADD_TO_ORDER,
+    CREATE,
+    DIGESTS,
+    GET,
+    PUT_REVOCATION,
+    REVOKE,
+    ROTATE,
+    WITH_SALT,
+)
 
 __all__ = ["RedisStore"]
 
@@ -52,10 +63,11 @@ MARGIN: Final = 3_600
 _CONNECT_TIMEOUT: Final = 1.0
 _RESPONSE_TIMEOUT: Final = 2.0
 _BATCH: Final = 500
+_SUBJECTS: Final = 100
+_SCHEMA: Final = "2"
+_SPARE: Final = 16  # entries of a range beyond the page: the login of *after*, and some that have ended
 _SALT_TTL: Final = Rotation.MAX_GRACE
-_HASHES: Final = frozenset(("proof_hash", "current_hash", "previous_hash"))
-_NUMBERS: Final = frozenset(("auth_time", "created_at", "expires_at", "idle_expires_at", "rotated_at", "revoked_at"))
-_MEMBERS: Final = tuple(one.name for one in fields(Family) if one.name not in ("family_id", "salt"))
+_LITERAL: Final = str.maketrans({sign: f"\\{sign}" for sign in "*?[]\\"})
 
 
 @final
@@ -68,7 +80,9 @@ class RedisStore:
     From a URL, a forked process creates its own client. Your own client is as safe across a fork as redis-py makes it.
     """
 
-    __slots__ = ("_clients", "_owns_client", "_prefix")
+    __slots__ = ("_clients", "_owns_client", "_prefix", "_upgraded")
+
+    contract_version: int = 2
 
     def __init__(self, client_or_url: str | Redis | RedisCluster, *, prefix: str = "gatepass") -> None:
         if not isinstance(prefix, str) or not prefix or not prefix.isprintable() or set(prefix) & set("{}"):
@@ -81,6 +95,7 @@ class RedisStore:
         # Not left to redis-py: in a forked child its pool takes a lock that another thread may have held.
         self._clients = PerProcess(client)
         self._prefix = prefix
+        self._upgraded = PerProcess(threading.Event)
 
     @property
     def _client(self) -> Any:
@@ -91,30 +106,42 @@ class RedisStore:
         if self._owns_client:
             self._client.close()
 
+    def upgrade_schema(self) -> None:
+        """Let `live_families` find the logins that version 1 of the store stored. It only adds to the sets it reads.
+
+        Call it once, or run `gatepass upgrade-store`, after the last process with version 1 has stopped: later logins
+        of such a process are missing from lists until you call it again. It may be interrupted, run in several
+        processes and run again, while clients log in and refresh. A new store needs no call, but lists faster after
+        one. While a cluster moves slots a scan may miss keys, so call it at another time.
+        """
+        self._has_marker()
+        start = self._index("subject", "")
+        keys = self._client.scan_iter(f"{start.translate(_LITERAL)}*", count=_BATCH, _type="zset")
+        while subjects := [text_of(key).removeprefix(start) for key in islice(keys, _SUBJECTS)]:
+            self._add_to_orders(subjects)
+        self._client.set(self._marker, _SCHEMA, nx=True)  # another process may have written a higher number
+
     def create(self, family: Family) -> None:
         absolute = _lifetime(family.expires_at, family.created_at)
         idle = _lifetime(family.idle_expires_at, family.created_at)
-        for index in (self._index("subject", family.subject), self._index("client", family.client_id)):
-            self._run(ADD_TO_INDEX, index, family.family_id, absolute + MARGIN)
-        values = _encode_fields((name, getattr(family, name)) for name in _MEMBERS)
+        subject, client = self._index("subject", family.subject), self._index("client", family.client_id)
+        order = self._index("logins", family.subject)
+        self._run(ADD_TO_ORDER, order, absolute + MARGIN, family.created_at, family.family_id)
+        expired = self._run(ADD_TO_INDEX, subject, family.family_id, absolute + MARGIN)
+        self._run(ADD_TO_INDEX, client, family.family_id, absolute + MARGIN)
+        if expired:
+            self._client.zrem(order, *expired)
+        values = encode_family(family)
         salt, call = family.salt.hex(), secrets.token_hex(8)
         if not self._run(CREATE, self._family(family.family_id), call, idle, absolute, salt, _SALT_TTL, *values):
             raise KeyError("this family already exists")
 
     def get(self, family_id: str) -> Family | None:
-        flat, salt = self._run(GET, self._family(family_id))
-        stored = {_text(name): _text(value) for name, value in zip(flat[::2], flat[1::2], strict=True)}
-        if "current_hash" not in stored:
-            return None
-        members: dict[str, Any] = {"auth_time": None, "acr": None, "salt": bytes.fromhex(_text(salt))}
-        members.update((name, _decode_field(name, stored[name])) for name in _MEMBERS if name in stored)
-        return Family(family_id=family_id, **members)
+        return decode_family(family_id, self._run(GET, self._family(family_id)))
 
     def rotate(self, family_id: str, rotation: Rotation) -> bool:
         idle = _lifetime(rotation.idle_expires_at, rotation.rotated_at)
-        values = _encode_fields(
-            (one.name, getattr(rotation, one.name)) for one in fields(rotation) if one.name != "salt"
-        )
+        values = encode_rotation(rotation)
         call, previous, salt = secrets.token_hex(8), rotation.previous_hash.hex(), rotation.salt.hex()
         return bool(self._run(ROTATE, self._family(family_id), call, previous, idle, salt, _SALT_TTL, *values))
 
@@ -123,11 +150,33 @@ class RedisStore:
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
         """Revoke every family of *subject*. If this raises, some may be revoked; call it again for the rest."""
-        return self._revoke_listed(self._index("subject", subject), at)
+        return self._revoke_listed(self._index("subject", subject), at, order=self._index("logins", subject))
 
     def revoke_client(self, client_id: str, *, at: int) -> int:
         """Revoke every family of *client_id*. If this raises, some may be revoked; call it again for the rest."""
         return self._revoke_listed(self._index("client", client_id), at)
+
+    def live_families(self, subject: str, *, at: int, limit: int, after: tuple[int, str] | None) -> Sequence[Family]:
+        """Make one range and one pipeline, more if many of the newest logins have ended.
+
+        Until `upgrade_schema()` was called, each call also checks that no login of *subject* was stored by version 1,
+        and raises `ConfigurationError` if one was.
+        """
+        self._require_order(subject)
+        found: list[Family] = []
+        size = length = min(limit, _BATCH) + _SPARE
+        while len(found) < limit:
+            entries = self._latest(subject, "+inf" if after is None else after[0], length)
+            # The range begins with the second of *after*, because an offset shifts when others remove entries.
+            behind = [entry for entry in entries if after is None or entry < after]
+            batch = behind[:size]
+            found += self._read_live(subject, batch, at)
+            if len(entries) < length and len(batch) == len(behind):
+                break
+            if len(behind) < size:
+                length *= 2
+            after = batch[-1] if batch else after
+        return found[:limit]
 
     def purge(self, *, before: int, limit: int) -> PurgeResult:  # noqa: ARG002 - the protocol's signature
         """Return an empty result: families expire by themselves, and writes to an index remove its expired entries."""
@@ -144,37 +193,125 @@ class RedisStore:
         client, names = self._client, list(map(self._revocation, keys))
         # A cluster needs one MGET per slot; redis-py sends them in parallel.
         values = client.mget_nonatomic(names) if isinstance(client, RedisCluster) else client.mget(names)
-        found = [_text(value).split(" ") for value in values if value]
+        found = [text_of(value).split(" ") for value in values if value]
         return max((int(issued) for issued, keep in found if int(keep) >= now), default=None)
 
     def purge_revocations(self, *, before: int, limit: int) -> int:  # noqa: ARG002 - the protocol's signature
         """Return 0: revocations expire by themselves."""
         return 0
 
-    def _revoke_listed(self, index: str, at: int) -> int:
-        """Revoke all families in *index*, including all that were added before this call."""
+    def _revoke_listed(self, index: str, at: int, *, order: str | None = None) -> int:
+        """Revoke all families in *index*, including all that were added before this call. Remove them from *order*."""
         revoked, call = 0, secrets.token_hex(8)
-        listed = self._client.zscan_iter(index, count=_BATCH)
-        while batch := [_text(member) for member, _ in islice(listed, _BATCH)]:
+        for batch in self._batches(index):
             pipeline = self._client.pipeline(transaction=False)
             for family_id in batch:
                 # not eval(): in pipelines of a cluster, redis-py blocks that method but not the command
                 keys = self._keys(REVOKE, self._family(family_id))
                 pipeline.execute_command("EVAL", REVOKE, len(keys), *keys, call, at, MARGIN)
             revoked += sum(pipeline.execute())
-            self._client.zrem(index, *batch)
+            for name in (index,) if order is None else (order, index):
+                self._client.zrem(name, *batch)
         return revoked
+
+    def _batches(self, index: str) -> Iterator[list[str]]:
+        listed = self._client.zscan_iter(index, count=_BATCH)
+        while batch := [text_of(member) for member, _ in islice(listed, _BATCH)]:
+            yield batch
+
+    def _latest(self, subject: str, newest: int | str, count: int) -> list[tuple[int, str]]:
+        """Return the positions of *count* logins of *subject*, from the second *newest* on, the latest first."""
+        entries = self._client.zrange(
+            self._index("logins", subject), newest, "-inf", desc=True, byscore=True, offset=0, num=count,
+            withscores=True,
+        )  # fmt: skip
+        return [(int(score), text_of(member)) for member, score in entries]
+
+    def _read_live(self, subject: str, entries: Sequence[tuple[int, str]], at: int) -> list[Family]:
+        """Return the families of *entries* that are live. Remove from the order those that will never be."""
+        pipeline = self._client.pipeline(transaction=False)
+        for _, family_id in entries:
+            keys = self._keys(GET, self._family(family_id))
+            pipeline.execute_command("EVAL", GET, len(keys), *keys)
+        live: list[Family] = []
+        ended: list[str] = []
+        for (created_at, family_id), response in zip(entries, pipeline.execute(), strict=True):
+            family = decode_family(family_id, response)
+            if family is None:
+                if created_at < at - MARGIN:  # a later one may be about to be written
+                    ended.append(family_id)
+            elif family.revoked_at is not None or family.subject != subject:
+                ended.append(family_id)
+            elif family.is_live(at):
+                live.append(family)
+        if ended:
+            self._client.zrem(self._index("logins", subject), *ended)
+        return live
+
+    def _require_order(self, subject: str) -> None:
+        """Raise `ConfigurationError` if the order of *subject* may lack a login that version 1 stored."""
+        if self._upgraded.get().is_set():
+            return
+        if self._has_marker():  # read before the order: the upgrade writes it last
+            self._upgraded.get().set()
+            return
+        for batch in self._batches(self._index("subject", subject)):
+            scores = self._client.zmscore(self._index("logins", subject), batch)
+            missing = [(subject, family_id) for family_id, score in zip(batch, scores, strict=True) if score is None]
+            if any(created_at is not None for created_at in self._times_of_logins(missing)):
+                raise ConfigurationError(
+                    "these logins were stored by version 1 of the store: call RedisStore.upgrade_schema() once, or "
+                    "run: gatepass upgrade-store"
+                )
+
+    def _has_marker(self) -> bool:
+        """Return whether the upgrade was completed. Raises `ConfigurationError` for a later version of the store."""
+        marker = self._client.get(self._marker)
+        if marker is not None and text_of(marker) != _SCHEMA:
+            raise ConfigurationError("the store was made by a newer version of gatepass: upgrade gatepass")
+        return marker is not None
+
+    def _add_to_orders(self, subjects: Sequence[str]) -> None:
+        """Add all families in the indexes of *subjects* to the orders, as often as it is called."""
+        cursors = dict.fromkeys(subjects, 0)
+        while cursors:
+            pipeline = self._client.pipeline(transaction=False)
+            for subject, cursor in cursors.items():
+                pipeline.zscan(self._index("subject", subject), cursor, count=_BATCH)
+                pipeline.ttl(self._index("subject", subject))
+            responses = pipeline.execute()
+            parts = dict(zip(cursors, zip(responses[::2], responses[1::2], strict=True), strict=True))
+            listed = ((subject, text_of(name)) for subject, ((_, part), _) in parts.items() for name, _ in part)
+            while batch := list(islice(listed, _BATCH)):
+                added: dict[str, list[int | str]] = {}
+                for (subject, family_id), created_at in zip(batch, self._times_of_logins(batch), strict=True):
+                    if created_at is not None:
+                        added.setdefault(subject, [parts[subject][1]]).extend((created_at, family_id))
+                for subject, values in added.items():
+                    pipeline.execute_command("EVAL", ADD_TO_ORDER, 1, self._index("logins", subject), *values)
+                pipeline.execute()
+            cursors = {subject: int(cursor) for subject, ((cursor, _), _) in parts.items() if int(cursor)}
+
+    def _times_of_logins(self, listed: Sequence[tuple[str, str]]) -> list[int | None]:
+        """Return when each of *listed*, a subject and a family, logged in; None if it is not stored, or revoked."""
+        pipeline = self._client.pipeline(transaction=False)
+        for _, family_id in listed:
+            pipeline.hmget(self._family(family_id), "created_at", "revoked_at", "subject")
+        return [
+            int(created_at) if created_at and revoked_at is None and text_of(owner) == subject else None
+            for (subject, _), (created_at, revoked_at, owner) in zip(listed, pipeline.execute(), strict=True)
+        ]
 
     def _run(self, script: str, key: str, *values: str | int) -> Any:
         keys = self._keys(script, key)
         try:
-            return self._client.evalsha(_DIGESTS[script], len(keys), *keys, *values)
+            return self._client.evalsha(DIGESTS[script], len(keys), *keys, *values)
         except NoScriptError:  # a new server, or one whose scripts were flushed
             return self._client.eval(script, len(keys), *keys, *values)
 
     def _keys(self, script: str, key: str) -> tuple[str, ...]:
         """Return *key* and the key of the family's salt. The braces keep both in one slot of a cluster."""
-        return (key, f"{self._prefix}:salt:{{{key}}}") if script in _WITH_SALT else (key,)
+        return (key, f"{self._prefix}:salt:{{{key}}}") if script in WITH_SALT else (key,)
 
     def _family(self, family_id: str) -> str:
         return f"{self._prefix}:family:{family_id}"
@@ -182,95 +319,12 @@ class RedisStore:
     def _index(self, kind: str, name: str) -> str:
         return f"{self._prefix}:{kind}:{name}"
 
+    @property
+    def _marker(self) -> str:
+        return f"{self._prefix}:schema"
+
     def _revocation(self, key: str) -> str:
         return f"{self._prefix}:revoked:{key}"
-
-
-# KEYS: index of a subject or client. ARGV: family, lifetime. Each call removes up to 16 expired entries.
-ADD_TO_INDEX: Final = """
-local now = tonumber(redis.call('TIME')[1])
-local life = tonumber(ARGV[2])
-local dead = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', '(' .. now, 'LIMIT', 0, 16)
-if #dead > 0 then redis.call('ZREM', KEYS[1], unpack(dead)) end
-redis.call('ZADD', KEYS[1], string.format('%.0f', now + life), ARGV[1])
-if redis.call('TTL', KEYS[1]) < life then redis.call('EXPIRE', KEYS[1], ARGV[2]) end
-return 1
-"""
-
-# A family's salt has a key of its own, which expires when no window needs it any more.
-_KEEP_SALT: Final = """
-local function keep_salt(key, salt, life)
-  if salt == '' then redis.call('DEL', key) else redis.call('SET', key, salt, 'EX', life) end
-end
-"""
-
-# KEYS: family, its salt.
-GET: Final = """
-return {redis.call('HGETALL', KEYS[1]), redis.call('GET', KEYS[2]) or ''}
-"""
-
-# KEYS: family, its salt. ARGV: call, lifetime to the idle end, lifetime to the absolute end, salt, its lifetime, then
-# names and values. A key with only `revoked_at` is from a revocation that ran after the index was written: it stays.
-CREATE: Final = (
-    _KEEP_SALT
-    + """
-local now = tonumber(redis.call('TIME')[1])
-local there = redis.call('HMGET', KEYS[1], 'current_hash', 'call')
-if there[1] then return there[2] == ARGV[1] and 1 or 0 end
-local gone = now + tonumber(ARGV[3])
-redis.call('HSET', KEYS[1], 'call', ARGV[1], 'gone_at', string.format('%.0f', gone), unpack(ARGV, 6))
-redis.call('EXPIREAT', KEYS[1], string.format('%.0f', math.min(now + tonumber(ARGV[2]), gone)))
-keep_salt(KEYS[2], ARGV[4], ARGV[5])
-return 1
-"""
-)
-
-# KEYS: family, its salt. ARGV: call, previous hash, lifetime to the idle end, salt, its lifetime, then names and
-# values.
-ROTATE: Final = (
-    _KEEP_SALT
-    + """
-local now = tonumber(redis.call('TIME')[1])
-local there = redis.call('HMGET', KEYS[1], 'current_hash', 'revoked_at', 'call', 'gone_at')
-if not there[1] or there[2] then return 0 end
-if there[3] == ARGV[1] then return 1 end
-if there[1] ~= ARGV[2] then return 0 end
-redis.call('HSET', KEYS[1], 'call', ARGV[1], unpack(ARGV, 6))
-redis.call('EXPIREAT', KEYS[1], string.format('%.0f', math.min(now + tonumber(ARGV[3]), tonumber(there[4]))))
-keep_salt(KEYS[2], ARGV[4], ARGV[5])
-return 1
-"""
-)
-
-# KEYS: family, its salt. ARGV: call, moment, and the lifetime of the mark that keeps a family that does not exist yet
-# from being created as active (0: set no mark).
-REVOKE: Final = """
-local there = redis.call('HMGET', KEYS[1], 'current_hash', 'revoked_at', 'revoked_by')
-if not there[1] and ARGV[3] == '0' then return 0 end
-if not there[2] then redis.call('HSET', KEYS[1], 'revoked_at', ARGV[2], 'revoked_by', ARGV[1]) end
-if not there[1] then redis.call('EXPIRE', KEYS[1], ARGV[3]) return 0 end
-redis.call('DEL', KEYS[2])
-return (not there[2] or there[3] == ARGV[1]) and 1 or 0
-"""
-
-# KEYS: revocation. ARGV: issued until, keep until, lifetime.
-PUT_REVOCATION: Final = """
-local issued, keep = tonumber(ARGV[1]), tonumber(ARGV[2])
-local there = redis.call('GET', KEYS[1])
-if there then
-  local known_issued, known_keep = string.match(there, '^(%-?%d+) (%-?%d+)$')
-  issued, keep = math.max(issued, tonumber(known_issued)), math.max(keep, tonumber(known_keep))
-end
-local life = math.max(redis.call('TTL', KEYS[1]), tonumber(ARGV[3]))
-redis.call('SET', KEYS[1], string.format('%.0f %.0f', issued, keep), 'EX', string.format('%.0f', life))
-return 1
-"""
-
-_WITH_SALT: Final = frozenset((CREATE, GET, REVOKE, ROTATE))
-_DIGESTS: Final = {
-    script: sha1(script.encode(), usedforsecurity=False).hexdigest()
-    for script in (ADD_TO_INDEX, CREATE, GET, PUT_REVOCATION, REVOKE, ROTATE)
-}
 
 
 def _connect(url: str) -> Redis:
@@ -306,27 +360,3 @@ def _check_client(client: object) -> Redis | RedisCluster:
 def _lifetime(end: int, start: int) -> int:
     """Return the seconds from *start* to *end* plus the margin. What has already ended is kept for the margin too."""
     return max(end - start, 0) + MARGIN
-
-
-def _encode_fields(members: Iterable[tuple[str, Any]]) -> Iterator[str]:
-    """Yield names and values in turn, as text, so that a client with `decode_responses` works too. Omit None."""
-    for name, value in members:
-        if value is None:
-            continue
-        yield name
-        if name in _HASHES:
-            yield value.hex()
-        else:
-            yield json.dumps(value) if name == "amr" else str(value)
-
-
-def _decode_field(name: str, text: str) -> Any:
-    if name in _HASHES:
-        return bytes.fromhex(text)
-    if name in _NUMBERS:
-        return int(text)
-    return tuple(json.loads(text)) if name == "amr" else text
-
-
-def _text(value: str | bytes) -> str:
-    return value.decode() if isinstance(value, bytes) else value

@@ -1,12 +1,13 @@
 """Redis servers that a test may stop, kill and restart."""
 
 import os
+import re
 import signal
 import subprocess
 import time
 
 import pytest
-from redis import Redis
+from redis import Connection, ConnectionPool, Redis
 from redis.exceptions import RedisError
 from tests.support.databases.services import PATIENCE, bound, patient, program
 from tests.support.ports import free_port
@@ -69,6 +70,40 @@ class RedisServer:
     def kill(self):
         self._process.kill()
         self._process.wait(PATIENCE)
+
+
+class Interrupted(Exception):
+    """The end of a process before its next message to the server."""
+
+
+class Wire:
+    """A *client* whose messages to the server are recorded, each as the names of its commands.
+
+    If *left* is set, the client is interrupted after that many more messages.
+    """
+
+    def __init__(self, port, **options):
+        self.messages = []
+        self.left = None
+        wire = self
+
+        class Watched(Connection):
+            def send_packed_command(self, command, *args, **kwargs):
+                wire._record(command)
+                super().send_packed_command(command, *args, **kwargs)
+
+        pool = ConnectionPool(connection_class=Watched, port=port, socket_timeout=PATIENCE, **options)
+        self.client = Redis(connection_pool=pool)
+        self.client.ping()  # connected now: only the store's own commands follow
+        self.messages.clear()
+
+    def _record(self, command):
+        if self.left == 0:
+            raise Interrupted
+        if self.left is not None:
+            self.left -= 1
+        sent = command if isinstance(command, bytes) else b"".join(command)
+        self.messages.append([name.decode() for name in re.findall(rb"\*\d+\r\n\$\d+\r\n(\w+)\r\n", sent)])
 
 
 def cluster(folder, nodes=3):
