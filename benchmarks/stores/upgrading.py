@@ -31,7 +31,7 @@ def upgrades(kind: str, size: int, folder: Path, runs: int) -> list[dict[str, Ti
         start = time.perf_counter()
         LOADERS[kind](place, size)
         print(f"{kind}: {size:,} families in {time.perf_counter() - start:.0f} s", file=sys.stderr, flush=True)
-        measured = []
+        measured: list[dict[str, Timing]] = []
         for _ in range(runs):
             _downgrade(place.database, kind)
             measured.append(_watched(place.database, place.store.upgrade_schema))

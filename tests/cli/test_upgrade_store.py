@@ -12,10 +12,13 @@ import pytest
 from sqlalchemy import text
 from tests.cli.test_main import without
 from tests.cli.test_purge import HEEDING, KINDS, SECRET, closed_port, said
+from tests.support.breaking_store import NOW
 from tests.support.databases.sql_databases import connect, empty_database
 from tests.support.databases.version_1 import version_1_store
 from tests.support.needs import reason_for
 from tests.support.sessions import wait_until
+
+from gatepass import ConfigurationError
 
 STORES = {
     "file": "sqlite",
@@ -39,6 +42,11 @@ def file(tmp_path):
         yield database.place
 
 
+def living(database):
+    """Return the families of one user that live."""
+    return database.open().live_families("anna", at=NOW, limit=100, after=None)
+
+
 def version(path):
     with closing(sqlite3.connect(path)) as connection:
         return connection.execute("SELECT version FROM gatepass_schema").fetchall()
@@ -49,7 +57,7 @@ def test_a_store_of_version_1_is_upgraded_once(gatepass_here, stored):
 
     assert (first.returncode, first.stdout, first.stderr) == (0, UPGRADED, b"")
     assert (second.returncode, second.stdout) == (0, b"nothing to do: the store has version 2\n")
-    assert len(stored.open().live_families("anna", at=1_800_000_000, limit=100, after=None)) == 5
+    assert len(living(stored)) == 5
 
 
 def test_a_store_may_be_given_in_the_environment(gatepass_here, stored):
@@ -61,6 +69,26 @@ def test_a_store_may_be_given_in_the_environment(gatepass_here, stored):
 def test_a_process_of_its_own_upgrades_a_file(gatepass, file):
     assert gatepass("upgrade-store", "version_1.db").stdout == UPGRADED
     assert version(file) == [(2,)]
+
+
+def test_the_keys_in_redis_are_upgraded_as_often_as_the_command_runs(gatepass_here, tmp_path):
+    with version_1_store("redis", tmp_path) as database:
+        url, _, prefix = database.place.partition(" ")
+        with pytest.raises(ConfigurationError, match="gatepass upgrade-store"):
+            living(database)
+
+        for _ in range(2):
+            result = gatepass_here("upgrade-store", url, "--prefix", prefix)
+            assert (result.returncode, result.stdout) == (0, b"upgraded: the store has version 2\n")
+
+        assert len(living(database)) == 5
+
+
+def test_a_wrong_prefix_is_refused(gatepass_here):
+    result = gatepass_here("upgrade-store", "redis://127.0.0.1:1/0", "--prefix", "{x}")
+
+    assert (result.returncode, result.stdout) == (2, b"")
+    assert b"prefix= must be" in result.stderr
 
 
 def test_a_purge_of_a_store_of_version_1_says_what_to_run(gatepass_here, stored):
