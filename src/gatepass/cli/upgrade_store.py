@@ -9,7 +9,7 @@ import click
 
 from gatepass.cli.store_location import StoreFailed, is_redis, opened_redis, opened_store, progress, store_location
 from gatepass.cli.text import visible
-from gatepass.refresh.store import STORE_CONTRACT
+from gatepass.stores.rows import SCHEMA_VERSION
 
 __all__ = ["upgrade_store"]
 
@@ -49,13 +49,13 @@ def upgrade_store(context: click.Context, *, store: str | None, store_env: str |
 def _upgrade(location: str) -> str:
     with opened_store(location, response_timeout=None) as store:  # an index of a large table takes minutes
         before = store.upgrade_schema()
-    if before == STORE_CONTRACT:
-        return f"nothing to do: the store has version {STORE_CONTRACT}"
-    return f"upgraded from version {before} to {STORE_CONTRACT}"
+    if before == SCHEMA_VERSION:
+        return f"nothing to do: the store has version {SCHEMA_VERSION}"
+    return f"upgraded from version {before} to {SCHEMA_VERSION}"
 
 
 def _upgrade_redis(url: str, prefix: str) -> str:
     """Upgrade even keys that were upgraded before: a process of the older version may have added some since."""
     with opened_redis(url, prefix=prefix) as store:
         store.upgrade_schema()
-    return f"upgraded: the store has version {STORE_CONTRACT}"
+    return f"upgraded: the store has version {SCHEMA_VERSION}"
