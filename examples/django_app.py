@@ -1,4 +1,4 @@
-"""Django in one file: log in, call, refresh, log out. Every path is protected, except views marked `public`.
+"""Django in one file: log in, refresh, list sessions, log out. Every path is protected, except views marked `public`.
 
 export JWT_SECRET_KEY="$(gatepass keygen HS256)"
 python examples/django_app.py runserver
@@ -16,15 +16,17 @@ from django.core.management import execute_from_command_line
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from gatepass import (
+    AccessToken,
     AccessTokenRevocation,
     Challenge,
     Key,
     ResourceServer,
     TokenEndpoints,
     TokenIssuer,
+    TokenPair,
     TokenService,
     TokenVerifier,
 )
@@ -64,6 +66,32 @@ verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=key, is_revoked=
 service = TokenService(issuer, store, check_subject=lambda name: name in USERS, revocation=revocation)
 endpoints = TokenEndpoints(service, verifier=verifier)
 
+SHORT_LOGIN = timedelta(hours=8)  # how long a login without "remember me" may be unused
+
+
+def new_login(name: str, scope: str, device: str, remember: str) -> TokenPair:
+    label = "".join(filter(str.isprintable, device))[:64]  # it may come from a stranger; grant() refuses other labels
+    return service.grant(name, scope=scope, label=label, refresh_ttl=None if remember else SHORT_LOGIN)
+
+
+def sessions_of(token: AccessToken, after: str | None) -> dict[str, object]:
+    page = service.sessions(token.subject, after=after)  # a ValueError if `after` is not the `next` of a page
+    sessions = [
+        {
+            "family_id": session.family_id,
+            "label": session.label,
+            "created_at": session.created_at.isoformat(),
+            "last_used_at": session.last_used_at.isoformat(),
+            "current": session.family_id == token.family_id,
+        }
+        for session in page.sessions
+    ]
+    return {"sessions": sessions, "next": page.next}
+
+
+NO_SUCH_PAGE = {"error": "invalid_request", "error_description": "The value of after is not valid"}
+NO_SUCH_SESSION = {"error": "not_found", "error_description": "You have no such session"}
+
 # --- the application
 
 settings.configure(
@@ -92,7 +120,8 @@ def login(request: HttpRequest) -> HttpResponse:
         refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
         headers = {"WWW-Authenticate": str(Challenge(realm="api")), "Cache-Control": "no-store"}
         return JsonResponse(refusal, status=401, headers=headers)
-    return to_response(endpoints.login_response(service.grant(name, scope="orders:read")))
+    pair = new_login(name, "orders:read", request.POST.get("device", ""), request.POST.get("remember", ""))
+    return to_response(endpoints.login_response(pair))
 
 
 @csrf_exempt  # a forged request has no access token
@@ -104,6 +133,29 @@ def logout(request: AccessTokenRequest) -> HttpResponse:
     else:
         service.revoke_family(token.family_id)
     return HttpResponse(status=204)
+
+
+@csrf_exempt  # the same
+@require_POST
+def logout_everywhere(request: AccessTokenRequest) -> HttpResponse:
+    service.revoke_subject(request.access_token.subject)
+    return HttpResponse(status=204)
+
+
+@require_GET
+def sessions(request: AccessTokenRequest) -> HttpResponse:
+    try:
+        return JsonResponse(sessions_of(request.access_token, request.GET.get("after")))
+    except ValueError:
+        return JsonResponse(NO_SUCH_PAGE, status=400)
+
+
+@csrf_exempt  # the same
+@require_http_methods(["DELETE"])
+def end_session(request: AccessTokenRequest, family_id: str) -> HttpResponse:
+    if service.revoke_family(family_id, subject=request.access_token.subject):  # no other user's session
+        return HttpResponse(status=204)
+    return JsonResponse(NO_SUCH_SESSION, status=404)
 
 
 @require_auth(scopes=["orders:read"])
@@ -120,6 +172,9 @@ urlpatterns = [
     path("login", login),
     *token_endpoints(endpoints),  # POST /token refreshes, POST /revoke ends the login of a token
     path("logout", logout),
+    path("logout-everywhere", logout_everywhere),
+    path("sessions", sessions),
+    path("sessions/<family_id>", end_session),
     path("orders", orders),
     path("healthz", healthz),
 ]

@@ -1,4 +1,4 @@
-"""FastAPI: log in with a password, call, refresh, log out. Try it at http://127.0.0.1:8000/docs
+"""FastAPI: log in with a password, refresh, list sessions, log out. Try it at http://127.0.0.1:8000/docs
 
 export JWT_SECRET_KEY="$(gatepass keygen HS256)"
 uvicorn --app-dir examples fastapi_app:app
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Response, Security
+from fastapi import Depends, FastAPI, Form, Response, Security
 from fastapi.responses import JSONResponse
 from fastapi.security import OAuth2PasswordBearer, OAuth2PasswordRequestForm
 
@@ -24,6 +24,7 @@ from gatepass import (
     ResourceServer,
     TokenEndpoints,
     TokenIssuer,
+    TokenPair,
     TokenService,
     TokenVerifier,
 )
@@ -78,6 +79,32 @@ verifier = TokenVerifier(
 service = TokenService(issuer, store, check_subject=lambda name: name in USERS, revocation=revocation)
 endpoints = TokenEndpoints(service, verifier=verifier)
 
+SHORT_LOGIN = timedelta(hours=8)  # how long a login without "remember me" may be unused
+
+
+def new_login(name: str, scope: list[str], device: str, remember: str) -> TokenPair:
+    label = "".join(filter(str.isprintable, device))[:64]  # it may come from a stranger; grant() refuses other labels
+    return service.grant(name, scope=scope, label=label, refresh_ttl=None if remember else SHORT_LOGIN)
+
+
+def sessions_of(token: AccessToken, after: str | None) -> dict[str, object]:
+    page = service.sessions(token.subject, after=after)  # a ValueError if `after` is not the `next` of a page
+    sessions = [
+        {
+            "family_id": session.family_id,
+            "label": session.label,
+            "created_at": session.created_at.isoformat(),
+            "last_used_at": session.last_used_at.isoformat(),
+            "current": session.family_id == token.family_id,
+        }
+        for session in page.sessions
+    ]
+    return {"sessions": sessions, "next": page.next}
+
+
+NO_SUCH_PAGE = {"error": "invalid_request", "error_description": "The value of after is not valid"}
+NO_SUCH_SESSION = {"error": "not_found", "error_description": "You have no such session"}
+
 # --- the application
 
 bearer = AccessTokenBearer(ResourceServer(verifier), openapi=OAuth2PasswordBearer(tokenUrl="token", scopes=SCOPES))
@@ -86,13 +113,17 @@ app.include_router(token_endpoints(endpoints, token_path="/refresh"))  # and POS
 
 
 @app.post("/token")
-def log_in(form: Annotated[OAuth2PasswordRequestForm, Depends()]) -> Response:
+def log_in(
+    form: Annotated[OAuth2PasswordRequestForm, Depends()],
+    device: Annotated[str, Form()] = "",
+    remember: Annotated[str, Form()] = "",
+) -> Response:
     if not password_is_right(form.username, form.password):
         refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
         headers = {"WWW-Authenticate": str(Challenge(realm="api")), "Cache-Control": "no-store"}
         return JSONResponse(refusal, 401, headers)
     granted = [scope for scope in form.scopes if scope in SCOPES]
-    return to_response(endpoints.login_response(service.grant(form.username, scope=granted)))
+    return to_response(endpoints.login_response(new_login(form.username, granted, device, remember)))
 
 
 @app.post("/logout", status_code=204)
@@ -101,6 +132,26 @@ def log_out(token: Annotated[AccessToken, Security(bearer)]) -> None:
         revocation.revoke_token(token)
     else:
         service.revoke_family(token.family_id)
+
+
+@app.post("/logout-everywhere", status_code=204)
+def log_out_everywhere(token: Annotated[AccessToken, Security(bearer)]) -> None:
+    service.revoke_subject(token.subject)
+
+
+@app.get("/sessions")
+def sessions(token: Annotated[AccessToken, Security(bearer)], after: str | None = None) -> Response:
+    try:
+        return JSONResponse(sessions_of(token, after))
+    except ValueError:
+        return JSONResponse(NO_SUCH_PAGE, 400)
+
+
+@app.delete("/sessions/{family_id}", status_code=204)
+def end_session(family_id: str, token: Annotated[AccessToken, Security(bearer)]) -> Response:
+    if service.revoke_family(family_id, subject=token.subject):  # no other user's session
+        return Response(status_code=204)
+    return JSONResponse(NO_SUCH_SESSION, 404)
 
 
 def get_current_user(token: Annotated[AccessToken, Security(bearer)]) -> User:

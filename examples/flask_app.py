@@ -1,4 +1,4 @@
-"""Flask: log in, call, refresh, log out. Every path that is not public is protected, and /orders needs a scope.
+"""Flask: log in, refresh, list sessions, log out. Every path is protected unless public, and /orders needs a scope.
 
 export JWT_SECRET_KEY="$(gatepass keygen HS256)"
 flask --app examples/flask_app.py run
@@ -14,12 +14,14 @@ from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
 from gatepass import (
+    AccessToken,
     AccessTokenRevocation,
     Challenge,
     Key,
     ResourceServer,
     TokenEndpoints,
     TokenIssuer,
+    TokenPair,
     TokenService,
     TokenVerifier,
 )
@@ -60,6 +62,32 @@ verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=key, is_revoked=
 service = TokenService(issuer, store, check_subject=lambda name: name in USERS, revocation=revocation)
 endpoints = TokenEndpoints(service, verifier=verifier)
 
+SHORT_LOGIN = timedelta(hours=8)  # how long a login without "remember me" may be unused
+
+
+def new_login(name: str, scope: str, device: str, remember: str) -> TokenPair:
+    label = "".join(filter(str.isprintable, device))[:64]  # it may come from a stranger; grant() refuses other labels
+    return service.grant(name, scope=scope, label=label, refresh_ttl=None if remember else SHORT_LOGIN)
+
+
+def sessions_of(token: AccessToken, after: str | None) -> dict[str, object]:
+    page = service.sessions(token.subject, after=after)  # a ValueError if `after` is not the `next` of a page
+    sessions = [
+        {
+            "family_id": session.family_id,
+            "label": session.label,
+            "created_at": session.created_at.isoformat(),
+            "last_used_at": session.last_used_at.isoformat(),
+            "current": session.family_id == token.family_id,
+        }
+        for session in page.sessions
+    ]
+    return {"sessions": sessions, "next": page.next}
+
+
+NO_SUCH_PAGE = {"error": "invalid_request", "error_description": "The value of after is not valid"}
+NO_SUCH_SESSION = {"error": "not_found", "error_description": "You have no such session"}
+
 # --- the application
 
 app = Flask(__name__)
@@ -76,7 +104,9 @@ def login() -> ResponseReturnValue:
     if not password_is_right(name, request.form.get("password", "")):
         refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
         return refusal, 401, {"WWW-Authenticate": str(Challenge(realm="api")), "Cache-Control": "no-store"}
-    return to_response(endpoints.login_response(service.grant(name, scope="orders:read")))
+    form = request.form
+    pair = new_login(name, "orders:read", form.get("device", ""), form.get("remember", ""))
+    return to_response(endpoints.login_response(pair))
 
 
 @app.post("/logout")
@@ -86,6 +116,27 @@ def logout() -> ResponseReturnValue:
     else:
         service.revoke_family(access_token.family_id)
     return "", 204
+
+
+@app.post("/logout-everywhere")
+def logout_everywhere() -> ResponseReturnValue:
+    service.revoke_subject(access_token.subject)
+    return "", 204
+
+
+@app.get("/sessions")
+def sessions() -> ResponseReturnValue:
+    try:
+        return sessions_of(access_token, request.args.get("after"))
+    except ValueError:
+        return NO_SUCH_PAGE, 400
+
+
+@app.delete("/sessions/<family_id>")
+def end_session(family_id: str) -> ResponseReturnValue:
+    if service.revoke_family(family_id, subject=access_token.subject):  # no other user's session
+        return "", 204
+    return NO_SUCH_SESSION, 404
 
 
 @app.get("/orders")

@@ -1,4 +1,4 @@
-"""Starlette: log in, call, refresh, log out. Every path that is not public is protected, and /orders needs a scope.
+"""Starlette: log in, refresh, list sessions, log out. Every path is protected unless public, and /orders needs a scope.
 
 export JWT_SECRET_KEY="$(gatepass keygen HS256)"
 uvicorn --app-dir examples starlette_app:app
@@ -25,6 +25,7 @@ from gatepass import (
     ResourceServer,
     TokenEndpoints,
     TokenIssuer,
+    TokenPair,
     TokenService,
     TokenVerifier,
 )
@@ -65,22 +66,48 @@ verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=key, is_revoked=
 service = TokenService(issuer, store, check_subject=lambda name: name in USERS, revocation=revocation)
 endpoints = TokenEndpoints(service, verifier=verifier)
 
+SHORT_LOGIN = timedelta(hours=8)  # how long a login without "remember me" may be unused
+
+
+def new_login(name: str, scope: str, device: str, remember: str) -> TokenPair:
+    label = "".join(filter(str.isprintable, device))[:64]  # it may come from a stranger; grant() refuses other labels
+    return service.grant(name, scope=scope, label=label, refresh_ttl=None if remember else SHORT_LOGIN)
+
+
+def sessions_of(token: AccessToken, after: str | None) -> dict[str, object]:
+    page = service.sessions(token.subject, after=after)  # a ValueError if `after` is not the `next` of a page
+    sessions = [
+        {
+            "family_id": session.family_id,
+            "label": session.label,
+            "created_at": session.created_at.isoformat(),
+            "last_used_at": session.last_used_at.isoformat(),
+            "current": session.family_id == token.family_id,
+        }
+        for session in page.sessions
+    ]
+    return {"sessions": sessions, "next": page.next}
+
+
+NO_SUCH_PAGE = {"error": "invalid_request", "error_description": "The value of after is not valid"}
+NO_SUCH_SESSION = {"error": "not_found", "error_description": "You have no such session"}
+
 # --- the application
 
 
 @public
 async def login(request: Request) -> Response:
     async with request.form() as form:
-        name, password = str(form.get("username", "")), str(form.get("password", ""))
-    return await run_in_threadpool(answer_to_login, name, password)  # the hash and the store would block the event loop
+        sent = [str(form.get(name, "")) for name in ("username", "password", "device", "remember")]
+    return await run_in_threadpool(answer_to_login, *sent)  # the hash and the store would block the event loop
 
 
-def answer_to_login(name: str, password: str) -> Response:
+def answer_to_login(name: str, password: str, device: str, remember: str) -> Response:
     if not password_is_right(name, password):
         refusal = {"error": "invalid_grant", "error_description": "Incorrect username or password"}
         headers = {"WWW-Authenticate": str(Challenge(realm="api")), "Cache-Control": "no-store"}
         return JSONResponse(refusal, 401, headers)
-    return to_response(endpoints.login_response(service.grant(name, scope="orders:read")))
+    return to_response(endpoints.login_response(new_login(name, "orders:read", device, remember)))
 
 
 def logout(request: Request) -> Response:  # not async: Starlette runs it in a worker thread
@@ -90,6 +117,24 @@ def logout(request: Request) -> Response:  # not async: Starlette runs it in a w
     else:
         service.revoke_family(token.family_id)
     return Response(status_code=204)
+
+
+def logout_everywhere(request: Request) -> Response:
+    service.revoke_subject(request.state.access_token.subject)
+    return Response(status_code=204)
+
+
+def sessions(request: Request) -> Response:
+    try:
+        return JSONResponse(sessions_of(request.state.access_token, request.query_params.get("after")))
+    except ValueError:
+        return JSONResponse(NO_SUCH_PAGE, 400)
+
+
+def end_session(request: Request) -> Response:
+    if service.revoke_family(request.path_params["family_id"], subject=request.state.access_token.subject):
+        return Response(status_code=204)
+    return JSONResponse(NO_SUCH_SESSION, 404)  # or another user's
 
 
 @require_auth(scopes=["orders:read"])
@@ -107,6 +152,9 @@ app = Starlette(
         Route("/login", login, methods=["POST"]),
         *token_endpoints(endpoints),  # POST /token refreshes, POST /revoke ends the login of a token
         Route("/logout", logout, methods=["POST"]),
+        Route("/logout-everywhere", logout_everywhere, methods=["POST"]),
+        Route("/sessions", sessions),
+        Route("/sessions/{family_id}", end_session, methods=["DELETE"]),
         Route("/orders", orders),
         Route("/healthz", healthz),
     ],

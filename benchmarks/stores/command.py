@@ -16,10 +16,14 @@ from benchmarks.stores.loading import LOADERS
 from benchmarks.stores.places import PLACES, NotRunning
 from benchmarks.stores.report import Measured, markdown
 from benchmarks.stores.rotation import rotations
+from benchmarks.stores.sessions import sessions
+from benchmarks.stores.upgrading import STORES, upgrades
 
 __all__ = ["main"]
 
 _TURNS = 40
+_MAX_LISTED = 1_000_000
+"""Families in the largest database of the list of sessions, which Redis holds in memory, and of the upgrade."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -51,11 +55,20 @@ def _measure_rotation(measured: Measured, folder: Path, effort: Effort, options:
 def _measure_growth(measured: Measured, folder: Path, effort: Effort, options: argparse.Namespace) -> None:
     # Long turns, so that each one includes work that the database postpones, such as a checkpoint.
     long = Effort(rounds=max(2, effort.rounds // 5), seconds_a_turn=effort.seconds_a_turn * 5)
-    for store in LOADERS:
+    for store in ("SQLite", "PostgreSQL"):
         try:
             measured.add("growth", store, growth(store, options.sizes, folder, long, options.runs))
         except NotRunning as reason:
             measured.missing.append(f"{reason}, for growth")
+
+
+def _measure_sessions(measured: Measured, folder: Path, effort: Effort, options: argparse.Namespace) -> None:
+    sizes = [size for size in options.sizes if size <= _MAX_LISTED]
+    for store in LOADERS:
+        try:
+            measured.add("sessions", store, sessions(store, sizes, folder, effort, options.runs))
+        except NotRunning as reason:
+            measured.missing.append(f"{reason}, for sessions")
 
 
 def _measure_checks(measured: Measured, folder: Path, effort: Effort, options: argparse.Namespace) -> None:
@@ -66,7 +79,19 @@ def _measure_checks(measured: Measured, folder: Path, effort: Effort, options: a
             measured.round_trips.setdefault(store, []).append(round_trips)
 
 
-_PARTS = {"rotation": _measure_rotation, "growth": _measure_growth, "checks": _measure_checks}
+def _measure_upgrade(measured: Measured, folder: Path, effort: Effort, options: argparse.Namespace) -> None:  # noqa: ARG001 - the signature of each part
+    measured.families = max(size for size in options.sizes if size <= _MAX_LISTED)
+    for store in STORES:
+        try:
+            measured.add("upgrade", store, upgrades(store, measured.families, folder, options.runs))
+        except NotRunning as reason:
+            measured.missing.append(f"{reason}, for the upgrade")
+
+
+_PARTS = {
+    "rotation": _measure_rotation, "growth": _measure_growth, "sessions": _measure_sessions,
+    "upgrade": _measure_upgrade, "checks": _measure_checks,
+}  # fmt: skip
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:

@@ -11,6 +11,8 @@ from importlib.metadata import version
 from benchmarks.interleave import Timing
 from benchmarks.report import Spread
 from benchmarks.stores.rotation import BARE, BOTH, ROTATE, WHOLE
+from benchmarks.stores.sessions import SESSIONS
+from benchmarks.stores.upgrading import READ, UPGRADE, WRITE
 
 __all__ = ["Measured", "markdown"]
 
@@ -29,6 +31,8 @@ class Measured:
     settings: dict[str, str] = field(default_factory=dict)
     round_trips: dict[str, list[float]] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
+    families: int = 0
+    """In the tables that were upgraded."""
 
     def add(self, table: str, row: str, runs: list[Run]) -> None:
         self.tables.setdefault(table, {}).setdefault(row, []).extend(runs)
@@ -38,7 +42,7 @@ def markdown(measured: Measured) -> dict[str, str]:
     """Return the text of each measured part."""
     found: dict[str, str] = {}
     for part, table in measured.tables.items():
-        lines = {"rotation": _rotations, "growth": _growth, "checks": _checks}[part](table, measured)
+        lines = _TABLES[part](table, measured)
         found[part] = "\n".join([_TITLES[part], "", _circumstances(table), "", *lines])
     if found and measured.missing:
         found[next(iter(found))] += "\n\n" + " ".join(f"Not measured: {sentence}." for sentence in measured.missing)
@@ -48,6 +52,8 @@ def markdown(measured: Measured) -> dict[str, str]:
 _TITLES = {
     "rotation": "### Rotate a refresh token",
     "growth": "### Rotate among many families",
+    "sessions": "### List a user's sessions",
+    "upgrade": "### Upgrade a store from version 1",
     "checks": "### Check whether an access token is revoked",
 }
 
@@ -110,6 +116,31 @@ def _growth(table: Table, _: Measured) -> list[str]:
     return lines
 
 
+def _sessions(table: Table, _: Measured) -> list[str]:
+    sizes = list(next(iter(table.values()))[0])
+    lines = [
+        _row(
+            "", f"among {sizes[0]} families, best turn, µs", *(f"among {size}, times the first" for size in sizes[1:])
+        ),
+        _row("---", *("---:" for _ in sizes)),
+    ]
+    for store, runs in table.items():
+        first = Spread(run[sizes[0]].minimum for run in runs)
+        others = (Spread(run[size].minimum / run[sizes[0]].minimum for run in runs) for size in sizes[1:])
+        lines.append(_row(store, first.text(0), *(spread.text(2) for spread in others)))
+    return [*lines, "", f"A page of {SESSIONS // 2} of a subject's {SESSIONS} sessions, by `TokenService.sessions`."]
+
+
+def _upgrades(table: Table, measured: Measured) -> list[str]:
+    lines = [_row("", *(f"{name}, s" for name in (UPGRADE, READ, WRITE))), _row("---", "---:", "---:", "---:")]
+    for store, runs in table.items():
+        cells = (Spread(run[name].median / 1e6 for run in runs).text(2) for name in (UPGRADE, READ, WRITE))
+        lines.append(_row(store, *cells))
+    return [
+        *lines, "", f"{measured.families:,} families, of which another thread reads one and a third thread writes one.",
+    ]  # fmt: skip
+
+
 def _checks(table: Table, measured: Measured) -> list[str]:
     lines = [_row("", "best turn, µs", "median turn, µs", "round trips"), _row("---", "---:", "---:", "---:")]
     for store, runs in table.items():
@@ -117,6 +148,11 @@ def _checks(table: Table, measured: Measured) -> list[str]:
         usual = Spread(run[""].median for run in runs)
         lines.append(_row(store, best.text(2), usual.text(2), f"{statistics.median(measured.round_trips[store]):g}"))
     return lines
+
+
+_TABLES = {
+    "rotation": _rotations, "growth": _growth, "sessions": _sessions, "upgrade": _upgrades, "checks": _checks,
+}  # fmt: skip
 
 
 def _per_second(runs: list[Run], name: str) -> str:

@@ -16,7 +16,7 @@ from gatepass.http.resource_server import ResourceServer
 from gatepass.jwks import JWKSClient
 from gatepass.keyring import KeyRing
 from gatepass.keys import Key, KeySet
-from gatepass.refresh import Session, SessionPage, TokenPair, TokenService
+from gatepass.refresh import TokenPair, TokenService
 from gatepass.refresh.errors import TokenEndpointError
 from gatepass.revocation.access_tokens import AccessTokenRevocation
 from gatepass.token_endpoint.endpoint import TokenEndpoints
@@ -43,8 +43,6 @@ __all__ = [
     "Profile",
     "Requirement",
     "ResourceServer",
-    "Session",
-    "SessionPage",
     "TokenEndpointError",
     "TokenEndpoints",
     "TokenIssuer",

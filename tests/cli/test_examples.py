@@ -1,10 +1,12 @@
 """The examples, started as their README says: real processes that get requests with and without a token."""
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import time
+from datetime import datetime
 from urllib.parse import urlencode
 
 import jwt
@@ -18,7 +20,8 @@ from tests.support.needs import reason_for
 from tests.support.ports import free_port
 from tests.support.processes import PATIENCE, REPOSITORY, request, serving
 
-from gatepass import Key, KeySet
+from gatepass import Key, KeySet, TokenIssuer, TokenService
+from gatepass.stores.sqlite import SQLiteStore
 
 EXAMPLES = REPOSITORY / "examples"
 SECRET = Key.generate("HS256").to_private_jwk()
@@ -49,6 +52,8 @@ def issued(*arguments, env=ENVIRONMENT):
 
 PATHS = {}
 """The paths for login and refresh of each example, by its port."""
+FILES = {}
+"""The file with the logins of each example, by its port."""
 
 
 def port_for(name):
@@ -71,7 +76,7 @@ def answer_of(answer):
 def shop(request, tmp_path_factory):
     command, name = request.param
     port = port_for(name)
-    sessions = tmp_path_factory.mktemp(name) / "sessions.db"
+    FILES[port] = sessions = tmp_path_factory.mktemp(name) / "sessions.db"
     with serving(command(name, port), port, {**ENVIRONMENT, "SESSIONS_DB": str(sessions)}):
         yield port
 
@@ -104,9 +109,9 @@ def log_in(port, username="anna", password="tea and biscuits", **fields):
     return request(port, PATHS[port][0], form=urlencode({"username": username, "password": password, **fields}))
 
 
-def login_response(port):
+def login_response(port, **fields):
     """Return the pair of tokens of a new login."""
-    status, pair = answer_of(log_in(port, scope="orders:read"))
+    status, pair = answer_of(log_in(port, scope="orders:read", **fields))
     assert status == 200
     return pair
 
@@ -254,6 +259,187 @@ def test_a_login_is_stored_in_the_working_directory_and_survives_a_restart(tmp_p
         assert not refreshes(port, first)
 
 
+# --- the list of sessions
+
+
+@contextlib.contextmanager
+def service_beside(port, *, age=0):
+    """Yield a service on the file of the example, for logins *age* seconds ago."""
+    issuer = TokenIssuer(
+        issuer="https://auth.example.com",
+        audience="https://api.example.com",
+        keys=Key.from_jwk(SECRET),
+        client_id="web",
+        access_ttl=1_800,
+    )
+    with SQLiteStore(FILES[port]) as store:
+        yield TokenService(issuer, store, check_subject=lambda _: True, clock=lambda: time.time() - age)
+
+
+def id_of(pair):
+    """Return the family of the login, which an access token has as a claim."""
+    return jwt.decode(pair["access_token"], options={"verify_signature": False})["family_id"]
+
+
+def sessions(port, pair, query=""):
+    return answer_of(request(port, f"/sessions{query}", token=pair["access_token"]))
+
+
+def every_session(port, pair):
+    """Return the sessions of all pages, by their id, and the sizes of the pages."""
+    found, sizes, query = {}, [], ""
+    while True:
+        status, page = sessions(port, pair, query)
+        assert status == 200
+        sizes.append(len(page["sessions"]))
+        found |= {one["family_id"]: one for one in page["sessions"]}
+        if page["next"] is None:
+            assert len(found) == sum(sizes)
+            return found, sizes
+        query = f"?{urlencode({'after': page['next']})}"
+
+
+def end(port, pair, family_id):
+    return request(port, f"/sessions/{family_id}", token=pair["access_token"], method="DELETE")
+
+
+def accepted_login(port, **fields):
+    """Return a login whose access token is accepted: within the second of a logout everywhere it would be refused."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        pair = login_response(port, **fields)
+        if opens(port, pair):
+            return pair
+        assert time.monotonic() < until
+
+
+def test_a_login_is_listed_with_its_label_its_times_and_as_the_current_one(shop):
+    before = int(time.time())
+    phone, laptop = login_response(shop, device="Anna's phone"), login_response(shop)
+
+    found, _ = every_session(shop, phone)
+    listed, other = found[id_of(phone)], found[id_of(laptop)]
+
+    assert set(listed) == {"family_id", "label", "created_at", "last_used_at", "current"}
+    assert (listed["label"], listed["current"]) == ("Anna's phone", True)
+    assert (other["label"], other["current"]) == (None, False)
+    assert [one["family_id"] for one in found.values() if one["current"]] == [id_of(phone)]
+    created, used = (datetime.fromisoformat(listed[name]) for name in ("created_at", "last_used_at"))
+    assert created == used
+    assert before <= created.timestamp() <= time.time()
+
+
+@pytest.mark.parametrize(
+    ("device", "label"),
+    [
+        ("tab\tnul\0line\r\nend\x1b[31m", "tabnullineend[31m"),
+        ("right\u202eleft\u200b", "rightleft"),
+        ("é" * 65, "é" * 64),
+        ("x" * 20_000, "x" * 64),
+        ("\n\0", None),
+        ("<b>&'\"", "<b>&'\""),
+    ],
+    ids=["control", "invisible", "long", "very long", "nothing printable", "markup"],
+)
+def test_a_label_is_cut_to_what_a_login_may_carry(shop, device, label):
+    pair = login_response(shop, device=device)
+
+    assert every_session(shop, pair)[0][id_of(pair)]["label"] == label
+
+
+@pytest.mark.parametrize(("fields", "hours"), [({}, 8), ({"remember": ""}, 8), ({"remember": "on"}, 14 * 24)])
+def test_only_a_remembered_login_may_stay_unused_for_days(shop, fields, hours):
+    pair = login_response(shop, **fields)
+
+    with SQLiteStore(FILES[shop]) as store:
+        family = store.get(id_of(pair))
+
+    assert family.idle_expires_at - family.created_at == hours * 3_600
+    assert refreshes(shop, pair)
+
+
+def test_pages_of_sessions_together_list_every_session_once(shop):
+    with service_beside(shop, age=3_600) as service:
+        old = {service.grant("anna", label="old").refresh_token for _ in range(55)}
+    pair = login_response(shop)
+
+    found, sizes = every_session(shop, pair)
+
+    assert [one["label"] for one in found.values()].count("old") == len(old)
+    assert len(sizes) > 1
+    assert set(sizes[:-1]) == {50}
+
+
+@pytest.mark.parametrize("after", ["x", "", "9" * 30, "-1.aaaaaaaaaaaaaaaaaaaaaa", "1.\0", "é" * 5_000])
+def test_an_invalid_cursor_is_a_bad_request(shop, after):
+    pair = login_response(shop)
+
+    assert sessions(shop, pair, f"?{urlencode({'after': after})}") == (
+        400,
+        {"error": "invalid_request", "error_description": "The value of after is not valid"},
+    )
+
+
+def test_a_user_ends_one_session_and_keeps_the_others(shop):
+    phone, laptop = login_response(shop, device="phone"), login_response(shop, device="laptop")
+
+    assert end(shop, laptop, id_of(phone))[::2] == (204, b"")
+
+    assert not opens(shop, phone)
+    assert not refreshes(shop, phone)
+    assert id_of(phone) not in every_session(shop, laptop)[0]
+    assert end(shop, laptop, id_of(phone))[0] == 404
+    assert opens(shop, laptop)
+    assert refreshes(shop, laptop)
+
+
+@pytest.mark.parametrize("name", ["unknown", "A" * 22, "%00", "%F0%9F%8D%AA", "x" * 5_000])
+def test_ending_an_unknown_session_is_not_found(shop, name):
+    pair = login_response(shop)
+    status, answer = answer_of(end(shop, pair, name))
+
+    assert (status, answer["error"]) == (404, "not_found")
+    assert opens(shop, pair)
+
+
+def test_the_session_of_another_user_is_not_listed_and_not_found(shop):
+    with service_beside(shop) as service:
+        foreign = service.grant("berta")
+        name = id_of({"access_token": foreign.access_token})
+        pair = login_response(shop)
+
+        assert name not in every_session(shop, pair)[0]
+        status, answer = answer_of(end(shop, pair, name))
+
+        assert (status, answer) == answer_of(end(shop, pair, "A" * 22))
+        assert (status, answer["error"]) == (404, "not_found")
+        assert service.refresh(foreign.refresh_token).refresh_token
+
+
+def test_a_logout_everywhere_ends_every_session_of_this_user_and_of_no_other(shop):
+    phone, laptop = login_response(shop, device="phone"), login_response(shop, device="laptop")
+    with service_beside(shop) as service:
+        foreign = service.grant("berta")
+
+        assert request(shop, "/logout-everywhere", token=laptop["access_token"], form="")[::2] == (204, b"")
+
+        for pair in (phone, laptop):
+            assert not opens(shop, pair)
+            assert not refreshes(shop, pair)
+        assert service.refresh(foreign.refresh_token).refresh_token
+    new = accepted_login(shop, device="new")
+    assert {one["label"] for one in every_session(shop, new)[0].values()} == {"new"}
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/sessions"), ("DELETE", f"/sessions/{'A' * 22}"), ("POST", "/logout-everywhere")]
+)
+def test_the_routes_of_the_sessions_require_a_token(shop, method, path):
+    status, headers, _ = request(shop, path, method=method)
+
+    assert (status, headers["WWW-Authenticate"]) == (401, NO_CREDENTIALS)
+
+
 # --- the tutorial of FastAPI
 
 
@@ -306,7 +492,8 @@ def test_the_documentation_page_offers_the_password_login_and_the_endpoints(tuto
     assert scheme["flows"]["password"]["tokenUrl"] == "token"
     assert scheme["flows"]["password"]["scopes"] == {"orders:read": "Read your orders"}
     assert list(document["paths"]["/orders"]["get"]["security"][0]) == [name]
-    assert {"/token", "/refresh", "/logout", "/revoke"} <= set(document["paths"])
+    routes = {"/token", "/refresh", "/logout", "/revoke", "/sessions", "/sessions/{family_id}", "/logout-everywhere"}
+    assert routes <= set(document["paths"])
     assert request(tutorial, "/docs")[0] == 200
 
 

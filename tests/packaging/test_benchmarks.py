@@ -70,7 +70,7 @@ def test_a_folder_that_is_no_checkout_is_not_compared(repository, tmp_path):
     assert done.stdout == ""
 
 
-PARTS = ("rotation", "growth", "checks")
+PARTS = ("rotation", "growth", "sessions", "upgrade", "checks")
 
 
 def run_stores(repository, *options):
@@ -93,6 +93,8 @@ def test_the_stores_are_measured_beside_a_bare_compare_and_set(repository, tmp_p
         "| memory (no disk) |",
         "| SQLite (synchronous FULL) |",
         "| 1,000 |",
+        "among 1,000, times the first",
+        "longest write",
         "round trips",
     ):
         assert word in text

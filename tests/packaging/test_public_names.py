@@ -127,6 +127,8 @@ PUBLIC = {
         "RefreshStore",
         "RefreshToken",
         "Rotation",
+        "Session",
+        "SessionPage",
         "TokenPair",
         "TokenService",
         "purge_store",

@@ -16,16 +16,16 @@ MAX_TOP_MODULES = 8
 SMALL = {
     "src/gatepass/__main__.py": "python -m gatepass looks for this name",
     "src/gatepass/adapter.py": "names alone: the interface for adapters",
-    "src/gatepass/cli/demo/fastapi_app.py": "a process imports one framework and no other",
-    "src/gatepass/cli/demo/flask_app.py": "a process imports one framework and no other",
     "adapters/gatepass_django/apps.py": "Django looks for this name",
     "adapters/gatepass_django/refresh/apps.py": "Django looks for this name",
+    "adapters/gatepass_django/refresh/migrations/m0002_logins.py": "one migration; a released one never changes",
     "adapters/gatepass_django/spectacular.py": "needs drf-spectacular, which a project may not have",
 }
 # Modules of gatepass without a test file of their name: the files that test them, and why.
 COVERED_BY = {
     "__main__": (["tests/cli/test_main.py"], "the command's tests start it with python -m gatepass"),
     "adapter": (["tests/packaging/test_public_names.py"], "names alone: the interface for adapters"),
+    "cli/store_location": (["tests/cli/test_purge.py"], "each way to name a store, and each error of a store"),
     "common/limits": (["tests/invariants/test_clocks.py"], "constants, and clocks that every class with a time takes"),
     "common/private_files": (
         ["tests/keyring/test_files.py", "tests/stores/test_sqlite_file.py"],
@@ -43,6 +43,7 @@ COVERED_BY = {
     "testing/base": (["tests/testing/test_contracts.py"], "what the classes of the contract share"),
     "testing/concurrency": (["tests/testing/test_contracts.py"], "part of the contract that broken stores must fail"),
     "testing/expiry": (["tests/stores/test_memory.py"], "part of the contract that each store's tests inherit"),
+    "testing/listing": (["tests/stores/test_memory.py"], "part of the contract that each store's tests inherit"),
     "testing/persistence": (["tests/stores/test_memory.py"], "part of the contract that each store's tests inherit"),
     "testing/racing": (["tests/testing/test_contracts.py"], "threads and processes that the contract starts"),
     "testing/revocation_store": (["tests/testing/test_contracts.py"], "a contract that broken stores must fail"),
@@ -53,7 +54,9 @@ SEVERAL_MODULES = {
     "tests/cli/test_examples.py": "the example programs, and what README says of them",
     "tests/cli/test_main.py": "the entry point, in the package's __init__",
     "tests/stores/test_django.py": "the store of the adapter for Django, beside the others",
+    "tests/stores/test_django_listing.py": "the store of the adapter for Django, beside the others",
     "tests/stores/test_django_signals.py": "the store of the adapter for Django, beside the others",
+    "tests/stores/test_django_upgrade.py": "the migrations of the adapter for Django, beside its store",
     "tests/stores/test_durability.py": "every store that writes to a disk",
     "tests/stores/test_killed_processes.py": "every store that processes share",
     "tests/stores/test_killed_servers.py": "every store on a server",
@@ -61,6 +64,7 @@ SEVERAL_MODULES = {
     "tests/stores/test_purge_limits.py": "every store that is purged",
     "tests/stores/test_reprs.py": "values of refresh, stores and the endpoint that must not show a token",
     "tests/stores/test_raw_forks.py": "every store that processes share",
+    "tests/stores/test_version_1.py": "every persistent store, on a database of schema version 1",
     "tests/testing/test_contracts.py": "the contracts as a whole, against stores that break them",
 }
 # Folders of tests that are no package of gatepass.

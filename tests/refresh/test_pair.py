@@ -25,7 +25,7 @@ def test_one_method_of_authentication_may_be_given_as_text(service, clock):
 
 def test_extra_claims_are_requested_at_every_refresh(store, clock):
     roles = ["reader"]
-    service = make_service(store, clock, claims_for=lambda subject: {"roles": list(roles)})
+    service = make_service(store, clock, claims_for=lambda session: {"roles": list(roles)})
     first = service.grant("anna")
     roles.append("admin")
     second = service.refresh(first.refresh_token)

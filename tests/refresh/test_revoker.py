@@ -166,6 +166,19 @@ ENDS = pytest.mark.parametrize(("end", "name"), [("revoke_subject", "anna"), ("r
 
 
 @ENDS
+def test_a_revocation_of_all_while_a_hook_decides_about_a_login_ends_the_login_too(store, clock, end, name):
+    service = make_service(
+        store,
+        clock,
+        revocation=make_revocation(store, clock),
+        claims_for=lambda session: {"revoked": getattr(service, end)(name)},
+    )
+
+    assert reason_of(service.grant, "anna") == "ended_meanwhile"
+    assert service.sessions("anna").sessions == ()
+
+
+@ENDS
 def test_a_grant_during_a_revocation_of_all_is_revoked_too(store, clock, end, name):
     """A user who proved an old password just before it changed is not signed in afterwards."""
     service = make_service(store, clock, revocation=make_revocation(store, clock))

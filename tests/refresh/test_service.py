@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from tests.support.breaking_store import (
     AUDIENCE,
+    BreakingStore,
     Clock,
     family_of,
     make_issuer,
@@ -358,23 +359,12 @@ def test_a_spent_token_of_an_expired_family_neither_revokes_it_nor_reports_a_reu
 # Settings
 
 
-async def asynchronous(_):
-    return True
-
-
-class AsynchronousObject:
-    async def __call__(self, _):
-        return True
-
-
 @pytest.mark.parametrize(
     "settings",
     [
         {"check_subject": None},
-        {"check_subject": asynchronous},
-        {"check_subject": AsynchronousObject()},
-        {"claims_for": asynchronous},
-        {"on_reuse": asynchronous},
+        {"claims_for": {"tenant": "north"}},
+        {"scopes_for": "orders:read"},
         {"on_reuse": "log"},
         {"refresh_ttl": 0},
         {"refresh_ttl": timedelta(days=30), "absolute_ttl": timedelta(days=29)},
@@ -391,8 +381,29 @@ def test_settings_that_cannot_work_are_refused_at_once(store, clock, settings):
 
 
 def test_an_invalid_store_is_refused_at_once(clock):
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError, match="must be a RefreshStore, such as"):
         make_service(object(), clock)
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        (
+            {"contract_version": None, "live_families": None},
+            "version 1 .* lacks contract_version, live_families; version 2",
+        ),
+        ({"contract_version": None}, "version 1 .* lacks contract_version; version 2"),
+        ({"contract_version": 1}, "version 1 .*; version 2 is needed"),
+        ({"contract_version": 3}, "version 3 .*; version 2 is needed"),
+        ({"revoke_client": None}, "version 2 .* lacks revoke_client"),
+    ],
+)
+def test_a_store_of_another_version_of_the_protocol_is_refused_at_once(clock, changes, sentence):
+    members = {**vars(BreakingStore), **changes}
+    old = type("Old", (), {name: value for name, value in members.items() if value is not None})
+
+    with pytest.raises(ConfigurationError, match=sentence):
+        make_service(old(), clock)
 
 
 def test_no_token_reaches_the_log(service, caplog):
@@ -410,7 +421,8 @@ def test_a_configuration_error_of_the_store_is_raised_unchanged():
         def create(self, _family):
             raise ConfigurationError("call create_schema()")
 
-        get = rotate = revoke = revoke_subject = revoke_client = purge = create
+        contract_version = 2
+        get = rotate = revoke = revoke_subject = revoke_client = purge = live_families = create
 
     with pytest.raises(ConfigurationError, match="create_schema"):
         make_service(Bare(), Clock()).grant("anna")

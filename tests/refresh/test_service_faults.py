@@ -1,5 +1,8 @@
 """Failures during a rotation: a token is never spent without a response that the client can use."""
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import pytest
 from tests.support.breaking_store import BreakingStore, Outage, family_of, make_service, reason_of, run_in_threads
 
@@ -26,6 +29,28 @@ def test_a_store_that_fails_before_the_rotation_spends_no_token(service, store, 
     assert "secret text" not in caplog.text
 
 
+class Raising(Mapping):
+    """A mapping whose members cannot be read, such as a row of a closed database session."""
+
+    def __iter__(self):
+        return iter(["tenant"])
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, name):
+        raise Outage
+
+
+async def coroutine():
+    return {}
+
+
+def raising_scopes():
+    yield "orders:read"
+    raise Outage
+
+
 @pytest.mark.parametrize(
     "claims_for",
     [
@@ -38,6 +63,9 @@ def test_a_store_that_fails_before_the_rotation_spends_no_token(service, store, 
         lambda subject: {"huge": "x" * 20_000},
         lambda subject: {"odd": object()},
         lambda subject: {7: "seven"},
+        lambda subject: [("tenant", "north")],
+        lambda subject: Raising(),
+        lambda subject: coroutine(),
     ],
 )
 def test_claims_that_cannot_be_loaded_spend_no_token(store, clock, claims_for):
@@ -47,6 +75,52 @@ def test_claims_that_cannot_be_loaded_spend_no_token(store, clock, claims_for):
         make_service(store, clock, claims_for=claims_for).refresh(token)
 
     assert make_service(store, clock).refresh(token)
+
+
+@pytest.mark.parametrize(
+    "scopes_for",
+    [
+        lambda session: {}["missing"],
+        lambda session: None,
+        lambda session: 5,
+        lambda session: ["orders:read", None],
+        lambda session: b"orders:read",
+        lambda session: {"orders:read": True},
+        lambda session: "orders:read,orders:write",
+        lambda session: ['"'],
+        lambda session: raising_scopes(),
+        lambda session: coroutine(),
+    ],
+)
+def test_scopes_that_cannot_be_loaded_spend_no_token_and_are_no_login(store, clock, caplog, scopes_for):
+    token = make_service(store, clock).grant("anna", scope="orders:read").refresh_token
+    service = make_service(store, clock, scopes_for=scopes_for)
+
+    assert reason_of(service.refresh, token) == "scopes_for_unavailable"
+    assert reason_of(service.grant, "bert", scope="orders:read") == "scopes_for_unavailable"
+
+    assert make_service(store, clock).refresh(token).scope == "orders:read"
+    assert service.sessions("bert").sessions == ()
+    assert "secret text" not in caplog.text
+
+
+def test_a_store_whose_list_fails_is_an_outage(service, store):
+    store.before.add("live_families")
+
+    assert reason_of(service.sessions, "anna") == "store_unavailable"
+
+
+@pytest.mark.parametrize("claims", ["{", "[]", '{"a":NaN}', '{"a":1,"a":2}'])
+def test_claims_that_the_store_changed_are_an_outage(service, store, claims):
+    pair = service.grant("anna", claims={"tenant": "north"})
+    family = family_of(store, pair)
+    store.inner._families[family.family_id] = replace(family, claims=claims)
+
+    assert reason_of(service.sessions, "anna") == "store_unavailable"
+    assert reason_of(service.refresh, pair.refresh_token) == "store_unavailable"
+
+    store.inner._families[family.family_id] = family
+    assert service.refresh(pair.refresh_token)
 
 
 def test_a_rotation_whose_confirmation_was_lost_is_answered(service, store):

@@ -81,6 +81,8 @@ class TestStatements:
             lambda store, one: store.create(one.family),
             lambda store, one: store.get(one.family.family_id),
             lambda store, one: store.rotate(one.family.family_id, one.next()[1]),
+            lambda store, one: store.live_families("anna", at=1, limit=10, after=None),
+            lambda store, one: store.live_families("anna", at=1, limit=10, after=one.family.position),
             lambda store, one: store.revoked_until(["a", "b", "c"], now=1),
         ],
     )
@@ -143,7 +145,8 @@ class TestStatements:
                 if constraint["index"] or constraint["primary_key"] or constraint["unique"]
             ]
 
-        assert {("id",), ("subject_hash",), ("client_id_hash",), ("purge_at",), ("keep_until",)} <= set(found)
+        single = {("id",), ("subject_hash",), ("client_id_hash",), ("purge_at",), ("keep_until",)}
+        assert single | {("subject_hash", "created_at", "id")} <= set(found)
 
     def test_a_long_purge_runs_in_batches(self, alias, store):
         for _ in range(3):
@@ -225,6 +228,7 @@ class TestSchema:
                 lambda: store.get("a"),
                 lambda: store.create(make_family().family),
                 lambda: store.rotate("a", make_family().next()[1]),
+                lambda: store.live_families("anna", at=1, limit=1, after=None),
                 lambda: store.revoked_until(["a"], now=1),
                 lambda: store.put_revocation("a", issued_until=1, keep_until=2),
                 lambda: store.purge(before=1, limit=1),
@@ -417,7 +421,9 @@ def test_the_admin_shows_families_without_hashes_and_changes_nothing():
         urlpatterns[:] = [path("admin/", admin.site.urls)]
         call_command("migrate", verbosity=0)
         call_command("check", "--tag", "admin", "--tag", "models", "--fail-level", "WARNING")
-        one, other = make_family(subject="anna"), make_family(subject="bert")
+        facts = {"label": "office laptop", "claims": '{"tenant":"north"}', "refresh_ttl": 76_543_210}
+        one, other = make_family(subject="anna", **facts), make_family(subject="bert")
+        one = one.next(rotated_at=1_700_000_000)[0]
         for each in (one, other):
             DjangoStore().create(each.family)
         client = Client(headers={"host": "localhost"})
@@ -428,6 +434,8 @@ def test_the_admin_shows_families_without_hashes_and_changes_nothing():
         text = "".join(page.content.decode() for page in pages)
         print([page.status_code for page in pages])
         print("anna" in text, row.current_hash in text, row.proof_hash in text)
+        for page, day in zip(pages, ("Nov. 14, 2023", "2023-11-14")):
+            print([shown in page.content.decode() for shown in ("office laptop", day, "north", "76543210")])
         print("anna" in pages[2].content.decode(), "bert" in pages[2].content.decode())
         print([client.post(place + end, {"subject": "eve"}).status_code for end in ("add/", row.pk + "/change/", row.pk + "/delete/")])
         """,
@@ -435,4 +443,11 @@ def test_the_admin_shows_families_without_hashes_and_changes_nothing():
         "django.contrib.messages", "gatepass_django.refresh",
     )  # fmt: skip
 
-    assert said.splitlines()[-4:] == ["[200, 200, 200]", "True False False", "True False", "[403, 403, 403]"]
+    assert said.splitlines()[-6:] == [
+        "[200, 200, 200]",
+        "True False False",
+        "[True, True, False, False]",
+        "[True, True, True, True]",
+        "True False",
+        "[403, 403, 403]",
+    ]

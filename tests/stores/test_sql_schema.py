@@ -1,5 +1,6 @@
 """The tables and statements of the SQL store: one version, created once, and an index for each statement."""
 
+import re
 import secrets
 
 import pytest
@@ -10,7 +11,7 @@ from tests.support.sessions import wait_until
 
 from gatepass import ConfigurationError
 from gatepass.stores import sql_schema as statements
-from gatepass.stores.rows import row_of
+from gatepass.stores.rows import FIRST_PAGE, row_of
 from gatepass.stores.sql import SQLStore
 from gatepass.stores.sql_schema import METADATA, families, revocations
 from gatepass.testing.base import make_family
@@ -19,15 +20,15 @@ from gatepass.testing.racing import in_threads
 __all__ = ["engine", "kind", "place", "store"]
 
 
-def test_tables_of_another_version_are_refused(kind, tmp_path):
+def test_tables_of_a_newer_version_are_refused(kind, tmp_path):
     with empty_database(kind, tmp_path) as place:
         engine = connect(kind, place)
         SQLStore(engine).create_schema()
         with engine.begin() as connection:
-            connection.execute(text("UPDATE gatepass_schema SET version = 2"))
-        with pytest.raises(ConfigurationError, match="another version"):
+            connection.execute(text("UPDATE gatepass_schema SET version = 3"))
+        with pytest.raises(ConfigurationError, match="by a newer version of gatepass: upgrade gatepass"):
             SQLStore(engine).get("x")
-        with pytest.raises(ConfigurationError, match="another version"):
+        with pytest.raises(ConfigurationError, match="by a newer version of gatepass: upgrade gatepass"):
             SQLStore(engine).create_schema()
         engine.dispose()
 
@@ -39,7 +40,8 @@ def test_processes_may_create_the_schema_concurrently(kind, tmp_path):
         names = {table: {one["name"] for one in inspect(engine).get_indexes(table)} for table in METADATA.tables}
         engine.dispose()
         assert names["gatepass_families"] >= {
-            "ix_gatepass_families_purge_at", "ix_gatepass_families_subject_hash", "ix_gatepass_families_client_id_hash"
+            "ix_gatepass_families_purge_at", "ix_gatepass_families_subject_hash", "ix_gatepass_families_client_id_hash",
+            "gatepass_families_login",
         }  # fmt: skip
         assert names["gatepass_revocations"] >= {"ix_gatepass_revocations_keep_until"}
 
@@ -71,6 +73,10 @@ PLANS = {
         for column, statement in statements.NOT_REVOKED.items()
     },
 }
+
+
+DIALECTS = {"mariadb": "mysql"}
+"""The names of SQLAlchemy's dialects, where they are not the names of the databases."""
 
 
 class Seen(Exception):
@@ -125,6 +131,54 @@ def test_every_statement_finds_its_rows_by_an_index(kind, filled, case):
     )  # MariaDB looked for the row already
     assert any(sign in one for one in plan for sign in used), plan
     assert not [one for one in plan if "Seq Scan" in one or "SCAN" in one or one == "ALL"], plan
+
+
+PAGES = {"first page": FIRST_PAGE, "next page": (1_800_000_500, "family-500")}
+# One range of the index, in its order; of MariaDB the key, how much of it the range uses, and no word of a sort.
+ONE_RANGE = {
+    "postgresql": (
+        "Index Scan Backward using gatepass_families_login",
+        r"Index Cond: \(\(subject_hash = .* AND \(ROW\(created_at, \(family_id\)::text\) < ROW\(",
+    ),
+    "mariadb": (r"'range', .* 'gatepass_families_login', '140', None, '\d+', 'Using where'\)",),
+    "sqlite": (r"USING INDEX gatepass_families_login \(subject_hash=\? AND \(created_at,family_id\)<\(\?,\?\)\)",),
+}
+
+
+@pytest.fixture(scope="module")
+def many_logins(kind, tmp_path_factory):
+    """Return an engine for a database with many logins of one user among others, as its statistics know."""
+    one, client = row_of(make_family().family), {"client_id_hash": secrets.token_bytes(32)}
+    with empty_database(kind, tmp_path_factory.mktemp("many")) as place:
+        engine = connect(kind, place)
+        SQLStore(engine).create_schema()
+        with engine.begin() as connection:
+            rows = [
+                one | client | {
+                    "family_id": f"family-{number}", "created_at": 1_800_000_000 + number // 2,
+                    "subject_hash": b"many" if number % 2 else secrets.token_bytes(32),
+                }
+                for number in range(4_000)
+            ]  # fmt: skip
+            connection.execute(insert(families), rows)
+        analyze = "ANALYZE TABLE gatepass_families" if kind == "mariadb" else "ANALYZE gatepass_families"
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.exec_driver_sql(analyze).close()
+        yield engine
+        engine.dispose()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_of_families_is_one_range_of_an_index_in_its_order(kind, many_logins, page):
+    last_time, last_name = PAGES[page]
+    values = {"subject": b"many", "at": 1, "size": 20, "last_time": last_time, "last_name": last_name}
+    sql, parameters = as_sent(many_logins, statements.LIVE_FAMILIES[DIALECTS.get(kind, kind)], values)
+    with many_logins.connect() as connection:
+        explain = "EXPLAIN QUERY PLAN" if kind == "sqlite" else "EXPLAIN"
+        plan = str(connection.exec_driver_sql(f"{explain} {sql}", parameters).all())
+
+    assert [sign for sign in ONE_RANGE[kind] if not re.search(sign, plan)] == [], plan
+    assert not re.search("sort|TEMP B-TREE", plan, re.IGNORECASE), plan
 
 
 def test_a_rotation_on_postgresql_writes_no_index(kind, engine, store):

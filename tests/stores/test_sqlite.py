@@ -10,6 +10,7 @@ from tests.support.databases.sqlite_store import PATIENCE, path, store
 from gatepass import ConfigurationError
 from gatepass.refresh import Rotation
 from gatepass.stores import sqlite
+from gatepass.stores.rows import FIRST_PAGE
 from gatepass.stores.sqlite import SQLiteStore
 from gatepass.testing import RefreshStoreContract, RevocationStoreContract
 from gatepass.testing.base import make_family, seconds_from_now
@@ -43,6 +44,8 @@ def statements(path):
         "get": (sqlite._SELECT, ("x",)),
         "rotate": (sqlite._ROTATE, (b"", b"", b"", 1, 1, "x", b"")),
         "advance": (sqlite._ADVANCE_PURGE, (1, "x", 1)),
+        "first page": (sqlite._LIVE, ("x", *FIRST_PAGE, 1, 1, 10)),
+        "next page": (sqlite._LIVE, ("x", 1, "y", 1, 1, 10)),
         "due for purge": (sqlite._DUE_FOR_PURGE, (1, 1)),
         "delete a salt": (sqlite._DELETE_SALT, (1, 1)),
         "postpone": (sqlite._POSTPONE_PURGE, (1,)),
@@ -66,6 +69,13 @@ def test_no_statement_scans_a_table(store, path):
 def test_purge_walks_an_index_in_order(store, path):
     assert statements(path)["due for purge"] == [
         "SEARCH gatepass_families USING INDEX gatepass_families_purge_at (purge_at<?)"
+    ]
+
+
+@pytest.mark.parametrize("page", ["first page", "next page"])
+def test_a_page_of_families_is_one_range_of_an_index_in_its_order(store, path, page):
+    assert statements(path)[page] == [
+        "SEARCH gatepass_families USING INDEX gatepass_families_login (subject=? AND (created_at,family_id)<(?,?))"
     ]
 
 
@@ -113,13 +123,13 @@ def test_the_store_works_once_the_schema_is_created(path):
         assert store.get("x") is None
 
 
-def test_tables_of_another_version_are_refused(store, path):
+def test_tables_of_a_newer_version_are_refused(store, path):
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE gatepass_schema SET version = 2")
+        connection.execute("UPDATE gatepass_schema SET version = 3")
     with SQLiteStore(path) as other:
-        with pytest.raises(ConfigurationError, match="another version"):
+        with pytest.raises(ConfigurationError, match="by a newer version of gatepass: upgrade gatepass"):
             other.get("x")
-        with pytest.raises(ConfigurationError, match="another version"):
+        with pytest.raises(ConfigurationError, match="by a newer version of gatepass: upgrade gatepass"):
             other.create_schema()
 
 

@@ -48,7 +48,7 @@ def test_processes_may_create_the_schema_concurrently(tmp_path):
     assert answers == [["started"] * 8] * starts
     for run in range(starts):
         with closing(sqlite3.connect(tmp_path / f"{run}.db")) as connection:
-            assert connection.execute("SELECT version FROM gatepass_schema").fetchall() == [(1,)]
+            assert connection.execute("SELECT version FROM gatepass_schema").fetchall() == [(2,)]
             assert connection.execute("SELECT count(*) FROM gatepass_families").fetchall() == [(16,)]
             assert connection.execute("PRAGMA journal_mode").fetchall() == [("wal",)]
 

@@ -7,9 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from tests.support.breaking_store import AUDIENCE, BreakingStore, Clock, make_revocation, make_service, make_verifier
 
+from gatepass.common.limits import moment_of
 from gatepass.errors import ExpiredToken, RevokedToken
 from gatepass.refresh import RefreshToken
 from gatepass.refresh.errors import InvalidGrant, TokenEndpointError
+from gatepass.tokens.access_token import freeze
 
 IDLE, ABSOLUTE, ACCESS, MAX_GRACE = 3_000, 8_000, 900, 60
 SUBJECTS, CLIENTS = ("anna", "bert"), ("web", "mobile")
@@ -18,6 +20,13 @@ FAULTS = ("before", "after", "unheard")
 ENDS = ("token", "family", "subject", "client")
 PICK, AT = st.integers(0, 999), st.sampled_from((0, 1))
 MOMENTS = st.sampled_from((0, 1, 8, 9, 10, 60))
+RIGHTS = ("a b", "a", "b", "", "a b c", ["c", "b"])
+"""What `scopes_for` returns: more than the grant, and less."""
+CLAIMS = (None, {"tenant": "north"}, {"tenant": "south", "plan": [1, {"x": None}]})
+CURRENT_CLAIMS = ({}, {"tenant": "moved"}, {"roles": ["clerk"]})
+LIFETIMES = ((None, None), (None, None), (1_000, None), (None, 2_000), (500, 4_000), (IDLE, ABSOLUTE))
+LABELS = (None, "", "Anna’s phone 📱")
+BROKEN = ("check_subject", "claims_for", "scopes_for")
 UNHEARD = None
 """A token that is current in the store and that no client received."""
 
@@ -32,17 +41,21 @@ class Reference:
     born: int
     used: int
     tokens: list[str | None] = field(default_factory=list)
+    claims: dict = field(default_factory=dict)
+    label: str | None = None
+    idle: int = IDLE
+    absolute: int = ABSOLUTE
     revoked: int | None = None
     told: int = 0
     remembered_by: int | None = None
     """The service that has recorded that a response to it was lost."""
 
     def end(self):
-        ends = [self.born + ABSOLUTE, self.used + IDLE]
+        ends = [self.born + self.absolute, self.used + self.idle]
         return min(ends if self.revoked is None else [*ends, self.revoked])
 
     def expired(self, now):
-        return now >= self.born + ABSOLUTE or now >= self.used + IDLE
+        return now >= self.born + self.absolute or now >= self.used + self.idle
 
 
 class Families(RuleBasedStateMachine):
@@ -55,8 +68,12 @@ class Families(RuleBasedStateMachine):
         self.store = BreakingStore(store)
         self.revocation = make_revocation(self.store, self.clock)
         self.welcome = set(SUBJECTS)
+        self.rights = dict.fromkeys(SUBJECTS, RIGHTS[0])
+        self.current_claims = dict.fromkeys(SUBJECTS, CURRENT_CLAIMS[0])
+        self.broken = None
         self.told = []
         self.services = [self.service(), self.service()]
+        self.open_verifier = make_verifier(self.clock, leeway=0)
         self.verifier = make_verifier(self.clock, is_revoked=self.revocation, leeway=0)
         self.families = {}
         self.ever = []
@@ -67,7 +84,9 @@ class Families(RuleBasedStateMachine):
         return make_service(
             self.store,
             self.clock,
-            check_subject=self.welcome.__contains__,
+            check_subject=lambda subject: None if self.broken == "check_subject" else subject in self.welcome,
+            claims_for=lambda session: self.answer("claims_for", session, self.current_claims),
+            scopes_for=lambda session: self.answer("scopes_for", session, self.rights),
             refresh_ttl=IDLE,
             absolute_ttl=ABSOLUTE,
             grace=self.grace,
@@ -75,20 +94,81 @@ class Families(RuleBasedStateMachine):
             on_reuse=lambda family: self.told.append(family.family_id),
         )
 
-    def seen(self, pair, family):
+    def answer(self, hook, session, answers):
+        """Return what *hook* says about *session*, which must be the whole login."""
+        family = self.families.get(session.family_id)
+        if family is not None:
+            assert_same_login(session, family)
+        return None if self.broken == hook else answers[session.subject]
+
+    def seen(self, pair, family, requested):
+        """Check what a new pair contains, and remember it."""
+        rights = self.rights[family.subject]
+        rights = set(rights.split() if isinstance(rights, str) else rights)
+        token = self.open_verifier.verify(pair.access_token)
+        assert set(pair.scope.split()) == token.scopes == requested & rights <= family.scope
+        assert pair.narrowed is not (requested <= rights)
+        expected = {**family.claims, **self.current_claims[family.subject]}
+        assert {name: token.to_dict().get(name) for name in ("tenant", "plan", "roles")} == {
+            name: expected.get(name) for name in ("tenant", "plan", "roles")
+        }
+        assert 0 < pair.refresh_expires_in <= min(family.idle, family.born + family.absolute - self.clock.now)
         self.access.append((pair.access_token, family, self.clock.now, pair.expires_in))
 
     @initialize()
     def begin(self):
-        self.grant(subject=SUBJECTS[0], client=CLIENTS[0])
+        self.grant(subject=SUBJECTS[0], client=CLIENTS[0], claims=None, lifetimes=(None, None), label=None)
 
-    @rule(subject=st.sampled_from(SUBJECTS), client=st.sampled_from(CLIENTS))
-    def grant(self, subject, client):
-        pair = self.services[0].grant(subject, client_id=client, scope="a b")
-        family = Reference(subject, client, {"a", "b"}, self.clock.now, self.clock.now, [pair.refresh_token])
+    @rule(
+        subject=st.sampled_from(SUBJECTS), client=st.sampled_from(CLIENTS), claims=st.sampled_from(CLAIMS),
+        lifetimes=st.sampled_from(LIFETIMES), label=st.sampled_from(LABELS),
+    )  # fmt: skip
+    def grant(self, *, subject, client, claims, lifetimes, label):
+        idle, absolute = lifetimes
+        pair = self.services[0].grant(
+            subject, client_id=client, scope="a b", claims=claims, label=label, refresh_ttl=idle, absolute_ttl=absolute
+        )
+        family = Reference(
+            subject, client, {"a", "b"}, self.clock.now, self.clock.now, [pair.refresh_token], claims or {},
+            label or None, idle or IDLE, absolute or ABSOLUTE,
+        )  # fmt: skip
         self.families[RefreshToken.parse(pair.refresh_token).family_id] = family
         self.ever.append(pair.refresh_token)
-        self.seen(pair, family)
+        self.seen(pair, family, family.scope)
+
+    @rule(subject=st.sampled_from(SUBJECTS), rights=st.sampled_from(RIGHTS), claims=st.sampled_from(CURRENT_CLAIMS))
+    def change_rights(self, subject, rights, claims):
+        self.rights[subject], self.current_claims[subject] = rights, claims
+
+    @precondition(lambda self: self.families)
+    @rule(pick=PICK, at=AT, age=st.sampled_from((1, 1, 2)), hook=st.sampled_from(BROKEN))
+    def refresh_while_a_hook_returns_nothing(self, *, pick, at, age, hook):
+        family, token = self.picked(pick, age)
+        self.broken = hook
+        self.refresh(token, at, family.client)
+        self.broken = None
+
+    @rule(subject=st.sampled_from(SUBJECTS), limit=st.sampled_from((1, 2, 50)), at=AT)
+    def list_sessions(self, subject, limit, at):
+        page = self.services[at].sessions(subject, limit=limit)
+        found = [*page.sessions]
+        while page.next is not None:
+            assert len(page.sessions) == limit
+            page = self.services[at].sessions(subject, limit=limit, after=page.next)
+            found += page.sessions
+        living = {
+            family_id: family
+            for family_id, family in self.families.items()
+            if family.subject == subject and family.revoked is None and not family.expired(self.clock.now)
+        }
+        assert sorted(session.family_id for session in found) == sorted(living)
+        assert [session.created_at for session in found] == sorted(
+            (session.created_at for session in found), reverse=True
+        )
+        for session in found:
+            family = living[session.family_id]
+            assert_same_login(session, family)
+            assert session.last_used_at == moment_of(family.used)
 
     def picked(self, pick, age=1):
         """Return a family and the last token that its client received, or one of those before it."""
@@ -109,7 +189,7 @@ class Families(RuleBasedStateMachine):
     def grow_old(self, pick, at):
         """Refresh until shortly before the absolute end."""
         family, _ = self.picked(pick)
-        while self.clock.now + 2_500 < family.born + ABSOLUTE and not family.expired(self.clock.now + 2_500):
+        while self.clock.now + 2_500 < family.born + family.absolute and not family.expired(self.clock.now + 2_500):
             self.clock.now += 2_500
             self.refresh(self.picked(pick)[1], at, family.client)
 
@@ -187,11 +267,10 @@ class Families(RuleBasedStateMachine):
             assert pair.refresh_token not in family.tokens
             family.tokens[-1] = pair.refresh_token
         assert pair.refresh_token == family.tokens[-1]
-        assert set(pair.scope.split()) == (family.scope if scope is None else set(scope.split()))
         self.ever.append(pair.refresh_token)
-        self.seen(pair, family)
+        self.seen(pair, family, family.scope if scope is None else set(scope.split()))
 
-    def expectation(self, token, at, wish):  # noqa: PLR0911 - one return for each outcome
+    def expectation(self, token, at, wish):  # noqa: C901, PLR0911 - one return for each outcome
         now, (client, scope, audience) = self.clock.now, wish
         family = self.families.get(RefreshToken.parse(token).family_id)
         if family is None:
@@ -212,9 +291,13 @@ class Families(RuleBasedStateMachine):
             return ("InvalidTarget", "invalid_target"), family
         if scope is not None and not set(scope.split()) <= family.scope:
             return ("InvalidScope", "invalid_scope"), family
+        if self.broken == "check_subject":
+            return ("HookUnavailable", "check_subject_unavailable"), family
         if family.subject not in self.welcome:
             family.revoked = now
             return ("InvalidGrant", "refresh_subject"), family
+        if self.broken is not None:
+            return ("HookUnavailable", f"{self.broken}_unavailable"), family
         return "next" if is_next else "same", family
 
     @rule(pick=PICK, what=st.sampled_from(ENDS), client=st.sampled_from((None, None, *CLIENTS)))
@@ -290,7 +373,7 @@ class Families(RuleBasedStateMachine):
     @invariant()
     def access_tokens_are_good_exactly_while_family_and_cut_offs_let_them(self):
         for token, family, issued, life in self.access[-4:]:
-            assert 0 < life <= min(ACCESS, family.born + ABSOLUTE - issued)
+            assert 0 < life <= min(ACCESS, family.born + family.absolute - issued)
             cut = max(self.cut.get(family.subject, -1), self.cut.get(family.client, -1))
             if self.clock.now >= issued + life:
                 with pytest.raises(ExpiredToken):
@@ -300,3 +383,17 @@ class Families(RuleBasedStateMachine):
                     self.verifier.verify(token)
             else:
                 assert self.verifier.verify(token).subject == family.subject
+
+
+def assert_same_login(session, family):
+    """Check that *session* is the public view of *family*, except for its last use."""
+    assert (session.subject, session.client_id, session.created_at) == (
+        family.subject,
+        family.client,
+        moment_of(family.born),
+    )
+    assert (set(session.scope.split()), session.claims, session.label) == (
+        family.scope,
+        freeze(family.claims),
+        family.label,
+    )

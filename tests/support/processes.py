@@ -50,14 +50,14 @@ def listens(port):
     return True
 
 
-def request(port, path, *, token=None, form=None):
-    """Send a request, and return status, headers and body."""
+def request(port, path, *, token=None, form=None, method=None):
+    """Send a request, and return status, headers and body. Without *method* it is a POST if it has a form."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     if form is not None:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
     try:
-        connection.request("GET" if form is None else "POST", path, body=form, headers=headers)
+        connection.request(method or ("GET" if form is None else "POST"), path, body=form, headers=headers)
         response = connection.getresponse()
         return response.status, response.headers, response.read()
     finally:

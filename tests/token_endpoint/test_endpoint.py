@@ -131,7 +131,7 @@ def test_a_successor_returned_again_has_its_remaining_lifetime():
 
 def test_a_session_survives_a_temporarily_overlong_access_token(caplog):
     roles = []
-    backend = Backend(cookies=COOKIES, claims_for=lambda subject: {"roles": roles})
+    backend = Backend(cookies=COOKIES, claims_for=lambda session: {"roles": roles})
     token = backend.service.grant("anna").refresh_token
     contract, client = CookieEndpointContract(), OnCore().build(backend)
     mine = GrantedTokens("", token, "", "", "")

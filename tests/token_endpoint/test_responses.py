@@ -109,7 +109,7 @@ def test_the_max_age_of_a_cookie_is_the_lifetime_of_its_token():
 
 
 def test_a_token_too_long_for_a_cookie_is_an_error():
-    backend = Backend(cookies=COOKIES, claims_for=lambda subject: {"roles": ["r" * 4_000]})
+    backend = Backend(cookies=COOKIES, claims_for=lambda session: {"roles": ["r" * 4_000]})
 
     with pytest.raises(ValueError, match="fewer claims"):
         backend.endpoints.login_response(backend.service.grant("anna"))

@@ -29,7 +29,7 @@ from gatepass import (
     TokenVerifier,
 )
 from gatepass.adapter import BrowserRequest, Response, TokenRequest
-from gatepass.refresh import Family, RefreshStore
+from gatepass.refresh import Family, RefreshStore, Session, SessionPage
 from gatepass.refresh.errors import InvalidGrant
 from gatepass.stores.memory import MemoryStore
 
@@ -48,10 +48,41 @@ def service(issuer: TokenIssuer) -> TokenService:
         refresh_ttl=timedelta(days=7),
         absolute_ttl=timedelta(days=30),
         grace=10,
-        claims_for=lambda subject: {"roles": [subject]},
+        claims_for=lambda session: {"roles": [session.subject]},
+        scopes_for=lambda session: session.scope,
         revocation=AccessTokenRevocation(store, access_ttl=issuer.access_ttl, fail_open_for=30),
         on_reuse=alarm,
     )
+
+
+async def claims_for(session: Session) -> dict[str, str]:
+    return {"tenant": session.claims["tenant"]}
+
+
+async def check_subject(subject: str) -> bool:
+    return subject == "anna"
+
+
+async def notify(family: Family) -> None:
+    assert_type(family.label, str | None)
+
+
+async def awaited(issuer: TokenIssuer, store: RefreshStore) -> TokenPair:
+    tokens = TokenService(issuer, store, check_subject=check_subject, claims_for=claims_for, on_reuse=notify)
+    pair = await tokens.grant_async("anna", scope="orders:read", claims={"tenant": "north"}, refresh_ttl=3_600)
+    assert_type(pair, TokenPair)
+    return await tokens.refresh_async(pair.refresh_token)
+
+
+def devices(tokens: TokenService) -> None:
+    tokens.grant("anna", claims={"tenant": "north"}, label="phone", refresh_ttl=timedelta(1), absolute_ttl=86_400)
+    page = tokens.sessions("anna", limit=20)
+    assert_type(page, SessionPage)
+    assert_type(page.next, str | None)
+    for one in page.sessions:
+        assert_type(one.label, str | None)
+        assert_type(one.last_used_at, datetime)
+        assert_type(tokens.revoke_family(one.family_id, subject="anna"), bool)
 
 
 def session(tokens: TokenService) -> TokenPair | None:

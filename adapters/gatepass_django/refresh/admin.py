@@ -28,9 +28,12 @@ def _moment(seconds: int | None) -> datetime | None:
 class TokenFamilyAdmin(_ModelAdmin):
     """Searches by the index for an exact subject, client or family; a substring search would read the whole table."""
 
-    list_display: tuple[str, ...] = ("family_id", "subject", "client_id", "created", "ends", "revoked")  # pyright: ignore[reportIncompatibleVariableOverride] - narrower
+    list_display: tuple[str, ...] = (  # pyright: ignore[reportIncompatibleVariableOverride] - narrower
+        "family_id", "subject", "client_id", "label", "created", "rotated", "ends", "revoked",
+    )  # fmt: skip
     fields: ClassVar[tuple[str, ...]] = (  # pyright: ignore[reportIncompatibleVariableOverride] - narrower
-        "family_id", "subject", "client_id", "scope", "audience", "acr", "amr", "created", "rotated", "ends", "revoked",
+        "family_id", "subject", "client_id", "label", "scope", "audience", "acr", "amr", "claims", "created", "rotated",
+        "refresh_ttl", "ends", "revoked",
     )  # fmt: skip
     readonly_fields: ClassVar[tuple[str, ...]] = fields  # pyright: ignore[reportIncompatibleVariableOverride] - narrower
     search_fields: ClassVar[tuple[str, ...]] = ("subject_hash",)  # pyright: ignore[reportIncompatibleVariableOverride] - narrower

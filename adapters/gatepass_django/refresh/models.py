@@ -57,6 +57,9 @@ class TokenFamily(models.Model):
     salt: models.CharField[str, str] = models.CharField(max_length=128, blank=True)
     rotated_at: models.BigIntegerField[int, int] = models.BigIntegerField()
     revoked_at: models.BigIntegerField[int | None, int | None] = models.BigIntegerField(null=True)
+    claims: ExactTextField = ExactTextField(null=True)
+    label: ExactTextField = ExactTextField(null=True)
+    refresh_ttl: models.BigIntegerField[int | None, int | None] = models.BigIntegerField(null=True)
 
     class Meta:
         db_table = "gatepass_refresh_family"
@@ -66,6 +69,7 @@ class TokenFamily(models.Model):
             models.Index(fields=["subject_hash"], name="gatepass_family_subject"),
             models.Index(fields=["client_id_hash"], name="gatepass_family_client"),
             models.Index(fields=["purge_at"], name="gatepass_family_purge_at"),
+            models.Index(fields=["subject_hash", "created_at", "id"], name="gatepass_family_login"),
         )
 
     def __str__(self) -> str:

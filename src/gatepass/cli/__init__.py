@@ -50,15 +50,16 @@ def _commands() -> Group:
     from gatepass.cli.keygen import keygen
     from gatepass.cli.keys import keys
     from gatepass.cli.purge import purge
+    from gatepass.cli.upgrade_store import upgrade_store
 
     @click.group(
-        commands=[keygen, keys, inspect, purge, demo],
+        commands=[keygen, keys, inspect, purge, upgrade_store, demo],
         context_settings={"help_option_names": ["-h", "--help"]},
         epilog="Help for one command: gatepass COMMAND --help",
     )
     @click.version_option(version("gatepass"), prog_name="gatepass")
     def gatepass() -> None:
-        """Make and rotate keys, inspect JWT access tokens, purge token stores, and run a demo."""
+        """Make and rotate keys, inspect JWT access tokens, purge and upgrade token stores, and run a demo."""
 
     return gatepass
 

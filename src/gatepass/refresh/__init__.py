@@ -7,9 +7,9 @@ from gatepass.refresh.family import Family, RefreshToken, Rotation
 from gatepass.refresh.pair import TokenPair
 from gatepass.refresh.service import TokenService
 from gatepass.refresh.session import Session, SessionPage
-from gatepass.refresh.store import STORE_CONTRACT, PurgeResult, RefreshStore, purge_store
+from gatepass.refresh.store import PurgeResult, RefreshStore, purge_store
 
 __all__ = [
-    "STORE_CONTRACT", "Family", "PurgeResult", "RefreshStore", "RefreshToken", "Rotation", "Session", "SessionPage",
+    "Family", "PurgeResult", "RefreshStore", "RefreshToken", "Rotation", "Session", "SessionPage",
     "TokenPair", "TokenService", "purge_store",
 ]  # fmt: skip

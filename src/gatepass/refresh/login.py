@@ -13,12 +13,12 @@ from gatepass.common.limits import numeric_date
 from gatepass.common.scope import scope_tokens
 from gatepass.common.settings import seconds
 from gatepass.common.texts import listed, plain
-from gatepass.errors import ConfigurationError
-from gatepass.jose.strict_json import dump_object
+from gatepass.errors import ConfigurationError, MalformedToken
+from gatepass.jose.strict_json import dump_object, parse_object
 from gatepass.refresh.family import Family, RefreshToken, plain_text
 from gatepass.tokens.issuer import validate_extra_claims
 
-__all__ = ["Lifetimes", "LoginArguments", "LoginFacts", "new_login", "validate_claims"]
+__all__ = ["Lifetimes", "LoginArguments", "LoginFacts", "check_claim_names", "new_login"]
 
 _MAX_CLAIMS_LENGTH: Final = 2_048
 """Octets of the claims of a login, as compact JSON in UTF-8: they are in every access token of the login."""
@@ -98,14 +98,13 @@ def new_login(
     )
 
 
-def validate_claims(claims: Mapping[str, Any], source: str) -> None:
-    """Raise `ValueError` unless *claims* may be in an access token of a login. *source* names their origin."""
+def check_claim_names(claims: Mapping[str, Any], source: str) -> None:
+    """Refuse names of *claims* that the service itself sets in every access token. *source* names their origin."""
     if not all(isinstance(name, str) for name in claims):
         raise ValueError(f"{source} must have strings as names")
     reserved = _RESERVED.intersection(claims)
     if reserved:
         raise ValueError(f"{source} must not set these claims: {', '.join(sorted(reserved))}")
-    validate_extra_claims(claims)
 
 
 def _claims_text(claims: Mapping[str, Any] | None) -> str | None:
@@ -115,11 +114,13 @@ def _claims_text(claims: Mapping[str, Any] | None) -> str | None:
     if not isinstance(claims, Mapping):
         raise ValueError("claims= takes a dict")  # noqa: TRY004 - one error type for all values that cannot go into a token
     members = {plain(name): value for name, value in claims.items()}
-    validate_claims(members, "claims=")
+    check_claim_names(members, "claims=")
+    validate_extra_claims(members)
     try:
         encoded = dump_object(members)
-    except UnicodeEncodeError:
-        raise ValueError("claims= contains half of a surrogate pair") from None
+        parse_object(encoded)  # as at every refresh: a subclass of str may make one name appear twice
+    except (UnicodeEncodeError, MalformedToken):
+        raise ValueError("claims= contains half of a surrogate pair, or a name twice") from None
     if len(encoded) > _MAX_CLAIMS_LENGTH:
         raise ValueError(
             f"claims= has more than {_MAX_CLAIMS_LENGTH} octets as JSON: keep what is larger in a database"

@@ -10,7 +10,7 @@ from gatepass.common.scope import split_scope
 from gatepass.jose.strict_json import parse_object
 from gatepass.refresh.family import Family, RefreshToken
 from gatepass.refresh.hooks import Decision
-from gatepass.refresh.login import validate_claims
+from gatepass.refresh.login import check_claim_names
 from gatepass.tokens.issuer import TokenIssuer
 
 __all__ = ["TokenPair", "TokenPairIssuer"]
@@ -56,7 +56,7 @@ class TokenPairIssuer:
         Its claims win over those of the login, name by name. Raises `ValueError` for claims that cannot go into a
         token.
         """
-        validate_claims(decision.claims, "claims_for=")
+        check_claim_names(decision.claims, "claims_for=")
         narrowed = decision.narrow(scope)
         access_token = self._issuer.issue(
             family.subject,

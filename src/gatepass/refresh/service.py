@@ -174,7 +174,9 @@ class TokenService:
             subject, scope=scope, client_id=client_id, audience=audience, auth_time=auth_time, acr=acr, amr=amr,
             claims=claims, label=label, refresh_ttl=refresh_ttl, absolute_ttl=absolute_ttl,
         )  # fmt: skip
-        return self._store_login(token, family, self._hooks.decide_login(Session.from_family(family)))
+        revoked_before = self._revoker.revoked_before(family)
+        decision = self._hooks.decide_login(Session.from_family(family))
+        return self._store_login(token, family, decision, revoked_before)
 
     async def grant_async(
         self, subject: str, *, run_blocking: RunBlocking = in_worker_thread, **login: Unpack[LoginArguments]
@@ -185,8 +187,9 @@ class TokenService:
         one of asyncio's or trio's.
         """
         token, family = self._login(subject, **login)
+        revoked_before = await run_blocking(lambda: self._revoker.revoked_before(family))
         decision = await self._hooks.decide_login_async(Session.from_family(family), run_blocking)
-        pair: TokenPair = await run_blocking(lambda: self._store_login(token, family, decision))
+        pair: TokenPair = await run_blocking(lambda: self._store_login(token, family, decision, revoked_before))
         return pair
 
     def refresh(
@@ -315,11 +318,12 @@ class TokenService:
         client, name, now = self._client(client_id), self._audience(audience), int(self._clock())
         return new_login(subject, client_id=client, audience=name, now=now, limits=self._limits, **facts)
 
-    def _store_login(self, token: RefreshToken, family: Family, decision: Decision) -> TokenPair:
-        revoked_before = self._revoker.revoked_before(family)
+    def _store_login(
+        self, token: RefreshToken, family: Family, decision: Decision, revoked_before: int | None
+    ) -> TokenPair:
         pair = self._pairs.issue(family, token, decision, scope=family.scope, now=family.created_at)
         call_store(self._store.create, family)
-        if self._revoker.revoked_before(family) != revoked_before:  # perhaps before the family was stored
+        if self._revoker.revoked_before(family) != revoked_before:  # perhaps before the family was stored, or by a hook
             self._revoker.revoke_family(family.family_id)
             raise ServiceUnavailable("ended_meanwhile")
         return pair

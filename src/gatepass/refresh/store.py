@@ -27,12 +27,15 @@ class RefreshStore(Protocol):
     A method may raise any exception of its database; the service turns it into 503. When a method returns, its result
     must be durable, so that it survives a crash. Times are whole seconds since 1970, given by the caller.
     To revoke access tokens too, a store also implements `gatepass.revocation.RevocationStore`.
-
-    *contract_version* is the version of this protocol that the store's author wrote it for, as a number: a store of an
-    older version would lose the members of a family that a newer one added.
     """
 
-    contract_version: int
+    @property
+    def contract_version(self) -> int:
+        """The version of this protocol that the store was written for: set `contract_version = 2` in its class.
+
+        A store of an older version would lose the members of a family that a newer one added.
+        """
+        ...
 
     def create(self, family: Family) -> None:
         """Store a new *family*. Raise any exception if its random `family_id` is in the store already."""

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from operator import attrgetter
-from typing import ClassVar, final
+from typing import final
 
 from gatepass.common.runtime import PerProcess
 from gatepass.refresh.family import Family, Rotation
@@ -25,7 +25,7 @@ class MemoryStore:
 
     __slots__ = ("_by_client", "_by_subject", "_families", "_locks", "_revocations")
 
-    contract_version: ClassVar[int] = 2
+    contract_version: int = 2
 
     def __init__(self) -> None:
         self._families: dict[str, Family] = {}

@@ -1,4 +1,4 @@
-"""Shared code of the stores on relational databases: families as rows, hashes to find rows by, purging in batches.
+"""Shared code of the stores on relational databases: rows, hashes, the version of the tables, purging in batches.
 
 A large deletion runs in small steps, so that it holds no lock for long and may stop after any step.
 """
@@ -11,12 +11,20 @@ from dataclasses import fields
 from hashlib import sha256
 from typing import Any, Final
 
+from gatepass.errors import ConfigurationError
 from gatepass.refresh.family import Family
 from gatepass.refresh.store import PurgeResult
 
-__all__ = ["COLUMNS", "SCHEMA_VERSION", "family_of", "hashed", "purge_in_batches", "row_of"]
+__all__ = [
+    "COLUMNS", "FIRST_PAGE", "SCHEMA_VERSION", "family_of", "hashed", "purge_in_batches", "require_current", "row_of",
+    "version_of",
+]  # fmt: skip
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""Version 2 added the columns `claims`, `label` and `refresh_ttl`, and an index to list the families of a subject."""
+
+FIRST_PAGE: Final = (2**63 - 1, "")
+"""The position before every family's: a list from the start is then the same statement as any other page."""
 
 COLUMNS: Final = tuple(field.name for field in fields(Family))
 """One column for each member of a family, in the order of the dataclass."""
@@ -42,6 +50,29 @@ def family_of(row: Sequence[Any]) -> Family:
     values: list[Any] = list(row)
     values[_AMR] = tuple(json.loads(values[_AMR]))
     return Family(**dict(zip(COLUMNS, values, strict=True)))
+
+
+def version_of(versions: Sequence[int], place: str) -> int:
+    """Return the version of the tables in *place*, whose schema table contains *versions*.
+
+    Raises `ConfigurationError` if there are no tables, or if this code is older than they are.
+    """
+    if not versions:
+        raise ConfigurationError(f"{place} has no tables of gatepass; call create_schema() once")
+    version = max(versions)
+    if version > SCHEMA_VERSION:
+        raise ConfigurationError("the store's tables were made by a newer version of gatepass: upgrade gatepass")
+    return version
+
+
+def require_current(versions: Sequence[int], place: str) -> None:
+    """Raise `ConfigurationError` unless the tables in *place* are of `SCHEMA_VERSION`."""
+    version = version_of(versions, place)
+    if version != SCHEMA_VERSION:
+        raise ConfigurationError(
+            f"the store's tables are of version {version}: run upgrade_schema() of the store once, "
+            "or: gatepass upgrade-store"
+        )
 
 
 def hashed(text: str) -> bytes:

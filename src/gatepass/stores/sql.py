@@ -21,14 +21,14 @@ from gatepass.errors import ConfigurationError
 if find_spec("sqlalchemy") is None:
     raise ImportError(f"gatepass.stores.sql needs SQLAlchemy and a driver; install it with: {extra_hint('sql')}")
 
-from sqlalchemy import Connection, Engine, insert, inspect, select
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.store import PurgeResult
 from gatepass.stores import sql_schema as sql
-from gatepass.stores.rows import COLUMNS, SCHEMA_VERSION, family_of, hashed, purge_in_batches, row_of
-from gatepass.stores.sql_schema import METADATA, schema
+from gatepass.stores.rows import COLUMNS, FIRST_PAGE, family_of, hashed, purge_in_batches, row_of
+from gatepass.stores.sql_upgrade import check_version, create_tables, upgrade_tables
 from gatepass.stores.sqlite_file import check_database
 
 __all__ = ["SQLStore"]
@@ -46,7 +46,6 @@ _DRIVERS: Final = {"psycopg", "pymysql"}
 _FAMILY_ID: Final = COLUMNS.index("family_id")
 _CURSOR: Final = "gatepass"
 """The name under which a pooled connection keeps its cursor."""
-_OBJECTS_OF_THE_SCHEMA: Final = sum(1 + len(table.indexes) for table in METADATA.tables.values())
 
 
 @final
@@ -60,13 +59,17 @@ class SQLStore:
 
     With psycopg and PyMySQL, the statements of each refresh run on the driver's cursor and trigger no engine events.
 
-    Indexes: on `gatepass_families` the primary key `family_id`, and `subject_hash`, `client_id_hash`, `purge_at`; on
-    `gatepass_revocations` the primary key `key_hash`, and `keep_until`. Requests use only the primary keys.
+    Indexes: on `gatepass_families` the primary key `family_id`, and `subject_hash`, `client_id_hash`, `purge_at`, and
+    `gatepass_families_login` on `subject_hash`, `created_at`, `family_id`; on `gatepass_revocations` the primary key
+    `key_hash`, and `keep_until`. Refreshes and checks of access tokens use only the primary keys.
     """
 
     __slots__ = (
-        "_checked", "_cursors", "_engine", "_inherited", "_process", "_put", "_schema_engine", "_shows_before_durable",
+        "_checked", "_cursors", "_engine", "_inherited", "_live", "_process", "_put", "_schema_engine",
+        "_shows_before_durable",
     )  # fmt: skip
+
+    contract_version: int = 2
 
     def __init__(self, engine: Engine) -> None:
         if not isinstance(engine, Engine):
@@ -80,6 +83,7 @@ class SQLStore:
         has_supported_driver = engine.dialect.driver in _DRIVERS
         self._cursors = _DriverCursors(self._engine, commits=name != "postgresql") if has_supported_driver else None
         self._put = sql.PUT_REVOCATION[name]
+        self._live = sql.LIVE_FAMILIES[name]
         self._shows_before_durable = name in _VISIBLE_BEFORE_DURABLE
         self._checked = False
         self._process = os.getpid()
@@ -88,15 +92,21 @@ class SQLStore:
     def create_schema(self) -> None:
         """Create the tables and indexes, unless they exist. Safe to call at every start."""
         self._drop_inherited_connections()
-        for tries_left in reversed(range(_OBJECTS_OF_THE_SCHEMA + 1)):
-            try:
-                with self._schema_engine.begin() as connection:
-                    _create(connection)
-                break
-            except DBAPIError:  # created concurrently after our check
-                if not tries_left:
-                    raise
+        create_tables(self._schema_engine)
         self._check()
+
+    def upgrade_schema(self) -> int:
+        """Upgrade tables that an older version of gatepass created. Return their version before the upgrade.
+
+        No family is lost. Safe to call again, also after an interruption, and from many processes at once. Use an
+        engine without a `read_timeout`: on a large table an index is created for minutes.
+        """
+        self._drop_inherited_connections()
+        with self._schema_engine.connect() as connection:
+            _check_files(connection)
+        version = upgrade_tables(self._schema_engine)
+        self._check()
+        return version
 
     def create(self, family: Family) -> None:
         row = row_of(family)
@@ -132,6 +142,13 @@ class SQLStore:
 
     def revoke_client(self, client_id: str, *, at: int) -> int:
         return self._revoke_all("client_id_hash", hashed(client_id), at)
+
+    def live_families(self, subject: str, *, at: int, limit: int, after: tuple[int, str] | None) -> Sequence[Family]:
+        last_time, last_name = after or FIRST_PAGE
+        values = {
+            "subject": hashed(subject), "at": at, "size": limit, "last_time": last_time, "last_name": last_name,
+        }  # fmt: skip
+        return [family_of(row) for row in self._rows(self._live, values)]
 
     def purge(self, *, before: int, limit: int) -> PurgeResult:
         """Delete in small batches, so that no lock is held for long."""
@@ -239,13 +256,8 @@ class SQLStore:
 
     def _check(self) -> None:
         with self._engine.connect() as connection:
-            if self._engine.dialect.name == "sqlite":
-                _check_files(connection)
-            versions = _versions(connection)
-        if not versions:
-            raise ConfigurationError("the database has no tables of gatepass; call create_schema() once")
-        if versions != [SCHEMA_VERSION]:
-            raise ConfigurationError("the database's tables are of another version of gatepass")
+            _check_files(connection)
+            check_version(connection)
         self._checked = True
 
 
@@ -318,33 +330,20 @@ class _DriverCursors:
             raise
 
 
-def _create(connection: Connection) -> None:
-    METADATA.create_all(connection)
-    for table in METADATA.sorted_tables:
-        for index in table.indexes:
-            index.create(connection, checkfirst=True)
-    if not _versions(connection):
-        connection.execute(insert(schema), {"id": 1, "version": SCHEMA_VERSION})
-
-
 def _check_files(connection: Connection) -> None:
-    """Apply the rule of `SQLiteStore` to the database file.
+    """Apply the rule of `SQLiteStore` to the database file, if the database is SQLite.
 
     SQLite reports which file it has opened, however the engine names it. The links on the path are only in the
     engine's URL.
     """
+    if connection.dialect.name != "sqlite":
+        return
     files = [file for _, _, file in connection.exec_driver_sql("PRAGMA database_list") if file]  # no file: in memory
     named = connection.engine.url.database
     if files and named and named != ":memory:":
         files.append(unquote(urlsplit(named).path) if named.startswith("file:") else named)
     for file in files:
         check_database(Path(file))
-
-
-def _versions(connection: Connection) -> list[int]:
-    if not inspect(connection).has_table(schema.name):
-        return []
-    return [version for (version,) in connection.execute(select(schema.c.version))]
 
 
 def _is_retryable(error: DBAPIError) -> bool:

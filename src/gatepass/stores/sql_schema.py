@@ -15,6 +15,7 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Dialect,
+    Index,
     Integer,
     LargeBinary,
     MetaData,
@@ -28,7 +29,9 @@ from sqlalchemy import (
     event,
     func,
     insert,
+    or_,
     select,
+    tuple_,
     update,
 )
 from sqlalchemy.dialects import mysql, postgresql, sqlite
@@ -39,9 +42,13 @@ from gatepass.stores.rows import COLUMNS
 
 __all__ = [
     "CREATE", "DELETE_ENDED", "DELETE_REVOCATION", "DELETE_REVOCATIONS", "DELETE_SALTS", "DUE_FOR_PURGE",
-    "EXPIRED_REVOCATIONS", "GET", "GET_BY_CURSOR", "METADATA", "NOT_REVOKED", "POSTPONE_PURGE", "PUT_REVOCATION",
-    "REVOKE", "REVOKED_UNTIL", "ROTATE", "ROTATE_BY_CURSOR", "families", "revocations", "schema",
+    "EXPIRED_REVOCATIONS", "GET", "GET_BY_CURSOR", "LIVE_FAMILIES", "LOGIN_INDEX", "METADATA", "NOT_REVOKED",
+    "POSTPONE_PURGE", "PUT_REVOCATION", "REVOKE", "REVOKED_UNTIL", "ROTATE", "ROTATE_BY_CURSOR", "families",
+    "revocations", "schema",
 ]  # fmt: skip
+
+LOGIN_INDEX: Final = "gatepass_families_login"
+"""The index of the list of a subject's families. It contains no column that a rotation changes."""
 
 _MYSQL: Final = ("mysql", "mariadb")
 
@@ -103,6 +110,10 @@ families: Final = Table(
     Column("purge_at", BigInteger, nullable=False, index=True),
     Column("subject_hash", _OCTETS, nullable=False, index=True),
     Column("client_id_hash", _OCTETS, nullable=False, index=True),
+    Column("claims", _TEXT),
+    Column("label", _TEXT),
+    Column("refresh_ttl", BigInteger),
+    Index(LOGIN_INDEX, "subject_hash", "created_at", "family_id"),
     **_OPTIONS,
 )
 # Leave room in each page for the next version of a row: a rotation then writes no index (a heap-only update).
@@ -134,7 +145,9 @@ def _not_after(moment: str) -> Any:
 
 CREATE: Final = insert(families)
 
-GET: Final = select(*(_row[name] for name in COLUMNS)).where(_BY_NAME)
+_FAMILY: Final = select(*(_row[name] for name in COLUMNS))
+
+GET: Final = _FAMILY.where(_BY_NAME)
 GET_BY_CURSOR: Final = f"SELECT {', '.join(COLUMNS)} FROM gatepass_families WHERE family_id = %(name)s"  # noqa: S608 - constant names
 
 ROTATE: Final = (
@@ -187,6 +200,21 @@ POSTPONE_PURGE: Final = (
 )
 DELETE_ENDED: Final = delete(families).where(_NAMED, bindparam("before") > _END)
 
+_LAST: Final[tuple[ColumnElement[Any], ...]] = (
+    bindparam("last_time", type_=BigInteger),
+    bindparam("last_name", type_=_Name),
+)
+_LIVE: Final = (
+    _FAMILY.where(
+        _row.subject_hash == bindparam("subject"),
+        _row.revoked_at.is_(None),
+        _row.expires_at > bindparam("at"),
+        _row.idle_expires_at > bindparam("at"),
+    )
+    .order_by(_row.created_at.desc(), _row.family_id.desc())
+    .limit(bindparam("size"))
+)
+
 _KEYS: Final = _entry.key_hash.in_(bindparam("keys", expanding=True))
 
 REVOKED_UNTIL: Final = select(func.max(_entry.issued_until)).where(_KEYS, _entry.keep_until >= bindparam("now"))
@@ -199,6 +227,32 @@ EXPIRED_REVOCATIONS: Final = (
 DELETE_REVOCATIONS: Final = delete(revocations).where(_KEYS, _entry.keep_until < bindparam("before"))
 DELETE_REVOCATION: Final = delete(revocations).where(_entry.key_hash == bindparam("key"))
 """Uses only the primary key: another index would lock rows that other transactions write beside it."""
+
+
+def _live_by_row() -> Any:
+    return _LIVE.where(tuple_(_row.created_at, _row.family_id) < tuple_(*_LAST))
+
+
+def _live_by_column() -> Any:
+    """Do the same for optimizers that use no index for a comparison of rows.
+
+    Without the hint, MariaDB reads every newer family of the subject before each page.
+    """
+    last_time, last_name = _LAST
+    in_that_second = and_(_row.created_at == last_time, _row.family_id < last_name)
+    statement = _LIVE.where(or_(_row.created_at < last_time, in_that_second))
+    for dialect in _MYSQL:
+        statement = statement.with_hint(families, f"FORCE INDEX ({LOGIN_INDEX})", dialect)
+    return statement
+
+
+LIVE_FAMILIES: Final[dict[str, Any]] = {
+    "mariadb": _live_by_column(),
+    "mysql": _live_by_column(),
+    "postgresql": _live_by_row(),
+    "sqlite": _live_by_row(),
+}
+"""By dialect: each form is one range of `LOGIN_INDEX`, read backwards."""
 
 
 def _put_mysql() -> Any:

@@ -18,11 +18,24 @@ from gatepass.common.settings import file_path, seconds
 from gatepass.errors import ConfigurationError
 from gatepass.refresh.family import Family, Rotation
 from gatepass.refresh.store import PurgeResult
-from gatepass.stores.rows import COLUMNS, SCHEMA_VERSION, family_of, hashed, purge_in_batches, row_of
+from gatepass.stores.rows import (
+    COLUMNS,
+    FIRST_PAGE,
+    SCHEMA_VERSION,
+    family_of,
+    hashed,
+    purge_in_batches,
+    require_current,
+    row_of,
+    version_of,
+)
 from gatepass.stores.sqlite_file import SQLiteFile
 
 __all__ = ["SQLiteStore"]
 
+_PLACE: Final = "the store's file"
+_LOGIN_INDEX: Final = """CREATE INDEX IF NOT EXISTS gatepass_families_login
+    ON gatepass_families (subject, created_at, family_id)"""
 _SCHEMA: Final = (
     "CREATE TABLE IF NOT EXISTS gatepass_schema (version INTEGER NOT NULL)",
     """CREATE TABLE IF NOT EXISTS gatepass_families (
@@ -31,16 +44,20 @@ _SCHEMA: Final = (
         auth_time INTEGER, acr TEXT, amr TEXT NOT NULL,
         created_at INTEGER NOT NULL, expires_at INTEGER NOT NULL, idle_expires_at INTEGER NOT NULL,
         proof_hash BLOB NOT NULL, current_hash BLOB NOT NULL, previous_hash BLOB NOT NULL, salt BLOB NOT NULL,
-        rotated_at INTEGER NOT NULL, revoked_at INTEGER, purge_at INTEGER NOT NULL
+        rotated_at INTEGER NOT NULL, revoked_at INTEGER, purge_at INTEGER NOT NULL,
+        claims TEXT, label TEXT, refresh_ttl INTEGER
     )""",
     "CREATE INDEX IF NOT EXISTS gatepass_families_subject ON gatepass_families (subject)",
     "CREATE INDEX IF NOT EXISTS gatepass_families_client_id ON gatepass_families (client_id)",
     "CREATE INDEX IF NOT EXISTS gatepass_families_purge_at ON gatepass_families (purge_at)",
+    _LOGIN_INDEX,
     """CREATE TABLE IF NOT EXISTS gatepass_revocations (
         key_hash BLOB NOT NULL PRIMARY KEY, issued_until INTEGER NOT NULL, keep_until INTEGER NOT NULL
     ) WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS gatepass_revocations_keep_until ON gatepass_revocations (keep_until)",
 )
+_ADDED: Final = {"claims": "TEXT", "label": "TEXT", "refresh_ttl": "INTEGER"}
+"""The columns that version 2 added."""
 
 _ROW: Final = (*COLUMNS, "purge_at")
 _INSERT: Final = f"INSERT INTO gatepass_families ({', '.join(_ROW)}) VALUES ({', '.join(':' + name for name in _ROW)})"  # noqa: S608 - constant names
@@ -55,6 +72,9 @@ _NOT_REVOKED: Final = {
     column: f"SELECT family_id FROM gatepass_families WHERE {column} = ? AND revoked_at IS NULL"  # noqa: S608 - the same
     for column in ("subject", "client_id")
 }
+_LIVE: Final = f"""SELECT {", ".join(COLUMNS)} FROM gatepass_families
+    WHERE subject = ? AND (created_at, family_id) < (?, ?) AND revoked_at IS NULL
+    AND expires_at > ? AND idle_expires_at > ? ORDER BY created_at DESC, family_id DESC LIMIT ?"""  # noqa: S608 - the same
 _END: Final = "min(expires_at, idle_expires_at, coalesce(revoked_at, expires_at))"
 _DUE_FOR_PURGE: Final = f"SELECT rowid, {_END} FROM gatepass_families WHERE purge_at < ? ORDER BY purge_at LIMIT ?"  # noqa: S608 - the same
 _DELETE_SALT: Final = "UPDATE gatepass_families SET salt = x'' WHERE rowid = ? AND salt <> x'' AND rotated_at < ?"
@@ -88,6 +108,8 @@ class SQLiteStore:
 
     __slots__ = ("_file",)
 
+    contract_version: int = 2
+
     def __init__(self, path: str | os.PathLike[str], *, timeout: float = 5.0) -> None:
         file = file_path(path, "path")
         name = os.fspath(path).strip()
@@ -102,6 +124,14 @@ class SQLiteStore:
         Safe at every start and for many processes at once: each waits up to *timeout* for the processes before it.
         """
         self._file.create(_create)
+
+    def upgrade_schema(self) -> int:
+        """Upgrade tables that an older version of gatepass created, in one transaction. Return their version before it.
+
+        No family is lost. Safe to call again and from many processes at once. Writers of other processes wait up to
+        their *timeout* until it ends.
+        """
+        return self._file.alter(_upgrade)
 
     def close(self) -> None:
         """Close the file. The store cannot be used afterwards."""
@@ -146,6 +176,12 @@ class SQLiteStore:
     def revoke_client(self, client_id: str, *, at: int) -> int:
         return self._revoke_all("client_id", client_id, at)
 
+    def live_families(self, subject: str, *, at: int, limit: int, after: tuple[int, str] | None) -> Sequence[Family]:
+        values = (subject, *(after or FIRST_PAGE), at, at, limit)
+        return [
+            family_of(row) for row in self._file.read(lambda connection: connection.execute(_LIVE, values).fetchall())
+        ]
+
     def purge(self, *, before: int, limit: int) -> PurgeResult:
         """Delete in batches, each in its own transaction, so that no writer waits long."""
         return purge_in_batches(
@@ -187,21 +223,35 @@ class SQLiteStore:
 
 
 def _create(connection: sqlite3.Connection) -> None:
+    versions = _versions(connection)
+    if versions:
+        require_current(versions, _PLACE)
     for statement in _SCHEMA:
         connection.execute(statement)
-    connection.execute(
-        "INSERT INTO gatepass_schema SELECT ? WHERE NOT EXISTS (SELECT * FROM gatepass_schema)", (SCHEMA_VERSION,)
-    )
-    _check_version(connection)
+    if not versions:
+        connection.execute("INSERT INTO gatepass_schema VALUES (?)", (SCHEMA_VERSION,))
+
+
+def _upgrade(connection: sqlite3.Connection) -> int:
+    version = version_of(_versions(connection), _PLACE)
+    if version < SCHEMA_VERSION:
+        present = {name for _, name, *_ in connection.execute("PRAGMA table_info(gatepass_families)")}
+        for column, kind in _ADDED.items():
+            if column not in present:
+                connection.execute(f"ALTER TABLE gatepass_families ADD COLUMN {column} {kind}")
+        connection.execute(_LOGIN_INDEX)
+        connection.execute("UPDATE gatepass_schema SET version = ?", (SCHEMA_VERSION,))
+    return version
 
 
 def _check_version(connection: sqlite3.Connection) -> None:
+    require_current(_versions(connection), _PLACE)
+
+
+def _versions(connection: sqlite3.Connection) -> list[int]:
     tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'gatepass_schema'").fetchall()
-    versions = connection.execute("SELECT version FROM gatepass_schema").fetchall() if tables else []
-    if not versions:
-        raise ConfigurationError("the store's file has no tables of gatepass; call create_schema() once")
-    if versions != [(SCHEMA_VERSION,)]:
-        raise ConfigurationError("the store's tables are of another version of gatepass")
+    rows = connection.execute("SELECT version FROM gatepass_schema").fetchall() if tables else []
+    return [version for (version,) in rows]
 
 
 def _revoke(batch: list[dict[str, Any]], connection: sqlite3.Connection) -> int:

@@ -105,29 +105,35 @@ class SQLiteFile:
             if error.errno in _TRANSIENT_ERRORS:
                 raise
             raise _unusable(self._path, error) from error
-        self._has_existed = True
+        self._alter(work, prepare=self._require_wal)
+
+    def alter(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Let *work* change the tables of the existing file in one transaction, and return its result."""
+        return self._alter(work)
+
+    def _alter(
+        self, work: Callable[[sqlite3.Connection], _T], *, prepare: Callable[[sqlite3.Connection], None] | None = None
+    ) -> _T:
         use = self._enter()
         try:
-            self._fill(work)
+            connection = self._connect_to_existing()
+            try:
+                if prepare is not None:
+                    prepare(connection)
+                with self._write_lock:
+                    result: _T = _in_transaction(connection, [work])[0]
+            finally:
+                connection.close()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in _ACCESS_ERRORS:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _ACCESS_ERRORS:
                 raise
             raise _unusable(self._path, error) from error
         finally:
             del use
+        return result
 
-    def _fill(self, work: Callable[[sqlite3.Connection], None]) -> None:
-        connection = self._connect()
-        try:
-            if self._enable_wal(connection) != "wal":
-                raise ConfigurationError("SQLite cannot keep a write-ahead log there; choose a path on a local disk")
-            with self._write_lock:
-                _in_transaction(connection, [work])
-        finally:
-            connection.close()
-
-    def _enable_wal(self, connection: sqlite3.Connection) -> str:
-        """Switch to the write-ahead log and return the journal mode.
+    def _require_wal(self, connection: sqlite3.Connection) -> None:
+        """Switch to the write-ahead log.
 
         The switch reads before it writes. SQLite refuses such a lock upgrade at once, because two connections could
         wait for each other. So retry until the timeout has passed.
@@ -141,7 +147,11 @@ class SQLiteFile:
                     raise
                 sleep(_PAUSE)
             else:
-                return str(mode)
+                if mode != "wal":
+                    raise ConfigurationError(
+                        "SQLite cannot keep a write-ahead log there; choose a path on a local disk"
+                    )
+                return
 
     def close(self) -> None:
         """Close the connections. A connection in use is closed when its work has finished."""
@@ -173,6 +183,15 @@ class SQLiteFile:
         return result
 
     def _open(self) -> sqlite3.Connection:
+        connection = self._connect_to_existing()
+        try:
+            self._on_connect(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _connect_to_existing(self) -> sqlite3.Connection:
         if self._locks_unknown:
             raise ConfigurationError(
                 "this process was forked while another thread used the store, by a server that runs no fork "
@@ -187,13 +206,7 @@ class SQLiteFile:
                 raise sqlite3.OperationalError("the store's file is gone")
             raise ConfigurationError("the store's file does not exist; call create_schema() once")
         self._has_existed = True
-        connection = self._connect()
-        try:
-            self._on_connect(connection)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
+        return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

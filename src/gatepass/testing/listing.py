@@ -147,5 +147,6 @@ def pages(store: RefreshStore, subject: str, size: int) -> list[list[Family]]:
     """Return all pages of *size* families."""
     found = [page(store, subject, limit=size)]
     while len(found[-1]) == size:
+        assert len(found) < _ALL, "the pages do not end: `after` is not respected"
         found.append(page(store, subject, limit=size, after=found[-1][-1]))
     return found

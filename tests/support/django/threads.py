@@ -41,7 +41,7 @@ class _Sharing:
     def __getattr__(self, name):
         return getattr(self._store, name)
 
-    create, get, rotate = map(_in_any_thread, ("create", "get", "rotate"))
+    create, get, rotate, live_families = map(_in_any_thread, ("create", "get", "rotate", "live_families"))
     revoke, revoke_subject, revoke_client = map(_in_any_thread, ("revoke", "revoke_subject", "revoke_client"))
     put_revocation, revoked_until = map(_in_any_thread, ("put_revocation", "revoked_until"))
     purge, purge_revocations = map(_in_any_thread, ("purge", "purge_revocations"))

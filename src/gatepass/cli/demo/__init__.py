@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 
 from gatepass.cli.demo.cases import CASES, LOGIN, SESSION, Case, DemoTokens
-from gatepass.cli.demo.resource import KEY_VARIABLE, PASSWORD, STORE_VARIABLE, USERNAME
+from gatepass.cli.demo.resource import KEY_VARIABLE, PASSWORD, STORE_VARIABLE, USERNAME, USERNAMES
 from gatepass.cli.demo.results import DemoResponse, Results, report, send_request
 from gatepass.cli.demo.servers import FRAMEWORKS, SERVER_NAMES, Servers
 from gatepass.common.settings import extra_hint
@@ -36,7 +36,8 @@ _READS_FORMS = ("python_multipart", "multipart")  # the second is its older name
 def demo(context: click.Context, *, serve: bool) -> None:
     """Send the same requests to Flask, Starlette, FastAPI and Django, and compare the responses.
 
-    The first requests carry one access token each, valid or not. The others follow a login: refresh, theft, logout.
+    The first requests carry one access token each, valid or not. The others follow logins: refresh, theft, logout, two
+    devices of one user.
     Exits with 1 if a response is wrong, or is not identical in all four, byte for byte.
     """
     if not all(map(_installed, _NEEDED)) or not any(map(_installed, _READS_FORMS)):
@@ -70,9 +71,9 @@ def _token_results(ports: Mapping[str, int], tokens: Mapping[str, str]) -> Resul
 
 
 def _session_results(ports: Mapping[str, int]) -> Results:
-    """Run four logins side by side; each login sends each request to the next application."""
+    """Run the logins of four users side by side; each sends each request to the next application."""
     results: dict[Case, Mapping[str, DemoResponse]] = {}
-    known: list[dict[str, str]] = [{} for _ in ports]
+    known = [{"user": user} for _, user in zip(ports, USERNAMES[1:], strict=True)]
     for case in SESSION:
         results[case] = _responses(case, ports, dict(zip(ports, known, strict=True)))
         for tokens, response in zip(known, results[case].values(), strict=True):
@@ -114,6 +115,7 @@ def _leave_running(servers: Servers, tokens: Mapping[str, str]) -> None:
         f"ACCESS={pair['first_access']}",
         f"REFRESH={pair['first_refresh']}",
         f'curl -i {second}/orders -H "Authorization: Bearer $ACCESS"',
+        f'curl -i {third}/sessions -H "Authorization: Bearer $ACCESS"',
         f'curl -i {second}/token -d grant_type=refresh_token -d "refresh_token=$REFRESH"',
         f'curl -i {third}/revoke -d "token=$REFRESH"',
         f'curl -i {fourth}/orders -H "Authorization: Bearer $ACCESS"',

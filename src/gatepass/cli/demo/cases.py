@@ -2,8 +2,9 @@
 
 The expected responses are written out, not computed by the code under comparison. `CASES` send one access token each.
 `SESSION` follows logins whose requests go to the applications in turn, because the four share one database. One login
-ends by the reuse of a refresh token, the other by a logout. `DemoTokens` issues valid tokens, and builds by hand those
-that no issuer makes.
+ends by the reuse of a refresh token, the next by a logout. Then a user with two devices logs out one of them, is
+demoted and promoted, and logs out everywhere. `DemoTokens` issues valid tokens, and builds by hand those that no
+issuer makes.
 """
 
 from __future__ import annotations
@@ -29,9 +30,11 @@ _INVALID = _BASE + ', error="invalid_token", error_description="The access token
 class Case:
     """A request to *path* with these `Authorization` lines, and the status, challenge and body that it must get.
 
-    With *form* it is a POST. A name in braces stands for the token of that name. *keeps* names the pair of tokens in
-    the response: "first" stores them as `first_access` and `first_refresh`, and replaces them with dots in the body.
-    Without *body* the four bodies need only be identical.
+    With *form* it is a POST, otherwise a GET, unless *method* is another one. A name in braces stands for the token of
+    that name. *keeps* names the pair of tokens in the response: "first" stores them as `first_access` and
+    `first_refresh`, and replaces them with dots in the body. *lists* are the labels of sessions in the response:
+    "phone" stores the id of that session as `phone_session`, and replaces it too. Without *body* the four bodies need
+    only be identical.
     """
 
     name: str
@@ -41,7 +44,9 @@ class Case:
     body: str | None = None
     path: str = "/orders"
     form: str | None = None
+    method: str = ""
     keeps: str = ""
+    lists: tuple[str, ...] = ()
 
 
 CASES = (
@@ -85,13 +90,14 @@ CASES = (
 
 _FORM = f"username={USERNAME}&password={PASSWORD.replace(' ', '+')}"
 _REFRESH = "grant_type=refresh_token&refresh_token="
-_PAIR = '{"access_token":"...","token_type":"Bearer","expires_in":900,"refresh_token":"...","scope":"orders:read"}'
+_NARROW = '{"access_token":"...","token_type":"Bearer","expires_in":900,"refresh_token":"...","scope":"orders:read"}'
+_PAIR = _NARROW.replace("orders:read", "orders:read orders:write")
 _SPENT = '{"error":"invalid_grant","error_description":"The refresh token is not valid"}'
 _ORDERS = f"orders of {USERNAME}"
 
 LOGIN = Case("log in", (), 200, path="/login", form=_FORM, body=_PAIR, keeps="first")
 
-SESSION = (
+_LOGINS = (
     Case(
         "log in with a wrong password",
         (),
@@ -127,9 +133,57 @@ SESSION = (
         body='{"error":"unsupported_grant_type","error_description":"The grant type is not supported"}',
     ),
     Case("log out: revoke the refresh token", (), 200, path="/revoke", form="token={again_refresh}", body="{}"),
-    Case("refresh, signed out", (), 400, path="/token", form=_REFRESH + "{again_refresh}", body=_SPENT),
-    Case("the access token, signed out", ("Bearer {again_access}",), 401, _INVALID + 'was revoked"'),
+    Case("refresh, logged out", (), 400, path="/token", form=_REFRESH + "{again_refresh}", body=_SPENT),
+    Case("the access token, logged out", ("Bearer {again_access}",), 401, _INVALID + 'was revoked"'),
 )
+
+_DEVICE = _FORM.replace(USERNAME, "{user}") + "&device="
+_LAPTOP = '{"family_id":"...","label":"laptop","current":true}'
+_PHONE = '{"family_id":"...","label":"phone","current":false}'
+
+_DEVICES = (
+    Case("log in on a phone", (), 200, path="/login", form=_DEVICE + "phone", body=_PAIR, keeps="phone"),
+    Case("log in on a laptop", (), 200, path="/login", form=_DEVICE + "laptop", body=_PAIR, keeps="laptop"),
+    Case(
+        "list the sessions",
+        ("Bearer {laptop_access}",),
+        200,
+        path="/sessions",
+        body=f'{{"sessions":[{_LAPTOP},{_PHONE}]}}',
+        lists=("laptop", "phone"),
+    ),
+    Case("log out the phone", ("Bearer {laptop_access}",), 204, path="/sessions/{phone_session}", method="DELETE"),
+    Case("refresh on the phone", (), 400, path="/token", form=_REFRESH + "{phone_refresh}", body=_SPENT),
+    Case("the access token of the phone", ("Bearer {phone_access}",), 401, _INVALID + 'was revoked"'),
+    Case(
+        "list the sessions again",
+        ("Bearer {laptop_access}",),
+        200,
+        path="/sessions",
+        body=f'{{"sessions":[{_LAPTOP}]}}',
+        lists=("laptop",),
+    ),
+    Case("another user logs in", (), 200, path="/login", form=_FORM, body=_PAIR, keeps="other"),
+    Case(
+        "log out the laptop of the first user",
+        ("Bearer {other_access}",),
+        404,
+        path="/sessions/{laptop_session}",
+        method="DELETE",
+        body='{"error":"not_found"}',
+    ),
+    Case("demote the user", ("Bearer {laptop_access}",), 204, path="/role/clerk", form=""),
+    Case("refresh, demoted", (), 200, path="/token", form=_REFRESH + "{laptop_refresh}", body=_NARROW, keeps="clerk"),
+    Case("promote the user", ("Bearer {clerk_access}",), 204, path="/role/manager", form=""),
+    Case("refresh, promoted", (), 200, path="/token", form=_REFRESH + "{clerk_refresh}", body=_PAIR, keeps="manager"),
+    Case("log out everywhere", ("Bearer {manager_access}",), 204, path="/logout-everywhere", form=""),
+    Case("refresh, logged out everywhere", (), 400, path="/token", form=_REFRESH + "{manager_refresh}", body=_SPENT),
+    Case("the access token, logged out everywhere", ("Bearer {manager_access}",), 401, _INVALID + 'was revoked"'),
+    Case("the access token of the other user", ("Bearer {other_access}",), 200, body=_ORDERS),
+    Case("log out the other user", (), 200, path="/revoke", form="token={other_refresh}", body="{}"),
+)
+
+SESSION = (*_LOGINS, *_DEVICES)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,15 @@
 
 from flask import Flask, Response, request
 
-from gatepass.cli.demo.resource import Parts, build, log_in
+from gatepass.cli.demo.resource import (
+    Parts,
+    build,
+    end_session,
+    list_sessions,
+    log_in,
+    log_out_everywhere,
+    set_role,
+)
 from gatepass_flask import AccessTokenMiddleware, access_token, public, require_auth, to_response, token_endpoints
 
 site: Parts = build()
@@ -14,7 +22,28 @@ app.register_blueprint(token_endpoints(site.endpoints))
 @app.post("/login")
 @public
 def login() -> Response:
-    return to_response(log_in(site, request.form.get("username", ""), request.form.get("password", "")))
+    username, password, device = (request.form.get(name, "") for name in ("username", "password", "device"))
+    return to_response(log_in(site, username, password, device))
+
+
+@app.get("/sessions")
+def sessions() -> Response:
+    return to_response(list_sessions(site, access_token))
+
+
+@app.delete("/sessions/<family_id>")
+def end(family_id: str) -> Response:
+    return to_response(end_session(site, access_token, family_id))
+
+
+@app.post("/logout-everywhere")
+def logout_everywhere() -> Response:
+    return to_response(log_out_everywhere(site, access_token))
+
+
+@app.post("/role/<name>")
+def role(name: str) -> Response:
+    return to_response(set_role(site, access_token, name))
 
 
 @app.get("/orders")

@@ -36,7 +36,8 @@ _MIN_CHALLENGE_WIDTH = 130
 class DemoResponse:
     """A response. *headers* are sorted by name, in lower case, without those that a server adds.
 
-    *tokens* are those from the body, under the names that later requests use. In the body, dots replace them.
+    *tokens* are those from the body, and ids of sessions, under the names that later requests use. In the body, dots
+    replace them.
     """
 
     status: int
@@ -62,7 +63,8 @@ def send_request(port: int, case: Case, tokens: Mapping[str, str]) -> DemoRespon
     """Return the response of the server on *port*; raise `OSError` or `http.client.HTTPException` without one."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
     try:
-        connection.putrequest("GET" if case.form is None else "POST", case.path.format_map(tokens))
+        method = case.method or ("GET" if case.form is None else "POST")
+        connection.putrequest(method, case.path.format_map(tokens))
         for line in case.authorization:
             connection.putheader("Authorization", line.format_map(tokens))
         form = b"" if case.form is None else case.form.format_map(tokens).encode()
@@ -134,15 +136,15 @@ def report(*parts: Results) -> bool:
 
 
 def _read(case: Case, response: DemoResponse) -> DemoResponse:
-    """Return *response* with the tokens that *case* keeps moved out of its body."""
-    if not case.keeps:
-        return response
-    members, body, tokens = _members(response.body), response.body, dict[str, str]()
-    for kind in _TOKENS:
-        token = str(members.get(f"{kind}_token", "")) or "missing"  # then the requests that use it fail visibly
-        tokens[f"{case.keeps}_{kind}"] = token
+    """Return *response* with the tokens and ids of sessions that *case* keeps moved out of its body."""
+    members, body = _members(response.body), response.body
+    tokens = {f"{case.keeps}_{kind}": members.get(f"{kind}_token") for kind in _TOKENS} if case.keeps else {}
+    sessions = {one["label"]: one["family_id"] for one in members.get("sessions", ())} if case.lists else {}
+    tokens |= {f"{label}_session": sessions.get(label) for label in case.lists}
+    kept = {name: str(token or "missing") for name, token in tokens.items()}  # then requests that use it fail visibly
+    for token in kept.values():
         body = body.replace(token.encode(), b"...")
-    return DemoResponse(response.status, response.headers, body, tokens)
+    return DemoResponse(response.status, response.headers, body, kept)
 
 
 def _members(body: bytes) -> dict[str, Any]:

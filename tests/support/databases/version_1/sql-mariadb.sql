@@ -1,0 +1,64 @@
+CREATE TABLE gatepass_schema (
+	id INTEGER NOT NULL,
+	version INTEGER NOT NULL,
+	PRIMARY KEY (id)
+)ENGINE=InnoDB CHARSET=utf8mb4
+;
+CREATE TABLE gatepass_families (
+	family_id VARBINARY(64) NOT NULL,
+	subject MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+	client_id MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+	scope MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+	audience MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+	auth_time BIGINT,
+	acr MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin,
+	amr MEDIUMTEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+	created_at BIGINT NOT NULL,
+	expires_at BIGINT NOT NULL,
+	idle_expires_at BIGINT NOT NULL,
+	proof_hash VARBINARY(64) NOT NULL,
+	current_hash VARBINARY(64) NOT NULL,
+	previous_hash VARBINARY(64) NOT NULL,
+	salt VARBINARY(64) NOT NULL,
+	rotated_at BIGINT NOT NULL,
+	revoked_at BIGINT,
+	purge_at BIGINT NOT NULL,
+	subject_hash VARBINARY(64) NOT NULL,
+	client_id_hash VARBINARY(64) NOT NULL,
+	PRIMARY KEY (family_id)
+)ENGINE=InnoDB CHARSET=utf8mb4
+;
+CREATE INDEX ix_gatepass_families_purge_at ON gatepass_families (purge_at)
+;
+CREATE INDEX ix_gatepass_families_subject_hash ON gatepass_families (subject_hash)
+;
+CREATE INDEX ix_gatepass_families_client_id_hash ON gatepass_families (client_id_hash)
+;
+CREATE TABLE gatepass_revocations (
+	key_hash VARBINARY(64) NOT NULL,
+	issued_until BIGINT NOT NULL,
+	keep_until BIGINT NOT NULL,
+	PRIMARY KEY (key_hash)
+)ENGINE=InnoDB CHARSET=utf8mb4
+;
+CREATE INDEX ix_gatepass_revocations_keep_until ON gatepass_revocations (keep_until)
+;
+INSERT INTO gatepass_schema (id, version) VALUES
+(1, 1)
+;
+INSERT INTO gatepass_families (family_id, subject, client_id, scope, audience, auth_time, acr, amr, created_at, expires_at, idle_expires_at, proof_hash, current_hash, previous_hash, salt, rotated_at, revoked_at, purge_at, subject_hash, client_id_hash) VALUES
+(x'30693337575761416e456164696b5630317564326877', 'anna', 'web', 'orders:read orders:write', 'https://api.example', NULL, NULL, '[]', 1799996400, 1807772400, 1801206000, x'86148527e54cbde478bd717890f354b0d446e15961f35cd0676a3c391f5b34d5', x'f013dd3bed30460ed16025d9988e27600d2c6fa1065c7f16a96e50385f352420', x'', x'', 0, 1799999400, 1799999400, x'55579b557896d0ce1764c47fed644f9b35f58bad620674af23f356d80ed0c503', x'4b5e57f6eb2f42b9039b3d1e13929295f231749c510cbe341cd68036d9af97e2'),
+(x'324a352d4769705a50536b463743337171616f565241', 'anna', 'web', 'orders:read orders:write', 'https://api.example', NULL, NULL, '[]', 1799996400, 1807772400, 1801209595, x'3ab200df7277bdb9c055f2510e23d6cbf427f6eafdfcd2370778aa59b53f2b0c', x'74df39c082117151e533f0cdacc1d6d0b1934f1eb2637b8553cf2a72904d72b4', x'9df37d794567c6611e1e6569c843573b6aa43cdd8c030fe272dd313a3e9dd89d', x'0c1ac1a49bea5e74cd88698fba0609d05ecaac4da45cfb4db895b543761f997e', 1799999995, NULL, 1800000055, x'55579b557896d0ce1764c47fed644f9b35f58bad620674af23f356d80ed0c503', x'4b5e57f6eb2f42b9039b3d1e13929295f231749c510cbe341cd68036d9af97e2'),
+(x'3251793043525f75556b6854754e4f715531734e5a41', 'anna', 'web', 'orders:read orders:write', 'https://api.example', NULL, NULL, '[]', 1798789800, 1806565800, 1799999400, x'9fbc6003594b7d53cb2640358ce13ee23ff453354baad5d6ffb94e5a3f7ca2fb', x'33f89286cae1feb2e0a089071c9c08f32f13d2073960b3af9239660cea4fa045', x'', x'', 0, NULL, 1799999400, x'55579b557896d0ce1764c47fed644f9b35f58bad620674af23f356d80ed0c503', x'4b5e57f6eb2f42b9039b3d1e13929295f231749c510cbe341cd68036d9af97e2'),
+(x'34594d344a5931684a566b43787363766e576c6a3951', 'anna', 'web', 'orders:read orders:write', 'https://api.example', NULL, NULL, '[]', 1799992800, 1807768800, 1801207800, x'4f4ac5bd4f311a2b73c30b931b0739a770f9d1057b2c1ac60f22d82ecfe1d8f5', x'c4145d914a10f08992b5c6b752a22bb89172879e957c550cdecf1d84999e4386', x'b06e415f16e0a1b29f0cb30d84cfe0dca37d50755146fcdfc288ebb8887d2fa7', x'', 1799998200, NULL, 1801202400, x'55579b557896d0ce1764c47fed644f9b35f58bad620674af23f356d80ed0c503', x'4b5e57f6eb2f42b9039b3d1e13929295f231749c510cbe341cd68036d9af97e2'),
+(x'357a45376a5a434c4e61696d4a53506b485841524f67', 'anna', 'web', 'orders:read orders:write', 'https://api.example', NULL, NULL, '[]', 1793088000, 1800864000, 1800345600, x'6e1ac04cf364131b38a0649173288f5f83f1ed760c231d8b923eda92bbe8facf', x'7f78d80930eed6e7176ebc2aab3cdf33c18c0a3326d25711ec5fa233b36f03ce', x'17f0ab8fb4e6f81ee2247d6ae4d066d35dd00f3f63a5f463191ea39ae6dbc408', x'', 1799136000, NULL, 1794297600, x'55579b557896d0ce1764c47fed644f9b35f58bad620674af23f356d80ed0c503', x'4b5e57f6eb2f42b9039b3d1e13929295f231749c510cbe341cd68036d9af97e2'),
+(x'44324e4d666538775674443762324343464a632d4d77', 'ben', 'mobile', 'orders:read orders:write', 'https://api.example', NULL, NULL, '[]', 1799999970, 1807775970, 1801209570, x'65da6c00cb21a97f624f886837ea8746a9482d767d789298f245a15ef022f444', x'18fecfbc14a22d847731d6f91f835da742563d96d3845b9e6ed50bbc0d3acfe2', x'', x'', 0, NULL, 1801209570, x'6700869c8ff7480e34a70a708b028700dbaa3a033b5652b903afe89f49a31456', x'd524c1a0811da49592f841085cc0063eb62b3001252a94542795d1ca9824a941'),
+(x'5465487974695165726867346434786468326e737641', 'anna', 'web', 'orders:read orders:write', 'https://api.example', NULL, NULL, '[]', 1792223400, 1799999400, 1799999400, x'aea671605a5ddc9a03b7f93179a5b8bc6c2f12ebf1ff72b4dde97d8619d16350', x'b5c384031b493f688e4634481f0d67cfed32cdad157e585040ad379f7ab25f6c', x'05a2d98439feb8642b77c49463b3867008b9ff7841063ddab14f94f37300fb9c', x'', 1799135400, NULL, 1793433000, x'55579b557896d0ce1764c47fed644f9b35f58bad620674af23f356d80ed0c503', x'4b5e57f6eb2f42b9039b3d1e13929295f231749c510cbe341cd68036d9af97e2'),
+(x'5768444a4662722d795a41746b5f4a76494875743151', 'ben', 'mobile', 'orders:read orders:write', 'https://api.example', NULL, NULL, '[]', 1799999970, 1807775970, 1801209570, x'cdd032bd2b49a34ae0617925e75ceb7c060ee14889881258e85a398fd88fc034', x'ddf3ed73160df906d0fba1b1d2f1d28049008c7505021bc3c5163f11259971ed', x'', x'', 0, NULL, 1801209570, x'6700869c8ff7480e34a70a708b028700dbaa3a033b5652b903afe89f49a31456', x'd524c1a0811da49592f841085cc0063eb62b3001252a94542795d1ca9824a941'),
+(x'6149545f3836756f795f696954445069665f35483851', '  Ärger 👩🏽‍🚀 {x} ''y''', 'web', 'orders:read orders:write', 'https://api.example', NULL, NULL, '[]', 1799999940, 1807775940, 1801209540, x'705a4b490319aef413e65285ca806929fe109a8c24b6c691072b79bd44c20e44', x'f624bde3f06d09eaeced9910111f5c84cab59352f61f52849e9f76398049d3b0', x'', x'', 0, NULL, 1801209540, x'd6fb750766483e1041b0e912e8d5679078e0e2bdf986db3f0f4a8e700253d3f7', x'4b5e57f6eb2f42b9039b3d1e13929295f231749c510cbe341cd68036d9af97e2'),
+(x'632d69324c744c496257466956364e41476664366b67', 'anna', 'web', 'orders:read orders:write', 'https://api.example', 1799999340, 'urn:example:acr:2', '["pwd", "otp"]', 1799999400, 1807775400, 1801209000, x'173f86e323d486251de82a4d343a2e8e3a6b2ec25290e6db78bcc98ab0aac244', x'7e874e3d00bf32a5b17d7083312c2e1de6481fa7dbd4248d7b02310b09cafa73', x'', x'', 0, NULL, 1801209000, x'55579b557896d0ce1764c47fed644f9b35f58bad620674af23f356d80ed0c503', x'4b5e57f6eb2f42b9039b3d1e13929295f231749c510cbe341cd68036d9af97e2'),
+(x'70645a746f78626b317a6d4a6c427831484254793541', 'anna', 'web', 'orders:read orders:write', 'https://api.example', NULL, NULL, '[]', 1800000000, 1807776000, 1801209600, x'cfc1b1eb710b5c6cc05bb4b037085fd482dc9380f85aa5d3cd6e99ab304101a7', x'04cd71bccf73173f930e24c78f338b3866693e75cc27a66277bb12905d9d51a8', x'', x'', 0, NULL, 1801209600, x'55579b557896d0ce1764c47fed644f9b35f58bad620674af23f356d80ed0c503', x'4b5e57f6eb2f42b9039b3d1e13929295f231749c510cbe341cd68036d9af97e2')
+;
+INSERT INTO gatepass_revocations (key_hash, issued_until, keep_until) VALUES
+(x'527d1e4363b9ab518696bc6ee1b88373cbb79fe8bbdfa4eca2575a29e8a3a6f5', 1800000000, 1800001501)
+;
