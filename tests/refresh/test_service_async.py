@@ -132,22 +132,42 @@ def test_the_plain_methods_refuse_a_service_with_a_coroutine_function(store, clo
     assert store.calls == []
 
 
+class WatchedStore(BreakingStore):
+    """A store that records the threads that call it."""
+
+    def __init__(self):
+        super().__init__()
+        self.threads = set()
+
+    def _do(self, name, *args, **kwargs):
+        self.threads.add(threading.current_thread())
+        return super()._do(name, *args, **kwargs)
+
+
 @EVERY_LOOP
-def test_the_application_can_choose_the_worker_threads(store, clock, loop):
-    service = service_with(store, clock, loop, plain=("claims_for",), claims_for=lambda session: {})
-    threads = []
+def test_the_application_chooses_where_the_store_and_plain_functions_run(clock, loop):
+    store = WatchedStore()
 
-    async def run_blocking(function):
-        threads.append(function)
-        return await in_thread(loop, function)
+    def claims_for(session):
+        store.threads.add(threading.current_thread())
+        return {}
 
-    async def log_in_and_refresh():
-        first = await service.grant_async("anna", run_blocking=run_blocking)
-        used = len(threads)
-        await service.refresh_async(first.refresh_token, run_blocking=run_blocking)
-        return used, len(threads) - used
+    service = service_with(store, clock, loop, plain=("claims_for",), claims_for=claims_for)
 
-    assert run(loop, log_in_and_refresh) == (2, 3)
+    async def in_this_thread(function):
+        return function()
+
+    async def log_in_and_refresh(run_blocking):
+        first = await service.grant_async("anna", **run_blocking)
+        await service.refresh_async(first.refresh_token, **run_blocking)
+
+    run(loop, log_in_and_refresh, {"run_blocking": in_this_thread})
+    chosen = set(store.threads)
+    store.threads.clear()
+    run(loop, log_in_and_refresh, {})
+
+    assert chosen == {threading.current_thread()}
+    assert threading.current_thread() not in store.threads
 
 
 @EVERY_LOOP
