@@ -21,6 +21,7 @@ pytest.register_assert_rewrite(
     "tests.http.jwks_contract",
     "tests.token_endpoint.contract",
     "tests.token_endpoint.cookie_contract",
+    "tests.token_endpoint.coroutine_contract",
 )
 
 ONCE = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator
 from itertools import chain
 from typing import Any, Final, TypedDict, final
 
@@ -25,6 +25,7 @@ __all__ = [
     "header_lines",
     "identify",
     "identity_of",
+    "in_request_thread",
     "is_forwarded",
     "is_preflight",
     "to_response",
@@ -155,6 +156,11 @@ def identity_of(request: HttpRequest) -> Identity | None:
     """Return the identity on *request*, or None if the request was not authenticated."""
     found: Identity | None = getattr(request, _IDENTITY, None)
     return found
+
+
+def in_request_thread(function: Callable[[], Any]) -> Awaitable[Any]:
+    """Run *function* in the thread that runs synchronous code of this request, which has its database connections."""
+    return sync_to_async(function, thread_sensitive=True)()
 
 
 def begin(request: HttpRequest, response: Any) -> None:

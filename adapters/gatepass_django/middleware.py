@@ -7,11 +7,11 @@ It is native in sync and async Django: only a hook that may block runs in a thre
 from __future__ import annotations
 
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, ClassVar, Final, final
 
-from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.core.signals import got_request_exception
 from django.http import HttpRequest, HttpResponseBase
@@ -29,6 +29,7 @@ from gatepass_django.http import (
     credentials,
     identify,
     identity_of,
+    in_request_thread,
     is_preflight,
     wire_method,
     without_body,
@@ -133,7 +134,7 @@ class AccessTokenMiddleware:
     async def _authenticate_async(self, request: HttpRequest, access: AccessLevel) -> CoreResponse | None:
         server = self._server
         try:
-            token = await server.admit_async(access, run_blocking=_in_thread, **credentials(request, server))
+            token = await server.admit_async(access, run_blocking=in_request_thread, **credentials(request, server))
         except AuthError as error:
             return self._refusal(request, error)
         identify(request, Identity(server, token))
@@ -194,7 +195,3 @@ def _urlconf_of(request: HttpRequest) -> Any:
 def _has_token(request: HttpRequest) -> bool:
     identity = identity_of(request)
     return identity is not None and identity.token is not None
-
-
-def _in_thread(function: Callable[[], Any]) -> Awaitable[Any]:
-    return sync_to_async(function, thread_sensitive=True)()  # the thread of this request's ORM connections

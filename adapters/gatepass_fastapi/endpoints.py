@@ -1,11 +1,12 @@
 """The endpoints as routers: `app.include_router(token_endpoints(endpoints))`, and `jwks_endpoint(keys)` likewise.
 
 OpenAPI shows them. They are public: a client that refreshes has no valid access token. Starlette's routes, which follow
-FastAPI's, take the methods that OpenAPI does not show.
+FastAPI's, take the methods that OpenAPI does not show. Coroutine functions of the application are awaited on the event
+loop, and the rest runs in worker threads.
 """
 
 # No postponed annotations here: FastAPI reads those of the views.
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from datetime import timedelta
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gatepass import Key, KeyRing, KeySet, TokenEndpoints, public
-from gatepass.adapter import JWKSEndpoint, TokenRequest
+from gatepass.adapter import JWKSEndpoint
 from gatepass.adapter import Response as Answer
 from gatepass_starlette.endpoints import jwks_endpoint as jwks_routes
 from gatepass_starlette.endpoints import serve_jwks_request, serve_token_request
@@ -82,7 +83,7 @@ def token_endpoints(
     pair = {**_PAIR, "required": [name for name in _PAIR["required"] if not by_cookies or name not in _IN_COOKIES]}
     router.add_api_route(
         token_path,
-        _view(endpoints.token),
+        _view(endpoints.token_async),
         methods=["POST"],
         response_class=Response,
         responses={**refusals, 200: {"description": "A new pair", "content": {"application/json": {"schema": pair}}}},
@@ -92,7 +93,7 @@ def token_endpoints(
     )
     router.add_api_route(
         revocation_path,
-        _view(endpoints.revoke),
+        _view(endpoints.revoke_async),
         methods=["POST"],
         response_class=Response,
         responses={**refusals, 200: _REVOKED},
@@ -126,7 +127,7 @@ def jwks_endpoint(
     return router
 
 
-def _view(serve: Callable[[TokenRequest], Answer]) -> Callable[..., Any]:
+def _view(serve: Callable[..., Awaitable[Answer]]) -> Callable[..., Any]:
     @public
     async def view(request: Request) -> Response:
         return await serve_token_request(serve, request)

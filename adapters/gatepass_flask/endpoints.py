@@ -28,8 +28,11 @@ def token_endpoints(
     revocation_path: str = "/revoke",
     name: str = "gatepass",
 ) -> Blueprint:
-    """Return a blueprint with both endpoints; `url_prefix=` at its registration precedes both paths."""
-    TokenEndpoints.expect(endpoints)
+    """Return a blueprint with both endpoints; `url_prefix=` at its registration precedes both paths.
+
+    Raises `ConfigurationError` if a function of *endpoints* or of its service is a coroutine function.
+    """
+    TokenEndpoints.expect(endpoints).require_sync()
     blueprint = Blueprint(name, __name__)
     for path, endpoint, serve in (
         (token_path, "token", endpoints.token),

@@ -1,7 +1,8 @@
 """The endpoints as routes: `Starlette(routes=[*token_endpoints(endpoints), *jwks_endpoint(keys), ...])`.
 
 They take every method, because the core responds to all of them, and are public: a client that refreshes has no valid
-access token. The core may do I/O, so it runs in a worker thread.
+access token. The core may do I/O, so it runs in a worker thread. Coroutine functions of the application are awaited on
+the event loop.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ def token_endpoints(
     """Return the two routes, named `token` and `revoke`. For a prefix, put them into a `Mount`."""
     TokenEndpoints.expect(endpoints)
     return [
-        Route(token_path, public(_Endpoint(partial(serve_token_request, endpoints.token))), name="token"),
-        Route(revocation_path, public(_Endpoint(partial(serve_token_request, endpoints.revoke))), name="revoke"),
+        Route(token_path, public(_Endpoint(partial(serve_token_request, endpoints.token_async))), name="token"),
+        Route(revocation_path, public(_Endpoint(partial(serve_token_request, endpoints.revoke_async))), name="revoke"),
     ]
 
 
@@ -51,8 +52,8 @@ def jwks_endpoint(
     return [Route(path, public(_Endpoint(partial(serve_jwks_request, endpoint))), name="jwks")]
 
 
-async def serve_token_request(serve: Callable[[TokenRequest], Answer], request: Request) -> Response:
-    """Run *serve*, a method of `TokenEndpoints`, in a worker thread and return its response."""
+async def serve_token_request(serve: Callable[..., Awaitable[Answer]], request: Request) -> Response:
+    """Await *serve*, an `_async` method of `TokenEndpoints`, and return its response."""
     token_request = TokenRequest(
         method=request.method,
         content_type=",".join(field_lines(request.scope, b"content-type")),
@@ -63,7 +64,7 @@ async def serve_token_request(serve: Callable[[TokenRequest], Answer], request: 
         peer=peer_of(request.scope),
         forwarded=is_forwarded(request.scope),
     )
-    return to_response(await run_in_threadpool(serve, token_request))
+    return to_response(await serve(token_request, run_blocking=run_in_threadpool))
 
 
 async def serve_jwks_request(endpoint: JWKSEndpoint, request: Request) -> Response:

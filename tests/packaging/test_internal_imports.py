@@ -25,7 +25,7 @@ INTERNAL = {
     "gatepass.cli.keygen": (1, "a file that appears between the check and the write"),
     "gatepass.cli.text": (1, "the time that the report must show"),
     "gatepass.common.allow": (1, "every spelling of a loopback address"),
-    "gatepass.common.runtime": (3, "whether threads may be started, in each kind of process"),
+    "gatepass.common.runtime": (5, "whether threads may be started, and work that outlives its caller"),
     "gatepass.common.scope": (2, "the grammar of a scope, and its linear cost"),
     "gatepass.common.settings": (6, "type checks that many constructors share; the list of extras"),
     "gatepass.errors": (1, "the log text of an exception in a hook"),

@@ -4,6 +4,7 @@ The expected responses are written out here. The tests of a new adapter implemen
 endpoints, behind its access-token middleware, where no other path is public.
 """
 
+import asyncio
 import base64
 import json
 import logging
@@ -76,26 +77,58 @@ def authenticate(client_id, secret):
     return client_id in known and known[client_id] == secret
 
 
-class Backend:
-    """A service, its endpoints, a resource server that checks revocations, and a store that can fail."""
+HOOKS = frozenset(("check_subject", "claims_for", "scopes_for", "on_reuse"))
 
-    def __init__(self, *, authenticate_client=authenticate, revokes=True, cookies=None, https="require", **settings):
+
+def as_coroutine_function(function):
+    """Return *function* as a coroutine function that needs the running event loop."""
+
+    async def call(*arguments):
+        assert asyncio.get_running_loop().is_running()
+        await asyncio.sleep(0)
+        return function(*arguments)
+
+    return call
+
+
+class Backend:
+    """A service, its endpoints, a resource server that checks revocations, and a store that can fail.
+
+    *coroutines* names the functions that the endpoints get as coroutine functions. `service` has plain functions, and
+    is on the same store.
+    """
+
+    def __init__(
+        self,
+        *,
+        authenticate_client=authenticate,
+        revokes=True,
+        cookies=None,
+        https="require",
+        coroutines=(),
+        **settings,
+    ):
         read = settings.pop("server_cookies", cookies)
+        settings.setdefault("check_subject", lambda subject: True)
         self.store = BreakingStore()
         self.revocation = AccessTokenRevocation(self.store, access_ttl=900) if revokes else None
-        issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=KEY, client_id="web")
         self.verifier = TokenVerifier(issuer=ISSUER, audience=AUDIENCE, keys=KEY, is_revoked=self.revocation)
-        self.service = TokenService(
-            issuer, self.store, revocation=self.revocation, **{"check_subject": lambda subject: True, **settings}
-        )
+        self.service = self._service(settings)
+        awaited = {name: as_coroutine_function(settings[name]) for name in settings.keys() & coroutines}
+        if "authenticate_client" in coroutines and authenticate_client is not None:
+            authenticate_client = as_coroutine_function(authenticate_client)
         self.endpoints = TokenEndpoints(
-            self.service,
+            self._service({**settings, **awaited}) if awaited else self.service,
             authenticate_client=authenticate_client,
             verifier=self.verifier if revokes else None,
             cookies=cookies,
             https=https,
         )
         self.server = ResourceServer(self.verifier, https="off", cookies=read)
+
+    def _service(self, settings):
+        issuer = TokenIssuer(issuer=ISSUER, audience=AUDIENCE, keys=KEY, client_id="web")
+        return TokenService(issuer, self.store, revocation=self.revocation, **settings)
 
 
 @dataclass(frozen=True)
@@ -200,6 +233,12 @@ REFUSED_REFRESHES = {
     "another client's token": (refresh(refresh_token="{foreign}"), [], INVALID_GRANT),
     "a token that is another client's": (refresh(client_id="mobile"), [], INVALID_GRANT),
     "a token of a public client by Basic": (refresh(), [basic("shop", SECRET)], INVALID_GRANT),
+    "the token twice, of an unknown client": (
+        refresh(refresh_token=["{current}", "{current}"], client_id=SENTINEL),
+        [],
+        INVALID_REQUEST,
+    ),
+    "a password of an unknown client": (refresh(grant_type="password", client_id=SENTINEL), [], INVALID_CLIENT),
     "a wider scope": (refresh(scope=f"a {SENTINEL}"), [], INVALID_SCOPE),
     "a scope that is none": (refresh(scope='"'), [], INVALID_SCOPE),
     "a scope with two blanks": (refresh(scope="a  b"), [], INVALID_SCOPE),
@@ -267,18 +306,21 @@ NO_NUMBERS = [
 METHODS = ["post", "Post", "GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "X-INVENTED"]
 
 
-class EndpointContract:
-    """`build(backend, prefix="")` returns a client of the application."""
+class EndpointChecks:
+    """What the contracts share. `build(backend, prefix="")` returns a client of the application."""
 
-    reads_slowly = ""
-    """A header that the framework parses in quadratic time: tested up to the limit of servers."""
+    coroutines = frozenset()
+    """The names of the application's functions that are coroutine functions."""
 
     def build(self, backend, prefix=""):
         raise NotImplementedError
 
+    def backend_with(self, **settings):
+        return Backend(**{"coroutines": self.coroutines, **settings})
+
     @pytest.fixture
     def backend(self):
-        return Backend()
+        return self.backend_with()
 
     @pytest.fixture
     def tokens(self, backend):
@@ -298,11 +340,14 @@ class EndpointContract:
         assert (answer.status, answer.headers, answer.body) == expected
         assert SENTINEL not in str(answer.headers) + answer.body.decode()
 
-    def pair(self, answer, scope="a b"):
-        """Assert that a successful response is exact to the byte, and return its pair of tokens."""
+    def pair(self, answer, scope="a b", *, withdrawn=False):
+        """Assert that a successful response is exact to the byte, and return its pair of tokens.
+
+        *withdrawn*: whether the application withdrew scopes, so that the response has the member `scope` in any case.
+        """
         assert answer.crash is None
         members = json.loads(answer.body)
-        said = f',"scope":"{scope}"' if scope else ""
+        said = f',"scope":"{scope}"' if scope or withdrawn else ""
         text = '{"access_token":"%s","token_type":"Bearer","expires_in":900,"refresh_token":"%s"%s}' % (  # noqa: UP031 - braces
             members["access_token"],
             members["refresh_token"],
@@ -310,6 +355,11 @@ class EndpointContract:
         )
         assert (answer.status, answer.headers, answer.body) == golden(200, text)
         return members
+
+
+class EndpointContract(EndpointChecks):
+    reads_slowly = ""
+    """A header that the framework parses in quadratic time: tested up to the limit of servers."""
 
     # Refreshing
 
@@ -460,7 +510,7 @@ class EndpointContract:
 
     @pytest.mark.parametrize(("rule", "said"), [("warn", 1), ("off", 0)])
     def test_https_warn_and_off_accept_plain_http(self, caplog, rule, said):
-        backend = Backend(https=rule)
+        backend = self.backend_with(https=rule)
         form, client = encoded(refresh(), grant_tokens(backend)), self.build(backend)
 
         self.pair(client.send("POST", "/token", [FORM], form, scheme="http"))
@@ -482,6 +532,70 @@ class EndpointContract:
         for answer in answers:
             if answer.status != 200:
                 self.check(answer, INVALID_GRANT)
+
+    # What the application says of the login at each refresh
+
+    def test_a_scope_that_the_application_withdrew_is_dropped_and_the_response_says_so(self):
+        allowed = ["a", "b"]
+        backend = self.backend_with(scopes_for=lambda session: allowed)
+        tokens, client = grant_tokens(backend), self.build(backend)
+
+        allowed.remove("a")
+        first = self.pair(self.post(client, "/token", refresh(scope="a b"), tokens), scope="b")
+        second = self.pair(
+            self.post(client, "/token", refresh(refresh_token=first["refresh_token"], scope="a"), tokens),
+            scope="",
+            withdrawn=True,
+        )
+
+        assert backend.verifier.verify(first["access_token"]).scopes == {"b"}
+        assert backend.verifier.verify(second["access_token"]).scopes == frozenset()
+
+    def test_a_login_whose_scopes_are_all_withdrawn_lives_on_and_can_get_them_again(self):
+        allowed = ["a", "b"]
+        backend = self.backend_with(scopes_for=lambda session: allowed)
+        tokens, client = grant_tokens(backend), self.build(backend)
+
+        allowed.clear()
+        token = tokens.current
+        for _ in range(2):
+            members = self.pair(
+                self.post(client, "/token", refresh(refresh_token=token), tokens), scope="", withdrawn=True
+            )
+            token = members["refresh_token"]
+        allowed.extend(("b", "a"))
+
+        self.pair(self.post(client, "/token", refresh(refresh_token=token), tokens), scope="a b")
+
+    def test_a_scope_outside_the_grant_is_refused_even_if_the_application_returns_it(self):
+        backend = self.backend_with(scopes_for=lambda session: ["b", "a", "admin"])
+        tokens, client = grant_tokens(backend), self.build(backend)
+
+        self.check(self.post(client, "/token", refresh(scope="a admin"), tokens), INVALID_SCOPE)
+        self.pair(self.post(client, "/token", refresh(), tokens), scope="a b")
+
+    @pytest.mark.parametrize(
+        ("hook", "good", "broken"),
+        [
+            ("check_subject", True, None),
+            ("claims_for", {}, None),
+            ("scopes_for", "a b", None),
+            ("scopes_for", "a b", "a  b"),
+            *(("claims_for", {}, {name: "x"}) for name in ("iss", "sub", "exp", "scope", "client_id", "family_id")),
+        ],
+    )
+    def test_an_invalid_result_of_a_function_is_503_and_the_token_stays_valid(self, caplog, hook, good, broken):
+        results = [good]
+        backend = self.backend_with(**{hook: lambda argument: results[-1]})
+        tokens, client = grant_tokens(backend), self.build(backend)
+
+        results.append(broken)
+        self.check(self.post(client, "/token", refresh(), tokens), CANNOT_TELL)
+        results.pop()
+
+        self.pair(self.post(client, "/token", refresh(), tokens))
+        levels = [record.levelname for record in caplog.records if record.name == "gatepass.refresh"]
+        assert levels == ["ERROR", "ERROR"]
 
     # Revoking
 
@@ -529,7 +643,7 @@ class EndpointContract:
         self.check(self.post(client, "/revoke", {"token": token}, tokens), REVOKED)
 
     def test_without_access_token_revocation_the_response_is_unsupported_token_type(self):
-        backend = Backend(revokes=False)
+        backend = self.backend_with(revokes=False)
         tokens, client = grant_tokens(backend), self.build(backend)
 
         self.check(self.post(client, "/revoke", {"token": "{access}"}, tokens), UNSUPPORTED_TOKEN)
@@ -538,7 +652,7 @@ class EndpointContract:
     # Mounting
 
     def test_without_a_hook_only_the_public_client_of_the_issuer_is_accepted(self):
-        backend = Backend(authenticate_client=None)
+        backend = self.backend_with(authenticate_client=None)
         tokens, client = grant_tokens(backend), self.build(backend)
 
         self.check(
@@ -568,8 +682,6 @@ class EndpointContract:
 
 
 def _has_running_loop():
-    import asyncio
-
     try:
         asyncio.get_running_loop()
     except RuntimeError:

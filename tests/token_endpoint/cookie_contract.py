@@ -22,7 +22,7 @@ from tests.token_endpoint.contract import (
     REVOKED,
     SECRET,
     UNSUPPORTED_GRANT,
-    Backend,
+    EndpointChecks,
     EndpointContract,
     basic,
     golden,
@@ -54,11 +54,13 @@ def by_cookie(expected, *, clears=False):
     return status, [*headers, VARY, *(CLEARED if clears else [])], body
 
 
-class CookieEndpointContract(EndpointContract):
+class CookieEndpointChecks(EndpointChecks):
+    """What the contracts with cookies share."""
+
     @pytest.fixture
     def browsers(self):
         """Return a backend with cookies."""
-        return Backend(cookies=COOKIES)
+        return self.backend_with(cookies=COOKIES)
 
     @pytest.fixture
     def browser(self, browsers):
@@ -72,11 +74,14 @@ class CookieEndpointContract(EndpointContract):
         stripped = [(name, value.strip()) for name, value in answer.headers]  # Django writes a space before a cookie
         super().check(type(answer)(answer.status, stripped, answer.body, answer.crash), expected)
 
-    def session(self, answer, *, scope="a b", access="__Host-access"):
-        """Assert that a successful response is exact, without tokens in its body, and return those of its cookies."""
+    def session(self, answer, *, scope="a b", access="__Host-access", withdrawn=False):
+        """Assert that a successful response is exact, without tokens in its body, and return those of its cookies.
+
+        *withdrawn* is that of `pair`.
+        """
         lines = answer.all("set-cookie")
         access_token, refresh_token = [line.strip().partition(";")[0].partition("=")[2] for line in lines]
-        said = f',"scope":"{scope}"' if scope else ""
+        said = f',"scope":"{scope}"' if scope or withdrawn else ""
         status, headers, body = by_cookie(golden(200, f'{{"token_type":"Bearer","expires_in":900{said}}}'))
         headers = [
             *headers,
@@ -86,6 +91,8 @@ class CookieEndpointContract(EndpointContract):
         self.check(answer, (status, headers, body))
         return access_token, refresh_token
 
+
+class CookieEndpointContract(CookieEndpointChecks, EndpointContract):
     def test_a_refresh_by_cookie_returns_only_cookies_and_the_new_one_works(self, browsers, browser, mine):
         _, refresh_token = self.session(self.post(browser, "/token", GRANT, mine, with_cookie(mine.current)))
         access, _ = self.session(self.post(browser, "/token", GRANT, mine, with_cookie(refresh_token)))
@@ -96,6 +103,16 @@ class CookieEndpointContract(EndpointContract):
         answer = self.post(browser, "/token", {**GRANT, "scope": "b"}, mine, with_cookie(mine.current))
 
         self.session(answer, scope="b")
+
+    def test_the_response_says_that_the_application_withdrew_all_scopes(self):
+        allowed = ["a", "b"]
+        backend = self.backend_with(cookies=COOKIES, scopes_for=lambda session: allowed)
+        mine, browser = grant_tokens(backend), self.build(backend)
+
+        allowed.clear()
+        answer = self.post(browser, "/token", GRANT, mine, with_cookie(mine.current))
+
+        self.session(answer, scope="", withdrawn=True)
 
     def test_the_access_cookie_authenticates_at_the_application(self, browser, mine):
         access, _ = self.session(self.post(browser, "/token", GRANT, mine, with_cookie(mine.current)))
@@ -238,7 +255,7 @@ class CookieEndpointContract(EndpointContract):
             browsers.verifier.verify(mine.access)
 
     def test_the_access_cookie_is_cleared_without_access_token_revocation(self):
-        backend = Backend(cookies=COOKIES, revokes=False)
+        backend = self.backend_with(cookies=COOKIES, revokes=False)
         mine, browser = grant_tokens(backend), self.build(backend)
         headers = [("Cookie", f"__Host-access={mine.access}"), ("Origin", PAGE)]
 
@@ -274,7 +291,7 @@ class CookieEndpointContract(EndpointContract):
         cookies = CookieTransport(
             origins=[PAGE], same_site="lax", access_cookie=None, refresh_cookie="__Host-shop.refresh"
         )
-        backend = Backend(cookies=cookies, server_cookies=None)
+        backend = self.backend_with(cookies=cookies, server_cookies=None)
         mine, browser = grant_tokens(backend), self.build(backend)
         headers = [("Cookie", f"__Host-shop.refresh={mine.current}"), ("Origin", PAGE)]
 

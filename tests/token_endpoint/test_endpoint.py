@@ -2,28 +2,17 @@
 
 import asyncio
 import base64
-import os
 from contextlib import ExitStack
 from urllib.parse import urlencode
 
 import pytest
-
-os.environ["DJANGO_SETTINGS_MODULE"] = "tests.support.django.settings"
-
-import django
-from django.core.handlers.asgi import ASGIHandler
-from django.core.handlers.wsgi import WSGIHandler
-from django.test import override_settings
-from django.urls import include, path
 from fastapi import FastAPI
 from flask import Flask
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.routing import Mount
-from tests.support.breaking_store import BreakingStore, Clock, make_issuer, make_revocation, make_service, make_verifier
-from tests.support.clients import Answer, ASGIClient, Request, WSGIClient, asgi_scope, wsgi_environ
+from tests.support.breaking_store import BreakingStore, Clock, make_issuer, make_service, make_verifier
+from tests.support.clients import Request, asgi_scope, wsgi_environ
+from tests.support.endpoint_applications import OnAsyncDjango, OnCore, OnDjango, OnFastAPI, OnFlask, OnStarlette
 from tests.support.token_requests import token_request
 from tests.token_endpoint.contract import (
     CANNOT_TELL,
@@ -58,12 +47,9 @@ import gatepass_django
 import gatepass_fastapi
 import gatepass_flask
 import gatepass_starlette
-from gatepass import ConfigurationError, ResourceServer, TokenEndpoints
-from gatepass.adapter import BrowserRequest, TokenRequest
+from gatepass import ConfigurationError, TokenEndpoints
+from gatepass.adapter import BrowserRequest
 from gatepass.token_endpoint.form import MAX_FORM_LENGTH
-
-django.setup()
-
 
 TABLE = [
     INVALID_REQUEST, INVALID_CLIENT, INVALID_BASIC, INVALID_GRANT, INVALID_SCOPE, INVALID_TARGET, UNAUTHORIZED_CLIENT,
@@ -77,52 +63,11 @@ def _as_basic(octets):
     return "Basic " + base64.b64encode(octets).decode()
 
 
-class CoreClient:
-    """A client that calls the core directly; every other path is 401, as behind the middleware."""
-
-    def __init__(self, endpoints, prefix):
-        self.serves = {f"{prefix}/token": endpoints.token, f"{prefix}/revoke": endpoints.revoke}
-
-    def send(self, method, target, headers=(), body=b"", *, scheme="https", client="203.0.113.9"):
-        serve = self.serves.get(target.partition("?")[0])
-        if serve is None:
-            return Answer(401, [], b"")
-        media_types = [value for name, value in headers if name == "Content-Type"]
-        asked = TokenRequest(
-            method=method,
-            content_type=",".join(media_types),
-            authorization=tuple(value for name, value in headers if name == "Authorization"),
-            body=body,
-            browser=BrowserRequest(
-                method=method,
-                cookie=tuple(value for name, value in headers if name == "Cookie"),
-                origin=tuple(value for name, value in headers if name == "Origin"),
-            ),
-            url_scheme=scheme,
-            peer=client,
-            forwarded=any(name.lower() in ResourceServer.forwarding_headers for name, _ in headers),
-        )
-        answer = serve(asked)
-        return Answer(answer.status, [(name.lower(), value) for name, value in answer.headers], answer.body)
-
-    def send_together(self, requests):
-        return [self.send(one.method, one.target, one.headers, one.body) for one in requests]
+class TestCore(OnCore, CookieEndpointContract):
+    pass
 
 
-class TestCore(CookieEndpointContract):
-    around = [401, 401]  # noqa: RUF012 - no application is around the endpoints
-
-    def build(self, backend, prefix=""):
-        return CoreClient(backend.endpoints, prefix)
-
-
-class TestFlask(CookieEndpointContract):
-    def build(self, backend, prefix=""):
-        app = Flask(__name__)
-        app.register_blueprint(gatepass_flask.token_endpoints(backend.endpoints), url_prefix=prefix or None)
-        app.wsgi_app = gatepass_flask.AccessTokenMiddleware(app.wsgi_app, backend.server)
-        return WSGIClient(app)
-
+class TestFlask(OnFlask, CookieEndpointContract):
     def test_the_flask_endpoints_have_names(self, backend):
         app = Flask(__name__)
         app.register_blueprint(gatepass_flask.token_endpoints(backend.endpoints, name="auth"), url_prefix="/auth/")
@@ -133,20 +78,11 @@ class TestFlask(CookieEndpointContract):
         assert parent_paths == [("auth.revoke", "/auth/revoke"), ("auth.token", "/auth/token")]
 
 
-class TestStarlette(CookieEndpointContract):
-    def build(self, backend, prefix=""):
-        routes = [*gatepass_starlette.token_endpoints(backend.endpoints)]
-        middleware = [Middleware(gatepass_starlette.AccessTokenMiddleware, server=backend.server)]
-        return ASGIClient(Starlette(routes=[Mount(prefix, routes=routes)] if prefix else routes, middleware=middleware))
+class TestStarlette(OnStarlette, CookieEndpointContract):
+    pass
 
 
-class TestFastAPI(CookieEndpointContract):
-    def build(self, backend, prefix=""):
-        app = FastAPI()
-        app.include_router(gatepass_fastapi.token_endpoints(backend.endpoints), prefix=prefix)
-        app.add_middleware(gatepass_fastapi.AccessTokenMiddleware, server=backend.server)
-        return ASGIClient(app)
-
+class TestFastAPI(OnFastAPI, CookieEndpointContract):
     def test_openapi_shows_the_forms(self, backend):
         app = FastAPI()
         app.include_router(gatepass_fastapi.token_endpoints(backend.endpoints), prefix="/auth")
@@ -175,41 +111,12 @@ class TestFastAPI(CookieEndpointContract):
         assert list(paths["/revoke"]["post"]["responses"]["200"]["content"]) == ["application/json"]
 
 
-class DjangoContract(CookieEndpointContract):
-    reads_slowly = "Content-Type"
-
-    @pytest.fixture(autouse=True)
-    def _settings(self):
-        with ExitStack() as self.settings:
-            yield
-
-    def build(self, backend, prefix=""):
-        patterns = gatepass_django.token_endpoints(backend.endpoints)
-        urls = tuple([path(f"{prefix[1:]}/", include(patterns))] if prefix else patterns)
-        self.settings.enter_context(
-            override_settings(
-                ROOT_URLCONF=urls,
-                GATEPASS={"RESOURCE_SERVER": backend.server},
-                MIDDLEWARE=[
-                    "django.middleware.csrf.CsrfViewMiddleware",
-                    "gatepass_django.AccessTokenMiddleware",
-                ],
-            )
-        )
-        return self.client_of()
-
-    def client_of(self):
-        raise NotImplementedError
+class TestDjango(OnDjango, CookieEndpointContract):
+    pass
 
 
-class TestDjango(DjangoContract):
-    def client_of(self):
-        return WSGIClient(WSGIHandler())
-
-
-class TestAsyncDjango(DjangoContract):
-    def client_of(self):
-        return ASGIClient(ASGIHandler())
+class TestAsyncDjango(OnAsyncDjango, CookieEndpointContract):
+    pass
 
 
 def test_a_successor_returned_again_has_its_remaining_lifetime():
@@ -226,7 +133,7 @@ def test_a_session_survives_a_temporarily_overlong_access_token(caplog):
     roles = []
     backend = Backend(cookies=COOKIES, claims_for=lambda session: {"roles": roles})
     token = backend.service.grant("anna").refresh_token
-    contract, client = CookieEndpointContract(), TestCore().build(backend)
+    contract, client = CookieEndpointContract(), OnCore().build(backend)
     mine = GrantedTokens("", token, "", "", "")
 
     roles.append("r" * 4_000)
@@ -249,22 +156,14 @@ def test_endpoints_that_cannot_work_are_refused_when_created():
     clock, store = Clock(), BreakingStore()
     service = make_service(store, clock)
 
-    async def asynchronous(*_):
-        return True
-
     with pytest.raises(ConfigurationError, match="authenticate_client="):
         TokenEndpoints(make_service(store, clock, issuer=make_issuer(clock, client_id=None)))
     with pytest.raises(ConfigurationError, match="takes a TokenService"):
         TokenEndpoints(store)
     with pytest.raises(ConfigurationError, match="revocation="):
         TokenEndpoints(service, verifier=make_verifier(clock))
-    with pytest.raises(ConfigurationError, match="plain function"):
-        TokenEndpoints(service, authenticate_client=asynchronous)
-    with pytest.raises(ConfigurationError, match="coroutine"):
-        TokenEndpoints(
-            make_service(store, clock, revocation=make_revocation(store, clock)),
-            verifier=make_verifier(clock, is_revoked=asynchronous),
-        )
+    with pytest.raises(ConfigurationError, match="authenticate_client= must be a function"):
+        TokenEndpoints(service, authenticate_client="web")
     with pytest.raises(ConfigurationError):
         TokenEndpoints(service, realm="new\nline")
     with pytest.raises(ConfigurationError, match="CookieTransport"):
@@ -323,7 +222,7 @@ class Endless:
 
 
 def test_flask_reads_no_more_of_the_body_than_the_core_accepts():
-    body, client = Endless(), TestFlask().build(Backend())
+    body, client = Endless(), OnFlask().build(Backend())
     environ = wsgi_environ(Request("POST", "/token", [FORM]))
     environ |= {"wsgi.input": body, "wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"}
     started = []
@@ -334,9 +233,9 @@ def test_flask_reads_no_more_of_the_body_than_the_core_accepts():
     assert body.taken <= MAX_FORM_LENGTH + 1
 
 
-@pytest.mark.parametrize("contract", [TestStarlette, TestFastAPI])
-def test_an_asgi_application_reads_no_more_of_the_body_than_the_core_accepts(contract):
-    body, client = Endless(), contract().build(Backend())
+@pytest.mark.parametrize("framework", [OnStarlette, OnFastAPI])
+def test_an_asgi_application_reads_no_more_of_the_body_than_the_core_accepts(framework):
+    body, client = Endless(), framework().build(Backend())
     sent = []
 
     async def send(message):
@@ -351,9 +250,9 @@ def test_an_asgi_application_reads_no_more_of_the_body_than_the_core_accepts(con
 def test_django_reads_no_more_of_the_body_than_the_core_accepts():
     body = Endless()
     environ = wsgi_environ(Request("POST", "/token", [FORM])) | {"wsgi.input": body, "CONTENT_LENGTH": str(10**12)}
-    contract, started = TestDjango(), []
-    with ExitStack() as contract.settings:
-        client = contract.build(Backend())
+    project, started = OnDjango(), []
+    with ExitStack() as project.settings:
+        client = project.build(Backend())
         client.app(environ, lambda status, headers, exc_info=None: started.append(status))
 
     assert started[0].startswith("400")

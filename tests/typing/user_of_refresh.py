@@ -1,7 +1,8 @@
 """A typed login service in four frameworks. Type checkers read it; it never runs."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import assert_type
+from typing import Any, assert_type
 
 import flask
 import starlette.responses
@@ -101,6 +102,22 @@ def session(tokens: TokenService) -> TokenPair | None:
 
 def authenticate_client(client_id: str, secret: str | None) -> bool:
     return client_id == "shop" and secret is not None
+
+
+async def authenticate_client_by_query(client_id: str, secret: str | None) -> bool:
+    return client_id == "shop" and secret is not None
+
+
+async def in_this_thread(function: Callable[[], Any]) -> Any:
+    return function()
+
+
+async def on_an_event_loop(tokens: TokenService, request: TokenRequest) -> None:
+    endpoints = TokenEndpoints(tokens, authenticate_client=authenticate_client_by_query)
+    assert_type(endpoints.needs_event_loop, bool)
+    assert_type(await endpoints.token_async(request, run_blocking=in_this_thread), Response)
+    assert_type(await endpoints.revoke_async(request, run_blocking=in_this_thread), Response)
+    endpoints.require_sync()
 
 
 def mounted(tokens: TokenService, verifier: TokenVerifier) -> None:

@@ -109,8 +109,14 @@ class Shield:
 
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return await asyncio.shield(task)
+        task.add_done_callback(self._forget)
+        await asyncio.wait((task,))  # not `asyncio.shield`, which logs the error of work that has lost its caller
+        return task.result()
+
+    def _forget(self, task: Any) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            task.exception()  # retrieved here: asyncio logs an error that is not, with a traceback that quotes
 
 
 def _running_trio() -> Any:

@@ -23,8 +23,8 @@ from gatepass.refresh.session import Session
 from gatepass.tokens.hooks import is_coroutine_function
 
 __all__ = [
-    "CheckSubject", "ClaimsFor", "Decision", "OnReuse", "ScopesFor", "ServiceHooks", "call_store",
-    "require_sync_function",
+    "CheckSubject", "ClaimsFor", "Decision", "Hook", "OnReuse", "ScopesFor", "ServiceHooks", "boolean_hook",
+    "call_store",
 ]  # fmt: skip
 
 CheckSubject = Callable[[str], bool] | Callable[[str], Awaitable[bool]]
@@ -46,13 +46,6 @@ def call_store(operation: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs)
     except Exception as error:
         _logger.error("the store raised %s", traced(error))  # noqa: TRY400 - a traceback quotes
         raise StoreUnavailable("store_unavailable") from error
-
-
-def require_sync_function(value: object, name: str, takes: str) -> None:
-    """Raise `ConfigurationError` unless *value* is callable and not a coroutine function."""
-    _require_function(value, name, takes)
-    if is_coroutine_function(value):
-        raise ConfigurationError(f"{name}= must be a plain function: the service has no event loop")
 
 
 @final
@@ -91,7 +84,7 @@ class ServiceHooks:
         scopes_for: ScopesFor | None,
         on_reuse: OnReuse | None,
     ) -> None:
-        self._check_subject = _Hook("check_subject", check_subject, "a subject and returns True or False", _boolean)
+        self._check_subject = boolean_hook("check_subject", check_subject, "a subject")
         self._claims_for = _optional("claims_for", claims_for, "a Session and returns a mapping", _members)
         self._scopes_for = _optional("scopes_for", scopes_for, "a Session and returns its scopes", _scopes)
         self._on_reuse = _optional("on_reuse", on_reuse, "a Family", _anything)
@@ -114,13 +107,13 @@ class ServiceHooks:
         """Do what `decide_login` does, on an event loop."""
         return Decision(
             is_allowed=True,
-            claims={} if self._claims_for is None else await self._claims_for.call_async(session, run_blocking),
-            scopes=None if self._scopes_for is None else await self._scopes_for.call_async(session, run_blocking),
+            claims={} if self._claims_for is None else await self._claims_for.call_async(run_blocking, session),
+            scopes=None if self._scopes_for is None else await self._scopes_for.call_async(run_blocking, session),
         )
 
     async def decide_async(self, session: Session, run_blocking: RunBlocking) -> Decision:
         """Do what `decide` does, on an event loop."""
-        allowed = await self._check_subject.call_async(session.subject, run_blocking)
+        allowed = await self._check_subject.call_async(run_blocking, session.subject)
         return await self.decide_login_async(session, run_blocking) if allowed else _REFUSED
 
     def notify_reuse(self, family: Family) -> None:
@@ -133,37 +126,52 @@ class ServiceHooks:
         """Do what `notify_reuse` does, on an event loop."""
         if self._on_reuse is not None:
             with suppress(HookUnavailable):
-                await self._on_reuse.call_async(family, run_blocking)
-
-
-class _InvalidResult(Exception):
-    """A function returned a value of another type. The text says what it must be."""
+                await self._on_reuse.call_async(run_blocking, family)
 
 
 @final
-class _Hook:
-    """A function of the application. *convert* makes its result a value to use, or raises `_InvalidResult`."""
+class Hook:
+    """A function of the application. *convert* makes its result a value to use, or raises `_InvalidResult`.
 
-    __slots__ = ("_convert", "_function", "_name", "is_async")
+    *passes* is the error that the function may raise, to refuse. Every other error becomes `HookUnavailable`.
+    """
 
-    def __init__(self, name: str, function: Callable[[Any], Any], takes: str, convert: Callable[[Any], Any]) -> None:
-        _require_function(function, name, takes)
+    __slots__ = ("_convert", "_function", "_name", "_passes", "is_async")
+
+    def __init__(
+        self,
+        name: str,
+        function: Callable[..., Any],
+        takes: str,
+        convert: Callable[[Any], Any],
+        *,
+        passes: type[Exception] | None = None,
+    ) -> None:
+        if not callable(function):
+            raise ConfigurationError(f"{name}= must be a function that takes {takes}")
         self._name = name
         self._function = function
         self._convert = convert
+        self._passes = () if passes is None else passes
         self.is_async: bool = is_coroutine_function(function)
 
-    def call(self, argument: Any) -> Any:
+    def call(self, *arguments: Any) -> Any:
+        """Call the function with *arguments*. Raises `HookUnavailable`."""
         try:
-            return self._convert(self._function(argument))
+            return self._convert(self._function(*arguments))
+        except self._passes:
+            raise
         except Exception as error:  # noqa: BLE001 - any error means that the application cannot say
             self._fail(error)
 
-    async def call_async(self, argument: Any, run_blocking: RunBlocking) -> Any:
+    async def call_async(self, run_blocking: RunBlocking, *arguments: Any) -> Any:
+        """Do what `call` does, on an event loop: await a coroutine function, and run a plain one in a worker thread."""
         if not self.is_async:
-            return await run_blocking(lambda: self.call(argument))
+            return await run_blocking(lambda: self.call(*arguments))
         try:
-            return self._convert(await self._function(argument))
+            return self._convert(await self._function(*arguments))
+        except self._passes:
+            raise
         except Exception as error:  # noqa: BLE001 - the same
             self._fail(error)
 
@@ -175,15 +183,19 @@ class _Hook:
         raise HookUnavailable(f"{self._name}_unavailable") from error
 
 
+def boolean_hook(name: str, function: Callable[..., Any], takes: str, *, passes: type[Exception] | None = None) -> Hook:
+    """Return the hook of a *function* that must return True or False."""
+    return Hook(name, function, f"{takes} and returns True or False", _boolean, passes=passes)
+
+
+class _InvalidResult(Exception):
+    """A function returned a value of another type. The text says what it must be."""
+
+
 def _optional(
     name: str, function: Callable[[Any], Any] | None, takes: str, convert: Callable[[Any], Any]
-) -> _Hook | None:
-    return None if function is None else _Hook(name, function, takes, convert)
-
-
-def _require_function(value: object, name: str, takes: str) -> None:
-    if not callable(value):
-        raise ConfigurationError(f"{name}= must be a function that takes {takes}")
+) -> Hook | None:
+    return None if function is None else Hook(name, function, takes, convert)
 
 
 def _boolean(result: object) -> bool:

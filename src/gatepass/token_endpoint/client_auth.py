@@ -1,42 +1,47 @@
 """Authenticate the client of a request (RFC 6749 section 2.3) by id and secret, in Basic or in the form, not both.
 
-The application's `authenticate_client(client_id, secret or None)` decides. Without it the only client is the issuer's
-own, which is public: a request with a secret is refused.
+The application's `authenticate_client(client_id, secret or None)` decides; it may be a coroutine function. Without it
+the only client is the issuer's own, which is public: a request with a secret is refused.
 """
 
 from __future__ import annotations
 
 import binascii
-import logging
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple, final
 from urllib.parse import unquote_plus
 
-from gatepass.errors import traced
+from gatepass.keys.source import RunBlocking
 from gatepass.refresh.errors import (
-    HookUnavailable,
     InvalidClient,
     InvalidClientCredentials,
     InvalidTokenRequest,
     UnauthorizedClient,
 )
-from gatepass.refresh.hooks import require_sync_function
+from gatepass.refresh.hooks import boolean_hook
 from gatepass.token_endpoint.form import Form
 
 __all__ = ["AuthenticateClient", "ClientAuthentication"]
 
-AuthenticateClient = Callable[[str, str | None], bool]
+AuthenticateClient = Callable[[str, str | None], bool] | Callable[[str, str | None], Awaitable[bool]]
 """Takes a client's id and its secret, or None if the request has none, and returns True or False."""
 
 _VISIBLE: Final = re.compile(r"[\x20-\x7E]+")  # RFC 6749 appendix A.1 and A.2
-_logger = logging.getLogger("gatepass.refresh")
 
 
 class _Credentials(NamedTuple):
     client_id: str
     secret: str | None
     refusal: type[InvalidClient]
+
+    def client(self, *, is_accepted: bool) -> str:
+        if not is_accepted:
+            raise self.refusal("client_refused")
+        return self.client_id
+
+    def has_visible_text(self) -> bool:
+        return all(_VISIBLE.fullmatch(text) for text in (self.client_id, self.secret) if text is not None)
 
     def __repr__(self) -> str:
         return "<_Credentials, not shown>"
@@ -46,13 +51,18 @@ class _Credentials(NamedTuple):
 class ClientAuthentication:
     """Finds the client that a request names, and authenticates it."""
 
-    __slots__ = ("_authenticate", "_own")
+    __slots__ = ("_hook", "_own", "is_async")
 
     def __init__(self, authenticate_client: AuthenticateClient | None, *, own: str | None) -> None:
-        if authenticate_client is not None:
-            require_sync_function(authenticate_client, "authenticate_client", "a client's id and secret")
-        self._authenticate = authenticate_client
+        self._hook = (
+            None
+            if authenticate_client is None
+            else boolean_hook(
+                "authenticate_client", authenticate_client, "a client's id and secret", passes=UnauthorizedClient
+            )
+        )
         self._own = own
+        self.is_async: bool = self._hook is not None and self._hook.is_async
 
     def client(self, authorization: Sequence[str], form: Form) -> str:
         """Return the id of the authenticated client.
@@ -61,12 +71,27 @@ class ClientAuthentication:
         methods at once; `HookUnavailable`; and `UnauthorizedClient` if the application raises it.
         """
         found = self._credentials(authorization, form)
-        visible = _VISIBLE.fullmatch(found.client_id) and (found.secret is None or _VISIBLE.fullmatch(found.secret))
-        if not visible or not self._accepts(found.client_id, found.secret):
-            raise found.refusal("client_refused")
-        return found.client_id
+        is_accepted = self._is_own(found) if self._hook is None else self._hook.call(found.client_id, found.secret)
+        return found.client(is_accepted=is_accepted)
+
+    async def client_async(self, authorization: Sequence[str], form: Form, run_blocking: RunBlocking) -> str:
+        """Do what `client` does, on an event loop: await a coroutine function, and run a plain one in a thread."""
+        found = self._credentials(authorization, form)
+        if self._hook is None:
+            return found.client(is_accepted=self._is_own(found))
+        is_accepted: bool = await self._hook.call_async(run_blocking, found.client_id, found.secret)
+        return found.client(is_accepted=is_accepted)
+
+    def _is_own(self, found: _Credentials) -> bool:
+        return found.secret is None and found.client_id == self._own
 
     def _credentials(self, authorization: Sequence[str], form: Form) -> _Credentials:
+        found = self._find(authorization, form)
+        if not found.has_visible_text():
+            raise found.refusal("client_refused")
+        return found
+
+    def _find(self, authorization: Sequence[str], form: Form) -> _Credentials:
         named, secret = form.get("client_id"), form.get("client_secret")
         header = ",".join(authorization).strip(" \t")  # joined, as some servers do
         if not header:
@@ -78,21 +103,6 @@ class ClientAuthentication:
         if secret is not None or named not in (None, client_id):
             raise InvalidTokenRequest("two_client_authentications")
         return _Credentials(client_id, basic_secret, InvalidClientCredentials)
-
-    def _accepts(self, client_id: str, secret: str | None) -> bool:
-        if self._authenticate is None:
-            return secret is None and client_id == self._own
-        try:
-            accepted = self._authenticate(client_id, secret)
-        except UnauthorizedClient:
-            raise
-        except Exception as error:
-            _logger.error("authenticate_client raised %s", traced(error))  # noqa: TRY400 - a traceback quotes
-            raise HookUnavailable("authenticate_client_unavailable") from error
-        if accepted is not True and accepted is not False:
-            _logger.error("authenticate_client returned neither True nor False")
-            raise HookUnavailable("authenticate_client_unavailable")
-        return accepted
 
 
 def _basic(header: str) -> tuple[str, str | None]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Final, final
+from typing import Final, TypedDict, final
 
 from gatepass.common.settings import require_instance
 from gatepass.common.texts import MAX_HEADER_NUMBER, header_number
@@ -19,7 +19,7 @@ from gatepass.http.https import HTTPSMode, HTTPSRule
 from gatepass.http.response import Response
 from gatepass.keyring import KeyRing
 from gatepass.keys import KeySet
-from gatepass.keys.source import KeySource
+from gatepass.keys.source import KeySource, RunBlocking
 from gatepass.refresh.errors import (
     InsecureTokenRequest,
     InvalidGrant,
@@ -67,7 +67,7 @@ class TokenRequest:
 
 @final
 class TokenEndpoints:
-    """The two endpoints of *service*. Both may do I/O: call them in a worker thread from an event loop.
+    """The two endpoints of *service*. Both may do I/O: on an event loop, await `token_async` and `revoke_async`.
 
     *authenticate_client* takes a client's id and its secret, or None if the request has none, and returns True or
     False. It must not accept a confidential client without its secret, and may raise `UnauthorizedClient`. Without it
@@ -76,10 +76,11 @@ class TokenEndpoints:
     without a refresh cookie get theirs in the body. *https* is the rule of `ResourceServer`, for all requests to the
     two endpoints: `"require"`, `"warn"` or `"off"`.
 
-    Raises `ConfigurationError` when the settings contradict each other.
+    *authenticate_client* and the functions of *service* may be coroutine functions: then only `token_async` and
+    `revoke_async` work. Raises `ConfigurationError` when the settings contradict each other.
     """
 
-    __slots__ = ("_browser", "_clients", "_https", "_responses", "_service", "_verifier")
+    __slots__ = ("_browser", "_clients", "_https", "_refreshing", "_responses", "_revoking", "_service")
 
     body_limit: Final = MAX_FORM_LENGTH + 1
 
@@ -103,57 +104,53 @@ class TokenEndpoints:
             raise ConfigurationError("verifier= is for revoking access tokens: give the TokenService a revocation=")
         if verifier is not None and verifier.issuer not in (service.issuer, ANY_ISSUER):
             raise ConfigurationError("verifier= has another issuer= than the TokenService, and would accept no token")
-        if verifier is not None and any(hook.is_async for hook in verifier.hooks):
-            raise ConfigurationError("verifier= must not have coroutine functions: the endpoints have no event loop")
         self._service = service
-        self._verifier = None if verifier is None else verifier._for_revocation()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - a verifier without audience and hooks has no other use
         self._clients = ClientAuthentication(authenticate_client, own=service.client_id)
         self._browser = BrowserSession(cookies)
         self._responses = TokenResponses(realm, self._browser)
         self._https = HTTPSRule(https)
+        self._refreshing = _Refreshing(service, self._browser, self._responses)
+        # A copy without audience and hooks: it decides about tokens that other services accept.
+        revocable = None if verifier is None else verifier._for_revocation()  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - such a copy has no other use
+        self._revoking = _Revoking(service, self._browser, self._responses, revocable)
 
     @property
     def cookies(self) -> CookieTransport | None:
         """The cookies that keep a browser's tokens, or None."""
         return self._browser.cookies
 
+    @property
+    def needs_event_loop(self) -> bool:
+        """Whether a function of the application is a coroutine function, which only the `_async` methods await."""
+        return self._service.needs_event_loop or self._clients.is_async
+
     def token(self, request: TokenRequest) -> Response:
         """Handle a request to the token endpoint: refresh."""
+        self.require_sync()
+        return self._handle(self._refreshing, request)
 
-        def refreshed(form: Form, stored: str | None) -> Response:
-            pair = self._refresh(request, form, stored)
-            if stored is None:
-                return self._responses.tokens(pair)
-            try:
-                return self._responses.session(pair)
-            except ValueError:
-                _logger.error("no token response: the access token is too long for a cookie")  # noqa: TRY400 - nothing to trace
-                return self._responses.cookie_too_large(pair)
+    async def token_async(self, request: TokenRequest, *, run_blocking: RunBlocking) -> Response:
+        """Do what `token` does, on an event loop: await coroutine functions, and run the rest by *run_blocking*.
 
-        return self._handle(request, self._browser.refresh_token, refreshed, self._responses.refusal)
+        *run_blocking* takes a function and runs it in a worker thread. Without coroutine functions it is called once.
+        """
+        if self.needs_event_loop:
+            return await self._handle_async(self._refreshing, request, run_blocking)
+        return await _in_one_thread(lambda: self._handle(self._refreshing, request), run_blocking)
 
     def revoke(self, request: TokenRequest) -> Response:
         """Handle a request to the revocation endpoint: revoke a refresh token with its family, or one access token.
 
         An unknown token counts as revoked.
         """
+        self.require_sync()
+        return self._handle(self._revoking, request)
 
-        def revoked(form: Form, stored: str | None) -> Response:
-            text = _single_token(form, "token", stored)
-            form.get("token_type_hint")  # ignored, but refused if repeated
-            client_id = self._clients.client(request.authorization, form)
-            try:
-                self._revoke(text, client_id)
-            except UnsupportedTokenType:
-                if stored is None:
-                    raise
-            return (
-                self._responses.revoked()
-                if stored is None
-                else self._responses.with_cleared_cookies(self._responses.revoked())
-            )
-
-        return self._handle(request, self._browser.any_token, revoked, self._responses.revocation_refusal)
+    async def revoke_async(self, request: TokenRequest, *, run_blocking: RunBlocking) -> Response:
+        """Do what `revoke` does, on an event loop, as `token_async` does."""
+        if self._clients.is_async:  # revoking calls no function of the service
+            return await self._handle_async(self._revoking, request, run_blocking)
+        return await _in_one_thread(lambda: self._handle(self._revoking, request), run_blocking)
 
     def login_response(self, pair: TokenPair) -> Response:
         """Return the response of a login route to the *pair* of `TokenService.grant`, with cookies if configured.
@@ -181,44 +178,163 @@ class TokenEndpoints:
         """Return *value* if it is a `TokenEndpoints`. Raises `ConfigurationError`."""
         return require_instance(value, TokenEndpoints, "token_endpoints takes a TokenEndpoints(service)")
 
-    def _handle(
-        self,
-        request: TokenRequest,
-        find: Callable[[BrowserRequest | None], str | None],
-        serve: Callable[[Form, str | None], Response],
-        refuse: Callable[[TokenEndpointError], Response],
+    def require_sync(self) -> None:
+        """Raise `ConfigurationError` if a function is a coroutine function, for adapters without an event loop."""
+        if self.needs_event_loop:
+            raise ConfigurationError(
+                "authenticate_client= or a function of the TokenService is a coroutine function, which a synchronous "
+                "adapter cannot await; give a plain function, or use the adapter for Starlette, FastAPI or Django"
+            )
+
+    def _handle(self, endpoint: _Refreshing | _Revoking, request: TokenRequest) -> Response:
+        if request.method != "POST":
+            return not_post()
+        opened = None
+        try:
+            opened = self._open(endpoint, request)
+            return endpoint.serve(opened, self._clients.client(request.authorization, opened.form))
+        except TokenEndpointError as error:
+            return self._refuse(endpoint, opened, error)
+
+    async def _handle_async(
+        self, endpoint: _Refreshing | _Revoking, request: TokenRequest, run_blocking: RunBlocking
     ) -> Response:
         if request.method != "POST":
             return not_post()
-        stored = None
+        opened = None
         try:
-            self._check_https(request)
-            stored = find(request.browser)  # before the form: a request from another origin is refused first
-            return serve(Form.parse(request.content_type, request.body), stored)
+            opened = self._open(endpoint, request)
+            client_id = await self._clients.client_async(request.authorization, opened.form, run_blocking)
+            return await endpoint.serve_async(opened, client_id, run_blocking)
         except TokenEndpointError as error:
-            level = logging.ERROR if isinstance(error, ServiceUnavailable) else logging.INFO
-            _logger.log(level, "refused: %s", error.reason)
-            clears = stored is not None and isinstance(error, InvalidGrant)
-            return self._responses.with_cleared_cookies(refuse(error)) if clears else refuse(error)
+            return self._refuse(endpoint, opened, error)
 
-    def _check_https(self, request: TokenRequest) -> None:
+    def _open(self, endpoint: _Refreshing | _Revoking, request: TokenRequest) -> _OpenedRequest:
         try:
             self._https.check(request.url_scheme, request.peer, forwarded=request.forwarded)
         except InsecureTransport as error:
             raise InsecureTokenRequest(error.reason) from error
+        stored = endpoint.stored_token(request.browser)  # before the form: another origin is refused first
+        opened = _OpenedRequest(Form.parse(request.content_type, request.body), stored)
+        endpoint.check(opened)
+        return opened
 
-    def _refresh(self, request: TokenRequest, form: Form, stored: str | None) -> TokenPair:
-        grant_type, scope = form.require("grant_type"), form.get("scope")
-        form.get("refresh_token")  # refused if repeated, before other errors
-        client_id = self._clients.client(request.authorization, form)
-        if grant_type != "refresh_token":
-            raise UnsupportedGrantType
-        return self._service.refresh(
-            _single_token(form, "refresh_token", stored),
-            client_id=client_id,
-            scope=scope,
-            audience=form.every("resource"),  # may be repeated (RFC 8707 section 2)
+    def _refuse(
+        self, endpoint: _Refreshing | _Revoking, opened: _OpenedRequest | None, error: TokenEndpointError
+    ) -> Response:
+        _logger.log(
+            logging.ERROR if isinstance(error, ServiceUnavailable) else logging.INFO, "refused: %s", error.reason
         )
+        refusal = endpoint.refusal(error)
+        clears = opened is not None and opened.stored is not None and isinstance(error, InvalidGrant)
+        return self._responses.with_cleared_cookies(refusal) if clears else refusal
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenedRequest:
+    """The form of a request that may use the endpoint, and the token of its cookie."""
+
+    form: Form = field(repr=False)
+    stored: str | None = field(repr=False)
+
+    def single_token(self, name: str) -> str:
+        """Return the token of the form, or that of the cookie. `InvalidTokenRequest` for both or neither."""
+        if self.stored is None:
+            return self.form.require(name)
+        if self.form.get(name) is not None:
+            raise InvalidTokenRequest("form_and_cookie")
+        return self.stored
+
+
+class _RefreshArguments(TypedDict):
+    client_id: str
+    scope: str | None
+    audience: tuple[str, ...]
+
+
+@final
+class _Refreshing:
+    """The token endpoint. `check` is called before the client is authenticated, `serve` or `serve_async` afterwards."""
+
+    __slots__ = ("_browser", "_responses", "_service")
+
+    def __init__(self, service: TokenService, browser: BrowserSession, responses: TokenResponses) -> None:
+        self._service = service
+        self._browser = browser
+        self._responses = responses
+
+    def stored_token(self, request: BrowserRequest | None) -> str | None:
+        return self._browser.refresh_token(request)
+
+    def check(self, opened: _OpenedRequest) -> None:
+        opened.form.require("grant_type")
+        for name in ("scope", "refresh_token"):
+            opened.form.get(name)  # refused if repeated, before other errors
+
+    def serve(self, opened: _OpenedRequest, client_id: str) -> Response:
+        token, arguments = self._arguments(opened, client_id)
+        return self._respond(opened, self._service.refresh(token, **arguments))
+
+    async def serve_async(self, opened: _OpenedRequest, client_id: str, run_blocking: RunBlocking) -> Response:
+        token, arguments = self._arguments(opened, client_id)
+        return self._respond(opened, await self._service.refresh_async(token, run_blocking=run_blocking, **arguments))
+
+    def refusal(self, error: TokenEndpointError) -> Response:
+        return self._responses.refusal(error)
+
+    def _arguments(self, opened: _OpenedRequest, client_id: str) -> tuple[str, _RefreshArguments]:
+        form = opened.form
+        if form.get("grant_type") != "refresh_token":
+            raise UnsupportedGrantType
+        resources = form.every("resource")  # may be repeated (RFC 8707 section 2)
+        token = opened.single_token("refresh_token")
+        return token, {"client_id": client_id, "scope": form.get("scope"), "audience": resources}
+
+    def _respond(self, opened: _OpenedRequest, pair: TokenPair) -> Response:
+        if opened.stored is None:
+            return self._responses.tokens(pair)
+        try:
+            return self._responses.session(pair)
+        except ValueError:
+            _logger.error("no token response: the access token is too long for a cookie")  # noqa: TRY400 - nothing to trace
+            return self._responses.cookie_too_large(pair)
+
+
+@final
+class _Revoking:
+    """The revocation endpoint, with the methods of `_Refreshing`."""
+
+    __slots__ = ("_browser", "_responses", "_service", "_verifier")
+
+    def __init__(
+        self, service: TokenService, browser: BrowserSession, responses: TokenResponses, verifier: TokenVerifier | None
+    ) -> None:
+        self._service = service
+        self._browser = browser
+        self._responses = responses
+        self._verifier = verifier
+
+    def stored_token(self, request: BrowserRequest | None) -> str | None:
+        return self._browser.any_token(request)
+
+    def check(self, opened: _OpenedRequest) -> None:
+        opened.single_token("token")
+        opened.form.get("token_type_hint")  # ignored, but refused if repeated
+
+    def serve(self, opened: _OpenedRequest, client_id: str) -> Response:
+        try:
+            self._revoke(opened.single_token("token"), client_id)
+        except UnsupportedTokenType:
+            if opened.stored is None:
+                raise
+        revoked = self._responses.revoked()
+        return revoked if opened.stored is None else self._responses.with_cleared_cookies(revoked)
+
+    async def serve_async(self, opened: _OpenedRequest, client_id: str, run_blocking: RunBlocking) -> Response:
+        return await _in_one_thread(lambda: self.serve(opened, client_id), run_blocking)
+
+    def refusal(self, error: TokenEndpointError) -> Response:
+        return self._responses.revocation_refusal(error)
 
     def _revoke(self, text: str, client_id: str) -> None:
         if text.count(".") != _JWS_DOTS:
@@ -239,17 +355,13 @@ class TokenEndpoints:
         self._service.revoke_access_token(token, client_id=client_id)
 
 
-def _single_token(form: Form, name: str, stored: str | None) -> str:
-    """Return the token of the form, or the *stored* one of a cookie. `InvalidTokenRequest` for both or neither."""
-    if stored is None:
-        return form.require(name)
-    if form.get(name) is not None:
-        raise InvalidTokenRequest("form_and_cookie")
-    return stored
-
-
 def _has_every_key(keys: KeySet | KeySource) -> bool:
     """Return whether *keys* are complete, so that a key not in them does not exist. A fetch may have failed."""
     if isinstance(keys, KeySet | KeyRing):
         return True
     return type(keys).fetch_missing is KeySource.fetch_missing and keys.current() is not None
+
+
+async def _in_one_thread(serve: Callable[[], Response], run_blocking: RunBlocking) -> Response:
+    response: Response = await run_blocking(serve)
+    return response

@@ -166,9 +166,8 @@ def _lifetime(pair: TokenPair) -> Members:
 
 
 def _scope(pair: TokenPair) -> Members:
-    return (
-        {"scope": pair.scope} if pair.scope or pair.narrowed else {}
-    )  # RFC 6749 section 5.1: absent means as requested
+    says_scope = pair.scope or pair.narrowed  # RFC 6749 section 5.1: absent means as requested
+    return {"scope": pair.scope} if says_scope else {}
 
 
 def _retry_after(error: ServiceUnavailable) -> tuple[str, str]:
