@@ -53,6 +53,7 @@ INTERNAL = {
     "gatepass.keys.weak_secrets": (2, "the list of known secrets and the judge of guessable ones"),
     "gatepass.refresh.family": (2, "the seed in a refresh token must never be stored"),
     "gatepass.refresh.rotation": (1, "the linear cost of one refresh request"),
+    "gatepass.refresh.session": (3, "the cursor and the limit of a list of sessions"),
     "gatepass.revocation.store": (7, "the layers in front of the store and their clocks"),
     "gatepass.stores.group_commit": (2, "jobs that are interrupted inside one shared transaction"),
     "gatepass.stores.redis": (3, "the margin of the lifetimes of keys"),

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gatepass.refresh.session import Session, SessionPage, page_limit, position_of
+from gatepass.refresh import Session, SessionPage
+from gatepass.refresh.session import page_limit, position_of
 from gatepass.testing.base import make_family
 
 BEGAN, USED = datetime(2027, 1, 15, 8, tzinfo=UTC), datetime(2027, 1, 15, 9, tzinfo=UTC)
