@@ -34,7 +34,7 @@ FOR_TYPE_CHECKERS = {"_typeshed"}
 NETWORK = {"asyncio", "http.client", "http.server", "socket", "socketserver", "ssl", "urllib.request"}
 MAY_CONNECT = ("gatepass.cli.demo", "gatepass.jwks")
 # They check whether an event loop runs, and await a thread or a task on it.
-MAY_AWAIT = {"gatepass.common.runtime", "gatepass.keys.source"}
+MAY_AWAIT = {"gatepass.common.event_loop", "gatepass.keys.source"}
 
 
 def imports_of(module: str) -> list[tuple[str, str]]:

@@ -1,5 +1,4 @@
-"""Per-process values and locks, for servers that fork without Python's fork hooks or freeze threads; worker threads and
-uncancelled work of an event loop.
+"""Per-process values and locks, for servers that fork without Python's fork hooks or freeze threads.
 
 uWSGI does both: it does not run Python's fork hooks, and without `enable-threads` it runs no threads between requests.
 """
@@ -10,15 +9,11 @@ import contextlib
 import importlib
 import logging
 import os
-import sys
 import threading
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar, final
 
-__all__ = [
-    "PerProcess", "ProcessLock", "Shield", "can_block", "in_worker_thread", "threads_are_frozen",
-    "warn_of_frozen_threads",
-]  # fmt: skip
+__all__ = ["PerProcess", "ProcessLock", "threads_are_frozen", "warn_of_frozen_threads"]
 
 _T = TypeVar("_T")
 
@@ -67,66 +62,6 @@ class ProcessLock:
 
     def __exit__(self, *_: object) -> None:
         self.release()
-
-
-def can_block() -> bool:
-    """Return whether the calling thread may block: it runs no event loop."""
-    for name, current in (("asyncio.events", "get_running_loop"), ("trio.lowlevel", "current_trio_token")):
-        loaded = sys.modules.get(name)
-        if loaded is not None:
-            with contextlib.suppress(RuntimeError):
-                getattr(loaded, current)()
-                return False
-    return True
-
-
-async def in_worker_thread(function: Callable[[], Any]) -> Any:
-    """Run *function* in a worker thread of the running event loop, asyncio's or trio's, and return its result."""
-    trio = _running_trio()
-    if trio is not None:
-        return await trio.to_thread.run_sync(function)
-    import asyncio  # noqa: PLC0415 - only a service with an event loop needs it
-
-    return await asyncio.to_thread(function)
-
-
-@final
-class Shield:
-    """Runs coroutines to their end, even if the task that awaits them is cancelled, on asyncio's and trio's loops."""
-
-    __slots__ = ("_tasks",)
-
-    def __init__(self) -> None:
-        self._tasks: set[Any] = set()  # asyncio itself keeps no reference to a task
-
-    async def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Await *work* and return its result. If the caller is cancelled, *work* goes on without it."""
-        trio = _running_trio()
-        if trio is not None:
-            with trio.CancelScope(shield=True):
-                return await work
-        import asyncio  # noqa: PLC0415 - only a service with an event loop needs it
-
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._forget)
-        await asyncio.wait((task,))  # not `asyncio.shield`, which logs the error of work that has lost its caller
-        return task.result()
-
-    def _forget(self, task: Any) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled():
-            task.exception()  # retrieved here: asyncio logs an error that is not, with a traceback that quotes
-
-
-def _running_trio() -> Any:
-    """Return the module trio if it runs the calling task, or None."""
-    trio = sys.modules.get("trio")
-    if trio is not None:
-        with contextlib.suppress(RuntimeError):
-            trio.lowlevel.current_trio_token()
-            return trio
-    return None
 
 
 def threads_are_frozen() -> bool:

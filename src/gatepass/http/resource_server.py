@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal, NamedTuple, Unpack, final
 
 from gatepass.common.allow import Allow
+from gatepass.common.event_loop import RunBlocking
 from gatepass.common.settings import require_instance
 from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, MissingCredentials
 from gatepass.http.access import AccessLevel
@@ -19,7 +20,6 @@ from gatepass.http.extractor import TokenExtractor
 from gatepass.http.https import FORWARDING_HEADERS, HTTPSMode, HTTPSRule
 from gatepass.http.requirement import Requirement, Rules, ScopeHierarchy
 from gatepass.http.response import Caching, ErrorFormat, Response, ResponseTable, caching_for
-from gatepass.keys.source import RunBlocking
 from gatepass.tokens.access_token import AccessToken
 from gatepass.tokens.verifier import TokenVerifier
 from gatepass.tokens.verifiers import Verifiers

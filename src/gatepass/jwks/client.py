@@ -15,8 +15,9 @@ from datetime import timedelta
 from typing import Final, Literal, final
 
 from gatepass.common.allow import Allow, allowed
+from gatepass.common.event_loop import can_block
 from gatepass.common.limits import steady_clock
-from gatepass.common.runtime import can_block, threads_are_frozen, warn_of_frozen_threads
+from gatepass.common.runtime import threads_are_frozen, warn_of_frozen_threads
 from gatepass.common.settings import clock_function, seconds
 from gatepass.errors import KeysUnavailable
 from gatepass.jwks.discovery import FixedLocation, IssuerMetadata

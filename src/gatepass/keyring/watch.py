@@ -16,7 +16,8 @@ import threading
 from collections.abc import Callable
 from typing import Final, NamedTuple, final
 
-from gatepass.common.runtime import ProcessLock, can_block, threads_are_frozen
+from gatepass.common.event_loop import can_block
+from gatepass.common.runtime import ProcessLock, threads_are_frozen
 from gatepass.errors import ConfigurationError, KeysUnavailable
 from gatepass.keyring.files import FileVersion, MountedFile, RingDirectory
 from gatepass.keyring.manifest import from_text

@@ -9,19 +9,17 @@ from __future__ import annotations
 import os
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Future
 from copy import copy
-from typing import Any, TypeVar, cast, final
+from typing import TypeVar, cast, final
 
+from gatepass.common.event_loop import RunBlocking
 from gatepass.keys import KeySet
 
-__all__ = ["Fetch", "KeySource", "RunBlocking", "run", "run_async"]
+__all__ = ["Fetch", "KeySource", "run", "run_async"]
 
 _T = TypeVar("_T")
-
-RunBlocking = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""A function that runs a blocking function in a worker thread, and is awaited."""
 
 
 @final

@@ -14,9 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar, final
 
+from gatepass.common.event_loop import RunBlocking
 from gatepass.common.scope import scope_tokens, split_scope
 from gatepass.errors import ConfigurationError, traced
-from gatepass.keys.source import RunBlocking
 from gatepass.refresh.errors import HookUnavailable, StoreUnavailable
 from gatepass.refresh.family import Family
 from gatepass.refresh.session import Session

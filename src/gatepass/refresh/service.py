@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any, Unpack, final
 
+from gatepass.common.event_loop import RunBlocking, Shield, in_worker_thread
 from gatepass.common.limits import YEAR
-from gatepass.common.runtime import Shield, in_worker_thread
 from gatepass.common.settings import clock_function, seconds
 from gatepass.common.texts import plain
 from gatepass.errors import ConfigurationError
-from gatepass.keys.source import RunBlocking
 from gatepass.refresh.errors import InvalidGrant, ServiceUnavailable
 from gatepass.refresh.family import FAMILY_ID, Family, RefreshToken, Rotation, plain_text
 from gatepass.refresh.hooks import CheckSubject, ClaimsFor, Decision, OnReuse, ScopesFor, ServiceHooks, call_store

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple, final
 from urllib.parse import unquote_plus
 
-from gatepass.keys.source import RunBlocking
+from gatepass.common.event_loop import RunBlocking
 from gatepass.refresh.errors import (
     InvalidClient,
     InvalidClientCredentials,

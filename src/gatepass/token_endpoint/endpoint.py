@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypedDict, final
 
+from gatepass.common.event_loop import RunBlocking
 from gatepass.common.settings import require_instance
 from gatepass.common.texts import MAX_HEADER_NUMBER, header_number
 from gatepass.errors import AuthError, AuthUnavailable, ConfigurationError, InsecureTransport, UnknownKey
@@ -19,7 +20,7 @@ from gatepass.http.https import HTTPSMode, HTTPSRule
 from gatepass.http.response import Response
 from gatepass.keyring import KeyRing
 from gatepass.keys import KeySet
-from gatepass.keys.source import KeySource, RunBlocking
+from gatepass.keys.source import KeySource
 from gatepass.refresh.errors import (
     InsecureTokenRequest,
     InvalidGrant,

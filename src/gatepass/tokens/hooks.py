@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, NoReturn
 
+from gatepass.common.event_loop import RunBlocking
 from gatepass.errors import (
     AuthUnavailable,
     ConfigurationError,
@@ -21,7 +22,6 @@ from gatepass.errors import (
     SubjectUnavailable,
     traced,
 )
-from gatepass.keys.source import RunBlocking
 from gatepass.tokens.access_token import AccessToken
 
 __all__ = ["Hook", "HookFunction", "check_subject_hook", "is_coroutine_function", "is_revoked_hook"]

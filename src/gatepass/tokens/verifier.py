@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any, TypeVar, final
 
 from gatepass.common.allow import Allow, allowed
+from gatepass.common.event_loop import RunBlocking
 from gatepass.common.limits import MAX_LEEWAY, YEAR
 from gatepass.common.settings import audience_names, clock_function, seconds
 from gatepass.common.texts import plain
@@ -21,7 +22,7 @@ from gatepass.errors import ConfigurationError, InvalidSignature, UnknownKey
 from gatepass.jose.compact import CompactParts, decode_base64url, split_compact, to_bytes
 from gatepass.jose.strict_json import parse_object
 from gatepass.keys import Key, KeySet
-from gatepass.keys.source import Fetch, KeySource, RunBlocking, run, run_async
+from gatepass.keys.source import Fetch, KeySource, run, run_async
 from gatepass.tokens.access_token import AccessToken, from_verified_claims
 from gatepass.tokens.cache import VerifiedTokenCache, digest_of
 from gatepass.tokens.claims import (

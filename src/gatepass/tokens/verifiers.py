@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import final
 
+from gatepass.common.event_loop import RunBlocking
 from gatepass.errors import ConfigurationError, InvalidClaim, InvalidIssuer, MissingClaim
 from gatepass.jose.compact import CompactParts, split_compact
-from gatepass.keys.source import RunBlocking
 from gatepass.tokens.access_token import AccessToken
 from gatepass.tokens.hooks import Hook
 from gatepass.tokens.profile import AnyIssuer
