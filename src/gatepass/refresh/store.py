@@ -14,9 +14,9 @@ from typing import Final, NamedTuple, Protocol, cast, runtime_checkable
 from gatepass.errors import ConfigurationError
 from gatepass.refresh.family import Family, Rotation
 
-__all__ = ["STORE_CONTRACT", "PurgeResult", "PurgeableStore", "RefreshStore", "purge_store", "require_store"]
+__all__ = ["CONTRACT_VERSION", "PurgeResult", "PurgeableStore", "RefreshStore", "purge_store", "require_store"]
 
-STORE_CONTRACT: Final = 2
+CONTRACT_VERSION: Final = 2
 """The version of `RefreshStore`."""
 
 
@@ -99,12 +99,12 @@ def require_store(value: object) -> RefreshStore:
         raise ConfigurationError("store= must be a RefreshStore, such as SQLiteStore(path)")
     version: object = getattr(value, "contract_version", 1)
     missing = sorted(name for name in _MEMBERS if not hasattr(value, name))
-    if version != STORE_CONTRACT or missing:
+    if version != CONTRACT_VERSION or missing:
         lacks = f" and lacks {', '.join(missing)}" if missing else ""
         raise ConfigurationError(
             f"store= was written for version {version!r} of gatepass.refresh.RefreshStore{lacks}; version "
-            f"{STORE_CONTRACT} is needed: implement it, test it with gatepass.testing.RefreshStoreContract, and set "
-            f"contract_version = {STORE_CONTRACT}"
+            f"{CONTRACT_VERSION} is needed: implement it, test it with gatepass.testing.RefreshStoreContract, and set "
+            f"contract_version = {CONTRACT_VERSION}"
         )
     return cast("RefreshStore", value)
 

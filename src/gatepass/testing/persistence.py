@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from gatepass.refresh.store import STORE_CONTRACT, RefreshStore
+from gatepass.refresh.store import CONTRACT_VERSION, RefreshStore
 from gatepass.testing.base import ODD_TEXTS, StoreContractBase, make_family, put_family, seconds_from_now
 
 __all__ = ["PersistenceTests"]
@@ -19,7 +19,7 @@ class PersistenceTests(StoreContractBase):
 
     def test_it_is_a_refresh_store(self, store: RefreshStore) -> None:
         assert isinstance(store, RefreshStore)
-        assert store.contract_version == STORE_CONTRACT
+        assert store.contract_version == CONTRACT_VERSION
 
     def test_get_returns_the_family_that_was_created(self, store: RefreshStore) -> None:
         family = put_family(store, auth_time=seconds_from_now(-5), acr="urn:level:2", amr=("pwd", "otp")).family
