@@ -59,7 +59,7 @@ class Decision:
     """The scopes that `scopes_for` returned, or None without that function."""
 
     def narrow(self, scope: str) -> str:
-        """Return *scope* without what `scopes_for` did not return, in its order."""
+        """Return those of *scope* that `scopes_for` returned too, in the order of *scope*."""
         return scope if self.scopes is None else " ".join(one for one in split_scope(scope) if one in self.scopes)
 
 
@@ -133,10 +133,10 @@ class ServiceHooks:
 class Hook:
     """A function of the application. *convert* makes its result a value to use, or raises `_InvalidResult`.
 
-    *passes* is the error that the function may raise, to refuse. Every other error becomes `HookUnavailable`.
+    *may_raise* is the error by which the function refuses. Every other error becomes `HookUnavailable`.
     """
 
-    __slots__ = ("_convert", "_function", "_name", "_passes", "is_async")
+    __slots__ = ("_convert", "_function", "_may_raise", "_name", "is_async")
 
     def __init__(
         self,
@@ -145,21 +145,21 @@ class Hook:
         takes: str,
         convert: Callable[[Any], Any],
         *,
-        passes: type[Exception] | None = None,
+        may_raise: type[Exception] | None = None,
     ) -> None:
         if not callable(function):
             raise ConfigurationError(f"{name}= must be a function that takes {takes}")
         self._name = name
         self._function = function
         self._convert = convert
-        self._passes = () if passes is None else passes
+        self._may_raise = () if may_raise is None else may_raise
         self.is_async: bool = is_coroutine_function(function)
 
     def call(self, *arguments: Any) -> Any:
         """Call the function with *arguments*. Raises `HookUnavailable`."""
         try:
-            return self._convert(self._function(*arguments))
-        except self._passes:
+            return self._value_of(self._function(*arguments))
+        except self._may_raise:
             raise
         except Exception as error:  # noqa: BLE001 - any error means that the application cannot say
             self._fail(error)
@@ -169,11 +169,17 @@ class Hook:
         if not self.is_async:
             return await run_blocking(lambda: self.call(*arguments))
         try:
-            return self._convert(await self._function(*arguments))
-        except self._passes:
+            return self._value_of(await self._function(*arguments))
+        except self._may_raise:
             raise
         except Exception as error:  # noqa: BLE001 - the same
             self._fail(error)
+
+    def _value_of(self, result: Any) -> Any:
+        if inspect.iscoroutine(result):
+            result.close()  # or Python warns that it was never awaited
+            raise _InvalidResult("a coroutine: make it a coroutine function (async def)")
+        return self._convert(result)
 
     def _fail(self, error: Exception) -> NoReturn:
         if isinstance(error, _InvalidResult):
@@ -183,13 +189,15 @@ class Hook:
         raise HookUnavailable(f"{self._name}_unavailable") from error
 
 
-def boolean_hook(name: str, function: Callable[..., Any], takes: str, *, passes: type[Exception] | None = None) -> Hook:
+def boolean_hook(
+    name: str, function: Callable[..., Any], takes: str, *, may_raise: type[Exception] | None = None
+) -> Hook:
     """Return the hook of a *function* that must return True or False."""
-    return Hook(name, function, f"{takes} and returns True or False", _boolean, passes=passes)
+    return Hook(name, function, f"{takes} and returns True or False", _boolean, may_raise=may_raise)
 
 
 class _InvalidResult(Exception):
-    """A function returned a value of another type. The text says what it must be."""
+    """A function returned a value of another type. The text says what it returned, without the value."""
 
 
 def _optional(
@@ -200,13 +208,13 @@ def _optional(
 
 def _boolean(result: object) -> bool:
     if result is not True and result is not False:
-        raise _invalid(result, "neither True nor False")
+        raise _InvalidResult("neither True nor False")
     return result
 
 
 def _members(result: object) -> dict[str, Any]:
     if not isinstance(result, Mapping):
-        raise _invalid(result, "no mapping")
+        raise _InvalidResult("no mapping")
     return dict(result)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
@@ -214,17 +222,8 @@ def _scopes(result: Any) -> frozenset[str]:
     try:
         return frozenset(scope_tokens(result))
     except ValueError:
-        raise _invalid(result, "neither a list of scopes nor a string with blanks between them") from None
+        raise _InvalidResult("neither a list of scopes nor a string with spaces between them") from None
 
 
 def _anything(result: object) -> None:
-    if inspect.iscoroutine(result):
-        raise _invalid(result, "nothing that runs")
-
-
-def _invalid(result: object, found: str) -> _InvalidResult:
-    """Return the error for *result*. A coroutine is closed, so that Python does not warn that it was never awaited."""
-    if inspect.iscoroutine(result):
-        result.close()
-        found = "a coroutine: make it a coroutine function (async def)"
-    return _InvalidResult(found)
+    """Ignore *result*: the function returns nothing that is used."""
