@@ -73,14 +73,14 @@ def test_names_and_values_of_an_enumeration_become_text(service, clock):
 
 
 @pytest.mark.parametrize("character", ["x", "é", "😀"])
-def test_claims_may_have_2048_octets_as_json(service, clock, character):
-    octets = len(character.encode())
-    fitting = "-" * ((2_048 - len('{"a":""}')) % octets) + character * ((2_048 - len('{"a":""}')) // octets)
+def test_claims_may_have_2048_bytes_as_json(service, clock, character):
+    size = len(character.encode())
+    fitting = "-" * ((2_048 - len('{"a":""}')) % size) + character * ((2_048 - len('{"a":""}')) // size)
 
     pair = service.grant("anna", claims={"a": fitting})
     assert claims_of(clock, service.refresh(pair.refresh_token))["a"] == fitting
 
-    with pytest.raises(ValueError, match="more than 2048 octets"):
+    with pytest.raises(ValueError, match="more than 2048 bytes"):
         service.grant("anna", claims={"a": fitting + "x"})
 
 

@@ -1,6 +1,6 @@
 """What a login fixes for all its tokens: its facts, claims, a label and lifetimes. Each is checked when it is granted.
 
-Every function raises `ValueError`, whose text does not quote the value.
+An invalid value raises `ValueError`, whose text does not quote it.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from gatepass.jose.strict_json import dump_object, parse_object
 from gatepass.refresh.family import Family, RefreshToken, plain_text
 from gatepass.tokens.issuer import validate_extra_claims
 
-__all__ = ["Lifetimes", "LoginArguments", "LoginFacts", "check_claim_names", "new_login"]
+__all__ = ["Lifetimes", "LoginArguments", "LoginFacts", "check_claim_names", "claims_of", "new_login"]
 
 _MAX_CLAIMS_LENGTH: Final = 2_048
-"""Octets of the claims of a login, as compact JSON in UTF-8: they are in every access token of the login."""
+"""Bytes of the claims of a login, as compact JSON in UTF-8: they are in every access token of the login."""
 _MAX_LABEL_LENGTH: Final = 64
 
 _RESERVED: Final = frozenset(
@@ -107,6 +107,11 @@ def check_claim_names(claims: Mapping[str, Any], source: str) -> None:
         raise ValueError(f"{source} must not set these claims: {', '.join(sorted(reserved))}")
 
 
+def claims_of(family: Family) -> dict[str, Any]:
+    """Return the claims of the login. Raises `MalformedToken` if the store does not return the text that was stored."""
+    return parse_object(family.claims.encode()) if family.claims else {}
+
+
 def _claims_text(claims: Mapping[str, Any] | None) -> str | None:
     """Return *claims* as compact JSON for the store, or None for none."""
     if claims is None:
@@ -122,9 +127,7 @@ def _claims_text(claims: Mapping[str, Any] | None) -> str | None:
     except (UnicodeEncodeError, MalformedToken):
         raise ValueError("claims= contains half of a surrogate pair, or a name twice") from None
     if len(encoded) > _MAX_CLAIMS_LENGTH:
-        raise ValueError(
-            f"claims= has more than {_MAX_CLAIMS_LENGTH} octets as JSON: keep what is larger in a database"
-        )
+        raise ValueError(f"claims= has more than {_MAX_CLAIMS_LENGTH} bytes as JSON: keep what is larger in a database")
     return encoded.decode() if members else None
 
 

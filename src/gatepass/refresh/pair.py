@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 from typing import Any, final
 
 from gatepass.common.scope import split_scope
-from gatepass.jose.strict_json import parse_object
 from gatepass.refresh.family import Family, RefreshToken
 from gatepass.refresh.hooks import Decision
-from gatepass.refresh.login import check_claim_names
+from gatepass.refresh.login import check_claim_names, claims_of
 from gatepass.tokens.issuer import TokenIssuer
 
 __all__ = ["TokenPair", "TokenPairIssuer"]
@@ -22,7 +21,7 @@ class TokenPair:
     """The result of a grant or a refresh: a short-lived access token and a refresh token. Neither shows in the repr.
 
     *expires_in* is the lifetime of the access token in seconds, *refresh_expires_in* that of the refresh token if it is
-    not used; *scope* is the scope of the access token, separated by blanks; *narrowed* is whether `scopes_for` left out
+    not used; *scope* is the scope of the access token, separated by spaces; *narrowed* is whether `scopes_for` left out
     some of the scopes that were requested.
     """
 
@@ -66,7 +65,7 @@ class TokenPairIssuer:
             not_after=datetime.fromtimestamp(family.expires_at, UTC),
             family_id=family.family_id,
             **_login_facts(family),
-            **{**_login_claims(family), **decision.claims},
+            **{**claims_of(family), **decision.claims},
         )
         return TokenPair(
             access_token=access_token,
@@ -76,10 +75,6 @@ class TokenPairIssuer:
             scope=narrowed,
             narrowed=narrowed != scope,
         )
-
-
-def _login_claims(family: Family) -> dict[str, Any]:
-    return parse_object(family.claims.encode()) if family.claims else {}
 
 
 def _login_facts(family: Family) -> dict[str, Any]:

@@ -148,7 +148,7 @@ class TokenService:
 
         Call this when the user has just proved their identity; *auth_time*, *acr* and *amr* say when and how, and every
         later access token of the family repeats them. It repeats *claims* too, such as a tenant that was chosen: at
-        most 2,048 octets as JSON in UTF-8. *label* is for a list of sessions, such as the name of a device: at most 64
+        most 2,048 bytes as JSON in UTF-8. *label* is for a list of sessions, such as the name of a device: at most 64
         printable characters. *refresh_ttl* and *absolute_ttl* shorten this login's lifetimes (seconds or timedelta);
         those of the service are the limits.
 

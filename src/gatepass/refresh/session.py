@@ -13,8 +13,8 @@ from typing import Any, Final, final
 
 from gatepass.common.limits import moment_of
 from gatepass.common.texts import plain
-from gatepass.jose.strict_json import parse_object
 from gatepass.refresh.family import FAMILY_ID, Family
+from gatepass.refresh.login import claims_of
 from gatepass.tokens.access_token import freeze
 
 __all__ = ["Session", "SessionPage", "page_limit", "position_of"]
@@ -29,7 +29,7 @@ class Session:
     """A login of *subject* through *client_id*, which `TokenService.sessions` lists and the service's hooks are given.
 
     *family_id* names it, for `TokenService.revoke_family`; access tokens have it too. *scope* is that of the whole
-    grant, separated by blanks, also while `scopes_for` narrows it. *claims* are those of `grant(claims=)`, read-only,
+    grant, separated by spaces, also while `scopes_for` narrows it. *claims* are those of `grant(claims=)`, read-only,
     and do not show in the repr; *label* is that of `grant(label=)`, or None. *created_at* is the time of the login,
     *last_used_at* that of the last rotation, or of the login before the first: both are aware datetimes in UTC. A
     refresh that is repeated within the grace window is not a use.
@@ -52,7 +52,7 @@ class Session:
             subject=family.subject,
             client_id=family.client_id,
             scope=family.scope,
-            claims=freeze(parse_object(family.claims.encode()) if family.claims else {}),
+            claims=freeze(claims_of(family)),
             label=family.label or None,
             created_at=moment_of(family.created_at),
             last_used_at=moment_of(max(family.created_at, family.rotated_at)),
