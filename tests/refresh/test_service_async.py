@@ -1,6 +1,7 @@
 """Grants and refreshes on an event loop, asyncio's and trio's: coroutine functions, worker threads, cancelled tasks."""
 
 import asyncio
+import inspect
 import threading
 
 import pytest
@@ -9,7 +10,7 @@ import trio.lowlevel
 from tests.support.asgi import PATIENCE
 from tests.support.breaking_store import BreakingStore, Clock, Outage, make_service, make_verifier
 
-from gatepass import ConfigurationError
+from gatepass import ConfigurationError, TokenService
 from gatepass.refresh.errors import (
     HookUnavailable,
     InvalidGrant,
@@ -77,7 +78,17 @@ async def reason_of(refreshing):
     return None
 
 
-# What the methods return
+# What the methods take and return
+
+
+@pytest.mark.parametrize("method", ["grant", "refresh"])
+def test_the_method_for_an_event_loop_takes_the_arguments_of_the_plain_one(method):
+    plain, awaited = (
+        dict(inspect.signature(getattr(TokenService, name)).parameters) for name in (method, f"{method}_async")
+    )
+
+    assert callable(awaited.pop("run_blocking").default)
+    assert awaited == plain
 
 
 @EVERY_LOOP

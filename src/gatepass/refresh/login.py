@@ -18,7 +18,7 @@ from gatepass.jose.strict_json import dump_object, parse_object
 from gatepass.refresh.family import Family, RefreshToken, plain_text
 from gatepass.tokens.issuer import validate_extra_claims
 
-__all__ = ["Lifetimes", "LoginArguments", "LoginFacts", "check_claim_names", "claims_of", "new_login"]
+__all__ = ["Lifetimes", "LoginFacts", "check_claim_names", "claims_of", "new_login"]
 
 _MAX_CLAIMS_LENGTH: Final = 2_048
 """Bytes of the claims of a login, as compact JSON in UTF-8: they are in every access token of the login."""
@@ -29,7 +29,7 @@ _RESERVED: Final = frozenset(
 )
 
 
-class LoginFacts(TypedDict, total=False):
+class LoginFacts(TypedDict):
     """The keyword arguments of `TokenService.grant` that have no default of the service."""
 
     scope: str | Iterable[str]
@@ -40,13 +40,6 @@ class LoginFacts(TypedDict, total=False):
     label: str | None
     refresh_ttl: float | timedelta | None
     absolute_ttl: float | timedelta | None
-
-
-class LoginArguments(LoginFacts, total=False):
-    """The keyword arguments of `TokenService.grant`."""
-
-    client_id: str | None
-    audience: str | None
 
 
 class Lifetimes(NamedTuple):
@@ -63,14 +56,14 @@ def new_login(
     limits: Lifetimes,
     client_id: str,
     audience: str,
-    scope: str | Iterable[str] = (),
-    auth_time: datetime | None = None,
-    acr: str | None = None,
-    amr: Iterable[str] = (),
-    claims: Mapping[str, Any] | None = None,
-    label: str | None = None,
-    refresh_ttl: float | timedelta | None = None,
-    absolute_ttl: float | timedelta | None = None,
+    scope: str | Iterable[str],
+    auth_time: datetime | None,
+    acr: str | None,
+    amr: Iterable[str],
+    claims: Mapping[str, Any] | None,
+    label: str | None,
+    refresh_ttl: float | timedelta | None,
+    absolute_ttl: float | timedelta | None,
 ) -> tuple[RefreshToken, Family]:
     """Return the first token of a new family, and the family, which is not stored yet."""
     token = RefreshToken.fresh()

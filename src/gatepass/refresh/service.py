@@ -19,7 +19,7 @@ from gatepass.errors import ConfigurationError
 from gatepass.refresh.errors import InvalidGrant, ServiceUnavailable
 from gatepass.refresh.family import FAMILY_ID, Family, RefreshToken, Rotation, plain_text
 from gatepass.refresh.hooks import CheckSubject, ClaimsFor, Decision, OnReuse, ScopesFor, ServiceHooks, call_store
-from gatepass.refresh.login import Lifetimes, LoginArguments, LoginFacts, new_login
+from gatepass.refresh.login import Lifetimes, LoginFacts, new_login
 from gatepass.refresh.pair import TokenPair, TokenPairIssuer
 from gatepass.refresh.revoker import FamilyRevoker
 from gatepass.refresh.rotation import RefreshRequest, RefreshTokenRotation
@@ -178,14 +178,29 @@ class TokenService:
         return self._store_login(token, family, decision, revoked_before)
 
     async def grant_async(
-        self, subject: str, *, run_blocking: RunBlocking = in_worker_thread, **login: Unpack[LoginArguments]
+        self,
+        subject: str,
+        *,
+        scope: str | Iterable[str] = (),
+        client_id: str | None = None,
+        audience: str | None = None,
+        auth_time: datetime | None = None,
+        acr: str | None = None,
+        amr: Iterable[str] = (),
+        claims: Mapping[str, Any] | None = None,
+        label: str | None = None,
+        refresh_ttl: float | timedelta | None = None,
+        absolute_ttl: float | timedelta | None = None,
+        run_blocking: RunBlocking = in_worker_thread,
     ) -> TokenPair:
         """Do what `grant` does, on an event loop: await coroutine functions, and run the rest in a worker thread.
 
-        It takes the arguments of `grant`. *run_blocking* takes a function and runs it in a worker thread, by default
-        one of asyncio's or trio's.
+        *run_blocking* takes a function and runs it in a worker thread, by default one of asyncio's or trio's.
         """
-        token, family = self._login(subject, **login)
+        token, family = self._login(
+            subject, scope=scope, client_id=client_id, audience=audience, auth_time=auth_time, acr=acr, amr=amr,
+            claims=claims, label=label, refresh_ttl=refresh_ttl, absolute_ttl=absolute_ttl,
+        )  # fmt: skip
         revoked_before = await run_blocking(lambda: self._revoker.revoked_before(family))
         decision = await self._hooks.decide_login_async(Session.from_family(family), run_blocking)
         pair: TokenPair = await run_blocking(lambda: self._store_login(token, family, decision, revoked_before))
@@ -312,7 +327,7 @@ class TokenService:
         return call_store(self._store.purge, before=before, limit=limit)
 
     def _login(
-        self, subject: str, *, client_id: str | None = None, audience: str | None = None, **facts: Unpack[LoginFacts]
+        self, subject: str, *, client_id: str | None, audience: str | None, **facts: Unpack[LoginFacts]
     ) -> tuple[RefreshToken, Family]:
         client, name, now = self._client(client_id), self._audience(audience), int(self._clock())
         return new_login(subject, client_id=client, audience=name, now=now, limits=self._limits, **facts)
