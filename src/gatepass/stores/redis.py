@@ -114,7 +114,7 @@ class RedisStore:
         processes and run again, while clients log in and refresh. A new store needs no call, but lists faster after
         one. While a cluster moves slots a scan may miss keys, so call it at another time.
         """
-        self._has_marker()
+        self._has_marker()  # raises for a later version of the store
         start = self._index("subject", "")
         keys = self._client.scan_iter(f"{start.translate(_LITERAL)}*", count=_BATCH, _type="zset")
         while subjects := [text_of(key).removeprefix(start) for key in islice(keys, _SUBJECTS)]:
@@ -125,7 +125,7 @@ class RedisStore:
         absolute = _lifetime(family.expires_at, family.created_at)
         idle = _lifetime(family.idle_expires_at, family.created_at)
         subject, client = self._index("subject", family.subject), self._index("client", family.client_id)
-        order = self._index("logins", family.subject)
+        order = self._order(family.subject)
         self._run(ADD_TO_ORDER, order, absolute + MARGIN, family.created_at, family.family_id)
         expired = self._run(ADD_TO_INDEX, subject, family.family_id, absolute + MARGIN)
         self._run(ADD_TO_INDEX, client, family.family_id, absolute + MARGIN)
@@ -150,7 +150,7 @@ class RedisStore:
 
     def revoke_subject(self, subject: str, *, at: int) -> int:
         """Revoke every family of *subject*. If this raises, some may be revoked; call it again for the rest."""
-        return self._revoke_listed(self._index("subject", subject), at, order=self._index("logins", subject))
+        return self._revoke_listed(self._index("subject", subject), at, order=self._order(subject))
 
     def revoke_client(self, client_id: str, *, at: int) -> int:
         """Revoke every family of *client_id*. If this raises, some may be revoked; call it again for the rest."""
@@ -222,7 +222,7 @@ class RedisStore:
     def _latest(self, subject: str, newest: int | str, count: int) -> list[tuple[int, str]]:
         """Return the positions of *count* logins of *subject*, from the second *newest* on, the latest first."""
         entries = self._client.zrange(
-            self._index("logins", subject), newest, "-inf", desc=True, byscore=True, offset=0, num=count,
+            self._order(subject), newest, "-inf", desc=True, byscore=True, offset=0, num=count,
             withscores=True,
         )  # fmt: skip
         return [(int(score), text_of(member)) for member, score in entries]
@@ -245,7 +245,7 @@ class RedisStore:
             elif family.is_live(at):
                 live.append(family)
         if ended:
-            self._client.zrem(self._index("logins", subject), *ended)
+            self._client.zrem(self._order(subject), *ended)
         return live
 
     def _require_order(self, subject: str) -> None:
@@ -256,7 +256,7 @@ class RedisStore:
             self._upgraded.get().set()
             return
         for batch in self._batches(self._index("subject", subject)):
-            scores = self._client.zmscore(self._index("logins", subject), batch)
+            scores = self._client.zmscore(self._order(subject), batch)
             missing = [(subject, family_id) for family_id, score in zip(batch, scores, strict=True) if score is None]
             if any(created_at is not None for created_at in self._times_of_logins(missing)):
                 raise ConfigurationError(
@@ -288,7 +288,7 @@ class RedisStore:
                     if created_at is not None:
                         added.setdefault(subject, [parts[subject][1]]).extend((created_at, family_id))
                 for subject, values in added.items():
-                    pipeline.execute_command("EVAL", ADD_TO_ORDER, 1, self._index("logins", subject), *values)
+                    pipeline.execute_command("EVAL", ADD_TO_ORDER, 1, self._order(subject), *values)
                 pipeline.execute()
             cursors = {subject: int(cursor) for subject, ((cursor, _), _) in parts.items() if int(cursor)}
 
@@ -318,6 +318,9 @@ class RedisStore:
 
     def _index(self, kind: str, name: str) -> str:
         return f"{self._prefix}:{kind}:{name}"
+
+    def _order(self, subject: str) -> str:
+        return f"{self._prefix}:logins:{subject}"
 
     @property
     def _marker(self) -> str:

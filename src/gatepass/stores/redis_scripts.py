@@ -25,7 +25,7 @@ if redis.call('TTL', KEYS[1]) < life then redis.call('EXPIRE', KEYS[1], ARGV[2])
 return dead
 """
 
-# KEYS: logins of a subject. ARGV: lifetime, then times and families.
+# KEYS: order of a subject's logins. ARGV: lifetime, then times and families. A login keeps the place that it has.
 ADD_TO_ORDER: Final = """
 redis.call('ZADD', KEYS[1], 'NX', unpack(ARGV, 2))
 if redis.call('TTL', KEYS[1]) < tonumber(ARGV[1]) then redis.call('EXPIRE', KEYS[1], ARGV[1]) end
