@@ -1,5 +1,6 @@
 """Revocation of families by token, subject and client, and of the access tokens of these families."""
 
+import asyncio
 import threading
 
 import pytest
@@ -166,7 +167,8 @@ ENDS = pytest.mark.parametrize(("end", "name"), [("revoke_subject", "anna"), ("r
 
 
 @ENDS
-def test_a_revocation_of_all_while_a_hook_decides_about_a_login_ends_the_login_too(store, clock, end, name):
+@pytest.mark.parametrize("method", ["grant", "grant_async"])
+def test_a_revocation_of_all_while_a_hook_decides_about_a_login_ends_the_login_too(store, clock, end, name, method):
     service = make_service(
         store,
         clock,
@@ -174,7 +176,10 @@ def test_a_revocation_of_all_while_a_hook_decides_about_a_login_ends_the_login_t
         claims_for=lambda session: {"revoked": getattr(service, end)(name)},
     )
 
-    assert reason_of(service.grant, "anna") == "ended_meanwhile"
+    def log_in():
+        return service.grant("anna") if method == "grant" else asyncio.run(service.grant_async("anna"))
+
+    assert reason_of(log_in) == "ended_meanwhile"
     assert service.sessions("anna").sessions == ()
 
 
