@@ -6,7 +6,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connections
 from django.db.migrations.loader import MigrationLoader
-from tests.support.breaking_store import NOW, Clock, make_service, reason_of
+from tests.support.breaking_store import NOW, Clock, make_service
 from tests.support.databases.version_1 import KINDS, families, version_1_store
 from tests.support.django import ready as django_ready  # noqa: F401 - its import is what counts
 
@@ -97,28 +97,6 @@ class TestOldTable:
 
 
 class TestMigration:
-    def test_each_live_family_is_listed_newest_first(self, kind, alias, store):
-        migrate(alias)
-        living = [one for one in families(kind) if one.lives]
-
-        assert living
-        for subject in {one.subject for one in living}:
-            expected = [one for one in living if one.subject == subject]
-            found = listed(store, subject)
-            assert [one.created_at for one in found] == sorted((one.created_at for one in expected), reverse=True)
-            assert {one.family_id for one in found} == {one.family_id for one in expected}
-            assert {(one.claims, one.label, one.refresh_ttl) for one in found} == {(None, None, None)}
-
-    def test_each_live_family_is_refreshed_and_no_other(self, kind, alias, service):
-        migrate(alias)
-        for one in families(kind):
-            if one.lives:
-                pair = service.refresh(one.refresh_token, client_id=one.client_id)
-                assert service.refresh(pair.refresh_token, client_id=one.client_id), one.name
-            else:
-                reason = reason_of(service.refresh, one.refresh_token, client_id=one.client_id)
-                assert reason in ("refresh_revoked", "refresh_expired"), one.name
-
     def test_a_second_migration_changes_nothing(self, alias):
         migrate(alias)
         before = rows(alias), indexes(alias)

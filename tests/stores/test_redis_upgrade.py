@@ -82,22 +82,6 @@ class TestVersion1:
 
         assert store.live_families("eve", at=NOW, limit=10, after=None) == []
 
-    def test_each_login_that_lives_is_refreshed_and_listed_after_the_upgrade(self, database):
-        store, living = database.open(), [family for family in families("redis") if family.lives]
-        store.upgrade_schema()
-        service, current = make_service(store, Clock(), grace=60), {}
-        for one in living:
-            current[one.family_id] = service.refresh(one.refresh_token, client_id=one.client_id).refresh_token
-
-        for subject in {one.subject for one in living}:
-            found = store.live_families(subject, at=NOW, limit=10, after=None)
-            expected = sorted((one.created_at, one.family_id) for one in living if one.subject == subject)
-            assert [family.position for family in found] == expected[::-1]
-            assert found == [store.get(family.family_id) for family in found]
-        for one in living:
-            assert service.refresh(current[one.family_id], client_id=one.client_id).refresh_token
-        assert len(living) == 8
-
     def test_logins_are_refreshed_revoked_and_added_without_the_upgrade(self, database):
         store, living = database.open(), [family for family in families("redis") if family.lives]
         service = make_service(store, Clock(), grace=60)

@@ -16,8 +16,7 @@ REFUSED = {
     "idle for too long": "refresh_expired",
     "past its absolute end": "refresh_expired",
 }
-# The kinds whose stores have a method for the upgrade.
-UPGRADED = ["sqlite", "sql-sqlite", "sql-postgresql", "sql-mariadb"]
+REFUSED_BEFORE_THE_UPGRADE = ["sqlite", "sql-sqlite", "sql-postgresql", "sql-mariadb"]
 
 
 @pytest.fixture(params=KINDS)
@@ -28,7 +27,7 @@ def kind(request):
 @pytest.fixture
 def database(kind, tmp_path):
     with version_1_store(kind, tmp_path) as database:
-        if kind in UPGRADED:
+        if database.alias is None:  # Django's is migrated when it is opened
             database.open().upgrade_schema()
         yield database
 
@@ -75,7 +74,7 @@ def test_the_store_returns_each_family_that_the_list_describes(kind, database):
     assert (family.auth_time, family.acr, family.amr) == (NOW - 660, "urn:example:acr:2", ("pwd", "otp"))
 
 
-@pytest.mark.parametrize("kind", UPGRADED, indirect=True)
+@pytest.mark.parametrize("kind", REFUSED_BEFORE_THE_UPGRADE, indirect=True)
 def test_before_the_upgrade_a_refresh_says_what_to_run(kind, tmp_path):
     with version_1_store(kind, tmp_path) as database:
         service = make_service(database.open(), Clock())
@@ -84,19 +83,17 @@ def test_before_the_upgrade_a_refresh_says_what_to_run(kind, tmp_path):
                 service.refresh(family.refresh_token, client_id=family.client_id)
 
 
-@pytest.mark.parametrize("kind", UPGRADED, indirect=True)
 def test_the_families_that_live_are_listed_with_the_newest_first(kind, database):
     store, known = database.open(), families(kind)
 
     for subject in {one.subject for one in known}:
         living = [one for one in known if one.subject == subject and one.lives]
-        newest_first = sorted(living, key=lambda one: (one.created_at, one.family_id), reverse=True)
         listed = store.live_families(subject, at=NOW, limit=100, after=None)
-        assert [one.family_id for one in listed] == [one.family_id for one in newest_first]
+        assert [one.created_at for one in listed] == sorted((one.created_at for one in living), reverse=True)
+        assert {one.family_id for one in listed} == {one.family_id for one in living}
         assert {(one.claims, one.label, one.refresh_ttl) for one in listed} <= {(None, None, None)}
 
 
-@pytest.mark.parametrize("kind", UPGRADED, indirect=True)
 def test_a_family_that_was_refreshed_after_the_upgrade_stays_in_its_place(kind, database, service):
     store = database.open()
     before = store.live_families("anna", at=NOW, limit=100, after=None)
