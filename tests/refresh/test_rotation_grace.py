@@ -130,6 +130,15 @@ def test_the_window_keeps_to_the_scope_and_the_subject(store, clock):
     assert reason_of(service.refresh, second.refresh_token) == "refresh_revoked"
 
 
+def test_a_repetition_may_ask_for_a_narrower_scope(store, clock):
+    service = make_service(store, clock, grace=10)
+    first = service.grant("anna", scope="a b")
+    service.refresh(first.refresh_token)
+
+    assert service.refresh(first.refresh_token, scope="b").scope == "b"
+    assert service.refresh(first.refresh_token).scope == "a b"
+
+
 def test_a_repetition_fails_if_the_family_is_revoked_meanwhile(store, clock):
     service = make_service(store, clock, grace=10)
     first = service.grant("anna")
