@@ -66,3 +66,19 @@ def test_a_refusal_raised_by_a_hook_is_an_outage(store, clock):
 
     with pytest.raises(HookUnavailable):
         service.refresh(pair.refresh_token)
+
+
+async def asynchronous(family):
+    """Do nothing with *family*."""
+
+
+def test_a_plain_reuse_hook_that_returns_a_coroutine_is_logged(store, clock, caplog):
+    def forgets_to_await(family):
+        return asynchronous(family)
+
+    service = make_service(store, clock, on_reuse=forgets_to_await)
+    first = service.grant("anna")
+    service.refresh(first.refresh_token)
+
+    assert reason_of(service.refresh, first.refresh_token) == "refresh_reused"
+    assert "on_reuse returned a coroutine: make it a coroutine function (async def)" in caplog.text
