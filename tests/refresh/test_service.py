@@ -380,9 +380,10 @@ def test_settings_that_cannot_work_are_refused_at_once(store, clock, settings):
         make_service(store, clock, **settings)
 
 
-def test_an_invalid_store_is_refused_at_once(clock):
+@pytest.mark.parametrize("store", [object(), None, "sessions.db", BreakingStore])
+def test_an_invalid_store_is_refused_at_once(clock, store):
     with pytest.raises(ConfigurationError, match="must be a RefreshStore, such as"):
-        make_service(object(), clock)
+        make_service(store, clock)
 
 
 @pytest.mark.parametrize(

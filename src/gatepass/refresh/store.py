@@ -95,7 +95,8 @@ class RefreshStore(Protocol):
 
 def require_store(value: object) -> RefreshStore:
     """Return *value* if it is a store of this version of the protocol. Raises `ConfigurationError`."""
-    if not all(callable(getattr(value, name, None)) for name in ("create", "get", "rotate")):
+    is_class = isinstance(value, type)
+    if is_class or not all(callable(getattr(value, name, None)) for name in ("create", "get", "rotate")):
         raise ConfigurationError("store= must be a RefreshStore, such as SQLiteStore(path)")
     version: object = getattr(value, "contract_version", 1)
     missing = sorted(name for name in _MEMBERS if not hasattr(value, name))
