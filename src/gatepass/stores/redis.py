@@ -4,7 +4,7 @@ Each family is a hash under its own key. The salt of a grace window has a second
 Families and revocations expire by themselves, so `purge` deletes none. Sorted sets list the families of a
 subject and of a client: the indexes. They are written before the family, so that a revocation of the listed families
 also covers a family that is not written yet. One more sorted set of each subject has its logins by time: the order.
-It is written before the index and shortened after it, so that it never lacks a login; one that has ended may remain.
+It is written before the index and loses a login only after its end, so it never lacks one that lives.
 
 Each change of a family or a revocation is one Lua script whose keys are in one slot, so that it works on a cluster.
 Lifetimes are differences of the caller's times and are counted on the server's clock, so that a difference between the
@@ -210,7 +210,7 @@ class RedisStore:
                 keys = self._keys(REVOKE, self._family(family_id))
                 pipeline.execute_command("EVAL", REVOKE, len(keys), *keys, call, at, MARGIN)
             revoked += sum(pipeline.execute())
-            for name in (index,) if order is None else (order, index):
+            for name in (index,) if order is None else (order, index):  # a repeated call reads the index
                 self._client.zrem(name, *batch)
         return revoked
 
