@@ -220,6 +220,7 @@ class TestOrder:
 
         for _ in range(2):  # the first list removes the entry from the order
             assert listed(store, "mallory") == []
+        assert raw.zscore(f"{prefix}:logins:anna", family.family_id) == family.created_at
         store.upgrade_schema()
         assert raw.exists(f"{prefix}:logins:mallory") == 0
         assert [family for page in pages(store, "anna", 1) for family in page] == [family]
