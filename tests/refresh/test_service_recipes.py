@@ -105,17 +105,6 @@ def test_a_change_of_password_that_the_store_interrupts_can_be_repeated(shop, st
 # Demotion
 
 
-def test_a_demoted_user_stays_logged_in_with_fewer_scopes_until_the_promotion(shop):
-    pair = shop.log_in("anna")
-    shop.rights["anna"] = "read"
-    demoted = shop.service.refresh(pair.refresh_token)
-    shop.rights["anna"] = "read write delete"
-    promoted = shop.service.refresh(demoted.refresh_token)
-
-    assert (shop.scopes(demoted), demoted.narrowed) == ({"read"}, True)
-    assert (shop.scopes(promoted), promoted.narrowed) == ({"read", "write"}, False)
-
-
 def test_a_demotion_takes_effect_at_once_if_the_access_tokens_are_revoked_too(shop, clock):
     pair = shop.log_in("anna", label="phone")
     shop.rights["anna"] = "read"
