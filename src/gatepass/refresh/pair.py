@@ -64,7 +64,7 @@ class TokenPairIssuer:
             audience=family.audience,
             not_after=datetime.fromtimestamp(family.expires_at, UTC),
             family_id=family.family_id,
-            **_login_facts(family),
+            **_authentication_facts(family),
             **{**claims_of(family), **decision.claims},
         )
         return TokenPair(
@@ -77,6 +77,6 @@ class TokenPairIssuer:
         )
 
 
-def _login_facts(family: Family) -> dict[str, Any]:
+def _authentication_facts(family: Family) -> dict[str, Any]:
     facts = {"auth_time": family.auth_time, "acr": family.acr, "amr": list(family.amr) or None}
     return {name: value for name, value in facts.items() if value is not None}
