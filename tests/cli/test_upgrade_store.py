@@ -9,7 +9,7 @@ import sys
 from contextlib import ExitStack, closing
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 from tests.cli.test_main import without
 from tests.cli.test_purge import HEEDING, KINDS, SECRET, closed_port, said
 from tests.support.breaking_store import NOW
@@ -64,6 +64,25 @@ def test_a_store_may_be_given_in_the_environment(gatepass_here, stored):
     result = gatepass_here("upgrade-store", "--store-env", "STORE_URL", env={"STORE_URL": f"{stored.place}\n"})
 
     assert (result.returncode, result.stdout) == (0, UPGRADED)
+
+
+def test_mariadb_may_take_longer_for_an_upgrade_than_for_a_batch_of_a_purge(gatepass_here, tmp_path):
+    timeouts = []
+
+    def record(dialect, connection, arguments, options):
+        timeouts.append(options.get("read_timeout"))
+
+    with version_1_store("sql-mariadb", tmp_path) as database:
+        event.listen(Engine, "do_connect", record)
+        try:
+            gatepass_here("upgrade-store", database.place)
+            of_the_upgrade = set(timeouts)
+            timeouts.clear()
+            gatepass_here("purge", database.place)
+        finally:
+            event.remove(Engine, "do_connect", record)
+
+    assert (of_the_upgrade, set(timeouts)) == ({None}, {30})
 
 
 def test_a_process_of_its_own_upgrades_a_file(gatepass, file):

@@ -190,6 +190,16 @@ def test_an_interrupted_upgrade_is_completed_by_the_next(kind, engine, tmp_path,
         assert structure(engine) == structure(whole)
 
 
+def test_a_creation_of_version_1_that_was_interrupted_is_completed_with_the_new_columns(engine):
+    run(engine, "DELETE FROM gatepass_schema")
+    store, one = SQLStore(engine), make_family(claims='{"tenant":"north"}', label="phone", refresh_ttl=60).family
+
+    store.create_schema()
+
+    store.create(one)
+    assert (version(engine), store.get(one.family_id)) == (2, one)
+
+
 def test_an_index_of_that_name_on_other_columns_is_refused(engine):
     run(engine, f"CREATE INDEX {LOGIN_INDEX} ON gatepass_families (purge_at)")
 

@@ -122,6 +122,15 @@ def test_a_missing_file_is_not_created(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_file_that_is_gone_since_is_an_error_of_the_database(path):
+    with SQLiteStore(path, timeout=PATIENCE) as store:
+        store.upgrade_schema()
+        path.rename(path.with_name("moved.db"))
+
+        with pytest.raises(sqlite3.OperationalError, match="the store's file is gone"):
+            store.upgrade_schema()
+
+
 def test_a_file_without_tables_is_not_changed(tmp_path):
     """It may be the database of another program, which keeps its journal as it is."""
     other = tmp_path / "other.db"

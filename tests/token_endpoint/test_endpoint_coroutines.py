@@ -1,6 +1,7 @@
 """The endpoints with coroutine functions: on the core's event loops, in the frameworks, and where there is no loop."""
 
 import asyncio
+import threading
 import time
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -110,6 +111,24 @@ def test_the_views_of_django_need_no_login_or_csrf_token_and_have_no_transaction
         checks.check(checks.post(client, "/revoke", {"token": "{current}"}, tokens), REVOKED)
 
     assert inside == [False] * len(list(connections))
+
+
+def test_django_runs_plain_functions_in_the_thread_of_the_request():
+    """It has the connections to the database, and the transaction of a test."""
+    threads = []
+
+    def claims_for(session):
+        threads.append(threading.current_thread())
+        return {}
+
+    backend = Backend(claims_for=claims_for, coroutines=["check_subject"])
+    tokens, checks, project = grant_tokens(backend), EndpointChecks(), OnDjango()
+    threads.clear()
+
+    with ExitStack() as project.settings:
+        checks.pair(checks.post(project.build(backend), "/token", refresh(), tokens))
+
+    assert threads == [threading.current_thread()]
 
 
 # Where there is no event loop
