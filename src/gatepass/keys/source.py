@@ -17,7 +17,7 @@ from typing import TypeVar, cast, final
 from gatepass.common.event_loop import RunBlocking
 from gatepass.keys import KeySet
 
-__all__ = ["Fetch", "KeySource", "run", "run_async"]
+__all__ = ["Fetch", "KeySource", "RunBlocking", "run", "run_async"]
 
 _T = TypeVar("_T")
 
