@@ -19,6 +19,7 @@ from gatepass import (
     Challenge,
     Key,
     ResourceServer,
+    TokenEndpointError,
     TokenEndpoints,
     TokenIssuer,
     TokenPair,
@@ -95,6 +96,11 @@ app.wsgi_app = AccessTokenMiddleware(  # type: ignore[method-assign]
     app.wsgi_app, ResourceServer(verifier), public=["/healthz"]
 )
 app.register_blueprint(token_endpoints(endpoints))  # POST /token refreshes, POST /revoke ends the login of a token
+
+
+@app.errorhandler(TokenEndpointError)  # 503 if the store is unreachable
+def refused(error: TokenEndpointError) -> ResponseReturnValue:
+    return to_response(endpoints.error_response(error))
 
 
 @app.post("/login")

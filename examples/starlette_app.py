@@ -23,6 +23,7 @@ from gatepass import (
     Challenge,
     Key,
     ResourceServer,
+    TokenEndpointError,
     TokenEndpoints,
     TokenIssuer,
     TokenPair,
@@ -142,6 +143,12 @@ async def orders(request: Request) -> Response:
     return JSONResponse({"for": request.state.access_token.subject, "orders": ["tea", "biscuits"]})
 
 
+async def refused(_request: Request, error: Exception) -> Response:  # 503 if the store is unreachable
+    if not isinstance(error, TokenEndpointError):
+        raise error
+    return to_response(endpoints.error_response(error))
+
+
 @public
 async def healthz(_request: Request) -> Response:
     return JSONResponse({"well": True})
@@ -158,5 +165,6 @@ app = Starlette(
         Route("/orders", orders),
         Route("/healthz", healthz),
     ],
+    exception_handlers={TokenEndpointError: refused},
     middleware=[Middleware(AccessTokenMiddleware, server=ResourceServer(verifier))],
 )

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -441,6 +442,25 @@ def test_the_routes_of_the_sessions_require_a_token(shop, method, path):
 
 
 # --- the tutorial of FastAPI
+
+
+def test_a_store_that_fails_is_an_outage_in_the_routes_of_the_example_too(shop):
+    token = answer_of(log_in(shop))[1]["access_token"]
+    with contextlib.closing(sqlite3.connect(FILES[shop])) as connection:
+        connection.execute("ALTER TABLE gatepass_families RENAME TO elsewhere")
+        try:
+            answers = [
+                log_in(shop),
+                request(shop, "/sessions", token=token),
+                request(shop, "/sessions/AbCdEfGhIjKlMnOpQrStUv", token=token, method="DELETE"),
+                request(shop, "/logout-everywhere", token=token, method="POST"),
+            ]
+        finally:
+            connection.execute("ALTER TABLE elsewhere RENAME TO gatepass_families")
+
+    for status, headers, body in answers:
+        assert (status, headers["Retry-After"], json.loads(body)["error"]) == (503, "5", "temporarily_unavailable")
+    assert log_in(shop)[0] == 200
 
 
 @pytest.fixture(scope="module")

@@ -74,7 +74,7 @@ class ServiceHooks:
     not mean everything.
     """
 
-    __slots__ = ("_check_subject", "_claims_for", "_on_reuse", "_scopes_for", "is_async")
+    __slots__ = ("_check_subject", "_claims_for", "_on_reuse", "_scopes_for", "coroutine_functions")
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class ServiceHooks:
         self._scopes_for = _optional("scopes_for", scopes_for, "a Session and returns its scopes", _scopes)
         self._on_reuse = _optional("on_reuse", on_reuse, "a Family", _anything)
         hooks = (self._check_subject, self._claims_for, self._scopes_for, self._on_reuse)
-        self.is_async: bool = any(hook is not None and hook.is_async for hook in hooks)
+        self.coroutine_functions: tuple[str, ...] = tuple(hook.name for hook in hooks if hook and hook.is_async)
 
     def decide_login(self, session: Session) -> Decision:
         """Return the claims and scopes of a new *session*: the application has just allowed it."""
@@ -136,7 +136,7 @@ class Hook:
     *passes* is the error that the function may raise, to refuse. Every other error becomes `HookUnavailable`.
     """
 
-    __slots__ = ("_convert", "_function", "_name", "_passes", "is_async")
+    __slots__ = ("_convert", "_function", "_passes", "is_async", "name")
 
     def __init__(
         self,
@@ -145,11 +145,12 @@ class Hook:
         takes: str,
         convert: Callable[[Any], Any],
         *,
+        arguments: int = 1,
         passes: type[Exception] | None = None,
     ) -> None:
-        if not callable(function):
+        if not _accepts(function, arguments):
             raise ConfigurationError(f"{name}= must be a function that takes {takes}")
-        self._name = name
+        self.name: str = name
         self._function = function
         self._convert = convert
         self._passes = () if passes is None else passes
@@ -177,15 +178,17 @@ class Hook:
 
     def _fail(self, error: Exception) -> NoReturn:
         if isinstance(error, _InvalidResult):
-            _logger.error("%s returned %s", self._name, error)
+            _logger.error("%s returned %s", self.name, error)
         else:
-            _logger.error("%s raised %s", self._name, traced(error))
-        raise HookUnavailable(f"{self._name}_unavailable") from error
+            _logger.error("%s raised %s", self.name, traced(error))
+        raise HookUnavailable(f"{self.name}_unavailable") from error
 
 
-def boolean_hook(name: str, function: Callable[..., Any], takes: str, *, passes: type[Exception] | None = None) -> Hook:
+def boolean_hook(
+    name: str, function: Callable[..., Any], takes: str, *, arguments: int = 1, passes: type[Exception] | None = None
+) -> Hook:
     """Return the hook of a *function* that must return True or False."""
-    return Hook(name, function, f"{takes} and returns True or False", _boolean, passes=passes)
+    return Hook(name, function, f"{takes} and returns True or False", _boolean, arguments=arguments, passes=passes)
 
 
 class _InvalidResult(Exception):
@@ -196,6 +199,19 @@ def _optional(
     name: str, function: Callable[[Any], Any] | None, takes: str, convert: Callable[[Any], Any]
 ) -> Hook | None:
     return None if function is None else Hook(name, function, takes, convert)
+
+
+def _accepts(function: object, arguments: int) -> bool:
+    """Return whether *function* can be called with that many arguments. A builtin may not tell: then it is accepted."""
+    if not callable(function):
+        return False
+    try:
+        inspect.signature(function).bind(*[None] * arguments)
+    except TypeError:
+        return False
+    except ValueError:
+        pass
+    return True
 
 
 def _boolean(result: object) -> bool:
@@ -224,6 +240,8 @@ def _anything(result: object) -> None:
 
 def _invalid(result: object, found: str) -> _InvalidResult:
     """Return the error for *result*. A coroutine is closed, so that Python does not warn that it was never awaited."""
+    if result is None:
+        found = "None: a `return` may be missing"
     if inspect.iscoroutine(result):
         result.close()
         found = "a coroutine: make it a coroutine function (async def)"

@@ -146,8 +146,11 @@ def _lifetime(value: float | timedelta | None, name: str, limit: int) -> int | N
         return None
     try:
         return int(seconds(value, name, minimum=1, maximum=limit))
-    except ConfigurationError as error:
-        raise ValueError(f"{error}: the {name}= of the TokenService is the limit") from None
+    except ConfigurationError:
+        raise ValueError(
+            f"{name}= must be a timedelta or a number of seconds, from 1 second to the {name}= of the TokenService, "
+            f"which is {timedelta(seconds=limit)}"
+        ) from None
 
 
 def _methods(amr: Iterable[str]) -> tuple[str, ...]:

@@ -128,7 +128,7 @@ class TokenService:
     @property
     def needs_event_loop(self) -> bool:
         """Whether a function of the application is a coroutine function, which only the `_async` methods await."""
-        return self._hooks.is_async
+        return bool(self._hooks.coroutine_functions)
 
     def grant(
         self,
@@ -280,12 +280,14 @@ class TokenService:
         With *subject*, only a family of this subject is revoked: give the user who asks for it, because *family_id* may
         come from the request.
         """
+        if not isinstance(family_id, str):
+            raise ValueError("family_id= takes the `family_id` of a session")  # noqa: TRY004 - as for other arguments
         name = plain(family_id)
-        if not isinstance(name, str) or not FAMILY_ID.fullmatch(name):
+        if not FAMILY_ID.fullmatch(name):
             return False
         if subject is not None:
             family = call_store(self._store.get, name)
-            if family is None or family.subject != subject:
+            if family is None or family.subject != plain(subject):
                 return False
         return self._revoker.revoke_family(name)
 
@@ -351,8 +353,8 @@ class TokenService:
     def _require_plain_functions(self, method: str) -> None:
         if self.needs_event_loop:
             raise ConfigurationError(
-                f"a function of the TokenService is a coroutine function, and {method}() has no event loop: await "
-                f"{method}_async(), or use a plain function"
+                f"{' and '.join(self._hooks.coroutine_functions)} of the TokenService cannot be awaited by {method}(), "
+                f"which has no event loop: await {method}_async(), or use plain functions"
             )
 
     def _client(self, client_id: str | None) -> str:

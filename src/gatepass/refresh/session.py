@@ -39,7 +39,7 @@ class Session:
     subject: str
     client_id: str
     scope: str
-    claims: Mapping[str, Any] = field(repr=False)
+    claims: Mapping[str, Any] = field(repr=False, hash=False)
     label: str | None
     created_at: datetime
     last_used_at: datetime

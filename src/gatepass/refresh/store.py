@@ -95,22 +95,23 @@ class RefreshStore(Protocol):
 
 def require_store(value: object) -> RefreshStore:
     """Return *value* if it is a store of this version of the protocol. Raises `ConfigurationError`."""
-    if not all(callable(getattr(value, name, None)) for name in ("create", "get", "rotate")):
+    if isinstance(value, type) or not all(callable(getattr(value, name, None)) for name in ("create", "get", "rotate")):
         raise ConfigurationError("store= must be a RefreshStore, such as SQLiteStore(path)")
     version: object = getattr(value, "contract_version", 1)
-    missing = sorted(name for name in _MEMBERS if not hasattr(value, name))
-    if version != STORE_CONTRACT or missing:
-        lacks = f" and lacks {', '.join(missing)}" if missing else ""
+    missing = ", ".join(sorted(name for name in _MEMBERS if not hasattr(value, name)))
+    if version != STORE_CONTRACT:
         raise ConfigurationError(
-            f"store= was written for version {version!r} of gatepass.refresh.RefreshStore{lacks}; version "
-            f"{STORE_CONTRACT} is needed: implement it, test it with gatepass.testing.RefreshStoreContract, and set "
-            f"contract_version = {STORE_CONTRACT}"
+            f"store= was written for version {version!r} of gatepass.refresh.RefreshStore, and version "
+            f"{STORE_CONTRACT} is needed: {f'add {missing}' if missing else 'store all members of a Family'}, test it "
+            f"with gatepass.testing.RefreshStoreContract, and set contract_version = {STORE_CONTRACT}"
         )
+    if missing:
+        raise ConfigurationError(f"store= lacks {missing} of gatepass.refresh.RefreshStore")
     return cast("RefreshStore", value)
 
 
 _MEMBERS: Final = (
-    "contract_version", "create", "get", "live_families", "purge", "revoke", "revoke_client", "revoke_subject",
+    "create", "get", "live_families", "purge", "revoke", "revoke_client", "revoke_subject",
     "rotate",
 )  # fmt: skip
 

@@ -261,7 +261,7 @@ class RedisStore:
             if any(created_at is not None for created_at in self._times_of_logins(missing)):
                 raise ConfigurationError(
                     "these logins were stored by version 1 of the store: call RedisStore.upgrade_schema() once, or "
-                    "run: gatepass upgrade-store"
+                    "run: gatepass upgrade-store URL"
                 )
 
     def _has_marker(self) -> bool:
