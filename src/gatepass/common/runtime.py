@@ -16,8 +16,8 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Generic, TypeVar, final
 
 __all__ = [
-    "PerProcess", "ProcessLock", "Shield", "can_block", "in_worker_thread", "threads_are_frozen",
-    "warn_of_frozen_threads",
+    "PerProcess", "ProcessLock", "Shield", "can_block", "in_worker_thread", "is_stray_cancellation",
+    "threads_are_frozen", "warn_of_frozen_threads",
 ]  # fmt: skip
 
 _T = TypeVar("_T")
@@ -88,6 +88,15 @@ async def in_worker_thread(function: Callable[[], Any]) -> Any:
     import asyncio  # noqa: PLC0415 - only a service with an event loop needs it
 
     return await asyncio.to_thread(function)
+
+
+def is_stray_cancellation(error: BaseException) -> bool:
+    """Return whether *error* is asyncio's cancellation of work that this task awaits, and not of the task itself."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or not isinstance(error, asyncio.CancelledError):
+        return False
+    task = asyncio.current_task()
+    return task is not None and not task.cancelling()
 
 
 @final

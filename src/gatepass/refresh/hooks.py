@@ -11,9 +11,10 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar, final
 
+from gatepass.common.runtime import is_stray_cancellation
 from gatepass.common.scope import scope_tokens, split_scope
 from gatepass.errors import ConfigurationError, traced
 from gatepass.keys.source import RunBlocking
@@ -54,7 +55,7 @@ class Decision:
     """What the application's functions say now about a session: whether it may go on, its claims, and its scopes."""
 
     is_allowed: bool
-    claims: Mapping[str, Any]
+    claims: Mapping[str, Any] = field(repr=False)
     scopes: frozenset[str] | None
     """The scopes that `scopes_for` returned, or None without that function."""
 
@@ -173,10 +174,12 @@ class Hook:
             return self._convert(await self._function(*arguments))
         except self._passes:
             raise
-        except Exception as error:  # noqa: BLE001 - the same
-            self._fail(error)
+        except BaseException as error:
+            if isinstance(error, Exception) or is_stray_cancellation(error):
+                self._fail(error)
+            raise
 
-    def _fail(self, error: Exception) -> NoReturn:
+    def _fail(self, error: BaseException) -> NoReturn:
         if isinstance(error, _InvalidResult):
             _logger.error("%s returned %s", self.name, error)
         else:
