@@ -43,7 +43,7 @@ class User:
 
 
 def digest_of(password: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=5)
+    return hashlib.scrypt(password.encode(errors="replace"), salt=salt, n=2**14, r=8, p=5)
 
 
 def new_user(name: str, password: str) -> User:

@@ -37,7 +37,7 @@ from gatepass_starlette import AccessTokenMiddleware, public, require_auth, to_r
 
 
 def digest_of(password: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=5)
+    return hashlib.scrypt(password.encode(errors="replace"), salt=salt, n=2**14, r=8, p=5)
 
 
 def new_user(password: str) -> tuple[bytes, bytes]:

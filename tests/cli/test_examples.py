@@ -444,6 +444,16 @@ def test_the_routes_of_the_sessions_require_a_token(shop, method, path):
 # --- the tutorial of FastAPI
 
 
+def test_a_password_that_has_no_utf_8_form_is_a_wrong_one(shop):
+    fields = {"username": "anna", "password": "\\ud800"}
+    parts = [f'--B\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{fields[name]}\r\n' for name in fields]
+    form_type = "multipart/form-data; boundary=B; charset=unicode_escape"
+
+    answer = request(shop, PATHS[shop][0], form="".join([*parts, "--B--\r\n"]), form_type=form_type)
+
+    assert answer_of(answer)[0] in (400, 401)
+
+
 def test_a_store_that_fails_is_an_outage_in_the_routes_of_the_example_too(shop):
     token = answer_of(log_in(shop))[1]["access_token"]
     with contextlib.closing(sqlite3.connect(FILES[shop])) as connection:

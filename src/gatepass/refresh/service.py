@@ -49,8 +49,9 @@ class TokenService:
     in: it is called at every refresh. *claims_for* and *scopes_for* take the `Session`, at login and at every refresh:
     *claims_for* returns further claims for the access token, and *scopes_for* the scopes that the user may have now. A
     token gets those of them that the login was granted, so *scopes_for* narrows and never widens. *on_reuse* is called
-    with the family when a spent token is used again: once, or more often if the store fails meanwhile. If one of the
-    functions is a coroutine function, call `grant_async` and `refresh_async`.
+    with the family when a spent token is used again: once, or more often if the store fails meanwhile. It runs to its
+    end even if the client disconnects, so it needs a timeout of its own. If one of the functions is a coroutine
+    function, call `grant_async` and `refresh_async`.
 
     >>> from gatepass import Key
     >>> from gatepass.stores.memory import MemoryStore
