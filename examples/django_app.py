@@ -9,11 +9,12 @@ import hmac
 import os
 import secrets
 import sys
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.conf import settings
 from django.core.management import execute_from_command_line
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -24,6 +25,7 @@ from gatepass import (
     Challenge,
     Key,
     ResourceServer,
+    TokenEndpointError,
     TokenEndpoints,
     TokenIssuer,
     TokenPair,
@@ -36,7 +38,7 @@ from gatepass.stores.sqlite import SQLiteStore
 
 
 def digest_of(password: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=5)
+    return hashlib.scrypt(password.encode(errors="replace"), salt=salt, n=2**14, r=8, p=5)
 
 
 def new_user(password: str) -> tuple[bytes, bytes]:
@@ -98,7 +100,7 @@ settings.configure(
     ROOT_URLCONF=__name__,
     SECRET_KEY=os.environ.get("DJANGO_SECRET_KEY", "not used in this example"),
     ALLOWED_HOSTS=["127.0.0.1", "localhost"],
-    MIDDLEWARE=["gatepass_django.AccessTokenMiddleware"],
+    MIDDLEWARE=["gatepass_django.AccessTokenMiddleware", f"{__name__}.Refusals"],
     GATEPASS={"RESOURCE_SERVER": ResourceServer(verifier)},
 )
 
@@ -109,6 +111,19 @@ from gatepass_django import (  # noqa: E402 - in a project, settings come first
     to_response,
     token_endpoints,
 )
+
+
+class Refusals:
+    """503 if the store is unreachable."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_exception(self, _request: HttpRequest, error: Exception) -> HttpResponse | None:
+        return to_response(endpoints.error_response(error)) if isinstance(error, TokenEndpointError) else None
 
 
 @public

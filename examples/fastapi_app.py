@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import Depends, FastAPI, Form, Response, Security
+from fastapi import Depends, FastAPI, Form, Request, Response, Security
 from fastapi.responses import JSONResponse
 from fastapi.security import OAuth2PasswordBearer, OAuth2PasswordRequestForm
 
@@ -22,6 +22,7 @@ from gatepass import (
     Challenge,
     Key,
     ResourceServer,
+    TokenEndpointError,
     TokenEndpoints,
     TokenIssuer,
     TokenPair,
@@ -42,7 +43,7 @@ class User:
 
 
 def digest_of(password: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=5)
+    return hashlib.scrypt(password.encode(errors="replace"), salt=salt, n=2**14, r=8, p=5)
 
 
 def new_user(name: str, password: str) -> User:
@@ -110,6 +111,11 @@ NO_SUCH_SESSION = {"error": "not_found", "error_description": "You have no such 
 bearer = AccessTokenBearer(ResourceServer(verifier), openapi=OAuth2PasswordBearer(tokenUrl="token", scopes=SCOPES))
 app = FastAPI(title="Orders")
 app.include_router(token_endpoints(endpoints, token_path="/refresh"))  # and POST /revoke ends the login of a token
+
+
+@app.exception_handler(TokenEndpointError)  # 503 if the store is unreachable
+async def refused(_request: Request, error: TokenEndpointError) -> Response:
+    return to_response(endpoints.error_response(error))
 
 
 @app.post("/token")

@@ -19,6 +19,7 @@ from gatepass import (
     Challenge,
     Key,
     ResourceServer,
+    TokenEndpointError,
     TokenEndpoints,
     TokenIssuer,
     TokenPair,
@@ -32,7 +33,7 @@ from gatepass_flask import AccessTokenMiddleware, access_token, public, require_
 
 
 def digest_of(password: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=5)
+    return hashlib.scrypt(password.encode(errors="replace"), salt=salt, n=2**14, r=8, p=5)
 
 
 def new_user(password: str) -> tuple[bytes, bytes]:
@@ -95,6 +96,11 @@ app.wsgi_app = AccessTokenMiddleware(  # type: ignore[method-assign]
     app.wsgi_app, ResourceServer(verifier), public=["/healthz"]
 )
 app.register_blueprint(token_endpoints(endpoints))  # POST /token refreshes, POST /revoke ends the login of a token
+
+
+@app.errorhandler(TokenEndpointError)  # 503 if the store is unreachable
+def refused(error: TokenEndpointError) -> ResponseReturnValue:
+    return to_response(endpoints.error_response(error))
 
 
 @app.post("/login")

@@ -23,6 +23,7 @@ from gatepass import (
     Challenge,
     Key,
     ResourceServer,
+    TokenEndpointError,
     TokenEndpoints,
     TokenIssuer,
     TokenPair,
@@ -36,7 +37,7 @@ from gatepass_starlette import AccessTokenMiddleware, public, require_auth, to_r
 
 
 def digest_of(password: str, salt: bytes) -> bytes:
-    return hashlib.scrypt(password.encode(), salt=salt, n=2**14, r=8, p=5)
+    return hashlib.scrypt(password.encode(errors="replace"), salt=salt, n=2**14, r=8, p=5)
 
 
 def new_user(password: str) -> tuple[bytes, bytes]:
@@ -142,6 +143,12 @@ async def orders(request: Request) -> Response:
     return JSONResponse({"for": request.state.access_token.subject, "orders": ["tea", "biscuits"]})
 
 
+async def refused(_request: Request, error: Exception) -> Response:  # 503 if the store is unreachable
+    if not isinstance(error, TokenEndpointError):
+        raise error
+    return to_response(endpoints.error_response(error))
+
+
 @public
 async def healthz(_request: Request) -> Response:
     return JSONResponse({"well": True})
@@ -158,5 +165,6 @@ app = Starlette(
         Route("/orders", orders),
         Route("/healthz", healthz),
     ],
+    exception_handlers={TokenEndpointError: refused},
     middleware=[Middleware(AccessTokenMiddleware, server=ResourceServer(verifier))],
 )

@@ -45,12 +45,12 @@ def test_all_four_frameworks_give_the_same_correct_responses(shown):
     assert f"{len(ALL)} requests, 4 frameworks: every response is correct" in shown.stdout
 
 
-def test_the_table_shows_request_status_and_challenge_or_error_of_every_case(shown):
+def test_the_table_shows_request_status_and_challenge_error_or_scope_of_every_case(shown):
     rows = [[cell.strip() for cell in re.split("[│|]", line)[1:-1]] for line in shown.stdout.splitlines()]
 
     for case in ALL:
-        error = DemoResponse(case.status, (), (case.body or "").encode()).error
-        assert [case.name, str(case.status), case.challenge or error, "agree"] in rows
+        response = DemoResponse(case.status, (), (case.body or "").encode())
+        assert [case.name, str(case.status), case.challenge or response.error or response.scope, "agree"] in rows
 
 
 def test_progress_goes_to_standard_error_and_colours_only_to_terminals(shown):

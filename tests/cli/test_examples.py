@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import time
@@ -441,6 +442,35 @@ def test_the_routes_of_the_sessions_require_a_token(shop, method, path):
 
 
 # --- the tutorial of FastAPI
+
+
+def test_a_password_that_has_no_utf_8_form_is_a_wrong_one(shop):
+    fields = {"username": "anna", "password": "\\ud800"}
+    parts = [f'--B\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{fields[name]}\r\n' for name in fields]
+    form_type = "multipart/form-data; boundary=B; charset=unicode_escape"
+
+    answer = request(shop, PATHS[shop][0], form="".join([*parts, "--B--\r\n"]), form_type=form_type)
+
+    assert answer_of(answer)[0] in (400, 401)
+
+
+def test_a_store_that_fails_is_an_outage_in_the_routes_of_the_example_too(shop):
+    token = answer_of(log_in(shop))[1]["access_token"]
+    with contextlib.closing(sqlite3.connect(FILES[shop])) as connection:
+        connection.execute("ALTER TABLE gatepass_families RENAME TO elsewhere")
+        try:
+            answers = [
+                log_in(shop),
+                request(shop, "/sessions", token=token),
+                request(shop, "/sessions/AbCdEfGhIjKlMnOpQrStUv", token=token, method="DELETE"),
+                request(shop, "/logout-everywhere", token=token, method="POST"),
+            ]
+        finally:
+            connection.execute("ALTER TABLE elsewhere RENAME TO gatepass_families")
+
+    for status, headers, body in answers:
+        assert (status, headers["Retry-After"], json.loads(body)["error"]) == (503, "5", "temporarily_unavailable")
+    assert log_in(shop)[0] == 200
 
 
 @pytest.fixture(scope="module")

@@ -53,6 +53,7 @@ INTERNAL = {
     "gatepass.keys.secret": (3, "the check of a secret alone, and its linear cost"),
     "gatepass.keys.weak_secrets": (2, "the list of known secrets and the judge of guessable ones"),
     "gatepass.refresh.family": (2, "the seed in a refresh token must never be stored"),
+    "gatepass.refresh.login": (1, "the names that a login may not set"),
     "gatepass.refresh.rotation": (1, "the linear cost of one refresh request"),
     "gatepass.refresh.session": (3, "the cursor and the limit of a list of sessions"),
     "gatepass.revocation.store": (7, "the layers in front of the store and their clocks"),

@@ -82,3 +82,19 @@ def test_a_plain_reuse_hook_that_returns_a_coroutine_is_logged(store, clock, cap
 
     assert reason_of(service.refresh, first.refresh_token) == "refresh_reused"
     assert "on_reuse returned a coroutine: make it a coroutine function (async def)" in caplog.text
+
+
+@pytest.mark.parametrize("hook", ["claims_for", "scopes_for", "check_subject"])
+def test_the_log_says_that_a_return_may_be_missing(store, clock, caplog, hook):
+    token = make_service(store, clock).grant("anna").refresh_token
+
+    reason_of(make_service(store, clock, **{hook: lambda given: None}).refresh, token)
+
+    assert f"{hook} returned None: a `return` may be missing" in caplog.text
+
+
+@pytest.mark.parametrize("check_subject", [{"anna": True}.get, {"anna"}.__contains__, bool, lambda *given: True])
+def test_any_function_that_takes_one_argument_is_a_hook(store, clock, check_subject):
+    service = make_service(store, clock, check_subject=check_subject)
+
+    assert service.refresh(service.grant("anna").refresh_token)

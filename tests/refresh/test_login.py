@@ -1,12 +1,18 @@
 """What a login fixes: claims, a label and lifetimes within the bounds of the service."""
 
 import enum
+import inspect
 from collections import ChainMap
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from types import MappingProxyType
 
 import pytest
-from tests.support.breaking_store import make_service, make_verifier
+from tests.support.breaking_store import family_of, make_service, make_verifier
+
+from gatepass import TokenIssuer
+from gatepass.refresh.login import check_claim_names
 
 DAY = 86_400
 
@@ -120,9 +126,57 @@ def test_a_name_that_would_appear_twice_is_refused(service, store):
         def __eq__(self, other):
             return False
 
-    with pytest.raises(ValueError, match="a name twice"):
-        service.grant("anna", claims={"tenant": {"id": 1, Unequal("id"): 2}})
+    class Colliding(str):
+        __slots__ = ()
+
+        def __hash__(self):
+            return 5
+
+    for kind in (Unequal, Colliding):
+        for claims in ({"tenant": {"id": 1, kind("id"): 2}}, {kind("exp"): 1}, {kind("tenant"): 1}):
+            with pytest.raises(ValueError, match="plain strings"):
+                service.grant("anna", claims=claims)
+            with pytest.raises(ValueError, match="plain strings"):
+                make_service(store, service._clock, claims_for=lambda session, claims=claims: claims).grant("anna")
     assert store.calls == []
+
+
+class Raising(Mapping):
+    def __iter__(self):
+        raise LookupError("sentinel")
+
+    def __len__(self):
+        return 1
+
+    def __getitem__(self, name):
+        raise LookupError("sentinel")
+
+
+class Lying(dict):
+    """A dict whose items are not its values."""
+
+    def items(self):
+        return [("tenant", object())]
+
+
+@pytest.mark.parametrize("claims", [Raising(), Lying(tenant=1), {"tenant": Lying(tenant=1)}], ids=["a", "b", "c"])
+def test_a_mapping_that_raises_or_lies_is_refused(service, store, claims):
+    with pytest.raises(ValueError, match=r"^(claims= is|a claim holds|a value that)"):
+        service.grant("anna", claims=claims)
+
+    assert store.calls == []
+
+
+def test_a_claim_may_have_the_name_of_any_parameter_that_is_not_reserved(service, clock):
+    pair = service.grant("anna", claims={"self": 1, "claims_for": 2, "now": 3})
+
+    assert claims_of(clock, service.refresh(pair.refresh_token))["self"] == 1
+
+
+def test_each_parameter_of_the_issuer_is_reserved():
+    for name in inspect.signature(TokenIssuer.issue).parameters.keys() - {"self", "claims"}:
+        with pytest.raises(ValueError, match="must not set"):
+            check_claim_names({name: 1}, "claims=")
 
 
 def test_claims_of_now_win_over_those_of_the_login_name_by_name(store, clock):
@@ -207,7 +261,9 @@ def test_a_login_lives_as_long_as_it_asks_for(service, store, login, found):
     ],
 )  # fmt: skip
 def test_a_lifetime_beyond_the_service_is_refused_not_cut(service, store, login):
-    with pytest.raises(ValueError, match="_ttl= must"):
+    with pytest.raises(
+        ValueError, match=r"_ttl= must .*(of the TokenService, which is (14|90) days|than refresh_ttl=)"
+    ):
         service.grant("anna", **login)
 
     assert store.calls == []
@@ -224,18 +280,42 @@ def test_every_refresh_keeps_the_lifetime_of_the_login(service, clock):
     assert found == [1_000, 900, 100]
 
 
-def test_a_service_with_shorter_lifetimes_shortens_the_next_refresh(store, clock):
-    pair = make_service(store, clock).grant("anna", refresh_ttl=10_000)
-    clock.now += 9_000
+@pytest.mark.parametrize("login", [{}, {"refresh_ttl": 10_000}])
+@pytest.mark.parametrize("passing", [0, 1, 9_000])
+def test_a_service_with_shorter_lifetimes_shortens_the_next_refresh(store, clock, login, passing):
+    pair = make_service(store, clock).grant("anna", **login)
+    clock.now += passing
 
     pair = make_service(store, clock, refresh_ttl=5_000).refresh(pair.refresh_token)
 
     assert pair.refresh_expires_in == 5_000
 
 
-def test_a_login_without_a_lifetime_of_its_own_follows_the_service(store, clock):
+@pytest.mark.parametrize("login", [{}, {"refresh_ttl": 1_000}])
+def test_a_service_with_longer_lifetimes_lengthens_no_login(store, clock, login):
+    pair = make_service(store, clock, refresh_ttl=1_000).grant("anna", **login)
+
+    pair = make_service(store, clock, refresh_ttl=5_000).refresh(pair.refresh_token)
+
+    assert pair.refresh_expires_in == 1_000
+
+
+def test_a_login_of_schema_version_1_follows_the_service(store, clock):
     pair = make_service(store, clock, refresh_ttl=1_000).grant("anna")
+    family = family_of(store, pair)
+    store.inner._families[family.family_id] = replace(family, refresh_ttl=None)
 
     pair = make_service(store, clock, refresh_ttl=5_000).refresh(pair.refresh_token)
 
     assert pair.refresh_expires_in == 5_000
+
+
+@pytest.mark.parametrize("back", [0, 1, 500])
+def test_a_clock_that_is_set_back_does_not_shorten_a_login(store, clock, back):
+    service = make_service(store, clock)
+    pair = service.grant("anna", refresh_ttl=1_000)
+    for _ in range(3):
+        clock.now -= back
+        pair = service.refresh(pair.refresh_token)
+
+    assert pair.refresh_expires_in == 1_000 + 3 * back

@@ -365,6 +365,10 @@ def test_a_spent_token_of_an_expired_family_neither_revokes_it_nor_reports_a_reu
         {"check_subject": None},
         {"claims_for": {"tenant": "north"}},
         {"scopes_for": "orders:read"},
+        {"check_subject": lambda: True},
+        {"claims_for": lambda subject, claims: {}},
+        {"scopes_for": lambda *, session: ""},
+        {"on_reuse": lambda: None},
         {"on_reuse": "log"},
         {"refresh_ttl": 0},
         {"refresh_ttl": timedelta(days=30), "absolute_ttl": timedelta(days=29)},
@@ -391,12 +395,12 @@ def test_an_invalid_store_is_refused_at_once(clock, store):
     [
         (
             {"contract_version": None, "live_families": None},
-            "version 1 .* lacks contract_version, live_families; version 2",
+            "version 1 .*, and version 2 is needed: add live_families,",
         ),
-        ({"contract_version": None}, "version 1 .* lacks contract_version; version 2"),
-        ({"contract_version": 1}, "version 1 .*; version 2 is needed"),
-        ({"contract_version": 3}, "version 3 .*; version 2 is needed"),
-        ({"revoke_client": None}, "version 2 .* lacks revoke_client"),
+        ({"contract_version": None}, "version 1 .*, and version 2 is needed: store all members of a Family, test"),
+        ({"contract_version": 1}, "version 1 .*, and version 2 is needed: .* set contract_version = 2"),
+        ({"contract_version": 3}, "version 3 of RefreshStore: upgrade gatepass"),
+        ({"revoke_client": None}, "^store= lacks revoke_client of"),
     ],
 )
 def test_a_store_of_another_version_of_the_protocol_is_refused_at_once(clock, changes, sentence):

@@ -1,8 +1,10 @@
 """A user's sessions: what is listed, in pages, how one ends, and which scopes each may have now."""
 
 import pytest
-from tests.support.breaking_store import family_of, make_service, make_verifier, reason_of
+from tests.support.breaking_store import family_of, make_revocation, make_service, make_verifier, reason_of
 
+from gatepass import TokenIssuer
+from gatepass.errors import KeysUnavailable
 from gatepass.refresh.errors import InvalidScope
 from gatepass.refresh.session import position_of
 
@@ -133,7 +135,20 @@ def test_a_session_is_ended_by_its_id(service):
     assert reason_of(service.refresh, pair.refresh_token) == "refresh_revoked"
 
 
-@pytest.mark.parametrize("subject", ["bert", "Anna", "anna ", "", "\0"])
+class Anyone(str):
+    """A name that claims to be equal to every other."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, other):
+        return True
+
+    def __ne__(self, other):
+        return False
+
+
+@pytest.mark.parametrize("subject", ["bert", "Anna", "anna ", "", Anyone("bert")])
 def test_a_session_of_another_subject_is_not_ended(service, subject):
     pair = service.grant("anna")
     (session,) = service.sessions("anna").sessions
@@ -142,11 +157,27 @@ def test_a_session_of_another_subject_is_not_ended(service, subject):
     assert service.refresh(pair.refresh_token)
 
 
-@pytest.mark.parametrize("family_id", ["", "x", "\0" * 22, "é" * 22, "\ud800" * 22, "a" * 10_000, None, 5, b"a" * 22])
+@pytest.mark.parametrize("family_id", ["", "x", "\0" * 22, "é" * 22, "\ud800" * 22, "a" * 10_000])
 def test_an_id_of_another_form_ends_no_session_and_is_not_looked_up(service, store, family_id):
     assert service.revoke_family(family_id) is False
     assert service.revoke_family(family_id, subject="anna") is False
     assert store.calls == []
+
+
+@pytest.mark.parametrize("family_id", [None, 5, b"a" * 22, object()])
+def test_a_value_that_is_no_text_is_refused(service, family_id):
+    with pytest.raises(ValueError, match="takes the `family_id` of a session"):
+        service.revoke_family(family_id)
+
+
+@pytest.mark.parametrize("subject", [None, 5, b"anna", "\0"])
+def test_a_missing_identity_ends_no_session(service, store, subject):
+    pair = service.grant("anna")
+    (session,) = service.sessions("anna").sessions
+
+    with pytest.raises(ValueError, match="subject="):
+        service.revoke_family(session.family_id, subject=subject)
+    assert service.refresh(pair.refresh_token)
 
 
 def test_an_unknown_id_ends_no_session(service):
@@ -234,6 +265,24 @@ def test_a_hook_that_returns_nothing_at_login_creates_no_session(store, clock, h
 
     assert reason_of(service.grant, "anna") == f"{hook}_unavailable"
     assert store.inner._families == {}
+
+
+def test_a_login_whose_revocations_cannot_be_read_afterwards_leaves_no_session(store, clock):
+    service = make_service(store, clock, revocation=make_revocation(store, clock))
+    store.in_between["create"] = lambda: store.before.add("revoked_until")
+
+    assert reason_of(service.grant, "anna") == "store_unavailable"
+    assert service.sessions("anna").sessions == ()
+
+
+def test_a_login_while_the_keys_cannot_be_read_is_an_outage(service, store, monkeypatch):
+    def fail(*_, **__):
+        raise KeysUnavailable
+
+    monkeypatch.setattr(TokenIssuer, "issue", fail)
+
+    assert reason_of(service.grant, "anna") == "access_token_unavailable"
+    assert store.calls == []
 
 
 def test_a_reserved_claim_is_an_error_at_login_and_an_outage_at_refresh(store, clock):

@@ -54,6 +54,7 @@ def test_a_session_cannot_be_changed():
     assert session.claims["plans"] == (1,)
     assert json.loads(json.dumps(session.claims)) == {"tenant": {"id": "north"}, "plans": [1]}
     assert copy.deepcopy(session) == session
+    assert {session} == {copy.deepcopy(session)}
 
 
 def test_the_cursor_points_to_the_last_session_of_a_page():

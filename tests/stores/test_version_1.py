@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 import pytest
-from tests.support.breaking_store import NOW, Clock, make_revocation, make_service, reason_of
+from tests.support.breaking_store import NOW, Clock, make_service, reason_of
 from tests.support.databases.version_1 import KINDS, REVOKED_SUBJECT, REVOKED_UNTIL, families, version_1_store
 
 from gatepass import ConfigurationError
@@ -116,10 +116,10 @@ def test_all_families_of_a_subject_can_be_revoked(kind, database):
 
 
 def test_the_access_tokens_of_a_revoked_subject_are_revoked(database):
-    revocation = make_revocation(database.open(), Clock())
+    store = database.open()
 
-    assert revocation.revoked_before(REVOKED_SUBJECT, "web") == REVOKED_UNTIL
-    assert revocation.revoked_before("anna", "web") is None
+    assert store.revoked_until([f"subject:{REVOKED_SUBJECT}", "client:web"], now=NOW) == REVOKED_UNTIL
+    assert store.revoked_until(["subject:anna", "client:web"], now=NOW) is None
 
 
 @pytest.mark.parametrize("kind", ["sqlite"], indirect=True)

@@ -50,12 +50,12 @@ def listens(port):
     return True
 
 
-def request(port, path, *, token=None, form=None, method=None):
+def request(port, path, *, token=None, form=None, method=None, form_type="application/x-www-form-urlencoded"):
     """Send a request, and return status, headers and body. Without *method* it is a POST if it has a form."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     if form is not None:
-        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        headers["Content-Type"] = form_type
     try:
         connection.request(method or ("GET" if form is None else "POST"), path, body=form, headers=headers)
         response = connection.getresponse()

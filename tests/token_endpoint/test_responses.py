@@ -21,7 +21,7 @@ import gatepass_django
 import gatepass_fastapi
 import gatepass_flask
 import gatepass_starlette
-from gatepass import ConfigurationError, TokenEndpoints
+from gatepass import ConfigurationError, TokenEndpointError, TokenEndpoints
 
 
 def _flask_login(login):
@@ -122,3 +122,25 @@ def test_the_application_sets_the_realm():
     answer = endpoints.token(token_request(b"grant_type=refresh_token&refresh_token=x", authorization=("Basic !",)))
 
     assert dict(answer.headers)["WWW-Authenticate"] == 'Basic realm="my \\"shop\\""'
+
+
+@pytest.mark.parametrize(
+    ("break_it", "call", "status", "headers"),
+    [
+        ({"create"}, lambda service: service.grant("anna"), 503, {"Retry-After": "5"}),
+        ({"live_families"}, lambda service: service.sessions("anna"), 503, {"Retry-After": "5"}),
+        (set(), lambda service: service.refresh("unknown"), 400, {}),
+    ],
+)
+def test_a_route_of_the_application_responds_to_an_error_as_the_endpoints_do(break_it, call, status, headers):
+    store = BreakingStore()
+    service = make_service(store, Clock())
+    store.before |= break_it
+    with pytest.raises(TokenEndpointError) as caught:
+        call(service)
+
+    response = TokenEndpoints(service).error_response(caught.value)
+
+    assert response.status == status
+    assert {**dict(response.headers), **headers, "Cache-Control": "no-store"} == dict(response.headers)
+    assert json.loads(response.body) == {"error": caught.value.error, "error_description": caught.value.description}

@@ -36,6 +36,15 @@ async def in_worker_thread(function: Callable[[], Any]) -> Any:
     return await asyncio.to_thread(function)
 
 
+def is_stray_cancellation(error: BaseException) -> bool:
+    """Return whether *error* is asyncio's cancellation of work that this task awaits, and not of the task itself."""
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None or not isinstance(error, asyncio.CancelledError):
+        return False
+    task = asyncio.current_task()
+    return task is not None and not task.cancelling()
+
+
 @final
 class Shield:
     """Runs coroutines to their end, even if the task that awaits them is cancelled, on asyncio's and trio's loops."""

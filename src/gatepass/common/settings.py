@@ -125,10 +125,19 @@ def audience_names(value: str | Iterable[str] | None, hint: str) -> tuple[str, .
 
 def seconds(value: float | timedelta, name: str, *, minimum: float, maximum: float) -> float:
     """Return *value*, a number of seconds or a timedelta, as seconds from *minimum* to *maximum*."""
-    number = value.total_seconds() if isinstance(value, timedelta) else value
-    if isinstance(number, bool) or not isinstance(number, (int, float)) or not minimum <= number <= maximum:
+    number: object = timedelta.total_seconds(value) if isinstance(value, timedelta) else value
+    exact = None if isinstance(number, bool) else _exact_number(number)
+    if exact is None or not minimum <= exact <= maximum:
         raise ConfigurationError(f"{name}= must be a timedelta or a number from {minimum:g} to {maximum:.10g} seconds")
-    return number
+    return exact
+
+
+def _exact_number(value: object) -> float | None:
+    """Return *value* as an int or float, or None. A subclass may define another comparison."""
+    kind = type(value)
+    if issubclass(kind, int):
+        return int.__int__(value)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    return float.__float__(value) if issubclass(kind, float) else None  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 def clock_function(

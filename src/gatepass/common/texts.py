@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeVar, cast
 
-__all__ = ["MAX_HEADER_NUMBER", "header_number", "listed", "plain"]
+__all__ = ["MAX_HEADER_NUMBER", "header_number", "is_plain_name", "listed", "plain"]
 
 _T = TypeVar("_T")
 
@@ -28,9 +28,15 @@ def plain(value: _T) -> _T:
     >>> f"{Client.WEB} {plain(Client.WEB)}"
     'Client.WEB web'
     """
-    if isinstance(value, str) and type(value) is not str:
+    if type(value) is not str and issubclass(type(value), str):  # not isinstance: an object may lie about its class
         return cast("_T", str.__str__(value))  # str(value) would call a method of the subclass
     return value
+
+
+def is_plain_name(value: object) -> bool:
+    """Return whether *value* is a string that a dict compares by its text. A subclass may define another comparison."""
+    kind = type(value)
+    return kind is str or (issubclass(kind, str) and kind.__hash__ is str.__hash__ and kind.__eq__ is str.__eq__)
 
 
 def listed(value: object) -> tuple[Any, ...] | None:

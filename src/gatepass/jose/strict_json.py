@@ -52,7 +52,12 @@ def parse_object(raw: bytes) -> dict[str, Any]:
 
 def dump_object(value: dict[str, Any]) -> bytes:
     """Encode *value* as compact UTF-8 JSON. Raises `ValueError` for NaN, lone surrogates and types that JSON lacks."""
-    return _encode(value).encode()
+    try:
+        return _encode(value).encode()
+    except (TypeError, UnicodeEncodeError):
+        pass
+    # Raised outside of `except`: these errors contain the value.
+    raise ValueError("a value that JSON lacks, or half of a surrogate pair")
 
 
 def dump_text(value: str) -> str:

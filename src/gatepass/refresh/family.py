@@ -56,7 +56,7 @@ class RefreshToken:
     def parse(cls, text: str) -> RefreshToken | None:
         """Return the token encoded in *text*, or None for text of another form."""
         text = plain(text)
-        if not isinstance(text, str) or len(text) != _TEXT_LENGTH or not text.isascii():
+        if type(text) is not str or len(text) != _TEXT_LENGTH or not text.isascii():
             return None
         try:
             octets = decode_base64url(text.encode())
@@ -94,11 +94,12 @@ class RefreshToken:
 
 def plain_text(value: object, name: str) -> str:
     """Return *value* if every store can keep it. Raises `ValueError`, whose text does not quote it."""
-    if not isinstance(value, str):
-        raise ValueError(f"{name}= must be a string")  # noqa: TRY004 - one error type for all values that cannot go into a token
-    if "\0" in value or any("\ud800" <= one <= "\udfff" for one in value):
+    text = plain(value)
+    if type(text) is not str:
+        raise ValueError(f"{name}= must be a string")
+    if "\0" in text or any("\ud800" <= one <= "\udfff" for one in text):
         raise ValueError(f"{name}= contains NUL or half of a surrogate pair")
-    return plain(value)
+    return text
 
 
 def seed_of(salt: bytes) -> bytes:
@@ -157,7 +158,8 @@ class Family:
     It contains no usable token, and neither the hashes nor *salt* nor *claims* show in its repr. Every rotation keeps
     the facts of the login: *scope*, which is that of the original grant; *amr*, *acr* and *auth_time* (RFC 9068 section
     2.2.1); *claims*, as compact JSON, and *label*, each None if none was given; and *refresh_ttl*, for how many seconds
-    a token of this login may be unused, None for as long as the service allows.
+    a token of this login may be unused, within what the service allows: None, as in a family of schema version 1, for
+    all of that.
     """
 
     family_id: str

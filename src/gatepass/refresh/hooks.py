@@ -11,10 +11,10 @@ import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar, final
 
-from gatepass.common.event_loop import RunBlocking
+from gatepass.common.event_loop import RunBlocking, is_stray_cancellation
 from gatepass.common.scope import scope_tokens, split_scope
 from gatepass.errors import ConfigurationError, traced
 from gatepass.refresh.errors import HookUnavailable, StoreUnavailable
@@ -54,7 +54,7 @@ class Decision:
     """What the application's functions say now about a session: whether it may go on, its claims, and its scopes."""
 
     is_allowed: bool
-    claims: Mapping[str, Any]
+    claims: Mapping[str, Any] = field(repr=False)
     scopes: frozenset[str] | None
     """The scopes that `scopes_for` returned, or None without that function."""
 
@@ -74,7 +74,7 @@ class ServiceHooks:
     not mean everything.
     """
 
-    __slots__ = ("_check_subject", "_claims_for", "_on_reuse", "_scopes_for", "is_async")
+    __slots__ = ("_check_subject", "_claims_for", "_on_reuse", "_scopes_for", "coroutine_functions")
 
     def __init__(
         self,
@@ -89,7 +89,7 @@ class ServiceHooks:
         self._scopes_for = _optional("scopes_for", scopes_for, "a Session and returns its scopes", _scopes)
         self._on_reuse = _optional("on_reuse", on_reuse, "a Family", _anything)
         hooks = (self._check_subject, self._claims_for, self._scopes_for, self._on_reuse)
-        self.is_async: bool = any(hook is not None and hook.is_async for hook in hooks)
+        self.coroutine_functions: tuple[str, ...] = tuple(hook.name for hook in hooks if hook and hook.is_async)
 
     def decide_login(self, session: Session) -> Decision:
         """Return the claims and scopes of a new *session*: the application has just allowed it."""
@@ -136,7 +136,7 @@ class Hook:
     *may_raise* is the error by which the function refuses. Every other error becomes `HookUnavailable`.
     """
 
-    __slots__ = ("_convert", "_function", "_may_raise", "_name", "is_async")
+    __slots__ = ("_convert", "_function", "_may_raise", "is_async", "name")
 
     def __init__(
         self,
@@ -145,11 +145,12 @@ class Hook:
         takes: str,
         convert: Callable[[Any], Any],
         *,
+        arguments: int = 1,
         may_raise: type[Exception] | None = None,
     ) -> None:
-        if not callable(function):
+        if not _accepts(function, arguments):
             raise ConfigurationError(f"{name}= must be a function that takes {takes}")
-        self._name = name
+        self.name: str = name
         self._function = function
         self._convert = convert
         self._may_raise = () if may_raise is None else may_raise
@@ -172,8 +173,10 @@ class Hook:
             return self._value_of(await self._function(*arguments))
         except self._may_raise:
             raise
-        except Exception as error:  # noqa: BLE001 - the same
-            self._fail(error)
+        except BaseException as error:
+            if isinstance(error, Exception) or is_stray_cancellation(error):
+                self._fail(error)
+            raise
 
     def _value_of(self, result: Any) -> Any:
         if inspect.iscoroutine(result):
@@ -181,19 +184,21 @@ class Hook:
             raise _InvalidResult("a coroutine: make it a coroutine function (async def)")
         return self._convert(result)
 
-    def _fail(self, error: Exception) -> NoReturn:
+    def _fail(self, error: BaseException) -> NoReturn:
         if isinstance(error, _InvalidResult):
-            _logger.error("%s returned %s", self._name, error)
+            _logger.error("%s returned %s", self.name, error)
         else:
-            _logger.error("%s raised %s", self._name, traced(error))
-        raise HookUnavailable(f"{self._name}_unavailable") from error
+            _logger.error("%s raised %s", self.name, traced(error))
+        raise HookUnavailable(f"{self.name}_unavailable") from error
 
 
 def boolean_hook(
-    name: str, function: Callable[..., Any], takes: str, *, may_raise: type[Exception] | None = None
+    name: str, function: Callable[..., Any], takes: str, *, arguments: int = 1, may_raise: type[Exception] | None = None
 ) -> Hook:
     """Return the hook of a *function* that must return True or False."""
-    return Hook(name, function, f"{takes} and returns True or False", _boolean, may_raise=may_raise)
+    return Hook(
+        name, function, f"{takes} and returns True or False", _boolean, arguments=arguments, may_raise=may_raise
+    )
 
 
 class _InvalidResult(Exception):
@@ -206,15 +211,28 @@ def _optional(
     return None if function is None else Hook(name, function, takes, convert)
 
 
+def _accepts(function: object, arguments: int) -> bool:
+    """Return whether *function* can be called with that many arguments. A builtin may not tell: then it is accepted."""
+    if not callable(function):
+        return False
+    try:
+        inspect.signature(function).bind(*[None] * arguments)
+    except TypeError:
+        return False
+    except ValueError:
+        pass
+    return True
+
+
 def _boolean(result: object) -> bool:
     if result is not True and result is not False:
-        raise _InvalidResult("neither True nor False")
+        raise _invalid(result, "neither True nor False")
     return result
 
 
 def _members(result: object) -> dict[str, Any]:
     if not isinstance(result, Mapping):
-        raise _InvalidResult("no mapping")
+        raise _invalid(result, "no mapping")
     return dict(result)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
 
 
@@ -222,8 +240,12 @@ def _scopes(result: Any) -> frozenset[str]:
     try:
         return frozenset(scope_tokens(result))
     except ValueError:
-        raise _InvalidResult("neither a list of scopes nor a string with spaces between them") from None
+        raise _invalid(result, "neither a list of scopes nor a string with spaces between them") from None
 
 
 def _anything(result: object) -> None:
     """Ignore *result*: the function returns nothing that is used."""
+
+
+def _invalid(result: object, found: str) -> _InvalidResult:
+    return _InvalidResult("None: a `return` may be missing" if result is None else found)

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, TypedDict
 from gatepass.common.limits import numeric_date
 from gatepass.common.scope import scope_tokens
 from gatepass.common.settings import seconds
-from gatepass.common.texts import listed, plain
+from gatepass.common.texts import is_plain_name, listed, plain
 from gatepass.errors import ConfigurationError, MalformedToken
 from gatepass.jose.strict_json import dump_object, parse_object
 from gatepass.refresh.family import Family, RefreshToken, plain_text
@@ -67,9 +67,9 @@ def new_login(
 ) -> tuple[RefreshToken, Family]:
     """Return the first token of a new family, and the family, which is not stored yet."""
     token = RefreshToken.fresh()
-    idle = _lifetime(refresh_ttl, "refresh_ttl", limits.refresh_ttl)
     absolute = _lifetime(absolute_ttl, "absolute_ttl", limits.absolute_ttl) or limits.absolute_ttl
-    if idle is not None and absolute < idle:
+    idle = _lifetime(refresh_ttl, "refresh_ttl", limits.refresh_ttl) or min(limits.refresh_ttl, absolute)
+    if absolute < idle:
         raise ValueError("absolute_ttl= must not be shorter than refresh_ttl=")
     return token, Family(
         family_id=token.family_id,
@@ -82,7 +82,7 @@ def new_login(
         amr=_methods(amr),
         created_at=now,
         expires_at=now + absolute,
-        idle_expires_at=now + min(idle or limits.refresh_ttl, absolute),
+        idle_expires_at=now + idle,
         proof_hash=token.proof_hash,
         current_hash=token.secret_hash,
         claims=_claims_text(claims),
@@ -93,8 +93,8 @@ def new_login(
 
 def check_claim_names(claims: Mapping[str, Any], source: str) -> None:
     """Refuse names of *claims* that the service itself sets in every access token. *source* names their origin."""
-    if not all(isinstance(name, str) for name in claims):
-        raise ValueError(f"{source} must have strings as names")
+    if not all(map(is_plain_name, claims)):
+        raise ValueError(f"{source} must have plain strings as names")
     reserved = _RESERVED.intersection(claims)
     if reserved:
         raise ValueError(f"{source} must not set these claims: {', '.join(sorted(reserved))}")
@@ -111,14 +111,17 @@ def _claims_text(claims: Mapping[str, Any] | None) -> str | None:
         return None
     if not isinstance(claims, Mapping):
         raise ValueError("claims= takes a dict")  # noqa: TRY004 - one error type for all values that cannot go into a token
-    members = {plain(name): value for name, value in claims.items()}
+    try:
+        members = dict(claims.items())
+    except Exception:  # noqa: BLE001 - of the application's mapping, whose text may quote
+        raise ValueError("claims= is a mapping that cannot be read") from None
     check_claim_names(members, "claims=")
     validate_extra_claims(members)
+    encoded = dump_object(members)
     try:
-        encoded = dump_object(members)
-        parse_object(encoded)  # as at every refresh: a subclass of str may make one name appear twice
-    except (UnicodeEncodeError, MalformedToken):
-        raise ValueError("claims= contains half of a surrogate pair, or a name twice") from None
+        parse_object(encoded)  # as at every refresh
+    except MalformedToken:
+        raise ValueError("claims= is not strict JSON") from None
     if len(encoded) > _MAX_CLAIMS_LENGTH:
         raise ValueError(f"claims= has more than {_MAX_CLAIMS_LENGTH} bytes as JSON: keep what is larger in a database")
     return encoded.decode() if members else None
@@ -128,9 +131,9 @@ def _label_text(label: str | None) -> str | None:
     """Return *label* if it has at most 64 printable characters, or None for an empty one."""
     if label is None:
         return None
-    if not isinstance(label, str):
-        raise ValueError("label= must be a string")  # noqa: TRY004 - the same
     text = plain(label)
+    if type(text) is not str:
+        raise ValueError("label= must be a string")
     if len(text) > _MAX_LABEL_LENGTH or not text.isprintable():
         raise ValueError(f"label= takes at most {_MAX_LABEL_LENGTH} printable characters, without line breaks")
     return text or None
@@ -142,8 +145,11 @@ def _lifetime(value: float | timedelta | None, name: str, limit: int) -> int | N
         return None
     try:
         return int(seconds(value, name, minimum=1, maximum=limit))
-    except ConfigurationError as error:
-        raise ValueError(f"{error}: the {name}= of the TokenService is the limit") from None
+    except ConfigurationError:
+        raise ValueError(
+            f"{name}= must be a timedelta or a number of seconds, from 1 second to the {name}= of the TokenService, "
+            f"which is {timedelta(seconds=limit)}"
+        ) from None
 
 
 def _methods(amr: Iterable[str]) -> tuple[str, ...]:

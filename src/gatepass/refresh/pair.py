@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, final
 
 from gatepass.common.scope import split_scope
+from gatepass.errors import traced
+from gatepass.refresh.errors import ServiceUnavailable
 from gatepass.refresh.family import Family, RefreshToken
 from gatepass.refresh.hooks import Decision
 from gatepass.refresh.login import check_claim_names, claims_of
 from gatepass.tokens.issuer import TokenIssuer
 
-__all__ = ["TokenPair", "TokenPairIssuer"]
+__all__ = ["TokenPair", "TokenPairIssuer", "no_access_token"]
+
+_logger = logging.getLogger("gatepass.refresh")
 
 
 @final
@@ -53,20 +58,25 @@ class TokenPairIssuer:
         """Return the pair of *refresh_token* and a new access token with what *decision* leaves of *scope*.
 
         Its claims win over those of the login, name by name. Raises `ValueError` for claims that cannot go into a
-        token.
+        token, and `ServiceUnavailable` if the issuer has no keys now.
         """
         check_claim_names(decision.claims, "claims_for=")
         narrowed = decision.narrow(scope)
-        access_token = self._issuer.issue(
-            family.subject,
-            scope=split_scope(narrowed),
-            client_id=family.client_id,
-            audience=family.audience,
-            not_after=datetime.fromtimestamp(family.expires_at, UTC),
-            family_id=family.family_id,
-            **_authentication_facts(family),
-            **{**claims_of(family), **decision.claims},
-        )
+        try:
+            access_token = self._issuer.issue(
+                family.subject,
+                scope=split_scope(narrowed),
+                client_id=family.client_id,
+                audience=family.audience,
+                not_after=datetime.fromtimestamp(family.expires_at, UTC),
+                family_id=family.family_id,
+                **_authentication_facts(family),
+                **{**claims_of(family), **decision.claims},
+            )
+        except ValueError:
+            raise
+        except Exception as error:
+            raise no_access_token(error) from error
         return TokenPair(
             access_token=access_token,
             refresh_token=refresh_token.text(),
@@ -75,6 +85,12 @@ class TokenPairIssuer:
             scope=narrowed,
             narrowed=narrowed != scope,
         )
+
+
+def no_access_token(error: Exception) -> ServiceUnavailable:
+    """Log *error* without its text, and return the refusal."""
+    _logger.error("no access token: %s", traced(error))
+    return ServiceUnavailable("access_token_unavailable")
 
 
 def _authentication_facts(family: Family) -> dict[str, Any]:

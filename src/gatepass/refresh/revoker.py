@@ -83,11 +83,11 @@ class FamilyRevoker:
             lambda revocation: revocation.revoke_client(client_id),
         )
 
-    def revoked_before(self, family: Family) -> int | None:
-        """Return up to which issue time tokens of the subject or client are revoked, for a grant to compare twice."""
+    def last_revocations(self, family: Family) -> tuple[int | None, int | None]:
+        """Return numbers that change when all of the subject or client is revoked, for a grant to compare twice."""
         if self._revocation is None:
-            return None
-        return call_store(self._revocation.revoked_before, family.subject, family.client_id)
+            return None, None
+        return call_store(self._revocation.last_revocations, family.subject, family.client_id)
 
     def _revoke_all(self, families: Callable[[], int], access_tokens: Callable[[AccessTokenRevocation], None]) -> int:
         """Revoke access tokens, then families, then access tokens again.

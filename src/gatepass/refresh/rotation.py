@@ -27,19 +27,17 @@ from typing import Final, NamedTuple, final
 from gatepass.common.runtime import PerProcess
 from gatepass.common.scope import scope_tokens, split_scope
 from gatepass.common.texts import listed
-from gatepass.errors import ConfigurationError, traced
+from gatepass.errors import ConfigurationError
 from gatepass.refresh.errors import (
     InvalidGrant,
     InvalidScope,
     InvalidTarget,
     RefreshTokenReused,
-    ServiceUnavailable,
     StoreUnavailable,
-    TokenEndpointError,
 )
 from gatepass.refresh.family import SEED_OCTETS, Family, RefreshToken, Rotation, seed_of
 from gatepass.refresh.hooks import Decision, call_store
-from gatepass.refresh.pair import TokenPair, TokenPairIssuer
+from gatepass.refresh.pair import TokenPair, TokenPairIssuer, no_access_token
 from gatepass.refresh.revoker import FamilyRevoker
 from gatepass.refresh.store import RefreshStore
 
@@ -163,14 +161,12 @@ class RefreshTokenRotation:
             return self._repeat(request, presented, decision)
         salt = secrets.token_bytes(SEED_OCTETS)
         successor = token.successor(salt)
-        idle = self._idle if family.refresh_ttl is None else min(family.refresh_ttl, self._idle)
         rotation = Rotation(
             current_hash=successor.secret_hash,
             previous_hash=token.secret_hash,
             salt=salt if self._grace else b"",
             rotated_at=request.now,
-            # Never moved back: the clock may be days behind now, and right again before the client's next request.
-            idle_expires_at=min(max(request.now + idle, family.idle_expires_at), family.expires_at),
+            idle_expires_at=self._idle_end(family, request.now),
         )
         rotated = presented._replace(token=successor, family=family.rotated(rotation))
         pair = self._pair(rotated, decision, request.now)
@@ -180,6 +176,16 @@ class RefreshTokenRotation:
             return pair
         reloaded = presented._replace(family=self._reload(token, rotation, request))
         return self._repeat(request, reloaded, decision)
+
+    def _idle_end(self, family: Family, now: int) -> int:
+        """Return until when the next token of *family* may be unused.
+
+        With the same lifetimes it is never moved back: the clock may be days behind now, and right again before the
+        client's next request. A shorter lifetime of the service counts from the last use that the stored end shows.
+        """
+        longest = self._idle if family.refresh_ttl is None else family.refresh_ttl
+        last_use = max(now, family.idle_expires_at - longest)
+        return min(last_use + min(longest, self._idle), family.expires_at)
 
     def _load_active(self, text: str, client_id: str, now: int) -> tuple[RefreshToken, Family]:
         found = self.find(text, client_id)
@@ -199,11 +205,8 @@ class RefreshTokenRotation:
         token, family, scope = presented
         try:
             return self._pairs.issue(family, token, decision, scope=scope, now=now)
-        except TokenEndpointError:
-            raise
-        except Exception as error:
-            _logger.error("no access token: %s", traced(error))  # noqa: TRY400 - a traceback quotes
-            raise ServiceUnavailable("access_token_unavailable") from error
+        except ValueError as error:  # such as a claim of `claims_for`, which the client cannot correct
+            raise no_access_token(error) from error
 
     def _apply(self, family_id: str, rotation: Rotation, salt: bytes) -> bool:
         try:

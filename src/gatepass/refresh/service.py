@@ -8,7 +8,9 @@ may still be logged in, and with which claims and scopes, before the token is sp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
+from types import EllipsisType
 from typing import Any, Unpack, final
 
 from gatepass.common.event_loop import RunBlocking, Shield, in_worker_thread
@@ -46,8 +48,9 @@ class TokenService:
     in: it is called at every refresh. *claims_for* and *scopes_for* take the `Session`, at login and at every refresh:
     *claims_for* returns further claims for the access token, and *scopes_for* the scopes that the user may have now. A
     token gets those of them that the login was granted, so *scopes_for* narrows and never widens. *on_reuse* is called
-    with the family when a spent token is used again: once, or more often if the store fails meanwhile. If one of the
-    functions is a coroutine function, call `grant_async` and `refresh_async`.
+    with the family when a spent token is used again: once, or more often if the store fails meanwhile. It runs to its
+    end even if the client disconnects, so it needs a timeout of its own. If one of the functions is a coroutine
+    function, call `grant_async` and `refresh_async`.
 
     >>> from gatepass import Key
     >>> from gatepass.stores.memory import MemoryStore
@@ -127,7 +130,7 @@ class TokenService:
     @property
     def needs_event_loop(self) -> bool:
         """Whether a function of the application is a coroutine function, which only the `_async` methods await."""
-        return self._hooks.is_async
+        return bool(self._hooks.coroutine_functions)
 
     def grant(
         self,
@@ -173,9 +176,9 @@ class TokenService:
             subject, scope=scope, client_id=client_id, audience=audience, auth_time=auth_time, acr=acr, amr=amr,
             claims=claims, label=label, refresh_ttl=refresh_ttl, absolute_ttl=absolute_ttl,
         )  # fmt: skip
-        revoked_before = self._revoker.revoked_before(family)
+        last = self._revoker.last_revocations(family)
         decision = self._hooks.decide_login(Session.from_family(family))
-        return self._store_login(token, family, decision, revoked_before)
+        return self._store_login(token, family, decision, last)
 
     async def grant_async(
         self,
@@ -201,9 +204,9 @@ class TokenService:
             subject, scope=scope, client_id=client_id, audience=audience, auth_time=auth_time, acr=acr, amr=amr,
             claims=claims, label=label, refresh_ttl=refresh_ttl, absolute_ttl=absolute_ttl,
         )  # fmt: skip
-        revoked_before = await run_blocking(lambda: self._revoker.revoked_before(family))
+        last = await run_blocking(lambda: self._revoker.last_revocations(family))
         decision = await self._hooks.decide_login_async(Session.from_family(family), run_blocking)
-        pair: TokenPair = await run_blocking(lambda: self._store_login(token, family, decision, revoked_before))
+        pair: TokenPair = await run_blocking(lambda: self._store_login(token, family, decision, last))
         return pair
 
     def refresh(
@@ -288,18 +291,20 @@ class TokenService:
             raise InvalidGrant("access_token_client_mismatch")
         call_store(self._revocation.revoke_token, token)
 
-    def revoke_family(self, family_id: str, *, subject: str | None = None) -> bool:
+    def revoke_family(self, family_id: str, *, subject: str | EllipsisType = ...) -> bool:
         """Revoke one family: end one session. Return True if it existed and was not yet revoked.
 
         With *subject*, only a family of this subject is revoked: give the user who asks for it, because *family_id* may
         come from the request.
         """
         name = plain(family_id)
-        if not isinstance(name, str) or not FAMILY_ID.fullmatch(name):
+        if type(name) is not str:
+            raise ValueError("family_id= takes the `family_id` of a session")
+        if not FAMILY_ID.fullmatch(name):
             return False
-        if subject is not None:
-            family = call_store(self._store.get, name)
-            if family is None or family.subject != subject:
+        if subject is not ...:  # None is refused: an identity that is missing must not end every user's session
+            owner, family = plain_text(subject, "subject"), call_store(self._store.get, name)
+            if family is None or family.subject != owner:
                 return False
         return self._revoker.revoke_family(name)
 
@@ -333,14 +338,20 @@ class TokenService:
         return new_login(subject, client_id=client, audience=name, now=now, limits=self._limits, **facts)
 
     def _store_login(
-        self, token: RefreshToken, family: Family, decision: Decision, revoked_before: int | None
+        self, token: RefreshToken, family: Family, decision: Decision, last: tuple[int | None, int | None]
     ) -> TokenPair:
+        """Store the login and return its pair, unless all of the subject or client was revoked after *last*."""
         pair = self._pairs.issue(family, token, decision, scope=family.scope, now=family.created_at)
         call_store(self._store.create, family)
-        if self._revoker.revoked_before(family) != revoked_before:  # perhaps before the family was stored, or by a hook
-            self._revoker.revoke_family(family.family_id)
-            raise ServiceUnavailable("ended_meanwhile")
-        return pair
+        try:
+            if self._revoker.last_revocations(family) == last:
+                return pair
+        except BaseException:
+            with suppress(ServiceUnavailable):  # no client will have its token
+                self._revoker.revoke_family(family.family_id)
+            raise
+        self._revoker.revoke_family(family.family_id)
+        raise ServiceUnavailable("ended_meanwhile")
 
     def _request(
         self,
@@ -365,8 +376,8 @@ class TokenService:
     def _require_plain_functions(self, method: str) -> None:
         if self.needs_event_loop:
             raise ConfigurationError(
-                f"a function of the TokenService is a coroutine function, and {method}() has no event loop: await "
-                f"{method}_async(), or use a plain function"
+                f"{' and '.join(self._hooks.coroutine_functions)} of the TokenService cannot be awaited by {method}(), "
+                f"which has no event loop: await {method}_async(), or use plain functions"
             )
 
     def _client(self, client_id: str | None) -> str:

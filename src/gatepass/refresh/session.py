@@ -39,7 +39,7 @@ class Session:
     subject: str
     client_id: str
     scope: str
-    claims: Mapping[str, Any] = field(repr=False)
+    claims: Mapping[str, Any] = field(repr=False, hash=False)
     label: str | None
     created_at: datetime
     last_used_at: datetime
@@ -80,7 +80,8 @@ class SessionPage:
 
 def position_of(cursor: str) -> tuple[int, str]:
     """Return the `Family.position` that *cursor*, a `SessionPage.next`, stands for. Raises `ValueError`."""
-    found = _CURSOR.fullmatch(plain(cursor)) if isinstance(cursor, str) else None
+    text = plain(cursor)
+    found = _CURSOR.fullmatch(text) if type(text) is str else None
     if found is None:
         raise ValueError("after= takes the `next` of a page of sessions")
     return int(found[1]), found[2]
@@ -88,6 +89,6 @@ def position_of(cursor: str) -> tuple[int, str]:
 
 def page_limit(limit: int) -> int:
     """Return *limit* if it is a number from 1 to 200. Raises `ValueError`."""
-    if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= _MAX_LIMIT:
+    if type(limit) is not int or not 1 <= limit <= _MAX_LIMIT:
         raise ValueError(f"limit= takes a whole number from 1 to {_MAX_LIMIT}")
     return limit

@@ -95,23 +95,26 @@ class RefreshStore(Protocol):
 
 def require_store(value: object) -> RefreshStore:
     """Return *value* if it is a store of this version of the protocol. Raises `ConfigurationError`."""
-    is_class = isinstance(value, type)
-    if is_class or not all(callable(getattr(value, name, None)) for name in ("create", "get", "rotate")):
+    if isinstance(value, type) or not all(callable(getattr(value, name, None)) for name in ("create", "get", "rotate")):
         raise ConfigurationError("store= must be a RefreshStore, such as SQLiteStore(path)")
     version: object = getattr(value, "contract_version", 1)
-    missing = sorted(name for name in _MEMBERS if not hasattr(value, name))
-    if version != CONTRACT_VERSION or missing:
-        lacks = f" and lacks {', '.join(missing)}" if missing else ""
+    missing = ", ".join(sorted(name for name in _MEMBERS if not hasattr(value, name)))
+    if isinstance(version, int) and version > CONTRACT_VERSION:
+        raise ConfigurationError(f"store= was written for version {version} of RefreshStore: upgrade gatepass")
+    if version != CONTRACT_VERSION:
+        needed = f"add {missing}" if missing else "store all members of a Family"
         raise ConfigurationError(
-            f"store= was written for version {version!r} of gatepass.refresh.RefreshStore{lacks}; version "
-            f"{CONTRACT_VERSION} is needed: implement it, test it with gatepass.testing.RefreshStoreContract, and set "
+            f"store= was written for version {version!r} of gatepass.refresh.RefreshStore, and version "
+            f"{CONTRACT_VERSION} is needed: {needed}, test it with gatepass.testing.RefreshStoreContract, and set "
             f"contract_version = {CONTRACT_VERSION}"
         )
+    if missing:
+        raise ConfigurationError(f"store= lacks {missing} of gatepass.refresh.RefreshStore")
     return cast("RefreshStore", value)
 
 
 _MEMBERS: Final = (
-    "contract_version", "create", "get", "live_families", "purge", "revoke", "revoke_client", "revoke_subject",
+    "create", "get", "live_families", "purge", "revoke", "revoke_client", "revoke_subject",
     "rotate",
 )  # fmt: skip
 

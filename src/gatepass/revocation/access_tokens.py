@@ -121,19 +121,32 @@ class AccessTokenRevocation:
 
     def revoke_subject(self, subject: str) -> None:
         """Revoke every access token of *subject* issued up to and including this second."""
-        self._put(_key("subject", subject), also_later=False)
+        self._put_all(_key("subject", subject))
 
     def revoke_client(self, client_id: str) -> None:
         """Revoke every access token of a client issued up to and including this second."""
-        self._put(_key("client", client_id), also_later=False)
+        self._put_all(_key("client", client_id))
 
-    def revoked_before(self, subject: str, client_id: str) -> int | None:
-        """Return up to which issue time the tokens of *subject* or the client are revoked. Does not read the cache."""
-        return self._shared.revoked_until((_key("subject", subject), _key("client", client_id)), now=int(self._clock()))
+    def last_revocations(self, subject: str, client_id: str) -> tuple[int | None, int | None]:
+        """Return a number each for *subject* and the client that grows with each revocation of all their tokens.
+
+        Does not read the cache.
+        """
+        now, names = int(self._clock()), (_key("subject", subject), _key("client", client_id))
+        by_subject, by_client = (self._shared.revoked_until((_count_of(name),), now=now) for name in names)
+        return by_subject, by_client
 
     def purge(self, *, limit: int = 1_000) -> int:
         """Delete at most *limit* entries that concern no valid token any more. Returns how many."""
         return self._store.purge_revocations(before=int(self._clock()), limit=limit)
+
+    def _put_all(self, key: str) -> None:
+        """Revoke the tokens of *key* until now, and count the revocation: several may be in one second."""
+        now, count = self._clock(), _count_of(key)
+        last = self._shared.revoked_until((count,), now=int(now)) or 0
+        number = max(last + 1, int(now * 1_000_000))
+        self._store.put_revocation(count, issued_until=number, keep_until=int(now) + self._lifetime)
+        self._put(key, also_later=False)
 
     def _put(self, key: str, *, also_later: bool, end: datetime | None = None) -> None:
         """Revoke the tokens of *key*, with *also_later* including those issued from now on. *end*: a token's expiry."""
@@ -170,6 +183,11 @@ def _fewer_keys_of(claims: dict[str, Any], client: tuple[str, ...]) -> list[str]
             keys.append("client:" + claims[name])
             break  # all claims that are present agree
     return keys
+
+
+def _count_of(key: str) -> str:
+    """Return the key under which the revocations of *key* are counted. No token has it."""
+    return f"count {key}"
 
 
 def _key(kind: str, name: str) -> str:

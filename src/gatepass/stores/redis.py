@@ -106,20 +106,23 @@ class RedisStore:
         if self._owns_client:
             self._client.close()
 
-    def upgrade_schema(self) -> None:
+    def upgrade_schema(self) -> int:
         """Let `live_families` find the logins that version 1 of the store stored. It only adds to the sets it reads.
+
+        Return the version before: 1 until an upgrade was completed, also for a new store.
 
         Call it once, or run `gatepass upgrade-store`, after the last process with version 1 has stopped: later logins
         of such a process are missing from lists until you call it again. It may be interrupted, run in several
         processes and run again, while clients log in and refresh. A new store needs no call, but lists faster after
         one. While a cluster moves slots a scan may miss keys, so call it at another time.
         """
-        self._has_marker()  # raises for a later version of the store
+        was_upgraded = self._has_marker()  # raises for a later version of the store
         start = self._index("subject", "")
         keys = self._client.scan_iter(f"{start.translate(_LITERAL)}*", count=_BATCH, _type="zset")
         while subjects := [text_of(key).removeprefix(start) for key in islice(keys, _SUBJECTS)]:
             self._add_to_orders(subjects)
         self._client.set(self._marker, _SCHEMA, nx=True)  # another process may have written a higher number
+        return int(_SCHEMA) if was_upgraded else 1
 
     def create(self, family: Family) -> None:
         absolute = _lifetime(family.expires_at, family.created_at)
@@ -261,7 +264,7 @@ class RedisStore:
             if any(created_at is not None for created_at in self._times_of_logins(missing)):
                 raise ConfigurationError(
                     "these logins were stored by version 1 of the store: call RedisStore.upgrade_schema() once, or "
-                    "run: gatepass upgrade-store"
+                    "run: gatepass upgrade-store URL"
                 )
 
     def _has_marker(self) -> bool:

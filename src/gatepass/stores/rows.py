@@ -71,7 +71,7 @@ def require_current(versions: Sequence[int], place: str) -> None:
     if version != SCHEMA_VERSION:
         raise ConfigurationError(
             f"the store's tables are of version {version}: run upgrade_schema() of the store once, "
-            "or: gatepass upgrade-store"
+            "or: gatepass upgrade-store STORE"
         )
 
 

@@ -58,7 +58,11 @@ class ClientAuthentication:
             None
             if authenticate_client is None
             else boolean_hook(
-                "authenticate_client", authenticate_client, "a client's id and secret", may_raise=UnauthorizedClient
+                "authenticate_client",
+                authenticate_client,
+                "a client's id and secret",
+                arguments=2,
+                may_raise=UnauthorizedClient,
             )
         )
         self._own = own

@@ -160,6 +160,13 @@ class TokenEndpoints:
         """
         return self._responses.tokens(pair) if self.cookies is None else self._responses.session(pair)
 
+    def error_response(self, error: TokenEndpointError) -> Response:
+        """Return the response to an *error* of the service in a route of your own, such as 503 with `Retry-After`.
+
+        The two endpoints respond so themselves; in other routes, the framework would respond with a 500.
+        """
+        return self._responses.refusal(error)
+
     def set_cookies(self, pair: TokenPair) -> tuple[tuple[str, str], ...]:
         """Return the `Set-Cookie` pairs for a login response of your own, such as a redirect. Add `no-store`."""
         return self._browser.session_cookies(pair)

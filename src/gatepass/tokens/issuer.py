@@ -17,7 +17,7 @@ from gatepass.common.allow import Allow, allowed
 from gatepass.common.limits import MAX_ACCESS_TTL, numeric_date
 from gatepass.common.scope import scope_tokens
 from gatepass.common.settings import audience_names, clock_function, issuer_name, seconds
-from gatepass.common.texts import plain
+from gatepass.common.texts import is_plain_name, plain
 from gatepass.errors import ConfigurationError
 from gatepass.jose.compact import MAX_TOKEN_LENGTH, encode_base64url
 from gatepass.jose.strict_json import MAX_DEPTH, dump_object, dump_text
@@ -103,6 +103,7 @@ class TokenIssuer:
 
     def issue(
         self,
+        /,
         subject: str,
         *,
         scope: str | Iterable[str] = (),
@@ -132,6 +133,7 @@ class TokenIssuer:
 
     def issue_to_client(
         self,
+        /,
         client_id: str,
         *,
         scope: str | Iterable[str] = (),
@@ -230,6 +232,8 @@ def only_audience(audiences: tuple[str, ...]) -> str:
 
 def validate_extra_claims(claims: Mapping[str, Any]) -> None:
     """Raise `ValueError` unless *claims* may be added to a token."""
+    if not all(map(is_plain_name, claims)):
+        raise ValueError("the names of claims must be plain strings")
     refused = _REFUSED_CLAIMS.intersection(claims)
     if refused:
         raise ValueError(f"the caller must not set these claims: {', '.join(sorted(refused))}")
@@ -271,8 +275,8 @@ def _check_json(value: Any, *, levels: int) -> None:
     if isinstance(value, (dict, list, tuple)):
         if not levels:
             raise ValueError(f"a claim is nested deeper than {MAX_DEPTH}, which no verifier accepts")
-        if isinstance(value, dict) and not all(isinstance(name, str) for name in value):  # pyright: ignore[reportUnknownVariableType]
-            raise ValueError("the member names of a claim must be strings")
+        if isinstance(value, dict) and not all(map(is_plain_name, value)):  # pyright: ignore[reportUnknownArgumentType]
+            raise ValueError("the member names of a claim must be plain strings")
         for member in value.values() if isinstance(value, dict) else value:  # pyright: ignore[reportUnknownVariableType]
             _check_json(member, levels=levels - 1)
     elif value is not None and not isinstance(value, (str, int, float)):

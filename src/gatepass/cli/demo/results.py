@@ -54,6 +54,12 @@ class DemoResponse:
         """The `error` in the body (RFC 6749 section 5.2), or an empty text."""
         return str(_members(self.body).get("error", ""))
 
+    @property
+    def scope(self) -> str:
+        """The `scope` of a new access token, as the table shows it, or an empty text."""
+        scope = _members(self.body).get("scope")
+        return "" if scope is None else f"scope: {scope}"
+
 
 Results = Mapping[Case, Mapping[str, DemoResponse]]
 """The response of each framework to each request."""
@@ -107,7 +113,7 @@ def report(*parts: Results) -> bool:
     if not console.is_terminal:
         console.width = max(console.width, _FILE_WIDTH)
     narrow = console.is_terminal and console.width < _MIN_CHALLENGE_WIDTH
-    table = Table("Request", "Status", "WWW-Authenticate or error", "All four")
+    table = Table("Request", "Status", "WWW-Authenticate, error or scope", "All four")
     wrong: list[str] = []
     for part in parts:
         for case, given in part.items():
@@ -156,7 +162,7 @@ def _members(body: bytes) -> dict[str, Any]:
 
 
 def _shown(response: DemoResponse, *, brief: bool) -> str:
-    """Return the challenges of *response*, or the error in its body; with *brief*, only the error of each challenge.
+    """Return the challenges of *response*, or the error or scope in its body. *brief*: only the error of a challenge.
 
     >>> wire = (("www-authenticate", 'Bearer realm="api", error="invalid_token", error_description="It expired"'),)
     >>> _shown(DemoResponse(401, wire, b""), brief=True)
@@ -164,7 +170,7 @@ def _shown(response: DemoResponse, *, brief: bool) -> str:
     """
     found = [(_ERROR.search(challenge) if brief else None, challenge) for challenge in response.challenges]
     shown = [challenge if error is None else f"{error[1]}: {error[2]}" for error, challenge in found]
-    return ", ".join(shown) or response.error
+    return ", ".join(shown) or response.error or response.scope
 
 
 def _show_in_full(console: Console, parts: Iterable[Results]) -> None:
