@@ -21,7 +21,7 @@ from gatepass.testing.racing import in_processes
 
 SENTENCE = (
     "these logins were stored by version 1 of the store: call RedisStore.upgrade_schema() once, or run: "
-    "gatepass upgrade-store"
+    "gatepass upgrade-store URL"
 )
 
 
