@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import re
 import secrets
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar, Final, final
 
 from gatepass.common.texts import plain
@@ -67,7 +67,7 @@ class RefreshToken:
 
     def successor(self, salt: bytes) -> RefreshToken:
         """Return the next token of the family. The same token and *salt* give the same successor again."""
-        return replace(self, secret=hmac.digest(salt[:SEED_OCTETS], self.secret, "sha256"))
+        return RefreshToken(self.name, self.proof, hmac.digest(salt[:SEED_OCTETS], self.secret, "sha256"))
 
     @property
     def family_id(self) -> str:
@@ -206,14 +206,12 @@ class Family:
 
     def rotated(self, rotation: Rotation) -> Family:
         """Return this family after *rotation*."""
-        return replace(
-            self,
-            current_hash=rotation.current_hash,
-            previous_hash=rotation.previous_hash,
-            salt=rotation.salt,
-            rotated_at=rotation.rotated_at,
-            idle_expires_at=rotation.idle_expires_at,
-        )
+        after = object.__new__(Family)  # `dataclasses.replace` would take a tenth of the time of a refresh in memory
+        for name in _MEMBERS:
+            _set(after, name, getattr(self, name))
+        for name in _ROTATED:
+            _set(after, name, getattr(rotation, name))
+        return after
 
     def has_expired_salt(self, moment: int) -> bool:
         """Return whether there is a salt that no window needs, in a purge of families that ended before *moment*."""
@@ -222,6 +220,11 @@ class Family:
     def ended_before(self, moment: int) -> bool:
         """Return whether the family expired, idled out or was revoked before *moment*."""
         return self.ends_at < moment
+
+
+_MEMBERS: Final = tuple(one.name for one in fields(Family))
+_ROTATED: Final = tuple(one.name for one in fields(Rotation))
+_set: Final = object.__setattr__
 
 
 def _purge_at(end: int, last: Rotation | Family) -> int:

@@ -51,7 +51,7 @@ def call_store(operation: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs)
 @final
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What the application's functions say now about a session: whether it may go on, its claims, and its scopes."""
+    """What the application's functions say now about a login: whether it may go on, its claims, and its scopes."""
 
     is_allowed: bool
     claims: Mapping[str, Any] = field(repr=False)
@@ -63,6 +63,7 @@ class Decision:
         return scope if self.scopes is None else " ".join(one for one in split_scope(scope) if one in self.scopes)
 
 
+_ALLOWED: Final = Decision(is_allowed=True, claims={}, scopes=None)
 _REFUSED: Final = Decision(is_allowed=False, claims={}, scopes=frozenset())
 
 
@@ -91,30 +92,36 @@ class ServiceHooks:
         hooks = (self._check_subject, self._claims_for, self._scopes_for, self._on_reuse)
         self.coroutine_functions: tuple[str, ...] = tuple(hook.name for hook in hooks if hook and hook.is_async)
 
-    def decide_login(self, session: Session) -> Decision:
-        """Return the claims and scopes of a new *session*: the application has just allowed it."""
+    def decide_login(self, family: Family) -> Decision:
+        """Return the claims and scopes of a new login: the application has just allowed it."""
+        if self._claims_for is None and self._scopes_for is None:
+            return _ALLOWED
+        session = _session_of(family)
         return Decision(
             is_allowed=True,
             claims={} if self._claims_for is None else self._claims_for.call(session),
             scopes=None if self._scopes_for is None else self._scopes_for.call(session),
         )
 
-    def decide(self, session: Session) -> Decision:
-        """Return whether *session* may go on, and with which claims and scopes."""
-        return self.decide_login(session) if self._check_subject.call(session.subject) else _REFUSED
+    def decide(self, family: Family) -> Decision:
+        """Return whether the login of *family* may go on, and with which claims and scopes."""
+        return self.decide_login(family) if self._check_subject.call(family.subject) else _REFUSED
 
-    async def decide_login_async(self, session: Session, run_blocking: RunBlocking) -> Decision:
+    async def decide_login_async(self, family: Family, run_blocking: RunBlocking) -> Decision:
         """Do what `decide_login` does, on an event loop."""
+        if self._claims_for is None and self._scopes_for is None:
+            return _ALLOWED
+        session = _session_of(family)
         return Decision(
             is_allowed=True,
             claims={} if self._claims_for is None else await self._claims_for.call_async(run_blocking, session),
             scopes=None if self._scopes_for is None else await self._scopes_for.call_async(run_blocking, session),
         )
 
-    async def decide_async(self, session: Session, run_blocking: RunBlocking) -> Decision:
+    async def decide_async(self, family: Family, run_blocking: RunBlocking) -> Decision:
         """Do what `decide` does, on an event loop."""
-        allowed = await self._check_subject.call_async(run_blocking, session.subject)
-        return await self.decide_login_async(session, run_blocking) if allowed else _REFUSED
+        allowed = await self._check_subject.call_async(run_blocking, family.subject)
+        return await self.decide_login_async(family, run_blocking) if allowed else _REFUSED
 
     def notify_reuse(self, family: Family) -> None:
         """Call `on_reuse` with *family*, a spent token of which was used again. The hook's errors are only logged."""
@@ -203,6 +210,11 @@ def boolean_hook(
 
 class _InvalidResult(Exception):
     """A function returned a value of another type. The text says what it returned, without the value."""
+
+
+def _session_of(family: Family) -> Session:
+    """Return the session of *family*. Raises `StoreUnavailable` if the store changed its claims."""
+    return call_store(Session.from_family, family)
 
 
 def _optional(

@@ -60,7 +60,8 @@ class TokenPairIssuer:
         Its claims win over those of the login, name by name. Raises `ValueError` for claims that cannot go into a
         token, and `ServiceUnavailable` if the issuer has no keys now.
         """
-        check_claim_names(decision.claims, "claims_for=")
+        if decision.claims:
+            check_claim_names(decision.claims, "claims_for=")
         narrowed = decision.narrow(scope)
         try:
             access_token = self._issuer.issue(

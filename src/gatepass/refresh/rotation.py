@@ -51,15 +51,13 @@ _MAX_WINDOWS: Final = 10_000
 _logger = logging.getLogger("gatepass.refresh")
 
 
-@final
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefreshRequest:
+class RefreshRequest(NamedTuple):
     """A refresh request at *now*. For `scope` and `resource` (*audience*), None stands for the whole grant.
 
     *on_reuse* is called with the family of a spent token that is used again.
     """
 
-    token: str = field(repr=False)
+    token: str
     client_id: str
     scope: str | Iterable[str] | None
     audience: str | Iterable[str] | None
@@ -83,13 +81,17 @@ class RefreshRequest:
             raise InvalidScope
         return " ".join(one for one in granted if one in wanted)
 
+    def __repr__(self) -> str:
+        return "<RefreshRequest, not shown>"
+
 
 class PresentedToken(NamedTuple):
-    """A refresh token that may be exchanged, its family, and the requested scope."""
+    """A refresh token that may be exchanged, its family, the requested scope, and whether the token is current."""
 
     token: RefreshToken
     family: Family
     scope: str
+    is_current: bool
 
 
 @final
@@ -115,9 +117,10 @@ class RefreshTokenRotation:
         Raises a `TokenEndpointError`. Every other spent token revokes its family.
         """
         token, family = self._load_active(request.token, request.client_id, request.now)
-        if not _is_current(token, family) and self._successor(token, family, request.now) is None:
+        is_current = compare_digest(family.current_hash, token.secret_hash)
+        if not is_current and self._successor(token, family, request.now) is None:
             raise self._reuse(family, request)
-        return PresentedToken(token, family, request.within(family))
+        return PresentedToken(token, family, request.within(family), is_current)
 
     def exchange(self, request: RefreshRequest, presented: PresentedToken, decision: Decision) -> TokenPair:
         """Spend the *presented* token and return the next pair. Raises a `TokenEndpointError`.
@@ -156,22 +159,22 @@ class RefreshTokenRotation:
         return token, family
 
     def _exchange(self, request: RefreshRequest, presented: PresentedToken, decision: Decision) -> TokenPair:
-        token, family, _ = presented
-        if not _is_current(token, family):
+        token, family, scope, is_current = presented
+        if not is_current:
             return self._repeat(request, presented, decision)
         salt = secrets.token_bytes(SEED_OCTETS)
         successor = token.successor(salt)
         rotation = Rotation(
             current_hash=successor.secret_hash,
-            previous_hash=token.secret_hash,
+            previous_hash=family.current_hash,
             salt=salt if self._grace else b"",
             rotated_at=request.now,
             idle_expires_at=self._idle_end(family, request.now),
         )
-        rotated = presented._replace(token=successor, family=family.rotated(rotation))
-        pair = self._pair(rotated, decision, request.now)
+        rotated = family.rotated(rotation)
+        pair = self._pair(rotated, successor, decision, scope=scope, now=request.now)
         if self._grace:
-            self._windows.add(rotated.family)
+            self._windows.add(rotated)
         if self._apply(family.family_id, rotation, salt):
             return pair
         reloaded = presented._replace(family=self._reload(token, rotation, request))
@@ -201,8 +204,7 @@ class RefreshTokenRotation:
             raise InvalidGrant("refresh_audience")
         return found
 
-    def _pair(self, presented: PresentedToken, decision: Decision, now: int) -> TokenPair:
-        token, family, scope = presented
+    def _pair(self, family: Family, token: RefreshToken, decision: Decision, *, scope: str, now: int) -> TokenPair:
         try:
             return self._pairs.issue(family, token, decision, scope=scope, now=now)
         except ValueError as error:  # such as a claim of `claims_for`, which the client cannot correct
@@ -242,12 +244,12 @@ class RefreshTokenRotation:
 
     def _repeat(self, request: RefreshRequest, presented: PresentedToken, decision: Decision) -> TokenPair:
         """Return the existing successor of a spent token that may have it; revoke the family for every other token."""
-        token, family, _ = presented
+        token, family, scope, _ = presented
         successor = self._successor(token, family, request.now)
         if successor is None:
             raise self._reuse(family, request)
         in_grace = self._in_grace(family, request.now)
-        pair = self._pair(presented._replace(token=successor), decision, request.now)
+        pair = self._pair(family, successor, decision, scope=scope, now=request.now)
         if in_grace:
             self._windows.add(family)
         again = Rotation.rewriting(family)
@@ -261,10 +263,6 @@ class RefreshTokenRotation:
     def _reuse(self, family: Family, request: RefreshRequest) -> RefreshTokenReused:
         self._revoker.revoke_reused(family, request.on_reuse)
         return RefreshTokenReused("refresh_reused")
-
-
-def _is_current(token: RefreshToken, family: Family) -> bool:
-    return compare_digest(family.current_hash, token.secret_hash)
 
 
 @dataclass(slots=True)

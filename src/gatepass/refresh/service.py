@@ -25,7 +25,7 @@ from gatepass.refresh.login import Lifetimes, LoginFacts, new_login
 from gatepass.refresh.pair import TokenPair, TokenPairIssuer
 from gatepass.refresh.revoker import FamilyRevoker
 from gatepass.refresh.rotation import RefreshRequest, RefreshTokenRotation
-from gatepass.refresh.session import Session, SessionPage, page_limit, position_of
+from gatepass.refresh.session import SessionPage, page_limit, position_of
 from gatepass.refresh.store import PurgeResult, RefreshStore, require_store
 from gatepass.revocation.access_tokens import AccessTokenRevocation
 from gatepass.tokens.access_token import AccessToken
@@ -177,7 +177,7 @@ class TokenService:
             claims=claims, label=label, refresh_ttl=refresh_ttl, absolute_ttl=absolute_ttl,
         )  # fmt: skip
         last = self._revoker.last_revocations(family)
-        decision = self._hooks.decide_login(Session.from_family(family))
+        decision = self._hooks.decide_login(family)
         return self._store_login(token, family, decision, last)
 
     async def grant_async(
@@ -205,7 +205,7 @@ class TokenService:
             claims=claims, label=label, refresh_ttl=refresh_ttl, absolute_ttl=absolute_ttl,
         )  # fmt: skip
         last = await run_blocking(lambda: self._revoker.last_revocations(family))
-        decision = await self._hooks.decide_login_async(Session.from_family(family), run_blocking)
+        decision = await self._hooks.decide_login_async(family, run_blocking)
         pair: TokenPair = await run_blocking(lambda: self._store_login(token, family, decision, last))
         return pair
 
@@ -226,7 +226,7 @@ class TokenService:
         self._require_plain_functions("refresh")
         request = self._request(refresh_token, client_id, scope, audience, self._hooks.notify_reuse)
         presented = self._rotation.present(request)
-        decision = self._hooks.decide(self._session(presented.family))
+        decision = self._hooks.decide(presented.family)
         return self._rotation.exchange(request, presented, decision)
 
     async def refresh_async(
@@ -260,7 +260,7 @@ class TokenService:
 
         # A client that disconnects must not prevent `on_reuse`.
         presented = await self._shield.run(run(lambda: self._rotation.present(request)))
-        decision = await self._hooks.decide_async(self._session(presented.family), run_blocking)
+        decision = await self._hooks.decide_async(presented.family, run_blocking)
         return await self._shield.run(run(lambda: self._rotation.exchange(request, presented, decision)))
 
     def sessions(self, subject: str, *, limit: int = 50, after: str | None = None) -> SessionPage:
@@ -369,9 +369,6 @@ class TokenService:
             now=int(self._clock()),
             on_reuse=on_reuse,
         )
-
-    def _session(self, family: Family) -> Session:
-        return call_store(Session.from_family, family)
 
     def _require_plain_functions(self, method: str) -> None:
         if self.needs_event_loop:
