@@ -20,7 +20,10 @@ from gatepass.stores.sql_schema import LOGIN_INDEX, METADATA, families, schema
 __all__ = ["check_version", "create_tables", "upgrade_tables"]
 
 _PLACE: Final = "the database"
-_OBJECTS_OF_THE_SCHEMA: Final = sum(1 + len(table.indexes) for table in METADATA.tables.values())
+_MAX_TRIES: Final = 2 * sum(1 + len(table.indexes) for table in METADATA.tables.values())
+"""When a try fails, another process has created an object or the version's row, so the next one gets further. The rest
+is for deadlocks.
+"""
 _ADDED_OBJECTS: Final = 4
 _ALREADY_ADDED: Final = {1060, 1061}
 """MariaDB's numbers for a column and an index that exist."""
@@ -42,7 +45,7 @@ _INVALID_INDEX: Final = text(
 
 def create_tables(engine: Engine) -> None:
     """Create the tables and indexes, unless they exist. Raises `ConfigurationError` for those of another version."""
-    for tries_left in reversed(range(_OBJECTS_OF_THE_SCHEMA + 1)):
+    for tries_left in reversed(range(_MAX_TRIES)):
         try:
             with engine.begin() as connection:
                 _create(connection)
