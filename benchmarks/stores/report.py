@@ -7,6 +7,7 @@ import sqlite3
 import statistics
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from textwrap import fill
 
 from benchmarks.interleave import Timing
 from benchmarks.report import Spread
@@ -16,6 +17,7 @@ from benchmarks.stores.upgrading import READ, UPGRADE, WRITE
 
 __all__ = ["Measured", "markdown"]
 
+_LINE_WIDTH = 118
 Run = dict[str, Timing]
 """By contender."""
 
@@ -60,10 +62,11 @@ _TITLES = {
 
 def _circumstances(table: Table) -> str:
     versions = ", ".join(f"{name} {version(name)}" for name in ("redis", "sqlalchemy", "psycopg", "pymysql"))
-    return (
+    return fill(
         f"{platform.python_implementation()} {platform.python_version()} on {platform.machine()}; SQLite "
         f"{sqlite3.sqlite_version}, {versions}. One thread, {max(map(len, table.values()))} runs; each figure is the "
-        "median of their median turns, with the minimum and the maximum in parentheses."
+        "median of their median turns, with the minimum and the maximum in parentheses.",
+        _LINE_WIDTH,
     )
 
 
