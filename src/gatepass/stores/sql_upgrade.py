@@ -7,7 +7,9 @@ transactions, is completed by running it again.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Callable
+from time import monotonic, sleep
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, Engine, insert, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError
@@ -19,14 +21,19 @@ from gatepass.stores.sql_schema import LOGIN_INDEX, METADATA, families, schema
 
 __all__ = ["check_version", "create_tables", "upgrade_tables"]
 
+_T = TypeVar("_T")
 _PLACE: Final = "the database"
 _MAX_TRIES: Final = 2 * sum(1 + len(table.indexes) for table in METADATA.tables.values())
 """When a try fails, another process has created an object or the version's row, so the next one gets further. The rest
 is for deadlocks.
 """
-_ADDED_OBJECTS: Final = 4
 _ALREADY_ADDED: Final = {1060, 1061}
 """MariaDB's numbers for a column and an index that exist."""
+_BEING_CHANGED: Final = 1684
+"""MariaDB's number for a table that it does not describe, because another process changes it at this moment."""
+_PAUSE: Final = 0.05
+_PATIENCE: Final = 60.0
+"""Seconds for which such a change is waited for."""
 
 _LOCK: Final[dict[str, Any]] = {
     # Excludes other upgrades and writers. Readers go on.
@@ -45,14 +52,12 @@ _INVALID_INDEX: Final = text(
 
 def create_tables(engine: Engine) -> None:
     """Create the tables and indexes, unless they exist. Raises `ConfigurationError` for those of another version."""
-    for tries_left in reversed(range(_MAX_TRIES)):
-        try:
-            with engine.begin() as connection:
-                _create(connection)
-            break
-        except DBAPIError:  # created concurrently after our check
-            if not tries_left:
-                raise
+
+    def create() -> None:
+        with engine.begin() as connection:
+            _create(connection)
+
+    _retried(create, lambda _: True)  # created concurrently after our check
 
 
 def upgrade_tables(engine: Engine) -> int:
@@ -65,15 +70,12 @@ def upgrade_tables(engine: Engine) -> int:
         engine = engine.execution_options(isolation_level="READ COMMITTED")
         with engine.begin() as connection:
             _drop_invalid_index(connection)
-    for tries_left in reversed(range(_ADDED_OBJECTS + 1)):
-        try:
-            with engine.begin() as connection:
-                version = _upgrade(connection)
-            break
-        except DBAPIError as error:
-            if not (tries_left and error.orig is not None and _ALREADY_ADDED.intersection(error.orig.args[:1])):
-                raise
-    return version
+
+    def upgrade() -> int:
+        with engine.begin() as connection:
+            return _upgrade(connection)
+
+    return _retried(upgrade, lambda code: code in _ALREADY_ADDED)
 
 
 def check_version(connection: Connection) -> None:
@@ -140,7 +142,23 @@ def _add_columns(connection: Connection) -> None:
             connection.execute(text(f"ALTER TABLE {families.name} ADD COLUMN {definition}"))
 
 
+def _retried(change: Callable[[], _T], may_repeat: Callable[[object], bool]) -> _T:
+    """Run *change* again after an error whose code *may_repeat* accepts, and while another process changes a table."""
+    tries_left, until = _MAX_TRIES, monotonic() + _PATIENCE
+    while True:
+        try:
+            return change()
+        except DBAPIError as error:
+            code = error.orig.args[0] if error.orig is not None and error.orig.args else None
+            if code == _BEING_CHANGED and monotonic() < until:
+                sleep(_PAUSE)
+                continue
+            tries_left -= 1
+            if not (tries_left and may_repeat(code)):
+                raise
+
+
 def _versions(connection: Connection) -> list[int]:
-    if not inspect(connection).has_table(schema.name):
+    if not _retried(lambda: inspect(connection).has_table(schema.name), lambda _: False):
         return []
     return [version for (version,) in connection.execute(select(schema.c.version))]
