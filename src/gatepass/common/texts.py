@@ -29,7 +29,7 @@ def plain(value: _T) -> _T:
     'Client.WEB web'
     """
     if type(value) is not str and issubclass(type(value), str):  # not isinstance: an object may lie about its class
-        return cast("_T", str.__str__(value))  # str(value) would call a method of the subclass
+        return cast("_T", str.__str__(cast("str", value)))  # str(value) would call a method of the subclass
     return value
 
 
