@@ -34,6 +34,7 @@ def _in_any_thread(name):
 class _Sharing:
     def __init__(self, store):
         self._store = store
+        self.contract_version = store.contract_version  # isinstance with a protocol calls no __getattr__ from 3.12 on
         self._free = queue.LifoQueue()
         for _ in range(AT_ONCE):
             self._free.put(None)  # a slot for a connection, which is created on first use
