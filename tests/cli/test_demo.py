@@ -89,17 +89,12 @@ def left_running(tmp_path):
     process.communicate(timeout=PATIENCE)
 
 
-def test_with_serve_the_printed_requests_work_until_ctrl_c_ends_it_cleanly(left_running, tmp_path):
+def test_with_serve_the_printed_lines_work_until_ctrl_c_ends_it_cleanly(left_running, tmp_path):
+    if shutil.which("curl") is None:
+        missing("curl")
     process, text = left_running
-    token, expired = (re.search(rf"^{name}=(\S+)$", text, re.MULTILINE)[1] for name in ("TOKEN", "EXPIRED"))
-    ports = [
-        int(port) for port in re.findall(r"^curl -i http://127\.0\.0\.1:(\d+)/orders .*\$TOKEN", text, re.MULTILINE)
-    ]
-
-    assert len(set(ports)) == 4
-    for port in ports:
-        assert request(port, "/orders", token=token)[::2] == (200, b"orders of anna")
-        assert request(port, "/orders", token=expired)[0] == 401
+    ports = printed_requests_work(text)
+    printed_login_works(text)
     assert list(tmp_path.iterdir())
 
     os.kill(process.pid, signal.SIGINT)
@@ -112,10 +107,20 @@ def test_with_serve_the_printed_requests_work_until_ctrl_c_ends_it_cleanly(left_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_with_serve_the_printed_lines_of_a_login_can_be_pasted_into_a_shell(left_running):
-    if shutil.which("curl") is None:
-        missing("curl")
-    _, text = left_running
+def printed_requests_work(text):
+    token, expired = (re.search(rf"^{name}=(\S+)$", text, re.MULTILINE)[1] for name in ("TOKEN", "EXPIRED"))
+    ports = [
+        int(port) for port in re.findall(r"^curl -i http://127\.0\.0\.1:(\d+)/orders .*\$TOKEN", text, re.MULTILINE)
+    ]
+
+    assert len(set(ports)) == 4
+    for port in ports:
+        assert request(port, "/orders", token=token)[::2] == (200, b"orders of anna")
+        assert request(port, "/orders", token=expired)[0] == 401
+    return ports
+
+
+def printed_login_works(text):
     lines = text[text.index("ACCESS=") :].splitlines()
     *_, login = re.findall(r"^curl -i .*/login .*$", text, re.MULTILINE)
 

@@ -18,7 +18,7 @@ from gatepass.errors import AuthError, UnknownKey
 from gatepass.keyring import EMERGENCY, changes
 from gatepass.keyring.timeline import Timeline
 
-TTL, CACHE, STEP = 900, 300, 30
+TTL, CACHE, STEP = 900, 300, 60
 
 
 class Offset:
