@@ -45,6 +45,11 @@ ONCE = (
     "tests/servers/",
     # libraries in other languages
     "tests/interop/",
+    # random walks, guesses and old databases, whose results are the same on every Python
+    "tests/keys/test_weak_secrets.py",
+    "tests/refresh/test_service_clock_jumps.py",
+    "tests/refresh/test_service_model.py",
+    "tests/stores/test_version_1.py",
 )
 _RACING = ("tests/refresh/", "tests/revocation/", "tests/stores/", "tests/testing/", "tests/token_endpoint/")
 _RACES = (
@@ -63,10 +68,15 @@ UNTRACED = (
     "tests/packaging/test_documents.py",
     # processor time is compared, which a tracer multiplies by five
     "tests/invariants/test_linear_cost.py",
-    # many signatures of others, and a day of rotation
+    # many signatures of others, random walks, guesses, and a day of rotation
     "tests/keyring/test_timeline.py",
+    "tests/keys/test_weak_secrets.py",
+    "tests/refresh/test_service_clock_jumps.py",
+    "tests/refresh/test_service_model.py",
     "tests/vectors/",
 )
+_MANY_CASES = ("tests/token_endpoint/test_endpoint",)
+"""Prefixes of the modules that run hundreds of cases on each framework: only their tests without cases are traced."""
 """Where coverage is not measured, neither in the test nor in the programs that it starts: it would show nothing more."""
 
 # No deadline and no health check of speed, because the machine may be busy. The tests also run again in one
@@ -105,7 +115,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         costs = "costs_more_than_its_length" in item.name
         if is_race or costs or item.nodeid.startswith(ONCE):
             item.add_marker("once")
-        if costs or item.nodeid.startswith(UNTRACED):
+        is_case = item.nodeid.startswith(_MANY_CASES) and "[" in item.name
+        if is_race or is_case or costs or item.nodeid.startswith(UNTRACED):
             item.add_marker("no_cover")
 
 

@@ -50,7 +50,6 @@ COVERED_BY = {
     "testing/expiry": (["tests/stores/test_memory.py"], "part of the contract that each store's tests inherit"),
     "testing/listing": (["tests/stores/test_memory.py"], "part of the contract that each store's tests inherit"),
     "testing/persistence": (["tests/stores/test_memory.py"], "part of the contract that each store's tests inherit"),
-    "testing/racing": (["tests/testing/test_contracts.py"], "threads and processes that the contract starts"),
     "testing/revocation_store": (["tests/testing/test_contracts.py"], "a contract that broken stores must fail"),
     "testing/rotation": (["tests/testing/test_contracts.py"], "part of the contract that broken stores must fail"),
 }
