@@ -75,9 +75,9 @@ UNTRACED = (
     "tests/refresh/test_service_model.py",
     "tests/vectors/",
 )
-_MANY_CASES = ("tests/token_endpoint/test_endpoint",)
-"""Prefixes of the modules that run hundreds of cases on each framework: only their tests without cases are traced."""
 """Where coverage is not measured, neither in the test nor in the programs that it starts: it would show nothing more."""
+_MANY_CASES = "tests/token_endpoint/test_endpoint"
+"""The modules that run hundreds of cases on each framework: the cases are traced on the core alone."""
 
 # No deadline and no health check of speed, because the machine may be busy. The tests also run again in one
 # process, as mutation testing requires.
@@ -115,8 +115,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         costs = "costs_more_than_its_length" in item.name
         if is_race or costs or item.nodeid.startswith(ONCE):
             item.add_marker("once")
-        is_case = item.nodeid.startswith(_MANY_CASES) and "[" in item.name
-        if is_race or is_case or costs or item.nodeid.startswith(UNTRACED):
+        is_case = item.nodeid.startswith(_MANY_CASES) and "[" in item.name and "::TestCore::" not in item.nodeid
+        if is_case or costs or item.nodeid.startswith(UNTRACED):
             item.add_marker("no_cover")
 
 
