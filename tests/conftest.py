@@ -62,10 +62,18 @@ _RACES = (
 """
 
 UNTRACED = (
-    # programs of pages, examples and benchmarks: what they reach of the sources, other tests reach too
+    # other programs and whole servers: what they reach of the sources, other tests reach too
     "tests/cli/test_examples.py",
+    "tests/interop/",
+    "tests/keyring/test_changes.py",
     "tests/packaging/test_benchmarks.py",
     "tests/packaging/test_documents.py",
+    "tests/servers/",
+    "tests/stores/test_durability.py",
+    "tests/stores/test_killed_processes.py",
+    "tests/stores/test_killed_servers.py",
+    "tests/stores/test_raw_forks.py",
+    "tests/stores/test_version_1.py",
     # processor time is compared, which a tracer multiplies by five
     "tests/invariants/test_linear_cost.py",
     # many signatures of others, random walks, guesses, and a day of rotation
