@@ -97,7 +97,7 @@ def pumps(expression):
     yield from ("".join(pair) for pair in product(parts, repeat=2) if pair[0] != pair[1])
 
 
-def judge(expression, way, beginning="", size=2_000):
+def judge(expression, way, beginning="", size=4_000):
     octets = isinstance(expression.pattern, bytes)
     for pump, end in product(pumps(expression), ("", "\x01")):
 
