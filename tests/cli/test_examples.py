@@ -304,26 +304,29 @@ def end(port, pair, family_id):
     return request(port, f"/sessions/{family_id}", token=pair["access_token"], method="DELETE")
 
 
-def granted(port):
-    """Return a login of anna that the file of the example has without a password, because its hash takes time."""
-    until = time.monotonic() + PATIENCE
-    with service_beside(port) as service:
-        while True:
-            pair = service.grant("anna", scope="orders:read")
-            found = {"access_token": pair.access_token, "refresh_token": pair.refresh_token}
-            if opens(port, found):  # within the second of a logout everywhere it is refused
-                return found
-            assert time.monotonic() < until
-
-
-def accepted_login(port, **fields):
+def accepted(port, log_in):
     """Return a login whose access token is accepted: within the second of a logout everywhere it would be refused."""
     until = time.monotonic() + PATIENCE
     while True:
-        pair = login_response(port, **fields)
+        pair = log_in()
         if opens(port, pair):
             return pair
         assert time.monotonic() < until
+
+
+def accepted_login(port, **fields):
+    return accepted(port, lambda: login_response(port, **fields))
+
+
+def granted(port):
+    """Return a login of anna that the file of the example has without a password, because its hash takes time."""
+
+    def log_in():
+        pair = service.grant("anna", scope="orders:read")
+        return {"access_token": pair.access_token, "refresh_token": pair.refresh_token}
+
+    with service_beside(port) as service:
+        return accepted(port, log_in)
 
 
 def test_a_login_is_listed_with_its_label_its_times_and_as_the_current_one(shop):

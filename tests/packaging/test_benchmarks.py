@@ -31,6 +31,7 @@ def test_the_benchmark_measures_every_job_and_updates_its_page_between_the_marke
         "10,000 dots",
         "cache_ttl=",
     ):
+        assert name in done.stdout
         assert name in text
     assert text.startswith("before\n<!-- measured: begin -->\n")
     assert "old" not in text.split()
